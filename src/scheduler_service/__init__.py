@@ -1,0 +1,1 @@
+"""Scheduler Service: the scheduler that accounts for every instant."""

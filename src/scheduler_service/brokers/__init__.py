@@ -1,0 +1,1 @@
+"""Doorbells: they say that a run may be ready; the database says whether it is."""

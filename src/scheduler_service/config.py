@@ -1,0 +1,122 @@
+"""The settings: read once at the start, from the environment, `.env` and `NAME_FILE`, then passed in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from scheduler_service.errors import ConfigurationError
+
+DEVELOPMENT_API_KEY = "your-secret-api-key-here"
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+SECRET_VARIABLES = ("API_KEY", "DATABASE_URL", "REDIS_URL")
+
+
+class SecretFileSource(PydanticBaseSettingsSource):
+    """Reads `NAME_FILE` for the secret settings, as container secrets are mounted."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 (the base's shape)
+        """Not used: `__call__` gives all values at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Give the content of each file that is named, less the newline at its end."""
+        return {
+            name.lower(): _read_secret(f"{name}_FILE", path)
+            for name in SECRET_VARIABLES
+            if (path := os.environ.get(f"{name}_FILE"))
+        }
+
+
+def _read_secret(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{variable}: cannot read {path!r}: {error}") from None
+
+
+def _scheduler(name: str) -> AliasChoices:
+    return AliasChoices(f"SCHEDULER_{name.upper()}")
+
+
+class Settings(BaseSettings):
+    """Every setting of the service; `.env.example` explains each to its user."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    database_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    api_key: SecretStr = SecretStr(DEVELOPMENT_API_KEY)
+    environment: Literal["development", "production"] = "development"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+
+    data_dir: Annotated[Path, Field(validation_alias=_scheduler("data_dir"))] = Path("data")
+    host: Annotated[str, Field(validation_alias=_scheduler("host"))] = "127.0.0.1"
+    port: Annotated[int, Field(validation_alias=_scheduler("port"), ge=0, le=65535)] = 8000
+    slots: Annotated[int, Field(validation_alias=_scheduler("slots"), ge=1, le=256)] = 4
+    drain_seconds: Annotated[float, Field(validation_alias=_scheduler("drain_seconds"), ge=0, le=86400)] = 10.0
+    tick_seconds: Annotated[float, Field(validation_alias=_scheduler("tick_seconds"), ge=0.01, le=60)] = 0.2
+    heartbeat_seconds: Annotated[float, Field(validation_alias=_scheduler("heartbeat_seconds"), ge=0.1, le=60)] = 1.0
+    worker_dead_seconds: Annotated[float, Field(validation_alias=_scheduler("worker_dead_seconds"), ge=0.5)] = 10.0
+    retention_days: Annotated[int, Field(validation_alias=_scheduler("retention_days"), ge=1, le=36500)] = 30
+    max_body_kb: Annotated[int, Field(validation_alias=_scheduler("max_body_kb"), ge=16, le=65536)] = 1024
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 (the base documents it)
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, SecretFileSource(settings_cls), dotenv_settings
+
+    @model_validator(mode="after")
+    def _hold_the_key_rule(self) -> Self:
+        if self.api_key.get_secret_value() != DEVELOPMENT_API_KEY:
+            return self
+        if self.environment == "production":
+            raise ValueError("API_KEY: production needs a key of its own; set API_KEY or API_KEY_FILE")
+        if self.host not in LOOPBACK_HOSTS:
+            raise ValueError(
+                f"SCHEDULER_HOST: {self.host!r} is not loopback, and the development API_KEY is public; "
+                "set an API_KEY of your own"
+            )
+        return self
+
+    @property
+    def is_distributed(self) -> bool:
+        """Whether work goes through Redis and Celery."""
+        return self.redis_url is not None
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; raises `ConfigurationError` with one line that names the variable, never its secret value."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError("; ".join(_describe(problem) for problem in error.errors())) from None
+    except SettingsError as error:
+        raise ConfigurationError(str(error).splitlines()[0]) from None
+
+
+def _describe(problem: Any) -> str:
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not problem["loc"]:
+        return message
+    variable = str(problem["loc"][0]).upper()
+    shown = "" if variable in SECRET_VARIABLES else f" (got {problem['input']!r})"
+    return f"{variable}: {message}{shown}"

@@ -1,0 +1,1 @@
+"""The loops that fire, execute and rescue runs."""

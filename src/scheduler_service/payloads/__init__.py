@@ -1,0 +1,1 @@
+"""The kinds of payload: one file a kind."""

@@ -1,0 +1,1 @@
+"""Runs untrusted commands; stands alone and imports nothing else of this project."""

@@ -1,0 +1,150 @@
+"""The contract of the sandbox: what to run, within which limits, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class Level(StrEnum):
+    """What a sandbox promises, from the most to the least; SECURITY.md says each promise in full."""
+
+    STRICT = "strict"
+    STANDARD = "standard"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class PythonCode:
+    """Python source, run as `__main__` by the interpreter of `environment`."""
+
+    code: str
+    environment: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script file; its shebang is honoured, and without one `/bin/bash` runs it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program by its argument vector (`argv[0]` is looked up on the job's PATH), fed `stdin` and then end of file."""
+
+    argv: tuple[str, ...]
+    stdin: bytes = b""
+
+
+Command = PythonCode | Script | Program
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one attempt may use."""
+
+    wall_seconds: float = 300.0
+    memory_mb: int = 512
+    cpu_seconds: int = 300
+    processes: int = 64
+    disk_mb: int = 256
+    output_kb: int = 1024
+    network: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One attempt to run. `env` is the whole environment that the command is given beside PATH, HOME, TMPDIR, LANG."""
+
+    command: Command
+    limits: Limits = field(default_factory=Limits)
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+class End(StrEnum):
+    """How an attempt ended."""
+
+    EXITED = "exited"
+    SIGNALLED = "signalled"
+    TIMEOUT = "timeout"
+    CPU_LIMIT = "cpu_limit"
+    OUT_OF_MEMORY = "out_of_memory"
+    OUTPUT_LIMIT = "output_limit"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an attempt used, all its processes together; `max_rss_kb` is the peak of the largest."""
+
+    cpu_seconds: float = 0.0
+    max_rss_kb: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """The level that held during an attempt and the layers that made it so."""
+
+    level: Level
+    layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one attempt.
+
+    `exit_code` is set for EXITED; `signal` for SIGNALLED. `message` is one sentence for the user where the end needs
+    one (why a command was rejected, which limit was hit). `output_truncated` says that output beyond
+    `limits.output_kb` was read, counted and dropped.
+    """
+
+    end: End
+    isolation: Isolation
+    exit_code: int | None = None
+    signal: int | None = None
+    usage: Usage = field(default_factory=Usage)
+    output_truncated: bool = False
+    message: str | None = None
+
+
+class Cancel(Protocol):
+    """Something to wait on until the attempt is asked to stop; an `asyncio.Event` is one."""
+
+    async def wait(self) -> object:
+        """Return once the attempt is to be stopped."""
+        ...
+
+
+OnOutput = Callable[[bytes], Awaitable[None]]
+"""Takes output as it comes, standard output and error in one stream, in order, at most `output_kb` in all."""
+
+
+class Sandbox(Protocol):
+    """Runs commands, any number at a time.
+
+    The job's processes are all dead and its directory is gone when `run` returns or raises, also when it is cancelled.
+    """
+
+    async def start(self) -> None:
+        """Get ready (fork what is kept warm); idempotent."""
+        ...
+
+    async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
+        """Run one command to its end. The end of the user's code is in the outcome, never an exception.
+
+        Raises `SandboxError` where the host failed (no process, no directory to be had): nothing was run, or what was
+        run is dead, and another try is right.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """Kill what still runs and release everything; idempotent."""
+        ...
+
+
+class SandboxError(Exception):
+    """The host, not the user's code, kept an attempt from running."""
