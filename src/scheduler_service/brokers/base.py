@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-
-@dataclass(frozen=True, slots=True)
-class Ring:
-    """Says that attempt `attempt` of run `run_id` may be claimed; `priority` 0 (last) to 9 (first) is a hint."""
-
-    run_id: int
-    attempt: int
-    priority: int
-    correlation_id: str
-    tags: tuple[str, ...] = ()
+from scheduler_service.domain.ring import Ring
 
 
 class Broker(Protocol):

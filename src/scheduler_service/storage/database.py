@@ -1,0 +1,142 @@
+"""Connections and transactions, on PostgreSQL and on SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, select
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.sql import text
+
+from scheduler_service.errors import ConfigurationError, UnavailableError
+
+POOL_TIMEOUT_SECONDS = 30
+SQLITE_READERS = 4
+
+
+class Database:
+    """One database. `read` and `write` are the only ways in.
+
+    SQLite has one connection that writes, in one process (the file lock of the embedded setting sees to that): with
+    several, its write-ahead log could be corrupted by a checkpoint before SQLite 3.51.3. Readers have connections that
+    cannot write.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Prepare the pools; nothing is opened yet. Raises `ConfigurationError` for a URL that cannot be used."""
+        parsed = parse_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self._writer = _sqlite_engine(parsed, pool_size=1, writes=True)
+            self._reader = _sqlite_engine(parsed, pool_size=SQLITE_READERS, writes=False)
+        else:
+            self._writer = self._reader = create_async_engine(
+                parsed, pool_size=10, max_overflow=10, pool_timeout=POOL_TIMEOUT_SECONDS, pool_pre_ping=True
+            )
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that commits at the end of the block and rolls back on an exception.
+
+        Raises `UnavailableError` where the database cannot be reached.
+        """
+        async with _reachable(), self._writer.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction for reading; raises `UnavailableError` where the database cannot be reached."""
+        async with _reachable(), self._reader.connect() as connection:
+            yield connection
+
+    async def now(self) -> datetime:
+        """Give the database's time: with several machines it is the only clock that all of them share."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        async with self.read() as connection:
+            instant: datetime = (await connection.execute(select(text("statement_timestamp()")))).scalar_one()
+            return instant.astimezone(UTC)
+
+    async def close(self) -> None:
+        """Close every connection; the writer comes last, since SQLite folds its log into the file then."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+
+def parse_url(url: str) -> URL:
+    """Read a database URL; raises `ConfigurationError` that never shows the URL, which may hold a password."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError("DATABASE_URL: this is not a database URL; write postgresql+asyncpg://…") from None
+    if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg2", "postgresql+psycopg"}:
+        parsed = parsed.set(drivername="postgresql+asyncpg")
+    if parsed.drivername == "sqlite":
+        parsed = parsed.set(drivername="sqlite+aiosqlite")
+    if parsed.drivername not in {"postgresql+asyncpg", "sqlite+aiosqlite"}:
+        raise ConfigurationError(
+            f"DATABASE_URL: {parsed.drivername!r} is not supported; write postgresql+asyncpg://… or sqlite+aiosqlite:///…"
+        )
+    return parsed
+
+
+def sqlite_url(path: Path) -> str:
+    """Give the URL of a SQLite file."""
+    return URL.create("sqlite+aiosqlite", database=str(path)).render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def _reachable() -> AsyncIterator[None]:
+    try:
+        yield
+    except (InterfaceError, OperationalError) as error:
+        raise UnavailableError(f"the database does not answer: {_first_line(error)}") from error
+    except OSError as error:
+        raise UnavailableError(f"the database cannot be reached: {error}") from error
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
+
+
+def _sqlite_engine(url: URL, *, pool_size: int, writes: bool) -> AsyncEngine:
+    if not writes:
+        url = url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS)
+    event.listen(engine.sync_engine, "connect", _prepare_writer if writes else _prepare_reader)
+    event.listen(engine.sync_engine, "begin", _begin_immediate if writes else _begin)
+    return engine
+
+
+def _prepare_writer(connection: Any, _record: object) -> None:
+    # The driver must not open transactions by itself: it would begin them deferred, and a read that is followed by
+    # a write in a deferred transaction loses updates or fails half-way.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+        _execute(connection, f"PRAGMA {pragma}")
+
+
+def _prepare_reader(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    for pragma in ("query_only=ON", "busy_timeout=5000"):
+        _execute(connection, f"PRAGMA {pragma}")
+
+
+def _execute(connection: Any, statement: str) -> None:
+    cursor = connection.cursor()
+    cursor.execute(statement)
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin(connection: Any) -> None:
+    connection.exec_driver_sql("BEGIN")

@@ -1,0 +1,29 @@
+"""The few places where PostgreSQL and SQLite want different SQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, func, select, true
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:
+    """Give an INSERT that passes over a row which a unique rule refuses."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(target).on_conflict_do_nothing()
+
+
+def json_array_has(connection: AsyncConnection, array: ColumnElement[Any], item: str) -> ColumnElement[bool]:
+    """Say whether a JSON array of strings holds `item`."""
+    if connection.dialect.name == "postgresql":
+        return array.op("?")(item)
+    each = func.json_each(array).table_valued("value")
+    return select(true()).select_from(each).where(each.c.value == item).exists()
+
+
+def is_unique_violation(error: Exception) -> bool:
+    """Say whether a unique rule refused the statement."""
+    original = getattr(error, "orig", None)
+    return getattr(original, "sqlstate", None) == "23505" or "UNIQUE constraint failed" in str(original)

@@ -1,0 +1,130 @@
+"""The jobs as SQL sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.run_state import JobStatus, RunStatus
+from scheduler_service.storage.dialect import json_array_has
+from scheduler_service.storage.paging import Listing, Page
+from scheduler_service.storage.records import DueJob, Job
+from scheduler_service.storage.tables import jobs, runs
+
+SORTS: Mapping[str, ColumnElement[Any]] = {
+    "id": jobs.c.id,
+    "name": jobs.c.name,
+    "created_at": jobs.c.created_at,
+    "updated_at": jobs.c.updated_at,
+    "next_run_at": jobs.c.next_run_at,
+    "priority": jobs.c.priority,
+}
+_DUE_COLUMNS = [jobs.c[field.name] for field in fields(DueJob)]
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list. `q` is a part of the name or the description; `sort` a key of SORTS, `-` in front reverses."""
+
+    owner_id: str | None = None
+    status: JobStatus | None = None
+    tag: str | None = None
+    q: str | None = None
+    sort: str = "id"
+
+
+async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> Job:
+    """Store a new job."""
+    row = (await connection.execute(insert(jobs).values(**values).returning(jobs))).one()
+    return Job(**row._mapping)
+
+
+async def find(connection: AsyncConnection, job_id: int, *, lock: bool = False) -> Job | None:
+    """Give a job that is not deleted. `lock` keeps the dispatcher and other writers off it until the commit."""
+    query = select(jobs).where(jobs.c.id == job_id, jobs.c.deleted_at.is_(None))
+    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+    return None if row is None else Job(**row._mapping)
+
+
+async def change(connection: AsyncConnection, job_id: int, version: int, values: Mapping[str, Any]) -> Job | None:
+    """Change a job that still is at `version`; None means that somebody else was first."""
+    statement = (
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.version == version, jobs.c.deleted_at.is_(None))
+        .values(**values, version=version + 1)
+        .returning(jobs)
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else Job(**row._mapping)
+
+
+async def page(connection: AsyncConnection, filters: JobFilter, page: Page) -> Listing[Job]:
+    """List jobs."""
+    condition = _condition(connection, filters)
+    total = (await connection.execute(select(func.count()).select_from(jobs).where(condition))).scalar_one()
+    keys = select(jobs.c.id).where(condition).order_by(*_order(filters.sort)).limit(page.size).offset(page.offset)
+    rows = await connection.execute(select(jobs).where(jobs.c.id.in_(keys)).order_by(*_order(filters.sort)))
+    return Listing(tuple(Job(**row._mapping) for row in rows), total)
+
+
+async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[DueJob]:
+    """Lock and give the jobs that are due, the longest due first; those that another dispatcher holds are passed over."""
+    query = (
+        select(*_DUE_COLUMNS)
+        .where(jobs.c.next_run_at <= now)
+        .order_by(jobs.c.next_run_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [DueJob(*row) for row in await connection.execute(query)]
+
+
+async def next_due_at(connection: AsyncConnection) -> datetime | None:
+    """Give the earliest instant that any job waits for."""
+    query = select(func.min(jobs.c.next_run_at)).where(jobs.c.next_run_at.is_not(None))
+    return (await connection.execute(query)).scalar_one_or_none()
+
+
+async def note_last_run(connection: AsyncConnection, job_id: int, at: datetime, status: RunStatus) -> None:
+    """Keep what the latest run of a job came to; an older run that ends late does not overwrite it."""
+    newer = or_(jobs.c.last_run_at.is_(None), jobs.c.last_run_at <= at)
+    values = {"last_run_at": at, "last_run_status": status}
+    await connection.execute(update(jobs).where(jobs.c.id == job_id, newer).values(values))
+
+
+async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Remove deleted jobs whose history is gone too; gives how many."""
+    without_runs = ~select(runs.c.id).where(runs.c.job_id == jobs.c.id).exists()
+    keys = select(jobs.c.id).where(jobs.c.deleted_at < before, without_runs).limit(limit)
+    return (await connection.execute(delete(jobs).where(jobs.c.id.in_(keys)))).rowcount
+
+
+def as_due(job: Job) -> DueJob:
+    """Give of a due job what the ledger has to know."""
+    return DueJob(**{field.name: getattr(job, field.name) for field in fields(DueJob)})
+
+
+def _condition(connection: AsyncConnection, filters: JobFilter) -> ColumnElement[bool]:
+    conditions: list[ColumnElement[bool]] = [jobs.c.deleted_at.is_(None)]
+    if filters.owner_id is not None:
+        conditions.append(jobs.c.owner_id == filters.owner_id)
+    if filters.status is not None:
+        conditions.append(jobs.c.status == filters.status)
+    if filters.tag is not None:
+        conditions.append(json_array_has(connection, jobs.c.tags, filters.tag))
+    if filters.q is not None:
+        found = [column.icontains(filters.q, autoescape=True) for column in (jobs.c.name, jobs.c.description)]
+        conditions.append(or_(*found))
+    return and_(*conditions)
+
+
+def _order(sort: str) -> Sequence[ColumnElement[Any]]:
+    column = SORTS[sort.removeprefix("-")]
+    if sort.startswith("-"):
+        return column.desc().nulls_last(), jobs.c.id.desc()
+    return column.asc().nulls_last(), jobs.c.id.asc()

@@ -1,0 +1,154 @@
+"""Firing: every instant that is due goes to exactly one row, in the transaction that moves its job on."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.calendar_dst import DstPolicy
+from scheduler_service.domain.firing import Decision, Fire, FiringRules, Miss, Skip, decide
+from scheduler_service.domain.ring import Ring
+from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
+from scheduler_service.domain.schedule import parse
+from scheduler_service.storage import runs as run_rows
+from scheduler_service.storage.dialect import insert_or_ignore
+from scheduler_service.storage.records import DueJob
+from scheduler_service.storage.tables import jobs, runs
+from scheduler_service.storage.transitions import cancel_all
+
+_NOT_YET = {"reason": None, "missed_until": None, "missed_count": None, "finished_at": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """What came of firing: the runs whose doorbell is to be rung after the commit, and the jobs that could not fire."""
+
+    rings: tuple[Ring, ...]
+    broken: tuple[tuple[DueJob, Exception], ...] = ()
+
+
+async def fire(connection: AsyncConnection, due: Sequence[DueJob], now: datetime) -> Fired:
+    """Account for the due instants of jobs that the caller has locked.
+
+    1. Count what of each job has not ended yet, and decide by the pure rules what each instant becomes.
+    2. Cancel what must make room.
+    3. Insert the rows; one that is there already (clocks went back) is passed over: no instant has two.
+    4. Move each job to its next instant, by compare-and-set; a job whose schedule is exhausted is finished. One whose
+       schedule cannot be computed any more (its time zone was abolished, say) is paused and reported: it must not
+       hold up the others.
+    """
+    active = await run_rows.count_active(connection, [job.id for job in due])
+    decisions: list[tuple[DueJob, Decision]] = []
+    broken: list[tuple[DueJob, Exception]] = []
+    for job in due:
+        try:
+            decisions.append((job, decide_for(job, now, active.get(job.id, 0))))
+        except Exception as error:  # noqa: BLE001 (the per-job guard: one job must not stop all)
+            broken.append((job, error))
+    for job, decision in decisions:
+        if any(isinstance(entry, Fire) and entry.cancels_others for entry in decision.entries):
+            await cancel_all(connection, job.id, Reason.OVERLAP, now)
+    rows = [row for job, decision in decisions for row in _rows(job, decision, now)]
+    rings = await _insert(connection, rows, {job.id: tuple(job.tags) for job in due})
+    moves = [_move(job, decision.next_run_at) for job, decision in decisions]
+    await _move_on(connection, moves + [{**_move(job, None), "to_status": JobStatus.PAUSED} for job, _ in broken])
+    return Fired(rings, tuple(broken))
+
+
+def decide_for(job: DueJob, now: datetime, active: int) -> Decision:
+    """Decide by the rules of `domain/firing` what the due instants of a stored job become."""
+    schedule = parse(
+        job.schedule_expr,
+        timezone=job.timezone,
+        dst=DstPolicy(job.dst_gap, job.dst_fold),
+        anchor_at=job.anchor_at,
+    )
+    rules = FiringRules(
+        misfire_policy=job.misfire_policy,
+        misfire_grace_seconds=job.misfire_grace_seconds,
+        catchup_limit=job.catchup_limit,
+        overlap_policy=job.overlap_policy,
+        max_concurrency=job.max_concurrency,
+    )
+    return decide(schedule, rules, next_run_at=job.next_run_at, now=now, active=active, end_at=job.end_at)
+
+
+def _rows(job: DueJob, decision: Decision, now: datetime) -> Iterator[dict[str, Any]]:
+    for entry in decision.entries:
+        match entry:
+            case Fire(scheduled_for=instant):
+                yield {**_queued(job, instant, now), **_NOT_YET, **_delay(job, instant, now)}
+            case Skip(scheduled_for=instant, reason=reason):
+                ended = run_rows.ended_row(_queued(job, instant, now), RunStatus.SKIPPED, reason, now)
+                yield {**_NOT_YET, **ended}
+            case Miss(first=first, last=last, count=count, reason=reason):
+                ended = run_rows.ended_row(_queued(job, first, now), RunStatus.MISSED, reason, now)
+                yield {**ended, "missed_until": last, "missed_count": count}
+
+
+def _queued(job: DueJob, instant: datetime, now: datetime) -> dict[str, Any]:
+    return run_rows.queued_row(
+        job_id=job.id,
+        trigger=Trigger.SCHEDULE,
+        scheduled_for=instant,
+        priority=job.priority,
+        correlation_id=uuid.uuid4().hex,
+        now=now,
+    )
+
+
+def _delay(job: DueJob, instant: datetime, now: datetime) -> dict[str, Any]:
+    """Spread runs over the job's jitter. The share comes from job and instant, so every dispatcher finds the same."""
+    if not job.jitter_seconds:
+        return {}
+    digest = hashlib.blake2b(f"{job.id}/{instant.isoformat()}".encode(), digest_size=8).digest()
+    share = int.from_bytes(digest) / 2**64
+    available_at = instant + timedelta(seconds=job.jitter_seconds * share)
+    return {"available_at": available_at, "rung_at": None} if available_at > now else {}
+
+
+async def _insert(
+    connection: AsyncConnection, rows: Sequence[dict[str, Any]], tags: dict[int, tuple[str, ...]]
+) -> tuple[Ring, ...]:
+    if not rows:
+        return ()
+    statement = insert_or_ignore(connection, runs).returning(
+        runs.c.id, runs.c.job_id, runs.c.status, runs.c.rung_at, runs.c.priority, runs.c.correlation_id
+    )
+    return tuple(
+        Ring(row.id, 0, row.priority, row.correlation_id, tags[row.job_id])
+        for row in await connection.execute(statement, rows)
+        if row.status is RunStatus.QUEUED and row.rung_at is not None
+    )
+
+
+def _move(job: DueJob, next_run_at: datetime | None) -> dict[str, Any]:
+    return {
+        "of_id": job.id,
+        "of_version": job.schedule_version,
+        "from_instant": job.next_run_at,
+        "to_instant": next_run_at,
+        "to_status": JobStatus.FINISHED if next_run_at is None else JobStatus.ACTIVE,
+    }
+
+
+async def _move_on(connection: AsyncConnection, moves: Sequence[dict[str, Any]]) -> None:
+    if not moves:
+        return
+    statement = (
+        update(jobs)
+        .where(
+            jobs.c.id == bindparam("of_id"),
+            jobs.c.schedule_version == bindparam("of_version"),
+            jobs.c.next_run_at == bindparam("from_instant"),
+        )
+        .values(next_run_at=bindparam("to_instant"), status=bindparam("to_status"))
+    )
+    await connection.execute(statement, moves)

@@ -1,0 +1,59 @@
+"""What runs wrote: UTF-8 bytes, in pieces, in order; a position is a number of bytes from the start of the run's log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.storage.records import Run
+from scheduler_service.storage.tables import run_logs, runs
+from scheduler_service.storage.transitions import Lease
+
+
+async def append(connection: AsyncConnection, lease: Lease, data: bytes) -> bool:
+    """Add to the log of a run, if the lease still holds: a stale attempt cannot write."""
+    statement = (
+        update(runs)
+        .where(
+            runs.c.id == lease.run_id,
+            runs.c.status == RunStatus.RUNNING,
+            runs.c.attempt == lease.attempt,
+            runs.c.worker_id == lease.worker_id,
+        )
+        .values(log_bytes=runs.c.log_bytes + len(data))
+        .returning(runs.c.log_bytes)
+    )
+    end = (await connection.execute(statement)).scalar_one_or_none()
+    if end is None:
+        return False
+    await connection.execute(insert(run_logs).values(run_id=lease.run_id, at_byte=end - len(data), data=data))
+    return True
+
+
+async def read(connection: AsyncConnection, run_id: int, offset: int = 0) -> bytes:
+    """Give the log of a run from a position on."""
+    query = (
+        select(run_logs.c.at_byte, run_logs.c.data)
+        .where(run_logs.c.run_id == run_id, run_logs.c.at_byte + func.length(run_logs.c.data) > offset)
+        .order_by(run_logs.c.at_byte)
+    )
+    return b"".join(data[max(0, offset - at_byte) :] for at_byte, data in await connection.execute(query))
+
+
+async def tails(connection: AsyncConnection, of: Iterable[Run], size: int) -> dict[int, bytes]:
+    """Give the last `size` bytes of the log of each run, in one query; runs without a log are left out."""
+    starts = {run.id: max(0, run.log_bytes - size) for run in of if run.log_bytes}
+    if not starts:
+        return {}
+    wanted = [
+        and_(run_logs.c.run_id == run_id, run_logs.c.at_byte + func.length(run_logs.c.data) > start)
+        for run_id, start in starts.items()
+    ]
+    query = select(run_logs).where(or_(*wanted)).order_by(run_logs.c.run_id, run_logs.c.at_byte)
+    found: dict[int, bytes] = {}
+    for run_id, at_byte, data in await connection.execute(query):
+        found[run_id] = found.get(run_id, b"") + data[max(0, starts[run_id] - at_byte) :]
+    return found

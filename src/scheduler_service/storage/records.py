@@ -1,0 +1,146 @@
+"""What storage gives back: plain, frozen records, one for each noun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger, WorkerState
+
+JsonObject = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One stored job; `payload`, `limits` and `retry_policy` are as their models dump them."""
+
+    id: int
+    name: str
+    description: str
+    owner_id: str
+    tags: list[str]
+    status: JobStatus
+    schedule_expr: str
+    timezone: str
+    dst_gap: str
+    dst_fold: str
+    anchor_at: datetime
+    start_at: datetime | None
+    end_at: datetime | None
+    jitter_seconds: float
+    payload: JsonObject
+    env: Mapping[str, str]
+    args: JsonObject
+    limits: JsonObject
+    timeout_seconds: float
+    retry_policy: JsonObject
+    priority: int
+    overlap_policy: str
+    max_concurrency: int
+    misfire_policy: str
+    misfire_grace_seconds: float
+    catchup_limit: int
+    next_run_at: datetime | None
+    last_run_at: datetime | None
+    last_run_status: RunStatus | None
+    version: int
+    schedule_version: int
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """What the ledger has to know of a job that is due: few columns, since thousands may be due at once."""
+
+    id: int
+    schedule_expr: str
+    timezone: str
+    dst_gap: str
+    dst_fold: str
+    anchor_at: datetime
+    end_at: datetime | None
+    jitter_seconds: float
+    priority: int
+    tags: list[str]
+    overlap_policy: str
+    max_concurrency: int
+    misfire_policy: str
+    misfire_grace_seconds: float
+    catchup_limit: int
+    next_run_at: datetime
+    schedule_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One row of the ledger: a run, or an instant that became none and why."""
+
+    id: int
+    job_id: int
+    status: RunStatus
+    reason: Reason | None
+    message: str | None
+    trigger: Trigger
+    scheduled_for: datetime
+    missed_until: datetime | None
+    missed_count: int | None
+    retry_of: int | None
+    priority: int
+    queued_at: datetime
+    available_at: datetime
+    rung_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    lateness_seconds: float | None
+    attempt: int
+    retry_count: int
+    rescue_count: int
+    worker_id: str | None
+    place: int | None
+    cancel_requested_at: datetime | None
+    cancel_reason: Reason | None
+    exit_code: int | None
+    signal: int | None
+    result: Any
+    log_bytes: int
+    logs_truncated: bool
+    isolation: JsonObject | None
+    usage: JsonObject | None
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at a run."""
+
+    run_id: int
+    attempt: int
+    worker_id: str
+    started_at: datetime
+    finished_at: datetime | None
+    status: RunStatus
+    reason: Reason | None
+    message: str | None
+    exit_code: int | None
+    signal: int | None
+    isolation: JsonObject | None
+    usage: JsonObject | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """One process that executes runs."""
+
+    id: str
+    host: str
+    pid: int
+    state: WorkerState
+    slots: int
+    busy: int
+    beats: int
+    started_at: datetime
+    seen_at: datetime

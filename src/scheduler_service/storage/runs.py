@@ -1,0 +1,139 @@
+"""The runs as SQL sees them: adding, finding, listing. Their moves from state to state are in `transitions`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus, Trigger
+from scheduler_service.storage.paging import Listing, Page
+from scheduler_service.storage.records import Attempt, Job, Run
+from scheduler_service.storage.tables import attempts, jobs, runs
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs to list: `since` and `until` bound `scheduled_for`, the first in and the second out."""
+
+    job_id: int | None = None
+    owner_id: str | None = None
+    status: RunStatus | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def queued_row(
+    *, job_id: int, trigger: Trigger, scheduled_for: datetime, priority: int, correlation_id: str, now: datetime
+) -> dict[str, Any]:
+    """Give the row of a new run that may be claimed at once and whose doorbell the caller rings after the commit."""
+    return {
+        "job_id": job_id,
+        "status": RunStatus.QUEUED,
+        "trigger": trigger,
+        "scheduled_for": scheduled_for,
+        "priority": priority,
+        "queued_at": now,
+        "available_at": now,
+        "rung_at": now,
+        "attempt": 0,
+        "retry_count": 0,
+        "rescue_count": 0,
+        "log_bytes": 0,
+        "logs_truncated": False,
+        "correlation_id": correlation_id,
+    }
+
+
+async def add(connection: AsyncConnection, row: Mapping[str, Any]) -> Run:
+    """Store a new run."""
+    return Run(**(await connection.execute(insert(runs).values(**row).returning(runs))).one()._mapping)
+
+
+async def find(connection: AsyncConnection, run_id: int) -> Run | None:
+    """Give one run."""
+    row = (await connection.execute(select(runs).where(runs.c.id == run_id))).one_or_none()
+    return None if row is None else Run(**row._mapping)
+
+
+async def find_attempts(connection: AsyncConnection, run_id: int) -> tuple[Attempt, ...]:
+    """Give a run's attempts in their order."""
+    query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.attempt)
+    return tuple(Attempt(**row._mapping) for row in await connection.execute(query))
+
+
+async def page(connection: AsyncConnection, filters: RunFilter, page: Page) -> Listing[Run]:
+    """List runs, newest first."""
+    condition = _condition(filters)
+    total = (await connection.execute(select(func.count()).select_from(runs).where(condition))).scalar_one()
+    keys = select(runs.c.id).where(condition).order_by(runs.c.id.desc()).limit(page.size).offset(page.offset)
+    if page.before_id is not None:
+        keys = keys.where(runs.c.id < page.before_id)
+    rows = await connection.execute(select(runs).where(runs.c.id.in_(keys)).order_by(runs.c.id.desc()))
+    return Listing(tuple(Run(**row._mapping) for row in rows), total)
+
+
+async def count_active(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int, int]:
+    """Count the runs of each job that have not ended; jobs without any are left out."""
+    query = (
+        select(runs.c.job_id, func.count())
+        .where(runs.c.job_id.in_(job_ids), runs.c.status.in_(ACTIVE))
+        .group_by(runs.c.job_id)
+    )
+    return {job_id: count for job_id, count in await connection.execute(query)}
+
+
+async def claimable(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[int, int]]:
+    """Give (run id, attempt) of runs that a worker could claim now, the most urgent first.
+
+    Runs of a job whose places are all taken are left out: they would only stand in the way of others.
+    """
+    running = select(func.count()).where(runs.c.job_id == jobs.c.id, runs.c.place.is_not(None)).scalar_subquery()
+    query = (
+        select(runs.c.id, runs.c.attempt)
+        .join(jobs, jobs.c.id == runs.c.job_id)
+        .where(
+            runs.c.status.in_((RunStatus.QUEUED, RunStatus.RETRYING)),
+            runs.c.available_at <= now,
+            or_(jobs.c.overlap_policy == "allow", running < jobs.c.max_concurrency),
+        )
+        .order_by(runs.c.priority.desc(), runs.c.available_at, runs.c.id)
+        .limit(limit)
+    )
+    return [(run_id, attempt) for run_id, attempt in await connection.execute(query)]
+
+
+async def job_of(connection: AsyncConnection, run: Run) -> Job:
+    """Give the job of a run, also when it has been deleted since."""
+    return Job(**(await connection.execute(select(jobs).where(jobs.c.id == run.job_id))).one()._mapping)
+
+
+async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Remove the runs that ended before an instant, with their attempts and logs; gives how many."""
+    keys = select(runs.c.id).where(runs.c.finished_at < before).order_by(runs.c.finished_at).limit(limit)
+    return (await connection.execute(delete(runs).where(runs.c.id.in_(keys)))).rowcount
+
+
+def ended_row(row: Mapping[str, Any], status: RunStatus, reason: Reason, now: datetime) -> dict[str, Any]:
+    """Turn a new row into one that is terminal from the start: an instant that became no run."""
+    return {**row, "status": status, "reason": reason, "finished_at": now}
+
+
+def _condition(filters: RunFilter) -> ColumnElement[bool]:
+    conditions: list[ColumnElement[bool]] = []
+    if filters.job_id is not None:
+        conditions.append(runs.c.job_id == filters.job_id)
+    if filters.owner_id is not None:
+        owned = select(jobs.c.id).where(jobs.c.owner_id == filters.owner_id)
+        conditions.append(runs.c.job_id.in_(owned))
+    if filters.status is not None:
+        conditions.append(runs.c.status == filters.status)
+    if filters.since is not None:
+        conditions.append(runs.c.scheduled_for >= filters.since)
+    if filters.until is not None:
+        conditions.append(runs.c.scheduled_for < filters.until)
+    return and_(True, *conditions)

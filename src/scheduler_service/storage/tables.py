@@ -1,0 +1,208 @@
+"""The tables. Every rule that the database can hold stands here as a constraint; the migrations create them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from scheduler_service.domain.run_state import ACTIVE, TERMINAL, JobStatus, Reason, RunStatus, Trigger, WorkerState
+from scheduler_service.storage.types import BigId, Json, UtcInstant, Word
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _one_of(column: str, values: Iterable[str]) -> str:
+    listed = ", ".join(f"'{value}'" for value in sorted(values))
+    return f"{column} IN ({listed})"
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("owner_id", Text, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("status", Word(JobStatus), nullable=False),
+    Column("schedule_expr", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("dst_gap", String(16), nullable=False),
+    Column("dst_fold", String(16), nullable=False),
+    # Where the steps of an interval are counted from: the commit of the schedule, never the last run.
+    Column("anchor_at", UtcInstant, nullable=False),
+    Column("start_at", UtcInstant),
+    Column("end_at", UtcInstant),
+    Column("jitter_seconds", Float, nullable=False),
+    Column("payload", Json, nullable=False),
+    Column("env", Json, nullable=False),
+    Column("args", Json, nullable=False),
+    Column("limits", Json, nullable=False),
+    Column("timeout_seconds", Float, nullable=False),
+    Column("retry_policy", Json, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("overlap_policy", String(16), nullable=False),
+    Column("max_concurrency", Integer, nullable=False),
+    Column("misfire_policy", String(16), nullable=False),
+    Column("misfire_grace_seconds", Float, nullable=False),
+    Column("catchup_limit", Integer, nullable=False),
+    Column("next_run_at", UtcInstant),
+    # Of the ledger row that came last: kept here so that a list of jobs needs no look at ten million runs.
+    Column("last_run_at", UtcInstant),
+    Column("last_run_status", Word(RunStatus)),
+    Column("version", Integer, nullable=False),
+    # Rises with each change of what names the instants; the dispatcher's compare-and-set looks at it.
+    Column("schedule_version", Integer, nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("updated_at", UtcInstant, nullable=False),
+    Column("deleted_at", UtcInstant),
+    CheckConstraint(_one_of("status", JobStatus), name="status"),
+    CheckConstraint("status = 'active' OR next_run_at IS NULL", name="only_active_is_due"),
+    Index("ix_jobs_due", "next_run_at", sqlite_where=text("next_run_at IS NOT NULL"),
+          postgresql_where=text("next_run_at IS NOT NULL")),
+    Index("ix_jobs_owner", "owner_id", "id"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("job_id", BigId, ForeignKey("jobs.id"), nullable=False),
+    Column("status", Word(RunStatus), nullable=False),
+    Column("reason", Word(Reason)),
+    Column("message", Text),
+    Column("trigger", Word(Trigger), nullable=False),
+    Column("scheduled_for", UtcInstant, nullable=False),
+    Column("missed_until", UtcInstant),
+    Column("missed_count", Integer),
+    Column("retry_of", BigId),
+    Column("priority", Integer, nullable=False),
+    Column("queued_at", UtcInstant, nullable=False),
+    # Not to be claimed before: jitter and the wait before a retry.
+    Column("available_at", UtcInstant, nullable=False),
+    # When the doorbell last rang for it; NULL: it still has to.
+    Column("rung_at", UtcInstant),
+    # Of the latest attempt; the lateness is that of the first.
+    Column("started_at", UtcInstant),
+    Column("finished_at", UtcInstant),
+    Column("lateness_seconds", Float),
+    # Attempts begun so far; together with worker_id it fences out the stale.
+    Column("attempt", Integer, nullable=False),
+    Column("retry_count", Integer, nullable=False),
+    Column("rescue_count", Integer, nullable=False),
+    Column("worker_id", String(64)),
+    # Which of the job's max_concurrency places it holds while it runs; unique, so the database counts for us.
+    Column("place", Integer),
+    Column("cancel_requested_at", UtcInstant),
+    Column("cancel_reason", Word(Reason)),
+    Column("exit_code", Integer),
+    Column("signal", Integer),
+    Column("result", Json),
+    Column("log_bytes", BigId, nullable=False),
+    Column("logs_truncated", Boolean, nullable=False),
+    Column("isolation", Json),
+    Column("usage", Json),
+    Column("correlation_id", String(128), nullable=False),
+    CheckConstraint(_one_of("status", RunStatus), name="status"),
+    CheckConstraint(_one_of("trigger", Trigger), name="trigger"),
+    CheckConstraint(f"({_one_of('status', TERMINAL)}) = (finished_at IS NOT NULL)", name="finished_when_terminal"),
+    CheckConstraint("status <> 'running' OR (worker_id IS NOT NULL AND started_at IS NOT NULL)", name="running_is_owned"),
+    CheckConstraint("place IS NULL OR status = 'running'", name="place_while_running"),
+    CheckConstraint("status <> 'success' OR exit_code = 0", name="success_is_exit_0"),
+    CheckConstraint("(status = 'missed') = (missed_count IS NOT NULL)", name="missed_is_counted"),
+    Index("ux_runs_instant", "job_id", "scheduled_for", unique=True,
+          sqlite_where=text("trigger = 'schedule'"), postgresql_where=text("trigger = 'schedule'")),
+    Index("ux_runs_place", "job_id", "place", unique=True,
+          sqlite_where=text("place IS NOT NULL"), postgresql_where=text("place IS NOT NULL")),
+    Index("ix_runs_waiting", "available_at",
+          sqlite_where=text("status IN ('queued', 'retrying')"), postgresql_where=text("status IN ('queued', 'retrying')")),
+    Index("ix_runs_active", "job_id",
+          sqlite_where=text(_one_of("status", ACTIVE)), postgresql_where=text(_one_of("status", ACTIVE))),
+    Index("ix_runs_running", "worker_id",
+          sqlite_where=text("status = 'running'"), postgresql_where=text("status = 'running'")),
+    Index("ix_runs_job", "job_id", "id"),
+    Index("ix_runs_finished", "finished_at"),
+    Index("ix_runs_scheduled", "scheduled_for"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("run_id", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("worker_id", String(64), nullable=False),
+    Column("started_at", UtcInstant, nullable=False),
+    Column("finished_at", UtcInstant),
+    Column("status", Word(RunStatus), nullable=False),
+    Column("reason", Word(Reason)),
+    Column("message", Text),
+    Column("exit_code", Integer),
+    Column("signal", Integer),
+    Column("isolation", Json),
+    Column("usage", Json),
+    CheckConstraint(_one_of("status", (RunStatus.RUNNING, RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.CANCELLED)),
+                    name="status"),
+)
+
+run_logs = Table(
+    "run_logs",
+    metadata,
+    Column("run_id", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    # The position of the first byte of `data` in the whole log of the run.
+    Column("at_byte", BigId, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("state", Word(WorkerState), nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("busy", Integer, nullable=False),
+    # Observers watch whether this moves, on their own monotonic clocks; no wall clocks are compared.
+    Column("beats", BigId, nullable=False),
+    Column("started_at", UtcInstant, nullable=False),
+    Column("seen_at", UtcInstant, nullable=False),
+    CheckConstraint(_one_of("state", WorkerState), name="state"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    # Of the request's content: the same key with another content is a mistake that the caller must hear of.
+    Column("fingerprint", String(64), nullable=False),
+    Column("resource_id", BigId, nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    UniqueConstraint("scope", "key"),
+    Index("ix_idempotency_keys_created", "created_at"),
+)

@@ -1,0 +1,295 @@
+"""Every move of a run from one state to another: one guarded UPDATE each, whose row count says who won.
+
+The guards are the state table of `domain/run_state`; False or None always means that somebody else was first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, func, insert, null, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.run_state import Reason, RunStatus, WorkerState
+from scheduler_service.storage import runs as run_rows
+from scheduler_service.storage.dialect import is_unique_violation
+from scheduler_service.storage.jobs import note_last_run
+from scheduler_service.storage.records import Job, Run
+from scheduler_service.storage.tables import attempts, runs, workers
+
+MAX_RESCUES = 3
+_WAITING = (RunStatus.QUEUED, RunStatus.RETRYING)
+_ENDED_ATTEMPT = ("status", "reason", "message", "exit_code", "signal", "isolation", "usage")
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of one worker to one attempt; every write of the attempt is guarded by it."""
+
+    run_id: int
+    attempt: int
+    worker_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A run that this worker now executes, with its job as it stands."""
+
+    run: Run
+    job: Job
+
+    @property
+    def lease(self) -> Lease:
+        """The lease that the claim gave."""
+        assert self.run.worker_id is not None  # noqa: S101 (a CHECK of the table)
+        return Lease(self.run.id, self.run.attempt, self.run.worker_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What an attempt came to, as columns."""
+
+    status: RunStatus
+    reason: Reason | None = None
+    message: str | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    result: Any = None
+    logs_truncated: bool = False
+    isolation: Mapping[str, Any] | None = None
+    usage: Mapping[str, Any] | None = None
+
+
+async def claim(
+    connection: AsyncConnection, run_id: int, attempt: int, worker_id: str, now: datetime
+) -> Claimed | None:
+    """Take a waiting run for a worker: queued or retrying → running, attempt + 1.
+
+    1. Read the run and its job, and find a free place if the job limits how many of its runs go at once.
+    2. Move the run if it still waits at this attempt, is due, is not to be cancelled, and the worker counts as alive.
+    3. Note the attempt.
+
+    None: it is not to be had (now), for any of these reasons.
+    """
+    run = await run_rows.find(connection, run_id)
+    if run is None or run.status not in _WAITING or run.attempt != attempt:
+        return None
+    job = await run_rows.job_of(connection, run)
+    place = await _free_place(connection, job)
+    if place is None and job.overlap_policy != "allow":
+        return None
+    claimed = await _move_to_running(connection, run, worker_id, place, now)
+    if claimed is None:
+        return None
+    values = {"run_id": run_id, "attempt": claimed.attempt, "worker_id": worker_id, "started_at": now}
+    await connection.execute(insert(attempts).values(**values, status=RunStatus.RUNNING))
+    return Claimed(claimed, job)
+
+
+async def finish(connection: AsyncConnection, claimed: Claimed, report: Report, now: datetime) -> bool:
+    """End a run for good: running → success, failed or cancelled, by the owner of the lease.
+
+    1. Move the run if the lease still holds.  2. End the attempt.  3. Note the outcome with the job.
+    """
+    values = {**_columns(report), "result": report.result, "logs_truncated": report.logs_truncated, "finished_at": now}
+    if not await _leave_running(connection, claimed.lease, values):
+        return False
+    await _end_attempt(connection, claimed.lease, report, now)
+    await note_last_run(connection, claimed.job.id, claimed.run.started_at or now, report.status)
+    return True
+
+
+async def retry_later(
+    connection: AsyncConnection, claimed: Claimed, report: Report, available_at: datetime, now: datetime
+) -> bool:
+    """Let a failed attempt be followed by another: running → retrying, by the owner, unless a cancel was asked for."""
+    values = {
+        "status": RunStatus.RETRYING,
+        "reason": report.reason,
+        "message": report.message,
+        "exit_code": report.exit_code,
+        "signal": report.signal,
+        "logs_truncated": report.logs_truncated,
+        "available_at": available_at,
+        "retry_count": runs.c.retry_count + 1,
+    }
+    if not await _leave_running(connection, claimed.lease, values, runs.c.cancel_requested_at.is_(None)):
+        return False
+    await _end_attempt(connection, claimed.lease, report, now)
+    return True
+
+
+async def hand_back(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
+    """Give up an attempt that the host, not the user's code, cut short: running → queued for somebody else.
+
+    After MAX_RESCUES it is failed(worker_lost) instead, and a run that is to be cancelled is cancelled.
+    """
+    return await _requeue(connection, _held(lease), message, now) > 0
+
+
+async def rescue_from(connection: AsyncConnection, worker_id: str, now: datetime) -> int:
+    """Take all that a dead worker ran from it, as `hand_back` does; gives how many runs that were."""
+    dead = select(workers.c.id).where(workers.c.id == worker_id, workers.c.state == WorkerState.DEAD).exists()
+    held = and_(runs.c.worker_id == worker_id, runs.c.status == RunStatus.RUNNING, dead)
+    return await _requeue(connection, held, "the worker that ran it was lost", now)
+
+
+async def cancel_waiting(connection: AsyncConnection, run_id: int, reason: Reason, now: datetime) -> Run | None:
+    """End a run that has not begun or waits for its retry: queued or retrying → cancelled."""
+    values = {"status": RunStatus.CANCELLED, "reason": reason, "cancel_requested_at": now, "finished_at": now}
+    guard = and_(runs.c.id == run_id, runs.c.status.in_(_WAITING))
+    row = (await connection.execute(update(runs).where(guard).values(values).returning(runs))).one_or_none()
+    return None if row is None else Run(**row._mapping)
+
+
+async def ask_to_cancel(connection: AsyncConnection, run_id: int, reason: Reason, now: datetime) -> Run | None:
+    """Ask the worker of a running run to stop it; asking again changes nothing."""
+    values = {
+        "cancel_requested_at": func.coalesce(runs.c.cancel_requested_at, now),
+        "cancel_reason": func.coalesce(runs.c.cancel_reason, reason),
+    }
+    guard = and_(runs.c.id == run_id, runs.c.status == RunStatus.RUNNING)
+    row = (await connection.execute(update(runs).where(guard).values(values).returning(runs))).one_or_none()
+    return None if row is None else Run(**row._mapping)
+
+
+async def cancel_all(connection: AsyncConnection, job_id: int, reason: Reason, now: datetime) -> None:
+    """End what waits of a job, and ask what runs of it to stop."""
+    waiting = and_(runs.c.job_id == job_id, runs.c.status.in_(_WAITING))
+    ended = {"status": RunStatus.CANCELLED, "reason": reason, "cancel_requested_at": now, "finished_at": now}
+    await connection.execute(update(runs).where(waiting).values(ended))
+    running = and_(
+        runs.c.job_id == job_id, runs.c.status == RunStatus.RUNNING, runs.c.cancel_requested_at.is_(None)
+    )
+    await connection.execute(update(runs).where(running).values(cancel_requested_at=now, cancel_reason=reason))
+
+
+async def to_cancel(connection: AsyncConnection, worker_id: str) -> list[tuple[Lease, Reason]]:
+    """Give the attempts of a worker that somebody wants stopped, and why."""
+    query = select(runs.c.id, runs.c.attempt, runs.c.cancel_reason).where(
+        runs.c.worker_id == worker_id, runs.c.status == RunStatus.RUNNING, runs.c.cancel_requested_at.is_not(None)
+    )
+    return [(Lease(row.id, row.attempt, worker_id), row.cancel_reason) for row in await connection.execute(query)]
+
+
+async def take_unrung(connection: AsyncConnection, now: datetime, limit: int) -> list[Run]:
+    """Mark as rung, and give, the runs whose wait (retry, jitter, rescue) is over and for whom nobody rang yet."""
+    keys = (
+        select(runs.c.id)
+        .where(runs.c.status.in_(_WAITING), runs.c.available_at <= now, runs.c.rung_at.is_(None))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    statement = update(runs).where(runs.c.id.in_(keys)).values(rung_at=now).returning(runs)
+    return [Run(**row._mapping) for row in await connection.execute(statement)]
+
+
+async def next_unrung_at(connection: AsyncConnection) -> datetime | None:
+    """Give the earliest end of a wait that `take_unrung` has not seen yet."""
+    query = select(func.min(runs.c.available_at)).where(runs.c.status.in_(_WAITING), runs.c.rung_at.is_(None))
+    return (await connection.execute(query)).scalar_one_or_none()
+
+
+async def _free_place(connection: AsyncConnection, job: Job) -> int | None:
+    if job.overlap_policy == "allow":
+        return None
+    query = select(runs.c.place).where(runs.c.job_id == job.id, runs.c.place.is_not(None))
+    taken = set((await connection.execute(query)).scalars())
+    return next((place for place in range(job.max_concurrency) if place not in taken), None)
+
+
+async def _move_to_running(
+    connection: AsyncConnection, run: Run, worker_id: str, place: int | None, now: datetime
+) -> Run | None:
+    alive = select(workers.c.id).where(workers.c.id == worker_id, workers.c.state != WorkerState.DEAD).exists()
+    lateness_seconds = (now - run.scheduled_for).total_seconds()
+    values = {
+        "status": RunStatus.RUNNING,
+        "reason": None,
+        "message": None,
+        "exit_code": None,
+        "signal": None,
+        "attempt": run.attempt + 1,
+        "worker_id": worker_id,
+        "place": place,
+        "started_at": now,
+        "lateness_seconds": lateness_seconds if run.lateness_seconds is None else run.lateness_seconds,
+    }
+    statement = (
+        update(runs)
+        .where(
+            runs.c.id == run.id,
+            runs.c.status.in_(_WAITING),
+            runs.c.attempt == run.attempt,
+            runs.c.available_at <= now,
+            runs.c.cancel_requested_at.is_(None),
+            alive,
+        )
+        .values(values)
+        .returning(runs)
+    )
+    try:
+        async with connection.begin_nested():
+            row = (await connection.execute(statement)).one_or_none()
+    except IntegrityError as error:
+        # Another worker took the same place between our look and our move.
+        if is_unique_violation(error):
+            return None
+        raise
+    return None if row is None else Run(**row._mapping)
+
+
+def _held(lease: Lease) -> ColumnElement[bool]:
+    return and_(
+        runs.c.id == lease.run_id,
+        runs.c.status == RunStatus.RUNNING,
+        runs.c.attempt == lease.attempt,
+        runs.c.worker_id == lease.worker_id,
+    )
+
+
+async def _leave_running(
+    connection: AsyncConnection, lease: Lease, values: Mapping[str, Any], *guards: ColumnElement[bool]
+) -> bool:
+    left = {"place": None, "rung_at": None, **values}
+    return (await connection.execute(update(runs).where(_held(lease), *guards).values(left))).rowcount == 1
+
+
+async def _end_attempt(connection: AsyncConnection, lease: Lease, report: Report, now: datetime) -> None:
+    mine = and_(attempts.c.run_id == lease.run_id, attempts.c.attempt == lease.attempt)
+    await connection.execute(update(attempts).where(mine).values(**_columns(report), finished_at=now))
+
+
+def _columns(report: Report) -> dict[str, Any]:
+    return {name: getattr(report, name) for name in _ENDED_ATTEMPT}
+
+
+async def _requeue(connection: AsyncConnection, held: ColumnElement[bool], message: str, now: datetime) -> int:
+    cancelled = runs.c.cancel_requested_at.is_not(None)
+    spent = runs.c.rescue_count >= MAX_RESCUES
+    ends = or_(cancelled, spent)
+    statement = (
+        update(runs)
+        .where(held)
+        .values(
+            status=case((cancelled, RunStatus.CANCELLED), (spent, RunStatus.FAILED), else_=RunStatus.QUEUED),
+            reason=case((cancelled, runs.c.cancel_reason), (spent, Reason.WORKER_LOST), else_=null()),
+            message=case((ends, message), else_=null()),
+            finished_at=case((ends, now), else_=null()),
+            rescue_count=case((ends, runs.c.rescue_count), else_=runs.c.rescue_count + 1),
+            available_at=now,
+            rung_at=None,
+            place=None,
+        )
+        .returning(runs.c.id, runs.c.attempt)
+    )
+    moved = (await connection.execute(statement)).all()
+    lost = {"status": RunStatus.FAILED, "reason": Reason.WORKER_LOST, "message": message, "finished_at": now}
+    for run_id, attempt in moved:
+        mine = and_(attempts.c.run_id == run_id, attempts.c.attempt == attempt)
+        await connection.execute(update(attempts).where(mine).values(lost))
+    return len(moved)

@@ -1,0 +1,58 @@
+"""The workers as SQL sees them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.run_state import WorkerState
+from scheduler_service.storage.records import Worker
+from scheduler_service.storage.tables import workers
+
+
+async def register(
+    connection: AsyncConnection, worker_id: str, *, host: str, pid: int, slots: int, now: datetime
+) -> None:
+    """Make a worker known; it may claim from the commit on."""
+    values = {"id": worker_id, "host": host, "pid": pid, "slots": slots, "state": WorkerState.ALIVE}
+    await connection.execute(insert(workers).values(**values, busy=0, beats=0, started_at=now, seen_at=now))
+
+
+async def beat(connection: AsyncConnection, worker_id: str, *, state: WorkerState, busy: int, now: datetime) -> bool:
+    """Show that a worker lives. False: it has been declared dead, what it ran is no longer its own."""
+    statement = (
+        update(workers)
+        .where(workers.c.id == worker_id, workers.c.state != WorkerState.DEAD)
+        .values(state=state, busy=busy, beats=workers.c.beats + 1, seen_at=now)
+    )
+    return (await connection.execute(statement)).rowcount == 1
+
+
+async def living(connection: AsyncConnection) -> list[Worker]:
+    """Give the workers that nobody has declared dead."""
+    query = select(workers).where(workers.c.state != WorkerState.DEAD).order_by(workers.c.id)
+    return [Worker(**row._mapping) for row in await connection.execute(query)]
+
+
+async def declare_dead(connection: AsyncConnection, worker: Worker) -> bool:
+    """Declare a worker dead unless it has moved since `worker` was read."""
+    statement = (
+        update(workers)
+        .where(workers.c.id == worker.id, workers.c.beats == worker.beats, workers.c.state != WorkerState.DEAD)
+        .values(state=WorkerState.DEAD, busy=0)
+    )
+    return (await connection.execute(statement)).rowcount == 1
+
+
+async def retire(connection: AsyncConnection, worker_id: str) -> None:
+    """Take a worker off that ended in good order and holds nothing."""
+    statement = update(workers).where(workers.c.id == worker_id).values(state=WorkerState.DEAD, busy=0)
+    await connection.execute(statement)
+
+
+async def prune(connection: AsyncConnection, before: datetime) -> int:
+    """Forget the dead that were last seen before an instant; gives how many."""
+    gone = (workers.c.state == WorkerState.DEAD) & (workers.c.seen_at < before)
+    return (await connection.execute(delete(workers).where(gone))).rowcount
