@@ -1,1 +1,44 @@
 """Runs untrusted commands; stands alone and imports nothing else of this project."""
+
+from scheduler_service.sandbox.choice import Choice, create
+from scheduler_service.sandbox.environment import PythonEnvironment
+from scheduler_service.sandbox.plain import PlainSandbox
+from scheduler_service.sandbox.spec import (
+    Cancel,
+    Command,
+    End,
+    Isolation,
+    Level,
+    Limits,
+    OnOutput,
+    Outcome,
+    Program,
+    PythonCode,
+    Sandbox,
+    SandboxError,
+    Script,
+    Spec,
+    Usage,
+)
+
+__all__ = [
+    "Cancel",
+    "Choice",
+    "Command",
+    "End",
+    "Isolation",
+    "Level",
+    "Limits",
+    "OnOutput",
+    "Outcome",
+    "PlainSandbox",
+    "Program",
+    "PythonCode",
+    "PythonEnvironment",
+    "Sandbox",
+    "SandboxError",
+    "Script",
+    "Spec",
+    "Usage",
+    "create",
+]

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+OUTPUT_FLOOD_FACTOR = 2048
+"""A run is ended once it has written this many times its `output_kb`: nobody reads it, and dropping it costs a core."""
+
 
 class Level(StrEnum):
     """What a sandbox promises, from the most to the least; SECURITY.md says each promise in full."""
@@ -109,6 +112,21 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
     output_truncated: bool = False
     message: str | None = None
+
+
+def explain_end(end: End, limits: Limits) -> str | None:
+    """Give the sentence for the user where a limit ended the attempt, else None."""
+    match end:
+        case End.TIMEOUT:
+            return f"ran longer than {limits.wall_seconds:g} s"
+        case End.CPU_LIMIT:
+            return f"used more than {limits.cpu_seconds} s of processor time"
+        case End.OUT_OF_MEMORY:
+            return f"needed more than {limits.memory_mb} MB of memory"
+        case End.OUTPUT_LIMIT:
+            return f"wrote more than {OUTPUT_FLOOD_FACTOR} times the {limits.output_kb} kB of output that are kept"
+        case _:
+            return None
 
 
 class Cancel(Protocol):

@@ -1,0 +1,25 @@
+"""How a script or program is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+DEFAULT_INTERPRETER = "/bin/bash"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def interpreter_of(script: str) -> list[str]:
+    """Give the words of the script's shebang (the interpreter and at most one argument, as execve(2) splits them).
+
+    The line is read here, not by the kernel, because executing a file that was just written fails with ETXTBSY when
+    another thread happened to fork in between.
+    """
+    if not script.startswith("#!"):
+        return [DEFAULT_INTERPRETER]
+    words = script[2:].split("\n", 1)[0].strip().split(None, 1)
+    return words or [DEFAULT_INTERPRETER]
+
+
+def job_environment(home: str, env: Mapping[str, str]) -> dict[str, str]:
+    """Give the whole environment of a job: four variables of the sandbox and the attempt's own, which win."""
+    return {"PATH": PATH, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"} | dict(env)

@@ -1,0 +1,26 @@
+"""The Python environments that an operator offers to jobs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_NAME = "default"
+DEFAULT_PRELOAD = ("numpy", "numpy.linalg", "numpy.random")
+
+
+@dataclass(frozen=True, slots=True)
+class PythonEnvironment:
+    """An interpreter with what is installed for it; jobs ask for it by `name`.
+
+    `preload` names modules that are imported once and shared by all runs, which saves each run the import. One that
+    is not installed is left out; one that starts threads must not be named (threads do not survive a fork).
+    """
+
+    name: str = DEFAULT_NAME
+    python: Path = Path(sys.executable)
+    preload: tuple[str, ...] = DEFAULT_PRELOAD
+
+
+DEFAULT_ENVIRONMENT = PythonEnvironment()

@@ -1,0 +1,79 @@
+"""The output of a run: read as it comes, handed on up to a cap, counted and dropped beyond."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from contextlib import suppress
+
+from scheduler_service.sandbox.spec import OUTPUT_FLOOD_FACTOR, OnOutput
+from scheduler_service.sandbox.waiting import first_of, until_readable
+
+PIPE_BYTES = 1 << 20
+
+
+class OutputPipe:
+    """One pipe for standard output and error, read without blocking the event loop.
+
+    Whoever still holds the write end when the run is over does not matter: `end` takes what is there, waits for nobody.
+    """
+
+    def __init__(self, output_kb: int, on_output: OnOutput) -> None:
+        self._cap = output_kb * 1024
+        self._on_output = on_output
+        self._seen = 0
+        self._ended = asyncio.Event()
+        self.flooded = asyncio.Event()
+        self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._read_end, False)
+        with suppress(OSError):  # beyond the user's share of pipe memory the default size must do
+            fcntl.fcntl(self._read_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether output beyond the cap was dropped."""
+        return self._seen > self._cap
+
+    def close_write_end(self) -> None:
+        """Forget our copy of the write end, once the job has its own."""
+        if self.write_end >= 0:
+            os.close(self.write_end)
+            self.write_end = -1
+
+    async def pump(self) -> None:
+        """Hand output on until `end` is called."""
+        while not self._ended.is_set():
+            await first_of(until_readable(self._read_end), self._ended.wait())
+            if not await self._drain():
+                await self._ended.wait()
+        await self._drain()
+
+    def end(self) -> None:
+        """Have `pump` hand on what the pipe holds now, one pipeful at most, and return."""
+        self._ended.set()
+
+    def close(self) -> None:
+        """Release both ends."""
+        self.close_write_end()
+        os.close(self._read_end)
+
+    async def _drain(self) -> bool:
+        """Hand on at most one pipeful; False means that all writers are gone."""
+        left = fcntl.fcntl(self._read_end, fcntl.F_GETPIPE_SZ)
+        with suppress(BlockingIOError):
+            while left > 0:
+                chunk = os.read(self._read_end, left)
+                if not chunk:
+                    return False
+                left -= len(chunk)
+                await self._take(chunk)
+        return True
+
+    async def _take(self, chunk: bytes) -> None:
+        kept = chunk[: max(0, self._cap - self._seen)]
+        self._seen += len(chunk)
+        if self._seen > self._cap * OUTPUT_FLOOD_FACTOR:
+            self.flooded.set()
+        if kept:
+            await self._on_output(kept)

@@ -1,0 +1,209 @@
+"""The sandbox of level `none`: child processes that are tidied up after, and contained by nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from scheduler_service.sandbox.command import interpreter_of, job_environment
+from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
+from scheduler_service.sandbox.output import OutputPipe
+from scheduler_service.sandbox.spec import (
+    Cancel,
+    Command,
+    End,
+    Isolation,
+    Level,
+    Limits,
+    OnOutput,
+    Outcome,
+    Program,
+    PythonCode,
+    SandboxError,
+    Spec,
+    Usage,
+    explain_end,
+)
+from scheduler_service.sandbox.waiting import first_of, until_exit
+from scheduler_service.sandbox.workdir import create_directory, remove_directory, remove_leftovers
+
+ISOLATION = Isolation(Level.NONE, ("process_group", "private_directory", "clean_environment"))
+_ENDS = (End.EXITED, End.CANCELLED, End.OUTPUT_LIMIT)
+_STOPPED = len(_ENDS)
+_USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.E2BIG, errno.EISDIR, errno.ELOOP)
+
+
+class PlainSandbox:
+    """Runs each command in a session of its own, in a private directory, with a clean environment, and no more.
+
+    For development, by explicit choice: of the limits only `wall_seconds` and `output_kb` are enforced, and a process
+    that leaves its process group survives.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        grace_seconds: float = 2.0,
+        environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,),
+    ) -> None:
+        self._root = root.absolute()
+        self._grace_seconds = grace_seconds
+        self._pythons = {environment.name: environment.python for environment in environments}
+        self._stopped = asyncio.Event()
+        self._runs: set[asyncio.Future[None]] = set()
+
+    async def start(self) -> None:
+        """Make `root` and remove what an earlier process has left in it."""
+        self._stopped.clear()
+        await asyncio.to_thread(self._prepare_root)
+
+    async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
+        """Run one command to its end; see `Sandbox.run`."""
+        async with self._counted(), self._private_directory() as directory:
+            output = OutputPipe(spec.limits.output_kb, on_output)
+            try:
+                process = self._spawn(spec, directory, output.write_end)
+                output.close_write_end()
+                return await self._attend(process, spec.limits, output, cancel)
+            except _RejectedError as error:
+                return Outcome(End.REJECTED, ISOLATION, message=str(error))
+            finally:
+                output.close()
+
+    async def stop(self) -> None:
+        """Kill what still runs, whose `run` then raises `SandboxError`, and wait until all is tidied up."""
+        self._stopped.set()
+        if self._runs:
+            await asyncio.wait(self._runs)
+
+    def _prepare_root(self) -> None:
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_leftovers(self._root)
+
+    @asynccontextmanager
+    async def _counted(self) -> AsyncIterator[None]:
+        done = asyncio.get_running_loop().create_future()
+        self._runs.add(done)
+        try:
+            yield
+        finally:
+            self._runs.discard(done)
+            done.set_result(None)
+
+    @asynccontextmanager
+    async def _private_directory(self) -> AsyncIterator[Path]:
+        try:
+            directory = create_directory(self._root)
+        except OSError as error:
+            raise SandboxError(f"cannot make a working directory: {error}") from error
+        try:
+            yield directory
+        finally:
+            await asyncio.shield(asyncio.to_thread(remove_directory, directory))
+
+    def _spawn(self, spec: Spec, directory: Path, output: int) -> subprocess.Popen[bytes]:
+        argv = self._argv_of(spec.command, directory)
+        stdin = _stdin_of(spec.command)
+        try:
+            return subprocess.Popen(  # noqa: S603 (running what the user wrote is what this is for)
+                argv,
+                stdin=stdin,
+                stdout=output,
+                stderr=output,
+                cwd=directory,
+                env=job_environment(str(directory), spec.env),
+                start_new_session=True,
+            )
+        except ValueError as error:  # a NUL in an argument or in the environment
+            raise _RejectedError(f"the command cannot be started: {error}") from error
+        except OSError as error:
+            if error.errno in _USERS_MISTAKES:
+                raise _RejectedError(f"{error.filename or argv[0]}: {error.strerror}") from error
+            raise SandboxError(f"cannot start a process: {error}") from error
+        finally:
+            os.close(stdin)
+
+    def _argv_of(self, command: Command, directory: Path) -> list[str]:
+        if isinstance(command, Program):
+            return list(command.argv)
+        if isinstance(command, PythonCode):
+            python = self._pythons.get(command.environment)
+            if python is None:
+                raise _RejectedError(f"there is no Python environment named {command.environment!r}")
+            (directory / "job.py").write_text(command.code, encoding="utf-8")
+            return [str(python), "-u", "job.py"]
+        (directory / "job").write_text(command.text, encoding="utf-8")
+        return [*interpreter_of(command.text), str(directory / "job")]
+
+    async def _attend(
+        self, process: subprocess.Popen[bytes], limits: Limits, output: OutputPipe, cancel: Cancel
+    ) -> Outcome:
+        pump = asyncio.create_task(output.pump())
+        exited = asyncio.create_task(until_exit(process.pid))
+        try:
+            end = await self._first_end(exited, pump, limits, output, cancel)
+            if end is not End.EXITED:
+                _signal_group(process.pid, signal.SIGTERM)
+                await asyncio.wait([exited], timeout=self._grace_seconds)
+        except BaseException:
+            pump.cancel()
+            raise
+        finally:
+            usage = await asyncio.shield(_kill_and_reap(process, exited))
+        output.end()
+        await pump
+        return _conclude(end, process.returncode, usage, limits, output.truncated)
+
+    async def _first_end(
+        self, exited: asyncio.Task[None], pump: asyncio.Task[None], limits: Limits, output: OutputPipe, cancel: Cancel
+    ) -> End:
+        events = (exited, cancel.wait(), output.flooded.wait(), self._stopped.wait(), pump)
+        first = await first_of(*events, timeout_seconds=limits.wall_seconds)
+        if first == _STOPPED:
+            raise SandboxError("the sandbox was stopped while the command ran")
+        return End.TIMEOUT if first is None else _ENDS[first]
+
+
+class _RejectedError(Exception):
+    """The command is at fault; trying again would not help."""
+
+
+def _stdin_of(command: Command) -> int:
+    stdin = os.memfd_create("stdin")
+    with os.fdopen(stdin, "wb", closefd=False) as file:
+        file.write(command.stdin if isinstance(command, Program) else b"")
+    os.lseek(stdin, 0, os.SEEK_SET)
+    return stdin
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # all gone, or only processes of another user are left
+        os.killpg(pid, number)
+
+
+async def _kill_and_reap(process: subprocess.Popen[bytes], exited: asyncio.Task[None]) -> Usage:
+    """Kill the whole group, and only then reap its first process: until it is reaped, its number stays its own."""
+    _signal_group(process.pid, signal.SIGKILL)
+    await asyncio.wait([exited])
+    _, status, usage = os.wait4(process.pid, 0)  # noqa: ASYNC222 (it has ended)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+
+
+def _conclude(end: End, code: int, usage: Usage, limits: Limits, truncated: bool) -> Outcome:  # noqa: FBT001
+    exited = end is End.EXITED
+    return Outcome(
+        End.SIGNALLED if exited and code < 0 else end,
+        ISOLATION,
+        exit_code=code if exited and code >= 0 else None,
+        signal=-code if exited and code < 0 else None,
+        usage=usage,
+        output_truncated=truncated,
+        message=explain_end(end, limits),
+    )

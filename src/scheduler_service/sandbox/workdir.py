@@ -1,0 +1,107 @@
+"""Private working directories: made empty, and removed whatever an untrusted program has put into them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+PREFIX = "run-"
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_SWEEPS = 100
+
+
+def create_directory(root: Path) -> Path:
+    """Make a new, empty directory below `root` that only its owner may enter."""
+    path = root / f"{PREFIX}{secrets.token_hex(8)}"
+    path.mkdir(mode=0o700)
+    return path
+
+
+def remove_directory(path: Path) -> None:
+    """Remove `path` with all it holds; one that is already gone is no error.
+
+    Works on what makes `shutil.rmtree` and `rm -rf` give up: trees deeper than the stack or the path limit, directories
+    without permissions, names that are no text, entries that appear meanwhile. Symbolic links are never followed.
+    Needs two descriptors at any depth: each subdirectory is first moved up next to `path`, so no path gets long.
+
+    Raises OSError when something refuses for good.
+    """
+    parent = os.open(path.parent, _DIRECTORY)
+    try:
+        names = (f"{path.name}.{number}" for number in itertools.count())
+        pending = [path.name]
+        while pending:
+            with suppress(FileNotFoundError):
+                pending += _empty_directory(parent, pending.pop(), names)
+    finally:
+        os.close(parent)
+
+
+def remove_leftovers(root: Path) -> None:
+    """Remove the directories of runs that an earlier process, killed in the middle, has left below `root`."""
+    for path in root.glob(f"{PREFIX}*"):
+        remove_directory(path)
+
+
+def measure_directory(path: Path, most: int = 100_000) -> tuple[int, int]:
+    """Add up the bytes on disk and the entries below `path`; stops counting at `most` entries.
+
+    Meant to be called while the tree changes: what vanishes or cannot be entered is left out.
+    """
+    used = entries = 0
+    pending = [str(path)]
+    while pending and entries < most:
+        with suppress(OSError), os.scandir(pending.pop()) as listing:
+            for entry in listing:
+                entries += 1
+                with suppress(OSError):
+                    status = entry.stat(follow_symlinks=False)
+                    used += status.st_blocks * 512
+                    if stat.S_ISDIR(status.st_mode):
+                        pending.append(entry.path)
+    return used, entries
+
+
+def _empty_directory(parent: int, name: str, names: Iterator[str]) -> list[str]:
+    """Remove the directory `name`; gives the new names, next to it, of the subdirectories that were inside."""
+    moved: list[str] = []
+    directory = _open_directory(parent, name)
+    try:
+        for _ in range(_SWEEPS):  # the kernel may leave entries out of a listing that is being emptied
+            with os.scandir(directory) as listing:
+                for entry in listing:
+                    if entry.is_dir(follow_symlinks=False):
+                        moved.append(_move_up(directory, entry.name, parent, next(names)))
+                    else:
+                        os.unlink(entry.name, dir_fd=directory)
+            try:
+                os.rmdir(name, dir_fd=parent)
+            except OSError:
+                continue
+            return moved
+    finally:
+        os.close(directory)
+    os.rmdir(name, dir_fd=parent)
+    return moved
+
+
+def _move_up(source: int, name: str, parent: int, new_name: str) -> str:
+    os.close(_open_directory(source, name))  # a directory without write permission cannot change its parent
+    os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=parent)
+    return new_name
+
+
+def _open_directory(parent: int, name: str) -> int:
+    """Open a directory, taking its owner's permissions back first where they were given up."""
+    handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        if stat.S_IMODE(os.fstat(handle).st_mode) & stat.S_IRWXU != stat.S_IRWXU:
+            Path(f"/proc/self/fd/{handle}").chmod(stat.S_IRWXU)  # by descriptor: a name could have become a link
+        return os.open(name, _DIRECTORY, dir_fd=parent)
+    finally:
+        os.close(handle)

@@ -1,0 +1,191 @@
+"""The plain sandbox: tidy, timed and capped, though it contains nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler_service.sandbox import (
+    Command,
+    End,
+    Limits,
+    Outcome,
+    PlainSandbox,
+    Program,
+    PythonCode,
+    SandboxError,
+    Script,
+    Spec,
+)
+
+NEVER = asyncio.Event
+
+
+class Collected:
+    """Takes output as the engine would."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.changed = asyncio.Event()
+
+    async def __call__(self, chunk: bytes) -> None:
+        self.data += chunk
+        self.changed.set()
+
+    async def until(self, text: bytes) -> None:
+        """Wait until the output holds `text`."""
+        async with asyncio.timeout(10):
+            while text not in self.data:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> AsyncIterator[PlainSandbox]:
+    sandbox = PlainSandbox(tmp_path / "runs", grace_seconds=0.2)
+    await sandbox.start()
+    yield sandbox
+    await sandbox.stop()
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.fixture
+def output() -> Collected:
+    return Collected()
+
+
+async def run(sandbox: PlainSandbox, command: Command, output: Collected, **limits: Any) -> Outcome:
+    return await sandbox.run(Spec(command, Limits(**limits)), output, NEVER())
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (PythonCode("import os; print(sorted(os.environ))"), b"['HOME', 'LANG', 'PATH', 'TMPDIR'"),
+        (PythonCode("import sys; print(repr(sys.stdin.read()))"), b"''\n"),
+        (PythonCode("import os; print(os.getcwd() == os.environ['HOME'] == os.environ['TMPDIR'])"), b"True\n"),
+        (Script("echo ${BASH_VERSION:+bash}"), b"bash\n"),
+        (Script("#!/bin/sh -e\necho sh\nfalse\necho no"), b"sh\n"),
+        (Script("#! /usr/bin/env python3\nprint('py')"), b"py\n"),
+        (Program(("cat",), stdin=b"fed\0\xff"), b"fed\0\xff"),
+        (Script("echo out; echo err >&2; echo out"), b"out\nerr\nout\n"),
+    ],
+)
+async def test_runs_the_command_as_documented(
+    sandbox: PlainSandbox, output: Collected, command: Command, expected: bytes
+) -> None:
+    await run(sandbox, command, output)
+    assert output.data.startswith(expected)
+
+
+async def test_tells_exit_codes_from_signals(sandbox: PlainSandbox, output: Collected) -> None:
+    exited = await run(sandbox, Script("exit 3"), output)
+    killed = await run(sandbox, Script("kill -SEGV $$"), output)
+    assert (exited.end, exited.exit_code, exited.signal) == (End.EXITED, 3, None)
+    assert (killed.end, killed.exit_code, killed.signal) == (End.SIGNALLED, None, 11)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [Program(("no-such-program",)), Script("#!/no/such/interpreter\n"), PythonCode("1", "nowhere"), Program(("a\0b",))],
+)
+async def test_rejects_what_cannot_be_started(sandbox: PlainSandbox, output: Collected, command: Command) -> None:
+    outcome = await run(sandbox, command, output)
+    assert outcome.end is End.REJECTED
+    assert outcome.message
+
+
+async def test_kills_what_ignores_the_timeout(sandbox: PlainSandbox, output: Collected) -> None:
+    outcome = await run(
+        sandbox, Script("trap '' TERM; echo start; while :; do sleep 1; done"), output, wall_seconds=0.5
+    )
+    assert (outcome.end, outcome.exit_code, output.data) == (End.TIMEOUT, None, b"start\n")
+
+
+async def test_lets_a_command_clean_up_in_its_grace_time(sandbox: PlainSandbox, output: Collected) -> None:
+    await run(sandbox, Script("trap 'echo bye; exit' TERM; sleep 60 & wait"), output, wall_seconds=0.5)
+    assert output.data == b"bye\n"
+
+
+async def test_hands_output_on_while_the_command_runs(sandbox: PlainSandbox, output: Collected) -> None:
+    cancel = asyncio.Event()
+    attempt = asyncio.create_task(
+        sandbox.run(Spec(PythonCode("print('now')\nimport time; time.sleep(60)")), output, cancel)
+    )
+    await output.until(b"now")
+    cancel.set()
+    assert (await attempt).end is End.CANCELLED
+
+
+async def test_drops_output_beyond_the_cap_and_says_so(sandbox: PlainSandbox, output: Collected) -> None:
+    outcome = await run(sandbox, Script("head -c 300000 /dev/zero | tr '\\0' y"), output, output_kb=1)
+    assert (outcome.end, outcome.exit_code, outcome.output_truncated) == (End.EXITED, 0, True)
+    assert output.data == b"y" * 1024
+
+
+async def test_ends_a_flood_of_output(sandbox: PlainSandbox, output: Collected) -> None:
+    outcome = await run(sandbox, Script("exec cat /dev/zero"), output, output_kb=1)
+    assert outcome.end is End.OUTPUT_LIMIT
+
+
+async def test_background_processes_neither_delay_the_end_nor_outlive_it(
+    sandbox: PlainSandbox, output: Collected
+) -> None:
+    began = time.monotonic()
+    await run(sandbox, Script("sleep 300 & echo $!"), output)
+    assert time.monotonic() - began < 60
+    assert not Path(f"/proc/{output.data.decode().strip()}/environ").exists() or is_zombie(int(output.data))
+
+
+def is_zombie(pid: int) -> bool:
+    return ") Z" in Path(f"/proc/{pid}/stat").read_text()
+
+
+async def test_measures_what_was_used(sandbox: PlainSandbox, output: Collected) -> None:
+    outcome = await run(
+        sandbox, PythonCode("import time\nb = b'x' * 80_000_000\nwhile time.process_time() < 0.2: pass"), output
+    )
+    assert outcome.usage.cpu_seconds >= 0.2
+    assert outcome.usage.max_rss_kb >= 80_000
+
+
+async def test_a_run_that_is_abandoned_dies_and_is_tidied_up(
+    sandbox: PlainSandbox, output: Collected, tmp_path: Path
+) -> None:
+    attempt = asyncio.create_task(run(sandbox, Script("echo $$; sleep 300"), output))
+    await output.until(b"\n")
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(output.data), 0)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+async def test_an_error_of_the_reader_ends_the_run_and_reaches_the_caller(sandbox: PlainSandbox) -> None:
+    async def refuse(chunk: bytes) -> None:
+        raise RuntimeError("the database is away")
+
+    with pytest.raises(RuntimeError, match="away"):
+        await sandbox.run(Spec(Script("echo x; sleep 300")), refuse, NEVER())
+
+
+async def test_stopping_kills_what_runs(sandbox: PlainSandbox, output: Collected) -> None:
+    attempt = asyncio.create_task(run(sandbox, Script("echo x; sleep 300"), output))
+    await output.until(b"x")
+    await sandbox.stop()
+    with pytest.raises(SandboxError):
+        await attempt
+
+
+async def test_start_removes_what_an_earlier_process_left(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "run-0123" / "deep").mkdir(parents=True)
+    sandbox = PlainSandbox(tmp_path / "runs")
+    await sandbox.start()
+    assert list((tmp_path / "runs").iterdir()) == []
