@@ -1,0 +1,129 @@
+"""A cron pattern as plain wall-clock times: which there are in a window, and how many. No time zones here.
+
+cronsim reads the fields and says which days match; within a day the times are the product of three sorted fields, so
+the n-th time of a day is arithmetic, and nothing is ever stepped through.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+
+from cronsim import CronSim
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CronFields:
+    """The matching wall-clock times (naive, whole seconds); every window is half open, `lo` ≤ wall < `hi`."""
+
+    seconds: tuple[int, ...]
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    months: frozenset[int]
+    matches_day: Callable[[date], bool]
+
+    @classmethod
+    def read(cls, expr: str) -> CronFields:
+        """Read five or six fields; raises `CronSimError` for what is no cron pattern or names no day of any year."""
+        sim = CronSim(expr, datetime(2000, 1, 1))  # noqa: DTZ001 (only the fields count, not the start)
+        return cls(
+            seconds=tuple(sorted(sim.seconds)),
+            minutes=tuple(sorted(sim.minutes)),
+            hours=tuple(sorted(sim.hours)),
+            months=frozenset(sim.months),
+            matches_day=sim.match_day,
+        )
+
+    def first_in(self, lo: datetime, hi: datetime) -> datetime | None:
+        """Find the earliest time in the window."""
+        rank = self._rank(lo)
+        if rank < self._per_day() and self._matches(lo):
+            wall = self._nth(lo, rank)
+        elif day := next(self._days(lo.date() + _DAY, hi.date()), None):
+            wall = self._nth(datetime(day.year, day.month, day.day), 0)  # noqa: DTZ001 (wall clock)
+        else:
+            return None
+        return wall if wall < hi else None
+
+    def last_in(self, lo: datetime, hi: datetime) -> datetime | None:
+        """Find the latest time in the window."""
+        rank = self._rank(hi)
+        if rank and self._matches(hi):
+            wall = self._nth(hi, rank - 1)
+        elif day := next(self._days_back(hi.date() - _DAY, lo.date()), None):
+            wall = self._nth(datetime(day.year, day.month, day.day), self._per_day() - 1)  # noqa: DTZ001 (wall clock)
+        else:
+            return None
+        return wall if wall >= lo else None
+
+    def count_in(self, lo: datetime, hi: datetime) -> int:
+        """Count the times in the window, a month at a time."""
+        if lo >= hi:
+            return 0
+        days = self._count_days(lo.date(), hi.date())
+        before = self._rank(lo) if self._matches(lo) else 0
+        until = self._rank(hi) if self._matches(hi) else 0
+        return days * self._per_day() - before + until
+
+    def _matches(self, day: date) -> bool:
+        return day.day in _days_of(self, day.year, day.month)
+
+    def _per_day(self) -> int:
+        return len(self.hours) * len(self.minutes) * len(self.seconds)
+
+    def _rank(self, wall: datetime) -> int:
+        """Count the times of a matching day that come before the time of day of `wall`."""
+        hours = bisect_left(self.hours, wall.hour)
+        rank = hours * len(self.minutes) * len(self.seconds)
+        if hours == len(self.hours) or self.hours[hours] != wall.hour:
+            return rank
+        minutes = bisect_left(self.minutes, wall.minute)
+        rank += minutes * len(self.seconds)
+        if minutes == len(self.minutes) or self.minutes[minutes] != wall.minute:
+            return rank
+        return rank + bisect_left(self.seconds, wall.second)
+
+    def _nth(self, day: datetime, rank: int) -> datetime:
+        """Give the time of that day before which there are `rank` others: the inverse of `_rank`."""
+        rank, second = divmod(rank, len(self.seconds))
+        hour, minute = divmod(rank, len(self.minutes))
+        return day.replace(hour=self.hours[hour], minute=self.minutes[minute], second=self.seconds[second])
+
+    def _days(self, first: date, last: date) -> Iterator[date]:
+        for year, month in _months(first, last):
+            for day in _days_of(self, year, month):
+                if first <= (found := date(year, month, day)) <= last:
+                    yield found
+
+    def _days_back(self, first: date, last: date) -> Iterator[date]:
+        for year, month in reversed(list(_months(last, first))):
+            for day in reversed(_days_of(self, year, month)):
+                if last <= (found := date(year, month, day)) <= first:
+                    yield found
+
+    def _count_days(self, first: date, end: date) -> int:
+        """Count the matching days from `first` up to, but without, `end`."""
+        days = sum(len(_days_of(self, year, month)) for year, month in _months(first, end))
+        before = bisect_left(_days_of(self, first.year, first.month), first.day)
+        after = len(tail := _days_of(self, end.year, end.month)) - bisect_left(tail, end.day)
+        return days - before - after
+
+
+@lru_cache(maxsize=32_768)
+def _days_of(fields: CronFields, year: int, month: int) -> tuple[int, ...]:
+    if month not in fields.months:
+        return ()
+    first = date(year, month, 1)
+    days = (first + number * _DAY for number in range(31))
+    return tuple(day.day for day in days if day.month == month and fields.matches_day(day))
+
+
+def _months(first: date, last: date) -> Iterator[tuple[int, int]]:
+    for number in range(first.year * 12 + first.month - 1, last.year * 12 + last.month):
+        year, month = divmod(number, 12)
+        yield year, month + 1

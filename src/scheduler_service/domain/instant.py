@@ -1,0 +1,62 @@
+"""Schedules that name one instant: `2026-12-31T23:59:59Z`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from scheduler_service.domain.calendar_dst import FIRST_YEAR, LAST_YEAR, DstPolicy, resolve
+from scheduler_service.domain.recurrence import Recurrence
+from scheduler_service.errors import FieldProblem, InvalidInputError
+
+
+@dataclass(frozen=True, slots=True)
+class Instant(Recurrence):
+    """One instant, `at` (UTC). `wall` is the naive local time it was written as; None if it came with an offset."""
+
+    at: datetime
+    wall: datetime | None
+    zone: ZoneInfo
+    dst: DstPolicy
+
+    def next_after(self, t: datetime) -> datetime | None:
+        """Give the instant while it lies ahead of `t`; None from then on."""
+        return self.at if t < self.at else None
+
+    def count_between(self, a: datetime, b: datetime) -> int:
+        """Give 1 or 0."""
+        return int(a < self.at <= b)
+
+    def last_between(self, a: datetime, b: datetime) -> datetime | None:
+        """Give the instant if it lies in the window."""
+        return self.at if a < self.at <= b else None
+
+
+def read_instant(text: str, zone: ZoneInfo, dst: DstPolicy) -> Instant:
+    """Read ISO 8601, local to `zone` unless it carries an offset; raises `InvalidInputError` on `schedule_expr`."""
+    written = _read(text)
+    if not FIRST_YEAR < written.year < LAST_YEAR:
+        raise _refusal(text, f"the year must lie between {FIRST_YEAR} and {LAST_YEAR}")
+    if written.tzinfo is not None:
+        return Instant(written.astimezone(UTC), None, zone, dst)
+    at = resolve(written, zone, dst)
+    if at is None:
+        problem = f"the clock in {zone.key} jumps over this time, and dst.gap is skip, so it would never fire"
+        raise _refusal(text, f"{problem}; write another time, or dst.gap run_after")
+    return Instant(at, written, zone, dst)
+
+
+def _read(text: str) -> datetime:
+    example = "write it as 2026-12-31T23:59:59Z, or without Z in the job's time zone"
+    try:
+        written = datetime.fromisoformat(text.upper())
+    except ValueError as error:
+        raise _refusal(text, f"not an instant ({error}); {example}") from None
+    if ":" not in text and "T" not in text.upper():
+        raise _refusal(text, f"a date alone does not say when; {example}")
+    return written
+
+
+def _refusal(text: str, message: str) -> InvalidInputError:
+    return InvalidInputError(FieldProblem("schedule_expr", message, text))
