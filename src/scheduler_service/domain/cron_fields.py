@@ -6,7 +6,7 @@ the n-th time of a day is arithmetic, and nothing is ever stepped through.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -44,8 +44,8 @@ class CronFields:
         rank = self._rank(lo)
         if rank < self._per_day() and self._matches(lo):
             wall = self._nth(lo, rank)
-        elif day := next(self._days(lo.date() + _DAY, hi.date()), None):
-            wall = self._nth(datetime(day.year, day.month, day.day), 0)  # noqa: DTZ001 (wall clock)
+        elif day := self._day_from(lo.date() + _DAY, hi.date()):
+            wall = self._nth(day, 0)
         else:
             return None
         return wall if wall < hi else None
@@ -55,8 +55,8 @@ class CronFields:
         rank = self._rank(hi)
         if rank and self._matches(hi):
             wall = self._nth(hi, rank - 1)
-        elif day := next(self._days_back(hi.date() - _DAY, lo.date()), None):
-            wall = self._nth(datetime(day.year, day.month, day.day), self._per_day() - 1)  # noqa: DTZ001 (wall clock)
+        elif day := self._day_until(lo.date(), hi.date() - _DAY):
+            wall = self._nth(day, self._per_day() - 1)
         else:
             return None
         return wall if wall >= lo else None
@@ -94,17 +94,25 @@ class CronFields:
         hour, minute = divmod(rank, len(self.minutes))
         return day.replace(hour=self.hours[hour], minute=self.minutes[minute], second=self.seconds[second])
 
-    def _days(self, first: date, last: date) -> Iterator[date]:
+    def _day_from(self, first: date, last: date) -> datetime | None:
+        """Find the first matching day from `first` on, not looking past the month of `last`."""
+        lowest = first.day
         for year, month in _months(first, last):
-            for day in _days_of(self, year, month):
-                if first <= (found := date(year, month, day)) <= last:
-                    yield found
+            days = _days_of(self, year, month)
+            if (place := bisect_left(days, lowest)) < len(days):
+                return datetime(year, month, days[place])  # noqa: DTZ001 (wall clock)
+            lowest = 1
+        return None
 
-    def _days_back(self, first: date, last: date) -> Iterator[date]:
-        for year, month in reversed(list(_months(last, first))):
-            for day in reversed(_days_of(self, year, month)):
-                if last <= (found := date(year, month, day)) <= first:
-                    yield found
+    def _day_until(self, first: date, last: date) -> datetime | None:
+        """Find the last matching day up to `last`, not looking past the month of `first`."""
+        highest = last.day
+        for year, month in reversed(list(_months(first, last))):
+            days = _days_of(self, year, month)
+            if place := bisect_right(days, highest):
+                return datetime(year, month, days[place - 1])  # noqa: DTZ001 (wall clock)
+            highest = 31
+        return None
 
     def _count_days(self, first: date, end: date) -> int:
         """Count the matching days from `first` up to, but without, `end`."""

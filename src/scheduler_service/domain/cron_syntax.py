@@ -133,6 +133,9 @@ def _value_problem(syntax: _FieldSyntax, term: str) -> str | None:
     try:
         syntax.field.parse(term)
     except CronSimError:
+        start, dash, end = term.partition("/")[0].partition("-")
+        if dash and _value_problem(syntax, start) is _value_problem(syntax, end) is None:
+            return f"a range cannot run backwards; write two, such as {start}-{syntax.highest},{syntax.lowest}-{end}"
         return syntax.allowed
     return None
 

@@ -17,7 +17,9 @@ def load_zone(name: str) -> ZoneInfo:
     Only names that the IANA database lists are looked up, so no path, NUL or absurd length reaches the file system.
     """
     if name not in zone_names():
-        raise InvalidInputError(FieldProblem("timezone", f"unknown time zone {_shown(name)}; {_remedy(name)}", name))
+        raise InvalidInputError(
+            FieldProblem("timezone", f"unknown time zone {_shown(name)}; {_remedy(name)}", name[:_LONGEST])
+        )
     return ZoneInfo(name)
 
 
@@ -29,7 +31,9 @@ def zone_names() -> frozenset[str]:
 
 def _remedy(name: str) -> str:
     by_lower_case = {known.lower(): known for known in sorted(zone_names())}
-    if matches := get_close_matches(name[:_LONGEST].strip().lower(), by_lower_case, n=3, cutoff=0.7):
+    if exact := by_lower_case.get(name.strip().lower()):
+        return f"did you mean {exact}?"
+    if matches := get_close_matches(name[:_LONGEST].lower(), by_lower_case, n=3, cutoff=0.7):
         return "did you mean " + " or ".join(by_lower_case[match] for match in matches) + "?"
     return "write an IANA name such as Europe/Berlin, America/New_York or UTC"
 
