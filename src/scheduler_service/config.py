@@ -98,6 +98,20 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def effective_database_url(self) -> str:
+        """The database to use: the one that is named, else a SQLite file in the data directory."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.data_dir / 'scheduler.db'}"
+
+    def prepare_data_dir(self) -> None:
+        """Make the data directory, for this user alone; raises `ConfigurationError` where that cannot be."""
+        try:
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"SCHEDULER_DATA_DIR: cannot make {str(self.data_dir)!r}: {error}") from None
+
+    @property
     def is_distributed(self) -> bool:
         """Whether work goes through Redis and Celery."""
         return self.redis_url is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event, select
@@ -84,11 +83,6 @@ def parse_url(url: str) -> URL:
             f"DATABASE_URL: {parsed.drivername!r} is not supported; write postgresql+asyncpg://… or sqlite+aiosqlite:///…"
         )
     return parsed
-
-
-def sqlite_url(path: Path) -> str:
-    """Give the URL of a SQLite file."""
-    return URL.create("sqlite+aiosqlite", database=str(path)).render_as_string(hide_password=False)
 
 
 @asynccontextmanager

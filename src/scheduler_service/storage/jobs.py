@@ -29,7 +29,7 @@ _DUE_COLUMNS = [jobs.c[field.name] for field in fields(DueJob)]
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs to list. `q` is a part of the name or the description; `sort` a key of SORTS, `-` in front reverses."""
+    """Which jobs to list. `q` is part of the name or description; `sort` is a key of SORTS, `-` in front reverses."""
 
     owner_id: str | None = None
     status: JobStatus | None = None
@@ -40,15 +40,20 @@ class JobFilter:
 
 async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> Job:
     """Store a new job."""
-    row = (await connection.execute(insert(jobs).values(**values).returning(jobs))).one()
-    return Job(**row._mapping)
+    row = (await connection.execute(insert(jobs).values(**values).returning(jobs))).mappings().one()
+    return Job(**row)
 
 
 async def find(connection: AsyncConnection, job_id: int, *, lock: bool = False) -> Job | None:
     """Give a job that is not deleted. `lock` keeps the dispatcher and other writers off it until the commit."""
     query = select(jobs).where(jobs.c.id == job_id, jobs.c.deleted_at.is_(None))
-    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
-    return None if row is None else Job(**row._mapping)
+    row = (await connection.execute(query.with_for_update() if lock else query)).mappings().one_or_none()
+    return None if row is None else Job(**row)
+
+
+async def has_history(connection: AsyncConnection, job_id: int) -> bool:
+    """Say whether a job is there; a deleted one is, until its history is pruned."""
+    return (await connection.execute(select(jobs.c.id).where(jobs.c.id == job_id))).one_or_none() is not None
 
 
 async def change(connection: AsyncConnection, job_id: int, version: int, values: Mapping[str, Any]) -> Job | None:
@@ -59,8 +64,8 @@ async def change(connection: AsyncConnection, job_id: int, version: int, values:
         .values(**values, version=version + 1)
         .returning(jobs)
     )
-    row = (await connection.execute(statement)).one_or_none()
-    return None if row is None else Job(**row._mapping)
+    row = (await connection.execute(statement)).mappings().one_or_none()
+    return None if row is None else Job(**row)
 
 
 async def page(connection: AsyncConnection, filters: JobFilter, page: Page) -> Listing[Job]:
@@ -69,11 +74,11 @@ async def page(connection: AsyncConnection, filters: JobFilter, page: Page) -> L
     total = (await connection.execute(select(func.count()).select_from(jobs).where(condition))).scalar_one()
     keys = select(jobs.c.id).where(condition).order_by(*_order(filters.sort)).limit(page.size).offset(page.offset)
     rows = await connection.execute(select(jobs).where(jobs.c.id.in_(keys)).order_by(*_order(filters.sort)))
-    return Listing(tuple(Job(**row._mapping) for row in rows), total)
+    return Listing(tuple(Job(**row) for row in rows.mappings()), total)
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[DueJob]:
-    """Lock and give the jobs that are due, the longest due first; those that another dispatcher holds are passed over."""
+    """Lock and give the jobs that are due, longest due first; those another dispatcher holds are passed over."""
     query = (
         select(*_DUE_COLUMNS)
         .where(jobs.c.next_run_at <= now)
@@ -87,7 +92,8 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Du
 async def next_due_at(connection: AsyncConnection) -> datetime | None:
     """Give the earliest instant that any job waits for."""
     query = select(func.min(jobs.c.next_run_at)).where(jobs.c.next_run_at.is_not(None))
-    return (await connection.execute(query)).scalar_one_or_none()
+    instant: datetime | None = (await connection.execute(query)).scalar_one_or_none()
+    return instant
 
 
 async def note_last_run(connection: AsyncConnection, job_id: int, at: datetime, status: RunStatus) -> None:

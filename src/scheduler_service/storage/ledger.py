@@ -12,14 +12,12 @@ from typing import Any
 from sqlalchemy import bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.calendar_dst import DstPolicy
 from scheduler_service.domain.firing import Decision, Fire, FiringRules, Miss, Skip, decide
 from scheduler_service.domain.ring import Ring
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
-from scheduler_service.domain.schedule import parse
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import insert_or_ignore
-from scheduler_service.storage.records import DueJob
+from scheduler_service.storage.records import DueJob, schedule_of
 from scheduler_service.storage.tables import jobs, runs
 from scheduler_service.storage.transitions import cancel_all
 
@@ -64,12 +62,6 @@ async def fire(connection: AsyncConnection, due: Sequence[DueJob], now: datetime
 
 def decide_for(job: DueJob, now: datetime, active: int) -> Decision:
     """Decide by the rules of `domain/firing` what the due instants of a stored job become."""
-    schedule = parse(
-        job.schedule_expr,
-        timezone=job.timezone,
-        dst=DstPolicy(job.dst_gap, job.dst_fold),
-        anchor_at=job.anchor_at,
-    )
     rules = FiringRules(
         misfire_policy=job.misfire_policy,
         misfire_grace_seconds=job.misfire_grace_seconds,
@@ -77,7 +69,7 @@ def decide_for(job: DueJob, now: datetime, active: int) -> Decision:
         overlap_policy=job.overlap_policy,
         max_concurrency=job.max_concurrency,
     )
-    return decide(schedule, rules, next_run_at=job.next_run_at, now=now, active=active, end_at=job.end_at)
+    return decide(schedule_of(job), rules, next_run_at=job.next_run_at, now=now, active=active, end_at=job.end_at)
 
 
 def _rows(job: DueJob, decision: Decision, now: datetime) -> Iterator[dict[str, Any]]:

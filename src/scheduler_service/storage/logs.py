@@ -1,4 +1,4 @@
-"""What runs wrote: UTF-8 bytes, in pieces, in order; a position is a number of bytes from the start of the run's log."""
+"""What runs wrote: UTF-8 bytes, in pieces, in order; a position is a number of bytes from the start of the log."""
 
 from __future__ import annotations
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
+from scheduler_service.domain.calendar_dst import DstPolicy
+from scheduler_service.domain.firing import MisfirePolicy, OverlapPolicy
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger, WorkerState
+from scheduler_service.domain.schedule import Schedule, parse
 
 JsonObject = Mapping[str, Any]
 
@@ -24,8 +27,8 @@ class Job:
     status: JobStatus
     schedule_expr: str
     timezone: str
-    dst_gap: str
-    dst_fold: str
+    dst_gap: Literal["run_after", "skip"]
+    dst_fold: Literal["first", "second", "both"]
     anchor_at: datetime
     start_at: datetime | None
     end_at: datetime | None
@@ -37,9 +40,9 @@ class Job:
     timeout_seconds: float
     retry_policy: JsonObject
     priority: int
-    overlap_policy: str
+    overlap_policy: OverlapPolicy
     max_concurrency: int
-    misfire_policy: str
+    misfire_policy: MisfirePolicy
     misfire_grace_seconds: float
     catchup_limit: int
     next_run_at: datetime | None
@@ -59,16 +62,16 @@ class DueJob:
     id: int
     schedule_expr: str
     timezone: str
-    dst_gap: str
-    dst_fold: str
+    dst_gap: Literal["run_after", "skip"]
+    dst_fold: Literal["first", "second", "both"]
     anchor_at: datetime
     end_at: datetime | None
     jitter_seconds: float
     priority: int
     tags: list[str]
-    overlap_policy: str
+    overlap_policy: OverlapPolicy
     max_concurrency: int
-    misfire_policy: str
+    misfire_policy: MisfirePolicy
     misfire_grace_seconds: float
     catchup_limit: int
     next_run_at: datetime
@@ -144,3 +147,9 @@ class Worker:
     beats: int
     started_at: datetime
     seen_at: datetime
+
+
+def schedule_of(job: Job | DueJob) -> Schedule:
+    """Read the schedule of a stored job; raises `InvalidInputError` where it cannot be read any more."""
+    dst = DstPolicy(job.dst_gap, job.dst_fold)
+    return parse(job.schedule_expr, timezone=job.timezone, dst=dst, anchor_at=job.anchor_at)

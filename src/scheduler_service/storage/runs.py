@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus, Trigger
@@ -51,19 +51,19 @@ def queued_row(
 
 async def add(connection: AsyncConnection, row: Mapping[str, Any]) -> Run:
     """Store a new run."""
-    return Run(**(await connection.execute(insert(runs).values(**row).returning(runs))).one()._mapping)
+    return Run(**(await connection.execute(insert(runs).values(**row).returning(runs))).mappings().one())
 
 
 async def find(connection: AsyncConnection, run_id: int) -> Run | None:
     """Give one run."""
-    row = (await connection.execute(select(runs).where(runs.c.id == run_id))).one_or_none()
-    return None if row is None else Run(**row._mapping)
+    row = (await connection.execute(select(runs).where(runs.c.id == run_id))).mappings().one_or_none()
+    return None if row is None else Run(**row)
 
 
 async def find_attempts(connection: AsyncConnection, run_id: int) -> tuple[Attempt, ...]:
     """Give a run's attempts in their order."""
     query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.attempt)
-    return tuple(Attempt(**row._mapping) for row in await connection.execute(query))
+    return tuple(Attempt(**row) for row in (await connection.execute(query)).mappings())
 
 
 async def page(connection: AsyncConnection, filters: RunFilter, page: Page) -> Listing[Run]:
@@ -74,7 +74,7 @@ async def page(connection: AsyncConnection, filters: RunFilter, page: Page) -> L
     if page.before_id is not None:
         keys = keys.where(runs.c.id < page.before_id)
     rows = await connection.execute(select(runs).where(runs.c.id.in_(keys)).order_by(runs.c.id.desc()))
-    return Listing(tuple(Run(**row._mapping) for row in rows), total)
+    return Listing(tuple(Run(**row) for row in rows.mappings()), total)
 
 
 async def count_active(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int, int]:
@@ -84,7 +84,7 @@ async def count_active(connection: AsyncConnection, job_ids: Sequence[int]) -> d
         .where(runs.c.job_id.in_(job_ids), runs.c.status.in_(ACTIVE))
         .group_by(runs.c.job_id)
     )
-    return {job_id: count for job_id, count in await connection.execute(query)}
+    return dict((await connection.execute(query)).tuples().all())
 
 
 async def claimable(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[int, int]]:
@@ -97,7 +97,7 @@ async def claimable(connection: AsyncConnection, now: datetime, limit: int) -> l
         select(runs.c.id, runs.c.attempt)
         .join(jobs, jobs.c.id == runs.c.job_id)
         .where(
-            runs.c.status.in_((RunStatus.QUEUED, RunStatus.RETRYING)),
+            runs.c.status == RunStatus.QUEUED,
             runs.c.available_at <= now,
             or_(jobs.c.overlap_policy == "allow", running < jobs.c.max_concurrency),
         )
@@ -109,7 +109,7 @@ async def claimable(connection: AsyncConnection, now: datetime, limit: int) -> l
 
 async def job_of(connection: AsyncConnection, run: Run) -> Job:
     """Give the job of a run, also when it has been deleted since."""
-    return Job(**(await connection.execute(select(jobs).where(jobs.c.id == run.job_id))).one()._mapping)
+    return Job(**(await connection.execute(select(jobs).where(jobs.c.id == run.job_id))).mappings().one())
 
 
 async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
@@ -136,4 +136,4 @@ def _condition(filters: RunFilter) -> ColumnElement[bool]:
         conditions.append(runs.c.scheduled_for >= filters.since)
     if filters.until is not None:
         conditions.append(runs.c.scheduled_for < filters.until)
-    return and_(True, *conditions)
+    return and_(true(), *conditions)

@@ -82,8 +82,12 @@ jobs = Table(
     Column("deleted_at", UtcInstant),
     CheckConstraint(_one_of("status", JobStatus), name="status"),
     CheckConstraint("status = 'active' OR next_run_at IS NULL", name="only_active_is_due"),
-    Index("ix_jobs_due", "next_run_at", sqlite_where=text("next_run_at IS NOT NULL"),
-          postgresql_where=text("next_run_at IS NOT NULL")),
+    Index(
+        "ix_jobs_due",
+        "next_run_at",
+        sqlite_where=text("next_run_at IS NOT NULL"),
+        postgresql_where=text("next_run_at IS NOT NULL"),
+    ),
     Index("ix_jobs_owner", "owner_id", "id"),
 )
 
@@ -130,20 +134,53 @@ runs = Table(
     CheckConstraint(_one_of("status", RunStatus), name="status"),
     CheckConstraint(_one_of("trigger", Trigger), name="trigger"),
     CheckConstraint(f"({_one_of('status', TERMINAL)}) = (finished_at IS NOT NULL)", name="finished_when_terminal"),
-    CheckConstraint("status <> 'running' OR (worker_id IS NOT NULL AND started_at IS NOT NULL)", name="running_is_owned"),
+    CheckConstraint(
+        "status <> 'running' OR (worker_id IS NOT NULL AND started_at IS NOT NULL)", name="running_is_owned"
+    ),
     CheckConstraint("place IS NULL OR status = 'running'", name="place_while_running"),
     CheckConstraint("status <> 'success' OR exit_code = 0", name="success_is_exit_0"),
     CheckConstraint("(status = 'missed') = (missed_count IS NOT NULL)", name="missed_is_counted"),
-    Index("ux_runs_instant", "job_id", "scheduled_for", unique=True,
-          sqlite_where=text("trigger = 'schedule'"), postgresql_where=text("trigger = 'schedule'")),
-    Index("ux_runs_place", "job_id", "place", unique=True,
-          sqlite_where=text("place IS NOT NULL"), postgresql_where=text("place IS NOT NULL")),
-    Index("ix_runs_waiting", "available_at",
-          sqlite_where=text("status IN ('queued', 'retrying')"), postgresql_where=text("status IN ('queued', 'retrying')")),
-    Index("ix_runs_active", "job_id",
-          sqlite_where=text(_one_of("status", ACTIVE)), postgresql_where=text(_one_of("status", ACTIVE))),
-    Index("ix_runs_running", "worker_id",
-          sqlite_where=text("status = 'running'"), postgresql_where=text("status = 'running'")),
+    Index(
+        "ux_runs_instant",
+        "job_id",
+        "scheduled_for",
+        unique=True,
+        sqlite_where=text("trigger = 'schedule'"),
+        postgresql_where=text("trigger = 'schedule'"),
+    ),
+    Index(
+        "ux_runs_place",
+        "job_id",
+        "place",
+        unique=True,
+        sqlite_where=text("place IS NOT NULL"),
+        postgresql_where=text("place IS NOT NULL"),
+    ),
+    Index(
+        "ix_runs_queued",
+        "priority",
+        "available_at",
+        sqlite_where=text("status = 'queued'"),
+        postgresql_where=text("status = 'queued'"),
+    ),
+    Index(
+        "ix_runs_unrung",
+        "available_at",
+        sqlite_where=text("status IN ('queued', 'retrying') AND rung_at IS NULL"),
+        postgresql_where=text("status IN ('queued', 'retrying') AND rung_at IS NULL"),
+    ),
+    Index(
+        "ix_runs_active",
+        "job_id",
+        sqlite_where=text(_one_of("status", ACTIVE)),
+        postgresql_where=text(_one_of("status", ACTIVE)),
+    ),
+    Index(
+        "ix_runs_running",
+        "worker_id",
+        sqlite_where=text("status = 'running'"),
+        postgresql_where=text("status = 'running'"),
+    ),
     Index("ix_runs_job", "job_id", "id"),
     Index("ix_runs_finished", "finished_at"),
     Index("ix_runs_scheduled", "scheduled_for"),
@@ -164,8 +201,9 @@ attempts = Table(
     Column("signal", Integer),
     Column("isolation", Json),
     Column("usage", Json),
-    CheckConstraint(_one_of("status", (RunStatus.RUNNING, RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.CANCELLED)),
-                    name="status"),
+    CheckConstraint(
+        _one_of("status", (RunStatus.RUNNING, RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.CANCELLED)), name="status"
+    ),
 )
 
 run_logs = Table(

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, case, func, insert, null, or_, selec
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.run_state import Reason, RunStatus, WorkerState
+from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import is_unique_violation
 from scheduler_service.storage.jobs import note_last_run
@@ -67,16 +67,16 @@ class Report:
 async def claim(
     connection: AsyncConnection, run_id: int, attempt: int, worker_id: str, now: datetime
 ) -> Claimed | None:
-    """Take a waiting run for a worker: queued or retrying → running, attempt + 1.
+    """Take a queued run for a worker: queued → running, attempt + 1.
 
     1. Read the run and its job, and find a free place if the job limits how many of its runs go at once.
-    2. Move the run if it still waits at this attempt, is due, is not to be cancelled, and the worker counts as alive.
+    2. Move the run if it still is queued at this attempt, is due, is not to be cancelled, and the worker is alive.
     3. Note the attempt.
 
     None: it is not to be had (now), for any of these reasons.
     """
     run = await run_rows.find(connection, run_id)
-    if run is None or run.status not in _WAITING or run.attempt != attempt:
+    if run is None or run.status is not RunStatus.QUEUED or run.attempt != attempt:
         return None
     job = await run_rows.job_of(connection, run)
     place = await _free_place(connection, job)
@@ -106,7 +106,7 @@ async def finish(connection: AsyncConnection, claimed: Claimed, report: Report, 
 async def retry_later(
     connection: AsyncConnection, claimed: Claimed, report: Report, available_at: datetime, now: datetime
 ) -> bool:
-    """Let a failed attempt be followed by another: running → retrying, by the owner, unless a cancel was asked for."""
+    """Let another attempt follow a failed one: running → retrying, by the owner, unless a cancel is asked for."""
     values = {
         "status": RunStatus.RETRYING,
         "reason": report.reason,
@@ -142,8 +142,8 @@ async def cancel_waiting(connection: AsyncConnection, run_id: int, reason: Reaso
     """End a run that has not begun or waits for its retry: queued or retrying → cancelled."""
     values = {"status": RunStatus.CANCELLED, "reason": reason, "cancel_requested_at": now, "finished_at": now}
     guard = and_(runs.c.id == run_id, runs.c.status.in_(_WAITING))
-    row = (await connection.execute(update(runs).where(guard).values(values).returning(runs))).one_or_none()
-    return None if row is None else Run(**row._mapping)
+    row = (await connection.execute(update(runs).where(guard).values(values).returning(runs))).mappings().one_or_none()
+    return None if row is None else Run(**row)
 
 
 async def ask_to_cancel(connection: AsyncConnection, run_id: int, reason: Reason, now: datetime) -> Run | None:
@@ -153,8 +153,8 @@ async def ask_to_cancel(connection: AsyncConnection, run_id: int, reason: Reason
         "cancel_reason": func.coalesce(runs.c.cancel_reason, reason),
     }
     guard = and_(runs.c.id == run_id, runs.c.status == RunStatus.RUNNING)
-    row = (await connection.execute(update(runs).where(guard).values(values).returning(runs))).one_or_none()
-    return None if row is None else Run(**row._mapping)
+    row = (await connection.execute(update(runs).where(guard).values(values).returning(runs))).mappings().one_or_none()
+    return None if row is None else Run(**row)
 
 
 async def cancel_all(connection: AsyncConnection, job_id: int, reason: Reason, now: datetime) -> None:
@@ -162,9 +162,7 @@ async def cancel_all(connection: AsyncConnection, job_id: int, reason: Reason, n
     waiting = and_(runs.c.job_id == job_id, runs.c.status.in_(_WAITING))
     ended = {"status": RunStatus.CANCELLED, "reason": reason, "cancel_requested_at": now, "finished_at": now}
     await connection.execute(update(runs).where(waiting).values(ended))
-    running = and_(
-        runs.c.job_id == job_id, runs.c.status == RunStatus.RUNNING, runs.c.cancel_requested_at.is_(None)
-    )
+    running = and_(runs.c.job_id == job_id, runs.c.status == RunStatus.RUNNING, runs.c.cancel_requested_at.is_(None))
     await connection.execute(update(runs).where(running).values(cancel_requested_at=now, cancel_reason=reason))
 
 
@@ -176,22 +174,28 @@ async def to_cancel(connection: AsyncConnection, worker_id: str) -> list[tuple[L
     return [(Lease(row.id, row.attempt, worker_id), row.cancel_reason) for row in await connection.execute(query)]
 
 
-async def take_unrung(connection: AsyncConnection, now: datetime, limit: int) -> list[Run]:
-    """Mark as rung, and give, the runs whose wait (retry, jitter, rescue) is over and for whom nobody rang yet."""
+async def release(connection: AsyncConnection, now: datetime, limit: int) -> list[Run]:
+    """Release, and give, the runs whose wait (retry, jitter, rescue) is over: queued or retrying → queued, and rung."""
     keys = (
         select(runs.c.id)
         .where(runs.c.status.in_(_WAITING), runs.c.available_at <= now, runs.c.rung_at.is_(None))
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    statement = update(runs).where(runs.c.id.in_(keys)).values(rung_at=now).returning(runs)
-    return [Run(**row._mapping) for row in await connection.execute(statement)]
+    statement = (
+        update(runs)
+        .where(runs.c.id.in_(keys), runs.c.status.in_(_WAITING))
+        .values(status=RunStatus.QUEUED, rung_at=now)
+        .returning(runs)
+    )
+    return [Run(**row) for row in (await connection.execute(statement)).mappings()]
 
 
-async def next_unrung_at(connection: AsyncConnection) -> datetime | None:
-    """Give the earliest end of a wait that `take_unrung` has not seen yet."""
+async def next_release_at(connection: AsyncConnection) -> datetime | None:
+    """Give the earliest end of a wait that `release` has not seen yet."""
     query = select(func.min(runs.c.available_at)).where(runs.c.status.in_(_WAITING), runs.c.rung_at.is_(None))
-    return (await connection.execute(query)).scalar_one_or_none()
+    instant: datetime | None = (await connection.execute(query)).scalar_one_or_none()
+    return instant
 
 
 async def _free_place(connection: AsyncConnection, job: Job) -> int | None:
@@ -206,7 +210,6 @@ async def _move_to_running(
     connection: AsyncConnection, run: Run, worker_id: str, place: int | None, now: datetime
 ) -> Run | None:
     alive = select(workers.c.id).where(workers.c.id == worker_id, workers.c.state != WorkerState.DEAD).exists()
-    lateness_seconds = (now - run.scheduled_for).total_seconds()
     values = {
         "status": RunStatus.RUNNING,
         "reason": None,
@@ -217,13 +220,13 @@ async def _move_to_running(
         "worker_id": worker_id,
         "place": place,
         "started_at": now,
-        "lateness_seconds": lateness_seconds if run.lateness_seconds is None else run.lateness_seconds,
+        "lateness_seconds": _lateness_seconds(run, now) if run.lateness_seconds is None else run.lateness_seconds,
     }
     statement = (
         update(runs)
         .where(
             runs.c.id == run.id,
-            runs.c.status.in_(_WAITING),
+            runs.c.status == RunStatus.QUEUED,
             runs.c.attempt == run.attempt,
             runs.c.available_at <= now,
             runs.c.cancel_requested_at.is_(None),
@@ -234,13 +237,19 @@ async def _move_to_running(
     )
     try:
         async with connection.begin_nested():
-            row = (await connection.execute(statement)).one_or_none()
+            row = (await connection.execute(statement)).mappings().one_or_none()
     except IntegrityError as error:
         # Another worker took the same place between our look and our move.
         if is_unique_violation(error):
             return None
         raise
-    return None if row is None else Run(**row._mapping)
+    return None if row is None else Run(**row)
+
+
+def _lateness_seconds(run: Run, now: datetime) -> float:
+    """Say how long after its due time a run begins; a wait that was meant (jitter) is no lateness."""
+    on_time = run.trigger is Trigger.SCHEDULE and run.available_at <= run.queued_at
+    return (now - (run.scheduled_for if on_time else run.available_at)).total_seconds()
 
 
 def _held(lease: Lease) -> ColumnElement[bool]:

@@ -33,7 +33,7 @@ async def beat(connection: AsyncConnection, worker_id: str, *, state: WorkerStat
 async def living(connection: AsyncConnection) -> list[Worker]:
     """Give the workers that nobody has declared dead."""
     query = select(workers).where(workers.c.state != WorkerState.DEAD).order_by(workers.c.id)
-    return [Worker(**row._mapping) for row in await connection.execute(query)]
+    return [Worker(**row) for row in (await connection.execute(query)).mappings()]
 
 
 async def declare_dead(connection: AsyncConnection, worker: Worker) -> bool:

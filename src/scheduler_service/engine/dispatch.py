@@ -1,0 +1,69 @@
+"""The dispatcher: fires what is due and rings for runs whose wait is over. Any number of them may be alive."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from scheduler_service.brokers.base import Broker
+from scheduler_service.domain.ring import Ring
+from scheduler_service.storage import jobs, ledger, transitions
+from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
+
+BATCH = 500
+
+log = structlog.get_logger(__name__)
+
+
+class Dispatcher:
+    """Turns due instants into rows of the ledger, and rows into rings."""
+
+    def __init__(self, database: Database, broker: Broker, clock: Clock, *, tick_seconds: float) -> None:
+        """`tick_seconds` is the longest rest, and so the longest that a new job of another process goes unseen."""
+        self._database = database
+        self._broker = broker
+        self._clock = clock
+        self._tick_seconds = tick_seconds
+
+    async def tick(self) -> float:
+        """Fire all that is due, ring for all whose wait is over, and give the seconds until there may be more."""
+        now = self._clock.now()
+        due_at, waits_until = await self._look()
+        if _is_over(due_at, now):
+            while await self._fire(now) == BATCH:
+                pass
+        if _is_over(waits_until, now):
+            while await self._release(now) == BATCH:
+                pass
+        return await self._rest_seconds()
+
+    async def _look(self) -> tuple[datetime | None, datetime | None]:
+        # Most looks find nothing; they take no lock, and on SQLite leave the one writer to others.
+        async with self._database.read() as connection:
+            return await jobs.next_due_at(connection), await transitions.next_release_at(connection)
+
+    async def _fire(self, now: datetime) -> int:
+        async with self._database.write() as connection:
+            due = await jobs.due(connection, now, BATCH)
+            fired = await ledger.fire(connection, due, now)
+        for job, error in fired.broken:
+            log.error("job_paused_as_it_cannot_fire", job_id=job.id, exc_info=error)
+        await self._broker.send(fired.rings)
+        return len(due)
+
+    async def _release(self, now: datetime) -> int:
+        async with self._database.write() as connection:
+            waiting = await transitions.release(connection, now, BATCH)
+        await self._broker.send([Ring(run.id, run.attempt, run.priority, run.correlation_id) for run in waiting])
+        return len(waiting)
+
+    async def _rest_seconds(self) -> float:
+        now = self._clock.now()
+        waits = [(instant - now).total_seconds() for instant in await self._look() if instant is not None]
+        return max(0.0, min([self._tick_seconds, *waits]))
+
+
+def _is_over(instant: datetime | None, now: datetime) -> bool:
+    return instant is not None and instant <= now

@@ -1,0 +1,152 @@
+"""Executing one attempt: claim it, run it in the sandbox, settle it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from scheduler_service import telemetry
+from scheduler_service.domain.retry import RetryPolicy
+from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.engine.node import Attempted, Node
+from scheduler_service.engine.output import LeaseLostError, Output
+from scheduler_service.engine.report import report_of
+from scheduler_service.errors import UnavailableError
+from scheduler_service.payloads import registry
+from scheduler_service.payloads.base import Payload
+from scheduler_service.sandbox.spec import End, Limits, Sandbox, SandboxError, Spec
+from scheduler_service.storage import transitions
+from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.transitions import Claimed, Report
+
+UNAVAILABLE_REST_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+_retry_policy = TypeAdapter(RetryPolicy)
+
+
+class Executor:
+    """Executes attempts, each from its claim to its row's next state."""
+
+    def __init__(self, database: Database, clock: Clock, node: Node, sandbox: Sandbox) -> None:
+        """Execute as `node`, in `sandbox`."""
+        self._database = database
+        self._clock = clock
+        self._node = node
+        self._sandbox = sandbox
+
+    async def execute(self, run_id: int, attempt: int) -> bool:
+        """Execute a run if it is to be had; False: it is not (taken, cancelled, not due, no place), which is fine."""
+        claimed = await self._claim(run_id, attempt)
+        if claimed is None:
+            return False
+        with telemetry.correlation(claimed.run.correlation_id):
+            await self._execute_claimed(claimed)
+        return True
+
+    async def _claim(self, run_id: int, attempt: int) -> Claimed | None:
+        async with self._database.write() as connection:
+            return await transitions.claim(connection, run_id, attempt, self._node.id, self._clock.now())
+
+    async def _execute_claimed(self, claimed: Claimed) -> None:
+        attempted = self._node.attend(claimed.lease)
+        log.info("attempt_started", run_id=claimed.run.id, job_id=claimed.job.id, attempt=claimed.run.attempt)
+        try:
+            report = await self._run_or_give_up(claimed, attempted)
+            await self._settle(claimed, report)
+        except LeaseLostError:
+            log.warning("lease_lost", run_id=claimed.run.id, attempt=claimed.run.attempt)
+        else:
+            log.info("attempt_ended", run_id=claimed.run.id, job_id=claimed.job.id, status=report and report.status)
+        finally:
+            self._node.leave(attempted)
+
+    async def _run_or_give_up(self, claimed: Claimed, attempted: Attempted) -> Report | None:
+        try:
+            return await self._run(claimed, attempted)
+        except LeaseLostError:
+            raise
+        except Exception:
+            # A fault of ours: somebody else is to try, and after some tries the run is failed(worker_lost).
+            log.exception("execution_failed", run_id=claimed.run.id)
+            return None
+
+    async def _run(self, claimed: Claimed, attempted: Attempted) -> Report | None:
+        """Run the code and give its report; None: the host cut it short, and somebody is to begin anew."""
+        try:
+            payload = registry.adapter().validate_python(claimed.job.payload)
+        except ValidationError as error:
+            # The kind is not installed on this worker, or its rules became stricter since the job was stored.
+            return Report(status=RunStatus.FAILED, reason=Reason.REJECTED, message=_first_problem(error))
+        try:
+            async with Output(self._database, attempted) as output:
+                if claimed.run.attempt > 1:
+                    await output.take(f"--- attempt {claimed.run.attempt} ---\n".encode())
+                outcome = await self._sandbox.run(_spec(claimed, payload), output.take, attempted)
+        except SandboxError as error:
+            log.warning("sandbox_failed", run_id=claimed.run.id, error=str(error))
+            return None
+        if outcome.end is End.CANCELLED and attempted.is_given_up:
+            return None
+        report = report_of(outcome, attempted.cancel_reason)
+        return replace(report, result=payload.result(output.tail)) if report.status is RunStatus.SUCCESS else report
+
+    async def _settle(self, claimed: Claimed, report: Report | None) -> None:
+        """Write what the attempt came to; while the database does not answer, wait: the lease guards the write."""
+        while True:
+            try:
+                if not await self._write(claimed, report):
+                    raise LeaseLostError
+            except UnavailableError as error:
+                log.warning("outcome_waits_for_database", run_id=claimed.run.id, error=str(error))
+                await asyncio.sleep(UNAVAILABLE_REST_SECONDS)
+            else:
+                return
+
+    async def _write(self, claimed: Claimed, report: Report | None) -> bool:
+        now = self._clock.now()
+        async with self._database.write() as connection:
+            if report is None:
+                return await transitions.hand_back(connection, claimed.lease, "the worker could not end it", now)
+            delay_seconds = _retry_delay_seconds(claimed, report)
+            if delay_seconds is not None:
+                available_at = now + timedelta(seconds=delay_seconds)
+                if await transitions.retry_later(connection, claimed, report, available_at, now):
+                    return True
+            return await transitions.finish(connection, claimed, report, now)
+
+
+def _retry_delay_seconds(claimed: Claimed, report: Report) -> float | None:
+    """Give the wait before the next attempt; None: there is to be none."""
+    policy = _retry_policy.validate_python(claimed.job.retry_policy)
+    # A rejected command would be rejected again.
+    hopeless = report.status is not RunStatus.FAILED or report.reason is Reason.REJECTED
+    if hopeless or not policy.allows(claimed.run.retry_count):
+        return None
+    return policy.delay(claimed.run.retry_count + 1, random.random())  # noqa: S311 (jitter, not a secret)
+
+
+def _spec(claimed: Claimed, payload: Payload) -> Spec:
+    run, job = claimed.run, claimed.job
+    about = {
+        "SCHEDULER_JOB_ID": str(job.id),
+        "SCHEDULER_RUN_ID": str(run.id),
+        "SCHEDULER_SCHEDULED_FOR": run.scheduled_for.isoformat().replace("+00:00", "Z"),
+        "SCHEDULER_ATTEMPT": str(run.attempt),
+        "SCHEDULER_ARGS": json.dumps(job.args),
+        "SCHEDULER_CORRELATION_ID": run.correlation_id,
+    }
+    limits = Limits(wall_seconds=job.timeout_seconds, **job.limits)
+    return Spec(command=payload.command(), limits=limits, env={**job.env, **about})
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_input=False, include_url=False)[0]
+    return f"the payload is refused: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"

@@ -1,0 +1,47 @@
+"""How every loop of the engine turns: a step says how long to rest, a bell cuts the rest short."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from scheduler_service.errors import UnavailableError
+
+Step = Callable[[], Awaitable[float]]
+UNAVAILABLE_REST_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Bell:
+    """Wakes one loop; rings while nobody waits are kept as one."""
+
+    def __init__(self) -> None:
+        """Begin silent."""
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake the loop, now or at its next rest."""
+        self._event.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Rest until the bell rings, `seconds` at the most."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            pass
+        self._event.clear()
+
+
+async def turn(name: str, step: Step, bell: Bell) -> None:
+    """Repeat a step until the task is cancelled; a database that does not answer is waited for."""
+    while True:
+        try:
+            rest_seconds = await step()
+        except UnavailableError as error:
+            log.warning("loop_waits_for_database", loop=name, error=str(error))
+            rest_seconds = UNAVAILABLE_REST_SECONDS
+        await bell.wait(rest_seconds)

@@ -1,0 +1,148 @@
+"""A node: one process that executes runs, as the others see it. Identity, heartbeat, cancels, fencing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+
+import structlog
+
+from scheduler_service.domain.run_state import Reason, WorkerState
+from scheduler_service.errors import UnavailableError
+from scheduler_service.storage import transitions, workers
+from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.transitions import Lease
+
+# Of worker_dead_seconds: a node that cannot show that it lives stops its runs well before others may take them.
+FENCE_SHARE = 0.6
+
+log = structlog.get_logger(__name__)
+
+
+class Attempted:
+    """One attempt that this node executes; `wait` ends when it is to be stopped."""
+
+    def __init__(self, lease: Lease) -> None:
+        """Begin with nobody wanting it stopped."""
+        self.lease = lease
+        self.cancel_reason: Reason | None = None
+        self._stopped = asyncio.Event()
+
+    def cancel(self, reason: Reason) -> None:
+        """Ask for its end because somebody does not want it any more; only the first asking counts."""
+        if not self._stopped.is_set():
+            self.cancel_reason = reason
+            self._stopped.set()
+
+    def give_up(self) -> None:
+        """Ask for its end because this node cannot go on with it; another worker is to begin anew."""
+        self._stopped.set()
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it was stopped for another worker to begin anew."""
+        return self._stopped.is_set() and self.cancel_reason is None
+
+    async def wait(self) -> None:
+        """Return once the attempt is to be stopped."""
+        await self._stopped.wait()
+
+
+class Node:
+    """This process among the workers."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        slots: int,
+        heartbeat_seconds: float,
+        worker_dead_seconds: float,
+    ) -> None:
+        """`slots` is how many runs go at once."""
+        self._database = database
+        self._clock = clock
+        self.slots = slots
+        self._heartbeat_seconds = heartbeat_seconds
+        self._fence_seconds = worker_dead_seconds * FENCE_SHARE
+        self._attempts: dict[Lease, Attempted] = {}
+        self._shown_alive_monotonic = time.monotonic()
+        self.state = WorkerState.ALIVE
+        self.id = _new_id()
+
+    async def register(self) -> None:
+        """Become known to the others; from then on `beat` must be called, or they take this node for dead."""
+        now = self._clock.now()
+        async with self._database.write() as connection:
+            await workers.register(
+                connection, self.id, host=socket.gethostname(), pid=os.getpid(), slots=self.slots, now=now
+            )
+        self._shown_alive_monotonic = time.monotonic()
+        log.info("worker_registered", worker=self.id, slots=self.slots)
+
+    async def beat(self) -> float:
+        """Show that the node lives, learn what is to be cancelled, and give the seconds until the next beat.
+
+        A node that could not show it for too long, or that was declared dead, stops all that it runs: others are free
+        to take it, and two attempts must never overlap.
+        """
+        before = time.monotonic()
+        try:
+            alive, cancels = await self._exchange()
+        except UnavailableError:
+            if time.monotonic() - self._shown_alive_monotonic > self._fence_seconds:
+                self.give_up_all()
+            raise
+        if not alive:
+            await self._begin_again()
+            return self._heartbeat_seconds
+        self._shown_alive_monotonic = before
+        for lease, reason in cancels:
+            if lease in self._attempts:
+                self._attempts[lease].cancel(reason)
+        return self._heartbeat_seconds
+
+    def attend(self, lease: Lease) -> Attempted:
+        """Take note of an attempt that begins here."""
+        attempted = self._attempts[lease] = Attempted(lease)
+        return attempted
+
+    def leave(self, attempted: Attempted) -> None:
+        """Forget an attempt that ended."""
+        self._attempts.pop(attempted.lease, None)
+
+    def drain(self) -> None:
+        """Claim nothing more; what runs goes on."""
+        self.state = WorkerState.DRAINING
+
+    def give_up_all(self) -> None:
+        """Stop all that runs, for other workers to begin anew."""
+        for attempted in self._attempts.values():
+            attempted.give_up()
+
+    async def retire(self) -> None:
+        """Say goodbye; the node holds nothing any more."""
+        async with self._database.write() as connection:
+            await workers.retire(connection, self.id)
+
+    async def _exchange(self) -> tuple[bool, list[tuple[Lease, Reason]]]:
+        async with self._database.write() as connection:
+            alive = await workers.beat(
+                connection, self.id, state=self.state, busy=len(self._attempts), now=self._clock.now()
+            )
+            return alive, await transitions.to_cancel(connection, self.id)
+
+    async def _begin_again(self) -> None:
+        log.warning("worker_was_declared_dead", worker=self.id)
+        self.give_up_all()
+        self.id = _new_id()
+        await self.register()
+
+
+def _new_id() -> str:
+    return f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"

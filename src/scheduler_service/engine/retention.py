@@ -1,0 +1,45 @@
+"""Retention: history is kept for a time and then pruned, a little at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.storage import idempotency, jobs, runs, workers
+from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
+
+BATCH = 500
+REST_SECONDS = 600.0
+KEY_LIFE = timedelta(days=1)
+DEAD_WORKER_LIFE = timedelta(hours=1)
+
+
+class Pruner:
+    """Removes what is older than the retention time."""
+
+    def __init__(self, database: Database, clock: Clock, *, retention_days: int) -> None:
+        """`retention_days` counts from the end of a run."""
+        self._database = database
+        self._clock = clock
+        self._retention = timedelta(days=retention_days)
+
+    async def prune(self) -> float:
+        """Remove all that is old, in short transactions, and give the seconds until the next time."""
+        now = self._clock.now()
+        await self._in_batches(runs.prune, now - self._retention)
+        await self._in_batches(jobs.prune, now - self._retention)
+        async with self._database.write() as connection:
+            await idempotency.prune(connection, now - KEY_LIFE)
+            await workers.prune(connection, now - DEAD_WORKER_LIFE)
+        return REST_SECONDS
+
+    async def _in_batches(
+        self, prune: Callable[[AsyncConnection, datetime, int], Awaitable[int]], before: datetime
+    ) -> None:
+        removed = BATCH
+        while removed == BATCH:
+            async with self._database.write() as connection:
+                removed = await prune(connection, before, BATCH)

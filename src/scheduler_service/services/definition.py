@@ -1,0 +1,104 @@
+"""What a client says of a job: the one model behind POST, PUT, PATCH and preview."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
+
+from scheduler_service.domain.calendar_dst import DstPolicy
+from scheduler_service.domain.firing import MisfirePolicy, OverlapPolicy
+from scheduler_service.domain.retry import RetryPolicy
+from scheduler_service.payloads.registry import AnyPayload
+from scheduler_service.services.text import StorableJson, Text
+
+RESERVED_PREFIX = "SCHEDULER_"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+Name = Annotated[Text, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Tag = Annotated[Text, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
+Instant = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(UTC))]
+
+
+def _is_variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError("a variable's name has letters, digits and underscores and does not start with a digit")
+    if name.startswith(RESERVED_PREFIX):
+        raise ValueError(f"names that start with {RESERVED_PREFIX} are the service's own; choose another")
+    return name
+
+
+Variable = Annotated[Text, StringConstraints(max_length=128), AfterValidator(_is_variable)]
+
+
+class Input(BaseModel):
+    """What comes from outside: nothing unknown is accepted, nothing infinite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class JobLimits(Input):
+    """What each attempt may use; the sandbox sees to it."""
+
+    memory_mb: Annotated[int, Field(ge=16, le=1_048_576)] = 512
+    cpu_seconds: Annotated[int, Field(ge=1, le=604_800)] = 300
+    processes: Annotated[int, Field(ge=1, le=4096)] = 64
+    disk_mb: Annotated[int, Field(ge=1, le=1_048_576)] = 256
+    output_kb: Annotated[int, Field(ge=1, le=65_536)] = 1024
+    network: bool = False
+
+
+class JobDefinition(Input):
+    """A job, as a client defines it. Only `name`, `schedule_expr` and `payload` are required."""
+
+    name: Name
+    schedule_expr: Annotated[Text, StringConstraints(min_length=1, max_length=256, strip_whitespace=True)]
+    timezone: Annotated[Text, StringConstraints(min_length=1, max_length=64)] = "UTC"
+    payload: AnyPayload
+    retry_policy: RetryPolicy = RetryPolicy()
+    owner_id: Annotated[Text, StringConstraints(max_length=128)] = ""
+    description: Annotated[Text, StringConstraints(max_length=10_000)] = ""
+    tags: Annotated[list[Tag], Field(max_length=50)] = []
+    enabled: bool = True
+    priority: Annotated[int, Field(ge=0, le=9, description="0 runs last, 9 first.")] = 5
+    timeout_seconds: Annotated[float, Field(gt=0, le=604_800)] = 300
+    limits: JobLimits = JobLimits()
+    overlap_policy: OverlapPolicy = "skip"
+    max_concurrency: Annotated[int, Field(ge=1, le=1000)] = 1
+    misfire_policy: MisfirePolicy = "fire_once"
+    misfire_grace_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60
+    catchup_limit: Annotated[int, Field(ge=1, le=10_000)] = 100
+    dst: DstPolicy = DstPolicy()
+    start_at: Instant | None = None
+    end_at: Instant | None = None
+    jitter_seconds: Annotated[float, Field(ge=0, le=3600)] = 0
+    env: Annotated[dict[Variable, Annotated[Text, StringConstraints(max_length=32_768)]], Field(max_length=100)] = {}
+    args: dict[Text, StorableJson] = {}
+
+    @field_validator("end_at")
+    @classmethod
+    def _is_after_the_start(cls, end_at: datetime | None, info: ValidationInfo) -> datetime | None:
+        start_at = info.data.get("start_at")
+        if end_at is not None and start_at is not None and end_at <= start_at:
+            raise ValueError("must be later than start_at")
+        return end_at
+
+
+class PreviewRequest(Input):
+    """A schedule to look at before it is given to a job."""
+
+    schedule_expr: Annotated[Text, StringConstraints(min_length=1, max_length=256, strip_whitespace=True)]
+    timezone: Annotated[Text, StringConstraints(min_length=1, max_length=64)] = "UTC"
+    count: Annotated[int, Field(ge=1, le=1000)] = 10
+    dst: DstPolicy = DstPolicy()

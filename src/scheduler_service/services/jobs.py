@@ -1,0 +1,238 @@
+"""Jobs: what clients ask of them, one transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from pydantic import JsonValue
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service import telemetry
+from scheduler_service.brokers.base import Broker
+from scheduler_service.domain.firing import first_run_at
+from scheduler_service.domain.ring import Ring
+from scheduler_service.domain.run_state import JobStatus, Reason, Trigger
+from scheduler_service.domain.schedule import Schedule, parse
+from scheduler_service.errors import (
+    ConflictError,
+    FieldProblem,
+    InvalidInputError,
+    NotFoundError,
+    PreconditionFailedError,
+)
+from scheduler_service.services import once
+from scheduler_service.services.conversion import columns_of, document_of
+from scheduler_service.services.definition import JobDefinition
+from scheduler_service.services.merge import merge
+from scheduler_service.services.schedules import Upcoming, never_fires, upcoming
+from scheduler_service.storage import jobs, ledger, runs, transitions
+from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.jobs import JobFilter
+from scheduler_service.storage.paging import Listing, Page
+from scheduler_service.storage.records import Job, Run, schedule_of
+
+_NAMES_THE_INSTANTS = ("schedule_expr", "timezone", "dst_gap", "dst_fold", "start_at", "end_at")
+Versions = frozenset[int] | None
+"""The versions of which a client's `If-Match` says that one must be current; None: any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New columns for a job, and whether it is to be enabled."""
+
+    columns: Mapping[str, Any]
+    enabled: bool
+
+
+class JobService:
+    """Every call is one transaction; when it returns, it is committed."""
+
+    def __init__(self, database: Database, broker: Broker, clock: Clock, wake_dispatcher: Callable[[], None]) -> None:
+        """`wake_dispatcher` is called after a commit that may have made a job due earlier."""
+        self._database = database
+        self._broker = broker
+        self._clock = clock
+        self._wake_dispatcher = wake_dispatcher
+
+    async def create(self, definition: JobDefinition, *, idempotency_key: str | None = None) -> Job:
+        """Store a job. Raises `InvalidInputError` where its schedule is wrong or never fires."""
+        key = once.key_for("POST /jobs", idempotency_key, definition.model_dump_json())
+        action = once.Action[Job](lambda connection: self._add(connection, definition), jobs.find)
+        job, _ = await once.perform(self._database, self._clock, key, action)
+        self._wake_dispatcher()
+        return job
+
+    async def get(self, job_id: int) -> Job:
+        """Give a job; raises `NotFoundError`."""
+        async with self._database.read() as connection:
+            return await _existing(connection, job_id)
+
+    async def page(self, filters: JobFilter, page: Page) -> Listing[Job]:
+        """List jobs."""
+        async with self._database.read() as connection:
+            return await jobs.page(connection, filters, page)
+
+    async def replace(self, job_id: int, definition: JobDefinition, if_match: Versions = None) -> Job:
+        """Give a job a new definition."""
+        return await self._change(job_id, if_match, lambda _: Change(columns_of(definition), definition.enabled))
+
+    async def patch(self, job_id: int, changes: Mapping[str, JsonValue], if_match: Versions = None) -> Job:
+        """Change a job by a JSON merge patch (RFC 7396); raises pydantic's `ValidationError` for a wrong result."""
+
+        def change(job: Job) -> Change:
+            definition = JobDefinition.model_validate(merge(document_of(job), changes))
+            return Change(columns_of(definition), definition.enabled)
+
+        return await self._change(job_id, if_match, change)
+
+    async def pause(self, job_id: int) -> Job:
+        """Stop the schedule: instants from now on are not owed. Pausing a paused job changes nothing."""
+        return await self._change(job_id, None, lambda job: Change({}, enabled=job.status is JobStatus.FINISHED))
+
+    async def resume(self, job_id: int) -> Job:
+        """Let the schedule count again, from now on; raises `ConflictError` where it names no instant any more."""
+
+        def change(job: Job) -> Change:
+            if job.status is JobStatus.FINISHED:
+                raise ConflictError("the job is finished; give it a new schedule_expr")
+            return Change({}, enabled=True)
+
+        return await self._change(job_id, None, change)
+
+    async def delete(self, job_id: int, if_match: Versions = None) -> None:
+        """Delete a job: what waits is cancelled, what runs is asked to stop, the history stays until retention."""
+        async with self._database.write() as connection:
+            job, rings = await self._settled(connection, job_id, if_match)
+            now = self._clock.now()
+            values = {"deleted_at": now, "updated_at": now, "status": JobStatus.PAUSED, "next_run_at": None}
+            await jobs.change(connection, job.id, job.version, values)
+            await transitions.cancel_all(connection, job.id, Reason.JOB_DELETED, now)
+        await self._broker.send(rings)
+
+    async def run(self, job_id: int, *, idempotency_key: str | None = None) -> Run:
+        """Queue a run at once, whatever the schedule says; also of a paused or finished job."""
+        key = once.key_for(f"POST /jobs/{job_id}/run", idempotency_key, "")
+        action = once.Action[Run](lambda connection: self._add_run(connection, job_id), runs.find)
+        run, is_new = await once.perform(self._database, self._clock, key, action)
+        if is_new:
+            await self._broker.send([Ring(run.id, run.attempt, run.priority, run.correlation_id)])
+        return run
+
+    async def upcoming(self, job_id: int, count: int) -> tuple[Upcoming, ...]:
+        """Give the next instants of a job; none while it is paused or once it is finished."""
+        job = await self.get(job_id)
+        if job.next_run_at is None:
+            return ()
+        instants = upcoming(schedule_of(job), job.timezone, job.next_run_at, job.end_at)
+        return tuple(islice(instants, count))
+
+    async def _add(self, connection: AsyncConnection, definition: JobDefinition) -> Job:
+        now = self._clock.now()
+        schedule = parse(definition.schedule_expr, timezone=definition.timezone, dst=definition.dst, anchor_at=now)
+        next_run_at = _first(schedule, definition, now)
+        values = {
+            **columns_of(definition),
+            "status": JobStatus.ACTIVE if definition.enabled else JobStatus.PAUSED,
+            "anchor_at": now,
+            "next_run_at": next_run_at if definition.enabled else None,
+            "version": 1,
+            "schedule_version": 1,
+            "created_at": now,
+            "updated_at": now,
+        }
+        return await jobs.add(connection, values)
+
+    async def _add_run(self, connection: AsyncConnection, job_id: int) -> Run:
+        job = await _existing(connection, job_id, lock=True)
+        now = self._clock.now()
+        row = runs.queued_row(
+            job_id=job.id,
+            trigger=Trigger.MANUAL,
+            scheduled_for=now,
+            priority=job.priority,
+            correlation_id=telemetry.current_correlation_id(),
+            now=now,
+        )
+        return await runs.add(connection, row)
+
+    async def _change(self, job_id: int, if_match: Versions, plan: Callable[[Job], Change]) -> Job:
+        """Change a job.
+
+        1. Lock it and let the old schedule account for every instant until now.
+        2. Work out the new columns; instants from now on belong to the new schedule.
+        3. Store them under the next version. A change that changes nothing leaves the version as it is.
+        """
+        async with self._database.write() as connection:
+            job, rings = await self._settled(connection, job_id, if_match)
+            now = self._clock.now()
+            change = plan(job)
+            edited = replace(job, **change.columns)
+            edited = replace(edited, **_new_schedule(job, edited, enabled=change.enabled, now=now))
+            if edited != job:
+                values = {name: value for name, value in _items(edited) if value != getattr(job, name)}
+                edited = await _stored(connection, job, {**values, "updated_at": now})
+        await self._broker.send(rings)
+        self._wake_dispatcher()
+        return edited
+
+    async def _settled(self, connection: AsyncConnection, job_id: int, if_match: Versions) -> tuple[Job, list[Ring]]:
+        job = await _existing(connection, job_id, lock=True)
+        if if_match is not None and job.version not in if_match:
+            raise PreconditionFailedError(f"the job is at version {job.version}; read it again and repeat the change")
+        rings: list[Ring] = []
+        while job.next_run_at is not None and job.next_run_at <= (now := self._clock.now()):
+            rings += (await ledger.fire(connection, [jobs.as_due(job)], now)).rings
+            job = await _existing(connection, job_id)
+        return job, rings
+
+
+async def _existing(connection: AsyncConnection, job_id: int, *, lock: bool = False) -> Job:
+    job = await jobs.find(connection, job_id, lock=lock)
+    if job is None:
+        raise NotFoundError(f"there is no job {job_id}")
+    return job
+
+
+async def _stored(connection: AsyncConnection, job: Job, values: Mapping[str, Any]) -> Job:
+    stored = await jobs.change(connection, job.id, job.version, values)
+    if stored is None:
+        raise PreconditionFailedError("the job was changed meanwhile; read it again and repeat the change")
+    return stored
+
+
+def _new_schedule(job: Job, edited: Job, *, enabled: bool, now: datetime) -> dict[str, Any]:
+    """Give the status, and the instant that comes next, of a job after an edit."""
+    is_new = any(getattr(job, name) != getattr(edited, name) for name in _NAMES_THE_INSTANTS)
+    begun: dict[str, Any] = {}
+    if is_new:
+        begun = {"anchor_at": now, "schedule_version": job.schedule_version + 1}
+        edited = replace(edited, anchor_at=now)
+        next_run_at: datetime | None = _first(schedule_of(edited), edited, now)
+    elif enabled and job.status is JobStatus.PAUSED:
+        next_run_at = first_run_at(schedule_of(job), now=now, start_at=job.start_at, end_at=job.end_at)
+        if next_run_at is None:
+            raise ConflictError("the schedule names no instant any more; give the job a new schedule_expr")
+    elif enabled:
+        return {}
+    if not enabled:
+        return {**begun, "status": JobStatus.PAUSED, "next_run_at": None}
+    return {**begun, "status": JobStatus.ACTIVE, "next_run_at": next_run_at}
+
+
+def _first(schedule: Schedule, bounds: Job | JobDefinition, now: datetime) -> datetime:
+    next_run_at = first_run_at(schedule, now=now, start_at=bounds.start_at, end_at=bounds.end_at)
+    if next_run_at is not None:
+        return next_run_at
+    if bounds.end_at is None:
+        raise InvalidInputError(never_fires(bounds.schedule_expr))
+    message = "the schedule names no instant up to end_at; move end_at or change schedule_expr"
+    raise InvalidInputError(FieldProblem("end_at", message, bounds.end_at.isoformat()))
+
+
+def _items(job: Job) -> Iterator[tuple[str, Any]]:
+    return ((field.name, getattr(job, field.name)) for field in fields(job))

@@ -1,0 +1,78 @@
+"""Doing a request with an `Idempotency-Key` once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputError
+from scheduler_service.storage import idempotency
+from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.dialect import is_unique_violation
+from scheduler_service.storage.idempotency import IdempotencyKey
+from scheduler_service.storage.records import Job, Run
+
+Resource = TypeVar("Resource", Job, Run)
+
+
+@dataclass(frozen=True, slots=True)
+class Action(Generic[Resource]):
+    """What a request makes: `create` stores it, `find` gives it again for the twin of an earlier request."""
+
+    create: Callable[[AsyncConnection], Awaitable[Resource]]
+    find: Callable[[AsyncConnection, int], Awaitable[Resource | None]]
+
+
+def key_for(scope: str, key: str | None, content: str) -> IdempotencyKey | None:
+    """Give the key of a request, where its client sent one."""
+    if key is None:
+        return None
+    return IdempotencyKey(scope, key, hashlib.sha256(content.encode()).hexdigest())
+
+
+async def perform(
+    database: Database, clock: Clock, key: IdempotencyKey | None, action: Action[Resource]
+) -> tuple[Resource, bool]:
+    """Do an action, or give what its twin did; the second value says whether it was done now.
+
+    Key and resource are stored in one transaction, so of two twins at the same time one wins and the other sees it.
+    Raises `InvalidInputError` where the key was used for another content.
+    """
+    if key is None:
+        async with database.write() as connection:
+            return await action.create(connection), True
+    try:
+        async with database.write() as connection:
+            if (earlier := await _earlier(connection, key, action)) is not None:
+                return earlier, False
+            made = await action.create(connection)
+            await idempotency.add(connection, key, made.id, clock.now())
+            return made, True
+    except IntegrityError as error:
+        if not is_unique_violation(error):
+            raise
+    async with database.read() as connection:
+        earlier = await _earlier(connection, key, action)
+    if earlier is None:
+        raise ConflictError("a request with this Idempotency-Key is being done just now; try again")
+    return earlier, False
+
+
+async def _earlier(connection: AsyncConnection, key: IdempotencyKey, action: Action[Resource]) -> Resource | None:
+    found = await idempotency.find(connection, key)
+    if found is None:
+        return None
+    fingerprint, resource_id = found
+    if fingerprint != key.fingerprint:
+        message = "this key came with another request before; use a new key for a new request"
+        raise InvalidInputError(FieldProblem("Idempotency-Key", message, key.key))
+    resource = await action.find(connection, resource_id)
+    if resource is None:
+        raise ConflictError("what the request with this Idempotency-Key made has been deleted since")
+    return resource

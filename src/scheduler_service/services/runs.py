@@ -1,0 +1,152 @@
+"""Runs: what clients ask of them, one transaction each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service import telemetry
+from scheduler_service.brokers.base import Broker
+from scheduler_service.domain.ring import Ring
+from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trigger
+from scheduler_service.errors import ConflictError, NotFoundError
+from scheduler_service.storage import jobs, logs, runs, transitions
+from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.paging import Listing, Page
+from scheduler_service.storage.records import Attempt, Run
+from scheduler_service.storage.runs import RunFilter
+
+TAIL_BYTES = 16 * 1024
+FOLLOW_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run with its log, or with the end of it (`is_tail`)."""
+
+    run: Run
+    logs: str
+    is_tail: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetail:
+    """A run with all that was kept of its log, and all its attempts."""
+
+    view: RunView
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogSlice:
+    """A part of a log, the position behind it, and how the run stands."""
+
+    data: bytes
+    next_offset: int
+    status: RunStatus
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing will follow."""
+        return self.status in TERMINAL
+
+
+class RunService:
+    """Every call is one transaction; when it returns, it is committed."""
+
+    def __init__(self, database: Database, broker: Broker, clock: Clock) -> None:
+        """Ring `broker` for what is queued here."""
+        self._database = database
+        self._broker = broker
+        self._clock = clock
+
+    async def page(self, filters: RunFilter, page: Page) -> Listing[RunView]:
+        """List runs, newest first, each with the end of its log. Raises `NotFoundError` for an unknown job."""
+        async with self._database.read() as connection:
+            if filters.job_id is not None and not await jobs.has_history(connection, filters.job_id):
+                raise NotFoundError(f"there is no job {filters.job_id}")
+            listing = await runs.page(connection, filters, page)
+            tails = await logs.tails(connection, listing.items, TAIL_BYTES)
+        return Listing(tuple(_with_tail(run, tails.get(run.id, b"")) for run in listing.items), listing.total)
+
+    async def get(self, run_id: int) -> RunDetail:
+        """Give one run whole; raises `NotFoundError`."""
+        async with self._database.read() as connection:
+            run = await _existing(connection, run_id)
+            log = await logs.read(connection, run_id)
+            attempts = await runs.find_attempts(connection, run_id)
+        return RunDetail(RunView(run, log.decode("utf-8", "replace"), is_tail=False), attempts)
+
+    async def read_log(self, run_id: int, offset: int = 0) -> LogSlice:
+        """Give the log of a run from a position (bytes) on; raises `NotFoundError`."""
+        async with self._database.read() as connection:
+            # The status first: a log read after the end of the run is complete.
+            run = await _existing(connection, run_id)
+            data = await logs.read(connection, run_id, offset)
+        return LogSlice(data, offset + len(data), run.status)
+
+    async def follow_log(self, run_id: int, offset: int, stopping: asyncio.Event) -> AsyncIterator[LogSlice]:
+        """Give the log as it grows, an empty part now and then where it does not; ends with the run or `stopping`."""
+        while not stopping.is_set():
+            part = await self.read_log(run_id, offset)
+            offset = part.next_offset
+            yield part
+            if part.is_last:
+                return
+            try:
+                async with asyncio.timeout(FOLLOW_SECONDS):
+                    await stopping.wait()
+            except TimeoutError:
+                continue
+
+    async def cancel(self, run_id: int) -> Run:
+        """End a run that waits, or ask a running one to stop; raises `ConflictError` once it has ended."""
+        now = self._clock.now()
+        async with self._database.write() as connection:
+            run = await transitions.cancel_waiting(connection, run_id, Reason.USER, now)
+            run = run or await transitions.ask_to_cancel(connection, run_id, Reason.USER, now)
+            if run is None:
+                ended = await _existing(connection, run_id)
+                raise ConflictError(f"run {run_id} has ended ({ended.status}); there is nothing to cancel")
+        return run
+
+    async def retry(self, run_id: int) -> Run:
+        """Queue a new run for the instant of one that ended without success; the old row stays as it is."""
+        async with self._database.write() as connection:
+            old = await _existing(connection, run_id)
+            new = await runs.add(connection, await self._row_to_retry(connection, old))
+        await self._broker.send([Ring(new.id, new.attempt, new.priority, new.correlation_id)])
+        return new
+
+    async def _row_to_retry(self, connection: AsyncConnection, old: Run) -> dict[str, object]:
+        if old.status not in TERMINAL:
+            raise ConflictError(f"run {old.id} is {old.status}; only a run that has ended can be retried")
+        if old.status is RunStatus.SUCCESS:
+            raise ConflictError(f"run {old.id} succeeded; to run the job again, POST /jobs/{old.job_id}/run")
+        if await jobs.find(connection, old.job_id, lock=True) is None:
+            raise ConflictError(f"job {old.job_id} of run {old.id} has been deleted")
+        row = runs.queued_row(
+            job_id=old.job_id,
+            trigger=Trigger.RETRY,
+            scheduled_for=old.scheduled_for,
+            priority=old.priority,
+            correlation_id=telemetry.current_correlation_id(),
+            now=self._clock.now(),
+        )
+        return {**row, "retry_of": old.id}
+
+
+async def _existing(connection: AsyncConnection, run_id: int) -> Run:
+    run = await runs.find(connection, run_id)
+    if run is None:
+        raise NotFoundError(f"there is no run {run_id}")
+    return run
+
+
+def _with_tail(run: Run, tail: bytes) -> RunView:
+    # The log is valid UTF-8; only a tail that begins inside a character is not, and what is left of that is dropped.
+    return RunView(run, tail.decode("utf-8", "ignore"), is_tail=len(tail) < run.log_bytes)

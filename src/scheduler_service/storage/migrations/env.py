@@ -1,0 +1,44 @@
+"""What Alembic runs, for its own command and for `migrations.upgrade` alike."""
+
+from __future__ import annotations
+
+import asyncio
+
+from alembic import context
+from sqlalchemy import Connection, text
+
+from scheduler_service.config import load_settings
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.migrations import ADVISORY_LOCK, CONNECTION
+from scheduler_service.storage.tables import metadata
+
+
+def migrate(connection: Connection) -> None:
+    """Run the steps in the transaction that is open."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def migrate_by_settings() -> None:
+    """Open the database that the settings name and migrate it."""
+    settings = load_settings()
+    settings.prepare_data_dir()
+    database = Database(settings.effective_database_url)
+    try:
+        async with database.write() as connection:
+            await connection.run_sync(migrate)
+    finally:
+        await database.close()
+
+
+if context.is_offline_mode():
+    context.configure(dialect_name="postgresql", target_metadata=metadata, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+elif (given := context.config.attributes.get(CONNECTION)) is not None:
+    migrate(given)
+else:
+    asyncio.run(migrate_by_settings())
