@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.storage.records import Run
-from scheduler_service.storage.tables import run_logs, runs
+from scheduler_service.storage.tables import run_logs, runs, with_status
 from scheduler_service.storage.transitions import Lease
 
 
@@ -19,7 +19,7 @@ async def append(connection: AsyncConnection, lease: Lease, data: bytes) -> bool
         update(runs)
         .where(
             runs.c.id == lease.run_id,
-            runs.c.status == RunStatus.RUNNING,
+            with_status(RunStatus.RUNNING),
             runs.c.attempt == lease.attempt,
             runs.c.worker_id == lease.worker_id,
         )

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus, Trigger
 from scheduler_service.storage.paging import Listing, Page
 from scheduler_service.storage.records import Attempt, Job, Run
-from scheduler_service.storage.tables import attempts, jobs, runs
+from scheduler_service.storage.tables import attempts, jobs, runs, with_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ async def count_active(connection: AsyncConnection, job_ids: Sequence[int]) -> d
     """Count the runs of each job that have not ended; jobs without any are left out."""
     query = (
         select(runs.c.job_id, func.count())
-        .where(runs.c.job_id.in_(job_ids), runs.c.status.in_(ACTIVE))
+        .where(runs.c.job_id.in_(job_ids), with_status(*ACTIVE))
         .group_by(runs.c.job_id)
     )
     return dict((await connection.execute(query)).tuples().all())
@@ -97,7 +97,7 @@ async def claimable(connection: AsyncConnection, now: datetime, limit: int) -> l
         select(runs.c.id, runs.c.attempt)
         .join(jobs, jobs.c.id == runs.c.job_id)
         .where(
-            runs.c.status == RunStatus.QUEUED,
+            with_status(RunStatus.QUEUED),
             runs.c.available_at <= now,
             or_(jobs.c.overlap_policy == "allow", running < jobs.c.max_concurrency),
         )

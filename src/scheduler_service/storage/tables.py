@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -18,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
     text,
 )
 
@@ -38,6 +41,21 @@ metadata = MetaData(
 def _one_of(column: str, values: Iterable[str]) -> str:
     listed = ", ".join(f"'{value}'" for value in sorted(values))
     return f"{column} IN ({listed})"
+
+
+WAITING = (RunStatus.QUEUED, RunStatus.RETRYING)
+
+
+def with_status(*statuses: RunStatus) -> ColumnElement[bool]:
+    """Give the condition that a run is in one of these states, in the words of the partial indexes below.
+
+    A bound value would keep SQLite from using them: it takes a partial index only where it sees its condition.
+    """
+    return literal_column(_one_of("runs.status", statuses), Boolean())
+
+
+def _only(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 jobs = Table(
@@ -82,12 +100,7 @@ jobs = Table(
     Column("deleted_at", UtcInstant),
     CheckConstraint(_one_of("status", JobStatus), name="status"),
     CheckConstraint("status = 'active' OR next_run_at IS NULL", name="only_active_is_due"),
-    Index(
-        "ix_jobs_due",
-        "next_run_at",
-        sqlite_where=text("next_run_at IS NOT NULL"),
-        postgresql_where=text("next_run_at IS NOT NULL"),
-    ),
+    Index("ix_jobs_due", "next_run_at", **_only("next_run_at IS NOT NULL")),
     Index("ix_jobs_owner", "owner_id", "id"),
 )
 
@@ -138,49 +151,14 @@ runs = Table(
         "status <> 'running' OR (worker_id IS NOT NULL AND started_at IS NOT NULL)", name="running_is_owned"
     ),
     CheckConstraint("place IS NULL OR status = 'running'", name="place_while_running"),
-    CheckConstraint("status <> 'success' OR exit_code = 0", name="success_is_exit_0"),
+    CheckConstraint("status <> 'success' OR (exit_code IS NOT NULL AND exit_code = 0)", name="success_is_exit_0"),
     CheckConstraint("(status = 'missed') = (missed_count IS NOT NULL)", name="missed_is_counted"),
-    Index(
-        "ux_runs_instant",
-        "job_id",
-        "scheduled_for",
-        unique=True,
-        sqlite_where=text("trigger = 'schedule'"),
-        postgresql_where=text("trigger = 'schedule'"),
-    ),
-    Index(
-        "ux_runs_place",
-        "job_id",
-        "place",
-        unique=True,
-        sqlite_where=text("place IS NOT NULL"),
-        postgresql_where=text("place IS NOT NULL"),
-    ),
-    Index(
-        "ix_runs_queued",
-        "priority",
-        "available_at",
-        sqlite_where=text("status = 'queued'"),
-        postgresql_where=text("status = 'queued'"),
-    ),
-    Index(
-        "ix_runs_unrung",
-        "available_at",
-        sqlite_where=text("status IN ('queued', 'retrying') AND rung_at IS NULL"),
-        postgresql_where=text("status IN ('queued', 'retrying') AND rung_at IS NULL"),
-    ),
-    Index(
-        "ix_runs_active",
-        "job_id",
-        sqlite_where=text(_one_of("status", ACTIVE)),
-        postgresql_where=text(_one_of("status", ACTIVE)),
-    ),
-    Index(
-        "ix_runs_running",
-        "worker_id",
-        sqlite_where=text("status = 'running'"),
-        postgresql_where=text("status = 'running'"),
-    ),
+    Index("ux_runs_instant", "job_id", "scheduled_for", unique=True, **_only("trigger = 'schedule'")),
+    Index("ux_runs_place", "job_id", "place", unique=True, **_only("place IS NOT NULL")),
+    Index("ix_runs_queued", "priority", "available_at", **_only(_one_of("status", (RunStatus.QUEUED,)))),
+    Index("ix_runs_unrung", "available_at", **_only(_one_of("status", WAITING) + " AND rung_at IS NULL")),
+    Index("ix_runs_active", "job_id", **_only(_one_of("status", ACTIVE))),
+    Index("ix_runs_running", "worker_id", **_only(_one_of("status", (RunStatus.RUNNING,)))),
     Index("ix_runs_job", "job_id", "id"),
     Index("ix_runs_finished", "finished_at"),
     Index("ix_runs_scheduled", "scheduled_for"),

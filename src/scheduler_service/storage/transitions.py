@@ -19,10 +19,9 @@ from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import is_unique_violation
 from scheduler_service.storage.jobs import note_last_run
 from scheduler_service.storage.records import Job, Run
-from scheduler_service.storage.tables import attempts, runs, workers
+from scheduler_service.storage.tables import WAITING, attempts, runs, with_status, workers
 
 MAX_RESCUES = 3
-_WAITING = (RunStatus.QUEUED, RunStatus.RETRYING)
 _ENDED_ATTEMPT = ("status", "reason", "message", "exit_code", "signal", "isolation", "usage")
 
 
@@ -134,14 +133,14 @@ async def hand_back(connection: AsyncConnection, lease: Lease, message: str, now
 async def rescue_from(connection: AsyncConnection, worker_id: str, now: datetime) -> int:
     """Take all that a dead worker ran from it, as `hand_back` does; gives how many runs that were."""
     dead = select(workers.c.id).where(workers.c.id == worker_id, workers.c.state == WorkerState.DEAD).exists()
-    held = and_(runs.c.worker_id == worker_id, runs.c.status == RunStatus.RUNNING, dead)
+    held = and_(runs.c.worker_id == worker_id, with_status(RunStatus.RUNNING), dead)
     return await _requeue(connection, held, "the worker that ran it was lost", now)
 
 
 async def cancel_waiting(connection: AsyncConnection, run_id: int, reason: Reason, now: datetime) -> Run | None:
     """End a run that has not begun or waits for its retry: queued or retrying → cancelled."""
     values = {"status": RunStatus.CANCELLED, "reason": reason, "cancel_requested_at": now, "finished_at": now}
-    guard = and_(runs.c.id == run_id, runs.c.status.in_(_WAITING))
+    guard = and_(runs.c.id == run_id, with_status(*WAITING))
     row = (await connection.execute(update(runs).where(guard).values(values).returning(runs))).mappings().one_or_none()
     return None if row is None else Run(**row)
 
@@ -152,24 +151,24 @@ async def ask_to_cancel(connection: AsyncConnection, run_id: int, reason: Reason
         "cancel_requested_at": func.coalesce(runs.c.cancel_requested_at, now),
         "cancel_reason": func.coalesce(runs.c.cancel_reason, reason),
     }
-    guard = and_(runs.c.id == run_id, runs.c.status == RunStatus.RUNNING)
+    guard = and_(runs.c.id == run_id, with_status(RunStatus.RUNNING))
     row = (await connection.execute(update(runs).where(guard).values(values).returning(runs))).mappings().one_or_none()
     return None if row is None else Run(**row)
 
 
 async def cancel_all(connection: AsyncConnection, job_id: int, reason: Reason, now: datetime) -> None:
     """End what waits of a job, and ask what runs of it to stop."""
-    waiting = and_(runs.c.job_id == job_id, runs.c.status.in_(_WAITING))
+    waiting = and_(runs.c.job_id == job_id, with_status(*WAITING))
     ended = {"status": RunStatus.CANCELLED, "reason": reason, "cancel_requested_at": now, "finished_at": now}
     await connection.execute(update(runs).where(waiting).values(ended))
-    running = and_(runs.c.job_id == job_id, runs.c.status == RunStatus.RUNNING, runs.c.cancel_requested_at.is_(None))
+    running = and_(runs.c.job_id == job_id, with_status(RunStatus.RUNNING), runs.c.cancel_requested_at.is_(None))
     await connection.execute(update(runs).where(running).values(cancel_requested_at=now, cancel_reason=reason))
 
 
 async def to_cancel(connection: AsyncConnection, worker_id: str) -> list[tuple[Lease, Reason]]:
     """Give the attempts of a worker that somebody wants stopped, and why."""
     query = select(runs.c.id, runs.c.attempt, runs.c.cancel_reason).where(
-        runs.c.worker_id == worker_id, runs.c.status == RunStatus.RUNNING, runs.c.cancel_requested_at.is_not(None)
+        runs.c.worker_id == worker_id, with_status(RunStatus.RUNNING), runs.c.cancel_requested_at.is_not(None)
     )
     return [(Lease(row.id, row.attempt, worker_id), row.cancel_reason) for row in await connection.execute(query)]
 
@@ -178,13 +177,13 @@ async def release(connection: AsyncConnection, now: datetime, limit: int) -> lis
     """Release, and give, the runs whose wait (retry, jitter, rescue) is over: queued or retrying → queued, and rung."""
     keys = (
         select(runs.c.id)
-        .where(runs.c.status.in_(_WAITING), runs.c.available_at <= now, runs.c.rung_at.is_(None))
+        .where(with_status(*WAITING), runs.c.available_at <= now, runs.c.rung_at.is_(None))
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
     statement = (
         update(runs)
-        .where(runs.c.id.in_(keys), runs.c.status.in_(_WAITING))
+        .where(runs.c.id.in_(keys), with_status(*WAITING))
         .values(status=RunStatus.QUEUED, rung_at=now)
         .returning(runs)
     )
@@ -193,7 +192,7 @@ async def release(connection: AsyncConnection, now: datetime, limit: int) -> lis
 
 async def next_release_at(connection: AsyncConnection) -> datetime | None:
     """Give the earliest end of a wait that `release` has not seen yet."""
-    query = select(func.min(runs.c.available_at)).where(runs.c.status.in_(_WAITING), runs.c.rung_at.is_(None))
+    query = select(func.min(runs.c.available_at)).where(with_status(*WAITING), runs.c.rung_at.is_(None))
     instant: datetime | None = (await connection.execute(query)).scalar_one_or_none()
     return instant
 
@@ -226,7 +225,7 @@ async def _move_to_running(
         update(runs)
         .where(
             runs.c.id == run.id,
-            runs.c.status == RunStatus.QUEUED,
+            with_status(RunStatus.QUEUED),
             runs.c.attempt == run.attempt,
             runs.c.available_at <= now,
             runs.c.cancel_requested_at.is_(None),
@@ -255,7 +254,7 @@ def _lateness_seconds(run: Run, now: datetime) -> float:
 def _held(lease: Lease) -> ColumnElement[bool]:
     return and_(
         runs.c.id == lease.run_id,
-        runs.c.status == RunStatus.RUNNING,
+        with_status(RunStatus.RUNNING),
         runs.c.attempt == lease.attempt,
         runs.c.worker_id == lease.worker_id,
     )
