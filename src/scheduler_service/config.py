@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(validation_alias=_scheduler("host"))] = "127.0.0.1"
     port: Annotated[int, Field(validation_alias=_scheduler("port"), ge=0, le=65535)] = 8000
     slots: Annotated[int, Field(validation_alias=_scheduler("slots"), ge=1, le=256)] = 4
+    sandbox: Annotated[
+        Literal["auto", "strict", "standard", "none"], Field(validation_alias=_scheduler("sandbox"))
+    ] = "auto"
     drain_seconds: Annotated[float, Field(validation_alias=_scheduler("drain_seconds"), ge=0, le=86400)] = 10.0
     tick_seconds: Annotated[float, Field(validation_alias=_scheduler("tick_seconds"), ge=0.01, le=60)] = 0.2
     heartbeat_seconds: Annotated[float, Field(validation_alias=_scheduler("heartbeat_seconds"), ge=0.1, le=60)] = 1.0

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import event, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql import text
 
@@ -89,10 +90,24 @@ def parse_url(url: str) -> URL:
 async def _reachable() -> AsyncIterator[None]:
     try:
         yield
-    except (InterfaceError, OperationalError) as error:
+    except DBAPIError as error:
+        if not _is_passing(error):
+            raise
         raise UnavailableError(f"the database does not answer: {_first_line(error)}") from error
+    except PoolTimeoutError as error:
+        raise UnavailableError("every connection to the database is busy") from error
     except OSError as error:
         raise UnavailableError(f"the database cannot be reached: {error}") from error
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    """Say whether trying again is right: no connection, a deadlock, no resources, a server that goes down.
+
+    The classes of SQLSTATE are those of PostgreSQL's manual, appendix A.
+    """
+    sqlstate = str(getattr(error.orig, "sqlstate", None) or "")
+    unreachable = isinstance(error, InterfaceError | OperationalError) or error.connection_invalidated
+    return unreachable or sqlstate[:2] in {"08", "40", "53", "57"}
 
 
 def _first_line(error: DBAPIError) -> str:
