@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 from dataclasses import replace
@@ -14,10 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from scheduler_service import telemetry
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.engine.loop import insist
 from scheduler_service.engine.node import Attempted, Node
 from scheduler_service.engine.output import LeaseLostError, Output
 from scheduler_service.engine.report import report_of
-from scheduler_service.errors import UnavailableError
 from scheduler_service.payloads import registry
 from scheduler_service.payloads.base import Payload
 from scheduler_service.sandbox.spec import End, Limits, Sandbox, SandboxError, Spec
@@ -26,7 +25,6 @@ from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.transitions import Claimed, Report
 
-UNAVAILABLE_REST_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 _retry_policy = TypeAdapter(RetryPolicy)
@@ -99,16 +97,8 @@ class Executor:
         return replace(report, result=payload.result(output.tail)) if report.status is RunStatus.SUCCESS else report
 
     async def _settle(self, claimed: Claimed, report: Report | None) -> None:
-        """Write what the attempt came to; while the database does not answer, wait: the lease guards the write."""
-        while True:
-            try:
-                if not await self._write(claimed, report):
-                    raise LeaseLostError
-            except UnavailableError as error:
-                log.warning("outcome_waits_for_database", run_id=claimed.run.id, error=str(error))
-                await asyncio.sleep(UNAVAILABLE_REST_SECONDS)
-            else:
-                return
+        if not await insist(lambda: self._write(claimed, report), run_id=claimed.run.id):
+            raise LeaseLostError
 
     async def _write(self, claimed: Claimed, report: Report | None) -> bool:
         now = self._clock.now()

@@ -1,14 +1,16 @@
-"""How every loop of the engine turns: a step says how long to rest, a bell cuts the rest short."""
+"""How the loops of the engine turn: a step says how long to rest, a bell cuts the rest short."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 
 from scheduler_service.errors import UnavailableError
 
+Result = TypeVar("Result")
 Step = Callable[[], Awaitable[float]]
 UNAVAILABLE_REST_SECONDS = 1.0
 
@@ -45,3 +47,13 @@ async def turn(name: str, step: Step, bell: Bell) -> None:
             log.warning("loop_waits_for_database", loop=name, error=str(error))
             rest_seconds = UNAVAILABLE_REST_SECONDS
         await bell.wait(rest_seconds)
+
+
+async def insist(write: Callable[[], Awaitable[Result]], **about: object) -> Result:
+    """Do a write that must not be given up: while the database does not answer, wait and try again."""
+    while True:
+        try:
+            return await write()
+        except UnavailableError as error:
+            log.warning("write_waits_for_database", error=str(error), **about)
+        await asyncio.sleep(UNAVAILABLE_REST_SECONDS)

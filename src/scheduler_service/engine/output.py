@@ -7,19 +7,14 @@ import codecs
 import contextlib
 from typing import Self
 
-import structlog
-
+from scheduler_service.engine.loop import insist
 from scheduler_service.engine.node import Attempted
-from scheduler_service.errors import UnavailableError
 from scheduler_service.storage import logs
 from scheduler_service.storage.database import Database
 
 FLUSH_SECONDS = 0.2
 FLUSH_BYTES = 64 * 1024
 TAIL_BYTES = 1024 * 1024
-UNAVAILABLE_REST_SECONDS = 1.0
-
-log = structlog.get_logger(__name__)
 
 
 class LeaseLostError(Exception):
@@ -80,8 +75,8 @@ class Output:
         async with self._writing:
             data = bytes(self._pending)
             self._pending.clear()
-            while data and not await self._append(data):
-                await asyncio.sleep(UNAVAILABLE_REST_SECONDS)
+            if data:
+                await insist(lambda: self._append(data), run_id=self._attempted.lease.run_id)
 
     def _keep(self, text: str) -> None:
         data = text.encode()
@@ -89,12 +84,7 @@ class Output:
         self._tail += data
         del self._tail[:-TAIL_BYTES]
 
-    async def _append(self, data: bytes) -> bool:
-        try:
-            async with self._database.write() as connection:
-                if not await logs.append(connection, self._attempted.lease, data):
-                    raise LeaseLostError
-        except UnavailableError as error:
-            log.warning("output_waits_for_database", run_id=self._attempted.lease.run_id, error=str(error))
-            return False
-        return True
+    async def _append(self, data: bytes) -> None:
+        async with self._database.write() as connection:
+            if not await logs.append(connection, self._attempted.lease, data):
+                raise LeaseLostError
