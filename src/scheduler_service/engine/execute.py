@@ -25,7 +25,6 @@ from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.transitions import Claimed, Report
 
-
 log = structlog.get_logger(__name__)
 _retry_policy = TypeAdapter(RetryPolicy)
 

@@ -71,6 +71,7 @@ class Node:
         self._heartbeat_seconds = heartbeat_seconds
         self._fence_seconds = worker_dead_seconds * FENCE_SHARE
         self._attempts: dict[Lease, Attempted] = {}
+        self._unattended: set[Lease] = set()
         self._shown_alive_monotonic = time.monotonic()
         self.state = WorkerState.ALIVE
         self.id = _new_id()
@@ -93,18 +94,19 @@ class Node:
         """
         before = time.monotonic()
         try:
-            alive, cancels = await self._exchange()
+            held = await self._exchange()
         except UnavailableError:
             if time.monotonic() - self._shown_alive_monotonic > self._fence_seconds:
                 self.give_up_all()
             raise
-        if not alive:
+        if held is None:
             await self._begin_again()
             return self._heartbeat_seconds
         self._shown_alive_monotonic = before
-        for lease, reason in cancels:
-            if lease in self._attempts:
+        for lease, reason in held.items():
+            if reason is not None and lease in self._attempts:
                 self._attempts[lease].cancel(reason)
+        await self._hand_back_orphans(held.keys() - self._attempts.keys())
         return self._heartbeat_seconds
 
     def attend(self, lease: Lease) -> Attempted:
@@ -130,12 +132,24 @@ class Node:
         async with self._database.write() as connection:
             await workers.retire(connection, self.id)
 
-    async def _exchange(self) -> tuple[bool, list[tuple[Lease, Reason]]]:
+    async def _exchange(self) -> dict[Lease, Reason | None] | None:
+        """Beat, and give what the database thinks this node holds; None: it thinks that the node is dead."""
         async with self._database.write() as connection:
             alive = await workers.beat(
                 connection, self.id, state=self.state, busy=len(self._attempts), now=self._clock.now()
             )
-            return alive, await transitions.to_cancel(connection, self.id)
+            return await transitions.held_by(connection, self.id) if alive else None
+
+    async def _hand_back_orphans(self, unattended: set[Lease]) -> None:
+        """Hand back what nobody here executes: its claim was committed, but the answer was lost with the connection.
+
+        Only what two beats in a row found so: a claim may have been committed between a beat and its answer.
+        """
+        for lease in unattended & self._unattended:
+            async with self._database.write() as connection:
+                await transitions.hand_back(connection, lease, "its claim went astray", self._clock.now())
+            log.warning("orphan_handed_back", run_id=lease.run_id, attempt=lease.attempt)
+        self._unattended = unattended
 
     async def _begin_again(self) -> None:
         log.warning("worker_was_declared_dead", worker=self.id)

@@ -165,12 +165,12 @@ async def cancel_all(connection: AsyncConnection, job_id: int, reason: Reason, n
     await connection.execute(update(runs).where(running).values(cancel_requested_at=now, cancel_reason=reason))
 
 
-async def to_cancel(connection: AsyncConnection, worker_id: str) -> list[tuple[Lease, Reason]]:
-    """Give the attempts of a worker that somebody wants stopped, and why."""
+async def held_by(connection: AsyncConnection, worker_id: str) -> dict[Lease, Reason | None]:
+    """Give the attempts that a worker holds, each with the reason why somebody wants it stopped, or None."""
     query = select(runs.c.id, runs.c.attempt, runs.c.cancel_reason).where(
-        runs.c.worker_id == worker_id, with_status(RunStatus.RUNNING), runs.c.cancel_requested_at.is_not(None)
+        runs.c.worker_id == worker_id, with_status(RunStatus.RUNNING)
     )
-    return [(Lease(row.id, row.attempt, worker_id), row.cancel_reason) for row in await connection.execute(query)]
+    return {Lease(row.id, row.attempt, worker_id): row.cancel_reason for row in await connection.execute(query)}
 
 
 async def release(connection: AsyncConnection, now: datetime, limit: int) -> list[Run]:
