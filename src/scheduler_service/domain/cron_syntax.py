@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 from cronsim import CronSimError
@@ -45,12 +46,19 @@ def read_pattern(text: str) -> Pattern:
 
 @lru_cache(maxsize=8192)
 def _checked(expr: str, text: str) -> Pattern:
-    try:
-        fields = CronFields.read(expr)
-    except CronSimError:  # each field is right by itself, so it is the day that no month has
-        raise _refusal(text, "no month that it names has such a day, so it would never fire") from None
+    fields = _fields(expr)
+    # Half a century holds every combination of date and weekday, 29 February included.
+    if fields is None or fields.first_in(datetime(2000, 1, 1), datetime(2050, 1, 1)) is None:  # noqa: DTZ001 (wall clock)
+        raise _refusal(text, "no date matches its day and month fields, so it would never fire; change one of them")
     minute, hour = expr.split()[-5:-3]
     return Pattern(expr, fields, is_fixed=not (minute.startswith("*") or hour.startswith("*")))
+
+
+def _fields(expr: str) -> CronFields | None:
+    try:
+        return CronFields.read(expr)
+    except CronSimError:  # each field is right by itself, so cronsim refuses a day that no month has
+        return None
 
 
 def _unalias(text: str) -> str:

@@ -1,0 +1,142 @@
+"""Wall clock to instants: the clock changes of real zones, and what the gap and fold choices make of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise, product
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from scheduler_service.domain.calendar_dst import ELAPSED, DstPolicy, clock_changes, resolve, stretches
+from scheduler_service.domain.zone import zone_names
+
+HOUR = timedelta(hours=1)
+POLICIES = [DstPolicy(gap, fold) for gap, fold in product(("run_after", "skip"), ("first", "second", "both"))]
+BOUNDED = settings(deadline=None, max_examples=150)
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def wall(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+@pytest.mark.parametrize(
+    ("zone", "year", "changes"),
+    [
+        ("Europe/Berlin", 2026, [("2026-03-29T01:00", 1, 2), ("2026-10-25T01:00", 2, 1)]),
+        ("America/New_York", 2026, [("2026-03-08T07:00", -5, -4), ("2026-11-01T06:00", -4, -5)]),
+        ("Australia/Lord_Howe", 2026, [("2026-04-04T15:00", 11, 10.5), ("2026-10-03T15:30", 10.5, 11)]),
+        ("Pacific/Chatham", 2026, [("2026-04-04T14:00", 13.75, 12.75), ("2026-09-26T14:00", 12.75, 13.75)]),
+        ("Antarctica/Troll", 2026, [("2026-03-29T01:00", 0, 2), ("2026-10-25T01:00", 2, 0)]),
+        (
+            "Pacific/Apia",
+            2011,
+            [("2011-04-02T14:00", -10, -11), ("2011-09-24T14:00", -11, -10), ("2011-12-30T10:00", -10, 14)],
+        ),
+        ("Asia/Kathmandu", 2026, []),
+        ("Asia/Kathmandu", 1985, [("1985-12-31T18:30", 5.5, 5.75)]),
+        ("UTC", 2026, []),
+        ("Europe/Berlin", 2090, [("2090-03-26T01:00", 1, 2), ("2090-10-29T01:00", 2, 1)]),
+    ],
+)
+def test_finds_the_clock_changes_of_a_year(zone: str, year: int, changes: list[tuple[str, float, float]]) -> None:
+    found = [(change.utc, change.before / HOUR, change.after / HOUR) for change in clock_changes(ZoneInfo(zone), year)]
+    assert found == [(wall(at), before, after) for at, before, after in changes]
+
+
+@BOUNDED
+@given(zone=st.sampled_from(sorted(zone_names())), year=st.integers(1950, 2060), policy=st.sampled_from(POLICIES))
+def test_stretches_cover_a_year_without_hole_or_overlap(zone: str, year: int, policy: DstPolicy) -> None:
+    pieces = stretches(ZoneInfo(zone), year, policy)
+    assert (pieces[0].start, pieces[-1].end) == (datetime(year, 1, 1), datetime(year + 1, 1, 1))  # noqa: DTZ001
+    assert all(earlier.end == later.start for earlier, later in pairwise(pieces))
+    for piece in pieces:
+        assert piece.start <= piece.lo - piece.offset
+        assert piece.hi - piece.offset <= piece.end
+
+
+BERLIN_GAP, BERLIN_FOLD = "2026-03-29T02:30", "2026-10-25T02:30"
+
+
+@pytest.mark.parametrize(
+    ("zone", "local", "policy", "instant"),
+    [
+        ("UTC", "2026-03-29T02:30", DstPolicy(), "2026-03-29T02:30"),
+        ("Europe/Berlin", "2026-03-29T01:59:59", DstPolicy(), "2026-03-29T00:59:59"),
+        ("Europe/Berlin", BERLIN_GAP, DstPolicy(), "2026-03-29T01:00"),
+        ("Europe/Berlin", "2026-03-29T02:00", DstPolicy(), "2026-03-29T01:00"),
+        ("Europe/Berlin", "2026-03-29T03:00", DstPolicy(), "2026-03-29T01:00"),
+        ("Europe/Berlin", BERLIN_GAP, DstPolicy(gap="skip"), None),
+        ("Europe/Berlin", "2026-03-29T03:00", DstPolicy(gap="skip"), "2026-03-29T01:00"),
+        ("Europe/Berlin", BERLIN_FOLD, DstPolicy(), "2026-10-25T00:30"),
+        ("Europe/Berlin", BERLIN_FOLD, DstPolicy(fold="second"), "2026-10-25T01:30"),
+        ("Europe/Berlin", BERLIN_FOLD, DstPolicy(fold="both"), "2026-10-25T00:30"),
+        ("Europe/Berlin", "2026-10-25T03:00", DstPolicy(), "2026-10-25T02:00"),
+        ("Europe/Berlin", "2026-10-25T02:00", DstPolicy(fold="second"), "2026-10-25T01:00"),
+        ("Australia/Lord_Howe", "2026-10-04T02:15", DstPolicy(), "2026-10-03T15:30"),
+        ("Australia/Lord_Howe", "2026-04-05T01:45", DstPolicy(), "2026-04-04T14:45"),
+        ("Australia/Lord_Howe", "2026-04-05T01:45", DstPolicy(fold="second"), "2026-04-04T15:15"),
+        ("Pacific/Chatham", "2026-09-27T03:00", DstPolicy(), "2026-09-26T14:00"),
+        ("Antarctica/Troll", "2026-03-29T02:59", DstPolicy(), "2026-03-29T01:00"),
+        ("Antarctica/Troll", "2026-10-25T01:30", DstPolicy(fold="second"), "2026-10-25T01:30"),
+        ("Pacific/Apia", "2011-12-30T12:00", DstPolicy(), "2011-12-30T10:00"),
+        ("Pacific/Apia", "2011-12-30T12:00", DstPolicy(gap="skip"), None),
+        ("Pacific/Apia", "2011-12-31T00:00", DstPolicy(), "2011-12-30T10:00"),
+        ("Africa/Casablanca", "2026-03-22T02:30", DstPolicy(), "2026-03-22T02:00"),
+        ("Pacific/Kiritimati", "2026-01-01T00:00", DstPolicy(), "2025-12-31T10:00"),
+        ("Etc/GMT+12", "2025-12-31T23:00", DstPolicy(), "2026-01-01T11:00"),
+    ],
+)
+def test_resolves_a_wall_clock_time(zone: str, local: str, policy: DstPolicy, instant: str | None) -> None:
+    expected = None if instant is None else utc(instant)
+    assert resolve(wall(local), ZoneInfo(zone), policy) == expected
+
+
+@BOUNDED
+@given(
+    zone=st.sampled_from(sorted(zone_names())),
+    local=st.datetimes(min_value=datetime(1950, 1, 1), max_value=datetime(2060, 1, 1)),  # noqa: DTZ001
+    fold=st.sampled_from([0, 1]),
+)
+def test_agrees_with_zoneinfo_on_all_times_that_exist(zone: str, local: datetime, fold: int) -> None:
+    policy = DstPolicy(gap="skip", fold="second" if fold else "first")
+    there = local.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC)
+    exists = there.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == local
+    assert resolve(local, ZoneInfo(zone), policy) == (there if exists else None)
+
+
+@pytest.mark.parametrize(
+    ("zone", "local", "first", "second"),
+    [
+        ("Africa/Casablanca", "1985-12-31T23:30", "1985-12-31T22:30", "1985-12-31T23:30"),
+        ("Antarctica/Palmer", "1964-12-31T22:00", "1964-12-31T22:00", "1965-01-01T01:00"),
+    ],
+)
+def test_a_fold_at_new_year_is_resolved_across_the_seam(zone: str, local: str, first: str, second: str) -> None:
+    # Years are cached one by one; Palmer's clock went back at midnight UTC itself, so the two passes have two years.
+    assert resolve(wall(local), ZoneInfo(zone), DstPolicy(fold="first")) == utc(first)
+    assert resolve(wall(local), ZoneInfo(zone), DstPolicy(fold="second")) == utc(second)
+
+
+def test_elapsed_time_knows_neither_gap_nor_fold() -> None:
+    spring, autumn = stretches(ZoneInfo("Europe/Berlin"), 2026, ELAPSED)[1:]
+    assert spring.gap is None
+    assert spring.hi - autumn.lo == HOUR
+
+
+@pytest.mark.parametrize("bad", [{"gap": "never"}, {"fold": None}, {"gaps": "skip"}])
+def test_policy_is_validated_as_a_model(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(DstPolicy).validate_python(bad)
+
+
+def test_policy_reads_from_a_mapping_with_defaults() -> None:
+    assert TypeAdapter(DstPolicy).validate_python({"fold": "both"}) == DstPolicy("run_after", "both")

@@ -1,0 +1,34 @@
+"""The state table, as the documentation draws it."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler_service.domain.run_state import ACTIVE, TERMINAL, TRANSITIONS, RunStatus
+
+DRAWN = {
+    None: "queued skipped missed",
+    "queued": "running cancelled",
+    "running": "success failed retrying cancelled queued",
+    "retrying": "queued cancelled",
+}
+
+
+@pytest.mark.parametrize("status", [None, *RunStatus])
+def test_moves_are_those_of_the_state_table(status: RunStatus | None) -> None:
+    assert {str(after) for after in TRANSITIONS[status]} == set(DRAWN.get(status, "").split())
+
+
+def test_a_run_is_active_or_at_its_end_and_the_end_is_final() -> None:
+    assert set(RunStatus) == ACTIVE | TERMINAL
+    assert {str(status) for status in ACTIVE} == {"queued", "running", "retrying"}
+    assert all(not TRANSITIONS[status] for status in TERMINAL)
+
+
+def test_every_state_can_be_reached() -> None:
+    assert set(RunStatus) == {after for moves in TRANSITIONS.values() for after in moves}
+
+
+def test_the_table_cannot_be_changed() -> None:
+    with pytest.raises(TypeError):
+        TRANSITIONS[RunStatus.SUCCESS] = frozenset(RunStatus)  # type: ignore[index] # the point of the test

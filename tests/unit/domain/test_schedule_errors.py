@@ -1,0 +1,199 @@
+"""Bad schedules: each is refused with the field's name, what is wrong, and what to write instead."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduler_service.domain.calendar_dst import DstPolicy
+from scheduler_service.domain.schedule import Cron, parse
+from scheduler_service.errors import FieldProblem, InvalidInputError
+
+ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)
+SKIP = DstPolicy(gap="skip")
+
+
+def refusal(expr: str, timezone: str = "UTC", dst: DstPolicy = DstPolicy()) -> FieldProblem:  # noqa: B008 (frozen)
+    with pytest.raises(InvalidInputError) as caught:
+        parse(expr, timezone=timezone, dst=dst, anchor_at=ANCHOR)
+    (problem,) = caught.value.problems
+    return problem
+
+
+BAD = [
+    # nothing, or something else
+    ("", "empty"),
+    ("   \t\n", "empty"),
+    ("abc", "not a schedule; write a cron pattern"),
+    ("every day", "not a schedule"),
+    ("null", "not a schedule"),
+    ("*", "not a schedule"),
+    ("* *", "not a schedule"),
+    ("\0", "not plain ASCII"),
+    ("* * * * \0", "not plain ASCII"),
+    ("\ud800 * * * *", "not plain ASCII"),
+    ("\uff15m", "not plain ASCII"),
+    ("0 0 * * \u216f", "not plain ASCII"),
+    ("* " * 500, "longer than 256"),
+    ("1" * 100_000, "longer than 256"),
+    # the number of cron fields
+    ("* * *", "5 fields, or 6 with seconds first, and this has 3"),
+    ("0 9 * *", "this has 4"),
+    ("0 0 0 1 1 * 2026", "this has 7"),
+    # minute
+    ("60 * * * *", "minute field '60': write 0-59"),
+    ("-1 * * * *", "minute field '-1'"),
+    ("1.5 * * * *", "minute field '1.5'"),
+    ("a * * * *", "minute field 'A'"),
+    ("1,,2 * * * *", "minute field '1,,2'"),
+    ("1, * * * *", "minute field '1,'"),
+    (", * * * *", "minute field ','"),
+    ("5-3 * * * *", "cannot run backwards; write two, such as 5-59,0-3"),
+    ("1-2-3 * * * *", "minute field '1-2-3'"),
+    ("1- * * * *", "minute field '1-'"),
+    ("*/0 * * * *", "a step of 0 never moves on"),
+    ("*/ * * * *", "minute field '*/'"),
+    ("/5 * * * *", "minute field '/5'"),
+    ("*/5/2 * * * *", "minute field '*/5/2'"),
+    ("*/-5 * * * *", "minute field '*/-5'"),
+    ("*/61 * * * *", "a step of 61 leaves the field, which has 60 values"),
+    ("0/9999999999 * * * *", "minute field '0/9999999999'"),
+    ("*5 * * * *", "minute field '*5'"),
+    ("** * * * *", "minute field '**'"),
+    ("L * * * *", "minute field 'L'"),
+    ("? * * * *", "? is not supported; write *"),
+    ("0x1 * * * *", "minute field '0X1'"),
+    ("99999999999999999999 * * * *", "minute field"),
+    # hour, second
+    ("0 24 * * *", "hour field '24': write 0-23"),
+    ("0 MON * * *", "hour field 'MON'"),
+    ("0 */25 * * *", "a step of 25 leaves the field, which has 24 values"),
+    ("60 0 0 * * *", "second field '60': write 0-59"),
+    ("*/61 * * * * *", "second field '*/61'"),
+    # day of month
+    ("0 0 0 * *", "day-of-month field '0': write 1-31 or L"),
+    ("0 0 32 * *", "day-of-month field '32'"),
+    ("0 0 15W * *", "nearest weekday (W) is not supported; write a day, or LW"),
+    ("0 0 W * *", "nearest weekday"),
+    ("0 0 L-3 * *", "day-of-month field 'L-3'"),
+    ("0 0 3#2 * *", "day-of-month field '3#2'"),
+    ("0 0 ? * MON", "? is not supported"),
+    ("0 0 31 2 *", "never fire"),
+    ("0 0 30 FEB *", "never fire"),
+    ("0 0 31 4,6,9,11 *", "never fire"),
+    ("0 0 31 2 */2", "never fire"),
+    ("0 0 */31 * 5L", "never fire"),
+    ("0 0 30 2 *", "no date matches its day and month fields"),
+    ("0 0 LW/2 * *", "day-of-month field 'LW/2'"),
+    # month
+    ("0 0 * 0 *", "month field '0': write 1-12 or JAN-DEC"),
+    ("0 0 * 13 *", "month field '13'"),
+    ("0 0 * FOO *", "month field 'FOO'"),
+    ("0 0 * JANUARY *", "month field 'JANUARY'"),
+    ("0 0 * DEC-JAN *", "cannot run backwards; write two, such as DEC-12,1-JAN"),
+    # day of week
+    ("0 0 * * 8", "day-of-week field '8': write 0-7 or SUN-SAT"),
+    ("0 0 * * MON#6", "day-of-week field 'MON#6'"),
+    ("0 0 * * MON#0", "day-of-week field 'MON#0'"),
+    ("0 0 * * #2", "day-of-week field '#2'"),
+    ("0 0 * * 9L", "day-of-week field '9L'"),
+    ("0 0 * * L", "day-of-week field 'L'"),
+    ("0 0 * * FRIL", "day-of-week field 'FRIL'"),
+    ("0 0 * * 1-3#2", "day-of-week field '1-3#2'"),
+    ("0 0 * * XYZ", "day-of-week field 'XYZ'"),
+    ("0 0 * * */8", "a step of 8 leaves the field, which has 7 values"),
+    # aliases
+    ("@reboot", "no reboot to wait for"),
+    ("@", "unknown alias; write one of @hourly"),
+    ("@fortnightly", "unknown alias"),
+    ("@every 5m", "unknown alias"),
+    # intervals
+    ("0s", "at least 1 second"),
+    ("PT0S", "at least 1 second"),
+    ("0h0m", "at least 1 second"),
+    ("-5m", "cannot be negative"),
+    ("- 5m", "not a schedule"),
+    ("-PT5M", "cannot be negative"),
+    ("PT-5M", "cannot be negative"),
+    ("1.5h", "no fractions"),
+    ("PT0.5S", "no fractions"),
+    ("1,5h", "no fractions"),
+    ("300", "a number needs its unit"),
+    ("5x", "not an interval; write whole numbers with their units"),
+    ("5ms", "not an interval"),
+    ("5 minutes", "not an interval"),
+    ("5m 1h", "in this order: w d h m s"),
+    ("1h1h", "each unit once"),
+    ("+5m", "not an interval"),
+    ("1e3s", "not an interval"),
+    ("P", "not an interval"),
+    ("PT", "not an interval"),
+    ("P1DT", "not an interval"),
+    ("P5M", "months and years vary"),
+    ("P1Y2M", "months and years vary"),
+    ("1y", "months and years vary"),
+    ("2 months", "months and years vary"),
+    ("3651d", "at most 3650 days"),
+    ("87601h", "at most 3650 days"),
+    ("99999999w", "at most 3650 days"),
+    ("9" * 200 + "d", "at most 3650 days"),
+    # instants
+    ("2026-13-01T00:00:00Z", "month must be in 1..12"),
+    ("2026-02-30T00:00:00Z", "not an instant (day is out of range for month"),
+    ("2026-01-01T25:00:00Z", "not an instant"),
+    ("2026-01-01T00:00:00+99:00", "not an instant"),
+    ("2026-01-01T00:00:00 Europe/Berlin", "not an instant"),
+    ("2026-12-31", "a date alone does not say when"),
+    ("2026-W01-1", "a date alone does not say when"),
+    ("0001-01-01T00:00:00+14:00", "the year must lie between"),
+    ("9999-12-31T23:59:59-14:00", "the year must lie between"),
+]
+
+
+@pytest.mark.parametrize(("expr", "message"), BAD, ids=[repr(expr[:40]) for expr, _ in BAD])
+def test_refuses_a_bad_expression(expr: str, message: str) -> None:
+    problem = refusal(expr)
+    assert problem.field == "schedule_expr"
+    assert message in problem.message
+    assert str(problem.value).isascii()
+
+
+def test_the_refusals_are_many() -> None:
+    assert len(BAD) >= 60
+
+
+@pytest.mark.parametrize(
+    ("expr", "message"),
+    [
+        ("2026-03-29T02:30", "jumps over this time"),
+        ("30 2 * 3 0L", "does not fire once in 50 years"),
+        ("*/15 2 * 3 0L", "does not fire once in 50 years"),
+        ("* 30 2 * 3 0L", "does not fire once in 50 years"),
+    ],
+)
+def test_refuses_what_only_the_skipped_gap_keeps_from_ever_firing(expr: str, message: str) -> None:
+    problem = refusal(expr, "Europe/Berlin", SKIP)
+    assert message in problem.message
+    assert "dst.gap run_after" in problem.message
+
+
+def test_accepts_the_same_where_the_gap_does_not_skip() -> None:
+    yearly = parse("30 2 * 3 0L", timezone="Europe/Berlin", dst=DstPolicy(), anchor_at=ANCHOR)
+    assert yearly.next_after(ANCHOR) == datetime(2026, 3, 29, 1, tzinfo=UTC)
+
+
+def test_refuses_an_unknown_zone_as_a_fault_of_the_zone() -> None:
+    assert refusal("* * * * *", "Europe/Atlantis").field == "timezone"
+
+
+@settings(deadline=None, max_examples=300)
+@given(expr=st.one_of(st.text(), st.text("0123456789*/,-LW#?@ PTDHMSWZ:.", max_size=24)))
+def test_any_text_is_a_schedule_or_a_refusal(expr: str) -> None:
+    try:
+        schedule = parse(expr, timezone="Europe/Berlin", dst=DstPolicy(), anchor_at=ANCHOR)
+    except InvalidInputError:
+        return
+    assert not isinstance(schedule, Cron) or schedule.next_after(ANCHOR) is not None
