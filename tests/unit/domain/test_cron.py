@@ -144,7 +144,7 @@ FIXED_GAP = [
 @pytest.mark.parametrize(("zone", "expr", "after", "expected"), FIXED_GAP)
 @pytest.mark.parametrize("gap", ["run_after", "skip"])
 def test_fixed_time_in_the_gap(zone: str, expr: str, after: str, expected: dict[str, str], gap: str) -> None:
-    dst = DstPolicy(gap=gap)  # type: ignore[arg-type] # parametrised
+    dst = DstPolicy(gap=gap)
     assert first(cron(expr, zone, dst), after, 1) == [expected[gap]]
 
 
@@ -164,7 +164,7 @@ FIXED_FOLD = [
 @pytest.mark.parametrize(("zone", "expr", "after", "passes"), FIXED_FOLD)
 @pytest.mark.parametrize(("fold", "chosen"), [("first", slice(0, 1)), ("second", slice(1, 2)), ("both", slice(0, 2))])
 def test_fixed_time_in_the_fold(zone: str, expr: str, after: str, passes: list[str], fold: str, chosen: slice) -> None:
-    schedule = cron(expr, zone, DstPolicy(fold=fold))  # type: ignore[arg-type] # parametrised
+    schedule = cron(expr, zone, DstPolicy(fold=fold))
     found = list(schedule.between(utc(after), utc(after) + DAY))
     assert found == [utc(instant) for instant in passes[chosen]]
 

@@ -1,0 +1,197 @@
+"""The decision: what becomes of each due instant, late or while the job is busy."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from scheduler_service.domain.calendar_dst import DstPolicy
+from scheduler_service.domain.firing import (
+    MOST_ENTRIES,
+    Decision,
+    Fire,
+    FiringRules,
+    Miss,
+    Skip,
+    decide,
+    first_run_at,
+)
+from scheduler_service.domain.interval import Interval
+from scheduler_service.domain.run_state import Reason
+from scheduler_service.domain.schedule import parse
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+MINUTELY = Interval(timedelta(minutes=1), START)
+SECOND = timedelta(seconds=1)
+
+
+def minute(number: float) -> datetime:
+    return START + timedelta(minutes=number)
+
+
+def decided(rules: FiringRules, *, due: float, now: float, active: int = 0, end_at: datetime | None = None) -> Decision:
+    """Decide for a job that runs each minute, is due since minute `due`, in minute `now`."""
+    return decide(MINUTELY, rules, next_run_at=minute(due), now=minute(now), active=active, end_at=end_at)
+
+
+def rules(**changes: Any) -> FiringRules:
+    return FiringRules(**{"misfire_grace_seconds": 30, "overlap_policy": "allow", **changes})
+
+
+def test_a_due_instant_fires_and_the_next_one_is_waited_for() -> None:
+    assert decided(rules(), due=1, now=1) == Decision((Fire(minute(1)),), minute(2))
+
+
+def test_nothing_is_due_yet() -> None:
+    assert decided(rules(), due=2, now=1.5) == Decision((), minute(2))
+
+
+@pytest.mark.parametrize("policy", ["fire_once", "fire_all", "skip"])
+def test_an_instant_within_its_grace_fires_under_every_policy(policy: str) -> None:
+    assert decided(rules(misfire_policy=policy), due=1, now=1.5).entries == (Fire(minute(1)),)
+
+
+def test_skip_writes_off_all_misfired_instants_as_one_range() -> None:
+    missed = Miss(minute(1), minute(9), 9, Reason.MISFIRE)
+    assert decided(rules(misfire_policy="skip"), due=1, now=9.9) == Decision((missed,), minute(10))
+
+
+def test_skip_still_fires_what_is_within_its_grace() -> None:
+    decision = decided(rules(misfire_policy="skip"), due=1, now=9.2)
+    assert decision.entries == (Miss(minute(1), minute(8), 8), Fire(minute(9)))
+
+
+def test_fire_once_fires_the_latest_misfired_instant() -> None:
+    decision = decided(rules(misfire_policy="fire_once"), due=1, now=9.9)
+    assert decision == Decision((Miss(minute(1), minute(8), 8), Fire(minute(9))), minute(10))
+
+
+def test_fire_once_lets_an_instant_within_its_grace_be_the_one() -> None:
+    decision = decided(rules(misfire_policy="fire_once"), due=1, now=9.2)
+    assert decision.entries == (Miss(minute(1), minute(8), 8), Fire(minute(9)))
+
+
+def test_fire_once_has_nothing_to_miss_where_one_instant_is_late() -> None:
+    assert decided(rules(misfire_policy="fire_once"), due=1, now=1.9).entries == (Fire(minute(1)),)
+
+
+def test_fire_all_fires_every_instant_up_to_its_limit() -> None:
+    decision = decided(rules(misfire_policy="fire_all"), due=1, now=5.9)
+    assert decision.entries == tuple(Fire(minute(number)) for number in range(1, 6))
+
+
+def test_fire_all_gives_up_the_oldest_beyond_its_limit() -> None:
+    decision = decided(rules(misfire_policy="fire_all", catchup_limit=2), due=1, now=5.9)
+    given_up = Miss(minute(1), minute(3), 3, Reason.CATCHUP_LIMIT)
+    assert decision.entries == (given_up, Fire(minute(4)), Fire(minute(5)))
+
+
+def test_fire_all_does_not_count_what_is_within_its_grace_against_its_limit() -> None:
+    decision = decided(rules(misfire_policy="fire_all", catchup_limit=1), due=1, now=5.2)
+    given_up = Miss(minute(1), minute(3), 3, Reason.CATCHUP_LIMIT)
+    assert decision.entries == (given_up, Fire(minute(4)), Fire(minute(5)))
+
+
+@pytest.mark.parametrize(("now", "fires"), [(5.9, ()), (5.2, (Fire(minute(5)),))])
+def test_fire_all_with_a_limit_of_none_gives_up_all_misfired_instants(now: float, fires: tuple[Fire, ...]) -> None:
+    decision = decided(rules(misfire_policy="fire_all", catchup_limit=0), due=1, now=now)
+    count = 5 - len(fires)
+    assert decision.entries == (Miss(minute(1), minute(count), count, Reason.CATCHUP_LIMIT), *fires)
+
+
+def test_overlap_skip_skips_what_finds_the_job_busy() -> None:
+    decision = decided(rules(overlap_policy="skip"), due=1, now=1, active=1)
+    assert decision.entries == (Skip(minute(1), Reason.OVERLAP),)
+
+
+def test_overlap_skip_counts_the_runs_that_it_has_just_fired() -> None:
+    busy = rules(overlap_policy="skip", misfire_policy="fire_all", max_concurrency=3)
+    assert decided(busy, due=1, now=4, active=1).entries == (
+        Fire(minute(1)),
+        Fire(minute(2)),
+        Skip(minute(3)),
+        Skip(minute(4)),
+    )
+
+
+@pytest.mark.parametrize("policy", ["queue", "allow"])
+def test_overlap_queue_and_allow_fire_however_busy_the_job_is(policy: str) -> None:
+    assert decided(rules(overlap_policy=policy), due=1, now=1, active=9).entries == (Fire(minute(1)),)
+
+
+def test_overlap_cancel_running_cancels_the_others_of_a_busy_job_only() -> None:
+    replacing = rules(overlap_policy="cancel_running")
+    assert decided(replacing, due=1, now=1, active=1).entries == (Fire(minute(1), cancels_others=True),)
+    assert decided(replacing, due=1, now=1, active=0).entries == (Fire(minute(1)),)
+
+
+@pytest.mark.parametrize("active", [0, 1])
+def test_overlap_cancel_running_starts_only_the_last_of_several(active: int) -> None:
+    replacing = rules(overlap_policy="cancel_running", misfire_policy="fire_all")
+    decision = decided(replacing, due=1, now=3, active=active)
+    assert decision.entries == (Skip(minute(1)), Skip(minute(2)), Fire(minute(3), cancels_others=active == 1))
+
+
+def test_a_misfired_instant_is_not_counted_as_busy() -> None:
+    decision = decided(rules(overlap_policy="skip"), due=1, now=9.9, active=0)
+    assert decision.entries == (Miss(minute(1), minute(8), 8), Fire(minute(9)))
+
+
+def test_instants_after_the_end_do_not_exist() -> None:
+    decision = decided(rules(misfire_policy="fire_all"), due=1, now=9, end_at=minute(2.5))
+    assert decision == Decision((Fire(minute(1)), Fire(minute(2))), None)
+
+
+def test_the_end_itself_is_an_instant() -> None:
+    assert decided(rules(), due=2, now=2, end_at=minute(2)) == Decision((Fire(minute(2)),), None)
+
+
+def test_a_job_whose_end_has_come_forward_is_finished() -> None:
+    assert decided(rules(), due=5, now=5, end_at=minute(2)) == Decision((), None)
+
+
+@pytest.mark.parametrize("policy", ["fire_once", "skip"])
+def test_misfires_before_the_end_are_accounted_for_after_it(policy: str) -> None:
+    decision = decided(rules(misfire_policy=policy), due=1, now=9, end_at=minute(3))
+    fires = (Fire(minute(3)),) if policy == "fire_once" else ()
+    count = 3 - len(fires)
+    assert decision == Decision((Miss(minute(1), minute(count), count), *fires), None)
+
+
+def test_an_instant_that_fires_once_finishes_the_job() -> None:
+    once = parse("2026-01-01T00:01:00Z", timezone="UTC", dst=DstPolicy(), anchor_at=START)
+    decision = decide(once, rules(), next_run_at=minute(1), now=minute(60), active=0, end_at=None)
+    assert decision == Decision((Fire(minute(1)),), None)
+
+
+def test_a_long_backlog_is_taken_in_pieces() -> None:
+    everything = rules(misfire_policy="fire_all", catchup_limit=10_000)
+    decision = decided(everything, due=1, now=2_000)
+    assert len(decision.entries) == MOST_ENTRIES
+    assert decision.next_run_at == minute(MOST_ENTRIES + 1)
+
+
+def test_ten_years_of_seconds_are_written_off_at_once() -> None:
+    secondly = parse("* * * * * *", timezone="Europe/Berlin", dst=DstPolicy(), anchor_at=START)
+    now = START + timedelta(days=3650)
+    kept = rules(misfire_policy="fire_all", catchup_limit=100)
+    decision = decide(secondly, kept, next_run_at=START, now=now, active=0, end_at=None)
+    late = 3650 * 86_400 - 30  # the last 31, the one of this very second among them, are within their grace
+    given_up = Miss(START, now - 131 * SECOND, late - 100, Reason.CATCHUP_LIMIT)
+    assert decision.entries == (given_up, *(Fire(now - number * SECOND) for number in range(130, -1, -1)))
+
+
+def test_a_new_job_waits_for_its_first_instant() -> None:
+    assert first_run_at(MINUTELY, now=minute(3), start_at=None, end_at=None) == minute(4)
+
+
+@pytest.mark.parametrize(("start", "first"), [(1, 4), (9, 9), (8.5, 9)])
+def test_start_at_holds_back_and_is_itself_an_instant(start: float, first: int) -> None:
+    assert first_run_at(MINUTELY, now=minute(3), start_at=minute(start), end_at=None) == minute(first)
+
+
+@pytest.mark.parametrize(("end", "first"), [(4, minute(4)), (3.9, None)])
+def test_end_at_ends_a_job_before_it_begins(end: float, first: datetime | None) -> None:
+    assert first_run_at(MINUTELY, now=minute(3), start_at=None, end_at=minute(end)) == first
