@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, insert, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, insert, literal, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,7 @@ from scheduler_service.storage.dialect import is_unique_violation
 from scheduler_service.storage.jobs import note_last_run
 from scheduler_service.storage.records import Job, Run
 from scheduler_service.storage.tables import WAITING, attempts, runs, with_status, workers
+from scheduler_service.storage.types import UtcInstant, Word
 
 MAX_RESCUES = 3
 _ENDED_ATTEMPT = ("status", "reason", "message", "exit_code", "signal", "isolation", "usage")
@@ -148,8 +149,8 @@ async def cancel_waiting(connection: AsyncConnection, run_id: int, reason: Reaso
 async def ask_to_cancel(connection: AsyncConnection, run_id: int, reason: Reason, now: datetime) -> Run | None:
     """Ask the worker of a running run to stop it; asking again changes nothing."""
     values = {
-        "cancel_requested_at": func.coalesce(runs.c.cancel_requested_at, now),
-        "cancel_reason": func.coalesce(runs.c.cancel_reason, reason),
+        "cancel_requested_at": func.coalesce(runs.c.cancel_requested_at, literal(now, UtcInstant())),
+        "cancel_reason": func.coalesce(runs.c.cancel_reason, literal(reason, Word(Reason))),
     }
     guard = and_(runs.c.id == run_id, with_status(RunStatus.RUNNING))
     row = (await connection.execute(update(runs).where(guard).values(values).returning(runs))).mappings().one_or_none()
@@ -284,10 +285,18 @@ async def _requeue(connection: AsyncConnection, held: ColumnElement[bool], messa
         update(runs)
         .where(held)
         .values(
-            status=case((cancelled, RunStatus.CANCELLED), (spent, RunStatus.FAILED), else_=RunStatus.QUEUED),
-            reason=case((cancelled, runs.c.cancel_reason), (spent, Reason.WORKER_LOST), else_=null()),
+            status=case(
+                (cancelled, _status(RunStatus.CANCELLED)),
+                (spent, _status(RunStatus.FAILED)),
+                else_=_status(RunStatus.QUEUED),
+            ),
+            reason=case(
+                (cancelled, runs.c.cancel_reason),
+                (spent, literal(Reason.WORKER_LOST, Word(Reason))),
+                else_=null(),
+            ),
             message=case((ends, message), else_=null()),
-            finished_at=case((ends, now), else_=null()),
+            finished_at=case((ends, literal(now, UtcInstant())), else_=null()),
             rescue_count=case((ends, runs.c.rescue_count), else_=runs.c.rescue_count + 1),
             available_at=now,
             rung_at=None,
@@ -301,3 +310,7 @@ async def _requeue(connection: AsyncConnection, held: ColumnElement[bool], messa
         mine = and_(attempts.c.run_id == run_id, attempts.c.attempt == attempt)
         await connection.execute(update(attempts).where(mine).values(lost))
     return len(moved)
+
+
+def _status(status: RunStatus) -> ColumnElement[RunStatus]:
+    return literal(status, Word(RunStatus))

@@ -1,0 +1,110 @@
+"""A migrated database for a test, on each kind that the service supports: one suite, every database."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler_service.domain.run_state import JobStatus
+from scheduler_service.storage import jobs, migrations
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.records import Job
+
+NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, at: datetime = NOON) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, seconds: float) -> datetime:
+        self.at += timedelta(seconds=seconds)
+        return self.at
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy: ten times as fast as to migrate anew."""
+    import asyncio
+
+    path = tmp_path_factory.mktemp("template") / "scheduler.db"
+    asyncio.run(_migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a migrated, empty database."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("migrated_postgres_url"))
+    path = tmp_path / "scheduler.db"
+    shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+async def add_job(database: Database, **changes: Any) -> Job:
+    """Store a job that is due every minute from noon on, or as `changes` say."""
+    async with database.write() as connection:
+        return await jobs.add(connection, {**A_JOB, **changes})
+
+
+A_JOB: dict[str, Any] = {
+    "name": "a job",
+    "description": "",
+    "owner_id": "",
+    "tags": [],
+    "status": JobStatus.ACTIVE,
+    "schedule_expr": "* * * * *",
+    "timezone": "UTC",
+    "dst_gap": "run_after",
+    "dst_fold": "first",
+    "anchor_at": NOON,
+    "start_at": None,
+    "end_at": None,
+    "jitter_seconds": 0.0,
+    "payload": {"type": "shell_script", "script": "echo hello"},
+    "env": {},
+    "args": {},
+    "limits": {},
+    "timeout_seconds": 30.0,
+    "retry_policy": {"max_retries": 0},
+    "priority": 5,
+    "overlap_policy": "allow",
+    "max_concurrency": 1,
+    "misfire_policy": "fire_once",
+    "misfire_grace_seconds": 60.0,
+    "catchup_limit": 100,
+    "next_run_at": NOON,
+    "version": 1,
+    "schedule_version": 1,
+    "created_at": NOON,
+    "updated_at": NOON,
+}
+
+
+async def _migrate(url: str) -> None:
+    database = Database(url)
+    await migrations.upgrade(database)
+    await database.close()

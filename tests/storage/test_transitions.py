@@ -1,0 +1,317 @@
+"""The state table: which moves there are, who may make them, and what stops the stale."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.run_state import TERMINAL, TRANSITIONS, Reason, RunStatus, Trigger
+from scheduler_service.storage import jobs, logs, runs, transitions, workers
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.records import Job, Run, Worker
+from scheduler_service.storage.tables import attempts
+from scheduler_service.storage.tables import runs as run_table
+from scheduler_service.storage.transitions import MAX_RESCUES, Claimed, Lease, Report
+from tests.databases import NOON, add_job
+
+ME = "worker-1"
+OTHER = "worker-2"
+LATER = NOON + timedelta(seconds=30)
+SUCCESS = Report(status=RunStatus.SUCCESS, exit_code=0)
+FAILURE = Report(status=RunStatus.FAILED, reason=Reason.EXIT_CODE, exit_code=3)
+
+
+@pytest.fixture
+async def job(database: Database) -> Job:
+    async with database.write() as connection:
+        for worker_id in (ME, OTHER):
+            await workers.register(connection, worker_id, host="h", pid=1, slots=4, now=NOON)
+    return await add_job(database)
+
+
+async def put(database: Database, job: Job, status: RunStatus = RunStatus.QUEUED, **changes: Any) -> Run:
+    """Store a run that stands in any state, as if it had come there by the right way."""
+    row = runs.queued_row(
+        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+    )
+    match status:
+        case RunStatus.RUNNING:
+            row |= {"attempt": 1, "worker_id": ME, "started_at": NOON}
+        case RunStatus.SUCCESS:
+            row |= {"exit_code": 0}
+        case RunStatus.MISSED:
+            row |= {"missed_count": 1, "missed_until": NOON}
+    if status in TERMINAL:
+        row |= {"finished_at": NOON}
+    async with database.write() as connection:
+        run = await runs.add(connection, {**row, "status": status, **changes})
+        if status is RunStatus.RUNNING:
+            values = {"run_id": run.id, "attempt": run.attempt, "worker_id": ME, "started_at": NOON}
+            await connection.execute(insert(attempts).values(**values, status=RunStatus.RUNNING))
+    return run
+
+
+async def find(database: Database, run: Run) -> Run:
+    async with database.read() as connection:
+        found = await runs.find(connection, run.id)
+    assert found is not None
+    return found
+
+
+Move = Callable[[AsyncConnection, Run, Job], Awaitable[object]]
+
+
+def lease_of(run: Run) -> Lease:
+    return Lease(run.id, run.attempt, run.worker_id or ME)
+
+
+MOVES: dict[str, tuple[Move, set[tuple[RunStatus, RunStatus]]]] = {
+    "claim": (
+        lambda connection, run, _: transitions.claim(connection, run.id, run.attempt, ME, LATER),
+        {(RunStatus.QUEUED, RunStatus.RUNNING)},
+    ),
+    "finish with success": (
+        lambda connection, run, job: transitions.finish(connection, Claimed(run, job), SUCCESS, LATER),
+        {(RunStatus.RUNNING, RunStatus.SUCCESS)},
+    ),
+    "finish with failure": (
+        lambda connection, run, job: transitions.finish(connection, Claimed(run, job), FAILURE, LATER),
+        {(RunStatus.RUNNING, RunStatus.FAILED)},
+    ),
+    "retry later": (
+        lambda connection, run, job: transitions.retry_later(connection, Claimed(run, job), FAILURE, LATER, LATER),
+        {(RunStatus.RUNNING, RunStatus.RETRYING)},
+    ),
+    "hand back": (
+        lambda connection, run, _: transitions.hand_back(connection, lease_of(run), "drained", LATER),
+        {(RunStatus.RUNNING, RunStatus.QUEUED)},
+    ),
+    "cancel what waits": (
+        lambda connection, run, _: transitions.cancel_waiting(connection, run.id, Reason.USER, LATER),
+        {(RunStatus.QUEUED, RunStatus.CANCELLED), (RunStatus.RETRYING, RunStatus.CANCELLED)},
+    ),
+    "ask to cancel": (
+        lambda connection, run, _: transitions.ask_to_cancel(connection, run.id, Reason.USER, LATER),
+        {(RunStatus.RUNNING, RunStatus.RUNNING)},
+    ),
+    "release": (
+        lambda connection, _run, _job: transitions.release(connection, LATER, 10),
+        {(RunStatus.QUEUED, RunStatus.QUEUED), (RunStatus.RETRYING, RunStatus.QUEUED)},
+    ),
+}
+
+
+@pytest.mark.parametrize("status", RunStatus)
+@pytest.mark.parametrize("name", MOVES)
+async def test_each_move_leads_from_its_states_and_from_no_other(
+    database: Database, job: Job, name: str, status: RunStatus
+) -> None:
+    move, allowed = MOVES[name]
+    rung_at = None if name == "release" else NOON
+    run = await put(database, job, status, rung_at=rung_at, worker_id=ME)
+    async with database.write() as connection:
+        won = bool(await move(connection, run, job))
+    after = (await find(database, run)).status
+    assert won == any(source is status for source, _ in allowed)
+    assert after in ({target for source, target in allowed if source is status} or {status})
+
+
+def test_the_moves_together_are_the_table_of_the_domain() -> None:
+    made = {pair for _, allowed in MOVES.values() for pair in allowed if pair[0] is not pair[1]}
+    # Cancelled by its owner after the kill: `finish` with another report.
+    made.add((RunStatus.RUNNING, RunStatus.CANCELLED))
+    promised = {(source, target) for source, targets in TRANSITIONS.items() for target in targets if source}
+    assert made == promised
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+async def test_the_database_itself_refuses_to_change_a_run_that_has_ended(
+    database: Database, job: Job, status: RunStatus
+) -> None:
+    run = await put(database, job, status)
+    with pytest.raises(DBAPIError, match="has ended never changes"):
+        async with database.write() as connection:
+            await connection.execute(update(run_table).where(run_table.c.id == run.id).values(message="tampered"))
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE runs SET status = 'success', finished_at = queued_at",
+        "UPDATE runs SET status = 'failed'",
+        "UPDATE runs SET status = 'nonsense'",
+        "UPDATE runs SET status = 'running'",
+        "UPDATE runs SET place = 0",
+        "UPDATE runs SET missed_count = 1",
+        "UPDATE jobs SET status = 'paused'",
+    ],
+)
+async def test_the_database_itself_refuses_a_row_that_contradicts_itself(
+    database: Database, job: Job, tampering: str
+) -> None:
+    await put(database, job)
+    with pytest.raises(DBAPIError):
+        async with database.write() as connection:
+            await connection.execute(text(tampering))
+
+
+async def test_two_scheduled_runs_of_one_instant_are_refused(database: Database, job: Job) -> None:
+    await put(database, job, trigger=Trigger.SCHEDULE)
+    with pytest.raises(DBAPIError):
+        await put(database, job, trigger=Trigger.SCHEDULE)
+
+
+class TestClaim:
+    async def test_starts_the_next_attempt_and_notes_it(self, database: Database, job: Job) -> None:
+        run = await put(database, job, attempt=2)
+        async with database.write() as connection:
+            claimed = await transitions.claim(connection, run.id, 2, ME, LATER)
+            noted = await runs.find_attempts(connection, run.id)
+        assert claimed is not None
+        assert (claimed.run.attempt, claimed.run.worker_id, claimed.run.started_at) == (3, ME, LATER)
+        assert [(attempt.attempt, attempt.status) for attempt in noted] == [(3, RunStatus.RUNNING)]
+
+    async def test_fails_for_an_old_ring(self, database: Database, job: Job) -> None:
+        run = await put(database, job, attempt=1)
+        async with database.write() as connection:
+            assert await transitions.claim(connection, run.id, 0, ME, LATER) is None
+
+    async def test_fails_before_its_time(self, database: Database, job: Job) -> None:
+        run = await put(database, job, available_at=LATER + timedelta(seconds=1))
+        async with database.write() as connection:
+            assert await transitions.claim(connection, run.id, 0, ME, LATER) is None
+
+    async def test_fails_for_a_worker_that_was_declared_dead(self, database: Database, job: Job) -> None:
+        run = await put(database, job)
+        async with database.write() as connection:
+            assert await workers.declare_dead(connection, await _worker(connection, ME))
+            assert await transitions.claim(connection, run.id, 0, ME, LATER) is None
+
+    async def test_of_two_workers_one_wins(self, database: Database, job: Job) -> None:
+        run = await put(database, job)
+        async with database.write() as connection:
+            assert await transitions.claim(connection, run.id, 0, ME, LATER) is not None
+        async with database.write() as connection:
+            assert await transitions.claim(connection, run.id, 0, OTHER, LATER) is None
+
+    async def test_keeps_to_the_places_of_the_job(self, database: Database, job: Job) -> None:
+        limited = await add_job(database, overlap_policy="queue", max_concurrency=2)
+        taken = []
+        for _ in range(3):
+            run = await put(database, limited)
+            async with database.write() as connection:
+                taken.append(await transitions.claim(connection, run.id, 0, ME, LATER) is not None)
+        assert taken == [True, True, False]
+
+    async def test_gives_a_place_back_at_the_end(self, database: Database, job: Job) -> None:
+        limited = await add_job(database, overlap_policy="queue", max_concurrency=1)
+        first, second = await put(database, limited), await put(database, limited)
+        async with database.write() as connection:
+            claimed = await transitions.claim(connection, first.id, 0, ME, LATER)
+            assert claimed is not None
+            assert await transitions.finish(connection, claimed, SUCCESS, LATER)
+            assert await transitions.claim(connection, second.id, 0, ME, LATER) is not None
+
+    async def test_measures_the_lateness_of_the_first_attempt_from_the_instant(
+        self, database: Database, job: Job
+    ) -> None:
+        run = await put(database, job, trigger=Trigger.SCHEDULE)
+        async with database.write() as connection:
+            claimed = await transitions.claim(connection, run.id, 0, ME, LATER)
+        assert claimed is not None
+        assert claimed.run.lateness_seconds == pytest.approx(30)
+
+
+class TestFencing:
+    """A stale attempt cannot write: neither an outcome, nor a retry, nor a line of its log."""
+
+    STALE = ({"attempt": 7}, {"worker_id": OTHER})
+
+    @pytest.mark.parametrize("change", STALE)
+    async def test_a_stale_outcome_is_refused(self, database: Database, job: Job, change: dict[str, Any]) -> None:
+        run = await put(database, job, RunStatus.RUNNING)
+        stale = Claimed(Run(**{**_fields(run), **change}), job)
+        async with database.write() as connection:
+            assert not await transitions.finish(connection, stale, SUCCESS, LATER)
+            assert not await transitions.retry_later(connection, stale, FAILURE, LATER, LATER)
+            assert not await transitions.hand_back(connection, stale.lease, "late", LATER)
+        assert (await find(database, run)).status is RunStatus.RUNNING
+
+    @pytest.mark.parametrize("change", STALE)
+    async def test_a_stale_line_is_refused(self, database: Database, job: Job, change: dict[str, Any]) -> None:
+        run = await put(database, job, RunStatus.RUNNING)
+        stale = Claimed(Run(**{**_fields(run), **change}), job).lease
+        async with database.write() as connection:
+            assert not await logs.append(connection, stale, b"late")
+            assert await logs.read(connection, run.id) == b""
+
+    async def test_a_run_that_is_to_be_cancelled_is_not_retried(self, database: Database, job: Job) -> None:
+        run = await put(database, job, RunStatus.RUNNING, cancel_requested_at=NOON, cancel_reason=Reason.USER)
+        async with database.write() as connection:
+            assert not await transitions.retry_later(connection, Claimed(run, job), FAILURE, LATER, LATER)
+
+
+class TestRescue:
+    async def test_takes_from_a_dead_worker_and_from_no_other(self, database: Database, job: Job) -> None:
+        mine, others = (
+            await put(database, job, RunStatus.RUNNING),
+            await put(database, job, RunStatus.RUNNING, worker_id=OTHER),
+        )
+        async with database.write() as connection:
+            await workers.declare_dead(connection, await _worker(connection, ME))
+            assert await transitions.rescue_from(connection, ME, LATER) == 1
+        rescued = await find(database, mine)
+        assert (rescued.status, rescued.rescue_count, rescued.retry_count) == (RunStatus.QUEUED, 1, 0)
+        assert rescued.rung_at is None
+        assert (await find(database, others)).status is RunStatus.RUNNING
+
+    async def test_takes_nothing_from_the_living(self, database: Database, job: Job) -> None:
+        run = await put(database, job, RunStatus.RUNNING)
+        async with database.write() as connection:
+            assert await transitions.rescue_from(connection, ME, LATER) == 0
+        assert (await find(database, run)).status is RunStatus.RUNNING
+
+    async def test_gives_up_after_some_tries(self, database: Database, job: Job) -> None:
+        run = await put(database, job, RunStatus.RUNNING, rescue_count=MAX_RESCUES)
+        async with database.write() as connection:
+            await transitions.hand_back(connection, lease_of(run), "lost", LATER)
+        after = await find(database, run)
+        assert (after.status, after.reason) == (RunStatus.FAILED, Reason.WORKER_LOST)
+
+    async def test_cancels_what_was_to_be_cancelled(self, database: Database, job: Job) -> None:
+        run = await put(database, job, RunStatus.RUNNING, cancel_requested_at=NOON, cancel_reason=Reason.JOB_DELETED)
+        async with database.write() as connection:
+            await transitions.hand_back(connection, lease_of(run), "lost", LATER)
+        after = await find(database, run)
+        assert (after.status, after.reason) == (RunStatus.CANCELLED, Reason.JOB_DELETED)
+
+    async def test_a_worker_that_beat_meanwhile_is_not_declared_dead(self, database: Database, job: Job) -> None:
+        async with database.write() as connection:
+            seen = await _worker(connection, ME)
+            assert await workers.beat(connection, ME, state=seen.state, busy=0, now=LATER)
+            assert not await workers.declare_dead(connection, seen)
+
+
+async def test_the_outcome_is_kept_with_run_attempt_and_job(database: Database, job: Job) -> None:
+    run = await put(database, job, RunStatus.RUNNING)
+    async with database.write() as connection:
+        assert await transitions.finish(connection, Claimed(run, job), FAILURE, LATER)
+        (attempt,) = await runs.find_attempts(connection, run.id)
+        after = await jobs.find(connection, job.id)
+    assert (attempt.status, attempt.exit_code, attempt.finished_at) == (RunStatus.FAILED, 3, LATER)
+    assert after is not None
+    assert (after.last_run_at, after.last_run_status) == (NOON, RunStatus.FAILED)
+
+
+async def _worker(connection: AsyncConnection, worker_id: str) -> Worker:
+    return next(worker for worker in await workers.living(connection) if worker.id == worker_id)
+
+
+def _fields(run: Run) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in Run.__dataclass_fields__}
