@@ -43,7 +43,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import asyncio
 
     path = tmp_path_factory.mktemp("template") / "scheduler.db"
-    asyncio.run(_migrate(f"sqlite:///{path}"))
+    asyncio.run(migrate(f"sqlite:///{path}"))
     return path
 
 
@@ -104,7 +104,7 @@ A_JOB: dict[str, Any] = {
 }
 
 
-async def _migrate(url: str) -> None:
+async def migrate(url: str) -> None:
     database = Database(url)
     await migrations.upgrade(database)
     await database.close()

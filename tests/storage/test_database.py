@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from tests.databases import NOON, add_job
 
 from scheduler_service.errors import ConfigurationError, UnavailableError
 from scheduler_service.storage import jobs, workers
 from scheduler_service.storage.database import Database
-from tests.databases import NOON, add_job
 
 
 async def test_a_write_is_rolled_back_by_an_exception(database: Database) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import insert, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.databases import NOON, add_job
 
 from scheduler_service.domain.run_state import TERMINAL, TRANSITIONS, Reason, RunStatus, Trigger
 from scheduler_service.storage import jobs, logs, runs, transitions, workers
@@ -18,7 +19,6 @@ from scheduler_service.storage.records import Job, Run, Worker
 from scheduler_service.storage.tables import attempts
 from scheduler_service.storage.tables import runs as run_table
 from scheduler_service.storage.transitions import MAX_RESCUES, Claimed, Lease, Report
-from tests.databases import NOON, add_job
 
 ME = "worker-1"
 OTHER = "worker-2"

@@ -76,7 +76,7 @@ def _rows(job: DueJob, decision: Decision, now: datetime) -> Iterator[dict[str, 
     for entry in decision.entries:
         match entry:
             case Fire(scheduled_for=instant):
-                yield {**_queued(job, instant, now), **_NOT_YET, **_delay(job, instant, now)}
+                yield {**_queued(job, instant, now), **_NOT_YET, **delay(job, instant, now)}
             case Skip(scheduled_for=instant, reason=reason):
                 ended = run_rows.ended_row(_queued(job, instant, now), RunStatus.SKIPPED, reason, now)
                 yield {**_NOT_YET, **ended}
@@ -96,7 +96,7 @@ def _queued(job: DueJob, instant: datetime, now: datetime) -> dict[str, Any]:
     )
 
 
-def _delay(job: DueJob, instant: datetime, now: datetime) -> dict[str, Any]:
+def delay(job: DueJob, instant: datetime, now: datetime) -> dict[str, Any]:
     """Spread runs over the job's jitter. The share comes from job and instant, so every dispatcher finds the same."""
     if not job.jitter_seconds:
         return {}

@@ -84,7 +84,7 @@ async def count_active(connection: AsyncConnection, job_ids: Sequence[int]) -> d
         .where(runs.c.job_id.in_(job_ids), with_status(*ACTIVE))
         .group_by(runs.c.job_id)
     )
-    return dict((await connection.execute(query)).tuples().all())
+    return dict((await connection.execute(query)).all())
 
 
 async def claimable(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[int, int]]:

@@ -1,0 +1,69 @@
+"""The logs: bytes in order, readable from any position."""
+
+from __future__ import annotations
+
+import pytest
+from tests.databases import NOON, add_job
+
+from scheduler_service.domain.run_state import RunStatus, Trigger
+from scheduler_service.storage import logs, runs, workers
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.records import Run
+from scheduler_service.storage.tables import runs as run_table
+from scheduler_service.storage.transitions import Lease
+
+
+@pytest.fixture
+async def run(database: Database) -> Run:
+    job = await add_job(database)
+    row = runs.queued_row(
+        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+    )
+    running = {"status": RunStatus.RUNNING, "attempt": 1, "worker_id": "w", "started_at": NOON}
+    async with database.write() as connection:
+        await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)
+        return await runs.add(connection, row | running)
+
+
+async def write(database: Database, run: Run, *pieces: bytes) -> None:
+    for piece in pieces:
+        async with database.write() as connection:
+            assert await logs.append(connection, Lease(run.id, 1, "w"), piece)
+
+
+@pytest.mark.parametrize(("offset", "rest"), [(0, b"one two"), (2, b"e two"), (3, b" two"), (7, b""), (99, b"")])
+async def test_a_log_is_read_from_any_position(database: Database, run: Run, offset: int, rest: bytes) -> None:
+    await write(database, run, b"one", b" ", b"two")
+    async with database.read() as connection:
+        assert await logs.read(connection, run.id, offset) == rest
+
+
+async def test_nul_and_every_other_byte_survive(database: Database, run: Run) -> None:
+    everything = bytes(range(256))
+    await write(database, run, everything)
+    async with database.read() as connection:
+        assert await logs.read(connection, run.id) == everything
+
+
+async def test_tails_give_the_last_bytes_of_several_runs(database: Database, run: Run) -> None:
+    async with database.write() as connection:
+        silent = await runs.add(
+            connection,
+            runs.queued_row(
+                job_id=run.job_id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+            ),
+        )
+    await write(database, run, b"12345", b"678", b"9")
+    async with database.read() as connection:
+        found = await runs.find(connection, run.id)
+        assert found is not None
+        assert await logs.tails(connection, [found, silent], 5) == {run.id: b"56789"}
+
+
+async def test_pruning_a_run_takes_its_log_along(database: Database, run: Run) -> None:
+    await write(database, run, b"text")
+    async with database.write() as connection:
+        await connection.execute(run_table.update().values(status=RunStatus.SUCCESS, exit_code=0, finished_at=NOON))
+        assert await runs.prune(connection, NOON, 10) == 0
+        assert await runs.prune(connection, NOON.replace(hour=13), 10) == 1
+        assert await logs.read(connection, run.id) == b""
