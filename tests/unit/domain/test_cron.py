@@ -177,6 +177,12 @@ def test_wildcard_jobs_follow_elapsed_time_whatever_the_policy(expr: str, dst: D
         assert half_hourly.count_between(utc(day), utc(day) + DAY) == 48
 
 
+def test_a_gap_of_the_year_before_is_over_at_new_year() -> None:
+    # Sydney's summer, and so the stretch that follows its gap in October, reaches across New Year.
+    found = first(cron("30 2 * * *", "Australia/Sydney"), "2026-12-31T12:00", 3)
+    assert found == ["2026-12-31T15:30", "2027-01-01T15:30", "2027-01-02T15:30"]
+
+
 def test_a_pattern_with_fixed_time_counts_as_fixed_though_it_names_every_hour() -> None:
     # As Debian's cron has it: only a leading star makes a wildcard, `0-23` does not.
     assert first(cron("0 0-23 * * *", "Europe/Berlin"), "2026-10-24T23:59", 2) == [

@@ -49,6 +49,10 @@ def test_describes_odd_patterns_too(expr: str) -> None:
     assert describe(schedule(expr)).endswith("(Europe/Berlin)")
 
 
+def test_names_the_pattern_where_it_has_no_sentence_for_it() -> None:
+    assert describe(schedule("*,5 * * * *")) == "At the times of the cron pattern *,5 * * * * (Europe/Berlin)"
+
+
 cron_texts = st.tuples(
     *[st.sampled_from(["*", "*/7", "1", "1-5", "1,3", "1-6/2", "2/3"]) for _ in range(3)],
     st.sampled_from(["*", "L", "LW", "1", "1,L", "1-5,LW", "*/31"]),
@@ -73,6 +77,7 @@ def test_an_ordinary_schedule_raises_no_warning() -> None:
     assert warnings(schedule("30 2 * * *", "UTC"), NOW) == ()
     assert warnings(schedule("5m"), NOW) == ()
     assert warnings(schedule("2026-07-01T00:00"), NOW) == ()
+    assert warnings(schedule("2026-03-29T12:00"), NOW) == ()
 
 
 @pytest.mark.parametrize("expr", ["* * * * * *", "1s", "* 0-5 2 * * *"])

@@ -134,6 +134,11 @@ def test_overlap_cancel_running_starts_only_the_last_of_several(active: int) -> 
     assert decision.entries == (Skip(minute(1)), Skip(minute(2)), Fire(minute(3), cancels_others=active == 1))
 
 
+def test_overlap_cancel_running_starts_all_that_find_room() -> None:
+    roomy = rules(overlap_policy="cancel_running", misfire_policy="fire_all", max_concurrency=3)
+    assert decided(roomy, due=1, now=2, active=1).entries == (Fire(minute(1)), Fire(minute(2)))
+
+
 def test_a_misfired_instant_is_not_counted_as_busy() -> None:
     decision = decided(rules(overlap_policy="skip"), due=1, now=9.9, active=0)
     assert decision.entries == (Miss(minute(1), minute(8), 8), Fire(minute(9)))
@@ -158,6 +163,12 @@ def test_misfires_before_the_end_are_accounted_for_after_it(policy: str) -> None
     fires = (Fire(minute(3)),) if policy == "fire_once" else ()
     count = 3 - len(fires)
     assert decision == Decision((Miss(minute(1), minute(count), count), *fires), None)
+
+
+def test_instants_after_the_end_take_no_place_in_the_catch_up() -> None:
+    decision = decided(rules(misfire_policy="fire_all", catchup_limit=2), due=1, now=9.9, end_at=minute(5.5))
+    given_up = Miss(minute(1), minute(3), 3, Reason.CATCHUP_LIMIT)
+    assert decision.entries == (given_up, Fire(minute(4)), Fire(minute(5)))
 
 
 def test_an_instant_that_fires_once_finishes_the_job() -> None:
