@@ -1,0 +1,96 @@
+"""The dispatcher's tick: fire, release, rest."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from sqlalchemy import func, select, update
+from tests.databases import NOON, FakeClock, add_job
+from tests.engine.doubles import RecordingBroker
+
+from scheduler_service.domain.run_state import RunStatus, Trigger
+from scheduler_service.engine.dispatch import Dispatcher
+from scheduler_service.storage import runs
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.tables import runs as run_table
+
+TICK_SECONDS = 0.2
+
+
+def dispatcher(database: Database, clock: FakeClock, broker: RecordingBroker) -> Dispatcher:
+    return Dispatcher(database, broker, clock, tick_seconds=TICK_SECONDS)
+
+
+async def test_a_tick_fires_what_is_due_and_rings_for_it(database: Database, clock: FakeClock) -> None:
+    broker = RecordingBroker()
+    await add_job(database)
+    await dispatcher(database, clock, broker).tick()
+    async with database.read() as connection:
+        (run_id,) = (await connection.execute(select(run_table.c.id))).scalars()
+    assert [(ring.run_id, ring.attempt) for ring in broker.rings] == [(run_id, 0)]
+
+
+async def test_a_tick_fires_all_that_is_due_in_however_many_batches(database: Database, clock: FakeClock) -> None:
+    broker = RecordingBroker()
+    for _ in range(620):
+        await add_job(database)
+    await dispatcher(database, clock, broker).tick()
+    assert len({ring.run_id for ring in broker.rings}) == 620
+
+
+async def test_five_dispatchers_ring_once_for_each_run(database: Database, clock: FakeClock) -> None:
+    broker = RecordingBroker()
+    for _ in range(100):
+        await add_job(database)
+    await asyncio.gather(*(dispatcher(database, clock, broker).tick() for _ in range(5)))
+    assert len(broker.rings) == len({ring.run_id for ring in broker.rings}) == 100
+
+
+async def test_it_rests_no_longer_than_until_the_next_instant(database: Database, clock: FakeClock) -> None:
+    await add_job(database, next_run_at=NOON + timedelta(seconds=0.05))
+    assert await dispatcher(database, clock, RecordingBroker()).tick() == 0.05
+
+
+async def test_it_rests_no_longer_than_a_tick(database: Database, clock: FakeClock) -> None:
+    await add_job(database, next_run_at=NOON + timedelta(hours=1))
+    assert await dispatcher(database, clock, RecordingBroker()).tick() == TICK_SECONDS
+
+
+async def test_a_retry_whose_wait_is_over_is_released_and_rung_for_once(database: Database, clock: FakeClock) -> None:
+    broker = RecordingBroker()
+    job = await add_job(database, next_run_at=NOON + timedelta(days=1))
+    row = runs.queued_row(
+        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+    )
+    waiting = {"status": RunStatus.RETRYING, "attempt": 1, "rung_at": None, "available_at": NOON + timedelta(seconds=8)}
+    async with database.write() as connection:
+        run = await runs.add(connection, row | waiting)
+    await dispatcher(database, clock, broker).tick()
+    assert broker.rings == []
+    clock.advance(8)
+    for _ in range(2):
+        await dispatcher(database, clock, broker).tick()
+    assert [(ring.run_id, ring.attempt) for ring in broker.rings] == [(run.id, 1)]
+
+
+async def test_an_idle_tick_leaves_the_writer_alone(database: Database, clock: FakeClock) -> None:
+    """A writer that never ends its transaction must not stop a dispatcher that has nothing to write."""
+    job = await add_job(database, next_run_at=NOON + timedelta(hours=1))
+    async with database.write() as connection:
+        await connection.execute(update(run_table).where(run_table.c.job_id == job.id).values(message="held"))
+        async with asyncio.timeout(5):
+            await dispatcher(database, clock, RecordingBroker()).tick()
+
+
+async def test_an_instant_is_rung_for_only_after_its_row_is_committed(database: Database, clock: FakeClock) -> None:
+    seen: list[int] = []
+
+    class LookingBroker(RecordingBroker):
+        async def send(self, _rings: object) -> None:
+            async with database.read() as connection:
+                seen.append((await connection.execute(select(func.count()).select_from(run_table))).scalar_one())
+
+    await add_job(database)
+    await dispatcher(database, clock, LookingBroker()).tick()
+    assert seen == [1]

@@ -1,0 +1,73 @@
+"""Retention: what is old goes, what is young or needed stays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from tests.databases import NOON, FakeClock, add_job
+
+from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
+from scheduler_service.engine.retention import Pruner
+from scheduler_service.storage import runs
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.tables import jobs as job_table
+from scheduler_service.storage.tables import runs as run_table
+
+
+async def add_skipped(database: Database, job_id: int, count: int = 1) -> None:
+    row = runs.queued_row(
+        job_id=job_id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+    )
+    async with database.write() as connection:
+        for _ in range(count):
+            await runs.add(connection, runs.ended_row(row, RunStatus.SKIPPED, Reason.OVERLAP, NOON))
+
+
+async def count(database: Database, table: object) -> int:
+    async with database.read() as connection:
+        found: int = (await connection.execute(select(func.count()).select_from(table))).scalar_one()  # type: ignore[arg-type]
+        return found
+
+
+async def test_runs_are_kept_for_the_retention_time_and_then_pruned(database: Database, clock: FakeClock) -> None:
+    job = await add_job(database)
+    await add_skipped(database, job.id)
+    pruner = Pruner(database, clock, retention_days=30)
+    clock.at = NOON + timedelta(days=30)
+    await pruner.prune()
+    assert await count(database, run_table) == 1
+    clock.advance(1)
+    await pruner.prune()
+    assert await count(database, run_table) == 0
+    assert await count(database, job_table) == 1
+
+
+async def test_more_than_one_batch_is_pruned(database: Database, clock: FakeClock) -> None:
+    job = await add_job(database)
+    await add_skipped(database, job.id, 510)
+    clock.at = NOON + timedelta(days=31)
+    await Pruner(database, clock, retention_days=30).prune()
+    assert await count(database, run_table) == 0
+
+
+async def test_a_run_that_has_not_ended_is_never_pruned(database: Database, clock: FakeClock) -> None:
+    job = await add_job(database)
+    row = runs.queued_row(
+        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+    )
+    async with database.write() as connection:
+        await runs.add(connection, row)
+    clock.at = NOON + timedelta(days=3650)
+    await Pruner(database, clock, retention_days=30).prune()
+    assert await count(database, run_table) == 1
+
+
+async def test_a_deleted_job_goes_with_the_last_of_its_history(database: Database, clock: FakeClock) -> None:
+    deleted = {"status": JobStatus.PAUSED, "next_run_at": None, "deleted_at": NOON}
+    job = await add_job(database, **deleted)
+    await add_skipped(database, job.id)
+    await add_job(database)
+    clock.at = NOON + timedelta(days=31)
+    await Pruner(database, clock, retention_days=30).prune()
+    assert await count(database, job_table) == 1
