@@ -89,15 +89,29 @@ def _once(dst: DstPolicy) -> DstPolicy:
 
 @lru_cache(maxsize=8192)
 def _cron_text(expr: str) -> str:
+    by_name = f"At the times of the cron pattern {expr}"
+    if _is_misread(expr):
+        return by_name
     try:
         text = str(get_description(expr, _ENGLISH))
-    except FormatError:  # it reads fewer patterns than cron does: `*,5`, for one
-        return f"At the times of the cron pattern {expr}"
+    except FormatError:
+        return by_name
     day, _, weekday = expr.split()[-3:]
     if day.startswith("*") or weekday.startswith("*"):
         # The descriptor reads two restricted day fields as "either"; cron, where one starts with `*`, means "both".
         text = text.replace(", or on ", ", and only on ")
     return text
+
+
+def _is_misread(expr: str) -> bool:
+    """Whether the descriptor would say something else than cron does: no sentence is better than a false one.
+
+    It takes `1,5L` for the last Monday and Friday, `THU/3` for each third week, and shows the star of a list as such.
+    """
+    day, _, weekday = expr.split()[-3:]
+    lists = [part for part in expr.split() if "," in part]
+    specials = [part for part in (day, weekday) if "L" in part or "#" in part]
+    return "/" in weekday or any("*" in part for part in lists) or any(part in lists for part in specials)
 
 
 def _span_text(span: timedelta) -> str:

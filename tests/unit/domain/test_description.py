@@ -49,8 +49,13 @@ def test_describes_odd_patterns_too(expr: str) -> None:
     assert describe(schedule(expr)).endswith("(Europe/Berlin)")
 
 
-def test_names_the_pattern_where_it_has_no_sentence_for_it() -> None:
-    assert describe(schedule("*,5 * * * *")) == "At the times of the cron pattern *,5 * * * * (Europe/Berlin)"
+@pytest.mark.parametrize("expr", ["*,5 * * * *", "0 0 1,L * *", "0 0 * * 1,5L", "0 0 * * 1,3#2", "0 0 * * 4/3"])
+def test_names_the_pattern_where_a_sentence_would_be_false(expr: str) -> None:
+    assert describe(schedule(expr)) == f"At the times of the cron pattern {expr} (Europe/Berlin)"
+
+
+def test_names_the_pattern_where_there_is_no_sentence_for_it() -> None:
+    assert describe(schedule("7 14/14,0 * * *")) == "At the times of the cron pattern 7 14/14,0 * * * (Europe/Berlin)"
 
 
 cron_texts = st.tuples(
