@@ -78,6 +78,17 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         service.stopping.set()
 
 
+async def migrate(settings: Settings) -> migrations.Upgrade:
+    """Bring the database to the newest shape, as every start does. Raises `ConfigurationError`, `UnavailableError`."""
+    settings.prepare_data_dir()
+    async with AsyncExitStack() as stack:
+        database = Database(settings.effective_database_url)
+        stack.push_async_callback(database.close)
+        if database.is_sqlite:
+            stack.enter_context(_only_process_on(settings))
+        return await migrations.upgrade(database)
+
+
 @contextmanager
 def _only_process_on(settings: Settings) -> Iterator[None]:
     """Hold the data directory: SQLite has one writing process (see `Database`), and runs have their files there.

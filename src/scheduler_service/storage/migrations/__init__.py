@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,18 @@ ADVISORY_LOCK = 0x5C_4E_D0_1E
 CONNECTION = "connection"
 
 
-async def upgrade(database: Database) -> None:
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """The revisions of the tables before and after; None: there were no tables."""
+
+    before: str | None
+    after: str | None
+
+
+async def upgrade(database: Database) -> Upgrade:
     """Bring the tables to the newest shape, in one transaction. Of several that start at once, one does it."""
     async with database.write() as connection:
-        await connection.run_sync(_upgrade)
+        return await connection.run_sync(_upgrade)
 
 
 async def is_current(database: Database) -> bool:
@@ -30,8 +39,10 @@ async def is_current(database: Database) -> bool:
         return await connection.run_sync(_current) == ScriptDirectory.from_config(_config()).get_current_head()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection) -> Upgrade:
+    before = _current(connection)
     command.upgrade(_config(**{CONNECTION: connection}), "head")
+    return Upgrade(before, _current(connection))
 
 
 def _current(connection: Connection) -> str | None:
