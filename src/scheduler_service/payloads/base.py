@@ -18,6 +18,6 @@ class Payload(BaseModel, ABC):
     def command(self) -> Command:
         """Give the command that the sandbox runs for this payload."""
 
-    def result(self, output: str) -> JsonValue:
+    def result(self, output: str) -> JsonValue:  # noqa: ARG002 (kinds that have a result read it)
         """Read the run's `result` from the output of a successful attempt; None for kinds that have none."""
         return None

@@ -1,0 +1,62 @@
+"""The choice of a model by one of its fields, with errors that point at the very field that is wrong.
+
+pydantic's own tagged unions put the tag into an error's location (`payload.python_code.code`), which no client has
+written; here it is `payload.code`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An annotation: the value is validated by the one of `options()` that its `field` names.
+
+    `options` is called late, when a value is validated or a schema is made, so that it may ask for plug-ins.
+    """
+
+    field: str
+    options: Callable[[], Mapping[str, type[BaseModel]]]
+
+    def validate(self, value: object, info: ValidationInfo) -> BaseModel:
+        """Give the model of the value; raises `ValidationError`, located below the value."""
+        options = self.options()
+        if isinstance(value, BaseModel) and isinstance(value, tuple(options.values())):
+            return value
+        if not isinstance(value, Mapping):
+            raise PydanticCustomError("object_type", "Input should be an object")
+        if self.field not in value:
+            raise self._error("missing", value)
+        name = value[self.field]
+        if not isinstance(name, str) or name not in options:
+            raise self._error(_unknown(options), name)
+        return options[name].model_validate(value, context=info.context)
+
+    def json_schema(self, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Give the schema of all options, told apart by the field."""
+        choices = {name: model.__pydantic_core_schema__ for name, model in self.options().items()}
+        return handler(core_schema.tagged_union_schema(choices, self.field))
+
+    def _error(self, kind: str | PydanticCustomError, value: object) -> ValidationError:
+        return ValidationError.from_exception_data(
+            "Choice", [InitErrorDetails(type=kind, loc=(self.field,), input=value)]
+        )
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # Any: what is dumped is the model that was chosen, with all its fields, and not the annotated base.
+        return core_schema.with_info_before_validator_function(self.validate, core_schema.any_schema())
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return self.json_schema(handler)
+
+
+def _unknown(options: Mapping[str, object]) -> PydanticCustomError:
+    known = ", ".join(sorted(options))
+    return PydanticCustomError("unknown_option", "Input should be one of {known}", {"known": known})

@@ -1,0 +1,168 @@
+"""Payloads of known calculations, by the name of the operation and its parameters."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from inspect import getdoc
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+    ModelWrapValidatorHandler,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, from_json
+
+from scheduler_service.payloads import crunch
+from scheduler_service.payloads.base import Payload
+from scheduler_service.payloads.choice import Choice
+from scheduler_service.sandbox.spec import PythonCode
+
+
+def _example(operation: str, **parameters: int) -> ConfigDict:
+    example: dict[str, JsonValue] = {"type": "number_crunching", "operation": operation, **parameters}
+    return ConfigDict(title=operation, json_schema_extra={"examples": [example]})
+
+
+Seed = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1, description="The same seed gives the same numbers.")]
+# Below the square root of the largest float, so that a variance is finite.
+Value = Annotated[float, Field(strict=True, ge=-1e150, le=1e150)]
+
+
+class NumberCrunchingPayload(Payload):
+    """A calculation, by its `operation`. The answer is printed as one line of JSON and is the run's `result`.
+
+    At the bounds of its parameters an operation takes less than a minute and less than 512 MB of memory, which is what
+    a job has by default.
+    """
+
+    model_config = ConfigDict(title="Number crunching")
+
+    type: Literal["number_crunching"]
+    operation: str
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _choose(cls, value: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
+        return _operation.validate(value, info) if cls is NumberCrunchingPayload else handler(value)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        if cls is not NumberCrunchingPayload:
+            return super().__get_pydantic_json_schema__(schema, handler)
+        return {"title": "Number crunching", "description": getdoc(cls), **_operation.json_schema(handler)}
+
+    def command(self) -> PythonCode:
+        """Run the operation's program with the parameters appended."""
+        parameters = self.model_dump_json(exclude={"type", "operation"})
+        call = f"print(json.dumps(compute(**json.loads({parameters!r})), allow_nan=False))"
+        return PythonCode(f"{_program(self.operation)}\n\nimport json\n\n{call}\n")
+
+    def result(self, output: str) -> JsonValue:
+        """Read the answer from the last line; None where the output was cut short."""
+        try:
+            answer: JsonValue = from_json(output.rstrip().rpartition("\n")[2], allow_inf_nan=False)
+        except ValueError:
+            return None
+        return answer
+
+
+class Fibonacci(NumberCrunchingPayload):
+    """The n-th Fibonacci number, exactly: `value` holds its digits as a string, `digits` says how many they are."""
+
+    model_config = _example("fibonacci", n=100)
+
+    operation: Literal["fibonacci"]
+    n: Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+
+
+class Factorial(NumberCrunchingPayload):
+    """The factorial of n, exactly: `value` holds its digits as a string, `digits` says how many they are."""
+
+    model_config = _example("factorial", n=50)
+
+    operation: Literal["factorial"]
+    n: Annotated[int, Field(strict=True, ge=0, le=50_000)]
+
+
+class PrimeNumbers(NumberCrunchingPayload):
+    """How many primes there are up to and including `limit`, the largest of them, the first and the last ten."""
+
+    model_config = _example("prime_numbers", limit=1_000_000)
+
+    operation: Literal["prime_numbers"]
+    limit: Annotated[int, Field(strict=True, ge=0, le=100_000_000)]
+
+
+class MatrixMultiplication(NumberCrunchingPayload):
+    """The product of two random matrices of `size` by `size` digits: its sum, trace, extremes and upper left corner."""
+
+    model_config = _example("matrix_multiplication", size=500, seed=42)
+
+    operation: Literal["matrix_multiplication"]
+    size: Annotated[int, Field(strict=True, ge=1, le=3000)]
+    seed: Seed = 0
+
+
+class MonteCarloPi(NumberCrunchingPayload):
+    """Pi, estimated from `samples` random points."""
+
+    model_config = _example("monte_carlo_pi", samples=1_000_000, seed=42)
+
+    operation: Literal["monte_carlo_pi"]
+    samples: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
+    seed: Seed = 0
+
+
+class Statistics(NumberCrunchingPayload):
+    """Mean, population variance, quantiles and extremes of `values`, or of `size` random normal numbers."""
+
+    model_config = _example("statistics", size=1_000_000, seed=42)
+
+    operation: Literal["statistics"]
+    values: Annotated[list[Value], Field(min_length=1, max_length=100_000)] | None = None
+    size: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] | None = Field(default=None, validate_default=True)
+    seed: Seed = 0
+
+    @field_validator("size")
+    @classmethod
+    def _either_size_or_values(cls, size: int | None, info: ValidationInfo) -> int | None:
+        if "values" in info.data and (size is None) == (info.data["values"] is None):
+            raise ValueError("either size (with a seed) or values is needed, and not both")
+        return size
+
+
+class Eigenvalues(NumberCrunchingPayload):
+    """All eigenvalues, in ascending order, of a random symmetric matrix of `size` by `size` normal numbers."""
+
+    model_config = _example("eigenvalues", size=100, seed=42)
+
+    operation: Literal["eigenvalues"]
+    size: Annotated[int, Field(strict=True, ge=1, le=2000)]
+    seed: Seed = 0
+
+
+_operation = Choice(
+    "operation",
+    lambda: {
+        "fibonacci": Fibonacci,
+        "prime_numbers": PrimeNumbers,
+        "factorial": Factorial,
+        "matrix_multiplication": MatrixMultiplication,
+        "monte_carlo_pi": MonteCarloPi,
+        "statistics": Statistics,
+        "eigenvalues": Eigenvalues,
+    },
+)
+
+
+@cache
+def _program(operation: str) -> str:
+    return files(crunch).joinpath(f"{operation}.py").read_text(encoding="utf-8")

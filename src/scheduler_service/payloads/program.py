@@ -1,0 +1,53 @@
+"""Payloads that name a program of the host."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from scheduler_service.payloads.base import Payload
+from scheduler_service.payloads.text import Stdin, Text
+from scheduler_service.sandbox.spec import Program
+
+# Linux takes no single argument above this (MAX_ARG_STRLEN in execve(2)); all together are held to it here.
+MAX_ARGV_BYTES = 128 * 1024
+
+
+def _name_a_program(argv: list[str]) -> list[str]:
+    if not argv[0].strip():
+        raise ValueError("the first item names the program and cannot be blank")
+    return argv
+
+
+def _fit_into_execve(argv: list[str]) -> list[str]:
+    size = sum(len(argument.encode()) + 1 for argument in argv)
+    if size > MAX_ARGV_BYTES:
+        raise ValueError(f"takes {size} bytes in all, at most {MAX_ARGV_BYTES} (128 KiB) are accepted; use stdin")
+    return argv
+
+
+class ProgramPayload(Payload):
+    """Any program that the host allows, by its argument vector: no shell takes part, nothing is expanded."""
+
+    model_config = ConfigDict(
+        title="Program",
+        json_schema_extra={"examples": [{"type": "program", "argv": ["sort", "--unique"], "stdin": "b\na\nb\n"}]},
+    )
+
+    type: Literal["program"]
+    argv: Annotated[
+        list[Text],
+        Field(
+            min_length=1,
+            max_length=1024,
+            description="The program, looked up on the job's PATH, and its arguments: at most 128 KiB together.",
+        ),
+        AfterValidator(_name_a_program),
+        AfterValidator(_fit_into_execve),
+    ]
+    stdin: Annotated[Stdin, Field(description="What the program reads from standard input, at most 256 KiB.")] = ""
+
+    def command(self) -> Program:
+        """Run the program and feed it `stdin`."""
+        return Program(tuple(self.argv), self.stdin.encode())

@@ -1,0 +1,27 @@
+"""Payloads of shell script, or script for any interpreter of the host."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from scheduler_service.payloads.base import Payload
+from scheduler_service.payloads.text import Source
+from scheduler_service.sandbox.spec import Script
+
+
+class ShellScriptPayload(Payload):
+    """A script. Its shebang names the interpreter; without one it is `/bin/bash`."""
+
+    model_config = ConfigDict(
+        title="Shell script",
+        json_schema_extra={"examples": [{"type": "shell_script", "script": "set -eu\ndf -h / | tail -1"}]},
+    )
+
+    type: Literal["shell_script"]
+    script: Annotated[Source, Field(description="The script, at most 256 KiB.")]
+
+    def command(self) -> Script:
+        """Run the script by its interpreter."""
+        return Script(self.script)
