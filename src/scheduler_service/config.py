@@ -52,7 +52,12 @@ class Settings(BaseSettings):
     """Every setting of the service; `.env.example` explains each to its user."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     database_url: SecretStr | None = None
@@ -66,9 +71,9 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(validation_alias=_scheduler("host"))] = "127.0.0.1"
     port: Annotated[int, Field(validation_alias=_scheduler("port"), ge=0, le=65535)] = 8000
     slots: Annotated[int, Field(validation_alias=_scheduler("slots"), ge=1, le=256)] = 4
-    sandbox: Annotated[
-        Literal["auto", "strict", "standard", "none"], Field(validation_alias=_scheduler("sandbox"))
-    ] = "auto"
+    sandbox: Annotated[Literal["auto", "strict", "standard", "none"], Field(validation_alias=_scheduler("sandbox"))] = (
+        "auto"
+    )
     drain_seconds: Annotated[float, Field(validation_alias=_scheduler("drain_seconds"), ge=0, le=86400)] = 10.0
     tick_seconds: Annotated[float, Field(validation_alias=_scheduler("tick_seconds"), ge=0.01, le=60)] = 0.2
     heartbeat_seconds: Annotated[float, Field(validation_alias=_scheduler("heartbeat_seconds"), ge=0.1, le=60)] = 1.0

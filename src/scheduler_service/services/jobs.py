@@ -62,7 +62,7 @@ class JobService:
     async def create(self, definition: JobDefinition, *, idempotency_key: str | None = None) -> Job:
         """Store a job. Raises `InvalidInputError` where its schedule is wrong or never fires."""
         key = once.key_for("POST /jobs", idempotency_key, definition.model_dump_json())
-        action = once.Action[Job](lambda connection: self._add(connection, definition), jobs.find)
+        action = once.Action(lambda connection: self._add(connection, definition), jobs.find)
         job, _ = await once.perform(self._database, self._clock, key, action)
         self._wake_dispatcher()
         return job
@@ -117,7 +117,7 @@ class JobService:
     async def run(self, job_id: int, *, idempotency_key: str | None = None) -> Run:
         """Queue a run at once, whatever the schedule says; also of a paused or finished job."""
         key = once.key_for(f"POST /jobs/{job_id}/run", idempotency_key, "")
-        action = once.Action[Run](lambda connection: self._add_run(connection, job_id), runs.find)
+        action = once.Action(lambda connection: self._add_run(connection, job_id), runs.find)
         run, is_new = await once.perform(self._database, self._clock, key, action)
         if is_new:
             await self._broker.send([Ring(run.id, run.attempt, run.priority, run.correlation_id)])

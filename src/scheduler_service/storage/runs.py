@@ -92,14 +92,15 @@ async def claimable(connection: AsyncConnection, now: datetime, limit: int) -> l
 
     Runs of a job whose places are all taken are left out: they would only stand in the way of others.
     """
-    running = select(func.count()).where(runs.c.job_id == jobs.c.id, runs.c.place.is_not(None)).scalar_subquery()
+    holding = runs.alias("holding")
+    taken = select(func.count()).where(holding.c.job_id == jobs.c.id, holding.c.place.is_not(None)).scalar_subquery()
     query = (
         select(runs.c.id, runs.c.attempt)
         .join(jobs, jobs.c.id == runs.c.job_id)
         .where(
             with_status(RunStatus.QUEUED),
             runs.c.available_at <= now,
-            or_(jobs.c.overlap_policy == "allow", running < jobs.c.max_concurrency),
+            or_(jobs.c.overlap_policy == "allow", taken < jobs.c.max_concurrency),
         )
         .order_by(runs.c.priority.desc(), runs.c.available_at, runs.c.id)
         .limit(limit)

@@ -1,0 +1,267 @@
+"""Executing runs: what becomes of real code in real child processes, on every database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from tests.engine.conftest import create, eventually, run_to_its_end, until
+
+from scheduler_service.bootstrap import Service, open_service
+from scheduler_service.config import Settings
+from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.errors import ConfigurationError
+from scheduler_service.services.runs import RunDetail
+from scheduler_service.storage.paging import Page
+from scheduler_service.storage.runs import RunFilter
+
+
+def python(code: str) -> dict[str, Any]:
+    return {"type": "python_code", "code": code}
+
+
+def shell(script: str) -> dict[str, Any]:
+    return {"type": "shell_script", "script": script}
+
+
+async def log_holds(service: Service, run_id: int, text: str) -> None:
+    """Wait for a running run to have written something."""
+
+    async def look() -> bool:
+        return text in (await service.runs.get(run_id)).view.logs
+
+    await eventually(look)
+
+
+def verdict(detail: RunDetail) -> tuple[RunStatus, Reason | None]:
+    return detail.view.run.status, detail.view.run.reason
+
+
+class TestEachKindOfPayload:
+    async def test_python_code(self, service: Service) -> None:
+        detail = await run_to_its_end(service, python("print('hi from', 6 * 7)"))
+        assert verdict(detail) == (RunStatus.SUCCESS, None)
+        assert detail.view.logs == "hi from 42\n"
+        assert detail.view.run.exit_code == 0
+
+    async def test_shell_script(self, service: Service) -> None:
+        detail = await run_to_its_end(service, shell('for i in 1 2; do echo "line $i"; done; exit 4'))
+        assert verdict(detail) == (RunStatus.FAILED, Reason.EXIT_CODE)
+        assert (detail.view.logs, detail.view.run.exit_code) == ("line 1\nline 2\n", 4)
+
+    async def test_program(self, service: Service) -> None:
+        detail = await run_to_its_end(service, {"type": "program", "argv": ["tr", "a-z", "A-Z"], "stdin": "shout"})
+        assert (detail.view.logs, detail.view.run.status) == ("SHOUT", RunStatus.SUCCESS)
+
+    async def test_number_crunching_gives_a_result(self, service: Service) -> None:
+        detail = await run_to_its_end(
+            service, {"type": "number_crunching", "operation": "prime_numbers", "limit": 1_000_000}
+        )
+        assert detail.view.run.status is RunStatus.SUCCESS
+        assert detail.view.run.result["count"] == 78_498
+
+
+class TestWhatTheCodeSees:
+    async def test_the_documented_variables_and_its_own(self, service: Service) -> None:
+        code = "import json, os; print(json.dumps(dict(os.environ)))"
+        detail = await run_to_its_end(service, python(code), env={"MINE": "1"}, args={"n": [1, 2]})
+        seen, run = json.loads(detail.view.logs), detail.view.run
+        assert seen["MINE"] == "1"
+        assert json.loads(seen["SCHEDULER_ARGS"]) == {"n": [1, 2]}
+        assert seen["SCHEDULER_RUN_ID"] == str(run.id)
+        assert seen["SCHEDULER_JOB_ID"] == str(run.job_id)
+        assert seen["SCHEDULER_ATTEMPT"] == "1"
+        assert seen["SCHEDULER_SCHEDULED_FOR"].endswith("Z")
+        assert seen["SCHEDULER_CORRELATION_ID"] == run.correlation_id
+
+    async def test_nothing_of_the_services_own_environment(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("API_KEY", "canary-1f9a")
+        detail = await run_to_its_end(service, shell("env; cat /proc/self/environ"))
+        assert "canary-1f9a" not in detail.view.logs
+
+    async def test_an_empty_standard_input(self, service: Service) -> None:
+        detail = await run_to_its_end(service, python("import sys; print(repr(sys.stdin.read()))"))
+        assert detail.view.logs == "''\n"
+
+
+class TestOutput:
+    async def test_is_readable_while_the_code_runs(self, service: Service) -> None:
+        job = await create(service, shell("echo begun; sleep 60"))
+        run = await service.jobs.run(job.id)
+        await log_holds(service, run.id, "begun")
+        assert (await service.runs.get(run.id)).view.run.status is RunStatus.RUNNING
+        await service.runs.cancel(run.id)
+
+    async def test_nul_survives_and_invalid_utf8_is_replaced(self, service: Service) -> None:
+        detail = await run_to_its_end(service, shell(r"printf 'a\0b\377c\xc3\xa9'"))
+        assert detail.view.logs == "a\0b\ufffdcé"
+
+    async def test_is_capped_and_says_so(self, service: Service) -> None:
+        detail = await run_to_its_end(service, shell("yes | head -c 300000"), limits={"output_kb": 64})
+        assert detail.view.run.status is RunStatus.SUCCESS
+        assert len(detail.view.logs) == 64 * 1024
+        assert detail.view.run.logs_truncated
+
+    async def test_of_several_attempts_is_kept_apart(self, service: Service) -> None:
+        detail = await run_to_its_end(
+            service,
+            shell('echo "this is $SCHEDULER_ATTEMPT"; exit 1'),
+            retry_policy={"max_retries": 1, "retry_delay": 0},
+        )
+        assert detail.view.logs == "this is 1\n--- attempt 2 ---\nthis is 2\n"
+
+
+class TestEnds:
+    async def test_a_timeout_kills_and_says_so(self, service: Service) -> None:
+        detail = await run_to_its_end(service, shell("trap '' TERM; echo begun; sleep 60"), timeout_seconds=0.5)
+        assert verdict(detail) == (RunStatus.FAILED, Reason.TIMEOUT)
+        assert detail.view.logs == "begun\n"
+
+    async def test_a_signal_is_told_apart(self, service: Service) -> None:
+        detail = await run_to_its_end(service, shell("kill -USR1 $$"))
+        assert verdict(detail) == (RunStatus.FAILED, Reason.SIGNAL)
+        assert detail.view.run.signal == 10
+
+    async def test_a_program_that_is_not_there_is_rejected_and_not_retried(self, service: Service) -> None:
+        detail = await run_to_its_end(
+            service, {"type": "program", "argv": ["no-such-program"]}, retry_policy={"max_retries": 3, "retry_delay": 0}
+        )
+        assert verdict(detail) == (RunStatus.FAILED, Reason.REJECTED)
+        assert detail.view.run.retry_count == 0
+        assert "no-such-program" in (detail.view.run.message or "")
+
+    async def test_usage_and_isolation_are_recorded(self, service: Service) -> None:
+        detail = await run_to_its_end(service, python("sum(range(3_000_000))"))
+        run = detail.view.run
+        assert run.usage is not None
+        assert run.usage["cpu_seconds"] > 0
+        assert run.usage["max_rss_kb"] > 1000
+        assert run.isolation is not None
+        assert run.isolation["level"] == "none"
+
+
+class TestRetries:
+    async def test_go_on_until_one_succeeds(self, service: Service) -> None:
+        detail = await run_to_its_end(
+            service, shell('[ "$SCHEDULER_ATTEMPT" = 3 ]'), retry_policy={"max_retries": 5, "retry_delay": 0}
+        )
+        assert detail.view.run.status is RunStatus.SUCCESS
+        assert detail.view.run.retry_count == 2
+        assert [attempt.status for attempt in detail.attempts] == [
+            RunStatus.FAILED,
+            RunStatus.FAILED,
+            RunStatus.SUCCESS,
+        ]
+
+    async def test_end_with_the_last_failure(self, service: Service) -> None:
+        detail = await run_to_its_end(service, shell("exit 9"), retry_policy={"max_retries": 2, "retry_delay": 0})
+        assert verdict(detail) == (RunStatus.FAILED, Reason.EXIT_CODE)
+        assert len(detail.attempts) == 3
+
+    async def test_back_off(self, service: Service) -> None:
+        job = await create(service, shell("exit 1"), retry_policy={"max_retries": 1, "retry_delay": 3600, "jitter": 0})
+        run = await service.jobs.run(job.id)
+        waiting = (await until(service, run.id, RunStatus.RETRYING)).view.run
+        ended_at = (await service.runs.get(run.id)).attempts[0].finished_at
+        assert ended_at is not None
+        assert (waiting.available_at - ended_at).total_seconds() == 3600
+
+
+class TestCancel:
+    async def test_of_a_running_run_kills_it(self, service: Service) -> None:
+        job = await create(service, shell("trap '' TERM; echo begun; sleep 60"))
+        run = await service.jobs.run(job.id)
+        await log_holds(service, run.id, "begun")
+        await service.runs.cancel(run.id)
+        assert verdict(await until(service, run.id, RunStatus.CANCELLED)) == (RunStatus.CANCELLED, Reason.USER)
+
+    async def test_of_a_run_that_waits_for_its_retry(self, service: Service) -> None:
+        job = await create(service, shell("exit 1"), retry_policy={"max_retries": 1, "retry_delay": 3600})
+        run = await service.jobs.run(job.id)
+        await until(service, run.id, RunStatus.RETRYING)
+        assert (await service.runs.cancel(run.id)).status is RunStatus.CANCELLED
+
+    async def test_by_deleting_the_job(self, service: Service) -> None:
+        job = await create(service, shell("echo begun; sleep 60"))
+        run = await service.jobs.run(job.id)
+        await log_holds(service, run.id, "begun")
+        await service.jobs.delete(job.id)
+        detail = await until(service, run.id, RunStatus.CANCELLED)
+        assert detail.view.run.reason is Reason.JOB_DELETED
+
+
+class TestConcurrency:
+    async def test_queued_runs_of_a_limited_job_go_one_after_the_other(self, service: Service) -> None:
+        job = await create(service, shell("date +%s.%N; sleep 0.2; date +%s.%N"), overlap_policy="queue")
+        queued = [await service.jobs.run(job.id) for _ in range(3)]
+        logs = [(await until(service, run.id, RunStatus.SUCCESS)).view.logs for run in queued]
+        spans = sorted([float(line) for line in log.split()] for log in logs)
+        assert all(earlier[1] <= later[0] for earlier, later in pairwise(spans))
+
+    async def test_more_runs_than_slots_all_run(self, service: Service) -> None:
+        job = await create(service, shell("echo done"), overlap_policy="allow")
+        queued = [await service.jobs.run(job.id) for _ in range(20)]
+        for run in queued:
+            assert (await until(service, run.id, RunStatus.SUCCESS)).view.logs == "done\n"
+
+
+class TestSchedules:
+    async def test_a_one_off_fires_once_and_its_job_is_finished(self, service: Service) -> None:
+
+        at = datetime.now(UTC) + timedelta(seconds=0.4)
+        job = await create(service, shell("echo once"), schedule_expr=at.isoformat())
+
+        async def finished() -> bool:
+            return (await service.jobs.get(job.id)).status == "finished"
+
+        await eventually(finished)
+        listing = await service.runs.page(RunFilter(job_id=job.id), Page())
+        (view,) = listing.items
+        detail = await until(service, view.run.id, RunStatus.SUCCESS)
+        assert detail.view.run.scheduled_for == at
+        assert detail.view.run.lateness_seconds is not None
+
+    async def test_an_interval_fires_at_its_anchored_instants(self, service: Service) -> None:
+        job = await create(service, shell("true"), schedule_expr="1s", overlap_policy="allow")
+
+        async def three() -> bool:
+            return (await service.runs.page(RunFilter(job_id=job.id), Page())).total >= 3
+
+        await eventually(three)
+        runs = [view.run for view in (await service.runs.page(RunFilter(job_id=job.id), Page())).items]
+        seconds = sorted((run.scheduled_for - job.anchor_at).total_seconds() for run in runs)
+        assert seconds[:3] == [1.0, 2.0, 3.0]
+
+
+class TestEndOfTheProcess:
+    async def test_what_runs_longer_than_the_drain_is_handed_back_and_run_again(self, settings: Settings) -> None:
+        async with open_service(settings) as service:
+            job = await create(service, shell('[ "$SCHEDULER_ATTEMPT" = 2 ] || { echo begun; sleep 60; }'))
+            run = await service.jobs.run(job.id)
+            await log_holds(service, run.id, "begun")
+        async with open_service(settings) as service:
+            detail = await until(service, run.id, RunStatus.SUCCESS)
+        assert [attempt.reason for attempt in detail.attempts] == [Reason.WORKER_LOST, None]
+        assert detail.view.run.retry_count == 0
+
+    async def test_what_ends_within_the_drain_ends_well(self, settings: Settings) -> None:
+        async with open_service(settings.model_copy(update={"drain_seconds": 20.0})) as service:
+            job = await create(service, shell("echo begun; sleep 0.5; echo ended"))
+            run = await service.jobs.run(job.id)
+            await log_holds(service, run.id, "begun")
+        async with open_service(settings) as service:
+            detail = await service.runs.get(run.id)
+        assert (detail.view.run.status, len(detail.attempts)) == (RunStatus.SUCCESS, 1)
+
+    @pytest.mark.usefixtures("service")
+    async def test_a_second_instance_on_the_same_data_is_refused(self, settings: Settings) -> None:
+
+        with pytest.raises(ConfigurationError, match="SCHEDULER_DATA_DIR: another instance"):
+            async with asyncio.timeout(10), open_service(settings):
+                pass
