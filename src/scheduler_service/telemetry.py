@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, and the correlation id that ties the lines of one affair together."""
+"""Logs, one line for each record, and the correlation id that joins the lines of one piece of work."""
 
 from __future__ import annotations
 
@@ -8,41 +8,33 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+LogFormat = Literal["json", "console"]
+
+_FIRST_KEYS = ("timestamp", "level", "event", "logger", "correlation_id")
+# Libraries that bring handlers or levels of their own (uvicorn does); their records go the way of all others.
+_TAMED_LOGGERS = ("uvicorn", "uvicorn.error", "sqlalchemy", "alembic", "asyncio")
+# Below WARNING these log every statement with its parameters, and so the text of payloads.
+_TALKATIVE_LOGGERS = ("sqlalchemy.engine", "sqlalchemy.pool", "aiosqlite")
+
 _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 
 
-def new_correlation_id() -> str:
-    """Give an id that nobody else has."""
-    return uuid.uuid4().hex
+def configure_logging(level: str, log_format: LogFormat) -> None:
+    """Send all logs of this process, those of libraries too, to standard error: `json` for machines, else for people.
 
-
-def current_correlation_id() -> str:
-    """Give the id of the affair at hand; outside of any, a new one."""
-    return _correlation_id.get() or new_correlation_id()
-
-
-@contextmanager
-def correlation(correlation_id: str) -> Iterator[None]:
-    """Put all that is logged and queued in the block, tasks that are started there included, under this id."""
-    token = _correlation_id.set(correlation_id)
-    try:
-        yield
-    finally:
-        _correlation_id.reset(token)
-
-
-def configure_logging(level: str, log_format: str) -> None:
-    """Send all records, our own and those of the libraries, to standard error: as JSON lines, or for people."""
+    For entry points only; calling it again replaces what was set before.
+    """
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_correlation_id,
+        structlog.processors.format_exc_info,  # plain: a traceback with local variables would show secrets
     ]
     structlog.configure(
         processors=[
@@ -50,14 +42,65 @@ def configure_logging(level: str, log_format: str) -> None:
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
+        wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
     )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(log_format)],
+    )
+    _send_everything_to(formatter, level)
+
+
+def new_correlation_id() -> str:
+    """Make an id for a new piece of work."""
+    return uuid.uuid4().hex
+
+
+def current_correlation_id() -> str:
+    """Give the id of the work at hand; outside of any, a new one."""
+    return _correlation_id.get() or new_correlation_id()
+
+
+def bind_correlation(correlation_id: str) -> None:
+    """Give the rest of this task, and the tasks it starts, an id."""
+    _correlation_id.set(correlation_id)
+
+
+@contextmanager
+def correlation(correlation_id: str) -> Iterator[None]:
+    """Give what is done in the block an id."""
+    token = _correlation_id.set(correlation_id)
+    try:
+        yield
+    finally:
+        _correlation_id.reset(token)
+
+
+def _send_everything_to(formatter: logging.Formatter, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_renderers(log_format))
-    )
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.captureWarnings(capture=True)
+    for name in _TAMED_LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
+    for name in _TALKATIVE_LOGGERS:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    # The API writes an access log of its own, with the route and the correlation id.
+    access = logging.getLogger("uvicorn.access")
+    access.handlers.clear()
+    access.propagate = False
+
+
+def _renderers(log_format: LogFormat) -> list[Processor]:
+    if log_format == "console":
+        return [_escape_control_characters, _for_people()]
+    return [_put_first_keys_first, structlog.processors.JSONRenderer()]  # JSON escapes control characters by itself
 
 
 def _add_correlation_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -66,8 +109,27 @@ def _add_correlation_id(_logger: WrappedLogger, _method: str, event: EventDict) 
     return event
 
 
-def _renderers(log_format: str) -> list[Any]:
-    remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    if log_format == "console":
-        return [remove, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    return [remove, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+def _put_first_keys_first(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {key: event.pop(key) for key in _FIRST_KEYS if key in event} | dict(event)
+
+
+def _escape_control_characters(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Keep what a user wrote from forging a line or driving the terminal; only tracebacks have lines."""
+    return {
+        key: _printable(value, keep="\n" if key == "exception" else "") if isinstance(value, str) else value
+        for key, value in event.items()
+    }
+
+
+def _printable(text: str, keep: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character in keep else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def _for_people() -> structlog.dev.ConsoleRenderer:
+    # Plain tracebacks: the pretty ones print local variables, and with them secrets.
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)

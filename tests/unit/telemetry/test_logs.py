@@ -1,0 +1,198 @@
+"""What the log says, and in which shape."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from scheduler_service import telemetry
+
+
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def configured(level: str = "INFO", log_format: telemetry.LogFormat = "json") -> io.StringIO:
+    """Configure the logs and give what they are written to."""
+    stream = io.StringIO()
+    with contextlib.redirect_stderr(stream):
+        telemetry.configure_logging(level, log_format)
+    return stream
+
+
+def lines_of(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_writes_one_json_object_for_each_record() -> None:
+    written = configured()
+
+    structlog.get_logger("a.room").info("job_fired", job_id=7, run_id=8)
+
+    (line,) = lines_of(written)
+
+    assert list(line)[:4] == ["timestamp", "level", "event", "logger"]
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"level": "info", "event": "job_fired", "logger": "a.room", "job_id": 7, "run_id": 8}
+
+
+@pytest.mark.parametrize("name", ["uvicorn.error", "sqlalchemy.orm", "alembic.runtime", "asyncio", "a.plug-in"])
+def test_takes_the_records_of_libraries_through_the_same_formatter(name: str) -> None:
+    written = configured()
+
+    logging.getLogger(name).warning("%s of %s", "one", "two")
+
+    (line,) = lines_of(written)
+
+    assert (line["level"], line["event"], line["logger"]) == ("warning", "one of two", name)
+
+
+def test_takes_over_a_library_that_brought_handlers_of_its_own() -> None:
+    foreign = logging.getLogger("uvicorn")
+    foreign.addHandler(logging.StreamHandler())
+    foreign.propagate = False
+
+    written = configured()
+
+    logging.getLogger("uvicorn.error").info("started")
+
+    assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["started"]
+
+
+def test_takes_warnings() -> None:
+    written = configured()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("this is old", DeprecationWarning, stacklevel=1)
+
+    assert "this is old" in lines_of(written)[0]["event"]
+
+
+@pytest.mark.parametrize("name", ["sqlalchemy.engine.Engine", "aiosqlite"])
+def test_never_shows_the_parameters_of_statements(name: str) -> None:
+    written = configured("DEBUG", "json")
+
+    logging.getLogger(name).info("INSERT … [parameters: ('print(1)',)]")
+
+    assert written.getvalue() == ""
+
+
+@pytest.mark.parametrize(("level", "seen"), [("DEBUG", 3), ("INFO", 2), ("ERROR", 1)])
+def test_writes_from_the_set_level_on(level: str, seen: int) -> None:
+    written = configured(level, "json")
+    log = structlog.get_logger("a.room")
+
+    log.debug("one")
+    log.info("two")
+    logging.getLogger("a.library").error("three")
+
+    assert len(written.getvalue().splitlines()) == seen
+
+
+def test_keeps_a_traceback_in_its_line_and_local_variables_out_of_it() -> None:
+    written = configured()
+
+    def fail(secret: str) -> None:
+        raise ValueError("that is wrong")
+
+    try:
+        fail("correct" + " horse")
+    except ValueError:
+        structlog.get_logger("a.room").exception("it_failed")
+
+    (line,) = lines_of(written)
+
+    assert line["exception"].endswith("ValueError: that is wrong")
+    assert "correct horse" not in line["exception"]
+
+
+FORGERIES = [
+    'x\n{"level": "critical", "event": "forged"}',
+    "x\r\nforged",
+    "\x1b[31mred\x1b[0m",
+    "a\u2028b\u2029c\x85d",
+    "\ud800",
+    "a\0b",
+]
+
+
+@pytest.mark.parametrize("text", FORGERIES)
+def test_no_text_of_a_user_can_forge_a_line_of_json(text: str) -> None:
+    written = configured()
+
+    structlog.get_logger("a.room").info("request", path=text)
+    logging.getLogger("a.library").info("got %s", text)
+
+    assert written.getvalue().isascii()
+    assert len(written.getvalue().split("\n")) == 3
+    first, second = (json.loads(line) for line in written.getvalue().split("\n")[:2])
+    assert first["path"] == text
+    assert second["event"] == f"got {text}"
+
+
+@pytest.mark.parametrize("text", FORGERIES)
+def test_no_text_of_a_user_can_forge_a_line_for_people(text: str) -> None:
+    written = configured("INFO", "console")
+
+    structlog.get_logger("a.room").info("request", path=text)
+    logging.getLogger("a.library").info("got %s", text)
+
+    first, second, end = written.getvalue().split("\n")
+    assert first.isprintable()
+    assert second.isprintable()
+    assert end == ""
+
+
+def test_shows_a_traceback_to_people_on_lines_of_its_own() -> None:
+    written = configured("INFO", "console")
+
+    structlog.get_logger("a.room").error("it_failed", exc_info=ValueError("\x1b[31mred"))
+
+    assert "\nValueError: \\x1b[31mred" in written.getvalue()
+
+
+def test_puts_the_correlation_id_on_every_line_of_the_work() -> None:
+    written = configured()
+
+    with telemetry.correlation("abc"):
+        structlog.get_logger("a.room").info("one")
+        logging.getLogger("a.library").info("two")
+    structlog.get_logger("a.room").info("three")
+
+    assert [line.get("correlation_id") for line in lines_of(written)] == ["abc", "abc", None]
+
+
+def test_keeps_the_correlation_ids_of_tasks_apart() -> None:
+    async def work(correlation_id: str) -> str:
+        telemetry.bind_correlation(correlation_id)
+        await asyncio.sleep(0)
+        return telemetry.current_correlation_id()
+
+    async def both() -> list[str]:
+        return await asyncio.gather(work("one"), work("two"))
+
+    assert asyncio.run(both()) == ["one", "two"]
+
+
+def test_gives_work_without_an_id_a_new_one() -> None:
+    first, second = telemetry.current_correlation_id(), telemetry.current_correlation_id()
+
+    assert first != second
+    assert len(first) == 32
