@@ -48,12 +48,19 @@ class Output:
         self._keep(self._decoder.decode(b"", final=True))
         self._ended.set()
         await self._flushing
+        # The regular flush may have been on its way with an earlier piece when the end came.
+        await self._flush()
 
     async def take(self, data: bytes) -> None:
         """Take output as it comes; waits for the database where much is pending."""
         self._keep(self._decoder.decode(data))
         if len(self._pending) >= FLUSH_BYTES:
             await self._flush()
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a piece is on its way to the database."""
+        return self._writing.locked()
 
     @property
     def tail(self) -> str:

@@ -1,0 +1,87 @@
+"""The way of output to the log: nothing is lost, nothing is torn, nothing stale is written."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import update
+from tests.databases import NOON, add_job
+from tests.engine.conftest import eventually
+
+from scheduler_service.domain.run_state import RunStatus, Trigger
+from scheduler_service.engine.node import Attempted
+from scheduler_service.engine.output import LeaseLostError, Output
+from scheduler_service.storage import logs, runs, workers
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.tables import runs as run_table
+from scheduler_service.storage.transitions import Lease
+
+
+@pytest.fixture
+async def attempted(database: Database) -> Attempted:
+    job = await add_job(database)
+    row = runs.queued_row(
+        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+    )
+    running = {"status": RunStatus.RUNNING, "attempt": 1, "worker_id": "w", "started_at": NOON}
+    async with database.write() as connection:
+        await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)
+        run = await runs.add(connection, row | running)
+    return Attempted(Lease(run.id, 1, "w"))
+
+
+async def log_of(database: Database, attempted: Attempted) -> bytes:
+    async with database.read() as connection:
+        return await logs.read(connection, attempted.lease.run_id)
+
+
+async def test_what_comes_while_a_piece_is_being_written_is_written_too(
+    database: Database, attempted: Attempted
+) -> None:
+    async def is_writing() -> bool:
+        return output.is_writing
+
+    output = Output(database, attempted)
+    async with database.write() as connection:
+        await connection.execute(update(run_table).values(message="this row is locked"))
+        await output.__aenter__()
+        await output.take(b"first ")
+        await eventually(is_writing)
+        await output.take(b"second")
+        closing = asyncio.create_task(output.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+    await closing
+    assert await log_of(database, attempted) == b"first second"
+
+
+async def test_a_character_that_comes_in_two_pieces_stays_whole(database: Database, attempted: Attempted) -> None:
+    euro = "€".encode()
+    async with Output(database, attempted) as output:
+        await output.take(euro[:1])
+        await output.take(euro[1:])
+    assert await log_of(database, attempted) == euro
+
+
+async def test_bytes_that_are_no_text_are_replaced(database: Database, attempted: Attempted) -> None:
+    async with Output(database, attempted) as output:
+        await output.take(b"a\xffb\xe2\x82")
+    assert (await log_of(database, attempted)).decode() == "a\ufffdb\ufffd"
+
+
+async def test_a_lost_lease_gives_the_attempt_up_and_keeps_nothing(database: Database, attempted: Attempted) -> None:
+    async with database.write() as connection:
+        await connection.execute(update(run_table).values(worker_id="somebody-else"))
+    with pytest.raises(LeaseLostError):
+        async with Output(database, attempted) as output:
+            await output.take(b"late")
+            await asyncio.wait_for(attempted.wait(), 10)
+    assert attempted.is_given_up
+    assert await log_of(database, attempted) == b""
+
+
+async def test_the_tail_is_the_end_of_the_output(database: Database, attempted: Attempted) -> None:
+    async with Output(database, attempted) as output:
+        await output.take(b"x" * 2_000_000 + b"the end")
+    assert output.tail.endswith("the end")
+    assert len(output.tail) == 1024 * 1024
