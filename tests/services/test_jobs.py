@@ -1,0 +1,336 @@
+"""What clients ask of jobs: each call is one transaction, and the ledger stays whole through every edit."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from tests.databases import NOON, FakeClock
+from tests.engine.doubles import RecordingBroker
+
+from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
+from scheduler_service.errors import ConflictError, InvalidInputError, NotFoundError, PreconditionFailedError
+from scheduler_service.services.definition import JobDefinition
+from scheduler_service.services.jobs import JobService
+from scheduler_service.storage import runs
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.jobs import JobFilter
+from scheduler_service.storage.paging import Page
+from scheduler_service.storage.records import Job, Run
+from scheduler_service.storage.runs import RunFilter
+
+MINUTE = timedelta(minutes=1)
+
+
+class Wakes:
+    """Counts how often the dispatcher was woken."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+@pytest.fixture
+def broker() -> RecordingBroker:
+    return RecordingBroker()
+
+
+@pytest.fixture
+def wakes() -> Wakes:
+    return Wakes()
+
+
+@pytest.fixture
+def service(database: Database, clock: FakeClock, broker: RecordingBroker, wakes: Wakes) -> JobService:
+    return JobService(database, broker, clock, wakes)
+
+
+def definition(**changes: Any) -> JobDefinition:
+    minimal = {"name": "a job", "schedule_expr": "* * * * *", "payload": {"type": "shell_script", "script": "true"}}
+    return JobDefinition.model_validate({**minimal, **changes})
+
+
+async def rows_of(database: Database, job: Job) -> list[Run]:
+    async with database.read() as connection:
+        listing = await runs.page(connection, RunFilter(job_id=job.id), Page(size=100))
+    return sorted(listing.items, key=lambda run: run.id)
+
+
+class TestCreate:
+    async def test_stores_the_definition_and_waits_for_its_first_instant(self, service: JobService) -> None:
+        job = await service.create(definition(tags=["a"], env={"X": "1"}))
+        found = await service.get(job.id)
+        assert found == job
+        assert (found.status, found.next_run_at, found.version) == (JobStatus.ACTIVE, NOON + MINUTE, 1)
+        assert (found.tags, found.env, found.payload["script"]) == (["a"], {"X": "1"}, "true")
+
+    async def test_wakes_the_dispatcher(self, service: JobService, wakes: Wakes) -> None:
+        await service.create(definition())
+        assert wakes.count == 1
+
+    async def test_of_a_disabled_job_owes_nothing(self, service: JobService) -> None:
+        job = await service.create(definition(enabled=False))
+        assert (job.status, job.next_run_at) == (JobStatus.PAUSED, None)
+
+    async def test_waits_for_start_at(self, service: JobService) -> None:
+        job = await service.create(definition(start_at=NOON + timedelta(hours=1)))
+        assert job.next_run_at == NOON + timedelta(hours=1)
+
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"schedule_expr": "61 * * * *"}, "schedule_expr"),
+            ({"schedule_expr": "0 0 31 2 *"}, "schedule_expr"),
+            ({"schedule_expr": "2020-01-01T00:00:00Z"}, "schedule_expr"),
+            ({"timezone": "Mars/Olympus"}, "timezone"),
+            ({"end_at": NOON + timedelta(seconds=1)}, "end_at"),
+            ({"schedule_expr": "61 * * * *", "enabled": False}, "schedule_expr"),
+        ],
+    )
+    async def test_refuses_what_cannot_fire_and_stores_nothing(
+        self, service: JobService, changes: dict[str, Any], field: str
+    ) -> None:
+        with pytest.raises(InvalidInputError) as caught:
+            await service.create(definition(**changes))
+        assert [problem.field for problem in caught.value.problems] == [field]
+        assert (await service.page(JobFilter(), Page())).total == 0
+
+
+class TestIdempotencyKey:
+    async def test_the_same_request_twice_makes_one_job(self, service: JobService) -> None:
+        first = await service.create(definition(), idempotency_key="k")
+        second = await service.create(definition(), idempotency_key="k")
+        assert first.id == second.id
+        assert (await service.page(JobFilter(), Page())).total == 1
+
+    async def test_twins_at_the_same_time_make_one_job(self, service: JobService) -> None:
+        made = await asyncio.gather(*(service.create(definition(), idempotency_key="k") for _ in range(8)))
+        assert len({job.id for job in made}) == 1
+
+    async def test_another_request_with_the_same_key_is_refused(self, service: JobService) -> None:
+        await service.create(definition(), idempotency_key="k")
+        with pytest.raises(InvalidInputError, match="Idempotency-Key"):
+            await service.create(definition(name="another"), idempotency_key="k")
+
+    async def test_a_run_is_queued_and_rung_for_once(self, service: JobService, broker: RecordingBroker) -> None:
+        job = await service.create(definition())
+        first = await service.run(job.id, idempotency_key="k")
+        second = await service.run(job.id, idempotency_key="k")
+        assert first.id == second.id
+        assert len(broker.rings) == 1
+
+    async def test_a_job_that_is_gone_is_not_made_again(self, service: JobService) -> None:
+        job = await service.create(definition(), idempotency_key="k")
+        await service.delete(job.id)
+        with pytest.raises(ConflictError, match="deleted"):
+            await service.create(definition(), idempotency_key="k")
+
+
+class TestEdit:
+    async def test_instants_up_to_the_edit_belong_to_the_old_schedule(
+        self, service: JobService, database: Database, clock: FakeClock
+    ) -> None:
+        job = await service.create(definition(overlap_policy="allow"))
+        clock.at = NOON + 2 * MINUTE + timedelta(seconds=30)
+        edited = await service.patch(job.id, {"schedule_expr": "0 * * * *"})
+        assert [run.scheduled_for for run in await rows_of(database, job)] == [NOON + MINUTE, NOON + 2 * MINUTE]
+        assert edited.next_run_at == NOON + timedelta(hours=1)
+
+    async def test_a_new_schedule_begins_at_the_edit(self, service: JobService, clock: FakeClock) -> None:
+        job = await service.create(definition(schedule_expr="1h"))
+        clock.at = NOON + 10 * MINUTE
+        edited = await service.patch(job.id, {"schedule_expr": "30m"})
+        assert edited.next_run_at == NOON + 40 * MINUTE
+
+    async def test_an_edit_of_something_else_leaves_the_rhythm_alone(
+        self, service: JobService, clock: FakeClock
+    ) -> None:
+        job = await service.create(definition(schedule_expr="1h"))
+        clock.at = NOON + 10 * MINUTE
+        edited = await service.patch(job.id, {"name": "renamed"})
+        assert (edited.next_run_at, edited.anchor_at) == (job.next_run_at, job.anchor_at)
+        assert edited.schedule_version == job.schedule_version
+
+    async def test_a_patch_changes_what_it_names_and_null_restores_the_default(self, service: JobService) -> None:
+        job = await service.create(definition(priority=9, limits={"memory_mb": 64, "processes": 2}, env={"A": "1"}))
+        edited = await service.patch(
+            job.id, {"priority": None, "limits": {"processes": 3}, "env": {"A": None, "B": "2"}}
+        )
+        assert (edited.priority, edited.limits["memory_mb"], edited.limits["processes"]) == (5, 64, 3)
+        assert edited.env == {"B": "2"}
+
+    async def test_replacing_restores_the_default_of_all_that_is_not_named(self, service: JobService) -> None:
+        job = await service.create(definition(priority=9, description="old"))
+        replaced = await service.replace(job.id, definition(name="new"))
+        assert (replaced.name, replaced.priority, replaced.description) == ("new", 5, "")
+
+    async def test_each_change_raises_the_version_by_one_and_no_change_leaves_it(self, service: JobService) -> None:
+        job = await service.create(definition())
+        assert (await service.patch(job.id, {"name": "b"})).version == 2
+        assert (await service.patch(job.id, {"name": "b"})).version == 2
+
+    async def test_a_stale_version_is_refused(self, service: JobService) -> None:
+        job = await service.create(definition())
+        await service.patch(job.id, {"name": "b"}, frozenset({1}))
+        for call in (service.patch(job.id, {"name": "c"}, frozenset({1})), service.delete(job.id, frozenset({1}))):
+            with pytest.raises(PreconditionFailedError):
+                await call
+        assert (await service.get(job.id)).name == "b"
+
+    @pytest.mark.parametrize(
+        "patch", [{"priority": 99}, {"unknown": 1}, {"name": None}, {"payload": {"type": "nonsense"}}, {"tags": "x"}]
+    )
+    async def test_a_wrong_patch_changes_nothing(self, service: JobService, patch: dict[str, Any]) -> None:
+        job = await service.create(definition())
+        with pytest.raises(ValidationError):
+            await service.patch(job.id, patch)
+        assert await service.get(job.id) == job
+
+    async def test_a_finished_job_with_a_new_schedule_is_active_again(
+        self, service: JobService, clock: FakeClock, database: Database
+    ) -> None:
+        job = await service.create(definition(schedule_expr=(NOON + MINUTE).isoformat()))
+        clock.at = NOON + MINUTE
+        finished = await service.patch(job.id, {"name": "settled"})
+        assert finished.status is JobStatus.FINISHED
+        again = await service.patch(job.id, {"schedule_expr": (NOON + 2 * MINUTE).isoformat()})
+        assert (again.status, again.next_run_at) == (JobStatus.ACTIVE, NOON + 2 * MINUTE)
+        assert len(await rows_of(database, job)) == 1
+
+
+class TestPause:
+    async def test_instants_while_paused_are_not_owed(
+        self, service: JobService, database: Database, clock: FakeClock
+    ) -> None:
+        job = await service.create(definition())
+        paused = await service.pause(job.id)
+        assert (paused.status, paused.next_run_at) == (JobStatus.PAUSED, None)
+        clock.at = NOON + 10 * MINUTE
+        resumed = await service.resume(job.id)
+        assert (resumed.status, resumed.next_run_at) == (JobStatus.ACTIVE, NOON + 11 * MINUTE)
+        assert await rows_of(database, job) == []
+
+    async def test_instants_before_the_pause_are_owed(
+        self, service: JobService, database: Database, clock: FakeClock, broker: RecordingBroker
+    ) -> None:
+        job = await service.create(definition())
+        clock.at = NOON + MINUTE
+        await service.pause(job.id)
+        (run,) = await rows_of(database, job)
+        assert (run.status, run.scheduled_for) == (RunStatus.QUEUED, NOON + MINUTE)
+        assert [ring.run_id for ring in broker.rings] == [run.id]
+
+    async def test_resuming_keeps_the_rhythm_of_an_interval(self, service: JobService, clock: FakeClock) -> None:
+        job = await service.create(definition(schedule_expr="1h"))
+        await service.pause(job.id)
+        clock.at = NOON + timedelta(hours=3, minutes=20)
+        assert (await service.resume(job.id)).next_run_at == NOON + timedelta(hours=4)
+
+    async def test_pausing_and_resuming_again_change_nothing(self, service: JobService) -> None:
+        job = await service.create(definition())
+        assert await service.resume(job.id) == job
+        paused = await service.pause(job.id)
+        assert await service.pause(job.id) == paused
+
+    async def test_a_job_whose_instant_passed_while_it_was_paused_cannot_be_resumed(
+        self, service: JobService, clock: FakeClock
+    ) -> None:
+        job = await service.create(definition(schedule_expr=(NOON + MINUTE).isoformat()))
+        await service.pause(job.id)
+        clock.at = NOON + 2 * MINUTE
+        with pytest.raises(ConflictError, match="new schedule_expr"):
+            await service.resume(job.id)
+
+    async def test_enabled_false_is_a_pause(self, service: JobService) -> None:
+        job = await service.create(definition())
+        assert (await service.patch(job.id, {"enabled": False})).status is JobStatus.PAUSED
+        assert (await service.patch(job.id, {"enabled": True})).status is JobStatus.ACTIVE
+
+
+class TestRunNow:
+    async def test_queues_a_run_beside_the_schedule(self, service: JobService, broker: RecordingBroker) -> None:
+        job = await service.create(definition())
+        run = await service.run(job.id)
+        assert (run.status, run.trigger, run.scheduled_for) == (RunStatus.QUEUED, Trigger.MANUAL, NOON)
+        assert [ring.run_id for ring in broker.rings] == [run.id]
+        assert (await service.get(job.id)).next_run_at == job.next_run_at
+
+    async def test_works_for_a_paused_job(self, service: JobService) -> None:
+        job = await service.create(definition(enabled=False))
+        assert (await service.run(job.id)).status is RunStatus.QUEUED
+
+
+class TestDelete:
+    async def test_cancels_what_waits_and_keeps_the_history(self, service: JobService, database: Database) -> None:
+        job = await service.create(definition())
+        await service.run(job.id)
+        await service.delete(job.id)
+        (run,) = await rows_of(database, job)
+        assert (run.status, run.reason) == (RunStatus.CANCELLED, Reason.JOB_DELETED)
+
+    async def test_a_deleted_job_is_not_found_by_anything(self, service: JobService) -> None:
+        job = await service.create(definition())
+        await service.delete(job.id)
+        for call in (
+            service.get(job.id),
+            service.patch(job.id, {"name": "x"}),
+            service.pause(job.id),
+            service.resume(job.id),
+            service.run(job.id),
+            service.delete(job.id),
+            service.upcoming(job.id, 1),
+        ):
+            with pytest.raises(NotFoundError):
+                await call
+        assert (await service.page(JobFilter(), Page())).total == 0
+
+
+class TestUpcoming:
+    async def test_gives_instants_in_utc_and_in_the_zone(self, service: JobService) -> None:
+        job = await service.create(definition(schedule_expr="0 9 * * *", timezone="Asia/Tokyo"))
+        first, second = await service.upcoming(job.id, 2)
+        assert first.at == NOON.replace(hour=0) + timedelta(days=1)
+        assert (first.local.hour, str(first.local.tzinfo)) == (9, "Asia/Tokyo")
+        assert second.at - first.at == timedelta(days=1)
+
+    async def test_ends_with_the_job(self, service: JobService) -> None:
+        job = await service.create(definition(end_at=NOON + 2 * MINUTE))
+        assert [each.at for each in await service.upcoming(job.id, 10)] == [NOON + MINUTE, NOON + 2 * MINUTE]
+
+    async def test_of_a_paused_job_is_empty(self, service: JobService) -> None:
+        job = await service.create(definition(enabled=False))
+        assert await service.upcoming(job.id, 10) == ()
+
+
+class TestList:
+    @pytest.mark.parametrize(
+        ("filters", "names"),
+        [
+            (JobFilter(), ["alpha", "beta", "gamma"]),
+            (JobFilter(owner_id="math"), ["alpha", "gamma"]),
+            (JobFilter(status=JobStatus.PAUSED), ["beta"]),
+            (JobFilter(tag="gpu"), ["beta", "gamma"]),
+            (JobFilter(tag="gp"), []),
+            (JobFilter(q="ALPH"), ["alpha"]),
+            (JobFilter(q="of 100%"), ["gamma"]),
+            (JobFilter(q="%"), ["gamma"]),
+            (JobFilter(sort="-name"), ["gamma", "beta", "alpha"]),
+            (JobFilter(sort="next_run_at"), ["gamma", "alpha", "beta"]),
+        ],
+    )
+    async def test_filters_and_sorts(self, service: JobService, filters: JobFilter, names: list[str]) -> None:
+        await service.create(definition(name="alpha", owner_id="math", schedule_expr="2h"))
+        await service.create(definition(name="beta", owner_id="ops", tags=["gpu"], enabled=False))
+        await service.create(definition(name="gamma", owner_id="math", tags=["gpu", "x"], description="of 100%"))
+        assert [job.name for job in (await service.page(filters, Page())).items] == names
+
+    async def test_gives_pages_and_the_total(self, service: JobService) -> None:
+        made = [await service.create(definition(name=f"job {number}")) for number in range(5)]
+        listing = await service.page(JobFilter(), Page(number=2, size=2))
+        assert [job.id for job in listing.items] == [made[2].id, made[3].id]
+        assert listing.total == 5

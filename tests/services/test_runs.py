@@ -1,0 +1,188 @@
+"""What clients ask of runs."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.databases import NOON, FakeClock, add_job
+from tests.engine.doubles import RecordingBroker
+
+from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
+from scheduler_service.errors import ConflictError, NotFoundError
+from scheduler_service.services.runs import TAIL_BYTES, RunService
+from scheduler_service.storage import logs, runs, transitions, workers
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.paging import Page
+from scheduler_service.storage.records import Run
+from scheduler_service.storage.runs import RunFilter
+from scheduler_service.storage.transitions import Claimed, Lease, Report
+
+
+@pytest.fixture
+def broker() -> RecordingBroker:
+    return RecordingBroker()
+
+
+@pytest.fixture
+def service(database: Database, clock: FakeClock, broker: RecordingBroker) -> RunService:
+    return RunService(database, broker, clock)
+
+
+async def queue(database: Database, job_id: int) -> Run:
+    row = runs.queued_row(
+        job_id=job_id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+    )
+    async with database.write() as connection:
+        return await runs.add(connection, row)
+
+
+async def claim(database: Database, run: Run) -> Claimed:
+    async with database.write() as connection:
+        await workers.register(connection, f"w{run.id}", host="h", pid=1, slots=1, now=NOON)
+        claimed = await transitions.claim(connection, run.id, 0, f"w{run.id}", NOON)
+    assert claimed is not None
+    return claimed
+
+
+async def write(database: Database, lease: Lease, text: bytes) -> None:
+    async with database.write() as connection:
+        assert await logs.append(connection, lease, text)
+
+
+async def finish(database: Database, claimed: Claimed, status: RunStatus) -> None:
+    report = Report(status=status, exit_code=0 if status is RunStatus.SUCCESS else 1)
+    async with database.write() as connection:
+        assert await transitions.finish(connection, claimed, report, NOON)
+
+
+async def test_a_waiting_run_is_cancelled_at_once(service: RunService, database: Database) -> None:
+    run = await queue(database, (await add_job(database)).id)
+    cancelled = await service.cancel(run.id)
+    assert (cancelled.status, cancelled.reason) == (RunStatus.CANCELLED, Reason.USER)
+
+
+async def test_a_running_run_is_asked_to_stop(service: RunService, database: Database) -> None:
+    claimed = await claim(database, await queue(database, (await add_job(database)).id))
+    asked = await service.cancel(claimed.run.id)
+    assert (asked.status, asked.cancel_requested_at) == (RunStatus.RUNNING, NOON)
+
+
+async def test_an_ended_run_cannot_be_cancelled(service: RunService, database: Database) -> None:
+    claimed = await claim(database, await queue(database, (await add_job(database)).id))
+    await finish(database, claimed, RunStatus.SUCCESS)
+    with pytest.raises(ConflictError, match="success"):
+        await service.cancel(claimed.run.id)
+
+
+async def test_a_failed_run_is_retried_by_a_new_one_for_the_same_instant(
+    service: RunService, database: Database, broker: RecordingBroker
+) -> None:
+    claimed = await claim(database, await queue(database, (await add_job(database)).id))
+    await finish(database, claimed, RunStatus.FAILED)
+    new = await service.retry(claimed.run.id)
+    assert (new.trigger, new.retry_of, new.scheduled_for) == (Trigger.RETRY, claimed.run.id, NOON)
+    assert [ring.run_id for ring in broker.rings] == [new.id]
+    assert (await service.get(claimed.run.id)).view.run.status is RunStatus.FAILED
+
+
+async def test_what_succeeded_or_still_goes_on_cannot_be_retried(service: RunService, database: Database) -> None:
+    job = await add_job(database)
+    waiting, claimed = await queue(database, job.id), await claim(database, await queue(database, job.id))
+    await finish(database, claimed, RunStatus.SUCCESS)
+    for run_id in (waiting.id, claimed.run.id):
+        with pytest.raises(ConflictError):
+            await service.retry(run_id)
+
+
+async def test_what_is_not_there_is_not_found(service: RunService) -> None:
+    for call in (service.get(1), service.cancel(1), service.retry(1), service.read_log(1)):
+        with pytest.raises(NotFoundError):
+            await call
+    with pytest.raises(NotFoundError, match="no job 7"):
+        await service.page(RunFilter(job_id=7), Page())
+
+
+async def test_a_list_carries_the_end_of_each_log_and_says_so(service: RunService, database: Database) -> None:
+    job = await add_job(database)
+    short, long = (
+        await claim(database, await queue(database, job.id)),
+        await claim(database, await queue(database, job.id)),
+    )
+    await write(database, short.lease, b"short")
+    await write(database, long.lease, "é".encode() * TAIL_BYTES)
+    await write(database, long.lease, b"end")
+    views = (await service.page(RunFilter(), Page())).items
+    assert [(view.run.id, view.is_tail) for view in views] == [(long.run.id, True), (short.run.id, False)]
+    assert views[1].logs == "short"
+    assert views[0].logs == "é" * ((TAIL_BYTES - 3) // 2) + "end"
+
+
+async def test_one_run_carries_all_of_its_log(service: RunService, database: Database) -> None:
+    claimed = await claim(database, await queue(database, (await add_job(database)).id))
+    await write(database, claimed.lease, b"x" * 3 * TAIL_BYTES)
+    view = (await service.get(claimed.run.id)).view
+    assert (len(view.logs), view.is_tail) == (3 * TAIL_BYTES, False)
+
+
+async def test_a_log_is_read_on_from_where_the_last_part_ended(service: RunService, database: Database) -> None:
+    claimed = await claim(database, await queue(database, (await add_job(database)).id))
+    await write(database, claimed.lease, b"one")
+    first = await service.read_log(claimed.run.id)
+    await write(database, claimed.lease, b"two")
+    second = await service.read_log(claimed.run.id, first.next_offset)
+    assert (first.data, second.data, second.next_offset, second.is_last) == (b"one", b"two", 6, False)
+
+
+async def test_following_ends_with_the_run_and_misses_nothing(service: RunService, database: Database) -> None:
+    claimed = await claim(database, await queue(database, (await add_job(database)).id))
+    seen = b""
+    async for part in service.follow_log(claimed.run.id, 0, asyncio.Event()):
+        seen += part.data
+        if seen == b"":
+            await write(database, claimed.lease, b"begin ")
+        elif seen == b"begin " and not part.is_last:
+            await write(database, claimed.lease, b"end")
+            await finish(database, claimed, RunStatus.SUCCESS)
+    assert seen == b"begin end"
+
+
+async def test_following_ends_when_the_service_stops(service: RunService, database: Database) -> None:
+    run = await queue(database, (await add_job(database)).id)
+    stopping = asyncio.Event()
+    async with asyncio.timeout(10):
+        async for _ in service.follow_log(run.id, 0, stopping):
+            stopping.set()
+
+
+@pytest.mark.parametrize("status", [RunStatus.QUEUED, RunStatus.SUCCESS])
+async def test_runs_are_filtered_by_status(service: RunService, database: Database, status: RunStatus) -> None:
+    job = await add_job(database)
+    await queue(database, job.id)
+    await finish(database, await claim(database, await queue(database, job.id)), RunStatus.SUCCESS)
+    views = (await service.page(RunFilter(status=status), Page())).items
+    assert [view.run.status for view in views] == [status]
+
+
+async def test_runs_are_filtered_by_instant_and_owner(service: RunService, database: Database) -> None:
+    mine, others = await add_job(database, owner_id="me"), await add_job(database, owner_id="them")
+    run = await queue(database, mine.id)
+    await queue(database, others.id)
+    at, later = NOON, NOON.replace(hour=13)
+    for filters, count in (
+        (RunFilter(owner_id="me", since=at, until=later), 1),
+        (RunFilter(since=later), 0),
+        (RunFilter(until=at), 0),
+        (RunFilter(since=at), 2),
+    ):
+        assert (await service.page(filters, Page())).total == count
+    assert (await service.page(RunFilter(owner_id="me"), Page())).items[0].run.id == run.id
+
+
+async def test_a_page_behind_a_run_is_not_moved_by_newer_ones(service: RunService, database: Database) -> None:
+    job = await add_job(database)
+    made = [await queue(database, job.id) for _ in range(4)]
+    first = await service.page(RunFilter(), Page(size=2))
+    await queue(database, job.id)
+    rest = await service.page(RunFilter(), Page(size=2, before_id=first.items[-1].run.id))
+    assert [view.run.id for view in rest.items] == [made[1].id, made[0].id]
