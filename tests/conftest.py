@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
-import asyncpg
 import pytest
 from tests import servers
 from tests.databases import clock, database, database_url, migrate, migrated_sqlite
+from tests.servers import PostgresServer
 
 __all__ = ["clock", "database", "database_url", "migrated_sqlite"]
 
 POSTGRES = "SCHEDULER_TEST_POSTGRES_URL"
+VALKEY = "SCHEDULER_TEST_VALKEY_URL"
 _started = ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With xdist the controller starts the server, for its workers to share; else the first test that needs it does."""
+    """With xdist the controller starts the servers, for its workers to share; else the first test that needs one does.
+
+    The workers are told the addresses by the environment, which they inherit.
+    """
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
-        _start_postgres()
+        _postgres()
+        _valkey()
 
 
 def pytest_unconfigure() -> None:
@@ -31,38 +34,55 @@ def pytest_unconfigure() -> None:
     _started.close()
 
 
-def _start_postgres() -> str:
-    if POSTGRES not in os.environ:
-        directory = Path(_started.enter_context(tempfile.TemporaryDirectory(prefix="scheduler-test-")))
-        directory.chmod(0o755)
-        _started.callback(os.environ.pop, POSTGRES, None)
-        os.environ[POSTGRES] = _started.enter_context(servers.postgres(directory))
-    return os.environ[POSTGRES]
-
-
 @pytest.fixture(scope="session")
-def migrated_template(worker_id: str) -> str:
-    """The name of a migrated database that others are cloned from."""
-    name = f"template_{worker_id}"
-    _on_server(f"CREATE DATABASE {name}")
-    asyncio.run(migrate(f"{_start_postgres()}/{name}"))
-    return name
+def postgres_server() -> PostgresServer:
+    """A real PostgreSQL, shared by all tests."""
+    return _postgres()
 
 
 @pytest.fixture
-def migrated_postgres_url(migrated_template: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a migrated, empty PostgreSQL database."""
-    name = f"test_{os.getpid()}_{abs(hash(request.node.nodeid))}"
-    _on_server(f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
-    yield f"{_start_postgres()}/{name}"
-    _on_server(f"DROP DATABASE {name} WITH (FORCE)")
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, this test's own."""
+    yield from _lent(postgres_server)
 
 
-def _on_server(statement: str) -> None:
-    async def execute() -> None:
-        url = _start_postgres().replace("+asyncpg", "") + "/postgres"
-        connection = await asyncpg.connect(url)
-        await connection.execute(statement)
-        await connection.close()
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: PostgresServer) -> str:
+    """The URL of a migrated database that others are cloned from; nobody may connect to it."""
+    url = postgres_server.create_database()
+    asyncio.run(migrate(url))
+    return url
 
-    asyncio.run(execute())
+
+@pytest.fixture
+def migrated_postgres_url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+    """The URL of a migrated, empty PostgreSQL database, this test's own."""
+    yield from _lent(postgres_server, migrated_template)
+
+
+@pytest.fixture
+def redis_url(worker_id: str) -> str:
+    """The URL of an empty database of a real Valkey, this test's own until the test ends."""
+    url = f"{_valkey()}/{worker_id.removeprefix('gw').replace('master', '0')}"
+    servers.ask_valkey(url, "FLUSHDB")
+    return url
+
+
+def _lent(server: PostgresServer, template: str = "template1") -> Iterator[str]:
+    url = server.create_database(template)
+    yield url
+    server.drop_database(url)
+
+
+def _postgres() -> PostgresServer:
+    if POSTGRES not in os.environ:
+        os.environ[POSTGRES] = _started.enter_context(servers.postgres()).url
+        _started.callback(os.environ.pop, POSTGRES)
+    return PostgresServer(os.environ[POSTGRES])
+
+
+def _valkey() -> str:
+    if VALKEY not in os.environ:
+        os.environ[VALKEY] = _started.enter_context(servers.valkey())
+        _started.callback(os.environ.pop, VALKEY)
+    return os.environ[VALKEY]

@@ -1,0 +1,91 @@
+"""The servers that the tests are given."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+import asyncpg
+import pytest
+from tests import servers
+from tests.servers import PostgresServer
+
+ROOT = Path(__file__).parents[1]
+DEADLINE_SECONDS = 30
+
+
+async def test_postgres_is_the_version_that_is_deployed(postgres_url: str) -> None:
+    assert (await _fetch(postgres_url, "SHOW server_version")).startswith("18.")
+
+
+@pytest.mark.parametrize("round_", [1, 2])
+async def test_each_test_has_a_database_of_its_own(postgres_url: str, round_: int) -> None:
+    await _fetch(postgres_url, "CREATE TABLE only_once ()")
+
+
+async def test_a_database_is_cloned_with_what_is_in_it(postgres_server: PostgresServer, postgres_url: str) -> None:
+    await _fetch(postgres_url, "CREATE TABLE thing AS SELECT 42 AS number")
+    clone = postgres_server.create_database(postgres_url)
+    try:
+        assert await _fetch(clone, "SELECT number FROM thing") == 42
+    finally:
+        postgres_server.drop_database(clone)
+
+
+@pytest.mark.parametrize("round_", [1, 2])
+def test_each_test_finds_its_redis_database_empty(redis_url: str, round_: int) -> None:
+    assert servers.ask_valkey(redis_url, "DBSIZE", "SET key value", "DBSIZE") == [":0", "+OK", ":1"]
+
+
+@pytest.mark.parametrize("name", ["postgres", "valkey"])
+def test_a_server_dies_with_the_process_that_started_it(name: str) -> None:
+    _wait_until_refused(_start_and_kill(name)[1])
+
+
+def test_what_a_killed_process_leaves_is_removed_at_the_next_start() -> None:
+    pid, port = _start_and_kill("valkey")
+    _wait_until_refused(port)
+    with servers.valkey():
+        assert not list(servers.directory_of_all().glob(f"*{pid}*"))
+
+
+def test_a_server_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "QUICK", ("no_such_setting=1",))
+    with pytest.raises(RuntimeError, match="no_such_setting"), servers.postgres():
+        pass
+
+
+def _start_and_kill(name: str) -> tuple[int, int]:
+    """Start a server in a process of its own and kill that; gives the process's id and the server's port."""
+    program = f"from tests import servers\nwith servers.{name}() as server:\n  print(server, flush=True)\n  input()"
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        address = re.search(r"127\.0\.0\.1:(\d+)", starter.stdout.readline())
+        starter.kill()
+    assert address is not None
+    return starter.pid, int(address[1])
+
+
+def _wait_until_refused(port: int) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.02)
+    pytest.fail(f"something still listens on port {port}")
+
+
+async def _fetch(url: str, statement: str) -> Any:
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
