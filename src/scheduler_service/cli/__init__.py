@@ -1,1 +1,1 @@
-"""The command `scheduler`."""
+"""The command `scheduler`: a client of the HTTP API, and the ways to start the service."""

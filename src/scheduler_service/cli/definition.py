@@ -1,0 +1,125 @@
+"""Job documents, made from what is typed or from a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scheduler_service.cli.failures import RefusedError
+from scheduler_service.errors import FieldProblem
+
+Document = dict[str, Any]
+
+
+def read_document(path: str) -> Document:
+    """Read a JSON object from a file, or from standard input for `-`; raises `RefusedError`."""
+    try:
+        document = _parse(_read(path))
+    except (ValueError, RecursionError) as error:
+        raise _refusal("--file", f"{path} is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise _refusal("--file", f"{path} holds no JSON object; write {{…}}")
+    return document
+
+
+def read_text(value: str) -> str:
+    """Give the text that was typed, or for `@path` that of the file, or for `@-` of standard input."""
+    return _read(value[1:]) if value.startswith("@") else value
+
+
+def read_fields(words: Iterable[str]) -> Document:
+    """Read `field=value` words, as in `retry_policy.max_retries=3 name=hello tags='["a"]'`.
+
+    A value is JSON where it can be read as such, else text; dots in the field's name reach into objects.
+    """
+    document: Document = {}
+    for word in words:
+        path, value = _split(word, "field=value")
+        *parents, name = path.split(".")
+        target = document
+        for parent in parents:
+            target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                raise _refusal(path, f"{parent} has a value of its own already")
+        target[name] = _value(value)
+    return document
+
+
+def read_variables(words: Iterable[str]) -> dict[str, str]:
+    """Read `NAME=value` words; every value is text."""
+    return dict(_split(word, "NAME=value") for word in words)
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadChoice:
+    """What was typed of a payload: at most one kind, and the words that belong to it."""
+
+    python: str | None
+    shell: str | None
+    crunch: str | None
+    program: bool
+    words: Sequence[str]
+
+    def document(self) -> Document | None:
+        """Give the payload, None where none was typed; raises `RefusedError` where two were, or loose words."""
+        kinds = [kind for kind in self._kinds() if kind is not None]
+        if len(kinds) > 1:
+            raise _refusal("payload", "one of --python, --shell, --crunch and --program, not several")
+        if self.words and not (self.crunch or self.program):
+            raise _refusal("payload", f"what is {self.words[0]!r}? Loose words go with --crunch or --program only")
+        return kinds[0] if kinds else None
+
+    def _kinds(self) -> Iterator[Document | None]:
+        yield {"type": "python_code", "code": read_text(self.python)} if self.python is not None else None
+        yield {"type": "shell_script", "script": read_text(self.shell)} if self.shell is not None else None
+        yield {"type": "program", "argv": list(self.words)} if self.program else None
+        if self.crunch is not None:
+            yield {"type": "number_crunching", "operation": self.crunch, **read_fields(self.words)}
+
+
+def merged(document: Document, changes: Document) -> Document:
+    """Lay changes over a document, object by object."""
+    result = dict(document)
+    for name, value in changes.items():
+        below = result.get(name)
+        result[name] = merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return result
+
+
+def _split(word: str, form: str) -> tuple[str, str]:
+    name, separator, value = word.partition("=")
+    if not (name and separator):
+        raise _refusal(word, f"write {form}")
+    return name, value
+
+
+def _value(text: str) -> Any:
+    try:
+        return _parse(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _parse(text: str) -> Any:
+    """Read JSON as its standard has it (RFC 8259), which knows no NaN and no Infinity."""
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _read(path: str) -> str:
+    try:
+        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise _refusal(path, f"cannot be read: {reason}") from None
+
+
+def _refusal(field: str, message: str) -> RefusedError:
+    return RefusedError(FieldProblem(field, message))

@@ -1,0 +1,66 @@
+"""What can go wrong for a user of the command, in exit codes and in lines on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from enum import IntEnum
+
+from scheduler_service.cli.text import printable
+from scheduler_service.errors import FieldProblem, InvalidInputError, SchedulerError, UnavailableError
+
+
+class ExitCode(IntEnum):
+    """How the command ends; `jobs run --wait` ends with the exit code of the run itself where it has one."""
+
+    SUCCESS = 0
+    # A run ended without success and without an exit code of its own (a signal, a timeout).
+    FAILED = 1
+    # Wrong usage, a wrong setting, or the service refused what was asked.
+    REFUSED = 2
+    # The service does not answer, or it answers that it cannot work just now.
+    UNREACHABLE = 3
+    # Ctrl-C, or the run was cancelled: 128 + SIGINT, as shells have it.
+    INTERRUPTED = 130
+
+
+class RefusedError(SchedulerError):
+    """The service refused what was asked; one problem for each thing to mend, the field empty where there is none."""
+
+    def __init__(self, *problems: FieldProblem) -> None:
+        """Keep every problem, to show each on a line of its own."""
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+class UnreachableError(SchedulerError):
+    """The service does not answer, or not as this version of the command expects."""
+
+
+def report(error: SchedulerError) -> ExitCode:
+    """Write an error to standard error, one line for each problem, and give the exit code."""
+    for line in _lines_of(error):
+        sys.stderr.write(f"scheduler: {printable(line)}\n")
+    return ExitCode.UNREACHABLE if isinstance(error, UnreachableError | UnavailableError) else ExitCode.REFUSED
+
+
+def _lines_of(error: SchedulerError) -> Iterator[str]:
+    if isinstance(error, RefusedError | InvalidInputError):
+        yield from map(_line_of, error.problems)
+    else:
+        yield str(error)
+
+
+def _line_of(problem: FieldProblem) -> str:
+    field = f"{problem.field}: " if problem.field else ""
+    shown = "" if problem.value is None else _shown(problem.value)
+    value = "" if shown in problem.message else f" (got {shown})"
+    return f"{field}{problem.message}{value}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+
+
+_LONGEST_VALUE = 80

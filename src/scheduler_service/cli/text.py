@@ -1,0 +1,42 @@
+"""Text that others wrote, made fit for a terminal.
+
+A job's name or output may hold control sequences that move the cursor, retitle the window or hide what was printed
+before. None of them reaches a terminal: where text stands in a table or a message every control character is shown as
+its escape; in logs, where colours are common, control sequences are left out.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """Give the text with each character that does not print shown as its escape, but for those in `keep`."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in keep else _escape(char) for char in text)
+
+
+def plain(log: str) -> str:
+    """Give a piece of a log without control sequences and control characters, newlines and tabs aside.
+
+    A carriage return, which programs print to overwrite a line, becomes a newline. Of a sequence that is cut by the
+    end of the piece its beginning is left out, the rest shows as harmless text.
+    """
+    text = _SEQUENCE.sub("", log).replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROL.sub("", text)
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+# ECMA-48: a control sequence (CSI), a control string (OSC, DCS, SOS, PM, APC) up to its terminator or the end of the
+# line, or a plain escape.
+_SEQUENCE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]?"
+)
+# C0, DEL and C1 but for tab, newline and carriage return, and the characters that reverse the reading direction.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

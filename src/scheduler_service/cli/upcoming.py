@@ -1,0 +1,60 @@
+"""`scheduler next`: what a schedule names from now on, without a service."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from scheduler_service.cli import render
+from scheduler_service.cli.options import AsJson
+from scheduler_service.domain.calendar_dst import DstPolicy
+from scheduler_service.domain.schedule import Schedule, describe, parse, warnings
+from scheduler_service.errors import FieldProblem, InvalidInputError
+
+
+def show_next(
+    expr: Annotated[str, typer.Argument(help="A cron pattern, an interval or an instant; in quotes.")],
+    timezone: Annotated[str, typer.Option("--timezone", "-z", help="An IANA name, for example Europe/Berlin.")] = "UTC",
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="How many instants.")] = 10,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show when a schedule fires next, in UTC and on its own clock, and what about it may surprise.
+
+    It works by itself, without a running service. An interval counts from now.
+    """
+    now = datetime.now(UTC)
+    schedule = parse(expr, timezone=timezone, dst=DstPolicy(), anchor_at=now)
+    instants = list(islice(schedule.between(now, _END_OF_TIME), count))
+    if not instants:
+        raise InvalidInputError(FieldProblem("schedule_expr", "this never fires: it is past", expr))
+    local = [at.astimezone(ZoneInfo(timezone)) for at in instants]
+    if as_json:
+        render.show_json(_document(schedule, now, instants, local))
+        return
+    render.line(describe(schedule))
+    render.show_table(
+        ["UTC", timezone],
+        [[f"{at:{_CLOCK}Z}", f"{there:{_CLOCK}%z}"] for at, there in zip(instants, local, strict=True)],
+    )
+    for warning in warnings(schedule, now):
+        render.note(f"warning: {warning}")
+
+
+def _document(schedule: Schedule, now: datetime, instants: list[datetime], local: list[datetime]) -> dict[str, object]:
+    return {
+        "instants": [
+            {"at": at.isoformat().replace("+00:00", "Z"), "local": there.isoformat()}
+            for at, there in zip(instants, local, strict=True)
+        ],
+        "description": describe(schedule),
+        "warnings": warnings(schedule, now),
+    }
+
+
+_CLOCK = "%a %Y-%m-%d %H:%M:%S"
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)

@@ -1,0 +1,103 @@
+"""The command `scheduler` as its users have it: real processes, with an environment and a directory of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROGRAM = str(Path(sys.executable).with_name("scheduler"))
+# For one thing to happen, on a machine that has other things to do.
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Runs commands with one environment, in one directory."""
+
+    directory: Path
+    environment: dict[str, str]
+
+    def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen([PROGRAM, *map(str, arguments)], **self._options(options))
+
+    def run(self, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": PATIENCE_SECONDS, **options}
+        return subprocess.run([PROGRAM, *map(str, arguments)], check=False, **self._options(options))
+
+    def read(self, *arguments: object, **options: Any) -> Any:
+        """Run a command that succeeds, and give the JSON that it writes."""
+        done = self.run(*arguments, "--json", **options)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def _options(self, options: dict[str, Any]) -> dict[str, Any]:
+        stdin = {} if "input" in options else {"stdin": subprocess.DEVNULL}
+        return {"cwd": self.directory, "env": self.environment, "text": True, **stdin, **options}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service that runs; `shell` has commands that talk to it."""
+
+    process: subprocess.Popen[str]
+    directory: Path
+    shell: Shell
+    url: str
+
+    @property
+    def output(self) -> str:
+        return (self.directory / "stdout").read_text(encoding="utf-8")
+
+    @property
+    def log(self) -> str:
+        return (self.directory / "stderr").read_text(encoding="utf-8")
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Send a signal and give the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+def shell(directory: Path, **variables: str) -> Shell:
+    """Give a shell in a directory, with an environment that holds nothing of whoever runs the tests."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "COLUMNS": "100", **variables}
+    return Shell(directory, environment)
+
+
+@contextmanager
+def up(directory: Path, **variables: str) -> Iterator[Service]:
+    """Run `scheduler up` on a free port, with its data in the directory; it is killed at the end if it still runs."""
+    here = shell(directory, **{"SCHEDULER_PORT": "0", "SCHEDULER_DATA_DIR": str(directory / "data"), **variables})
+    with (directory / "stdout").open("w") as stdout, (directory / "stderr").open("w") as stderr:
+        process = here.start("up", stdout=stdout, stderr=stderr)
+    try:
+        url = wait_until(lambda: _announced_url(process, directory))
+        yield Service(process, directory, shell(directory, **{**variables, "SCHEDULER_URL": url}), url)
+    finally:
+        process.kill()
+        process.wait(PATIENCE_SECONDS)
+
+
+def wait_until(condition: Callable[[], Any]) -> Any:
+    """Give what the condition gives, as soon as that is true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it did not come to pass in time"
+        time.sleep(0.05)
+    return value
+
+
+def _announced_url(process: subprocess.Popen[str], directory: Path) -> str | None:
+    assert process.poll() is None, (directory / "stderr").read_text(encoding="utf-8")
+    found = re.search(r"(http://\S+)/docs", (directory / "stdout").read_text(encoding="utf-8"))
+    return found[1] if found else None

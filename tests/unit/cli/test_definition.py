@@ -1,0 +1,105 @@
+"""From words on a command line to the JSON document of a job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler_service.cli.definition import PayloadChoice, merged, read_document, read_fields, read_variables
+from scheduler_service.cli.failures import RefusedError
+
+
+def choice(**typed: Any) -> PayloadChoice:
+    return PayloadChoice(**({"python": None, "shell": None, "crunch": None, "program": False, "words": ()} | typed))
+
+
+@pytest.mark.parametrize(
+    ("word", "document"),
+    [
+        ("name=nightly report", {"name": "nightly report"}),
+        ("timeout_seconds=60", {"timeout_seconds": 60}),
+        ("schedule_expr=5m", {"schedule_expr": "5m"}),
+        ("enabled=false", {"enabled": False}),
+        ("end_at=null", {"end_at": None}),
+        ('name="60"', {"name": "60"}),
+        ('tags=["a", "b"]', {"tags": ["a", "b"]}),
+        ("limits.memory_mb=64", {"limits": {"memory_mb": 64}}),
+        ("description=", {"description": ""}),
+        ("env.QUERY=a=b", {"env": {"QUERY": "a=b"}}),
+        ("jitter_seconds=NaN", {"jitter_seconds": "NaN"}),
+    ],
+)
+def test_a_field_is_json_or_else_text(word: str, document: dict[str, Any]) -> None:
+    assert read_fields([word]) == document
+
+
+def test_fields_of_one_object_come_together() -> None:
+    document = read_fields(["limits.memory_mb=64", "limits.disk_mb=8"])
+
+    assert document == {"limits": {"memory_mb": 64, "disk_mb": 8}}
+
+
+@pytest.mark.parametrize("words", [["name"], ["=value"], ["limits=1", "limits.disk_mb=8"]])
+def test_what_is_no_field_is_refused_by_name(words: list[str]) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        read_fields(words)
+
+    assert refusal.value.problems[0].field in words[-1]
+
+
+def test_a_variable_is_always_text() -> None:
+    assert read_variables(["A=1", "B=x=y"]) == {"A": "1", "B": "x=y"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "payload"),
+    [
+        ({"python": "print(1)"}, {"type": "python_code", "code": "print(1)"}),
+        ({"shell": "df"}, {"type": "shell_script", "script": "df"}),
+        (
+            {"crunch": "fibonacci", "words": ["n=10"]},
+            {"type": "number_crunching", "operation": "fibonacci", "n": 10},
+        ),
+        ({"program": True, "words": ["ls", "-l"]}, {"type": "program", "argv": ["ls", "-l"]}),
+        ({}, None),
+    ],
+)
+def test_each_kind_of_payload_can_be_typed(typed: dict[str, Any], payload: dict[str, Any] | None) -> None:
+    assert choice(**typed).document() == payload
+
+
+@pytest.mark.parametrize("typed", [{"python": "1", "shell": "2"}, {"python": "1", "words": ["loose"]}])
+def test_what_belongs_to_no_single_payload_is_refused(typed: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError, match="--crunch"):
+        choice(**typed).document()
+
+
+def test_code_can_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text("print('hi')\n", encoding="utf-8")
+
+    payload = choice(python=f"@{tmp_path / 'job.py'}").document()
+
+    assert payload == {"type": "python_code", "code": "print('hi')\n"}
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b'{"a": NaN}', b"\xff", b"[" * 100_000])
+def test_a_file_that_holds_no_json_object_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "job.json").write_bytes(content)
+
+    with pytest.raises(RefusedError, match=r"JSON|UTF-8"):
+        read_document(str(tmp_path / "job.json"))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="No such file") as refusal:
+        read_document(str(tmp_path / "job.json"))
+
+    assert refusal.value.problems[0].field == str(tmp_path / "job.json")
+
+
+def test_changes_reach_into_objects_and_leave_their_other_fields() -> None:
+    document = {"name": "a", "limits": {"memory_mb": 64, "disk_mb": 8}}
+
+    assert merged(document, {"limits": {"disk_mb": 16}}) == {"name": "a", "limits": {"memory_mb": 64, "disk_mb": 16}}

@@ -1,0 +1,55 @@
+"""What others wrote cannot drive the terminal of who reads it."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler_service.cli.text import plain, printable
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("nightly report", "nightly report"),
+        ("Prüfung ✓ 日本", "Prüfung ✓ 日本"),
+        ("\x1b[2Jgone", "\\x1b[2Jgone"),
+        ("a\nb", "a\\nb"),
+        ("bell\x07", "bell\\x07"),
+        ("\x9b31m", "\\x9b31m"),
+        ("abc\u202ecba", "abc\\u202ecba"),
+    ],
+)
+def test_printable_shows_control_characters_as_their_escapes(written: str, shown: str) -> None:
+    assert printable(written) == shown
+
+
+def test_printable_keeps_what_it_is_told_to_keep() -> None:
+    assert printable("one\n\ttwo\r", keep="\n\t") == "one\n\ttwo\\r"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("one\n\ttwo\n", "one\n\ttwo\n"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b[2J\x1b[1;1Hgone", "gone"),
+        ("\x1b]0;a title\x07text", "text"),
+        ("\x1b]8;;http://host\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1bP+q544e\x1b\\text", "text"),
+        ("\x1bcreset", "reset"),
+        ("\x9b31mred", "red"),
+        ("10%\r20%\r\ndone", "10%\n20%\ndone"),
+        ("bell\x07 back\x08 nul\x00 del\x7f", "bell back nul del"),
+        ("\u202edesrever", "desrever"),
+    ],
+)
+def test_plain_leaves_control_sequences_out(written: str, shown: str) -> None:
+    assert plain(written) == shown
+
+
+def test_an_unfinished_control_string_hides_nothing_behind_its_line() -> None:
+    assert plain("\x1b]0;never closed\nstill here") == "\nstill here"
+
+
+def test_a_sequence_cut_in_two_reaches_the_terminal_as_harmless_text() -> None:
+    assert "\x1b" not in plain("red \x1b") + plain("[31m")
