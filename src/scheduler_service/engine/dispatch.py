@@ -12,7 +12,7 @@ from scheduler_service.storage import jobs, ledger, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
-BATCH = 500
+BATCH = 2000
 
 log = structlog.get_logger(__name__)
 
