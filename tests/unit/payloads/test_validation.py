@@ -1,0 +1,178 @@
+"""What each kind of payload accepts and refuses, and where it says that the fault is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from scheduler_service.payloads import registry
+from scheduler_service.payloads.registry import AnyPayload
+from scheduler_service.sandbox.spec import Program, PythonCode, Script
+
+KIB = 1024
+
+
+class Holder(BaseModel):
+    payload: AnyPayload
+
+
+def python(code: str, **more: Any) -> dict[str, Any]:
+    return {"type": "python_code", "code": code, **more}
+
+
+def shell(script: str) -> dict[str, Any]:
+    return {"type": "shell_script", "script": script}
+
+
+def program(*argv: Any, **more: Any) -> dict[str, Any]:
+    return {"type": "program", "argv": list(argv), **more}
+
+
+def crunch(operation: str, **parameters: Any) -> dict[str, Any]:
+    return {"type": "number_crunching", "operation": operation, **parameters}
+
+
+GOOD = [
+    python("print('hi')"),
+    python("x = 1" + "\n" * (256 * KIB - 5)),
+    python("print 'an older grammar'", environment="python2"),
+    python("-" * 10_000 + "1"),
+    python("1" + "+1" * 8_000),
+    python(r"print('\d')"),
+    python("x = (" + " " * 16 * KIB),
+    shell("echo hi"),
+    shell("#!/usr/bin/env python3\nprint('hi')"),
+    shell("ü" * (128 * KIB)),
+    program("true"),
+    program("grep", "", "file"),
+    program("cat", stdin="ü" * (128 * KIB)),
+    program("x" * (128 * KIB - 1)),
+    program(*["x"] * 1024),
+    crunch("fibonacci", n=0),
+    crunch("fibonacci", n=1_000_000),
+    crunch("factorial", n=50_000),
+    crunch("prime_numbers", limit=0),
+    crunch("prime_numbers", limit=100_000_000),
+    crunch("matrix_multiplication", size=3000),
+    crunch("matrix_multiplication", size=1, seed=2**63 - 1),
+    crunch("monte_carlo_pi", samples=1_000_000_000, seed=1),
+    crunch("statistics", size=10_000_000, seed=1),
+    crunch("statistics", values=[1, 2.5, -1e150]),
+    crunch("statistics", size=None, values=[1]),
+    crunch("eigenvalues", size=2000),
+]
+
+BAD: list[tuple[Any, str, str]] = [
+    (None, "payload", "object"),
+    ("python_code", "payload", "object"),
+    ([], "payload", "object"),
+    ({}, "payload.type", "required"),
+    ({"type": "cobol"}, "payload.type", "one of number_crunching, program, python_code, shell_script"),
+    ({"type": ["program"]}, "payload.type", "one of"),
+    ({"type": "python_code"}, "payload.code", "required"),
+    (python(""), "payload.code", "nothing to run"),
+    (python(" \n\t"), "payload.code", "nothing to run"),
+    (python("x = '\0'"), "payload.code", "NUL"),
+    (python("x = '\ud800'"), "payload.code", "surrogate"),
+    (python("x" * (256 * KIB + 1)), "payload.code", "262144"),
+    (python("ü" * (128 * KIB) + "x"), "payload.code", "262144"),
+    (python("x = 1\nif x\n  pass"), "payload.code", "syntax error in line 2"),
+    (python("print 'an older grammar'"), "payload.code", "syntax error in line 1"),
+    (python("(" * 300 + ")" * 300), "payload.code", "too many nested parentheses"),
+    (python("1", environment=""), "payload.environment", "pattern"),
+    (python("1", environment="../bin"), "payload.environment", "pattern"),
+    (python("1", language="python"), "payload.language", "not permitted"),
+    (python(1), "payload.code", "string"),  # type: ignore[arg-type]
+    (shell(""), "payload.script", "nothing to run"),
+    (shell("echo \0"), "payload.script", "NUL"),
+    (shell("echo \udfff"), "payload.script", "surrogate"),
+    (shell("x" * (256 * KIB + 1)), "payload.script", "262144"),
+    ({"type": "shell_script"}, "payload.script", "required"),
+    (program(), "payload.argv", "at least 1 item"),
+    (program(""), "payload.argv", "cannot be blank"),
+    (program("echo", 1), "payload.argv.1", "string"),
+    (program("echo", "a\0b"), "payload.argv.1", "NUL"),
+    (program("echo", "\ud800"), "payload.argv.1", "surrogate"),
+    (program("x" * 128 * KIB), "payload.argv", "131072"),
+    (program(*["x"] * 1025), "payload.argv", "at most 1024 items"),
+    (program("cat", stdin="x" * (256 * KIB + 1)), "payload.stdin", "262144"),
+    (program("cat", stdin="\0"), "payload.stdin", "NUL"),
+    ({"type": "program", "argv": "ls -l"}, "payload.argv", "list"),
+    ({"type": "number_crunching"}, "payload.operation", "required"),
+    (crunch("square_root"), "payload.operation", "one of eigenvalues, factorial"),
+    (crunch("fibonacci"), "payload.n", "required"),
+    (crunch("fibonacci", n=-1), "payload.n", "greater than or equal to 0"),
+    (crunch("fibonacci", n=1_000_001), "payload.n", "less than or equal to 1000000"),
+    (crunch("fibonacci", n=10**400), "payload.n", "less than or equal to 1000000"),
+    (crunch("fibonacci", n=1.5), "payload.n", "integer"),
+    (crunch("fibonacci", n="10"), "payload.n", "integer"),
+    (crunch("fibonacci", n=True), "payload.n", "integer"),
+    (crunch("fibonacci", n=1, m=2), "payload.m", "not permitted"),
+    (crunch("factorial", n=50_001), "payload.n", "less than or equal to 50000"),
+    (crunch("prime_numbers", limit=100_000_001), "payload.limit", "less than or equal to 100000000"),
+    (crunch("prime_numbers", limit=float("nan")), "payload.limit", "integer"),
+    (crunch("matrix_multiplication", size=0), "payload.size", "greater than or equal to 1"),
+    (crunch("matrix_multiplication", size=3001), "payload.size", "less than or equal to 3000"),
+    (crunch("matrix_multiplication", size=2, seed=-1), "payload.seed", "greater than or equal to 0"),
+    (crunch("matrix_multiplication", size=2, seed=2**63), "payload.seed", "less than or equal to"),
+    (crunch("monte_carlo_pi", samples=1_000_000_001), "payload.samples", "less than or equal to 1000000000"),
+    (crunch("statistics"), "payload.size", "either size"),
+    (crunch("statistics", size=1, values=[1.0]), "payload.size", "either size"),
+    (crunch("statistics", size=10_000_001), "payload.size", "less than or equal to 10000000"),
+    (crunch("statistics", values=[]), "payload.values", "at least 1 item"),
+    (crunch("statistics", values=[0.0] * 100_001), "payload.values", "at most 100000 items"),
+    (crunch("statistics", values=[1, float("inf")]), "payload.values.1", "finite"),
+    (crunch("statistics", values=[1e151]), "payload.values.0", "less than or equal to"),
+    (crunch("statistics", values=["1"]), "payload.values.0", "number"),
+    (crunch("eigenvalues", size=2001), "payload.size", "less than or equal to 2000"),
+]
+
+
+@pytest.mark.parametrize("given", GOOD, ids=lambda given: repr(given)[:60])
+def test_is_accepted_and_comes_back_as_it_was_given(given: dict[str, Any]) -> None:
+    dumped = Holder(payload=given).model_dump(mode="json")["payload"]
+    assert {name: dumped[name] for name in given} == given
+    assert Holder(payload=dumped).payload == Holder(payload=given).payload
+
+
+@pytest.mark.parametrize(("given", "where", "why"), BAD, ids=lambda value: repr(value)[:40])
+def test_is_refused_at_the_field_that_is_wrong(given: Any, where: str, why: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Holder(payload=given)
+    problems = [(".".join(map(str, problem["loc"])), problem["msg"]) for problem in refused.value.errors()]
+    assert [place for place, _ in problems] == [where]
+    assert why in problems[0][1]
+
+
+def test_every_problem_of_a_payload_is_told_at_once() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Holder(payload=crunch("matrix_multiplication", size=0, seed=-1, colour="red"))
+    assert [problem["loc"][-1] for problem in refused.value.errors()] == ["size", "seed", "colour"]
+
+
+def test_a_long_code_is_not_parsed_here() -> None:
+    # Parsing this takes a minute and 18 GB of memory.
+    payload = Holder(payload=python("import a" + ".a" * (100 * KIB)))
+    assert isinstance(payload.payload.command(), PythonCode)
+
+
+def test_json_is_validated_as_well_as_objects() -> None:
+    payload = Holder.model_validate_json('{"payload": {"type": "program", "argv": ["true"]}}').payload
+    assert payload == registry.adapter().validate_python(program("true"))
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        (python("1"), PythonCode("1", "default")),
+        (python("1", environment="science"), PythonCode("1", "science")),
+        (shell("echo"), Script("echo")),
+        (program("cat", "-", stdin="ü"), Program(("cat", "-"), "ü".encode())),
+    ],
+)
+def test_gives_the_command_for_the_sandbox(given: dict[str, Any], command: object) -> None:
+    payload = registry.adapter().validate_python(given)
+    assert payload.command() == command
+    assert payload.result("whatever it wrote") is None
