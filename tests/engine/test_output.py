@@ -72,10 +72,12 @@ async def test_bytes_that_are_no_text_are_replaced(database: Database, attempted
 async def test_a_lost_lease_gives_the_attempt_up_and_keeps_nothing(database: Database, attempted: Attempted) -> None:
     async with database.write() as connection:
         await connection.execute(update(run_table).values(worker_id="somebody-else"))
+    output = Output(database, attempted)
+    await output.__aenter__()
+    await output.take(b"late")
+    await asyncio.wait_for(attempted.wait(), 10)
     with pytest.raises(LeaseLostError):
-        async with Output(database, attempted) as output:
-            await output.take(b"late")
-            await asyncio.wait_for(attempted.wait(), 10)
+        await output.__aexit__(None, None, None)
     assert attempted.is_given_up
     assert await log_of(database, attempted) == b""
 

@@ -15,10 +15,13 @@ from scheduler_service.storage.database import Database
 
 
 async def test_a_write_is_rolled_back_by_an_exception(database: Database) -> None:
-    with pytest.raises(RuntimeError):
+    async def fail_after_a_write() -> None:
         async with database.write() as connection:
             await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail_after_a_write()
     async with database.read() as connection:
         assert await workers.living(connection) == []
 

@@ -200,7 +200,8 @@ class TestClaim:
         async with database.write() as connection:
             assert await transitions.claim(connection, run.id, 0, OTHER, LATER) is None
 
-    async def test_keeps_to_the_places_of_the_job(self, database: Database, job: Job) -> None:
+    @pytest.mark.usefixtures("job")
+    async def test_keeps_to_the_places_of_the_job(self, database: Database) -> None:
         limited = await add_job(database, overlap_policy="queue", max_concurrency=2)
         taken = []
         for _ in range(3):
@@ -209,7 +210,8 @@ class TestClaim:
                 taken.append(await transitions.claim(connection, run.id, 0, ME, LATER) is not None)
         assert taken == [True, True, False]
 
-    async def test_gives_a_place_back_at_the_end(self, database: Database, job: Job) -> None:
+    @pytest.mark.usefixtures("job")
+    async def test_gives_a_place_back_at_the_end(self, database: Database) -> None:
         limited = await add_job(database, overlap_policy="queue", max_concurrency=1)
         first, second = await put(database, limited), await put(database, limited)
         async with database.write() as connection:
@@ -291,7 +293,8 @@ class TestRescue:
         after = await find(database, run)
         assert (after.status, after.reason) == (RunStatus.CANCELLED, Reason.JOB_DELETED)
 
-    async def test_a_worker_that_beat_meanwhile_is_not_declared_dead(self, database: Database, job: Job) -> None:
+    @pytest.mark.usefixtures("job")
+    async def test_a_worker_that_beat_meanwhile_is_not_declared_dead(self, database: Database) -> None:
         async with database.write() as connection:
             seen = await _worker(connection, ME)
             assert await workers.beat(connection, ME, state=seen.state, busy=0, now=LATER)
