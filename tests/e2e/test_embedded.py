@@ -1,0 +1,107 @@
+"""The embedded setting as its users have it: a real process, real time, real kills."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import statistics
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.commands import Service, up, wait_until
+
+NEVER = "2099-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with up(tmp_path) as service:
+        yield service
+
+
+def create(service: Service, schedule_expr: str, script: str, **changes: Any) -> int:
+    """Create a shell job and give its id."""
+    payload = {"type": "shell_script", "script": script}
+    definition = {"name": "a job", "schedule_expr": schedule_expr, "payload": payload, **changes}
+    return int(service.shell.read("jobs", "create", "--file", "-", input=json.dumps(definition))["id"])
+
+
+def runs_of(service: Service, job_id: int) -> list[dict[str, Any]]:
+    """Give all runs of a job by instant."""
+    runs = service.shell.read("runs", "list", "--job", job_id, "--size", 200)["runs"]
+    return sorted(runs, key=lambda run: str(run["scheduled_for"]))
+
+
+def test_a_minute_of_schedules(service: Service) -> None:
+    """Cron at the minute, twelve times a 5 s interval, a one-off once: on time, and each instant once."""
+    began = datetime.now(UTC)
+    minutely = create(service, "* * * * *", "echo minute")
+    often = create(service, "5s", "echo often")
+    once_at = (began + timedelta(seconds=3)).isoformat()
+    once = create(service, once_at, "echo once")
+    wait_until(lambda: len(runs_of(service, often)) >= 12, patience_seconds=90)
+
+    instants = [run["scheduled_for"] for run in runs_of(service, often)][:12]
+    anchor = datetime.fromisoformat(service.shell.read("jobs", "show", often)["created_at"])
+    assert [datetime.fromisoformat(at) for at in instants] == [
+        anchor + timedelta(seconds=5 * number) for number in range(1, 13)
+    ]
+    assert statistics.median(run["lateness_seconds"] or 0 for run in runs_of(service, often)) < 0.25
+
+    wait_until(lambda: runs_of(service, minutely))
+    first = runs_of(service, minutely)[0]
+    assert first["scheduled_for"].endswith(":00Z")
+
+    assert service.shell.read("jobs", "show", once)["status"] == "finished"
+    (only,) = runs_of(service, once)
+    assert (only["status"], only["logs"]) == ("success", "once\n")
+    assert datetime.fromisoformat(only["scheduled_for"]) == datetime.fromisoformat(once_at)
+
+
+def test_after_kill_9_nothing_is_lost_doubled_or_left_running(tmp_path: Path) -> None:
+    with up(tmp_path) as service:
+        interval = create(service, "1s", "echo tick", overlap_policy="allow", misfire_policy="fire_all")
+        slow = create(service, NEVER, '[ "$SCHEDULER_ATTEMPT" = 2 ] || { echo begun; exec sleep 60; }')
+        service.shell.run("jobs", "run", slow)
+        wait_until(lambda: [run for run in runs_of(service, slow) if run["logs"] == "begun\n"])
+        wait_until(lambda: runs_of(service, interval))
+        service.process.kill()
+        service.process.wait()
+    with up(tmp_path) as service:
+        wait_until(lambda: {run["status"] for run in runs_of(service, slow)} == {"success"})
+        known = len(runs_of(service, interval))
+        wait_until(lambda: len(runs_of(service, interval)) > known + 1)
+        service.stop()
+    with closing(sqlite3.connect(tmp_path / "data" / "scheduler.db")) as database:
+        instants = [
+            row[0]
+            for row in database.execute(
+                "SELECT scheduled_for FROM runs WHERE job_id = ? ORDER BY scheduled_for", (interval,)
+            )
+        ]
+        left_running = database.execute("SELECT count(*) FROM runs WHERE status = 'running'").fetchone()[0]
+    second = 1_000_000
+    assert instants == list(range(instants[0], instants[-1] + 1, second)), "a gap, or an instant twice"
+    assert left_running == 0
+
+
+def test_a_job_created_while_the_dispatcher_rests_fires_on_time(service: Service) -> None:
+    at = datetime.now(UTC) + timedelta(seconds=1.5)
+    job = create(service, at.isoformat(), "echo on time")
+    wait_until(lambda: [run for run in runs_of(service, job) if run["status"] == "success"])
+    (run,) = runs_of(service, job)
+    assert datetime.fromisoformat(run["scheduled_for"]) == at
+
+
+def test_every_line_of_the_log_is_json_whatever_jobs_print(service: Service) -> None:
+    forged = r"""printf '{"level": "forged"}\n\033[31mred\n'; echo '"}' >&2; exit 1"""
+    job = create(service, NEVER, forged, name='forged\n{"level": "forged"}', retry_policy={"max_retries": 0})
+    service.shell.run("jobs", "run", job, "--wait")
+    service.stop()
+    lines = [json.loads(line) for line in service.log.splitlines()]
+    assert "attempt_ended" in {line["event"] for line in lines}
+    assert "forged" not in {line["level"] for line in lines}
