@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -63,6 +64,7 @@ class Node:
         slots: int,
         heartbeat_seconds: float,
         worker_dead_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`slots` is how many runs go at once."""
         self._database = database
@@ -72,7 +74,8 @@ class Node:
         self._fence_seconds = worker_dead_seconds * FENCE_SHARE
         self._attempts: dict[Lease, Attempted] = {}
         self._unattended: set[Lease] = set()
-        self._shown_alive_monotonic = time.monotonic()
+        self._monotonic = monotonic
+        self._shown_alive_at = monotonic()
         self.state = WorkerState.ALIVE
         self.id = _new_id()
 
@@ -83,7 +86,7 @@ class Node:
             await workers.register(
                 connection, self.id, host=socket.gethostname(), pid=os.getpid(), slots=self.slots, now=now
             )
-        self._shown_alive_monotonic = time.monotonic()
+        self._shown_alive_at = self._monotonic()
         log.info("worker_registered", worker=self.id, slots=self.slots)
 
     async def beat(self) -> float:
@@ -92,17 +95,17 @@ class Node:
         A node that could not show it for too long, or that was declared dead, stops all that it runs: others are free
         to take it, and two attempts must never overlap.
         """
-        before = time.monotonic()
+        before = self._monotonic()
         try:
             held = await self._exchange()
         except UnavailableError:
-            if time.monotonic() - self._shown_alive_monotonic > self._fence_seconds:
+            if self._monotonic() - self._shown_alive_at > self._fence_seconds:
                 self.give_up_all()
             raise
         if held is None:
             await self._begin_again()
             return self._heartbeat_seconds
-        self._shown_alive_monotonic = before
+        self._shown_alive_at = before
         for lease, reason in held.items():
             if reason is not None and lease in self._attempts:
                 self._attempts[lease].cancel(reason)
