@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert, text
+from tests import servers
+from tests.databases import A_JOB, FakeClock
+from tests.engine.doubles import RecordingBroker
 
 from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.storage import migrations
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.tables import jobs
-from tests import servers
-from tests.databases import A_JOB, FakeClock
-from tests.engine.doubles import RecordingBroker
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 ROWS = (

@@ -1,0 +1,69 @@
+# Everything here works from a fresh checkout with Python 3.11 or newer: `make PYTHON=python3.12 up` names another.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+# For every Python from 3.11 on and every platform; without a header, which would name paths of this machine.
+COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE)
+
+# Compiled once by the install instead of at every start of a process that cannot write there.
+export UV_COMPILE_BYTECODE := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help up test check coverage bench lock clean
+
+help: ## show this list
+	@echo "make …"
+	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+up: $(VENV)/run.stamp ## start everything on http://localhost:8000; Ctrl-C drains and stops
+	@$(BIN)/python scripts/foreground.py $(BIN)/scheduler up
+
+test: $(VENV)/test.stamp ## run every test, with a real PostgreSQL and a real Valkey started for it
+	$(BIN)/pytest -n auto --maxprocesses 8
+
+check: $(VENV)/test.stamp ## format, lint, types, import layers, migrations in step, dependencies audited
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m scripts.check_migrations
+	$(BIN)/python -m scripts.audit requirements.txt
+
+coverage: $(VENV)/test.stamp ## run every test and show the lines and branches that none reaches
+	$(BIN)/pytest -n auto --maxprocesses 8 --cov --cov-report=term-missing:skip-covered
+
+bench: $(VENV)/test.stamp ## run every benchmark; each prints a table and writes a report to benchmarks/results/
+	@for script in benchmarks/*.py; do \
+		echo "$$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit; \
+	done
+
+lock: $(BIN)/uv ## bring the locks in step with pyproject.toml; UPGRADE=--upgrade takes the newest versions
+	$(COMPILE) --output-file requirements.txt
+	$(COMPILE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
+
+clean: ## remove what was installed and cached here; data/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+
+$(VENV)/run.stamp: requirements.txt pyproject.toml | $(BIN)/uv
+	@echo "Installing what runs into $(VENV) …"
+	@$(INSTALL) --require-hashes --requirement requirements.txt
+	@$(INSTALL) --no-deps --editable .
+	@touch $@
+
+$(VENV)/test.stamp: requirements-dev.txt pyproject.toml | $(BIN)/uv
+	@echo "Installing what runs and what tests into $(VENV) …"
+	@$(INSTALL) --require-hashes --requirement requirements-dev.txt
+	@$(INSTALL) --no-deps --editable .
+	@touch $@
+
+# uv installs the rest in seconds; pip installs uv itself, the version and the hashes that the lock names.
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, and $(PYTHON) is " \
+		+ sys.version.split()[0] + "; name another: make PYTHON=python3.12 …")'
+	@echo "Making $(VENV) with $$($(PYTHON) --version) …"
+	@$(PYTHON) -m venv $(VENV)
+	@sed -n '/^uv==/,/# via/p' requirements-dev.txt > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
