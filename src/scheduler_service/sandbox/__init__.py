@@ -3,6 +3,7 @@
 from scheduler_service.sandbox.choice import Choice, create
 from scheduler_service.sandbox.environment import PythonEnvironment
 from scheduler_service.sandbox.plain import PlainSandbox
+from scheduler_service.sandbox.probe import Finding, best_level, probe
 from scheduler_service.sandbox.spec import (
     Cancel,
     Command,
@@ -20,12 +21,14 @@ from scheduler_service.sandbox.spec import (
     Spec,
     Usage,
 )
+from scheduler_service.sandbox.warm import WarmSandbox
 
 __all__ = [
     "Cancel",
     "Choice",
     "Command",
     "End",
+    "Finding",
     "Isolation",
     "Level",
     "Limits",
@@ -40,5 +43,8 @@ __all__ = [
     "Script",
     "Spec",
     "Usage",
+    "WarmSandbox",
+    "best_level",
     "create",
+    "probe",
 ]

@@ -8,20 +8,27 @@ from typing import Literal
 
 from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.plain import PlainSandbox
-from scheduler_service.sandbox.spec import Sandbox
+from scheduler_service.sandbox.probe import best_level, probe
+from scheduler_service.sandbox.spec import Level, Sandbox
+from scheduler_service.sandbox.warm import NETWORK_PORTS, WarmSandbox
 
 Choice = Literal["auto", "strict", "standard", "none"]
 
 
 def create(
-    choice: Choice,  # noqa: ARG001
+    choice: Choice,
     root: Path,
-    slots: int,  # noqa: ARG001
+    slots: int,
     environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,),
     grace_seconds: float = 2.0,
+    network_ports: Sequence[int] = NETWORK_PORTS,
 ) -> Sandbox:
     """Make the sandbox for `slots` commands at once, with its working directories below `root`.
 
-    `auto` takes the best level that the probe finds held here. The sandbox is not started yet.
+    `auto` probes the host, which blocks for a fraction of a second, and takes the best level that holds. The sandbox is
+    not started yet; its `isolation` tells what was chosen.
     """
-    return PlainSandbox(root, grace_seconds, environments)
+    level = best_level(probe(environments[0].python)) if choice == "auto" else Level(choice)
+    if level is Level.NONE:
+        return PlainSandbox(root, grace_seconds, environments)
+    return WarmSandbox(level, root, slots, environments, grace_seconds, network_ports)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+
+from scheduler_service.sandbox.spec import Command, Program
 
 DEFAULT_INTERPRETER = "/bin/bash"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -23,3 +26,12 @@ def interpreter_of(script: str) -> list[str]:
 def job_environment(home: str, env: Mapping[str, str]) -> dict[str, str]:
     """Give the whole environment of a job: four variables of the sandbox and the attempt's own, which win."""
     return {"PATH": PATH, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"} | dict(env)
+
+
+def stdin_of(command: Command) -> int:
+    """Give a descriptor that reads what the command is fed, then end of file."""
+    stdin = os.memfd_create("stdin")
+    with os.fdopen(stdin, "wb", closefd=False) as file:
+        file.write(command.stdin if isinstance(command, Program) else b"")
+    os.lseek(stdin, 0, os.SEEK_SET)
+    return stdin

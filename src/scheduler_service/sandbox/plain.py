@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from scheduler_service.sandbox.command import interpreter_of, job_environment
+from scheduler_service.sandbox.command import interpreter_of, job_environment, stdin_of
 from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.output import OutputPipe
+from scheduler_service.sandbox.running import Running
 from scheduler_service.sandbox.spec import (
     Cancel,
     Command,
@@ -31,7 +32,7 @@ from scheduler_service.sandbox.spec import (
     explain_end,
 )
 from scheduler_service.sandbox.waiting import first_of, until_exit
-from scheduler_service.sandbox.workdir import create_directory, remove_directory, remove_leftovers
+from scheduler_service.sandbox.workdir import create_directory, prepare_root, remove_directory
 
 ISOLATION = Isolation(Level.NONE, ("process_group", "private_directory", "clean_environment"))
 _ENDS = (End.EXITED, End.CANCELLED, End.OUTPUT_LIMIT)
@@ -52,49 +53,37 @@ class PlainSandbox:
         grace_seconds: float = 2.0,
         environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,),
     ) -> None:
+        self.isolation = ISOLATION
         self._root = root.absolute()
         self._grace_seconds = grace_seconds
         self._pythons = {environment.name: environment.python for environment in environments}
-        self._stopped = asyncio.Event()
-        self._runs: set[asyncio.Future[None]] = set()
+        self._running = Running()
 
     async def start(self) -> None:
         """Make `root` and remove what an earlier process has left in it."""
-        self._stopped.clear()
-        await asyncio.to_thread(self._prepare_root)
+        self._running.stopped.clear()
+        await asyncio.to_thread(prepare_root, self._root)
 
     async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
         """Run one command to its end; see `Sandbox.run`."""
-        async with self._counted(), self._private_directory() as directory:
-            output = OutputPipe(spec.limits.output_kb, on_output)
-            try:
-                process = self._spawn(spec, directory, output.write_end)
-                output.close_write_end()
-                return await self._attend(process, spec.limits, output, cancel)
-            except _RejectedError as error:
-                return Outcome(End.REJECTED, ISOLATION, message=str(error))
-            finally:
-                output.close()
+        with self._running.counted():
+            async with self._private_directory() as directory:
+                return await self._run_in(directory, spec, on_output, cancel)
 
     async def stop(self) -> None:
         """Kill what still runs, whose `run` then raises `SandboxError`, and wait until all is tidied up."""
-        self._stopped.set()
-        if self._runs:
-            await asyncio.wait(self._runs)
+        await self._running.stop()
 
-    def _prepare_root(self) -> None:
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        remove_leftovers(self._root)
-
-    @asynccontextmanager
-    async def _counted(self) -> AsyncIterator[None]:
-        done = asyncio.get_running_loop().create_future()
-        self._runs.add(done)
+    async def _run_in(self, directory: Path, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
+        output = OutputPipe(spec.limits.output_kb, on_output)
         try:
-            yield
+            process = self._spawn(spec, directory, output.write_end)
+            output.close_write_end()
+            return await self._attend(process, spec.limits, output, cancel)
+        except _RejectedError as error:
+            return Outcome(End.REJECTED, ISOLATION, message=str(error))
         finally:
-            self._runs.discard(done)
-            done.set_result(None)
+            output.close()
 
     @asynccontextmanager
     async def _private_directory(self) -> AsyncIterator[Path]:
@@ -109,7 +98,7 @@ class PlainSandbox:
 
     def _spawn(self, spec: Spec, directory: Path, output: int) -> subprocess.Popen[bytes]:
         argv = self._argv_of(spec.command, directory)
-        stdin = _stdin_of(spec.command)
+        stdin = stdin_of(spec.command)
         try:
             return subprocess.Popen(  # noqa: S603 (running what the user wrote is what this is for)
                 argv,
@@ -163,7 +152,7 @@ class PlainSandbox:
     async def _first_end(
         self, exited: asyncio.Task[None], pump: asyncio.Task[None], limits: Limits, output: OutputPipe, cancel: Cancel
     ) -> End:
-        events = (exited, cancel.wait(), output.flooded.wait(), self._stopped.wait(), pump)
+        events = (exited, cancel.wait(), output.flooded.wait(), self._running.stopped.wait(), pump)
         first = await first_of(*events, timeout_seconds=limits.wall_seconds)
         if first == _STOPPED:
             raise SandboxError("the sandbox was stopped while the command ran")
@@ -172,14 +161,6 @@ class PlainSandbox:
 
 class _RejectedError(Exception):
     """The command is at fault; trying again would not help."""
-
-
-def _stdin_of(command: Command) -> int:
-    stdin = os.memfd_create("stdin")
-    with os.fdopen(stdin, "wb", closefd=False) as file:
-        file.write(command.stdin if isinstance(command, Program) else b"")
-    os.lseek(stdin, 0, os.SEEK_SET)
-    return stdin
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

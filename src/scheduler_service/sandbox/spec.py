@@ -147,6 +147,11 @@ class Sandbox(Protocol):
     The job's processes are all dead and its directory is gone when `run` returns or raises, also when it is cancelled.
     """
 
+    @property
+    def isolation(self) -> Isolation:
+        """The level and the layers that every run has."""
+        ...
+
     async def start(self) -> None:
         """Get ready (fork what is kept warm); idempotent."""
         ...

@@ -42,8 +42,10 @@ def remove_directory(path: Path) -> None:
         os.close(parent)
 
 
-def remove_leftovers(root: Path) -> None:
-    """Remove the directories of runs that an earlier process, killed in the middle, has left below `root`."""
+def prepare_root(root: Path, mode: int = 0o700) -> None:
+    """Make `root`, and remove from it the directories of runs that an earlier process, killed in the middle, left."""
+    root.mkdir(mode=mode, parents=True, exist_ok=True)
+    root.chmod(mode)
     for path in root.glob(f"{PREFIX}*"):
         remove_directory(path)
 

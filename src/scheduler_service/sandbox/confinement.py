@@ -1,0 +1,118 @@
+"""Shutting a process in: the steps between the fork of a job and its first own instruction, in their order."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scheduler_service.sandbox import landlock, seccomp
+from scheduler_service.sandbox.identity import become_user, enter_user_namespace
+from scheduler_service.sandbox.layers import Layer
+from scheduler_service.sandbox.limits import limit_resources, measure_footing
+from scheduler_service.sandbox.protocol import Order
+from scheduler_service.sandbox.root import DEVICES, HOME, PROGRAMS, SETTINGS, SHARED_MEMORY, python_paths
+from scheduler_service.sandbox.syscalls import (
+    CLONE_NEWNET,
+    Prctl,
+    close_descriptors_but,
+    drop_capabilities,
+    enter_namespace,
+    prctl,
+)
+
+_READABLE = (
+    "/proc/cpuinfo",
+    "/proc/filesystems",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/self",
+    "/proc/stat",
+    "/proc/sys/kernel",
+    "/proc/uptime",
+    "/proc/version",
+    "/sys/devices/system/cpu",
+)
+_DEVICE_PATHS = tuple(f"/dev/{name}" for name in DEVICES)
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """What is decided before a job is known: the layers, the job's user, and what a networked job may connect to."""
+
+    layers: frozenset[Layer]
+    uid: int
+    ports: tuple[int, ...]
+    empty_network: int | None
+    existing_tasks: int
+
+    def filter_for(self, *, network: bool) -> bytes:
+        """Write the system call filter of a job with or without network."""
+        inet = (socket.AF_INET, socket.AF_INET6) if network else ()
+        # A job with a file system and network of its own finds only its own sockets.
+        alone = Layer.MOUNT_NAMESPACE in self.layers and (not network or landlock.abi() >= landlock.SCOPE_ABI)
+        policy = seccomp.Policy(
+            families=(*inet, *((socket.AF_UNIX,) if alone else ())),
+            namespaced=Layer.PID_NAMESPACE in self.layers,
+            shared_ids=not self.layers & {Layer.OWN_USER, Layer.MOUNT_NAMESPACE},
+        )
+        return seccomp.assemble(policy)
+
+
+class Cell:
+    """The confinement of one job: prepared while there is time, closed when its order is there."""
+
+    def __init__(self, confinement: Confinement) -> None:
+        self._given = confinement
+        self._layers = confinement.layers
+        self._footing = measure_footing()
+        self._rules = self._write_rules() if Layer.LANDLOCK in self._layers else None
+
+    def close(self, order: Order, directory: str, kept: int) -> None:
+        """Confine this process to `order`, for good; raises OSError if one layer fails, and then nothing may run.
+
+        Of the descriptors, only standard input, output and error stay open, and `kept`.
+
+        The order of the steps matters: what needs a descriptor or a right comes before they are given up; a change of
+        user clears the parent-death signal; and the filter comes last, for it denies what the steps before it need.
+        """
+        steps: tuple[tuple[Layer, Callable[[], object]], ...] = (
+            (Layer.NETWORK_NAMESPACE, lambda: self._leave_network(order)),
+            (Layer.RESOURCE_LIMITS, lambda: limit_resources(order, self._footing, self._given.existing_tasks)),
+            (Layer.OWN_USER, lambda: become_user(self._given.uid)),
+            (Layer.USER_NAMESPACE, enter_user_namespace),
+            (Layer.NO_NEW_PRIVILEGES, lambda: prctl(Prctl.SET_NO_NEW_PRIVS, 1)),
+            (Layer.REAPER, lambda: prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)),
+            (Layer.LANDLOCK, lambda: self._enforce_rules(order, directory)),
+            (Layer.DESCRIPTORS, lambda: close_descriptors_but(kept)),
+            (Layer.CAPABILITIES, drop_capabilities),
+            (Layer.SECCOMP, lambda: seccomp.enforce(self._given.filter_for(network=order.network))),
+        )
+        for layer, step in steps:
+            if layer in self._layers:
+                step()
+
+    def _leave_network(self, order: Order) -> None:
+        if not order.network and self._given.empty_network is not None:
+            enter_namespace(self._given.empty_network, CLONE_NEWNET)
+
+    def _write_rules(self) -> landlock.Ruleset:
+        rules = landlock.Ruleset()
+        if Layer.MOUNT_NAMESPACE in self._layers:
+            rules.allow(["/"], landlock.READ)
+            rules.allow_everything_below(HOME)
+        else:
+            rules.allow([*PROGRAMS, *python_paths(), *(f"/etc/{name}" for name in SETTINGS), *_READABLE], landlock.READ)
+        rules.allow(_DEVICE_PATHS, landlock.WRITE_DEVICE)
+        rules.allow_everything_below(SHARED_MEMORY)
+        return rules
+
+    def _enforce_rules(self, order: Order, directory: str) -> None:
+        if self._rules is None:
+            return
+        if directory != HOME:
+            self._rules.allow_everything_below(directory)
+        if order.network:
+            self._rules.allow_connecting_to(self._given.ports)
+        self._rules.enforce()

@@ -1,0 +1,64 @@
+"""Who a job is: a user of its own where the service is root, otherwise the service's own user without any rights."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from scheduler_service.sandbox.syscalls import CLONE_NEWUSER, unshare
+
+FIRST_UID, LAST_UID = 60578, 61183
+"""The range that neither Debian's policy nor systemd's (UIDS-GIDS.md) gives to anybody."""
+
+
+class UidPool:
+    """Hands out user ids so that no two runs on this host, of whatever service process, have the same at once.
+
+    A claim is an abstract socket: the kernel keeps the name unique, and frees it with whoever held it.
+    """
+
+    def __init__(self) -> None:
+        self._claims: dict[int, socket.socket] = {}
+
+    def take(self) -> int:
+        """Claim a free user id; raises OSError when there is none."""
+        for uid in range(FIRST_UID, LAST_UID + 1):
+            if uid not in self._claims and (claim := _claim(uid)) is not None:
+                self._claims[uid] = claim
+                return uid
+        raise OSError(f"all user ids from {FIRST_UID} to {LAST_UID} are taken by running jobs")
+
+    def give_back(self, uid: int) -> None:
+        """Free a user id that has no process left."""
+        self._claims.pop(uid).close()
+
+    def close(self) -> None:
+        """Free all."""
+        for uid in list(self._claims):
+            self.give_back(uid)
+
+
+def become_user(uid: int) -> None:
+    """Turn from root into the user (and group) `uid`, for good."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def enter_user_namespace() -> None:
+    """Go into a new user namespace as the same user: with rights over nothing outside, and processes counted anew."""
+    uid, gid = os.geteuid(), os.getegid()
+    unshare(CLONE_NEWUSER)
+    for file, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        with open(f"/proc/self/{file}", "w", encoding="ascii") as handle:  # noqa: PTH123 (one write(2), as required)
+            handle.write(text)
+
+
+def _claim(uid: int) -> socket.socket | None:
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0scheduler-service-job-{uid}")
+    except OSError:
+        claim.close()
+        return None
+    return claim

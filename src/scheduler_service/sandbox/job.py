@@ -1,0 +1,92 @@
+"""The job's own process, from its fork to the first instruction of the user's code."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import shutil
+import signal
+import socket
+from pathlib import Path
+from typing import NoReturn
+
+from scheduler_service.sandbox.command import interpreter_of, job_environment
+from scheduler_service.sandbox.confinement import Cell, Confinement
+from scheduler_service.sandbox.protocol import Order, pack, parse_order, receive
+from scheduler_service.sandbox.python_code import FILE, prepare_interpreter, run_python
+from scheduler_service.sandbox.root import HOME
+
+SCRIPT_FILE = "job"
+STARVED = 1
+_USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.E2BIG, errno.EISDIR, errno.ELOOP)
+
+
+def become_job(channel: socket.socket, confinement: Confinement, note: mmap.mmap, *, python: bool) -> NoReturn:
+    """Wait on `channel` for an order, then run it in this process, confined.
+
+    `python` says that the order will be for Python code, which can be prepared for. Whatever goes wrong before the
+    user's code is said on the channel, which is closed when the user's code begins.
+    `note` is memory shared with the warden, where a Python job leaves `STARVED` if it died of a MemoryError.
+    """
+    code = 1
+    try:
+        os.setsid()
+        cell = Cell(confinement)
+        if python:
+            prepare_interpreter()
+        body, (output, *stdin) = receive(channel)
+        order = parse_order(body)
+        directory = order.directory or HOME
+        _take_stdio(output, *stdin)
+        os.chdir(directory)
+        cell.close(order, directory, channel.fileno())
+    except BaseException as error:  # noqa: BLE001 (nothing may go on from here)
+        _say(channel, "failure", f"{type(error).__name__}: {error}")
+        os._exit(code)
+    try:
+        code = _start(order, job_environment(directory, order.env), channel, note)
+    except (OSError, ValueError) as error:
+        mistake = isinstance(error, ValueError) or error.errno in _USERS_MISTAKES
+        _say(channel, "rejection" if mistake else "failure", _describe(error))
+    finally:
+        os._exit(code)
+
+
+def _take_stdio(output: int, stdin: int | None = None) -> None:
+    source = os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin
+    for descriptor, place in ((source, 0), (output, 1), (output, 2)):
+        os.dup2(descriptor, place)
+
+
+def _start(order: Order, environment: dict[str, str], channel: socket.socket, note: mmap.mmap) -> int:
+    if order.kind == "python":
+        Path(FILE).write_text(order.text, encoding="utf-8")
+        channel.close()
+        code, starved = run_python(order.text, environment)
+        note[0] = STARVED if starved else 0
+        return code
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and an ignored signal stays so
+        signal.signal(number, signal.SIG_DFL)
+    argv = _argv_of(order)
+    program = shutil.which(argv[0], path=environment["PATH"])
+    if program is None:
+        raise FileNotFoundError(errno.ENOENT, "there is no such program", argv[0])
+    return os.execve(program, argv, environment)  # noqa: S606 (no shell is wanted)
+
+
+def _argv_of(order: Order) -> list[str]:
+    if order.kind == "program":
+        return list(order.argv)
+    Path(SCRIPT_FILE).write_text(order.text, encoding="utf-8")
+    return [*interpreter_of(order.text), str(Path.cwd() / SCRIPT_FILE)]
+
+
+def _say(channel: socket.socket, word: str, text: str) -> None:
+    channel.sendall(pack({word: text}))
+
+
+def _describe(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
+    return f"the command cannot be started: {error}"

@@ -1,0 +1,79 @@
+"""Ending every process of a run, whatever it does against it, and reaping them all."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from contextlib import suppress
+
+from scheduler_service.sandbox.census import children_of, descendants
+from scheduler_service.sandbox.identity import become_user
+from scheduler_service.sandbox.layers import Layer
+
+_PAUSE_SECONDS = 0.001
+
+
+def kill_all(layers: frozenset[Layer], uid: int) -> None:
+    """Kill all processes of the run that this process (its warden) watches over, and wait until they are gone.
+
+    In a PID namespace, or under a user of their own, one kill(2) reaches all at the same instant; a process that forks
+    meanwhile fails to. Otherwise the tree is walked until nothing is left, each process losing its right to fork first.
+    """
+    if Layer.PID_NAMESPACE in layers:
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+    elif Layer.OWN_USER in layers:
+        _kill_user(uid)
+    else:
+        _kill_tree()
+    while reap() is not None:
+        pass
+
+
+def kill_children(spared: frozenset[int]) -> bool:
+    """Kill and reap the children of this process but for `spared`; says whether there were any.
+
+    What they leave become our children in turn, so call again until there are none.
+    """
+    strangers = [pid for pid in children_of(os.getpid()) if pid not in spared]
+    for pid in strangers:
+        _disarm_and_kill(pid)
+    for pid in strangers:
+        os.waitpid(pid, 0)
+    return bool(strangers)
+
+
+def reap(options: int = 0) -> tuple[int, int] | None:
+    """Wait for any child: its pid and status, `(0, 0)` if none has ended with WNOHANG, None if there is none."""
+    try:
+        return os.waitpid(-1, options)
+    except ChildProcessError:
+        return None
+
+
+def _kill_user(uid: int) -> None:
+    killer = os.fork()
+    if killer == 0:
+        try:
+            become_user(uid)
+            with suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)  # spares only the caller
+        finally:
+            os._exit(0)
+    os.waitpid(killer, 0)
+
+
+def _kill_tree() -> None:
+    while (ended := reap(os.WNOHANG)) is not None:
+        if ended == (0, 0):
+            for pid in descendants(os.getpid()):
+                _disarm_and_kill(pid)
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _disarm_and_kill(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        resource.prlimit(pid, resource.RLIMIT_NPROC, (0, 0))
+        os.kill(pid, signal.SIGKILL)

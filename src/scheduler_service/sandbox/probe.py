@@ -1,0 +1,69 @@
+"""What containment this host can hold: found out by doing, not by reading version numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scheduler_service.sandbox.spec import Level, SandboxError
+from scheduler_service.sandbox.zygote_process import ZYGOTE_ENVIRONMENT, bootstrap
+
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Whether one promise of `levels` holds here; if not, `why` says what happened and `remedy` what to do about it."""
+
+    levels: tuple[Level, ...]
+    promise: str
+    held: bool
+    why: str = ""
+    remedy: str = ""
+
+
+def probe(python: Path = Path(sys.executable)) -> list[Finding]:
+    """Try every promise with the interpreter that is to serve; takes a fraction of a second and leaves nothing.
+
+    Raises `SandboxError` if not even the trial can be made.
+    """
+    ours, theirs = os.pipe()
+    with os.fdopen(ours, encoding="utf-8") as report:
+        try:
+            process = subprocess.run(  # noqa: S603 (the operator's own interpreter)
+                [str(python), "-I", "-X", "utf8", "-c", bootstrap("trials"), str(theirs)],
+                pass_fds=[theirs],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                env=ZYGOTE_ENVIRONMENT,
+                timeout=_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise SandboxError(f"the sandbox cannot be probed: {error}") from error
+        finally:
+            os.close(theirs)
+        written = report.read()
+    if process.returncode:
+        raise SandboxError(f"the sandbox cannot be probed: {process.stderr.decode(errors='replace').strip()}")
+    return [_find(*result) for result in json.loads(written)]
+
+
+def best_level(findings: Sequence[Finding]) -> Level:
+    """Give the best level all of whose promises hold; `none` always does."""
+    broken = {level for finding in findings if not finding.held for level in finding.levels}
+    return next(level for level in Level if level not in broken)
+
+
+def _find(levels: Sequence[str], promise: str, why: str | None, remedy: str) -> Finding:
+    named = tuple(Level(level) for level in levels)
+    if why is None:
+        return Finding(named, promise, held=True)
+    return Finding(named, promise, held=False, why=why, remedy=remedy)

@@ -1,0 +1,151 @@
+"""The file system that a job sees at level `strict`: read-only, and of the host only what programs need to run."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from scheduler_service.sandbox.syscalls import Mount, invoke, mount, unmount
+
+HOME = "/job"
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 (where shm_open(3) looks)
+HOSTNAME = "job"
+PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix")
+SETTINGS = (
+    "alternatives",
+    "ca-certificates",
+    "fonts",
+    "gai.conf",
+    "host.conf",
+    "inputrc",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "locale.alias",
+    "localtime",
+    "magic",
+    "mime.types",
+    "nsswitch.conf",
+    "os-release",
+    "pki",
+    "profile",
+    "protocols",
+    "resolv.conf",
+    "services",
+    "ssl",
+    "terminfo",
+    "timezone",
+)
+DEVICES = ("null", "zero", "full", "random", "urandom")
+_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
+_ATTR_RDONLY, _ATTR_NOSUID = 0x1, 0x2
+_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 (programs that ignore TMPDIR get the same private place)
+_LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+
+
+def python_paths() -> list[str]:
+    """Give the directories that this interpreter and its packages live in, real paths and all that lead there."""
+    prefixes = (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
+    return sorted({path for prefix in prefixes for path in (prefix, os.path.realpath(prefix))})
+
+
+def enter_new_root(mountpoint: str, uids: Sequence[int]) -> None:
+    """Make the job's root on top of `mountpoint` and move into it; the mount namespace must already be our own.
+
+    What mounts a run adds (see `mount_private`), it adds to a copy of this namespace.
+    """
+    mount("none", "/", None, Mount.REC | Mount.PRIVATE)
+    mount("tmpfs", mountpoint, "tmpfs", Mount.NOSUID | Mount.NODEV, "size=1m,mode=0755")
+    new = Path(mountpoint)
+    _show(new, [*PROGRAMS, *_outermost(python_paths())])
+    for path in (*(f"/etc/{name}" for name in SETTINGS), *(f"/dev/{name}" for name in DEVICES)):
+        _bind(path, _inside(new, path))  # links resolved: where they lead may not be shown
+    for directory in (HOME, SHARED_MEMORY, "/proc", "/run", "/var"):
+        _inside(new, directory).mkdir(parents=True, exist_ok=True)
+    for link in _TEMPORARY:
+        _inside(new, link).symlink_to(HOME)
+    for name, target in _LINKS.items():
+        _inside(new, f"/dev/{name}").symlink_to(target)
+    _name_users(new, uids)
+    mount("proc", str(_inside(new, "/proc")), "proc", Mount.NOSUID | Mount.NODEV)
+    os.chdir(mountpoint)
+    invoke("pivot_root", b".", b".")
+    unmount(".")
+    os.chdir("/")
+    _make_read_only("/")
+
+
+def mount_private(uid: int) -> None:
+    """Give the run its own place to write: gone, whatever it holds, when the last process of the run is."""
+    for place in (HOME, SHARED_MEMORY):
+        mount("tmpfs", place, "tmpfs", Mount.NOSUID | Mount.NODEV, f"size=4k,mode=0700,uid={uid},gid={uid}")
+
+
+def resize_private(disk_mb: int) -> None:
+    """Let the run write `disk_mb` of files, and as much again of shared memory."""
+    for place in (HOME, SHARED_MEMORY):
+        options = f"size={disk_mb}m,nr_inodes={_inodes(disk_mb)}"
+        mount("tmpfs", place, None, Mount.REMOUNT | Mount.NOSUID | Mount.NODEV, options)
+
+
+def mount_proc() -> None:
+    """Show the processes of our PID namespace, and no others, in /proc."""
+    mount("proc", "/proc", "proc", Mount.NOSUID | Mount.NODEV)
+
+
+def _inodes(disk_mb: int) -> int:
+    return 1024 + 256 * disk_mb  # an empty file costs the kernel about 1 kB of memory that `size` does not count
+
+
+def _show(new: Path, paths: Iterable[str]) -> None:
+    for path in paths:
+        target = _inside(new, path)
+        if not os.path.islink(path):
+            _bind(path, target)
+        elif not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(os.readlink(path))
+
+
+def _bind(source: str, target: Path) -> None:
+    if os.path.isdir(source):
+        target.mkdir(parents=True, exist_ok=True)
+    elif os.path.exists(source):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    else:
+        return
+    mount(source, str(target), None, Mount.BIND | Mount.REC)
+
+
+def _outermost(paths: Iterable[str]) -> list[str]:
+    """Leave out what lies below a directory that is shown anyway; a mount there would hide parts of it."""
+    shown = [os.path.realpath(path) for path in PROGRAMS]
+    kept: list[str] = []
+    for path in paths:
+        if not any(Path(path).is_relative_to(other) for other in (*shown, *kept)):
+            kept.append(path)
+    return kept
+
+
+def _inside(new: Path, path: str) -> Path:
+    return new / path.lstrip("/")
+
+
+def _name_users(new: Path, uids: Iterable[int]) -> None:
+    """Let programs that look up their user find one, and none of the host's."""
+    users = "".join(f"job{uid}:x:{uid}:{uid}::{HOME}:/bin/bash\n" for uid in uids)
+    groups = "".join(f"job{uid}:x:{uid}:\n" for uid in uids)
+    (new / "etc/passwd").write_text(f"root:x:0:0::/:/usr/sbin/nologin\n{users}")
+    (new / "etc/group").write_text(f"root:x:0:\n{groups}")
+    (new / "etc/hosts").write_text(f"127.0.0.1 localhost {HOSTNAME}\n::1 localhost\n")
+
+
+def _make_read_only(path: str) -> None:
+    attributes = struct.pack("=QQQQ", _ATTR_RDONLY | _ATTR_NOSUID, 0, 0, 0)
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    invoke("mount_setattr", _AT_FDCWD, path.encode(), _AT_RECURSIVE, buffer, len(attributes))

@@ -1,0 +1,182 @@
+"""Which system calls a job must do without, and why. Data for `seccomp`; numbers for x86_64 and aarch64.
+
+A number of -1 means that the processor's kernel has no such call.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from enum import StrEnum
+
+NEWEST = 462
+"""mseal(2) of Linux 6.10, the newest call that was reviewed; from 424 on all processors share the numbers."""
+
+ARCHITECTURES = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
+"""AUDIT_ARCH_…: a call made for another processor (32-bit code, say) has other numbers, so it is refused as a whole."""
+
+Numbers = tuple[int, int]
+
+FOR_ADMINISTRATORS: dict[str, Numbers] = {
+    "reboot": (169, 142),
+    "kexec_load": (246, 104),
+    "kexec_file_load": (320, 294),
+    "create_module": (174, -1),
+    "init_module": (175, 105),
+    "finit_module": (313, 273),
+    "delete_module": (176, 106),
+    "swapon": (167, 224),
+    "swapoff": (168, 225),
+    "acct": (163, 89),
+    "settimeofday": (164, 170),
+    "clock_settime": (227, 112),
+    "clock_adjtime": (305, 266),
+    "adjtimex": (159, 171),
+    "sethostname": (170, 161),
+    "setdomainname": (171, 162),
+    "syslog": (103, 116),
+    "quotactl": (179, 60),
+    "quotactl_fd": (443, 443),
+    "iopl": (172, -1),
+    "ioperm": (173, -1),
+    "vhangup": (153, 58),
+    "nfsservctl": (180, 42),
+    "lookup_dcookie": (212, 18),
+    "_sysctl": (156, -1),
+    "uselib": (134, -1),
+    "ustat": (136, -1),
+    "sysfs": (139, -1),
+    "modify_ldt": (154, -1),
+}
+OF_NAMESPACES_AND_MOUNTS: dict[str, Numbers] = {
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "pivot_root": (155, 41),
+    "chroot": (161, 51),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "open_tree": (428, 428),
+    "move_mount": (429, 429),
+    "fsopen": (430, 430),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fspick": (433, 433),
+    "mount_setattr": (442, 442),
+    "statmount": (457, 457),
+    "listmount": (458, 458),
+}
+ON_OTHER_PROCESSES: dict[str, Numbers] = {
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "kcmp": (312, 272),
+    "pidfd_getfd": (438, 438),
+    "process_madvise": (440, 440),
+    "process_mrelease": (448, 448),
+    "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
+    "perf_event_open": (298, 241),
+}
+OF_THE_KERNELS_SOFT_SPOTS: dict[str, Numbers] = {
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    "fanotify_init": (300, 262),
+    "fanotify_mark": (301, 263),
+    "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265),
+    "lsm_set_self_attr": (460, 460),
+}
+WITH_A_FALLBACK: dict[str, Numbers] = {
+    # These answer ENOSYS, as an older kernel would, and callers have another way.
+    "clone3": (435, 435),  # its flags are behind a pointer, where no filter can look
+    "io_uring_setup": (425, 425),  # its operations pass by every filter
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "bpf": (321, 280),
+    "userfaultfd": (323, 282),
+    "memfd_create": (319, 279),  # memory that no limit counts
+    "memfd_secret": (447, 447),
+}
+THAT_OUTLIVE_A_RUN: dict[str, Numbers] = {
+    # Without an IPC namespace these leave something behind, and reach what others left.
+    "shmget": (29, 194),
+    "shmat": (30, 196),
+    "shmctl": (31, 195),
+    "msgget": (68, 186),
+    "msgctl": (71, 187),
+    "semget": (64, 190),
+    "semctl": (66, 191),
+    "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
+}
+THAT_CHANGE_OWNED_FILES: dict[str, Numbers] = {
+    # Landlock does not rule on these. They matter where a job has the user id of the service, whose files it owns.
+    "chmod": (90, -1),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, -1),
+    "lchown": (94, -1),
+    "fchown": (93, 55),
+    "fchownat": (260, 54),
+    "utime": (132, -1),
+    "utimes": (235, -1),
+    "futimesat": (261, -1),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+}
+
+
+class Test(StrEnum):
+    """How the lower 32 bits of an argument are judged."""
+
+    AMONG = "among"
+    NOT_AMONG = "not_among"
+    NO_BITS_OF = "no_bits_of"
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentRule:
+    """`numbers` is allowed only if its argument (0 is the first) passes the test; otherwise it fails with EPERM."""
+
+    numbers: Numbers
+    argument: int
+    test: Test
+    values: tuple[int, ...]
+
+
+CLONE, SOCKET, SOCKETPAIR, IOCTL = (56, 220), (41, 198), (53, 199), (16, 29)
+_NEW_NAMESPACES = 0x7E02_0080  # CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET | NEWTIME
+_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # type into a terminal as if at its keyboard
+_MSG_FASTOPEN = 0x2000_0000  # connects without connect(2), where Landlock would look
+_PROTOCOLS = (0, socket.IPPROTO_TCP, socket.IPPROTO_UDP, socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6)  # no MPTCP, SCTP
+_ITSELF = (0,)
+
+ALWAYS = (
+    ArgumentRule(CLONE, 0, Test.NO_BITS_OF, (_NEW_NAMESPACES,)),
+    ArgumentRule(IOCTL, 1, Test.NOT_AMONG, (_TIOCSTI, _TIOCLINUX)),
+    ArgumentRule((135, 92), 0, Test.AMONG, (0, 0xFFFF_FFFF)),  # personality: only to ask
+    ArgumentRule(SOCKETPAIR, 0, Test.AMONG, (socket.AF_UNIX,)),
+    ArgumentRule(SOCKET, 2, Test.AMONG, _PROTOCOLS),
+    ArgumentRule((44, 206), 3, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),  # sendto
+    ArgumentRule((46, 211), 2, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),  # sendmsg
+    ArgumentRule((307, 269), 3, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),  # sendmmsg
+)
+ON_ITSELF_ONLY = (
+    # Without a PID namespace, these reach every process of the same user.
+    ArgumentRule((302, 261), 0, Test.AMONG, _ITSELF),  # prlimit64
+    ArgumentRule((203, 122), 0, Test.AMONG, _ITSELF),  # sched_setaffinity
+    ArgumentRule((144, 119), 0, Test.AMONG, _ITSELF),  # sched_setscheduler
+    ArgumentRule((142, 118), 0, Test.AMONG, _ITSELF),  # sched_setparam
+    ArgumentRule((314, 274), 0, Test.AMONG, _ITSELF),  # sched_setattr
+    ArgumentRule((141, 140), 0, Test.AMONG, (0,)),  # setpriority: PRIO_PROCESS …
+    ArgumentRule((141, 140), 1, Test.AMONG, _ITSELF),
+    ArgumentRule((251, 30), 0, Test.AMONG, (1,)),  # ioprio_set: IOPRIO_WHO_PROCESS …
+    ArgumentRule((251, 30), 1, Test.AMONG, _ITSELF),
+)

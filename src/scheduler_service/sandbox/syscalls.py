@@ -1,0 +1,134 @@
+"""The system calls that Python's standard library does not offer, each as one function that raises OSError."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from enum import IntEnum, IntFlag
+
+CLONE_NEWNS = 0x0002_0000
+CLONE_NEWUTS = 0x0400_0000
+CLONE_NEWIPC = 0x0800_0000
+CLONE_NEWUSER = 0x1000_0000
+CLONE_NEWPID = 0x2000_0000
+CLONE_NEWNET = 0x4000_0000
+
+MNT_DETACH = 2
+
+
+class Mount(IntFlag):
+    """Flags of mount(2)."""
+
+    RDONLY = 0x1
+    NOSUID = 0x2
+    NODEV = 0x4
+    REMOUNT = 0x20
+    BIND = 0x1000
+    REC = 0x4000
+    PRIVATE = 0x40000
+
+
+class Prctl(IntEnum):
+    """Operations of prctl(2)."""
+
+    SET_PDEATHSIG = 1
+    SET_DUMPABLE = 4
+    SET_SECCOMP = 22
+    CAPBSET_DROP = 24
+    SET_CHILD_SUBREAPER = 36
+    SET_NO_NEW_PRIVS = 38
+    CAP_AMBIENT = 47
+
+
+_NUMBERS = {  # name: (x86_64, aarch64)
+    "pivot_root": (155, 41),
+    "capset": (126, 91),
+    "setns": (308, 268),
+    "unshare": (272, 97),
+    "close_range": (436, 436),
+    "mount_setattr": (442, 442),
+    "landlock_create_ruleset": (444, 444),
+    "landlock_add_rule": (445, 445),
+    "landlock_restrict_self": (446, 446),
+}
+MACHINES = ("x86_64", "aarch64")
+_LAST_CAPABILITY = 63
+_FIRST_AFTER_STDIO = 3
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def machine() -> str:
+    """Name the processor; raises OSError for one whose system call numbers are not known here."""
+    name = platform.machine()
+    if name not in MACHINES:
+        raise OSError(f"the sandbox knows the system calls of {' and '.join(MACHINES)}, not of {name}")
+    return name
+
+
+def invoke(name: str, *arguments: object) -> int:
+    """Call a system call by its name, with integers, bytes, None or ctypes objects."""
+    number = _NUMBERS[name][MACHINES.index(machine())]
+    return _checked(_libc.syscall(ctypes.c_long(number), *map(_as_argument, arguments)), name)
+
+
+def prctl(operation: Prctl, argument: object = 0, third: object = 0) -> int:
+    """Set a property of this process; see prctl(2)."""
+    arguments = (_as_argument(value) for value in (argument, third, 0, 0))
+    return _checked(_libc.prctl(ctypes.c_int(operation), *arguments), operation.name)
+
+
+def mount(source: str, target: str, kind: str | None, flags: int = 0, options: str = "") -> None:
+    """Make `source` appear at `target`; see mount(2)."""
+    words = [None if word is None else os.fsencode(word) for word in (source, target, kind, options or None)]
+    result = _libc.mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3])
+    _checked(result, f"mount {target}")
+
+
+def unmount(target: str) -> None:
+    """Take what is mounted at `target`, and all below, out of this mount namespace."""
+    _checked(_libc.umount2(os.fsencode(target), ctypes.c_int(MNT_DETACH)), f"unmount {target}")
+
+
+def unshare(flags: int) -> None:
+    """Move this process (its future children, for CLONE_NEWPID) into new namespaces."""
+    invoke("unshare", flags)
+
+
+def enter_namespace(descriptor: int, kind: int) -> None:
+    """Move this process (its future children, for CLONE_NEWPID) into the namespace behind `descriptor`."""
+    invoke("setns", descriptor, kind)
+
+
+def close_descriptors_but(kept: int) -> None:
+    """Close every descriptor, known to Python or not, except standard input, output and error, and `kept`."""
+    if kept > _FIRST_AFTER_STDIO:
+        invoke("close_range", _FIRST_AFTER_STDIO, kept - 1, 0)
+    invoke("close_range", kept + 1, 0xFFFF_FFFF, 0)
+
+
+def drop_capabilities() -> None:
+    """Give up every capability, also what a later execve(2) could have regained."""
+    drop_bounding_set()
+    version_3 = ctypes.create_string_buffer((0x2008_0522).to_bytes(4, "little") + bytes(4), 8)
+    invoke("capset", version_3, ctypes.create_string_buffer(24))
+
+
+def drop_bounding_set() -> None:
+    """Make sure that no program this process or its children start can give them a capability they do not have."""
+    for capability in range(_LAST_CAPABILITY):
+        try:
+            prctl(Prctl.CAPBSET_DROP, capability)
+        except OSError:
+            break  # EINVAL: beyond this kernel's last one; EPERM: without CAP_SETPCAP there is none to regain
+
+
+def _as_argument(value: object) -> object:
+    return ctypes.c_long(value) if isinstance(value, int) else value
+
+
+def _checked(result: int, name: str) -> int:
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{name}: {os.strerror(code)}")
+    return int(result)

@@ -1,0 +1,204 @@
+"""Trying out what this host can hold: each promise is put to the test by a process that is thrown away after.
+
+Runs in an interpreter of its own, started like a zygote, because it forks and confines itself.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import resource
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scheduler_service.sandbox import landlock, root
+from scheduler_service.sandbox.census import children_of
+from scheduler_service.sandbox.confinement import Confinement
+from scheduler_service.sandbox.identity import FIRST_UID, become_user, enter_user_namespace
+from scheduler_service.sandbox.layers import layers_of
+from scheduler_service.sandbox.seccomp import enforce
+from scheduler_service.sandbox.spec import Level
+from scheduler_service.sandbox.syscalls import (
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    Prctl,
+    prctl,
+    unshare,
+)
+
+AS_ROOT = os.geteuid() == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A promise of `levels`, tried by `attempt`, which raises where it is not held; `remedy` is for the operator."""
+
+    levels: tuple[Level, ...]
+    promise: str
+    attempt: Callable[[], None]
+    remedy: str
+
+
+def main(report: int) -> None:
+    """Try every promise and write what came of it to the descriptor `report`, as JSON."""
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(scratch)
+        results = [(trial.levels, trial.promise, _try_apart(trial.attempt), trial.remedy) for trial in _TRIALS]
+        os.chdir("/")
+    with os.fdopen(report, "w", encoding="utf-8") as file:
+        json.dump(results, file)
+
+
+def _try_apart(attempt: Callable[[], None]) -> str | None:
+    """Run `attempt` in a child; gives what it raised as text, None if nothing."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setsid()
+            attempt()
+        except BaseException as error:  # noqa: BLE001 (whatever it is, it is the answer)
+            os.write(theirs, f"{type(error).__name__}: {error}".encode()[:4000])
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as answer:
+        said = answer.read().decode(errors="replace")
+    _, status = os.waitpid(child, 0)
+    return said or (f"the trial died with status {status}" if status else None)
+
+
+def _expect_refusal(action: Callable[[], object], what: str) -> None:
+    try:
+        action()
+    except OSError:
+        return
+    raise AssertionError(f"{what} was possible")
+
+
+def _hold_files() -> None:
+    prctl(Prctl.SET_NO_NEW_PRIVS, 1)
+    rules = landlock.Ruleset()
+    rules.allow_everything_below(".")
+    rules.enforce()
+    os.close(os.open("file", os.O_CREAT | os.O_WRONLY))
+    _expect_refusal(lambda: os.listdir("/etc"), "reading outside of what was allowed")
+
+
+def _hold_processes() -> None:
+    if AS_ROOT:
+        become_user(FIRST_UID)
+    else:
+        prctl(Prctl.SET_NO_NEW_PRIVS, 1)
+        landlock.Ruleset().enforce()
+    _expect_refusal(lambda: os.kill(os.getppid(), 0), "signalling a process of the service")
+
+
+def _hold_user() -> None:
+    become_user(FIRST_UID)
+    with open(os.__file__, "rb"):
+        pass
+
+
+def _hold_system_calls() -> None:
+    prctl(Prctl.SET_NO_NEW_PRIVS, 1)
+    layers = layers_of(Level.STANDARD, as_root=AS_ROOT)
+    enforce(Confinement(layers, 0, (), None, 0).filter_for(network=False))
+    _expect_refusal(lambda: unshare(CLONE_NEWNS), "a filtered system call")
+    _expect_refusal(lambda: socket.socket(socket.AF_INET), "making a network socket")
+
+
+def _hold_limits() -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (1 << 20, 1 << 20))
+    _expect_refusal(lambda: mmap.mmap(-1, 1 << 26, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), "taking memory")
+
+
+def _hold_orphans() -> None:
+    prctl(Prctl.SET_CHILD_SUBREAPER, 1)
+    orphan = os.fork()
+    if orphan == 0:
+        if os.fork():
+            os._exit(0)
+        signal.pause()
+    os.waitpid(orphan, 0)
+    left = children_of(os.getpid())
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    if len(left) != 1:
+        raise AssertionError("an orphan was not found below its warden")
+
+
+def _hold_namespaces() -> None:
+    if not AS_ROOT:
+        enter_user_namespace()
+    unshare(CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC)
+    child = os.fork()
+    if child == 0:
+        _expect_own_world(os.getcwd())
+    if os.waitpid(child, 0)[1]:
+        raise AssertionError("a read-only root with a /proc of its own cannot be made here")
+
+
+def _expect_own_world(mountpoint: str) -> None:
+    try:
+        unshare(CLONE_NEWNS)
+        root.enter_new_root(mountpoint, [os.getuid()])
+        root.mount_private(os.getuid())
+        root.resize_private(1)
+        _expect_refusal(lambda: os.mkdir("/made"), "writing to the root")
+        alone = os.getpid() == 1 and [name for name in os.listdir("/proc") if name.isdigit()] == ["1"]
+        os._exit(0 if alone else 1)
+    except BaseException:  # noqa: BLE001
+        os._exit(1)
+
+
+_BOTH = (Level.STRICT, Level.STANDARD)
+_KERNEL = "use Linux 5.13 or newer with Landlock in CONFIG_LSM"
+_TRIALS = [
+    Trial(_BOTH, "reaches no files but its own and the system's programs", _hold_files, _KERNEL),
+    Trial(
+        _BOTH,
+        "touches no process but its own",
+        _hold_processes,
+        "use Linux 6.12 or newer (Landlock ABI 6), or start the service as root, so that jobs get users of their own",
+    ),
+    Trial(
+        _BOTH,
+        "makes no dangerous system call and no network connection",
+        _hold_system_calls,
+        "allow seccomp filters (CONFIG_SECCOMP_FILTER, and no container profile that denies prctl)",
+    ),
+    Trial(_BOTH, "keeps to its limits", _hold_limits, "use a kernel with RLIMIT_DATA for mappings (4.7)"),
+    Trial(
+        _BOTH,
+        "leaves no process behind",
+        _hold_orphans,
+        "use a kernel with CONFIG_PROC_CHILDREN and mount /proc",
+    ),
+    *(
+        [
+            Trial(
+                (Level.STANDARD,),  # at `strict` the run's own root opens the way
+                "runs as a user of its own",
+                _hold_user,
+                f"install Python where every user can read it ({sys.base_prefix} is closed to others)",
+            )
+        ]
+        if AS_ROOT
+        else []
+    ),
+    Trial(
+        (Level.STRICT,),
+        "sees nothing of the host but programs, read-only",
+        _hold_namespaces,
+        "allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, AppArmor), or start "
+        "the service with CAP_SYS_ADMIN",
+    ),
+]

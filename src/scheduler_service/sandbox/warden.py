@@ -1,0 +1,201 @@
+"""The warden of one run: it starts the job, holds it to its limits, and ends it with all it has started.
+
+At level `strict` it is process 1 of the run's PID namespace, so the kernel kills the run when the warden dies. At
+`standard` the zygote clears up after a warden that was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import os
+import resource
+import select
+import signal
+import socket
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from scheduler_service.sandbox.confinement import Confinement
+from scheduler_service.sandbox.job import STARVED, become_job
+from scheduler_service.sandbox.killing import kill_all, reap
+from scheduler_service.sandbox.layers import Layer
+from scheduler_service.sandbox.protocol import Order, Report, pack, parse_order, receive, send
+from scheduler_service.sandbox.root import mount_private, mount_proc, resize_private
+from scheduler_service.sandbox.spec import End, Usage
+from scheduler_service.sandbox.syscalls import CLONE_NEWIPC, CLONE_NEWNS, Prctl, prctl, unshare
+from scheduler_service.sandbox.watch import TICK_SECONDS, Verdict, Watch
+from scheduler_service.sandbox.workdir import remove_directory
+
+CANCEL, FLOOD = b"c", b"f"
+"""What the service says to a warden while the job runs; its hanging up means: kill at once."""
+
+_REQUESTS = {CANCEL: End.CANCELLED, FLOOD: End.OUTPUT_LIMIT}
+_WITH_GRACE = (End.TIMEOUT, End.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What a warden is given by the zygote: its line to the service, the zygote's sign of life, and the rules."""
+
+    channel: socket.socket
+    life: int
+    confinement: Confinement
+    grace_seconds: float
+    python: bool
+
+
+def become_warden(post: Post) -> NoReturn:
+    """Prepare a run, wait for its order, see it through to the end, report, and exit."""
+    try:
+        run = _prepare(post)
+        order = run.wait_for_order()
+        verdict = run.attend(order) if order else None
+        run.end(verdict)
+        if order and verdict:
+            _report(post, run.sum_up(verdict, order))
+    except BaseException as error:  # noqa: BLE001 (the service must hear of it, and the job must die)
+        _report(post, Report(End.REJECTED, failure=f"{type(error).__name__}: {error}"))
+        kill_all(post.confinement.layers, post.confinement.uid)
+    finally:
+        os._exit(0)
+
+
+def _report(post: Post, report: Report) -> None:
+    with suppress(OSError):  # the service may be gone
+        post.channel.sendall(pack(asdict(report)))
+
+
+def _prepare(post: Post) -> _Run:
+    layers = post.confinement.layers
+    os.setsid()
+    prctl(Prctl.SET_CHILD_SUBREAPER, 1)
+    if Layer.PID_NAMESPACE in layers:
+        prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
+    if Layer.MOUNT_NAMESPACE in layers:
+        unshare(CLONE_NEWNS)
+        mount_private(post.confinement.uid)
+    if Layer.IPC_NAMESPACE in layers:
+        unshare(CLONE_NEWIPC)
+    if Layer.PID_NAMESPACE in layers:
+        mount_proc()
+    ours, theirs = socket.socketpair()
+    note = mmap.mmap(-1, 1)
+    job = os.fork()
+    if job == 0:
+        post.channel.close()  # else the service could not tell that the warden is gone
+        os.close(post.life)
+        become_job(theirs, post.confinement, note, python=post.python)
+    theirs.close()
+    return _Run(post, job, ours, note)
+
+
+class _Run:
+    def __init__(self, post: Post, job: int, line: socket.socket, note: mmap.mmap) -> None:
+        self._post = post
+        self._layers = post.confinement.layers
+        self._job = job
+        self._exit = os.pidfd_open(job)
+        self._line = line
+        self._note = note
+        self._status: int | None = None
+        self._order: Order | None = None
+
+    def wait_for_order(self) -> Order | None:
+        """Wait for what to run and hand it to the job; None if the service or the zygote went away instead."""
+        if self._post.life in _wait([self._post.channel.fileno(), self._post.life]):
+            return None
+        try:
+            message, descriptors = receive(self._post.channel)
+        except EOFError:
+            return None
+        self._order = parse_order(message)
+        if Layer.MOUNT_NAMESPACE in self._layers:
+            resize_private(self._order.disk_mb)
+        send(self._line, message, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return self._order
+
+    def attend(self, order: Order) -> Verdict | None:
+        """Give the reason why the run is over, once it is; None if nobody is there any more to report to."""
+        watch = Watch(order, self._layers)
+        deadline = time.monotonic() + order.wall_seconds
+        next_look = time.monotonic() + TICK_SECONDS / 2 if Layer.WATCH in self._layers else math.inf
+        channel = self._post.channel.fileno()
+        while True:
+            ready = _wait([channel, self._post.life, self._exit], min(deadline, next_look))
+            if self._post.life in ready:
+                return None
+            if channel in ready:
+                request = self._post.channel.recv(1)
+                return Verdict(_REQUESTS[request]) if request else None
+            if self._has_ended():
+                return Verdict(End.EXITED)
+            if time.monotonic() >= deadline:
+                return Verdict(End.TIMEOUT)
+            if time.monotonic() >= next_look:
+                if verdict := watch.look():
+                    return verdict
+                next_look = time.monotonic() + TICK_SECONDS
+
+    def end(self, verdict: Verdict | None) -> None:
+        """Ask the job to stop where it has a grace time, then kill whatever is left of the run and tidy up."""
+        if verdict is not None and verdict.end in _WITH_GRACE:
+            with suppress(ProcessLookupError):
+                os.killpg(self._job, signal.SIGTERM)
+            deadline = time.monotonic() + self._post.grace_seconds
+            while not self._has_ended() and time.monotonic() < deadline:
+                _wait([self._exit], deadline)
+        kill_all(self._layers, self._post.confinement.uid)
+        if self._order is not None and self._order.directory is not None:
+            remove_directory(Path(self._order.directory))
+
+    def sum_up(self, verdict: Verdict, order: Order) -> Report:
+        """Say what came of the run, after its end."""
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        usage = Usage(used.ru_utime + used.ru_stime, used.ru_maxrss)
+        said = self._read_line()
+        if "failure" in said:
+            return Report(End.REJECTED, failure=said["failure"])
+        if "rejection" in said:
+            return Report(End.REJECTED, message=said["rejection"])
+        end, code = verdict.end, -verdict.signal
+        if end is End.EXITED:
+            code = os.waitstatus_to_exitcode(self._status or 0)
+            end = self._explain_exit(code, usage, order)
+        return Report(end, code, usage.cpu_seconds, usage.max_rss_kb, verdict.message)
+
+    def _explain_exit(self, code: int, usage: Usage, order: Order) -> End:
+        if code >= 0:
+            return End.OUT_OF_MEMORY if self._note[0] == STARVED else End.EXITED
+        used_up = usage.cpu_seconds >= order.cpu_seconds
+        if code == -signal.SIGXCPU or (code == -signal.SIGKILL and used_up):
+            return End.CPU_LIMIT
+        return End.SIGNALLED
+
+    def _has_ended(self) -> bool:
+        """Reap what has ended; says whether the job's first process is among it."""
+        while (ended := reap(os.WNOHANG)) not in {None, (0, 0)}:
+            if ended and ended[0] == self._job:
+                self._status = ended[1]
+        return self._status is not None
+
+    def _read_line(self) -> dict[str, str]:
+        try:
+            said: dict[str, str] = json.loads(receive(self._line)[0])
+        except EOFError:
+            return {}
+        return said
+
+
+def _wait(descriptors: list[int], deadline: float = math.inf) -> list[int]:
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    timeout = None if deadline == math.inf else max(0.0, deadline - time.monotonic()) * 1000
+    return [descriptor for descriptor, _ in poll.poll(timeout)]

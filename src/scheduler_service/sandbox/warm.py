@@ -1,0 +1,210 @@
+"""The sandbox of the levels `strict` and `standard`: warm interpreters, and layers that hold."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from scheduler_service.sandbox.command import stdin_of
+from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
+from scheduler_service.sandbox.identity import FIRST_UID, LAST_UID, UidPool
+from scheduler_service.sandbox.layers import Layer, layers_of
+from scheduler_service.sandbox.output import OutputPipe
+from scheduler_service.sandbox.protocol import Order, Report, Setup
+from scheduler_service.sandbox.running import Running
+from scheduler_service.sandbox.spec import (
+    Cancel,
+    Command,
+    End,
+    Isolation,
+    Level,
+    OnOutput,
+    Outcome,
+    Program,
+    PythonCode,
+    SandboxError,
+    Script,
+    Spec,
+    Usage,
+    explain_end,
+)
+from scheduler_service.sandbox.syscalls import Prctl, prctl
+from scheduler_service.sandbox.waiting import first_of
+from scheduler_service.sandbox.warden import CANCEL, FLOOD
+from scheduler_service.sandbox.workdir import create_directory, prepare_root, remove_directory
+from scheduler_service.sandbox.zygote_process import Warden, ZygoteProcess
+
+NETWORK_PORTS = (53, 80, 443)
+MOST_STANDBY = 4
+_REPORTED, _STOPPED = 0, 3
+_REQUESTS = {1: CANCEL, 2: FLOOD}
+
+
+class WarmSandbox:
+    """Runs each command in a process forked from a warm zygote, inside all the layers of its level.
+
+    `slots` is how many commands are expected at once (more are run all the same). `network_ports` are the TCP ports
+    that a job with `network` may connect to. `without` leaves layers out: for tests, which show what each is good for.
+    """
+
+    def __init__(
+        self,
+        level: Level,
+        root: Path,
+        slots: int,
+        environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,),
+        grace_seconds: float = 2.0,
+        network_ports: Sequence[int] = NETWORK_PORTS,
+        without: frozenset[Layer] = frozenset(),
+    ) -> None:
+        as_root = os.geteuid() == 0
+        self._root = root.absolute()
+        self._layers = layers_of(level, as_root=as_root) - without
+        self.isolation = Isolation(level, tuple(sorted(self._layers)))
+        self._uids = UidPool() if Layer.OWN_USER in self._layers else None
+        self._grace_seconds = grace_seconds
+        self._ports = tuple(network_ports)
+        self._running = Running()
+        self._environments = {
+            environment.name: self._zygote(environment, min(slots, MOST_STANDBY)) for environment in environments
+        }
+        # Scripts and programs are forked from an interpreter without libraries: what a fork costs is what it copies.
+        self._launcher = self._zygote(PythonEnvironment(name="", preload=()), 1)
+
+    async def start(self) -> None:
+        """Warm all environments up; raises `SandboxError` where the level cannot be held."""
+        self._running.stopped.clear()
+        await asyncio.to_thread(prepare_root, self._root, 0o711 if self._uids else 0o700)
+        prctl(Prctl.SET_DUMPABLE, 0)  # no process of the same user may look into ours, which knows the secrets
+        await asyncio.gather(*(zygote.start() for zygote in self._zygotes()))
+
+    async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
+        """Run one command to its end; see `Sandbox.run`."""
+        with self._running.counted():
+            zygote = self._zygote_for(spec.command)
+            if zygote is None:
+                message = f"there is no Python environment named {getattr(spec.command, 'environment', '')!r}"
+                return Outcome(End.REJECTED, self.isolation, message=message)
+            warden = await zygote.take_warden()
+            directory = None
+            try:
+                directory = self._make_directory(warden)
+                outcome = await self._run_under(warden, directory, spec, on_output, cancel)
+            except BaseException as error:
+                await asyncio.shield(self._tidy_up(zygote, warden, directory))
+                if isinstance(error, OSError):
+                    raise SandboxError(f"the host failed: {error}") from error
+                raise
+            zygote.bid_farewell(warden)  # it has reported, so its run is dead and its directory gone
+            return outcome
+
+    async def stop(self) -> None:
+        """Kill what still runs, whose `run` then raises `SandboxError`, and end the zygotes."""
+        await self._running.stop()
+        await asyncio.gather(*(zygote.stop() for zygote in self._zygotes()))
+        if self._uids is not None:
+            self._uids.close()
+
+    def _zygote(self, environment: PythonEnvironment, standby: int) -> ZygoteProcess:
+        setup = Setup(
+            layers=tuple(self._layers),
+            preload=environment.preload,
+            mountpoint=str(self._root),
+            grace_seconds=self._grace_seconds,
+            ports=self._ports,
+            python=bool(environment.name),
+            uids=tuple(range(FIRST_UID, LAST_UID + 1)) if self._uids else (os.getuid(),),
+        )
+        return ZygoteProcess(environment.python, setup, self._uids, standby)
+
+    def _zygotes(self) -> list[ZygoteProcess]:
+        return [*self._environments.values(), self._launcher]
+
+    def _zygote_for(self, command: Command) -> ZygoteProcess | None:
+        return self._environments.get(command.environment) if isinstance(command, PythonCode) else self._launcher
+
+    def _make_directory(self, warden: Warden) -> Path | None:
+        """Make the run's directory, unless it gets a file system of its own."""
+        if Layer.MOUNT_NAMESPACE in self._layers:
+            return None
+        directory = create_directory(self._root)
+        if self._uids is not None:
+            os.chown(directory, warden.uid, warden.uid)
+        return directory
+
+    async def _tidy_up(self, zygote: ZygoteProcess, warden: Warden, directory: Path | None) -> None:
+        await zygote.dismiss(warden)
+        if directory is not None:  # the warden has removed it, unless it was killed before it could
+            await zygote.sweep()
+            await asyncio.to_thread(remove_directory, directory)
+
+    async def _run_under(
+        self, warden: Warden, directory: Path | None, spec: Spec, on_output: OnOutput, cancel: Cancel
+    ) -> Outcome:
+        output = OutputPipe(spec.limits.output_kb, on_output)
+        pump = asyncio.create_task(output.pump())
+        try:
+            stdin = [stdin_of(spec.command)] if isinstance(spec.command, Program) else []
+            await warden.order(_write_order(spec, directory), [output.write_end, *stdin])
+            for descriptor in stdin:
+                os.close(descriptor)
+            output.close_write_end()
+            report = await self._attend(warden, pump, output, cancel)
+            output.end()
+            await pump
+            return self._conclude(report, spec, truncated=output.truncated)
+        finally:
+            pump.cancel()
+            output.close()
+
+    async def _attend(self, warden: Warden, pump: asyncio.Task[None], output: OutputPipe, cancel: Cancel) -> Report:
+        report = asyncio.create_task(warden.report())
+        try:
+            first = await first_of(report, cancel.wait(), output.flooded.wait(), self._running.stopped.wait(), pump)
+            if first in _REQUESTS:
+                warden.request(_REQUESTS[first])
+                first = await first_of(report, pump)
+        finally:
+            report.cancel()
+        if first != _REPORTED:
+            raise SandboxError("the sandbox was stopped while the command ran")
+        said = report.result()
+        if said is None:
+            raise SandboxError("the warden of the run was killed")
+        if said.failure is not None:
+            raise SandboxError(f"a layer of the sandbox failed: {said.failure}")
+        return said
+
+    def _conclude(self, report: Report, spec: Spec, *, truncated: bool) -> Outcome:
+        end = End(report.end)
+        return Outcome(
+            end,
+            self.isolation,
+            exit_code=report.status if end is End.EXITED else None,
+            signal=-report.status if end is End.SIGNALLED else None,
+            usage=Usage(report.cpu_seconds, report.max_rss_kb),
+            output_truncated=truncated,
+            message=report.message or explain_end(end, spec.limits),
+        )
+
+
+def _write_order(spec: Spec, directory: Path | None) -> Order:
+    command, limits = spec.command, spec.limits
+    return Order(
+        kind=_KINDS[type(command)],
+        text=command.code if isinstance(command, PythonCode) else command.text if isinstance(command, Script) else "",
+        argv=command.argv if isinstance(command, Program) else (),
+        env=dict(spec.env),
+        directory=None if directory is None else str(directory),
+        wall_seconds=limits.wall_seconds,
+        memory_mb=limits.memory_mb,
+        cpu_seconds=limits.cpu_seconds,
+        processes=limits.processes,
+        disk_mb=limits.disk_mb,
+        network=limits.network,
+    )
+
+
+_KINDS: dict[type[Command], str] = {PythonCode: "python", Script: "script", Program: "program"}

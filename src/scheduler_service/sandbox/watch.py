@@ -1,0 +1,60 @@
+"""Holding a whole run to the limits that the kernel keeps for single processes only."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from scheduler_service.sandbox.census import all_processes, descendants, measure_memory, take_census
+from scheduler_service.sandbox.layers import Layer
+from scheduler_service.sandbox.protocol import Order
+from scheduler_service.sandbox.spec import End
+from scheduler_service.sandbox.workdir import measure_directory
+
+TICK_SECONDS = 0.1
+"""How long a run may be beyond a limit of this kind before it is noticed."""
+
+_INTERPRETER_KB = 64 * 1024
+_FILES_PER_MB = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why a run must end, with a sentence where `End` alone does not say it."""
+
+    end: End
+    message: str | None = None
+    signal: int = 0
+
+
+class Watch:
+    """Looks at the run now and then; each look costs well under a millisecond for ordinary runs."""
+
+    def __init__(self, order: Order, layers: frozenset[Layer]) -> None:
+        self._order = order
+        self._namespaced = Layer.PID_NAMESPACE in layers
+        self._counted_by_kernel = bool(layers & {Layer.OWN_USER, Layer.USER_NAMESPACE})
+
+    def look(self) -> Verdict | None:
+        """Give the reason to end the run, or None."""
+        pids = all_processes() if self._namespaced else descendants(os.getpid())
+        census = take_census(pids)
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if census.cpu_seconds + ended.ru_utime + ended.ru_stime > self._order.cpu_seconds + 1:
+            return Verdict(End.CPU_LIMIT)
+        most_kb = self._order.memory_mb * 1024 + _INTERPRETER_KB
+        if census.resident_kb > most_kb and measure_memory(pids) > most_kb:
+            return Verdict(End.OUT_OF_MEMORY)
+        if census.tasks > self._order.processes and not self._counted_by_kernel:
+            message = f"had more than {self._order.processes} processes and threads"
+            return Verdict(End.SIGNALLED, message, signal.SIGKILL)
+        return self._look_at_disk() if self._order.directory else None
+
+    def _look_at_disk(self) -> Verdict | None:
+        used, entries = measure_directory(Path(self._order.directory or ""))
+        if used <= self._order.disk_mb << 20 and entries <= 1024 + self._order.disk_mb * _FILES_PER_MB:
+            return None
+        return Verdict(End.SIGNALLED, f"wrote more than {self._order.disk_mb} MB of files", signal.SIGXFSZ)

@@ -1,0 +1,189 @@
+"""The zygote: a clean, warm interpreter that forks a warden for each run, and sees nothing of what runs.
+
+It is started as `python -I -c …` with four variables of environment, told its `Setup` on its control socket, imports
+what jobs will want, and then waits for calls. It must stay single-threaded: PR_SET_PDEATHSIG follows the thread that
+forked, and threads do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+from types import ModuleType
+
+from scheduler_service.sandbox import root
+from scheduler_service.sandbox.census import count_tasks_of_user
+from scheduler_service.sandbox.confinement import Confinement
+from scheduler_service.sandbox.identity import enter_user_namespace
+from scheduler_service.sandbox.killing import kill_children
+from scheduler_service.sandbox.layers import Layer
+from scheduler_service.sandbox.protocol import Setup, pack, receive
+from scheduler_service.sandbox.syscalls import (
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUTS,
+    Prctl,
+    drop_bounding_set,
+    enter_namespace,
+    prctl,
+    unshare,
+)
+from scheduler_service.sandbox.warden import Post, become_warden
+
+_SPARE_TASKS = 256
+_hidden: list[ModuleType] = []
+
+
+def main(control: int) -> None:
+    """Serve on the control socket until the service hangs up; then nothing of the zygote is left."""
+    with socket.socket(fileno=control) as line:
+        setup, _ = receive(line)
+        zygote = Zygote(Setup(**json.loads(setup)), line)
+        zygote.warm_up()
+        line.sendall(pack({"ready": True}))
+        zygote.serve()
+
+
+class Zygote:
+    """Forks wardens on demand, and kills what a warden that was killed has left behind."""
+
+    def __init__(self, setup: Setup, line: socket.socket) -> None:
+        self._setup = setup
+        self._line = line
+        self._layers = frozenset(map(Layer, setup.layers))
+        self._wardens: dict[int, int] = {}
+        self._alive_for_wardens, self._alive = os.pipe()
+        self._own_pids = -1
+        self._empty_network: int | None = None
+
+    def warm_up(self) -> None:
+        """Enter the namespaces that all runs share, import what is to be warm, and freeze it for sharing."""
+        os.umask(0o022)
+        prctl(Prctl.SET_CHILD_SUBREAPER, 1)
+        self._enter_namespaces()
+        if Layer.CAPABILITIES in self._layers:
+            drop_bounding_set()
+        for name in self._setup.preload:
+            with suppress(ImportError):
+                importlib.import_module(name)
+        self._rehearse()
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    def serve(self) -> None:
+        """Fork a warden for each message, which brings its channel; return when the service hangs up."""
+        while True:
+            for descriptor in self._wait():
+                if descriptor == self._line.fileno():
+                    try:
+                        message, descriptors = receive(self._line)
+                    except EOFError:
+                        return
+                    for channel in descriptors:
+                        self._appoint_warden(channel, json.loads(message)["uid"])
+                    if not descriptors:
+                        self._line.sendall(pack({"swept": self._sweep()}))
+                else:
+                    self._bury_warden(descriptor)
+
+    def _rehearse(self) -> None:
+        """Leave nothing to each run that can be done once for all."""
+        for network in (False, True):
+            self._confinement(0).filter_for(network=network)
+        # A job sees the packages that its environment has, and not what forked it.
+        own = [name for name in sys.modules if name.split(".")[0] == __package__.split(".")[0]]
+        _hidden.extend(sys.modules.pop(name) for name in own)
+
+    def _enter_namespaces(self) -> None:
+        if Layer.USER_NAMESPACE in self._layers:
+            enter_user_namespace()
+        if Layer.NETWORK_NAMESPACE in self._layers:
+            self._empty_network = _make_network()
+        if Layer.PID_NAMESPACE in self._layers:
+            _become_first_process()
+            self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        if Layer.MOUNT_NAMESPACE in self._layers:
+            unshare(CLONE_NEWNS | CLONE_NEWUTS)
+            socket.sethostname(root.HOSTNAME)
+            root.enter_new_root(self._setup.mountpoint, self._setup.uids)
+
+    def _wait(self) -> list[int]:
+        poll = select.poll()
+        for descriptor in (self._line.fileno(), *self._wardens):
+            poll.register(descriptor, select.POLLIN)
+        return [descriptor for descriptor, _ in poll.poll()]
+
+    def _appoint_warden(self, channel: int, uid: int) -> None:
+        if Layer.PID_NAMESPACE in self._layers:
+            unshare(CLONE_NEWPID)
+        pid = os.fork()
+        if pid == 0:
+            self._become_warden(channel, uid)
+        if Layer.PID_NAMESPACE in self._layers:
+            enter_namespace(self._own_pids, CLONE_NEWPID)
+        os.close(channel)
+        self._wardens[os.pidfd_open(pid)] = pid
+
+    def _become_warden(self, channel: int, uid: int) -> None:
+        for descriptor in (self._alive, *self._wardens):
+            os.close(descriptor)
+        self._line.close()
+        line = socket.socket(fileno=channel)
+        setup = self._setup
+        become_warden(Post(line, self._alive_for_wardens, self._confinement(uid), setup.grace_seconds, setup.python))
+
+    def _confinement(self, uid: int) -> Confinement:
+        counted_apart = self._layers & {Layer.OWN_USER, Layer.USER_NAMESPACE}
+        existing = 0 if counted_apart else count_tasks_of_user(uid) + _SPARE_TASKS
+        return Confinement(self._layers, uid, tuple(self._setup.ports), self._empty_network, existing)
+
+    def _bury_warden(self, descriptor: int) -> None:
+        os.waitpid(self._wardens.pop(descriptor), 0)
+        os.close(descriptor)
+        self._sweep()
+
+    def _sweep(self) -> bool:
+        """Kill what wardens that died have left to us; returns when it is gone."""
+        while kill_children(frozenset(self._wardens.values())):
+            pass
+        return True
+
+
+def _make_network() -> int:
+    """Give a network namespace with nothing in it, not even a loopback that is up.
+
+    Made once, for it takes the kernel longer than all the rest; in a child, for there may be no way back into ours.
+    """
+    ours, theirs = socket.socketpair()
+    maker = os.fork()
+    if maker == 0:
+        ours.close()
+        unshare(CLONE_NEWNET)
+        theirs.send(b"m")
+        theirs.recv(1)
+        os._exit(0)
+    theirs.close()
+    ours.recv(1)
+    network = os.open(f"/proc/{maker}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    ours.close()
+    os.waitpid(maker, 0)
+    return network
+
+
+def _become_first_process() -> None:
+    """Go on as process 1 of a new PID namespace, which the kernel clears when it dies; the parent only waits for it."""
+    unshare(CLONE_NEWPID)
+    child = os.fork()
+    if child:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
+    prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,229 @@
+"""The service's side of zygotes and wardens: starting them, giving orders, hearing reports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scheduler_service.sandbox.identity import UidPool
+from scheduler_service.sandbox.protocol import HEADER, Order, Report, Setup, pack
+from scheduler_service.sandbox.spec import SandboxError
+
+_PACKAGE = Path(__file__).parents[1]
+ZYGOTE_ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "OPENBLAS_NUM_THREADS": "1",  # its threads would not survive the fork
+    "OMP_NUM_THREADS": "1",
+}
+_ZYGOTE_STACK = 2 << 20
+"""Becomes the size of the jobs' thread stacks, all of which count as memory though little is ever touched."""
+_ANSWER_SECONDS = 60.0
+
+
+def bootstrap(module: str) -> str:
+    """Write the program that calls `main` of a module of this package with the descriptor that is its argument.
+
+    It goes around what the packages above import: any interpreter will do, and it stays small.
+    """
+    return f"""
+import sys, types
+for name, path in {[("scheduler_service", str(_PACKAGE)), ("scheduler_service.sandbox", str(_PACKAGE / "sandbox"))]!r}:
+    package = sys.modules[name] = types.ModuleType(name)
+    package.__path__ = [path]
+from scheduler_service.sandbox.{module} import main
+main(int(sys.argv[1]))
+"""
+
+
+class Warden:
+    """The line to one warden, good for one run."""
+
+    def __init__(self, channel: socket.socket, uid: int) -> None:
+        self._channel = channel
+        self.uid = uid
+
+    async def order(self, order: Order, descriptors: Sequence[int]) -> None:
+        """Have it run `order`; raises OSError if it is gone."""
+        message = pack(asdict(order))
+        sent = socket.send_fds(self._channel, [message], descriptors)
+        if sent < len(message):
+            await asyncio.get_running_loop().sock_sendall(self._channel, message[sent:])
+
+    def request(self, what: bytes) -> None:
+        """Ask it to end the run; see `warden`."""
+        with suppress(OSError):
+            self._channel.send(what)
+
+    async def report(self) -> Report | None:
+        """Wait for its report; None if it died without one."""
+        message = await _receive(self._channel)
+        return None if message is None else Report(**message)
+
+    async def dismiss(self) -> None:
+        """Hang up, and wait until it has killed its run, tidied up and is gone."""
+        with suppress(OSError):
+            self._channel.shutdown(socket.SHUT_WR)
+            while await asyncio.get_running_loop().sock_recv(self._channel, 4096):
+                pass
+        self._channel.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Zygote:
+    process: subprocess.Popen[bytes]
+    line: socket.socket
+
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    async def ask(self, message: dict[str, Any]) -> None:
+        """Send a message and wait for the answer; raises `SandboxError` with the zygote's last words if it died."""
+        try:
+            await asyncio.get_running_loop().sock_sendall(self.line, pack(message))
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                answer = await _receive(self.line)
+        except (OSError, TimeoutError) as error:
+            raise SandboxError(f"the zygote does not answer: {error}") from error
+        if answer is None:
+            raise SandboxError(f"the zygote has died: {await asyncio.to_thread(self._last_words)}")
+
+    def _last_words(self) -> str:
+        _, words = self.process.communicate()
+        return words.decode(errors="replace").strip() or f"exit code {self.process.returncode}"
+
+    def end(self) -> None:
+        """Wait until it has gone, which it does once `line` is closed; kill it if it does not."""
+        try:
+            self.process.communicate(timeout=_ANSWER_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+
+
+class ZygoteProcess:
+    """One zygote and the wardens that it keeps ready, `standby` at a time; it is started again when it has died."""
+
+    def __init__(self, python: Path, setup: Setup, uids: UidPool | None, standby: int) -> None:
+        self._python = python
+        self._setup = setup
+        self._uids = uids
+        self._standby = standby
+        self._ready: deque[Warden] = deque()
+        self._zygote: _Zygote | None = None
+        self._starting = asyncio.Lock()
+        self._farewells: set[asyncio.Task[None]] = set()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the zygote, or of the process that waits for it; None while there is none."""
+        return self._zygote.process.pid if self._zygote else None
+
+    async def start(self) -> None:
+        """Start the zygote if it is not running; raises `SandboxError` where it cannot start."""
+        await self._living()
+
+    async def take_warden(self) -> Warden:
+        """Give a warden that waits for an order."""
+        zygote = await self._living()
+        warden = self._ready.popleft() if self._ready else self._appoint(zygote)
+        self._refill(zygote)
+        return warden
+
+    async def dismiss(self, warden: Warden) -> None:
+        """Be done with a warden; its user id is free again."""
+        await warden.dismiss()
+        if self._uids is not None:
+            self._uids.give_back(warden.uid)
+
+    def bid_farewell(self, warden: Warden) -> None:
+        """Be done with a warden that has reported, without waiting until it is gone."""
+        farewell = asyncio.create_task(self.dismiss(warden))
+        self._farewells.add(farewell)
+        farewell.add_done_callback(self._farewells.discard)
+
+    async def sweep(self) -> None:
+        """Wait until what a dead warden left behind is dead too."""
+        async with self._starting:
+            if self._zygote is not None and self._zygote.is_alive():
+                await self._zygote.ask({})
+
+    async def stop(self) -> None:
+        """End the zygote and all its wardens; idempotent."""
+        async with self._starting:
+            await self._discard()
+
+    async def _living(self) -> _Zygote:
+        async with self._starting:
+            if self._zygote is None or not self._zygote.is_alive():
+                await self._discard()
+                self._zygote = await asyncio.to_thread(self._spawn)
+                await self._zygote.ask(asdict(self._setup))
+                self._refill(self._zygote)
+            return self._zygote
+
+    def _spawn(self) -> _Zygote:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)  # noqa: FBT003
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 (the operator's own interpreter)
+                [str(self._python), "-I", "-X", "utf8", "-c", bootstrap("zygote"), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                env=ZYGOTE_ENVIRONMENT,
+                start_new_session=True,
+            )
+        return _Zygote(process, ours)
+
+    def _refill(self, zygote: _Zygote) -> None:
+        with suppress(OSError):  # the next run will find out
+            while len(self._ready) < self._standby:
+                self._ready.append(self._appoint(zygote))
+
+    def _appoint(self, zygote: _Zygote) -> Warden:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)  # noqa: FBT003
+        uid = os.getuid() if self._uids is None else self._uids.take()
+        with theirs:
+            socket.send_fds(zygote.line, [pack({"uid": uid})], [theirs.fileno()])
+        return Warden(ours, uid)
+
+    async def _discard(self) -> None:
+        if self._zygote is None:
+            return
+        zygote, self._zygote = self._zygote, None
+        zygote.line.close()
+        ready, self._ready = list(self._ready), deque()
+        await asyncio.gather(*self._farewells, *(self.dismiss(warden) for warden in ready))
+        await asyncio.to_thread(zygote.end)
+
+
+async def _receive(channel: socket.socket) -> dict[str, Any] | None:
+    """Read one message; None when the other side is gone."""
+    header = await _read(channel, HEADER.size)
+    body = header and await _read(channel, HEADER.unpack(header)[0])
+    if not body:
+        return None
+    message: dict[str, Any] = json.loads(body)
+    return message
+
+
+async def _read(channel: socket.socket, size: int) -> bytes:
+    """Read exactly `size` bytes, or none when the other side is gone."""
+    parts = bytearray()
+    with suppress(ConnectionError):
+        while len(parts) < size and (part := await asyncio.get_running_loop().sock_recv(channel, size - len(parts))):
+            parts += part
+    return bytes(parts) if len(parts) == size else b""

@@ -1,0 +1,79 @@
+"""The settings that the sandbox is tested in: as root, as a plain user, and as one in a Docker container.
+
+A setting is entered by a child process, for good: `python settings.py <setting> <program> [arguments]`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+from scheduler_service.sandbox import seccomp, syscall_table
+from scheduler_service.sandbox.seccomp import _LOAD, _NUMBER, _RETURN, ALLOW, _deny, _instruction, _judge
+from scheduler_service.sandbox.syscalls import CLONE_NEWNS, MACHINES, Mount, Prctl, machine, mount, prctl, unshare
+
+PLAIN_UID = 65534
+ROOT, PLAIN, DOCKER = "root", "plain", "docker"
+
+
+def enter(setting: str) -> None:
+    """Become what the setting says."""
+    if os.geteuid() == 0:
+        open_the_way([Path(sys.base_prefix), Path(sys.prefix), Path(__file__)])
+    if setting != ROOT and os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(PLAIN_UID, PLAIN_UID, PLAIN_UID)
+        os.setresuid(PLAIN_UID, PLAIN_UID, PLAIN_UID)
+    if setting == DOCKER:
+        prctl(Prctl.SET_NO_NEW_PRIVS, 1)
+        seccomp.enforce(docker_filter())
+
+
+def open_the_way(needed: list[Path]) -> None:
+    """Let every user reach the directories `needed`, in a mount namespace of our own.
+
+    A Python that lies in root's home, say, is out of reach for others; there, only the needed part is shown.
+    """
+    closed = {parent for path in needed for parent in path.parents if not parent.stat().st_mode & 0o001}
+    if not closed:
+        return
+    unshare(CLONE_NEWNS)
+    mount("none", "/", None, Mount.REC | Mount.PRIVATE)
+    for directory in sorted(closed):
+        shown = [path for path in needed if path.is_relative_to(directory)]
+        handles = [os.open(path, os.O_PATH) for path in shown]
+        mount("tmpfs", str(directory), "tmpfs", 0, "mode=0755")
+        for path, handle in zip(shown, handles, strict=True):
+            path.mkdir(parents=True)
+            mount(f"/proc/self/fd/{handle}", str(path), None, Mount.BIND | Mount.REC)
+            os.close(handle)
+
+
+def docker_filter() -> bytes:
+    """Write a filter that refuses what Docker's default seccomp profile refuses to a process without capabilities.
+
+    See profiles/seccomp/default.json of moby: each of these needs a capability there, or is not listed. clone(2) is
+    refused for new namespaces, clone3(2) does not exist; everything else that a sandbox could want is allowed.
+    """
+    processor = MACHINES.index(machine())
+    tables = (
+        syscall_table.OF_NAMESPACES_AND_MOUNTS,
+        syscall_table.FOR_ADMINISTRATORS,
+        syscall_table.OF_THE_KERNELS_SOFT_SPOTS,
+        {name: syscall_table.ON_OTHER_PROCESSES[name] for name in ("perf_event_open", "move_pages")},
+        {name: syscall_table.WITH_A_FALLBACK[name] for name in ("bpf", "userfaultfd", "io_uring_setup")},
+    )
+    program = [_instruction(_LOAD, _NUMBER)]
+    for table in tables:
+        for numbers in table.values():
+            program += _deny(numbers[processor], errno.EPERM)
+    program += _deny(syscall_table.WITH_A_FALLBACK["clone3"][processor], errno.ENOSYS)
+    program += _judge(syscall_table.ALWAYS[0], processor)
+    return b"".join([*program, _instruction(_RETURN, ALLOW)])
+
+
+if __name__ == "__main__":
+    enter(sys.argv[1])
+    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606
