@@ -1,0 +1,97 @@
+"""The application: puts the HTTP side together around a service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from scheduler_service import bootstrap
+from scheduler_service.api import documentation, errors
+from scheduler_service.api.middleware import BodyLimit, PlainStart, RequestContext
+from scheduler_service.api.problems import Problem
+from scheduler_service.api.routers import health, jobs, runs, schedules
+from scheduler_service.api.shutdown import announced
+from scheduler_service.bootstrap import Service
+from scheduler_service.config import DEVELOPMENT_API_KEY, Settings
+
+ServiceFactory = Callable[[Settings], AbstractAsyncContextManager[Service]]
+
+DESCRIPTION = """
+Jobs that run on schedule, in a sandbox, with a ledger of every instant.
+
+Every call below `/api/v1` needs a key in the header `X-API-Key`. Errors are problem documents (RFC 9457) whose `errors`
+point at each wrong field. Instants are in UTC. Lists come in pages, with a `Link` header.
+"""
+TAGS = [
+    {"name": "jobs", "description": "What is to run, and when."},
+    {"name": "runs", "description": "What ran, what it wrote, and what became no run and why."},
+    {"name": "schedules", "description": "What a schedule would do."},
+    {"name": "health", "description": "Whether the service works; no key needed."},
+]
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.open_service) -> FastAPI:
+    """Make the application; the service is opened with the lifespan and closed with it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY:
+            log.warning("development_api_key", effect="serves this machine alone", remedy="set an API_KEY of your own")
+        async with service_factory(settings) as service:
+            app.state.service = service
+            with announced(service.stopping):
+                yield
+
+    app = Application(
+        title="Scheduler Service",
+        version=_version(),
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+        # Its records of refused requests would hold what was sent.
+        telemetry={"logs": False},
+    )
+    app.state.settings = settings
+    app.add_middleware(BodyLimit, limit_bytes=settings.max_body_kb * 1024)
+    errors.install(app)
+    for router in (jobs.router, runs.router, schedules.router, health.router):
+        app.include_router(router)
+    app.include_router(health.router, prefix="/api/v1", include_in_schema=False)
+    documentation.install(app)
+    return app
+
+
+class Application(FastAPI):
+    """FastAPI, with our own layers around all of its own."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Surround what answers errors too, so that those answers are logged and get their headers."""
+        return RequestContext(PlainStart(super().build_middleware_stack()))
+
+    def openapi(self) -> dict[str, Any]:
+        """Describe the API, and the problem documents that its errors are."""
+        document = super().openapi()
+        schemas = document["components"]["schemas"]
+        if "Problem" not in schemas:
+            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= {**problem.pop("$defs"), "Problem": problem}
+        return document
+
+
+def _version() -> str:
+    """Give the version of the installed package; one that runs from its source alone has none."""
+    try:
+        return version("scheduler-service")
+    except PackageNotFoundError:
+        return "0+source"

@@ -1,0 +1,84 @@
+"""Who is calling, and what they may do."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader
+from starlette.requests import HTTPConnection
+
+from scheduler_service.api import errors
+from scheduler_service.config import DEVELOPMENT_API_KEY, LOOPBACK_HOSTS, Settings
+
+ALL_SCOPES = frozenset({"read", "write", "run", "admin"})
+HEADER = "X-API-Key"
+
+_scheme = APIKeyHeader(
+    name=HEADER, scheme_name="ApiKey", description="The key that the setting API_KEY holds.", auto_error=False
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who sent a valid key. `owner_id` None: may see the things of all owners."""
+
+    owner_id: str | None
+    scopes: frozenset[str]
+
+
+def authenticate(request: Request) -> None:
+    """Find out who is calling and keep it for `current_caller`; refuses everybody without a valid key."""
+    settings: Settings = request.app.state.settings
+    given = request.headers.get(HEADER)
+    if given is None:
+        raise errors.unauthorized(f"send your key in the header {HEADER}")
+    expected = settings.api_key.get_secret_value()
+    # Headers come as bytes, which Starlette reads as Latin-1.
+    if not _same(given.encode("latin-1"), expected.encode()):
+        raise errors.unauthorized(f"the key in the header {HEADER} is not valid")
+    if expected == DEVELOPMENT_API_KEY and not _is_local(request):
+        raise errors.forbidden(
+            "everybody knows the development key, so it opens the service to this machine alone, "
+            "as localhost; set an API_KEY of your own"
+        )
+    request.state.caller = Caller(owner_id=None, scopes=ALL_SCOPES)
+
+
+async def current_caller(request: Request, _key: Annotated[str | None, Security(_scheme)]) -> Caller:
+    """Give whom the route authenticated; a router whose routes do not authenticate fails here, and stays shut."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+CurrentCaller = Annotated[Caller, Depends(current_caller)]
+
+
+def _same(given: bytes, expected: bytes) -> bool:
+    """Compare in a time that tells nothing, not even the length."""
+    return hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(expected).digest())
+
+
+def _is_local(connection: HTTPConnection) -> bool:
+    """Say whether a request comes from this machine and is meant for it.
+
+    The name matters too: a page from elsewhere whose name was pointed at 127.0.0.1 (DNS rebinding) is otherwise as
+    good as one of our own to the browser on this machine, and could send the key that everybody knows.
+    """
+    host = urlsplit(f"//{connection.headers.get('host', '')}").hostname
+    if host not in LOOPBACK_HOSTS:
+        return False
+    # A UNIX socket has no client address, and only this machine can reach it.
+    return connection.client is None or not connection.client.host or _is_loopback(connection.client.host)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,18 @@
+"""What endpoints are given."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from scheduler_service.bootstrap import Service
+
+
+async def current_service(request: Request) -> Service:
+    """Give the service that the lifespan opened."""
+    service: Service = request.app.state.service
+    return service
+
+
+CurrentService = Annotated[Service, Depends(current_service)]

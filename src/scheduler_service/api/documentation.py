@@ -1,0 +1,52 @@
+"""The pages that describe the API, from this package alone: no other host is asked for anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse
+from starlette.staticfiles import StaticFiles
+
+from scheduler_service.api.route import PublicRoute
+
+STATIC = Path(__file__).parent / "static"
+# Both programs write styles into the page; Redoc draws by blob and searches in a worker that it makes from one.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+router = APIRouter(route_class=PublicRoute, include_in_schema=False)
+
+
+def install(app: FastAPI) -> None:
+    """Serve the pages and what they load."""
+    app.include_router(router)
+    app.mount("/docs/assets", StaticFiles(directory=STATIC), name="assets")
+
+
+@router.get("/docs")
+async def show_docs() -> Response:
+    """Show the API with forms to try it."""
+    return _page("docs.html")
+
+
+@router.get("/redoc")
+async def show_redoc() -> Response:
+    """Show the API for reading."""
+    return _page("redoc.html")
+
+
+@router.get("/")
+async def show_entrance(request: Request) -> Response:
+    """Say where to go; people are taken to the documentation."""
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("docs")
+    links = {"documentation": "/docs", "description": "/openapi.json", "health": "/health", "jobs": "/api/v1/jobs"}
+    return JSONResponse({"name": request.app.title, "version": request.app.version, **links})
+
+
+def _page(name: str) -> Response:
+    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+    return FileResponse(STATIC / name, media_type="text/html", headers=headers)

@@ -1,0 +1,207 @@
+"""Examples for the documentation: whole documents, as the service takes and gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Document = dict[str, Any]
+
+DEFINITION: Document = {
+    "name": "Mathematical Analysis",
+    "schedule_expr": "*/10 * * * *",
+    "timezone": "Europe/Berlin",
+    "payload": {"type": "python_code", "code": "import numpy as np\nprint(np.pi)"},
+    "retry_policy": {"max_retries": 3, "retry_delay": 60, "backoff_factor": 2.0},
+    "owner_id": "math_team",
+    "tags": ["nightly"],
+}
+
+DEFINITIONS: Document = {
+    "python": {"summary": "Python with numpy, every ten minutes", "value": DEFINITION},
+    "shell": {
+        "summary": "A shell script on working days at half past eight in New York",
+        "value": {
+            "name": "Disk report",
+            "schedule_expr": "30 8 * * MON-FRI",
+            "timezone": "America/New_York",
+            "payload": {"type": "shell_script", "script": "df -h / | tail -1"},
+        },
+    },
+    "numbers": {
+        "summary": "A calculation, every five minutes from now on",
+        "value": {
+            "name": "Primes",
+            "schedule_expr": "5m",
+            "payload": {"type": "number_crunching", "operation": "prime_numbers", "limit": 1000000},
+        },
+    },
+    "program": {
+        "summary": "A program, once",
+        "value": {
+            "name": "Happy new year",
+            "schedule_expr": "2099-12-31T23:59:59Z",
+            "payload": {"type": "program", "argv": ["echo", "Happy new year"]},
+        },
+    },
+}
+
+PATCHES: Document = {
+    "schedule": {"summary": "Another schedule", "value": {"schedule_expr": "@hourly"}},
+    "retries": {"summary": "One field of an object", "value": {"retry_policy": {"max_retries": 5}}},
+    "default": {"summary": "Null: back to the default", "value": {"timeout_seconds": None}},
+}
+
+JOB: Document = {
+    "id": 1,
+    **DEFINITION,
+    "retry_policy": {"max_retries": 3, "retry_delay": 60, "backoff_factor": 2.0, "max_delay": 3600, "jitter": 0.1},
+    "description": "",
+    "enabled": True,
+    "priority": 5,
+    "timeout_seconds": 300,
+    "limits": {
+        "memory_mb": 512,
+        "cpu_seconds": 300,
+        "processes": 64,
+        "disk_mb": 256,
+        "output_kb": 1024,
+        "network": False,
+    },
+    "overlap_policy": "skip",
+    "max_concurrency": 1,
+    "misfire_policy": "fire_once",
+    "misfire_grace_seconds": 60,
+    "catchup_limit": 100,
+    "dst": {"gap": "run_after", "fold": "first"},
+    "start_at": None,
+    "end_at": None,
+    "jitter_seconds": 0,
+    "env": {},
+    "args": {},
+    "status": "active",
+    "next_run_at": "2026-01-15T10:30:00Z",
+    "last_run_at": "2026-01-15T10:20:00Z",
+    "last_run_status": "success",
+    "schedule_description": "Every 10 minutes",
+    "version": 1,
+    "created_at": "2026-01-15T10:12:00Z",
+    "updated_at": "2026-01-15T10:12:00Z",
+    "warnings": [],
+}
+
+JOB_PAGE: Document = {"jobs": [JOB], "total": 1, "page": 1, "size": 20}
+
+RUN: Document = {
+    "id": 1,
+    "job_id": 1,
+    "status": "success",
+    "reason": None,
+    "message": None,
+    "trigger": "schedule",
+    "scheduled_for": "2026-01-15T10:30:00Z",
+    "missed_until": None,
+    "missed_count": None,
+    "retry_of": None,
+    "queued_at": "2026-01-15T10:30:00Z",
+    "available_at": "2026-01-15T10:30:00Z",
+    "started_at": "2026-01-15T10:30:00.010000Z",
+    "finished_at": "2026-01-15T10:30:05.010000Z",
+    "duration_seconds": 5.0,
+    "lateness_seconds": 0.01,
+    "logs": "3.141592653589793\n",
+    "logs_tail": False,
+    "logs_truncated": False,
+    "attempt": 1,
+    "retry_count": 0,
+    "exit_code": 0,
+    "signal": None,
+    "result": None,
+    "worker": "host-4711-1f6a9c3e",
+    "cancel_requested_at": None,
+    "correlation_id": "5f0c1c5e7f6a4c0c9d5a1c1b5b0e9a77",
+    "isolation": {"level": "strict", "layers": ["landlock", "seccomp"]},
+    "usage": {"cpu_seconds": 0.1, "max_rss_kb": 51234},
+}
+
+QUEUED_RUN: Document = {
+    **RUN,
+    "status": "queued",
+    "trigger": "manual",
+    "started_at": None,
+    "finished_at": None,
+    "duration_seconds": None,
+    "lateness_seconds": None,
+    "logs": "",
+    "attempt": 0,
+    "exit_code": None,
+    "worker": None,
+    "isolation": None,
+    "usage": None,
+}
+
+RUN_PAGE: Document = {"runs": [RUN], "total": 1, "page": 1, "size": 20}
+
+RUN_WHOLE: Document = {
+    **RUN,
+    "attempts": [
+        {
+            "attempt": 1,
+            "status": "success",
+            "reason": None,
+            "message": None,
+            "started_at": "2026-01-15T10:30:00.010000Z",
+            "finished_at": "2026-01-15T10:30:05.010000Z",
+            "duration_seconds": 5.0,
+            "exit_code": 0,
+            "signal": None,
+            "worker": "host-4711-1f6a9c3e",
+            "isolation": {"level": "strict", "layers": ["landlock", "seccomp"]},
+            "usage": {"cpu_seconds": 0.1, "max_rss_kb": 51234},
+        }
+    ],
+}
+
+LOG_EVENTS = (
+    'event: log\ndata: {"offset": 0, "text": "3.141592653589793\\n"}\nid: 18\n\n'
+    'event: end\ndata: {"status": "success"}\nid: 18\n\n'
+)
+
+NEXT: Document = {
+    "job_id": 1,
+    "timezone": "Europe/Berlin",
+    "instants": [
+        {"at": "2026-01-15T10:30:00Z", "local": "2026-01-15T11:30:00+01:00"},
+        {"at": "2026-01-15T10:40:00Z", "local": "2026-01-15T11:40:00+01:00"},
+    ],
+}
+
+PREVIEW_REQUESTS: Document = {
+    "night": {
+        "summary": "Every night in Berlin, in an hour that the change to summer time takes away",
+        "value": {"schedule_expr": "30 2 * * *", "timezone": "Europe/Berlin", "count": 2},
+    },
+    "interval": {"summary": "Every 90 minutes", "value": {"schedule_expr": "1h30m", "count": 3}},
+}
+
+PREVIEW: Document = {
+    "schedule_expr": "*/10 * * * *",
+    "timezone": "Europe/Berlin",
+    "description": "Every 10 minutes",
+    "warnings": [],
+    "instants": NEXT["instants"],
+}
+
+HEALTH: Document = {
+    "status": "ok",
+    "version": "0.1.0",
+    "components": {
+        "database": {"status": "ok", "detail": "answers", "latency_ms": 0.4},
+        "workers": {"status": "ok", "detail": "1 alive, 4 slots", "latency_ms": None},
+    },
+}
+
+ILL_HEALTH: Document = {
+    "status": "failing",
+    "version": "0.1.0",
+    "components": {"database": {"status": "failing", "detail": "the database does not answer", "latency_ms": None}},
+}

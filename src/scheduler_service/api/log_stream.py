@@ -1,0 +1,59 @@
+"""The log of a run as it grows, by server-sent events (HTML Standard, section 9.2)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import structlog
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+
+from scheduler_service.errors import UnavailableError
+from scheduler_service.services.runs import LogSlice
+
+EVENT_STREAM = "text/event-stream"
+# Well below the minute after which proxies give a silent connection up.
+HEARTBEAT_SECONDS = 15.0
+
+log = structlog.get_logger(__name__)
+
+
+def accepts_events(accept: str) -> bool:
+    """Say whether a client asks for events."""
+    return any(part.partition(";")[0].strip().lower() == EVENT_STREAM for part in accept.split(","))
+
+
+async def log_events(parts: AsyncIterator[LogSlice]) -> AsyncIterator[bytes]:
+    """Write parts of a log as events.
+
+    A stream that is cut off, by the end of the process or of its database, has no `end`: clients come again then.
+    """
+    sent_at = time.monotonic()
+    try:
+        async for part in parts:
+            now = time.monotonic()
+            if events := _events(part):
+                yield events
+            elif now - sent_at >= HEARTBEAT_SECONDS:
+                yield KEEPALIVE_COMMENT
+            else:
+                continue
+            sent_at = now
+    except UnavailableError as error:
+        log.warning("log_stream_cut_off", error=str(error))
+
+
+def _events(part: LogSlice) -> bytes:
+    events = b""
+    if part.data:
+        text = part.data.decode("utf-8", "replace")
+        events += _event("log", part, offset=part.next_offset - len(part.data), text=text)
+    if part.is_last:
+        events += _event("end", part, status=part.status)
+    return events
+
+
+def _event(name: str, part: LogSlice, **data: Any) -> bytes:
+    return format_sse_event(event=name, data_str=json.dumps(data), id=str(part.next_offset))

@@ -1,0 +1,143 @@
+"""What surrounds every request. Plain ASGI: `BaseHTTPMiddleware` would run each request in a task of its own."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from scheduler_service import telemetry
+from scheduler_service.api import errors
+from scheduler_service.errors import ConfigurationError
+
+REQUEST_ID = "X-Request-ID"
+_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+SECURITY_HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+log = structlog.get_logger(__name__)
+
+
+class RequestContext:
+    """The outermost: gives a request its correlation id and its line in the log, and the answer its headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Surround `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and log how it went."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        # Not undone at the end: the server logs what nobody foresaw, and that line needs the id most of all.
+        telemetry.bind_correlation(request_id)
+        method, status = scope["method"], None
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _complete(MutableHeaders(scope=message), request_id)
+            await send(message)
+
+        began = time.perf_counter()
+        inner = {**scope, "method": "GET"} if method == "HEAD" else scope
+        try:
+            # RFC 9110: HEAD is answered as GET is; the server leaves the content away.
+            await self._app(inner, receive, send_with_headers)
+        finally:
+            _log(inner, method, status, time.perf_counter() - began)
+
+
+class BodyLimit:
+    """Refuses bodies that are too long, by what their sender declares and by what really comes."""
+
+    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+        """Let bodies of up to `limit_bytes` through."""
+        self._app = app
+        self._limit_bytes = limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; whoever reads a body that is too long gets an exception."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        received_bytes = 0
+
+        async def receive_within_limit() -> Message:
+            nonlocal received_bytes
+            if declared.isdecimal() and int(declared) > self._limit_bytes:
+                raise errors.too_large(self._limit_bytes)
+            message = await receive()
+            received_bytes += len(message.get("body", b""))
+            if received_bytes > self._limit_bytes:
+                raise errors.too_large(self._limit_bytes)
+            return message
+
+        await self._app(scope, receive_within_limit, send)
+
+
+class PlainStart:
+    """Tells in one line why the start failed, where the reason is a wrong setting."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Surround `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on but the traceback of a `ConfigurationError`."""
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        failure: Message | None = None
+
+        async def hold_failure(message: Message) -> None:
+            nonlocal failure
+            if message["type"] == "lifespan.startup.failed":
+                failure = message
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, hold_failure)
+        except ConfigurationError as error:
+            if failure is None:
+                raise
+            failure["message"] = str(error)
+        finally:
+            if failure is not None:
+                await send(failure)
+
+
+def _request_id(scope: Scope) -> str:
+    """Take the caller's id if it is fit to be one; else make a new one."""
+    given = Headers(scope=scope).get(REQUEST_ID, "")
+    return given if _VALID_REQUEST_ID.fullmatch(given) else telemetry.new_correlation_id()
+
+
+def _complete(headers: MutableHeaders, request_id: str) -> None:
+    headers[REQUEST_ID] = request_id
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+
+
+def _log(scope: Scope, method: str, status: int | None, seconds: float) -> None:
+    """Write the line of a request; `status` None: the client was gone before there was an answer."""
+    route = getattr(scope.get("route"), "path", None)
+    # Probes come every few seconds and would bury the rest.
+    write = log.debug if "/health" in scope["path"] else log.info
+    write("request", method=method, route=route, path=scope["path"], status=status, duration_ms=round(seconds * 1e3, 2))

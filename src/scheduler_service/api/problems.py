@@ -1,0 +1,122 @@
+"""Errors as clients get them: problem documents (RFC 9457)."""
+
+from __future__ import annotations
+
+import math
+import re
+import reprlib
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from starlette.responses import JSONResponse
+
+from scheduler_service.errors import FieldProblem
+
+MEDIA_TYPE = "application/problem+json"
+LONGEST_VALUE = 100
+MOST_TOLD = 3
+# Beyond this a JavaScript client reads another number than was sent.
+_LARGEST_EXACT = 2**53
+_SECRET = re.compile(r"^env(\.|$)|key|secret|token|passw|credential", re.IGNORECASE)
+HEADER_FIELDS = frozenset({"Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID", "X-API-Key"})
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong with one field of the request."""
+
+    field: Annotated[str, Field(description="Dotted path of the field, or the name of the parameter or header.")]
+    pointer: Annotated[
+        str | None, Field(description="JSON pointer (RFC 6901) into the body, where the field is in the body.")
+    ] = None
+    detail: Annotated[str, Field(description="What is wrong, and what to write instead.")]
+    value: Annotated[
+        JsonValue, Field(description="What was sent, cut to a reasonable length; never that of a secret field.")
+    ] = None
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "about:blank",
+                    "title": "Unprocessable Content",
+                    "status": 422,
+                    "detail": "retry_policy.max_retries: Input should be greater than or equal to 0",
+                    "instance": "/api/v1/jobs",
+                    "correlation_id": "5f0c1c5e7f6a4c0c9d5a1c1b5b0e9a77",
+                    "errors": [
+                        {
+                            "field": "retry_policy.max_retries",
+                            "pointer": "#/retry_policy/max_retries",
+                            "detail": "Input should be greater than or equal to 0",
+                            "value": -1,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: Annotated[str, Field(description="The path of the request.")]
+    correlation_id: Annotated[
+        str, Field(description="Also in the header `X-Request-ID`, and on every line of the log.")
+    ]
+    errors: Annotated[
+        list[FieldError] | None, Field(description="One item for each field that is wrong, where fields are.")
+    ] = None
+
+
+class ProblemResponse(JSONResponse):
+    """Sends a problem document."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, problem: Problem, headers: dict[str, str] | None = None) -> None:
+        """Take the status of the answer from the document."""
+        content = problem.model_dump(exclude_none=True)
+        super().__init__(content, problem.status, headers)
+
+
+def field_error(problem: FieldProblem, path: Sequence[str | int] | None = None) -> FieldError:
+    """Describe what is wrong with a field; `path` is where it is in the body, else its dots are followed."""
+    pointer = None
+    if problem.field not in HEADER_FIELDS and path != ():
+        pointer = _pointer(problem.field.split(".") if path is None else path)
+    value = None if _SECRET.search(problem.field) else _shown(problem.value)
+    return FieldError(field=clean(problem.field), pointer=pointer, detail=clean(problem.message), value=value)
+
+
+def clean(text: str) -> str:
+    """Spell lone surrogates out: they have no UTF-8, so no answer could carry them."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def summary(errors: Sequence[FieldError]) -> str:
+    """Say in one line what is wrong."""
+    told = [f"{error.field}: {error.detail}" for error in errors[:MOST_TOLD]]
+    return "; ".join(told) + (f"; and {len(errors) - MOST_TOLD} more" if len(errors) > MOST_TOLD else "")
+
+
+def _pointer(path: Sequence[str | int]) -> str:
+    """Write a JSON pointer as a URI fragment, without the percent-encoding: it is for reading."""
+    return clean("#" + "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path))
+
+
+def _shown(value: Any) -> JsonValue:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and abs(value) < _LARGEST_EXACT:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    # reprlib: what was sent may be a megabyte, or nested too deeply for repr.
+    text = value if isinstance(value, str) else reprlib.repr(value)
+    return clean(text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…")

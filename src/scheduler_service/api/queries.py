@@ -1,0 +1,101 @@
+"""The parameters that calls take from path, query and headers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import Header, Path
+from pydantic import Field
+
+from scheduler_service.domain.run_state import JobStatus, RunStatus
+from scheduler_service.services.definition import Input, Instant
+from scheduler_service.services.text import Text
+from scheduler_service.storage.jobs import JobFilter
+from scheduler_service.storage.paging import Page
+from scheduler_service.storage.runs import RunFilter
+
+_LARGEST_ID = 2**63 - 1
+
+JobId = Annotated[int, Path(description="The `id` of the job.", ge=1, le=_LARGEST_ID, examples=[1])]
+RunId = Annotated[int, Path(description="The `id` of the run.", ge=1, le=_LARGEST_ID, examples=[1])]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Any text of your own: a request that is sent again with the same key is not done again, and gets "
+        "the answer of the first.",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        examples=["order-4711"],
+    ),
+]
+
+JobSort = Literal[
+    "id", "-id", "name", "-name", "created_at", "-created_at", "updated_at", "-updated_at",
+    "next_run_at", "-next_run_at", "priority", "-priority",
+]  # fmt: skip
+
+
+class Paging(Input):
+    """Which part of a list to give."""
+
+    page: Annotated[int, Field(ge=1, le=1_000_000_000, description="Counted from 1.")] = 1
+    size: Annotated[int, Field(ge=1, le=200, description="Items on a page.")] = 20
+
+
+class JobQuery(Paging):
+    """Which jobs to list."""
+
+    owner_id: Annotated[Text | None, Field(description="Only jobs of this owner.")] = None
+    status: Annotated[JobStatus | None, Field(description="Only jobs in this state.")] = None
+    tag: Annotated[Text | None, Field(description="Only jobs with this tag.")] = None
+    q: Annotated[Text | None, Field(description="Only jobs with this in their name or description.")] = None
+    sort: Annotated[JobSort, Field(description="The order; `-` reverses it.")] = "id"
+
+    def filters(self) -> JobFilter:
+        """Give what storage is to look for."""
+        return JobFilter(owner_id=self.owner_id, status=self.status, tag=self.tag, q=self.q, sort=self.sort)
+
+    def paging(self) -> Page:
+        """Give the page that is asked for."""
+        return Page(self.page, self.size)
+
+
+class RunQuery(Paging):
+    """Which runs to list."""
+
+    status: Annotated[RunStatus | None, Field(description="Only runs in this state.")] = None
+    since: Annotated[Instant | None, Field(description="Only runs that were scheduled for then or later.")] = None
+    until: Annotated[Instant | None, Field(description="Only runs that were scheduled for an earlier instant.")] = None
+    before_id: Annotated[
+        int | None,
+        Field(ge=1, le=_LARGEST_ID, description="Go on behind this run, as the `next` link does: quick on every page."),
+    ] = None
+
+    def filters(self, job_id: int | None = None) -> RunFilter:
+        """Give what storage is to look for."""
+        return RunFilter(job_id=job_id, status=self.status, since=self.since, until=self.until)
+
+    def paging(self) -> Page:
+        """Give the page that is asked for."""
+        return Page(self.page, self.size, self.before_id)
+
+
+class NextQuery(Input):
+    """How many instants to give."""
+
+    count: Annotated[int, Field(ge=1, le=1000, description="How many instants to give at the most.")] = 10
+
+
+class LogQuery(Input):
+    """From where on to read a log."""
+
+    offset: Annotated[int, Field(ge=0, le=_LARGEST_ID, description="Go on behind so many bytes.")] = 0
+
+
+LastEventId = Annotated[
+    int | None,
+    Header(alias="Last-Event-ID", ge=0, le=_LARGEST_ID, description="Of the last event that came: go on behind it."),
+]

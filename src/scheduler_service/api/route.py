@@ -1,0 +1,77 @@
+"""How every request is received, before its endpoint: who calls, what is asked, and whether the body can be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from scheduler_service.api import errors
+from scheduler_service.api.auth import authenticate
+from scheduler_service.errors import FieldProblem, InvalidInputError
+
+JSON = "application/json"
+
+
+class PublicRoute(APIRoute):
+    """A route that anybody may use. One that takes no query parameters refuses all; the others name theirs."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Put what comes before the endpoint in front of it."""
+        handle = super().get_route_handler()
+
+        async def receive(request: Request) -> Response:
+            self.admit(request)
+            if not self.dependant.query_params:
+                _refuse_parameters(request)
+            request = JsonRequest(request.scope, request.receive)
+            if self.body_field is not None and await request.body():
+                _refuse_other_media_types(request)
+            return await handle(request)
+
+        return receive
+
+    def admit(self, request: Request) -> None:
+        """Let everybody in."""
+
+
+class KeyedRoute(PublicRoute):
+    """A route for callers with a key. Nothing of what others send is looked at, not even its body."""
+
+    def admit(self, request: Request) -> None:
+        """Let callers in whose key is valid."""
+        authenticate(request)
+
+
+class JsonRequest(Request):
+    """A request whose body is JSON in UTF-8. What cannot be read is answered as malformed, saying where."""
+
+    async def json(self) -> Any:
+        """Read the body; NaN and lone surrogates pass, so that validation can name the field that holds them."""
+        try:
+            return json.loads((await self.body()).decode("utf-8-sig"))
+        except json.JSONDecodeError as error:
+            raise errors.malformed(f"no valid JSON: {error}") from None
+        except UnicodeDecodeError as error:
+            raise errors.malformed(f"no valid UTF-8: {error.reason} at byte {error.start}") from None
+        except RecursionError:
+            raise errors.malformed("nested too deeply") from None
+        except ValueError:  # Python reads no integer of more than 4300 digits, since that takes time
+            raise errors.malformed("holds a number with too many digits") from None
+
+
+def _refuse_parameters(request: Request) -> None:
+    if request.query_params:
+        problems = [
+            FieldProblem(name, "unknown query parameter; this call takes none") for name in request.query_params
+        ]
+        raise InvalidInputError(*problems)
+
+
+def _refuse_other_media_types(request: Request) -> None:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != JSON and not (media_type.startswith("application/") and media_type.endswith("+json")):
+        raise errors.unsupported_media_type(JSON)

@@ -1,0 +1,248 @@
+"""Jobs over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Query, Request, Response, status
+from fastapi.exceptions import RequestValidationError
+from pydantic import JsonValue, ValidationError
+
+from scheduler_service.api import examples
+from scheduler_service.api.answers import ETAG, JOB_LOCATION, LINK, RUN_LOCATION, answer, refusals
+from scheduler_service.api.auth import current_caller
+from scheduler_service.api.conditions import IfMatch, IfNoneMatch, etag, is_unchanged, versions_to_match
+from scheduler_service.api.deps import CurrentService
+from scheduler_service.api.links import page_links
+from scheduler_service.api.queries import IdempotencyKey, JobId, JobQuery, NextQuery, RunQuery
+from scheduler_service.api.route import KeyedRoute
+from scheduler_service.api.routers.runs import RUNS, show_runs
+from scheduler_service.api.schemas.jobs import JobOut, JobPage
+from scheduler_service.api.schemas.runs import RunOut, RunPage
+from scheduler_service.api.schemas.schedules import InstantOut, Next
+from scheduler_service.bootstrap import Service
+from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
+from scheduler_service.services.definition import JobDefinition
+from scheduler_service.services.runs import RunView
+from scheduler_service.storage.records import Job
+
+JOBS = "/api/v1/jobs"
+
+router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
+
+Definition = Annotated[JobDefinition, Body(openapi_examples=examples.DEFINITIONS)]
+Changes = Annotated[
+    dict[str, JsonValue], Body(media_type="application/merge-patch+json", openapi_examples=examples.PATCHES)
+]
+
+
+def _patch_schema() -> dict[str, Any]:
+    """Describe a merge patch: the fields of a definition, each as there or null."""
+    field = "#/components/schemas/JobDefinition/properties"
+    properties = {
+        name: {"anyOf": [{"$ref": f"{field}/{name}"}, {"type": "null"}]} for name in JobDefinition.model_fields
+    }
+    return {"type": "object", "title": "Job changes", "additionalProperties": False, "properties": properties}
+
+
+def _patch_body() -> dict[str, Any]:
+    media = {"schema": _patch_schema(), "examples": examples.PATCHES}
+    return {"requestBody": {"content": {"application/merge-patch+json": media, "application/json": media}}}
+
+
+@router.post(
+    "",
+    operation_id="createJob",
+    summary="Create a job",
+    status_code=status.HTTP_201_CREATED,
+    responses={
+        201: answer("The job, stored.", examples.JOB, {**JOB_LOCATION, **ETAG}),
+        **refusals(ConflictError, takes_body=True),
+    },
+)
+async def create_job(
+    definition: Definition, service: CurrentService, response: Response, idempotency_key: IdempotencyKey = None
+) -> JobOut:
+    """Only `name`, `schedule_expr` and `payload` are required; `warnings` says what may surprise of the schedule.
+
+    With an `Idempotency-Key`, the same request sent again creates nothing and gives the job of the first.
+    """
+    job = await service.jobs.create(definition, idempotency_key=idempotency_key)
+    response.headers["Location"] = f"{JOBS}/{job.id}"
+    return _show(job, service, response)
+
+
+@router.get(
+    "",
+    operation_id="listJobs",
+    summary="List jobs",
+    responses={200: answer("One page of the list.", examples.JOB_PAGE, LINK), **refusals()},
+)
+async def list_jobs(
+    query: Annotated[JobQuery, Query()], service: CurrentService, request: Request, response: Response
+) -> JobPage:
+    """All filters hold together."""
+    page = query.paging()
+    listing = await service.jobs.page(query.filters(), page)
+    response.headers["Link"] = page_links(request, page, listing.total)
+    jobs = [JobOut.of(job, service.schedules.describe(job)) for job in listing.items]
+    return JobPage(jobs=jobs, total=listing.total, page=page.number, size=page.size)
+
+
+@router.get(
+    "/{job_id}",
+    operation_id="getJob",
+    summary="Get a job",
+    response_model=JobOut,
+    responses={
+        200: answer("The job.", examples.JOB, ETAG),
+        304: {"description": "The job is as the client has it."},
+        **refusals(NotFoundError),
+    },
+)
+async def get_job(
+    job_id: JobId, service: CurrentService, response: Response, if_none_match: IfNoneMatch = None
+) -> JobOut | Response:
+    """With `If-None-Match`, a job that has not changed is not sent again."""
+    job = await service.jobs.get(job_id)
+    if is_unchanged(if_none_match, job.version):
+        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers={"ETag": etag(job.version)})
+    return _show(job, service, response)
+
+
+@router.patch(
+    "/{job_id}",
+    operation_id="patchJob",
+    summary="Change some fields of a job",
+    openapi_extra=_patch_body(),
+    responses={
+        200: answer("The job as it is now.", examples.JOB, ETAG),
+        **refusals(NotFoundError, ConflictError, PreconditionFailedError, takes_body=True),
+    },
+)
+async def patch_job(
+    job_id: JobId, changes: Changes, service: CurrentService, response: Response, if_match: IfMatch = None
+) -> JobOut:
+    """A JSON merge patch (RFC 7396): fields that are not named stay, objects are merged, null sets to the default.
+
+    A `payload` of another `type` replaces the old one as far as its fields have other names; to begin anew, use PUT.
+    """
+    versions = versions_to_match(if_match)
+    try:
+        job = await service.jobs.patch(job_id, changes, versions)
+    except ValidationError as error:
+        located = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
+        raise RequestValidationError(located, body=changes) from None
+    return _show(job, service, response)
+
+
+@router.put(
+    "/{job_id}",
+    operation_id="replaceJob",
+    summary="Replace the definition of a job",
+    responses={
+        200: answer("The job as it is now.", examples.JOB, ETAG),
+        **refusals(NotFoundError, ConflictError, PreconditionFailedError, takes_body=True),
+    },
+)
+async def replace_job(
+    job_id: JobId, definition: Definition, service: CurrentService, response: Response, if_match: IfMatch = None
+) -> JobOut:
+    """Fields that are not named get their defaults; `id` and history stay."""
+    job = await service.jobs.replace(job_id, definition, versions_to_match(if_match))
+    return _show(job, service, response)
+
+
+@router.delete(
+    "/{job_id}",
+    operation_id="deleteJob",
+    summary="Delete a job",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses={204: {"description": "The job is gone."}, **refusals(NotFoundError, PreconditionFailedError)},
+)
+async def delete_job(job_id: JobId, service: CurrentService, if_match: IfMatch = None) -> None:
+    """What is queued is cancelled, what runs is asked to stop; the history stays until its retention ends."""
+    await service.jobs.delete(job_id, versions_to_match(if_match))
+
+
+@router.post(
+    "/{job_id}/pause",
+    operation_id="pauseJob",
+    summary="Pause a job",
+    responses={200: answer("The job as it is now.", examples.JOB, ETAG), **refusals(NotFoundError)},
+)
+async def pause_job(job_id: JobId, service: CurrentService, response: Response) -> JobOut:
+    """Instants while it is paused are not owed. What is queued or runs goes on; pausing twice changes nothing."""
+    return _show(await service.jobs.pause(job_id), service, response)
+
+
+@router.post(
+    "/{job_id}/resume",
+    operation_id="resumeJob",
+    summary="Resume a paused job",
+    responses={200: answer("The job as it is now.", examples.JOB, ETAG), **refusals(NotFoundError, ConflictError)},
+)
+async def resume_job(job_id: JobId, service: CurrentService, response: Response) -> JobOut:
+    """The schedule counts again from now on. A job whose schedule names no instant any more cannot be resumed."""
+    return _show(await service.jobs.resume(job_id), service, response)
+
+
+@router.post(
+    "/{job_id}/run",
+    operation_id="runJob",
+    summary="Run a job now",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses={
+        202: answer("The run, queued.", examples.QUEUED_RUN, RUN_LOCATION),
+        **refusals(NotFoundError, ConflictError),
+    },
+)
+async def run_job(
+    job_id: JobId, service: CurrentService, response: Response, idempotency_key: IdempotencyKey = None
+) -> RunOut:
+    """Queue a run beside the schedule, also of a paused or finished job.
+
+    With an `Idempotency-Key`, the same request sent again queues nothing and gives the run of the first.
+    """
+    run = await service.jobs.run(job_id, idempotency_key=idempotency_key)
+    response.headers["Location"] = f"{RUNS}/{run.id}"
+    return RunOut.of(RunView(run, "", is_tail=False))
+
+
+@router.get(
+    "/{job_id}/runs",
+    operation_id="listJobRuns",
+    summary="List the runs of a job",
+    responses={200: answer("One page of the list.", examples.RUN_PAGE, LINK), **refusals(NotFoundError)},
+)
+async def list_job_runs(
+    job_id: JobId,
+    query: Annotated[RunQuery, Query()],
+    service: CurrentService,
+    request: Request,
+    response: Response,
+) -> RunPage:
+    """Newest first, with the end of each log (16 KiB); also of a deleted job, until its history's retention ends."""
+    page = query.paging()
+    listing = await service.runs.page(query.filters(job_id), page)
+    return show_runs(listing, page, request, response)
+
+
+@router.get(
+    "/{job_id}/next",
+    operation_id="listNextInstants",
+    summary="Tell when a job is to run",
+    responses={200: answer("The instants to come.", examples.NEXT), **refusals(NotFoundError)},
+)
+async def list_next(job_id: JobId, query: Annotated[NextQuery, Query()], service: CurrentService) -> Next:
+    """In UTC and in the job's zone; none while the job is paused and once it is finished."""
+    job = await service.jobs.get(job_id)
+    instants = await service.jobs.upcoming(job_id, query.count)
+    return Next(job_id=job.id, timezone=job.timezone, instants=[InstantOut.of(instant) for instant in instants])
+
+
+def _show(job: Job, service: Service, response: Response) -> JobOut:
+    response.headers["ETag"] = etag(job.version)
+    # A client may keep it, but has to ask whether it still holds.
+    response.headers["Cache-Control"] = "private, no-cache"
+    return JobOut.of(job, service.schedules.describe(job))

@@ -1,0 +1,135 @@
+"""Runs over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
+from starlette.responses import StreamingResponse
+
+from scheduler_service.api import examples
+from scheduler_service.api.answers import LINK, LOG_HEADERS, RUN_LOCATION, answer, refusals
+from scheduler_service.api.auth import current_caller
+from scheduler_service.api.deps import CurrentService
+from scheduler_service.api.links import page_links
+from scheduler_service.api.log_stream import EVENT_STREAM, accepts_events, log_events
+from scheduler_service.api.queries import LastEventId, LogQuery, RunId, RunQuery
+from scheduler_service.api.route import KeyedRoute
+from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole
+from scheduler_service.errors import ConflictError, NotFoundError
+from scheduler_service.services.runs import RunView
+from scheduler_service.storage.paging import Listing, Page
+from scheduler_service.storage.records import Run
+
+RUNS = "/api/v1/runs"
+
+router = APIRouter(prefix=RUNS, tags=["runs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
+
+
+@router.get(
+    "",
+    operation_id="listRuns",
+    summary="List runs",
+    responses={200: answer("One page of the list.", examples.RUN_PAGE, LINK), **refusals()},
+)
+async def list_runs(
+    query: Annotated[RunQuery, Query()], service: CurrentService, request: Request, response: Response
+) -> RunPage:
+    """The runs of all jobs, newest first, with the end of each log (16 KiB)."""
+    page = query.paging()
+    return show_runs(await service.runs.page(query.filters(), page), page, request, response)
+
+
+@router.get(
+    "/{run_id}",
+    operation_id="getRun",
+    summary="Get a run",
+    responses={200: answer("The run, with all its attempts.", examples.RUN_WHOLE), **refusals(NotFoundError)},
+)
+async def get_run(run_id: RunId, service: CurrentService) -> RunWhole:
+    """With all that was kept of its log."""
+    return RunWhole.of_detail(await service.runs.get(run_id))
+
+
+@router.get(
+    "/{run_id}/logs",
+    operation_id="readRunLog",
+    summary="Read or follow the log of a run",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The log: as text, or as events while it grows.",
+            "content": {
+                "text/plain": {"schema": {"type": "string"}, "example": "3.141592653589793\n"},
+                EVENT_STREAM: {"schema": {"type": "string"}, "example": examples.LOG_EVENTS},
+            },
+            "headers": LOG_HEADERS,
+        },
+        **refusals(NotFoundError),
+    },
+)
+async def read_log(
+    run_id: RunId,
+    query: Annotated[LogQuery, Query()],
+    service: CurrentService,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+    last_event_id: LastEventId = None,
+) -> Response:
+    """As text, from `offset` on; the header `X-Next-Offset` says where to go on reading.
+
+    With `Accept: text/event-stream` it is followed live, until the run ends: events `log` hold the `text` that came
+    and its `offset`, and have the offset behind it as their id, so that a client that lost the connection goes on by
+    `Last-Event-ID`; an event `end` holds the run's `status`. A stream that ends without it was cut off.
+    """
+    if not accepts_events(accept):
+        part = await service.runs.read_log(run_id, query.offset)
+        headers = {"X-Next-Offset": str(part.next_offset), "X-Run-Status": part.status}
+        return Response(part.data, media_type="text/plain", headers=headers)
+    offset = query.offset if last_event_id is None else last_event_id
+    await service.runs.read_log(run_id, offset)
+    parts = service.runs.follow_log(run_id, offset, service.stopping)
+    # nginx would gather events up.
+    return StreamingResponse(log_events(parts), media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
+
+
+@router.post(
+    "/{run_id}/cancel",
+    operation_id="cancelRun",
+    summary="Cancel a run",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses={
+        202: answer("The run as it is now.", examples.QUEUED_RUN, RUN_LOCATION),
+        **refusals(NotFoundError, ConflictError),
+    },
+)
+async def cancel_run(run_id: RunId, service: CurrentService, response: Response) -> RunOut:
+    """One that waits is cancelled at once; one that runs is asked to stop, and killed if it does not."""
+    return _show(await service.runs.cancel(run_id), response)
+
+
+@router.post(
+    "/{run_id}/retry",
+    operation_id="retryRun",
+    summary="Run once more what ended without success",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses={
+        202: answer("The new run, queued.", examples.QUEUED_RUN, RUN_LOCATION),
+        **refusals(NotFoundError, ConflictError),
+    },
+)
+async def retry_run(run_id: RunId, service: CurrentService, response: Response) -> RunOut:
+    """Queue a new run for the same instant, with `retry_of`; the old one stays as it is."""
+    return _show(await service.runs.retry(run_id), response)
+
+
+def show_runs(listing: Listing[RunView], page: Page, request: Request, response: Response) -> RunPage:
+    """Show a page of runs, with its links."""
+    last_id = listing.items[-1].run.id if listing.items else None
+    response.headers["Link"] = page_links(request, page, listing.total, last_id)
+    runs = [RunOut.of(view) for view in listing.items]
+    return RunPage(runs=runs, total=listing.total, page=page.number, size=page.size)
+
+
+def _show(run: Run, response: Response) -> RunOut:
+    response.headers["Location"] = f"{RUNS}/{run.id}"
+    return RunOut.of(RunView(run, "", is_tail=False))

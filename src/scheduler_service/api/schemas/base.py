@@ -1,0 +1,20 @@
+"""The base of all answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Answer(BaseModel):
+    """The base of all answers. What they hold is never shown in an error's text, which the log would keep."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+def span_seconds(started_at: datetime | None, finished_at: datetime | None) -> float | None:
+    """Give how long something took; None while it is not over."""
+    if started_at is None or finished_at is None:
+        return None
+    return round((finished_at - started_at).total_seconds(), 6)
