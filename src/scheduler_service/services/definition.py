@@ -17,7 +17,7 @@ from pydantic import (
     field_validator,
 )
 
-from scheduler_service.domain.calendar_dst import DstPolicy
+from scheduler_service.domain.calendar_dst import FIRST_YEAR, LAST_YEAR, DstPolicy
 from scheduler_service.domain.firing import MisfirePolicy, OverlapPolicy
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.payloads.registry import AnyPayload
@@ -28,7 +28,6 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Tag = Annotated[Text, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
-Instant = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(UTC))]
 
 
 def _is_variable(name: str) -> str:
@@ -39,6 +38,14 @@ def _is_variable(name: str) -> str:
     return name
 
 
+def _in_utc(value: datetime) -> datetime:
+    # Further out, adding an offset or a span passes the ends of datetime.
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return value.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Variable = Annotated[Text, StringConstraints(max_length=128), AfterValidator(_is_variable)]
 
 
