@@ -6,10 +6,10 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from textwrap import indent
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -42,16 +42,16 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def show_pairs(pairs: Mapping[str, Any]) -> None:
-    """Write one thing as its fields, one a line; text of several lines and nested fields stand below their name."""
+    """Write one thing as its fields, one a line; text of several lines stands below its name, indented."""
     console = _console()
     width = max(map(len, pairs)) + 2
     for name, value in pairs.items():
         label = Text(f"{name}:".ljust(width), style="bold")
-        if isinstance(value, str) and "\n" in value.strip("\n"):
+        if isinstance(value, str) and "\n" in value:
             console.print(label)
-            console.print(Padding(Text(printable(value.rstrip("\n"), keep="\n\t")), (0, 0, 0, 2)))
+            console.print(Text(indent(printable(value.rstrip("\n"), keep="\n\t"), "  ")), soft_wrap=True)
         else:
-            console.print(label + cell(value), overflow="fold")
+            console.print(label + cell(value), soft_wrap=True)
 
 
 def show_place(answer: Mapping[str, Any], shown: int) -> None:
@@ -72,12 +72,12 @@ def note(text: str) -> None:
 
 def instant(value: str | None) -> str:
     """Give an instant of the API to the second, in UTC as it came."""
-    return NOTHING if value is None else f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M:%S}Z"
+    return NOTHING if value is None else f"{datetime.fromisoformat(value):%Y-%m-%dT%H:%M:%S}Z"
 
 
 def seconds(value: float | None) -> str:
     """Give a span, short."""
-    return NOTHING if value is None else f"{value:.3g}s" if value < _MINUTE else f"{value:.0f}s"
+    return NOTHING if value is None else f"{value:.3f}s"
 
 
 def cell(value: Any) -> Text:
@@ -87,13 +87,11 @@ def cell(value: Any) -> Text:
 
 
 def _words(value: Any) -> str:
+    if value in (None, "", [], {}):
+        return NOTHING
     match value:
-        case None | "" | [] | {}:
-            return NOTHING
         case bool():
             return "yes" if value else "no"
-        case [*items] if all(isinstance(item, str) for item in items):
-            return ", ".join(items)
         case list() | dict():
             return json.dumps(value, ensure_ascii=False)
         case _:
@@ -103,6 +101,3 @@ def _words(value: Any) -> str:
 def _console() -> Console:
     width = None if sys.stdout.isatty() else _UNBOUNDED_WIDTH
     return Console(width=width, highlight=False, markup=False, emoji=False)
-
-
-_MINUTE = 60

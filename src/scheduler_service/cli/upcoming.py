@@ -12,7 +12,7 @@ import typer
 from scheduler_service.cli import render
 from scheduler_service.cli.options import AsJson
 from scheduler_service.domain.calendar_dst import DstPolicy
-from scheduler_service.domain.schedule import Schedule, describe, parse, warnings
+from scheduler_service.domain.schedule import describe, parse, warnings
 from scheduler_service.errors import FieldProblem, InvalidInputError
 
 
@@ -25,35 +25,32 @@ def show_next(
 ) -> None:
     """Show when a schedule fires next, in UTC and on its own clock, and what about it may surprise.
 
-    It works by itself, without a running service. An interval counts from now.
+    It works by itself, without a running service. An interval counts from now. With --json it writes what the API
+    answers to POST /schedules/preview.
     """
     now = datetime.now(UTC)
     schedule = parse(expr, timezone=timezone, dst=DstPolicy(), anchor_at=now)
     instants = list(islice(schedule.between(now, _END_OF_TIME), count))
     if not instants:
         raise InvalidInputError(FieldProblem("schedule_expr", "this never fires: it is past", expr))
-    local = [at.astimezone(ZoneInfo(timezone)) for at in instants]
+    pairs = [(at, at.astimezone(ZoneInfo(timezone))) for at in instants]
     if as_json:
-        render.show_json(_document(schedule, now, instants, local))
+        render.show_json(
+            {
+                "schedule_expr": expr,
+                "timezone": timezone,
+                "description": describe(schedule),
+                "warnings": warnings(schedule, now),
+                "instants": [
+                    {"at": at.isoformat().replace("+00:00", "Z"), "local": local.isoformat()} for at, local in pairs
+                ],
+            }
+        )
         return
     render.line(describe(schedule))
-    render.show_table(
-        ["UTC", timezone],
-        [[f"{at:{_CLOCK}Z}", f"{there:{_CLOCK}%z}"] for at, there in zip(instants, local, strict=True)],
-    )
+    render.show_table(["UTC", timezone], [(f"{at:{_CLOCK}}Z", f"{local:{_CLOCK}%z}") for at, local in pairs])
     for warning in warnings(schedule, now):
         render.note(f"warning: {warning}")
-
-
-def _document(schedule: Schedule, now: datetime, instants: list[datetime], local: list[datetime]) -> dict[str, object]:
-    return {
-        "instants": [
-            {"at": at.isoformat().replace("+00:00", "Z"), "local": there.isoformat()}
-            for at, there in zip(instants, local, strict=True)
-        ],
-        "description": describe(schedule),
-        "warnings": warnings(schedule, now),
-    }
 
 
 _CLOCK = "%a %Y-%m-%d %H:%M:%S"

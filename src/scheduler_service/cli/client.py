@@ -1,0 +1,150 @@
+"""The HTTP API as the commands use it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from scheduler_service.cli.failures import RefusedError, UnreachableError
+from scheduler_service.config import LOOPBACK_HOSTS
+from scheduler_service.errors import FieldProblem
+
+TIMEOUT_SECONDS = 30.0
+# A stream that follows a log is silent while the job is; the service sends a comment now and then.
+SILENCE_SECONDS = 60.0
+_FIRST_FAILURE = 500
+
+
+class Client:
+    """Calls the API at `url`, which has no path. Every call raises `RefusedError` or `UnreachableError`."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        """Prepare; nothing is opened yet. Raises `RefusedError` for a URL or a key that cannot be sent."""
+        parsed = _checked_url(url)
+        # Without a user and a password that the URL may hold.
+        self._origin = f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
+        self._http = httpx2.Client(
+            base_url=f"{parsed}/api/v1/",
+            headers={"X-API-Key": _checked_key(api_key)},
+            timeout=TIMEOUT_SECONDS,
+            # A proxy of the environment is for the world outside; it could not reach this machine's loopback.
+            trust_env=parsed.host not in LOOPBACK_HOSTS,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **params: Any) -> Any:
+        """Read a document; parameters that are None are left out."""
+        return self._call("GET", path, **params)
+
+    def post(self, path: str, document: Any = None) -> Any:
+        """Make or do something, and give the document that answers."""
+        return self._call("POST", path, document=document)
+
+    def patch(self, path: str, changes: Any) -> Any:
+        """Change something by a JSON merge patch (RFC 7396), and give how it stands then."""
+        return self._call("PATCH", path, document=changes, headers={"Content-Type": "application/merge-patch+json"})
+
+    def delete(self, path: str) -> None:
+        """Delete something."""
+        self._call("DELETE", path)
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Give a text as it is, piece by piece."""
+        with self._stream(path, "text/plain", {}) as response:
+            yield from response.iter_bytes()
+
+    def follow(self, path: str, **params: Any) -> Iterator[httpx2.ServerSentEvent]:
+        """Give the events of a stream until the service ends it."""
+        with self._stream(path, "text/event-stream", params) as response:
+            yield from httpx2.EventSource(response)
+
+    def _call(
+        self, method: str, path: str, *, document: Any = None, headers: Mapping[str, str] | None = None, **params: Any
+    ) -> Any:
+        content = None if document is None else json.dumps(document)
+        sent = {"Content-Type": "application/json", **(headers or {})} if content else {}
+        with self._reaching():
+            response = self._http.request(method, path, content=content, headers=sent, params=_given(params))
+        self._check(response)
+        return self._document(response) if response.content else None
+
+    @contextmanager
+    def _stream(self, path: str, media_type: str, params: Mapping[str, Any]) -> Iterator[httpx2.Response]:
+        headers = {"Accept": media_type}
+        timeout = httpx2.Timeout(TIMEOUT_SECONDS, read=SILENCE_SECONDS)
+        with (
+            self._reaching(),
+            self._http.stream("GET", path, params=_given(params), headers=headers, timeout=timeout) as response,
+        ):
+            if not response.is_success:
+                response.read()
+            self._check(response)
+            yield response
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx2.ConnectError:
+            raise UnreachableError(
+                f"nothing answers at {self._origin}: start the service with `scheduler up`, "
+                "or name where it is with --url or SCHEDULER_URL"
+            ) from None
+        except httpx2.TimeoutException:
+            raise UnreachableError(f"{self._origin} does not answer in time; try again") from None
+        except httpx2.HTTPError as error:
+            raise UnreachableError(f"the connection to {self._origin} broke: {error}; try again") from None
+
+    def _check(self, response: httpx2.Response) -> None:
+        if response.is_success:
+            return
+        problem = self._document(response)
+        if response.status_code >= _FIRST_FAILURE:
+            raise UnreachableError(f"{self._origin} cannot do that just now: {problem['detail']}")
+        errors = problem.get("errors") or [{"field": "", "detail": problem["detail"]}]
+        raise RefusedError(*(FieldProblem(error["field"], error["detail"], error.get("value")) for error in errors))
+
+    def _document(self, response: httpx2.Response) -> Any:
+        """Read the JSON of an answer; raises `UnreachableError` where it is none, so somebody else's."""
+        kind = response.headers.get("Content-Type", "")
+        try:
+            if "json" in kind:
+                return response.json()
+        except ValueError:
+            pass
+        raise UnreachableError(
+            f"what answers at {self._origin} is no Scheduler Service (status {response.status_code}, "
+            f"{kind or 'no type'}); name another with --url or SCHEDULER_URL"
+        )
+
+
+def _given(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _checked_url(url: str) -> httpx2.URL:
+    try:
+        parsed = httpx2.URL(url.rstrip("/"))
+    except httpx2.InvalidURL as error:
+        raise RefusedError(FieldProblem("--url", f"not a URL: {error}")) from None
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise RefusedError(FieldProblem("--url", "not the address of a service; write http://host:port"))
+    return parsed
+
+
+def _checked_key(api_key: str) -> str:
+    if not (api_key.isascii() and api_key.isprintable()):
+        raise RefusedError(FieldProblem("API_KEY", "a key has printable ASCII characters only"))
+    return api_key

@@ -1,0 +1,68 @@
+"""Where the service is and with which key to call it: two options that every command of the API has."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any, Concatenate, ParamSpec
+
+import typer
+
+from scheduler_service.cli.client import Client
+from scheduler_service.config import Settings, load_settings
+
+P = ParamSpec("P")
+
+_Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        envvar="SCHEDULER_URL",
+        show_envvar=True,
+        show_default="http://127.0.0.1:8000, or as SCHEDULER_HOST and SCHEDULER_PORT say",
+        help="Where the service is.",
+        rich_help_panel="Service",
+    ),
+]
+_ApiKey = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key",
+        metavar="KEY",
+        show_default="API_KEY, from the environment or .env",
+        help="The key to call it with.",
+        rich_help_panel="Service",
+    ),
+]
+
+
+def with_client(command: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:
+    """Make a command of a function that takes a `Client` first: in the client's place come --url and --api-key."""
+
+    @wraps(command)
+    def run(*args: Any, url: str | None, api_key: str | None, **kwargs: Any) -> None:
+        with _connect(url, api_key) as client:
+            command(client, *args, **kwargs)
+
+    signature = inspect.signature(command, eval_str=True)
+    _, *own = signature.parameters.values()
+    shared = [
+        inspect.Parameter("url", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_Url),
+        inspect.Parameter("api_key", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_ApiKey),
+    ]
+    run.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined] # read by inspect
+    return run
+
+
+def url_of(host: str, port: int) -> str:
+    """Give the URL at which a service that listens there is found from this machine."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared with, not bound to)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
+def _connect(url: str | None, api_key: str | None) -> Client:
+    if url and api_key:
+        return Client(url, api_key)
+    settings: Settings = load_settings()
+    return Client(url or url_of(settings.host, settings.port), api_key or settings.api_key.get_secret_value())

@@ -1,0 +1,118 @@
+"""Reading a run's log to its end, as it stands or as it grows."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.status import Status
+
+from scheduler_service.cli import render
+from scheduler_service.cli.client import Client
+from scheduler_service.cli.failures import ExitCode, UnreachableError
+from scheduler_service.cli.text import plain
+
+# A service that restarts goes on with the run, or begins it anew; for so long a follower waits for it to come back.
+PATIENCE_SECONDS = 15.0
+RETRY_SECONDS = 0.5
+LARGEST_EXIT_CODE = 255
+
+
+def copy_log(client: Client, run_id: int) -> None:
+    """Write the log as it stands."""
+    for piece in client.read(f"runs/{run_id}/logs"):
+        _write(piece)
+
+
+def follow_log(client: Client, run_id: int) -> None:
+    """Write the log as it grows, until the run ends; on Ctrl-C `typer.Exit`, and the run goes on."""
+    client.get(f"runs/{run_id}")  # a wrong number or address is said at once; only what is lost later is waited for
+    with _interruptible(run_id), _spinner(f"Waiting for output of run {run_id}") as spinner:
+        for text in _pieces(client, run_id):
+            spinner.stop()
+            _write(text.encode())
+
+
+def wait_for(client: Client, run_id: int, *, as_json: bool) -> int:
+    """Follow a run to its end, say how it ended, and give the exit code that stands for that."""
+    if as_json:
+        with _interruptible(run_id):
+            for _ in _pieces(client, run_id):
+                pass
+    else:
+        follow_log(client, run_id)
+    run = client.get(f"runs/{run_id}")
+    if as_json:
+        render.show_json(run)
+    else:
+        render.note(_verdict(run))
+    return exit_code_of(run)
+
+
+def exit_code_of(run: dict[str, Any]) -> int:
+    """Give 0 for success, the code that the run's program ended with, 130 for a cancelled run, 1 for all else."""
+    match run["status"], run["exit_code"]:
+        case "success", _:
+            return ExitCode.SUCCESS
+        case "cancelled", _:
+            return ExitCode.INTERRUPTED
+        case _, int(code) if 0 < code <= LARGEST_EXIT_CODE:
+            return code
+        case _:
+            return ExitCode.FAILED
+
+
+def _verdict(run: dict[str, Any]) -> str:
+    reason = f" ({run['reason']})" if run["reason"] else ""
+    return f"Run {run['id']}: {run['status']}{reason}, after {render.seconds(run['duration_seconds'])}."
+
+
+def _pieces(client: Client, run_id: int) -> Iterator[str]:
+    """Give the log as it grows, over breaks of the connection; raises `UnreachableError` where one lasts."""
+    offset, lost_at = 0, None
+    while True:
+        try:
+            for event in client.follow(f"runs/{run_id}/logs", offset=offset):
+                if event.event == "end":
+                    return
+                yield json.loads(event.data)["text"]
+                offset = int(event.id)
+            lost_at = None
+        except UnreachableError:
+            lost_at = lost_at or time.monotonic()
+            if time.monotonic() - lost_at > PATIENCE_SECONDS:
+                raise
+        time.sleep(RETRY_SECONDS)
+
+
+def _write(piece: bytes) -> None:
+    """Write to standard output: byte for byte, but to a terminal only what prints."""
+    if sys.stdout.isatty():
+        sys.stdout.write(plain(piece.decode("utf-8", "replace")))
+        sys.stdout.flush()
+    else:
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _interruptible(run_id: int) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        render.note(f"\nNo longer following; run {run_id} goes on. Again: scheduler runs logs {run_id} --follow")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+@contextmanager
+def _spinner(text: str) -> Iterator[Status]:
+    """Turn on standard error until the block ends or `stop` is called; where that is no terminal, nothing is seen."""
+    console = Console(stderr=True)
+    with Status(text, console=console) as status:
+        yield status

@@ -1,0 +1,210 @@
+"""`scheduler jobs …`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from scheduler_service.cli import render
+from scheduler_service.cli.client import Client
+from scheduler_service.cli.connection import with_client
+from scheduler_service.cli.definition import PayloadChoice, merged, read_document, read_fields, read_variables
+from scheduler_service.cli.following import wait_for
+from scheduler_service.cli.options import AsJson, JobId, Page, Size
+from scheduler_service.cli.runs import announce
+
+app = typer.Typer(no_args_is_help=True, help="Look at jobs, make them, change them, run them.")
+
+
+@app.command("list")
+@with_client
+def list_jobs(  # noqa: PLR0913 (one for each option)
+    client: Client,
+    *,
+    status: Annotated[str | None, typer.Option(help="active, paused or finished.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only jobs with this tag.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only jobs of this owner_id.")] = None,
+    query: Annotated[
+        str | None, typer.Option("--query", "-q", help="Only jobs with this in name or description.")
+    ] = None,
+    sort: Annotated[str | None, typer.Option(help="The field to sort by, with - in front for the last first.")] = None,
+    page: Page = 1,
+    size: Size = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs."""
+    answer = client.get("jobs", status=status, tag=tag, owner_id=owner, q=query, sort=sort, page=page, size=size)
+    if as_json:
+        render.show_json(answer)
+        return
+    columns = ("ID", "NAME", "STATUS", "SCHEDULE", "ZONE", "NEXT RUN", "LAST", "TAGS")
+    render.show_table(columns, map(_row, answer["jobs"]))
+    render.show_place(answer, len(answer["jobs"]))
+
+
+@app.command("show")
+@with_client
+def show_job(client: Client, job: JobId, *, as_json: AsJson = False) -> None:
+    """Show one job, with its payload."""
+    _show(client.get(f"jobs/{job}"), as_json)
+
+
+@app.command("create")
+@with_client
+def create_job(  # noqa: PLR0913 (one for each option)
+    client: Client,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="WORD", help="For --crunch its parameters (n=100), for --program the argv, after --."),
+    ] = None,
+    *,
+    file: Annotated[
+        str | None, typer.Option("--file", "-f", help="Take the job from this JSON file; - is standard input.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", "-n", help="What the job is called.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="A cron pattern, an interval (5m) or an instant.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="The IANA name of the schedule's zone; UTC if none.")] = None,
+    python: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Run Python code; @file reads it from a file.")
+    ] = None,
+    shell: Annotated[
+        str | None, typer.Option(metavar="SCRIPT", help="Run a script; @file reads it from a file.")
+    ] = None,
+    crunch: Annotated[
+        str | None, typer.Option(metavar="OPERATION", help="Run an operation of number_crunching.")
+    ] = None,
+    program: Annotated[bool, typer.Option("--program", help="Run the program that stands after --.")] = False,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None,
+    env: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable; may be repeated.")] = None,
+    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long an attempt may take.")] = None,
+    retries: Annotated[int | None, typer.Option(help="How often a failed run is tried again.")] = None,
+    paused: Annotated[bool, typer.Option("--paused", help="Do not let the schedule count yet.")] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Any other field; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a job, from options, or from a file over which the options are laid.
+
+    scheduler jobs create --name pi --schedule 5m --python 'print(3.14)'
+
+    scheduler jobs create --name primes --schedule @daily --crunch prime_numbers limit=1000
+
+    scheduler jobs create --name disk --schedule '0 * * * *' --set limits.memory_mb=64 --program -- df -h /
+    """
+    typed = {
+        "name": name,
+        "schedule_expr": schedule,
+        "timezone": timezone,
+        "payload": PayloadChoice(python, shell, crunch, program, words or ()).document(),
+        "tags": tag,
+        "env": read_variables(env) if env else None,
+        "timeout_seconds": timeout,
+        "enabled": False if paused else None,
+    }
+    document = read_document(file) if file else {}
+    document |= {field: value for field, value in typed.items() if value is not None}
+    if retries is not None:
+        document = merged(document, {"retry_policy": {"max_retries": retries}})
+    document = merged(document, read_fields(settings or ()))
+    _show(client.post("jobs", document), as_json)
+
+
+@app.command("edit")
+@with_client
+def edit_job(
+    client: Client,
+    job: JobId,
+    fields: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FIELD=VALUE", help="Values are JSON or text; null gives a field its default back."),
+    ] = None,
+    *,
+    file: Annotated[
+        str | None, typer.Option("--file", "-f", help="Take the changes from this JSON file; - is standard input.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change fields of a job, as in: scheduler jobs edit 7 schedule_expr=10m limits.memory_mb=128."""
+    changes = merged(read_document(file) if file else {}, read_fields(fields or ()))
+    _show(client.patch(f"jobs/{job}", changes), as_json)
+
+
+@app.command("pause")
+@with_client
+def pause_job(client: Client, job: JobId, *, as_json: AsJson = False) -> None:
+    """Let the schedule of a job not count until it is resumed; instants in between are not owed."""
+    _show_standing(client.post(f"jobs/{job}/pause"), as_json)
+
+
+@app.command("resume")
+@with_client
+def resume_job(client: Client, job: JobId, *, as_json: AsJson = False) -> None:
+    """Let the schedule of a paused job count again, from now on."""
+    _show_standing(client.post(f"jobs/{job}/resume"), as_json)
+
+
+@app.command("run")
+@with_client
+def run_job(
+    client: Client,
+    job: JobId,
+    *,
+    wait: Annotated[
+        bool, typer.Option("--wait", "-w", help="Write the log as it grows, and end with the run's exit code.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a job now, also a paused one.
+
+    With --wait --json the log is not written by itself: it is in the run, which is written once it has ended.
+    """
+    run = client.post(f"jobs/{job}/run")
+    if wait:
+        raise typer.Exit(wait_for(client, run["id"], as_json=as_json))
+    announce(run, as_json)
+
+
+@app.command("delete")
+@with_client
+def delete_job(client: Client, job: JobId) -> None:
+    """Delete a job: what waits is cancelled, what runs is asked to stop, the history stays for a while."""
+    client.delete(f"jobs/{job}")
+    render.line(f"Job {job} is deleted.")
+
+
+def _show(job: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says which of two forms)
+    if as_json:
+        render.show_json(job)
+        return
+    pairs = {name: value for name, value in job.items() if name not in {"payload", "warnings"}}
+    pairs |= {f"payload.{name}": value for name, value in job["payload"].items()}
+    render.show_pairs(pairs)
+    _warn(job)
+
+
+def _show_standing(job: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says which of two forms)
+    if as_json:
+        render.show_json(job)
+        return
+    render.line(f"Job {job['id']} is {job['status']}; its next run: {render.instant(job['next_run_at'])}.")
+    _warn(job)
+
+
+def _warn(job: dict[str, Any]) -> None:
+    for warning in job["warnings"]:
+        render.note(f"warning: {warning}")
+
+
+def _row(job: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        job["id"],
+        job["name"],
+        job["status"],
+        job["schedule_expr"],
+        job["timezone"],
+        render.instant(job["next_run_at"]),
+        job["last_run_status"],
+        ", ".join(job["tags"]),
+    )

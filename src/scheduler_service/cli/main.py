@@ -1,0 +1,57 @@
+"""The command `scheduler`: its table of contents, and the one door by which errors leave."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import typer
+
+from scheduler_service.cli import jobs, runs
+from scheduler_service.cli.failures import RefusedError, report
+from scheduler_service.cli.migrate import migrate
+from scheduler_service.cli.up import up
+from scheduler_service.cli.upcoming import show_next
+from scheduler_service.errors import FieldProblem, SchedulerError
+
+app = typer.Typer(
+    name="scheduler",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command("up")(up)
+app.command("migrate")(migrate)
+app.command("next")(show_next)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(runs.app, name="runs")
+
+
+@app.callback()
+def scheduler() -> None:
+    """Run jobs on schedule, and account for every instant.
+
+    Exit codes: 0 done; 1 a run failed; 2 wrong usage, a wrong setting, or the service refused; 3 the service does not
+    answer; 130 stopped by Ctrl-C, or the run was cancelled. jobs run --wait ends with the run's own exit code.
+    """
+
+
+def main() -> None:
+    """Run the command that the arguments name; every error that a user can mend is a line, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
+    try:
+        _refuse_other_than_text(sys.argv[1:])
+        app()
+    except SchedulerError as error:
+        sys.exit(report(error))
+
+
+def _refuse_other_than_text(arguments: list[str]) -> None:
+    # Python gives bytes that are no UTF-8 as lone surrogates, which no request can carry.
+    for argument in arguments:
+        if any("\ud800" <= char <= "\udfff" for char in argument):
+            raise RefusedError(FieldProblem("", "an argument is not UTF-8 text", argument))

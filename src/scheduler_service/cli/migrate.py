@@ -1,0 +1,24 @@
+"""`scheduler migrate`: the database's tables in their newest shape."""
+
+from __future__ import annotations
+
+import asyncio
+
+from scheduler_service.cli import render
+
+
+def migrate() -> None:
+    """Bring the database to the newest shape. Every start of the service does so too; nothing is lost.
+
+    Which database: DATABASE_URL, else the SQLite file in SCHEDULER_DATA_DIR (./data). A service that runs on that
+    directory has to stop first.
+    """
+    # Imported here, since they are slow to import: no other command that ends at once needs the database.
+    from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
+    from scheduler_service.config import load_settings  # noqa: PLC0415 (slow)
+
+    upgrade = asyncio.run(bootstrap.migrate(load_settings()))
+    if upgrade.before == upgrade.after:
+        render.line(f"The database is up to date, at revision {upgrade.after}.")
+    else:
+        render.line(f"The database went from {upgrade.before or 'no tables'} to revision {upgrade.after}.")

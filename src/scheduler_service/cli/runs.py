@@ -1,0 +1,137 @@
+"""`scheduler runs …`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from scheduler_service.cli import render
+from scheduler_service.cli.client import Client
+from scheduler_service.cli.connection import with_client
+from scheduler_service.cli.following import copy_log, follow_log
+from scheduler_service.cli.options import AsJson, Page, RunId, Size
+
+app = typer.Typer(no_args_is_help=True, help="Look at runs and their logs, cancel them, try them again.")
+
+
+@app.command("list")
+@with_client
+def list_runs(
+    client: Client,
+    *,
+    job: Annotated[int | None, typer.Option(min=1, help="Only runs of this job.")] = None,
+    status: Annotated[
+        str | None,
+        typer.Option(help="queued, running, retrying, success, failed, cancelled, skipped or missed."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only instants from this one on, such as 2026-01-15T10:30Z.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only instants up to this one.")] = None,
+    page: Page = 1,
+    size: Size = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first."""
+    path = "runs" if job is None else f"jobs/{job}/runs"
+    answer = client.get(path, status=status, since=since, until=until, page=page, size=size)
+    if as_json:
+        render.show_json(answer)
+        return
+    columns = ("ID", "JOB", "STATUS", "REASON", "TRIGGER", "SCHEDULED FOR", "STARTED", "TOOK", "LATE", "EXIT")
+    render.show_table(columns, map(_row, answer["runs"]))
+    render.show_place(answer, len(answer["runs"]))
+
+
+@app.command("show")
+@with_client
+def show_run(client: Client, run: RunId, *, as_json: AsJson = False) -> None:
+    """Show one run, with its attempts and its log."""
+    _show(client.get(f"runs/{run}"), as_json)
+
+
+@app.command("logs")
+@with_client
+def show_logs(
+    client: Client,
+    run: RunId,
+    *,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on writing as the log grows, until the run ends.")
+    ] = False,
+) -> None:
+    """Write the log of a run.
+
+    Where standard output is a terminal, control sequences in the log are left out; into a file or a pipe it goes byte
+    for byte. Ctrl-C stops following (exit code 130), and the run goes on.
+    """
+    if follow:
+        follow_log(client, run)
+    else:
+        copy_log(client, run)
+
+
+@app.command("cancel")
+@with_client
+def cancel_run(client: Client, run: RunId, *, as_json: AsJson = False) -> None:
+    """End a run that waits, or ask one that is on to stop."""
+    announce(client.post(f"runs/{run}/cancel"), as_json)
+
+
+@app.command("retry")
+@with_client
+def retry_run(client: Client, run: RunId, *, as_json: AsJson = False) -> None:
+    """Run again what ended without success: a new run for the same instant."""
+    announce(client.post(f"runs/{run}/retry"), as_json)
+
+
+def announce(run: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says which of two forms)
+    """Say how a run stands after something was asked of it."""
+    if as_json:
+        render.show_json(run)
+        return
+    render.line(f"Run {run['id']} of job {run['job_id']} is {run['status']}.")
+    if run["status"] == "queued":
+        render.note(f"Its log: scheduler runs logs {run['id']} --follow")
+
+
+def _row(run: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        run["id"],
+        run["job_id"],
+        run["status"],
+        run["reason"],
+        run["trigger"],
+        render.instant(run["scheduled_for"]),
+        render.instant(run["started_at"]),
+        render.seconds(run["duration_seconds"]),
+        render.seconds(run["lateness_seconds"]),
+        run["exit_code"],
+    )
+
+
+def _show(run: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says which of two forms)
+    if as_json:
+        render.show_json(run)
+        return
+    render.show_pairs({name: value for name, value in run.items() if name not in {"attempts", "logs"}})
+    columns = ("ATTEMPT", "STATUS", "REASON", "STARTED", "TOOK", "EXIT", "SIGNAL", "WORKER")
+    render.line("")
+    render.show_table(columns, map(_attempt_row, run["attempts"]))
+    if run["logs"]:
+        render.line("")
+        render.show_pairs({"logs": f"{run['logs']}\n"})
+
+
+def _attempt_row(attempt: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        attempt["attempt"],
+        attempt["status"],
+        attempt["reason"],
+        render.instant(attempt["started_at"]),
+        render.seconds(attempt["duration_seconds"]),
+        attempt["exit_code"],
+        attempt["signal"],
+        attempt["worker"],
+    )
