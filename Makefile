@@ -28,7 +28,7 @@ check: $(VENV)/test.stamp ## format, lint, types, import layers, migrations in s
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m scripts.check_migrations
 	$(BIN)/python -m scripts.audit requirements.txt
 

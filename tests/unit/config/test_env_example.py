@@ -1,0 +1,52 @@
+"""The file that users copy: complete, true, and accepted as it stands."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from scheduler_service.config import DEVELOPMENT_API_KEY, Settings
+
+EXAMPLE = Path(__file__).parents[3] / ".env.example"
+ASSIGNMENT = re.compile(r"^(# )?([A-Z_]+)=(.*)$", re.MULTILINE)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name in _variables() or name.endswith("_FILE")]:
+        monkeypatch.delenv(name)
+
+
+def test_every_setting_is_in_the_file_and_nothing_else() -> None:
+    named = [name for _, name, _ in ASSIGNMENT.findall(EXAMPLE.read_text())]
+    assert sorted(named) == sorted(_variables())
+
+
+def test_every_setting_is_explained() -> None:
+    text = re.sub(r"^# ──.*\n", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+    paragraphs = [paragraph for paragraph in text.split("\n\n") if ASSIGNMENT.search(paragraph)]
+    assert [paragraph for paragraph in paragraphs if ASSIGNMENT.match(paragraph)] == []
+
+
+def test_the_file_is_accepted_as_it_stands() -> None:
+    settings = Settings(_env_file=EXAMPLE)
+    assert settings.effective_database_url == ("postgresql+asyncpg://scheduler:scheduler@localhost:5432/scheduler_db")
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == "redis://localhost:6379/0"
+    assert settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY
+
+
+def test_what_is_commented_out_is_the_default(tmp_path: Path) -> None:
+    defaults = [f"{name}={value}" for commented, name, value in ASSIGNMENT.findall(EXAMPLE.read_text()) if commented]
+    (tmp_path / "env").write_text("\n".join(defaults))
+    assert Settings(_env_file=tmp_path / "env") == Settings(_env_file=None)
+
+
+def _variables() -> set[str]:
+    return {
+        str(getattr(field.validation_alias, "choices", [name.upper()])[0])
+        for name, field in Settings.model_fields.items()
+    }
