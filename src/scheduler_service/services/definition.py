@@ -21,13 +21,13 @@ from scheduler_service.domain.calendar_dst import FIRST_YEAR, LAST_YEAR, DstPoli
 from scheduler_service.domain.firing import MisfirePolicy, OverlapPolicy
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.payloads.registry import AnyPayload
-from scheduler_service.services.text import StorableJson, Text
+from scheduler_service.services.text import Storable, StorableJson, Text
 
 RESERVED_PREFIX = "SCHEDULER_"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-Name = Annotated[Text, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-Tag = Annotated[Text, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), Storable]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True), Storable]
 
 
 def _is_variable(name: str) -> str:
@@ -46,7 +46,7 @@ def _in_utc(value: datetime) -> datetime:
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-Variable = Annotated[Text, StringConstraints(max_length=128), AfterValidator(_is_variable)]
+Variable = Annotated[str, StringConstraints(max_length=128), Storable, AfterValidator(_is_variable)]
 
 
 class Input(BaseModel):
@@ -70,12 +70,12 @@ class JobDefinition(Input):
     """A job, as a client defines it. Only `name`, `schedule_expr` and `payload` are required."""
 
     name: Name
-    schedule_expr: Annotated[Text, StringConstraints(min_length=1, max_length=256, strip_whitespace=True)]
-    timezone: Annotated[Text, StringConstraints(min_length=1, max_length=64)] = "UTC"
+    schedule_expr: Annotated[str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True), Storable]
+    timezone: Annotated[str, StringConstraints(min_length=1, max_length=64), Storable] = "UTC"
     payload: AnyPayload
     retry_policy: RetryPolicy = RetryPolicy()
-    owner_id: Annotated[Text, StringConstraints(max_length=128)] = ""
-    description: Annotated[Text, StringConstraints(max_length=10_000)] = ""
+    owner_id: Annotated[str, StringConstraints(max_length=128), Storable] = ""
+    description: Annotated[str, StringConstraints(max_length=10_000), Storable] = ""
     tags: Annotated[list[Tag], Field(max_length=50)] = []
     enabled: bool = True
     priority: Annotated[int, Field(ge=0, le=9, description="0 runs last, 9 first.")] = 5
@@ -90,7 +90,9 @@ class JobDefinition(Input):
     start_at: Instant | None = None
     end_at: Instant | None = None
     jitter_seconds: Annotated[float, Field(ge=0, le=3600)] = 0
-    env: Annotated[dict[Variable, Annotated[Text, StringConstraints(max_length=32_768)]], Field(max_length=100)] = {}
+    env: Annotated[
+        dict[Variable, Annotated[str, StringConstraints(max_length=32_768), Storable]], Field(max_length=100)
+    ] = {}
     args: dict[Text, StorableJson] = {}
 
     @field_validator("end_at")
@@ -105,7 +107,7 @@ class JobDefinition(Input):
 class PreviewRequest(Input):
     """A schedule to look at before it is given to a job."""
 
-    schedule_expr: Annotated[Text, StringConstraints(min_length=1, max_length=256, strip_whitespace=True)]
-    timezone: Annotated[Text, StringConstraints(min_length=1, max_length=64)] = "UTC"
+    schedule_expr: Annotated[str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True), Storable]
+    timezone: Annotated[str, StringConstraints(min_length=1, max_length=64), Storable] = "UTC"
     count: Annotated[int, Field(ge=1, le=1000)] = 10
     dst: DstPolicy = DstPolicy()

@@ -27,7 +27,10 @@ def _storable(value: JsonValue) -> JsonValue:
     return value
 
 
-Text = Annotated[str, AfterValidator(_storable_text)]
+Storable = AfterValidator(_storable_text)
+"""For the fields of models, behind constraints: pydantic applies those that follow a validator in another order."""
+
+Text = Annotated[str, Storable]
 """Text without NUL, which PostgreSQL cannot keep, and without lone surrogates, which JSON can spell."""
 
 StorableJson = Annotated[JsonValue, AfterValidator(_storable)]
