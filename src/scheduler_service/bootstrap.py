@@ -1,11 +1,16 @@
-"""The only wiring: puts the rooms together for a process, starts its loops, and takes it down in good order."""
+"""The only wiring: puts the rooms together for a process, starts its loops, and takes it down in good order.
+
+There are three roles: the request side, a worker and a dispatcher. In the embedded setting one process has all of
+them; in the distributed one each has processes of its own, and the database and the broker between them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -15,6 +20,7 @@ from scheduler_service import sandbox
 from scheduler_service.brokers.base import Broker
 from scheduler_service.brokers.local import LocalBroker
 from scheduler_service.config import Settings
+from scheduler_service.domain.routing import Routing
 from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.engine.execute import Executor
 from scheduler_service.engine.loop import Bell, Step, turn
@@ -32,6 +38,8 @@ from scheduler_service.storage.clock import DatabaseClock
 from scheduler_service.storage.database import Database
 
 CLOCK_SYNC_SECONDS = 10.0
+# How long a worker leaves a run to the ring that is on its way to some worker, before it takes it by itself.
+PATIENCE_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -48,34 +56,42 @@ class Service:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What every role stands on; `stack` takes down what was started, in reverse."""
+
+    stack: AsyncExitStack
+    settings: Settings
+    database: Database
+    clock: DatabaseClock
+
+
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
-    """Start what this process runs, in the embedded setting: the request side, a dispatcher, a worker.
+    """Start what this process runs: the request side, and in the embedded setting a dispatcher and a worker, too.
 
     At the end of the block it drains: nothing more is claimed, what runs may end within `drain_seconds`, the rest is
     handed back. Raises `ConfigurationError` where the start is not possible.
     """
-    settings.prepare_data_dir()
-    async with AsyncExitStack() as stack:
-        stack.enter_context(_only_process_on(settings))
-        database = await _open_database(stack, settings)
-        clock = DatabaseClock(database)
-        await clock.sync()
-        dispatcher_bell, worker_bell = Bell(), Bell()
-        broker = LocalBroker(worker_bell.ring)
-        service = Service(
-            settings=settings,
-            jobs=JobService(database, broker, clock, dispatcher_bell.ring),
-            runs=RunService(database, broker, clock),
-            schedules=ScheduleService(clock),
-            health=HealthService(database),
-        )
-        if database.is_sqlite:
-            await _bury_predecessors(settings, database, clock)
-        await _start_worker(stack, settings, database, clock, worker_bell)
-        await _start_dispatcher(stack, settings, database, clock, broker, dispatcher_bell)
+    opened = _open_request_side(settings) if settings.is_distributed else _open_everything(settings)
+    async with opened as service:
         yield service
         service.stopping.set()
+
+
+@asynccontextmanager
+async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
+    """Start a worker of the distributed setting; at the end of the block it drains, as `open_service` says."""
+    settings.prepare_data_dir()
+    async with _open_base(settings) as base:
+        yield await _start_worker(base, Bell(), patience_seconds=PATIENCE_SECONDS)
+
+
+@asynccontextmanager
+async def open_dispatcher(settings: Settings) -> AsyncIterator[Dispatcher]:
+    """Start the loops of a dispatcher of the distributed setting, but for the ticks: the caller does these."""
+    async with _open_base(settings) as base:
+        yield _start_dispatcher(base, _celery_broker(base))
 
 
 async def migrate(settings: Settings) -> migrations.Upgrade:
@@ -87,6 +103,96 @@ async def migrate(settings: Settings) -> migrations.Upgrade:
         if database.is_sqlite:
             stack.enter_context(_only_process_on(settings))
         return await migrations.upgrade(database)
+
+
+@asynccontextmanager
+async def _open_everything(settings: Settings) -> AsyncIterator[Service]:
+    settings.prepare_data_dir()
+    with _only_process_on(settings):
+        async with _open_base(settings) as base:
+            dispatcher_bell, worker_bell = Bell(), Bell()
+            broker = LocalBroker(worker_bell.ring)
+            if base.database.is_sqlite:
+                await _bury_predecessors(base)
+            await _start_worker(base, worker_bell)
+            dispatcher = _start_dispatcher(base, broker)
+            _start_loop(base.stack, "dispatch", dispatcher.tick, dispatcher_bell)
+            yield _service(base, broker, dispatcher_bell.ring)
+
+
+@asynccontextmanager
+async def _open_request_side(settings: Settings) -> AsyncIterator[Service]:
+    async with _open_base(settings) as base:
+        # The dispatchers are other processes: they see a new job at their next tick.
+        yield _service(base, _celery_broker(base), lambda: None)
+
+
+@asynccontextmanager
+async def _open_base(settings: Settings) -> AsyncIterator[_Base]:
+    async with AsyncExitStack() as stack:
+        database = Database(settings.effective_database_url)
+        stack.push_async_callback(database.close)
+        await migrations.upgrade(database)
+        clock = DatabaseClock(database)
+        await clock.sync()
+        base = _Base(stack, settings, database, clock)
+        if not database.is_sqlite:
+            _start_loop(stack, "clock", lambda: _sync(clock))
+        yield base
+
+
+def _service(base: _Base, broker: Broker, wake_dispatcher: Callable[[], None]) -> Service:
+    return Service(
+        settings=base.settings,
+        jobs=JobService(base.database, broker, base.clock, wake_dispatcher),
+        runs=RunService(base.database, broker, base.clock),
+        schedules=ScheduleService(base.clock),
+        health=HealthService(base.database),
+    )
+
+
+def _celery_broker(base: _Base) -> Broker:
+    # Imported here: the embedded setting starts quicker without Celery.
+    from scheduler_service.brokers import celery  # noqa: PLC0415 (slow)
+
+    broker = celery.CeleryBroker(celery.create(base.settings), _routing(base.settings))
+    base.stack.push_async_callback(broker.close)
+    return broker
+
+
+async def _start_worker(base: _Base, bell: Bell, *, patience_seconds: float = 0.0) -> Worker:
+    stack, settings, routing = base.stack, base.settings, _routing(base.settings)
+    box = sandbox.create(settings.sandbox, settings.data_dir / "runs", settings.slots)
+    await box.start()
+    stack.push_async_callback(box.stop)
+    node = Node(
+        base.database,
+        base.clock,
+        slots=settings.slots,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        worker_dead_seconds=settings.worker_dead_seconds,
+    )
+    await node.register()
+    stack.push_async_callback(node.retire)
+    _start_loop(stack, "heartbeat", node.beat)
+    executor = Executor(base.database, base.clock, node, box, routing, bell.ring)
+    worker = Worker(base.database, base.clock, node, executor, bell, routing=routing, patience_seconds=patience_seconds)
+    stack.push_async_callback(worker.drain, settings.drain_seconds)
+    _start_loop(stack, "worker", worker.fill, bell)
+    return worker
+
+
+def _start_dispatcher(base: _Base, broker: Broker) -> Dispatcher:
+    database, clock, settings = base.database, base.clock, base.settings
+    rescuer = Rescuer(database, clock, worker_dead_seconds=settings.worker_dead_seconds)
+    pruner = Pruner(database, clock, retention_days=settings.retention_days)
+    _start_loop(base.stack, "rescue", rescuer.look)
+    _start_loop(base.stack, "retention", pruner.prune)
+    return Dispatcher(database, broker, clock, tick_seconds=settings.tick_seconds)
+
+
+def _routing(settings: Settings) -> Routing:
+    return Routing(frozenset(settings.worker_tags), settings.reserved_tags)
 
 
 @contextmanager
@@ -107,57 +213,18 @@ def _only_process_on(settings: Settings) -> Iterator[None]:
         yield
 
 
-async def _open_database(stack: AsyncExitStack, settings: Settings) -> Database:
-    database = Database(settings.effective_database_url)
-    stack.push_async_callback(database.close)
-    await migrations.upgrade(database)
-    return database
-
-
-async def _bury_predecessors(settings: Settings, database: Database, clock: DatabaseClock) -> None:
+async def _bury_predecessors(base: _Base) -> None:
     """Rescue at once what an earlier process left running: the lock says that it is no more, no need to wait."""
-    rescuer = Rescuer(database, clock, worker_dead_seconds=settings.worker_dead_seconds)
-    async with database.read() as connection:
+    rescuer = Rescuer(base.database, base.clock, worker_dead_seconds=base.settings.worker_dead_seconds)
+    async with base.database.read() as connection:
         predecessors = await workers.living(connection)
     for worker in predecessors:
         await rescuer.bury(worker)
 
 
-async def _start_worker(
-    stack: AsyncExitStack, settings: Settings, database: Database, clock: DatabaseClock, bell: Bell
-) -> None:
-    box = sandbox.create(settings.sandbox, settings.data_dir / "runs", settings.slots)
-    await box.start()
-    stack.push_async_callback(box.stop)
-    node = Node(
-        database,
-        clock,
-        slots=settings.slots,
-        heartbeat_seconds=settings.heartbeat_seconds,
-        worker_dead_seconds=settings.worker_dead_seconds,
-    )
-    await node.register()
-    stack.push_async_callback(node.retire)
-    _start_loop(stack, "heartbeat", node.beat)
-    worker = Worker(database, clock, node, Executor(database, clock, node, box), bell)
-    stack.push_async_callback(worker.drain, settings.drain_seconds)
-    _start_loop(stack, "worker", worker.fill, bell)
-
-
-async def _start_dispatcher(
-    stack: AsyncExitStack,
-    settings: Settings,
-    database: Database,
-    clock: DatabaseClock,
-    broker: Broker,
-    bell: Bell,
-) -> None:
-    dispatcher = Dispatcher(database, broker, clock, tick_seconds=settings.tick_seconds)
-    rescuer = Rescuer(database, clock, worker_dead_seconds=settings.worker_dead_seconds)
-    pruner = Pruner(database, clock, retention_days=settings.retention_days)
-    _start_loop(stack, "rescue", rescuer.look)
-    _start_loop(stack, "retention", pruner.prune)
-    _start_loop(stack, "dispatch", dispatcher.tick, bell)
+async def _sync(clock: DatabaseClock) -> float:
+    await clock.sync()
+    return CLOCK_SYNC_SECONDS
 
 
 def _start_loop(stack: AsyncExitStack, name: str, step: Step, bell: Bell | None = None) -> None:
@@ -176,4 +243,5 @@ def _end_process_if_failed(task: asyncio.Task[None]) -> None:
     if task.cancelled() or (error := task.exception()) is None:
         return
     log.critical("loop_failed", loop=task.get_name(), exc_info=error)
-    signal.raise_signal(signal.SIGTERM)
+    # To the process, not to this thread: where Celery has the main thread, it is to wake up.
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -19,6 +21,8 @@ from scheduler_service.errors import ConfigurationError
 DEVELOPMENT_API_KEY = "your-secret-api-key-here"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 SECRET_VARIABLES = ("API_KEY", "DATABASE_URL", "REDIS_URL")
+# A tag becomes part of a queue's name, where nothing may need quoting.
+ROUTED_TAG = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class SecretFileSource(PydanticBaseSettingsSource):
@@ -48,6 +52,20 @@ def _scheduler(name: str) -> AliasChoices:
     return AliasChoices(f"SCHEDULER_{name.upper()}")
 
 
+def _split_tags(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    tags = tuple(tag for part in value.split(",") if (tag := part.strip()))
+    for tag in tags:
+        if not ROUTED_TAG.fullmatch(tag):
+            raise ValueError(f"{tag!r} cannot route; write tags of letters, digits, - and _, separated by commas")
+    return tags
+
+
+# NoDecode: a plain list, not the JSON that pydantic-settings expects.
+Tags = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_tags)]
+
+
 class Settings(BaseSettings):
     """Every setting of the service; `.env.example` explains each to its user."""
 
@@ -69,8 +87,13 @@ class Settings(BaseSettings):
 
     data_dir: Annotated[Path, Field(validation_alias=_scheduler("data_dir"))] = Path("data")
     host: Annotated[str, Field(validation_alias=_scheduler("host"))] = "127.0.0.1"
+    # Where the service is reached from outside, if that is not `host`: a container listens on every address of its own,
+    # and its engine publishes that on one of the machine.
+    published_host: Annotated[str | None, Field(validation_alias=_scheduler("published_host"))] = None
     port: Annotated[int, Field(validation_alias=_scheduler("port"), ge=0, le=65535)] = 8000
     slots: Annotated[int, Field(validation_alias=_scheduler("slots"), ge=1, le=256)] = 4
+    worker_tags: Annotated[Tags, Field(validation_alias=_scheduler("worker_tags"))] = ()
+    reserved_tags: Annotated[Tags, Field(validation_alias=_scheduler("reserved_tags"))] = ()
     sandbox: Annotated[Literal["auto", "strict", "standard", "none"], Field(validation_alias=_scheduler("sandbox"))] = (
         "auto"
     )
@@ -82,7 +105,7 @@ class Settings(BaseSettings):
     max_body_kb: Annotated[int, Field(validation_alias=_scheduler("max_body_kb"), ge=16, le=65536)] = 1024
 
     @classmethod
-    def settings_customise_sources(  # noqa: D102 (the base documents it)
+    def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
@@ -98,10 +121,20 @@ class Settings(BaseSettings):
             return self
         if self.environment == "production":
             raise ValueError("API_KEY: production needs a key of its own; set API_KEY or API_KEY_FILE")
-        if self.host not in LOOPBACK_HOSTS:
+        if (reached_at := self.published_host or self.host) not in LOOPBACK_HOSTS:
+            variable = "SCHEDULER_PUBLISHED_HOST" if self.published_host else "SCHEDULER_HOST"
             raise ValueError(
-                f"SCHEDULER_HOST: {self.host!r} is not loopback, and the development API_KEY is public; "
+                f"{variable}: {reached_at!r} is not loopback, and the development API_KEY is public; "
                 "set an API_KEY of your own"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _hold_the_rule_of_one_process(self) -> Self:
+        if self.is_distributed and self.effective_database_url.startswith("sqlite"):
+            raise ValueError(
+                "REDIS_URL: SQLite serves one process, and Redis is for several; set DATABASE_URL to a PostgreSQL "
+                "(postgresql+asyncpg://…), or take REDIS_URL away"
             )
         return self
 

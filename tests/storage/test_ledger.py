@@ -144,13 +144,14 @@ async def test_jitter_delays_the_run_but_not_its_instant_and_every_dispatcher_fi
 
 
 async def test_a_jittered_run_is_released_when_its_wait_is_over(database: Database) -> None:
-    job = await add_job(database, jitter_seconds=600.0)
+    job = await add_job(database, jitter_seconds=600.0, tags=["gpu"])
     await fire(database, NOON)
+    (run,) = await rows_of(database, job)
     async with database.write() as connection:
         assert await transitions.release(connection, NOON, 10) == []
         (released,) = await transitions.release(connection, NOON + timedelta(seconds=600), 10)
         assert await transitions.release(connection, NOON + timedelta(seconds=600), 10) == []
-    assert released.job_id == job.id
+    assert (released.run_id, released.tags) == (run.id, ("gpu",))
 
 
 async def test_a_job_that_cannot_fire_any_more_is_paused_and_holds_up_nobody(database: Database) -> None:

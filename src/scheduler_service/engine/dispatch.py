@@ -7,7 +7,6 @@ from datetime import datetime
 import structlog
 
 from scheduler_service.brokers.base import Broker
-from scheduler_service.domain.ring import Ring
 from scheduler_service.storage import jobs, ledger, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -55,9 +54,9 @@ class Dispatcher:
 
     async def _release(self, now: datetime) -> int:
         async with self._database.write() as connection:
-            waiting = await transitions.release(connection, now, BATCH)
-        await self._broker.send([Ring(run.id, run.attempt, run.priority, run.correlation_id) for run in waiting])
-        return len(waiting)
+            rings = await transitions.release(connection, now, BATCH)
+        await self._broker.send(rings)
+        return len(rings)
 
     async def _rest_seconds(self) -> float:
         now = self._clock.now()

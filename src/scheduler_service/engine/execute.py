@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from scheduler_service import telemetry
 from scheduler_service.domain.retry import RetryPolicy
+from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.engine.loop import insist
 from scheduler_service.engine.node import Attempted, Node
@@ -32,12 +34,25 @@ _retry_policy = TypeAdapter(RetryPolicy)
 class Executor:
     """Executes attempts, each from its claim to its row's next state."""
 
-    def __init__(self, database: Database, clock: Clock, node: Node, sandbox: Sandbox) -> None:
-        """Execute as `node`, in `sandbox`."""
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        node: Node,
+        sandbox: Sandbox,
+        routing: Routing = EVERYTHING,
+        on_place_free: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Execute as `node`, in `sandbox`, what `routing` gives to this worker.
+
+        `on_place_free` is called when a run ends whose job limits how many go at once: the next may begin.
+        """
         self._database = database
         self._clock = clock
         self._node = node
         self._sandbox = sandbox
+        self._routing = routing
+        self._on_place_free = on_place_free
 
     async def execute(self, run_id: int, attempt: int) -> bool:
         """Execute a run if it is to be had; False: it is not (taken, cancelled, not due, no place), which is fine."""
@@ -50,7 +65,8 @@ class Executor:
 
     async def _claim(self, run_id: int, attempt: int) -> Claimed | None:
         async with self._database.write() as connection:
-            return await transitions.claim(connection, run_id, attempt, self._node.id, self._clock.now())
+            now = self._clock.now()
+            return await transitions.claim(connection, run_id, attempt, self._node.id, now, self._routing)
 
     async def _execute_claimed(self, claimed: Claimed) -> None:
         attempted = self._node.attend(claimed.lease)
@@ -64,6 +80,8 @@ class Executor:
             log.info("attempt_ended", run_id=claimed.run.id, job_id=claimed.job.id, status=report and report.status)
         finally:
             self._node.leave(attempted)
+            if claimed.run.place is not None:
+                self._on_place_free()
 
     async def _run_or_give_up(self, claimed: Claimed, attempted: Attempted) -> Report | None:
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import structlog
 
+from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import WorkerState
 from scheduler_service.engine.execute import Executor
 from scheduler_service.engine.loop import Bell
@@ -20,31 +22,52 @@ log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """Executes up to `node.slots` runs at once.
+    """Executes up to `node.slots` runs at once: those that `execute` is called for, and those that `fill` finds.
 
-    It looks at the database whenever its bell rings, whenever a slot falls free, and every POLL_SECONDS in any case:
-    a lost ring costs that much lateness and nothing else.
+    It looks at the database whenever its bell rings, whenever a slot falls free that a look had filled, and every
+    POLL_SECONDS in any case: a lost ring costs that much lateness and nothing else.
     """
 
-    def __init__(self, database: Database, clock: Clock, node: Node, executor: Executor, bell: Bell) -> None:
-        """Ring `bell` to make it look."""
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        node: Node,
+        executor: Executor,
+        bell: Bell,
+        *,
+        routing: Routing = EVERYTHING,
+        patience_seconds: float = 0.0,
+    ) -> None:
+        """Ring `bell` to make it look. For `patience_seconds` a run is left to the ring that is on its way."""
         self._database = database
         self._clock = clock
         self._node = node
         self._executor = executor
         self._bell = bell
+        self._routing = routing
+        self._patience = timedelta(seconds=patience_seconds)
+        self._places = asyncio.Semaphore(node.slots)
+        # With those that wait for a place: each has one coming.
         self._busy: dict[tuple[int, int], asyncio.Task[bool]] = {}
 
     async def fill(self) -> float:
         """Start a run in each free slot, as far as there are any, and give the seconds until the next look."""
         free = self._node.slots - len(self._busy)
         if free > 0 and self._node.state is WorkerState.ALIVE:
-            async with self._database.read() as connection:
-                # Those that were started a moment ago may not have been claimed yet, and are seen again.
-                waiting = await runs.claimable(connection, self._clock.now(), free + len(self._busy))
+            # Those that were started a moment ago may not have been claimed yet, and are seen again.
+            waiting = await self._look(free + len(self._busy))
             for key in [key for key in waiting if key not in self._busy][:free]:
-                self._start(*key)
+                self._start(key).add_done_callback(lambda _: self._bell.ring())
         return POLL_SECONDS
+
+    async def execute(self, run_id: int, attempt: int) -> bool:
+        """Execute a run that a ring told of, once a slot is free; False: it is not to be had, see `Executor.execute`.
+
+        If it runs here already, since a look was quicker than its ring, wait for it.
+        """
+        key = (run_id, attempt)
+        return await (self._busy.get(key) or self._start(key))
 
     async def drain(self, seconds: float) -> None:
         """Claim nothing more, let what runs end within `seconds`, and hand back the rest."""
@@ -56,13 +79,21 @@ class Worker:
         if self._busy:
             await asyncio.wait(self._busy.values())
 
-    def _start(self, run_id: int, attempt: int) -> None:
-        key = (run_id, attempt)
-        self._busy[key] = task = asyncio.create_task(self._executor.execute(*key))
+    async def _look(self, limit: int) -> list[tuple[int, int]]:
+        now = self._clock.now()
+        async with self._database.read() as connection:
+            return await runs.claimable(connection, now, limit, rung_before=now - self._patience, routing=self._routing)
+
+    def _start(self, key: tuple[int, int]) -> asyncio.Task[bool]:
+        self._busy[key] = task = asyncio.create_task(self._execute_in_a_place(*key))
         task.add_done_callback(lambda task: self._end(key, task))
+        return task
+
+    async def _execute_in_a_place(self, run_id: int, attempt: int) -> bool:
+        async with self._places:
+            return self._node.state is WorkerState.ALIVE and await self._executor.execute(run_id, attempt)
 
     def _end(self, key: tuple[int, int], task: asyncio.Task[bool]) -> None:
         del self._busy[key]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("execution_failed", run_id=key[0], exc_info=error)
-        self._bell.ring()

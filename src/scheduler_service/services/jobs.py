@@ -120,7 +120,7 @@ class JobService:
         action = once.Action(lambda connection: self._add_run(connection, job_id), runs.find)
         run, is_new = await once.perform(self._database, self._clock, key, action)
         if is_new:
-            await self._broker.send([Ring(run.id, run.attempt, run.priority, run.correlation_id)])
+            await self._broker.send(await self._rings(run))
         return run
 
     async def upcoming(self, job_id: int, count: int) -> tuple[Upcoming, ...]:
@@ -159,6 +159,10 @@ class JobService:
             now=now,
         )
         return await runs.add(connection, row)
+
+    async def _rings(self, run: Run) -> list[Ring]:
+        async with self._database.read() as connection:
+            return await runs.rings(connection, [run])
 
     async def _change(self, job_id: int, if_match: Versions, plan: Callable[[Job], Change]) -> Job:
         """Change a job.

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service import telemetry
 from scheduler_service.brokers.base import Broker
-from scheduler_service.domain.ring import Ring
 from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.storage import jobs, logs, runs, transitions
@@ -119,7 +118,8 @@ class RunService:
         async with self._database.write() as connection:
             old = await _existing(connection, run_id)
             new = await runs.add(connection, await self._row_to_retry(connection, old))
-        await self._broker.send([Ring(new.id, new.attempt, new.priority, new.correlation_id)])
+            rings = await runs.rings(connection, [new])
+        await self._broker.send(rings)
         return new
 
     async def _row_to_retry(self, connection: AsyncConnection, old: Run) -> dict[str, object]:

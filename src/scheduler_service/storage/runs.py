@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, true
+from sqlalchemy import ColumnElement, and_, delete, func, insert, not_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.ring import Ring
+from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus, Trigger
+from scheduler_service.storage.dialect import json_array_has
 from scheduler_service.storage.paging import Listing, Page
 from scheduler_service.storage.records import Attempt, Job, Run
 from scheduler_service.storage.tables import attempts, jobs, runs, with_status
@@ -87,10 +90,13 @@ async def count_active(connection: AsyncConnection, job_ids: Sequence[int]) -> d
     return dict((await connection.execute(query)).all())
 
 
-async def claimable(connection: AsyncConnection, now: datetime, limit: int) -> list[tuple[int, int]]:
+async def claimable(
+    connection: AsyncConnection, now: datetime, limit: int, *, rung_before: datetime, routing: Routing = EVERYTHING
+) -> list[tuple[int, int]]:
     """Give (run id, attempt) of runs that a worker could claim now, the most urgent first.
 
-    Runs of a job whose places are all taken are left out: they would only stand in the way of others.
+    Those that were rung for after `rung_before` are left to their rings, and those that `routing` gives to others to
+    them. Runs of a job whose places are all taken are left out: they would only stand in the way of others.
     """
     holding = runs.alias("holding")
     taken = select(func.count()).where(holding.c.job_id == jobs.c.id, holding.c.place.is_not(None)).scalar_subquery()
@@ -100,12 +106,21 @@ async def claimable(connection: AsyncConnection, now: datetime, limit: int) -> l
         .where(
             with_status(RunStatus.QUEUED),
             runs.c.available_at <= now,
+            func.coalesce(runs.c.rung_at, runs.c.available_at) <= rung_before,
             or_(jobs.c.overlap_policy == "allow", taken < jobs.c.max_concurrency),
+            _served(connection, routing),
         )
         .order_by(runs.c.priority.desc(), runs.c.available_at, runs.c.id)
         .limit(limit)
     )
     return [(run_id, attempt) for run_id, attempt in await connection.execute(query)]
+
+
+async def rings(connection: AsyncConnection, waiting: Sequence[Run]) -> list[Ring]:
+    """Give the rings for runs that wait."""
+    query = select(jobs.c.id, jobs.c.tags).where(jobs.c.id.in_({run.job_id for run in waiting}))
+    tags = {job_id: tuple(listed) for job_id, listed in await connection.execute(query)}
+    return [Ring(run.id, run.attempt, run.priority, run.correlation_id, tags[run.job_id]) for run in waiting]
 
 
 async def job_of(connection: AsyncConnection, run: Run) -> Job:
@@ -122,6 +137,13 @@ async def prune(connection: AsyncConnection, before: datetime, limit: int) -> in
 def ended_row(row: Mapping[str, Any], status: RunStatus, reason: Reason, now: datetime) -> dict[str, Any]:
     """Turn a new row into one that is terminal from the start: an instant that became no run."""
     return {**row, "status": status, "reason": reason, "finished_at": now}
+
+
+def _served(connection: AsyncConnection, routing: Routing) -> ColumnElement[bool]:
+    """Say in SQL what `Routing.serves` says."""
+    if routing.own:
+        return or_(*(json_array_has(connection, jobs.c.tags, tag) for tag in sorted(routing.own)))
+    return and_(true(), *(not_(json_array_has(connection, jobs.c.tags, tag)) for tag in routing.reserved))
 
 
 def _condition(filters: RunFilter) -> ColumnElement[bool]:

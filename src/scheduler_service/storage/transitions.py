@@ -14,6 +14,8 @@ from sqlalchemy import ColumnElement, and_, case, func, insert, literal, null, o
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.ring import Ring
+from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import is_unique_violation
@@ -65,11 +67,17 @@ class Report:
 
 
 async def claim(
-    connection: AsyncConnection, run_id: int, attempt: int, worker_id: str, now: datetime
+    connection: AsyncConnection,
+    run_id: int,
+    attempt: int,
+    worker_id: str,
+    now: datetime,
+    routing: Routing = EVERYTHING,
 ) -> Claimed | None:
     """Take a queued run for a worker: queued → running, attempt + 1.
 
-    1. Read the run and its job, and find a free place if the job limits how many of its runs go at once.
+    1. Read the run and its job, see whether it is routed to this worker, and find a free place if the job limits how
+       many of its runs go at once.
     2. Move the run if it still is queued at this attempt, is due, is not to be cancelled, and the worker is alive.
     3. Note the attempt.
 
@@ -79,6 +87,8 @@ async def claim(
     if run is None or run.status is not RunStatus.QUEUED or run.attempt != attempt:
         return None
     job = await run_rows.job_of(connection, run)
+    if not routing.serves(job.tags):
+        return None
     place = await _free_place(connection, job)
     if place is None and job.overlap_policy != "allow":
         return None
@@ -174,8 +184,11 @@ async def held_by(connection: AsyncConnection, worker_id: str) -> dict[Lease, Re
     return {Lease(row.id, row.attempt, worker_id): row.cancel_reason for row in await connection.execute(query)}
 
 
-async def release(connection: AsyncConnection, now: datetime, limit: int) -> list[Run]:
-    """Release, and give, the runs whose wait (retry, jitter, rescue) is over: queued or retrying → queued, and rung."""
+async def release(connection: AsyncConnection, now: datetime, limit: int) -> list[Ring]:
+    """Release the runs whose wait (retry, jitter, rescue) is over: queued or retrying → queued, and rung.
+
+    Gives the rings that are due after the commit.
+    """
     keys = (
         select(runs.c.id)
         .where(with_status(*WAITING), runs.c.available_at <= now, runs.c.rung_at.is_(None))
@@ -188,7 +201,8 @@ async def release(connection: AsyncConnection, now: datetime, limit: int) -> lis
         .values(status=RunStatus.QUEUED, rung_at=now)
         .returning(runs)
     )
-    return [Run(**row) for row in (await connection.execute(statement)).mappings()]
+    released = [Run(**row) for row in (await connection.execute(statement)).mappings()]
+    return await run_rows.rings(connection, released) if released else []
 
 
 async def next_release_at(connection: AsyncConnection) -> datetime | None:

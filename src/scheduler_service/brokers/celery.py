@@ -1,0 +1,150 @@
+"""The doorbell between processes: Celery on Redis. A message says that a run may be ready, and carries ids only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import structlog
+from celery import Celery
+from kombu.entity import Queue
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from scheduler_service.config import Settings
+from scheduler_service.domain.ring import Ring
+from scheduler_service.domain.routing import Routing
+
+TASK = "scheduler.execute_run"
+CORRELATION_HEADER = "scheduler_correlation_id"
+# Rings that wait to be published. One that finds no room is dropped: its run is found by a look at the database.
+MAX_PENDING = 20_000
+CONNECT_SECONDS = 1.0
+# Longer than the second that a blocking pop of the transport takes at the most.
+ANSWER_SECONDS = 5.0
+CLOSE_SECONDS = 2.0
+CLASSES = ("high", "normal", "low")
+HIGH_FROM, NORMAL_FROM = 7, 4
+
+log = structlog.get_logger(__name__)
+
+
+class CeleryBroker:
+    """Publishes from a thread of its own: whoever sends never waits for Redis, and never hears that it is down."""
+
+    def __init__(self, celery: Celery, routing: Routing) -> None:
+        """Publish through `celery` to the queues that `routing` names."""
+        self._celery = celery
+        self._routing = routing
+        self._publisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rings")
+        self._pending = 0
+
+    async def send(self, rings: Sequence[Ring]) -> None:
+        """Hand rings over for publication, at once; see `Broker.send`."""
+        room = MAX_PENDING - self._pending
+        if len(rings) > room:
+            log.warning("rings_dropped", reason="too many wait", dropped=len(rings) - room)
+        if rings := rings[:room]:
+            self._pending += len(rings)
+            published = asyncio.get_running_loop().run_in_executor(self._publisher, self._publish, rings)
+            published.add_done_callback(lambda _: self._forget(len(rings)))
+
+    async def close(self) -> None:
+        """Let what waits be published within CLOSE_SECONDS, drop the rest, and release the connections."""
+        done = asyncio.get_running_loop().run_in_executor(self._publisher, self._celery.close)
+        await asyncio.wait([done], timeout=CLOSE_SECONDS)
+        self._publisher.shutdown(wait=False, cancel_futures=True)
+
+    def _forget(self, count: int) -> None:
+        self._pending -= count
+
+    def _publish(self, rings: Sequence[Ring]) -> None:
+        """Publish in the order of urgency; the first failure drops the batch: the next one tries anew."""
+        try:
+            with self._celery.producer_or_acquire() as producer:
+                for ring in sorted(rings, key=lambda ring: -ring.priority):
+                    self._celery.send_task(
+                        TASK,
+                        args=(ring.run_id, ring.attempt),
+                        task_id=task_id(ring.run_id, ring.attempt),
+                        queue=queue(class_of(ring.priority), self._routing.route(ring.tags)),
+                        headers={CORRELATION_HEADER: ring.correlation_id},
+                        ignore_result=True,
+                        producer=producer,
+                        retry=False,
+                    )
+        except (KombuError, RedisError, OSError) as error:
+            log.warning("rings_dropped", reason=str(error), dropped=len(rings))
+
+
+class Application(Celery):  # type: ignore[misc]
+    """A Celery application that knows the settings it was made from."""
+
+    settings: Settings
+
+
+def create(settings: Settings) -> Application:
+    """Make the Celery application, configured; every process of the distributed setting has the same.
+
+    Early acknowledgement and no ETA: on Redis, a task that is not acknowledged within the visibility timeout is
+    delivered again while it runs. No retries, no results: both are the database's. One message is taken for each free
+    slot; more would wait here while others idle.
+    """
+    assert settings.redis_url is not None  # noqa: S101 (nobody asks for a broker in the embedded setting)
+    celery = Application("scheduler", broker=settings.redis_url.get_secret_value())
+    celery.settings = settings
+    celery.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        task_acks_late=False,
+        task_ignore_result=True,
+        task_send_sent_event=True,
+        task_create_missing_queues=False,
+        task_default_queue=queue("normal", None).name,
+        task_queues=tuple(queues(settings)),
+        worker_pool="threads",
+        worker_concurrency=settings.slots,
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=True,
+        worker_redirect_stdouts=False,
+        worker_hijack_root_logger=False,
+        broker_connection_retry=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_connection_timeout=CONNECT_SECONDS,
+        broker_transport_options={
+            "queue_order_strategy": "priority",
+            "socket_connect_timeout": CONNECT_SECONDS,
+            "socket_timeout": ANSWER_SECONDS,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+        },
+        beat_scheduler="scheduler_service.celery_beat:Scheduler",
+    )
+    return celery
+
+
+def queues(settings: Settings) -> Iterator[Queue]:
+    """Give the queues that the worker of these settings takes from, the most urgent first."""
+    for urgency in CLASSES:
+        for tag in settings.worker_tags or (None,):
+            yield queue(urgency, tag)
+
+
+@cache
+def queue(urgency: str, tag: str | None) -> Queue:
+    """Give a queue: there is one for each class of priority, and again for each reserved tag."""
+    name = f"runs.{urgency}" if tag is None else f"runs.{tag}.{urgency}"
+    return Queue(name, routing_key=name)
+
+
+def class_of(priority: int) -> str:
+    """Give the class of a priority from 0 (last) to 9."""
+    return CLASSES[0] if priority >= HIGH_FROM else CLASSES[1] if priority >= NORMAL_FROM else CLASSES[2]
+
+
+def task_id(run_id: int, attempt: int) -> str:
+    """Name the message that leads to the attempt after `attempt`: so a monitor finds a run by its id."""
+    return f"run-{run_id}-{attempt + 1}"

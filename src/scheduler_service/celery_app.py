@@ -1,0 +1,45 @@
+"""The Celery application of a worker, a beat or a Flower process: what `celery -A src.app.celery_app …` loads."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from celery import Celery, signals
+
+from scheduler_service import telemetry
+from scheduler_service.brokers import celery as broker
+from scheduler_service.celery_worker import Engine, step_of
+from scheduler_service.config import Settings, load_settings
+from scheduler_service.errors import ConfigurationError
+
+
+def load() -> Celery:
+    """Make the application from the settings of this process; where they are wrong, end it with one clear line."""
+    try:
+        return create(load_settings())
+    except ConfigurationError as error:
+        sys.exit(f"Error: {error}")
+
+
+def create(settings: Settings) -> Celery:
+    """Make the application; raises `ConfigurationError` where Celery has nothing to do."""
+    if not settings.is_distributed:
+        raise ConfigurationError(
+            "REDIS_URL: Celery needs a Redis; set it (redis://localhost:6379/0), or run `scheduler up` without any"
+        )
+    celery = broker.create(settings)
+    engine = Engine(settings)
+    celery.steps["worker"].add(step_of(engine))
+
+    def execute_run(task: Any, run_id: int, attempt: int) -> str:
+        correlation_id = getattr(task.request, broker.CORRELATION_HEADER, None) or telemetry.new_correlation_id()
+        with telemetry.correlation(correlation_id):
+            return "executed" if engine.execute(run_id, attempt) else "not to be had"
+
+    def configure_logging(**_: Any) -> None:
+        telemetry.configure_logging(settings.log_level, settings.log_format)
+
+    celery.task(name=broker.TASK, bind=True)(execute_run)
+    signals.setup_logging.connect(configure_logging, weak=False)
+    return celery
