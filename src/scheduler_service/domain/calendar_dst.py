@@ -21,6 +21,10 @@ _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 
 
+Gap = Literal["run_after", "skip"]
+Fold = Literal["first", "second", "both"]
+
+
 @dataclass(frozen=True, slots=True)
 class DstPolicy:
     """What becomes of fixed times that a change removes (`gap`) or repeats (`fold`); by default Debian cron's rule.
@@ -31,8 +35,8 @@ class DstPolicy:
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
-    gap: Literal["run_after", "skip"] = "run_after"
-    fold: Literal["first", "second", "both"] = "first"
+    gap: Gap = "run_after"
+    fold: Fold = "first"
 
 
 ELAPSED = DstPolicy(gap="skip", fold="both")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise, product
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from scheduler_service.domain.calendar_dst import ELAPSED, DstPolicy, clock_changes, resolve, stretches
+from scheduler_service.domain.calendar_dst import ELAPSED, DstPolicy, Fold, Gap, clock_changes, resolve, stretches
 from scheduler_service.domain.zone import zone_names
 
 HOUR = timedelta(hours=1)
-POLICIES = [DstPolicy(gap, fold) for gap, fold in product(("run_after", "skip"), ("first", "second", "both"))]
+POLICIES = [DstPolicy(gap, fold) for gap, fold in product(get_args(Gap), get_args(Fold))]
 BOUNDED = settings(deadline=None, max_examples=150)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice, product
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,7 +21,7 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler_service.domain.calendar_dst import DstPolicy
+from scheduler_service.domain.calendar_dst import DstPolicy, Fold, Gap
 from scheduler_service.domain.schedule import Cron, parse
 
 BOUNDED = settings(deadline=None, max_examples=100)
@@ -38,7 +39,7 @@ CHANGING_ZONES = [
     *("Pacific/Apia", "Pacific/Auckland", "Pacific/Chatham", "Pacific/Easter", "Pacific/Fiji", "Pacific/Norfolk"),
     *("Pacific/Tongatapu", "Asia/Ulaanbaatar"),
 ]
-POLICIES = [DstPolicy(gap, fold) for gap, fold in product(("run_after", "skip"), ("first", "second", "both"))]
+POLICIES = [DstPolicy(gap, fold) for gap, fold in product(get_args(Gap), get_args(Fold))]
 
 
 def cron(expr: str, zone: str = "UTC", dst: DstPolicy = DstPolicy()) -> Cron:  # noqa: B008 (frozen)
@@ -143,7 +144,7 @@ FIXED_GAP = [
 
 @pytest.mark.parametrize(("zone", "expr", "after", "expected"), FIXED_GAP)
 @pytest.mark.parametrize("gap", ["run_after", "skip"])
-def test_fixed_time_in_the_gap(zone: str, expr: str, after: str, expected: dict[str, str], gap: str) -> None:
+def test_fixed_time_in_the_gap(zone: str, expr: str, after: str, expected: dict[str, str], gap: Gap) -> None:
     dst = DstPolicy(gap=gap)
     assert first(cron(expr, zone, dst), after, 1) == [expected[gap]]
 
@@ -163,7 +164,7 @@ FIXED_FOLD = [
 
 @pytest.mark.parametrize(("zone", "expr", "after", "passes"), FIXED_FOLD)
 @pytest.mark.parametrize(("fold", "chosen"), [("first", slice(0, 1)), ("second", slice(1, 2)), ("both", slice(0, 2))])
-def test_fixed_time_in_the_fold(zone: str, expr: str, after: str, passes: list[str], fold: str, chosen: slice) -> None:
+def test_fixed_time_in_the_fold(zone: str, expr: str, after: str, passes: list[str], fold: Fold, chosen: slice) -> None:
     schedule = cron(expr, zone, DstPolicy(fold=fold))
     found = list(schedule.between(utc(after), utc(after) + DAY))
     assert found == [utc(instant) for instant in passes[chosen]]

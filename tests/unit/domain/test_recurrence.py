@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise, product
+from typing import get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler_service.domain.calendar_dst import DstPolicy
+from scheduler_service.domain.calendar_dst import DstPolicy, Fold, Gap
 from scheduler_service.domain.schedule import Schedule, parse
 
 BOUNDED = settings(deadline=None, max_examples=150)
@@ -30,7 +31,7 @@ ZONES = [
     *("Europe/Berlin", "Europe/Chisinau", "Europe/Dublin", "Europe/Istanbul", "Europe/London", "Europe/Moscow"),
     *("Pacific/Apia", "Pacific/Auckland", "Pacific/Chatham", "Pacific/Easter", "Pacific/Kiritimati", "Pacific/Norfolk"),
 ]
-POLICIES = [DstPolicy(gap, fold) for gap, fold in product(("run_after", "skip"), ("first", "second", "both"))]
+POLICIES = [DstPolicy(gap, fold) for gap, fold in product(get_args(Gap), get_args(Fold))]
 ANCHOR = datetime(2025, 12, 31, 23, 59, 30, 250_000, tzinfo=UTC)
 
 instants = st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001

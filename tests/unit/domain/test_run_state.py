@@ -31,4 +31,4 @@ def test_every_state_can_be_reached() -> None:
 
 def test_the_table_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
-        TRANSITIONS[RunStatus.SUCCESS] = frozenset(RunStatus)
+        TRANSITIONS[RunStatus.SUCCESS] = frozenset(RunStatus)  # type: ignore[index] # mypy sees it, too

@@ -186,7 +186,7 @@ def test_keeps_the_correlation_ids_of_tasks_apart() -> None:
         return telemetry.current_correlation_id()
 
     async def both() -> list[str]:
-        return await asyncio.gather(work("one"), work("two"))
+        return list(await asyncio.gather(work("one"), work("two")))
 
     assert asyncio.run(both()) == ["one", "two"]
 
