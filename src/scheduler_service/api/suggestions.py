@@ -15,11 +15,16 @@ MOST_NAMES = 12
 
 def remedy(name: str, known: Sequence[str]) -> str:
     """Say what to write in place of an unknown name."""
-    if matches := get_close_matches(name[:LONGEST_NAME].lower(), known, n=1):
-        return f"did you mean {matches[0]}?"
+    if meant := closest(name, known):
+        return f"did you mean {meant}?"
     if known and len(known) <= MOST_NAMES:
         return f"known here: {', '.join(known)}"
     return "see /docs for what is known here" if known else "nothing is expected here"
+
+
+def closest(name: str, known: Sequence[str]) -> str | None:
+    """Give the known name that looks most like the one that was written, if any does."""
+    return next(iter(get_close_matches(name[:LONGEST_NAME].lower(), known, n=1)), None)
 
 
 def known_parameters(request: Request) -> list[str]:

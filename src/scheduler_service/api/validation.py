@@ -8,12 +8,14 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 
-from scheduler_service.api.problems import FieldError, clean, field_error
-from scheduler_service.api.suggestions import known_fields, known_parameters, remedy
+from scheduler_service.api.problems import FieldError, field_error
+from scheduler_service.api.suggestions import closest, known_fields, known_parameters, remedy
 from scheduler_service.errors import FieldProblem
 
 Path = tuple[str | int, ...]
 
+# Deeper than anything that is known here; what a user nests deeper is cut in the answer.
+LONGEST_PATH = 16
 _UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
 _PLAIN_WORDS = {
     "missing": "required; add it",
@@ -55,7 +57,7 @@ def _in_body(request: Request, item: Mapping[str, Any], location: Path, body: ob
 
 
 def _in_parameter(request: Request, item: Mapping[str, Any], location: Path, _body: object) -> FieldError:
-    name = _as_typed(str(location[0]))
+    name = str(location[0])
     if item["type"] in _UNKNOWN:
         detail = f"unknown query parameter; {remedy(name, known_parameters(request))}"
     else:
@@ -74,7 +76,7 @@ def _as_written(location: Sequence[str | int], body: object, *, is_missing: bool
         elif not (isinstance(value, dict) and is_missing):
             continue
         path.append(step)
-    return tuple(path)
+    return tuple(path[:LONGEST_PATH])
 
 
 def _has(value: Any, step: str | int) -> bool:
@@ -84,16 +86,16 @@ def _has(value: Any, step: str | int) -> bool:
 
 
 def _detail(item: Mapping[str, Any]) -> str:
-    if item["type"] == "value_error":
-        return str(item["ctx"]["error"])
-    detail = _PLAIN_WORDS.get(item["type"], str(item["msg"]))
-    if item["type"] in {"literal_error", "enum"} and isinstance(item["input"], str):
-        expected = str(item["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-        if len(hint := remedy(item["input"], expected)) and hint.startswith("did"):
-            return f"{detail}; {hint}"
+    kind, context = item["type"], item.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    detail = _PLAIN_WORDS.get(kind, str(item["msg"]))
+    if kind.startswith("datetime_"):
+        return f"{detail}; write it as 2026-12-31T23:59:59Z"
+    # What pydantic, and a choice of payloads, know of the words that they would take.
+    words = (
+        str(context.get("expected") or context.get("known") or "").replace("'", "").replace(" or ", ", ").split(", ")
+    )
+    if isinstance(item["input"], str) and (meant := closest(item["input"], words)):
+        return f"{detail}; did you mean {meant}?"
     return detail
-
-
-def _as_typed(name: str) -> str:
-    """Give a header its usual spelling; other names are as they are."""
-    return clean("-".join(part.capitalize() for part in name.split("-")) if "-" in name else name)
