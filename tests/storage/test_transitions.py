@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -228,6 +229,74 @@ class TestClaim:
             claimed = await transitions.claim(connection, run.id, 0, ME, LATER)
         assert claimed is not None
         assert claimed.run.lateness_seconds == pytest.approx(30)
+
+
+class TestClaimRaces:
+    """What others do between the look of a claim and its move; on SQLite the one writer leaves no room for it."""
+
+    @pytest.fixture(params=["postgresql"])
+    def database_url(self, request: pytest.FixtureRequest) -> str:
+        return str(request.getfixturevalue("migrated_postgres_url"))
+
+    async def claim_while(
+        self, database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], Awaitable[None]]
+    ) -> Claimed | None:
+        look_for_a_place = transitions._free_place
+
+        async def interrupted(connection: AsyncConnection, job: Job) -> int | None:
+            monkeypatch.undo()
+            await meanwhile()
+            return await look_for_a_place(connection, job)
+
+        monkeypatch.setattr(transitions, "_free_place", interrupted)
+        async with database.write() as connection:
+            return await transitions.claim(connection, run.id, 0, ME, LATER)
+
+    async def test_a_cancel_wins(self, database: Database, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+        run = await put(database, job)
+
+        async def cancel() -> None:
+            async with database.write() as connection:
+                await transitions.cancel_waiting(connection, run.id, Reason.USER, NOON)
+
+        assert await self.claim_while(database, run, monkeypatch, cancel) is None
+        assert (await find(database, run)).status is RunStatus.CANCELLED
+
+    async def test_an_attempt_that_began_and_was_handed_back_wins(
+        self, database: Database, job: Job, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run = await put(database, job)
+
+        async def claim_and_hand_back() -> None:
+            async with database.write() as connection:
+                claimed = await transitions.claim(connection, run.id, 0, OTHER, NOON)
+                assert claimed is not None
+                await transitions.hand_back(connection, claimed.lease, "drained", NOON)
+
+        assert await self.claim_while(database, run, monkeypatch, claim_and_hand_back) is None
+        assert (await find(database, run)).attempt == 1
+
+    @pytest.mark.usefixtures("job")
+    async def test_another_that_took_the_last_place_wins(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        limited = await add_job(database, overlap_policy="queue", max_concurrency=1)
+        first, second = await put(database, limited), await put(database, limited)
+        place_seen = asyncio.Event()
+        look_for_a_place = transitions._free_place
+
+        async def both_see_the_place(connection: AsyncConnection, job: Job) -> int | None:
+            place = await look_for_a_place(connection, job)
+            if place_seen.is_set():
+                return place
+            place_seen.set()
+            async with database.write() as other:
+                assert await transitions.claim(other, first.id, 0, OTHER, LATER) is not None
+            return place
+
+        monkeypatch.setattr(transitions, "_free_place", both_see_the_place)
+        async with database.write() as connection:
+            assert await transitions.claim(connection, second.id, 0, ME, LATER) is None
 
 
 class TestFencing:

@@ -78,7 +78,7 @@ async def claim(
 
     1. Read the run and its job, see whether it is routed to this worker, and find a free place if the job limits how
        many of its runs go at once.
-    2. Move the run if it still is queued at this attempt, is due, is not to be cancelled, and the worker is alive.
+    2. Move the run if it still is queued at this attempt, is due, and the worker is alive.
     3. Note the attempt.
 
     None: it is not to be had (now), for any of these reasons.
@@ -243,7 +243,6 @@ async def _move_to_running(
             with_status(RunStatus.QUEUED),
             runs.c.attempt == run.attempt,
             runs.c.available_at <= now,
-            runs.c.cancel_requested_at.is_(None),
             alive,
         )
         .values(values)
