@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 from tests.databases import NOON, add_job
 
@@ -163,11 +164,18 @@ async def test_a_job_that_cannot_fire_any_more_is_paused_and_holds_up_nobody(dat
     assert len(await rows_of(database, sound)) == 1
 
 
-async def test_an_edit_meanwhile_keeps_the_dispatcher_from_moving_the_job(database: Database) -> None:
+@pytest.mark.parametrize(
+    "meanwhile",
+    [{"schedule_version": 2, "schedule_expr": "5 * * * *"}, {"next_run_at": NOON + 5 * MINUTE}],
+    ids=["edited", "moved on by another dispatcher"],
+)
+async def test_what_changed_meanwhile_keeps_the_dispatcher_from_moving_the_job(
+    database: Database, meanwhile: dict[str, Any]
+) -> None:
     job = await add_job(database)
     stale = [jobs.as_due(job)]
     async with database.write() as connection:
-        changes: dict[str, Any] = {"next_run_at": NOON + 5 * MINUTE, "schedule_version": 2}
-        await jobs.change(connection, job.id, job.version, changes)
+        changed = await jobs.change(connection, job.id, job.version, meanwhile)
         await ledger.fire(connection, stale, NOON)
-    assert (await reread(database, job)).next_run_at == NOON + 5 * MINUTE
+    assert changed is not None
+    assert (await reread(database, job)).next_run_at == changed.next_run_at
