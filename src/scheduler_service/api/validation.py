@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -93,9 +94,7 @@ def _detail(item: Mapping[str, Any]) -> str:
     if kind.startswith("datetime_"):
         return f"{detail}; write it as 2026-12-31T23:59:59Z"
     # What pydantic, and a choice of payloads, know of the words that they would take.
-    words = (
-        str(context.get("expected") or context.get("known") or "").replace("'", "").replace(" or ", ", ").split(", ")
-    )
+    words = re.findall(r"[\w-]+", str(context.get("expected") or context.get("known") or ""))
     if isinstance(item["input"], str) and (meant := closest(item["input"], words)):
         return f"{detail}; did you mean {meant}?"
     return detail

@@ -1,0 +1,202 @@
+"""Jobs over HTTP."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import pytest
+from tests.api.conftest import DEFINITION, NEVER, create
+
+from scheduler_service.api import examples
+from scheduler_service.api.schemas.jobs import JobOut
+
+JOBS = "/api/v1/jobs"
+
+
+async def test_creates_a_job_and_says_where_it_is(client: httpx2.AsyncClient) -> None:
+    answer = await client.post(JOBS, json=DEFINITION)
+
+    assert answer.status_code == 201
+    job = answer.json()
+    assert answer.headers["Location"] == f"{JOBS}/{job['id']}"
+    assert answer.headers["ETag"] == '"1"'
+    assert (await client.get(answer.headers["Location"])).json() == job
+
+
+async def test_shows_a_job_with_all_its_defaults(client: httpx2.AsyncClient) -> None:
+    job = await create(client, schedule_expr="*/10 * * * *", timezone="Europe/Berlin")
+
+    assert list(job) == list(JobOut.model_fields)
+    assert job == {
+        **examples.JOB,
+        **DEFINITION,
+        "schedule_expr": "*/10 * * * *",
+        "timezone": "Europe/Berlin",
+        "owner_id": "",
+        "tags": [],
+        "schedule_description": "Every 10 minutes (Europe/Berlin)",
+        "last_run_at": None,
+        "last_run_status": None,
+        **{name: job[name] for name in ("id", "next_run_at", "created_at", "updated_at")},
+    }
+
+
+async def test_writes_instants_in_utc_whatever_zone_came_in(client: httpx2.AsyncClient) -> None:
+    job = await create(client, schedule_expr="@hourly", start_at="2090-06-01T12:00:00+02:00")
+
+    assert job["start_at"] == "2090-06-01T10:00:00Z"
+    assert job["next_run_at"] == "2090-06-01T10:00:00Z"
+    assert datetime.fromisoformat(job["created_at"]).tzinfo == UTC
+    assert job["created_at"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"type": "python_code", "code": "print('ü \U0001f600')"},
+        {"type": "shell_script", "script": "#!/bin/sh\necho"},
+        {"type": "number_crunching", "operation": "prime_numbers", "limit": 1000},
+        {"type": "program", "argv": ["ls", "-l"]},
+    ],
+)
+async def test_takes_every_kind_of_payload(client: httpx2.AsyncClient, payload: dict[str, Any]) -> None:
+    job = await create(client, payload=payload)
+
+    assert payload.items() <= job["payload"].items()
+
+
+async def test_creates_a_job_once_for_an_idempotency_key(client: httpx2.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "order-4711"}
+
+    first = await client.post(JOBS, json=DEFINITION, headers=headers)
+    second = await client.post(JOBS, json=DEFINITION, headers=headers)
+
+    assert (second.status_code, second.json()) == (201, first.json())
+    assert second.headers["Location"] == first.headers["Location"]
+    assert (await client.get(JOBS)).json()["total"] == 1
+
+
+async def test_refuses_an_idempotency_key_that_came_with_another_job(client: httpx2.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "order-4711"}
+    await client.post(JOBS, json=DEFINITION, headers=headers)
+
+    answer = await client.post(JOBS, json={**DEFINITION, "name": "another"}, headers=headers)
+
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "Idempotency-Key"
+    assert "pointer" not in error
+
+
+async def test_tells_what_may_surprise_of_a_schedule(client: httpx2.AsyncClient) -> None:
+    job = await create(client, schedule_expr="30 2 * * *", timezone="Europe/Berlin")
+
+    assert job["schedule_description"] == "At 02:30 (Europe/Berlin)"
+    assert job["warnings"]
+
+
+@pytest.mark.parametrize("media_type", ["application/merge-patch+json", "application/json"])
+async def test_merges_a_patch(client: httpx2.AsyncClient, media_type: str) -> None:
+    job = await create(client, tags=["a"], retry_policy={"max_retries": 7, "retry_delay": 5}, timeout_seconds=9)
+
+    answer = await client.patch(
+        f"{JOBS}/{job['id']}",
+        content='{"name": "new", "retry_policy": {"retry_delay": 6}, "timeout_seconds": null}',
+        headers={"Content-Type": media_type},
+    )
+
+    changed = answer.json()
+    assert answer.status_code == 200
+    assert (changed["name"], changed["tags"], changed["timeout_seconds"]) == ("new", ["a"], 300)
+    assert (changed["retry_policy"]["max_retries"], changed["retry_policy"]["retry_delay"]) == (7, 6)
+    assert (changed["version"], answer.headers["ETag"]) == (2, '"2"')
+
+
+async def test_replaces_a_definition(client: httpx2.AsyncClient) -> None:
+    job = await create(client, tags=["a"], priority=9)
+
+    answer = await client.put(f"{JOBS}/{job['id']}", json={**DEFINITION, "name": "new"})
+
+    replaced = answer.json()
+    assert (replaced["id"], replaced["name"], replaced["tags"], replaced["priority"]) == (job["id"], "new", [], 5)
+    assert replaced["created_at"] == job["created_at"]
+
+
+async def test_deletes_a_job_and_keeps_its_history(client: httpx2.AsyncClient) -> None:
+    job = await create(client)
+    run = (await client.post(f"{JOBS}/{job['id']}/run")).json()
+
+    answer = await client.delete(f"{JOBS}/{job['id']}")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert (await client.get(f"{JOBS}/{job['id']}")).status_code == 404
+    assert [row["id"] for row in (await client.get(f"{JOBS}/{job['id']}/runs")).json()["runs"]] == [run["id"]]
+
+
+async def test_pauses_and_resumes(client: httpx2.AsyncClient) -> None:
+    job = await create(client)
+
+    paused = (await client.post(f"{JOBS}/{job['id']}/pause")).json()
+    resumed = (await client.post(f"{JOBS}/{job['id']}/resume")).json()
+
+    assert (paused["status"], paused["enabled"], paused["next_run_at"]) == ("paused", False, None)
+    assert (resumed["status"], resumed["enabled"], resumed["next_run_at"]) == ("active", True, NEVER)
+
+
+async def test_runs_a_paused_job_now(client: httpx2.AsyncClient) -> None:
+    job = await create(client, enabled=False)
+
+    answer = await client.post(f"{JOBS}/{job['id']}/run", headers={"X-Request-ID": "asked-by-hand"})
+
+    run = answer.json()
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == f"/api/v1/runs/{run['id']}"
+    assert (run["job_id"], run["trigger"], run["correlation_id"]) == (job["id"], "manual", "asked-by-hand")
+
+
+async def test_runs_a_job_once_for_an_idempotency_key(client: httpx2.AsyncClient) -> None:
+    job = await create(client)
+    headers = {"Idempotency-Key": "now"}
+
+    runs = [(await client.post(f"{JOBS}/{job['id']}/run", headers=headers)).json()["id"] for _ in range(3)]
+
+    assert len(set(runs)) == 1
+    assert (await client.get(f"{JOBS}/{job['id']}/runs")).json()["total"] == 1
+
+
+async def test_tells_the_instants_to_come_in_both_times(client: httpx2.AsyncClient) -> None:
+    job = await create(client, schedule_expr="0 12 * * *", timezone="Asia/Tokyo", start_at="2090-01-01T00:00:00Z")
+
+    answer = await client.get(f"{JOBS}/{job['id']}/next?count=2")
+
+    assert answer.json() == {
+        "job_id": job["id"],
+        "timezone": "Asia/Tokyo",
+        "instants": [
+            {"at": "2090-01-01T03:00:00Z", "local": "2090-01-01T12:00:00+09:00"},
+            {"at": "2090-01-02T03:00:00Z", "local": "2090-01-02T12:00:00+09:00"},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", ""),
+        ("PUT", ""),
+        ("PATCH", ""),
+        ("DELETE", ""),
+        ("POST", "/pause"),
+        ("POST", "/resume"),
+        ("POST", "/run"),
+        ("GET", "/runs"),
+        ("GET", "/next"),
+    ],
+)
+async def test_knows_no_job_that_is_not_there(client: httpx2.AsyncClient, method: str, path: str) -> None:
+    answer = await client.request(method, f"{JOBS}/4711{path}", json=DEFINITION if method in {"PUT", "PATCH"} else None)
+
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "there is no job 4711"

@@ -1,0 +1,134 @@
+"""Lists come in pages, with links and filters."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, get_args
+
+import httpx2
+import pytest
+from tests.api.conftest import NEVER, create
+
+from scheduler_service.api.queries import JobSort
+from scheduler_service.storage.jobs import SORTS
+
+
+def links_of(answer: httpx2.Response) -> dict[str, str]:
+    return {rel: target for target, rel in re.findall(r'<([^>]*)>; rel="(\w+)"', answer.headers["Link"])}
+
+
+async def ids_by_links(client: httpx2.AsyncClient, path: str, items: str) -> list[list[int]]:
+    """Walk through a list by its `next` links and give the ids on each page."""
+    pages = []
+    following: str | None = path
+    while following is not None:
+        answer = await client.get(following)
+        pages.append([item["id"] for item in answer.json()[items]])
+        following = links_of(answer).get("next")
+    return pages
+
+
+async def test_lists_jobs_page_by_page(client: httpx2.AsyncClient) -> None:
+    ids = [(await create(client))["id"] for _ in range(5)]
+
+    answer = await client.get("/api/v1/jobs?page=2&size=2")
+
+    page = answer.json()
+    assert ([job["id"] for job in page.pop("jobs")], page) == (ids[2:4], {"total": 5, "page": 2, "size": 2})
+    assert links_of(answer) == {
+        "first": "/api/v1/jobs?page=1&size=2",
+        "prev": "/api/v1/jobs?page=1&size=2",
+        "next": "/api/v1/jobs?page=3&size=2",
+        "last": "/api/v1/jobs?page=3&size=2",
+    }
+
+
+async def test_walks_through_a_list_of_jobs_by_its_links(client: httpx2.AsyncClient) -> None:
+    ids = [(await create(client, tags=["a&b"]))["id"] for _ in range(5)]
+    await create(client, tags=["c"])
+
+    pages = await ids_by_links(client, "/api/v1/jobs?size=2&tag=a%26b&sort=-id", "jobs")
+
+    assert pages == [[ids[4], ids[3]], [ids[2], ids[1]], [ids[0]]]
+
+
+async def test_walks_through_a_list_of_runs_though_new_ones_come(client: httpx2.AsyncClient) -> None:
+    job = await create(client, payload={"type": "program", "argv": ["true"]})
+    ids = [(await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"] for _ in range(5)]
+    path = f"/api/v1/jobs/{job['id']}/runs?size=2"
+
+    first = await client.get(path)
+    await client.post(f"/api/v1/jobs/{job['id']}/run")
+    rest = await ids_by_links(client, links_of(first)["next"], "runs")
+
+    assert [run["id"] for run in first.json()["runs"]] == [ids[4], ids[3]]
+    assert rest[:2] == [[ids[2], ids[1]], [ids[0]]]
+
+
+async def test_gives_an_empty_page_behind_the_end_and_links_back(client: httpx2.AsyncClient) -> None:
+    await create(client)
+
+    answer = await client.get("/api/v1/jobs?page=7")
+
+    assert (answer.json()["jobs"], answer.json()["total"]) == ([], 1)
+    assert links_of(answer) == {
+        "first": "/api/v1/jobs?page=1&size=20",
+        "prev": "/api/v1/jobs?page=1&size=20",
+        "last": "/api/v1/jobs?page=1&size=20",
+    }
+
+
+async def test_gives_twenty_items_where_no_size_is_asked_for(client: httpx2.AsyncClient) -> None:
+    page = (await client.get("/api/v1/jobs")).json()
+
+    assert page == {"jobs": [], "total": 0, "page": 1, "size": 20}
+
+
+JOBS: list[dict[str, Any]] = [
+    {"name": "Alpha", "owner_id": "one", "tags": ["night"], "priority": 1},
+    {"name": "Beta", "owner_id": "one", "tags": ["night", "heavy"], "enabled": False, "priority": 9},
+    {"name": "Gamma", "owner_id": "two", "description": "100% of alpha", "schedule_expr": "2098-01-01T00:00:00Z"},
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("owner_id=one", "Alpha Beta"),
+        ("status=paused", "Beta"),
+        ("status=finished", ""),
+        ("tag=night", "Alpha Beta"),
+        ("tag=nigh", ""),
+        ("q=alpha", "Alpha Gamma"),
+        ("q=%25", "Gamma"),
+        ("owner_id=one&tag=heavy&status=paused&q=bet", "Beta"),
+        ("sort=-name", "Gamma Beta Alpha"),
+        ("sort=priority", "Alpha Gamma Beta"),
+        ("sort=next_run_at", "Gamma Alpha Beta"),
+    ],
+)
+async def test_filters_and_orders_jobs(client: httpx2.AsyncClient, query: str, names: str) -> None:
+    for job in JOBS:
+        await create(client, **{"schedule_expr": NEVER, **job})
+
+    answer = await client.get(f"/api/v1/jobs?{query}")
+
+    assert [job["name"] for job in answer.json()["jobs"]] == names.split()
+
+
+def test_offers_every_order_that_storage_knows() -> None:
+    assert set(get_args(JobSort)) == {sign + name for name in SORTS for sign in ("", "-")}
+
+
+async def test_filters_runs(client: httpx2.AsyncClient) -> None:
+    job = await create(client, payload={"type": "program", "argv": ["true"]})
+    run = (await client.post(f"/api/v1/jobs/{job['id']}/run")).json()
+    instant = run["scheduled_for"]
+
+    async def found(query: str) -> list[int]:
+        return [row["id"] for row in (await client.get(f"/api/v1/runs?{query}")).json()["runs"]]
+
+    assert await found(f"since={instant}") == [run["id"]]
+    assert await found(f"until={instant}") == []
+    assert await found(f"since=2020-01-01T00:00:00Z&until={NEVER}") == [run["id"]]
+    assert await found("status=missed") == []
