@@ -167,7 +167,7 @@ def _wait_until(is_ready: Callable[[], bool], server: subprocess.Popen[bytes], l
 
 
 def _die_with_parent() -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT)  # for PostgreSQL to give its shared memory back
 
 
 class _User(TypedDict, total=False):
