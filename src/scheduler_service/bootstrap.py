@@ -25,6 +25,7 @@ from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.engine.execute import Executor
 from scheduler_service.engine.loop import Bell, Step, turn
 from scheduler_service.engine.node import Node
+from scheduler_service.engine.observe import Counter
 from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.engine.retention import Pruner
 from scheduler_service.engine.worker import Worker
@@ -171,6 +172,7 @@ async def _start_worker(base: _Base, bell: Bell, *, patience_seconds: float = 0.
         slots=settings.slots,
         heartbeat_seconds=settings.heartbeat_seconds,
         worker_dead_seconds=settings.worker_dead_seconds,
+        sandbox_level=box.isolation.level,
     )
     await node.register()
     stack.push_async_callback(node.retire)
@@ -185,10 +187,15 @@ async def _start_worker(base: _Base, bell: Bell, *, patience_seconds: float = 0.
 def _start_dispatcher(base: _Base, broker: Broker) -> Dispatcher:
     database, clock, settings = base.database, base.clock, base.settings
     rescuer = Rescuer(database, clock, worker_dead_seconds=settings.worker_dead_seconds)
-    pruner = Pruner(database, clock, retention_days=settings.retention_days)
+    pruner = Pruner(
+        database, clock, retention_days=settings.retention_days, event_retention_hours=settings.event_retention_hours
+    )
     _start_loop(base.stack, "rescue", rescuer.look)
     _start_loop(base.stack, "retention", pruner.prune)
-    return Dispatcher(database, broker, clock, tick_seconds=settings.tick_seconds)
+    _start_loop(base.stack, "counting", Counter(database).fold)
+    dispatcher = Dispatcher(database, broker, clock, tick_seconds=settings.tick_seconds)
+    _start_loop(base.stack, "ticks", dispatcher.note_tick)
+    return dispatcher
 
 
 def _routing(settings: Settings) -> Routing:

@@ -20,7 +20,7 @@ from scheduler_service.errors import ConfigurationError
 
 DEVELOPMENT_API_KEY = "your-secret-api-key-here"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
-SECRET_VARIABLES = ("API_KEY", "DATABASE_URL", "REDIS_URL")
+SECRET_VARIABLES = ("API_KEY", "DATABASE_URL", "REDIS_URL", "SCHEDULER_METRICS_KEY")
 # A tag becomes part of a queue's name, where nothing may need quoting.
 ROUTED_TAG = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -35,7 +35,7 @@ class SecretFileSource(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         """Give the content of each file that is named, less the newline at its end."""
         return {
-            name.lower(): _read_secret(f"{name}_FILE", path)
+            name.lower().removeprefix("scheduler_"): _read_secret(f"{name}_FILE", path)
             for name in SECRET_VARIABLES
             if (path := os.environ.get(f"{name}_FILE"))
         }
@@ -102,6 +102,10 @@ class Settings(BaseSettings):
     heartbeat_seconds: Annotated[float, Field(validation_alias=_scheduler("heartbeat_seconds"), ge=0.1, le=60)] = 1.0
     worker_dead_seconds: Annotated[float, Field(validation_alias=_scheduler("worker_dead_seconds"), ge=0.5)] = 10.0
     retention_days: Annotated[int, Field(validation_alias=_scheduler("retention_days"), ge=1, le=36500)] = 30
+    event_retention_hours: Annotated[
+        float, Field(validation_alias=_scheduler("event_retention_hours"), ge=0.1, le=876000)
+    ] = 72.0
+    metrics_key: Annotated[SecretStr | None, Field(validation_alias=_scheduler("metrics_key"))] = None
     max_body_kb: Annotated[int, Field(validation_alias=_scheduler("max_body_kb"), ge=16, le=65536)] = 1024
 
     @classmethod

@@ -33,7 +33,7 @@ async def count(database: Database, table: object) -> int:
 async def test_runs_are_kept_for_the_retention_time_and_then_pruned(database: Database, clock: FakeClock) -> None:
     job = await add_job(database)
     await add_skipped(database, job.id)
-    pruner = Pruner(database, clock, retention_days=30)
+    pruner = Pruner(database, clock, retention_days=30, event_retention_hours=1)
     clock.at = NOON + timedelta(days=30)
     await pruner.prune()
     assert await count(database, run_table) == 1
@@ -47,7 +47,7 @@ async def test_more_than_one_batch_is_pruned(database: Database, clock: FakeCloc
     job = await add_job(database)
     await add_skipped(database, job.id, 510)
     clock.at = NOON + timedelta(days=31)
-    await Pruner(database, clock, retention_days=30).prune()
+    await Pruner(database, clock, retention_days=30, event_retention_hours=1).prune()
     assert await count(database, run_table) == 0
 
 
@@ -59,7 +59,7 @@ async def test_a_run_that_has_not_ended_is_never_pruned(database: Database, cloc
     async with database.write() as connection:
         await runs.add(connection, row)
     clock.at = NOON + timedelta(days=3650)
-    await Pruner(database, clock, retention_days=30).prune()
+    await Pruner(database, clock, retention_days=30, event_retention_hours=1).prune()
     assert await count(database, run_table) == 1
 
 
@@ -69,5 +69,5 @@ async def test_a_deleted_job_goes_with_the_last_of_its_history(database: Databas
     await add_skipped(database, job.id)
     await add_job(database)
     clock.at = NOON + timedelta(days=31)
-    await Pruner(database, clock, retention_days=30).prune()
+    await Pruner(database, clock, retention_days=30, event_retention_hours=1).prune()
     assert await count(database, job_table) == 1

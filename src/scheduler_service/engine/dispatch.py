@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
+import socket
 from datetime import datetime
 
 import structlog
 
 from scheduler_service.brokers.base import Broker
-from scheduler_service.storage import jobs, ledger, transitions
+from scheduler_service.storage import dispatchers, jobs, ledger, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
 BATCH = 2000
+NOTE_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +28,8 @@ class Dispatcher:
         self._broker = broker
         self._clock = clock
         self._tick_seconds = tick_seconds
+        self._ticked_at: datetime | None = None
+        self._id = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
 
     async def tick(self) -> float:
         """Fire all that is due, ring for all whose wait is over, and give the seconds until there may be more."""
@@ -36,7 +41,18 @@ class Dispatcher:
         if _is_over(waits_until, now):
             while await self._release(now) == BATCH:
                 pass
+        self._ticked_at = self._clock.now()
         return await self._rest_seconds()
+
+    async def note_tick(self) -> float:
+        """Tell the others when the last tick came to its end, and give the seconds until that is to be told again.
+
+        A loop of its own: most ticks write nothing, and are not to wait for the writer.
+        """
+        if self._ticked_at is not None:
+            async with self._database.write() as connection:
+                await dispatchers.note_tick(connection, self._id, self._ticked_at)
+        return NOTE_SECONDS
 
     async def _look(self) -> tuple[datetime | None, datetime | None]:
         # Most looks find nothing; they take no lock, and on SQLite leave the one writer to others.

@@ -22,7 +22,7 @@ from scheduler_service.engine.report import report_of
 from scheduler_service.payloads import registry
 from scheduler_service.payloads.base import Payload
 from scheduler_service.sandbox.spec import End, Limits, Sandbox, SandboxError, Spec
-from scheduler_service.storage import transitions
+from scheduler_service.storage import events, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.transitions import Claimed, Report
@@ -76,6 +76,7 @@ class Executor:
             await self._settle(claimed, report)
         except LeaseLostError:
             log.warning("lease_lost", run_id=claimed.run.id, attempt=claimed.run.attempt)
+            await insist(lambda: self._note_fenced(claimed), run_id=claimed.run.id)
         else:
             log.info("attempt_ended", run_id=claimed.run.id, job_id=claimed.job.id, status=report and report.status)
         finally:
@@ -128,6 +129,10 @@ class Executor:
                 if await transitions.retry_later(connection, claimed, report, available_at, now):
                     return True
             return await transitions.finish(connection, claimed, report, now)
+
+    async def _note_fenced(self, claimed: Claimed) -> None:
+        async with self._database.write() as connection:
+            await events.note_fenced(connection, claimed.lease, claimed.job.id, self._clock.now())
 
 
 def _retry_delay_seconds(claimed: Claimed, report: Report) -> float | None:

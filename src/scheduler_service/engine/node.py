@@ -64,12 +64,14 @@ class Node:
         slots: int,
         heartbeat_seconds: float,
         worker_dead_seconds: float,
+        sandbox_level: str | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`slots` is how many runs go at once."""
+        """`slots` is how many runs go at once; `sandbox_level` is told to those who ask how runs are kept apart."""
         self._database = database
         self._clock = clock
         self.slots = slots
+        self._sandbox_level = sandbox_level
         self._heartbeat_seconds = heartbeat_seconds
         self._fence_seconds = worker_dead_seconds * FENCE_SHARE
         self._attempts: dict[Lease, Attempted] = {}
@@ -84,7 +86,13 @@ class Node:
         now = self._clock.now()
         async with self._database.write() as connection:
             await workers.register(
-                connection, self.id, host=socket.gethostname(), pid=os.getpid(), slots=self.slots, now=now
+                connection,
+                self.id,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                slots=self.slots,
+                sandbox_level=self._sandbox_level,
+                now=now,
             )
         self._shown_alive_at = self._monotonic()
         log.info("worker_registered", worker=self.id, slots=self.slots)

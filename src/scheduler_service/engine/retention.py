@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.storage import idempotency, jobs, runs, workers
+from scheduler_service.storage import dispatchers, events, idempotency, jobs, runs, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -15,25 +15,29 @@ BATCH = 500
 REST_SECONDS = 600.0
 KEY_LIFE = timedelta(days=1)
 DEAD_WORKER_LIFE = timedelta(hours=1)
+DEAD_DISPATCHER_LIFE = timedelta(hours=1)
 
 
 class Pruner:
     """Removes what is older than the retention time."""
 
-    def __init__(self, database: Database, clock: Clock, *, retention_days: int) -> None:
-        """`retention_days` counts from the end of a run."""
+    def __init__(self, database: Database, clock: Clock, *, retention_days: int, event_retention_hours: float) -> None:
+        """`retention_days` counts from the end of a run; events are kept for those who catch up, so far shorter."""
         self._database = database
         self._clock = clock
         self._retention = timedelta(days=retention_days)
+        self._event_retention = timedelta(hours=event_retention_hours)
 
     async def prune(self) -> float:
         """Remove all that is old, in short transactions, and give the seconds until the next time."""
         now = self._clock.now()
         await self._in_batches(runs.prune, now - self._retention)
         await self._in_batches(jobs.prune, now - self._retention)
+        await self._in_batches(events.prune, now - self._event_retention)
         async with self._database.write() as connection:
             await idempotency.prune(connection, now - KEY_LIFE)
             await workers.prune(connection, now - DEAD_WORKER_LIFE)
+            await dispatchers.prune(connection, now - DEAD_DISPATCHER_LIFE)
         return REST_SECONDS
 
     async def _in_batches(

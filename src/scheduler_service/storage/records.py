@@ -147,6 +147,7 @@ class Worker:
     beats: int
     started_at: datetime
     seen_at: datetime
+    sandbox_level: str | None
 
 
 def schedule_of(job: Job | DueJob) -> Schedule:

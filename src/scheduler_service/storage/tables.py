@@ -102,6 +102,7 @@ jobs = Table(
     CheckConstraint("status = 'active' OR next_run_at IS NULL", name="only_active_is_due"),
     Index("ix_jobs_due", "next_run_at", **_only("next_run_at IS NOT NULL")),
     Index("ix_jobs_owner", "owner_id", "id"),
+    Index("ix_jobs_status", "status", **_only("deleted_at IS NULL")),
 )
 
 runs = Table(
@@ -206,6 +207,7 @@ workers = Table(
     Column("beats", BigId, nullable=False),
     Column("started_at", UtcInstant, nullable=False),
     Column("seen_at", UtcInstant, nullable=False),
+    Column("sandbox_level", String(16)),
     CheckConstraint(_one_of("state", WorkerState), name="state"),
 )
 

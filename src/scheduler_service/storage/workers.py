@@ -13,11 +13,19 @@ from scheduler_service.storage.tables import workers
 
 
 async def register(
-    connection: AsyncConnection, worker_id: str, *, host: str, pid: int, slots: int, now: datetime
+    connection: AsyncConnection,
+    worker_id: str,
+    *,
+    host: str,
+    pid: int,
+    slots: int,
+    sandbox_level: str | None = None,
+    now: datetime,
 ) -> None:
     """Make a worker known; it may claim from the commit on."""
-    values = {"id": worker_id, "host": host, "pid": pid, "slots": slots, "state": WorkerState.ALIVE}
-    await connection.execute(insert(workers).values(**values, busy=0, beats=0, started_at=now, seen_at=now))
+    values = {"id": worker_id, "host": host, "pid": pid, "slots": slots, "sandbox_level": sandbox_level}
+    begun = {"state": WorkerState.ALIVE, "busy": 0, "beats": 0, "started_at": now, "seen_at": now}
+    await connection.execute(insert(workers).values(**values, **begun))
 
 
 async def beat(connection: AsyncConnection, worker_id: str, *, state: WorkerState, busy: int, now: datetime) -> bool:

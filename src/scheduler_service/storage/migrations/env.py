@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 
 from scheduler_service.config import load_settings
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.event_tables import metadata
 from scheduler_service.storage.migrations import ADVISORY_LOCK, CONNECTION
-from scheduler_service.storage.tables import metadata
 
 
 def migrate(connection: Connection) -> None:

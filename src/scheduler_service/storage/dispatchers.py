@@ -1,0 +1,28 @@
+"""The dispatchers as SQL sees them: nothing depends on them but the eyes of those who watch."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.storage.event_tables import dispatchers
+
+
+async def note_tick(connection: AsyncConnection, dispatcher_id: str, now: datetime) -> None:
+    """Note that a tick came to its end."""
+    mine = dispatchers.c.id == dispatcher_id
+    if (await connection.execute(update(dispatchers).where(mine).values(ticked_at=now))).rowcount == 0:
+        await connection.execute(insert(dispatchers).values(id=dispatcher_id, started_at=now, ticked_at=now))
+
+
+async def last_ticked_at(connection: AsyncConnection) -> datetime | None:
+    """Give when any dispatcher ticked last; None: none ever did, or not for long."""
+    instant: datetime | None = (await connection.execute(select(func.max(dispatchers.c.ticked_at)))).scalar_one()
+    return instant
+
+
+async def prune(connection: AsyncConnection, before: datetime) -> int:
+    """Forget those that last ticked before an instant; gives how many."""
+    return (await connection.execute(delete(dispatchers).where(dispatchers.c.ticked_at < before))).rowcount

@@ -1,0 +1,150 @@
+"""What happened, in the order in which it was committed, for those who follow."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Self
+
+from sqlalchemy import ColumnElement, Tuple, and_, delete, insert, literal, literal_column, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.run_state import Reason
+from scheduler_service.storage.event_tables import events, observers
+from scheduler_service.storage.tables import jobs, runs
+from scheduler_service.storage.transitions import Lease
+
+Subject = Literal["job", "run"]
+FENCED = "fenced"
+TOTALS = "totals"
+_POSITION = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in the stream of events; the next event has a greater one."""
+
+    transaction_id: int
+    event_id: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read what `str` wrote; None: this is something else."""
+        match = _POSITION.fullmatch(text)
+        if match is None or max(numbers := (int(match[1]), int(match[2]))) > _LARGEST:
+            return None
+        return cls(*numbers)
+
+    def __str__(self) -> str:
+        """Write it so that clients can hand it back."""
+        return f"{self.transaction_id}-{self.event_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One change of a job (created, changed, paused, resumed, finished, deleted) or of a run (its new status).
+
+    `change` of a run is also `fenced`: a stale attempt wanted to write and was refused.
+    """
+
+    position: Position
+    at: datetime
+    subject: Subject
+    change: str
+    job_id: int
+    job_name: str | None
+    owner_id: str | None
+    run_id: int | None
+    attempt: int | None
+    reason: Reason | None
+    payload_type: str | None
+    duration_seconds: float | None
+    lateness_seconds: float | None
+    missed_count: int | None
+    correlation_id: str | None
+
+
+async def after(
+    connection: AsyncConnection, position: Position, limit: int, *, owner_id: str | None = None
+) -> list[Event]:
+    """Give the events behind a position, in order; what is left out now will come behind those that are given.
+
+    `owner_id` None: those of everybody.
+    """
+    query = (
+        select(events, jobs.c.name.label("job_name"), jobs.c.owner_id, runs.c.correlation_id)
+        .join_from(events, jobs, jobs.c.id == events.c.job_id, isouter=True)
+        .join(runs, runs.c.id == events.c.run_id, isouter=True)
+        .where(is_after(position), is_settled(connection))
+        .order_by(events.c.transaction_id, events.c.id)
+        .limit(limit)
+    )
+    if owner_id is not None:
+        query = query.where(jobs.c.owner_id == owner_id)
+    found = []
+    for row in (await connection.execute(query)).mappings():
+        values = dict(row)
+        found.append(Event(position=Position(values.pop("transaction_id"), values.pop("id")), **values))
+    return found
+
+
+async def newest(connection: AsyncConnection) -> Position:
+    """Give the position of the last event whose predecessors have all been committed."""
+    query = (
+        select(events.c.transaction_id, events.c.id)
+        .where(is_settled(connection))
+        .order_by(events.c.transaction_id.desc(), events.c.id.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return Position(0, 0) if row is None else Position(row.transaction_id, row.id)
+
+
+async def lock_cursor(connection: AsyncConnection, name: str) -> Position | None:
+    """Take the place of an observer until the commit, and give how far it has come; None: another process has it."""
+    query = select(observers).where(observers.c.name == name).with_for_update(skip_locked=True)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else Position(row.transaction_id, row.event_id)
+
+
+async def move_cursor(connection: AsyncConnection, name: str, position: Position) -> None:
+    """Note how far an observer has come."""
+    values = {"transaction_id": position.transaction_id, "event_id": position.event_id}
+    await connection.execute(update(observers).where(observers.c.name == name).values(values))
+
+
+async def note_fenced(connection: AsyncConnection, lease: Lease, job_id: int, now: datetime) -> None:
+    """Note that a stale attempt was kept from writing."""
+    transaction = literal(0) if _is_sqlite(connection) else literal_column("pg_current_xact_id()::text::bigint")
+    values = {"at": now, "subject": "run", "change": FENCED, "job_id": job_id, "run_id": lease.run_id}
+    await connection.execute(insert(events).values(**values, transaction_id=transaction, attempt=lease.attempt))
+
+
+async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Remove events of before an instant, the oldest first; gives how many. What is not counted yet stays."""
+    counted = select(observers.c.transaction_id, observers.c.event_id).where(observers.c.name == TOTALS)
+    oldest = select(events.c.id).order_by(events.c.transaction_id, events.c.id).limit(limit)
+    old = and_(events.c.id.in_(oldest), events.c.at < before, _place() <= counted.scalar_subquery())
+    return (await connection.execute(delete(events).where(old))).rowcount
+
+
+def is_after(position: Position) -> ColumnElement[bool]:
+    """Say whether an event is behind a position."""
+    return _place() > tuple_(literal(position.transaction_id), literal(position.event_id))
+
+
+def is_settled(connection: AsyncConnection) -> ColumnElement[bool]:
+    """Say whether nothing can appear any more in front of an event: every transaction before it has ended."""
+    if _is_sqlite(connection):
+        return literal(1) == literal(1)
+    return events.c.transaction_id < literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+
+
+def _place() -> Tuple:
+    return tuple_(events.c.transaction_id, events.c.id)
+
+
+def _is_sqlite(connection: AsyncConnection) -> bool:
+    return connection.dialect.name == "sqlite"

@@ -1,0 +1,116 @@
+"""How often each thing happened since the first start: kept in sums, so that pruned events still count.
+
+A sum is what has been folded into `totals` and what came behind; one statement reads both, so a figure never goes
+down, and workers never wait for each other at a counter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, literal_column, select, tuple_, union_all
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.storage import events as event_rows
+from scheduler_service.storage.event_tables import events, observers, totals
+from scheduler_service.storage.events import TOTALS, Position
+
+UNMEASURED = -1
+BEYOND = 2**53
+"""The bucket of what is longer than every bound."""
+
+# Milliseconds. What is counted stays in the bucket it was counted in, so a bound may be added but keeps its meaning.
+DURATION_BOUNDS = (
+    10,
+    25,
+    50,
+    100,
+    250,
+    500,
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    30_000,
+    60_000,
+    300_000,
+    1_800_000,
+    3_600_000,
+)
+LATENESS_BOUNDS = (10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 3_600_000)
+# By their number: PostgreSQL takes an expression with bound values for another one each time it occurs.
+_FIRST_FOUR: list[ColumnElement[int]] = [literal_column(str(number)) for number in (1, 2, 3, 4)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """How often runs came to `change`, of one kind of payload, within one bucket of each measure.
+
+    Buckets are upper bounds in milliseconds, UNMEASURED or BEYOND; the seconds are sums.
+    """
+
+    change: str
+    payload_type: str
+    duration_bucket: int
+    lateness_bucket: int
+    count: int
+    duration_seconds: float
+    lateness_seconds: float
+    missed_count: int
+
+
+async def read(connection: AsyncConnection) -> list[Total]:
+    """Give all totals up to the newest commit; a key may come twice, and its figures are to be added."""
+    cursor = select(observers.c.transaction_id, observers.c.event_id).where(observers.c.name == TOTALS)
+    tail = _sums(tuple_(events.c.transaction_id, events.c.id) > cursor.scalar_subquery())
+    rows = await connection.execute(union_all(select(totals), tail))
+    return [Total(**row) for row in rows.mappings()]
+
+
+async def fold(connection: AsyncConnection) -> bool:
+    """Add the events that came since the last time to the totals, in this transaction. False: there were none."""
+    cursor = await event_rows.lock_cursor(connection, TOTALS)
+    newest = await event_rows.newest(connection)
+    if cursor is None or newest <= cursor:
+        return False
+    up_to_newest = tuple_(events.c.transaction_id, events.c.id) <= tuple_(*_literals(newest))
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    sums = _sums(and_(event_rows.is_after(cursor), up_to_newest))
+    insert = dialect.insert(totals).from_select([column.name for column in totals.columns], sums)
+    added = {
+        name: totals.c[name] + insert.excluded[name]
+        for name in ("count", "duration_seconds", "lateness_seconds", "missed_count")
+    }
+    await connection.execute(insert.on_conflict_do_update(index_elements=totals.primary_key, set_=added))
+    await event_rows.move_cursor(connection, TOTALS, newest)
+    return True
+
+
+def _sums(condition: ColumnElement[bool]) -> Select[tuple[object, ...]]:
+    key = (
+        events.c.change,
+        func.coalesce(events.c.payload_type, "").label("payload_type"),
+        _bucket(events.c.duration_seconds, DURATION_BOUNDS).label("duration_bucket"),
+        _bucket(events.c.lateness_seconds, LATENESS_BOUNDS).label("lateness_bucket"),
+    )
+    measures = (
+        func.count().label("count"),
+        func.coalesce(func.sum(events.c.duration_seconds), 0.0).label("duration_seconds"),
+        func.coalesce(func.sum(events.c.lateness_seconds), 0.0).label("lateness_seconds"),
+        func.coalesce(func.sum(events.c.missed_count), 0).label("missed_count"),
+    )
+    return select(*key, *measures).where(events.c.subject == "run", condition).group_by(*_FIRST_FOUR)
+
+
+def _bucket(seconds: ColumnElement[float | None], bounds: Sequence[int]) -> ColumnElement[int]:
+    # Milliseconds of a bound are exact in a float; a value that lies on a bound belongs to it (Prometheus: le).
+    steps: list[tuple[ColumnElement[bool], ColumnElement[int]]] = [
+        (seconds <= bound / 1000, literal_column(str(bound))) for bound in bounds
+    ]
+    return case((seconds.is_(None), literal_column(str(UNMEASURED))), *steps, else_=literal_column(str(BEYOND)))
+
+
+def _literals(position: Position) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    return literal(position.transaction_id), literal(position.event_id)

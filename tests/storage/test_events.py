@@ -1,0 +1,248 @@
+"""Events: every move of a job or run leaves one, readers miss none, and the totals count each once."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from tests.databases import A_JOB, NOON, add_job
+from tests.storage.test_transitions import FAILURE, ME, SUCCESS, put
+
+from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus
+from scheduler_service.storage import events, jobs, ledger, totals, transitions, workers
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.event_tables import events as event_table
+from scheduler_service.storage.events import Event, Position
+from scheduler_service.storage.records import Job
+from scheduler_service.storage.tables import runs as run_table
+from scheduler_service.storage.totals import Total
+from scheduler_service.storage.transitions import Claimed
+
+START = Position(0, 0)
+
+
+@pytest.fixture
+async def job(database: Database) -> Job:
+    async with database.write() as connection:
+        await workers.register(connection, ME, host="h", pid=1, slots=4, now=NOON)
+    return await add_job(database)
+
+
+async def settle(database: Database) -> None:
+    """Wait for the transactions of other tests on the same server: events are held back while older ones are open."""
+    async with asyncio.timeout(30):
+        while True:
+            async with database.read() as connection:
+                newest = (await connection.execute(select(func.max(event_table.c.id)))).scalar_one()
+                if newest is None or (await events.newest(connection)).event_id >= newest:
+                    return
+            await asyncio.sleep(0.01)
+
+
+async def read(database: Database, position: Position = START, owner_id: str | None = None) -> list[Event]:
+    await settle(database)
+    return await read_now(database, position, owner_id)
+
+
+async def read_now(database: Database, position: Position = START, owner_id: str | None = None) -> list[Event]:
+    async with database.read() as connection:
+        return await events.after(connection, position, 1000, owner_id=owner_id)
+
+
+async def changes(database: Database) -> list[str]:
+    return [f"{event.subject}.{event.change}" for event in await read(database)]
+
+
+async def counts(database: Database) -> dict[tuple[str, str], int]:
+    async with database.read() as connection:
+        found = await totals.read(connection)
+    summed: dict[tuple[str, str], int] = {}
+    for total in found:
+        key = (total.change, total.payload_type)
+        summed[key] = summed.get(key, 0) + total.count
+    return summed
+
+
+async def fold(database: Database) -> bool:
+    async with database.write() as connection:
+        return await totals.fold(connection)
+
+
+async def claim(database: Database, run_id: int, attempt: int, now: datetime) -> Claimed:
+    async with database.write() as connection:
+        claimed = await transitions.claim(connection, run_id, attempt, ME, now)
+    assert claimed is not None
+    return claimed
+
+
+async def test_a_run_leaves_an_event_for_each_of_its_states(database: Database, job: Job) -> None:
+    run = await put(database, job)
+    began, ended = NOON + timedelta(seconds=2), NOON + timedelta(seconds=5)
+    first = await claim(database, run.id, 0, began)
+    async with database.write() as connection:
+        await transitions.retry_later(connection, first, FAILURE, ended, ended)
+        await transitions.release(connection, ended, 10)
+    second = await claim(database, run.id, 1, ended)
+    async with database.write() as connection:
+        await transitions.finish(connection, second, SUCCESS, ended + timedelta(seconds=1.5))
+
+    found = [event for event in await read(database) if event.subject == "run"]
+
+    assert [event.change for event in found] == ["queued", "running", "retrying", "queued", "running", "success"]
+    assert {(event.job_id, event.run_id, event.job_name) for event in found} == {(job.id, run.id, "a job")}
+    assert [event.lateness_seconds for event in found] == [None, 2.0, None, None, None, None]
+    assert found[2].reason is Reason.EXIT_CODE
+    assert (found[-1].duration_seconds, found[-1].payload_type) == (1.5, "shell_script")
+    assert abs((datetime.now(UTC) - found[-1].at).total_seconds()) < 600
+
+
+async def test_a_job_leaves_an_event_for_each_change_and_none_for_firing(database: Database, job: Job) -> None:
+    async with database.write() as connection:
+        await ledger.fire(connection, await jobs.due(connection, NOON, 10), NOON)
+        paused = {"status": JobStatus.PAUSED, "next_run_at": None}
+        edits: tuple[dict[str, Any], ...] = (
+            {"name": "b"},
+            paused,
+            {"status": JobStatus.ACTIVE},
+            {**paused, "deleted_at": NOON},
+        )
+        for version, values in enumerate(edits, start=1):
+            await jobs.change(connection, job.id, version, values)
+
+    assert await changes(database) == [
+        "job.created", "run.queued", "job.changed", "job.paused", "job.resumed", "job.deleted",
+    ]  # fmt: skip
+
+
+async def test_missed_instants_are_counted_with_their_row(database: Database) -> None:
+    await add_job(database, misfire_policy="skip")
+    now = NOON + timedelta(minutes=10, seconds=30)
+    async with database.write() as connection:
+        await ledger.fire(connection, await jobs.due(connection, now, 10), now)
+
+    (missed,) = [event for event in await read(database) if event.change == "missed"]
+
+    assert (missed.missed_count, missed.payload_type) == (10, "shell_script")
+
+
+async def test_what_is_rolled_back_leaves_none(database: Database, job: Job) -> None:
+    run = await put(database, job)
+
+    async def cancel_and_fail() -> None:
+        async with database.write() as connection:
+            await transitions.cancel_waiting(connection, run.id, Reason.USER, NOON)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await cancel_and_fail()
+    assert (await changes(database))[-1] == "run.queued"
+
+
+async def test_an_owner_sees_only_his_own(database: Database, job: Job) -> None:
+    other = await add_job(database, owner_id="other")
+    assert {event.job_id for event in await read(database, owner_id="other")} == {other.id}
+
+
+async def test_a_reader_misses_nothing_of_a_transaction_that_commits_late(
+    migrated_postgres_url: str,
+) -> None:
+    """The slow transaction takes its ids first; a reader that went by ids would pass over them."""
+    database = Database(migrated_postgres_url)
+    slow = await database._writer.connect()
+    await slow.begin()
+    early = await jobs.add(slow, {**A_JOB, "name": "early"})
+    await add_job(database, name="late")
+    before = await read_now(database)
+    await slow.commit()
+    await slow.close()
+    position = before[-1].position if before else START
+    seen = before + await read(database, position)
+    await database.close()
+
+    assert sorted(event.job_name or "" for event in seen) == ["early", "late"]
+    assert early.id in {event.job_id for event in seen}
+
+
+async def test_totals_count_each_event_once_folded_or_not(database: Database, job: Job) -> None:
+    run = await put(database, job)
+    claimed = await claim(database, run.id, 0, NOON + timedelta(seconds=0.02))
+    unfolded = await counts(database)
+    await settle(database)
+    assert await fold(database)
+    assert await counts(database) == unfolded
+    async with database.write() as connection:
+        await transitions.finish(connection, claimed, SUCCESS, NOON + timedelta(seconds=3))
+    expected = {("queued", ""): 1, ("running", ""): 1, ("success", "shell_script"): 1}
+    assert await counts(database) == expected
+    await settle(database)
+    assert await fold(database)
+    assert not await fold(database)
+    assert await counts(database) == expected
+
+
+async def test_totals_outlive_the_events(database: Database, job: Job) -> None:
+    for _ in range(3):
+        await put(database, job, RunStatus.SKIPPED)
+    future = datetime.now(UTC) + timedelta(days=1)
+    async with database.write() as connection:
+        assert await events.prune(connection, future, 100) == 0, "not yet counted"
+    await settle(database)
+    await fold(database)
+    async with database.write() as connection:
+        assert await events.prune(connection, future, 100) == 4
+    assert await counts(database) == {("skipped", "shell_script"): 3}
+
+    await put(database, job, RunStatus.SKIPPED)
+    assert (await counts(database))[("skipped", "shell_script")] == 4, "a pruned id must not come again"
+
+
+async def test_totals_stay_exact_while_many_write_and_fold(database: Database, job: Job) -> None:
+    async def write(number: int) -> None:
+        for _ in range(10):
+            await put(database, job, RunStatus.SKIPPED if number % 2 else RunStatus.QUEUED)
+
+    async def look(seen: list[int]) -> None:
+        for _ in range(20):
+            await fold(database)
+            seen.append(sum((await counts(database)).values()))
+
+    seen: list[int] = []
+    await asyncio.gather(*(write(number) for number in range(6)), look(seen), look([]))
+    async with database.read() as connection:
+        rows = (await connection.execute(select(func.count()).select_from(run_table))).scalar_one()
+
+    assert seen == sorted(seen)
+    assert sum((await counts(database)).values()) == rows == 60
+
+
+async def test_measures_fall_into_their_buckets(database: Database, job: Job) -> None:
+    for seconds in (0.01, 0.0101, 7200.0):
+        run = await put(database, job)
+        claimed = await claim(database, run.id, 0, NOON + timedelta(seconds=seconds))
+        async with database.write() as connection:
+            await transitions.finish(connection, claimed, SUCCESS, NOON + timedelta(seconds=2 * seconds))
+    async with database.read() as connection:
+        found: list[Total] = await totals.read(connection)
+
+    assert sorted(total.lateness_bucket for total in found if total.change == "running") == [10, 25, totals.BEYOND]
+    assert sorted(total.duration_bucket for total in found if total.change == "success") == [10, 25, totals.BEYOND]
+    assert sum(total.lateness_seconds for total in found) == pytest.approx(7200.0201)
+
+
+@pytest.mark.parametrize("text", ["", "1", "1-", "-1-2", "1-2-3", "a-b", "²-1", f"{2**63}-1"])
+def test_a_position_that_is_none_is_told_apart(text: str) -> None:
+    assert Position.parse(text) is None
+
+
+def test_a_position_survives_its_text() -> None:
+    assert Position.parse(str(Position(7, 12))) == Position(7, 12)
+
+
+async def test_every_event_has_a_position_of_its_own(database: Database, job: Job) -> None:
+    await put(database, job)
+    async with database.read() as connection:
+        ids = (await connection.execute(select(event_table.c.id))).scalars().all()
+    assert len(set(ids)) == len(ids) == 2
