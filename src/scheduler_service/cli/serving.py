@@ -24,6 +24,7 @@ from scheduler_service.errors import ConfigurationError
 CLOSE_SECONDS = 5
 # How long the unwinding may take after the second signal.
 LAST_SECONDS = 5.0
+CANCEL_SECONDS = 0.5
 BACKLOG = 2048
 
 
@@ -77,10 +78,15 @@ def _handle_signals(server: _Server) -> None:
     """Let the first signal drain and the second end at once, whatever is going on then."""
     loop, task = asyncio.get_running_loop(), cast("asyncio.Task[None]", asyncio.current_task())
 
+    def end() -> None:
+        # Again and again: one cancellation ends only what is waited for at that moment, which need not be the drain.
+        task.cancel()
+        loop.call_later(CANCEL_SECONDS, end)
+
     def stop() -> None:
         if server.should_exit:
+            end()
             loop.call_later(LAST_SECONDS, os._exit, ExitCode.INTERRUPTED)
-            task.cancel()
         else:
             say("Draining: nothing new is started, what runs may end. Ctrl-C again stops at once.")
             server.should_exit = True

@@ -1,0 +1,168 @@
+"""`scheduler up`: one process that starts, tells how to use it, and goes down in good order."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from tests.e2e.commands import PATIENCE_SECONDS, Service, shell, up, wait_until
+
+from scheduler_service.config import DEVELOPMENT_API_KEY
+
+SLOW = "import time; print('begun', flush=True); time.sleep(60)"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service for the tests that leave it running."""
+    with up(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+def test_it_tells_where_it_is_and_how_to_call_it(service: Service) -> None:
+    assert f"{service.url}/api/v1" in service.output
+    assert f"{service.url}/docs" in service.output
+    assert f"X-API-Key: {DEVELOPMENT_API_KEY}" in service.output
+
+
+def test_the_call_that_it_shows_works_as_pasted(service: Service) -> None:
+    [line] = re.findall(r"curl .*?}'$", service.output, re.DOTALL | re.MULTILINE)
+
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+
+    assert json.loads(done.stdout)["name"] == "hello"
+
+
+def test_a_key_of_ones_own_is_not_shown(tmp_path: Path) -> None:
+    with up(tmp_path, API_KEY="a-key-of-my-own") as service:
+        service.add_job("print(1)")
+        service.stop()
+
+    assert "a-key-of-my-own" not in service.output + service.log
+    assert "X-API-Key: $API_KEY" in service.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_drains_and_the_exit_code_is_0(tmp_path: Path, number: signal.Signals) -> None:
+    with up(tmp_path) as service:
+        code = service.stop(number)
+
+    assert code == 0
+    assert "Draining" in service.output
+    assert [json.loads(line)["event"] for line in service.log.splitlines()]
+
+
+def test_what_runs_may_end_before_the_process_does(tmp_path: Path) -> None:
+    with up(tmp_path, SCHEDULER_DRAIN_SECONDS="60") as service:
+        run_id = service.start_run(
+            service.add_job("import time; print('begun', flush=True); time.sleep(2); print('ended')")
+        )
+        service.stop()
+    with up(tmp_path) as service:
+        run = service.call("GET", f"runs/{run_id}")
+
+    assert (run["status"], run["logs"], run["attempt"]) == ("success", "begun\nended\n", 1)
+
+
+def test_somebody_who_follows_a_log_does_not_hold_the_process_up(tmp_path: Path) -> None:
+    with up(tmp_path, SCHEDULER_DRAIN_SECONDS="0") as service:
+        run_id = service.start_run(service.add_job(SLOW))
+        headers = {"X-API-Key": DEVELOPMENT_API_KEY, "Accept": "text/event-stream"}
+        with httpx2.stream("GET", f"{service.url}/api/v1/runs/{run_id}/logs", headers=headers) as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            code = service.stop()
+
+    assert code == 0
+    assert "graceful shutdown exceeded" not in service.log
+
+
+def test_a_second_signal_ends_without_waiting(tmp_path: Path) -> None:
+    with up(tmp_path, SCHEDULER_DRAIN_SECONDS="86400") as service:
+        service.start_run(service.add_job(SLOW))
+        service.process.send_signal(signal.SIGINT)
+        wait_until(lambda: "Draining" in service.output)
+        code = service.stop()
+
+    assert code == 130
+    assert "Stopped without waiting" in service.output
+
+
+def test_after_a_kill_no_run_stays_running(tmp_path: Path) -> None:
+    with up(tmp_path) as service:
+        code = "import os; print('attempt', os.environ['SCHEDULER_ATTEMPT'], flush=True)\n"
+        code += "if os.environ['SCHEDULER_ATTEMPT'] == '1': import time; time.sleep(600)"
+        run_id = service.start_run(service.add_job(code))
+        service.stop(signal.SIGKILL)
+    with up(tmp_path) as service:
+        done = service.shell.run("runs", "logs", run_id, "--follow")
+        run = service.call("GET", f"runs/{run_id}")
+
+    assert done.stdout.endswith("attempt 2\n")
+    assert (run["status"], run["attempt"]) == ("success", 2)
+
+
+def test_a_second_instance_on_the_same_data_is_refused(service: Service) -> None:
+    other = shell(service.directory, SCHEDULER_PORT="0", SCHEDULER_DATA_DIR=str(service.directory / "data"))
+
+    done = other.run("up")
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("scheduler: SCHEDULER_DATA_DIR: another instance")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        done = shell(tmp_path, SCHEDULER_PORT=str(port)).run("up")
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"scheduler: SCHEDULER_PORT: {port} is in use on 127.0.0.1; stop what listens there or name another port"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"SCHEDULER_PORT": "http"}, "SCHEDULER_PORT"),
+        ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
+        ({"ENVIRONMENT": "production"}, "API_KEY"),
+        ({"SCHEDULER_HOST": "192.0.2.1"}, "SCHEDULER_HOST"),
+        ({"SCHEDULER_HOST": "no.such.host.invalid", "API_KEY": "k" * 32}, "SCHEDULER_HOST"),
+        ({"DATABASE_URL": "mysql://user:hidden@host/db"}, "DATABASE_URL"),
+        ({"SCHEDULER_DATA_DIR": "/proc/data"}, "SCHEDULER_DATA_DIR"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, variables: dict[str, str], named: str) -> None:
+    done = shell(tmp_path, **{"SCHEDULER_PORT": "0", **variables}).run("up", timeout=PATIENCE_SECONDS)
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"scheduler: {named}: ")
+    assert "Traceback" not in done.stderr
+    assert "hidden" not in done.stderr
+
+
+def test_migrate_says_from_which_revision_to_which(tmp_path: Path) -> None:
+    here = shell(tmp_path)
+
+    first, second = here.run("migrate"), here.run("migrate")
+
+    assert "from no tables to revision" in first.stdout
+    assert "up to date" in second.stdout
+
+
+def test_migrate_leaves_the_data_of_a_running_service_alone(service: Service) -> None:
+    done = shell(service.directory, SCHEDULER_DATA_DIR=str(service.directory / "data")).run("migrate")
+
+    assert done.returncode == 2
+    assert "another instance" in done.stderr
