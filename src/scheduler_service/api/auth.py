@@ -70,11 +70,17 @@ def _is_local(connection: HTTPConnection) -> bool:
     The name matters too: a page from elsewhere whose name was pointed at 127.0.0.1 (DNS rebinding) is otherwise as
     good as one of our own to the browser on this machine, and could send the key that everybody knows.
     """
-    host = urlsplit(f"//{connection.headers.get('host', '')}").hostname
-    if host not in LOOPBACK_HOSTS:
+    if _host_name(connection.headers.get("host", "")) not in LOOPBACK_HOSTS:
         return False
     # A UNIX socket has no client address, and only this machine can reach it.
     return connection.client is None or not connection.client.host or _is_loopback(connection.client.host)
+
+
+def _host_name(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
 
 
 def _is_loopback(address: str) -> bool:

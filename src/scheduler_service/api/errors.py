@@ -132,7 +132,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = f"there is nothing at {request.url.path}; /docs describes what there is"
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(sorted(_methods(request) or {headers["Allow"]}))
+        headers["Allow"] = ", ".join(sorted(_methods(request, headers["Allow"])))
         detail = f"{request.method} is not possible here; possible: {headers['Allow']}"
     return ProblemResponse(problem(request, error.status_code, detail), headers)
 
@@ -147,11 +147,13 @@ def _invalid(request: Request, errors: list[FieldError]) -> Response:
     return ProblemResponse(problem(request, STATUS[InvalidInputError], summary(errors), errors))
 
 
-def _methods(request: Request) -> set[str]:
-    """Give all methods of a path: the framework names those of the first route that it finds."""
-    return {
+def _methods(request: Request, allowed: str) -> set[str]:
+    """Give all methods of a path: the framework names those of the first route that it finds, and HEAD of none."""
+    methods = {
         method.upper()
         for path, operations in request.app.openapi()["paths"].items()
         if compile_path(path)[0].match(request.url.path)
         for method in operations
     }
+    methods |= set(allowed.split(", "))
+    return methods | {"HEAD"} if "GET" in methods else methods

@@ -1,0 +1,88 @@
+"""Who is let in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from tests.api.conftest import client_of, serving, settings_for
+
+from scheduler_service.config import DEVELOPMENT_API_KEY
+
+OPEN = ["/", "/docs", "/redoc", "/openapi.json", "/health", "/health/live", "/health/ready", "/api/v1/health"]
+
+
+def operations(app: FastAPI) -> list[tuple[str, str]]:
+    """Give every operation below /api/v1, with numbers in its path."""
+    return [
+        (method.upper(), path.replace("{job_id}", "1").replace("{run_id}", "1"))
+        for path, item in app.openapi()["paths"].items()
+        for method in item
+        if path.startswith("/api/v1/")
+    ]
+
+
+@pytest.mark.parametrize("key", [None, "", "wrong", DEVELOPMENT_API_KEY + " x", DEVELOPMENT_API_KEY[:-1], "\u00e9"])
+async def test_refuses_every_operation_without_the_key(app: FastAPI, key: str | None) -> None:
+    headers = {} if key is None else {"X-API-Key": key.encode("latin-1")}
+
+    async with client_of(app, headers=headers) as client:
+        answers = [await client.request(*operation, content=b"{ no json") for operation in operations(app)]
+
+    assert len(answers) == 17
+    assert {answer.status_code for answer in answers} == {401}
+    assert {answer.headers["Content-Type"] for answer in answers} == {"application/problem+json"}
+    assert {answer.headers["WWW-Authenticate"] for answer in answers} == {"APIKey"}
+
+
+@pytest.mark.parametrize("path", OPEN)
+async def test_asks_for_no_key_where_none_is_needed(app: FastAPI, path: str) -> None:
+    async with client_of(app, headers={}) as client:
+        assert (await client.get(path)).status_code == 200
+
+
+async def test_takes_a_key_of_any_letters(tmp_path: Path) -> None:
+    settings = settings_for(f"sqlite:///{tmp_path}/scheduler.db", tmp_path, api_key="schl\u00fcssel-\u20ac")
+    async with (
+        serving(settings) as app,
+        client_of(app, headers={"X-API-Key": "schl\u00fcssel-\u20ac".encode()}) as client,
+    ):
+        assert (await client.get("/api/v1/jobs")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("client_host", "name", "status"),
+    [
+        ("127.0.0.1", "localhost:8000", 200),
+        ("127.0.0.1", "127.0.0.1", 200),
+        ("::1", "[::1]:8000", 200),
+        ("", "localhost", 200),
+        ("192.168.1.7", "localhost:8000", 403),
+        ("127.0.0.1", "evil.example:8000", 403),
+        ("127.0.0.1", "localhost.evil.example", 403),
+        ("127.0.0.1", "localhost@evil.example", 403),
+        ("127.0.0.1", "", 403),
+        ("127.0.0.1", "[", 403),
+    ],
+)
+async def test_opens_by_the_development_key_to_this_machine_alone(
+    app: FastAPI, client_host: str, name: str, status: int
+) -> None:
+    transport = httpx2.ASGITransport(app, client=(client_host, 4711))
+
+    async with client_of(app, transport=transport) as client:
+        answer = await client.get("/api/v1/jobs", headers={"Host": name})
+
+    assert answer.status_code == status
+
+
+async def test_opens_to_everybody_with_a_key_of_its_own(tmp_path: Path) -> None:
+    settings = settings_for(f"sqlite:///{tmp_path}/scheduler.db", tmp_path, api_key="own")
+    async with serving(settings) as app:
+        transport = httpx2.ASGITransport(app, client=("192.168.1.7", 4711))
+        async with client_of(app, transport=transport, headers={"X-API-Key": "own"}) as client:
+            answer = await client.get("/api/v1/jobs", headers={"Host": "scheduler.example"})
+
+    assert answer.status_code == 200

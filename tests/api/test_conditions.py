@@ -1,0 +1,77 @@
+"""Conditional requests (RFC 9110, section 13)."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+from tests.api.conftest import DEFINITION, create
+
+CURRENT = ['"2"', '"1", "2"', 'W/"1","2"', ' "2" , ', "*"]
+STALE = ['"1"', '"3"', 'W/"2"', '"02"', '"2x"', '""', '"abc", "999999999999999999999"']
+UNREADABLE = ["2", '"2', "W/2", '"1" "2"', 'w/"2"', '"2";', "**", '"\u00e4" 2']
+
+
+@pytest.fixture
+async def path(client: httpx2.AsyncClient) -> str:
+    """The path of a job at version 2."""
+    job = await create(client)
+    path = f"/api/v1/jobs/{job['id']}"
+    await client.patch(path, json={"name": "second"})
+    return path
+
+
+@pytest.mark.parametrize("tags", CURRENT)
+async def test_changes_a_job_that_is_at_a_version_named(client: httpx2.AsyncClient, path: str, tags: str) -> None:
+    answer = await client.patch(path, json={"name": "third"}, headers={"If-Match": tags})
+
+    assert (answer.status_code, answer.json()["name"], answer.headers["ETag"]) == (200, "third", '"3"')
+
+
+@pytest.mark.parametrize("tags", STALE)
+async def test_refuses_to_change_a_job_that_is_at_no_version_named(
+    client: httpx2.AsyncClient, path: str, tags: str
+) -> None:
+    answer = await client.patch(path, json={"name": "third"}, headers={"If-Match": tags})
+
+    assert answer.status_code == 412
+    assert "version 2" in answer.json()["detail"]
+    assert (await client.get(path)).json()["name"] == "second"
+
+
+@pytest.mark.parametrize("tags", UNREADABLE)
+async def test_refuses_tags_that_cannot_be_read(client: httpx2.AsyncClient, path: str, tags: str) -> None:
+    answer = await client.patch(path, json={"name": "third"}, headers={"If-Match": tags.encode("latin-1")})
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("If-Match must be * or a list")
+    assert (await client.get(path)).json()["name"] == "second"
+
+
+@pytest.mark.parametrize(("method", "body"), [("PUT", DEFINITION), ("DELETE", None)])
+async def test_looks_at_the_version_before_every_change(
+    client: httpx2.AsyncClient, path: str, method: str, body: object
+) -> None:
+    answer = await client.request(method, path, json=body, headers={"If-Match": '"1"'})
+
+    assert answer.status_code == 412
+    assert (await client.get(path)).json()["version"] == 2
+
+
+@pytest.mark.parametrize("tags", ['"2"', 'W/"2"', '"1", W/"2"', "*"])
+async def test_does_not_send_again_what_the_client_has(client: httpx2.AsyncClient, path: str, tags: str) -> None:
+    answer = await client.get(path, headers={"If-None-Match": tags})
+
+    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", '"2"')
+
+
+@pytest.mark.parametrize("tags", ['"1"', 'W/"1"', '"22"'])
+async def test_sends_what_the_client_has_not(client: httpx2.AsyncClient, path: str, tags: str) -> None:
+    answer = await client.get(path, headers={"If-None-Match": tags})
+
+    assert (answer.status_code, answer.json()["version"]) == (200, 2)
+
+
+async def test_keeps_the_tag_where_nothing_changed(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.patch(path, json={"name": "second"})
+
+    assert answer.headers["ETag"] == '"2"'

@@ -1,0 +1,196 @@
+"""Every error is a problem document (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from tests.api.conftest import DEFINITION, client_of, create
+
+from scheduler_service.errors import ConfigurationError, UnavailableError
+
+JSON = {"Content-Type": "application/json"}
+
+
+def problem_of(answer: httpx2.Response) -> dict[str, Any]:
+    """Check what all problem documents have, and give this one."""
+    problem: dict[str, Any] = answer.json()
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert problem["type"] == "about:blank"
+    assert problem["status"] == answer.status_code
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["instance"] == answer.request.url.path
+    assert problem["correlation_id"] == answer.headers["X-Request-ID"]
+    return problem
+
+
+async def test_answers_404_where_there_is_nothing(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/api/v1/jbos")
+
+    assert problem_of(answer)["detail"] == "there is nothing at /api/v1/jbos; /docs describes what there is"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/api/v1/jobs", "GET, HEAD, POST"),
+        ("POST", "/api/v1/jobs/1", "DELETE, GET, HEAD, PATCH, PUT"),
+        ("OPTIONS", "/api/v1/jobs/1/run", "POST"),
+        ("DELETE", "/health", "GET, HEAD"),
+        ("TRACE", "/api/v1/runs/1/logs", "GET, HEAD"),
+        ("POST", "/docs", "GET, HEAD"),
+        ("POST", "/docs/assets/docs.js", "GET, HEAD"),
+    ],
+)
+async def test_answers_405_with_all_methods_of_the_path(
+    client: httpx2.AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    answer = await client.request(method, path)
+
+    assert problem_of(answer)["status"] == 405
+    assert answer.headers["Allow"] == allowed
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"{", "Expecting property name"),
+        (b'{"name": }', "Expecting value: line 1 column 10"),
+        (b"name=a", "Expecting value"),
+        (b"{} {}", "Extra data"),
+        (b'"\xff"', "no valid UTF-8"),
+        ('{"name": "ü"}'.encode("utf-16"), "no valid UTF-8"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"priority": ' + b"9" * 5000 + b"}", "too many digits"),
+    ],
+)
+async def test_answers_400_to_what_is_no_json(client: httpx2.AsyncClient, body: bytes, detail: str) -> None:
+    answer = await client.post("/api/v1/jobs", content=body, headers=JSON)
+
+    assert problem_of(answer)["status"] == 400
+    assert detail in answer.json()["detail"]
+
+
+async def test_reads_json_behind_a_byte_order_mark(client: httpx2.AsyncClient) -> None:
+    body = b'\xef\xbb\xbf{"schedule_expr": "5m"}'
+
+    assert (await client.post("/api/v1/schedules/preview", content=body, headers=JSON)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "media_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json", ""]
+)
+async def test_answers_415_to_what_is_not_declared_as_json(client: httpx2.AsyncClient, media_type: str) -> None:
+    headers = {"Content-Type": media_type} if media_type else {}
+
+    answer = await client.post("/api/v1/jobs", content=b'{"name": "a"}', headers=headers)
+
+    assert problem_of(answer)["status"] == 415
+    assert answer.headers["Accept"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "media_type", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.a+json"]
+)
+async def test_takes_json_by_all_its_names(client: httpx2.AsyncClient, media_type: str) -> None:
+    body = b'{"schedule_expr": "5m"}'
+
+    answer = await client.post("/api/v1/schedules/preview", content=body, headers={"Content-Type": media_type})
+
+    assert answer.status_code == 200
+
+
+async def pieces(*sizes: int) -> AsyncIterator[bytes]:
+    for size in sizes:
+        yield b" " * size
+
+
+LIMIT = 1024 * 1024
+
+
+@pytest.mark.parametrize("content", [b" " * (LIMIT + 1), b" " * (5 * LIMIT)])
+async def test_answers_413_to_a_body_that_is_declared_too_long(client: httpx2.AsyncClient, content: bytes) -> None:
+    answer = await client.post("/api/v1/jobs", content=content, headers=JSON)
+
+    assert problem_of(answer)["status"] == 413
+    assert answer.json()["detail"] == "the body may have 1024 KiB at the most (SCHEDULER_MAX_BODY_KB)"
+
+
+async def test_answers_413_to_a_body_that_grows_too_long(client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/api/v1/jobs", content=pieces(LIMIT, 1), headers=JSON)
+
+    assert problem_of(answer)["status"] == 413
+
+
+async def test_takes_a_body_of_just_the_longest_length(client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/api/v1/jobs", content=pieces(LIMIT - 10, 10), headers=JSON)
+
+    assert problem_of(answer)["status"] == 400
+
+
+async def test_answers_409_where_the_state_does_not_allow_it(client: httpx2.AsyncClient) -> None:
+    job = await create(client)
+    run = (await client.post(f"/api/v1/jobs/{job['id']}/run")).json()
+    await client.delete(f"/api/v1/jobs/{job['id']}")
+
+    answer = await client.post(f"/api/v1/runs/{run['id']}/retry")
+
+    assert problem_of(answer)["status"] == 409
+
+
+async def test_answers_503_without_details_where_the_database_does_not_answer(
+    app: FastAPI, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_jobs(app, monkeypatch, UnavailableError("connection to 10.0.0.7 refused"))
+
+    answer = await client.get("/api/v1/jobs/1")
+
+    assert problem_of(answer)["status"] == 503
+    assert answer.headers["Retry-After"] == "1"
+    assert "10.0.0.7" not in answer.text
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("of code ab12"), ConfigurationError("of host ab12")])
+async def test_answers_500_without_details_to_what_nobody_foresaw(
+    app: FastAPI, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    break_jobs(app, monkeypatch, error)
+
+    answer = await client.get("/api/v1/jobs/1", headers={"X-Request-ID": "look-for-me"})
+
+    assert problem_of(answer)["status"] == 500
+    assert answer.json()["correlation_id"] == "look-for-me"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "ab12" not in answer.text
+
+
+async def test_lets_the_server_log_what_nobody_foresaw(
+    app: FastAPI, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_jobs(app, monkeypatch, ZeroDivisionError())
+
+    async with client_of(app, transport=httpx2.ASGITransport(app)) as strict:
+        with pytest.raises(ZeroDivisionError):
+            await strict.get("/api/v1/jobs/1")
+
+
+def break_jobs(app: FastAPI, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    async def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(type(app.state.service.jobs), "get", fail)
+
+
+async def test_says_what_is_wrong_in_one_line_too(client: httpx2.AsyncClient) -> None:
+    body = {**DEFINITION, "name": "", "priority": 99, "a": 1, "b": 2, "c": 3}
+
+    answer = await client.post("/api/v1/jobs", json=body)
+
+    problem = problem_of(answer)
+    assert problem["title"] == "Unprocessable Content"
+    assert problem["detail"].startswith("name: String should have at least 1 character; priority: ")
+    assert problem["detail"].endswith("; and 2 more")

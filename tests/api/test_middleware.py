@@ -1,0 +1,103 @@
+"""What surrounds every request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+import structlog
+from fastapi import FastAPI
+from tests.api.conftest import client_of, create
+
+
+@pytest.mark.parametrize("request_id", ["a", "A-b_c.9", "x" * 128])
+async def test_takes_the_id_of_a_request(client: httpx2.AsyncClient, request_id: str) -> None:
+    answer = await client.get("/health/live", headers={"X-Request-ID": request_id})
+
+    assert answer.headers["X-Request-ID"] == request_id
+
+
+@pytest.mark.parametrize("request_id", ["", "x" * 129, "a b", "a\u00e4", "a;b", '{"a":1}', "a\tb"])
+async def test_gives_a_request_a_new_id_where_its_own_is_unfit(client: httpx2.AsyncClient, request_id: str) -> None:
+    answers = [
+        await client.get("/health/live", headers={"X-Request-ID": request_id.encode("latin-1")}) for _ in range(2)
+    ]
+
+    first, second = (answer.headers["X-Request-ID"] for answer in answers)
+    assert len(first) == 32
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/health", "/docs", "/docs/assets/docs.js", "/openapi.json", "/api/v1/jobs", "/api/v1/nothing"]
+)
+async def test_gives_every_answer_security_headers(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_lets_nobody_keep_answers(client: httpx2.AsyncClient) -> None:
+    job = await create(client)
+
+    assert (await client.get("/api/v1/jobs")).headers["Cache-Control"] == "no-store"
+    assert (await client.get(f"/api/v1/jobs/{job['id']}")).headers["Cache-Control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/api/v1/jobs", "/openapi.json", "/docs/assets/docs.js"])
+async def test_answers_head_as_it_answers_get(client: httpx2.AsyncClient, path: str) -> None:
+    head, get = await client.head(path), await client.get(path)
+
+    assert head.status_code == get.status_code == 200
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "line"),
+    [
+        ("GET", "/api/v1/jobs/4711", {"route": "/api/v1/jobs/{job_id}", "status": 404}),
+        ("GET", "/api/v1/jobs?q=secret", {"route": "/api/v1/jobs", "status": 200}),
+        ("PUT", "/api/v1/jobs", {"route": "/api/v1/jobs", "status": 405}),
+        ("GET", "/nothing%0Aforged", {"route": None, "status": 404}),
+    ],
+)
+async def test_logs_each_request_on_a_line(
+    client: httpx2.AsyncClient, method: str, path: str, line: dict[str, Any]
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        await client.request(method, path)
+
+    (logged,) = (log for log in logs if log["event"] == "request")
+    assert logged.pop("duration_ms") > 0
+    assert logged.pop("path") == httpx2.URL(path).path
+    assert logged == {"event": "request", "log_level": "info", "method": method, **line}
+
+
+async def test_logs_a_request_that_failed(
+    app: FastAPI, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(type(app.state.service.jobs), "get", fail)
+    with structlog.testing.capture_logs() as logs:
+        await client.get("/api/v1/jobs/1")
+
+    assert [log["status"] for log in logs if log["event"] == "request"] == [500]
+
+
+async def test_does_not_let_probes_bury_the_log(client: httpx2.AsyncClient) -> None:
+    with structlog.testing.capture_logs() as logs:
+        await client.get("/health/live")
+
+    assert [log["log_level"] for log in logs] == ["debug"]
+
+
+async def test_goes_on_with_the_service_it_has_for_paths_with_a_slash_too_many(app: FastAPI) -> None:
+    async with client_of(app, follow_redirects=True) as client:
+        assert (await client.get("/api/v1/jobs/")).status_code == 200
