@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 
 
@@ -18,9 +17,14 @@ def main(command: list[str]) -> int:
     terminal = _own_terminal()
     if terminal is None:
         os.execvp(command[0], command)  # noqa: S606 (the command that the Makefile names)
-    child = subprocess.Popen(command, process_group=0).pid
-    # Who takes the terminal back is not in the foreground then, and would be stopped by this.
+    # Who is not in the foreground is stopped by this signal when it takes the terminal.
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        os.tcsetpgrp(terminal, os.getpgrp())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        os.execvp(command[0], command)  # noqa: S606 (likewise)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda received, _: os.kill(child, received))
     return _attend(child, terminal)
@@ -28,16 +32,16 @@ def main(command: list[str]) -> int:
 
 def _attend(child: int, terminal: int) -> int:
     while True:
-        if os.tcgetpgrp(terminal) == os.getpgrp():
-            os.tcsetpgrp(terminal, child)
-        os.kill(child, signal.SIGCONT)
         _, status = os.waitpid(child, os.WUNTRACED)
         if os.tcgetpgrp(terminal) == child:
             os.tcsetpgrp(terminal, os.getpgrp())
         if not os.WIFSTOPPED(status):
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
-        os.killpg(0, signal.SIGTSTP)  # Ctrl-Z: make stops as well, and all go on here at `fg` or `bg`
+        os.killpg(0, signal.SIGTSTP)  # Ctrl-Z: make stops as well, and all go on from here at `fg` or `bg`
+        if os.tcgetpgrp(terminal) == os.getpgrp():
+            os.tcsetpgrp(terminal, child)
+        os.kill(child, signal.SIGCONT)
 
 
 def _own_terminal() -> int | None:
