@@ -1,0 +1,67 @@
+"""Jobs and the runs they let through, as SQL sees them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from tests.databases import NOON, add_job
+
+from scheduler_service.domain.run_state import RunStatus, Trigger
+from scheduler_service.storage import jobs, runs, transitions, workers
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.records import Job, Run
+
+
+async def queue(database: Database, job: Job, priority: int = 5, available_at: datetime = NOON) -> Run:
+    row = runs.queued_row(
+        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=priority, correlation_id="c", now=NOON
+    )
+    async with database.write() as connection:
+        return await runs.add(connection, row | {"available_at": available_at})
+
+
+async def claimable(database: Database) -> list[int]:
+    async with database.read() as connection:
+        return [run_id for run_id, _ in await runs.claimable(connection, NOON, 10, rung_before=NOON)]
+
+
+async def test_a_change_on_a_stale_version_is_refused(database: Database) -> None:
+    job = await add_job(database)
+    async with database.write() as connection:
+        assert await jobs.change(connection, job.id, job.version, {"name": "first"}) is not None
+        assert await jobs.change(connection, job.id, job.version, {"name": "second"}) is None
+        found = await jobs.find(connection, job.id)
+    assert found is not None
+    assert found.name == "first"
+
+
+async def test_an_older_run_that_ends_late_does_not_hide_a_newer_one(database: Database) -> None:
+    job = await add_job(database)
+    async with database.write() as connection:
+        await jobs.note_last_run(connection, job.id, NOON, RunStatus.SUCCESS)
+        await jobs.note_last_run(connection, job.id, NOON - timedelta(hours=1), RunStatus.FAILED)
+        found = await jobs.find(connection, job.id)
+    assert found is not None
+    assert (found.last_run_at, found.last_run_status) == (NOON, RunStatus.SUCCESS)
+
+
+async def test_the_most_urgent_run_is_offered_first(database: Database) -> None:
+    job = await add_job(database)
+    late = await queue(database, job, available_at=NOON)
+    early = await queue(database, job, available_at=NOON - timedelta(seconds=1))
+    urgent = await queue(database, job, priority=9)
+    assert await claimable(database) == [urgent.id, early.id, late.id]
+
+
+async def test_runs_of_a_job_without_a_free_place_do_not_stand_in_the_way(database: Database) -> None:
+    limited, other = await add_job(database, overlap_policy="queue"), await add_job(database)
+    first, _, free = await queue(database, limited), await queue(database, limited), await queue(database, other)
+    async with database.write() as connection:
+        await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)
+        assert await transitions.claim(connection, first.id, 0, "w", NOON) is not None
+    assert await claimable(database) == [free.id]
+
+
+async def test_a_run_that_is_to_wait_is_not_offered(database: Database) -> None:
+    await queue(database, await add_job(database), available_at=NOON + timedelta(microseconds=1))
+    assert await claimable(database) == []
