@@ -1,0 +1,348 @@
+"""The commands that talk to a service: what they write, and with which exit code they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from tests.e2e.commands import PATIENCE_SECONDS, PROGRAM, Service, shell, up
+
+COMMANDS = ("up", "migrate", "next", "jobs", "runs")
+SLOW = "import time; print('begun', flush=True); time.sleep(600)"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with up(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+def on_a_terminal(service: Service, *arguments: object, **variables: str) -> str:
+    """Run a command whose output goes to a terminal, and give what that gets."""
+    ours, theirs = pty.openpty()
+    environment = {**service.shell.environment, "TERM": "xterm", **variables}
+    command = [PROGRAM, *map(str, arguments)]
+    with subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        written = b""
+        with suppress(OSError):  # what reading gives once the other end is closed
+            while chunk := os.read(ours, 65536):
+                written += chunk
+    os.close(ours)
+    return written.decode()
+
+
+def test_help_lists_the_commands_and_the_exit_codes(service: Service) -> None:
+    done = service.shell.run("--help")
+
+    assert done.returncode == 0
+    assert all(f" {command} " in done.stdout for command in COMMANDS)
+    assert "Exit codes" in done.stdout
+
+
+def test_next_needs_no_service(tmp_path: Path) -> None:
+    done = shell(tmp_path).run("next", "30 12 * * *", "--timezone", "Europe/Berlin", "--count", "3")
+
+    sentence, header, *instants = done.stdout.splitlines()
+    assert sentence == "At 12:30 (Europe/Berlin)"
+    assert header.split() == ["UTC", "Europe/Berlin"]
+    assert len(instants) == 3
+    assert all(re.search(r"1[01]:30:00Z +\w+ [\d-]+ 12:30:00\+0[12]00", line) for line in instants)
+
+
+def test_next_writes_what_the_api_answers(service: Service) -> None:
+    schedule = {"schedule_expr": "30 2 * * *", "timezone": "Europe/Berlin", "count": 400}
+
+    offline = service.shell.read("next", "30 2 * * *", "-z", "Europe/Berlin", "-n", 400)
+
+    assert offline == service.call("POST", "schedules/preview", schedule)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["61 * * * *"], "schedule_expr"),
+        (["5m", "-z", "Mars/Olympus"], "timezone"),
+        (["2020-01-01T00:00:00Z"], "schedule_expr"),
+        (["\udcff"], "UTF-8"),
+    ],
+)
+def test_next_names_what_is_wrong(tmp_path: Path, arguments: list[str], named: str) -> None:
+    done = shell(tmp_path).run("next", *arguments)
+
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert named in line
+
+
+def test_a_job_can_be_made_from_options(service: Service) -> None:
+    options = ["--timezone", "Europe/Berlin", "--tag", "a", "--tag", "b", "--env", "MODE=fast", "--timeout", 60]
+    more = ["--retries", 5, "--paused", "--set", "limits.memory_mb=64", "--set", "description=nightly"]
+
+    job = service.shell.read("jobs", "create", "--name", "n", "--schedule", "5m", "--shell", "df", *options, *more)
+
+    assert job["payload"] == {"type": "shell_script", "script": "df"}
+    assert (job["name"], job["schedule_expr"], job["timezone"]) == ("n", "5m", "Europe/Berlin")
+    assert (job["tags"], job["env"], job["timeout_seconds"]) == (["a", "b"], {"MODE": "fast"}, 60)
+    assert (job["retry_policy"]["max_retries"], job["enabled"]) == (5, False)
+    assert (job["limits"]["memory_mb"], job["description"]) == (64, "nightly")
+
+
+def test_a_program_takes_the_words_after_the_dashes(service: Service) -> None:
+    base = ["jobs", "create", "--name", "n", "--schedule", "5m", "--json", "--program"]
+
+    done = service.shell.run(*base, "--", "printf", "%s", "--name")
+
+    assert json.loads(done.stdout)["payload"]["argv"] == ["printf", "%s", "--name"]
+
+
+def test_a_job_can_come_from_standard_input_with_options_laid_over_it(service: Service) -> None:
+    document = {"name": "n", "schedule_expr": "5m", "payload": {"type": "shell_script", "script": "df"}}
+
+    job = service.shell.read("jobs", "create", "--file", "-", "--name", "other", input=json.dumps(document))
+
+    assert (job["name"], job["payload"]["script"]) == ("other", "df")
+
+
+def test_a_job_is_edited_paused_resumed_and_deleted(service: Service) -> None:
+    job_id = service.add_job("print(1)")
+
+    edited = service.shell.read("jobs", "edit", job_id, "schedule_expr=10m", "limits.memory_mb=64")
+    paused = service.shell.read("jobs", "pause", job_id)
+    resumed = service.shell.read("jobs", "resume", job_id)
+    deleted = service.shell.run("jobs", "delete", job_id)
+    shown = service.shell.run("jobs", "show", job_id)
+
+    assert (edited["schedule_expr"], edited["limits"]["memory_mb"]) == ("10m", 64)
+    assert (paused["status"], resumed["status"]) == ("paused", "active")
+    assert (deleted.returncode, shown.returncode) == (0, 2)
+    assert shown.stderr == f"scheduler: there is no job {job_id}\n"
+
+
+def test_lists_are_filtered(service: Service) -> None:
+    job_id = service.add_job("print(1)", tags=["only"], owner_id="math", enabled=False)
+
+    for options in (["--tag", "only"], ["--owner", "math"], ["--status", "paused", "--tag", "only"]):
+        assert [job["id"] for job in service.shell.read("jobs", "list", *options)["jobs"]] == [job_id]
+
+
+def test_a_page_says_that_there_is_more(service: Service) -> None:
+    service.add_job("print(1)", tags=["paged"])
+    service.add_job("print(1)", tags=["paged"])
+
+    done = service.shell.run("jobs", "list", "--tag", "paged", "--size", 1)
+
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr == "page 1: 1 of 2; others with --page and --size\n"
+
+
+def test_a_table_in_a_pipe_is_plain_and_whole(service: Service) -> None:
+    name = "a name that is longer than " + "any terminal is wide " * 8
+    service.add_job("print(1)", name=name, tags=["wide"])
+
+    done = service.shell.run("jobs", "list", "--tag", "wide")
+
+    header, row = done.stdout.splitlines()
+    assert header.split()[:3] == ["ID", "NAME", "STATUS"]
+    assert name.strip() in row
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}])
+def test_a_table_on_a_terminal_holds_no_control_sequence_of_a_job(service: Service, variables: dict[str, str]) -> None:
+    service.add_job("print(1)", name="\x1b[2Jevil\x1b]0;title\x07 [red]x[/red]", tags=["evil"])
+
+    shown = on_a_terminal(service, "jobs", "list", "--tag", "evil", COLUMNS="200", **variables)
+
+    assert r"\x1b[2Jevil\x1b]0;title\x07 [red]x[/red]" in shown
+    assert "\x1b[2J" not in shown
+    assert ("\x1b[32m" in shown) is not bool(variables)
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "status"),
+    [
+        ("print('hi')", 0, "success"),
+        ("raise SystemExit(7)", 7, "failed"),
+        ("import os; os.kill(os.getpid(), 9)", 1, "failed"),
+    ],
+)
+def test_waiting_for_a_run_ends_with_its_exit_code(service: Service, code: str, exit_code: int, status: str) -> None:
+    job_id = service.add_job(code, retry_policy={"max_retries": 0})
+
+    done = service.shell.run("jobs", "run", job_id, "--wait")
+
+    assert done.returncode == exit_code
+    assert f": {status}" in done.stderr
+    assert done.stdout == ("hi\n" if "hi" in code else "")
+
+
+def test_waiting_for_a_run_can_give_it_as_json(service: Service) -> None:
+    run = service.shell.read("jobs", "run", service.add_job("print('hi')"), "--wait")
+
+    assert (run["status"], run["logs"]) == ("success", "hi\n")
+
+
+def test_a_log_is_followed_while_it_grows(service: Service) -> None:
+    job_id = service.add_job(SLOW)
+    with service.shell.start("jobs", "run", job_id, "--wait", stdout=subprocess.PIPE) as follower:
+        assert follower.stdout is not None
+        first = follower.stdout.readline()
+        [run] = service.shell.read("runs", "list", "--job", job_id, "--status", "running")["runs"]
+        service.shell.run("runs", "cancel", run["id"])
+
+    assert first == "begun\n"
+    assert follower.returncode == 130
+
+
+def test_ctrl_c_stops_following_and_leaves_the_run_alone(service: Service) -> None:
+    run_id = service.start_run(service.add_job(SLOW))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with service.shell.start("runs", "logs", run_id, "--follow", **pipes) as follower:
+        assert follower.stdout is not None
+        follower.stdout.readline()
+        follower.send_signal(signal.SIGINT)
+        _, said = follower.communicate(timeout=PATIENCE_SECONDS)
+    status = service.call("GET", f"runs/{run_id}")["status"]
+    service.call("POST", f"runs/{run_id}/cancel")
+
+    assert follower.returncode == 130
+    assert f"run {run_id} goes on" in said
+    assert status == "running"
+
+
+def test_following_goes_on_over_a_restart_of_the_service(tmp_path: Path) -> None:
+    code = "import os, time; print('attempt', os.environ['SCHEDULER_ATTEMPT'], flush=True)\n"
+    code += "if os.environ['SCHEDULER_ATTEMPT'] == '1': time.sleep(600)"
+    settings = {"SCHEDULER_PORT": str(free_port()), "SCHEDULER_DRAIN_SECONDS": "0"}
+    with up(tmp_path, **settings) as service:
+        run_id = service.start_run(service.add_job(code))
+        follower = service.shell.start("runs", "logs", run_id, "--follow", stdout=subprocess.PIPE)
+        assert follower.stdout is not None
+        first = follower.stdout.readline()
+        service.stop()
+    with follower, up(tmp_path, **settings):
+        rest = follower.stdout.read()
+
+    assert first == "attempt 1\n"
+    assert rest.endswith("attempt 2\n")
+    assert "attempt 1\n" not in rest
+    assert follower.returncode == 0
+
+
+def test_a_log_goes_byte_for_byte_into_a_pipe_and_cleaned_to_a_terminal(service: Service) -> None:
+    job_id = service.add_job(r"import sys; sys.stdout.buffer.write(b'\x1b[31mred\x1b[0m\x07 \xc3\xa9\n')")
+    run = service.shell.read("jobs", "run", job_id, "--wait")
+
+    piped = service.shell.run("runs", "logs", run["id"]).stdout
+    shown = on_a_terminal(service, "runs", "logs", run["id"])
+
+    assert piped == "\x1b[31mred\x1b[0m\x07 é\n"
+    assert shown == "red é\r\n"
+
+
+def test_a_run_is_shown_with_its_attempts_and_its_log(service: Service) -> None:
+    run = service.shell.read("jobs", "run", service.add_job("print('one\\ntwo')"), "--wait")
+
+    done = service.shell.run("runs", "show", run["id"])
+
+    assert re.search(r"^status: +success$", done.stdout, re.MULTILINE)
+    assert re.search(r"^1 +success", done.stdout, re.MULTILINE)
+    assert "logs: \n  one\n  two\n" in done.stdout
+
+
+def test_a_failed_run_is_retried_as_a_new_one(service: Service) -> None:
+    job_id = service.add_job("raise SystemExit(1)", retry_policy={"max_retries": 0})
+    service.shell.run("jobs", "run", job_id, "--wait")
+    [failed] = service.shell.read("runs", "list", "--job", job_id, "--status", "failed")["runs"]
+
+    retried = service.shell.read("runs", "retry", failed["id"])
+
+    assert (retried["retry_of"], retried["job_id"]) == (failed["id"], job_id)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (["jobs", "create", "--name", "n"], ["schedule_expr: ", "payload: "]),
+        (["jobs", "show", "999999"], ["there is no job 999999"]),
+        (["runs", "show", "999999"], ["there is no run 999999"]),
+        (["runs", "logs", "999999", "-f"], ["there is no run 999999"]),
+        (["runs", "cancel", "999999"], ["there is no run 999999"]),
+        (["jobs", "list", "--status", "asleep"], ["status: "]),
+        (["jobs", "list", "--api-key", "wrong"], ["the key "]),
+        (["jobs", "list", "--api-key", "schlüssel"], ["API_KEY: "]),
+        (["jobs", "list", "--url", "ftp://user:hidden@host"], ["--url: "]),
+        (["jobs", "create", "--file", "nowhere.json"], ["nowhere.json: "]),
+        (["jobs", "create", "--python", "1", "--shell", "2"], ["payload: "]),
+    ],
+)
+def test_what_is_refused_is_a_line_for_each_thing_to_mend(
+    service: Service, arguments: list[str], lines: list[str]
+) -> None:
+    done = service.shell.run(*arguments)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    said = done.stderr.splitlines()
+    assert len(said) == len(lines)
+    assert all(line.startswith(f"scheduler: {start}") for line, start in zip(said, lines, strict=True))
+    assert "hidden" not in done.stderr
+
+
+def test_a_refusal_names_field_value_and_remedy(service: Service) -> None:
+    done = service.shell.run("jobs", "edit", service.add_job("print(1)"), "limits.memory_mb=3")
+
+    assert done.stderr == "scheduler: limits.memory_mb: Input should be greater than or equal to 16 (got 3)\n"
+
+
+def test_no_service_is_one_line_that_says_how_to_start_it(tmp_path: Path) -> None:
+    done = shell(tmp_path, SCHEDULER_URL=f"http://user:hidden@127.0.0.1:{free_port()}").run("jobs", "list")
+
+    assert done.returncode == 3
+    [line] = done.stderr.splitlines()
+    assert "scheduler up" in line
+    assert "hidden" not in line
+
+
+def test_another_service_is_told_from_ours(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        command = shell(tmp_path, SCHEDULER_URL=url).start("jobs", "list", stderr=subprocess.PIPE)
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi")
+            _, said = command.communicate(timeout=PATIENCE_SECONDS)
+
+    assert command.returncode == 3
+    assert "is no Scheduler Service" in said
+
+
+def test_a_reader_that_goes_away_is_no_error_to_show(service: Service) -> None:
+    run = service.shell.read("jobs", "run", service.add_job("print('x' * 1_000_000)"), "--wait")
+
+    done = subprocess.run(
+        ["bash", "-c", f"{PROGRAM} runs logs {run['id']} | head -c 1"],
+        env=service.shell.environment,
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == (b"x", b"")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
