@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from scheduler_service.sandbox.syscalls import CLONE_NEWUSER, unshare
+from scheduler_service.sandbox.syscalls import CLONE_NEWUSER, Prctl, prctl, unshare
 
 FIRST_UID, LAST_UID = 60578, 61183
 """The range that neither Debian's policy nor systemd's (UIDS-GIDS.md) gives to anybody."""
@@ -43,6 +43,7 @@ def become_user(uid: int) -> None:
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
+    prctl(Prctl.SET_DUMPABLE, 1)  # the change of user has taken away even the view of its own /proc/self
 
 
 def enter_user_namespace() -> None:

@@ -24,12 +24,12 @@ def kill_all(layers: frozenset[Layer], uid: int) -> None:
     if Layer.PID_NAMESPACE in layers:
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
-    elif Layer.OWN_USER in layers:
+        while reap() is not None:
+            pass
+        return
+    if Layer.OWN_USER in layers:
         _kill_user(uid)
-    else:
-        _kill_tree()
-    while reap() is not None:
-        pass
+    _kill_tree()  # a job that was still waiting has no user of its own yet
 
 
 def kill_children(spared: frozenset[int]) -> bool:

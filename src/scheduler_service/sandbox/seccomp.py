@@ -76,6 +76,7 @@ def _denied(policy: Policy) -> Iterable[tuple[dict[str, Numbers], int]]:
     yield table.WITH_A_FALLBACK, errno.ENOSYS
     if not policy.namespaced:
         yield table.THAT_OUTLIVE_A_RUN, errno.ENOSYS
+        yield table.THAT_CHANGE_ATTRIBUTES, errno.EPERM
     if policy.shared_ids:
         yield table.THAT_CHANGE_OWNED_FILES, errno.EPERM
 

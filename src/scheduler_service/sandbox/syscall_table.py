@@ -124,6 +124,9 @@ THAT_CHANGE_OWNED_FILES: dict[str, Numbers] = {
     "utimes": (235, -1),
     "futimesat": (261, -1),
     "utimensat": (280, 88),
+}
+THAT_CHANGE_ATTRIBUTES: dict[str, Numbers] = {
+    # Landlock does not rule on these either, and a file that anybody may write takes attributes from anybody.
     "setxattr": (188, 5),
     "lsetxattr": (189, 6),
     "fsetxattr": (190, 7),

@@ -25,11 +25,11 @@ from scheduler_service.sandbox.job import STARVED, become_job
 from scheduler_service.sandbox.killing import kill_all, reap
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.protocol import Order, Report, pack, parse_order, receive, send
-from scheduler_service.sandbox.root import mount_private, mount_proc, resize_private
+from scheduler_service.sandbox.root import SHARED_MEMORY, mount_private, mount_proc, resize_private
 from scheduler_service.sandbox.spec import End, Usage
 from scheduler_service.sandbox.syscalls import CLONE_NEWIPC, CLONE_NEWNS, Prctl, prctl, unshare
 from scheduler_service.sandbox.watch import TICK_SECONDS, Verdict, Watch
-from scheduler_service.sandbox.workdir import remove_directory
+from scheduler_service.sandbox.workdir import remove_directory, remove_files_of
 
 CANCEL, FLOOD = b"c", b"f"
 """What the service says to a warden while the job runs; its hanging up means: kill at once."""
@@ -154,6 +154,8 @@ class _Run:
         kill_all(self._layers, self._post.confinement.uid)
         if self._order is not None and self._order.directory is not None:
             remove_directory(Path(self._order.directory))
+            if Layer.OWN_USER in self._layers:
+                remove_files_of(self._post.confinement.uid, Path(SHARED_MEMORY))
 
     def sum_up(self, verdict: Verdict, order: Order) -> Report:
         """Say what came of the run, after its end."""

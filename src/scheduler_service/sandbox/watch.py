@@ -54,7 +54,10 @@ class Watch:
         return self._look_at_disk() if self._order.directory else None
 
     def _look_at_disk(self) -> Verdict | None:
-        used, entries = measure_directory(Path(self._order.directory or ""))
-        if used <= self._order.disk_mb << 20 and entries <= 1024 + self._order.disk_mb * _FILES_PER_MB:
-            return None
-        return Verdict(End.SIGNALLED, f"wrote more than {self._order.disk_mb} MB of files", signal.SIGXFSZ)
+        most_entries = 1024 + self._order.disk_mb * _FILES_PER_MB
+        used, entries = measure_directory(Path(self._order.directory or ""), most_entries)
+        if used > self._order.disk_mb << 20:
+            return Verdict(End.SIGNALLED, f"wrote more than {self._order.disk_mb} MB of files", signal.SIGXFSZ)
+        if entries > most_entries:
+            return Verdict(End.SIGNALLED, f"made more than {most_entries} files, or too deep a tree", signal.SIGXFSZ)
+        return None

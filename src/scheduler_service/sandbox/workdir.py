@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 PREFIX = "run-"
+DEEPEST = 100
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SWEEPS = 100
 
@@ -50,23 +51,38 @@ def prepare_root(root: Path, mode: int = 0o700) -> None:
         remove_directory(path)
 
 
-def measure_directory(path: Path, most: int = 100_000) -> tuple[int, int]:
-    """Add up the bytes on disk and the entries below `path`; stops counting at `most` entries.
+def measure_directory(path: Path, most_entries: int) -> tuple[int, int]:
+    """Add up the bytes on disk and the entries below `path`; stops counting once there are more than `most_entries`.
 
-    Meant to be called while the tree changes: what vanishes or cannot be entered is left out.
+    Meant to be called while the tree changes: what vanishes or cannot be entered is left out. A tree deeper than
+    `DEEPEST` counts as having too many entries, for what lies beyond the path limit could not be counted.
     """
     used = entries = 0
-    pending = [str(path)]
-    while pending and entries < most:
-        with suppress(OSError), os.scandir(pending.pop()) as listing:
+    pending = [(str(path), 0)]
+    while pending and entries <= most_entries:
+        directory, depth = pending.pop()
+        if depth > DEEPEST:
+            return used, most_entries + 1
+        with suppress(OSError), os.scandir(directory) as listing:
             for entry in listing:
                 entries += 1
                 with suppress(OSError):
                     status = entry.stat(follow_symlinks=False)
                     used += status.st_blocks * 512
                     if stat.S_ISDIR(status.st_mode):
-                        pending.append(entry.path)
+                        pending.append((entry.path, depth + 1))
     return used, entries
+
+
+def remove_files_of(uid: int, directory: Path) -> None:
+    """Remove what the user `uid` has left in a directory that is open to all."""
+    for path in directory.iterdir():
+        with suppress(FileNotFoundError):
+            status = path.lstat()
+            if status.st_uid == uid and stat.S_ISDIR(status.st_mode):
+                remove_directory(path)
+            elif status.st_uid == uid:
+                path.unlink()
 
 
 def _empty_directory(parent: int, name: str, names: Iterator[str]) -> list[str]:

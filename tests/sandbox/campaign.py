@@ -1,0 +1,338 @@
+"""Runs the corpus in one setting at one level, and writes down what came of each entry.
+
+Started by the tests as `python campaign.py <level> <results> [<layer to leave out> …] -- [<only these entries> …]`, in a
+process that has already entered its setting (see settings.py), with secrets in its environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.server
+import json
+import os
+import platform
+import resource
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scheduler_service.sandbox import syscall_table
+from scheduler_service.sandbox.layers import Layer
+from scheduler_service.sandbox.plain import PlainSandbox
+from scheduler_service.sandbox.spec import (
+    Command,
+    Level,
+    Limits,
+    Program,
+    PythonCode,
+    Sandbox,
+    SandboxError,
+    Script,
+    Spec,
+)
+from scheduler_service.sandbox.syscalls import MACHINES, machine
+from scheduler_service.sandbox.warm import WarmSandbox
+
+CORPUS = Path(__file__).parent / "corpus"
+EARLIER_SECRET = secrets.token_hex(16)
+SLOTS = 4
+SURVIVOR_SECONDS = 2.0
+MORE_CALLS = {
+    "rt_sigqueueinfo": (129, 138),
+    "mlock": (149, 228),
+    "tgkill": (234, 131),
+    "clone": (56, 220),
+    "ioprio_set": (251, 30),
+}
+PRELUDE = """import ctypes, os, resource, signal, socket, time
+def call_number(number, *arguments):
+    given = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    result = ctypes.CDLL(None, use_errno=True).syscall(ctypes.c_long(number), *given)
+    if result == -1: raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+def call(name, *arguments): return call_number(NUMBERS[name], *arguments)
+call.x86 = {x86}
+NUMBERS = {numbers}
+"""
+
+
+def load_corpus() -> list[dict[str, Any]]:
+    """Give all entries, attacks first."""
+    return [
+        {"file": name} | entry
+        for name in ("attacks", "uses")
+        for entry in yaml.safe_load((CORPUS / f"{name}.yaml").read_text(encoding="utf-8"))
+    ]
+
+
+class Surroundings:
+    """What is planted around the sandbox: things to steal, to break, to reach and to leave behind."""
+
+    def __init__(self, secret: str) -> None:
+        self.base = Path(tempfile.mkdtemp(prefix="campaign-", dir="/tmp"))  # noqa: S108 (jobs must be able to get here)
+        self.base.chmod(0o711)
+        self.secret = secret
+        self.secret_file = self.base / "secret.env"
+        for name in ("secret.env", "secret.env.spare"):
+            (self.base / name).write_text(f"API_KEY={secret}\n")
+            (self.base / name).chmod(0o600)
+        self.outside = self.base / "outside"
+        self.outside.mkdir()
+        self.outside.chmod(0o777)  # noqa: S103 (as open as can be)
+        for name in ("victim", "victim2", "victim3"):
+            (self.outside / name).write_text("VICTIM")
+            (self.outside / name).chmod(0o666)
+        self.before = self._look_outside()
+        self.victim = subprocess.Popen(["sleep", "1000"])
+        self.received: list[str] = []
+        self._listen()
+
+    def _listen(self) -> None:
+        self.tcp = self._serve(socket.AF_INET, socket.SOCK_STREAM, ("0.0.0.0", 0))  # noqa: S104 (reachable anyhow)
+        self.udp = self._serve(socket.AF_INET, socket.SOCK_DGRAM, ("0.0.0.0", 0))  # noqa: S104
+        self.unix_path = str(self.base / "socket")
+        self._serve(socket.AF_UNIX, socket.SOCK_STREAM, self.unix_path)
+        self._serve(socket.AF_UNIX, socket.SOCK_DGRAM, f"{self.unix_path}.datagram")
+        for name in ("socket", "socket.datagram"):
+            (self.base / name).chmod(0o777)  # noqa: S103
+        self.abstract = f"campaign-{secrets.token_hex(4)}"
+        self._serve(socket.AF_UNIX, socket.SOCK_STREAM, f"\0{self.abstract}")
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hello)
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def _serve(self, family: int, kind: int, address: Any) -> int:
+        listener = socket.socket(family, kind)
+        listener.bind(address)
+        if kind == socket.SOCK_STREAM:
+            listener.listen()
+        name = str(address)
+
+        def note() -> None:
+            while True:
+                if kind == socket.SOCK_STREAM:
+                    listener.accept()[0].close()
+                else:
+                    listener.recv(100)
+                self.received.append(name)
+
+        threading.Thread(target=note, daemon=True).start()
+        return listener.getsockname()[1] if family == socket.AF_INET else 0
+
+    def _look_outside(self) -> list[Any]:
+        return [
+            (path.name, path.read_text(), path.stat().st_mode, path.stat().st_mtime_ns)
+            for path in sorted(self.outside.iterdir())
+            if path.is_file()
+        ] + [self.outside.stat().st_mode, self.secret_file.read_text(), self.secret_file.stat().st_mode]
+
+    def look(self) -> dict[str, bool]:
+        """Say what is still as it should be."""
+        pid = self.victim.pid
+        return {
+            "outside-intact": self._look_outside() == self.before and len(list(self.outside.iterdir())) == 3,
+            "victim-alive": self.victim.poll() is None,
+            "victim-unchanged": os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0)
+            and len(os.sched_getaffinity(pid)) == len(os.sched_getaffinity(0))
+            and resource.prlimit(pid, resource.RLIMIT_NOFILE) == resource.getrlimit(resource.RLIMIT_NOFILE),
+            "nothing-received": not self.received,
+            "service-alive": True,
+        }
+
+    def names(self) -> dict[str, object]:
+        """What the texts of the corpus may name."""
+        return {
+            "secret": self.secret,
+            "secret_xored": bytes(byte ^ 90 for byte in EARLIER_SECRET.encode()).hex(),
+            "secret_file": self.secret_file,
+            "outside": self.outside,
+            "root": self.base / "runs",
+            "service_pid": os.getpid(),
+            "service_group": os.getpgid(0),
+            "victim_pid": self.victim.pid,
+            "tcp_port": self.tcp,
+            "udp_port": self.udp,
+            "http_port": self.http.server_port,
+            "unix_path": self.unix_path,
+            "abstract": self.abstract,
+            "package": Path(syscall_table.__file__).parents[1],
+            "python": sys.executable,
+            "prefix": sys.base_prefix,
+        }
+
+    def remove(self) -> None:
+        """Take everything away."""
+        self.victim.kill()
+        self.victim.wait()
+        self.http.shutdown()
+        shutil.rmtree(self.base, ignore_errors=True)
+
+
+class _Hello(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"hello from the test server")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Campaign:
+    """Runs entries and collects results."""
+
+    def __init__(self, sandbox: Sandbox, surroundings: Surroundings, *, may_chmod: bool) -> None:
+        self._sandbox = sandbox
+        self._surroundings = surroundings
+        self._names = surroundings.names() | {"may_chmod": may_chmod}
+        self._slots = asyncio.Semaphore(SLOTS)
+
+    async def run(self, entries: list[dict[str, Any]]) -> dict[str, Any]:
+        """Run all entries, those that could starve others one by one, and look around afterwards."""
+        await self._sandbox.start()
+        await self._run_one({"id": "earlier", "python": f"kept = {EARLIER_SECRET!r}", "env": {"KEPT": EARLIER_SECRET}})
+        together = [entry for entry in entries if not _wants_to_be_alone(entry)]
+        results = dict(await asyncio.gather(*map(self._run_one, together)))
+        for entry in entries:
+            if _wants_to_be_alone(entry):
+                results.update([await self._run_one(entry)])
+        around = self._surroundings.look()
+        await self._sandbox.stop()
+        around["directory-removed"] = not list((self._surroundings.base / "runs").iterdir())
+        return {
+            "entries": results,
+            "around": around,
+            "names": {name: str(value) for name, value in self._names.items()},
+        }
+
+    async def _run_one(self, entry: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        marker = f"m{secrets.token_hex(8)}"
+        output = bytearray()
+
+        async def collect(chunk: bytes) -> None:
+            output.extend(chunk)
+
+        spec = self._spec(entry, marker)
+        async with self._slots:
+            began = time.monotonic()
+            try:
+                outcome = await self._sandbox.run(spec, collect, asyncio.Event())
+            except SandboxError as error:
+                return entry["id"], {"error": str(error)}
+            return entry["id"], {
+                "seconds": time.monotonic() - began,
+                "end": outcome.end,
+                "exit_code": outcome.exit_code,
+                "signal": outcome.signal,
+                "message": outcome.message,
+                "output": output.decode(errors="replace"),
+                "checks": {
+                    name: await check(marker) for name, check in _CHECKS.items() if name in entry.get("checks", ())
+                },
+            }
+
+    def _spec(self, entry: dict[str, Any], marker: str) -> Spec:
+        names = self._names | {"marker": marker}
+        limits = Limits(**{"wall_seconds": 20, "network": entry.get("network", False)} | entry.get("limits", {}))
+        return Spec(_command(entry, names), limits, {"MARKER": marker} | entry.get("env", {}))
+
+
+def _command(entry: dict[str, Any], names: dict[str, object]) -> Command:
+    if "argv" in entry:
+        stdin = entry.get("stdin", "").encode() or b"x" * entry.get("stdin_size", 0)
+        return Program(tuple(word.format_map(names) for word in entry["argv"]), stdin)
+    if "script" in entry:
+        return Script(entry["script"].format_map(names))
+    if "try" in entry:
+        attempt = entry["try"].format_map(names)
+        held = "except BaseException as error: print('HELD', type(error).__name__, error)"
+        return PythonCode(f"{_prelude()}try:\n    exec({attempt!r})\n{held}\nelse: print('BREACH')\n")
+    program = entry["python"].format_map(names)
+    return PythonCode((_prelude() if "call" in program else "") + program)
+
+
+def _prelude() -> str:
+    processor = MACHINES.index(machine())
+    tables = [table for name, table in vars(syscall_table).items() if name.isupper() and isinstance(table, dict)]
+    numbers = {
+        name: pair[processor]
+        for table in (*tables, MORE_CALLS)
+        for name, pair in table.items()
+        if isinstance(pair, tuple)
+    }
+    return PRELUDE.format(x86=platform.machine() == "x86_64", numbers=numbers)
+
+
+def _wants_to_be_alone(entry: dict[str, Any]) -> bool:
+    return entry["id"].startswith(("fork-bomb", "many-", "interpreter-poisoned", "state-of"))
+
+
+async def _no_survivors(marker: str) -> bool:
+    deadline = time.monotonic() + SURVIVOR_SECONDS
+    while _processes_with(marker):
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.02)
+    return True
+
+
+def _processes_with(marker: str) -> list[int]:
+    found = []
+    for name in os.listdir("/proc"):
+        with suppress(OSError):
+            if name.isdigit() and marker in Path(f"/proc/{name}/environ").read_text(errors="replace"):
+                found.append(int(name))
+    return found
+
+
+async def _nothing_in_tmp(marker: str) -> bool:
+    return not any(Path(place, marker).exists() for place in ("/tmp", "/var/tmp"))  # noqa: S108
+
+
+async def _nothing_in_shm(marker: str) -> bool:
+    return not Path("/dev/shm", marker).exists()  # noqa: S108
+
+
+async def _no_ipc(_marker: str) -> bool:
+    return not any(str(0x5EED) in Path(f"/proc/sysvipc/{kind}").read_text() for kind in ("shm", "sem", "msg"))
+
+
+_CHECKS = {
+    "no-survivors": _no_survivors,
+    "nothing-in-tmp": _nothing_in_tmp,
+    "nothing-in-shm": _nothing_in_shm,
+    "no-ipc": _no_ipc,
+}
+
+
+def main() -> None:
+    """Run what the arguments say."""
+    level, results = Level(sys.argv[1]), Path(sys.argv[2])
+    split = sys.argv.index("--")
+    without, only = frozenset(map(Layer, sys.argv[3:split])), set(sys.argv[split + 1 :])
+    surroundings = Surroundings(os.environ["API_KEY"])
+    root = surroundings.base / "runs"
+    sandbox: Sandbox = PlainSandbox(root, 0.3)
+    if level is not Level.NONE:
+        ports = (surroundings.http.server_port,)
+        sandbox = WarmSandbox(level, root, SLOTS, grace_seconds=0.3, network_ports=ports, without=without)
+    may_chmod = level is not Level.STANDARD or os.geteuid() == 0
+    try:
+        entries = [entry for entry in load_corpus() if not only or entry["id"] in only]
+        found = asyncio.run(Campaign(sandbox, surroundings, may_chmod=may_chmod).run(entries))
+        results.write_text(json.dumps(found))
+    finally:
+        surroundings.remove()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""What jobs may try, and what they must be able to do, in every setting and at every level that this machine has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.sandbox.campaign import load_corpus
+from tests.sandbox.conftest import run_campaign
+from tests.sandbox.settings import DOCKER, PLAIN, ROOT
+from tests.sandbox.verdict import applies, complaints
+
+CORPUS = {entry["id"]: entry for entry in load_corpus()}
+MUST_FAIL_BARE = 45
+CAMPAIGNS = [(ROOT, "strict"), (ROOT, "standard"), (PLAIN, "strict"), (PLAIN, "standard"), (DOCKER, "standard")]
+WEAKENINGS = [
+    ("root", "strict", "pid_namespace", "other-processes-listed"),
+    ("root", "strict", "mount_namespace", "secret-file-stat"),
+    ("root", "strict", "ipc_namespace", "shared-memory-segment"),
+    ("root", "strict", "network_namespace", "interfaces-listed"),
+    ("root", "strict", "own_user", "not-root"),
+    ("root", "strict", "landlock", "networked-other-port"),
+    ("root", "strict", "seccomp", "user-namespace"),
+    ("root", "strict", "capabilities", "capabilities"),
+    ("root", "strict", "no_new_privileges", "no-new-privileges"),
+    ("root", "strict", "resource_limits", "memory-caught"),
+    ("root", "strict", "watch", "memory-shared-mapping"),
+    ("root", "strict", "descriptors", "descriptors-inherited"),
+    ("plain", "strict", "user_namespace", "many-processes"),
+    ("plain", "standard", "landlock", "secret-file"),
+    ("plain", "standard", "seccomp", "renice-user"),
+    ("plain", "standard", "watch", "disk-many-files"),
+    ("plain", "standard", "resource_limits", "disk-one-file"),
+    ("plain", "standard", "reaper", "daemon"),
+]
+"""Setting, level, the layer that is left out, and the entry that must notice."""
+
+
+def test_the_corpus_is_large() -> None:
+    kinds = [entry["file"] for entry in CORPUS.values()]
+    assert len(kinds) == len(load_corpus())
+    assert kinds.count("attacks") >= 120
+    assert kinds.count("uses") >= 30
+
+
+@pytest.mark.parametrize("entry", CORPUS)
+@pytest.mark.parametrize(("setting", "level"), CAMPAIGNS)
+def test_holds(campaign: Callable[[str, str], dict[str, Any]], setting: str, level: str, entry: str) -> None:
+    skip_unless_possible(setting)
+    if not applies(CORPUS[entry], setting, level):
+        pytest.skip("does not apply here")
+    assert complaints(CORPUS[entry], campaign(setting, level)) == []
+
+
+def test_would_not_hold_without_a_sandbox() -> None:
+    bare = [entry for entry in CORPUS.values() if entry.get("bare")]
+    found = run_campaign(PLAIN, "none", only=[entry["id"] for entry in bare])
+    failing = [entry["id"] for entry in bare if complaints(entry, found)]
+    assert len(failing) >= MUST_FAIL_BARE, f"only these fail: {failing}"
+
+
+@pytest.mark.parametrize(("setting", "level", "layer", "entry"), WEAKENINGS)
+def test_notices_a_missing_layer(setting: str, level: str, layer: str, entry: str) -> None:
+    skip_unless_possible(setting)
+    found = run_campaign(setting, level, without=[layer], only=[entry])
+    assert complaints(CORPUS[entry], found) != [], f"nobody would notice that {layer} is missing"
+
+
+def skip_unless_possible(setting: str) -> None:
+    if setting == ROOT and os.geteuid() != 0:
+        pytest.skip("the setting of root needs root")

@@ -1,0 +1,39 @@
+"""Judging what came of an entry of the corpus."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+
+def applies(entry: dict[str, Any], setting: str, level: str) -> bool:
+    """Whether the entry must hold there."""
+    if level not in entry.get("levels", [level]):
+        return False
+    if entry.get("settings") == ["x86"]:
+        return platform.machine() == "x86_64"
+    shares_user = level == "standard" and setting != "root"
+    return not (shares_user and entry.get("unless") == "standard-plain")
+
+
+def complaints(entry: dict[str, Any], campaign: dict[str, Any]) -> list[str]:
+    """Say what is not as the entry wants it; nothing if all is well."""
+    found, around, names = campaign["entries"][entry["id"]], campaign["around"], campaign["names"]
+    if "error" in found:
+        return [f"the sandbox failed: {found['error']}"]
+    output = found["output"]
+    has, lacks = ([str(text).format_map(names) for text in entry.get(key, [])] for key in ("has", "lacks"))
+    if "try" in entry:
+        has, lacks = [*has, "HELD"], [*lacks, "BREACH"]
+    wrong = [f"output lacks {text!r}" for text in has if text not in output]
+    wrong += [f"output has {text!r}" for text in lacks if text in output]
+    if found["end"] not in entry.get("end", ["exited"]):
+        wrong.append(f"ended {found['end']}")
+    for name in ("exit_code", "signal"):
+        if name in entry and entry[name] != found[name]:
+            wrong.append(f"{name} is {found[name]}")
+    if found["seconds"] > entry.get("max_seconds", 60):
+        wrong.append(f"took {found['seconds']:.1f} s")
+    checked = found["checks"] | {name: around[name] for name in entry.get("checks", []) if name in around}
+    wrong += [f"{name} does not hold" for name, held in checked.items() if not held]
+    return wrong and [*wrong, f"output: {output[:600]}", f"message: {found['message']}"]
