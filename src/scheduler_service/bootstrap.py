@@ -13,6 +13,9 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import IO
 
 import structlog
 
@@ -30,10 +33,12 @@ from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.engine.retention import Pruner
 from scheduler_service.engine.worker import Worker
 from scheduler_service.errors import ConfigurationError
-from scheduler_service.services.health import HealthService
+from scheduler_service.services.health import HealthService, Ping
 from scheduler_service.services.jobs import JobService
+from scheduler_service.services.metrics import MetricsService
 from scheduler_service.services.runs import RunService
 from scheduler_service.services.schedules import ScheduleService
+from scheduler_service.services.stats import StatsService
 from scheduler_service.storage import migrations, workers
 from scheduler_service.storage.clock import DatabaseClock
 from scheduler_service.storage.database import Database
@@ -54,6 +59,8 @@ class Service:
     runs: RunService
     schedules: ScheduleService
     health: HealthService
+    metrics: MetricsService
+    stats: StatsService
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -117,6 +124,9 @@ async def _open_everything(settings: Settings) -> AsyncIterator[Service]:
                 await _bury_predecessors(base)
             await _start_worker(base, worker_bell)
             dispatcher = _start_dispatcher(base, broker)
+            # What came due while the service was down is fired before it says that it is ready.
+            await dispatcher.tick()
+            await dispatcher.note_tick()
             _start_loop(base.stack, "dispatch", dispatcher.tick, dispatcher_bell)
             yield _service(base, broker, dispatcher_bell.ring)
 
@@ -125,7 +135,7 @@ async def _open_everything(settings: Settings) -> AsyncIterator[Service]:
 async def _open_request_side(settings: Settings) -> AsyncIterator[Service]:
     async with _open_base(settings) as base:
         # The dispatchers are other processes: they see a new job at their next tick.
-        yield _service(base, _celery_broker(base), lambda: None)
+        yield _service(base, _celery_broker(base), lambda: None, _redis_ping(base))
 
 
 @asynccontextmanager
@@ -142,13 +152,23 @@ async def _open_base(settings: Settings) -> AsyncIterator[_Base]:
         yield base
 
 
-def _service(base: _Base, broker: Broker, wake_dispatcher: Callable[[], None]) -> Service:
+def _service(
+    base: _Base, broker: Broker, wake_dispatcher: Callable[[], None], ping_broker: Ping | None = None
+) -> Service:
     return Service(
         settings=base.settings,
         jobs=JobService(base.database, broker, base.clock, wake_dispatcher),
         runs=RunService(base.database, broker, base.clock),
         schedules=ScheduleService(base.clock),
-        health=HealthService(base.database),
+        health=HealthService(
+            base.database,
+            base.clock,
+            heartbeat_seconds=base.settings.heartbeat_seconds,
+            tick_seconds=base.settings.tick_seconds,
+            ping_broker=ping_broker,
+        ),
+        metrics=MetricsService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
+        stats=StatsService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
     )
 
 
@@ -161,9 +181,19 @@ def _celery_broker(base: _Base) -> Broker:
     return broker
 
 
+def _redis_ping(base: _Base) -> Ping:
+    from scheduler_service.brokers.probe import RedisProbe  # noqa: PLC0415 (slow)
+
+    assert base.settings.redis_url is not None  # noqa: S101 (what the distributed setting is)
+    probe = RedisProbe(base.settings.redis_url.get_secret_value())
+    base.stack.push_async_callback(probe.close)
+    return probe.ping
+
+
 async def _start_worker(base: _Base, bell: Bell, *, patience_seconds: float = 0.0) -> Worker:
     stack, settings, routing = base.stack, base.settings, _routing(base.settings)
-    box = sandbox.create(settings.sandbox, settings.data_dir / "runs", settings.slots)
+    directory = stack.enter_context(_directory_of_its_own(settings.data_dir / "runs"))
+    box = sandbox.create(settings.sandbox, directory, settings.slots)
     await box.start()
     stack.push_async_callback(box.stop)
     node = Node(
@@ -208,16 +238,35 @@ def _only_process_on(settings: Settings) -> Iterator[None]:
 
     The kernel drops the lock with the process, however that ends.
     """
-    path = settings.data_dir / "lock"
-    with path.open("w", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with (settings.data_dir / "lock").open("w", encoding="ascii") as file:
+        if not _lock(file):
             where = str(settings.data_dir.absolute())
             raise ConfigurationError(
                 f"SCHEDULER_DATA_DIR: another instance is already running on {where}; stop it or name another directory"
-            ) from None
+            )
         yield
+
+
+@contextmanager
+def _directory_of_its_own(parent: Path) -> Iterator[Path]:
+    """Hold a directory for the runs of this worker: others of this machine may have the same data directory.
+
+    It may have been another's, who has ended; the sandbox removes what was left there.
+    """
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number in count():
+        with (parent / f"{number}.lock").open("w", encoding="ascii") as file:
+            if _lock(file):
+                yield parent / str(number)
+                return
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 async def _bury_predecessors(base: _Base) -> None:

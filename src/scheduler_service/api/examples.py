@@ -196,6 +196,8 @@ HEALTH: Document = {
     "version": "0.1.0",
     "components": {
         "database": {"status": "ok", "detail": "answers", "latency_ms": 0.4},
+        "migrations": {"status": "ok", "detail": "the tables are up to date", "latency_ms": None},
+        "dispatcher": {"status": "ok", "detail": "ticks", "latency_ms": None},
         "workers": {"status": "ok", "detail": "1 alive, 4 slots", "latency_ms": None},
     },
 }
@@ -204,4 +206,20 @@ ILL_HEALTH: Document = {
     "status": "failing",
     "version": "0.1.0",
     "components": {"database": {"status": "failing", "detail": "the database does not answer", "latency_ms": None}},
+}
+
+STATS: Document = {
+    "window_seconds": 3600,
+    "since": "2026-01-15T09:30:00Z",
+    "until": "2026-01-15T10:30:00Z",
+    "executed": 360,
+    "executed_per_minute": 6.0,
+    "success_rate": 0.975,
+    "by_status": {"success": 351, "failed": 9, "missed": 1},
+    "by_reason": {"exit_code": 8, "timeout": 1, "misfire": 1},
+    "missed_instants": 12,
+    "duration_seconds": {"p50": 0.8, "p95": 4.2},
+    "lateness_seconds": {"p50": 0.02, "p95": 0.11},
+    "queue": {"queued": 2, "retrying": 1, "running": 4, "oldest_queued_seconds": 0.3},
+    "workers": {"alive": 2, "slots": 8, "busy": 4},
 }

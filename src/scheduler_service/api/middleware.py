@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scheduler_service import telemetry
-from scheduler_service.api import errors
+from scheduler_service.api import errors, http_metrics
 from scheduler_service.errors import ConfigurationError
 
 REQUEST_ID = "X-Request-ID"
@@ -44,12 +44,14 @@ class RequestContext:
         request_id = _request_id(scope)
         # Not undone at the end: the server logs what nobody foresaw, and that line needs the id most of all.
         telemetry.bind_correlation(request_id)
-        method, status = scope["method"], None
+        method, status, is_stream = scope["method"], None, False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_stream
             if message["type"] == "http.response.start":
                 status = message["status"]
+                # How long somebody listens says nothing of how quick we are.
+                is_stream = Headers(raw=message["headers"]).get("content-type", "").startswith("text/event-stream")
                 _complete(MutableHeaders(scope=message), request_id)
             await send(message)
 
@@ -59,7 +61,11 @@ class RequestContext:
             # RFC 9110: HEAD is answered as GET is; the server leaves the content away.
             await self._app(inner, receive, send_with_headers)
         finally:
-            _log(inner, method, status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            _log(inner, method, status, seconds)
+            if not is_stream:
+                histogram = scope["app"].state.request_histogram
+                http_metrics.observe(histogram, method, _route(inner), status, seconds)
 
 
 class BodyLimit:
@@ -135,9 +141,19 @@ def _complete(headers: MutableHeaders, request_id: str) -> None:
         headers.setdefault(name, value)
 
 
+def _route(scope: Scope) -> str | None:
+    return getattr(scope.get("route"), "path", None)
+
+
 def _log(scope: Scope, method: str, status: int | None, seconds: float) -> None:
     """Write the line of a request; `status` None: the client was gone before there was an answer."""
-    route = getattr(scope.get("route"), "path", None)
     # Probes come every few seconds and would bury the rest.
     write = log.debug if "/health" in scope["path"] else log.info
-    write("request", method=method, route=route, path=scope["path"], status=status, duration_ms=round(seconds * 1e3, 2))
+    write(
+        "request",
+        method=method,
+        route=_route(scope),
+        path=scope["path"],
+        status=status,
+        duration_ms=round(seconds * 1e3, 2),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import Header, Path
@@ -99,3 +100,16 @@ LastEventId = Annotated[
     int | None,
     Header(alias="Last-Event-ID", ge=0, le=_LARGEST_ID, description="Of the last event that came: go on behind it."),
 ]
+
+
+class StatsQuery(Input):
+    """How far to look back."""
+
+    window: Annotated[
+        str, Field(pattern=r"^[1-9][0-9]{0,3}[mhd]$", description="Minutes, hours or days: `15m`, `1h`, `7d`.")
+    ] = "1h"
+
+    def span(self) -> timedelta:
+        """Give the window as a span."""
+        units = {"m": "minutes", "h": "hours", "d": "days"}
+        return timedelta(**{units[self.window[-1]]: int(self.window[:-1])})

@@ -1,14 +1,33 @@
-"""Whether the service can do its work, as far as this process sees it."""
+"""Whether the service can do its work: the truth of no more than some seconds ago, from every process alike."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
 from scheduler_service.errors import UnavailableError
-from scheduler_service.storage import workers
+from scheduler_service.services.presence import is_ticking, take_runs, tick_age_seconds
+from scheduler_service.storage import dispatchers, migrations, workers
+from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.records import Worker
+
+PATIENCE_SECONDS = 2.0
+
+Ping = Callable[[], Awaitable[None]]
+"""Returns if something answers; raises `UnavailableError`."""
+
+
+class Verdict(StrEnum):
+    """How something is: `degraded` costs promptness, but work goes on."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    FAILING = "failing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,44 +35,100 @@ class Component:
     """One thing the service needs; `latency_seconds` is how long its answer took."""
 
     name: str
-    is_healthy: bool
+    verdict: Verdict
     detail: str
     latency_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """All components; the service is ready if every one of them is healthy."""
+    """All components that could be looked at."""
 
     components: tuple[Component, ...]
 
     @property
+    def verdict(self) -> Verdict:
+        """The worst of all."""
+        verdicts = {component.verdict for component in self.components}
+        return next(verdict for verdict in (Verdict.FAILING, Verdict.DEGRADED, Verdict.OK) if verdict in verdicts)
+
+    @property
     def is_ready(self) -> bool:
         """Whether requests and runs are served."""
-        return all(component.is_healthy for component in self.components)
+        return self.verdict is not Verdict.FAILING
 
 
 class HealthService:
     """Looks at the components when asked."""
 
-    def __init__(self, database: Database) -> None:
-        """Look at this database and the workers it knows."""
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        heartbeat_seconds: float,
+        tick_seconds: float,
+        ping_broker: Ping | None = None,
+    ) -> None:
+        """Look at this database and whom it knows; `ping_broker` None: the broker is in this very process."""
         self._database = database
+        self._clock = clock
+        self._heartbeat_seconds = heartbeat_seconds
+        self._tick_seconds = tick_seconds
+        self._ping_broker = ping_broker
 
     async def check(self) -> Health:
-        """Look at every component now; never raises for one that is ill."""
+        """Look at every component now; never raises for one that is ill, and never waits long for it."""
+        seen, broker = await asyncio.gather(self._look_at_database(), self._look_at_broker())
+        return Health((*seen, *broker))
+
+    async def _look_at_database(self) -> list[Component]:
         before = time.perf_counter()
         try:
-            async with self._database.read() as connection:
+            async with asyncio.timeout(PATIENCE_SECONDS), self._database.read() as connection:
+                is_current = await migrations.is_current(connection)
+                latency_seconds = time.perf_counter() - before
+                if not is_current:
+                    return [_answering(latency_seconds), _OUTDATED]
                 living = await workers.living(connection)
+                ticked_at = await dispatchers.last_ticked_at(connection)
         except UnavailableError as error:
-            return Health((Component("database", is_healthy=False, detail=str(error)),))
-        latency_seconds = time.perf_counter() - before
-        database = Component("database", is_healthy=True, detail="answers", latency_seconds=latency_seconds)
-        return Health((database, _workers(living)))
+            return [Component("database", Verdict.FAILING, str(error))]
+        except TimeoutError:
+            return [Component("database", Verdict.FAILING, f"has not answered for {PATIENCE_SECONDS:g} s")]
+        now = self._clock.now()
+        return [_answering(latency_seconds), _CURRENT, self._dispatcher(ticked_at, now), self._workers(living, now)]
+
+    async def _look_at_broker(self) -> list[Component]:
+        if self._ping_broker is None:
+            return []
+        before = time.perf_counter()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._ping_broker()
+        except (UnavailableError, TimeoutError):
+            # The database is the truth, and workers look at it every second.
+            return [Component("broker", Verdict.DEGRADED, "does not answer: runs begin up to some seconds late")]
+        return [Component("broker", Verdict.OK, "answers", time.perf_counter() - before)]
+
+    def _dispatcher(self, ticked_at: datetime | None, now: datetime) -> Component:
+        age_seconds = tick_age_seconds(ticked_at, now)
+        if is_ticking(age_seconds, self._tick_seconds):
+            return Component("dispatcher", Verdict.OK, "ticks")
+        last = "none has ticked for an hour" if age_seconds is None else f"none has ticked for {age_seconds:.0f} s"
+        return Component("dispatcher", Verdict.FAILING, f"{last}: nothing is fired")
+
+    def _workers(self, living: list[Worker], now: datetime) -> Component:
+        there = take_runs(living, now, self._heartbeat_seconds)
+        if not there:
+            return Component("workers", Verdict.FAILING, "none is there that takes runs: they wait in the queue")
+        slots = sum(worker.slots for worker in there)
+        return Component("workers", Verdict.OK, f"{len(there)} alive, {slots} slots")
 
 
-def _workers(living: list[Worker]) -> Component:
-    slots = sum(worker.slots for worker in living)
-    detail = f"{len(living)} alive, {slots} slots" if living else "none is alive: runs wait in the queue"
-    return Component("workers", is_healthy=bool(living), detail=detail)
+_CURRENT = Component("migrations", Verdict.OK, "the tables are up to date")
+_OUTDATED = Component("migrations", Verdict.FAILING, "the tables are of another version; run: scheduler migrate")
+
+
+def _answering(latency_seconds: float) -> Component:
+    return Component("database", Verdict.OK, "answers", latency_seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, func, select, true
+from sqlalchemy import BigInteger, ColumnElement, Table, func, select, true, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +21,15 @@ def json_array_has(connection: AsyncConnection, array: ColumnElement[Any], item:
         return array.op("?")(item)
     each = func.json_each(array).table_valued("value")
     return select(true()).select_from(each).where(each.c.value == item).exists()
+
+
+def seconds_between(
+    connection: AsyncConnection, earlier: ColumnElement[Any], later: ColumnElement[Any]
+) -> ColumnElement[Any]:
+    """Give the span between two instants; NULL where one of them is."""
+    if connection.dialect.name == "postgresql":
+        return func.extract("epoch", later - earlier)
+    return (type_coerce(later, BigInteger) - type_coerce(earlier, BigInteger)) / 1e6
 
 
 def is_unique_violation(error: Exception) -> bool:

@@ -44,6 +44,12 @@ async def living(connection: AsyncConnection) -> list[Worker]:
     return [Worker(**row) for row in (await connection.execute(query)).mappings()]
 
 
+async def known(connection: AsyncConnection) -> list[Worker]:
+    """Give the workers, also those that died lately."""
+    query = select(workers).order_by(workers.c.id)
+    return [Worker(**row) for row in (await connection.execute(query)).mappings()]
+
+
 async def declare_dead(connection: AsyncConnection, worker: Worker) -> bool:
     """Declare a worker dead unless it has moved since `worker` was read."""
     statement = (

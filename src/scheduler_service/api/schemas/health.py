@@ -8,9 +8,7 @@ from pydantic import ConfigDict, Field
 
 from scheduler_service.api import examples
 from scheduler_service.api.schemas.base import Answer
-from scheduler_service.services.health import Component, Health
-
-Verdict = Literal["ok", "failing"]
+from scheduler_service.services.health import Component, Health, Verdict
 
 
 class ComponentOut(Answer):
@@ -27,7 +25,7 @@ class ComponentOut(Answer):
         """Show a component."""
         latency = component.latency_seconds
         return cls(
-            status=verdict(is_healthy=component.is_healthy),
+            status=component.verdict,
             detail=component.detail,
             latency_ms=None if latency is None else round(latency * 1e3, 3),
         )
@@ -38,7 +36,7 @@ class HealthOut(Answer):
 
     model_config = ConfigDict(title="Health", json_schema_extra={"examples": [examples.HEALTH]})
 
-    status: Annotated[Verdict, Field(description="`ok` if every component is.")]
+    status: Annotated[Verdict, Field(description="The worst of all components; `degraded`: work goes on.")]
     version: str
     components: dict[str, ComponentOut]
 
@@ -46,7 +44,7 @@ class HealthOut(Answer):
     def of(cls, health: Health, version: str) -> Self:
         """Show the health of the service."""
         return cls(
-            status=verdict(is_healthy=health.is_ready),
+            status=health.verdict,
             version=version,
             components={component.name: ComponentOut.of(component) for component in health.components},
         )
@@ -58,8 +56,3 @@ class Alive(Answer):
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
 
     status: Literal["ok"] = "ok"
-
-
-def verdict(*, is_healthy: bool) -> Verdict:
-    """Give the word for a state of health."""
-    return "ok" if is_healthy else "failing"

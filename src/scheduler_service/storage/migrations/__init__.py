@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.storage.database import Database
 
@@ -33,10 +35,9 @@ async def upgrade(database: Database) -> Upgrade:
         return await connection.run_sync(_upgrade)
 
 
-async def is_current(database: Database) -> bool:
+async def is_current(connection: AsyncConnection) -> bool:
     """Say whether the tables have the shape that this version of the code expects."""
-    async with database.read() as connection:
-        return await connection.run_sync(_current) == ScriptDirectory.from_config(_config()).get_current_head()
+    return await connection.run_sync(_current) == _head()
 
 
 def _upgrade(connection: Connection) -> Upgrade:
@@ -47,6 +48,11 @@ def _upgrade(connection: Connection) -> Upgrade:
 
 def _current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
+
+
+@cache
+def _head() -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def _config(**attributes: Any) -> Config:

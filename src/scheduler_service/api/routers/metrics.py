@@ -1,0 +1,68 @@
+"""Metrics over HTTP, as Prometheus reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import Metric, exposition
+from prometheus_client.registry import Collector
+
+from scheduler_service.api import errors
+from scheduler_service.api.answers import refusals
+from scheduler_service.api.auth import HEADER, same_key
+from scheduler_service.api.deps import CurrentService
+from scheduler_service.api.route import PublicRoute
+from scheduler_service.config import Settings
+
+router = APIRouter(tags=["health"], route_class=PublicRoute)
+
+EXAMPLE = """# HELP scheduler_queue_length Runs that wait, by status.
+# TYPE scheduler_queue_length gauge
+scheduler_queue_length{status="queued"} 3.0
+scheduler_queue_length{status="retrying"} 0.0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Collected(Collector):
+    """What was read, in the shape that the writer of the text wants."""
+
+    families: tuple[Metric, ...]
+
+    def collect(self) -> Iterable[Metric]:
+        return self.families
+
+
+@router.get(
+    "/metrics",
+    operation_id="getMetrics",
+    summary="Tell how things stand, in figures",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The text format of Prometheus.",
+            "content": {"text/plain": {"schema": {"type": "string"}, "example": EXAMPLE}},
+        },
+        **{status: refusal for status, refusal in refusals().items() if status in {401, 503}},
+    },
+)
+async def get_metrics(service: CurrentService, request: Request) -> Response:
+    """For Prometheus. Facts of the database are the same from every process; requests are those of this one.
+
+    Where SCHEDULER_METRICS_KEY is set it has to be sent, as bearer token or as `X-API-Key`.
+    """
+    _admit(request)
+    families = (*await service.metrics.read(), *request.app.state.request_histogram.collect())
+    return Response(exposition.generate_latest(_Collected(families)), media_type=exposition.CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _admit(request: Request) -> None:
+    settings: Settings = request.app.state.settings
+    if settings.metrics_key is None:
+        return
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    given = token.strip() if scheme.lower() == "bearer" else request.headers.get(HEADER, "")
+    if not same_key(given, settings.metrics_key.get_secret_value()):
+        raise errors.unauthorized("send the key that SCHEDULER_METRICS_KEY holds: Authorization: Bearer <key>")

@@ -1,0 +1,31 @@
+"""Whether Redis answers, for those who ask how the service is."""
+
+from __future__ import annotations
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from scheduler_service.errors import UnavailableError
+
+PATIENCE_SECONDS = 2.0
+
+
+class RedisProbe:
+    """A connection of its own: the broker's may be busy, and tries again where this one is to tell at once."""
+
+    def __init__(self, url: str) -> None:
+        """Connect when asked first."""
+        self._redis = Redis.from_url(
+            url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS, max_connections=2
+        )
+
+    async def ping(self) -> None:
+        """Return if it answers; raises `UnavailableError`."""
+        try:
+            await self._redis.ping()
+        except (RedisError, OSError) as error:
+            raise UnavailableError(f"Redis does not answer: {type(error).__name__}") from error
+
+    async def close(self) -> None:
+        """Release the connection."""
+        await self._redis.aclose()

@@ -1,0 +1,141 @@
+"""The metrics: facts of the database, in the words of Prometheus. Every process tells the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import accumulate
+from typing import TypeVar
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from scheduler_service.domain.run_state import TERMINAL, JobStatus, RunStatus
+from scheduler_service.errors import UnavailableError
+from scheduler_service.services.presence import Presence, presence, tick_age_seconds
+from scheduler_service.storage import figures
+from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.events import FENCED
+from scheduler_service.storage.figures import Figures
+from scheduler_service.storage.totals import BEYOND, DURATION_BOUNDS, LATENESS_BOUNDS, UNMEASURED, Total
+
+# A scrape that takes longer has failed for Prometheus (its default is 10 s).
+PATIENCE_SECONDS = 3.0
+Label = TypeVar("Label", bound=str)
+
+
+class MetricsService:
+    """Tells how things stand."""
+
+    def __init__(self, database: Database, clock: Clock, *, heartbeat_seconds: float) -> None:
+        """`heartbeat_seconds` is how often workers beat."""
+        self._database = database
+        self._clock = clock
+        self._heartbeat_seconds = heartbeat_seconds
+
+    async def read(self) -> list[Metric]:
+        """Look at the database once; where it does not answer, tell no more than that."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS), self._database.read() as connection:
+                found = await figures.read(connection)
+        except (UnavailableError, TimeoutError):
+            return [_database_up(is_up=False)]
+        metrics = _metrics(found, self._clock.now(), self._heartbeat_seconds)
+        return [_database_up(is_up=True), *metrics]
+
+
+def _database_up(*, is_up: bool) -> Metric:
+    return GaugeMetricFamily("scheduler_database_up", "Whether the database answers.", value=float(is_up))
+
+
+def _metrics(found: Figures, now: datetime, heartbeat_seconds: float) -> Iterator[Metric]:
+    yield _runs(found.totals)
+    missed = sum(total.missed_count for total in found.totals)
+    yield CounterMetricFamily("scheduler_missed_instants", "Instants that `missed` rows stand for.", value=missed)
+    fenced = sum(total.count for total in found.totals if total.change == FENCED)
+    yield CounterMetricFamily("scheduler_fenced_writes", "Stale attempts that were kept from writing.", value=fenced)
+    yield _durations(found.totals)
+    yield _latenesses(found.totals)
+    yield from _queue(found, now)
+    yield from _workers(found, now, heartbeat_seconds)
+    text = "Jobs that are not deleted, by status."
+    yield _gauge("scheduler_jobs", text, "status", {status: found.jobs.get(status, 0) for status in JobStatus})
+    age = tick_age_seconds(found.ticked_at, now)
+    text = "Seconds since the end of the last tick of any dispatcher; +Inf: none for an hour."
+    yield GaugeMetricFamily("scheduler_dispatcher_tick_age_seconds", text, value=float("inf") if age is None else age)
+
+
+def _runs(totals: Iterable[Total]) -> Metric:
+    counts: Counter[tuple[str, str]] = Counter()
+    for total in totals:
+        if total.change in TERMINAL:
+            counts[total.change, total.payload_type] += total.count
+    text = "Rows of the ledger that came to their end, by what they came to."
+    family = CounterMetricFamily("scheduler_runs", text, labels=["status", "payload_type"])
+    for labels, count in sorted(counts.items()):
+        family.add_metric(labels, count)
+    return family
+
+
+def _durations(totals: Iterable[Total]) -> Metric:
+    counts: Counter[int] = Counter()
+    seconds = 0.0
+    for total in totals:
+        counts[total.duration_bucket] += total.count
+        seconds += total.duration_seconds
+    return _histogram("scheduler_run_duration_seconds", "How long attempts took.", DURATION_BOUNDS, counts, seconds)
+
+
+def _latenesses(totals: Iterable[Total]) -> Metric:
+    counts: Counter[int] = Counter()
+    seconds = 0.0
+    for total in totals:
+        counts[total.lateness_bucket] += total.count
+        seconds += total.lateness_seconds
+    text = "From the instant that a run is due to the begin of its first attempt."
+    return _histogram("scheduler_fire_lateness_seconds", text, LATENESS_BOUNDS, counts, seconds)
+
+
+def _histogram(name: str, text: str, bounds: tuple[int, ...], counts: Counter[int], seconds: float) -> Metric:
+    del counts[UNMEASURED]
+    # A bound that an older version knew counts with the next one that there is.
+    own = [sum(count for bucket, count in counts.items() if low < bucket <= high) for low, high in _ranges(bounds)]
+    limits = [*(str(bound / 1000) for bound in bounds), "+Inf"]
+    family = HistogramMetricFamily(name, text)
+    family.add_metric([], buckets=list(zip(limits, accumulate(own), strict=True)), sum_value=seconds)
+    return family
+
+
+def _ranges(bounds: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    return zip((UNMEASURED, *bounds), (*bounds, BEYOND), strict=True)
+
+
+def _queue(found: Figures, now: datetime) -> Iterator[Metric]:
+    waiting = {status: found.active.get(status, 0) for status in (RunStatus.QUEUED, RunStatus.RETRYING)}
+    yield _gauge("scheduler_queue_length", "Runs that wait, by status.", "status", waiting)
+    since = found.queued_since
+    age = 0.0 if since is None else max(0.0, (now - since).total_seconds())
+    yield GaugeMetricFamily("scheduler_oldest_queued_seconds", "For how long the oldest queued run is due.", value=age)
+
+
+def _workers(found: Figures, now: datetime, heartbeat_seconds: float) -> Iterator[Metric]:
+    seen = [(worker, presence(worker, now, heartbeat_seconds)) for worker in found.workers]
+    counts = Counter(state for _, state in seen)
+    states = {state: counts[state] for state in Presence}
+    yield _gauge("scheduler_workers", "Workers by state; the dead are kept for an hour.", "state", states)
+    present = [worker for worker, state in seen if state in {Presence.ALIVE, Presence.DRAINING}]
+    taking = [worker for worker, state in seen if state is Presence.ALIVE]
+    free = sum(worker.slots - worker.busy for worker in taking)
+    slots = {"busy": sum(worker.busy for worker in present), "free": free}
+    yield _gauge("scheduler_slots", "Slots of the workers that are there, by state.", "state", slots)
+    levels = Counter(worker.sandbox_level or "unknown" for worker in present)
+    yield _gauge("scheduler_sandbox_workers", "Workers by the level of their sandbox.", "level", dict(levels))
+
+
+def _gauge(name: str, text: str, label: str, values: Mapping[Label, int]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, count in values.items():
+        family.add_metric([value], count)
+    return family

@@ -1,0 +1,96 @@
+"""How it went lately, for those without Prometheus."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.services.presence import take_runs
+from scheduler_service.storage import figures, stats
+from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.figures import Figures
+from scheduler_service.storage.stats import Ended, Outcome, Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand now."""
+
+    queued: int
+    retrying: int
+    running: int
+    oldest_queued_seconds: float
+    workers: int
+    slots: int
+    busy: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The runs that ended since an instant, and how things stand now.
+
+    `executed` are the runs that succeeded or failed, and `success_rate` is the share of the former (None: there
+    are none).
+    """
+
+    since: datetime
+    until: datetime
+    outcomes: tuple[Outcome, ...]
+    duration_seconds: Spread
+    lateness_seconds: Spread
+    executed: int
+    executed_per_minute: float
+    success_rate: float | None
+    standing: Standing
+
+
+class StatsService:
+    """Adds up the ledger when asked."""
+
+    def __init__(self, database: Database, clock: Clock, *, heartbeat_seconds: float) -> None:
+        """`heartbeat_seconds` is how often workers beat."""
+        self._database = database
+        self._clock = clock
+        self._heartbeat_seconds = heartbeat_seconds
+
+    async def read(self, window: timedelta, *, owner_id: str | None = None) -> Stats:
+        """Look back over a time; `owner_id` None: at the runs of everybody."""
+        now = self._clock.now()
+        async with self._database.read() as connection:
+            ended = await stats.ended_since(connection, now - window, owner_id)
+            found = await figures.read(connection)
+        return _stats(ended, self._standing(found, now), now - window, now)
+
+    def _standing(self, found: Figures, now: datetime) -> Standing:
+        workers = take_runs(found.workers, now, self._heartbeat_seconds)
+        waits_since = found.queued_since
+        return Standing(
+            queued=found.active.get(RunStatus.QUEUED, 0),
+            retrying=found.active.get(RunStatus.RETRYING, 0),
+            running=found.active.get(RunStatus.RUNNING, 0),
+            oldest_queued_seconds=0.0 if waits_since is None else max(0.0, (now - waits_since).total_seconds()),
+            workers=len(workers),
+            slots=sum(worker.slots for worker in workers),
+            busy=sum(worker.busy for worker in workers),
+        )
+
+
+def _stats(ended: Ended, standing: Standing, since: datetime, until: datetime) -> Stats:
+    counts: Counter[RunStatus] = Counter()
+    for outcome in ended.outcomes:
+        counts[outcome.status] += outcome.rows
+    judged = counts[RunStatus.SUCCESS] + counts[RunStatus.FAILED]
+    return Stats(
+        since=since,
+        until=until,
+        outcomes=ended.outcomes,
+        duration_seconds=ended.duration_seconds,
+        lateness_seconds=ended.lateness_seconds,
+        executed=judged,
+        executed_per_minute=judged / ((until - since).total_seconds() / 60),
+        success_rate=counts[RunStatus.SUCCESS] / judged if judged else None,
+        standing=standing,
+    )

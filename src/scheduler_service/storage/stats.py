@@ -1,0 +1,82 @@
+"""What the ledger says of the runs that ended within a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.storage.dialect import seconds_between
+from scheduler_service.storage.tables import jobs, runs
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How many rows came to one end for one reason, and for how many instants they stand."""
+
+    status: RunStatus
+    reason: Reason | None
+    rows: int
+    instants: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The middle value and the one that 95 of 100 stay below or at; None: there are no values."""
+
+    p50: float | None = None
+    p95: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The runs that ended within a time."""
+
+    outcomes: tuple[Outcome, ...]
+    duration_seconds: Spread
+    lateness_seconds: Spread
+
+
+async def ended_since(connection: AsyncConnection, since: datetime, owner_id: str | None) -> Ended:
+    """Look at what ended since an instant; `owner_id` None: of everybody."""
+    mine = true() if owner_id is None else runs.c.job_id.in_(select(jobs.c.id).where(jobs.c.owner_id == owner_id))
+    condition = and_(runs.c.finished_at >= since, mine)
+    duration = seconds_between(connection, runs.c.started_at, runs.c.finished_at)
+    return Ended(
+        outcomes=await _outcomes(connection, condition),
+        duration_seconds=await _spread(connection, duration, condition),
+        lateness_seconds=await _spread(connection, runs.c.lateness_seconds, condition),
+    )
+
+
+async def _outcomes(connection: AsyncConnection, condition: ColumnElement[bool]) -> tuple[Outcome, ...]:
+    instants = func.sum(func.coalesce(runs.c.missed_count, 1))
+    query = (
+        select(runs.c.status, runs.c.reason, func.count(), instants)
+        .where(condition)
+        .group_by(runs.c.status, runs.c.reason)
+        .order_by(runs.c.status, runs.c.reason)
+    )
+    return tuple(Outcome(*row) for row in await connection.execute(query))
+
+
+async def _spread(
+    connection: AsyncConnection, value: ColumnElement[float | None], condition: ColumnElement[bool]
+) -> Spread:
+    """Rank by the nearest-rank method, which both databases can do."""
+    ranked = (
+        select(
+            value.label("value"),
+            func.row_number().over(order_by=value).label("rank"),
+            func.count().over().label("total"),
+        )
+        .where(condition, value.is_not(None))
+        .subquery()
+    )
+    ranks = [(ranked.c.total * percent + 99) // 100 for percent in (50, 95)]
+    query = select(ranked.c.value).where(or_(*(ranked.c.rank == rank for rank in ranks))).order_by(ranked.c.rank)
+    found = [float(found) for found in (await connection.execute(query)).scalars()]
+    return Spread(found[0], found[-1]) if found else Spread()

@@ -1,0 +1,190 @@
+"""Metrics and figures: they agree with the database, whoever is asked, and tell when it does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from fastapi import FastAPI
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
+from tests.api.conftest import client_of, create, serving, settings_for
+
+from scheduler_service.storage.database import Database
+
+PROMISED = {
+    "scheduler_runs_total": {"status", "payload_type"},
+    "scheduler_run_duration_seconds": set(),
+    "scheduler_fire_lateness_seconds": set(),
+    "scheduler_queue_length": {"status"},
+    "scheduler_oldest_queued_seconds": set(),
+    "scheduler_workers": {"state"},
+    "scheduler_slots": {"state"},
+    "scheduler_jobs": {"status"},
+    "scheduler_dispatcher_tick_age_seconds": set(),
+    "scheduler_fenced_writes_total": set(),
+    "scheduler_http_request_duration_seconds": {"method", "route", "status"},
+}
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+async def scrape(client: httpx2.AsyncClient) -> Samples:
+    answer = await client.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def sample(samples: Samples, name: str, **labels: str) -> float:
+    return samples[name, frozenset(labels.items())]
+
+
+async def until(look: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await look():
+            await asyncio.sleep(0.02)
+
+
+async def run_to_its_end(client: httpx2.AsyncClient, script: str) -> int:
+    job = await create(client, payload={"type": "shell_script", "script": script}, retry_policy={"max_retries": 0})
+    run_id = (await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"]
+
+    async def has_ended() -> bool:
+        return (await client.get(f"/api/v1/runs/{run_id}")).json()["finished_at"] is not None
+
+    await until(has_ended)
+    return int(job["id"])
+
+
+async def test_every_promised_metric_is_there_with_its_labels(client: httpx2.AsyncClient) -> None:
+    await run_to_its_end(client, "true")
+    answer = await client.get("/metrics")
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    for name, labels in PROMISED.items():
+        family = families[name.removesuffix("_total")]
+        assert family.documentation
+        seen = {key for sample in family.samples for key in sample.labels} - {"le"}
+        assert seen == labels, name
+
+
+async def test_runs_are_counted_by_what_they_came_to(client: httpx2.AsyncClient) -> None:
+    await run_to_its_end(client, "true")
+    await run_to_its_end(client, "exit 3")
+    await run_to_its_end(client, "sleep 0.3")
+
+    samples = await scrape(client)
+
+    assert sample(samples, "scheduler_runs_total", status="success", payload_type="shell_script") == 2
+    assert sample(samples, "scheduler_runs_total", status="failed", payload_type="shell_script") == 1
+    assert sample(samples, "scheduler_run_duration_seconds_count") == 3
+    assert sample(samples, "scheduler_fire_lateness_seconds_count") == 3
+    assert sample(samples, "scheduler_run_duration_seconds_bucket", le="0.25") <= 2
+    assert sample(samples, "scheduler_run_duration_seconds_bucket", le="+Inf") == 3
+    assert sample(samples, "scheduler_run_duration_seconds_sum") >= 0.3
+
+
+async def test_counters_go_on_after_a_restart_and_after_retention(database_url: str, tmp_path: Path) -> None:
+    settings = settings_for(database_url, tmp_path)
+    async with serving(settings) as app, client_of(app) as client:
+        await run_to_its_end(client, "true")
+    database = Database(database_url)
+    async with database.write() as connection:
+        await connection.execute(text("DELETE FROM attempts"))
+        await connection.execute(text("DELETE FROM run_logs"))
+        await connection.execute(text("DELETE FROM runs"))
+    await database.close()
+    async with serving(settings) as app, client_of(app) as client:
+        await run_to_its_end(client, "true")
+        samples = await scrape(client)
+    assert sample(samples, "scheduler_runs_total", status="success", payload_type="shell_script") == 2
+
+
+async def test_jobs_workers_slots_and_the_dispatcher_are_told(client: httpx2.AsyncClient) -> None:
+    paused = await create(client, enabled=False)
+    await create(client)
+    deleted = await create(client)
+    await client.delete(f"/api/v1/jobs/{deleted['id']}")
+
+    samples = await scrape(client)
+
+    assert paused["status"] == "paused"
+    assert sample(samples, "scheduler_jobs", status="active") == 1
+    assert sample(samples, "scheduler_jobs", status="paused") == 1
+    assert sample(samples, "scheduler_workers", state="alive") == 1
+    assert sample(samples, "scheduler_slots", state="free") == 2
+    assert sample(samples, "scheduler_sandbox_workers", level="none") == 1
+    assert sample(samples, "scheduler_dispatcher_tick_age_seconds") < 30
+    assert sample(samples, "scheduler_database_up") == 1
+
+
+async def test_the_queue_is_told_with_its_age(app: FastAPI, client: httpx2.AsyncClient) -> None:
+    script = {"type": "shell_script", "script": "sleep 60"}
+    job = await create(client, payload=script, overlap_policy="queue")
+    for _ in range(3):
+        await client.post(f"/api/v1/jobs/{job['id']}/run")
+
+    async def waits() -> bool:
+        samples = await scrape(client)
+        queued = sample(samples, "scheduler_queue_length", status="queued")
+        return queued == 2 and sample(samples, "scheduler_oldest_queued_seconds") > 0.2
+
+    await until(waits)
+
+
+async def test_requests_are_measured_by_route_and_never_by_what_a_caller_makes_up(client: httpx2.AsyncClient) -> None:
+    await client.get("/api/v1/jobs/4711")
+    await client.get("/no/such/path")
+    await client.request("BREW", "/api/v1/jobs")
+
+    samples = await scrape(client)
+
+    name = "scheduler_http_request_duration_seconds_count"
+    assert sample(samples, name, method="GET", route="/api/v1/jobs/{job_id}", status="404") == 1
+    assert sample(samples, name, method="GET", route="(none)", status="404") == 1
+    assert {dict(labels)["method"] for key, labels in samples if key == name} == {"GET", "other"}
+
+
+async def test_metrics_may_be_protected_by_a_key(migrated_sqlite: Path, tmp_path: Path) -> None:
+    settings = settings_for(f"sqlite:///{tmp_path}/s.db", tmp_path, metrics_key="watching")
+    async with serving(settings) as app, client_of(app) as client:
+        assert (await client.get("/metrics")).status_code == 401
+        wrong = {"Authorization": "Bearer other"}
+        assert (await client.get("/metrics", headers=wrong)).status_code == 401
+        for headers in ({"Authorization": "Bearer watching"}, {"X-API-Key": "watching"}):
+            assert (await client.get("/metrics", headers=headers)).status_code == 200
+
+
+async def test_stats_agree_with_what_ran(client: httpx2.AsyncClient) -> None:
+    for script in ("true", "sleep 0.2", "exit 3", "true"):
+        await run_to_its_end(client, script)
+
+    stats: dict[str, Any] = (await client.get("/api/v1/stats", params={"window": "15m"})).json()
+
+    assert stats["window_seconds"] == 900
+    assert (stats["executed"], stats["success_rate"]) == (4, 0.75)
+    assert stats["executed_per_minute"] == round(4 / 15, 6)
+    assert stats["by_status"] == {"success": 3, "failed": 1}
+    assert stats["by_reason"] == {"exit_code": 1}
+    assert 0 < stats["duration_seconds"]["p50"] < 0.2 <= stats["duration_seconds"]["p95"]
+    assert stats["lateness_seconds"]["p50"] <= stats["lateness_seconds"]["p95"]
+    assert stats["workers"]["slots"] == 2
+
+
+async def test_stats_of_nothing_hold_no_rates(client: httpx2.AsyncClient) -> None:
+    stats = (await client.get("/api/v1/stats")).json()
+    assert (stats["executed"], stats["success_rate"]) == (0, None)
+    assert stats["duration_seconds"] == {"p50": None, "p95": None}
+
+
+async def test_a_window_that_is_none_is_refused(client: httpx2.AsyncClient) -> None:
+    for window in ("", "0h", "1", "1w", "-1h", "99999d"):
+        answer = await client.get("/api/v1/stats", params={"window": window})
+        assert answer.status_code == 422, window
+        assert answer.json()["errors"][0]["field"].endswith("window")
