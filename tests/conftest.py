@@ -12,6 +12,8 @@ from tests import servers
 from tests.databases import clock, database, database_url, migrate, migrated_sqlite
 from tests.servers import PostgresServer
 
+from scheduler_service.cli.trial_servers import ask_valkey
+
 __all__ = ["clock", "database", "database_url", "migrated_sqlite"]
 
 POSTGRES = "SCHEDULER_TEST_POSTGRES_URL"
@@ -64,7 +66,7 @@ def migrated_postgres_url(postgres_server: PostgresServer, migrated_template: st
 def redis_url(worker_id: str) -> str:
     """The URL of an empty database of a real Valkey, this test's own until the test ends."""
     url = f"{_valkey()}/{worker_id.removeprefix('gw').replace('master', '0')}"
-    servers.ask_valkey(url, "FLUSHDB")
+    ask_valkey(url, "FLUSHDB")
     return url
 
 

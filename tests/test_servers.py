@@ -16,6 +16,9 @@ import pytest
 from tests import servers
 from tests.servers import PostgresServer
 
+from scheduler_service.cli.trial_servers import ask_valkey
+from scheduler_service.errors import ConfigurationError
+
 ROOT = Path(__file__).parents[1]
 DEADLINE_SECONDS = 30
 
@@ -40,7 +43,7 @@ async def test_a_database_is_cloned_with_what_is_in_it(postgres_server: Postgres
 
 @pytest.mark.parametrize("round_", [1, 2])
 def test_each_test_finds_its_redis_database_empty(redis_url: str, round_: int) -> None:
-    assert servers.ask_valkey(redis_url, "DBSIZE", "SET key value", "DBSIZE") == [":0", "+OK", ":1"]
+    assert ask_valkey(redis_url, "DBSIZE", "SET key value", "DBSIZE") == [":0", "+OK", ":1"]
 
 
 @pytest.mark.parametrize("name", ["postgres", "valkey"])
@@ -57,7 +60,7 @@ def test_what_a_killed_process_leaves_is_removed_at_the_next_start() -> None:
 
 def test_a_server_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "QUICK", ("no_such_setting=1",))
-    with pytest.raises(RuntimeError, match="no_such_setting"), servers.postgres():
+    with pytest.raises(ConfigurationError, match="no_such_setting"), servers.postgres():
         pass
 
 

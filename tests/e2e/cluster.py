@@ -1,0 +1,213 @@
+"""The distributed setting as its operators have it: the documented commands, each a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from scheduler_service.bootstrap import Service, open_service
+from scheduler_service.config import Settings, load_settings
+from scheduler_service.services.definition import JobDefinition
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.records import Run
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = Path(sys.executable).parent
+# For one thing to happen, on a machine that has other things to do.
+PATIENCE_SECONDS = 60.0
+PR_SET_PDEATHSIG = 1
+NEVER = "2099-01-01T00:00:00Z"
+_libc = ctypes.CDLL(None)
+
+
+@dataclass
+class Member:
+    """One process of the cluster."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log_file: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(encoding="utf-8", errors="replace")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(PATIENCE_SECONDS)
+
+    def stop(self) -> int:
+        """Send TERM, and give the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+@dataclass
+class Cluster:
+    """Processes that share a database and a Redis."""
+
+    directory: Path
+    environment: dict[str, str]
+    members: list[Member] = field(default_factory=list)
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(
+            database_url=self.environment["DATABASE_URL"], redis_url=self.environment["REDIS_URL"], _env_file=None
+        )
+
+    def start(self, program: str, *arguments: str, **variables: str) -> Member:
+        """Start a program at the root of the checkout, in the environment of the cluster."""
+        name = f"{len(self.members)}-{arguments[-1]}"
+        log_file = self.directory / f"{name}.log"
+        with log_file.open("wb") as log:
+            process = subprocess.Popen(
+                [PROGRAMS / program, *arguments],
+                cwd=ROOT,
+                env={**self.environment, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 (one system call)
+            )
+        self.members.append(Member(name, process, log_file))
+        return self.members[-1]
+
+    async def start_beat(self) -> Member:
+        """Start a beat, and wait until it ticks."""
+        beat = self.start("celery", "-A", "src.app.celery_app", "beat")
+        await self.says(beat, "dispatcher_started")
+        return beat
+
+    async def start_worker(self, **variables: str) -> Member:
+        """Start a worker, and wait until it hears."""
+        worker = self.start("celery", "-A", "src.app.celery_app", "worker", **variables)
+        await self.says(worker, " ready.")
+        return worker
+
+    async def says(self, member: Member, words: str, times: int = 1) -> None:
+        """Wait for words in the log of a member."""
+
+        async def look() -> bool:
+            assert member.process.poll() is None, member.log
+            return member.log.count(words) >= times
+
+        await eventually(look)
+
+    def end(self) -> None:
+        for member in self.members:
+            member.kill()
+
+
+@contextmanager
+def cluster_on(database_url: str, redis_url: str, directory: Path, **variables: str) -> Iterator[Cluster]:
+    """Give a cluster without processes; those that it gets are killed at the end."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(directory),
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "SCHEDULER_DATA_DIR": str(directory / "data"),
+        "SCHEDULER_SANDBOX": "none",
+        **variables,
+    }
+    cluster = Cluster(directory, environment)
+    try:
+        yield cluster
+    finally:
+        cluster.end()
+
+
+class Client:
+    """The request side of the service, in the process of the test, and a look into its database."""
+
+    def __init__(self, service: Service, database: Database) -> None:
+        self.service = service
+        self.database = database
+
+    async def create(self, script: str, **changes: Any) -> int:
+        """Create a job that runs a shell script, never if `changes` do not say when; gives its id."""
+        definition = {
+            "name": "a job",
+            "schedule_expr": NEVER,
+            "payload": {"type": "shell_script", "script": script},
+            "overlap_policy": "allow",
+            "retry_policy": {"max_retries": 0},
+            **changes,
+        }
+        return (await self.service.jobs.create(JobDefinition.model_validate(definition))).id
+
+    async def run(self, job_id: int, times: int = 1) -> list[int]:
+        """Queue a job some times; gives the ids of the runs."""
+        return [(await self.service.jobs.run(job_id)).id for _ in range(times)]
+
+    async def find(self, run_id: int) -> Run:
+        return (await self.service.runs.get(run_id)).view.run
+
+    async def until(self, run_id: int, *statuses: str) -> Run:
+        """Wait for a run to come into one of these states."""
+
+        async def look() -> Run | None:
+            run = await self.find(run_id)
+            return run if run.status in statuses else None
+
+        run: Run = await eventually(look)
+        return run
+
+    async def ask(self, query: str, **values: Any) -> list[Any]:
+        """Ask the database; gives the rows."""
+        async with self.database.read() as connection:
+            return list(await connection.execute(text(query), values))
+
+    async def count(self, condition: str, **values: Any) -> int:
+        """Count runs."""
+        ((number,),) = await self.ask(f"SELECT count(*) FROM runs WHERE {condition}", **values)  # noqa: S608
+        return int(number)
+
+    async def until_all_succeeded(self, number: int) -> None:
+        async def look() -> bool:
+            failed = await self.ask(
+                "SELECT runs.id, exit_code, reason, data FROM runs LEFT JOIN run_logs ON run_id = runs.id"
+                " WHERE status IN ('failed', 'cancelled')"
+            )
+            assert not failed, failed
+            return await self.count("status = 'success'") >= number
+
+        await eventually(look)
+
+
+@asynccontextmanager
+async def client_of(cluster: Cluster) -> AsyncIterator[Client]:
+    database = Database(cluster.environment["DATABASE_URL"])
+    async with open_service(cluster.settings) as service:
+        yield Client(service, database)
+    await database.close()
+
+
+async def eventually(look: Callable[[], Awaitable[Any]], patience_seconds: float = PATIENCE_SECONDS) -> Any:
+    """Look again and again until there is something to see; fails at the deadline."""
+    deadline = time.monotonic() + patience_seconds
+    while not (seen := await look()):
+        assert time.monotonic() < deadline, "it did not come to pass in time"
+        await asyncio.sleep(0.05)
+    return seen
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,23 @@
+"""A cluster for a test, and its request side."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from tests.e2e.cluster import Client, Cluster, client_of, cluster_on
+
+
+@pytest.fixture
+def cluster(migrated_postgres_url: str, redis_url: str, tmp_path: Path) -> Iterator[Cluster]:
+    """A database, a Redis, and as yet no process."""
+    with cluster_on(migrated_postgres_url, redis_url, tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def client(cluster: Cluster) -> AsyncIterator[Client]:
+    """The request side of the cluster."""
+    async with client_of(cluster) as client:
+        yield client

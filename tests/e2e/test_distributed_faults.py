@@ -1,0 +1,146 @@
+"""The distributed setting, in real processes, while parts of it fail, stop or are replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from tests import servers
+from tests.e2e.cluster import Client, Cluster, client_of, eventually
+
+from scheduler_service.cli.trial_servers import ask_valkey
+
+
+async def test_one_of_two_beats_dies_and_nothing_is_missed_or_late(cluster: Cluster, client: Client) -> None:
+    doomed, _ = await cluster.start_beat(), await cluster.start_beat()
+    for _ in range(10):
+        await client.create("true", schedule_expr="* * * * * *")
+    await _until_fired(client, 20)
+
+    doomed.kill()
+    at_death = await client.count("true")
+    await _until_fired(client, at_death + 30)
+
+    rows = await client.ask("SELECT job_id, scheduled_for, status, queued_at FROM runs ORDER BY job_id, scheduled_for")
+    assert {row.status for row in rows} == {"queued"}
+    neighbours = [(one, next_) for one, next_ in pairwise(rows) if one.job_id == next_.job_id]
+    assert {next_.scheduled_for - one.scheduled_for for one, next_ in neighbours} == {timedelta(seconds=1)}
+    assert max(row.queued_at - row.scheduled_for for row in rows) < timedelta(seconds=3)
+
+
+async def test_a_worker_is_killed_and_its_run_is_executed_again_elsewhere(cluster: Cluster, client: Client) -> None:
+    cluster.environment |= {"SCHEDULER_WORKER_DEAD_SECONDS": "2", "SCHEDULER_HEARTBEAT_SECONDS": "0.5"}
+    await cluster.start_beat()
+    workers = [await cluster.start_worker(), await cluster.start_worker()]
+    job_id = await client.create("[ $SCHEDULER_ATTEMPT = 2 ] || sleep 300")
+    (run_id,) = await client.run(job_id)
+    first = await client.until(run_id, "running")
+
+    await _kill_the_worker_of(run_id, client, cluster)
+    last = await client.until(run_id, "success")
+
+    assert last.attempt == 2
+    assert last.worker_id != first.worker_id
+    attempts = (await client.service.runs.get(run_id)).attempts
+    assert [(attempt.status, attempt.reason) for attempt in attempts] == [("failed", "worker_lost"), ("success", None)]
+    assert sum(worker.process.poll() is None for worker in workers) == 1
+
+
+async def test_redis_is_flushed_and_all_that_is_queued_runs_in_time(cluster: Cluster, client: Client) -> None:
+    await cluster.start_worker()
+    job_id = await client.create("sleep 0.02")
+
+    undisturbed_seconds = await _seconds_of_200_runs(client, job_id, total=200)
+    flushed_seconds = await _seconds_of_200_runs(client, job_id, total=400, flushed=cluster.environment["REDIS_URL"])
+
+    assert flushed_seconds <= undisturbed_seconds + 5
+
+
+async def test_workers_are_replaced_under_load_and_no_run_is_lost_or_doubled(
+    cluster: Cluster, client: Client, tmp_path: Path
+) -> None:
+    effects = tmp_path / "effects"
+    old = [await cluster.start_worker(), await cluster.start_worker()]
+    job_id = await client.create(f"sleep 0.05; echo $SCHEDULER_RUN_ID >> {effects}")
+
+    load = asyncio.create_task(client.run(job_id, 300))
+    exits = []
+    for worker in old:
+        await cluster.start_worker()
+        exits.append(await asyncio.to_thread(worker.stop))
+    run_ids = await load
+    await client.until_all_succeeded(300)
+
+    assert exits == [0, 0]
+    assert sorted(map(int, effects.read_text().split())) == sorted(run_ids)
+    assert await client.count("attempt = 1") == 300
+
+
+async def test_a_worker_that_is_told_to_stop_hands_back_what_does_not_end_in_time(
+    cluster: Cluster, client: Client
+) -> None:
+    cluster.environment |= {"SCHEDULER_DRAIN_SECONDS": "0.5"}
+    await cluster.start_beat()
+    worker = await cluster.start_worker()
+    (run_id,) = await client.run(await client.create("[ $SCHEDULER_ATTEMPT = 2 ] || sleep 300"))
+    await client.until(run_id, "running")
+
+    before = time.monotonic()
+    assert await asyncio.to_thread(worker.stop) == 0
+    assert time.monotonic() - before < 10
+    await cluster.start_worker()
+
+    assert (await client.until(run_id, "success")).attempt == 2
+
+
+async def test_redis_is_down_and_runs_go_on_until_it_is_back(cluster: Cluster) -> None:
+    with servers.valkey() as url:
+        cluster.environment["REDIS_URL"] = f"{url}/0"
+        async with client_of(cluster) as client:
+            await cluster.start_beat()
+            worker = await cluster.start_worker()
+            job_id = await client.create("true")
+            (before,) = await client.run(job_id)
+            await client.until(before, "success")
+            port = int(url.rpartition(":")[2])
+
+            ask_valkey(f"{url}/0", "SHUTDOWN NOSAVE")
+            asked_at = time.monotonic()
+            (meanwhile,) = await client.run(job_id)
+            answered_seconds = time.monotonic() - asked_at
+            soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+            await client.create("true", schedule_expr=soon)
+            await client.until_all_succeeded(3)
+            assert answered_seconds < 1
+            assert f"run-{meanwhile}-1" not in worker.log
+
+            with servers.valkey(port):
+                await cluster.says(worker, "Connected to redis", times=2)
+                (after,) = await client.run(job_id)
+                await client.until(after, "success")
+                await cluster.says(worker, f"run-{after}-1")
+
+
+async def _until_fired(client: Client, number: int) -> None:
+    async def look() -> bool:
+        return await client.count("true") >= number
+
+    await eventually(look)
+
+
+async def _kill_the_worker_of(run_id: int, client: Client, cluster: Cluster) -> None:
+    query = "SELECT pid FROM runs JOIN workers ON workers.id = worker_id WHERE runs.id = :run_id"
+    ((pid,),) = await client.ask(query, run_id=run_id)
+    next(member for member in cluster.members if member.pid == pid).kill()
+
+
+async def _seconds_of_200_runs(client: Client, job_id: int, total: int, flushed: str | None = None) -> float:
+    begun_at = time.monotonic()
+    await client.run(job_id, 200)
+    if flushed:
+        ask_valkey(flushed, "FLUSHALL")
+    await client.until_all_succeeded(total)
+    return time.monotonic() - begun_at
