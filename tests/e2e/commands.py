@@ -103,7 +103,7 @@ def up(directory: Path, **variables: str) -> Iterator[Service]:
     """Run `scheduler up` on a free port, with its data in the directory; it is killed at the end if it still runs."""
     here = shell(directory, **{"SCHEDULER_PORT": "0", "SCHEDULER_DATA_DIR": str(directory / "data"), **variables})
     with (directory / "stdout").open("w") as stdout, (directory / "stderr").open("w") as stderr:
-        process = here.start("up", stdout=stdout, stderr=stderr)
+        process = here.start("up", stdout=stdout, stderr=stderr, process_group=0)
     try:
         url = wait_until(lambda: _announced_url(process, directory))
         yield Service(process, directory, shell(directory, **{**variables, "SCHEDULER_URL": url}), url)

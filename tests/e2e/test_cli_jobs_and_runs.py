@@ -314,6 +314,13 @@ def test_no_service_is_one_line_that_says_how_to_start_it(tmp_path: Path) -> Non
     assert "hidden" not in line
 
 
+def test_a_proxy_of_the_environment_is_not_asked_for_loopback(service: Service) -> None:
+    proxy = {"HTTP_PROXY": f"http://127.0.0.1:{free_port()}"}
+    done = shell(service.directory, **service.shell.environment, **proxy).run("jobs", "list")
+
+    assert done.returncode == 0
+
+
 def test_another_service_is_told_from_ours(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -60,11 +61,12 @@ def test_a_signal_drains_and_the_exit_code_is_0(tmp_path: Path, number: signal.S
 
 
 def test_what_runs_may_end_before_the_process_does(tmp_path: Path) -> None:
+    code = "import time; print('begun', flush=True); time.sleep(2); print('ended')"
     with up(tmp_path, SCHEDULER_DRAIN_SECONDS="60") as service:
-        run_id = service.start_run(
-            service.add_job("import time; print('begun', flush=True); time.sleep(2); print('ended')")
-        )
-        service.stop()
+        run_id = service.start_run(service.add_job(code))
+        # As a terminal does on Ctrl-C: every process of the group gets it, not only the first.
+        os.killpg(service.process.pid, signal.SIGINT)
+        service.process.wait(PATIENCE_SECONDS)
     with up(tmp_path) as service:
         run = service.call("GET", f"runs/{run_id}")
 

@@ -11,13 +11,13 @@ from typing import Any, Self
 import httpx2
 
 from scheduler_service.cli.failures import RefusedError, UnreachableError
-from scheduler_service.config import LOOPBACK_HOSTS
 from scheduler_service.errors import FieldProblem
 
 TIMEOUT_SECONDS = 30.0
 # A stream that follows a log is silent while the job is; the service sends a comment now and then.
 SILENCE_SECONDS = 60.0
 _FIRST_FAILURE = 500
+_LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Client:
@@ -33,7 +33,7 @@ class Client:
             headers={"X-API-Key": _checked_key(api_key)},
             timeout=TIMEOUT_SECONDS,
             # A proxy of the environment is for the world outside; it could not reach this machine's loopback.
-            trust_env=parsed.host not in LOOPBACK_HOSTS,
+            trust_env=parsed.host not in _LOOPBACK_HOSTS,
         )
 
     def __enter__(self) -> Self:

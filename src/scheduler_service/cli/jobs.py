@@ -14,7 +14,9 @@ from scheduler_service.cli.following import wait_for
 from scheduler_service.cli.options import AsJson, JobId, Page, Size
 from scheduler_service.cli.runs import announce
 
-app = typer.Typer(no_args_is_help=True, help="Look at jobs, make them, change them, run them.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="Look at jobs, make them, change them, run them."
+)
 
 
 @app.command("list")
@@ -87,11 +89,9 @@ def create_job(  # noqa: PLR0913 (one for each option)
 ) -> None:
     """Make a job, from options, or from a file over which the options are laid.
 
-    scheduler jobs create --name pi --schedule 5m --python 'print(3.14)'
-
-    scheduler jobs create --name primes --schedule @daily --crunch prime_numbers limit=1000
-
-    scheduler jobs create --name disk --schedule '0 * * * *' --set limits.memory_mb=64 --program -- df -h /
+    - `scheduler jobs create --name pi --schedule 5m --python 'print(3.14)'`
+    - `scheduler jobs create --name primes --schedule @daily --crunch prime_numbers limit=1000`
+    - `scheduler jobs create --name disk --schedule '0 * * * *' --program -- df -h /`
     """
     typed = {
         "name": name,
@@ -126,7 +126,7 @@ def edit_job(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change fields of a job, as in: scheduler jobs edit 7 schedule_expr=10m limits.memory_mb=128."""
+    """Change fields of a job, as in `scheduler jobs edit 7 schedule_expr=10m limits.memory_mb=128`."""
     changes = merged(read_document(file) if file else {}, read_fields(fields or ()))
     _show(client.patch(f"jobs/{job}", changes), as_json)
 

@@ -19,6 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # its paragraphs fit themselves to the terminal's width
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -33,8 +34,15 @@ app.add_typer(runs.app, name="runs")
 def scheduler() -> None:
     """Run jobs on schedule, and account for every instant.
 
-    Exit codes: 0 done; 1 a run failed; 2 wrong usage, a wrong setting, or the service refused; 3 the service does not
-    answer; 130 stopped by Ctrl-C, or the run was cancelled. jobs run --wait ends with the run's own exit code.
+    Exit codes:
+
+    - 0: it is done
+    - 1: a run failed, and has no exit code of its own
+    - 2: wrong usage, a wrong setting, or the service refused
+    - 3: the service does not answer
+    - 130: Ctrl-C, or the run was cancelled
+
+    `jobs run --wait` ends with the exit code of the run.
     """
 
 

@@ -12,7 +12,9 @@ from scheduler_service.cli.connection import with_client
 from scheduler_service.cli.following import copy_log, follow_log
 from scheduler_service.cli.options import AsJson, Page, RunId, Size
 
-app = typer.Typer(no_args_is_help=True, help="Look at runs and their logs, cancel them, try them again.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="Look at runs and their logs, cancel them, try them again."
+)
 
 
 @app.command("list")
