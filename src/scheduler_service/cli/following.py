@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.status import Status
 
@@ -31,7 +30,7 @@ def copy_log(client: Client, run_id: int) -> None:
 
 
 def follow_log(client: Client, run_id: int) -> None:
-    """Write the log as it grows, until the run ends; on Ctrl-C `typer.Exit`, and the run goes on."""
+    """Write the log as it grows, until the run ends. Ctrl-C stops the following alone, and says so."""
     client.get(f"runs/{run_id}")  # a wrong number or address is said at once; only what is lost later is waited for
     with _interruptible(run_id), _spinner(f"Waiting for output of run {run_id}") as spinner:
         for text in _pieces(client, run_id):
@@ -107,7 +106,7 @@ def _interruptible(run_id: int) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         render.note(f"\nNo longer following; run {run_id} goes on. Again: scheduler runs logs {run_id} --follow")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+        raise
 
 
 @contextmanager
