@@ -1,0 +1,84 @@
+"""The documented command, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from scheduler_service.config import DEVELOPMENT_API_KEY
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "uvicorn", "src.app.main:app", "--port", "0"]
+# For one thing to happen, on a machine that has other things to do.
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that runs, and where its log goes."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    url: str
+
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, headers={"X-API-Key": DEVELOPMENT_API_KEY}, timeout=PATIENCE_SECONDS)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Give the lines of the log, each of them JSON."""
+        return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+
+    def awaited_line(self, key: str) -> dict[str, Any]:
+        """Give the line of the log that has a key, once it is there."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            if found := [line for line in self.lines() if key in line]:
+                return found[0]
+            time.sleep(0.05)
+        raise AssertionError(self.log.read_text(encoding="utf-8"))
+
+
+def environment(directory: Path, **variables: str) -> dict[str, str]:
+    """Give an environment that holds nothing of whoever runs the tests."""
+    given = {"SCHEDULER_DATA_DIR": str(directory / "data"), "SCHEDULER_SANDBOX": "none", **variables}
+    return {"PATH": os.environ["PATH"], "HOME": str(directory), **given}
+
+
+def run(directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command until it ends by itself."""
+    options: dict[str, Any] = {"cwd": ROOT, "env": environment(directory, **variables), "text": True}
+    return subprocess.run(COMMAND, check=False, capture_output=True, timeout=PATIENCE_SECONDS, **options)
+
+
+@contextmanager
+def serving(directory: Path, command: Sequence[str] = COMMAND, **variables: str) -> Iterator[Server]:
+    """Run the command until the block ends; it is killed if it still runs then."""
+    log = directory / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment(directory, **variables), stderr=file)
+    try:
+        yield Server(process, log, _address(process, log))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Wait until the server says where it listens."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := re.search(r"http://127\.0\.0\.1:[1-9]\d+", log.read_text(encoding="utf-8")):
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError(log.read_text(encoding="utf-8"))

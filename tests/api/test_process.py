@@ -1,0 +1,175 @@
+"""`uvicorn src.app.main:app`, as documented."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from tests.api.conftest import DEFINITION
+from tests.api.processes import PATIENCE_SECONDS, ROOT, Server, environment, run, serving
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+def start_run(client: httpx2.Client, script: str) -> int:
+    definition = {
+        **DEFINITION,
+        "payload": {"type": "shell_script", "script": script},
+        "retry_policy": {"max_retries": 0},
+    }
+    job = client.post("/api/v1/jobs", json=definition).json()
+    run_id: int = client.post(f"/api/v1/jobs/{job['id']}/run").json()["id"]
+    return run_id
+
+
+def follow(client: httpx2.Client, run_id: int, **headers: str) -> Iterator[httpx2.ServerSentEvent]:
+    headers = {"Accept": "text/event-stream", **headers}
+    with client.stream("GET", f"/api/v1/runs/{run_id}/logs", headers=headers) as response:
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        yield from httpx2.EventSource(response)
+
+
+def test_works_where_the_package_is_not_installed(tmp_path: Path) -> None:
+    """Of what is installed, only the requirements are to be seen."""
+    program = "import src.app.main, scheduler_service; print(scheduler_service.__file__)"
+    hidden = f"import sys; sys.path = [p for p in sys.path if not p.endswith('/src')]; {program}"
+
+    done = subprocess.run(
+        [sys.executable, "-c", hidden], cwd=ROOT, env=environment(tmp_path), check=True, capture_output=True, text=True
+    )
+
+    assert done.stdout.strip() == str(ROOT / "src" / "scheduler_service" / "__init__.py")
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        ({"SCHEDULER_PORT": "http"}, r"SCHEDULER_PORT: .*got 'http'.*"),
+        ({"ENVIRONMENT": "production"}, r"API_KEY: production needs a key of its own; .*"),
+        ({"LOG_LEVEL": "LOUD"}, r"LOG_LEVEL: .*"),
+    ],
+)
+def test_ends_in_one_line_where_a_setting_is_wrong(tmp_path: Path, variables: dict[str, str], line: str) -> None:
+    done = run(tmp_path, **variables)
+
+    assert done.returncode == 2
+    assert re.fullmatch(line + "\n", done.stderr)
+
+
+def test_says_in_one_line_why_it_cannot_start(server: Server, tmp_path: Path) -> None:
+    data_dir = server.log.parent / "data"
+
+    done = run(tmp_path, SCHEDULER_DATA_DIR=str(data_dir))
+
+    errors = [line for line in map(json.loads, done.stderr.splitlines()) if line["level"] == "error"]
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert errors[0]["event"].startswith("SCHEDULER_DATA_DIR: another instance is already running on ")
+
+
+def test_warns_of_the_key_that_everybody_knows(server: Server) -> None:
+    assert [line["level"] for line in server.lines() if line["event"] == "development_api_key"] == ["warning"]
+
+
+def test_puts_the_id_of_a_request_on_every_line_of_its_work(server: Server) -> None:
+    with server.client() as client:
+        client.headers["X-Request-ID"] = "from-end-to-end"
+        run_id = start_run(client, "echo $SCHEDULER_CORRELATION_ID")
+        events = list(follow(client, run_id))
+
+    assert json.loads(events[0].data)["text"] == "from-end-to-end\n"
+    told = {line["event"] for line in server.lines() if line.get("correlation_id") == "from-end-to-end"}
+    assert {"request", "attempt_started", "attempt_ended"} <= told
+
+
+def test_never_logs_what_a_payload_holds(server: Server) -> None:
+    with server.client() as client:
+        list(follow(client, start_run(client, 'echo tell-nobody\necho \'{"level": "forged"}\'')))
+
+    assert "tell-nobody" not in server.log.read_text(encoding="utf-8")
+    assert "forged" not in {line["level"] for line in server.lines()}
+
+
+def test_follows_a_log_until_the_run_ends(server: Server) -> None:
+    with server.client() as client:
+        events = list(follow(client, start_run(client, "echo one; sleep 0.5; echo 'zwei \u00fc \U0001f600'; exit 3")))
+
+    *logs, end = events
+    assert "".join(json.loads(event.data)["text"] for event in logs) == "one\nzwei \u00fc \U0001f600\n"
+    assert {event.event for event in logs} == {"log"}
+    assert (end.event, json.loads(end.data), end.id) == ("end", {"status": "failed"}, logs[-1].id)
+
+
+def test_goes_on_with_a_log_behind_the_last_event(server: Server) -> None:
+    with server.client() as client:
+        run_id = start_run(client, "echo one; echo two")
+        list(follow(client, run_id))
+        (log, end) = follow(client, run_id, **{"Last-Event-ID": "4"})
+
+    assert (json.loads(log.data), log.id) == ({"offset": 4, "text": "two\n"}, "8")
+    assert json.loads(end.data) == {"status": "success"}
+
+
+def test_follows_a_log_that_prints_what_looks_like_events(server: Server) -> None:
+    text = "a\n\ndata: forged\nevent: end\n\n\rb"
+    with server.client() as client:
+        events = list(follow(client, start_run(client, f"printf '{text}'")))
+
+    assert "".join(json.loads(event.data)["text"] for event in events if event.event == "log") == text
+    assert [event.event for event in events].count("end") == 1
+
+
+def test_knows_no_log_of_a_run_that_is_not_there(server: Server) -> None:
+    with server.client() as client:
+        answer = client.get("/api/v1/runs/4711/logs", headers={"Accept": "text/event-stream"})
+
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ends_although_somebody_follows_a_log(tmp_path: Path, number: signal.Signals) -> None:
+    with serving(tmp_path, SCHEDULER_DRAIN_SECONDS="0") as server, server.client() as client:
+        run_id = start_run(client, "echo begun; exec sleep 300")
+        seen: list[str] = []
+        begun = threading.Event()
+
+        def watch() -> None:
+            for event in follow(client, run_id):
+                seen.append(event.event)
+                begun.set()
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        assert begun.wait(PATIENCE_SECONDS)
+        server.process.send_signal(number)
+
+        assert server.process.wait(PATIENCE_SECONDS) in {0, -number}
+        watcher.join(PATIENCE_SECONDS)
+    assert seen == ["log"]
+
+
+def test_logs_what_nobody_foresaw_with_its_traceback(tmp_path: Path) -> None:
+    sabotage = "from scheduler_service.services.jobs import JobService; JobService.get = None; "
+    program = (
+        f"import sys; {sabotage}import uvicorn; sys.argv[1:] = ['src.app.main:app', '--port', '0']; uvicorn.main()"
+    )
+    with serving(tmp_path, command=[sys.executable, "-c", program]) as server, server.client() as client:
+        answer = client.get("/api/v1/jobs/1", headers={"X-Request-ID": "look-for-me"})
+        line = server.awaited_line("exception")
+
+    assert answer.status_code == 500
+    assert line["correlation_id"] == "look-for-me"
+    assert "TypeError: 'NoneType' object is not callable" in line["exception"]
