@@ -1,6 +1,6 @@
 """Runs the corpus in one setting at one level, and writes down what came of each entry.
 
-Started by the tests as `python campaign.py <level> <results> [<layer to leave out> …] -- [<only these entries> …]`, in a
+Started by the tests as `python campaign.py <level> <results> [<layer to leave out> …] -- [<only this entry> …]`, in a
 process that has already entered its setting (see settings.py), with secrets in its environment.
 """
 
@@ -14,6 +14,7 @@ import platform
 import resource
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -79,7 +80,7 @@ class Surroundings:
     """What is planted around the sandbox: things to steal, to break, to reach and to leave behind."""
 
     def __init__(self, secret: str) -> None:
-        self.base = Path(tempfile.mkdtemp(prefix="campaign-", dir="/tmp"))  # noqa: S108 (jobs must be able to get here)
+        self.base = Path(tempfile.mkdtemp(prefix="campaign-", dir="/tmp"))
         self.base.chmod(0o711)
         self.secret = secret
         self.secret_file = self.base / "secret.env"
@@ -88,7 +89,7 @@ class Surroundings:
             (self.base / name).chmod(0o600)
         self.outside = self.base / "outside"
         self.outside.mkdir()
-        self.outside.chmod(0o777)  # noqa: S103 (as open as can be)
+        self.outside.chmod(0o777)
         for name in ("victim", "victim2", "victim3"):
             (self.outside / name).write_text("VICTIM")
             (self.outside / name).chmod(0o666)
@@ -104,7 +105,7 @@ class Surroundings:
         self._serve(socket.AF_UNIX, socket.SOCK_STREAM, self.unix_path)
         self._serve(socket.AF_UNIX, socket.SOCK_DGRAM, f"{self.unix_path}.datagram")
         for name in ("socket", "socket.datagram"):
-            (self.base / name).chmod(0o777)  # noqa: S103
+            (self.base / name).chmod(0o777)
         self.abstract = f"campaign-{secrets.token_hex(4)}"
         self._serve(socket.AF_UNIX, socket.SOCK_STREAM, f"\0{self.abstract}")
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hello)
@@ -190,8 +191,9 @@ class _Hello(http.server.BaseHTTPRequestHandler):
 class Campaign:
     """Runs entries and collects results."""
 
-    def __init__(self, sandbox: Sandbox, surroundings: Surroundings, *, may_chmod: bool) -> None:
+    def __init__(self, sandbox: Sandbox, surroundings: Surroundings, *, may_chmod: bool, wall_seconds: float) -> None:
         self._sandbox = sandbox
+        self._wall_seconds = wall_seconds
         self._surroundings = surroundings
         self._names = surroundings.names() | {"may_chmod": may_chmod}
         self._slots = asyncio.Semaphore(SLOTS)
@@ -241,9 +243,10 @@ class Campaign:
             }
 
     def _spec(self, entry: dict[str, Any], marker: str) -> Spec:
-        names = self._names | {"marker": marker}
-        limits = Limits(**{"wall_seconds": 20, "network": entry.get("network", False)} | entry.get("limits", {}))
-        return Spec(_command(entry, names), limits, {"MARKER": marker} | entry.get("env", {}))
+        names = self._names | {"marker": marker, "ipc_key": _ipc_key(marker)}
+        asked = {"network": entry.get("network", False), "wall_seconds": self._wall_seconds} | entry.get("limits", {})
+        asked["wall_seconds"] = min(asked["wall_seconds"], self._wall_seconds)
+        return Spec(_command(entry, names), Limits(**asked), {"MARKER": marker} | entry.get("env", {}))
 
 
 def _command(entry: dict[str, Any], names: dict[str, object]) -> Command:
@@ -276,12 +279,14 @@ def _wants_to_be_alone(entry: dict[str, Any]) -> bool:
     return entry["id"].startswith(("fork-bomb", "many-", "interpreter-poisoned", "state-of"))
 
 
-async def _no_survivors(marker: str) -> bool:
+def _no_survivors(marker: str) -> bool:
     deadline = time.monotonic() + SURVIVOR_SECONDS
     while _processes_with(marker):
         if time.monotonic() > deadline:
+            for pid in _processes_with(marker):
+                os.kill(pid, signal.SIGKILL)
             return False
-        await asyncio.sleep(0.02)
+        time.sleep(0.02)
     return True
 
 
@@ -294,16 +299,24 @@ def _processes_with(marker: str) -> list[int]:
     return found
 
 
-async def _nothing_in_tmp(marker: str) -> bool:
+def _nothing_in_tmp(marker: str) -> bool:
     return not any(Path(place, marker).exists() for place in ("/tmp", "/var/tmp"))  # noqa: S108
 
 
-async def _nothing_in_shm(marker: str) -> bool:
+def _nothing_in_shm(marker: str) -> bool:
     return not Path("/dev/shm", marker).exists()  # noqa: S108
 
 
-async def _no_ipc(_marker: str) -> bool:
-    return not any(str(0x5EED) in Path(f"/proc/sysvipc/{kind}").read_text() for kind in ("shm", "sem", "msg"))
+def _no_ipc(marker: str) -> bool:
+    key = str(_ipc_key(marker))
+    left = any(key in Path(f"/proc/sysvipc/{kind}").read_text().split() for kind in ("shm", "sem", "msg"))
+    if left:
+        subprocess.run(["ipcrm", "-M", key, "-S", key, "-Q", key], check=False, capture_output=True)
+    return not left
+
+
+def _ipc_key(marker: str) -> int:
+    return int(marker[1:8], 16) + 1
 
 
 _CHECKS = {
@@ -325,10 +338,11 @@ def main() -> None:
     if level is not Level.NONE:
         ports = (surroundings.http.server_port,)
         sandbox = WarmSandbox(level, root, SLOTS, grace_seconds=0.3, network_ports=ports, without=without)
+    wall = 20.0 if level is not Level.NONE else 2.0
     may_chmod = level is not Level.STANDARD or os.geteuid() == 0
     try:
         entries = [entry for entry in load_corpus() if not only or entry["id"] in only]
-        found = asyncio.run(Campaign(sandbox, surroundings, may_chmod=may_chmod).run(entries))
+        found = asyncio.run(Campaign(sandbox, surroundings, may_chmod=may_chmod, wall_seconds=wall).run(entries))
         results.write_text(json.dumps(found))
     finally:
         surroundings.remove()

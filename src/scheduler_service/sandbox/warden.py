@@ -79,10 +79,10 @@ def _prepare(post: Post) -> _Run:
     if Layer.MOUNT_NAMESPACE in layers:
         unshare(CLONE_NEWNS)
         mount_private(post.confinement.uid)
+        if Layer.PID_NAMESPACE in layers:
+            mount_proc()
     if Layer.IPC_NAMESPACE in layers:
         unshare(CLONE_NEWIPC)
-    if Layer.PID_NAMESPACE in layers:
-        mount_proc()
     ours, theirs = socket.socketpair()
     note = mmap.mmap(-1, 1)
     job = os.fork()

@@ -87,6 +87,7 @@ class Zygote:
                     try:
                         message, descriptors = receive(self._line)
                     except EOFError:
+                        self._close_down()
                         return
                     for channel in descriptors:
                         self._appoint_warden(channel, json.loads(message)["uid"])
@@ -151,6 +152,12 @@ class Zygote:
         os.close(descriptor)
         self._sweep()
 
+    def _close_down(self) -> None:
+        """Have every warden kill its run, and kill what wardens that died before could not."""
+        os.close(self._alive)
+        for descriptor in list(self._wardens):
+            self._bury_warden(descriptor)
+
     def _sweep(self) -> bool:
         """Kill what wardens that died have left to us; returns when it is gone."""
         while kill_children(frozenset(self._wardens.values())):
@@ -167,12 +174,15 @@ def _make_network() -> int:
     maker = os.fork()
     if maker == 0:
         ours.close()
-        unshare(CLONE_NEWNET)
-        theirs.send(b"m")
-        theirs.recv(1)
-        os._exit(0)
+        try:
+            unshare(CLONE_NEWNET)
+            theirs.send(b"m")
+            theirs.recv(1)
+        finally:
+            os._exit(0)
     theirs.close()
-    ours.recv(1)
+    if not ours.recv(1):
+        raise OSError("cannot make a network namespace")
     network = os.open(f"/proc/{maker}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     ours.close()
     os.waitpid(maker, 0)
