@@ -8,8 +8,10 @@ import sys
 import typer
 
 from scheduler_service.cli import jobs, runs
+from scheduler_service.cli.doctor import doctor
 from scheduler_service.cli.failures import RefusedError, report
 from scheduler_service.cli.migrate import migrate
+from scheduler_service.cli.roles import api, beat, flower, worker
 from scheduler_service.cli.up import up
 from scheduler_service.cli.upcoming import show_next
 from scheduler_service.errors import FieldProblem, SchedulerError
@@ -24,7 +26,12 @@ app = typer.Typer(
 )
 
 app.command("up")(up)
+app.command("api")(api)
+app.command("worker")(worker)
+app.command("beat")(beat)
+app.command("flower")(flower)
 app.command("migrate")(migrate)
+app.command("doctor")(doctor)
 app.command("next")(show_next)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(runs.app, name="runs")

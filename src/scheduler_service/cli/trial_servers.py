@@ -10,6 +10,7 @@ import ctypes
 import importlib.util
 import os
 import platform
+import secrets
 import shutil
 import signal
 import socket
@@ -25,6 +26,7 @@ from scheduler_service.errors import ConfigurationError
 NOBODY = 65534
 PR_SET_PDEATHSIG = 1
 START_SECONDS = 30
+PASSWORD = "postgres.password"  # noqa: S105 (a file's name)
 
 _libc = ctypes.CDLL(None)
 
@@ -40,12 +42,12 @@ def postgres(directory: Path, programs: Path, settings: Sequence[str] = ()) -> I
     data, port = directory / "postgres", free_port()
     user = NOBODY if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
     if not (data / "PG_VERSION").exists():
-        _initialize(installed, data, user)
+        _initialize(installed, data, directory / PASSWORD, user)
     options = [argument for setting in settings for argument in ("-c", setting)]
     program: list[object] = [installed / "bin/postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", "", *options]
     ready: list[str | Path] = [installed / "bin/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
     with _server(program, data, lambda: subprocess.call(ready) == 0, user):
-        yield f"postgresql+asyncpg://scheduler@127.0.0.1:{port}"
+        yield f"postgresql+asyncpg://scheduler:{(directory / PASSWORD).read_text()}@127.0.0.1:{port}"
 
 
 @contextmanager
@@ -114,16 +116,31 @@ def _as_user(user: int | None) -> _User:
     return {} if user is None else {"user": user, "group": user, "extra_groups": []}
 
 
-def _initialize(installed: Path, data: Path, user: int | None) -> None:
+def _initialize(installed: Path, data: Path, password: Path, user: int | None) -> None:
     data.mkdir(mode=0o700, exist_ok=True)
+    # Everybody on this machine reaches its loopback, and who is let in may run programs as the server's user.
+    password.touch(mode=0o600)
+    password.write_text(secrets.token_urlsafe())
     if user is not None:
         os.chown(data, user, user)
-    options = ["-U", "scheduler", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]
+        os.chown(password, user, user)
+    options = [
+        "-U",
+        "scheduler",
+        "-A",
+        "scram-sha-256",
+        f"--pwfile={password}",
+        "--no-sync",
+        "-E",
+        "UTF8",
+        "--locale=C",
+    ]
     program: list[str | Path] = [installed / "bin/initdb", "-D", data, *options]
     done = subprocess.run(program, check=False, cwd=data, capture_output=True, text=True, **_as_user(user))
     if done.returncode:
         shutil.rmtree(data)
-        raise ConfigurationError(f"PostgreSQL cannot keep its data in {str(data)!r}: {done.stderr.strip()}")
+        hint = "" if user is None else " (started by root, it runs as nobody, who has to get there)"
+        raise ConfigurationError(f"PostgreSQL cannot keep its data in {str(data)!r}{hint}: {done.stderr.strip()}")
 
 
 @contextmanager

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from scheduler_service.errors import ConfigurationError
 
-def up() -> None:
+
+def up(
+    distributed: Annotated[  # noqa: FBT002 (an option of a command)
+        bool,
+        typer.Option(
+            "--distributed",
+            help="Try the distributed setting: start PostgreSQL, Valkey, the API, two beats, two workers and Flower.",
+        ),
+    ] = False,
+) -> None:
     """Start everything in this process: the API, the dispatcher and the worker. Ctrl-C drains and stops.
 
     Settings come from the environment and .env: SCHEDULER_HOST, SCHEDULER_PORT (8000), SCHEDULER_DATA_DIR (./data),
     API_KEY and the rest of .env.example. A second Ctrl-C stops without waiting for what runs.
     """
     # Imported here, since it brings the whole service along: commands that only talk to one start quicker.
-    from scheduler_service.cli.serving import serve  # noqa: PLC0415 (slow)
     from scheduler_service.config import load_settings  # noqa: PLC0415 (slow)
 
-    raise typer.Exit(serve(load_settings()))
+    settings = load_settings()
+    if distributed:
+        from scheduler_service.cli.trial import serve_trial  # noqa: PLC0415 (slow)
+
+        raise typer.Exit(serve_trial(settings))
+    if settings.is_distributed:
+        raise ConfigurationError(
+            "REDIS_URL: set, so no single process does everything: start `scheduler api`, `worker` and `beat`, "
+            "or take it away"
+        )
+    from scheduler_service.cli.serving import serve  # noqa: PLC0415 (slow)
+
+    raise typer.Exit(serve(settings))

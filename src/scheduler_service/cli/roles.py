@@ -1,0 +1,66 @@
+"""`scheduler api`, `worker`, `beat` and `flower`: one role of the distributed setting for one process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scheduler_service.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from scheduler_service.config import Settings
+
+_Name = Annotated[str | None, typer.Option("--name", help="What monitors call it.", show_default="worker-PID")]
+
+
+def api() -> None:
+    """Start the HTTP API of the distributed setting; beats and workers are processes of their own.
+
+    Settings come from the environment and .env: REDIS_URL, DATABASE_URL, SCHEDULER_HOST, SCHEDULER_PORT.
+    """
+    from scheduler_service.cli.serving import serve  # noqa: PLC0415 (slow)
+
+    raise typer.Exit(serve(_settings()))
+
+
+def worker(name: _Name = None) -> None:
+    """Start a worker of the distributed setting. TERM drains it: what runs may end within SCHEDULER_DRAIN_SECONDS.
+
+    What it is told of comes through REDIS_URL, what is true stands in DATABASE_URL. SCHEDULER_SLOTS says how many runs
+    go at once, SCHEDULER_WORKER_TAGS whose.
+    """
+    # Without a chat with its neighbours at the start, which takes a second and says nothing that the database does not.
+    alone = ("--without-mingle", "--without-gossip")
+    _celery("worker", "--hostname", f"{name or f'worker-{os.getpid()}'}@%h", *alone)
+
+
+def beat() -> None:
+    """Start a beat of the distributed setting, which fires what is due. Any number of them may run at once."""
+    _celery("beat")
+
+
+def flower() -> None:
+    """Start Flower, which shows the workers and what they execute; FLOWER_PORT and such are settings of its own."""
+    _celery("flower")
+
+
+def _settings() -> Settings:
+    from scheduler_service.config import load_settings  # noqa: PLC0415 (slow)
+
+    settings = load_settings()
+    if not settings.is_distributed:
+        raise ConfigurationError(
+            "REDIS_URL: not set, so one process does everything: start `scheduler up`; several processes need it"
+        )
+    return settings
+
+
+def _celery(*arguments: str) -> None:
+    from scheduler_service import celery_app  # noqa: PLC0415 (slow)
+
+    # Flower reads its options from here.
+    sys.argv = ["celery", *arguments]
+    raise typer.Exit(celery_app.create(_settings()).start(["--quiet", *arguments]) or 0)
