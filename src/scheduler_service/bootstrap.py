@@ -23,6 +23,7 @@ from scheduler_service import sandbox
 from scheduler_service.brokers.base import Broker
 from scheduler_service.brokers.local import LocalBroker
 from scheduler_service.config import Settings
+from scheduler_service.domain.maxima import Maxima
 from scheduler_service.domain.routing import Routing
 from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.engine.execute import Executor
@@ -33,6 +34,8 @@ from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.engine.retention import Pruner
 from scheduler_service.engine.worker import Worker
 from scheduler_service.errors import ConfigurationError
+from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
+from scheduler_service.sandbox.spec import Level
 from scheduler_service.services.health import HealthService, Ping
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.metrics import MetricsService
@@ -157,7 +160,7 @@ def _service(
 ) -> Service:
     return Service(
         settings=base.settings,
-        jobs=JobService(base.database, broker, base.clock, wake_dispatcher),
+        jobs=JobService(base.database, broker, base.clock, wake_dispatcher, _bounds(base.settings)),
         runs=RunService(base.database, broker, base.clock),
         schedules=ScheduleService(base.clock),
         health=HealthService(
@@ -193,7 +196,8 @@ def _redis_ping(base: _Base) -> Ping:
 async def _start_worker(base: _Base, bell: Bell, *, patience_seconds: float = 0.0) -> Worker:
     stack, settings, routing = base.stack, base.settings, _routing(base.settings)
     directory = stack.enter_context(_directory_of_its_own(settings.data_dir / "runs"))
-    box = sandbox.create(settings.sandbox, directory, settings.slots)
+    box = sandbox.create(settings.sandbox, directory, settings.slots, environments_of(settings))
+    hold_the_floor(settings, box.isolation.level)
     await box.start()
     stack.push_async_callback(box.stop)
     node = Node(
@@ -207,7 +211,7 @@ async def _start_worker(base: _Base, bell: Bell, *, patience_seconds: float = 0.
     await node.register()
     stack.push_async_callback(node.retire)
     _start_loop(stack, "heartbeat", node.beat)
-    executor = Executor(base.database, base.clock, node, box, routing, bell.ring)
+    executor = Executor(base.database, base.clock, node, box, routing, bell.ring, _bounds(settings))
     worker = Worker(base.database, base.clock, node, executor, bell, routing=routing, patience_seconds=patience_seconds)
     stack.push_async_callback(worker.drain, settings.drain_seconds)
     _start_loop(stack, "worker", worker.fill, bell)
@@ -226,6 +230,37 @@ def _start_dispatcher(base: _Base, broker: Broker) -> Dispatcher:
     dispatcher = Dispatcher(database, broker, clock, tick_seconds=settings.tick_seconds)
     _start_loop(base.stack, "ticks", dispatcher.note_tick)
     return dispatcher
+
+
+def environments_of(settings: Settings) -> tuple[PythonEnvironment, ...]:
+    """Give the Pythons that jobs may ask for: the service's own as `default`, unless another has that name."""
+    named = {name: PythonEnvironment(name, env.python, env.preload) for name, env in settings.python_envs.items()}
+    return (named.pop(DEFAULT_ENVIRONMENT.name, DEFAULT_ENVIRONMENT), *named.values())
+
+
+def hold_the_floor(settings: Settings, level: Level) -> None:
+    """Refuse to run code below the required level: in production by an error, in development by a warning."""
+    levels = list(Level)
+    if levels.index(level) <= levels.index(Level(settings.sandbox_required)):
+        return
+    if settings.environment == "production":
+        raise ConfigurationError(
+            f"SCHEDULER_SANDBOX_REQUIRED: {settings.sandbox_required} is required, and this host gives {level}; "
+            "`scheduler doctor` shows why"
+        )
+    log.warning("sandbox_below_the_floor", level=level, required=settings.sandbox_required)
+
+
+def _bounds(settings: Settings) -> Maxima:
+    return Maxima(
+        timeout_seconds=settings.max_timeout_seconds,
+        memory_mb=settings.max_memory_mb,
+        cpu_seconds=settings.max_cpu_seconds,
+        processes=settings.max_processes,
+        disk_mb=settings.max_disk_mb,
+        output_kb=settings.max_output_kb,
+        network=settings.allow_network,
+    )
 
 
 def _routing(settings: Settings) -> Routing:

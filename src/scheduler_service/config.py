@@ -7,7 +7,17 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -66,6 +76,22 @@ def _split_tags(value: object) -> object:
 Tags = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_tags)]
 
 
+class PythonEnv(BaseModel):
+    """A Python that jobs may ask for by name: its interpreter, and the modules that are imported once for all runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    python: Path
+    preload: tuple[str, ...] = ("numpy",)
+
+    @field_validator("python")
+    @classmethod
+    def _can_be_run(cls, python: Path) -> Path:
+        if not os.access(python, os.X_OK):
+            raise ValueError(f"{str(python)!r} is no program that can be run")
+        return python
+
+
 class Settings(BaseSettings):
     """Every setting of the service; `.env.example` explains each to its user."""
 
@@ -97,6 +123,17 @@ class Settings(BaseSettings):
     sandbox: Annotated[Literal["auto", "strict", "standard", "none"], Field(validation_alias=_scheduler("sandbox"))] = (
         "auto"
     )
+    sandbox_required: Annotated[
+        Literal["strict", "standard", "none"], Field(validation_alias=_scheduler("sandbox_required"))
+    ] = "standard"
+    python_envs: Annotated[dict[str, PythonEnv], Field(validation_alias=_scheduler("python_envs"))] = {}
+    max_timeout_seconds: Annotated[float | None, Field(validation_alias=_scheduler("max_timeout_seconds"), gt=0)] = None
+    max_memory_mb: Annotated[int | None, Field(validation_alias=_scheduler("max_memory_mb"), ge=16)] = None
+    max_cpu_seconds: Annotated[int | None, Field(validation_alias=_scheduler("max_cpu_seconds"), ge=1)] = None
+    max_processes: Annotated[int | None, Field(validation_alias=_scheduler("max_processes"), ge=1)] = None
+    max_disk_mb: Annotated[int | None, Field(validation_alias=_scheduler("max_disk_mb"), ge=1)] = None
+    max_output_kb: Annotated[int | None, Field(validation_alias=_scheduler("max_output_kb"), ge=1)] = None
+    allow_network: Annotated[bool, Field(validation_alias=_scheduler("allow_network"))] = True
     drain_seconds: Annotated[float, Field(validation_alias=_scheduler("drain_seconds"), ge=0, le=86400)] = 10.0
     tick_seconds: Annotated[float, Field(validation_alias=_scheduler("tick_seconds"), ge=0.01, le=60)] = 0.2
     heartbeat_seconds: Annotated[float, Field(validation_alias=_scheduler("heartbeat_seconds"), ge=0.1, le=60)] = 1.0

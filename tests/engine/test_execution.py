@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.engine.conftest import create, eventually, run_to_its_end, until
 
 from scheduler_service.bootstrap import Service, open_service
-from scheduler_service.config import Settings
+from scheduler_service.config import PythonEnv, Settings
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.services.runs import RunDetail
@@ -237,6 +239,39 @@ class TestSchedules:
         runs = [view.run for view in (await service.runs.page(RunFilter(job_id=job.id), Page())).items]
         seconds = sorted((run.scheduled_for - job.anchor_at).total_seconds() for run in runs)
         assert seconds[:3] == [1.0, 2.0, 3.0]
+
+
+class TestTheOperatorsChoices:
+    async def test_a_bound_holds_for_a_job_that_asks_for_more(self, settings: Settings) -> None:
+        async with open_service(settings) as service:
+            job = await create(service, shell("sleep 60"), timeout_seconds=60)
+        async with open_service(settings.model_copy(update={"max_timeout_seconds": 0.3})) as service:
+            run = await service.jobs.run(job.id)
+            assert (await until(service, run.id, RunStatus.FAILED)).view.run.reason is Reason.TIMEOUT
+
+    async def test_a_job_picks_a_python_by_its_name(self, settings: Settings) -> None:
+        other = PythonEnv(python=Path(sys.executable), preload=())
+        payload = {**python("print('from the other')"), "environment": "other"}
+        async with open_service(settings.model_copy(update={"python_envs": {"other": other}})) as service:
+            assert (await run_to_its_end(service, payload)).view.logs == "from the other\n"
+
+    async def test_a_python_that_is_not_there_is_rejected(self, service: Service) -> None:
+        detail = await run_to_its_end(service, {**python("print(1)"), "environment": "nowhere"})
+        assert verdict(detail) == (RunStatus.FAILED, Reason.REJECTED)
+        assert "'nowhere'" in (detail.view.run.message or "")
+
+    async def test_production_runs_no_code_below_the_required_level(self, settings: Settings) -> None:
+        strict = settings.model_copy(update={"environment": "production", "sandbox_required": "standard"})
+        with pytest.raises(ConfigurationError, match="SCHEDULER_SANDBOX_REQUIRED: standard is required"):
+            await _open_and_close(strict)
+
+    async def test_production_runs_at_a_level_that_suffices(self, settings: Settings) -> None:
+        await _open_and_close(settings.model_copy(update={"environment": "production", "sandbox_required": "none"}))
+
+
+async def _open_and_close(settings: Settings) -> None:
+    async with open_service(settings):
+        pass
 
 
 class TestEndOfTheProcess:

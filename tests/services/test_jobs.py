@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
 from tests.databases import NOON, FakeClock
 from tests.engine.doubles import RecordingBroker
 
+from scheduler_service.domain.maxima import Maxima
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, InvalidInputError, NotFoundError, PreconditionFailedError
 from scheduler_service.services.definition import JobDefinition
@@ -334,3 +335,45 @@ class TestList:
         listing = await service.page(JobFilter(), Page(number=2, size=2))
         assert [job.id for job in listing.items] == [made[2].id, made[3].id]
         assert listing.total == 5
+
+
+class TestBounds:
+    """What the operator allows at the most."""
+
+    @pytest.fixture
+    def service(self, database: Database, clock: FakeClock, broker: RecordingBroker, wakes: Wakes) -> JobService:
+        bounds = Maxima(timeout_seconds=600, memory_mb=256, network=False)
+        return JobService(database, broker, clock, wakes, bounds)
+
+    WITHIN: ClassVar[dict[str, Any]] = {"memory_mb": 256, "network": False}
+
+    @pytest.mark.parametrize(
+        ("changes", "fields"),
+        [
+            ({"limits": {"memory_mb": 257}}, ["limits.memory_mb"]),
+            ({"limits": {"memory_mb": 256, "network": True}}, ["limits.network"]),
+            ({"limits": {"memory_mb": 999}, "timeout_seconds": 601}, ["timeout_seconds", "limits.memory_mb"]),
+        ],
+    )
+    async def test_what_goes_beyond_is_refused_by_name(
+        self, service: JobService, changes: dict[str, Any], fields: list[str]
+    ) -> None:
+        job = await service.create(definition(limits=self.WITHIN))
+        for call in (
+            service.create(definition(**changes)),
+            service.replace(job.id, definition(**changes)),
+            service.patch(job.id, changes),
+        ):
+            with pytest.raises(InvalidInputError) as caught:
+                await call
+            assert [problem.field for problem in caught.value.problems] == fields
+
+    async def test_what_lies_within_is_accepted(self, service: JobService) -> None:
+        job = await service.create(definition(limits=self.WITHIN, timeout_seconds=600))
+        assert job.limits["memory_mb"] == 256
+
+    async def test_a_stored_job_that_is_older_than_the_bound_can_still_be_paused(
+        self, service: JobService, database: Database, broker: RecordingBroker, clock: FakeClock, wakes: Wakes
+    ) -> None:
+        job = await JobService(database, broker, clock, wakes).create(definition())
+        assert (await service.pause(job.id)).status is JobStatus.PAUSED

@@ -12,6 +12,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from scheduler_service import telemetry
+from scheduler_service.domain.maxima import UNBOUNDED, Maxima
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import Reason, RunStatus
@@ -42,6 +43,7 @@ class Executor:
         sandbox: Sandbox,
         routing: Routing = EVERYTHING,
         on_place_free: Callable[[], None] = lambda: None,
+        bounds: Maxima = UNBOUNDED,
     ) -> None:
         """Execute as `node`, in `sandbox`, what `routing` gives to this worker.
 
@@ -53,6 +55,7 @@ class Executor:
         self._sandbox = sandbox
         self._routing = routing
         self._on_place_free = on_place_free
+        self._bounds = bounds
 
     async def execute(self, run_id: int, attempt: int) -> bool:
         """Execute a run if it is to be had; False: it is not (taken, cancelled, not due, no place), which is fine."""
@@ -105,7 +108,7 @@ class Executor:
             async with Output(self._database, attempted) as output:
                 if claimed.run.attempt > 1:
                     await output.take(f"--- attempt {claimed.run.attempt} ---\n".encode())
-                outcome = await self._sandbox.run(_spec(claimed, payload), output.take, attempted)
+                outcome = await self._sandbox.run(_spec(claimed, payload, self._bounds), output.take, attempted)
         except SandboxError as error:
             log.warning("sandbox_failed", run_id=claimed.run.id, error=str(error))
             return None
@@ -145,7 +148,7 @@ def _retry_delay_seconds(claimed: Claimed, report: Report) -> float | None:
     return policy.delay(claimed.run.retry_count + 1, random.random())  # noqa: S311 (jitter, not a secret)
 
 
-def _spec(claimed: Claimed, payload: Payload) -> Spec:
+def _spec(claimed: Claimed, payload: Payload, bounds: Maxima) -> Spec:
     run, job = claimed.run, claimed.job
     about = {
         "SCHEDULER_JOB_ID": str(job.id),
@@ -155,7 +158,8 @@ def _spec(claimed: Claimed, payload: Payload) -> Spec:
         "SCHEDULER_ARGS": json.dumps(job.args),
         "SCHEDULER_CORRELATION_ID": run.correlation_id,
     }
-    limits = Limits(wall_seconds=job.timeout_seconds, **job.limits)
+    allowed = bounds.cut({**job.limits, "timeout_seconds": job.timeout_seconds})
+    limits = Limits(wall_seconds=allowed.pop("timeout_seconds"), **allowed)
     return Spec(command=payload.command(), limits=limits, env={**job.env, **about})
 
 

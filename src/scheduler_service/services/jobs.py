@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service import telemetry
 from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.firing import first_run_at
+from scheduler_service.domain.maxima import UNBOUNDED, Maxima
 from scheduler_service.domain.ring import Ring
 from scheduler_service.domain.run_state import JobStatus, Reason, Trigger
 from scheduler_service.domain.schedule import Schedule, parse
@@ -24,7 +25,7 @@ from scheduler_service.errors import (
     NotFoundError,
     PreconditionFailedError,
 )
-from scheduler_service.services import once
+from scheduler_service.services import maxima, once
 from scheduler_service.services.conversion import columns_of, document_of
 from scheduler_service.services.definition import JobDefinition
 from scheduler_service.services.merge import merge
@@ -52,15 +53,24 @@ class Change:
 class JobService:
     """Every call is one transaction; when it returns, it is committed."""
 
-    def __init__(self, database: Database, broker: Broker, clock: Clock, wake_dispatcher: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        broker: Broker,
+        clock: Clock,
+        wake_dispatcher: Callable[[], None],
+        bounds: Maxima = UNBOUNDED,
+    ) -> None:
         """`wake_dispatcher` is called after a commit that may have made a job due earlier."""
         self._database = database
         self._broker = broker
         self._clock = clock
         self._wake_dispatcher = wake_dispatcher
+        self._bounds = bounds
 
     async def create(self, definition: JobDefinition, *, idempotency_key: str | None = None) -> Job:
         """Store a job. Raises `InvalidInputError` where its schedule is wrong or never fires."""
+        maxima.check(definition, self._bounds)
         key = once.key_for("POST /jobs", idempotency_key, definition.model_dump_json())
         action = once.Action(lambda connection: self._add(connection, definition), jobs.find)
         job, _ = await once.perform(self._database, self._clock, key, action)
@@ -79,14 +89,13 @@ class JobService:
 
     async def replace(self, job_id: int, definition: JobDefinition, if_match: Versions = None) -> Job:
         """Give a job a new definition."""
-        return await self._change(job_id, if_match, lambda _: Change(columns_of(definition), definition.enabled))
+        return await self._change(job_id, if_match, lambda _: self._change_to(definition))
 
     async def patch(self, job_id: int, changes: Mapping[str, JsonValue], if_match: Versions = None) -> Job:
         """Change a job by a JSON merge patch (RFC 7396); raises pydantic's `ValidationError` for a wrong result."""
 
         def change(job: Job) -> Change:
-            definition = JobDefinition.model_validate(merge(document_of(job), changes))
-            return Change(columns_of(definition), definition.enabled)
+            return self._change_to(JobDefinition.model_validate(merge(document_of(job), changes)))
 
         return await self._change(job_id, if_match, change)
 
@@ -163,6 +172,10 @@ class JobService:
     async def _rings(self, run: Run) -> list[Ring]:
         async with self._database.read() as connection:
             return await runs.rings(connection, [run])
+
+    def _change_to(self, definition: JobDefinition) -> Change:
+        maxima.check(definition, self._bounds)
+        return Change(columns_of(definition), definition.enabled)
 
     async def _change(self, job_id: int, if_match: Versions, plan: Callable[[Job], Change]) -> Job:
         """Change a job.

@@ -1,0 +1,40 @@
+"""`scheduler doctor`: what containment this host gives to jobs, found out by doing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from scheduler_service.cli import render
+from scheduler_service.cli.failures import ExitCode
+from scheduler_service.cli.options import AsJson
+from scheduler_service.config import load_settings
+
+
+def doctor(*, as_json: AsJson = False) -> None:
+    """Try each promise of the sandbox on this host, and say which hold, why one does not, and what to do about it.
+
+    It ends with 1 if the host gives less than SCHEDULER_SANDBOX_REQUIRED. SECURITY.md says what each level means.
+    """
+    # Imported here: no other command needs the sandbox, and it is not quick.
+    from scheduler_service.sandbox.probe import best_level, probe  # noqa: PLC0415 (slow)
+    from scheduler_service.sandbox.spec import Level  # noqa: PLC0415 (slow)
+
+    settings = load_settings()
+    findings = probe()
+    level, required = best_level(findings), Level(settings.sandbox_required)
+    suffices = list(Level).index(level) <= list(Level).index(required)
+    if as_json:
+        report = {"level": level, "required": required, "suffices": suffices}
+        render.show_json({**report, "promises": [asdict(finding) for finding in findings]})
+    else:
+        rows = [(", ".join(each.levels), each.promise, "held" if each.held else "NOT HELD") for each in findings]
+        render.show_table(["for", "promise", ""], rows)
+        for finding in findings:
+            if not finding.held:
+                render.note(f"not held: {finding.promise}: {finding.why}")
+                render.note(f"  remedy: {finding.remedy}")
+        verdict = "which suffices" if suffices else "which is NOT ENOUGH"
+        render.line(f"This host gives {level}; required is {required}, {verdict}.")
+    raise typer.Exit(ExitCode.SUCCESS if suffices else ExitCode.FAILED)

@@ -1,0 +1,30 @@
+"""Refusing what goes beyond the bounds of this server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scheduler_service.domain.maxima import Maxima
+from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.services.definition import JobDefinition
+
+
+def check(definition: JobDefinition, maxima: Maxima) -> None:
+    """Raise `InvalidInputError`, with a problem for each field beyond its bound."""
+    if problems := tuple(_problems(definition, maxima)):
+        raise InvalidInputError(*problems)
+
+
+def _problems(definition: JobDefinition, maxima: Maxima) -> Iterator[FieldProblem]:
+    wanted = {"timeout_seconds": definition.timeout_seconds}
+    wanted |= {f"limits.{name}": value for name, value in definition.limits}
+    for field, value in wanted.items():
+        most = maxima.most(field.rpartition(".")[2])
+        if most is not None and value > most:
+            yield FieldProblem(field, _message(most), value)
+
+
+def _message(most: float) -> str:
+    if most is False:
+        return "this server gives no network to jobs; write false, or ask its operator"
+    return f"this server allows {most} at the most; write less, or ask its operator"

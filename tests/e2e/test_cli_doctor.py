@@ -1,0 +1,45 @@
+"""`scheduler doctor`: it tells the truth about this host, and its exit code says whether that suffices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.e2e.commands import shell
+from tests.sandbox import settings
+
+from scheduler_service.sandbox import seccomp
+from scheduler_service.sandbox.syscalls import Prctl, prctl
+
+
+def test_it_ends_well_where_the_required_level_holds(tmp_path: Path) -> None:
+    done = shell(tmp_path, SCHEDULER_SANDBOX_REQUIRED="none").run("doctor")
+    assert done.returncode == 0, done.stderr
+    assert "required is none, which suffices" in done.stdout
+    assert done.stdout.count("\n") > 5
+
+
+def test_its_json_is_the_probe_of_the_very_host(tmp_path: Path) -> None:
+    report = shell(tmp_path, SCHEDULER_SANDBOX_REQUIRED="none").read("doctor")
+    broken = {level for promise in report["promises"] if not promise["held"] for level in promise["levels"]}
+    assert report["level"] == next(level for level in ("strict", "standard", "none") if level not in broken)
+    assert all(promise["why"] and promise["remedy"] for promise in report["promises"] if not promise["held"])
+
+
+def test_it_ends_with_1_where_the_host_gives_less(tmp_path: Path) -> None:
+    """Under Docker's default profile there are no namespaces to be had, and so no `strict`."""
+    done = shell(tmp_path, SCHEDULER_SANDBOX_REQUIRED="strict").run("doctor", preexec_fn=_enter_docker_profile)
+    assert done.returncode == 1, done.stderr
+    assert "NOT ENOUGH" in done.stdout
+    assert "remedy: " in done.stderr
+
+
+def test_a_wrong_requirement_is_one_line(tmp_path: Path) -> None:
+    done = shell(tmp_path, SCHEDULER_SANDBOX_REQUIRED="stric").run("doctor")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "SCHEDULER_SANDBOX_REQUIRED" in done.stderr
+
+
+def _enter_docker_profile() -> None:
+    prctl(Prctl.SET_NO_NEW_PRIVS, 1)
+    seccomp.enforce(settings.docker_filter())
