@@ -25,7 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from scheduler_service.sandbox import syscall_table
 from scheduler_service.sandbox.layers import Layer
@@ -238,7 +238,9 @@ class Campaign:
                 "message": outcome.message,
                 "output": output.decode(errors="replace"),
                 "checks": {
-                    name: await check(marker) for name, check in _CHECKS.items() if name in entry.get("checks", ())
+                    name: await asyncio.to_thread(check, marker)
+                    for name, check in _CHECKS.items()
+                    if name in entry.get("checks", ())
                 },
             }
 
@@ -276,7 +278,7 @@ def _prelude() -> str:
 
 
 def _wants_to_be_alone(entry: dict[str, Any]) -> bool:
-    return entry["id"].startswith(("fork-bomb", "many-", "interpreter-poisoned", "state-of"))
+    return str(entry["id"]).startswith(("fork-bomb", "many-", "interpreter-poisoned", "state-of"))
 
 
 def _no_survivors(marker: str) -> bool:
@@ -292,7 +294,7 @@ def _no_survivors(marker: str) -> bool:
 
 def _processes_with(marker: str) -> list[int]:
     found = []
-    for name in os.listdir("/proc"):
+    for name in map(str, os.listdir("/proc")):  # noqa: PTH208
         with suppress(OSError):
             if name.isdigit() and marker in Path(f"/proc/{name}/environ").read_text(errors="replace"):
                 found.append(int(name))

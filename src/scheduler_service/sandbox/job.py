@@ -16,6 +16,7 @@ from scheduler_service.sandbox.confinement import Cell, Confinement
 from scheduler_service.sandbox.protocol import Order, pack, parse_order, receive
 from scheduler_service.sandbox.python_code import FILE, prepare_interpreter, run_python
 from scheduler_service.sandbox.root import HOME
+from scheduler_service.sandbox.syscalls import Prctl, prctl
 
 SCRIPT_FILE = "job"
 STARVED = 1
@@ -32,6 +33,7 @@ def become_job(channel: socket.socket, confinement: Confinement, note: mmap.mmap
     code = 1
     try:
         os.setsid()
+        prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
         cell = Cell(confinement)
         if python:
             prepare_interpreter()

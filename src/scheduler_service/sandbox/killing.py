@@ -74,6 +74,7 @@ def _kill_tree() -> None:
 
 
 def _disarm_and_kill(pid: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
+    with suppress(ProcessLookupError, PermissionError):  # CAP_SYS_RESOURCE may be missing, even to root
         resource.prlimit(pid, resource.RLIMIT_NPROC, (0, 0))
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)

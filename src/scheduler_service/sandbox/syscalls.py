@@ -73,13 +73,13 @@ def invoke(name: str, *arguments: object) -> int:
 
 
 def prctl(operation: Prctl, argument: object = 0, third: object = 0) -> int:
-    """Set a property of this process; see prctl(2)."""
+    """Set a property of this process; the manual page is in section 2."""
     arguments = (_as_argument(value) for value in (argument, third, 0, 0))
     return _checked(_libc.prctl(ctypes.c_int(operation), *arguments), operation.name)
 
 
 def mount(source: str, target: str, kind: str | None, flags: int = 0, options: str = "") -> None:
-    """Make `source` appear at `target`; see mount(2)."""
+    """Make `source` appear at `target`, as in the manual's section 2."""
     words = [None if word is None else os.fsencode(word) for word in (source, target, kind, options or None)]
     result = _libc.mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3])
     _checked(result, f"mount {target}")

@@ -87,7 +87,9 @@ def _prepare(post: Post) -> _Run:
     note = mmap.mmap(-1, 1)
     job = os.fork()
     if job == 0:
-        post.channel.close()  # else the service could not tell that the warden is gone
+        # What of these stayed open here would hide it from the others, and from the job, when the warden is gone.
+        for line in (post.channel, ours):
+            line.close()
         os.close(post.life)
         become_job(theirs, post.confinement, note, python=post.python)
     theirs.close()

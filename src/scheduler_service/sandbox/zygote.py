@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from contextlib import suppress
 from types import ModuleType
 
@@ -39,6 +40,7 @@ from scheduler_service.sandbox.syscalls import (
 from scheduler_service.sandbox.warden import Post, become_warden
 
 _SPARE_TASKS = 256
+_SWEEP_SECONDS = 0.1
 _hidden: list[ModuleType] = []
 
 
@@ -148,9 +150,10 @@ class Zygote:
         return Confinement(self._layers, uid, tuple(self._setup.ports), self._empty_network, existing)
 
     def _bury_warden(self, descriptor: int) -> None:
-        os.waitpid(self._wardens.pop(descriptor), 0)
+        _, status = os.waitpid(self._wardens.pop(descriptor), 0)
         os.close(descriptor)
-        self._sweep()
+        if os.WIFSIGNALED(status):
+            self._sweep()
 
     def _close_down(self) -> None:
         """Have every warden kill its run, and kill what wardens that died before could not."""
@@ -159,9 +162,13 @@ class Zygote:
             self._bury_warden(descriptor)
 
     def _sweep(self) -> bool:
-        """Kill what wardens that died have left to us; returns when it is gone."""
-        while kill_children(frozenset(self._wardens.values())):
-            pass
+        """Kill what wardens that died have left to us; returns when it is gone.
+
+        Looks for a while, not once: a list of children that is read while they come and go may leave some out.
+        """
+        deadline = time.monotonic() + _SWEEP_SECONDS
+        while kill_children(frozenset(self._wardens.values())) or time.monotonic() < deadline:
+            time.sleep(_SWEEP_SECONDS / 20)
         return True
 
 
