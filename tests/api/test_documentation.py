@@ -1,0 +1,188 @@
+"""The description of the API is complete, and its pages come from here alone."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from tests.api.conftest import settings_for
+
+from scheduler_service.api.app import create_app
+from scheduler_service.api.documentation import STATIC
+
+# Of the files as their makers published them.
+PUBLISHED = {
+    "swagger-ui/swagger-ui-bundle.js": "e6a898692f2d768e807c3ba4626068a69a2c5dd960dd6c76f3e4d3a3de180af2",
+    "swagger-ui/swagger-ui.css": "5ed08757e53da3e026d6cbecc61fe5d43585c9560b302d534ad56692519a273d",
+    "redoc/redoc.standalone.js": "dcaf76612bc4a3fbcc923a8966dee2f6146a5f32e5ce1b6f02dd60cbbf89500b",
+}
+OPEN_TAGS = {"health"}
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    directory = tmp_path_factory.mktemp("data")
+    document: dict[str, Any] = create_app(settings_for(f"sqlite:///{directory}/scheduler.db", directory)).openapi()
+    return document
+
+
+def operations(described: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, item in described["paths"].items():
+        for method, operation in item.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def missing(described: dict[str, Any], is_there: Any) -> list[str]:
+    return [name for name, operation in operations(described) if not is_there(operation)]
+
+
+def test_describes_every_call_of_the_contract(described: dict[str, Any]) -> None:
+    names = {name for name, _ in operations(described)}
+
+    assert names >= {
+        "POST /api/v1/jobs", "GET /api/v1/jobs", "GET /api/v1/jobs/{job_id}", "PATCH /api/v1/jobs/{job_id}",
+        "PUT /api/v1/jobs/{job_id}", "DELETE /api/v1/jobs/{job_id}", "POST /api/v1/jobs/{job_id}/run",
+        "POST /api/v1/jobs/{job_id}/pause", "POST /api/v1/jobs/{job_id}/resume", "GET /api/v1/jobs/{job_id}/runs",
+        "GET /api/v1/jobs/{job_id}/next", "GET /api/v1/runs", "GET /api/v1/runs/{run_id}",
+        "GET /api/v1/runs/{run_id}/logs", "POST /api/v1/runs/{run_id}/cancel", "POST /api/v1/runs/{run_id}/retry",
+        "POST /api/v1/schedules/preview", "GET /health", "GET /health/live", "GET /health/ready",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("part", ["summary", "description", "operationId", "tags"])
+def test_gives_every_operation_its_words(described: dict[str, Any], part: str) -> None:
+    assert missing(described, lambda operation: operation.get(part)) == []
+
+
+def test_gives_every_operation_a_readable_id_of_its_own(described: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, operation in operations(described)]
+
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch(r"[a-z]+([A-Z][a-z]+)+", operation_id) for operation_id in ids)
+
+
+def test_explains_every_tag(described: dict[str, Any]) -> None:
+    explained = {tag["name"] for tag in described["tags"] if tag["description"]}
+
+    assert missing(described, lambda operation: set(operation["tags"]) <= explained) == []
+
+
+def test_shows_an_example_of_every_body(described: dict[str, Any]) -> None:
+    def has_example(operation: dict[str, Any]) -> bool:
+        content = operation.get("requestBody", {}).get("content", {})
+        return all(media.get("examples") or media.get("example") for media in content.values())
+
+    assert missing(described, has_example) == []
+
+
+def test_shows_an_example_of_every_answer(described: dict[str, Any]) -> None:
+    def has_examples(operation: dict[str, Any]) -> bool:
+        answers = operation["responses"].values()
+        return all("example" in media for answer in answers for media in answer.get("content", {}).values())
+
+    assert missing(described, has_examples) == []
+
+
+def test_describes_the_errors_of_every_call_that_needs_a_key(described: dict[str, Any]) -> None:
+    def has_errors(operation: dict[str, Any]) -> bool:
+        expected = {"401", "403", "422", "503"}
+        expected |= {"400", "413", "415"} if "requestBody" in operation else set()
+        expected |= (
+            {"404"} if any(parameter["in"] == "path" for parameter in operation.get("parameters", ())) else set()
+        )
+        return set(operation["tags"]) <= OPEN_TAGS or operation["responses"].keys() >= expected
+
+    assert missing(described, has_errors) == []
+
+
+def test_describes_every_error_as_a_problem_document(described: dict[str, Any]) -> None:
+    def is_problem(operation: dict[str, Any]) -> bool:
+        errors = [answer for code, answer in operation["responses"].items() if code.startswith("4")]
+        return all(list(answer["content"]) == ["application/problem+json"] for answer in errors)
+
+    assert missing(described, is_problem) == []
+    assert "HTTPValidationError" not in described["components"]["schemas"]
+
+
+def test_demands_the_key_for_all_but_health(described: dict[str, Any]) -> None:
+    def is_right(operation: dict[str, Any]) -> bool:
+        return set(operation["tags"]) <= OPEN_TAGS or operation.get("security") == [{"ApiKey": []}]
+
+    assert missing(described, is_right) == []
+    scheme = described["components"]["securitySchemes"]["ApiKey"]
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-API-Key")
+
+
+def test_describes_every_parameter(described: dict[str, Any]) -> None:
+    def has_words(operation: dict[str, Any]) -> bool:
+        return all(parameter.get("description") for parameter in operation.get("parameters", ()))
+
+    assert missing(described, has_words) == []
+
+
+def test_refers_only_to_what_is_there(described: dict[str, Any]) -> None:
+    for reference in re.findall(r"'\$ref': '#/([^']+)'", str(described)):
+        found: Any = described
+        for step in reference.split("/"):
+            assert step in found, reference
+            found = found[step]
+
+
+def test_describes_every_kind_of_payload(described: dict[str, Any]) -> None:
+    payload = described["components"]["schemas"]["JobDefinition"]["properties"]["payload"]
+
+    assert set(payload["discriminator"]["mapping"]) >= {"python_code", "shell_script", "number_crunching", "program"}
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+async def test_refers_to_no_other_host(client: httpx2.AsyncClient, page: str) -> None:
+    html = (await client.get(page)).text
+    referred = re.findall(r'(?:src|href|spec-url)="([^"]*)"', html)
+
+    assert "//" not in html
+    assert len(referred) >= 3
+    for path in referred:
+        if path != "data:,":
+            assert (await client.get(f"/{path}")).status_code == 200
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+async def test_lets_its_pages_load_nothing_from_elsewhere(client: httpx2.AsyncClient, page: str) -> None:
+    answer = await client.get(page)
+
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["connect-src"] == "'self'"
+    assert "http" not in answer.headers["Content-Security-Policy"]
+    assert "<script>" not in answer.text
+
+
+@pytest.mark.parametrize("file", PUBLISHED)
+def test_keeps_programs_as_published_with_their_licences(file: str) -> None:
+    path = STATIC / file
+
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == PUBLISHED[file]
+    assert (path.parent / "LICENSE").stat().st_size > 1000
+
+
+async def test_takes_people_to_the_pages_and_programs_to_links(client: httpx2.AsyncClient) -> None:
+    person = await client.get("/", headers={"Accept": "text/html,*/*"})
+    program = await client.get("/")
+
+    assert (person.status_code, person.headers["Location"]) == (307, "docs")
+    links = {name: value for name, value in program.json().items() if str(value).startswith("/")}
+    assert links.keys() == {"documentation", "description", "health", "jobs"}
+    for path in links.values():
+        assert (await client.get(path)).status_code == 200
+
+
+async def test_gives_the_description_as_json(app: FastAPI, client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/openapi.json")
+
+    assert answer.json() == app.openapi()
+    assert answer.json()["info"]["title"] == "Scheduler Service"

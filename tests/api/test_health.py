@@ -1,0 +1,42 @@
+"""Health over HTTP."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from scheduler_service.services.health import Component, Health, Verdict
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/ready", "/api/v1/health", "/api/v1/health/ready"])
+async def test_tells_that_everything_works(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+
+    health = answer.json()
+    assert (answer.status_code, health["status"]) == (200, "ok")
+    assert health["components"]["database"]["latency_ms"] > 0
+    assert {component["status"] for component in health["components"].values()} == {"ok"}
+    assert health["components"].keys() >= {"database", "workers"}
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/ready"])
+async def test_tells_what_does_not_work(
+    app: FastAPI, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    async def check(_self: object) -> Health:
+        return Health((Component("database", Verdict.FAILING, "it is gone"),))
+
+    monkeypatch.setattr(type(app.state.service.health), "check", check)
+    answer = await client.get(path)
+
+    assert answer.status_code == 503
+    assert answer.json()["status"] == "failing"
+    assert answer.json()["components"]["database"]["detail"] == "it is gone"
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/api/v1/health/live"])
+async def test_tells_that_the_process_answers(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})

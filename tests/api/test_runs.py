@@ -1,0 +1,145 @@
+"""Runs over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx2
+import pytest
+from tests.api.conftest import create
+
+from scheduler_service.api.schemas.runs import RunOut, RunWhole
+from scheduler_service.domain.run_state import TERMINAL
+
+DEADLINE_SECONDS = 30.0
+NO_RETRY = {"max_retries": 0}
+
+
+async def start(client: httpx2.AsyncClient, script: str, **changes: Any) -> int:
+    job = await create(client, payload={"type": "shell_script", "script": script}, retry_policy=NO_RETRY, **changes)
+    run_id: int = (await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"]
+    return run_id
+
+
+async def until(client: httpx2.AsyncClient, run_id: int, *statuses: str) -> dict[str, Any]:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            run: dict[str, Any] = (await client.get(f"/api/v1/runs/{run_id}")).json()
+            if run["status"] in statuses:
+                return run
+            await asyncio.sleep(0.02)
+
+
+async def ended(client: httpx2.AsyncClient, run_id: int) -> dict[str, Any]:
+    return await until(client, run_id, *TERMINAL)
+
+
+async def test_shows_a_run_with_its_attempts_and_its_log(client: httpx2.AsyncClient) -> None:
+    run = await ended(client, await start(client, "echo out; echo err >&2; exit 3"))
+
+    assert list(run) == list(RunWhole.model_fields)
+    assert (run["status"], run["reason"], run["exit_code"], run["signal"]) == ("failed", "exit_code", 3, None)
+    assert (run["logs"], run["logs_tail"], run["logs_truncated"]) == ("out\nerr\n", False, False)
+    assert run["finished_at"] > run["started_at"] >= run["queued_at"]
+    assert run["duration_seconds"] > 0
+    assert run["isolation"]["level"] == "none"
+    assert run["usage"]["max_rss_kb"] > 0
+    (attempt,) = run["attempts"]
+    assert (attempt["attempt"], attempt["status"], attempt["worker"]) == (1, "failed", run["worker"])
+
+
+async def test_shows_what_a_calculation_came_to(client: httpx2.AsyncClient) -> None:
+    payload = {"type": "number_crunching", "operation": "prime_numbers", "limit": 100}
+    job = await create(client, payload=payload)
+
+    run = await ended(client, (await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"])
+
+    assert run["result"]["count"] == 25
+
+
+async def test_shows_the_end_of_a_long_log_in_a_list(client: httpx2.AsyncClient) -> None:
+    run_id = await start(client, "seq 10000; echo end")
+    whole = await ended(client, run_id)
+
+    (listed,) = (await client.get("/api/v1/runs")).json()["runs"]
+
+    assert list(listed) == list(RunOut.model_fields)
+    assert listed["logs_tail"]
+    assert len(listed["logs"]) == 16 * 1024
+    assert whole["logs"].endswith(listed["logs"])
+
+
+async def test_reads_a_log_from_an_offset_on(client: httpx2.AsyncClient) -> None:
+    run_id = await start(client, "printf 'one\\nzw\u00f6lf\\n'")
+    await ended(client, run_id)
+
+    whole = await client.get(f"/api/v1/runs/{run_id}/logs")
+    rest = await client.get(f"/api/v1/runs/{run_id}/logs?offset=4")
+    nothing = await client.get(f"/api/v1/runs/{run_id}/logs?offset={rest.headers['X-Next-Offset']}")
+
+    assert whole.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert (whole.text, rest.text, nothing.text) == ("one\nzw\u00f6lf\n", "zw\u00f6lf\n", "")
+    assert {answer.headers["X-Next-Offset"] for answer in (whole, rest, nothing)} == {"11"}
+    assert whole.headers["X-Run-Status"] == "success"
+
+
+async def test_gives_no_browser_a_log_to_take_for_a_page(client: httpx2.AsyncClient) -> None:
+    run_id = await start(client, "echo '<script>alert(1)</script>'")
+    await ended(client, run_id)
+
+    answer = await client.get(f"/api/v1/runs/{run_id}/logs", headers={"Accept": "text/html"})
+
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_cancels_a_run_that_runs(client: httpx2.AsyncClient) -> None:
+    run_id = await start(client, "exec sleep 300")
+    await until(client, run_id, "running")
+
+    answer = await client.post(f"/api/v1/runs/{run_id}/cancel")
+
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == f"/api/v1/runs/{run_id}"
+    assert answer.json()["cancel_requested_at"]
+    run = await ended(client, run_id)
+    assert (run["status"], run["reason"]) == ("cancelled", "user")
+
+
+async def test_does_not_cancel_what_has_ended(client: httpx2.AsyncClient) -> None:
+    run_id = await start(client, "true")
+    await ended(client, run_id)
+
+    answer = await client.post(f"/api/v1/runs/{run_id}/cancel")
+
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == f"run {run_id} has ended (success); there is nothing to cancel"
+
+
+async def test_retries_what_failed_in_a_new_run(client: httpx2.AsyncClient) -> None:
+    run_id = await start(client, "false")
+    failed = await ended(client, run_id)
+
+    answer = await client.post(f"/api/v1/runs/{run_id}/retry")
+
+    new = answer.json()
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == f"/api/v1/runs/{new['id']}"
+    assert (new["retry_of"], new["trigger"], new["scheduled_for"]) == (run_id, "retry", failed["scheduled_for"])
+    assert await ended(client, run_id) == failed
+
+
+async def test_does_not_retry_what_succeeded(client: httpx2.AsyncClient) -> None:
+    run_id = await start(client, "true")
+    await ended(client, run_id)
+
+    assert (await client.post(f"/api/v1/runs/{run_id}/retry")).status_code == 409
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("GET", "/logs"), ("POST", "/cancel"), ("POST", "/retry")])
+async def test_knows_no_run_that_is_not_there(client: httpx2.AsyncClient, method: str, path: str) -> None:
+    answer = await client.request(method, f"/api/v1/runs/4711{path}")
+
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "there is no run 4711"

@@ -1,0 +1,49 @@
+"""Schedules over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+PREVIEW = "/api/v1/schedules/preview"
+
+
+async def preview(client: httpx2.AsyncClient, **request: Any) -> dict[str, Any]:
+    answer = await client.post(PREVIEW, json=request)
+    assert answer.status_code == 200, answer.text
+    shown: dict[str, Any] = answer.json()
+    return shown
+
+
+async def test_tells_what_a_schedule_would_do(client: httpx2.AsyncClient) -> None:
+    shown = await preview(client, schedule_expr="2098-12-31T12:00:00", timezone="Europe/Berlin")
+
+    assert list(shown) == ["schedule_expr", "timezone", "description", "warnings", "instants"]
+    assert shown["instants"] == [{"at": "2098-12-31T11:00:00Z", "local": "2098-12-31T12:00:00+01:00"}]
+    assert shown["description"] == "Once, at 2098-12-31 12:00:00 (Europe/Berlin)"
+
+
+@pytest.mark.parametrize(("count", "given"), [({}, 10), ({"count": 1}, 1), ({"count": 1000}, 1000)])
+async def test_tells_as_many_instants_as_are_asked_for(
+    client: httpx2.AsyncClient, count: dict[str, int], given: int
+) -> None:
+    shown = await preview(client, schedule_expr="* * * * * *", **count)
+
+    assert len(shown["instants"]) == given
+
+
+async def test_honours_the_choice_for_the_change_to_winter_time(client: httpx2.AsyncClient) -> None:
+    both = await preview(client, schedule_expr="30 2 25 10 *", timezone="Europe/Berlin", dst={"fold": "both"}, count=40)
+    first = await preview(client, schedule_expr="30 2 25 10 *", timezone="Europe/Berlin", count=40)
+
+    def days(shown: dict[str, Any]) -> list[str]:
+        return [instant["local"][:10] for instant in shown["instants"]]
+
+    assert len(days(first)) == len(set(days(first)))
+    assert len(days(both)) > len(set(days(both)))
+
+
+async def test_warns_of_what_may_surprise(client: httpx2.AsyncClient) -> None:
+    assert (await preview(client, schedule_expr="* * * * * *"))["warnings"]
