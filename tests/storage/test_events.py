@@ -57,8 +57,8 @@ async def changes(database: Database) -> list[str]:
 
 
 async def counts(database: Database) -> dict[tuple[str, str], int]:
-    async with database.read() as connection:
-        found = await totals.read(connection)
+    async with database.snapshot() as snapshot:
+        found = await totals.read(snapshot)
     summed: dict[tuple[str, str], int] = {}
     for total in found:
         key = (total.change, total.payload_type)
@@ -224,8 +224,8 @@ async def test_measures_fall_into_their_buckets(database: Database, job: Job) ->
         claimed = await claim(database, run.id, 0, NOON + timedelta(seconds=seconds))
         async with database.write() as connection:
             await transitions.finish(connection, claimed, SUCCESS, NOON + timedelta(seconds=2 * seconds))
-    async with database.read() as connection:
-        found: list[Total] = await totals.read(connection)
+    async with database.snapshot() as snapshot:
+        found: list[Total] = await totals.read(snapshot)
 
     assert sorted(total.lateness_bucket for total in found if total.change == "running") == [10, 25, totals.BEYOND]
     assert sorted(total.duration_bucket for total in found if total.change == "success") == [10, 25, totals.BEYOND]

@@ -38,8 +38,8 @@ class MetricsService:
     async def read(self) -> list[Metric]:
         """Look at the database once; where it does not answer, tell no more than that."""
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS), self._database.read() as connection:
-                found = await figures.read(connection)
+            async with asyncio.timeout(PATIENCE_SECONDS), self._database.snapshot() as snapshot:
+                found = await figures.read(snapshot)
         except (UnavailableError, TimeoutError):
             return [_database_up(is_up=False)]
         metrics = _metrics(found, self._clock.now(), self._heartbeat_seconds)

@@ -59,9 +59,9 @@ class StatsService:
     async def read(self, window: timedelta, *, owner_id: str | None = None) -> Stats:
         """Look back over a time; `owner_id` None: at the runs of everybody."""
         now = self._clock.now()
-        async with self._database.read() as connection:
-            ended = await stats.ended_since(connection, now - window, owner_id)
-            found = await figures.read(connection)
+        async with self._database.snapshot() as snapshot:
+            ended = await stats.ended_since(snapshot, now - window, owner_id)
+            found = await figures.read(snapshot)
         return _stats(ended, self._standing(found, now), now - window, now)
 
     def _standing(self, found: Figures, now: datetime) -> Standing:

@@ -55,6 +55,14 @@ class Database:
         async with _reachable(), self._reader.connect() as connection:
             yield connection
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction for reading in which all looks see the same moment; raises as `read` does."""
+        async with self.read() as connection:
+            if not self.is_sqlite:  # where every transaction is like that
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
     async def now(self) -> datetime:
         """Give the database's time: with several machines it is the only clock that all of them share."""
         if self.is_sqlite:

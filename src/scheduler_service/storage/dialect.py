@@ -9,6 +9,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
+def is_sqlite(connection: AsyncConnection) -> bool:
+    """Say which of the two it is."""
+    return connection.dialect.name == "sqlite"
+
+
 def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:
     """Give an INSERT that passes over a row which a unique rule refuses."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite

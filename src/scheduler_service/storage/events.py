@@ -7,10 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Self
 
-from sqlalchemy import ColumnElement, Tuple, and_, delete, insert, literal, literal_column, select, tuple_, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Tuple,
+    and_,
+    delete,
+    insert,
+    literal,
+    literal_column,
+    not_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.run_state import Reason
+from scheduler_service.storage.dialect import is_sqlite
 from scheduler_service.storage.event_tables import events, observers
 from scheduler_service.storage.tables import jobs, runs
 from scheduler_service.storage.transitions import Lease
@@ -77,8 +91,8 @@ async def after(
         select(events, jobs.c.name.label("job_name"), jobs.c.owner_id, runs.c.correlation_id)
         .join_from(events, jobs, jobs.c.id == events.c.job_id, isouter=True)
         .join(runs, runs.c.id == events.c.run_id, isouter=True)
-        .where(is_after(position), is_settled(connection))
-        .order_by(events.c.transaction_id, events.c.id)
+        .where(is_after(connection, position), is_settled(connection))
+        .order_by(*_order(connection))
         .limit(limit)
     )
     if owner_id is not None:
@@ -95,11 +109,18 @@ async def newest(connection: AsyncConnection) -> Position:
     query = (
         select(events.c.transaction_id, events.c.id)
         .where(is_settled(connection))
-        .order_by(events.c.transaction_id.desc(), events.c.id.desc())
+        .order_by(*(column.desc() for column in _order(connection)))
         .limit(1)
     )
     row = (await connection.execute(query)).one_or_none()
     return Position(0, 0) if row is None else Position(row.transaction_id, row.id)
+
+
+async def cursor(connection: AsyncConnection, name: str) -> Position:
+    """Give how far an observer has come."""
+    query = select(observers.c.transaction_id, observers.c.event_id).where(observers.c.name == name)
+    row = (await connection.execute(query)).one()
+    return Position(row.transaction_id, row.event_id)
 
 
 async def lock_cursor(connection: AsyncConnection, name: str) -> Position | None:
@@ -117,7 +138,7 @@ async def move_cursor(connection: AsyncConnection, name: str, position: Position
 
 async def note_fenced(connection: AsyncConnection, lease: Lease, job_id: int, now: datetime) -> None:
     """Note that a stale attempt was kept from writing."""
-    transaction = literal(0) if _is_sqlite(connection) else literal_column("pg_current_xact_id()::text::bigint")
+    transaction = literal(0) if is_sqlite(connection) else literal_column("pg_current_xact_id()::text::bigint")
     values = {"at": now, "subject": "run", "change": FENCED, "job_id": job_id, "run_id": lease.run_id}
     await connection.execute(insert(events).values(**values, transaction_id=transaction, attempt=lease.attempt))
 
@@ -130,21 +151,28 @@ async def prune(connection: AsyncConnection, before: datetime, limit: int) -> in
     return (await connection.execute(delete(events).where(old))).rowcount
 
 
-def is_after(position: Position) -> ColumnElement[bool]:
+def is_after(connection: AsyncConnection, position: Position) -> ColumnElement[bool]:
     """Say whether an event is behind a position."""
+    if is_sqlite(connection):  # it would use only the first column of the index
+        return events.c.id > position.event_id
     return _place() > tuple_(literal(position.transaction_id), literal(position.event_id))
+
+
+def is_up_to(connection: AsyncConnection, position: Position) -> ColumnElement[bool]:
+    """Say whether an event is at a position or in front of it."""
+    return not_(is_after(connection, position))
 
 
 def is_settled(connection: AsyncConnection) -> ColumnElement[bool]:
     """Say whether nothing can appear any more in front of an event: every transaction before it has ended."""
-    if _is_sqlite(connection):
+    if is_sqlite(connection):
         return literal(1) == literal(1)
     return events.c.transaction_id < literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 
 
+def _order(connection: AsyncConnection) -> list[Column[int]]:
+    return [events.c.id] if is_sqlite(connection) else [events.c.transaction_id, events.c.id]
+
+
 def _place() -> Tuple:
     return tuple_(events.c.transaction_id, events.c.id)
-
-
-def _is_sqlite(connection: AsyncConnection) -> bool:
-    return connection.dialect.name == "sqlite"

@@ -1,7 +1,7 @@
 """How often each thing happened since the first start: kept in sums, so that pruned events still count.
 
-A sum is what has been folded into `totals` and what came behind; one statement reads both, so a figure never goes
-down, and workers never wait for each other at a counter.
+A sum is what has been folded into `totals` and what came behind; one snapshot shows both, so a figure never goes down,
+and workers never wait for each other at a counter.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, literal_column, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.storage import events as event_rows
-from scheduler_service.storage.event_tables import events, observers, totals
-from scheduler_service.storage.events import TOTALS, Position
+from scheduler_service.storage.dialect import is_sqlite
+from scheduler_service.storage.event_tables import events, totals
+from scheduler_service.storage.events import TOTALS
 
 UNMEASURED = -1
 BEYOND = 2**53
@@ -61,11 +62,14 @@ class Total:
     missed_count: int
 
 
-async def read(connection: AsyncConnection) -> list[Total]:
-    """Give all totals up to the newest commit; a key may come twice, and its figures are to be added."""
-    cursor = select(observers.c.transaction_id, observers.c.event_id).where(observers.c.name == TOTALS)
-    tail = _sums(tuple_(events.c.transaction_id, events.c.id) > cursor.scalar_subquery())
-    rows = await connection.execute(union_all(select(totals), tail))
+async def read(snapshot: AsyncConnection) -> list[Total]:
+    """Give all totals up to the newest commit; a key may come twice, and its figures are to be added.
+
+    Both parts have to be of one moment (see `Database.snapshot`), or a fold between them is counted twice or not.
+    """
+    cursor = await event_rows.cursor(snapshot, TOTALS)
+    tail = _sums(event_rows.is_after(snapshot, cursor))
+    rows = await snapshot.execute(union_all(select(totals), tail))
     return [Total(**row) for row in rows.mappings()]
 
 
@@ -75,9 +79,9 @@ async def fold(connection: AsyncConnection) -> bool:
     newest = await event_rows.newest(connection)
     if cursor is None or newest <= cursor:
         return False
-    up_to_newest = tuple_(events.c.transaction_id, events.c.id) <= tuple_(*_literals(newest))
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    sums = _sums(and_(event_rows.is_after(cursor), up_to_newest))
+    unfolded = and_(event_rows.is_after(connection, cursor), event_rows.is_up_to(connection, newest))
+    dialect = sqlite if is_sqlite(connection) else postgresql
+    sums = _sums(unfolded)
     insert = dialect.insert(totals).from_select([column.name for column in totals.columns], sums)
     added = {
         name: totals.c[name] + insert.excluded[name]
@@ -110,7 +114,3 @@ def _bucket(seconds: ColumnElement[float | None], bounds: Sequence[int]) -> Colu
         (seconds <= bound / 1000, literal_column(str(bound))) for bound in bounds
     ]
     return case((seconds.is_(None), literal_column(str(UNMEASURED))), *steps, else_=literal_column(str(BEYOND)))
-
-
-def _literals(position: Position) -> tuple[ColumnElement[int], ColumnElement[int]]:
-    return literal(position.transaction_id), literal(position.event_id)
