@@ -147,7 +147,7 @@ class WarmSandbox:
         pump = asyncio.create_task(output.pump())
         try:
             stdin = [stdin_of(spec.command)] if isinstance(spec.command, Program) else []
-            await warden.order(_write_order(spec, directory), [output.write_end, *stdin])
+            await warden.order(write_order(spec, directory), [output.write_end, *stdin])
             for descriptor in stdin:
                 os.close(descriptor)
             output.close_write_end()
@@ -190,7 +190,7 @@ class WarmSandbox:
         )
 
 
-def _write_order(spec: Spec, directory: Path | None) -> Order:
+def write_order(spec: Spec, directory: Path | None) -> Order:
     command, limits = spec.command, spec.limits
     return Order(
         kind=_KINDS[type(command)],

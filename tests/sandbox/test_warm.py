@@ -1,0 +1,197 @@
+"""The warm sandbox as the service sees it: concurrent, frugal, and honest about what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from scheduler_service.sandbox import (
+    Command,
+    End,
+    Level,
+    Limits,
+    Outcome,
+    Program,
+    PythonCode,
+    PythonEnvironment,
+    SandboxError,
+    Script,
+    Spec,
+    WarmSandbox,
+    best_level,
+    create,
+    probe,
+)
+from scheduler_service.sandbox.census import descendants
+
+MB = 1 << 20
+
+
+@pytest.fixture
+def root() -> AsyncIterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="warm-", dir="/tmp") as base:
+        Path(base).chmod(0o711)
+        yield Path(base, "runs")
+
+
+@pytest.fixture
+async def sandbox(root: Path) -> AsyncIterator[WarmSandbox]:
+    level = best_level(probe())
+    if level is Level.NONE:
+        pytest.skip("this host holds no level of the sandbox")
+    sandbox = WarmSandbox(level, root, 2, grace_seconds=0.2)
+    await sandbox.start()
+    yield sandbox
+    await sandbox.stop()
+    assert list(root.iterdir()) == []  # noqa: ASYNC240
+
+
+async def run(sandbox: WarmSandbox, command: Command, **limits: object) -> tuple[Outcome, str]:
+    output = bytearray()
+
+    async def collect(chunk: bytes) -> None:
+        output.extend(chunk)
+
+    outcome = await sandbox.run(Spec(command, Limits(**limits)), collect, asyncio.Event())  # type: ignore[arg-type]
+    return outcome, output.decode()
+
+
+async def test_runs_say_what_held_them(sandbox: WarmSandbox) -> None:
+    outcome, _ = await run(sandbox, PythonCode("pass"))
+    assert outcome.isolation.level in {Level.STRICT, Level.STANDARD}
+    assert {"landlock", "seccomp", "no_new_privileges"} <= set(outcome.isolation.layers)
+
+
+async def test_several_runs_go_at_once(sandbox: WarmSandbox) -> None:
+    meet = "import time\nprint(time.time())\ntime.sleep(1)\nprint(time.time())"
+    spans = [output.split() for _, output in await asyncio.gather(*(run(sandbox, PythonCode(meet)) for _ in range(4)))]
+    assert max(float(began) for began, _ in spans) < min(float(ended) for _, ended in spans)
+
+
+async def test_each_run_has_random_numbers_of_its_own(sandbox: WarmSandbox) -> None:
+    code = "import random, numpy\nprint(random.random(), numpy.random.rand(), hash(object()) and '')"
+    outputs = {(await run(sandbox, PythonCode(code)))[1] for _ in range(5)}
+    assert len(outputs) == 5
+
+
+async def test_an_unknown_environment_is_rejected_with_its_name(sandbox: WarmSandbox) -> None:
+    outcome, _ = await run(sandbox, PythonCode("pass", "nowhere"))
+    assert outcome.end is End.REJECTED
+    assert "nowhere" in (outcome.message or "")
+
+
+@pytest.mark.parametrize("command", [Program(("no-such-program",)), Script("#!/no/such/interpreter\n")])
+async def test_what_cannot_be_started_is_rejected(sandbox: WarmSandbox, command: Command) -> None:
+    outcome, _ = await run(sandbox, command)
+    assert outcome.end is End.REJECTED
+    assert outcome.message
+
+
+async def test_a_job_picks_its_environment(root: Path) -> None:
+    light = PythonEnvironment("light", Path(sys.executable), preload=("json",))
+    sandbox = WarmSandbox(best_level(probe()), root, 1, [PythonEnvironment(), light])
+    await sandbox.start()
+    code = "import sys; print('numpy' in sys.modules, 'json' in sys.modules)"
+    assert (await run(sandbox, PythonCode(code, "light")))[1] == "False True\n"
+    assert (await run(sandbox, PythonCode(code)))[1].startswith("True")
+    await sandbox.stop()
+
+
+async def test_cancelling_ends_a_run(sandbox: WarmSandbox) -> None:
+    cancel, started = asyncio.Event(), asyncio.Event()
+
+    async def collect(_: bytes) -> None:
+        cancel.set()
+        started.set()
+
+    outcome = await sandbox.run(Spec(Script("echo up; sleep 300")), collect, cancel)
+    assert outcome.end is End.CANCELLED
+
+
+async def test_a_run_that_is_abandoned_dies(sandbox: WarmSandbox) -> None:
+    up = asyncio.Event()
+
+    async def collect(_: bytes) -> None:
+        up.set()
+
+    attempt = asyncio.create_task(sandbox.run(Spec(Script("echo up; sleep 4242")), collect, asyncio.Event()))
+    await up.wait()
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    assert b"4242" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, check=True).stdout  # noqa: ASYNC221
+
+
+async def test_nothing_runs_when_a_layer_fails(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = WarmSandbox(best_level(probe()), root, 1)
+    await sandbox.start()
+    directory = root / "gone"
+    monkeypatch.setattr("scheduler_service.sandbox.warm.create_directory", lambda _root: directory)
+    monkeypatch.setattr("scheduler_service.sandbox.warm.write_order", lambda spec, _: _order(spec, str(directory)))
+    with pytest.raises(SandboxError):
+        await run(sandbox, PythonCode("open('/job/ran', 'w'); print('RAN')"))
+    await sandbox.stop()
+
+
+def _order(spec: Spec, directory: str) -> object:
+    from scheduler_service.sandbox.warm import Order
+
+    return Order("python", spec.command.code, (), {}, directory, 5, 100, 5, 5, 5, network=False)  # type: ignore[union-attr]
+
+
+async def test_a_gibibyte_of_output_passes_in_little_memory(sandbox: WarmSandbox) -> None:
+    code = "import os\nb = (b'y' * 1023 + b'\\n') * 64\nfor _ in range(16384): os.write(1, b)"
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    outcome, output = await run(sandbox, PythonCode(code), output_kb=1024)
+    assert (outcome.end, outcome.exit_code, outcome.output_truncated, len(output)) == (End.EXITED, 0, True, MB)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+    assert time.monotonic() - began < 60
+
+
+async def test_five_hundred_runs_leak_nothing(sandbox: WarmSandbox, root: Path) -> None:
+    async def several(count: int) -> None:
+        for number in range(count):
+            await run(sandbox, Script("true") if number % 5 == 0 else PythonCode("print(1)"))
+
+    await asyncio.gather(several(20), several(20))
+    await asyncio.sleep(0.5)
+    before, memory = _held(), _memory_kb()
+    await asyncio.gather(several(250), several(250))
+    deadline = time.monotonic() + 5
+    while _held() != before and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+    assert _held() == before
+    assert _memory_kb() - memory < 1024
+    assert list(root.iterdir()) == []  # noqa: ASYNC240
+
+
+def _held() -> tuple[int, int]:
+    gc.collect()
+    return len(list(Path("/proc/self/fd").iterdir())), len(descendants(os.getpid()))
+
+
+def _memory_kb() -> int:
+    fields = Path("/proc/self/statm").read_text(encoding="utf-8").split()
+    return int(fields[1]) * resource.getpagesize() // 1024
+
+
+def test_the_probe_is_quick_and_names_a_remedy_for_what_does_not_hold() -> None:
+    began = time.monotonic()
+    findings = probe()
+    assert time.monotonic() - began < 10
+    assert {level for finding in findings for level in finding.levels} == {Level.STRICT, Level.STANDARD}
+    assert all(finding.held or (finding.why and finding.remedy) for finding in findings)
+
+
+async def test_auto_takes_the_best_level_that_holds(root: Path) -> None:
+    assert create("auto", root, 1).isolation.level is best_level(probe())
