@@ -36,6 +36,7 @@ from scheduler_service.engine.worker import Worker
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.spec import Level
+from scheduler_service.services.events import EventService
 from scheduler_service.services.health import HealthService, Ping
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.metrics import MetricsService
@@ -64,6 +65,7 @@ class Service:
     health: HealthService
     metrics: MetricsService
     stats: StatsService
+    events: EventService
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -171,6 +173,7 @@ def _service(
             ping_broker=ping_broker,
         ),
         metrics=MetricsService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
+        events=EventService(base.database),
         stats=StatsService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
     )
 

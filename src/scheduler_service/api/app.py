@@ -16,7 +16,7 @@ from scheduler_service.api import documentation, errors
 from scheduler_service.api.http_metrics import request_histogram
 from scheduler_service.api.middleware import BodyLimit, PlainStart, RequestContext
 from scheduler_service.api.problems import Problem
-from scheduler_service.api.routers import health, jobs, metrics, runs, schedules, stats
+from scheduler_service.api.routers import events, health, jobs, metrics, runs, schedules, stats
 from scheduler_service.api.shutdown import announced
 from scheduler_service.bootstrap import Service
 from scheduler_service.config import DEVELOPMENT_API_KEY, Settings
@@ -33,9 +33,12 @@ TAGS = [
     {"name": "jobs", "description": "What is to run, and when."},
     {"name": "runs", "description": "What ran, what it wrote, and what became no run and why."},
     {"name": "schedules", "description": "What a schedule would do."},
+    {"name": "events", "description": "What happens, as it happens."},
     {"name": "stats", "description": "How it went, in figures."},
     {"name": "health", "description": "Whether the service works; no key needed."},
 ]
+
+_ROUTERS = tuple(room.router for room in (jobs, runs, schedules, events, stats, health, metrics))
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +71,7 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
     app.state.request_histogram = request_histogram()
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_kb * 1024)
     errors.install(app)
-    for router in (jobs.router, runs.router, schedules.router, stats.router, health.router, metrics.router):
+    for router in _ROUTERS:
         app.include_router(router)
     app.include_router(health.router, prefix="/api/v1", include_in_schema=False)
     documentation.install(app)

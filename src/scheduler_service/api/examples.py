@@ -223,3 +223,10 @@ STATS: Document = {
     "queue": {"queued": 2, "retrying": 1, "running": 4, "oldest_queued_seconds": 0.3},
     "workers": {"alive": 2, "slots": 8, "busy": 4},
 }
+
+EVENTS = (
+    'event: run.success\ndata: {"type": "run.success", "at": "2026-01-15T10:30:05Z", "job_id": 1, "job_name": '
+    '"Mathematical Analysis", "owner_id": "math_team", "run_id": 1, "attempt": 1, "reason": null, "duration_seconds": '
+    '5.0, "lateness_seconds": null, "missed_count": null, "correlation_id": "5f0c1c5e7f6a4c0c9d5a1c1b5b0e9a77"}\n'
+    "id: 731-17\n\n"
+)

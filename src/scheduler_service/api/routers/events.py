@@ -1,0 +1,86 @@
+"""Events over HTTP, by server-sent events (HTML Standard, section 9.2)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Depends, Header, Response
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from starlette.responses import StreamingResponse
+
+from scheduler_service.api import examples
+from scheduler_service.api.answers import refusals
+from scheduler_service.api.auth import CurrentCaller, current_caller
+from scheduler_service.api.deps import CurrentService
+from scheduler_service.api.log_stream import EVENT_STREAM, HEARTBEAT_SECONDS
+from scheduler_service.api.route import KeyedRoute
+from scheduler_service.api.schemas.events import EventOut
+from scheduler_service.errors import UnavailableError
+from scheduler_service.storage.events import Event
+
+router = APIRouter(
+    prefix="/api/v1/events", tags=["events"], route_class=KeyedRoute, dependencies=[Depends(current_caller)]
+)
+
+log = structlog.get_logger(__name__)
+
+
+@router.get(
+    "",
+    operation_id="followEvents",
+    summary="Follow what happens",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The events, without an end.",
+            "content": {EVENT_STREAM: {"schema": {"type": "string"}, "example": examples.EVENTS}},
+        },
+        **refusals(),
+    },
+)
+async def follow_events(
+    service: CurrentService,
+    caller: CurrentCaller,
+    last_event_id: Annotated[
+        str | None,
+        Header(
+            alias="Last-Event-ID",
+            description="Go on behind the event that had this id; without it, with what happens from now on.",
+            max_length=64,
+        ),
+    ] = None,
+) -> Response:
+    """Each change of a job or run, once it is committed, in an order that never changes.
+
+    A client that lost the connection goes on by `Last-Event-ID` and misses nothing that is younger than
+    SCHEDULER_EVENT_RETENTION_HOURS.
+    """
+    position = await service.events.start(last_event_id)
+    batches = service.events.follow(position, caller.owner_id, service.stopping)
+    # nginx would gather events up.
+    return StreamingResponse(_stream(batches), media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
+
+
+async def _stream(batches: AsyncIterator[Sequence[Event]]) -> AsyncIterator[bytes]:
+    # The headers go out with the first bytes; the client is to know at once that it is heard.
+    yield KEEPALIVE_COMMENT
+    sent_at = time.monotonic()
+    try:
+        async for batch in batches:
+            if batch:
+                yield b"".join(_written(event) for event in batch)
+            elif time.monotonic() - sent_at >= HEARTBEAT_SECONDS:
+                yield KEEPALIVE_COMMENT
+            else:
+                continue
+            sent_at = time.monotonic()
+    except UnavailableError as error:
+        log.warning("event_stream_cut_off", error=str(error))
+
+
+def _written(event: Event) -> bytes:
+    shown = EventOut.of(event)
+    return format_sse_event(event=shown.type, data_str=shown.model_dump_json(), id=str(event.position))

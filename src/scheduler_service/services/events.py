@@ -1,0 +1,56 @@
+"""What happens, as it is committed, for clients who follow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.storage import events
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.events import Event, Position
+
+BATCH = 500
+LOOK_SECONDS = 0.25
+
+
+class EventService:
+    """Reads the stream of events."""
+
+    def __init__(self, database: Database) -> None:
+        """Read from this database."""
+        self._database = database
+
+    async def start(self, last_event_id: str | None) -> Position:
+        """Give where to begin: behind the event that a client saw last, else with what happens from now on.
+
+        Raises `InvalidInputError` for an id that no event has.
+        """
+        if last_event_id is not None:
+            if (position := Position.parse(last_event_id)) is None:
+                message = "this is no id of an event; send the id of the last one that you got, or none"
+                raise InvalidInputError(FieldProblem("Last-Event-ID", message, last_event_id))
+            return position
+        async with self._database.read() as connection:
+            return await events.newest(connection)
+
+    async def follow(
+        self, position: Position, owner_id: str | None, stopping: asyncio.Event
+    ) -> AsyncIterator[Sequence[Event]]:
+        """Give events as they come, none now and then where nothing happens, until `stopping`."""
+        while not stopping.is_set():
+            async with self._database.read() as connection:
+                found = await events.after(connection, position, BATCH, owner_id=owner_id)
+            yield found
+            if found:
+                position = found[-1].position
+            if len(found) < BATCH:
+                await _rest(stopping)
+
+
+async def _rest(stopping: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            await stopping.wait()
+    except TimeoutError:
+        return
