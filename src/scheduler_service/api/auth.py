@@ -41,7 +41,7 @@ def authenticate(request: Request) -> None:
     expected = settings.api_key.get_secret_value()
     if not same_key(given, expected):
         raise errors.unauthorized(f"the key in the header {HEADER} is not valid")
-    if expected == DEVELOPMENT_API_KEY and not _is_local(request):
+    if expected == DEVELOPMENT_API_KEY and not _is_local(request, settings):
         raise errors.forbidden(
             "everybody knows the development key, so it opens the service to this machine alone, "
             "as localhost; set an API_KEY of your own"
@@ -65,7 +65,7 @@ async def current_caller(request: Request, _key: Annotated[str | None, Security(
 CurrentCaller = Annotated[Caller, Depends(current_caller)]
 
 
-def _is_local(connection: HTTPConnection) -> bool:
+def _is_local(connection: HTTPConnection, settings: Settings) -> bool:
     """Say whether a request comes from this machine and is meant for it.
 
     The name matters too: a page from elsewhere whose name was pointed at 127.0.0.1 (DNS rebinding) is otherwise as
@@ -73,8 +73,11 @@ def _is_local(connection: HTTPConnection) -> bool:
     """
     if _host_name(connection.headers.get("host", "")) not in LOOPBACK_HOSTS:
         return False
-    # A UNIX socket has no client address, and only this machine can reach it.
-    return connection.client is None or not connection.client.host or _is_loopback(connection.client.host)
+    if connection.client is None or not connection.client.host:
+        return True  # a UNIX socket has no client address, and only this machine can reach it
+    # A container that is published on the loopback sees its clients as the gateway of its own network.
+    is_published_here = settings.published_host in LOOPBACK_HOSTS
+    return _is_loopback(connection.client.host) or (is_published_here and _is_private(connection.client.host))
 
 
 def _host_name(host: str) -> str | None:
@@ -82,6 +85,13 @@ def _host_name(host: str) -> str | None:
         return urlsplit(f"//{host}").hostname
     except ValueError:
         return None
+
+
+def _is_private(address: str) -> bool:
+    try:
+        return ip_address(address).is_private
+    except ValueError:
+        return False
 
 
 def _is_loopback(address: str) -> bool:
