@@ -48,6 +48,7 @@ from scheduler_service.storage.clock import DatabaseClock
 from scheduler_service.storage.database import Database
 
 CLOCK_SYNC_SECONDS = 10.0
+ALIVE_SECONDS = 5.0
 # How long a worker leaves a run to the ring that is on its way to some worker, before it takes it by itself.
 PATIENCE_SECONDS = 1.0
 
@@ -152,6 +153,8 @@ async def _open_base(settings: Settings) -> AsyncIterator[_Base]:
         clock = DatabaseClock(database)
         await clock.sync()
         base = _Base(stack, settings, database, clock)
+        if (path := settings.alive_file) is not None:
+            _start_loop(stack, "alive", lambda: _show_alive(path))
         if not database.is_sqlite:
             _start_loop(stack, "clock", lambda: _sync(clock))
         yield base
@@ -319,6 +322,12 @@ async def _bury_predecessors(base: _Base) -> None:
 async def _sync(clock: DatabaseClock) -> float:
     await clock.sync()
     return CLOCK_SYNC_SECONDS
+
+
+async def _show_alive(path: Path) -> float:
+    """Show whoever watches this process that its loop turns, whether or not the database answers."""
+    await asyncio.to_thread(path.touch)
+    return ALIVE_SECONDS
 
 
 def _start_loop(stack: AsyncExitStack, name: str, step: Step, bell: Bell | None = None) -> None:

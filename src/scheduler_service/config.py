@@ -135,6 +135,7 @@ class Settings(BaseSettings):
     max_output_kb: Annotated[int | None, Field(validation_alias=_scheduler("max_output_kb"), ge=1)] = None
     allow_network: Annotated[bool, Field(validation_alias=_scheduler("allow_network"))] = True
     drain_seconds: Annotated[float, Field(validation_alias=_scheduler("drain_seconds"), ge=0, le=86400)] = 10.0
+    alive_file: Annotated[Path | None, Field(validation_alias=_scheduler("alive_file"))] = None
     tick_seconds: Annotated[float, Field(validation_alias=_scheduler("tick_seconds"), ge=0.01, le=60)] = 0.2
     heartbeat_seconds: Annotated[float, Field(validation_alias=_scheduler("heartbeat_seconds"), ge=0.1, le=60)] = 1.0
     worker_dead_seconds: Annotated[float, Field(validation_alias=_scheduler("worker_dead_seconds"), ge=0.5)] = 10.0

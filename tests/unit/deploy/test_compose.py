@@ -1,0 +1,174 @@
+"""compose.yaml and its overlay: valid, in step with the settings, and safe as they stand."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import yaml
+
+from scheduler_service.config import DEVELOPMENT_API_KEY, LOOPBACK_HOSTS, Settings, load_settings
+from scheduler_service.errors import ConfigurationError
+
+ROOT = Path(__file__).parents[3]
+ROLES = ("api", "beat", "worker", "flower", "migrate")
+DOCUMENTED = (
+    "uvicorn src.app.main:app",
+    "celery -A src.app.celery_app worker",
+    "celery -A src.app.celery_app beat",
+    "celery -A src.app.celery_app flower",
+    "alembic upgrade head",
+)
+_VARIABLE = re.compile(r"\$\{(\w+)(:[-?])([^{}]*)\}")
+
+
+class UnsetError(Exception):
+    """A variable that has to be set is not."""
+
+
+def substituted(text: str, variables: dict[str, str]) -> str:
+    """Put variables in, as the Compose specification says (12-interpolation.md), from the innermost on."""
+
+    def value(found: re.Match[str]) -> str:
+        name, operator, operand = found.groups()
+        if not variables.get(name) and operator == ":?":
+            raise UnsetError(name)
+        return variables.get(name) or operand
+
+    while _VARIABLE.search(text):
+        text = _VARIABLE.sub(value, text)
+    return text.replace("$$", "$")
+
+
+def read(name: str, **variables: str) -> dict[str, Any]:
+    """Read a file of Compose with these variables set."""
+
+    def put_in(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: put_in(value) for key, value in node.items()}
+        if isinstance(node, list):
+            return [put_in(item) for item in node]
+        return substituted(node, variables) if isinstance(node, str) else node
+
+    model: dict[str, Any] = put_in(yaml.safe_load((ROOT / name).read_text(encoding="utf-8")))
+    return model
+
+
+def environments(model: dict[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
+    return ((role, model["services"][role]["environment"]) for role in ROLES)
+
+
+def documented(command: list[str]) -> bool:
+    """Say whether a command is one of the documented ones, with options more."""
+    words = [word for word in command if word != "--quiet"]
+    return any(words[: len(shlex.split(line))] == shlex.split(line) for line in DOCUMENTED)
+
+
+def known_variables() -> set[str]:
+    known = set()
+    for name, field in Settings.model_fields.items():
+        alias = field.validation_alias
+        known |= {name.upper()} if alias is None else {str(choice) for choice in getattr(alias, "choices", [alias])}
+    return known
+
+
+@pytest.fixture
+def settings_of(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Read settings from an environment and nothing else."""
+
+    def read_settings(environment: dict[str, str]) -> Settings:
+        for name in list(os.environ):
+            monkeypatch.delenv(name)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return load_settings(_env_file=None)
+
+    return read_settings
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.production.yaml"])
+def test_it_is_valid_by_the_schema_of_the_specification(name: str) -> None:
+    schema = json.loads(Path(__file__).with_name("compose-spec.json").read_text(encoding="utf-8"))
+    secrets = {"API_KEY": "own", "POSTGRES_PASSWORD": "p", "REDIS_PASSWORD": "r", "FLOWER_BASIC_AUTH": "u:p"}
+
+    jsonschema_rs.validator_for(schema).validate(read(name, **secrets))
+
+
+def test_every_service_runs_a_documented_command_in_the_same_image() -> None:
+    services = read("compose.yaml")["services"]
+
+    assert {"postgres", "redis", *ROLES} == set(services)
+    assert all(documented(services[role]["command"]) for role in ROLES)
+    assert {services[role]["image"] for role in ROLES} == {"scheduler-service"}
+
+
+def test_every_variable_is_a_setting(settings_of: Any) -> None:
+    for role, environment in environments(read("compose.yaml")):
+        named = {name for name in environment if not name.startswith("FLOWER_")}
+        assert named <= known_variables(), role
+        assert settings_of(environment).is_distributed
+
+
+def test_with_nothing_set_it_is_published_on_the_loopback_alone_with_the_development_key() -> None:
+    model = read("compose.yaml")
+
+    ports = [port for service in model["services"].values() for port in service.get("ports", [])]
+    assert sorted(ports) == ["127.0.0.1:5555:5555", "127.0.0.1:8000:8000"]
+    assert {environment["API_KEY"] for _, environment in environments(model)} == {DEVELOPMENT_API_KEY}
+    assert model["services"]["flower"]["environment"]["FLOWER_BASIC_AUTH"] == f"scheduler:{DEVELOPMENT_API_KEY}"
+
+
+def test_what_publishes_the_ports_also_guards_the_development_key(settings_of: Any) -> None:
+    model = read("compose.yaml", SCHEDULER_PUBLISHED_HOST="0.0.0.0")  # noqa: S104 (to be refused)
+    environment = model["services"]["api"]["environment"]
+
+    assert model["services"]["api"]["ports"] == ["0.0.0.0:8000:8000"]
+    assert "0.0.0.0" not in LOOPBACK_HOSTS  # noqa: S104
+    with pytest.raises(ConfigurationError, match="SCHEDULER_PUBLISHED_HOST"):
+        settings_of(environment)
+
+
+@pytest.mark.parametrize("missing", ["API_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH"])
+def test_production_demands_keys_of_its_own(missing: str) -> None:
+    secrets = {"API_KEY": "own", "POSTGRES_PASSWORD": "p", "REDIS_PASSWORD": "r", "FLOWER_BASIC_AUTH": "u:p"}
+    read("compose.production.yaml", **secrets)
+
+    with pytest.raises(UnsetError, match=missing):
+        read("compose.production.yaml", **(secrets | {missing: ""}))
+
+
+def test_a_worker_is_given_longer_than_its_drain() -> None:
+    worker = read("compose.yaml")["services"]["worker"]
+
+    assert (
+        float(worker["stop_grace_period"].rstrip("s")) >= float(worker["environment"]["SCHEDULER_DRAIN_SECONDS"]) + 10
+    )
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_our_own_services_are_confined(role: str) -> None:
+    service = read("compose.yaml")["services"][role]
+
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "container_name" not in service  # so that it can be scaled
+
+
+def test_the_image_needs_no_root_and_no_file_that_is_not_sent() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    sent = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+
+    copied = [
+        word for line in re.findall(r"^COPY (?!--from)(.*)", dockerfile, re.MULTILINE) for word in line.split()[:-1]
+    ]
+    assert "USER scheduler" in dockerfile
+    assert all(f"!{name}" in sent and (ROOT / name).exists() for name in copied)
+    assert "!.env" not in sent

@@ -1,0 +1,90 @@
+"""The manifests: complete, in step with the settings, and with the guards that a cluster can give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.unit.deploy.test_compose import ROLES, ROOT, documented, known_variables
+
+FOLDER = ROOT / "deploy/kubernetes"
+
+
+def objects() -> list[dict[str, Any]]:
+    listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
+    return [found for name in listed for found in yaml.safe_load_all((FOLDER / name).read_text(encoding="utf-8"))]
+
+
+def of_kind(kind: str) -> dict[str, dict[str, Any]]:
+    return {found["metadata"]["name"]: found for found in objects() if found["kind"] == kind}
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    return {name: found["spec"]["template"] for name, found in (of_kind("Deployment") | of_kind("Job")).items()}
+
+
+def container_of(role: str) -> dict[str, Any]:
+    (container,) = pods()[role]["spec"]["containers"]
+    return dict(container)
+
+
+def test_every_file_is_listed_and_every_role_is_there() -> None:
+    listed = set(yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))["resources"])
+
+    assert listed == {path.name for path in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(pods()) == set(ROLES)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_pod_runs_a_documented_command_with_no_right_that_it_does_not_need(role: str) -> None:
+    pod, container = pods()[role]["spec"], container_of(role)
+
+    assert documented(container["command"])
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["seccompProfile"]) == (
+        True,
+        {"type": "RuntimeDefault"},
+    )
+    assert not pod["automountServiceAccountToken"]
+    mounted = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod["volumes"]}
+
+
+def test_every_variable_is_a_setting() -> None:
+    assert set(of_kind("ConfigMap")["scheduler"]["data"]) <= known_variables()
+
+
+@pytest.mark.parametrize("role", ["api", "beat", "worker"])
+def test_what_must_not_stop_has_two_pods_a_budget_and_a_probe(role: str) -> None:
+    assert of_kind("Deployment")[role]["spec"]["replicas"] >= 2
+    assert of_kind("PodDisruptionBudget")[role]["spec"]["maxUnavailable"] == 1
+    assert "livenessProbe" in container_of(role)
+
+
+def test_every_selector_finds_its_pods() -> None:
+    labels = [pod["metadata"]["labels"] for pod in pods().values()]
+    selectors = [found["spec"]["selector"] for found in of_kind("Service").values()]
+    selectors += [found["spec"]["selector"]["matchLabels"] for found in of_kind("PodDisruptionBudget").values()]
+
+    assert all(any(selector.items() <= label.items() for label in labels) for selector in selectors)
+
+
+def test_a_worker_is_given_longer_than_its_drain() -> None:
+    drain_seconds = float(of_kind("ConfigMap")["scheduler"]["data"]["SCHEDULER_DRAIN_SECONDS"])
+
+    assert pods()["worker"]["spec"]["terminationGracePeriodSeconds"] >= drain_seconds + 10
+
+
+def test_workers_are_scaled_by_a_metric_that_there_is() -> None:
+    (metric,) = of_kind("HorizontalPodAutoscaler")["worker"]["spec"]["metrics"]
+    name = metric["external"]["metric"]["name"]
+    sources = (ROOT / "src/scheduler_service").rglob("*.py")
+
+    assert any(name in path.read_text(encoding="utf-8") or "queue_length" in path.name for path in sources), name
+    assert Path(ROOT / "deploy").is_dir()
