@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import os
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +25,7 @@ from scheduler_service.domain.maxima import Maxima
 from scheduler_service.domain.routing import Routing
 from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.engine.execute import Executor
-from scheduler_service.engine.loop import Bell, Step, turn
+from scheduler_service.engine.loop import Bell, start_loop
 from scheduler_service.engine.node import Node
 from scheduler_service.engine.observe import Counter
 from scheduler_service.engine.rescue import Rescuer
@@ -133,7 +131,7 @@ async def _open_everything(settings: Settings) -> AsyncIterator[Service]:
             # What came due while the service was down is fired before it says that it is ready.
             await dispatcher.tick()
             await dispatcher.note_tick()
-            _start_loop(base.stack, "dispatch", dispatcher.tick, dispatcher_bell)
+            start_loop(base.stack, "dispatch", dispatcher.tick, dispatcher_bell)
             yield _service(base, broker, dispatcher_bell.ring)
 
 
@@ -154,9 +152,9 @@ async def _open_base(settings: Settings) -> AsyncIterator[_Base]:
         await clock.sync()
         base = _Base(stack, settings, database, clock)
         if (path := settings.alive_file) is not None:
-            _start_loop(stack, "alive", lambda: _show_alive(path))
+            start_loop(stack, "alive", lambda: _show_alive(path))
         if not database.is_sqlite:
-            _start_loop(stack, "clock", lambda: _sync(clock))
+            start_loop(stack, "clock", lambda: _sync(clock))
         yield base
 
 
@@ -216,11 +214,11 @@ async def _start_worker(base: _Base, bell: Bell, *, patience_seconds: float = 0.
     )
     await node.register()
     stack.push_async_callback(node.retire)
-    _start_loop(stack, "heartbeat", node.beat)
+    start_loop(stack, "heartbeat", node.beat)
     executor = Executor(base.database, base.clock, node, box, routing, bell.ring, _bounds(settings))
     worker = Worker(base.database, base.clock, node, executor, bell, routing=routing, patience_seconds=patience_seconds)
     stack.push_async_callback(worker.drain, settings.drain_seconds)
-    _start_loop(stack, "worker", worker.fill, bell)
+    start_loop(stack, "worker", worker.fill, bell)
     return worker
 
 
@@ -230,11 +228,11 @@ def _start_dispatcher(base: _Base, broker: Broker) -> Dispatcher:
     pruner = Pruner(
         database, clock, retention_days=settings.retention_days, event_retention_hours=settings.event_retention_hours
     )
-    _start_loop(base.stack, "rescue", rescuer.look)
-    _start_loop(base.stack, "retention", pruner.prune)
-    _start_loop(base.stack, "counting", Counter(database).fold)
+    start_loop(base.stack, "rescue", rescuer.look)
+    start_loop(base.stack, "retention", pruner.prune)
+    start_loop(base.stack, "counting", Counter(database).fold)
     dispatcher = Dispatcher(database, broker, clock, tick_seconds=settings.tick_seconds)
-    _start_loop(base.stack, "ticks", dispatcher.note_tick)
+    start_loop(base.stack, "ticks", dispatcher.note_tick)
     return dispatcher
 
 
@@ -328,23 +326,3 @@ async def _show_alive(path: Path) -> float:
     """Show whoever watches this process that its loop turns, whether or not the database answers."""
     await asyncio.to_thread(path.touch)
     return ALIVE_SECONDS
-
-
-def _start_loop(stack: AsyncExitStack, name: str, step: Step, bell: Bell | None = None) -> None:
-    task = asyncio.create_task(turn(name, step, bell or Bell()), name=name)
-    task.add_done_callback(_end_process_if_failed)
-    stack.push_async_callback(_stop_loop, task)
-
-
-async def _stop_loop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
-
-
-def _end_process_if_failed(task: asyncio.Task[None]) -> None:
-    """End the process when a loop meets what it was not made for: a service without it would only look alive."""
-    if task.cancelled() or (error := task.exception()) is None:
-        return
-    log.critical("loop_failed", loop=task.get_name(), exc_info=error)
-    # To the process, not to this thread: where Celery has the main thread, it is to wake up.
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -48,3 +48,7 @@ class PreconditionFailedError(SchedulerError):
 
 class UnavailableError(SchedulerError):
     """Something that the service needs (the database, say) does not answer just now; trying again is right."""
+
+
+class LoopFailedError(SchedulerError):
+    """A loop of the service met what it was not made for; the process ends, and is to be started anew."""

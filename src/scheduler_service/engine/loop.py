@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import TypeVar
 
 import structlog
 
-from scheduler_service.errors import UnavailableError
+from scheduler_service.errors import LoopFailedError, UnavailableError
 
 Result = TypeVar("Result")
 Step = Callable[[], Awaitable[float]]
@@ -38,6 +41,17 @@ class Bell:
         self._event.clear()
 
 
+def start_loop(stack: AsyncExitStack, name: str, step: Step, bell: Bell | None = None) -> None:
+    """Turn a step until the stack is left.
+
+    A loop that meets what it was not made for ends the process in good order, for its supervisor to start anew: a
+    service without it would only look alive. Leaving the stack then raises `LoopFailedError`.
+    """
+    task = asyncio.create_task(turn(name, step, bell or Bell()), name=name)
+    task.add_done_callback(_end_process_if_failed)
+    stack.push_async_callback(_stop_loop, task)
+
+
 async def turn(name: str, step: Step, bell: Bell) -> None:
     """Repeat a step until the task is cancelled; a database that does not answer is waited for."""
     while True:
@@ -57,3 +71,18 @@ async def insist(write: Callable[[], Awaitable[Result]], **about: object) -> Res
         except UnavailableError as error:
             log.warning("write_waits_for_database", error=str(error), **about)
         await asyncio.sleep(UNAVAILABLE_REST_SECONDS)
+
+
+async def _stop_loop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise LoopFailedError(f"the loop {task.get_name()!r} failed; the log says why") from error
+
+
+def _end_process_if_failed(task: asyncio.Task[None]) -> None:
+    if task.cancelled() or (error := task.exception()) is None:
+        return
+    log.critical("loop_failed", loop=task.get_name(), exc_info=error)
+    # To the process, not to this thread: where Celery has the main thread, it is to wake up.
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,101 @@
+"""How loops turn, wait and fail."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+from tests.engine.conftest import eventually
+
+from scheduler_service.engine.loop import Bell, insist, start_loop
+from scheduler_service.errors import LoopFailedError, UnavailableError
+
+
+@pytest.fixture
+def terminations() -> Iterator[list[int]]:
+    """The signals that would have ended this process."""
+    seen: list[int] = []
+    previous = signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
+    yield seen
+    signal.signal(signal.SIGTERM, previous)
+
+
+async def test_a_bell_cuts_the_rest_short() -> None:
+    turns: list[int] = []
+    bell = Bell()
+
+    async def step() -> float:
+        turns.append(1)
+        return 3600.0
+
+    async def turned_twice() -> bool:
+        bell.ring()
+        return len(turns) >= 2
+
+    async with AsyncExitStack() as stack:
+        start_loop(stack, "test", step, bell)
+        await eventually(turned_twice)
+
+
+async def test_a_ring_while_nobody_waits_is_kept() -> None:
+    bell = Bell()
+    bell.ring()
+    async with asyncio.timeout(10):
+        await bell.wait(3600)
+
+
+async def test_a_loop_waits_for_a_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scheduler_service.engine.loop.UNAVAILABLE_REST_SECONDS", 0.0)
+    answers = iter([UnavailableError("down"), UnavailableError("down"), None])
+    recovered = asyncio.Event()
+
+    async def step() -> float:
+        answer = next(answers)
+        if answer is not None:
+            raise answer
+        recovered.set()
+        return 3600.0
+
+    async with AsyncExitStack() as stack, asyncio.timeout(10):
+        start_loop(stack, "test", step)
+        await recovered.wait()
+
+
+async def test_a_loop_that_fails_ends_the_process_and_says_so_at_the_end(terminations: list[int]) -> None:
+    async def step() -> float:
+        raise RuntimeError("not foreseen")
+
+    async def terminated() -> bool:
+        return terminations == [signal.SIGTERM]
+
+    async def run() -> None:
+        async with AsyncExitStack() as stack:
+            start_loop(stack, "test", step)
+            await eventually(terminated)
+
+    with pytest.raises(LoopFailedError, match="'test' failed"):
+        await run()
+
+
+async def test_a_loop_that_is_stopped_does_not_end_the_process(terminations: list[int]) -> None:
+    async def step() -> float:
+        return 3600.0
+
+    async with AsyncExitStack() as stack:
+        start_loop(stack, "test", step)
+    assert terminations == []
+
+
+async def test_a_write_that_must_not_be_given_up_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scheduler_service.engine.loop.UNAVAILABLE_REST_SECONDS", 0.0)
+    answers = iter([UnavailableError("down"), None])
+
+    async def write() -> str:
+        if (error := next(answers)) is not None:
+            raise error
+        return "written"
+
+    assert await insist(write) == "written"
