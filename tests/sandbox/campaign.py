@@ -25,7 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from scheduler_service.sandbox import syscall_table
 from scheduler_service.sandbox.layers import Layer

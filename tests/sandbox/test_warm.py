@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,7 +38,7 @@ MB = 1 << 20
 
 
 @pytest.fixture
-def root() -> AsyncIterator[Path]:
+def root() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="warm-", dir="/tmp") as base:
         Path(base).chmod(0o711)
         yield Path(base, "runs")
@@ -144,7 +144,7 @@ async def test_nothing_runs_when_a_layer_fails(root: Path, monkeypatch: pytest.M
 
 
 def _order(spec: Spec, directory: str) -> object:
-    from scheduler_service.sandbox.warm import Order
+    from scheduler_service.sandbox.protocol import Order
 
     return Order("python", spec.command.code, (), {}, directory, 5, 100, 5, 5, 5, network=False)  # type: ignore[union-attr]
 

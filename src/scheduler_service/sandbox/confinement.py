@@ -17,6 +17,7 @@ from scheduler_service.sandbox.syscalls import (
     CLONE_NEWNET,
     Prctl,
     close_descriptors_but,
+    drop_bounding_set,
     drop_capabilities,
     enter_namespace,
     prctl,
@@ -86,12 +87,17 @@ class Cell:
             (Layer.REAPER, lambda: prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)),
             (Layer.LANDLOCK, lambda: self._enforce_rules(order, directory)),
             (Layer.DESCRIPTORS, lambda: close_descriptors_but(kept)),
-            (Layer.CAPABILITIES, drop_capabilities),
+            (Layer.CAPABILITIES, self._drop_capabilities),
             (Layer.SECCOMP, lambda: seccomp.enforce(self._given.filter_for(network=order.network))),
         )
         for layer, step in steps:
             if layer in self._layers:
                 step()
+
+    def _drop_capabilities(self) -> None:
+        if Layer.USER_NAMESPACE in self._layers:  # which gave a full bounding set; otherwise the zygote's is inherited
+            drop_bounding_set()
+        drop_capabilities()
 
     def _leave_network(self, order: Order) -> None:
         if not order.network and self._given.empty_network is not None:

@@ -63,7 +63,7 @@ def _take_stdio(output: int, stdin: int | None = None) -> None:
 
 def _start(order: Order, environment: dict[str, str], channel: socket.socket, note: mmap.mmap) -> int:
     if order.kind == "python":
-        Path(FILE).write_text(order.text, encoding="utf-8")
+        _write_file(FILE, order.text)
         channel.close()
         code, starved = run_python(order.text, environment)
         note[0] = STARVED if starved else 0
@@ -77,10 +77,18 @@ def _start(order: Order, environment: dict[str, str], channel: socket.socket, no
     return os.execve(program, argv, environment)  # noqa: S606 (no shell is wanted)
 
 
+def _write_file(name: str, text: str) -> None:
+    file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    data = memoryview(text.encode())
+    while data:
+        data = data[os.write(file, data) :]
+    os.close(file)
+
+
 def _argv_of(order: Order) -> list[str]:
     if order.kind == "program":
         return list(order.argv)
-    Path(SCRIPT_FILE).write_text(order.text, encoding="utf-8")
+    _write_file(SCRIPT_FILE, order.text)
     return [*interpreter_of(order.text), str(Path.cwd() / SCRIPT_FILE)]
 
 

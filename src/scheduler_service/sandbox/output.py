@@ -8,7 +8,6 @@ import os
 from contextlib import suppress
 
 from scheduler_service.sandbox.spec import OUTPUT_FLOOD_FACTOR, OnOutput
-from scheduler_service.sandbox.waiting import first_of, until_readable
 
 PIPE_BYTES = 1 << 20
 
@@ -23,7 +22,8 @@ class OutputPipe:
         self._cap = output_kb * 1024
         self._on_output = on_output
         self._seen = 0
-        self._ended = asyncio.Event()
+        self._ended = False
+        self._wake = asyncio.Event()
         self.flooded = asyncio.Event()
         self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._read_end, False)
@@ -43,15 +43,15 @@ class OutputPipe:
 
     async def pump(self) -> None:
         """Hand output on until `end` is called."""
-        while not self._ended.is_set():
-            await first_of(until_readable(self._read_end), self._ended.wait())
-            if not await self._drain():
-                await self._ended.wait()
-        await self._drain()
+        writers = True
+        while not self._ended:
+            await self._until_something(writers=writers)
+            writers = await self._drain()
 
     def end(self) -> None:
         """Have `pump` hand on what the pipe holds now, one pipeful at most, and return."""
-        self._ended.set()
+        self._ended = True
+        self._wake.set()
 
     def close(self) -> None:
         """Release both ends."""
@@ -69,6 +69,17 @@ class OutputPipe:
                 left -= len(chunk)
                 await self._take(chunk)
         return True
+
+    async def _until_something(self, *, writers: bool) -> None:
+        """Wait until there is output (which a pipe without writers will not have) or `end` is called."""
+        loop = asyncio.get_running_loop()
+        if writers:
+            loop.add_reader(self._read_end, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            loop.remove_reader(self._read_end)
+        self._wake.clear()
 
     async def _take(self, chunk: bytes) -> None:
         kept = chunk[: max(0, self._cap - self._seen)]

@@ -40,6 +40,7 @@ SETTINGS = (
     "terminfo",
     "timezone",
 )
+USUAL_DISK_MB = 256
 DEVICES = ("null", "zero", "full", "random", "urandom")
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _ATTR_RDONLY, _ATTR_NOSUID = 0x1, 0x2
@@ -82,14 +83,14 @@ def enter_new_root(mountpoint: str, uids: Sequence[int]) -> None:
 def mount_private(uid: int) -> None:
     """Give the run its own place to write: gone, whatever it holds, when the last process of the run is."""
     for place in (HOME, SHARED_MEMORY):
-        mount("tmpfs", place, "tmpfs", Mount.NOSUID | Mount.NODEV, f"size=4k,mode=0700,uid={uid},gid={uid}")
+        options = f"{_room(USUAL_DISK_MB)},mode=0700,uid={uid},gid={uid}"
+        mount("tmpfs", place, "tmpfs", Mount.NOSUID | Mount.NODEV, options)
 
 
 def resize_private(disk_mb: int) -> None:
     """Let the run write `disk_mb` of files, and as much again of shared memory."""
-    for place in (HOME, SHARED_MEMORY):
-        options = f"size={disk_mb}m,nr_inodes={_inodes(disk_mb)}"
-        mount("tmpfs", place, None, Mount.REMOUNT | Mount.NOSUID | Mount.NODEV, options)
+    for place in (HOME, SHARED_MEMORY) if disk_mb != USUAL_DISK_MB else ():
+        mount("tmpfs", place, None, Mount.REMOUNT | Mount.NOSUID | Mount.NODEV, _room(disk_mb))
 
 
 def mount_proc() -> None:
@@ -97,8 +98,9 @@ def mount_proc() -> None:
     mount("proc", "/proc", "proc", Mount.NOSUID | Mount.NODEV)
 
 
-def _inodes(disk_mb: int) -> int:
-    return 1024 + 256 * disk_mb  # an empty file costs the kernel about 1 kB of memory that `size` does not count
+def _room(disk_mb: int) -> str:
+    inodes = 1024 + 256 * disk_mb  # an empty file costs the kernel about 1 kB of memory that `size` does not count
+    return f"size={disk_mb}m,nr_inodes={inodes}"
 
 
 def _show(new: Path, paths: Iterable[str]) -> None:

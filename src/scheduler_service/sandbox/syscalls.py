@@ -108,8 +108,7 @@ def close_descriptors_but(kept: int) -> None:
 
 
 def drop_capabilities() -> None:
-    """Give up every capability, also what a later execve(2) could have regained."""
-    drop_bounding_set()
+    """Give up every capability that this process has."""
     version_3 = ctypes.create_string_buffer((0x2008_0522).to_bytes(4, "little") + bytes(4), 8)
     invoke("capset", version_3, ctypes.create_string_buffer(24))
 

@@ -80,6 +80,11 @@ class WarmSandbox:
         prctl(Prctl.SET_DUMPABLE, 0)  # no process of the same user may look into ours, which knows the secrets
         await asyncio.gather(*(zygote.start() for zygote in self._zygotes()))
 
+    @property
+    def zygote_pids(self) -> dict[str, int | None]:
+        """The process of each environment's zygote, to measure it; None while it is not running."""
+        return {name: zygote.pid for name, zygote in self._environments.items()}
+
     async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
         """Run one command to its end; see `Sandbox.run`."""
         with self._running.counted():

@@ -135,9 +135,7 @@ class ZygoteProcess:
     async def take_warden(self) -> Warden:
         """Give a warden that waits for an order."""
         zygote = await self._living()
-        warden = self._ready.popleft() if self._ready else self._appoint(zygote)
-        self._refill(zygote)
-        return warden
+        return self._ready.popleft() if self._ready else self._appoint(zygote)
 
     async def dismiss(self, warden: Warden) -> None:
         """Be done with a warden; its user id is free again."""
@@ -147,9 +145,15 @@ class ZygoteProcess:
 
     def bid_farewell(self, warden: Warden) -> None:
         """Be done with a warden that has reported, without waiting until it is gone."""
-        farewell = asyncio.create_task(self.dismiss(warden))
+        farewell = asyncio.create_task(self._replace(warden))
         self._farewells.add(farewell)
         farewell.add_done_callback(self._farewells.discard)
+
+    async def _replace(self, warden: Warden) -> None:
+        """Appoint the next warden when this one is gone, not before: a run needs the processor more."""
+        await self.dismiss(warden)
+        if self._zygote is not None and self._zygote.is_alive():
+            self._refill(self._zygote)
 
     async def sweep(self) -> None:
         """Wait until what a dead warden left behind is dead too."""
