@@ -19,7 +19,8 @@ def load() -> Celery:
     try:
         return create(load_settings())
     except ConfigurationError as error:
-        sys.exit(f"Error: {error}")
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
 
 
 def create(settings: Settings) -> Celery:

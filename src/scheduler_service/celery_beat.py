@@ -37,8 +37,8 @@ class Scheduler(beat.Scheduler):  # type: ignore[misc]
             self._dispatcher: Dispatcher = self._stack.enter_context(self._portal.wrap_async_context_manager(opened))
         except SchedulerError as error:
             self._stack.close()
-            sys.stderr.write(f"Error: {error}\n")
-            raise SystemExit(1) from None
+            sys.stderr.write(f"{error}\n")
+            raise SystemExit(2) from None
         log.info("dispatcher_started")
 
     def tick(self, *_: Any, **__: Any) -> float:

@@ -64,8 +64,8 @@ def step_of(engine: Engine) -> type[bootsteps.StartStopStep]:
             try:
                 engine.start()
             except SchedulerError as error:
-                sys.stderr.write(f"Error: {error}\n")
-                raise SystemExit(1) from None
+                sys.stderr.write(f"{error}\n")
+                raise SystemExit(2) from None
 
         def register_with_event_loop(self, _controller: Any, hub: Any) -> None:
             hub.add_reader(engine.taken, os.eventfd_read, engine.taken)

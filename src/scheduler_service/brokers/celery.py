@@ -39,15 +39,16 @@ class CeleryBroker:
         self._celery = celery
         self._routing = routing
         self._publisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rings")
-        self._pending = 0
+        # Rings that are not yet published, nor dropped.
+        self.pending = 0
 
     async def send(self, rings: Sequence[Ring]) -> None:
         """Hand rings over for publication, at once; see `Broker.send`."""
-        room = MAX_PENDING - self._pending
+        room = MAX_PENDING - self.pending
         if len(rings) > room:
             log.warning("rings_dropped", reason="too many wait", dropped=len(rings) - room)
         if rings := rings[:room]:
-            self._pending += len(rings)
+            self.pending += len(rings)
             published = asyncio.get_running_loop().run_in_executor(self._publisher, self._publish, rings)
             published.add_done_callback(lambda _: self._forget(len(rings)))
 
@@ -58,7 +59,7 @@ class CeleryBroker:
         self._publisher.shutdown(wait=False, cancel_futures=True)
 
     def _forget(self, count: int) -> None:
-        self._pending -= count
+        self.pending -= count
 
     def _publish(self, rings: Sequence[Ring]) -> None:
         """Publish in the order of urgency; the first failure drops the batch: the next one tries anew."""

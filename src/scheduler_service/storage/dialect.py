@@ -23,7 +23,7 @@ def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:
 def json_array_has(connection: AsyncConnection, array: ColumnElement[Any], item: str) -> ColumnElement[bool]:
     """Say whether a JSON array of strings holds `item`."""
     if connection.dialect.name == "postgresql":
-        return array.op("?")(item)
+        return array.bool_op("?")(item)
     each = func.json_each(array).table_valued("value")
     return select(true()).select_from(each).where(each.c.value == item).exists()
 

@@ -1,0 +1,143 @@
+"""The doorbell on Redis: what it carries, in which order, and what it does when Redis is away."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler_service.brokers import celery
+from scheduler_service.brokers.celery import CeleryBroker
+from scheduler_service.cli.trial_servers import ask_valkey
+from scheduler_service.config import Settings, load_settings
+from scheduler_service.domain.ring import Ring
+from scheduler_service.domain.routing import Routing
+
+HIGH, NORMAL, LOW = (Ring(number, 0, priority, f"id-{number}") for number, priority in enumerate((9, 5, 0), start=1))
+
+
+def settings_for(redis_url: str, tmp_path: Path, **changes: Any) -> Settings:
+    return load_settings(
+        database_url="postgresql+asyncpg://nowhere/none", redis_url=redis_url, data_dir=tmp_path, **changes
+    )
+
+
+@pytest.fixture
+async def broker(redis_url: str, tmp_path: Path) -> AsyncIterator[CeleryBroker]:
+    broker = CeleryBroker(celery.create(settings_for(redis_url, tmp_path)), Routing(reserved=("gpu", "night")))
+    yield broker
+    await broker.close()
+
+
+async def messages(redis_url: str, queue: str, number: int) -> list[dict[str, Any]]:
+    """Wait for messages in a queue, and give them in the order in which they will be taken."""
+    async with asyncio.timeout(30):
+        while ask_valkey(redis_url, f"LLEN {queue}") != [f":{number}"]:
+            await asyncio.sleep(0.01)
+    lines = ask_valkey(redis_url, f"LRANGE {queue} 0 -1")
+    return [json.loads(line) for line in reversed(lines) if line.startswith("{")]
+
+
+async def test_a_ring_becomes_a_message_of_ids_alone(broker: CeleryBroker, redis_url: str) -> None:
+    await broker.send([Ring(17, 2, 5, "the-id")])
+
+    (message,) = await messages(redis_url, "runs.normal", 1)
+    headers, body = message["headers"], json.loads(base64.b64decode(message["body"]))
+    assert (headers["task"], headers["id"]) == ("scheduler.execute_run", "run-17-3")
+    assert headers[celery.CORRELATION_HEADER] == "the-id"
+    assert body[:2] == [[17, 2], {}]
+    assert (headers["eta"], headers["expires"], headers["retries"]) == (None, None, 0)
+
+
+async def test_rings_go_to_the_queue_of_their_urgency(broker: CeleryBroker, redis_url: str) -> None:
+    await broker.send([LOW, NORMAL, HIGH])
+
+    for ring, queue in ((HIGH, "runs.high"), (NORMAL, "runs.normal"), (LOW, "runs.low")):
+        (message,) = await messages(redis_url, queue, 1)
+        assert message["headers"]["id"] == f"run-{ring.run_id}-1"
+
+
+@pytest.mark.parametrize(
+    ("tags", "queue"),
+    [
+        (("gpu",), "runs.gpu.normal"),
+        (("other", "night"), "runs.night.normal"),
+        (("night", "gpu"), "runs.gpu.normal"),
+        (("other",), "runs.normal"),
+    ],
+)
+async def test_a_reserved_tag_has_queues_of_its_own(
+    broker: CeleryBroker, redis_url: str, tags: tuple[str, ...], queue: str
+) -> None:
+    await broker.send([Ring(1, 0, 5, "id", tags)])
+
+    assert len(await messages(redis_url, queue, 1)) == 1
+
+
+async def test_a_message_comes_through_although_redis_was_flushed(broker: CeleryBroker, redis_url: str) -> None:
+    await broker.send([NORMAL])
+    await messages(redis_url, "runs.normal", 1)
+
+    ask_valkey(redis_url, "FLUSHDB")
+    await broker.send([NORMAL])
+
+    assert len(await messages(redis_url, "runs.normal", 1)) == 1
+
+
+@pytest.mark.parametrize("is_silent", [True, False])
+async def test_a_redis_that_is_away_is_neither_raised_nor_waited_for(tmp_path: Path, *, is_silent: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        url = f"redis://127.0.0.1:{nobody.getsockname()[1]}/0"
+        if not is_silent:
+            nobody.close()
+        broker = CeleryBroker(celery.create(settings_for(url, tmp_path)), Routing())
+        before = time.monotonic()
+
+        for _ in range(100):
+            await broker.send([HIGH, NORMAL, LOW] * 10)
+        sent_seconds = time.monotonic() - before
+        await broker.close()
+
+    assert sent_seconds < 1
+    assert time.monotonic() - before < celery.CLOSE_SECONDS + 5
+
+
+async def test_no_more_than_so_many_rings_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(celery, "MAX_PENDING", 2)
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        url = f"redis://127.0.0.1:{nobody.getsockname()[1]}/0"
+        broker = CeleryBroker(celery.create(settings_for(url, tmp_path)), Routing())
+
+        await broker.send([HIGH, NORMAL, LOW])
+        await broker.send([HIGH])
+
+        assert broker.pending == 2
+        await broker.close()
+
+
+def test_a_worker_takes_from_its_own_queues_the_most_urgent_first(tmp_path: Path) -> None:
+    anything = celery.queues(settings_for("redis://nowhere", tmp_path, reserved_tags="gpu"))
+    tagged = celery.queues(settings_for("redis://nowhere", tmp_path, worker_tags="gpu, night"))
+
+    assert [queue.name for queue in anything] == ["runs.high", "runs.normal", "runs.low"]
+    assert [queue.name for queue in tagged] == [
+        "runs.gpu.high", "runs.night.high", "runs.gpu.normal", "runs.night.normal", "runs.gpu.low", "runs.night.low"
+    ]  # fmt: skip
+
+
+def test_what_runs_twice_on_redis_is_switched_off(tmp_path: Path) -> None:
+    conf = celery.create(settings_for("redis://nowhere", tmp_path, slots=3)).conf
+
+    assert not conf.task_acks_late
+    assert conf.task_ignore_result
+    assert conf.result_backend is None
+    assert conf.accept_content == ["json"]
+    assert (conf.worker_prefetch_multiplier, conf.worker_concurrency, conf.worker_pool) == (1, 3, "threads")
+    assert conf.broker_connection_max_retries is None

@@ -1,0 +1,66 @@
+"""The documented commands, as typed, in a folder that holds what the image holds, with the package not installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from tests.e2e.cluster import PATIENCE_SECONDS, ROOT
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What .dockerignore lets through to the image."""
+    folder = tmp_path / "app"
+    folder.mkdir()
+    for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
+        if line.startswith("!"):
+            source = ROOT / line[1:]
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, folder / source.name)
+    return folder
+
+
+def typed(folder: Path, command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with the requirements at hand; a path in PYTHONPATH shows nobody the editable installation."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": sysconfig.get_path("purelib"), **variables}
+    return subprocess.run(
+        [sys._base_executable, "-m", *command.split()],  # type: ignore[attr-defined]
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
+def test_the_package_is_not_installed(folder: Path) -> None:
+    assert "No module named scheduler_service" in typed(folder, "scheduler_service").stderr
+
+
+def test_alembic_and_uvicorn_work_as_typed(folder: Path) -> None:
+    migrated = typed(folder, "alembic upgrade head")
+    refused = typed(folder, "uvicorn src.app.main:app", LOG_LEVEL="LOUD")
+
+    assert migrated.returncode == 0, migrated.stderr
+    assert (folder / "data/scheduler.db").exists()
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("LOG_LEVEL")
+
+
+@pytest.mark.parametrize("role", ["worker", "beat", "flower"])
+def test_celery_says_in_one_line_what_is_wrong_with_the_settings(folder: Path, role: str) -> None:
+    embedded = typed(folder, f"celery -A src.app.celery_app {role}")
+    sqlite = typed(folder, f"celery -A src.app.celery_app {role}", REDIS_URL="redis://:secret@localhost/0")
+
+    assert (embedded.returncode, sqlite.returncode) == (2, 2)
+    assert len(embedded.stderr.splitlines()) == len(sqlite.stderr.splitlines()) == 1
+    assert "REDIS_URL: Celery needs a Redis" in embedded.stderr
+    assert "SQLite serves one process" in sqlite.stderr
+    assert "secret" not in sqlite.stderr

@@ -1,0 +1,59 @@
+"""What a worker finds when it looks at the database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from tests.databases import NOON, add_job
+
+from scheduler_service.domain.routing import EVERYTHING, Routing
+from scheduler_service.storage import jobs, ledger, runs, transitions, workers
+from scheduler_service.storage.database import Database
+
+TAGS = [(), ("day",), ("gpu",), ("day", "gpu"), ("night", "gpu"), ('"; DROP TABLE runs; --',)]
+SECOND = timedelta(seconds=1)
+
+
+async def queue(database: Database, tags: tuple[str, ...] = ()) -> int:
+    """Queue a run at noon, rung for at once; gives its id."""
+    job = await add_job(database, tags=list(tags))
+    async with database.write() as connection:
+        (ring,) = (await ledger.fire(connection, [jobs.as_due(job)], NOON)).rings
+    return ring.run_id
+
+
+@pytest.mark.parametrize(
+    "routing",
+    [
+        EVERYTHING,
+        Routing(reserved=("gpu", "night")),
+        Routing(frozenset({"gpu"}), ("gpu", "night")),
+        Routing(frozenset({"night", "day"}), ("gpu", "night")),
+    ],
+)
+async def test_a_look_and_a_claim_agree_with_the_rule_of_routing(database: Database, routing: Routing) -> None:
+    tags_of = {await queue(database, tags): tags for tags in TAGS}
+    served = {run_id for run_id, tags in tags_of.items() if routing.serves(tags)}
+
+    async with database.write() as connection:
+        found = await runs.claimable(connection, NOON, 100, rung_before=NOON, routing=routing)
+        await workers.register(connection, "a worker", host="h", pid=1, slots=1, now=NOON)
+        claimed = {
+            run_id
+            for run_id in tags_of
+            if await transitions.claim(connection, run_id, 0, "a worker", NOON, routing) is not None
+        }
+
+    assert {run_id for run_id, _ in found} == served
+    assert claimed == served
+
+
+async def test_a_run_is_left_to_its_ring_for_a_while(database: Database) -> None:
+    run_id = await queue(database)
+
+    async with database.read() as connection:
+        at_once = await runs.claimable(connection, NOON, 10, rung_before=NOON - SECOND)
+        later = await runs.claimable(connection, NOON + SECOND, 10, rung_before=NOON)
+
+    assert (at_once, later) == ([], [(run_id, 0)])
