@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Header
 
-from scheduler_service.api import errors
+from scheduler_service.errors import FieldProblem, InvalidInputError
 
 # The grammar of an entity tag (RFC 9110, section 8.8.3), and of a list of them.
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
@@ -46,5 +46,6 @@ def is_unchanged(if_none_match: str | None, version: int) -> bool:
 
 def _read(header: str, value: str) -> list[tuple[bool, str]]:
     if not _TAGS.fullmatch(value):
-        raise errors.malformed(f'{header} must be * or a list of entity tags in double quotes, such as "3"')
+        message = 'must be * or a list of entity tags in double quotes, such as "3"'
+        raise InvalidInputError(FieldProblem(header, message, value))
     return [(bool(match[1]), match[2]) for match in _TAG.finditer(value)]

@@ -45,7 +45,7 @@ CAUSES_OF_EVERY_CALL: Mapping[int, str] = {
     STATUS[UnavailableError]: "The database does not answer just now; try again.",
 }
 CAUSES_OF_A_BODY: Mapping[int, str] = {
-    HTTPStatus.BAD_REQUEST: "The body is not valid JSON, or a header cannot be read.",
+    HTTPStatus.BAD_REQUEST: "The body is not valid JSON.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too long.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not declared as JSON.",
 }

@@ -10,6 +10,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -24,6 +25,7 @@ from scheduler_service.payloads.registry import AnyPayload
 from scheduler_service.services.text import Storable, StorableJson, Text
 
 RESERVED_PREFIX = "SCHEDULER_"
+_DATE = re.compile(r"\d{4}-")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), Storable]
@@ -38,6 +40,13 @@ def _is_variable(name: str) -> str:
     return name
 
 
+def _is_written(value: object) -> object:
+    # pydantic would take numbers for seconds since 1970.
+    if not (isinstance(value, datetime) or (isinstance(value, str) and _DATE.match(value))):
+        raise ValueError("not an instant; write it as 2026-12-31T23:59:59Z")
+    return value
+
+
 def _in_utc(value: datetime) -> datetime:
     # Further out, adding an offset or a span passes the ends of datetime.
     if not FIRST_YEAR <= value.year <= LAST_YEAR:
@@ -45,7 +54,7 @@ def _in_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_is_written), AfterValidator(_in_utc)]
 Variable = Annotated[str, StringConstraints(max_length=128), Storable, AfterValidator(_is_variable)]
 
 
