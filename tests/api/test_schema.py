@@ -20,7 +20,8 @@ load_all_checks()
 # No schema can say which texts are schedules, so valid data may well be refused.
 LEFT_OUT = CHECKS.get_by_names(["positive_data_acceptance"])
 
-schema = schemathesis.openapi.from_dict(create_app(settings_for("sqlite://", Path())).openapi())
+described = schemathesis.openapi.from_dict(create_app(settings_for("sqlite://", Path())).openapi())
+schema = described.exclude(path="/api/v1/events")  # a stream without end
 
 
 @pytest.fixture(scope="module")
