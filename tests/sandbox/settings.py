@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from scheduler_service.sandbox import seccomp, syscall_table
-from scheduler_service.sandbox.seccomp import _LOAD, _NUMBER, _RETURN, ALLOW, _deny, _instruction, _judge
+from scheduler_service.sandbox.seccomp import _LOAD, _NUMBER, _RETURN, ALLOW, FAIL, _answer, _instruction, _judge
 from scheduler_service.sandbox.syscalls import CLONE_NEWNS, MACHINES, Mount, Prctl, machine, mount, prctl, unshare
 
 PLAIN_UID = 65534
@@ -68,8 +68,8 @@ def docker_filter() -> bytes:
     program = [_instruction(_LOAD, _NUMBER)]
     for table in tables:
         for numbers in table.values():
-            program += _deny(numbers[processor], errno.EPERM)
-    program += _deny(syscall_table.WITH_A_FALLBACK["clone3"][processor], errno.ENOSYS)
+            program += _answer(numbers[processor], FAIL | errno.EPERM)
+    program += _answer(syscall_table.WITH_A_FALLBACK["clone3"][processor], FAIL | errno.ENOSYS)
     program += _judge(syscall_table.ALWAYS[0], processor)
     return b"".join([*program, _instruction(_RETURN, ALLOW)])
 

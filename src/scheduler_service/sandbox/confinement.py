@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from scheduler_service.sandbox import landlock, seccomp
 from scheduler_service.sandbox.identity import become_user, enter_user_namespace
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.limits import limit_resources, measure_footing
-from scheduler_service.sandbox.protocol import Order
+from scheduler_service.sandbox.protocol import Order, send
 from scheduler_service.sandbox.root import DEVICES, HOME, PROGRAMS, SETTINGS, SHARED_MEMORY, python_paths
 from scheduler_service.sandbox.syscalls import (
     CLONE_NEWNET,
@@ -51,14 +52,25 @@ class Confinement:
     def filter_for(self, *, network: bool) -> bytes:
         """Write the system call filter of a job with or without network."""
         inet = (socket.AF_INET, socket.AF_INET6) if network else ()
-        # A job with a file system and network of its own finds only its own sockets.
-        alone = Layer.MOUNT_NAMESPACE in self.layers and (not network or landlock.abi() >= landlock.SCOPE_ABI)
+        # Only where file system and network are the run's own, and Landlock parts runs that share the empty network,
+        # does a job find no UNIX sockets but its own, and can take no name that others wait for.
+        secluded = Layer.MOUNT_NAMESPACE in self.layers and not network and landlock.abi() >= landlock.SCOPE_ABI
         policy = seccomp.Policy(
-            families=(*inet, *((socket.AF_UNIX,) if alone else ())),
+            families=(*inet, *((socket.AF_UNIX,) if secluded else ())),
             namespaced=Layer.PID_NAMESPACE in self.layers,
-            shared_ids=not self.layers & {Layer.OWN_USER, Layer.MOUNT_NAMESPACE},
+            shared_ids=self.shares_user,
         )
         return seccomp.assemble(policy)
+
+    @property
+    def needs_errands(self) -> bool:
+        """Whether the warden does for the job what it may not do itself; see `errands`."""
+        return self.shares_user and Layer.SECCOMP in self.layers
+
+    @property
+    def shares_user(self) -> bool:
+        """Whether the job owns, as far as the kernel is concerned, what the service owns."""
+        return not self.layers & {Layer.OWN_USER, Layer.MOUNT_NAMESPACE}
 
 
 class Cell:
@@ -70,10 +82,10 @@ class Cell:
         self._footing = measure_footing()
         self._rules = self._write_rules() if Layer.LANDLOCK in self._layers else None
 
-    def close(self, order: Order, directory: str, kept: int) -> None:
+    def close(self, order: Order, directory: str, line: socket.socket) -> None:
         """Confine this process to `order`, for good; raises OSError if one layer fails, and then nothing may run.
 
-        Of the descriptors, only standard input, output and error stay open, and `kept`.
+        Of the descriptors, only standard input, output and error stay open, and `line`, which leads to the warden.
 
         The order of the steps matters: what needs a descriptor or a right comes before they are given up; a change of
         user clears the parent-death signal; and the filter comes last, for it denies what the steps before it need.
@@ -86,9 +98,9 @@ class Cell:
             (Layer.NO_NEW_PRIVILEGES, lambda: prctl(Prctl.SET_NO_NEW_PRIVS, 1)),
             (Layer.REAPER, lambda: prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)),
             (Layer.LANDLOCK, lambda: self._enforce_rules(order, directory)),
-            (Layer.DESCRIPTORS, lambda: close_descriptors_but(kept)),
+            (Layer.DESCRIPTORS, lambda: close_descriptors_but(line.fileno())),
             (Layer.CAPABILITIES, self._drop_capabilities),
-            (Layer.SECCOMP, lambda: seccomp.enforce(self._given.filter_for(network=order.network))),
+            (Layer.SECCOMP, lambda: self._enforce_filter(order, line)),
         )
         for layer, step in steps:
             if layer in self._layers:
@@ -102,6 +114,15 @@ class Cell:
     def _leave_network(self, order: Order) -> None:
         if not order.network and self._given.empty_network is not None:
             enter_namespace(self._given.empty_network, CLONE_NEWNET)
+
+    def _enforce_filter(self, order: Order, line: socket.socket) -> None:
+        program = self._given.filter_for(network=order.network)
+        if not self._given.needs_errands:
+            seccomp.enforce(program)
+            return
+        listener = seccomp.enforce_with_listener(program)
+        send(line, b"{}", [listener])
+        os.close(listener)
 
     def _write_rules(self) -> landlock.Ruleset:
         rules = landlock.Ruleset()

@@ -42,7 +42,7 @@ def become_job(channel: socket.socket, confinement: Confinement, note: mmap.mmap
         directory = order.directory or HOME
         _take_stdio(output, *stdin)
         os.chdir(directory)
-        cell.close(order, directory, channel.fileno())
+        cell.close(order, directory, channel)
     except BaseException as error:  # noqa: BLE001 (nothing may go on from here)
         _say(channel, "failure", f"{type(error).__name__}: {error}")
         os._exit(code)

@@ -16,12 +16,13 @@ from functools import cache
 
 from scheduler_service.sandbox import syscall_table as table
 from scheduler_service.sandbox.syscall_table import ArgumentRule, Numbers, Test
-from scheduler_service.sandbox.syscalls import MACHINES, Prctl, machine, prctl
+from scheduler_service.sandbox.syscalls import MACHINES, Prctl, invoke, machine, prctl
 
-ALLOW, FAIL, KILL_PROCESS = 0x7FFF_0000, 0x0005_0000, 0x8000_0000
+ALLOW, FAIL, KILL_PROCESS, ASK = 0x7FFF_0000, 0x0005_0000, 0x8000_0000, 0x7FC0_0000
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 _MODE_FILTER = 2
+_SET_MODE_FILTER, _NEW_LISTENER = 1, 1 << 3
 _X32_BIT = 0x4000_0000
 
 
@@ -54,9 +55,9 @@ def assemble(policy: Policy) -> bytes:
         _instruction(_AT_LEAST, table.NEWEST + 1, 0, 1),  # with it the x32 calls, which have a high bit set
         _instruction(_RETURN, FAIL | errno.ENOSYS),
     ]
-    for calls, code in _denied(policy):
+    for calls, action in _denied(policy):
         for numbers in calls.values():
-            program += _deny(numbers[processor], code)
+            program += _answer(numbers[processor], action)
     for rule in _rules(policy):
         program += _judge(rule, processor)
     program.append(_instruction(_RETURN, ALLOW))
@@ -68,17 +69,27 @@ def enforce(program: bytes) -> None:
     prctl(Prctl.SET_SECCOMP, _MODE_FILTER, ctypes.byref(_Program(len(program) // 8, program)))
 
 
+def enforce_with_listener(program: bytes) -> int:
+    """Do as `enforce`; gives the descriptor on which calls that the filter asks about are answered.
+
+    Whoever holds it can allow them, so it must not stay with the job.
+    """
+    return invoke("seccomp", _SET_MODE_FILTER, _NEW_LISTENER, ctypes.byref(_Program(len(program) // 8, program)))
+
+
 def _denied(policy: Policy) -> Iterable[tuple[dict[str, Numbers], int]]:
-    yield table.FOR_ADMINISTRATORS, errno.EPERM
-    yield table.OF_NAMESPACES_AND_MOUNTS, errno.EPERM
-    yield table.ON_OTHER_PROCESSES, errno.EPERM
-    yield table.OF_THE_KERNELS_SOFT_SPOTS, errno.EPERM
-    yield table.WITH_A_FALLBACK, errno.ENOSYS
+    yield table.FOR_ADMINISTRATORS, FAIL | errno.EPERM
+    yield table.OF_NAMESPACES_AND_MOUNTS, FAIL | errno.EPERM
+    yield table.ON_OTHER_PROCESSES, FAIL | errno.EPERM
+    yield table.OF_THE_KERNELS_SOFT_SPOTS, FAIL | errno.EPERM
+    yield table.WITH_A_FALLBACK, FAIL | errno.ENOSYS
     if not policy.namespaced:
-        yield table.THAT_OUTLIVE_A_RUN, errno.ENOSYS
-        yield table.THAT_CHANGE_ATTRIBUTES, errno.EPERM
+        yield table.THAT_OUTLIVE_A_RUN, FAIL | errno.ENOSYS
+        yield table.THAT_CHANGE_ATTRIBUTES, FAIL | errno.EPERM
     if policy.shared_ids:
-        yield table.THAT_CHANGE_OWNED_FILES, errno.EPERM
+        yield table.THAT_CHANGE_OWNED_FILES, FAIL | errno.EPERM
+        yield table.WITH_A_SIMPLER_FORM, FAIL | errno.ENOSYS
+        yield table.THAT_A_WARDEN_DOES, ASK
 
 
 def _rules(policy: Policy) -> Iterable[ArgumentRule]:
@@ -88,10 +99,10 @@ def _rules(policy: Policy) -> Iterable[ArgumentRule]:
         yield from table.ON_ITSELF_ONLY
 
 
-def _deny(number: int, code: int) -> list[bytes]:
+def _answer(number: int, action: int) -> list[bytes]:
     if number < 0:
         return []
-    return [_instruction(_EQUAL, number, 0, 1), _instruction(_RETURN, FAIL | code)]
+    return [_instruction(_EQUAL, number, 0, 1), _instruction(_RETURN, action)]
 
 
 def _judge(rule: ArgumentRule, processor: int) -> list[bytes]:

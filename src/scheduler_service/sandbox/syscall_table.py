@@ -112,10 +112,6 @@ THAT_OUTLIVE_A_RUN: dict[str, Numbers] = {
 }
 THAT_CHANGE_OWNED_FILES: dict[str, Numbers] = {
     # Landlock does not rule on these. They matter where a job has the user id of the service, whose files it owns.
-    "chmod": (90, -1),
-    "fchmod": (91, 52),
-    "fchmodat": (268, 53),
-    "fchmodat2": (452, 452),
     "chown": (92, -1),
     "lchown": (94, -1),
     "fchown": (93, 55),
@@ -123,8 +119,15 @@ THAT_CHANGE_OWNED_FILES: dict[str, Numbers] = {
     "utime": (132, -1),
     "utimes": (235, -1),
     "futimesat": (261, -1),
+}
+THAT_A_WARDEN_DOES: dict[str, Numbers] = {
+    # The same, but ordinary programs want these for their own files; see `errands`.
+    "chmod": (90, -1),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
     "utimensat": (280, 88),
 }
+WITH_A_SIMPLER_FORM: dict[str, Numbers] = {"fchmodat2": (452, 452)}
 THAT_CHANGE_ATTRIBUTES: dict[str, Numbers] = {
     # Landlock does not rule on these either, and a file that anybody may write takes attributes from anybody.
     "setxattr": (188, 5),

@@ -51,6 +51,7 @@ _NUMBERS = {  # name: (x86_64, aarch64)
     "landlock_create_ruleset": (444, 444),
     "landlock_add_rule": (445, 445),
     "landlock_restrict_self": (446, 446),
+    "seccomp": (317, 277),
 }
 MACHINES = ("x86_64", "aarch64")
 _LAST_CAPABILITY = 63

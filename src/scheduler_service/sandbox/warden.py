@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from scheduler_service.sandbox.confinement import Confinement
+from scheduler_service.sandbox.errands import Errands
 from scheduler_service.sandbox.job import STARVED, become_job
 from scheduler_service.sandbox.killing import kill_all, reap
 from scheduler_service.sandbox.layers import Layer
@@ -106,6 +107,8 @@ class _Run:
         self._note = note
         self._status: int | None = None
         self._order: Order | None = None
+        self._said: dict[str, str] = {}
+        self._errands: Errands | None = None
 
     def wait_for_order(self) -> Order | None:
         """Wait for what to run and hand it to the job; None if the service or the zygote went away instead."""
@@ -130,12 +133,13 @@ class _Run:
         next_look = time.monotonic() + TICK_SECONDS / 2 if Layer.WATCH in self._layers else math.inf
         channel = self._post.channel.fileno()
         while True:
-            ready = _wait([channel, self._post.life, self._exit], min(deadline, next_look))
+            ready = _wait([channel, self._post.life, self._exit, *self._lines()], min(deadline, next_look))
             if self._post.life in ready:
                 return None
             if channel in ready:
                 request = self._post.channel.recv(1)
                 return Verdict(_REQUESTS[request]) if request else None
+            self._listen(ready)
             if self._has_ended():
                 return Verdict(End.EXITED)
             if time.monotonic() >= deadline:
@@ -163,7 +167,7 @@ class _Run:
         """Say what came of the run, after its end."""
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         usage = Usage(used.ru_utime + used.ru_stime, used.ru_maxrss)
-        said = self._read_line()
+        said = self._said or self._read_line()
         if "failure" in said:
             return Report(End.REJECTED, failure=said["failure"])
         if "rejection" in said:
@@ -181,6 +185,21 @@ class _Run:
         if code == -signal.SIGXCPU or (code == -signal.SIGKILL and used_up):
             return End.CPU_LIMIT
         return End.SIGNALLED
+
+    def _lines(self) -> list[int]:
+        """Give the descriptors on which the job may ask something of us."""
+        if not self._post.confinement.needs_errands:
+            return []
+        return [self._line.fileno() if self._errands is None else self._errands.listener]
+
+    def _listen(self, ready: list[int]) -> None:
+        if self._errands is not None and self._errands.listener in ready:
+            self._errands.run_one()
+        elif self._order and self._order.directory and self._line.fileno() in ready and not self._said:
+            message, descriptors = receive(self._line)
+            self._said = json.loads(message)
+            if descriptors:
+                self._errands = Errands(descriptors[0], self._order.directory)
 
     def _has_ended(self) -> bool:
         """Reap what has ended; says whether the job's first process is among it."""

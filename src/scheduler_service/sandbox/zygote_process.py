@@ -133,9 +133,12 @@ class ZygoteProcess:
         await self._living()
 
     async def take_warden(self) -> Warden:
-        """Give a warden that waits for an order."""
+        """Give a warden that waits for an order; raises `SandboxError` where there can be none."""
         zygote = await self._living()
-        return self._ready.popleft() if self._ready else self._appoint(zygote)
+        try:
+            return self._ready.popleft() if self._ready else self._appoint(zygote)
+        except OSError as error:
+            raise SandboxError(f"no run can be started: {error}") from error
 
     async def dismiss(self, warden: Warden) -> None:
         """Be done with a warden; its user id is free again."""
