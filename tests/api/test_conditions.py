@@ -40,7 +40,7 @@ async def test_refuses_to_change_a_job_that_is_at_no_version_named(
 
 @pytest.mark.parametrize("tags", UNREADABLE)
 async def test_refuses_tags_that_cannot_be_read(client: httpx2.AsyncClient, path: str, tags: str) -> None:
-    answer = await client.patch(path, json={"name": "third"}, headers={"If-Match": tags.encode("latin-1")})
+    answer = await client.patch(path, json={"name": "third"}, headers={b"If-Match": tags.encode("latin-1")})
 
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == ["If-Match"]

@@ -21,7 +21,7 @@ async def test_takes_the_id_of_a_request(client: httpx2.AsyncClient, request_id:
 @pytest.mark.parametrize("request_id", ["", "x" * 129, "a b", "a\u00e4", "a;b", '{"a":1}', "a\tb"])
 async def test_gives_a_request_a_new_id_where_its_own_is_unfit(client: httpx2.AsyncClient, request_id: str) -> None:
     answers = [
-        await client.get("/health/live", headers={"X-Request-ID": request_id.encode("latin-1")}) for _ in range(2)
+        await client.get("/health/live", headers={b"X-Request-ID": request_id.encode("latin-1")}) for _ in range(2)
     ]
 
     first, second = (answer.headers["X-Request-ID"] for answer in answers)

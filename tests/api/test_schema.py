@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -18,7 +19,7 @@ from scheduler_service.config import DEVELOPMENT_API_KEY
 EXAMPLES = 20
 load_all_checks()
 # No schema can say which texts are schedules, so valid data may well be refused.
-LEFT_OUT = CHECKS.get_by_names(["positive_data_acceptance"])
+LEFT_OUT: list[Any] = CHECKS.get_by_names(["positive_data_acceptance"])
 
 described = schemathesis.openapi.from_dict(create_app(settings_for("sqlite://", Path())).openapi())
 schema = described.exclude(path="/api/v1/events")  # a stream without end
@@ -34,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
-def test_answers_as_it_describes(case: schemathesis.Case, server: Server) -> None:
+def test_answers_as_it_describes(case: schemathesis.Case[Any], server: Server) -> None:
     case.call_and_validate(
         server.url,
         # As events, a log would be followed until its run ends.
