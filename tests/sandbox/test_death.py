@@ -85,7 +85,7 @@ class Service:
 
     def is_clear(self, *, of_directories: bool) -> bool:
         """Whether no process, and no directory where that is asked, is left of the run."""
-        return not self.run() and not (of_directories and list(self.root.iterdir()))
+        return not self.run() and not (of_directories and list(self.root.glob("*/run-*")))
 
     def end(self) -> None:
         """Leave nothing behind, whatever the test found."""
@@ -114,7 +114,7 @@ def service(request: pytest.FixtureRequest) -> Iterator[Service]:
 def wait_until_clear(service: Service, *, of_directories: bool = True) -> None:
     deadline = time.monotonic() + SECONDS
     while not service.is_clear(of_directories=of_directories):
-        assert time.monotonic() < deadline, f"left: {service.run()}, {list(service.root.iterdir())}"
+        assert time.monotonic() < deadline, f"left: {service.run()}, {list(service.root.glob('*/run-*'))}"
         time.sleep(0.02)
 
 

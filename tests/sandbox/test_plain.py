@@ -170,7 +170,7 @@ async def test_a_run_that_is_abandoned_dies_and_is_tidied_up(
         await attempt
     with pytest.raises(ProcessLookupError):
         os.kill(int(output.data), 0)
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert list((tmp_path / "runs").glob("*/run-*")) == []
 
 
 async def test_an_error_of_the_reader_ends_the_run_and_reaches_the_caller(sandbox: PlainSandbox) -> None:
@@ -189,8 +189,23 @@ async def test_stopping_kills_what_runs(sandbox: PlainSandbox, output: Collected
         await attempt
 
 
-async def test_start_removes_what_an_earlier_process_left(tmp_path: Path) -> None:
-    (tmp_path / "runs" / "run-0123" / "deep").mkdir(parents=True)
+async def test_start_removes_what_a_killed_process_left(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "service-0123" / "run-0123" / "deep").mkdir(parents=True)
     sandbox = PlainSandbox(tmp_path / "runs")
     await sandbox.start()
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert not (tmp_path / "runs" / "service-0123").exists()
+    await sandbox.stop()
+
+
+async def test_start_leaves_alone_what_another_process_uses(
+    sandbox: PlainSandbox, output: Collected, tmp_path: Path
+) -> None:
+    cancel = asyncio.Event()
+    attempt = asyncio.create_task(sandbox.run(Spec(Script("echo x; sleep 300; ")), output, cancel))
+    await output.until(b"x")
+    other = PlainSandbox(tmp_path / "runs")
+    await other.start()
+    assert len(list((tmp_path / "runs").glob("service-*/run-*"))) == 1
+    cancel.set()
+    await attempt
+    await other.stop()

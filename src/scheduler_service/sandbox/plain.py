@@ -32,7 +32,7 @@ from scheduler_service.sandbox.spec import (
     explain_end,
 )
 from scheduler_service.sandbox.waiting import first_of, until_exit
-from scheduler_service.sandbox.workdir import create_directory, prepare_root, remove_directory
+from scheduler_service.sandbox.workdir import Claim, create_directory, remove_directory
 
 ISOLATION = Isolation(Level.NONE, ("process_group", "private_directory", "clean_environment"))
 _ENDS = (End.EXITED, End.CANCELLED, End.OUTPUT_LIMIT)
@@ -55,14 +55,16 @@ class PlainSandbox:
     ) -> None:
         self.isolation = ISOLATION
         self._root = root.absolute()
+        self._claim: Claim | None = None
         self._grace_seconds = grace_seconds
         self._pythons = {environment.name: environment.python for environment in environments}
         self._running = Running()
 
     async def start(self) -> None:
-        """Make `root` and remove what an earlier process has left in it."""
+        """Make a directory below the root, and remove what killed processes have left there; idempotent."""
         self._running.stopped.clear()
-        await asyncio.to_thread(prepare_root, self._root)
+        if self._claim is None:
+            self._claim = await asyncio.to_thread(Claim, self._root)
 
     async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
         """Run one command to its end; see `Sandbox.run`."""
@@ -73,6 +75,9 @@ class PlainSandbox:
     async def stop(self) -> None:
         """Kill what still runs, whose `run` then raises `SandboxError`, and wait until all is tidied up."""
         await self._running.stop()
+        if self._claim is not None:
+            await asyncio.to_thread(self._claim.release)
+            self._claim = None
 
     async def _run_in(self, directory: Path, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
         output = OutputPipe(spec.limits.output_kb, on_output)
@@ -87,8 +92,10 @@ class PlainSandbox:
 
     @asynccontextmanager
     async def _private_directory(self) -> AsyncIterator[Path]:
+        if self._claim is None:
+            raise SandboxError("the sandbox is not started")
         try:
-            directory = create_directory(self._root)
+            directory = create_directory(self._claim.path)
         except OSError as error:
             raise SandboxError(f"cannot make a working directory: {error}") from error
         try:

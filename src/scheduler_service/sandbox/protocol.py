@@ -22,11 +22,11 @@ class Setup:
 
     layers: Sequence[str]
     preload: Sequence[str]
-    mountpoint: str
     grace_seconds: float
     ports: Sequence[int]
     uids: Sequence[int]
     python: bool
+    mountpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

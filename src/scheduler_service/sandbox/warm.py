@@ -33,7 +33,7 @@ from scheduler_service.sandbox.spec import (
 from scheduler_service.sandbox.syscalls import Prctl, prctl
 from scheduler_service.sandbox.waiting import first_of
 from scheduler_service.sandbox.warden import CANCEL, FLOOD
-from scheduler_service.sandbox.workdir import create_directory, prepare_root, remove_directory
+from scheduler_service.sandbox.workdir import Claim, create_directory, remove_directory
 from scheduler_service.sandbox.zygote_process import Warden, ZygoteProcess
 
 NETWORK_PORTS = (53, 80, 443)
@@ -64,6 +64,7 @@ class WarmSandbox:
         self._layers = layers_of(level, as_root=as_root) - without
         self.isolation = Isolation(level, tuple(sorted(self._layers)))
         self._uids = UidPool() if Layer.OWN_USER in self._layers else None
+        self._claim: Claim | None = None
         self._grace_seconds = grace_seconds
         self._ports = tuple(network_ports)
         self._running = Running()
@@ -76,9 +77,11 @@ class WarmSandbox:
     async def start(self) -> None:
         """Warm all environments up; raises `SandboxError` where the level cannot be held."""
         self._running.stopped.clear()
-        await asyncio.to_thread(prepare_root, self._root, 0o711 if self._uids else 0o700)
+        if self._claim is None:
+            self._claim = await asyncio.to_thread(Claim, self._root, 0o711 if self._uids else 0o700)
         prctl(Prctl.SET_DUMPABLE, 0)  # no process of the same user may look into ours, which knows the secrets
-        await asyncio.gather(*(zygote.start() for zygote in self._zygotes()))
+        mountpoint = str(self._claim.path)
+        await asyncio.gather(*(zygote.start(mountpoint) for zygote in self._zygotes()))
 
     @property
     def zygote_pids(self) -> dict[str, int | None]:
@@ -88,6 +91,8 @@ class WarmSandbox:
     async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
         """Run one command to its end; see `Sandbox.run`."""
         with self._running.counted():
+            if self._claim is None:
+                raise SandboxError("the sandbox is not started")
             zygote = self._zygote_for(spec.command)
             if zygote is None:
                 message = f"there is no Python environment named {getattr(spec.command, 'environment', '')!r}"
@@ -111,12 +116,14 @@ class WarmSandbox:
         await asyncio.gather(*(zygote.stop() for zygote in self._zygotes()))
         if self._uids is not None:
             self._uids.close()
+        if self._claim is not None:
+            await asyncio.to_thread(self._claim.release)
+            self._claim = None
 
     def _zygote(self, environment: PythonEnvironment, standby: int) -> ZygoteProcess:
         setup = Setup(
             layers=tuple(self._layers),
             preload=environment.preload,
-            mountpoint=str(self._root),
             grace_seconds=self._grace_seconds,
             ports=self._ports,
             python=bool(environment.name),
@@ -132,9 +139,9 @@ class WarmSandbox:
 
     def _make_directory(self, warden: Warden) -> Path | None:
         """Make the run's directory, unless it gets a file system of its own."""
-        if Layer.MOUNT_NAMESPACE in self._layers:
+        if Layer.MOUNT_NAMESPACE in self._layers or self._claim is None:
             return None
-        directory = create_directory(self._root)
+        directory = create_directory(self._claim.path)
         if self._uids is not None:
             os.chown(directory, warden.uid, warden.uid)
         return directory

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PREFIX = "run-"
+_OWNED, _RUN = "service-", "run-"
 DEEPEST = 100
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SWEEPS = 100
@@ -18,7 +19,7 @@ _SWEEPS = 100
 
 def create_directory(root: Path) -> Path:
     """Make a new, empty directory below `root` that only its owner may enter."""
-    path = root / f"{PREFIX}{secrets.token_hex(8)}"
+    path = root / f"{_RUN}{secrets.token_hex(8)}"
     path.mkdir(mode=0o700)
     return path
 
@@ -43,12 +44,29 @@ def remove_directory(path: Path) -> None:
         os.close(parent)
 
 
-def prepare_root(root: Path, mode: int = 0o700) -> None:
-    """Make `root`, and remove from it the directories of runs that an earlier process, killed in the middle, left."""
-    root.mkdir(mode=mode, parents=True, exist_ok=True)
-    root.chmod(mode)
-    for path in root.glob(f"{PREFIX}*"):
-        remove_directory(path)
+class Claim:
+    """A directory of this process's own below a root that others may use too, for as long as the process lives.
+
+    What a process that was killed has left is removed by the next that claims: the lock on its directory is gone.
+    """
+
+    def __init__(self, root: Path, mode: int = 0o700) -> None:
+        """Make the directory; `mode` is its own and the root's."""
+        root.mkdir(mode=mode, parents=True, exist_ok=True)
+        root.chmod(mode)
+        with _locked(root):  # nobody may take a directory for abandoned that is just being made
+            for path in root.glob(f"{_OWNED}*"):
+                if _is_abandoned(path):
+                    remove_directory(path)
+            self.path = root / f"{_OWNED}{secrets.token_hex(4)}"
+            self.path.mkdir(mode=mode)
+            self._lock = os.open(self.path, _DIRECTORY)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        """Remove the directory."""
+        remove_directory(self.path)
+        os.close(self._lock)
 
 
 def measure_directory(path: Path, most_entries: int) -> tuple[int, int]:
@@ -83,6 +101,27 @@ def remove_files_of(uid: int, directory: Path) -> None:
                 remove_directory(path)
             elif status.st_uid == uid:
                 path.unlink()
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    lock = os.open(directory, _DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _is_abandoned(path: Path) -> bool:
+    lock = os.open(path, _DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
 
 
 def _empty_directory(parent: int, name: str, names: Iterator[str]) -> list[str]:

@@ -10,7 +10,7 @@ import subprocess
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +128,12 @@ class ZygoteProcess:
         """The process id of the zygote, or of the process that waits for it; None while there is none."""
         return self._zygote.process.pid if self._zygote else None
 
-    async def start(self) -> None:
-        """Start the zygote if it is not running; raises `SandboxError` where it cannot start."""
+    async def start(self, mountpoint: str) -> None:
+        """Start the zygote if it is not running; raises `SandboxError` where it cannot start.
+
+        On `mountpoint`, an empty directory, it builds the root of its jobs where they get one.
+        """
+        self._setup = replace(self._setup, mountpoint=mountpoint)
         await self._living()
 
     async def take_warden(self) -> Warden:
