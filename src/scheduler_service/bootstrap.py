@@ -18,22 +18,27 @@ from typing import IO
 import structlog
 
 from scheduler_service import sandbox
+from scheduler_service.alerts.mail import Mailer, read_server
 from scheduler_service.brokers.base import Broker
 from scheduler_service.brokers.local import LocalBroker
 from scheduler_service.config import Settings
 from scheduler_service.domain.maxima import Maxima
 from scheduler_service.domain.routing import Routing
+from scheduler_service.engine.alerting import Watch
+from scheduler_service.engine.delivery import Courier
 from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.engine.execute import Executor
 from scheduler_service.engine.loop import Bell, start_loop
 from scheduler_service.engine.node import Node
 from scheduler_service.engine.observe import Counter
+from scheduler_service.engine.pulse import Pulse
 from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.engine.retention import Pruner
 from scheduler_service.engine.worker import Worker
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.spec import Level
+from scheduler_service.services.alerts import AlertService
 from scheduler_service.services.events import EventService
 from scheduler_service.services.health import HealthService, Ping
 from scheduler_service.services.jobs import JobService
@@ -65,6 +70,7 @@ class Service:
     metrics: MetricsService
     stats: StatsService
     events: EventService
+    alerts: AlertService
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -166,13 +172,8 @@ def _service(
         jobs=JobService(base.database, broker, base.clock, wake_dispatcher, _bounds(base.settings)),
         runs=RunService(base.database, broker, base.clock),
         schedules=ScheduleService(base.clock),
-        health=HealthService(
-            base.database,
-            base.clock,
-            heartbeat_seconds=base.settings.heartbeat_seconds,
-            tick_seconds=base.settings.tick_seconds,
-            ping_broker=ping_broker,
-        ),
+        health=_health(base, ping_broker),
+        alerts=AlertService(base.database, base.clock),
         metrics=MetricsService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
         events=EventService(base.database),
         stats=StatsService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
@@ -186,6 +187,16 @@ def _celery_broker(base: _Base) -> Broker:
     broker = celery.CeleryBroker(celery.create(base.settings), _routing(base.settings))
     base.stack.push_async_callback(broker.close)
     return broker
+
+
+def _health(base: _Base, ping_broker: Ping | None) -> HealthService:
+    return HealthService(
+        base.database,
+        base.clock,
+        heartbeat_seconds=base.settings.heartbeat_seconds,
+        tick_seconds=base.settings.tick_seconds,
+        ping_broker=ping_broker,
+    )
 
 
 def _redis_ping(base: _Base) -> Ping:
@@ -231,6 +242,7 @@ def _start_dispatcher(base: _Base, broker: Broker) -> Dispatcher:
     start_loop(base.stack, "rescue", rescuer.look)
     start_loop(base.stack, "retention", pruner.prune)
     start_loop(base.stack, "counting", Counter(database).fold)
+    _start_alerts(base)
     dispatcher = Dispatcher(database, broker, clock, tick_seconds=settings.tick_seconds)
     start_loop(base.stack, "ticks", dispatcher.note_tick)
     return dispatcher
@@ -265,6 +277,26 @@ def _bounds(settings: Settings) -> Maxima:
         output_kb=settings.max_output_kb,
         network=settings.allow_network,
     )
+
+
+def _start_alerts(base: _Base) -> None:
+    stack, settings = base.stack, base.settings
+    mailer = _mailer(settings)
+    if mailer is not None:
+        stack.callback(mailer.close)
+    courier = Courier(base.database, base.clock, reach=settings.effective_alert_reach, mailer=mailer)
+    stack.push_async_callback(courier.stop)
+    start_loop(stack, "deliveries", courier.deliver)
+    start_loop(stack, "alerts", Watch(base.database, base.clock).look)
+    if settings.heartbeat_url is not None:
+        url, health = settings.heartbeat_url.get_secret_value(), _health(base, None)
+        start_loop(stack, "pulse", Pulse(url, settings.heartbeat_url_seconds, health.is_ready).beat)
+
+
+def _mailer(settings: Settings) -> Mailer | None:
+    if settings.smtp_url is None:
+        return None
+    return Mailer(read_server(settings.smtp_url.get_secret_value(), settings.mail_from))
 
 
 def _routing(settings: Settings) -> Routing:

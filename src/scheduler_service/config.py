@@ -30,7 +30,14 @@ from scheduler_service.errors import ConfigurationError
 
 DEVELOPMENT_API_KEY = "your-secret-api-key-here"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
-SECRET_VARIABLES = ("API_KEY", "DATABASE_URL", "REDIS_URL", "SCHEDULER_METRICS_KEY")
+SECRET_VARIABLES = (
+    "API_KEY",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SCHEDULER_HEARTBEAT_URL",
+    "SCHEDULER_METRICS_KEY",
+    "SCHEDULER_SMTP_URL",
+)
 # A tag becomes part of a queue's name, where nothing may need quoting.
 ROUTED_TAG = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -143,6 +150,18 @@ class Settings(BaseSettings):
     event_retention_hours: Annotated[
         float, Field(validation_alias=_scheduler("event_retention_hours"), ge=0.1, le=876000)
     ] = 72.0
+    # Where alerts may go. Unset: in production to public addresses, in development also to this machine.
+    alert_reach: Annotated[
+        Literal["public", "loopback", "private"] | None, Field(validation_alias=_scheduler("alert_reach"))
+    ] = None
+    smtp_url: Annotated[SecretStr | None, Field(validation_alias=_scheduler("smtp_url"))] = None
+    mail_from: Annotated[str, Field(validation_alias=_scheduler("mail_from"), pattern=r"^[^@\s]+@[^@\s]+$")] = (
+        "scheduler@localhost"
+    )
+    heartbeat_url: Annotated[SecretStr | None, Field(validation_alias=_scheduler("heartbeat_url"))] = None
+    heartbeat_url_seconds: Annotated[
+        float, Field(validation_alias=_scheduler("heartbeat_url_seconds"), ge=1, le=86400)
+    ] = 60.0
     metrics_key: Annotated[SecretStr | None, Field(validation_alias=_scheduler("metrics_key"))] = None
     max_body_kb: Annotated[int, Field(validation_alias=_scheduler("max_body_kb"), ge=16, le=65536)] = 1024
 
@@ -193,6 +212,11 @@ class Settings(BaseSettings):
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(f"SCHEDULER_DATA_DIR: cannot make {str(self.data_dir)!r}: {error}") from None
+
+    @property
+    def effective_alert_reach(self) -> Literal["public", "loopback", "private"]:
+        """Which addresses alerts may go to."""
+        return self.alert_reach or ("public" if self.environment == "production" else "loopback")
 
     @property
     def is_distributed(self) -> bool:

@@ -33,9 +33,10 @@ class Observer:
             while True:
                 try:
                     await self._client.get("/health/live")
-                    return
                 except httpx2.TransportError:
                     await asyncio.sleep(0.05)
+                else:
+                    return
 
     async def told(self, component: str, status: str, *, code: int, within: float = TRUTH_SECONDS) -> float:
         """Wait for a component to be told as that; gives the seconds that it took."""

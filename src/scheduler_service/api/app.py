@@ -16,7 +16,7 @@ from scheduler_service.api import documentation, errors
 from scheduler_service.api.http_metrics import request_histogram
 from scheduler_service.api.middleware import BodyLimit, PlainStart, RequestContext
 from scheduler_service.api.problems import Problem
-from scheduler_service.api.routers import events, health, jobs, metrics, runs, schedules, stats
+from scheduler_service.api.routers import alerts, events, health, jobs, metrics, runs, schedules, stats
 from scheduler_service.api.shutdown import announced
 from scheduler_service.bootstrap import Service
 from scheduler_service.config import DEVELOPMENT_API_KEY, Settings
@@ -33,12 +33,13 @@ TAGS = [
     {"name": "jobs", "description": "What is to run, and when."},
     {"name": "runs", "description": "What ran, what it wrote, and what became no run and why."},
     {"name": "schedules", "description": "What a schedule would do."},
+    {"name": "alerts", "description": "Who is told when something goes wrong."},
     {"name": "events", "description": "What happens, as it happens."},
     {"name": "stats", "description": "How it went, in figures."},
     {"name": "health", "description": "Whether the service works; no key needed."},
 ]
 
-_ROUTERS = tuple(room.router for room in (jobs, runs, schedules, events, stats, health, metrics))
+_ROUTERS = tuple(room.router for room in (jobs, runs, schedules, alerts, events, stats, health, metrics))
 
 log = structlog.get_logger(__name__)
 

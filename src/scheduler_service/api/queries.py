@@ -18,6 +18,7 @@ from scheduler_service.storage.runs import RunFilter
 _LARGEST_ID = 2**63 - 1
 
 JobId = Annotated[int, Path(description="The `id` of the job.", ge=1, le=_LARGEST_ID, examples=[1])]
+AlertId = Annotated[int, Path(description="The `id` of the rule.", ge=1, le=_LARGEST_ID, examples=[1])]
 RunId = Annotated[int, Path(description="The `id` of the run.", ge=1, le=_LARGEST_ID, examples=[1])]
 
 IdempotencyKey = Annotated[

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.storage import dispatchers, events, idempotency, jobs, runs, workers
+from scheduler_service.storage import deliveries, dispatchers, events, idempotency, jobs, runs, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -34,6 +34,7 @@ class Pruner:
         await self._in_batches(runs.prune, now - self._retention)
         await self._in_batches(jobs.prune, now - self._retention)
         await self._in_batches(events.prune, now - self._event_retention)
+        await self._in_batches(deliveries.prune, now - self._retention)
         async with self._database.write() as connection:
             await idempotency.prune(connection, now - KEY_LIFE)
             await workers.prune(connection, now - DEAD_WORKER_LIFE)

@@ -82,6 +82,10 @@ class HealthService:
         seen, broker = await asyncio.gather(self._look_at_database(), self._look_at_broker())
         return Health((*seen, *broker))
 
+    async def is_ready(self) -> bool:
+        """Say whether requests and runs are served."""
+        return (await self.check()).is_ready
+
     async def _look_at_database(self) -> list[Component]:
         before = time.perf_counter()
         try:

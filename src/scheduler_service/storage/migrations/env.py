@@ -8,8 +8,8 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from scheduler_service.config import load_settings
+from scheduler_service.storage.alert_tables import metadata
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.event_tables import metadata
 from scheduler_service.storage.migrations import ADVISORY_LOCK, CONNECTION
 
 

@@ -1,0 +1,118 @@
+"""Sending by mail."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import smtplib
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+
+from scheduler_service.alerts.web import PATIENCE_SECONDS, NotDeliveredError
+from scheduler_service.config import LOOPBACK_HOSTS
+from scheduler_service.errors import ConfigurationError
+
+THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """The server that takes our mails, and whom they are from; `is_secure` from the first byte, else by STARTTLS."""
+
+    host: str
+    port: int
+    is_secure: bool
+    user: str | None
+    password: str | None
+    sender: str
+
+
+def read_server(url: str, sender: str) -> MailServer:
+    """Read SCHEDULER_SMTP_URL; raises `ConfigurationError`, which never shows it."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or port == -1:
+        raise ConfigurationError(
+            "SCHEDULER_SMTP_URL: write smtp://user:password@host:587, or smtps://… for TLS at once"
+        )
+    is_secure = parts.scheme == "smtps"
+    return MailServer(
+        host=parts.hostname,
+        port=port or (465 if is_secure else 25),
+        is_secure=is_secure,
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        sender=sender,
+    )
+
+
+class Mailer:
+    """Sends mails in threads of its own: the standard library's client blocks."""
+
+    def __init__(self, server: MailServer) -> None:
+        """Send by this server."""
+        self._server = server
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="mail")
+
+    @property
+    def sender(self) -> str:
+        """Whom mails are from."""
+        return self._server.sender
+
+    async def send(self, message: EmailMessage) -> None:
+        """Send a mail; raises `NotDeliveredError`."""
+        connection = _Connection()
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await loop.run_in_executor(self._threads, self._send, connection, message)
+        except TimeoutError:
+            raise NotDeliveredError(f"the mail server did not take it within {PATIENCE_SECONDS:g} s") from None
+        except (smtplib.SMTPException, OSError) as error:
+            raise NotDeliveredError(f"{type(error).__name__}: {error}") from error
+        finally:
+            connection.cut()
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _send(self, connection: _Connection, message: EmailMessage) -> None:
+        server, context = self._server, ssl.create_default_context()
+        connection.client = client = (
+            smtplib.SMTP_SSL(server.host, server.port, timeout=PATIENCE_SECONDS, context=context)
+            if server.is_secure
+            else smtplib.SMTP(server.host, server.port, timeout=PATIENCE_SECONDS)
+        )
+        client.ehlo_or_helo_if_needed()
+        is_secret = server.is_secure or server.host in LOOPBACK_HOSTS
+        if not server.is_secure and client.has_extn("starttls"):
+            client.starttls(context=context)
+            is_secret = True
+        if server.user is not None:
+            if not is_secret:
+                raise smtplib.SMTPException("the server offers no TLS, and the password would be read on the way")
+            client.login(server.user, server.password or "")
+        client.send_message(message)
+        with contextlib.suppress(smtplib.SMTPException, OSError):
+            client.quit()
+
+
+class _Connection:
+    """What a thread is busy with, for others to end."""
+
+    def __init__(self) -> None:
+        self.client: smtplib.SMTP | None = None
+
+    def cut(self) -> None:
+        """End the connection under the thread, so that a server that drips does not hold it."""
+        if self.client is not None and (connection := self.client.sock) is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)

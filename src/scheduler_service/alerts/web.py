@@ -1,0 +1,60 @@
+"""Sending by HTTP, to receivers that may be slow, wrong or hostile."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import httpx2
+
+from scheduler_service.alerts.guard import Reach, resolve
+
+# For all of it: a receiver that drips its answer byte by byte gets no more than one that is silent.
+PATIENCE_SECONDS = 10.0
+
+
+class NotDeliveredError(Exception):
+    """It did not arrive, or nobody says that it did; trying again is right."""
+
+
+async def post(url: str, body: bytes, headers: dict[str, str], reach: Reach) -> None:
+    """Send a body. Returns once the receiver says 2xx; the rest of its answer is not read.
+
+    Redirects are not followed: they would lead past the guard, and repeat the body to somebody else. Raises
+    `NotDeliveredError`, or `RefusedError` where the address may not be reached.
+    """
+    await _ask("POST", url, body, headers, reach)
+
+
+async def ping(url: str) -> None:
+    """Ask for a URL that the operator named, wherever that is; raises as `post` does."""
+    await _ask("GET", url, b"", {}, "private")
+
+
+async def _ask(method: str, url: str, body: bytes, headers: dict[str, str], reach: Reach) -> None:
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            status = await _status_of(method, url, body, headers, reach)
+    except TimeoutError:
+        raise NotDeliveredError(f"no answer within {PATIENCE_SECONDS:g} s") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        raise NotDeliveredError(f"{type(error).__name__}: {error}") from error
+    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        raise NotDeliveredError(f"the receiver answered {status}")
+
+
+async def _status_of(method: str, url: str, body: bytes, headers: dict[str, str], reach: Reach) -> int:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    address = await resolve(host, parts.port or (443 if parts.scheme == "https" else 80), reach)
+    pinned = httpx2.URL(url).copy_with(host=address)
+    # The certificate is checked for the name, though the connection goes to the address that was looked at.
+    extensions = {"sni_hostname": host}
+    async with (
+        httpx2.AsyncClient(follow_redirects=False, trust_env=False, timeout=PATIENCE_SECONDS) as client,
+        client.stream(
+            method, pinned, content=body, headers={**headers, "Host": parts.netloc}, extensions=extensions
+        ) as answer,
+    ):
+        return answer.status_code

@@ -1,0 +1,65 @@
+"""Examples of alert rules for the documentation: whole documents, as the service takes and gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Document = dict[str, Any]
+
+DEFINITION: Document = {
+    "name": "Tell the team",
+    "on": ["failure", "recovery"],
+    "owner_id": "math_team",
+    "channel": {"type": "webhook", "url": "https://example.org/alerts", "secret": "a-secret-of-yours"},
+}
+
+ALERT: Document = {
+    "id": 1,
+    "name": "Tell the team",
+    "on": ["failure", "recovery"],
+    "channel": {"type": "webhook", "url": "https://example.org/alerts", "secret": "***"},
+    "job_id": None,
+    "owner_id": "math_team",
+    "late_seconds": 60.0,
+    "too_long_seconds": 3600.0,
+    "failures": 3,
+    "window_seconds": 3600.0,
+    "enabled": True,
+    "created_at": "2026-01-15T10:20:00Z",
+    "updated_at": "2026-01-15T10:20:00Z",
+}
+
+PREVIEWS: Document = {
+    "previews": [
+        {
+            "kind": "failure",
+            "headline": "Mathematical Analysis failed (exit_code)",
+            "document": {
+                "delivery_id": 1,
+                "kind": "failure",
+                "headline": "Mathematical Analysis failed (exit_code)",
+                "at": "2026-01-15T10:30:05Z",
+                "job_id": 1,
+                "job_name": "Mathematical Analysis",
+                "owner_id": "math_team",
+                "run_id": 1,
+                "reason": "exit_code",
+                "seconds": None,
+                "count": None,
+            },
+        }
+    ]
+}
+
+DELIVERY: Document = {
+    "id": 1,
+    "kind": "test",
+    "job_id": None,
+    "run_id": None,
+    "status": "pending",
+    "tries": 0,
+    "error": None,
+    "created_at": "2026-01-15T10:30:05Z",
+    "next_try_at": "2026-01-15T10:30:05Z",
+    "ended_at": None,
+}

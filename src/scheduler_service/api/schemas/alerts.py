@@ -1,0 +1,99 @@
+"""Alert rules and what they told, as the API shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
+
+from scheduler_service.alerts.channels import Channel, Email, Slack, Webhook, masked
+from scheduler_service.api import examples_of_alerts as examples
+from scheduler_service.api.schemas.base import Answer
+from scheduler_service.domain.alerting import AlertKind
+from scheduler_service.services.alerts import Preview
+from scheduler_service.storage.alerts import AlertRule
+from scheduler_service.storage.deliveries import Delivery, DeliveryStatus
+
+_channel: TypeAdapter[Webhook | Slack | Email] = TypeAdapter(Channel)
+
+
+class AlertOut(Answer):
+    """A rule. Secrets are not shown again."""
+
+    model_config = ConfigDict(title="Alert", json_schema_extra={"examples": [examples.ALERT]})
+
+    id: int
+    name: str
+    on: list[AlertKind]
+    channel: dict[str, JsonValue]
+    job_id: int | None
+    owner_id: str | None
+    late_seconds: float
+    too_long_seconds: float
+    failures: int
+    window_seconds: float
+    enabled: bool
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, rule: AlertRule) -> Self:
+        """Show a rule."""
+        copied = {name: getattr(rule, name) for name in cls.model_fields if name not in {"on", "channel"}}
+        channel = masked(_channel.validate_python(rule.channel))
+        return cls.model_validate({**copied, "on": rule.kinds, "channel": channel})
+
+
+class AlertList(Answer):
+    """All rules."""
+
+    alerts: list[AlertOut]
+
+
+class AlertPreview(Answer):
+    """What people would be told of one kind of thing."""
+
+    kind: AlertKind
+    headline: str
+    document: Annotated[dict[str, JsonValue], Field(description="What a webhook would get.")]
+
+    @classmethod
+    def of(cls, preview: Preview) -> Self:
+        """Show a preview."""
+        return cls(kind=preview.kind, headline=preview.headline, document=dict(preview.document))
+
+
+class AlertPreviews(Answer):
+    """What people would be told, one for each kind of thing."""
+
+    previews: list[AlertPreview]
+
+
+class DeliveryOut(Answer):
+    """One alert on its way."""
+
+    model_config = ConfigDict(title="Delivery", json_schema_extra={"examples": [examples.DELIVERY]})
+
+    id: int
+    kind: AlertKind
+    job_id: int | None
+    run_id: int | None
+    status: Annotated[DeliveryStatus, Field(description="`failed`: given up.")]
+    tries: int
+    error: Annotated[str | None, Field(description="Why the latest try did not arrive.")]
+    created_at: datetime
+    next_try_at: Annotated[datetime | None, Field(description="While it is pending.")]
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> Self:
+        """Show a delivery."""
+        copied = {name: getattr(delivery, name) for name in cls.model_fields if name != "next_try_at"}
+        return cls(**copied, next_try_at=delivery.next_try_at if delivery.status == "pending" else None)
+
+
+class DeliveryList(Answer):
+    """The newest deliveries of a rule."""
+
+    deliveries: list[DeliveryOut]

@@ -1,0 +1,100 @@
+"""When people are told of what became of a job: the rules, without any I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from scheduler_service.domain.run_state import Reason
+
+
+class AlertKind(StrEnum):
+    """What people may want to hear of."""
+
+    # A run failed, its retries included.
+    FAILURE = "failure"
+    # So many runs of a job failed within a time; told once within that time.
+    FLAPPING = "flapping"
+    # The first success after a failure.
+    RECOVERY = "recovery"
+    # Instants passed that nobody could fire.
+    MISSED = "missed"
+    # A run began, or still waits, so many seconds after it was due.
+    LATE = "late"
+    # A run has been running for so many seconds.
+    TOO_LONG = "too_long"
+    # Somebody wants to see whether alerts come through.
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How much is too much."""
+
+    late_seconds: float
+    too_long_seconds: float
+    failures: int
+    window_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What happened, as far as rules look at it. `failures` counts those within the window, this one included."""
+
+    change: str
+    at: datetime
+    run_id: int
+    lateness_seconds: float | None
+    was_failing: bool
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """What people are told."""
+
+    kind: AlertKind
+    job_id: int | None
+    job_name: str
+    owner_id: str
+    run_id: int | None
+    at: datetime
+    reason: Reason | None = None
+    seconds: float | None = None
+    count: int | None = None
+
+    @property
+    def headline(self) -> str:
+        """Say it in one line."""
+        name, seconds = " ".join(self.job_name.split()), f"{self.seconds or 0:.0f} s"
+        texts = {
+            AlertKind.FAILURE: f"{name} failed" + (f" ({self.reason})" if self.reason else ""),
+            AlertKind.FLAPPING: f"{name} keeps failing: {self.count} times lately",
+            AlertKind.RECOVERY: f"{name} works again",
+            AlertKind.MISSED: f"{name} missed {self.count} of its instants",
+            AlertKind.LATE: f"{name} is late by {seconds}",
+            AlertKind.TOO_LONG: f"{name} has been running for {seconds}",
+            AlertKind.TEST: "This is a test: alerts come through",
+        }
+        return texts[self.kind]
+
+
+def kinds_of(change: Change, wanted: frozenset[AlertKind], thresholds: Thresholds) -> list[AlertKind]:
+    """Say which alerts a change of a run gives rise to."""
+    lateness = change.lateness_seconds or 0.0
+    holds = {
+        AlertKind.FAILURE: change.change == "failed",
+        AlertKind.FLAPPING: change.change == "failed" and change.failures >= thresholds.failures,
+        AlertKind.RECOVERY: change.change == "success" and change.was_failing,
+        AlertKind.MISSED: change.change == "missed",
+        AlertKind.LATE: change.change == "running" and lateness >= thresholds.late_seconds,
+    }
+    return [kind for kind, it_does in holds.items() if it_does and kind in wanted]
+
+
+def key_of(kind: AlertKind, job_id: int, run_id: int, at: datetime, thresholds: Thresholds) -> str:
+    """Give what makes two alerts of a rule one: whoever finds it first tells it, and nobody tells it again."""
+    if kind is AlertKind.FLAPPING:
+        return f"{kind}:job:{job_id}:{int(at.timestamp() // thresholds.window_seconds)}"
+    return f"{kind}:run:{run_id}"

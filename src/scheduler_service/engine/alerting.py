@@ -1,0 +1,134 @@
+"""Finding what people want to hear of: in the stream of events, and in what goes on for too long."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.alerting import Alert, AlertKind, Change, key_of, kinds_of
+from scheduler_service.storage import alerts, deliveries, events
+from scheduler_service.storage.alerts import AlertRule, Overdue
+from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.events import Event
+
+OBSERVER = "alerts"
+BATCH = 500
+LOOK_SECONDS = 1.0
+# Events are dated by the database, runs by whoever ended them.
+_CLOCKS_APART = timedelta(seconds=2)
+_TELLING = frozenset({"success", "failed", "missed", "running"})
+
+
+class Watch:
+    """Turns what happened into deliveries. Of several processes one moves on at a time; nothing is told twice."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Watch this database."""
+        self._database = database
+        self._clock = clock
+
+    async def look(self) -> float:
+        """Look at what came since the last time and at what goes on, and give the seconds until the next look."""
+        while await self._read_events() == BATCH:
+            pass
+        await self._find_overdue()
+        return LOOK_SECONDS
+
+    async def _read_events(self) -> int:
+        """Read a batch of events, in one transaction.
+
+        1. Take the observer's place, for no other process to read the same.
+        2. Find which rules each event concerns, and store a delivery for each.
+        3. Move on, also past what concerns nobody.
+        """
+        async with self._database.write() as connection:
+            position = await events.lock_cursor(connection, OBSERVER)
+            if position is None:
+                return 0
+            rules = [rule for rule in await alerts.every(connection) if rule.enabled]
+            if not rules:
+                await events.move_cursor(connection, OBSERVER, await events.newest(connection))
+                return 0
+            batch = await events.after(connection, position, BATCH)
+            for event in batch:
+                if event.subject == "run" and event.change in _TELLING:
+                    await self._judge(connection, event, rules)
+            if batch:
+                await events.move_cursor(connection, OBSERVER, batch[-1].position)
+            return len(batch)
+
+    async def _judge(self, connection: AsyncConnection, event: Event, rules: list[AlertRule]) -> None:
+        was_failing = False
+        if event.change == "failed":
+            await alerts.note_failing(connection, event.job_id, event.at)
+        elif event.change == "success":
+            was_failing = await alerts.note_well(connection, event.job_id)
+        for rule in rules:
+            if rule.covers(event.job_id, event.owner_id):
+                await self._tell(connection, event, rule, was_failing=was_failing)
+
+    async def _tell(self, connection: AsyncConnection, event: Event, rule: AlertRule, *, was_failing: bool) -> None:
+        failures = 0
+        if event.change == "failed" and AlertKind.FLAPPING in rule.wanted:
+            since = event.at - timedelta(seconds=rule.window_seconds)
+            failures = await alerts.count_failures(connection, event.job_id, since, event.at + _CLOCKS_APART)
+        assert event.run_id is not None  # noqa: S101 (events of runs have one)
+        change = Change(
+            change=event.change,
+            at=event.at,
+            run_id=event.run_id,
+            lateness_seconds=event.lateness_seconds,
+            was_failing=was_failing,
+            failures=failures,
+        )
+        for kind in kinds_of(change, rule.wanted, rule.thresholds):
+            alert = Alert(
+                kind=kind,
+                job_id=event.job_id,
+                job_name=event.job_name or f"job {event.job_id}",
+                owner_id=event.owner_id or "",
+                run_id=event.run_id,
+                at=event.at,
+                reason=event.reason,
+                seconds=event.lateness_seconds,
+                count=failures if kind is AlertKind.FLAPPING else event.missed_count,
+            )
+            key = key_of(kind, event.job_id, event.run_id, event.at, rule.thresholds)
+            await deliveries.add(connection, rule.id, key, alert, self._clock.now())
+
+    async def _find_overdue(self) -> None:
+        async with self._database.read() as connection:
+            rules = [rule for rule in await alerts.every(connection) if rule.enabled]
+            found = [
+                (rule, AlertKind.TOO_LONG, rule.too_long_seconds, overdue)
+                for rule in rules
+                if AlertKind.TOO_LONG in rule.wanted
+                for overdue in await alerts.running_since(connection, rule, self._before(rule.too_long_seconds))
+            ] + [
+                (rule, AlertKind.LATE, rule.late_seconds, overdue)
+                for rule in rules
+                if AlertKind.LATE in rule.wanted
+                for overdue in await alerts.due_since(connection, rule, self._before(rule.late_seconds))
+            ]
+        for rule, kind, seconds, overdue in found:
+            await self._tell_overdue(rule, kind, seconds, overdue)
+
+    def _before(self, seconds: float) -> datetime:
+        return self._clock.now() - timedelta(seconds=seconds)
+
+    async def _tell_overdue(self, rule: AlertRule, kind: AlertKind, seconds: float, overdue: Overdue) -> None:
+        now = self._clock.now()
+        alert = Alert(
+            kind=kind,
+            job_id=overdue.job_id,
+            job_name=overdue.job_name,
+            owner_id=overdue.owner_id,
+            run_id=overdue.run_id,
+            at=now,
+            seconds=max(seconds, (now - overdue.since).total_seconds()),
+        )
+        key = key_of(kind, overdue.job_id, overdue.run_id, now, rule.thresholds)
+        async with self._database.write() as connection:
+            await deliveries.add(connection, rule.id, key, alert, now)

@@ -1,0 +1,125 @@
+"""Telling people: deliveries are sent beside everything else, again and again until they arrive or are given up."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from datetime import timedelta
+from typing import Literal
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from scheduler_service.alerts import writing
+from scheduler_service.alerts.channels import Channel, Email, Slack, Webhook
+from scheduler_service.alerts.guard import Reach, RefusedError
+from scheduler_service.alerts.mail import Mailer
+from scheduler_service.alerts.web import PATIENCE_SECONDS, NotDeliveredError, post
+from scheduler_service.engine.loop import insist
+from scheduler_service.storage import deliveries
+from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.deliveries import Outgoing
+
+CONCURRENCY = 16
+LOOK_SECONDS = 0.5
+# A process that was killed while it sent leaves the delivery to the next one after this time.
+LEASE_SECONDS = 3 * PATIENCE_SECONDS
+FIRST_DELAY_SECONDS = 2.0
+LONGEST_DELAY_SECONDS = 900.0
+# With the delays between them the last one comes some two hours after the first.
+MAX_TRIES = 15
+
+log = structlog.get_logger(__name__)
+_channel: TypeAdapter[Webhook | Slack | Email] = TypeAdapter(Channel)
+
+
+class Courier:
+    """Sends what is to be told, CONCURRENCY deliveries at once at the most. No slot of a worker is ever used."""
+
+    def __init__(self, database: Database, clock: Clock, *, reach: Reach, mailer: Mailer | None) -> None:
+        """`mailer` None: there is no mail server, and mails are given up."""
+        self._database = database
+        self._clock = clock
+        self._reach = reach
+        self._mailer = mailer
+        self._busy: set[asyncio.Task[None]] = set()
+
+    async def deliver(self) -> float:
+        """Begin to send what is due, and give the seconds until there may be more."""
+        free = CONCURRENCY - len(self._busy)
+        if free > 0:
+            async with self._database.read() as connection:
+                is_due = await deliveries.is_any_due(connection, self._clock.now())
+            if is_due:
+                async with self._database.write() as connection:
+                    taken = await deliveries.take(connection, self._clock.now(), free, LEASE_SECONDS)
+                for outgoing in taken:
+                    task = asyncio.create_task(self._deliver(outgoing))
+                    self._busy.add(task)
+                    task.add_done_callback(self._busy.discard)
+        return LOOK_SECONDS
+
+    async def stop(self) -> None:
+        """Give up what is on its way: another process, or the next start, sends it again."""
+        for task in self._busy:
+            task.cancel()
+        if self._busy:
+            await asyncio.wait(self._busy)
+
+    async def _deliver(self, outgoing: Outgoing) -> None:
+        delivery = outgoing.delivery
+        verdict, error = await self._try(outgoing)
+        about = {"delivery_id": delivery.id, "rule_id": delivery.rule_id, "kind": delivery.kind}
+        log.info("alert_tried", **about, tries=delivery.tries, verdict=verdict, error=error)
+        if verdict == "again" and delivery.tries < MAX_TRIES:
+            await insist(lambda: self._postpone(outgoing, error))
+        else:
+            status: deliveries.EndStatus = "delivered" if verdict == "delivered" else "failed"
+            await insist(lambda: self._end(outgoing, status, error))
+
+    async def _try(self, outgoing: Outgoing) -> tuple[Literal["delivered", "refused", "again"], str | None]:
+        try:
+            await self._send(outgoing)
+        except (RefusedError, ValidationError) as error:
+            return "refused", _one_line(error)
+        except NotDeliveredError as error:
+            return "again", _one_line(error)
+        except Exception as error:
+            # An observer: what it meets must not end the process, but not be hidden either.
+            log.exception("alert_failed", delivery_id=outgoing.delivery.id)
+            return "again", type(error).__name__
+        return "delivered", None
+
+    async def _send(self, outgoing: Outgoing) -> None:
+        channel, alert, delivery_id = _channel.validate_python(outgoing.channel), outgoing.alert, outgoing.delivery.id
+        match channel:
+            case Webhook():
+                body, headers = writing.webhook(alert, delivery_id, channel.secret, int(time.time()))
+                await post(channel.url, body, headers, self._reach)
+            case Slack():
+                await post(channel.url, writing.slack(alert), {"Content-Type": "application/json"}, self._reach)
+            case Email():
+                if self._mailer is None:
+                    raise RefusedError("there is no mail server; set SCHEDULER_SMTP_URL")
+                await self._mailer.send(writing.email(alert, delivery_id, self._mailer.sender, channel.to))
+
+    async def _end(self, outgoing: Outgoing, status: deliveries.EndStatus, error: str | None) -> None:
+        async with self._database.write() as connection:
+            await deliveries.end(connection, outgoing.delivery.id, status, error, self._clock.now())
+
+    async def _postpone(self, outgoing: Outgoing, error: str | None) -> None:
+        next_try_at = self._clock.now() + timedelta(seconds=delay_seconds(outgoing.delivery.tries))
+        async with self._database.write() as connection:
+            await deliveries.try_again(connection, outgoing.delivery.id, error or "", next_try_at)
+
+
+def delay_seconds(tries: int) -> float:
+    """Give the wait after so many tries: twice as long each time, and never for all receivers at once."""
+    longest: float = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (tries - 1))
+    return longest * random.uniform(0.75, 1.0)  # noqa: S311 (spreads load, guards nothing)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:500]

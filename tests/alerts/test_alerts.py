@@ -1,0 +1,268 @@
+"""Alerts: people are told of what they asked for, once, whatever the receiver does."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import repeat
+from typing import Any
+
+import pytest
+from tests.alerts.receiver import Received, Receiver, drip, fail, hang, redirect
+from tests.databases import NOON
+from tests.engine.conftest import create, eventually, run_to_its_end, until
+
+from scheduler_service.alerts import writing
+from scheduler_service.alerts.guard import Reach, RefusedError, resolve
+from scheduler_service.bootstrap import Service, open_service
+from scheduler_service.config import Settings
+from scheduler_service.domain.alerting import Alert, AlertKind
+from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.services.alert_definition import AlertDefinition
+from scheduler_service.storage.alerts import AlertRule
+
+SECRET = "correct-horse"  # noqa: S105 (of a test)
+
+
+def shell(script: str) -> dict[str, Any]:
+    return {"type": "shell_script", "script": script}
+
+
+async def rule(service: Service, url: str, *kinds: str, **changes: Any) -> AlertRule:
+    channel = {"type": "webhook", "url": url, "secret": SECRET}
+    definition = {"name": "a rule", "on": list(kinds), "channel": channel, **changes}
+    return await service.alerts.create(AlertDefinition.model_validate(definition), None)
+
+
+async def told(receiver: Receiver, path: str, count: int) -> list[Received]:
+    async def look() -> list[Received] | None:
+        found = receiver.of(path)
+        return found if len(found) >= count else None
+
+    found: list[Received] = await eventually(look)
+    return found
+
+
+async def delivered(service: Service, rule: AlertRule) -> None:
+    async def look() -> bool:
+        found = await service.alerts.deliveries(rule.id, None)
+        return bool(found) and all(delivery.status == "delivered" for delivery in found)
+
+    await eventually(look, 90.0)
+
+
+async def test_a_failure_is_told_once_and_signed(service: Service, receiver: Receiver) -> None:
+    made = await rule(service, f"{receiver.url}/hook", "failure", "recovery", "missed")
+    detail = await run_to_its_end(service, shell("exit 3"))
+    await run_to_its_end(service, shell("true"))
+    await delivered(service, made)
+
+    (received,) = receiver.of("/hook")
+    signed = received.headers["x-scheduler-timestamp"].encode() + b"." + received.body
+    expected = hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
+    assert received.headers["x-scheduler-signature"] == f"sha256={expected}"
+    assert received.headers["x-scheduler-delivery"] == str(received.json["delivery_id"])
+    assert (received.json["kind"], received.json["reason"]) == ("failure", "exit_code")
+    assert (received.json["job_id"], received.json["run_id"]) == (detail.view.run.job_id, detail.view.run.id)
+
+
+async def test_recovery_and_flapping_are_told_of_one_job(service: Service, receiver: Receiver) -> None:
+    job = await create(service, shell('[ -e "$FLAG" ]'), env={"FLAG": "/no/such/file"}, overlap_policy="allow")
+    await rule(service, f"{receiver.url}/hook", "recovery", "flapping", job_id=job.id, failures=2)
+    for _ in range(3):
+        run = await service.jobs.run(job.id)
+        await until(service, run.id, RunStatus.FAILED)
+    await service.jobs.patch(job.id, {"env": {"FLAG": "/"}})
+    for _ in range(2):
+        run = await service.jobs.run(job.id)
+        await until(service, run.id, RunStatus.SUCCESS)
+    await run_to_its_end(service, shell("exit 1"))
+
+    found = await told(receiver, "/hook", 2)
+    kinds = sorted(received.json["kind"] for received in found)
+    assert kinds == ["flapping", "recovery"]
+    assert next(received.json["count"] for received in found if received.json["kind"] == "flapping") in {2, 3}
+
+
+async def test_only_the_jobs_of_an_owner_are_told(service: Service, receiver: Receiver) -> None:
+    await rule(service, f"{receiver.url}/mine", "failure", owner_id="me")
+    everybody = await rule(service, f"{receiver.url}/all", "failure")
+    await run_to_its_end(service, shell("exit 1"), owner_id="other")
+    await run_to_its_end(service, shell("exit 1"), owner_id="me")
+    await told(receiver, "/all", 2)
+    await delivered(service, everybody)
+
+    (received,) = await told(receiver, "/mine", 1)
+    assert received.json["owner_id"] == "me"
+
+
+async def test_a_run_that_takes_too_long_and_one_that_waits_too_long_are_told_while_they_do(
+    service: Service, receiver: Receiver
+) -> None:
+    await rule(service, f"{receiver.url}/hook", "too_long", "late", too_long_seconds=1, late_seconds=1)
+    job = await create(service, shell("sleep 60"), overlap_policy="queue")
+    running, waiting = [await service.jobs.run(job.id) for _ in range(2)]
+
+    found = await told(receiver, "/hook", 2)
+    assert {(received.json["kind"], received.json["run_id"]) for received in found} == {
+        ("too_long", running.id),
+        ("late", waiting.id),
+    }
+    assert (await service.runs.get(running.id)).view.run.status is RunStatus.RUNNING
+    for run in (waiting, running):
+        await service.runs.cancel(run.id)
+
+
+async def test_receivers_that_fail_hang_drip_and_redirect_get_it_in_the_end_and_block_no_slot(
+    settings: Settings, receiver: Receiver
+) -> None:
+    receiver.behaviours = {
+        "/fails": iter([fail, fail]),
+        "/hangs": iter([hang]),
+        "/drips": iter([drip]),
+        "/redirects": iter([redirect(f"{receiver.url}/elsewhere")]),
+    }
+    async with open_service(settings.model_copy(update={"slots": 1})) as service:
+        rules = [await rule(service, receiver.url + path, "failure") for path in receiver.behaviours]
+        await run_to_its_end(service, shell("exit 1"))
+        await asyncio.gather(*(told(receiver, path, 1) for path in receiver.behaviours))
+        # While two of them are held up, the only slot works.
+        assert (await run_to_its_end(service, shell("true"))).view.run.status is RunStatus.SUCCESS
+        for made in rules:
+            await delivered(service, made)
+
+    assert {path: len(receiver.of(path)) for path in receiver.behaviours} == {
+        "/fails": 3, "/hangs": 2, "/drips": 2, "/redirects": 2,
+    }  # fmt: skip
+    assert not receiver.of("/elsewhere"), "a redirect leads past the guard"
+    for path in receiver.behaviours:
+        assert len({received.headers["x-scheduler-delivery"] for received in receiver.of(path)}) == 1
+
+
+async def test_a_process_that_ends_meanwhile_leaves_it_to_the_next(settings: Settings, receiver: Receiver) -> None:
+    receiver.behaviours = {"/hook": repeat(fail, 2)}
+    async with open_service(settings) as service:
+        made = await rule(service, f"{receiver.url}/hook", "failure")
+        await run_to_its_end(service, shell("exit 1"))
+        await told(receiver, "/hook", 1)
+    async with open_service(settings) as service:
+        await delivered(service, made)
+    assert len({received.headers["x-scheduler-delivery"] for received in receiver.of("/hook")}) == 1
+
+
+async def test_a_test_goes_the_way_of_all_alerts(service: Service, receiver: Receiver) -> None:
+    made = await rule(service, f"{receiver.url}/hook", "failure")
+    await service.alerts.test(made.id, None)
+    (received,) = await told(receiver, "/hook", 1)
+    assert received.json["kind"] == "test"
+
+
+async def test_slack_gets_a_text_without_mark_up_of_the_jobs_own(service: Service, receiver: Receiver) -> None:
+    await rule(service, "", "failure", channel={"type": "slack", "url": f"{receiver.url}/services/T/B/x"})
+    await run_to_its_end(service, shell("exit 1"), name="<!channel> & co")
+    (received,) = await told(receiver, "/services/T/B/x", 1)
+    assert received.json["text"].startswith("&lt;!channel&gt; &amp; co failed (exit_code)\nJob ")
+
+
+async def test_mail_reaches_its_server(settings: Settings) -> None:
+    with mail_server() as (port, mails):
+        url = f"smtp://127.0.0.1:{port}"
+        changes = {"smtp_url": type(settings.api_key)(url), "mail_from": "scheduler@example.org"}
+        async with open_service(settings.model_copy(update=changes)) as service:
+            made = await rule(service, "", "failure", channel={"type": "email", "to": ["team@example.org"]})
+            await run_to_its_end(service, shell("exit 1"), name="night\r\nBcc: all@example.org")
+            await delivered(service, made)
+    (mail,) = mails
+    assert "Subject: [scheduler] night Bcc: all@example.org failed (exit_code)" in mail
+    assert "\nBcc:" not in mail
+    assert "To: team@example.org" in mail
+
+
+@pytest.mark.parametrize(
+    ("host", "reach", "may"),
+    [
+        ("127.0.0.1", "public", False),
+        ("::1", "public", False),
+        ("::ffff:127.0.0.1", "public", False),
+        ("169.254.169.254", "loopback", False),
+        ("10.1.2.3", "loopback", False),
+        ("0.0.0.0", "public", False),  # noqa: S104 (not bound to)
+        ("fd00::1", "public", False),
+        ("127.0.0.1", "loopback", True),
+        ("10.1.2.3", "private", True),
+        ("93.184.215.14", "public", True),
+    ],
+)
+async def test_the_guard_lets_alerts_go_where_they_may(host: str, reach: Reach, may: bool) -> None:
+    if may:
+        assert await resolve(host, 80, reach) == host
+    else:
+        with pytest.raises(RefusedError, match="SCHEDULER_ALERT_REACH"):
+            await resolve(host, 80, reach)
+
+
+async def test_what_may_not_be_reached_is_given_up_with_the_reason(settings: Settings, receiver: Receiver) -> None:
+    async with open_service(settings.model_copy(update={"alert_reach": "public"})) as service:
+        made = await rule(service, f"{receiver.url}/hook", "failure")
+        await service.alerts.test(made.id, None)
+
+        async def given_up() -> bool:
+            (delivery,) = await service.alerts.deliveries(made.id, None)
+            return delivery.status == "failed" and "SCHEDULER_ALERT_REACH" in (delivery.error or "")
+
+        await eventually(given_up)
+    assert not receiver.received
+
+
+async def test_the_pulse_tells_somebody_outside_that_all_is_well(settings: Settings, receiver: Receiver) -> None:
+    url = type(settings.api_key)(f"{receiver.url}/pulse")
+    changed = settings.model_copy(update={"heartbeat_url": url, "heartbeat_url_seconds": 0.2})
+    async with open_service(changed):
+        found = await told(receiver, "/pulse", 2)
+    assert {received.method for received in found} == {"GET"}
+
+
+@pytest.mark.parametrize("kind", AlertKind)
+def test_every_kind_has_a_headline_in_one_line(kind: AlertKind) -> None:
+    alert = Alert(
+        kind=kind, job_id=1, job_name="a\njob", owner_id="", run_id=1, at=NOON + timedelta(1), seconds=5, count=3
+    )
+    assert len(alert.headline.splitlines()) == 1
+    assert writing.document(alert, 1)["at"].endswith("Z")
+
+
+@contextmanager
+def mail_server() -> Iterator[tuple[int, list[str]]]:
+    """Run as much of an SMTP server as takes mails in."""
+    mails: list[str] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"220 here\r\n")
+            while line := self.rfile.readline():
+                word = line.split()[0].upper() if line.split() else b""
+                if word == b"DATA":
+                    self.wfile.write(b"354 go on\r\n")
+                    lines = iter(self.rfile.readline, b".\r\n")
+                    mails.append(b"".join(lines).decode().replace("\r\n", "\n"))
+                self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
+                if word == b"QUIT":
+                    return
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            assert isinstance(server.socket, socket.socket)
+            yield server.server_address[1], mails
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,97 @@
+"""Alert rules over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+from tests.api.conftest import create
+
+WEBHOOK = {"type": "webhook", "url": "https://example.org/alerts", "secret": "correct-horse"}
+DEFINITION: dict[str, Any] = {"name": "a rule", "on": ["failure"], "channel": WEBHOOK}
+ALERTS = "/api/v1/alerts"
+
+
+async def made(client: httpx2.AsyncClient, **changes: Any) -> dict[str, Any]:
+    answer = await client.post(ALERTS, json={**DEFINITION, **changes})
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["location"] == f"{ALERTS}/{answer.json()['id']}"
+    rule: dict[str, Any] = answer.json()
+    return rule
+
+
+async def test_a_rule_is_kept_and_shown_without_its_secrets(client: httpx2.AsyncClient) -> None:
+    rule = await made(client)
+    slack = await made(client, channel={"type": "slack", "url": "https://hooks.example.org/services/T0/B0/x"})
+
+    assert rule["channel"] == {**WEBHOOK, "secret": "***"}
+    assert slack["channel"]["url"] == "https://hooks.example.org/***"
+    assert (await client.get(f"{ALERTS}/{rule['id']}")).json() == rule
+    assert (await client.get(ALERTS)).json() == {"alerts": [rule, slack]}
+
+
+async def test_a_rule_is_replaced_and_deleted(client: httpx2.AsyncClient) -> None:
+    rule = await made(client)
+    changed = {**DEFINITION, "on": ["missed", "late", "late"], "late_seconds": 5}
+
+    answer = await client.put(f"{ALERTS}/{rule['id']}", json=changed)
+    assert (answer.json()["on"], answer.json()["late_seconds"]) == (["late", "missed"], 5)
+    assert (await client.delete(f"{ALERTS}/{rule['id']}")).status_code == 204
+    assert (await client.get(f"{ALERTS}/{rule['id']}")).status_code == 404
+
+
+async def test_a_secret_stays_where_the_address_stays_and_goes_nowhere_else(client: httpx2.AsyncClient) -> None:
+    rule = await made(client)
+    here = {**WEBHOOK, "secret": None}
+    kept = await client.put(f"{ALERTS}/{rule['id']}", json={**DEFINITION, "channel": here})
+    assert kept.json()["channel"] == rule["channel"]
+    elsewhere = {**here, "url": "https://other.example.org/alerts"}
+    moved = await client.put(f"{ALERTS}/{rule['id']}", json={**DEFINITION, "channel": elsewhere})
+    assert moved.json()["channel"]["secret"] is None
+
+
+async def test_a_preview_says_what_people_would_be_told(client: httpx2.AsyncClient) -> None:
+    answer = await client.post(f"{ALERTS}/preview", json={**DEFINITION, "on": ["failure", "too_long"]})
+
+    previews = answer.json()["previews"]
+    assert [preview["kind"] for preview in previews] == ["failure", "too_long"]
+    assert previews[0]["headline"] == "Mathematical Analysis failed (exit_code)"
+    assert previews[0]["document"]["kind"] == "failure"
+    assert (await client.get(ALERTS)).json() == {"alerts": []}
+
+
+async def test_a_test_is_on_its_way_at_once(client: httpx2.AsyncClient) -> None:
+    rule = await made(client)
+    answer = await client.post(f"{ALERTS}/{rule['id']}/test")
+    assert (answer.status_code, answer.json()["kind"], answer.json()["status"]) == (202, "test", "pending")
+    shown = (await client.get(f"{ALERTS}/{rule['id']}/deliveries")).json()["deliveries"]
+    assert [delivery["id"] for delivery in shown] == [answer.json()["id"]]
+
+
+async def test_a_rule_goes_with_its_job(client: httpx2.AsyncClient) -> None:
+    job = await create(client)
+    assert (await made(client, job_id=job["id"]))["job_id"] == job["id"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"on": []}, "on"),
+        ({"on": ["test"]}, "on"),
+        ({"on": ["never"]}, "on"),
+        ({"job_id": 4711}, "job_id"),
+        ({"failures": 1}, "failures"),
+        ({"channel": {"type": "webhook", "url": "ftp://example.org"}}, "channel"),
+        ({"channel": {"type": "webhook", "url": "https://user:secret@example.org"}}, "channel"),
+        ({"channel": {"type": "webhook", "url": "https://example.org/\r\nX: y"}}, "channel"),
+        ({"channel": {"type": "email", "to": ["a@b.org\r\nBcc: c@d.org"]}}, "channel"),
+        ({"channel": {"type": "pigeon"}}, "channel"),
+    ],
+)
+async def test_what_cannot_be_kept_is_refused_by_its_field(
+    client: httpx2.AsyncClient, changes: dict[str, Any], field: str
+) -> None:
+    answer = await client.post(ALERTS, json={**DEFINITION, **changes})
+    assert answer.status_code == 422, answer.text
+    assert all(error["field"].startswith(field) for error in answer.json()["errors"])
