@@ -74,7 +74,7 @@ class Cluster:
 
     def start(self, program: str, *arguments: str, **variables: str) -> Member:
         """Start a program at the root of the checkout, in the environment of the cluster."""
-        name = f"{len(self.members)}-{arguments[-1]}"
+        name = f"{len(self.members)}-{program}"
         log_file = self.directory / f"{name}.log"
         with log_file.open("wb") as log:
             process = subprocess.Popen(
@@ -97,7 +97,9 @@ class Cluster:
 
     async def start_worker(self, **variables: str) -> Member:
         """Start a worker, and wait until it hears."""
-        worker = self.start("celery", "-A", "src.app.celery_app", "worker", **variables)
+        # Without a chat with its neighbours, which takes a second.
+        arguments = ("--without-mingle", "--without-gossip")
+        worker = self.start("celery", "-A", "src.app.celery_app", "worker", *arguments, **variables)
         await self.says(worker, " ready.")
         return worker
 

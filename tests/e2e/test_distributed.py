@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from datetime import UTC, datetime, timedelta
 
@@ -40,9 +41,7 @@ async def test_five_dispatchers_fire_each_of_2000_jobs_of_one_minute_once(cluste
 
 
 async def test_a_job_that_is_created_to_fire_in_a_second_begins_on_time(cluster: Cluster, client: Client) -> None:
-    for _ in range(2):
-        await cluster.start_beat()
-    await cluster.start_worker()
+    await asyncio.gather(cluster.start_beat(), cluster.start_beat(), cluster.start_worker())
 
     soon = datetime.now(UTC) + timedelta(seconds=1)
     for _ in range(4):
@@ -112,8 +111,7 @@ async def test_a_worker_with_tags_takes_those_runs_and_the_others_leave_them_to_
     cluster: Cluster, client: Client
 ) -> None:
     cluster.environment["SCHEDULER_RESERVED_TAGS"] = "gpu"
-    anything = await cluster.start_worker()
-    gpu = await cluster.start_worker(SCHEDULER_WORKER_TAGS="gpu")
+    anything, gpu = await asyncio.gather(cluster.start_worker(), cluster.start_worker(SCHEDULER_WORKER_TAGS="gpu"))
     rendering, mailing = await client.create("true", tags=["night", "gpu"]), await client.create("true", tags=["night"])
 
     await client.run(rendering, 10)

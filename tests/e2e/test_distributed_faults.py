@@ -15,7 +15,7 @@ from scheduler_service.cli.trial_servers import ask_valkey
 
 
 async def test_one_of_two_beats_dies_and_nothing_is_missed_or_late(cluster: Cluster, client: Client) -> None:
-    doomed, _ = await cluster.start_beat(), await cluster.start_beat()
+    doomed, _ = await asyncio.gather(cluster.start_beat(), cluster.start_beat())
     for _ in range(10):
         await client.create("true", schedule_expr="* * * * * *")
     await _until_fired(client, 20)
@@ -33,8 +33,7 @@ async def test_one_of_two_beats_dies_and_nothing_is_missed_or_late(cluster: Clus
 
 async def test_a_worker_is_killed_and_its_run_is_executed_again_elsewhere(cluster: Cluster, client: Client) -> None:
     cluster.environment |= {"SCHEDULER_WORKER_DEAD_SECONDS": "2", "SCHEDULER_HEARTBEAT_SECONDS": "0.5"}
-    await cluster.start_beat()
-    workers = [await cluster.start_worker(), await cluster.start_worker()]
+    _, *workers = await asyncio.gather(cluster.start_beat(), cluster.start_worker(), cluster.start_worker())
     job_id = await client.create("[ $SCHEDULER_ATTEMPT = 2 ] || sleep 300")
     (run_id,) = await client.run(job_id)
     first = await client.until(run_id, "running")
@@ -63,7 +62,7 @@ async def test_workers_are_replaced_under_load_and_no_run_is_lost_or_doubled(
     cluster: Cluster, client: Client, tmp_path: Path
 ) -> None:
     effects = tmp_path / "effects"
-    old = [await cluster.start_worker(), await cluster.start_worker()]
+    old = await asyncio.gather(cluster.start_worker(), cluster.start_worker())
     job_id = await client.create(f"sleep 0.05; echo $SCHEDULER_RUN_ID >> {effects}")
 
     load = asyncio.create_task(client.run(job_id, 300))
@@ -83,8 +82,7 @@ async def test_a_worker_that_is_told_to_stop_hands_back_what_does_not_end_in_tim
     cluster: Cluster, client: Client
 ) -> None:
     cluster.environment |= {"SCHEDULER_DRAIN_SECONDS": "0.5"}
-    await cluster.start_beat()
-    worker = await cluster.start_worker()
+    _, worker = await asyncio.gather(cluster.start_beat(), cluster.start_worker())
     (run_id,) = await client.run(await client.create("[ $SCHEDULER_ATTEMPT = 2 ] || sleep 300"))
     await client.until(run_id, "running")
 
@@ -100,8 +98,7 @@ async def test_redis_is_down_and_runs_go_on_until_it_is_back(cluster: Cluster) -
     with servers.valkey() as url:
         cluster.environment["REDIS_URL"] = f"{url}/0"
         async with client_of(cluster) as client:
-            await cluster.start_beat()
-            worker = await cluster.start_worker()
+            _, worker = await asyncio.gather(cluster.start_beat(), cluster.start_worker())
             job_id = await client.create("true")
             (before,) = await client.run(job_id)
             await client.until(before, "success")
