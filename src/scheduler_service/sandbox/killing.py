@@ -8,7 +8,7 @@ import signal
 import time
 from contextlib import suppress
 
-from scheduler_service.sandbox.census import children_of, descendants
+from scheduler_service.sandbox.census import children_of
 from scheduler_service.sandbox.identity import become_user
 from scheduler_service.sandbox.layers import Layer
 
@@ -68,9 +68,17 @@ def _kill_user(uid: int) -> None:
 def _kill_tree() -> None:
     while (ended := reap(os.WNOHANG)) is not None:
         if ended == (0, 0):
-            for pid in descendants(os.getpid()):
-                _disarm_and_kill(pid)
+            _kill_descendants()
             time.sleep(_PAUSE_SECONDS)
+
+
+def _kill_descendants() -> None:
+    """Kill each as soon as it is found: what it forks while others are looked for is one more to find."""
+    pending = [os.getpid()]
+    while pending:
+        for pid in children_of(pending.pop()):
+            _disarm_and_kill(pid)
+            pending.append(pid)
 
 
 def _disarm_and_kill(pid: int) -> None:

@@ -39,7 +39,7 @@ from scheduler_service.sandbox.syscalls import (
 )
 from scheduler_service.sandbox.warden import Post, become_warden
 
-_SPARE_TASKS = 256
+_SPARE_TASKS = 64
 _SWEEP_SECONDS = 0.1
 _hidden: list[ModuleType] = []
 
