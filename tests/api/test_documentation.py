@@ -10,10 +10,17 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
+from pydantic import BaseModel
 from tests.api.conftest import settings_for
 
+from scheduler_service.api import examples
 from scheduler_service.api.app import create_app
 from scheduler_service.api.documentation import STATIC
+from scheduler_service.api.schemas.health import HealthOut
+from scheduler_service.api.schemas.jobs import JobPage
+from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole
+from scheduler_service.api.schemas.schedules import Next, PreviewOut
+from scheduler_service.services.definition import JobDefinition, PreviewRequest
 
 # Of the files as their makers published them.
 PUBLISHED = {
@@ -137,6 +144,28 @@ def test_describes_every_kind_of_payload(described: dict[str, Any]) -> None:
     payload = described["components"]["schemas"]["JobDefinition"]["properties"]["payload"]
 
     assert set(payload["discriminator"]["mapping"]) >= {"python_code", "shell_script", "number_crunching", "program"}
+
+
+@pytest.mark.parametrize(
+    ("model", "example"),
+    [
+        (JobPage, examples.JOB_PAGE),
+        (RunPage, examples.RUN_PAGE),
+        (RunOut, examples.QUEUED_RUN),
+        (RunWhole, examples.RUN_WHOLE),
+        (Next, examples.NEXT),
+        (PreviewOut, examples.PREVIEW),
+        (HealthOut, examples.HEALTH),
+        (HealthOut, examples.ILL_HEALTH),
+        *((JobDefinition, example["value"]) for example in examples.DEFINITIONS.values()),
+        *((PreviewRequest, example["value"]) for example in examples.PREVIEW_REQUESTS.values()),
+    ],
+)
+def test_shows_examples_that_are_as_the_models_have_them(model: type[BaseModel], example: dict[str, Any]) -> None:
+    read = model.model_validate(example)
+
+    if not issubclass(model, JobDefinition | PreviewRequest):
+        assert example.keys() == read.model_dump().keys()
 
 
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])

@@ -1,0 +1,64 @@
+"""What goes over the wire while a log is followed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from scheduler_service.api import log_stream
+from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.errors import UnavailableError
+from scheduler_service.services.runs import LogSlice
+
+SILENCE = LogSlice(b"", 0, RunStatus.RUNNING)
+
+
+async def written(*parts: LogSlice | Exception) -> list[bytes]:
+    async def come() -> AsyncIterator[LogSlice]:
+        for part in parts:
+            if isinstance(part, Exception):
+                raise part
+            yield part
+
+    return [piece async for piece in log_stream.log_events(come())]
+
+
+async def test_writes_nothing_while_nothing_comes() -> None:
+    assert await written(SILENCE, SILENCE) == []
+
+
+async def test_shows_now_and_then_that_the_line_still_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_stream, "HEARTBEAT_SECONDS", 0.0)
+
+    assert await written(SILENCE, SILENCE) == [b": ping\n\n"] * 2
+
+
+async def test_ends_with_the_status_of_the_run() -> None:
+    (piece,) = await written(LogSlice(b"two\n", 8, RunStatus.SUCCESS))
+
+    assert piece == (
+        b'event: log\ndata: {"offset": 4, "text": "two\\n"}\nid: 8\n\n'
+        b'event: end\ndata: {"status": "success"}\nid: 8\n\n'
+    )
+
+
+async def test_does_not_say_end_where_the_database_was_lost() -> None:
+    pieces = await written(LogSlice(b"one\n", 4, RunStatus.RUNNING), UnavailableError("gone"))
+
+    assert [piece.split(b"\n")[0] for piece in pieces] == [b"event: log"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_asked"),
+    [
+        ("text/event-stream", True),
+        ("Text/Event-Stream; q=0.9", True),
+        ("text/plain, text/event-stream", True),
+        ("*/*", False),
+        ("text/plain", False),
+        ("", False),
+    ],
+)
+def test_sends_events_to_those_who_ask_for_them(accept: str, *, is_asked: bool) -> None:
+    assert log_stream.accepts_events(accept) is is_asked
