@@ -169,9 +169,8 @@ def show(report: dict[str, object]) -> None:
     for row in report["comparisons"]:  # type: ignore[attr-defined]
         sides = ["/".join(f"{value:.1f}" for value in row[side]) for side in ("ours_ms", "theirs_ms")]
         ratio = "/".join(f"{value:.3f}" for value in row["ratio"])
-        print(
-            f"{row['what']:36} {sides[0]:>22} {sides[1]:>24} {ratio:>22}  {row['goal']} {'✓' if row['reached'] else '✗'}"
-        )
+        goal = f"{row['goal']}: {'reached' if row['reached'] else 'missed'}"
+        print(f"{row['what']:36} {sides[0]:>22} {sides[1]:>24} {ratio:>22}  {goal}")
     for title in ("runs_per_second", "times_naive", "memory_mb"):
         print(f"\n{title}")
         for name, value in report[title].items():  # type: ignore[attr-defined]

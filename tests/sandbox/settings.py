@@ -14,7 +14,7 @@ from scheduler_service.sandbox import seccomp, syscall_table
 from scheduler_service.sandbox.seccomp import _LOAD, _NUMBER, _RETURN, ALLOW, FAIL, _answer, _instruction, _judge
 from scheduler_service.sandbox.syscalls import CLONE_NEWNS, MACHINES, Mount, Prctl, machine, mount, prctl, unshare
 
-PLAIN_UID = 65534
+PLAIN_UID = 54321  # nobody would share it with servers that other tests start
 ROOT, PLAIN, DOCKER = "root", "plain", "docker"
 
 
