@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from celery import Celery, signals
+from celery.apps import worker
 
 from scheduler_service import telemetry
 from scheduler_service.brokers import celery as broker
@@ -41,6 +42,8 @@ def create(settings: Settings) -> Celery:
     def configure_logging(**_: Any) -> None:
         telemetry.configure_logging(settings.log_level, settings.log_format)
 
+    if settings.log_format == "json":
+        worker.safe_say = lambda *_: None  # says to people that it ends, in the middle of the log
     celery.task(name=broker.TASK, bind=True)(execute_run)
     signals.setup_logging.connect(configure_logging, weak=False)
     return celery

@@ -26,6 +26,7 @@ class Observer:
     """Somebody who asks the API of a cluster."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self._client = httpx2.AsyncClient(base_url=url, timeout=10)
 
     async def started(self) -> None:

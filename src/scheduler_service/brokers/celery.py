@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any
 
 import structlog
 from celery import Celery
@@ -13,6 +14,7 @@ from kombu.entity import Queue
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from scheduler_service import telemetry
 from scheduler_service.config import Settings
 from scheduler_service.domain.ring import Ring
 from scheduler_service.domain.routing import Routing
@@ -84,6 +86,19 @@ class Application(Celery):  # type: ignore[misc]
     """A Celery application that knows the settings it was made from."""
 
     settings: Settings
+
+    def Worker(self, *args: Any, **options: Any) -> Any:  # noqa: N802 (Celery's name for its class)
+        """Make a worker. Where logs are for machines, it does not greet people."""
+        return super().Worker(*args, **self._quiet(options))
+
+    def Beat(self, *args: Any, **options: Any) -> Any:  # noqa: N802 (Celery's name for its class)
+        """Make a beat, likewise."""
+        return super().Beat(*args, **self._quiet(options))
+
+    def _quiet(self, options: dict[str, Any]) -> dict[str, Any]:
+        # Celery warns, and fails, before it has its logging set up.
+        telemetry.configure_logging(self.settings.log_level, self.settings.log_format)
+        return {**options, "quiet": True} if self.settings.log_format == "json" else options
 
 
 def create(settings: Settings) -> Application:
