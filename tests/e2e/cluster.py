@@ -202,12 +202,12 @@ async def client_of(cluster: Cluster) -> AsyncIterator[Client]:
     await database.close()
 
 
-async def eventually(look: Callable[[], Awaitable[Any]], patience_seconds: float = PATIENCE_SECONDS) -> Any:
+async def eventually(look: Callable[[], Awaitable[Any]], pause_seconds: float = 0.05) -> Any:
     """Look again and again until there is something to see; fails at the deadline."""
-    deadline = time.monotonic() + patience_seconds
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (seen := await look()):
         assert time.monotonic() < deadline, "it did not come to pass in time"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(pause_seconds)
     return seen
 
 

@@ -43,15 +43,15 @@ async def test_five_dispatchers_fire_each_of_2000_jobs_of_one_minute_once(cluste
 async def test_a_job_that_is_created_to_fire_in_a_second_begins_on_time(cluster: Cluster, client: Client) -> None:
     await asyncio.gather(cluster.start_beat(), cluster.start_beat(), cluster.start_worker())
 
-    soon = datetime.now(UTC) + timedelta(seconds=1)
-    for _ in range(4):
+    async def three_began_on_time() -> bool:
+        # More than three have a chance, so that a machine that has other things to do is no failure.
+        soon = datetime.now(UTC) + timedelta(seconds=1)
         await client.create("true", schedule_expr=soon.isoformat())
-        soon += timedelta(seconds=0.3)
-    await client.until_all_succeeded(4)
+        return await client.count("lateness_seconds BETWEEN 0 AND 0.25") >= 3
 
-    lateness = sorted([row[0] for row in await client.ask("SELECT lateness_seconds FROM runs")])
-    assert lateness[0] >= 0
-    assert lateness[1] < 0.25, lateness  # of four, so that a hiccup of the machine is no failure
+    await eventually(three_began_on_time, pause_seconds=0.5)
+
+    assert await client.count("scheduled_for > started_at") == 0
 
 
 async def test_flower_lists_the_task_of_a_run_by_the_runs_id(cluster: Cluster, client: Client) -> None:

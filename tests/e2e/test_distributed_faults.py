@@ -88,7 +88,7 @@ async def test_a_worker_that_is_told_to_stop_hands_back_what_does_not_end_in_tim
 
     before = time.monotonic()
     assert await asyncio.to_thread(worker.stop) == 0
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 30  # the run would last 300
     await cluster.start_worker()
 
     assert (await client.until(run_id, "success")).attempt == 2

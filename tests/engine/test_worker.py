@@ -1,0 +1,107 @@
+"""A worker of the distributed setting: what rings tell it of, and what it finds by itself, share its slots."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.engine.conftest import create, until
+
+from scheduler_service.bootstrap import Service, open_service, open_worker
+from scheduler_service.config import Settings, load_settings
+from scheduler_service.domain.run_state import RunStatus
+
+
+@pytest.fixture
+def settings(migrated_postgres_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    return load_settings(
+        database_url=migrated_postgres_url,
+        redis_url=redis_url,
+        data_dir=tmp_path,
+        sandbox="none",
+        slots=2,
+        drain_seconds=0.2,
+    )
+
+
+@pytest.fixture
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    """The request side alone."""
+    async with open_service(settings) as service:
+        yield service
+
+
+async def queue(service: Service, script: str, times: int = 1) -> list[int]:
+    """Queue runs of a job; gives their ids."""
+    job = await create(service, {"type": "shell_script", "script": script}, overlap_policy="allow")
+    return [(await service.jobs.run(job.id)).id for _ in range(times)]
+
+
+async def test_a_ring_executes_its_run_once(service: Service, settings: Settings) -> None:
+    (run_id,) = await queue(service, "true")
+
+    async with open_worker(settings) as worker:
+        assert await worker.execute(run_id, 0)
+        assert not await worker.execute(run_id, 0)
+
+    assert (await until(service, run_id, RunStatus.SUCCESS)).view.run.attempt == 1
+
+
+async def test_a_ring_for_a_run_that_runs_here_waits_for_its_end(service: Service, settings: Settings) -> None:
+    (run_id,) = await queue(service, "sleep 0.3")
+
+    async with open_worker(settings) as worker:
+        assert all(await asyncio.gather(worker.execute(run_id, 0), worker.execute(run_id, 0)))
+
+    assert (await until(service, run_id, RunStatus.SUCCESS)).view.run.attempt == 1
+
+
+async def test_a_run_whose_ring_was_lost_is_found(service: Service, settings: Settings) -> None:
+    (run_id,) = await queue(service, "true")
+
+    async with open_worker(settings):
+        await until(service, run_id, RunStatus.SUCCESS)
+
+
+async def test_no_more_runs_go_at_once_than_there_are_slots(
+    service: Service, settings: Settings, tmp_path: Path
+) -> None:
+    script = f"echo begin >> {tmp_path}/diary; sleep 0.2; echo end >> {tmp_path}/diary"
+    run_ids = await queue(service, script, 6)
+
+    async with open_worker(settings) as worker:
+        assert all(await asyncio.gather(*(worker.execute(run_id, 0) for run_id in run_ids)))
+
+    going, most = 0, 0
+    for line in (tmp_path / "diary").read_text().split():
+        going += 1 if line == "begin" else -1
+        most = max(most, going)
+    assert most == 2
+
+
+async def test_a_worker_that_drains_takes_nothing_more_and_hands_back_the_rest(
+    service: Service, settings: Settings
+) -> None:
+    running, waiting = await queue(service, "sleep 300", 2)
+
+    async with open_worker(settings) as worker:
+        execution = asyncio.create_task(worker.execute(running, 0))
+        await until(service, running, RunStatus.RUNNING)
+        await worker.drain(0.1)
+        assert not await worker.execute(waiting, 0)
+        await execution
+
+    detail = await service.runs.get(running)
+    assert (detail.view.run.status, detail.view.run.attempt) == (RunStatus.QUEUED, 1)
+    assert (await service.runs.get(waiting)).view.run.attempt == 0
+
+
+async def test_a_worker_with_tags_refuses_a_ring_for_a_job_without(service: Service, settings: Settings) -> None:
+    (run_id,) = await queue(service, "true")
+
+    async with open_worker(settings.model_copy(update={"worker_tags": ("gpu",)})) as worker:
+        assert not await worker.execute(run_id, 0)
+
+    assert (await service.runs.get(run_id)).view.run.status is RunStatus.QUEUED
