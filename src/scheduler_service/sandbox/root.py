@@ -68,7 +68,9 @@ def enter_new_root(mountpoint: str, uids: Sequence[int]) -> None:
     for directory in (HOME, SHARED_MEMORY, "/proc", "/run", "/var"):
         _inside(new, directory).mkdir(parents=True, exist_ok=True)
     for link in _TEMPORARY:
-        _inside(new, link).symlink_to(HOME)
+        # A Python that lies below /tmp makes a directory of it, which stays: TMPDIR names the private place anyway.
+        if not _inside(new, link).exists():
+            _inside(new, link).symlink_to(HOME)
     for name, target in _LINKS.items():
         _inside(new, f"/dev/{name}").symlink_to(target)
     _name_users(new, uids)
