@@ -6,6 +6,8 @@ import httpx2
 import pytest
 from tests.api.conftest import DEFINITION, create
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database has no part in it
+
 CURRENT = ['"2"', '"1", "2"', 'W/"1","2"', ' "2" , ', "*"]
 STALE = ['"1"', '"3"', 'W/"2"', '"02"', '"2x"', '""', '"abc", "999999999999999999999"']
 UNREADABLE = ["2", '"2', "W/2", '"1" "2"', 'w/"2"', '"2";', "**", '"\u00e4" 2']

@@ -12,6 +12,8 @@ from tests.api.conftest import DEFINITION, client_of, create
 
 from scheduler_service.errors import ConfigurationError, UnavailableError
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database has no part in it
+
 JSON = {"Content-Type": "application/json"}
 
 

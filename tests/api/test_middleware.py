@@ -10,6 +10,8 @@ import structlog
 from fastapi import FastAPI
 from tests.api.conftest import client_of, create
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database has no part in it
+
 
 @pytest.mark.parametrize("request_id", ["a", "A-b_c.9", "x" * 128])
 async def test_takes_the_id_of_a_request(client: httpx2.AsyncClient, request_id: str) -> None:

@@ -16,10 +16,11 @@ from tests.api.processes import PATIENCE_SECONDS, Server, serving
 from scheduler_service.api.app import create_app
 from scheduler_service.config import DEVELOPMENT_API_KEY
 
-EXAMPLES = 20
+EXAMPLES = 10
 load_all_checks()
-# No schema can say which texts are schedules, so valid data may well be refused.
-LEFT_OUT: list[Any] = CHECKS.get_by_names(["positive_data_acceptance"])
+# No schema can say which texts are schedules, so valid data may well be refused; and where a path has a sibling with an
+# id in that place, a method it lacks may be the sibling's.
+LEFT_OUT: list[Any] = CHECKS.get_by_names(["positive_data_acceptance", "unsupported_method"])
 
 described = schemathesis.openapi.from_dict(create_app(settings_for("sqlite://", Path())).openapi())
 schema = described.exclude(path="/api/v1/events")  # a stream without end

@@ -149,11 +149,9 @@ def _invalid(request: Request, errors: list[FieldError]) -> Response:
 
 def _methods(request: Request, allowed: str) -> set[str]:
     """Give all methods of a path: the framework names those of the first route that it finds, and HEAD of none."""
-    methods = {
-        method.upper()
-        for path, operations in request.app.openapi()["paths"].items()
-        if compile_path(path)[0].match(request.url.path)
-        for method in operations
-    }
-    methods |= set(allowed.split(", "))
+    paths = request.app.openapi()["paths"]
+    matching = [path for path in paths if compile_path(path)[0].match(request.url.path)]
+    # A fixed path may have a sibling with an id in its place, which matches as well.
+    path = min(matching, key=lambda path: path.count("{"), default=None)
+    methods = {*allowed.split(", "), *(method.upper() for method in paths.get(path, ()))}
     return methods | {"HEAD"} if "GET" in methods else methods
