@@ -84,18 +84,23 @@ async def test_each_run_has_random_numbers_of_its_own(sandbox: WarmSandbox) -> N
     assert len(outputs) == 5
 
 
-async def test_a_python_below_tmp_serves_as_any_other(root: Path) -> None:
+@pytest.fixture
+def python_below_tmp(root: Path) -> Path:
+    installed = root.with_name("venv")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", installed], check=True)
+    return installed / "bin" / "python"
+
+
+async def test_a_python_below_tmp_serves_as_any_other(root: Path, python_below_tmp: Path) -> None:
     """Below /tmp, where the job is shown a private place under the same name."""
     level = best_level(probe())
     if level is Level.NONE:
         pytest.skip("this host holds no level of the sandbox")
-    installed = root.with_name("venv")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", installed], check=True)
-    sandbox = WarmSandbox(level, root, 1, [PythonEnvironment("default", installed / "bin" / "python", ())])
+    sandbox = WarmSandbox(level, root, 1, [PythonEnvironment("default", python_below_tmp, ())])
     await sandbox.start()
     _, text = await run(sandbox, PythonCode("import sys, tempfile; tempfile.TemporaryFile(); print(sys.prefix)"))
     await sandbox.stop()
-    assert text == f"{installed}\n"
+    assert text == f"{python_below_tmp.parents[1]}\n"
 
 
 async def test_an_unknown_environment_is_rejected_with_its_name(sandbox: WarmSandbox) -> None:
