@@ -105,3 +105,11 @@ async def test_a_worker_with_tags_refuses_a_ring_for_a_job_without(service: Serv
         assert not await worker.execute(run_id, 0)
 
     assert (await service.runs.get(run_id)).view.run.status is RunStatus.QUEUED
+
+
+async def test_a_file_shows_that_the_loop_turns(settings: Settings, tmp_path: Path) -> None:
+    alive_file = tmp_path / "alive"
+
+    async with open_worker(settings.model_copy(update={"alive_file": alive_file})), asyncio.timeout(30):
+        while not alive_file.exists():
+            await asyncio.sleep(0.01)

@@ -44,6 +44,9 @@ def beat() -> None:
 
 def flower() -> None:
     """Start Flower, which shows the workers and what they execute; FLOWER_PORT and such are settings of its own."""
+    # As flowerconfig.py has it, which is only found at the root of a checkout.
+    os.environ.setdefault("FLOWER_ADDRESS", "127.0.0.1")
+    os.environ.setdefault("FLOWER_READ_ONLY", "true")
     _celery("flower")
 
 

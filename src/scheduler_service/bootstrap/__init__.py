@@ -1,0 +1,19 @@
+"""The only wiring: puts the rooms together for a process, starts its loops, and takes it down in good order.
+
+There are three roles: the request side, a worker and a dispatcher. In the embedded setting one process has all of
+them; in the distributed one each has processes of its own, and the database and the broker between them.
+"""
+
+from scheduler_service.bootstrap.processes import migrate, open_dispatcher, open_service, open_worker
+from scheduler_service.bootstrap.request_side import Service
+from scheduler_service.bootstrap.worker import environments_of, hold_the_floor
+
+__all__ = [
+    "Service",
+    "environments_of",
+    "hold_the_floor",
+    "migrate",
+    "open_dispatcher",
+    "open_service",
+    "open_worker",
+]

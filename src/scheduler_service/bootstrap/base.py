@@ -1,0 +1,56 @@
+"""What every role stands on: the database, the shared time, and the loops that keep both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from scheduler_service.config import Settings
+from scheduler_service.engine.loop import start_loop
+from scheduler_service.storage import migrations
+from scheduler_service.storage.clock import DatabaseClock
+from scheduler_service.storage.database import Database
+
+CLOCK_SYNC_SECONDS = 10.0
+ALIVE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What every role stands on; `stack` takes down what was started, in reverse."""
+
+    stack: AsyncExitStack
+    settings: Settings
+    database: Database
+    clock: DatabaseClock
+
+
+@asynccontextmanager
+async def open_base(settings: Settings) -> AsyncIterator[Base]:
+    """Open the database, bring its tables to the newest shape, and start what keeps the time."""
+    async with AsyncExitStack() as stack:
+        database = Database(settings.effective_database_url)
+        stack.push_async_callback(database.close)
+        await migrations.upgrade(database)
+        clock = DatabaseClock(database)
+        await clock.sync()
+        base = Base(stack, settings, database, clock)
+        if (path := settings.alive_file) is not None:
+            start_loop(stack, "alive", lambda: _show_alive(path))
+        if not database.is_sqlite:
+            start_loop(stack, "clock", lambda: _sync(clock))
+        yield base
+
+
+async def _sync(clock: DatabaseClock) -> float:
+    await clock.sync()
+    return CLOCK_SYNC_SECONDS
+
+
+async def _show_alive(path: Path) -> float:
+    """Show whoever watches this process that its loop turns, whether or not the database answers."""
+    await asyncio.to_thread(path.touch)
+    return ALIVE_SECONDS

@@ -1,0 +1,50 @@
+"""Who holds the data directory, and what in it."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import IO
+
+from scheduler_service.config import Settings
+from scheduler_service.errors import ConfigurationError
+
+
+@contextmanager
+def only_process_on(settings: Settings) -> Iterator[None]:
+    """Hold the data directory: SQLite has one writing process (see `Database`), and runs have their files there.
+
+    The kernel drops the lock with the process, however that ends.
+    """
+    with (settings.data_dir / "lock").open("w", encoding="ascii") as file:
+        if not _lock(file):
+            where = str(settings.data_dir.absolute())
+            raise ConfigurationError(
+                f"SCHEDULER_DATA_DIR: another instance is already running on {where}; stop it or name another directory"
+            )
+        yield
+
+
+@contextmanager
+def directory_of_its_own(parent: Path) -> Iterator[Path]:
+    """Hold a directory for the runs of this worker: others of this machine may have the same data directory.
+
+    It may have been another's, who has ended; the sandbox removes what was left there.
+    """
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number in count():
+        with (parent / f"{number}.lock").open("w", encoding="ascii") as file:
+            if _lock(file):
+                yield parent / str(number)
+                return
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,96 @@
+"""What a process is opened as: everything, or one role."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from scheduler_service.bootstrap.base import Base, open_base
+from scheduler_service.bootstrap.data_dir import only_process_on
+from scheduler_service.bootstrap.dispatcher import start_dispatcher
+from scheduler_service.bootstrap.request_side import Service, make_service, open_broker, open_ping
+from scheduler_service.bootstrap.worker import start_worker
+from scheduler_service.brokers.local import LocalBroker
+from scheduler_service.config import Settings
+from scheduler_service.engine.dispatch import Dispatcher
+from scheduler_service.engine.loop import Bell, start_loop
+from scheduler_service.engine.rescue import Rescuer
+from scheduler_service.engine.worker import Worker
+from scheduler_service.storage import migrations, workers
+from scheduler_service.storage.database import Database
+
+# How long a worker leaves a run to the ring that is on its way to some worker, before it takes it by itself.
+PATIENCE_SECONDS = 1.0
+
+
+@asynccontextmanager
+async def open_service(settings: Settings) -> AsyncIterator[Service]:
+    """Start what this process runs: the request side, and in the embedded setting a dispatcher and a worker, too.
+
+    At the end of the block it drains: nothing more is claimed, what runs may end within `drain_seconds`, the rest is
+    handed back. Raises `ConfigurationError` where the start is not possible.
+    """
+    opened = _open_request_side(settings) if settings.is_distributed else _open_everything(settings)
+    async with opened as service:
+        yield service
+        service.stopping.set()
+
+
+@asynccontextmanager
+async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
+    """Start a worker of the distributed setting; at the end of the block it drains, as `open_service` says."""
+    settings.prepare_data_dir()
+    async with open_base(settings) as base:
+        yield await start_worker(base, Bell(), patience_seconds=PATIENCE_SECONDS)
+
+
+@asynccontextmanager
+async def open_dispatcher(settings: Settings) -> AsyncIterator[Dispatcher]:
+    """Start the loops of a dispatcher of the distributed setting, but for the ticks: the caller does these."""
+    async with open_base(settings) as base:
+        yield start_dispatcher(base, open_broker(base))
+
+
+async def migrate(settings: Settings) -> migrations.Upgrade:
+    """Bring the database to the newest shape, as every start does. Raises `ConfigurationError`, `UnavailableError`."""
+    settings.prepare_data_dir()
+    async with AsyncExitStack() as stack:
+        database = Database(settings.effective_database_url)
+        stack.push_async_callback(database.close)
+        if database.is_sqlite:
+            stack.enter_context(only_process_on(settings))
+        return await migrations.upgrade(database)
+
+
+@asynccontextmanager
+async def _open_everything(settings: Settings) -> AsyncIterator[Service]:
+    settings.prepare_data_dir()
+    with only_process_on(settings):
+        async with open_base(settings) as base:
+            dispatcher_bell, worker_bell = Bell(), Bell()
+            broker = LocalBroker(worker_bell.ring)
+            if base.database.is_sqlite:
+                await _bury_predecessors(base)
+            await start_worker(base, worker_bell)
+            dispatcher = start_dispatcher(base, broker)
+            # What came due while the service was down is fired before it says that it is ready.
+            await dispatcher.tick()
+            await dispatcher.note_tick()
+            start_loop(base.stack, "dispatch", dispatcher.tick, dispatcher_bell)
+            yield make_service(base, broker, dispatcher_bell.ring)
+
+
+@asynccontextmanager
+async def _open_request_side(settings: Settings) -> AsyncIterator[Service]:
+    async with open_base(settings) as base:
+        # The dispatchers are other processes: they see a new job at their next tick.
+        yield make_service(base, open_broker(base), lambda: None, open_ping(base))
+
+
+async def _bury_predecessors(base: Base) -> None:
+    """Rescue at once what an earlier process left running: the lock says that it is no more, no need to wait."""
+    rescuer = Rescuer(base.database, base.clock, worker_dead_seconds=base.settings.worker_dead_seconds)
+    async with base.database.read() as connection:
+        predecessors = await workers.living(connection)
+    for worker in predecessors:
+        await rescuer.bury(worker)

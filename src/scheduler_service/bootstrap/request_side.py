@@ -1,0 +1,84 @@
+"""The request side: the services, and the broker that their runs are rung through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from scheduler_service.bootstrap.base import Base
+from scheduler_service.bootstrap.rules import bounds_of, routing_of
+from scheduler_service.brokers.base import Broker
+from scheduler_service.config import Settings
+from scheduler_service.services.alerts import AlertService
+from scheduler_service.services.events import EventService
+from scheduler_service.services.health import HealthService, Ping
+from scheduler_service.services.jobs import JobService
+from scheduler_service.services.metrics import MetricsService
+from scheduler_service.services.runs import RunService
+from scheduler_service.services.schedules import ScheduleService
+from scheduler_service.services.stats import StatsService
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the request side of a process needs. `stopping` is set when the process begins to go down."""
+
+    settings: Settings
+    jobs: JobService
+    runs: RunService
+    schedules: ScheduleService
+    health: HealthService
+    metrics: MetricsService
+    stats: StatsService
+    events: EventService
+    alerts: AlertService
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def make_service(
+    base: Base, broker: Broker, wake_dispatcher: Callable[[], None], ping_broker: Ping | None = None
+) -> Service:
+    """Make the services; `wake_dispatcher` is called when a job may have become due earlier."""
+    return Service(
+        settings=base.settings,
+        jobs=JobService(base.database, broker, base.clock, wake_dispatcher, bounds_of(base.settings)),
+        runs=RunService(base.database, broker, base.clock),
+        schedules=ScheduleService(base.clock),
+        health=make_health(base, ping_broker),
+        alerts=AlertService(base.database, base.clock),
+        metrics=MetricsService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
+        events=EventService(base.database),
+        stats=StatsService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
+    )
+
+
+def open_broker(base: Base) -> Broker:
+    """Open the broker of the distributed setting."""
+    # Imported here: the embedded setting starts quicker without Celery.
+    from scheduler_service.brokers import celery  # noqa: PLC0415 (slow)
+
+    broker = celery.CeleryBroker(celery.create(base.settings), routing_of(base.settings))
+    base.stack.push_async_callback(broker.close)
+    return broker
+
+
+def make_health(base: Base, ping_broker: Ping | None) -> HealthService:
+    """Make what looks at the components; None: there is no broker to look at."""
+    return HealthService(
+        base.database,
+        base.clock,
+        heartbeat_seconds=base.settings.heartbeat_seconds,
+        tick_seconds=base.settings.tick_seconds,
+        ping_broker=ping_broker,
+    )
+
+
+def open_ping(base: Base) -> Ping:
+    """Open what asks Redis whether it answers."""
+    from scheduler_service.brokers.probe import RedisProbe  # noqa: PLC0415 (slow)
+
+    assert base.settings.redis_url is not None  # noqa: S101 (what the distributed setting is)
+    probe = RedisProbe(base.settings.redis_url.get_secret_value())
+    base.stack.push_async_callback(probe.close)
+    return probe.ping
