@@ -19,6 +19,7 @@ from scheduler_service.storage.paging import Page
 from scheduler_service.storage.records import Job, Run
 from scheduler_service.storage.runs import RunFilter
 from scheduler_service.storage.tables import jobs as job_table
+from scheduler_service.storage.tables import runs as run_table
 
 MINUTE = timedelta(minutes=1)
 
@@ -126,7 +127,7 @@ async def test_a_backlog_beyond_one_decision_is_accounted_for_in_several(databas
     while (await reread(database, job)).next_run_at <= now:  # type: ignore[operator]
         await fire(database, now)
     async with database.read() as connection:
-        instants = (await connection.execute(select(runs.runs.c.scheduled_for))).scalars().all()
+        instants = (await connection.execute(select(run_table.c.scheduled_for))).scalars().all()
     assert sorted(instants) == [NOON + timedelta(seconds=second) for second in range(1, 1201)]
 
 

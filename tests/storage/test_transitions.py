@@ -14,12 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.databases import NOON, add_job
 
 from scheduler_service.domain.run_state import TERMINAL, TRANSITIONS, Reason, RunStatus, Trigger
-from scheduler_service.storage import jobs, logs, runs, transitions, workers
+from scheduler_service.storage import jobs, logs, rescues, runs, transitions, workers
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.records import Job, Run, Worker
+from scheduler_service.storage.rescues import MAX_RESCUES
 from scheduler_service.storage.tables import attempts
 from scheduler_service.storage.tables import runs as run_table
-from scheduler_service.storage.transitions import MAX_RESCUES, Claimed, Lease, Report
+from scheduler_service.storage.transitions import Claimed, Lease, Report
 
 ME = "worker-1"
 OTHER = "worker-2"
@@ -90,7 +91,7 @@ MOVES: dict[str, tuple[Move, set[tuple[RunStatus, RunStatus]]]] = {
         {(RunStatus.RUNNING, RunStatus.RETRYING)},
     ),
     "hand back": (
-        lambda connection, run, _: transitions.hand_back(connection, lease_of(run), "drained", LATER),
+        lambda connection, run, _: rescues.hand_back(connection, lease_of(run), "drained", LATER),
         {(RunStatus.RUNNING, RunStatus.QUEUED)},
     ),
     "cancel what waits": (
@@ -271,7 +272,7 @@ class TestClaimRaces:
             async with database.write() as connection:
                 claimed = await transitions.claim(connection, run.id, 0, OTHER, NOON)
                 assert claimed is not None
-                await transitions.hand_back(connection, claimed.lease, "drained", NOON)
+                await rescues.hand_back(connection, claimed.lease, "drained", NOON)
 
         assert await self.claim_while(database, run, monkeypatch, claim_and_hand_back) is None
         assert (await find(database, run)).attempt == 1
@@ -311,7 +312,7 @@ class TestFencing:
         async with database.write() as connection:
             assert not await transitions.finish(connection, stale, SUCCESS, LATER)
             assert not await transitions.retry_later(connection, stale, FAILURE, LATER, LATER)
-            assert not await transitions.hand_back(connection, stale.lease, "late", LATER)
+            assert not await rescues.hand_back(connection, stale.lease, "late", LATER)
         assert (await find(database, run)).status is RunStatus.RUNNING
 
     @pytest.mark.parametrize("change", STALE)
@@ -342,7 +343,7 @@ class TestRescue:
         )
         async with database.write() as connection:
             await workers.declare_dead(connection, await _worker(connection, ME))
-            assert await transitions.rescue_from(connection, ME, LATER) == 1
+            assert await rescues.rescue_from(connection, ME, LATER) == 1
         rescued = await find(database, mine)
         assert (rescued.status, rescued.rescue_count, rescued.retry_count) == (RunStatus.QUEUED, 1, 0)
         assert rescued.rung_at is None
@@ -351,20 +352,29 @@ class TestRescue:
     async def test_takes_nothing_from_the_living(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING)
         async with database.write() as connection:
-            assert await transitions.rescue_from(connection, ME, LATER) == 0
+            assert await rescues.rescue_from(connection, ME, LATER) == 0
         assert (await find(database, run)).status is RunStatus.RUNNING
 
     async def test_gives_up_after_some_tries(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING, rescue_count=MAX_RESCUES)
         async with database.write() as connection:
-            await transitions.hand_back(connection, lease_of(run), "lost", LATER)
+            await rescues.hand_back(connection, lease_of(run), "lost", LATER)
         after = await find(database, run)
         assert (after.status, after.reason) == (RunStatus.FAILED, Reason.WORKER_LOST)
+
+    async def test_a_worker_that_is_being_stopped_may_hand_a_run_over_any_number_of_times(
+        self, database: Database, job: Job
+    ) -> None:
+        run = await put(database, job, RunStatus.RUNNING, rescue_count=MAX_RESCUES)
+        async with database.write() as connection:
+            await rescues.hand_over(connection, lease_of(run), "stopped", LATER)
+        after = await find(database, run)
+        assert (after.status, after.rescue_count) == (RunStatus.QUEUED, MAX_RESCUES)
 
     async def test_cancels_what_was_to_be_cancelled(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING, cancel_requested_at=NOON, cancel_reason=Reason.JOB_DELETED)
         async with database.write() as connection:
-            await transitions.hand_back(connection, lease_of(run), "lost", LATER)
+            await rescues.hand_back(connection, lease_of(run), "lost", LATER)
         after = await find(database, run)
         assert (after.status, after.reason) == (RunStatus.CANCELLED, Reason.JOB_DELETED)
 

@@ -23,7 +23,7 @@ from scheduler_service.engine.report import report_of
 from scheduler_service.payloads import registry
 from scheduler_service.payloads.base import Payload
 from scheduler_service.sandbox.spec import End, Limits, Sandbox, SandboxError, Spec
-from scheduler_service.storage import events, transitions
+from scheduler_service.storage import events, rescues, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.transitions import Claimed, Report
@@ -76,7 +76,7 @@ class Executor:
         log.info("attempt_started", run_id=claimed.run.id, job_id=claimed.job.id, attempt=claimed.run.attempt)
         try:
             report = await self._run_or_give_up(claimed, attempted)
-            await self._settle(claimed, report)
+            await self._settle(claimed, attempted, report)
         except LeaseLostError:
             log.warning("lease_lost", run_id=claimed.run.id, attempt=claimed.run.attempt)
             await insist(lambda: self._note_fenced(claimed), run_id=claimed.run.id)
@@ -117,15 +117,17 @@ class Executor:
         report = report_of(outcome, attempted.cancel_reason)
         return replace(report, result=payload.result(output.tail)) if report.status is RunStatus.SUCCESS else report
 
-    async def _settle(self, claimed: Claimed, report: Report | None) -> None:
-        if not await insist(lambda: self._write(claimed, report), run_id=claimed.run.id):
+    async def _settle(self, claimed: Claimed, attempted: Attempted, report: Report | None) -> None:
+        if not await insist(lambda: self._write(claimed, attempted, report), run_id=claimed.run.id):
             raise LeaseLostError
 
-    async def _write(self, claimed: Claimed, report: Report | None) -> bool:
+    async def _write(self, claimed: Claimed, attempted: Attempted, report: Report | None) -> bool:
         now = self._clock.now()
         async with self._database.write() as connection:
+            if report is None and attempted.is_given_up:
+                return await rescues.hand_over(connection, claimed.lease, "its worker was stopped", now)
             if report is None:
-                return await transitions.hand_back(connection, claimed.lease, "the worker could not end it", now)
+                return await rescues.hand_back(connection, claimed.lease, "its worker could not go on with it", now)
             delay_seconds = _retry_delay_seconds(claimed, report)
             if delay_seconds is not None:
                 available_at = now + timedelta(seconds=delay_seconds)

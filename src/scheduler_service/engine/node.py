@@ -13,7 +13,7 @@ import structlog
 
 from scheduler_service.domain.run_state import Reason, WorkerState
 from scheduler_service.errors import UnavailableError
-from scheduler_service.storage import transitions, workers
+from scheduler_service.storage import rescues, transitions, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.transitions import Lease
@@ -158,7 +158,7 @@ class Node:
         """
         for lease in unattended & self._unattended:
             async with self._database.write() as connection:
-                await transitions.hand_back(connection, lease, "its claim went astray", self._clock.now())
+                await rescues.hand_back(connection, lease, "its claim went astray", self._clock.now())
             log.warning("orphan_handed_back", run_id=lease.run_id, attempt=lease.attempt)
         self._unattended = unattended
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from scheduler_service.storage import transitions, workers
+from scheduler_service.storage import rescues, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.records import Worker
@@ -53,7 +53,7 @@ class Rescuer:
         async with self._database.write() as connection:
             if not await workers.declare_dead(connection, worker):
                 return
-            rescued = await transitions.rescue_from(connection, worker.id, now)
+            rescued = await rescues.rescue_from(connection, worker.id, now)
         log.warning("worker_lost", worker=worker.id, rescued=rescued)
 
     def _is_silent(self, worker: Worker) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, insert, literal, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,7 +24,6 @@ from scheduler_service.storage.records import Job, Run
 from scheduler_service.storage.tables import WAITING, attempts, runs, with_status, workers
 from scheduler_service.storage.types import UtcInstant, Word
 
-MAX_RESCUES = 3
 _ENDED_ATTEMPT = ("status", "reason", "message", "exit_code", "signal", "isolation", "usage")
 
 
@@ -131,21 +130,6 @@ async def retry_later(
         return False
     await _end_attempt(connection, claimed.lease, report, now)
     return True
-
-
-async def hand_back(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
-    """Give up an attempt that the host, not the user's code, cut short: running → queued for somebody else.
-
-    After MAX_RESCUES it is failed(worker_lost) instead, and a run that is to be cancelled is cancelled.
-    """
-    return await _requeue(connection, _held(lease), message, now) > 0
-
-
-async def rescue_from(connection: AsyncConnection, worker_id: str, now: datetime) -> int:
-    """Take all that a dead worker ran from it, as `hand_back` does; gives how many runs that were."""
-    dead = select(workers.c.id).where(workers.c.id == worker_id, workers.c.state == WorkerState.DEAD).exists()
-    held = and_(runs.c.worker_id == worker_id, with_status(RunStatus.RUNNING), dead)
-    return await _requeue(connection, held, "the worker that ran it was lost", now)
 
 
 async def cancel_waiting(connection: AsyncConnection, run_id: int, reason: Reason, now: datetime) -> Run | None:
@@ -265,7 +249,8 @@ def _lateness_seconds(run: Run, now: datetime) -> float:
     return (now - (run.scheduled_for if on_time else run.available_at)).total_seconds()
 
 
-def _held(lease: Lease) -> ColumnElement[bool]:
+def held(lease: Lease) -> ColumnElement[bool]:
+    """Give the condition that a lease still holds."""
     return and_(
         runs.c.id == lease.run_id,
         with_status(RunStatus.RUNNING),
@@ -278,7 +263,7 @@ async def _leave_running(
     connection: AsyncConnection, lease: Lease, values: Mapping[str, Any], *guards: ColumnElement[bool]
 ) -> bool:
     left = {"place": None, "rung_at": None, **values}
-    return (await connection.execute(update(runs).where(_held(lease), *guards).values(left))).rowcount == 1
+    return (await connection.execute(update(runs).where(held(lease), *guards).values(left))).rowcount == 1
 
 
 async def _end_attempt(connection: AsyncConnection, lease: Lease, report: Report, now: datetime) -> None:
@@ -288,42 +273,3 @@ async def _end_attempt(connection: AsyncConnection, lease: Lease, report: Report
 
 def _columns(report: Report) -> dict[str, Any]:
     return {name: getattr(report, name) for name in _ENDED_ATTEMPT}
-
-
-async def _requeue(connection: AsyncConnection, held: ColumnElement[bool], message: str, now: datetime) -> int:
-    cancelled = runs.c.cancel_requested_at.is_not(None)
-    spent = runs.c.rescue_count >= MAX_RESCUES
-    ends = or_(cancelled, spent)
-    statement = (
-        update(runs)
-        .where(held)
-        .values(
-            status=case(
-                (cancelled, _status(RunStatus.CANCELLED)),
-                (spent, _status(RunStatus.FAILED)),
-                else_=_status(RunStatus.QUEUED),
-            ),
-            reason=case(
-                (cancelled, runs.c.cancel_reason),
-                (spent, literal(Reason.WORKER_LOST, Word(Reason))),
-                else_=null(),
-            ),
-            message=case((ends, message), else_=null()),
-            finished_at=case((ends, literal(now, UtcInstant())), else_=null()),
-            rescue_count=case((ends, runs.c.rescue_count), else_=runs.c.rescue_count + 1),
-            available_at=now,
-            rung_at=None,
-            place=None,
-        )
-        .returning(runs.c.id, runs.c.attempt)
-    )
-    moved = (await connection.execute(statement)).all()
-    lost = {"status": RunStatus.FAILED, "reason": Reason.WORKER_LOST, "message": message, "finished_at": now}
-    for run_id, attempt in moved:
-        mine = and_(attempts.c.run_id == run_id, attempts.c.attempt == attempt)
-        await connection.execute(update(attempts).where(mine).values(lost))
-    return len(moved)
-
-
-def _status(status: RunStatus) -> ColumnElement[RunStatus]:
-    return literal(status, Word(RunStatus))

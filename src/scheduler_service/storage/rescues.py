@@ -1,0 +1,77 @@
+"""Taking back what a worker did not end: running → queued, for another to begin anew."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, case, false, literal, null, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.run_state import Reason, RunStatus, WorkerState
+from scheduler_service.storage.tables import attempts, runs, with_status, workers
+from scheduler_service.storage.transitions import Lease, held
+from scheduler_service.storage.types import UtcInstant, Word
+
+MAX_RESCUES = 3
+
+
+async def hand_back(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
+    """Give up an attempt that the host, not the user's code, cut short, by the owner of the lease.
+
+    After MAX_RESCUES the run is failed(worker_lost) instead, since it may be what kills its workers; and a run that is
+    to be cancelled is cancelled.
+    """
+    return await _requeue(connection, held(lease), message, now) > 0
+
+
+async def hand_over(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
+    """Give up an attempt because this worker is being stopped; that may happen to a run any number of times."""
+    return await _requeue(connection, held(lease), message, now, is_rescue=False) > 0
+
+
+async def rescue_from(connection: AsyncConnection, worker_id: str, now: datetime) -> int:
+    """Take all that a dead worker ran from it, as `hand_back` does; gives how many runs that were."""
+    dead = select(workers.c.id).where(workers.c.id == worker_id, workers.c.state == WorkerState.DEAD).exists()
+    lost = and_(runs.c.worker_id == worker_id, with_status(RunStatus.RUNNING), dead)
+    return await _requeue(connection, lost, "the worker that ran it was lost", now)
+
+
+async def _requeue(
+    connection: AsyncConnection, chosen: ColumnElement[bool], message: str, now: datetime, *, is_rescue: bool = True
+) -> int:
+    cancelled = runs.c.cancel_requested_at.is_not(None)
+    spent = runs.c.rescue_count >= MAX_RESCUES if is_rescue else false()
+    ends = or_(cancelled, spent)
+    statement = (
+        update(runs)
+        .where(chosen)
+        .values(
+            status=case(
+                (cancelled, _status(RunStatus.CANCELLED)),
+                (spent, _status(RunStatus.FAILED)),
+                else_=_status(RunStatus.QUEUED),
+            ),
+            reason=case(
+                (cancelled, runs.c.cancel_reason),
+                (spent, literal(Reason.WORKER_LOST, Word(Reason))),
+                else_=null(),
+            ),
+            message=case((ends, message), else_=null()),
+            finished_at=case((ends, literal(now, UtcInstant())), else_=null()),
+            rescue_count=case((ends, runs.c.rescue_count), else_=runs.c.rescue_count + int(is_rescue)),
+            available_at=now,
+            rung_at=None,
+            place=None,
+        )
+        .returning(runs.c.id, runs.c.attempt)
+    )
+    moved = (await connection.execute(statement)).all()
+    lost = {"status": RunStatus.FAILED, "reason": Reason.WORKER_LOST, "message": message, "finished_at": now}
+    for run_id, attempt in moved:
+        mine = and_(attempts.c.run_id == run_id, attempts.c.attempt == attempt)
+        await connection.execute(update(attempts).where(mine).values(lost))
+    return len(moved)
+
+
+def _status(status: RunStatus) -> ColumnElement[RunStatus]:
+    return literal(status, Word(RunStatus))
