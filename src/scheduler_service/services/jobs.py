@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from pydantic import JsonValue
@@ -134,11 +133,7 @@ class JobService:
 
     async def upcoming(self, job_id: int, count: int) -> tuple[Upcoming, ...]:
         """Give the next instants of a job; none while it is paused or once it is finished."""
-        job = await self.get(job_id)
-        if job.next_run_at is None:
-            return ()
-        instants = upcoming(schedule_of(job), job.timezone, job.next_run_at, job.end_at)
-        return tuple(islice(instants, count))
+        return await upcoming(await self.get(job_id), count)
 
     async def _add(self, connection: AsyncConnection, definition: JobDefinition) -> Job:
         now = self._clock.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,15 +47,9 @@ class ScheduleService:
         """Take "now" from this clock."""
         self._clock = clock
 
-    def preview(self, request: PreviewRequest) -> Preview:
+    async def preview(self, request: PreviewRequest) -> Preview:
         """Say what a schedule would do; raises `InvalidInputError` where it is wrong or never fires."""
-        now = self._clock.now()
-        schedule = parse(request.schedule_expr, timezone=request.timezone, dst=request.dst, anchor_at=now)
-        first = schedule.next_after(now)
-        if first is None:
-            raise InvalidInputError(never_fires(request.schedule_expr))
-        instants = upcoming(schedule, request.timezone, first, None)
-        return Preview(tuple(islice(instants, request.count)), _describe(schedule, now))
+        return await asyncio.to_thread(_preview, request, self._clock.now())
 
     def describe(self, job: Job) -> Description:
         """Describe the schedule of a stored job; one that cannot be read any more says so in a warning."""
@@ -64,18 +59,35 @@ class ScheduleService:
             return Description(job.schedule_expr, (f"this schedule cannot be read any more: {error}",))
 
 
-def upcoming(schedule: Schedule, timezone: str, first: datetime, end_at: datetime | None) -> Iterator[Upcoming]:
-    """Give the instants of a schedule from `first` to `end_at`."""
-    zone = ZoneInfo(timezone)
-    instant: datetime | None = first
-    while instant is not None and (end_at is None or instant <= end_at):
-        yield Upcoming(instant, instant.astimezone(zone))
-        instant = schedule.next_after(instant)
+async def upcoming(job: Job, count: int) -> tuple[Upcoming, ...]:
+    """Give the next instants of a job; none while it is paused or once it is finished."""
+    if job.next_run_at is None:
+        return ()
+    instants = _instants(schedule_of(job), job.timezone, job.next_run_at, job.end_at)
+    return await asyncio.to_thread(lambda: tuple(islice(instants, count)))
 
 
 def never_fires(schedule_expr: str) -> FieldProblem:
     """Say that an instant is past."""
     return FieldProblem("schedule_expr", "this never fires: it is past; name an instant still to come", schedule_expr)
+
+
+def _preview(request: PreviewRequest, now: datetime) -> Preview:
+    schedule = parse(request.schedule_expr, timezone=request.timezone, dst=request.dst, anchor_at=now)
+    first = schedule.next_after(now)
+    if first is None:
+        raise InvalidInputError(never_fires(request.schedule_expr))
+    instants = _instants(schedule, request.timezone, first, None)
+    return Preview(tuple(islice(instants, request.count)), _describe(schedule, now))
+
+
+def _instants(schedule: Schedule, timezone: str, first: datetime, end_at: datetime | None) -> Iterator[Upcoming]:
+    """Give the instants from `first` to `end_at`. A thousand rare ones take seconds: never on the event loop."""
+    zone = ZoneInfo(timezone)
+    instant: datetime | None = first
+    while instant is not None and (end_at is None or instant <= end_at):
+        yield Upcoming(instant, instant.astimezone(zone))
+        instant = schedule.next_after(instant)
 
 
 def _describe(schedule: Schedule, now: datetime) -> Description:

@@ -29,7 +29,7 @@ async def preview_schedule(
     preview: Annotated[PreviewRequest, Body(openapi_examples=examples.PREVIEW_REQUESTS)], service: CurrentService
 ) -> PreviewOut:
     """From now on, by the very functions that fire jobs. Nothing is stored."""
-    shown = service.schedules.preview(preview)
+    shown = await service.schedules.preview(preview)
     return PreviewOut(
         schedule_expr=preview.schedule_expr,
         timezone=preview.timezone,

@@ -1,0 +1,49 @@
+"""Schedules as clients look at them, beside everything else that a process does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+import pytest
+from tests.databases import FakeClock
+from tests.engine.doubles import RecordingBroker
+
+from scheduler_service.domain import calendar_dst
+from scheduler_service.services.definition import JobDefinition, PreviewRequest
+from scheduler_service.services.jobs import JobService
+from scheduler_service.services.schedules import ScheduleService, upcoming
+from scheduler_service.storage.database import Database
+
+RARE = {"schedule_expr": "3 4 29 2 *", "timezone": "Europe/Madrid"}
+
+
+@pytest.fixture(autouse=True)
+def forgotten_calendars() -> None:
+    """What another test worked out already would be quick."""
+    calendar_dst.clock_changes.cache_clear()
+    calendar_dst.stretches.cache_clear()
+
+
+async def turns_during(computing: Awaitable[object]) -> int:
+    """Count how often the event loop gets its turn meanwhile; once is what it gets where the computing holds it."""
+    task, turns = asyncio.ensure_future(computing), 0
+    while not task.done():
+        await asyncio.sleep(0.001)
+        turns += 1
+    await task
+    return turns
+
+
+async def test_leaves_the_loop_to_others_during_a_long_preview(clock: FakeClock) -> None:
+    request = PreviewRequest.model_validate({**RARE, "count": 300})
+
+    assert await turns_during(ScheduleService(clock).preview(request)) > 3
+
+
+async def test_leaves_the_loop_to_others_while_it_looks_far_ahead(database: Database, clock: FakeClock) -> None:
+    definition = {"name": "a job", **RARE, "payload": {"type": "shell_script", "script": "true"}}
+    service = JobService(database, RecordingBroker(), clock, lambda: None)
+    job = await service.create(JobDefinition.model_validate(definition))
+
+    assert await turns_during(upcoming(job, 300)) > 3
