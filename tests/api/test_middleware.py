@@ -100,6 +100,27 @@ async def test_does_not_let_probes_bury_the_log(client: httpx2.AsyncClient) -> N
     assert [log["log_level"] for log in logs] == ["debug"]
 
 
+async def test_takes_it_calmly_that_a_client_leaves_while_it_sends(app: FastAPI, client: httpx2.AsyncClient) -> None:
+    messages: list[dict[str, Any]] = [{"type": "http.request", "body": b"{", "more_body": True}]
+    headers = [(name.lower(), value) for name, value in client.headers.raw] + [(b"host", b"localhost")]
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/v1/jobs", "raw_path": b"/api/v1/jobs", "query_string": b"",
+        "root_path": "", "scheme": "http", "http_version": "1.1", "client": ("127.0.0.1", 1), "server": None,
+        "headers": headers,
+    }  # fmt: skip
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    async def send(_: object) -> None:
+        """Nobody hears it."""
+
+    with structlog.testing.capture_logs() as logs:
+        await app(scope, receive, send)  # type: ignore[arg-type] # mutable mappings, as they come
+
+    assert [(log["log_level"], log["status"]) for log in logs] == [("info", 499)]
+
+
 async def test_goes_on_with_the_service_it_has_for_paths_with_a_slash_too_many(app: FastAPI) -> None:
     async with client_of(app, follow_redirects=True) as client:
         assert (await client.get("/api/v1/jobs/")).status_code == 200

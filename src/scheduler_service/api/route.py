@@ -8,12 +8,15 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
 from scheduler_service.api import errors
 from scheduler_service.api.auth import authenticate
 from scheduler_service.errors import FieldProblem, InvalidInputError
 
 JSON = "application/json"
+# nginx's own code, for the log and the metrics alone: nobody is there any more to read the answer.
+CLIENT_CLOSED_REQUEST = 499
 
 
 class PublicRoute(APIRoute):
@@ -28,8 +31,11 @@ class PublicRoute(APIRoute):
             if not self.dependant.query_params:
                 _refuse_parameters(request)
             request = JsonRequest(request.scope, request.receive)
-            if self.body_field is not None and await request.body():
-                _refuse_other_media_types(request)
+            try:
+                if self.body_field is not None and await request.body():
+                    _refuse_other_media_types(request)
+            except ClientDisconnect:
+                return Response(status_code=CLIENT_CLOSED_REQUEST)
             return await handle(request)
 
         return receive
