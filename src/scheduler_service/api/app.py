@@ -66,7 +66,7 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
         redoc_url=None,
         separate_input_output_schemas=False,
         # Its records of refused requests would hold what was sent.
-        telemetry={"logs": False},
+        telemetry={"logs": False, "metrics": False, "auto_configure": False},
     )
     app.state.settings = settings
     app.state.request_histogram = request_histogram()

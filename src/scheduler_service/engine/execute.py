@@ -11,7 +11,7 @@ from datetime import timedelta
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from scheduler_service import telemetry
+from scheduler_service import telemetry, tracing
 from scheduler_service.domain.maxima import UNBOUNDED, Maxima
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.routing import EVERYTHING, Routing
@@ -62,8 +62,19 @@ class Executor:
         claimed = await self._claim(run_id, attempt)
         if claimed is None:
             return False
-        with telemetry.correlation(claimed.run.correlation_id):
-            await self._execute_claimed(claimed)
+        run = claimed.run
+        about: dict[str, str | int] = {
+            "job_id": run.job_id,
+            "run_id": run.id,
+            "attempt": run.attempt,
+            "correlation_id": run.correlation_id,
+        }
+        waits_since, begun_at = min(run.available_at, claimed.began_at), claimed.began_at
+        with (
+            telemetry.correlation(run.correlation_id),
+            tracing.execution(run.trace_parent, waits_since=waits_since, begun_at=begun_at, **about) as span,
+        ):
+            await self._execute_claimed(claimed, span)
         return True
 
     async def _claim(self, run_id: int, attempt: int) -> Claimed | None:
@@ -71,7 +82,7 @@ class Executor:
             now = self._clock.now()
             return await transitions.claim(connection, run_id, attempt, self._node.id, now, self._routing)
 
-    async def _execute_claimed(self, claimed: Claimed) -> None:
+    async def _execute_claimed(self, claimed: Claimed, span: tracing.Span) -> None:
         attempted = self._node.attend(claimed.lease)
         log.info("attempt_started", run_id=claimed.run.id, job_id=claimed.job.id, attempt=claimed.run.attempt)
         try:
@@ -81,6 +92,8 @@ class Executor:
             log.warning("lease_lost", run_id=claimed.run.id, attempt=claimed.run.attempt)
             await insist(lambda: self._note_fenced(claimed), run_id=claimed.run.id)
         else:
+            status = "handed back" if report is None else report.status
+            tracing.note_outcome(span, status, is_failure=status == RunStatus.FAILED)
             log.info("attempt_ended", run_id=claimed.run.id, job_id=claimed.job.id, status=report and report.status)
         finally:
             self._node.leave(attempted)

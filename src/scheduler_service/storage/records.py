@@ -114,6 +114,7 @@ class Run:
     isolation: JsonObject | None
     usage: JsonObject | None
     correlation_id: str
+    trace_parent: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

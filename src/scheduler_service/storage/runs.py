@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, func, insert, not_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service import tracing
 from scheduler_service.domain.ring import Ring
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus, Trigger
@@ -49,6 +50,7 @@ def queued_row(
         "log_bytes": 0,
         "logs_truncated": False,
         "correlation_id": correlation_id,
+        "trace_parent": tracing.context_for_run(job_id, correlation_id),
     }
 
 

@@ -145,6 +145,8 @@ runs = Table(
     Column("isolation", Json),
     Column("usage", Json),
     Column("correlation_id", String(128), nullable=False),
+    # The W3C trace context of what asked for the run; NULL: nobody traces.
+    Column("trace_parent", String(64)),
     CheckConstraint(_one_of("status", RunStatus), name="status"),
     CheckConstraint(_one_of("trigger", Trigger), name="trigger"),
     CheckConstraint(f"({_one_of('status', TERMINAL)}) = (finished_at IS NOT NULL)", name="finished_when_terminal"),

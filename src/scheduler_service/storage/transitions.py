@@ -44,6 +44,12 @@ class Claimed:
     job: Job
 
     @property
+    def began_at(self) -> datetime:
+        """When the attempt began."""
+        assert self.run.started_at is not None  # noqa: S101 (a CHECK of the table)
+        return self.run.started_at
+
+    @property
     def lease(self) -> Lease:
         """The lease that the claim gave."""
         assert self.run.worker_id is not None  # noqa: S101 (a CHECK of the table)
