@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import (
     AliasChoices,
@@ -192,7 +193,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _hold_the_rule_of_one_process(self) -> Self:
-        if self.is_distributed and self.effective_database_url.startswith("sqlite"):
+        if self.is_distributed and self.uses_sqlite:
             raise ValueError(
                 "REDIS_URL: SQLite serves one process, and Redis is for several; set DATABASE_URL to a PostgreSQL "
                 "(postgresql+asyncpg://…), or take REDIS_URL away"
@@ -204,7 +205,12 @@ class Settings(BaseSettings):
         """The database to use: the one that is named, else a SQLite file in the data directory."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite+aiosqlite:///{self.data_dir / 'scheduler.db'}"
+        return f"sqlite+aiosqlite:///{quote(str(self.data_dir / 'scheduler.db'))}"
+
+    @property
+    def uses_sqlite(self) -> bool:
+        """Whether the database is a file that only one process may write."""
+        return self.effective_database_url.startswith("sqlite")
 
     def prepare_data_dir(self) -> None:
         """Make the data directory, for this user alone; raises `ConfigurationError` where that cannot be."""
@@ -230,6 +236,10 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise ConfigurationError("; ".join(_describe(problem) for problem in error.errors())) from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f".env: this is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigurationError(f".env: cannot be read: {error.strerror}") from None
     except SettingsError as error:
         raise ConfigurationError(str(error).splitlines()[0]) from None
 

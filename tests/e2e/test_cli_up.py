@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -142,7 +143,13 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
         ({"SCHEDULER_HOST": "192.0.2.1"}, "SCHEDULER_HOST"),
         ({"SCHEDULER_HOST": "no.such.host.invalid", "API_KEY": "k" * 32}, "SCHEDULER_HOST"),
         ({"DATABASE_URL": "mysql://user:hidden@host/db"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "sqlite+aiosqlite:///:memory:"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "sqlite+aiosqlite:////nowhere/x.db"}, "DATABASE_URL"),
         ({"SCHEDULER_DATA_DIR": "/proc/data"}, "SCHEDULER_DATA_DIR"),
+        (
+            {"SCHEDULER_SANDBOX": "strict", "SCHEDULER_PYTHON_ENVS": '{"x": {"python": "/bin/true"}}'},
+            "SCHEDULER_SANDBOX",
+        ),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, variables: dict[str, str], named: str) -> None:
@@ -152,6 +159,61 @@ def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, variables: di
     assert done.stderr.splitlines()[-1].startswith(f"scheduler: {named}: ")
     assert "Traceback" not in done.stderr
     assert "hidden" not in done.stderr
+
+
+def test_a_directory_that_cannot_be_locked_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data" / "lock").mkdir(parents=True)
+
+    done = shell(tmp_path, SCHEDULER_PORT="0").run("up")
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("scheduler: SCHEDULER_DATA_DIR: cannot write")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["up", "migrate"])
+def test_a_file_that_is_no_database_is_one_line(tmp_path: Path, command: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "scheduler.db").write_text("a letter, and no database at all\n" * 100)
+
+    done = shell(tmp_path, SCHEDULER_PORT="0").run(command)
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("scheduler: SCHEDULER_DATA_DIR: ")
+    assert "scheduler.db' cannot be used: file is not a database" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_database_that_does_not_answer_is_named_with_what_to_do(tmp_path: Path) -> None:
+    done = shell(tmp_path, SCHEDULER_PORT="0", DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/none").run("up")
+
+    assert done.returncode == 3
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("scheduler: DATABASE_URL: ")
+    assert "take DATABASE_URL and REDIS_URL out" in last
+    assert "hidden" not in done.stderr
+
+
+def test_the_example_of_settings_leads_to_what_to_do(tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).parents[2] / ".env.example", tmp_path / ".env")
+
+    done = shell(tmp_path).run("up")
+
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert "scheduler up --distributed" in line
+    assert "take DATABASE_URL and REDIS_URL out" in line
+
+
+def test_settings_that_are_not_utf_8_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"API_KEY=schl\xfcssel\n")
+
+    done = shell(tmp_path).run("jobs", "list")
+
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("scheduler: .env: ")
+    assert "UTF-8" in line
 
 
 def test_migrate_says_from_which_revision_to_which(tmp_path: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from tests.databases import NOON, add_job
 
+from scheduler_service.config import Settings
 from scheduler_service.errors import ConfigurationError, UnavailableError
-from scheduler_service.storage import jobs, workers
+from scheduler_service.storage import jobs, migrations, workers
 from scheduler_service.storage.database import Database
 
 
@@ -66,6 +69,43 @@ async def test_an_unreachable_database_is_unavailable() -> None:
     with pytest.raises(UnavailableError):
         async with database.read():
             pass
+    await database.close()
+
+
+@pytest.mark.parametrize("name", ["q a?b", "q#x", "q%41", "q&mode=rw", "qé"])
+async def test_any_name_of_a_file_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
+    settings = Settings(_env_file=None, data_dir=tmp_path / name)
+    settings.prepare_data_dir()
+    database = Database(settings.effective_database_url)
+    await migrations.upgrade(database)
+
+    async with database.read() as connection:
+        assert await workers.living(connection) == []
+    await database.close()
+    assert {directory for directory, _, files in os.walk(tmp_path) if files} == {str(tmp_path / name)}
+
+
+@pytest.mark.parametrize("name", ["", ":memory:", "file:x?mode=memory&uri=true"])
+def test_sqlite_without_a_file_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL: SQLite needs a file"):
+        Database(f"sqlite+aiosqlite:///{name}")
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "letter"
+    path.write_text("a letter, and no database at all\n" * 100)
+    database = Database(f"sqlite+aiosqlite:///{path}")
+
+    with pytest.raises(ConfigurationError, match="letter' cannot be used: file is not a database"):
+        await database.check()
+
+
+@pytest.mark.parametrize("wrong", [{"database": "nowhere"}, {"username": "nowhere"}])
+async def test_a_server_that_does_not_let_us_in_is_refused(postgres_url: str, wrong: dict[str, Any]) -> None:
+    database = Database(make_url(postgres_url).set(**wrong).render_as_string(hide_password=False))
+
+    with pytest.raises(ConfigurationError, match="the database refuses: .*nowhere"):
+        await database.check()
     await database.close()
 
 

@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler_service import tracing
 from scheduler_service.config import Settings
 from scheduler_service.engine.loop import start_loop
+from scheduler_service.errors import ConfigurationError, UnavailableError
 from scheduler_service.storage import migrations
 from scheduler_service.storage.clock import DatabaseClock
 from scheduler_service.storage.database import Database
@@ -33,9 +33,7 @@ class Base:
 async def open_base(settings: Settings) -> AsyncIterator[Base]:
     """Open the database, bring its tables to the newest shape, and start what keeps the time."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(tracing.exported())
-        database = Database(settings.effective_database_url)
-        stack.push_async_callback(database.close)
+        database = await open_database(settings, stack)
         await migrations.upgrade(database)
         clock = DatabaseClock(database)
         await clock.sync()
@@ -45,6 +43,24 @@ async def open_base(settings: Settings) -> AsyncIterator[Base]:
         if not database.is_sqlite:
             start_loop(stack, "clock", lambda: _sync(clock))
         yield base
+
+
+async def open_database(settings: Settings, stack: AsyncExitStack) -> Database:
+    """Open the database until `stack` is closed; raises as `Database.check` does, and names the setting."""
+    variable = "SCHEDULER_DATA_DIR" if settings.database_url is None else "DATABASE_URL"
+    database = Database(settings.effective_database_url)
+    stack.push_async_callback(database.close)
+    try:
+        await database.check()
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{variable}: {error}") from error
+    except UnavailableError as error:
+        raise UnavailableError(
+            f"{variable}: {error}; start it (`docker compose up -d postgres redis`; "
+            "`scheduler up --distributed` brings its own), or take DATABASE_URL and REDIS_URL out: "
+            "one process with SQLite needs neither"
+        ) from error
+    return database
 
 
 async def _sync(clock: DatabaseClock) -> float:

@@ -17,9 +17,9 @@ from scheduler_service.errors import ConfigurationError
 def only_process_on(settings: Settings) -> Iterator[None]:
     """Hold the data directory: SQLite has one writing process (see `Database`), and runs have their files there.
 
-    The kernel drops the lock with the process, however that ends.
+    The kernel drops the lock with the process, however that ends. Raises `ConfigurationError` where another has it.
     """
-    with (settings.data_dir / "lock").open("w", encoding="ascii") as file:
+    with _open_lock(settings.data_dir / "lock") as file:
         if not _lock(file):
             where = str(settings.data_dir.absolute())
             raise ConfigurationError(
@@ -34,12 +34,22 @@ def directory_of_its_own(parent: Path) -> Iterator[Path]:
 
     It may have been another's, who has ended; the sandbox removes what was left there.
     """
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number in count():
-        with (parent / f"{number}.lock").open("w", encoding="ascii") as file:
+        with _open_lock(parent / f"{number}.lock") as file:
             if _lock(file):
                 yield parent / str(number)
                 return
+
+
+def _open_lock(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path.open("w", encoding="ascii")
+    except OSError as error:
+        raise ConfigurationError(
+            f"SCHEDULER_DATA_DIR: cannot write in {str(path.parent.absolute())!r}: {error.strerror}; "
+            "make it writable or name another directory"
+        ) from None
 
 
 def _lock(file: IO[str]) -> bool:

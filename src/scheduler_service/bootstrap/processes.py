@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from scheduler_service.bootstrap.base import Base, open_base
+from scheduler_service.bootstrap.base import Base, open_base, open_database
 from scheduler_service.bootstrap.data_dir import only_process_on
 from scheduler_service.bootstrap.dispatcher import start_dispatcher
 from scheduler_service.bootstrap.request_side import Service, make_service, open_broker, open_ping
@@ -17,7 +17,6 @@ from scheduler_service.engine.loop import Bell, start_loop
 from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.engine.worker import Worker
 from scheduler_service.storage import migrations, workers
-from scheduler_service.storage.database import Database
 
 # How long a worker leaves a run to the ring that is on its way to some worker, before it takes it by itself.
 PATIENCE_SECONDS = 1.0
@@ -55,11 +54,9 @@ async def migrate(settings: Settings) -> migrations.Upgrade:
     """Bring the database to the newest shape, as every start does. Raises `ConfigurationError`, `UnavailableError`."""
     settings.prepare_data_dir()
     async with AsyncExitStack() as stack:
-        database = Database(settings.effective_database_url)
-        stack.push_async_callback(database.close)
-        if database.is_sqlite:
+        if settings.uses_sqlite:
             stack.enter_context(only_process_on(settings))
-        return await migrations.upgrade(database)
+        return await migrations.upgrade(await open_database(settings, stack))
 
 
 @asynccontextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import structlog
 
 from scheduler_service import sandbox
@@ -15,7 +17,7 @@ from scheduler_service.engine.node import Node
 from scheduler_service.engine.worker import Worker
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
-from scheduler_service.sandbox.spec import Level
+from scheduler_service.sandbox.spec import Level, Sandbox, SandboxError
 
 log = structlog.get_logger(__name__)
 
@@ -24,9 +26,7 @@ async def start_worker(base: Base, bell: Bell, *, patience_seconds: float = 0.0)
     """Start a worker that looks at the database when `bell` rings; it drains when `base` is taken down."""
     stack, settings, routing = base.stack, base.settings, routing_of(base.settings)
     directory = stack.enter_context(directory_of_its_own(settings.data_dir / "runs"))
-    box = sandbox.create(settings.sandbox, directory, settings.slots, environments_of(settings))
-    hold_the_floor(settings, box.isolation.level)
-    await box.start()
+    box = await _start_sandbox(settings, directory)
     stack.push_async_callback(box.stop)
     node = Node(
         base.database,
@@ -44,6 +44,20 @@ async def start_worker(base: Base, bell: Bell, *, patience_seconds: float = 0.0)
     stack.push_async_callback(worker.drain, settings.drain_seconds)
     start_loop(stack, "worker", worker.fill, bell)
     return worker
+
+
+async def _start_sandbox(settings: Settings, directory: Path) -> Sandbox:
+    try:
+        box = sandbox.create(settings.sandbox, directory, settings.slots, environments_of(settings))
+        hold_the_floor(settings, box.isolation.level)
+        await box.start()
+    except SandboxError as error:
+        why = " ".join(str(error).split())
+        raise ConfigurationError(
+            f"SCHEDULER_SANDBOX: {settings.sandbox} cannot be held on this host: {why}; "
+            "`scheduler doctor` shows what can, auto takes the best of that"
+        ) from error
+    return box
 
 
 def environments_of(settings: Settings) -> tuple[PythonEnvironment, ...]:

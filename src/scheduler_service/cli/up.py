@@ -33,8 +33,9 @@ def up(
         raise typer.Exit(serve_trial(settings))
     if settings.is_distributed:
         raise ConfigurationError(
-            "REDIS_URL: set, so no single process does everything: start `scheduler api`, `worker` and `beat`, "
-            "or take it away"
+            "REDIS_URL: set, so no single process does everything: `scheduler up --distributed` starts several "
+            "and servers of their own, `docker compose up -d` does so in containers, `scheduler api`, `worker` and "
+            "`beat` start one each; or take DATABASE_URL and REDIS_URL out, and one process does"
         )
     from scheduler_service.cli.serving import serve  # noqa: PLC0415 (slow)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import event, select
 from sqlalchemy.engine import URL, make_url
@@ -63,6 +65,21 @@ class Database:
                 await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
+    async def check(self) -> None:
+        """Look once, at the start, whether there is a database that can be used.
+
+        Raises `ConfigurationError` where there is none or it does not let us in, `UnavailableError` where no server
+        answers; the caller knows which setting to name.
+        """
+        try:
+            if self.is_sqlite:
+                _check_file(str(self._writer.url.database))
+            else:
+                async with self.read():
+                    pass
+        except DBAPIError as error:
+            raise ConfigurationError(f"the database refuses: {_first_line(error)}") from error
+
     async def now(self) -> datetime:
         """Give the database's time: with several machines it is the only clock that all of them share."""
         if self.is_sqlite:
@@ -91,7 +108,21 @@ def parse_url(url: str) -> URL:
         raise ConfigurationError(
             f"DATABASE_URL: {parsed.drivername!r} is not supported; write postgresql+asyncpg://… or sqlite+aiosqlite:///…"
         )
+    if parsed.get_backend_name() == "sqlite" and not _names_a_file(parsed):
+        raise ConfigurationError("DATABASE_URL: SQLite needs a file here; write sqlite+aiosqlite:///data/scheduler.db")
     return parsed
+
+
+def _names_a_file(url: URL) -> bool:
+    return bool(url.database) and url.database != ":memory:" and "uri" not in url.query
+
+
+def _check_file(path: str) -> None:
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")  # needs to read the file, and to write beside it
+    except sqlite3.Error as error:
+        raise ConfigurationError(f"{path!r} cannot be used: {error}; mend it or name another") from error
 
 
 @asynccontextmanager
@@ -124,7 +155,7 @@ def _first_line(error: DBAPIError) -> str:
 
 def _sqlite_engine(url: URL, *, pool_size: int, writes: bool) -> AsyncEngine:
     if not writes:
-        url = url.set(database=f"file:{url.database}", query={"mode": "ro", "uri": "true"})
+        url = url.set(database=f"file:{quote(str(url.database))}", query={"mode": "ro", "uri": "true"})
     engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS)
     event.listen(engine.sync_engine, "connect", _prepare_writer if writes else _prepare_reader)
     event.listen(engine.sync_engine, "begin", _begin_immediate if writes else _begin)
