@@ -104,7 +104,7 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 async def test_a_server_that_does_not_let_us_in_is_refused(postgres_url: str, wrong: dict[str, Any]) -> None:
     database = Database(make_url(postgres_url).set(**wrong).render_as_string(hide_password=False))
 
-    with pytest.raises(ConfigurationError, match="the database refuses: .*nowhere"):
+    with pytest.raises(ConfigurationError, match=r"the database refuses: .*nowhere"):
         await database.check()
     await database.close()
 

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from scheduler_service import tracing
 from scheduler_service.config import Settings
 from scheduler_service.engine.loop import start_loop
 from scheduler_service.errors import ConfigurationError, UnavailableError
@@ -33,6 +34,7 @@ class Base:
 async def open_base(settings: Settings) -> AsyncIterator[Base]:
     """Open the database, bring its tables to the newest shape, and start what keeps the time."""
     async with AsyncExitStack() as stack:
+        stack.enter_context(tracing.exported())
         database = await open_database(settings, stack)
         await migrations.upgrade(database)
         clock = DatabaseClock(database)
