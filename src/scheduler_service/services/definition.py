@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -14,9 +15,11 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationError,
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from scheduler_service.domain.calendar_dst import FIRST_YEAR, LAST_YEAR, DstPolicy
 from scheduler_service.domain.firing import MisfirePolicy, OverlapPolicy
@@ -54,7 +57,19 @@ def _in_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_is_written), AfterValidator(_in_utc)]
+def _is_of_numbers(policy: object) -> object:
+    # pydantic takes no JSON object for a dataclass that is strict.
+    if isinstance(policy, dict):
+        known = [field.name for field in fields(RetryPolicy) if field.name in policy]
+        wrong = [name for name in known if isinstance(policy[name], bool | str)]
+        if wrong:
+            kind = PydanticCustomError("number_type", "Input should be a valid number")
+            details = [InitErrorDetails(type=kind, loc=(name,), input=policy[name]) for name in wrong]
+            raise ValidationError.from_exception_data("RetryPolicy", details)
+    return policy
+
+
+Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_is_written), AfterValidator(_in_utc)]
 Variable = Annotated[str, StringConstraints(max_length=128), Storable, AfterValidator(_is_variable)]
 
 
@@ -64,7 +79,13 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class JobLimits(Input):
+class Document(Input):
+    """What comes as JSON, which has types of its own: no text or boolean is taken for a number, nor the reverse."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class JobLimits(Document):
     """What each attempt may use; the sandbox sees to it."""
 
     memory_mb: Annotated[int, Field(ge=16, le=1_048_576)] = 512
@@ -75,20 +96,20 @@ class JobLimits(Input):
     network: bool = False
 
 
-class JobDefinition(Input):
+class JobDefinition(Document):
     """A job, as a client defines it. Only `name`, `schedule_expr` and `payload` are required."""
 
     name: Name
     schedule_expr: Annotated[str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True), Storable]
     timezone: Annotated[str, StringConstraints(min_length=1, max_length=64), Storable] = "UTC"
     payload: AnyPayload
-    retry_policy: RetryPolicy = RetryPolicy()
+    retry_policy: Annotated[RetryPolicy, BeforeValidator(_is_of_numbers)] = RetryPolicy()
     owner_id: Annotated[str, StringConstraints(max_length=128), Storable] = ""
     description: Annotated[str, StringConstraints(max_length=10_000), Storable] = ""
     tags: Annotated[list[Tag], Field(max_length=50)] = []
     enabled: bool = True
     priority: Annotated[int, Field(ge=0, le=9, description="0 runs last, 9 first.")] = 5
-    timeout_seconds: Annotated[float, Field(gt=0, le=604_800)] = 300
+    timeout_seconds: Annotated[float, Field(ge=0.1, le=604_800)] = 300
     limits: JobLimits = JobLimits()
     overlap_policy: OverlapPolicy = "skip"
     max_concurrency: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -113,7 +134,7 @@ class JobDefinition(Input):
         return end_at
 
 
-class PreviewRequest(Input):
+class PreviewRequest(Document):
     """A schedule to look at before it is given to a job."""
 
     schedule_expr: Annotated[str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True), Storable]
