@@ -30,6 +30,9 @@ from pydantic_settings import (
 from scheduler_service.errors import ConfigurationError
 
 DEVELOPMENT_API_KEY = "your-secret-api-key-here"
+SHORTEST_KEY = 16
+# RFC 9110, section 5.5: what a header's value may hold everywhere, less the space.
+VISIBLE = re.compile(r"[!-~]+")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 SECRET_VARIABLES = (
     "API_KEY",
@@ -116,7 +119,10 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     api_key: SecretStr = SecretStr(DEVELOPMENT_API_KEY)
     environment: Literal["development", "production"] = "development"
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+        BeforeValidator(lambda level: level.upper() if isinstance(level, str) else level),
+    ] = "INFO"
     log_format: Literal["json", "console"] = "json"
 
     data_dir: Annotated[Path, Field(validation_alias=_scheduler("data_dir"))] = Path("data")
@@ -179,7 +185,16 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _hold_the_key_rule(self) -> Self:
-        if self.api_key.get_secret_value() != DEVELOPMENT_API_KEY:
+        key = self.api_key.get_secret_value()
+        if not VISIBLE.fullmatch(key):
+            raise ValueError(
+                "API_KEY: a key is of ASCII characters that print, without spaces; others no header carries"
+            )
+        if key != DEVELOPMENT_API_KEY:
+            if self.environment == "production" and len(key) < SHORTEST_KEY:
+                raise ValueError(
+                    f"API_KEY: production needs {SHORTEST_KEY} characters or more; try `openssl rand -hex 32`"
+                )
             return self
         if self.environment == "production":
             raise ValueError("API_KEY: production needs a key of its own; set API_KEY or API_KEY_FILE")

@@ -1,0 +1,52 @@
+"""What is accepted as a setting, and what is said about what is not."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from scheduler_service.config import load_settings
+from scheduler_service.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("SCHEDULER_") or name in {"API_KEY", "API_KEY_FILE", "ENVIRONMENT", "LOG_LEVEL"}:
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("key", ["é", "a b", "a\tb", "a\x7fb", "a\nb"])
+def test_a_key_that_no_header_can_carry_is_refused(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("API_KEY", key)
+
+    with pytest.raises(ConfigurationError, match="API_KEY: a key is of ASCII characters that print"):
+        load_settings(_env_file=None)
+
+
+@pytest.mark.parametrize(("key", "accepted"), [("x" * 15, False), ("x" * 16, True)])
+def test_production_asks_for_a_key_that_is_not_guessed(
+    monkeypatch: pytest.MonkeyPatch, key: str, *, accepted: bool
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("API_KEY", key)
+
+    if accepted:
+        assert load_settings(_env_file=None).api_key.get_secret_value() == key
+    else:
+        with pytest.raises(ConfigurationError, match="API_KEY: production needs 16 characters or more"):
+            load_settings(_env_file=None)
+
+
+def test_development_takes_a_short_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "x")
+
+    assert load_settings(_env_file=None).api_key.get_secret_value() == "x"
+
+
+@pytest.mark.parametrize("level", ["info", "Info", "INFO"])
+def test_a_log_level_may_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    monkeypatch.setenv("LOG_LEVEL", level)
+
+    assert load_settings(_env_file=None).log_level == "INFO"
