@@ -289,6 +289,13 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "required field set to null": ({"name": None}, "name"),
     "unknown field": ({"nmae": "x"}, "nmae"),
     "field of the answer": ({"status": "paused"}, "status"),
+    "unknown field set to null": ({"foo": None}, "foo"),
+    "field of the answer set to null": ({"next_run_at": None}, "next_run_at"),
+    "unknown limit set to null": ({"limits": {"memory": None}}, "limits.memory"),
+    "unknown dst field set to null": ({"dst": {"gp": None}}, "dst.gp"),
+    "unknown payload field set to null": ({"payload": {"code": None}}, "payload.code"),
+    "payload of another type without its field": ({"payload": {"type": "python_code"}}, "payload.code"),
+    "field that does not go with the change": ({"start_at": "2099-06-01T00:00:00Z"}, "end_at"),
     "negative retries": ({"retry_policy": {"max_retries": -1}}, "retry_policy.max_retries"),
     "unknown retry field": ({"retry_policy": {"max_retry": 1}}, "retry_policy.max_retry"),
     "interval 0s": ({"schedule_expr": "0s"}, "schedule_expr"),
@@ -306,7 +313,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("case", CHANGES)
 async def test_names_the_field_that_is_wrong_with_a_change(client: httpx2.AsyncClient, case: str) -> None:
     change, field = CHANGES[case]
-    job = await create(client)
+    job = await create(client, end_at="2099-02-01T00:00:00Z")
 
     answer = await client.patch(f"/api/v1/jobs/{job['id']}", content=json.dumps(change), headers=JSON)
 

@@ -43,7 +43,7 @@ def field_errors(request: Request, error: RequestValidationError) -> list[FieldE
 
 
 def _in_body(request: Request, item: Mapping[str, Any], location: Path, body: object) -> FieldError:
-    path = _as_written(location, body, is_missing=item["type"] == "missing")
+    path = _as_written(request, location, body, is_missing=item["type"] == "missing")
     if not path and item["type"] == "missing":
         return FieldError(field="body", pointer="#", detail="required; send a JSON object")
     if item["type"] in _UNKNOWN:
@@ -67,14 +67,17 @@ def _in_parameter(request: Request, item: Mapping[str, Any], location: Path, _bo
     return field_error(FieldProblem(name, detail, value), path=())
 
 
-def _as_written(location: Sequence[str | int], body: object, *, is_missing: bool) -> Path:
-    """Give the path of a field in the body, without the steps that are pydantic's own (`float`, `dict`, `[key]`)."""
+def _as_written(request: Request, location: Sequence[str | int], body: object, *, is_missing: bool) -> Path:
+    """Give the path of a field in the body, without the steps that are pydantic's own (`float`, `dict`, `[key]`).
+
+    A field that is not in the body is named too: what a patch leaves as it was may not go with what it changes.
+    """
     path: list[str | int] = []
     value: Any = body
     for step in location:
         if _has(value, step):
             value = value[step]
-        elif not (isinstance(value, dict) and is_missing):
+        elif not (isinstance(value, dict) and (is_missing or step in known_fields(request, path, body))):
             continue
         path.append(step)
     return tuple(path[:LONGEST_PATH])

@@ -125,7 +125,7 @@ async def patch_job(
 ) -> JobOut:
     """A JSON merge patch (RFC 7396): fields that are not named stay, objects are merged, null sets to the default.
 
-    A `payload` of another `type` replaces the old one as far as its fields have other names; to begin anew, use PUT.
+    A `payload` of another `type` or `operation` replaces the old one whole.
     """
     versions = versions_to_match(if_match)
     try:
