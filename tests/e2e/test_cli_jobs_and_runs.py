@@ -67,6 +67,13 @@ def test_next_writes_what_the_api_answers(service: Service) -> None:
     assert offline == service.call("POST", "schedules/preview", schedule)
 
 
+def test_next_writes_utc_as_the_api_does(service: Service) -> None:
+    offline = service.shell.read("next", "@daily", "-n", 1)
+
+    assert offline == service.call("POST", "schedules/preview", {"schedule_expr": "@daily", "count": 1})
+    assert offline["instants"][0]["local"].endswith("Z")
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -173,7 +180,8 @@ def test_a_table_on_a_terminal_holds_no_control_sequence_of_a_job(service: Servi
     [
         ("print('hi')", 0, "success"),
         ("raise SystemExit(7)", 7, "failed"),
-        ("import os; os.kill(os.getpid(), 9)", 1, "failed"),
+        ("import os; os.kill(os.getpid(), 9)", 137, "failed"),
+        ("import os; os.kill(os.getpid(), 15)", 143, "failed"),
     ],
 )
 def test_waiting_for_a_run_ends_with_its_exit_code(service: Service, code: str, exit_code: int, status: str) -> None:
@@ -184,6 +192,15 @@ def test_waiting_for_a_run_ends_with_its_exit_code(service: Service, code: str, 
     assert done.returncode == exit_code
     assert f": {status}" in done.stderr
     assert done.stdout == ("hi\n" if "hi" in code else "")
+
+
+def test_waiting_for_a_run_that_takes_too_long_ends_as_timeout_does(service: Service) -> None:
+    job_id = service.add_job(SLOW, timeout_seconds=1, retry_policy={"max_retries": 0})
+
+    done = service.shell.run("jobs", "run", job_id, "--wait")
+
+    assert done.returncode == 124
+    assert "failed (timeout)" in done.stderr
 
 
 def test_waiting_for_a_run_can_give_it_as_json(service: Service) -> None:
@@ -216,7 +233,7 @@ def test_ctrl_c_stops_following_and_leaves_the_run_alone(service: Service) -> No
     service.call("POST", f"runs/{run_id}/cancel")
 
     assert follower.returncode == 130
-    assert f"run {run_id} goes on" in said
+    assert said.splitlines()[-1].startswith(f"No longer following; run {run_id} goes on")
     assert status == "running"
 
 
@@ -258,6 +275,24 @@ def test_a_run_is_shown_with_its_attempts_and_its_log(service: Service) -> None:
     assert re.search(r"^status: +success$", done.stdout, re.MULTILINE)
     assert re.search(r"^1 +success", done.stdout, re.MULTILINE)
     assert "logs: \n  one\n  two\n" in done.stdout
+
+
+def test_a_run_that_is_on_is_asked_to_stop(service: Service) -> None:
+    run_id = service.start_run(service.add_job(SLOW))
+
+    done = service.shell.run("runs", "cancel", run_id)
+
+    assert f"Run {run_id} of job" in done.stdout
+    assert done.stdout.endswith("was asked to stop.\n")
+
+
+def test_a_run_that_succeeded_is_not_retried_but_its_job_can_run_again(service: Service) -> None:
+    run = service.shell.read("jobs", "run", service.add_job("print(1)"), "--wait")
+
+    done = service.shell.run("runs", "retry", run["id"])
+
+    assert done.returncode == 2
+    assert f"`scheduler jobs run {run['job_id']}`" in done.stderr
 
 
 def test_a_failed_run_is_retried_as_a_new_one(service: Service) -> None:
@@ -346,6 +381,26 @@ def test_a_reader_that_goes_away_is_no_error_to_show(service: Service) -> None:
     )
 
     assert (done.stdout, done.stderr) == (b"x", b"")
+
+
+@pytest.mark.parametrize("arguments", [("next", "5m", "-n", "1000"), ("next", "5m", "-n", "1000", "--json")])
+def test_a_full_disk_is_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = shell(tmp_path).run(*arguments, stdout=full)
+
+    assert done.returncode == 1
+    assert done.stderr == "scheduler: cannot write: No space left on device\n"
+
+
+@pytest.mark.parametrize("option", ["", "--json"])
+def test_a_reader_that_has_seen_enough_is_no_error_to_show(tmp_path: Path, option: str) -> None:
+    command = f"{PROGRAM} next 5m -n 1000 {option} | head -1"
+    environment = shell(tmp_path).environment
+
+    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=False)
+
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""
 
 
 def free_port() -> int:

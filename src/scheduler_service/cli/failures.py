@@ -14,12 +14,14 @@ class ExitCode(IntEnum):
     """How the command ends; `jobs run --wait` ends with the exit code of the run itself where it has one."""
 
     SUCCESS = 0
-    # A run ended without success and without an exit code of its own (a signal, a timeout).
+    # A run ended without success and never had an exit code, or there is no room for what a command writes.
     FAILED = 1
     # Wrong usage, a wrong setting, or the service refused what was asked.
     REFUSED = 2
     # The service does not answer, or it answers that it cannot work just now.
     UNREACHABLE = 3
+    # A run took longer than its timeout: as timeout(1) has it.
+    TIMED_OUT = 124
     # Ctrl-C, or the run was cancelled: 128 + SIGINT, as shells have it.
     INTERRUPTED = 130
 

@@ -21,6 +21,8 @@ from scheduler_service.cli.text import plain
 PATIENCE_SECONDS = 15.0
 RETRY_SECONDS = 0.5
 LARGEST_EXIT_CODE = 255
+# What shells add to the number of the signal that ended a program; POSIX (Shell, 2.8.2): more than 128.
+SIGNALLED = 128
 
 
 def copy_log(client: Client, run_id: int) -> None:
@@ -55,14 +57,18 @@ def wait_for(client: Client, run_id: int, *, as_json: bool) -> int:
 
 
 def exit_code_of(run: dict[str, Any]) -> int:
-    """Give 0 for success, the code that the run's program ended with, 130 for a cancelled run, 1 for all else."""
-    match run["status"], run["exit_code"]:
-        case "success", _:
+    """Give the code that the run's program ended with, or what a shell and `timeout` give for how else it ended."""
+    match run:
+        case {"status": "success"}:
             return ExitCode.SUCCESS
-        case "cancelled", _:
+        case {"status": "cancelled"}:
             return ExitCode.INTERRUPTED
-        case _, int(code) if 0 < code <= LARGEST_EXIT_CODE:
+        case {"reason": "timeout"}:
+            return ExitCode.TIMED_OUT
+        case {"exit_code": int(code)} if 0 < code <= LARGEST_EXIT_CODE:
             return code
+        case {"signal": int(number)}:
+            return SIGNALLED + number
         case _:
             return ExitCode.FAILED
 
@@ -105,7 +111,8 @@ def _interruptible(run_id: int) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        render.note(f"\nNo longer following; run {run_id} goes on. Again: scheduler runs logs {run_id} --follow")
+        sys.stderr.write("\n")  # the terminal shows ^C where the cursor was
+        render.note(f"No longer following; run {run_id} goes on. Again: scheduler runs logs {run_id} --follow")
         raise
 
 

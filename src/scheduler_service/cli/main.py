@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
 
 import typer
 
 from scheduler_service.cli import jobs, runs
 from scheduler_service.cli.doctor import doctor
-from scheduler_service.cli.failures import RefusedError, report
+from scheduler_service.cli.failures import ExitCode, RefusedError, report
 from scheduler_service.cli.migrate import migrate
 from scheduler_service.cli.roles import api, beat, flower, worker
 from scheduler_service.cli.up import up
 from scheduler_service.cli.upcoming import show_next
 from scheduler_service.errors import FieldProblem, SchedulerError
+
+_UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 app = typer.Typer(
     name="scheduler",
@@ -44,12 +48,13 @@ def scheduler() -> None:
     Exit codes:
 
     - 0: it is done
-    - 1: a run failed, and has no exit code of its own
+    - 1: a run failed, and has no exit code of its own; or the output cannot be written
     - 2: wrong usage, a wrong setting, or the service refused
     - 3: the service does not answer
     - 130: Ctrl-C, or the run was cancelled
 
-    `jobs run --wait` ends with the exit code of the run.
+    `jobs run --wait` ends with the exit code of the run, 128 + the number of the signal that ended it, or 124 where it
+    took too long.
     """
 
 
@@ -60,9 +65,28 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
     try:
         _refuse_other_than_text(sys.argv[1:])
-        app()
+        _run()
     except SchedulerError as error:
         sys.exit(report(error))
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        _drop_output()
+        if error.errno != errno.EPIPE:  # a reader that has seen enough
+            sys.stderr.write(f"scheduler: cannot write: {error.strerror}\n")
+        sys.exit(ExitCode.FAILED)
+
+
+def _run() -> None:
+    try:
+        app()
+    finally:
+        sys.stdout.flush()  # here, where a failure can still be said
+
+
+def _drop_output() -> None:
+    # What is left in the buffer would be tried again when the interpreter ends, and fail with a traceback.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse_other_than_text(arguments: list[str]) -> None:

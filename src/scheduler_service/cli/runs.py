@@ -30,7 +30,7 @@ def list_runs(
     since: Annotated[
         str | None, typer.Option(help="Only instants from this one on, such as 2026-01-15T10:30Z.")
     ] = None,
-    until: Annotated[str | None, typer.Option(help="Only instants up to this one.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only instants before this one.")] = None,
     page: Page = 1,
     size: Size = 20,
     as_json: AsJson = False,
@@ -78,7 +78,11 @@ def show_logs(
 @with_client
 def cancel_run(client: Client, run: RunId, *, as_json: AsJson = False) -> None:
     """End a run that waits, or ask one that is on to stop."""
-    announce(client.post(f"runs/{run}/cancel"), as_json)
+    asked = client.post(f"runs/{run}/cancel")
+    if as_json or asked["status"] != "running":
+        announce(asked, as_json)
+    else:
+        render.line(f"Run {run} of job {asked['job_id']} was asked to stop.")
 
 
 @app.command("retry")

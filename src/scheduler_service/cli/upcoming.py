@@ -41,9 +41,7 @@ def show_next(
                 "timezone": timezone,
                 "description": describe(schedule),
                 "warnings": warnings(schedule, now),
-                "instants": [
-                    {"at": at.isoformat().replace("+00:00", "Z"), "local": local.isoformat()} for at, local in pairs
-                ],
+                "instants": [{"at": _iso(at), "local": _iso(local)} for at, local in pairs],
             }
         )
         return
@@ -51,6 +49,10 @@ def show_next(
     render.show_table(["UTC", timezone], [(f"{at:{_CLOCK}}Z", f"{local:{_CLOCK}%z}") for at, local in pairs])
     for warning in warnings(schedule, now):
         render.note(f"warning: {warning}")
+
+
+def _iso(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")
 
 
 _CLOCK = "%a %Y-%m-%d %H:%M:%S"

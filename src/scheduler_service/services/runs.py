@@ -126,7 +126,10 @@ class RunService:
         if old.status not in TERMINAL:
             raise ConflictError(f"run {old.id} is {old.status}; only a run that has ended can be retried")
         if old.status is RunStatus.SUCCESS:
-            raise ConflictError(f"run {old.id} succeeded; to run the job again, POST /jobs/{old.job_id}/run")
+            raise ConflictError(
+                f"run {old.id} succeeded; to run the job again, POST /jobs/{old.job_id}/run "
+                f"or type `scheduler jobs run {old.job_id}`"
+            )
         if await jobs.find(connection, old.job_id, lock=True) is None:
             raise ConflictError(f"job {old.job_id} of run {old.id} has been deleted")
         row = runs.queued_row(
