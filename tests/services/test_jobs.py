@@ -88,6 +88,8 @@ class TestCreate:
             ({"schedule_expr": "61 * * * *"}, "schedule_expr"),
             ({"schedule_expr": "0 0 31 2 *"}, "schedule_expr"),
             ({"schedule_expr": "2020-01-01T00:00:00Z"}, "schedule_expr"),
+            ({"schedule_expr": "2020-01-01T00:00:00Z", "end_at": NOON + MINUTE}, "schedule_expr"),
+            ({"schedule_expr": "2090-01-01T00:00:00Z", "start_at": "2091-01-01T00:00:00Z"}, "start_at"),
             ({"timezone": "Mars/Olympus"}, "timezone"),
             ({"end_at": NOON + timedelta(seconds=1)}, "end_at"),
             ({"schedule_expr": "61 * * * *", "enabled": False}, "schedule_expr"),
@@ -202,6 +204,15 @@ class TestEdit:
         again = await service.patch(job.id, {"schedule_expr": (NOON + 2 * MINUTE).isoformat()})
         assert (again.status, again.next_run_at) == (JobStatus.ACTIVE, NOON + 2 * MINUTE)
         assert len(await rows_of(database, job)) == 1
+
+    @pytest.mark.parametrize("enabled", [True, False])
+    async def test_a_finished_job_stays_finished_until_it_gets_a_new_schedule(
+        self, service: JobService, clock: FakeClock, *, enabled: bool
+    ) -> None:
+        job = await service.create(definition(schedule_expr=(NOON + MINUTE).isoformat()))
+        clock.at = NOON + MINUTE
+        assert (await service.patch(job.id, {"enabled": enabled})).status is JobStatus.FINISHED
+        assert (await service.pause(job.id)).status is JobStatus.FINISHED
 
 
 class TestPause:

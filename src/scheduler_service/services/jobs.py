@@ -99,8 +99,8 @@ class JobService:
         return await self._change(job_id, if_match, change)
 
     async def pause(self, job_id: int) -> Job:
-        """Stop the schedule: instants from now on are not owed. Pausing a paused job changes nothing."""
-        return await self._change(job_id, None, lambda job: Change({}, enabled=job.status is JobStatus.FINISHED))
+        """Stop the schedule: instants from now on are not owed. Nothing changes where none was to come."""
+        return await self._change(job_id, None, lambda _: Change({}, enabled=False))
 
     async def resume(self, job_id: int) -> Job:
         """Let the schedule count again, from now on; raises `ConflictError` where it names no instant any more."""
@@ -225,6 +225,8 @@ def _new_schedule(job: Job, edited: Job, *, enabled: bool, now: datetime) -> dic
         begun = {"anchor_at": now, "schedule_version": job.schedule_version + 1}
         edited = replace(edited, anchor_at=now)
         next_run_at: datetime | None = _first(schedule_of(edited), edited, now)
+    elif job.status is JobStatus.FINISHED:
+        return {}
     elif enabled and job.status is JobStatus.PAUSED:
         next_run_at = first_run_at(schedule_of(job), now=now, start_at=job.start_at, end_at=job.end_at)
         if next_run_at is None:
@@ -240,10 +242,16 @@ def _first(schedule: Schedule, bounds: Job | JobDefinition, now: datetime) -> da
     next_run_at = first_run_at(schedule, now=now, start_at=bounds.start_at, end_at=bounds.end_at)
     if next_run_at is not None:
         return next_run_at
-    if bounds.end_at is None:
+    if schedule.next_after(now) is None:
         raise InvalidInputError(never_fires(bounds.schedule_expr))
-    message = "the schedule names no instant up to end_at; move end_at or change schedule_expr"
-    raise InvalidInputError(FieldProblem("end_at", message, bounds.end_at.isoformat()))
+    if bounds.start_at is not None and first_run_at(schedule, now=now, start_at=bounds.start_at, end_at=None) is None:
+        raise InvalidInputError(_names_none("from start_at on", "start_at", bounds.start_at))
+    raise InvalidInputError(_names_none("up to end_at", "end_at", bounds.end_at))
+
+
+def _names_none(where: str, bound: str, value: datetime | None) -> FieldProblem:
+    message = f"the schedule names no instant {where}; move {bound} or change schedule_expr"
+    return FieldProblem(bound, message, value and value.isoformat())
 
 
 def _items(job: Job) -> Iterator[tuple[str, Any]]:
