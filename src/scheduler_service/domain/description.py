@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -55,7 +56,7 @@ def _clock_warnings(schedule: Cron | Interval | Instant, now: datetime) -> Itera
         case Instant(wall=datetime() as wall):
             for change in _changes(schedule, schedule.at - _DAY, schedule.at + _DAY):
                 if change.window[0] <= wall < change.window[1]:
-                    yield _clock_text(change, wall, schedule.zone.key, _once(schedule.dst))
+                    yield _clock_text(change, wall, schedule.zone.key, schedule.dst, is_single=True)
 
 
 def _cron_clock_warnings(cron: Cron, now: datetime) -> Iterator[str]:
@@ -73,18 +74,16 @@ def _changes(schedule: Cron | Instant, start: datetime, end: datetime) -> Iterat
                 yield change
 
 
-def _clock_text(change: ClockChange, wall: datetime, zone: str, dst: DstPolicy) -> str:
+def _clock_text(change: ClockChange, wall: datetime, zone: str, dst: DstPolicy, *, is_single: bool = False) -> str:
     if change.is_gap:
         effect = f"does not exist: it fires at {change.window[1]:%H:%M:%S} instead"
         if dst.gap == "skip":
             effect = "does not exist: it does not fire then"
         return f"On {wall:%Y-%m-%d} {wall:%H:%M:%S} in {zone} {effect} (dst.gap is {dst.gap})."
     effect = {"first": "the first time", "second": "the second time", "both": "both times"}[dst.fold]
+    if is_single and dst.fold == "both":
+        effect = "the first time, since it fires once"
     return f"On {wall:%Y-%m-%d} {wall:%H:%M:%S} in {zone} happens twice: it fires {effect} (dst.fold is {dst.fold})."
-
-
-def _once(dst: DstPolicy) -> DstPolicy:
-    return DstPolicy(dst.gap, "second" if dst.fold == "second" else "first")
 
 
 @lru_cache(maxsize=8192)
@@ -99,8 +98,9 @@ def _cron_text(expr: str) -> str:
     day, _, weekday = expr.split()[-3:]
     if day.startswith("*") or weekday.startswith("*"):
         # The descriptor reads two restricted day fields as "either"; cron, where one starts with `*`, means "both".
-        text = text.replace(", or on ", ", and only on ")
-    return text
+        return text.replace(", or on ", ", and only on ")
+    # It knows no "or" for the n-th or last weekday of a month.
+    return _NTH_WEEKDAY.sub(r", or on the \1", text)
 
 
 def _is_misread(expr: str) -> bool:
@@ -127,5 +127,6 @@ def _utc_text(at: datetime) -> str:
 
 
 _DAY = timedelta(days=1)
+_NTH_WEEKDAY = re.compile(r", on the (\w+ \w+day)\b")
 # The language is fixed: descriptions are part of the API, not of the host's locale.
 _ENGLISH = Options(locale_code="en_US", use_24hour_time_format=True)

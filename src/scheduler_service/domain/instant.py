@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -52,10 +53,16 @@ def _read(text: str) -> datetime:
     try:
         written = datetime.fromisoformat(text.upper())
     except ValueError as error:
-        raise _refusal(text, f"not an instant ({error}); {example}") from None
+        reason = "an offset is less than a day" if "timedelta" in str(error) else error
+        raise _refusal(text, f"not an instant ({reason}); {example}") from None
+    if _TOO_FINE.search(text):
+        raise _refusal(text, f"a second has at most six decimal places here; {example}")
     if ":" not in text and "T" not in text.upper():
         raise _refusal(text, f"a date alone does not say when; {example}")
     return written
+
+
+_TOO_FINE = re.compile(r"[.,]\d{7}", re.ASCII)
 
 
 def _refusal(text: str, message: str) -> InvalidInputError:

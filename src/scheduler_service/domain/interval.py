@@ -45,6 +45,8 @@ class Interval(Recurrence):
 
 def read_interval(text: str) -> timedelta:
     """Read the length of an interval, from one second to 3650 days; raises `InvalidInputError` on `schedule_expr`."""
+    if _MONTHS.search(text):
+        raise _refusal(text, f"an upper-case M may mean months; {_EXAMPLES}")
     compact = "".join(text.lower().split())
     match = _ISO.fullmatch(compact) or _PLAIN.fullmatch(compact)
     if match is None or not any(match.groups()):
@@ -83,5 +85,6 @@ _PLAIN = re.compile(_WEEKS_AND_DAYS + _TIME, re.ASCII)
 _ISO = re.compile(f"p{_WEEKS_AND_DAYS}(?:t(?=.){_TIME})?", re.ASCII)
 _HUGE = re.compile(r".*\d{9}.*", re.ASCII)
 _CALENDAR_UNIT = re.compile(r"p\d+[ym].*|\d+(y|years?|mo|months?)", re.ASCII)
+_MONTHS = re.compile(r"^[^pP]*\dM", re.ASCII)
 _EXAMPLES = "write whole numbers with their units, such as 30s, 5m, 1h30m, 2d, 1w or PT5M"
 _TOO_LONG = "an interval lasts at most 3650 days; for what is rarer, write a cron pattern or an instant"

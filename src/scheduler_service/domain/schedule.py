@@ -53,7 +53,8 @@ def _clean(expr: str) -> str:
         raise _refusal(shown, f"empty; {_FORMS}")
     if len(expr) > 4 * LONGEST_EXPR or len(text) > LONGEST_EXPR:
         raise _refusal(shown, f"longer than {LONGEST_EXPR} characters; split it into several jobs")
-    if not (text.isascii() and text.isprintable()):
+    # Of the blanks that `split` takes away, too: a no-break space is none that cron knows.
+    if not (expr.isascii() and text.isprintable()):
         raise _refusal(shown, f"not plain ASCII text; {_FORMS}")
     return text
 

@@ -30,6 +30,8 @@ def schedule(expr: str, timezone: str = "Europe/Berlin", dst: DstPolicy = DstPol
         ("0 0 * * 5L", "At 00:00, on the last Friday of the month (Europe/Berlin)"),
         ("0 0 * * MON#2", "At 00:00, on the second Monday of the month (Europe/Berlin)"),
         ("0 0 1 * MON", "At 00:00, on day 1 of the month, or on Monday (Europe/Berlin)"),
+        ("0 0 13 * MON#1", "At 00:00, on day 13 of the month, or on the first Monday of the month (Europe/Berlin)"),
+        ("0 0 13 * 5L", "At 00:00, on day 13 of the month, or on the last Friday of the month (Europe/Berlin)"),
         ("0 0 */2 * MON", "At 00:00, every 2 days, and only on Monday (Europe/Berlin)"),
         ("*/5 * * * * *", "Every 5 seconds (Europe/Berlin)"),
         ("30s", "Every 30 seconds, counted from 2026-01-01 12:00:00 UTC"),
@@ -141,7 +143,7 @@ def test_warns_of_each_sort_of_change_once_where_a_year_has_several() -> None:
         ("2026-03-29T02:30", DstPolicy(), "does not exist: it fires at 03:00:00 instead"),
         ("2026-10-25T02:30", DstPolicy(), "it fires the first time"),
         ("2026-10-25T02:30", DstPolicy(fold="second"), "it fires the second time"),
-        ("2026-10-25T02:30", DstPolicy(fold="both"), "it fires the first time"),
+        ("2026-10-25T02:30", DstPolicy(fold="both"), "the first time, since it fires once (dst.fold is both)"),
     ],
 )
 def test_warns_of_an_instant_written_into_a_clock_change(expr: str, dst: DstPolicy, warning: str) -> None:

@@ -18,7 +18,7 @@ ANCHOR = datetime(2026, 3, 29, 0, 30, 0, 500_000, tzinfo=UTC)
         ("1s", timedelta(seconds=1)),
         ("30s", timedelta(seconds=30)),
         ("5m", timedelta(minutes=5)),
-        ("90M", timedelta(minutes=90)),
+        ("90m", timedelta(minutes=90)),
         ("1h", timedelta(hours=1)),
         ("1h30m", timedelta(minutes=90)),
         ("1h 30m", timedelta(minutes=90)),

@@ -37,6 +37,7 @@ BAD = [
     ("\ud800 * * * *", "not plain ASCII"),
     ("\uff15m", "not plain ASCII"),
     ("0 0 * * \u216f", "not plain ASCII"),
+    ("*\u00a0* * * *", "not plain ASCII"),
     ("* " * 500, "longer than 256"),
     ("1" * 100_000, "longer than 256"),
     # the number of cron fields
@@ -111,6 +112,8 @@ BAD = [
     ("@fortnightly", "unknown alias"),
     ("@every 5m", "unknown alias"),
     # intervals
+    ("1M", "an upper-case M may mean months"),
+    ("1h30M", "an upper-case M may mean months"),
     ("0s", "at least 1 second"),
     ("PT0S", "at least 1 second"),
     ("0h0m", "at least 1 second"),
@@ -144,7 +147,8 @@ BAD = [
     ("2026-13-01T00:00:00Z", "month must be in 1..12"),
     ("2026-02-30T00:00:00Z", "not an instant (day is out of range for month"),
     ("2026-01-01T25:00:00Z", "not an instant"),
-    ("2026-01-01T00:00:00+99:00", "not an instant"),
+    ("2026-01-01T00:00:00+99:00", "not an instant (an offset is less than a day)"),
+    ("2026-01-01T00:00:00.1234567Z", "at most six decimal places"),
     ("2026-01-01T00:00:00 Europe/Berlin", "not an instant"),
     ("2026-12-31", "a date alone does not say when"),
     ("2026-W01-1", "a date alone does not say when"),
