@@ -233,6 +233,13 @@ REQUESTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "job that is no number": ("GET /jobs/one", {}, "job_id"),
     "job 0": ("GET /jobs/0", {}, "job_id"),
     "job of 20 digits": ("DELETE /jobs/99999999999999999999", {}, "job_id"),
+    "job 1.0": ("GET /jobs/1.0", {}, "job_id"),
+    "job 01": ("GET /jobs/01", {}, "job_id"),
+    "job +1": ("GET /jobs/+1", {}, "job_id"),
+    "job 1_0": ("GET /jobs/1_0", {}, "job_id"),
+    "job with a blank": ("GET /jobs/%201", {}, "job_id"),
+    "offset 1.0": ("GET /runs/1/logs?offset=1.0", {}, "offset"),
+    "page twice": ("GET /jobs?page=1&page=2", {}, "page"),
     "run that is no integer": ("POST /runs/1.5/cancel", {}, "run_id"),
     # headers
     "empty idempotency key": (
@@ -352,6 +359,19 @@ async def test_says_what_may_have_been_meant(client: httpx2.AsyncClient, case: s
     answer = await client.post("/api/v1/jobs", json=definition)
 
     assert any(hint in error["detail"] for error in answer.json()["errors"])
+
+
+async def test_points_nowhere_into_the_body_for_a_parameter(client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/api/v1/jobs?dry_run=1", json=DEFINITION)
+
+    assert ["pointer" in error for error in answer.json()["errors"]] == [False]
+
+
+async def test_names_so_many_errors_and_counts_the_rest(client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/api/v1/jobs", json=changed(**{f"x{number}": 1 for number in range(200)}))
+
+    assert len(answer.json()["errors"]) == 50
+    assert answer.json()["detail"].endswith("; and 197 more")
 
 
 async def test_says_which_parameter_may_have_been_meant(client: httpx2.AsyncClient) -> None:

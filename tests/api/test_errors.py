@@ -67,6 +67,7 @@ async def test_answers_405_with_all_methods_of_the_path(
         (b'"\xff"', "no valid UTF-8"),
         ('{"name": "ü"}'.encode("utf-16"), "no valid UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
+        (b'{"name": "a", "name": "b"}', "the name 'name' stands twice"),
         (b'{"priority": ' + b"9" * 5000 + b"}", "too many digits"),
     ],
 )

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 import structlog
 from fastapi import FastAPI
-from tests.api.conftest import client_of, create
+from tests.api.conftest import create
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database has no part in it
 
@@ -121,6 +121,8 @@ async def test_takes_it_calmly_that_a_client_leaves_while_it_sends(app: FastAPI,
     assert [(log["log_level"], log["status"]) for log in logs] == [("info", 499)]
 
 
-async def test_goes_on_with_the_service_it_has_for_paths_with_a_slash_too_many(app: FastAPI) -> None:
-    async with client_of(app, follow_redirects=True) as client:
-        assert (await client.get("/api/v1/jobs/")).status_code == 200
+async def test_sends_nobody_elsewhere_for_a_slash_too_many(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/api/v1/jobs/", headers={"Host": "elsewhere.example"})
+
+    assert answer.status_code == 404
+    assert "Location" not in answer.headers
