@@ -91,10 +91,16 @@ def _send_everything_to(formatter: logging.Formatter, level: str) -> None:
         logger.setLevel(logging.NOTSET)
     for name in _TALKATIVE_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("alembic.runtime.migration").addFilter(_tells_what_is_migrated)
     # The API writes an access log of its own, with the route and the correlation id.
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False
+
+
+def _tells_what_is_migrated(record: logging.LogRecord) -> bool:
+    """Leave out what Alembic says about its ways each time that somebody looks at the revision."""
+    return record.levelno > logging.INFO or record.getMessage().startswith("Running ")
 
 
 def _renderers(log_format: LogFormat) -> list[Processor]:

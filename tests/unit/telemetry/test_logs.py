@@ -94,6 +94,16 @@ def test_never_shows_the_parameters_of_statements(name: str) -> None:
     assert written.getvalue() == ""
 
 
+def test_tells_what_is_migrated_but_not_how() -> None:
+    written = configured()
+
+    logging.getLogger("alembic.runtime.migration").info("Context impl SQLiteImpl.")
+    logging.getLogger("alembic.runtime.migration").info("Will assume non-transactional DDL.")
+    logging.getLogger("alembic.runtime.migration").info("Running upgrade %s -> %s", "0001", "0002")
+
+    assert [line["event"] for line in lines_of(written)] == ["Running upgrade 0001 -> 0002"]
+
+
 @pytest.mark.parametrize(("level", "seen"), [("DEBUG", 3), ("INFO", 2), ("ERROR", 1)])
 def test_writes_from_the_set_level_on(level: str, seen: int) -> None:
     written = configured(level, "json")
