@@ -64,6 +64,8 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # They would be answered before the key is looked at, with an address of the caller's own choice.
+        redirect_slashes=False,
         separate_input_output_schemas=False,
         # Its records of refused requests would hold what was sent.
         telemetry={"logs": False, "metrics": False, "auto_configure": False},

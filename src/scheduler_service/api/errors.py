@@ -18,6 +18,7 @@ from scheduler_service.api.problems import FieldError, Problem, ProblemResponse,
 from scheduler_service.api.validation import field_errors
 from scheduler_service.errors import (
     ConflictError,
+    FieldProblem,
     InvalidInputError,
     NotFoundError,
     PreconditionFailedError,
@@ -52,6 +53,8 @@ CAUSES_OF_A_BODY: Mapping[int, str] = {
 # RFC 9110 renamed these; `http` follows in Python 3.13 only.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 RETRY_AFTER_SECONDS = 1
+# Each is longer than what it is about: a body of unknown fields would be answered by several of its size.
+MOST_ERRORS = 50
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +116,7 @@ def problem(request: Request, status: int, detail: str, errors: list[FieldError]
 async def _answer_scheduler_error(request: Request, error: Exception) -> Response:
     status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
     if isinstance(error, InvalidInputError):
-        return _invalid(request, [field_error(item) for item in error.problems])
+        return _invalid(request, [_described(request, item) for item in error.problems])
     if isinstance(error, UnavailableError):
         log.warning("request_unavailable", error=str(error))
         detail = "something that the service needs does not answer just now; try again"
@@ -144,7 +147,12 @@ async def _answer_unforeseen(request: Request, _error: Exception) -> Response:
 
 
 def _invalid(request: Request, errors: list[FieldError]) -> Response:
-    return ProblemResponse(problem(request, STATUS[InvalidInputError], summary(errors), errors))
+    return ProblemResponse(problem(request, STATUS[InvalidInputError], summary(errors), errors[:MOST_ERRORS]))
+
+
+def _described(request: Request, problem: FieldProblem) -> FieldError:
+    is_parameter = problem.field in request.query_params
+    return field_error(problem, path=() if is_parameter else None)
 
 
 def _methods(request: Request, allowed: str) -> set[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import Header, Path
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from scheduler_service.domain.run_state import JobStatus, RunStatus
 from scheduler_service.services.definition import Input, Instant
@@ -16,10 +17,21 @@ from scheduler_service.storage.paging import Page
 from scheduler_service.storage.runs import RunFilter
 
 _LARGEST_ID = 2**63 - 1
+_DIGITS = re.compile(r"-?(0|[1-9][0-9]*)")
 
-JobId = Annotated[int, Path(description="The `id` of the job.", ge=1, le=_LARGEST_ID, examples=[1])]
-AlertId = Annotated[int, Path(description="The `id` of the rule.", ge=1, le=_LARGEST_ID, examples=[1])]
-RunId = Annotated[int, Path(description="The `id` of the run.", ge=1, le=_LARGEST_ID, examples=[1])]
+
+def _is_of_digits(value: object) -> object:
+    # int() takes 01, 1_0, +1, 1.0 and blanks too: names of one thing under which caches and logs would not find it.
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("must be a whole number, written in digits alone")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_is_of_digits)]
+
+JobId = Annotated[Whole, Path(description="The `id` of the job.", ge=1, le=_LARGEST_ID, examples=[1])]
+AlertId = Annotated[Whole, Path(description="The `id` of the rule.", ge=1, le=_LARGEST_ID, examples=[1])]
+RunId = Annotated[Whole, Path(description="The `id` of the run.", ge=1, le=_LARGEST_ID, examples=[1])]
 
 IdempotencyKey = Annotated[
     str | None,
@@ -43,8 +55,8 @@ JobSort = Literal[
 class Paging(Input):
     """Which part of a list to give."""
 
-    page: Annotated[int, Field(ge=1, le=1_000_000_000, description="Counted from 1.")] = 1
-    size: Annotated[int, Field(ge=1, le=200, description="Items on a page.")] = 20
+    page: Annotated[Whole, Field(ge=1, le=1_000_000_000, description="Counted from 1.")] = 1
+    size: Annotated[Whole, Field(ge=1, le=200, description="Items on a page.")] = 20
 
 
 class JobQuery(Paging):
@@ -72,7 +84,7 @@ class RunQuery(Paging):
     since: Annotated[Instant | None, Field(description="Only runs that were scheduled for then or later.")] = None
     until: Annotated[Instant | None, Field(description="Only runs that were scheduled for an earlier instant.")] = None
     before_id: Annotated[
-        int | None,
+        Whole | None,
         Field(ge=1, le=_LARGEST_ID, description="Go on behind this run, as the `next` link does: quick on every page."),
     ] = None
 
@@ -88,13 +100,13 @@ class RunQuery(Paging):
 class NextQuery(Input):
     """How many instants to give."""
 
-    count: Annotated[int, Field(ge=1, le=1000, description="How many instants to give at the most.")] = 10
+    count: Annotated[Whole, Field(ge=1, le=1000, description="How many instants to give at the most.")] = 10
 
 
 class LogQuery(Input):
     """From where on to read a log."""
 
-    offset: Annotated[int, Field(ge=0, le=_LARGEST_ID, description="Go on behind so many bytes.")] = 0
+    offset: Annotated[Whole, Field(ge=0, le=_LARGEST_ID, description="Go on behind so many bytes.")] = 0
 
 
 LastEventId = Annotated[

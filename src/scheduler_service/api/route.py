@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from scheduler_service.api import errors
 from scheduler_service.api.auth import authenticate
+from scheduler_service.api.problems import LONGEST_VALUE
 from scheduler_service.errors import FieldProblem, InvalidInputError
 
 JSON = "application/json"
@@ -28,6 +30,7 @@ class PublicRoute(APIRoute):
 
         async def receive(request: Request) -> Response:
             self.admit(request)
+            _refuse_repeated_parameters(request)
             if not self.dependant.query_params:
                 _refuse_parameters(request)
             request = JsonRequest(request.scope, request.receive)
@@ -58,7 +61,7 @@ class JsonRequest(Request):
     async def json(self) -> Any:
         """Read the body; NaN and lone surrogates pass, so that validation can name the field that holds them."""
         try:
-            return json.loads((await self.body()).decode("utf-8-sig"))
+            return json.loads((await self.body()).decode("utf-8-sig"), object_pairs_hook=_members)
         except json.JSONDecodeError as error:
             raise errors.malformed(f"no valid JSON: {error}") from None
         except UnicodeDecodeError as error:
@@ -67,6 +70,21 @@ class JsonRequest(Request):
             raise errors.malformed("nested too deeply") from None
         except ValueError:  # Python reads no integer of more than 4300 digits, since that takes time
             raise errors.malformed("holds a number with too many digits") from None
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise errors.malformed(f"the name {name[:LONGEST_VALUE]!r} stands twice in one object; keep one")
+    return members
+
+
+def _refuse_repeated_parameters(request: Request) -> None:
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    repeated = [name for name, count in counts.items() if count > 1]
+    if repeated:
+        raise InvalidInputError(*(FieldProblem(name, "given more than once; keep one") for name in repeated))
 
 
 def _refuse_parameters(request: Request) -> None:
