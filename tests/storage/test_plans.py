@@ -1,0 +1,47 @@
+"""What runs all the time must not read the whole history: each such query uses its partial index on SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.databases import NOON
+
+from scheduler_service.storage import jobs, runs, transitions
+from scheduler_service.storage.database import Database
+
+QUERIES: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[object]]]] = {
+    "what a worker may claim": (
+        "ix_runs_queued",
+        lambda connection: runs.claimable(connection, NOON, 4, rung_before=NOON),
+    ),
+    "the next wait that ends": ("ix_runs_unrung", transitions.next_release_at),
+    "what of a job goes on": ("ix_runs_active", lambda connection: runs.count_active(connection, [1, 2])),
+    "what a worker holds": ("ix_runs_running", lambda connection: transitions.held_by(connection, "w")),
+    "the next job that is due": ("ix_jobs_due", jobs.next_due_at),
+}
+
+
+@pytest.fixture
+def database_url(migrated_sqlite: Path) -> str:
+    return f"sqlite:///{migrated_sqlite}"
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_it_uses_its_index(database: Database, name: str) -> None:
+    index, ask = QUERIES[name]
+    asked: list[tuple[str, Any]] = []
+
+    def remember(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(database._reader.sync_engine, "before_cursor_execute", remember)
+    async with database.read() as connection:
+        await ask(connection)
+        statement, parameters = asked[-1]
+        plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+    assert any(f"INDEX {index} " in f"{row[3]} " for row in plan), statement
