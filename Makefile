@@ -22,7 +22,7 @@ up: $(VENV)/run.stamp ## start everything on http://localhost:8000; Ctrl-C drain
 	@$(BIN)/python scripts/foreground.py $(BIN)/scheduler up
 
 test: $(VENV)/test.stamp ## run every test, with a real PostgreSQL and a real Valkey started for it
-	$(BIN)/pytest -n auto --maxprocesses 8
+	$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
 
 check: $(VENV)/test.stamp ## format, lint, types, import layers, migrations in step, dependencies audited
 	$(BIN)/ruff format --check
@@ -33,7 +33,7 @@ check: $(VENV)/test.stamp ## format, lint, types, import layers, migrations in s
 	$(BIN)/python -m scripts.audit requirements.txt
 
 coverage: $(VENV)/test.stamp ## run every test and show the lines and branches that none reaches
-	$(BIN)/pytest -n auto --maxprocesses 8 --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal --cov --cov-report=term-missing:skip-covered
 
 bench: $(VENV)/test.stamp ## run every benchmark; each prints a table and writes a report to benchmarks/results/
 	@for script in benchmarks/*.py; do \

@@ -80,7 +80,9 @@ async def test_flower_lists_the_task_of_a_run_by_the_runs_id(cluster: Cluster, c
         seen = await eventually(task)
         anybody = await browser.get("/api/tasks", auth=("me", "wrong"))
 
-    assert (seen["name"], seen["args"], seen["result"]) == ("scheduler.execute_run", f"({run_id}, 0)", "'executed'")
+    assert (seen["name"], seen["args"]) == ("scheduler.execute_run", f"({run_id}, 0)")
+    # On a busy machine the worker may have found the run in the database before its ring came through.
+    assert seen["result"] in {"'executed'", "'not to be had'"}
     assert anybody.status_code == 401
     assert worker.stop() == 0
     assert flower.stop() == 0

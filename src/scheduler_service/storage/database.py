@@ -19,6 +19,8 @@ from sqlalchemy.sql import text
 from scheduler_service.errors import ConfigurationError, UnavailableError
 
 POOL_TIMEOUT_SECONDS = 30
+# Parameters stay out of errors, and so out of logs: they hold payloads.
+_COMMON: dict[str, Any] = {"pool_timeout": POOL_TIMEOUT_SECONDS, "hide_parameters": True}
 SQLITE_READERS = 4
 
 
@@ -39,7 +41,7 @@ class Database:
             self._reader = _sqlite_engine(parsed, pool_size=SQLITE_READERS, writes=False)
         else:
             self._writer = self._reader = create_async_engine(
-                parsed, pool_size=10, max_overflow=10, pool_timeout=POOL_TIMEOUT_SECONDS, pool_pre_ping=True
+                parsed, pool_size=10, max_overflow=10, pool_pre_ping=True, **_COMMON
             )
 
     @asynccontextmanager
@@ -156,7 +158,7 @@ def _first_line(error: DBAPIError) -> str:
 def _sqlite_engine(url: URL, *, pool_size: int, writes: bool) -> AsyncEngine:
     if not writes:
         url = url.set(database=f"file:{quote(str(url.database))}", query={"mode": "ro", "uri": "true"})
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS)
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, **_COMMON)
     event.listen(engine.sync_engine, "connect", _prepare_writer if writes else _prepare_reader)
     event.listen(engine.sync_engine, "begin", _begin_immediate if writes else _begin)
     return engine
@@ -166,13 +168,13 @@ def _prepare_writer(connection: Any, _record: object) -> None:
     # The driver must not open transactions by itself: it would begin them deferred, and a read that is followed by
     # a write in a deferred transaction loses updates or fails half-way.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
         _execute(connection, f"PRAGMA {pragma}")
 
 
 def _prepare_reader(connection: Any, _record: object) -> None:
     connection.isolation_level = None
-    for pragma in ("query_only=ON", "busy_timeout=5000"):
+    for pragma in ("query_only=ON", "busy_timeout=30000"):
         _execute(connection, f"PRAGMA {pragma}")
 
 
