@@ -43,5 +43,5 @@ async def test_it_uses_its_index(database: Database, name: str) -> None:
     async with database.read() as connection:
         await ask(connection)
         statement, parameters = asked[-1]
-        plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-    assert any(f"INDEX {index} " in f"{row[3]} " for row in plan), statement
+        plan = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)).mappings().all()
+    assert any(f"INDEX {index} " in f"{step['detail']} " for step in plan), statement
