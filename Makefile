@@ -12,7 +12,7 @@ export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check coverage bench lock clean
+.PHONY: help up test check coverage bench faultlab lock clean
 
 help: ## show this list
 	@echo "make …"
@@ -39,6 +39,9 @@ bench: $(VENV)/test.stamp ## run every benchmark; each prints a table and writes
 	@for script in benchmarks/*.py; do \
 		echo "$$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit; \
 	done
+
+faultlab: $(VENV)/test.stamp ## kill the service again and again, then check every promise; writes faultlab/results/
+	$(BIN)/python -m faultlab
 
 lock: $(BIN)/uv ## bring the locks in step with pyproject.toml; UPGRADE=--upgrade takes the newest versions
 	$(COMPILE) --output-file requirements.txt
