@@ -63,7 +63,7 @@ def torment(directory: Path, rounds: int, chance: random.Random) -> dict[str, li
         with up(directory) as service:
             if not accepted["jobs"]:
                 accepted["jobs"] = [_create(service, "1s", 'echo "$SCHEDULER_RUN_ID"'), _create(service, NEVER, SLOW)]
-            accepted["runs"].append(int(service.shell.read("jobs", "run", accepted["jobs"][1])["id"]))
+            accepted["runs"].append(int(service.call("POST", f"jobs/{accepted['jobs'][1]}/run")["id"]))
             time.sleep(chance.uniform(0.5, 3.0))
             service.process.send_signal(fault)
             service.process.wait()
@@ -131,11 +131,11 @@ def _create(service: Service, schedule_expr: str, script: str) -> int:
         "overlap_policy": "allow",
         "retry_policy": {"max_retries": 0},
     }
-    return int(service.shell.read("jobs", "create", "--file", "-", input=json.dumps(definition))["id"])
+    return int(service.call("POST", "jobs", definition)["id"])
 
 
 def _have_ended(service: Service, run_ids: list[int]) -> bool:
-    return all(service.shell.read("runs", "show", run_id)["status"] == "success" for run_id in run_ids)
+    return all(service.call("GET", f"runs/{run_id}")["status"] == "success" for run_id in run_ids)
 
 
 if __name__ == "__main__":

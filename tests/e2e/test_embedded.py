@@ -27,12 +27,12 @@ def create(service: Service, schedule_expr: str, script: str, **changes: Any) ->
     """Create a shell job and give its id."""
     payload = {"type": "shell_script", "script": script}
     definition = {"name": "a job", "schedule_expr": schedule_expr, "payload": payload, **changes}
-    return int(service.shell.read("jobs", "create", "--file", "-", input=json.dumps(definition))["id"])
+    return int(service.call("POST", "jobs", definition)["id"])
 
 
 def runs_of(service: Service, job_id: int) -> list[dict[str, Any]]:
     """Give all runs of a job by instant."""
-    runs = service.shell.read("runs", "list", "--job", job_id, "--size", 200)["runs"]
+    runs = service.call("GET", f"jobs/{job_id}/runs?size=200")["runs"]
     return sorted(runs, key=lambda run: str(run["scheduled_for"]))
 
 
@@ -46,7 +46,7 @@ def test_a_minute_of_schedules(service: Service) -> None:
     wait_until(lambda: len(runs_of(service, often)) >= 12, patience_seconds=90)
 
     instants = [run["scheduled_for"] for run in runs_of(service, often)][:12]
-    anchor = datetime.fromisoformat(service.shell.read("jobs", "show", often)["created_at"])
+    anchor = datetime.fromisoformat(service.call("GET", f"jobs/{often}")["created_at"])
     assert [datetime.fromisoformat(at) for at in instants] == [
         anchor + timedelta(seconds=5 * number) for number in range(1, 13)
     ]
@@ -56,7 +56,7 @@ def test_a_minute_of_schedules(service: Service) -> None:
     first = runs_of(service, minutely)[0]
     assert first["scheduled_for"].endswith(":00Z")
 
-    assert service.shell.read("jobs", "show", once)["status"] == "finished"
+    assert service.call("GET", f"jobs/{once}")["status"] == "finished"
     (only,) = runs_of(service, once)
     assert (only["status"], only["logs"]) == ("success", "once\n")
     assert datetime.fromisoformat(only["scheduled_for"]) == datetime.fromisoformat(once_at)
@@ -66,7 +66,7 @@ def test_after_kill_9_nothing_is_lost_doubled_or_left_running(tmp_path: Path) ->
     with up(tmp_path) as service:
         interval = create(service, "1s", "echo tick", overlap_policy="allow", misfire_policy="fire_all")
         slow = create(service, NEVER, '[ "$SCHEDULER_ATTEMPT" = 2 ] || { echo begun; exec sleep 60; }')
-        service.shell.run("jobs", "run", slow)
+        service.call("POST", f"jobs/{slow}/run")
         wait_until(lambda: [run for run in runs_of(service, slow) if run["logs"] == "begun\n"])
         wait_until(lambda: runs_of(service, interval))
         service.process.kill()

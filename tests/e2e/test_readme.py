@@ -58,7 +58,7 @@ def test_every_command_of_the_front_page_works_as_typed(service: Service) -> Non
     queue_it, rest = run.strip().split("\n", 1)
     (answer,) = paste(service, queue_it)
     assert json.loads(answer)["trigger"] == "manual"
-    wait_until(lambda: service.shell.read("runs", "show", 1)["status"] == "success")
+    wait_until(lambda: service.call("GET", "runs/1")["status"] == "success")
     listing, log = paste(service, rest)
     assert json.loads(listing)["runs"][0]["status"] == "success"
     assert re.fullmatch(r"pi is about 3\.1[34]\d*", log)

@@ -80,6 +80,35 @@ async def test_a_loop_that_fails_ends_the_process_and_says_so_at_the_end(termina
         await run()
 
 
+async def test_a_step_that_has_begun_may_end_when_the_loop_is_stopped() -> None:
+    """It may be in a transaction, and hold what others wait for."""
+    begun, proceed = asyncio.Event(), asyncio.Event()
+    ended: list[bool] = []
+
+    async def step() -> float:
+        begun.set()
+        await proceed.wait()
+        ended.append(True)
+        return 3600.0
+
+    async with AsyncExitStack() as stack:
+        start_loop(stack, "test", step)
+        await begun.wait()
+        asyncio.get_running_loop().call_later(0.05, proceed.set)
+    assert ended == [True]
+
+
+async def test_a_step_that_does_not_end_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scheduler_service.engine.loop.LAST_STEP_SECONDS", 0.01)
+
+    async def step() -> float:
+        await asyncio.Event().wait()
+        return 0.0
+
+    async with asyncio.timeout(10), AsyncExitStack() as stack:
+        start_loop(stack, "test", step)
+
+
 async def test_a_loop_that_is_stopped_does_not_end_the_process(terminations: list[int]) -> None:
     async def step() -> float:
         return 3600.0

@@ -16,6 +16,7 @@ from scheduler_service.errors import LoopFailedError, UnavailableError
 Result = TypeVar("Result")
 Step = Callable[[], Awaitable[float]]
 UNAVAILABLE_REST_SECONDS = 1.0
+LAST_STEP_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -42,25 +43,26 @@ class Bell:
 
 
 def start_loop(stack: AsyncExitStack, name: str, step: Step, bell: Bell | None = None) -> None:
-    """Turn a step until the stack is left.
+    """Repeat a step until the stack is left; a database that does not answer is waited for.
 
     A loop that meets what it was not made for ends the process in good order, for its supervisor to start anew: a
     service without it would only look alive. Leaving the stack then raises `LoopFailedError`.
     """
-    task = asyncio.create_task(turn(name, step, bell or Bell()), name=name)
+    bell, ending = bell or Bell(), asyncio.Event()
+    task = asyncio.create_task(_turn(name, step, bell, ending), name=name)
     task.add_done_callback(_end_process_if_failed)
-    stack.push_async_callback(_stop_loop, task)
+    stack.push_async_callback(_stop_loop, task, bell, ending)
 
 
-async def turn(name: str, step: Step, bell: Bell) -> None:
-    """Repeat a step until the task is cancelled; a database that does not answer is waited for."""
-    while True:
+async def _turn(name: str, step: Step, bell: Bell, ending: asyncio.Event) -> None:
+    while not ending.is_set():
         try:
             rest_seconds = await step()
         except UnavailableError as error:
             log.warning("loop_waits_for_database", loop=name, error=str(error))
             rest_seconds = UNAVAILABLE_REST_SECONDS
-        await bell.wait(rest_seconds)
+        if not ending.is_set():
+            await bell.wait(rest_seconds)
 
 
 async def insist(write: Callable[[], Awaitable[Result]], **about: object) -> Result:
@@ -73,7 +75,12 @@ async def insist(write: Callable[[], Awaitable[Result]], **about: object) -> Res
         await asyncio.sleep(UNAVAILABLE_REST_SECONDS)
 
 
-async def _stop_loop(task: asyncio.Task[None]) -> None:
+async def _stop_loop(task: asyncio.Task[None], bell: Bell, ending: asyncio.Event) -> None:
+    # A step may be in a transaction. Cancelled there, its connection would go astray, on SQLite with the lock that
+    # every other writer waits for; so it may end, and only one that does not is cancelled.
+    ending.set()
+    bell.ring()
+    await asyncio.wait([task], timeout=LAST_STEP_SECONDS)
     task.cancel()
     await asyncio.wait([task])
     if not task.cancelled() and (error := task.exception()) is not None:
