@@ -7,24 +7,15 @@ from collections.abc import Iterable
 from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.storage.records import Run
-from scheduler_service.storage.tables import run_logs, runs, with_status
-from scheduler_service.storage.transitions import Lease
+from scheduler_service.storage.tables import run_logs, runs
+from scheduler_service.storage.transitions import Lease, held
 
 
 async def append(connection: AsyncConnection, lease: Lease, data: bytes) -> bool:
     """Add to the log of a run, if the lease still holds: a stale attempt cannot write."""
     statement = (
-        update(runs)
-        .where(
-            runs.c.id == lease.run_id,
-            with_status(RunStatus.RUNNING),
-            runs.c.attempt == lease.attempt,
-            runs.c.worker_id == lease.worker_id,
-        )
-        .values(log_bytes=runs.c.log_bytes + len(data))
-        .returning(runs.c.log_bytes)
+        update(runs).where(held(lease)).values(log_bytes=runs.c.log_bytes + len(data)).returning(runs.c.log_bytes)
     )
     end = (await connection.execute(statement)).scalar_one_or_none()
     if end is None:
