@@ -45,7 +45,8 @@ def postgres_server() -> PostgresServer:
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """The URL of an empty PostgreSQL database, this test's own."""
-    yield from _lent(postgres_server)
+    with postgres_server.lent() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +60,8 @@ def migrated_template(postgres_server: PostgresServer) -> str:
 @pytest.fixture
 def migrated_postgres_url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
     """The URL of a migrated, empty PostgreSQL database, this test's own."""
-    yield from _lent(postgres_server, migrated_template)
+    with postgres_server.lent(migrated_template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -68,12 +70,6 @@ def redis_url(worker_id: str) -> str:
     url = f"{_valkey()}/{worker_id.removeprefix('gw').replace('master', '0')}"
     ask_valkey(url, "FLUSHDB")
     return url
-
-
-def _lent(server: PostgresServer, template: str = "template1") -> Iterator[str]:
-    url = server.create_database(template)
-    yield url
-    server.drop_database(url)
 
 
 def _postgres() -> PostgresServer:

@@ -31,6 +31,15 @@ class PostgresServer:
 
     url: str
 
+    @contextmanager
+    def lent(self, template: str = "template1") -> Iterator[str]:
+        """Give the URL of a new database, as `create_database` does, that is there until the end of the block."""
+        url = self.create_database(template)
+        try:
+            yield url
+        finally:
+            self.drop_database(url)
+
     def create_database(self, template: str = "template1") -> str:
         """Make a database and give its URL: an empty one, or a clone of `template` (a name or a URL).
 

@@ -8,6 +8,13 @@ import httpx2
 import pytest
 from tests.api.conftest import create
 
+
+@pytest.fixture
+def client(own_client: httpx2.AsyncClient) -> httpx2.AsyncClient:
+    """What is counted here must be all there is."""
+    return own_client
+
+
 WEBHOOK = {"type": "webhook", "url": "https://example.org/alerts", "secret": "correct-horse"}
 DEFINITION: dict[str, Any] = {"name": "a rule", "on": ["failure"], "channel": WEBHOOK}
 ALERTS = "/api/v1/alerts"

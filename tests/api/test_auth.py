@@ -7,11 +7,11 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastapi import FastAPI
-from tests.api.conftest import client_of, serving, settings_for
+from tests.api.conftest import ON_SQLITE, SHARED, client_of, serving, settings_for
 
 from scheduler_service.config import DEVELOPMENT_API_KEY
 
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database has no part in it
+pytestmark = SHARED
 OPEN = ["/", "/docs", "/redoc", "/openapi.json", "/health", "/health/live", "/health/ready", "/api/v1/health"]
 
 
@@ -25,7 +25,7 @@ def operations(app: FastAPI) -> list[tuple[str, str]]:
     ]
 
 
-@on_sqlite
+@ON_SQLITE
 @pytest.mark.parametrize("key", [None, "", "wrong", DEVELOPMENT_API_KEY + " x", DEVELOPMENT_API_KEY[:-1], "\u00e9"])
 async def test_refuses_every_operation_without_the_key(app: FastAPI, key: str | None) -> None:
     headers = {} if key is None else {"X-API-Key": key.encode("latin-1")}
@@ -39,7 +39,7 @@ async def test_refuses_every_operation_without_the_key(app: FastAPI, key: str | 
     assert {answer.headers["WWW-Authenticate"] for answer in answers} == {"APIKey"}
 
 
-@on_sqlite
+@ON_SQLITE
 @pytest.mark.parametrize("path", OPEN)
 async def test_asks_for_no_key_where_none_is_needed(app: FastAPI, path: str) -> None:
     async with client_of(app, headers={}) as client:
@@ -54,7 +54,7 @@ async def test_takes_a_key_of_any_characters_that_a_header_carries(tmp_path: Pat
         assert (await client.get("/api/v1/jobs")).status_code == 200
 
 
-@on_sqlite
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("client_host", "name", "status"),
     [

@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
-import pytest_asyncio
-from tests.api.conftest import DEFINITION, client_of, create, serving, settings_for
-from tests.servers import PostgresServer
+from tests.api.conftest import DEFINITION, SHARED, create
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = SHARED  # none of the cases may leave a trace
 
 CODE = "print('hi')"
 PYTHON = {"type": "python_code", "code": CODE}
 DEEP: Any = "bottom"
 for _ in range(300):
     DEEP = {"a": DEEP}
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of an empty database that all cases share: none of them may leave a trace."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path_factory.mktemp('database') / 'scheduler.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    return server.create_database(request.getfixturevalue("migrated_template"))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx2.AsyncClient]:
-    async with serving(settings_for(url, tmp_path_factory.mktemp("data"))) as app, client_of(app) as client:
-        yield client
 
 
 def changed(**changes: Any) -> dict[str, Any]:

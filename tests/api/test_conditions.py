@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import httpx2
 import pytest
-from tests.api.conftest import DEFINITION, create
+import pytest_asyncio
+from tests.api.conftest import DEFINITION, ON_SQLITE, SHARED, create
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database has no part in it
+pytestmark = [SHARED, ON_SQLITE]
 
 CURRENT = ['"2"', '"1", "2"', 'W/"1","2"', ' "2" , ', "*"]
 STALE = ['"1"', '"3"', 'W/"2"', '"02"', '"2x"', '""', '"abc", "999999999999999999999"']
 UNREADABLE = ["2", '"2', "W/2", '"1" "2"', 'w/"2"', '"2";', "**", '"\u00e4" 2']
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def path(client: httpx2.AsyncClient) -> str:
     """The path of a job at version 2."""
     job = await create(client)

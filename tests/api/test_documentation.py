@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
-from tests.api.conftest import settings_for
+from tests.api.conftest import ON_SQLITE, SHARED, settings_for
 
 from scheduler_service.api import examples
 from scheduler_service.api.app import create_app
@@ -29,7 +29,6 @@ PUBLISHED = {
     "redoc/redoc.standalone.js": "dcaf76612bc4a3fbcc923a8966dee2f6146a5f32e5ce1b6f02dd60cbbf89500b",
 }
 OPEN_TAGS = {"health"}
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database has no part in it
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +168,8 @@ def test_shows_examples_that_are_as_the_models_have_them(model: type[BaseModel],
         assert example.keys() == read.model_dump().keys()
 
 
-@on_sqlite
+@SHARED
+@ON_SQLITE
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
 async def test_refers_to_no_other_host(client: httpx2.AsyncClient, page: str) -> None:
     html = (await client.get(page)).text
@@ -182,7 +182,8 @@ async def test_refers_to_no_other_host(client: httpx2.AsyncClient, page: str) ->
             assert (await client.get(f"/{path}")).status_code == 200
 
 
-@on_sqlite
+@SHARED
+@ON_SQLITE
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
 async def test_lets_its_pages_load_nothing_from_elsewhere(client: httpx2.AsyncClient, page: str) -> None:
     answer = await client.get(page)
@@ -202,7 +203,8 @@ def test_keeps_programs_as_published_with_their_licences(file: str) -> None:
     assert (path.parent / "LICENSE").stat().st_size > 1000
 
 
-@on_sqlite
+@SHARED
+@ON_SQLITE
 async def test_takes_people_to_the_pages_and_programs_to_links(client: httpx2.AsyncClient) -> None:
     person = await client.get("/", headers={"Accept": "text/html,*/*"})
     program = await client.get("/")
@@ -214,7 +216,8 @@ async def test_takes_people_to_the_pages_and_programs_to_links(client: httpx2.As
         assert (await client.get(path)).status_code == 200
 
 
-@on_sqlite
+@SHARED
+@ON_SQLITE
 async def test_gives_the_description_as_json(app: FastAPI, client: httpx2.AsyncClient) -> None:
     answer = await client.get("/openapi.json")
 

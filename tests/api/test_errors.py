@@ -8,11 +8,11 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
-from tests.api.conftest import DEFINITION, client_of, create
+from tests.api.conftest import DEFINITION, ON_SQLITE, SHARED, client_of, create
 
 from scheduler_service.errors import ConfigurationError, UnavailableError
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database has no part in it
+pytestmark = [SHARED, ON_SQLITE]
 
 JSON = {"Content-Type": "application/json"}
 

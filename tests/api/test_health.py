@@ -7,8 +7,11 @@ import asyncio
 import httpx2
 import pytest
 from fastapi import FastAPI
+from tests.api.conftest import SHARED
 
 from scheduler_service.services.health import Component, Health, Verdict
+
+pytestmark = SHARED
 
 DEADLINE_SECONDS = 30.0
 

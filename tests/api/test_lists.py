@@ -13,6 +13,12 @@ from scheduler_service.api.queries import JobSort
 from scheduler_service.storage.jobs import SORTS
 
 
+@pytest.fixture
+def client(own_client: httpx2.AsyncClient) -> httpx2.AsyncClient:
+    """What is counted here must be all there is."""
+    return own_client
+
+
 def links_of(answer: httpx2.Response) -> dict[str, str]:
     return {rel: target for target, rel in re.findall(r'<([^>]*)>; rel="(\w+)"', answer.headers["Link"])}
 

@@ -8,9 +8,9 @@ import httpx2
 import pytest
 import structlog
 from fastapi import FastAPI
-from tests.api.conftest import create
+from tests.api.conftest import ON_SQLITE, SHARED, create
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database has no part in it
+pytestmark = [SHARED, ON_SQLITE]
 
 
 @pytest.mark.parametrize("request_id", ["a", "A-b_c.9", "x" * 128])

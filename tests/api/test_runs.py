@@ -7,10 +7,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.api.conftest import create
+from tests.api.conftest import SHARED, create
 
 from scheduler_service.api.schemas.runs import RunOut, RunWhole
 from scheduler_service.domain.run_state import TERMINAL
+
+pytestmark = SHARED
 
 DEADLINE_SECONDS = 30.0
 NO_RETRY = {"max_retries": 0}
@@ -62,7 +64,7 @@ async def test_shows_the_end_of_a_long_log_in_a_list(client: httpx2.AsyncClient)
     run_id = await start(client, "seq 10000; echo end")
     whole = await ended(client, run_id)
 
-    (listed,) = (await client.get("/api/v1/runs")).json()["runs"]
+    (listed,) = (await client.get(f"/api/v1/jobs/{whole['job_id']}/runs")).json()["runs"]
 
     assert list(listed) == list(RunOut.model_fields)
     assert listed["logs_tail"]

@@ -6,6 +6,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.api.conftest import SHARED
+
+pytestmark = SHARED
 
 PREVIEW = "/api/v1/schedules/preview"
 
