@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -26,9 +27,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
     The workers are told the addresses by the environment, which they inherit.
     """
+    # Whoever is started in the background without job control is deaf to it, and so would be all that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         _postgres()
         _valkey()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, and much of it by waiting: in the end nobody is to wait for one test alone."""
+    items.sort(key=lambda item: (item.get_closest_marker("long") is None, "e2e" not in item.path.parts))
 
 
 def pytest_unconfigure() -> None:

@@ -36,6 +36,7 @@ def runs_of(service: Service, job_id: int) -> list[dict[str, Any]]:
     return sorted(runs, key=lambda run: str(run["scheduled_for"]))
 
 
+@pytest.mark.long
 def test_a_minute_of_schedules(service: Service) -> None:
     """Cron at the minute, twelve times a 5 s interval, a one-off once: on time, and each instant once."""
     began = datetime.now(UTC)

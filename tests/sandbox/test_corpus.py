@@ -54,6 +54,7 @@ def test_holds(campaign: Callable[[str, str], dict[str, Any]], setting: str, lev
     assert complaints(CORPUS[entry], campaign(setting, level)) == []
 
 
+@pytest.mark.long
 def test_would_not_hold_without_a_sandbox() -> None:
     bare = [entry for entry in CORPUS.values() if entry.get("bare")]
     found = run_campaign(PLAIN, "none", only=[entry["id"] for entry in bare])
