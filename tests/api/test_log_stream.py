@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -41,6 +42,25 @@ async def test_ends_with_the_status_of_the_run() -> None:
         b'event: log\ndata: {"offset": 4, "text": "two\\n"}\nid: 8\n\n'
         b'event: end\ndata: {"status": "success"}\nid: 8\n\n'
     )
+
+
+async def test_cuts_what_is_long_into_events_that_clients_take() -> None:
+    """Clients refuse events of a megabyte or more, and JSON writes some characters with six bytes for each of theirs."""
+    text = "\0" * 100_000 + "\U0001f600" * 100_000 + "the end\n"
+    data = text.encode()
+
+    pieces = await written(LogSlice(data, 5 + len(data), RunStatus.SUCCESS))
+
+    events = [
+        dict(line.split(": ", 1) for line in event.split("\n"))
+        for event in b"".join(pieces).decode().split("\n\n")[:-1]
+    ]
+    logs = [json.loads(event["data"]) for event in events[:-1]]
+    assert max(len(event["data"]) for event in events) < 2**20
+    assert "".join(log["text"] for log in logs) == text
+    assert [log["offset"] for log in logs] == [5, *(int(event["id"]) for event in events[:-2])]
+    assert [event["event"] for event in events] == ["log"] * len(logs) + ["end"]
+    assert events[-2]["id"] == events[-1]["id"] == str(5 + len(data))
 
 
 async def test_does_not_say_end_where_the_database_was_lost() -> None:

@@ -105,10 +105,14 @@ class TestOutput:
         assert detail.view.logs == "a\0b\ufffdcé"
 
     async def test_is_capped_and_says_so(self, service: Service) -> None:
-        detail = await run_to_its_end(service, shell("yes | head -c 300000"), limits={"output_kb": 64})
-        assert detail.view.run.status is RunStatus.SUCCESS
-        assert len(detail.view.logs) == 64 * 1024
-        assert detail.view.run.logs_truncated
+        detail = await run_to_its_end(service, shell("seq 100000; echo why; exit 3"), limits={"output_kb": 64})
+        run, log = detail.view.run, detail.view.logs
+        assert (run.status, run.logs_truncated) == (RunStatus.FAILED, True)
+        assert 63 * 1024 < len(log) < 65 * 1024
+        assert log.startswith("1\n2\n")
+        assert "left out" in log
+        assert log.endswith("100000\nwhy\n")
+        assert "output_kb" in (run.message or "")
 
     async def test_of_several_attempts_is_kept_apart(self, service: Service) -> None:
         detail = await run_to_its_end(

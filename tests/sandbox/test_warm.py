@@ -172,7 +172,8 @@ async def test_a_gibibyte_of_output_passes_in_little_memory(sandbox: WarmSandbox
     code = "import os\nb = (b'y' * 1023 + b'\\n') * 64\nfor _ in range(16384): os.write(1, b)"
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
     outcome, output = await run(sandbox, PythonCode(code), output_kb=1024)
-    assert (outcome.end, outcome.exit_code, outcome.output_truncated, len(output)) == (End.EXITED, 0, True, MB)
+    assert (outcome.end, outcome.exit_code, outcome.output_truncated) == (End.EXITED, 0, True)
+    assert MB - 1024 < len(output) <= MB + 100
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
     assert time.monotonic() - began < 60
 

@@ -16,6 +16,8 @@ from scheduler_service.services.runs import LogSlice
 EVENT_STREAM = "text/event-stream"
 # Well below the minute after which proxies give a silent connection up.
 HEARTBEAT_SECONDS = 15.0
+# In characters, each of which JSON writes with twelve bytes at the most: clients refuse events of a megabyte.
+LONGEST_EVENT = 64 * 1024
 
 log = structlog.get_logger(__name__)
 
@@ -46,14 +48,18 @@ async def log_events(parts: AsyncIterator[LogSlice]) -> AsyncIterator[bytes]:
 
 
 def _events(part: LogSlice) -> bytes:
+    text, offset = part.data.decode("utf-8", "replace"), part.next_offset - len(part.data)
     events = b""
-    if part.data:
-        text = part.data.decode("utf-8", "replace")
-        events += _event("log", part, offset=part.next_offset - len(part.data), text=text)
+    for start in range(0, len(text), LONGEST_EVENT):
+        piece = text[start : start + LONGEST_EVENT]
+        # The last one ends where the part does, also where something else was replaced.
+        end = part.next_offset if start + LONGEST_EVENT >= len(text) else offset + len(piece.encode())
+        events += _event("log", end, offset=offset, text=piece)
+        offset = end
     if part.is_last:
-        events += _event("end", part, status=part.status)
+        events += _event("end", part.next_offset, status=part.status)
     return events
 
 
-def _event(name: str, part: LogSlice, **data: Any) -> bytes:
-    return format_sse_event(event=name, data_str=json.dumps(data), id=str(part.next_offset))
+def _event(name: str, end: int, **data: Any) -> bytes:
+    return format_sse_event(event=name, data_str=json.dumps(data), id=str(end))

@@ -8,6 +8,7 @@ from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.sandbox.spec import End, Outcome
 from scheduler_service.storage.transitions import Report
 
+_LEFT_OUT = "not all of the output was kept; a greater limits.output_kb keeps more"
 _REASONS = {
     End.EXITED: Reason.EXIT_CODE,
     End.SIGNALLED: Reason.SIGNAL,
@@ -25,7 +26,7 @@ def report_of(outcome: Outcome, cancel_reason: Reason | None) -> Report:
     return Report(
         status=status,
         reason=reason,
-        message=outcome.message,
+        message=outcome.message or (_LEFT_OUT if outcome.output_truncated else None),
         exit_code=outcome.exit_code,
         signal=outcome.signal,
         logs_truncated=outcome.output_truncated,

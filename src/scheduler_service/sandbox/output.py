@@ -1,4 +1,4 @@
-"""The output of a run: read as it comes, handed on up to a cap, counted and dropped beyond."""
+"""The output of a run: read as it comes; up to a cap all is handed on, beyond it the beginning and the end."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from contextlib import suppress
 from scheduler_service.sandbox.spec import OUTPUT_FLOOD_FACTOR, OnOutput
 
 PIPE_BYTES = 1 << 20
+LONGEST_END = 64 * 1024
+"""So much of the end, or a quarter of the cap if that is less, is held back until the run is over."""
 
 
 class OutputPipe:
     """One pipe for standard output and error, read without blocking the event loop.
+
+    Of output beyond the cap the middle is left out, with a line that says so: how a run began is known by and large,
+    how it ended is what people look for.
 
     Whoever still holds the write end when the run is over does not matter: `end` takes what is there, waits for nobody.
     """
@@ -22,6 +27,8 @@ class OutputPipe:
         self._cap = output_kb * 1024
         self._on_output = on_output
         self._seen = 0
+        self._held_back = bytearray()
+        self._longest_end = min(LONGEST_END, self._cap // 4)
         self._ended = False
         self._wake = asyncio.Event()
         self.flooded = asyncio.Event()
@@ -32,7 +39,7 @@ class OutputPipe:
 
     @property
     def truncated(self) -> bool:
-        """Whether output beyond the cap was dropped."""
+        """Whether there was more output than the cap, so that some was left out."""
         return self._seen > self._cap
 
     def close_write_end(self) -> None:
@@ -42,14 +49,16 @@ class OutputPipe:
             self.write_end = -1
 
     async def pump(self) -> None:
-        """Hand output on until `end` is called."""
+        """Hand output on until `end` is called, and then the rest."""
         writers = True
         while not self._ended:
             await self._until_something(writers=writers)
             writers = await self._drain()
+        await self._drain()  # what came while an earlier piece was handed on
+        await self._hand_on_the_end()
 
     def end(self) -> None:
-        """Have `pump` hand on what the pipe holds now, one pipeful at most, and return."""
+        """Have `pump` hand on what the pipe still holds, and return. Two pipefuls at most: others may write on."""
         self._ended = True
         self._wake.set()
 
@@ -82,9 +91,21 @@ class OutputPipe:
         self._wake.clear()
 
     async def _take(self, chunk: bytes) -> None:
-        kept = chunk[: max(0, self._cap - self._seen)]
+        beginning = chunk[: max(0, self._cap - self._longest_end - self._seen)]
         self._seen += len(chunk)
         if self._seen > self._cap * OUTPUT_FLOOD_FACTOR:
             self.flooded.set()
-        if kept:
-            await self._on_output(kept)
+        self._held_back += chunk[len(beginning) :][-self._longest_end :]
+        del self._held_back[: -self._longest_end]
+        if beginning:
+            await self._on_output(beginning)
+
+    async def _hand_on_the_end(self) -> None:
+        end = bytes(self._held_back)
+        if self.truncated:
+            if b"\n" in end[:-1]:
+                end = end[end.index(b"\n") + 1 :]  # from the start of a line
+            left_out = self._seen - (self._cap - self._longest_end) - len(end)
+            end = b"\n[%d bytes of output are left out here]\n" % left_out + end
+        if end:
+            await self._on_output(end)

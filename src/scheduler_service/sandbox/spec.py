@@ -101,8 +101,8 @@ class Outcome:
     """What came of one attempt.
 
     `exit_code` is set for EXITED; `signal` for SIGNALLED. `message` is one sentence for the user where the end needs
-    one (why a command was rejected, which limit was hit). `output_truncated` says that output beyond
-    `limits.output_kb` was read, counted and dropped.
+    one (why a command was rejected, which limit was hit). `output_truncated` says that there was more output than
+    `limits.output_kb`, so that its middle was left out.
     """
 
     end: End
@@ -138,7 +138,7 @@ class Cancel(Protocol):
 
 
 OnOutput = Callable[[bytes], Awaitable[None]]
-"""Takes output as it comes, standard output and error in one stream, in order, at most `output_kb` in all."""
+"""Takes output as it comes, standard output and error in one stream, in order: at most `output_kb` in all, and a line."""
 
 
 class Sandbox(Protocol):
