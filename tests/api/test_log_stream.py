@@ -45,7 +45,7 @@ async def test_ends_with_the_status_of_the_run() -> None:
 
 
 async def test_cuts_what_is_long_into_events_that_clients_take() -> None:
-    """Clients refuse events of a megabyte or more, and JSON writes some characters with six bytes for each of theirs."""
+    """Clients refuse events of a megabyte or more, and JSON writes six bytes and more for some characters."""
     text = "\0" * 100_000 + "\U0001f600" * 100_000 + "the end\n"
     data = text.encode()
 

@@ -117,10 +117,12 @@ class TestOutput:
     async def test_of_several_attempts_is_kept_apart(self, service: Service) -> None:
         detail = await run_to_its_end(
             service,
-            shell('echo "this is $SCHEDULER_ATTEMPT"; exit 1'),
-            retry_policy={"max_retries": 1, "retry_delay": 0},
+            shell('echo "this is $SCHEDULER_ATTEMPT"; [ "$SCHEDULER_ATTEMPT" = 1 ] || printf unfinished; exit 1'),
+            retry_policy={"max_retries": 2, "retry_delay": 0},
         )
-        assert detail.view.logs == "this is 1\n--- attempt 2 ---\nthis is 2\n"
+        assert detail.view.logs == (
+            "this is 1\n--- attempt 2 ---\nthis is 2\nunfinished\n--- attempt 3 ---\nthis is 3\nunfinished"
+        )
 
 
 class TestEnds:
@@ -297,6 +299,18 @@ class TestEndOfTheProcess:
         async with open_service(settings) as service:
             detail = await service.runs.get(run.id)
         assert (detail.view.run.status, len(detail.attempts)) == (RunStatus.SUCCESS, 1)
+
+    async def test_nothing_is_begun_any_more_once_the_end_is_announced(self, settings: Settings) -> None:
+        async with open_service(settings) as service:
+            job = await create(service, shell("true"))
+            service.stopping.set()
+            run = await service.jobs.run(job.id)
+        closed_at = datetime.now(UTC)
+        async with open_service(settings) as service:
+            detail = await until(service, run.id, RunStatus.SUCCESS)
+        assert detail.view.run.started_at is not None
+        assert detail.view.run.started_at > closed_at
+        assert detail.view.run.attempt == 1
 
     @pytest.mark.usefixtures("service")
     async def test_a_second_instance_on_the_same_data_is_refused(self, settings: Settings) -> None:

@@ -72,6 +72,17 @@ async def test_an_unreachable_database_is_unavailable() -> None:
     await database.close()
 
 
+async def test_a_file_that_it_makes_is_for_its_owner_alone(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/s.db")
+    async with database.write() as connection:
+        await connection.execute(text("CREATE TABLE t (x)"))
+
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()}  # noqa: ASYNC240 (a look)
+    await database.close()
+
+    assert modes == {"s.db": "0o600", "s.db-wal": "0o600", "s.db-shm": "0o600"}
+
+
 @pytest.mark.parametrize("name", ["q a?b", "q#x", "q%41", "q&mode=rw", "qé"])
 async def test_any_name_of_a_file_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
     settings = Settings(_env_file=None, data_dir=tmp_path / name)

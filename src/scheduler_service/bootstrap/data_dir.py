@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -44,7 +45,8 @@ def directory_of_its_own(parent: Path) -> Iterator[Path]:
 def _open_lock(path: Path) -> IO[str]:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return path.open("w", encoding="ascii")
+        # For nobody else: who can open it can hold the lock.
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "w", encoding="ascii")
     except OSError as error:
         raise ConfigurationError(
             f"SCHEDULER_DATA_DIR: cannot write in {str(path.parent.absolute())!r}: {error.strerror}; "

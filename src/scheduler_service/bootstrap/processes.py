@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -68,13 +69,30 @@ async def _open_everything(settings: Settings) -> AsyncIterator[Service]:
             broker = LocalBroker(worker_bell.ring)
             if base.database.is_sqlite:
                 await _bury_predecessors(base)
-            await start_worker(base, worker_bell)
+            worker = await start_worker(base, worker_bell)
             dispatcher = start_dispatcher(base, broker)
             # What came due while the service was down is fired before it says that it is ready.
             await dispatcher.tick()
             await dispatcher.note_tick()
             start_loop(base.stack, "dispatch", dispatcher.tick, dispatcher_bell)
-            yield make_service(base, broker, dispatcher_bell.ring)
+            service = make_service(base, broker, dispatcher_bell.ring)
+            async with _claiming_until(service.stopping, worker):
+                yield service
+
+
+@asynccontextmanager
+async def _claiming_until(stopping: asyncio.Event, worker: Worker) -> AsyncIterator[None]:
+    """Have the worker claim nothing more from the first sign of the end on: the drain comes after open connections."""
+
+    async def stop() -> None:
+        await stopping.wait()
+        worker.stop_claiming()
+
+    task = asyncio.create_task(stop())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 @asynccontextmanager

@@ -23,9 +23,10 @@ from scheduler_service.engine.report import report_of
 from scheduler_service.payloads import registry
 from scheduler_service.payloads.base import Payload
 from scheduler_service.sandbox.spec import End, Limits, Sandbox, SandboxError, Spec
-from scheduler_service.storage import events, rescues, transitions
+from scheduler_service.storage import events, logs, rescues, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.records import Run
 from scheduler_service.storage.transitions import Claimed, Report
 
 log = structlog.get_logger(__name__)
@@ -94,7 +95,7 @@ class Executor:
         else:
             status = "handed back" if report is None else report.status
             tracing.note_outcome(span, status, is_failure=status == RunStatus.FAILED)
-            log.info("attempt_ended", run_id=claimed.run.id, job_id=claimed.job.id, status=report and report.status)
+            log.info("attempt_ended", run_id=claimed.run.id, job_id=claimed.job.id, status=status)
         finally:
             self._node.leave(attempted)
             if claimed.run.place is not None:
@@ -120,7 +121,7 @@ class Executor:
         try:
             async with Output(self._database, attempted) as output:
                 if claimed.run.attempt > 1:
-                    await output.take(f"--- attempt {claimed.run.attempt} ---\n".encode())
+                    await output.take(await self._heading(claimed.run))
                 outcome = await self._sandbox.run(_spec(claimed, payload, self._bounds), output.take, attempted)
         except SandboxError as error:
             log.warning("sandbox_failed", run_id=claimed.run.id, error=str(error))
@@ -129,6 +130,12 @@ class Executor:
             return None
         report = report_of(outcome, attempted.cancel_reason)
         return replace(report, result=payload.result(output.tail)) if report.status is RunStatus.SUCCESS else report
+
+    async def _heading(self, run: Run) -> bytes:
+        """Give what parts an attempt from the one before, on a line of its own whatever that one wrote last."""
+        async with self._database.read() as connection:
+            last = (await logs.tails(connection, [run], 1)).get(run.id, b"\n")
+        return b"%s--- attempt %d ---\n" % (b"" if last == b"\n" else b"\n", run.attempt)
 
     async def _settle(self, claimed: Claimed, attempted: Attempted, report: Report | None) -> None:
         if not await insist(lambda: self._write(claimed, attempted, report), run_id=claimed.run.id):

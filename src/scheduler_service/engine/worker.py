@@ -69,9 +69,13 @@ class Worker:
         key = (run_id, attempt)
         return await (self._busy.get(key) or self._start(key))
 
+    def stop_claiming(self) -> None:
+        """Leave what waits to other workers; what runs goes on."""
+        self._node.drain()
+
     async def drain(self, seconds: float) -> None:
         """Claim nothing more, let what runs end within `seconds`, and hand back the rest."""
-        self._node.drain()
+        self.stop_claiming()
         if self._busy:
             log.info("draining", running=len(self._busy), seconds=seconds)
             await asyncio.wait(self._busy.values(), timeout=seconds)

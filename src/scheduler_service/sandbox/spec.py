@@ -138,7 +138,7 @@ class Cancel(Protocol):
 
 
 OnOutput = Callable[[bytes], Awaitable[None]]
-"""Takes output as it comes, standard output and error in one stream, in order: at most `output_kb` in all, and a line."""
+"""Takes output as it comes, standard output and error in one stream, in order; in all, `output_kb` and one line more."""
 
 
 class Sandbox(Protocol):

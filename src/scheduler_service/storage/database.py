@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -120,11 +121,18 @@ def _names_a_file(url: URL) -> bool:
 
 
 def _check_file(path: str) -> None:
+    _make_private(path)
     try:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # needs to read the file, and to write beside it
     except sqlite3.Error as error:
         raise ConfigurationError(f"{path!r} cannot be used: {error}; mend it or name another") from error
+
+
+def _make_private(path: str) -> None:
+    """Make the file, if it is not there, for its owner alone, for it holds secrets of jobs; the log's files follow it."""
+    with suppress(OSError):  # SQLite says why it cannot be
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 @asynccontextmanager
@@ -159,6 +167,8 @@ def _sqlite_engine(url: URL, *, pool_size: int, writes: bool) -> AsyncEngine:
     if not writes:
         url = url.set(database=f"file:{quote(str(url.database))}", query={"mode": "ro", "uri": "true"})
     engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, **_COMMON)
+    if writes:
+        event.listen(engine.sync_engine, "do_connect", lambda _dialect, _record, args, _options: _make_private(args[0]))
     event.listen(engine.sync_engine, "connect", _prepare_writer if writes else _prepare_reader)
     event.listen(engine.sync_engine, "begin", _begin_immediate if writes else _begin)
     return engine
