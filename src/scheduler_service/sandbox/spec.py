@@ -138,7 +138,7 @@ class Cancel(Protocol):
 
 
 OnOutput = Callable[[bytes], Awaitable[None]]
-"""Takes output as it comes, standard output and error in one stream, in order; in all, `output_kb` and one line more."""
+"""Takes output as it comes, standard output and error in one stream, in order; `output_kb` and one line more at most."""
 
 
 class Sandbox(Protocol):

@@ -130,7 +130,7 @@ def _check_file(path: str) -> None:
 
 
 def _make_private(path: str) -> None:
-    """Make the file, if it is not there, for its owner alone, for it holds secrets of jobs; the log's files follow it."""
+    """Make the file for its owner alone, if it is not there: it holds secrets. The log's files follow it."""
     with suppress(OSError):  # SQLite says why it cannot be
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
