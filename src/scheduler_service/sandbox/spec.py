@@ -138,7 +138,7 @@ class Cancel(Protocol):
 
 
 OnOutput = Callable[[bytes], Awaitable[None]]
-"""Takes output as it comes, standard output and error in one stream, in order; `output_kb` and one line more at most."""
+"""Takes output as it comes, standard output and error in one stream, in order; `output_kb` and a line more at most."""
 
 
 class Sandbox(Protocol):
