@@ -140,7 +140,9 @@ async def test_redis_goes_which_only_degrades_and_comes_back(migrated_postgres_u
 
         ask_valkey(f"{url}/0", "SHUTDOWN NOSAVE")
         await observer.told("broker", "degraded", code=200)
+        assert await observer.figure("scheduler_broker_up") == 0
 
         with servers.valkey(urlsplit(url).port):
             await observer.told("broker", "ok", code=200)
+            assert await observer.figure("scheduler_broker_up") == 1
         await observer.close()
