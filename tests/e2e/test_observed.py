@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from tests.e2e.cluster import Client, Cluster, Member, eventually
 from tests.e2e.collector import Collector, Trace, collector
-from tests.e2e.test_health import start_api
+from tests.e2e.observer import start_api
 
 from scheduler_service.config import DEVELOPMENT_API_KEY
 from scheduler_service.storage.logs import read
