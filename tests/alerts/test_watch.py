@@ -97,6 +97,21 @@ async def test_each_of_many_overdue_runs_is_told_once(
     assert len({run_id for _, run_id in told}) == number
 
 
+async def test_a_run_that_was_late_while_it_waited_is_not_late_again_when_it_begins(
+    database: Database, clock: FakeClock, watch: Watch, job: Job
+) -> None:
+    await add_rule(database, "late")
+    async with database.write() as connection:
+        run = await runs.add(connection, run_of(job, 0, status=RunStatus.QUEUED))
+    clock.advance(61)
+    await look(watch, database)
+    async with database.write() as connection:
+        begun = {"status": RunStatus.RUNNING, "lateness_seconds": 61.0}
+        await connection.execute(update(run_table).where(run_table.c.id == run.id).values(begun))
+
+    assert await look(watch, database) == [(AlertKind.LATE, run.id)]
+
+
 async def test_flapping_is_told_once_within_any_window_and_again_after_it(
     database: Database, watch: Watch, job: Job
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ import pytest
 from tests import servers
 from tests.e2e.cluster import Cluster, cluster_on
 from tests.e2e.gate import Gate
-from tests.e2e.observer import start_api
+from tests.e2e.observer import Observer, start_api
 
 from scheduler_service.cli.trial_servers import ask_valkey
 
@@ -21,14 +22,25 @@ async def gate(migrated_postgres_url: str) -> AsyncIterator[Gate]:
         yield gate
 
 
-async def test_the_last_worker_dies_and_another_comes(cluster: Cluster) -> None:
-    await cluster.start_beat()
-    worker = await cluster.start_worker()
-    observer = await start_api(cluster)
-    await observer.told("workers", "ok", code=200)
-    assert await observer.figure("scheduler_workers", state="alive") == 1
+async def test_each_fault_and_its_end_are_told_within_seconds(
+    migrated_postgres_url: str, gate: Gate, tmp_path: Path
+) -> None:
+    """One cluster for all of them, one after the other: to start one takes longer than to see a fault."""
+    with servers.valkey() as redis_url, cluster_on(migrated_postgres_url, f"{redis_url}/0", tmp_path) as cluster:
+        *_, observer = await asyncio.gather(cluster.start_beat(), cluster.start_worker(), start_api(cluster, gate))
+        for component in ("workers", "dispatcher", "database", "broker"):
+            await observer.told(component, "ok", code=200)
 
-    worker.kill()
+        await check_the_last_worker(cluster, observer)
+        await check_the_last_dispatcher(cluster, observer)
+        await check_the_database(gate, observer)
+        await check_redis(redis_url, observer)
+        await observer.close()
+
+
+async def check_the_last_worker(cluster: Cluster, observer: Observer) -> None:
+    assert await observer.figure("scheduler_workers", state="alive") == 1
+    cluster.members[1].kill()
     await observer.told("workers", "failing", code=503)
     assert await observer.figure("scheduler_workers", state="alive") == 0
     assert await observer.figure("scheduler_slots", state="free") == 0
@@ -36,31 +48,19 @@ async def test_the_last_worker_dies_and_another_comes(cluster: Cluster) -> None:
     await cluster.start_worker()
     await observer.told("workers", "ok", code=200)
     assert await observer.figure("scheduler_workers", state="alive") == 1
-    await observer.close()
 
 
-async def test_the_last_dispatcher_dies_and_another_comes(cluster: Cluster) -> None:
-    beat = await cluster.start_beat()
-    await cluster.start_worker()
-    observer = await start_api(cluster)
-    await observer.told("dispatcher", "ok", code=200)
-
-    beat.kill()
+async def check_the_last_dispatcher(cluster: Cluster, observer: Observer) -> None:
+    cluster.members[0].kill()
     await observer.told("dispatcher", "failing", code=503)
     assert await observer.figure("scheduler_dispatcher_tick_age_seconds") > 3
 
     await cluster.start_beat()
     await observer.told("dispatcher", "ok", code=200)
     assert await observer.figure("scheduler_dispatcher_tick_age_seconds") < 5
-    await observer.close()
 
 
-async def test_the_database_goes_and_comes_back(cluster: Cluster, gate: Gate) -> None:
-    await cluster.start_beat()
-    await cluster.start_worker()
-    observer = await start_api(cluster, gate)
-    await observer.told("database", "ok", code=200)
-
+async def check_the_database(gate: Gate, observer: Observer) -> None:
     await gate.close()
     await observer.told("database", "failing", code=503)
     assert await observer.figure("scheduler_database_up") == 0
@@ -69,21 +69,14 @@ async def test_the_database_goes_and_comes_back(cluster: Cluster, gate: Gate) ->
     await gate.open()
     await observer.told("database", "ok", code=200)
     assert await observer.figure("scheduler_database_up") == 1
-    await observer.close()
 
 
-async def test_redis_goes_which_only_degrades_and_comes_back(migrated_postgres_url: str, tmp_path: Path) -> None:
-    with servers.valkey() as url, cluster_on(migrated_postgres_url, f"{url}/0", tmp_path) as cluster:
-        await cluster.start_beat()
-        await cluster.start_worker()
-        observer = await start_api(cluster)
+async def check_redis(redis_url: str, observer: Observer) -> None:
+    """It only degrades: work goes on."""
+    ask_valkey(f"{redis_url}/0", "SHUTDOWN NOSAVE")
+    await observer.told("broker", "degraded", code=200)
+    assert await observer.figure("scheduler_broker_up") == 0
+
+    with servers.valkey(urlsplit(redis_url).port):
         await observer.told("broker", "ok", code=200)
-
-        ask_valkey(f"{url}/0", "SHUTDOWN NOSAVE")
-        await observer.told("broker", "degraded", code=200)
-        assert await observer.figure("scheduler_broker_up") == 0
-
-        with servers.valkey(urlsplit(url).port):
-            await observer.told("broker", "ok", code=200)
-            assert await observer.figure("scheduler_broker_up") == 1
-        await observer.close()
+        assert await observer.figure("scheduler_broker_up") == 1

@@ -107,7 +107,13 @@ def _durations(totals: Iterable[Total]) -> Metric:
     for total in totals:
         counts[total.duration_bucket] += total.count
         seconds += total.duration_seconds
-    return _histogram("scheduler_run_duration_seconds", "How long attempts took.", DURATION_BOUNDS, counts, seconds)
+    return _histogram(
+        "scheduler_run_duration_seconds",
+        "How long runs ran that came to their end, by their last attempt.",
+        DURATION_BOUNDS,
+        counts,
+        seconds,
+    )
 
 
 def _latenesses(totals: Iterable[Total]) -> Metric:
