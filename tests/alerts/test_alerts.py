@@ -30,6 +30,7 @@ from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.engine import delivery
 from scheduler_service.services.alert_definition import AlertDefinition
 from scheduler_service.storage.alerts import AlertRule
+from scheduler_service.storage.deliveries import Delivery
 
 SECRET = "correct-horse"  # noqa: S105 (of a test)
 
@@ -241,6 +242,36 @@ async def test_mail_reaches_its_server(settings: Settings) -> None:
     assert "To: team@example.org" in mail
 
 
+async def test_a_receiver_whom_the_mail_server_refuses_is_named(settings: Settings) -> None:
+    with mail_server() as (port, mails):
+        changes = {"smtp_url": type(settings.api_key)(f"smtp://127.0.0.1:{port}")}
+        async with open_service(settings.model_copy(update=changes)) as service:
+            to = ["team@example.org", "nobody@example.org"]
+            made = await rule(service, "", "failure", channel={"type": "email", "to": to})
+            await service.alerts.test(made.id, None)
+            await delivered(service, made)
+            (found,) = await service.alerts.deliveries(made.id, None)
+    assert len(mails) == 1
+    assert found.error == "the mail server refused nobody@example.org"
+
+
+@pytest.mark.usefixtures("hurry")
+async def test_a_mail_server_that_is_not_there_is_tried_again(settings: Settings) -> None:
+    changes = {"smtp_url": type(settings.api_key)("smtp://somebody:hush-hush@127.0.0.1:9")}
+    async with open_service(settings.model_copy(update=changes)) as service:
+        made = await rule(service, "", "failure", channel={"type": "email", "to": ["team@example.org"]})
+        await service.alerts.test(made.id, None)
+
+        async def tried_twice() -> Delivery | None:
+            (found,) = await service.alerts.deliveries(made.id, None)
+            return found if found.tries >= 2 and found.error else None
+
+        found: Delivery = await eventually(tried_twice)
+    assert found.status == "pending"
+    assert "ConnectionRefusedError" in (found.error or "")
+    assert "hush" not in (found.error or "")
+
+
 @pytest.mark.parametrize(
     ("host", "reach", "may"),
     [
@@ -308,7 +339,8 @@ def mail_server() -> Iterator[tuple[int, list[str]]]:
                     self.wfile.write(b"354 go on\r\n")
                     lines = iter(self.rfile.readline, b".\r\n")
                     mails.append(b"".join(lines).decode().replace("\r\n", "\n"))
-                self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
+                ok = b"550 not here\r\n" if word == b"RCPT" and b"nobody@" in line else b"250 ok\r\n"
+                self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else ok)
                 if word == b"QUIT":
                     return
 

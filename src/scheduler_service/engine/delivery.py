@@ -122,7 +122,7 @@ class Courier:
     async def _try(self, outgoing: Outgoing) -> _Tried:
         """Send; gives what came of it, why it did not arrive, and how long the receiver wants to be left alone."""
         try:
-            await self._send(outgoing)
+            note = await self._send(outgoing)
         except (RefusedError, ValidationError) as error:
             return "refused", _one_line(error), 0.0
         except NotDeliveredError as error:
@@ -131,9 +131,10 @@ class Courier:
             # An observer: what it meets must not end the process, but not be hidden either.
             log.exception("alert_failed", delivery_id=outgoing.delivery.id)
             return "again", type(error).__name__, 0.0
-        return "delivered", None, 0.0
+        return "delivered", note, 0.0
 
-    async def _send(self, outgoing: Outgoing) -> None:
+    async def _send(self, outgoing: Outgoing) -> str | None:
+        """Send; gives what is to be said of it although it arrived."""
         channel, alert, delivery_id = _channel.validate_python(outgoing.channel), outgoing.alert, outgoing.delivery.id
         match channel:
             case Webhook():
@@ -144,7 +145,9 @@ class Courier:
             case Email():
                 if self._mailer is None:
                     raise RefusedError("there is no mail server; set SCHEDULER_SMTP_URL")
-                await self._mailer.send(writing.email(alert, delivery_id, self._mailer.sender, channel.to))
+                refused = await self._mailer.send(writing.email(alert, delivery_id, self._mailer.sender, channel.to))
+                return f"the mail server refused {', '.join(refused)}" if refused else None
+        return None
 
     async def _end(self, outgoing: Outgoing, status: deliveries.EndStatus, error: str | None) -> None:
         async with self._database.write() as connection:
