@@ -55,6 +55,7 @@ class Courier:
         self._mailer = mailer
         self._busy: dict[asyncio.Task[None], int] = {}
         self._sending: set[asyncio.Task[_Tried]] = set()
+        self._is_stopping = False
 
     async def deliver(self) -> float:
         """Begin to send what is due, and give the seconds until there may be more."""
@@ -86,6 +87,7 @@ class Courier:
 
         Only the sending is cut short. A write may end: cancelled, its connection would go astray with its lock.
         """
+        self._is_stopping = True
         for sending in self._sending:
             sending.cancel()
         if self._busy:
@@ -114,6 +116,8 @@ class Courier:
         sending = asyncio.create_task(self._try(outgoing))
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
+        if self._is_stopping:
+            sending.cancel()
         await asyncio.wait([sending])
         if sending.cancelled():
             raise _StoppedError
