@@ -48,7 +48,7 @@ lock: $(BIN)/uv ## bring the locks in step with pyproject.toml; UPGRADE=--upgrad
 	$(COMPILE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
 
 clean: ## remove what was installed and cached here; data/ stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache .coverage*
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml | $(BIN)/uv
 	@echo "Installing what runs into $(VENV) …"

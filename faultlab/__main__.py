@@ -1,12 +1,14 @@
-"""Run the campaign on the embedded setting, print a table, and write a report.
+"""Run the legs of the campaign, print a table for each, and write a report.
 
-Jobs fire every second and write a line of their own; other runs take longer than the service lives. Rounds of
-`kill -9` and of orderly stops interrupt them. Then every promise is checked against the database and the logs.
+In the first, jobs fire every second and write a line of their own; other runs take longer than the service lives.
+Rounds of `kill -9` and of orderly stops interrupt them. Then every promise is checked against the database and the
+logs. The others execute thousands of runs under kills, and compare the counters of /metrics.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import random
 import signal
@@ -16,42 +18,74 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.commands import Service, up, wait_until
+
+from faultlab import counting
+from faultlab.counting import Campaign
+from faultlab.verdict import Verdict
 
 NEVER = "2099-01-01T00:00:00Z"
 SECOND = 1_000_000  # the database counts microseconds
 SLOW = '[ "$SCHEDULER_ATTEMPT" -gt 1 ] || { echo begun; exec sleep 60; }; echo "ended by $SCHEDULER_ATTEMPT"'
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One promise, whether it held, and what was counted."""
-
-    promise: str
-    held: bool
-    counted: str
-
-
 def main() -> None:
-    """Run as many rounds as asked; exit code 1 if a promise was broken."""
+    """Run each leg that is asked for; exit code 1 if a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--leg", action="append", choices=LEGS, help="once for each; without any, all")
+    parser.add_argument("--rounds", type=int, default=6, help="of the leg `embedded`")
+    parser.add_argument("--runs", type=int, default=10_000, help="to execute in each leg that counts")
+    parser.add_argument("--kills", type=int, default=10, help="in each leg that counts")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same faults")
-    parser.add_argument("--report", type=Path, default=Path("faultlab/results/embedded.json"))
+    parser.add_argument("--report", type=Path, default=Path("faultlab/results"), help="the directory of the reports")
     options = parser.parse_args()
+    held = [_run(leg, options) for leg in options.leg or LEGS]
+    sys.exit(not all(held))
+
+
+def _run(leg: str, options: argparse.Namespace) -> bool:
+    """Run one leg, print its table and write its report; gives whether all held."""
+    print(f"{leg}: {LEGS[leg].__doc__}")
     with tempfile.TemporaryDirectory(prefix="faultlab-") as directory:
-        accepted = torment(Path(directory), options.rounds, random.Random(options.seed))  # noqa: S311 (repeatable)
-        verdicts = judge(Path(directory) / "data" / "scheduler.db", accepted)
+        verdicts = LEGS[leg](Path(directory), options)
     for verdict in verdicts:
-        print(f"{'held' if verdict.held else 'BROKEN':<8}{verdict.promise:<62}{verdict.counted}")
-    report = {"rounds": options.rounds, "seed": options.seed, "promises": [asdict(verdict) for verdict in verdicts]}
-    options.report.parent.mkdir(parents=True, exist_ok=True)
-    options.report.write_text(json.dumps(report, indent=2) + "\n")
-    sys.exit(not all(verdict.held for verdict in verdicts))
+        print(f"{'held' if verdict.held else 'BROKEN':<8}{verdict.promise:<76}{verdict.counted}")
+    report = {name: getattr(options, name) for name in ("rounds", "runs", "kills", "seed")}
+    options.report.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"leg": leg, **report, "promises": [asdict(verdict) for verdict in verdicts]}, indent=2)
+    (options.report / f"{leg}.json").write_text(text + "\n")
+    return all(verdict.held for verdict in verdicts)
+
+
+def embedded(directory: Path, options: argparse.Namespace) -> list[Verdict]:
+    """Rounds of kills and stops of the one process; then the ledger against the clock and the logs."""
+    accepted = torment(directory, options.rounds, _chance(options))
+    return judge(directory / "data" / "scheduler.db", accepted)
+
+
+def counted(directory: Path, options: argparse.Namespace) -> list[Verdict]:
+    """Thousands of runs in the one process, with kills; then every counter against the database."""
+    return counting.embedded(directory, Campaign(options.runs, options.kills, _chance(options)))
+
+
+def counted_distributed(directory: Path, options: argparse.Namespace) -> list[Verdict]:
+    """The same with two beats, two workers and two API processes, PostgreSQL and Valkey, and faults of each kind."""
+    return asyncio.run(counting.distributed(directory, Campaign(options.runs, options.kills, _chance(options))))
+
+
+LEGS: dict[str, Callable[[Path, argparse.Namespace], list[Verdict]]] = {
+    "embedded": embedded,
+    "counters": counted,
+    "counters-distributed": counted_distributed,
+}
+
+
+def _chance(options: argparse.Namespace) -> random.Random:
+    return random.Random(options.seed)  # noqa: S311 (repeatable)
 
 
 def torment(directory: Path, rounds: int, chance: random.Random) -> dict[str, list[int]]:

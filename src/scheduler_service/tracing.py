@@ -6,6 +6,7 @@ A run's row carries the W3C trace context of what asked for it, so the trace goe
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -46,7 +47,8 @@ def exported() -> Iterator[None]:
             f"{ENDPOINT}: traces need more packages: pip install 'scheduler-service[otel]'"
         ) from None
     name = os.environ.get("OTEL_SERVICE_NAME", "scheduler-service")
-    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: name}))
+    about = {SERVICE_NAME: name, "service.instance.id": f"{socket.gethostname()}-{os.getpid()}"}
+    provider = TracerProvider(resource=Resource.create(about))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     try:

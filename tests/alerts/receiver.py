@@ -72,6 +72,15 @@ async def fail(writer: asyncio.StreamWriter) -> None:
     await writer.drain()
 
 
+def busy(retry_after: str) -> Behaviour:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 429 Too Many Requests\r\nRetry-After: {retry_after}\r\nContent-Length: 0\r\n"
+        writer.write(f"{head}Connection: close\r\n\r\n".encode())
+        await writer.drain()
+
+    return answer
+
+
 async def hang(writer: asyncio.StreamWriter) -> None:
     await writer.drain()
     await asyncio.sleep(3600)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import re
 import socket
 import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.alerts.receiver import Received, Receiver, drip, fail, hang, redirect
+from tests.alerts.receiver import Received, Receiver, busy, drip, fail, hang, redirect
 from tests.databases import NOON
 from tests.engine.conftest import create, eventually, run_to_its_end, until
 
@@ -25,8 +27,10 @@ from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import Settings
 from scheduler_service.domain.alerting import Alert, AlertKind
 from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.engine import delivery
 from scheduler_service.services.alert_definition import AlertDefinition
 from scheduler_service.storage.alerts import AlertRule
+from scheduler_service.storage.deliveries import Delivery
 
 SECRET = "correct-horse"  # noqa: S105 (of a test)
 
@@ -50,12 +54,12 @@ async def told(receiver: Receiver, path: str, count: int) -> list[Received]:
     return found
 
 
-async def delivered(service: Service, rule: AlertRule) -> None:
+async def delivered(service: Service, rule: AlertRule, deadline_seconds: float = 90.0) -> None:
     async def look() -> bool:
         found = await service.alerts.deliveries(rule.id, None)
-        return bool(found) and all(delivery.status == "delivered" for delivery in found)
+        return bool(found) and all(one.status == "delivered" for one in found)
 
-    await eventually(look, 90.0)
+    await eventually(look, deadline_seconds)
 
 
 async def test_a_failure_is_told_once_and_signed(service: Service, receiver: Receiver) -> None:
@@ -108,7 +112,9 @@ async def test_a_run_that_takes_too_long_and_one_that_waits_too_long_are_told_wh
 ) -> None:
     await rule(service, f"{receiver.url}/hook", "too_long", "late", too_long_seconds=1, late_seconds=1)
     job = await create(service, shell("sleep 60"), overlap_policy="queue")
-    running, waiting = [await service.jobs.run(job.id) for _ in range(2)]
+    running = await service.jobs.run(job.id)
+    await until(service, running.id, RunStatus.RUNNING)
+    waiting = await service.jobs.run(job.id)
 
     found = await told(receiver, "/hook", 2)
     assert {(received.json["kind"], received.json["run_id"]) for received in found} == {
@@ -120,6 +126,7 @@ async def test_a_run_that_takes_too_long_and_one_that_waits_too_long_are_told_wh
         await service.runs.cancel(run.id)
 
 
+@pytest.mark.usefixtures("hurry")
 async def test_receivers_that_fail_hang_drip_and_redirect_get_it_in_the_end_and_block_no_slot(
     settings: Settings, receiver: Receiver
 ) -> None:
@@ -146,14 +153,64 @@ async def test_receivers_that_fail_hang_drip_and_redirect_get_it_in_the_end_and_
         assert len({received.headers["x-scheduler-delivery"] for received in receiver.of(path)}) == 1
 
 
+def test_the_budget_of_tries_lasts_for_more_than_an_hour() -> None:
+    waits = [delivery.delay_seconds(tries) for tries in range(1, delivery.MAX_TRIES)]
+    assert 1.5 <= waits[0] <= 2
+    assert waits == sorted(waits) or max(waits) <= delivery.LONGEST_DELAY_SECONDS
+    assert timedelta(hours=1) < timedelta(seconds=sum(waits)) < timedelta(hours=2)
+
+
+async def test_a_receiver_that_wants_to_be_left_alone_is(service: Service, receiver: Receiver) -> None:
+    receiver.behaviours = {"/busy": iter([busy("600")]), "/until": iter([busy("Fri, 01 Jan 2100 00:00:00 GMT")])}
+    for path, least_seconds in (("/busy", 590), ("/until", 890)):
+        made = await rule(service, receiver.url + path, "failure")
+        await service.alerts.test(made.id, None)
+
+        async def postponed() -> datetime | None:
+            (found,) = await service.alerts.deliveries(made.id, None)  # noqa: B023 (called at once)
+            return found.next_try_at if found.error == "the receiver answered 429" else None
+
+        next_try_at = await eventually(postponed)
+        assert least_seconds < (next_try_at - datetime.now(UTC)).total_seconds() < 910
+
+
+async def test_a_rule_that_is_disabled_tells_nothing_more(service: Service, receiver: Receiver) -> None:
+    receiver.behaviours = {"/hook": repeat(fail)}
+    made = await rule(service, f"{receiver.url}/hook", "failure")
+    await service.alerts.test(made.id, None)
+    await told(receiver, "/hook", 1)
+    await service.alerts.patch(made.id, {"enabled": False}, None)
+
+    (found,) = await service.alerts.deliveries(made.id, None)
+    assert (found.status, found.error) == ("failed", "the rule was disabled")
+
+
+async def test_the_documented_check_of_a_signature_holds(service: Service, receiver: Receiver) -> None:
+    text = (Path(__file__).parents[2] / "docs/monitoring.md").read_text(encoding="utf-8")
+    (snippet,) = [code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "hmac" in code]
+    made = await rule(service, f"{receiver.url}/hook", "failure")
+    await service.alerts.test(made.id, None)
+    (received,) = await told(receiver, "/hook", 1)
+    names = {
+        "secret": SECRET.encode(),
+        "body": received.body,
+        "timestamp": received.headers["x-scheduler-timestamp"],
+        "signature": received.headers["x-scheduler-signature"],
+    }
+    exec(snippet, {**names})  # noqa: S102 (of our own documentation)
+    with pytest.raises(AssertionError):
+        exec(snippet, {**names, "body": received.body + b" "})  # noqa: S102
+
+
+@pytest.mark.usefixtures("hurry")
 async def test_a_process_that_ends_meanwhile_leaves_it_to_the_next(settings: Settings, receiver: Receiver) -> None:
-    receiver.behaviours = {"/hook": repeat(fail, 2)}
+    receiver.behaviours = {"/hook": iter([hang, fail])}
     async with open_service(settings) as service:
         made = await rule(service, f"{receiver.url}/hook", "failure")
         await run_to_its_end(service, shell("exit 1"))
         await told(receiver, "/hook", 1)
     async with open_service(settings) as service:
-        await delivered(service, made)
+        await delivered(service, made, delivery.LEASE_SECONDS / 2)
     assert len({received.headers["x-scheduler-delivery"] for received in receiver.of("/hook")}) == 1
 
 
@@ -185,6 +242,36 @@ async def test_mail_reaches_its_server(settings: Settings) -> None:
     assert "To: team@example.org" in mail
 
 
+async def test_a_receiver_whom_the_mail_server_refuses_is_named(settings: Settings) -> None:
+    with mail_server() as (port, mails):
+        changes = {"smtp_url": type(settings.api_key)(f"smtp://127.0.0.1:{port}")}
+        async with open_service(settings.model_copy(update=changes)) as service:
+            to = ["team@example.org", "nobody@example.org"]
+            made = await rule(service, "", "failure", channel={"type": "email", "to": to})
+            await service.alerts.test(made.id, None)
+            await delivered(service, made)
+            (found,) = await service.alerts.deliveries(made.id, None)
+    assert len(mails) == 1
+    assert found.error == "the mail server refused nobody@example.org"
+
+
+@pytest.mark.usefixtures("hurry")
+async def test_a_mail_server_that_is_not_there_is_tried_again(settings: Settings) -> None:
+    changes = {"smtp_url": type(settings.api_key)("smtp://somebody:hush-hush@127.0.0.1:9")}
+    async with open_service(settings.model_copy(update=changes)) as service:
+        made = await rule(service, "", "failure", channel={"type": "email", "to": ["team@example.org"]})
+        await service.alerts.test(made.id, None)
+
+        async def tried_twice() -> Delivery | None:
+            (found,) = await service.alerts.deliveries(made.id, None)
+            return found if found.tries >= 2 and found.error else None
+
+        found: Delivery = await eventually(tried_twice)
+    assert found.status == "pending"
+    assert "ConnectionRefusedError" in (found.error or "")
+    assert "hush" not in (found.error or "")
+
+
 @pytest.mark.parametrize(
     ("host", "reach", "may"),
     [
@@ -214,8 +301,8 @@ async def test_what_may_not_be_reached_is_given_up_with_the_reason(settings: Set
         await service.alerts.test(made.id, None)
 
         async def given_up() -> bool:
-            (delivery,) = await service.alerts.deliveries(made.id, None)
-            return delivery.status == "failed" and "SCHEDULER_ALERT_REACH" in (delivery.error or "")
+            (found,) = await service.alerts.deliveries(made.id, None)
+            return found.status == "failed" and "SCHEDULER_ALERT_REACH" in (found.error or "")
 
         await eventually(given_up)
     assert not receiver.received
@@ -252,7 +339,8 @@ def mail_server() -> Iterator[tuple[int, list[str]]]:
                     self.wfile.write(b"354 go on\r\n")
                     lines = iter(self.rfile.readline, b".\r\n")
                     mails.append(b"".join(lines).decode().replace("\r\n", "\n"))
-                self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
+                ok = b"550 not here\r\n" if word == b"RCPT" and b"nobody@" in line else b"250 ok\r\n"
+                self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else ok)
                 if word == b"QUIT":
                     return
 

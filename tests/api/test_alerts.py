@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx2
@@ -18,6 +19,7 @@ def client(own_client: httpx2.AsyncClient) -> httpx2.AsyncClient:
 WEBHOOK = {"type": "webhook", "url": "https://example.org/alerts", "secret": "correct-horse"}
 DEFINITION: dict[str, Any] = {"name": "a rule", "on": ["failure"], "channel": WEBHOOK}
 ALERTS = "/api/v1/alerts"
+JSON = {"Content-Type": "application/json"}
 
 
 async def made(client: httpx2.AsyncClient, **changes: Any) -> dict[str, Any]:
@@ -48,6 +50,40 @@ async def test_a_rule_is_replaced_and_deleted(client: httpx2.AsyncClient) -> Non
     assert (await client.get(f"{ALERTS}/{rule['id']}")).status_code == 404
 
 
+async def test_a_rule_that_was_read_can_be_sent_back(client: httpx2.AsyncClient) -> None:
+    slack = {"type": "slack", "url": "https://hooks.example.org/services/T0/B0/x"}
+    for channel in (WEBHOOK, slack):
+        rule = await made(client, channel=channel)
+        sent_back = {name: value for name, value in rule.items() if name not in {"id", "created_at", "updated_at"}}
+        answer = await client.put(f"{ALERTS}/{rule['id']}", json={**sent_back, "name": "renamed"})
+        assert answer.status_code == 200, answer.text
+        assert await stored_channel(client, rule["id"]) == channel
+
+
+async def test_a_patch_changes_what_it_names_and_nothing_else(client: httpx2.AsyncClient) -> None:
+    rule = await made(client, late_seconds=5)
+    answer = await client.patch(f"{ALERTS}/{rule['id']}", json={"enabled": False, "late_seconds": None})
+    assert answer.status_code == 200, answer.text
+    unchanged = {name: value for name, value in rule.items() if name not in {"enabled", "late_seconds", "updated_at"}}
+    assert answer.json().items() >= unchanged.items()
+    assert (answer.json()["enabled"], answer.json()["late_seconds"]) == (False, 60)
+    assert await stored_channel(client, rule["id"]) == WEBHOOK
+
+    for changes, field in (({"name": None}, "name"), ({"nmae": "x"}, "nmae"), ({"on": ["test"]}, "on")):
+        refused = await client.patch(f"{ALERTS}/{rule['id']}", json=changes)
+        assert refused.status_code == 422, refused.text
+        assert [error["field"].split(".")[0] for error in refused.json()["errors"]] == [field]
+    assert (await client.patch(f"{ALERTS}/4711", json={})).status_code == 404
+
+
+async def test_a_rule_of_a_deleted_job_can_still_be_changed(client: httpx2.AsyncClient) -> None:
+    job = await create(client)
+    rule = await made(client, job_id=job["id"])
+    await client.delete(f"/api/v1/jobs/{job['id']}")
+    answer = await client.patch(f"{ALERTS}/{rule['id']}", json={"enabled": False})
+    assert (answer.status_code, answer.json()["enabled"]) == (200, False)
+
+
 async def test_a_secret_stays_where_the_address_stays_and_goes_nowhere_else(client: httpx2.AsyncClient) -> None:
     rule = await made(client)
     here = {**WEBHOOK, "secret": None}
@@ -66,6 +102,11 @@ async def test_a_preview_says_what_people_would_be_told(client: httpx2.AsyncClie
     assert previews[0]["headline"] == "Mathematical Analysis failed (exit_code)"
     assert previews[0]["document"]["kind"] == "failure"
     assert (await client.get(ALERTS)).json() == {"alerts": []}
+
+
+async def stored_channel(client: httpx2.AsyncClient, rule_id: int) -> dict[str, Any]:
+    service = client._transport.app.state.service  # type: ignore[attr-defined]
+    return dict((await service.alerts.get(rule_id, None)).channel)
 
 
 async def test_a_test_is_on_its_way_at_once(client: httpx2.AsyncClient) -> None:
@@ -94,11 +135,33 @@ async def test_a_rule_goes_with_its_job(client: httpx2.AsyncClient) -> None:
         ({"channel": {"type": "webhook", "url": "https://example.org/\r\nX: y"}}, "channel"),
         ({"channel": {"type": "email", "to": ["a@b.org\r\nBcc: c@d.org"]}}, "channel"),
         ({"channel": {"type": "pigeon"}}, "channel"),
+        ({"channel": {"type": "email", "to": ["a\0@b.org"]}}, "channel.to"),
+        ({"channel": {"type": "email", "to": ["\xfc@b.org"]}}, "channel.to"),
+        ({"channel": {**WEBHOOK, "secret": "a\0long secret"}}, "channel.secret"),
+        ({"channel": {**WEBHOOK, "secret": "a\ud800long secret"}}, "channel.secret"),
+        ({"channel": {**WEBHOOK, "secret": "short"}}, "channel.secret"),
+        ({"channel": {**WEBHOOK, "secret": "***"}}, "channel.secret"),
+        ({"channel": {"type": "slack", "url": "https://hooks.example.org/***"}}, "channel.url"),
+        ({"channel": {"type": "webhook", "url": "https://example.org:99999/"}}, "channel.url"),
+        ({"channel": {"type": "webhook", "url": "https://example.org:0/"}}, "channel.url"),
+        ({"channel": {"type": "webhook", "url": f"https://{'a' * 70}.org/"}}, "channel.url"),
+        ({"channel": {"type": "webhook", "url": "https://a..b/"}}, "channel.url"),
+        ({"channel": {"type": "webhook", "url": "https://[::1/"}}, "channel.url"),
+        ({"channel": {"type": "webhook", "url": "https://example.org/\x7f"}}, "channel.url"),
+        ({"failures": "3"}, "failures"),
+        ({"enabled": "yes"}, "enabled"),
+        ({"late_seconds": 0.5}, "late_seconds"),
+        ({"too_long_seconds": -1}, "too_long_seconds"),
+        ({"window_seconds": 1e9}, "window_seconds"),
+        ({"owner_id": "a\0b"}, "owner_id"),
+        ({"name": ""}, "name"),
+        ({"job_id": 0}, "job_id"),
+        ({"unknown": 1}, "unknown"),
     ],
 )
 async def test_what_cannot_be_kept_is_refused_by_its_field(
     client: httpx2.AsyncClient, changes: dict[str, Any], field: str
 ) -> None:
-    answer = await client.post(ALERTS, json={**DEFINITION, **changes})
+    answer = await client.post(ALERTS, content=json.dumps({**DEFINITION, **changes}), headers=JSON)
     assert answer.status_code == 422, answer.text
     assert all(error["field"].startswith(field) for error in answer.json()["errors"])

@@ -13,11 +13,13 @@ from typing import Any
 import httpx2
 import pytest
 import uvicorn
+from sqlalchemy import text
 from tests.api.conftest import create, settings_for
 from tests.api.test_metrics import run_to_its_end
 
 from scheduler_service.api.app import create_app
 from scheduler_service.config import DEVELOPMENT_API_KEY
+from scheduler_service.storage.database import Database
 
 Seen = dict[str, Any]
 
@@ -100,6 +102,27 @@ async def test_goes_on_where_a_client_stopped_and_repeats_nothing(client: httpx2
         second, third = await anext(events), await anext(events)
 
     assert [second["job_name"], third["job_name"]] == ["second", "third"]
+
+
+async def test_a_client_that_comes_too_late_is_told_that_it_missed_something(
+    client: httpx2.AsyncClient, database_url: str
+) -> None:
+    async with following(client) as events:
+        await create(client)
+        (seen,) = await until(events, "job.created")
+    database = Database(database_url)
+    async with database.write() as connection:
+        await connection.execute(text("DELETE FROM events"))
+    await database.close()
+
+    headers = {"Last-Event-ID": seen["id"]}
+    async with client.stream("GET", "/api/v1/events", headers=headers) as answer:
+        events = _events(answer.aiter_lines())
+        gap = await anext(events)
+        await create(client, name="new")
+        new = await anext(events)
+    assert (gap["event"], gap["after"], gap["id"]) == ("stream.gap", seen["id"], seen["id"])
+    assert new["job_name"] == "new"
 
 
 async def test_begins_with_what_happens_from_now_on(client: httpx2.AsyncClient) -> None:

@@ -81,6 +81,13 @@ async def test_every_promised_metric_is_there_with_its_labels(client: httpx2.Asy
         assert seen == labels, name
 
 
+async def test_what_has_never_happened_is_a_zero(client: httpx2.AsyncClient) -> None:
+    samples = await scrape(client)
+
+    assert sample(samples, "scheduler_runs_total", status="failed", payload_type="program") == 0
+    assert sample(samples, "scheduler_runs_total", status="success", payload_type="number_crunching") == 0
+
+
 async def test_runs_are_counted_by_what_they_came_to(client: httpx2.AsyncClient) -> None:
     await run_to_its_end(client, "true")
     await run_to_its_end(client, "exit 3")
@@ -129,6 +136,7 @@ async def test_jobs_workers_slots_and_the_dispatcher_are_told(client: httpx2.Asy
     assert sample(samples, "scheduler_sandbox_workers", level="none") == 1
     assert sample(samples, "scheduler_dispatcher_tick_age_seconds") < 30
     assert sample(samples, "scheduler_database_up") == 1
+    assert sample(samples, "scheduler_broker_up") == 1
 
 
 async def test_the_queue_is_told_with_its_age(client: httpx2.AsyncClient) -> None:

@@ -54,6 +54,15 @@ async def test_a_ring_becomes_a_message_of_ids_alone(broker: CeleryBroker, redis
     assert headers[celery.CORRELATION_HEADER] == "the-id"
     assert body[:2] == [[17, 2], {}]
     assert (headers["eta"], headers["expires"], headers["retries"]) == (None, None, 0)
+    assert celery.TRACE_HEADER not in headers, "nobody traces"
+
+
+async def test_a_ring_carries_the_trace_context_by_its_w3c_name(broker: CeleryBroker, redis_url: str) -> None:
+    context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    await broker.send([Ring(17, 2, 5, "the-id", trace_parent=context)])
+
+    (message,) = await messages(redis_url, "runs.normal", 1)
+    assert message["headers"]["traceparent"] == context
 
 
 async def test_rings_go_to_the_queue_of_their_urgency(broker: CeleryBroker, redis_url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -39,18 +40,22 @@ def expressions() -> Iterator[str]:
     yield from (rule["expr"] for rule in rules())
 
 
-@pytest.fixture
-async def metrics(migrated_sqlite: Path, tmp_path: Path) -> Metrics:
+@pytest.fixture(scope="module")
+def metrics(tmp_path_factory: pytest.TempPathFactory) -> Metrics:
     """The names of all samples, each with the labels that it has."""
-    settings = settings_for(f"sqlite:///{tmp_path}/s.db", tmp_path)
-    async with serving(settings) as app, client_of(app) as client:
-        await run_to_its_end(client, "true")
-        text = (await client.get("/metrics")).text
     found: Metrics = {}
-    for family in text_string_to_metric_families(text):
+    for family in text_string_to_metric_families(asyncio.run(scraped(tmp_path_factory.mktemp("metrics")))):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found
+
+
+async def scraped(directory: Path) -> str:
+    """Give the metrics of a service that has run something."""
+    settings = settings_for(f"sqlite:///{directory}/s.db", directory)
+    async with serving(settings) as app, client_of(app) as client:
+        await run_to_its_end(client, "true")
+        return (await client.get("/metrics")).text
 
 
 @pytest.mark.parametrize("expression", sorted(set(expressions())))
@@ -91,6 +96,12 @@ def test_every_alert_says_how_bad_it_is_and_what_it_means() -> None:
         if "alert" in rule:
             assert rule["labels"]["severity"] in {"warning", "critical"}
             assert rule["annotations"]["summary"].endswith(".")
+
+
+def test_every_alert_has_a_test_of_its_own() -> None:
+    document = yaml.safe_load((DEPLOY / "prometheus/rules.test.yml").read_text(encoding="utf-8"))
+    expected = [case for test in document["tests"] for case in test.get("alert_rule_test", []) if case["exp_alerts"]]
+    assert {case["alertname"] for case in expected} == {rule["alert"] for rule in rules() if "alert" in rule}
 
 
 async def test_the_scrape_configuration_names_a_path_that_is_there(migrated_sqlite: Path, tmp_path: Path) -> None:

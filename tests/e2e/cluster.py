@@ -112,6 +112,13 @@ class Cluster:
 
         await eventually(look)
 
+    def stop(self) -> None:
+        """Let every member end in good order."""
+        for member in self.members:
+            member.process.send_signal(signal.SIGTERM)
+        for member in self.members:
+            member.process.wait(PATIENCE_SECONDS)
+
     def end(self) -> None:
         for member in self.members:
             member.kill()

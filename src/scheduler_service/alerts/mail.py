@@ -66,13 +66,13 @@ class Mailer:
         """Whom mails are from."""
         return self._server.sender
 
-    async def send(self, message: EmailMessage) -> None:
-        """Send a mail; raises `NotDeliveredError`."""
+    async def send(self, message: EmailMessage) -> list[str]:
+        """Send a mail, and give the receivers that the server refused; raises `NotDeliveredError` if it took none."""
         connection = _Connection()
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await loop.run_in_executor(self._threads, self._send, connection, message)
+                return await loop.run_in_executor(self._threads, self._send, connection, message)
         except TimeoutError:
             raise NotDeliveredError(f"the mail server did not take it within {PATIENCE_SECONDS:g} s") from None
         except (smtplib.SMTPException, OSError) as error:
@@ -84,7 +84,7 @@ class Mailer:
         """Let go of the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _send(self, connection: _Connection, message: EmailMessage) -> None:
+    def _send(self, connection: _Connection, message: EmailMessage) -> list[str]:
         server, context = self._server, ssl.create_default_context()
         connection.client = client = (
             smtplib.SMTP_SSL(server.host, server.port, timeout=PATIENCE_SECONDS, context=context)
@@ -100,9 +100,10 @@ class Mailer:
             if not is_secret:
                 raise smtplib.SMTPException("the server offers no TLS, and the password would be read on the way")
             client.login(server.user, server.password or "")
-        client.send_message(message)
+        refused = client.send_message(message)
         with contextlib.suppress(smtplib.SMTPException, OSError):
             client.quit()
+        return sorted(refused)
 
 
 class _Connection:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -14,8 +16,16 @@ from scheduler_service.alerts.guard import Reach, resolve
 PATIENCE_SECONDS = 10.0
 
 
+_ASKS_TO_WAIT = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
+
 class NotDeliveredError(Exception):
-    """It did not arrive, or nobody says that it did; trying again is right."""
+    """It did not arrive, or nobody says that it did; trying again is right, though not for `wait_seconds`."""
+
+    def __init__(self, text: str, wait_seconds: float = 0.0) -> None:
+        """Say why, and how long the receiver wants to be left alone."""
+        super().__init__(text)
+        self.wait_seconds = wait_seconds
 
 
 async def post(url: str, body: bytes, headers: dict[str, str], reach: Reach) -> None:
@@ -35,16 +45,27 @@ async def ping(url: str) -> None:
 async def _ask(method: str, url: str, body: bytes, headers: dict[str, str], reach: Reach) -> None:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            status = await _status_of(method, url, body, headers, reach)
+            status, retry_after = await _answer_of(method, url, body, headers, reach)
     except TimeoutError:
         raise NotDeliveredError(f"no answer within {PATIENCE_SECONDS:g} s") from None
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
         raise NotDeliveredError(f"{type(error).__name__}: {error}") from error
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        raise NotDeliveredError(f"the receiver answered {status}")
+        wait_seconds = _seconds(retry_after) if status in _ASKS_TO_WAIT else 0.0
+        raise NotDeliveredError(f"the receiver answered {status}", wait_seconds)
 
 
-async def _status_of(method: str, url: str, body: bytes, headers: dict[str, str], reach: Reach) -> int:
+def _seconds(retry_after: str) -> float:
+    """Read the header Retry-After (RFC 9110, section 10.2.3): seconds, or an instant; 0: it says neither."""
+    if retry_after.isascii() and retry_after.isdecimal():
+        return float(retry_after[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except ValueError:
+        return 0.0
+
+
+async def _answer_of(method: str, url: str, body: bytes, headers: dict[str, str], reach: Reach) -> tuple[int, str]:
     parts = urlsplit(url)
     host = parts.hostname or ""
     address = await resolve(host, parts.port or (443 if parts.scheme == "https" else 80), reach)
@@ -57,4 +78,4 @@ async def _status_of(method: str, url: str, body: bytes, headers: dict[str, str]
             method, pinned, content=body, headers={**headers, "Host": parts.netloc}, extensions=extensions
         ) as answer,
     ):
-        return answer.status_code
+        return answer.status_code, answer.headers.get("Retry-After", "")

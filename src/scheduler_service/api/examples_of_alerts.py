@@ -13,6 +13,11 @@ DEFINITION: Document = {
     "channel": {"type": "webhook", "url": "https://example.org/alerts", "secret": "a-secret-of-yours"},
 }
 
+PATCHES: Document = {
+    "silence": {"summary": "Tell nothing for now", "value": {"enabled": False}},
+    "default": {"summary": "Null: back to the default", "value": {"late_seconds": None}},
+}
+
 ALERT: Document = {
     "id": 1,
     "name": "Tell the team",

@@ -47,7 +47,9 @@ def make_service(
         schedules=ScheduleService(base.clock),
         health=make_health(base, ping_broker),
         alerts=AlertService(base.database, base.clock),
-        metrics=MetricsService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
+        metrics=MetricsService(
+            base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds, ping_broker=ping_broker
+        ),
         events=EventService(base.database),
         stats=StatsService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
     )

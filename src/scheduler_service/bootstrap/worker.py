@@ -76,4 +76,4 @@ def hold_the_floor(settings: Settings, level: Level) -> None:
             f"SCHEDULER_SANDBOX_REQUIRED: {settings.sandbox_required} is required, and this host gives {level}; "
             "`scheduler doctor` shows why"
         )
-    log.warning("sandbox_below_the_floor", level=level, required=settings.sandbox_required)
+    log.warning("sandbox_below_the_floor", sandbox_level=level, required=settings.sandbox_required)

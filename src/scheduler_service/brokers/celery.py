@@ -21,6 +21,8 @@ from scheduler_service.domain.routing import Routing
 
 TASK = "scheduler.execute_run"
 CORRELATION_HEADER = "scheduler_correlation_id"
+# W3C Trace Context, section 3.2. Workers go by the row, which no lost or repeated message can put in doubt.
+TRACE_HEADER = "traceparent"
 # Rings that wait to be published. One that finds no room is dropped: its run is found by a look at the database.
 MAX_PENDING = 20_000
 CONNECT_SECONDS = 1.0
@@ -73,7 +75,7 @@ class CeleryBroker:
                         args=(ring.run_id, ring.attempt),
                         task_id=task_id(ring.run_id, ring.attempt),
                         queue=queue(class_of(ring.priority), self._routing.route(ring.tags)),
-                        headers={CORRELATION_HEADER: ring.correlation_id},
+                        headers=_headers(ring),
                         ignore_result=True,
                         producer=producer,
                         retry=False,
@@ -159,6 +161,12 @@ def queue(urgency: str, tag: str | None) -> Queue:
 def class_of(priority: int) -> str:
     """Give the class of a priority from 0 (last) to 9."""
     return CLASSES[0] if priority >= HIGH_FROM else CLASSES[1] if priority >= NORMAL_FROM else CLASSES[2]
+
+
+def _headers(ring: Ring) -> dict[str, str]:
+    """Give what is not for the worker alone: by these, monitors and other consumers find logs and traces."""
+    traced = {} if ring.trace_parent is None else {TRACE_HEADER: ring.trace_parent}
+    return {CORRELATION_HEADER: ring.correlation_id, **traced}
 
 
 def task_id(run_id: int, attempt: int) -> str:

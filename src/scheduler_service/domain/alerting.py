@@ -93,8 +93,11 @@ def kinds_of(change: Change, wanted: frozenset[AlertKind], thresholds: Threshold
     return [kind for kind, it_does in holds.items() if it_does and kind in wanted]
 
 
-def key_of(kind: AlertKind, job_id: int, run_id: int, at: datetime, thresholds: Thresholds) -> str:
+def key_prefix(kind: AlertKind) -> str:
+    """Give what the id of a run follows in a key."""
+    return f"{kind}:run:"
+
+
+def key_of(kind: AlertKind, run_id: int) -> str:
     """Give what makes two alerts of a rule one: whoever finds it first tells it, and nobody tells it again."""
-    if kind is AlertKind.FLAPPING:
-        return f"{kind}:job:{job_id}:{int(at.timestamp() // thresholds.window_seconds)}"
-    return f"{kind}:run:{run_id}"
+    return f"{key_prefix(kind)}{run_id}"

@@ -49,7 +49,9 @@ class Watch:
                 return 0
             rules = [rule for rule in await alerts.every(connection) if rule.enabled]
             if not rules:
-                await events.move_cursor(connection, OBSERVER, await events.newest(connection))
+                if (newest := await events.newest(connection)) > position:
+                    await alerts.forget_failing(connection)
+                    await events.move_cursor(connection, OBSERVER, newest)
                 return 0
             batch = await events.after(connection, position, BATCH)
             for event in batch:
@@ -84,6 +86,8 @@ class Watch:
             failures=failures,
         )
         for kind in kinds_of(change, rule.wanted, rule.thresholds):
+            if kind is AlertKind.FLAPPING and await _is_told(connection, rule, event):
+                continue
             alert = Alert(
                 kind=kind,
                 job_id=event.job_id,
@@ -95,8 +99,7 @@ class Watch:
                 seconds=event.lateness_seconds,
                 count=failures if kind is AlertKind.FLAPPING else event.missed_count,
             )
-            key = key_of(kind, event.job_id, event.run_id, event.at, rule.thresholds)
-            await deliveries.add(connection, rule.id, key, alert, self._clock.now())
+            await deliveries.add(connection, rule.id, key_of(kind, event.run_id), alert, self._clock.now())
 
     async def _find_overdue(self) -> None:
         async with self._database.read() as connection:
@@ -112,13 +115,17 @@ class Watch:
                 if AlertKind.LATE in rule.wanted
                 for overdue in await alerts.due_since(connection, rule, self._before(rule.late_seconds))
             ]
-        for rule, kind, seconds, overdue in found:
-            await self._tell_overdue(rule, kind, seconds, overdue)
+        if found:
+            async with self._database.write() as connection:
+                for rule, kind, seconds, overdue in found:
+                    await self._tell_overdue(connection, rule, kind, seconds, overdue)
 
     def _before(self, seconds: float) -> datetime:
         return self._clock.now() - timedelta(seconds=seconds)
 
-    async def _tell_overdue(self, rule: AlertRule, kind: AlertKind, seconds: float, overdue: Overdue) -> None:
+    async def _tell_overdue(
+        self, connection: AsyncConnection, rule: AlertRule, kind: AlertKind, seconds: float, overdue: Overdue
+    ) -> None:
         now = self._clock.now()
         alert = Alert(
             kind=kind,
@@ -129,6 +136,10 @@ class Watch:
             at=now,
             seconds=max(seconds, (now - overdue.since).total_seconds()),
         )
-        key = key_of(kind, overdue.job_id, overdue.run_id, now, rule.thresholds)
-        async with self._database.write() as connection:
-            await deliveries.add(connection, rule.id, key, alert, now)
+        await deliveries.add(connection, rule.id, key_of(kind, overdue.run_id), alert, now)
+
+
+async def _is_told(connection: AsyncConnection, rule: AlertRule, event: Event) -> bool:
+    """Say whether people heard of this job's failures less than a window ago; the observer's place is locked."""
+    told_at = await deliveries.last_told_at(connection, rule.id, AlertKind.FLAPPING, event.job_id)
+    return told_at is not None and event.at - told_at < timedelta(seconds=rule.window_seconds)

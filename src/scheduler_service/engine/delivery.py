@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from datetime import timedelta
 from typing import Literal
 
@@ -16,13 +17,15 @@ from scheduler_service.alerts.channels import Channel, Email, Slack, Webhook
 from scheduler_service.alerts.guard import Reach, RefusedError
 from scheduler_service.alerts.mail import Mailer
 from scheduler_service.alerts.web import PATIENCE_SECONDS, NotDeliveredError, post
-from scheduler_service.engine.loop import insist
+from scheduler_service.engine.loop import LAST_STEP_SECONDS, insist
 from scheduler_service.storage import deliveries
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.deliveries import Outgoing
 
 CONCURRENCY = 16
+# Of one rule: so its receiver may hang, and the others still get theirs.
+OF_EACH_RULE = 4
 LOOK_SECONDS = 0.5
 # A process that was killed while it sent leaves the delivery to the next one after this time.
 LEASE_SECONDS = 3 * PATIENCE_SECONDS
@@ -31,8 +34,14 @@ LONGEST_DELAY_SECONDS = 900.0
 # With the delays between them the last one comes some two hours after the first.
 MAX_TRIES = 15
 
+_Tried = tuple[Literal["delivered", "refused", "again"], str | None, float]
+
 log = structlog.get_logger(__name__)
 _channel: TypeAdapter[Webhook | Slack | Email] = TypeAdapter(Channel)
+
+
+class _StoppedError(Exception):
+    """The process ends."""
 
 
 class Courier:
@@ -44,7 +53,9 @@ class Courier:
         self._clock = clock
         self._reach = reach
         self._mailer = mailer
-        self._busy: set[asyncio.Task[None]] = set()
+        self._busy: dict[asyncio.Task[None], int] = {}
+        self._sending: set[asyncio.Task[_Tried]] = set()
+        self._is_stopping = False
 
     async def deliver(self) -> float:
         """Begin to send what is due, and give the seconds until there may be more."""
@@ -53,46 +64,81 @@ class Courier:
             async with self._database.read() as connection:
                 is_due = await deliveries.is_any_due(connection, self._clock.now())
             if is_due:
-                async with self._database.write() as connection:
-                    taken = await deliveries.take(connection, self._clock.now(), free, LEASE_SECONDS)
-                for outgoing in taken:
+                for outgoing in await self._take(free):
                     task = asyncio.create_task(self._deliver(outgoing))
-                    self._busy.add(task)
-                    task.add_done_callback(self._busy.discard)
+                    self._busy[task] = outgoing.delivery.rule_id
+                    task.add_done_callback(self._busy.pop)
         return LOOK_SECONDS
 
+    async def _take(self, free: int) -> list[Outgoing]:
+        busy = Counter(self._busy.values())
+        async with self._database.write() as connection:
+            return await deliveries.take(
+                connection,
+                self._clock.now(),
+                free,
+                LEASE_SECONDS,
+                of_each_rule=OF_EACH_RULE,
+                not_of=[rule_id for rule_id, number in busy.items() if number >= OF_EACH_RULE],
+            )
+
     async def stop(self) -> None:
-        """Give up what is on its way: another process, or the next start, sends it again."""
-        for task in self._busy:
+        """Cut short what is on its way, and hand it back: another process, or the next start, sends it again.
+
+        Only the sending is cut short. A write may end: cancelled, its connection would go astray with its lock.
+        """
+        self._is_stopping = True
+        for sending in self._sending:
+            sending.cancel()
+        if self._busy:
+            await asyncio.wait(self._busy, timeout=LAST_STEP_SECONDS)
+        for task in self._busy:  # the database does not answer; the lease runs out by itself
             task.cancel()
         if self._busy:
             await asyncio.wait(self._busy)
 
     async def _deliver(self, outgoing: Outgoing) -> None:
         delivery = outgoing.delivery
-        verdict, error = await self._try(outgoing)
+        try:
+            verdict, error, wait_seconds = await self._send_unless_stopped(outgoing)
+        except _StoppedError:
+            await insist(lambda: self._hand_back(outgoing))
+            return
         about = {"delivery_id": delivery.id, "rule_id": delivery.rule_id, "kind": delivery.kind}
         log.info("alert_tried", **about, tries=delivery.tries, verdict=verdict, error=error)
         if verdict == "again" and delivery.tries < MAX_TRIES:
-            await insist(lambda: self._postpone(outgoing, error))
+            await insist(lambda: self._postpone(outgoing, error, wait_seconds))
         else:
             status: deliveries.EndStatus = "delivered" if verdict == "delivered" else "failed"
             await insist(lambda: self._end(outgoing, status, error))
 
-    async def _try(self, outgoing: Outgoing) -> tuple[Literal["delivered", "refused", "again"], str | None]:
+    async def _send_unless_stopped(self, outgoing: Outgoing) -> _Tried:
+        sending = asyncio.create_task(self._try(outgoing))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        if self._is_stopping:
+            sending.cancel()
+        await asyncio.wait([sending])
+        if sending.cancelled():
+            raise _StoppedError
+        return sending.result()
+
+    async def _try(self, outgoing: Outgoing) -> _Tried:
+        """Send; gives what came of it, why it did not arrive, and how long the receiver wants to be left alone."""
         try:
-            await self._send(outgoing)
+            note = await self._send(outgoing)
         except (RefusedError, ValidationError) as error:
-            return "refused", _one_line(error)
+            return "refused", _one_line(error), 0.0
         except NotDeliveredError as error:
-            return "again", _one_line(error)
+            return "again", _one_line(error), error.wait_seconds
         except Exception as error:
             # An observer: what it meets must not end the process, but not be hidden either.
             log.exception("alert_failed", delivery_id=outgoing.delivery.id)
-            return "again", type(error).__name__
-        return "delivered", None
+            return "again", type(error).__name__, 0.0
+        return "delivered", note, 0.0
 
-    async def _send(self, outgoing: Outgoing) -> None:
+    async def _send(self, outgoing: Outgoing) -> str | None:
+        """Send; gives what is to be said of it although it arrived."""
         channel, alert, delivery_id = _channel.validate_python(outgoing.channel), outgoing.alert, outgoing.delivery.id
         match channel:
             case Webhook():
@@ -103,14 +149,21 @@ class Courier:
             case Email():
                 if self._mailer is None:
                     raise RefusedError("there is no mail server; set SCHEDULER_SMTP_URL")
-                await self._mailer.send(writing.email(alert, delivery_id, self._mailer.sender, channel.to))
+                refused = await self._mailer.send(writing.email(alert, delivery_id, self._mailer.sender, channel.to))
+                return f"the mail server refused {', '.join(refused)}" if refused else None
+        return None
 
     async def _end(self, outgoing: Outgoing, status: deliveries.EndStatus, error: str | None) -> None:
         async with self._database.write() as connection:
             await deliveries.end(connection, outgoing.delivery.id, status, error, self._clock.now())
 
-    async def _postpone(self, outgoing: Outgoing, error: str | None) -> None:
-        next_try_at = self._clock.now() + timedelta(seconds=delay_seconds(outgoing.delivery.tries))
+    async def _hand_back(self, outgoing: Outgoing) -> None:
+        async with self._database.write() as connection:
+            await deliveries.try_again(connection, outgoing.delivery.id, "the process ended", self._clock.now())
+
+    async def _postpone(self, outgoing: Outgoing, error: str | None, wait_seconds: float) -> None:
+        wait_seconds = min(max(wait_seconds, delay_seconds(outgoing.delivery.tries)), LONGEST_DELAY_SECONDS)
+        next_try_at = self._clock.now() + timedelta(seconds=wait_seconds)
         async with self._database.write() as connection:
             await deliveries.try_again(connection, outgoing.delivery.id, error or "", next_try_at)
 

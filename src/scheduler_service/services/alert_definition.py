@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, JsonValue, field_validator
 
 from scheduler_service.alerts.channels import Channel
 from scheduler_service.domain.alerting import AlertKind
-from scheduler_service.services.definition import Input, Name
+from scheduler_service.services.definition import Document, Name
 from scheduler_service.services.text import Text
+from scheduler_service.storage.alerts import AlertRule
 
 _MOST_SECONDS = 604_800
+_Kind = Annotated[AlertKind, Field(strict=False)]  # JSON has no words of ours, only text
 
 
-class AlertDefinition(Input):
+class AlertDefinition(Document):
     """Whom to tell of what. Without `job_id` it is for every job, without `owner_id` for those of every owner."""
 
     name: Name
     on: Annotated[
-        list[AlertKind], Field(min_length=1, max_length=20, description="What to tell of.", examples=[["failure"]])
+        list[_Kind], Field(min_length=1, max_length=20, description="What to tell of.", examples=[["failure"]])
     ]
     channel: Channel
     job_id: Annotated[int | None, Field(ge=1, le=2**63 - 1)] = None
@@ -45,3 +48,18 @@ class AlertDefinition(Input):
         """Give it as storage keeps it."""
         columns = self.model_dump(mode="json")
         return {"kinds": columns.pop("on"), **columns}
+
+
+def changed(rule: AlertRule, changes: Mapping[str, JsonValue]) -> AlertDefinition:
+    """Give the definition of a rule with some fields changed, the channel as a whole; null sets to the default.
+
+    Raises pydantic's `ValidationError`, also for a field that there is not.
+    """
+    names = AlertDefinition.model_fields.keys() - {"on"}
+    document: dict[str, Any] = {"on": rule.kinds, **{name: getattr(rule, name) for name in names}}
+    for name, value in changes.items():
+        if value is None and name in document:
+            del document[name]
+        else:
+            document[name] = value
+    return AlertDefinition.model_validate(document)

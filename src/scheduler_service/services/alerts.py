@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.alerts import writing
+from scheduler_service.alerts.channels import unmasked
 from scheduler_service.domain.alerting import Alert, AlertKind
 from scheduler_service.domain.run_state import Reason
 from scheduler_service.errors import FieldProblem, InvalidInputError, NotFoundError
-from scheduler_service.services.alert_definition import AlertDefinition
+from scheduler_service.services.alert_definition import AlertDefinition, changed
 from scheduler_service.storage import alerts, deliveries, jobs
 from scheduler_service.storage.alerts import AlertRule
 from scheduler_service.storage.clock import Clock
@@ -45,7 +47,7 @@ class AlertService:
         """Store a rule; raises `InvalidInputError` where it names a job that is not there."""
         now = self._clock.now()
         async with self._database.write() as connection:
-            columns = await _columns(connection, definition, owner_id)
+            columns = await _columns(connection, definition, owner_id, None)
             return await alerts.add(connection, {**columns, "created_at": now, "updated_at": now})
 
     async def every(self, owner_id: str | None) -> Sequence[AlertRule]:
@@ -59,13 +61,12 @@ class AlertService:
             return await _existing(connection, rule_id, owner_id)
 
     async def replace(self, rule_id: int, definition: AlertDefinition, owner_id: str | None) -> AlertRule:
-        """Give a rule a new definition; a webhook that stays where it was keeps its secret if none is sent."""
-        async with self._database.write() as connection:
-            old = await _existing(connection, rule_id, owner_id)
-            columns = await _columns(connection, definition, owner_id)
-            columns["channel"] = _with_secret_of(old.channel, columns["channel"])
-            await alerts.replace(connection, rule_id, {**columns, "updated_at": self._clock.now()})
-            return await _existing(connection, rule_id, owner_id)
+        """Give a rule a new definition; secrets that are sent as they are shown, or not at all, stay."""
+        return await self._change(rule_id, owner_id, lambda _: definition)
+
+    async def patch(self, rule_id: int, changes: Mapping[str, JsonValue], owner_id: str | None) -> AlertRule:
+        """Give some fields of a rule new values, null the default one; raises pydantic's `ValidationError`."""
+        return await self._change(rule_id, owner_id, lambda rule: changed(rule, changes))
 
     async def delete(self, rule_id: int, owner_id: str | None) -> None:
         """Remove a rule, with what it has told and what it still would have; raises `NotFoundError`."""
@@ -88,6 +89,18 @@ class AlertService:
             await _existing(connection, rule_id, owner_id)
             return await deliveries.of_rule(connection, rule_id, SHOWN_DELIVERIES)
 
+    async def _change(
+        self, rule_id: int, owner_id: str | None, change: Callable[[AlertRule], AlertDefinition]
+    ) -> AlertRule:
+        now = self._clock.now()
+        async with self._database.write() as connection:
+            old = await _existing(connection, rule_id, owner_id)
+            columns = await _columns(connection, change(old), owner_id, old)
+            await alerts.replace(connection, rule_id, {**columns, "updated_at": now})
+            if not columns["enabled"]:
+                await deliveries.call_off(connection, rule_id, "the rule was disabled", now)
+            return await _existing(connection, rule_id, owner_id)
+
     def preview(self, definition: AlertDefinition) -> list[Preview]:
         """Say what people would be told; nothing is stored or sent."""
         samples = [_sample(kind, "Mathematical Analysis", self._clock.now()) for kind in definition.on]
@@ -101,20 +114,19 @@ async def _existing(connection: AsyncConnection, rule_id: int, owner_id: str | N
     return rule
 
 
-async def _columns(connection: AsyncConnection, definition: AlertDefinition, owner_id: str | None) -> dict[str, Any]:
+async def _columns(
+    connection: AsyncConnection, definition: AlertDefinition, owner_id: str | None, old: AlertRule | None
+) -> dict[str, Any]:
     columns = definition.columns()
+    columns["channel"] = unmasked(columns["channel"], None if old is None else old.channel)
     if owner_id is not None:
         columns["owner_id"] = owner_id
-    if definition.job_id is not None:
+    # A rule whose job was deleted meanwhile can still be changed in all else.
+    if definition.job_id is not None and (old is None or old.job_id != definition.job_id):
         job = await jobs.find(connection, definition.job_id)
         if job is None or (owner_id is not None and job.owner_id != owner_id):
             raise InvalidInputError(FieldProblem("job_id", "there is no such job", definition.job_id))
     return columns
-
-
-def _with_secret_of(old: Mapping[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    stays = old["type"] == new["type"] == "webhook" and old["url"] == new["url"]
-    return {**new, "secret": old["secret"]} if stays and new["secret"] is None else new
 
 
 def _sample(kind: AlertKind, name: str, now: datetime) -> Alert:

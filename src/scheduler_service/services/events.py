@@ -34,6 +34,11 @@ class EventService:
         async with self._database.read() as connection:
             return await events.newest(connection)
 
+    async def may_have_a_gap(self, position: Position) -> bool:
+        """Say whether some of what came behind a position may be forgotten already."""
+        async with self._database.read() as connection:
+            return await events.is_forgotten(connection, position)
+
     async def follow(
         self, position: Position, owner_id: str | None, stopping: asyncio.Event
     ) -> AsyncIterator[Sequence[Event]]:

@@ -6,13 +6,15 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from itertools import accumulate
+from itertools import accumulate, product
 from typing import TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from scheduler_service.domain.run_state import TERMINAL, JobStatus, RunStatus
 from scheduler_service.errors import UnavailableError
+from scheduler_service.payloads.registry import kinds
+from scheduler_service.services.health import Ping
 from scheduler_service.services.presence import Presence, presence, tick_age_seconds
 from scheduler_service.storage import figures
 from scheduler_service.storage.clock import Clock
@@ -29,25 +31,43 @@ Label = TypeVar("Label", bound=str)
 class MetricsService:
     """Tells how things stand."""
 
-    def __init__(self, database: Database, clock: Clock, *, heartbeat_seconds: float) -> None:
-        """`heartbeat_seconds` is how often workers beat."""
+    def __init__(
+        self, database: Database, clock: Clock, *, heartbeat_seconds: float, ping_broker: Ping | None = None
+    ) -> None:
+        """`heartbeat_seconds` is how often workers beat; `ping_broker` None: the broker is in this very process."""
         self._database = database
         self._clock = clock
         self._heartbeat_seconds = heartbeat_seconds
+        self._ping_broker = ping_broker
 
     async def read(self) -> list[Metric]:
-        """Look at the database once; where it does not answer, tell no more than that."""
+        """Look at the database once; where it does not answer, tell no more than that and how the broker is."""
+        found, broker_is_up = await asyncio.gather(self._look_at_database(), self._broker_answers())
+        ups = [
+            _up("scheduler_database_up", "Whether the database answers.", is_up=found is not None),
+            _up("scheduler_broker_up", "Whether the broker answers; one in the process does.", is_up=broker_is_up),
+        ]
+        return [*ups, *(() if found is None else _metrics(found, self._clock.now(), self._heartbeat_seconds))]
+
+    async def _look_at_database(self) -> Figures | None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS), self._database.snapshot() as snapshot:
-                found = await figures.read(snapshot)
+                return await figures.read(snapshot)
         except (UnavailableError, TimeoutError):
-            return [_database_up(is_up=False)]
-        metrics = _metrics(found, self._clock.now(), self._heartbeat_seconds)
-        return [_database_up(is_up=True), *metrics]
+            return None
+
+    async def _broker_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                if self._ping_broker is not None:
+                    await self._ping_broker()
+        except (UnavailableError, TimeoutError):
+            return False
+        return True
 
 
-def _database_up(*, is_up: bool) -> Metric:
-    return GaugeMetricFamily("scheduler_database_up", "Whether the database answers.", value=float(is_up))
+def _up(name: str, text: str, *, is_up: bool) -> Metric:
+    return GaugeMetricFamily(name, text, value=float(is_up))
 
 
 def _metrics(found: Figures, now: datetime, heartbeat_seconds: float) -> Iterator[Metric]:
@@ -68,7 +88,9 @@ def _metrics(found: Figures, now: datetime, heartbeat_seconds: float) -> Iterato
 
 
 def _runs(totals: Iterable[Total]) -> Metric:
-    counts: Counter[tuple[str, str]] = Counter()
+    # From the first scrape on: of a counter that begins at one, nobody sees the step to it, and a rate of what has
+    # never happened would be nothing instead of 0.
+    counts: Counter[tuple[str, str]] = Counter(dict.fromkeys(product(TERMINAL, kinds()), 0))
     for total in totals:
         if total.change in TERMINAL:
             counts[total.change, total.payload_type] += total.count
@@ -85,7 +107,13 @@ def _durations(totals: Iterable[Total]) -> Metric:
     for total in totals:
         counts[total.duration_bucket] += total.count
         seconds += total.duration_seconds
-    return _histogram("scheduler_run_duration_seconds", "How long attempts took.", DURATION_BOUNDS, counts, seconds)
+    return _histogram(
+        "scheduler_run_duration_seconds",
+        "How long runs ran that came to their end, by their last attempt.",
+        DURATION_BOUNDS,
+        counts,
+        seconds,
+    )
 
 
 def _latenesses(totals: Iterable[Total]) -> Metric:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, select, true, update
+from sqlalchemy import String, and_, cast, delete, func, insert, literal, not_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.alerting import AlertKind, Thresholds
+from scheduler_service.domain.alerting import AlertKind, Thresholds, key_prefix
 from scheduler_service.domain.run_state import RunStatus
-from scheduler_service.storage.alert_tables import alert_rules, failing_jobs
+from scheduler_service.storage.alert_tables import alert_rules, deliveries, failing_jobs
 from scheduler_service.storage.dialect import insert_or_ignore
 from scheduler_service.storage.tables import jobs, runs, with_status
 
@@ -103,6 +103,11 @@ async def note_well(connection: AsyncConnection, job_id: int) -> bool:
     return (await connection.execute(delete(failing_jobs).where(failing_jobs.c.job_id == job_id))).rowcount == 1
 
 
+async def forget_failing(connection: AsyncConnection) -> None:
+    """Forget which jobs failed last: nobody watches, so nobody would see them recover."""
+    await connection.execute(delete(failing_jobs))
+
+
 async def count_failures(connection: AsyncConnection, job_id: int, since: datetime, until: datetime) -> int:
     """Count the runs of a job that failed within a time, both ends included."""
     condition = and_(runs.c.job_id == job_id, with_status(RunStatus.FAILED), runs.c.finished_at.between(since, until))
@@ -110,23 +115,26 @@ async def count_failures(connection: AsyncConnection, job_id: int, since: dateti
 
 
 async def running_since(connection: AsyncConnection, rule: AlertRule, before: datetime) -> list[Overdue]:
-    """Give the runs that a rule covers and that began before an instant and still run."""
-    return await _overdue(connection, rule, RunStatus.RUNNING, "started_at", before)
+    """Give runs that a rule covers, that began before an instant and still run, and that it has not told of."""
+    return await _overdue(connection, rule, AlertKind.TOO_LONG, RunStatus.RUNNING, "started_at", before)
 
 
 async def due_since(connection: AsyncConnection, rule: AlertRule, before: datetime) -> list[Overdue]:
-    """Give the runs that a rule covers and that could have begun before an instant and still wait."""
-    return await _overdue(connection, rule, RunStatus.QUEUED, "available_at", before)
+    """Give runs that a rule covers, that could have begun before an instant and still wait, likewise."""
+    return await _overdue(connection, rule, AlertKind.LATE, RunStatus.QUEUED, "available_at", before)
 
 
 async def _overdue(
-    connection: AsyncConnection, rule: AlertRule, status: RunStatus, column: str, before: datetime
+    connection: AsyncConnection, rule: AlertRule, kind: AlertKind, status: RunStatus, column: str, before: datetime
 ) -> list[Overdue]:
     since = runs.c[column]
+    # Those that were told of would come first for as long as they last, and leave no room for others.
+    key = literal(key_prefix(kind)).concat(cast(runs.c.id, String))
+    told = select(deliveries.c.id).where(deliveries.c.rule_id == rule.id, deliveries.c.key == key).exists()
     query = (
         select(runs.c.id, runs.c.job_id, jobs.c.name, jobs.c.owner_id, since)
         .join_from(runs, jobs, jobs.c.id == runs.c.job_id)
-        .where(with_status(status), since < before)
+        .where(with_status(status), since < before, not_(told))
         .order_by(since)
         .limit(OVERDUE_BATCH)
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import and_, delete, literal_column, select, update
+from sqlalchemy import and_, delete, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.alerting import Alert, AlertKind
@@ -77,17 +77,39 @@ async def add(connection: AsyncConnection, rule_id: int, key: str, alert: Alert,
     await connection.execute(insert_or_ignore(connection, deliveries).values(**values, **begun, alert=content))
 
 
+async def last_told_at(connection: AsyncConnection, rule_id: int, kind: AlertKind, job_id: int) -> datetime | None:
+    """Give the instant of what a rule told last of a job; None: it told nothing of that kind."""
+    mine = and_(deliveries.c.rule_id == rule_id, deliveries.c.kind == kind, deliveries.c.job_id == job_id)
+    query = select(deliveries.c.alert).where(mine).order_by(deliveries.c.id.desc()).limit(1)
+    alert = (await connection.execute(query)).scalar_one_or_none()
+    return None if alert is None else datetime.fromisoformat(alert["at"])
+
+
 async def is_any_due(connection: AsyncConnection, now: datetime) -> bool:
     """Say whether there is anything to take; a look that costs no lock."""
     due = and_(deliveries.c.status == literal_column("'pending'"), deliveries.c.next_try_at <= now)
     return (await connection.execute(select(deliveries.c.id).where(due).limit(1))).one_or_none() is not None
 
 
-async def take(connection: AsyncConnection, now: datetime, limit: int, lease_seconds: float) -> list[Outgoing]:
-    """Take deliveries that are due; who does not end them in time loses them to the next who looks."""
+async def take(
+    connection: AsyncConnection,
+    now: datetime,
+    limit: int,
+    lease_seconds: float,
+    *,
+    of_each_rule: int,
+    not_of: Collection[int] = (),
+) -> list[Outgoing]:
+    """Take deliveries that are due; who does not end them in time loses them to the next who looks.
+
+    No more than `of_each_rule`, and none of the rules `not_of`: a receiver that hangs must not hold up the others.
+    """
+    is_due = and_(deliveries.c.status == literal_column("'pending'"), deliveries.c.next_try_at <= now)
+    place = func.row_number().over(partition_by=deliveries.c.rule_id, order_by=deliveries.c.next_try_at)
+    ranked = select(deliveries.c.id, place.label("place")).where(is_due, deliveries.c.rule_id.not_in(not_of)).subquery()
     due = (
         select(deliveries.c.id)
-        .where(deliveries.c.status == literal_column("'pending'"), deliveries.c.next_try_at <= now)
+        .where(is_due, deliveries.c.id.in_(select(ranked.c.id).where(ranked.c.place <= of_each_rule)))
         .order_by(deliveries.c.next_try_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -118,7 +140,15 @@ async def end(
 async def try_again(connection: AsyncConnection, delivery_id: int, error: str, next_try_at: datetime) -> None:
     """Note that a delivery did not arrive, and when to try again."""
     values = {"error": error, "next_try_at": next_try_at}
-    await connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(values))
+    mine = and_(deliveries.c.id == delivery_id, deliveries.c.status == literal_column("'pending'"))
+    await connection.execute(update(deliveries).where(mine).values(values))
+
+
+async def call_off(connection: AsyncConnection, rule_id: int, error: str, now: datetime) -> None:
+    """End what a rule still would have told."""
+    pending = and_(deliveries.c.rule_id == rule_id, deliveries.c.status == literal_column("'pending'"))
+    values = {"status": "failed", "error": error, "ended_at": now}
+    await connection.execute(update(deliveries).where(pending).values(values))
 
 
 async def of_rule(connection: AsyncConnection, rule_id: int, limit: int) -> list[Delivery]:

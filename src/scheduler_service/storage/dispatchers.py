@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.storage.dialect import insert_or_ignore
 from scheduler_service.storage.event_tables import dispatchers
 
 
@@ -14,7 +15,8 @@ async def note_tick(connection: AsyncConnection, dispatcher_id: str, now: dateti
     """Note that a tick came to its end."""
     mine = dispatchers.c.id == dispatcher_id
     if (await connection.execute(update(dispatchers).where(mine).values(ticked_at=now))).rowcount == 0:
-        await connection.execute(insert(dispatchers).values(id=dispatcher_id, started_at=now, ticked_at=now))
+        first = insert_or_ignore(connection, dispatchers).values(id=dispatcher_id, started_at=now, ticked_at=now)
+        await connection.execute(first)
 
 
 async def last_ticked_at(connection: AsyncConnection) -> datetime | None:

@@ -116,6 +116,12 @@ async def newest(connection: AsyncConnection) -> Position:
     return Position(0, 0) if row is None else Position(row.transaction_id, row.id)
 
 
+async def is_forgotten(connection: AsyncConnection, position: Position) -> bool:
+    """Say whether events behind a position may have been pruned: neither its own nor any before it is there."""
+    query = select(events.c.id).where(is_up_to(connection, position)).limit(1)
+    return (await connection.execute(query)).one_or_none() is None
+
+
 async def cursor(connection: AsyncConnection, name: str) -> Position:
     """Give how far an observer has come."""
     query = select(observers.c.transaction_id, observers.c.event_id).where(observers.c.name == name)

@@ -112,10 +112,16 @@ async def _insert(
     if not rows:
         return ()
     statement = insert_or_ignore(connection, runs).returning(
-        runs.c.id, runs.c.job_id, runs.c.status, runs.c.rung_at, runs.c.priority, runs.c.correlation_id
+        runs.c.id,
+        runs.c.job_id,
+        runs.c.status,
+        runs.c.rung_at,
+        runs.c.priority,
+        runs.c.correlation_id,
+        runs.c.trace_parent,
     )
     return tuple(
-        Ring(row.id, 0, row.priority, row.correlation_id, tags[row.job_id])
+        Ring(row.id, 0, row.priority, row.correlation_id, tags[row.job_id], row.trace_parent)
         for row in await connection.execute(statement, rows)
         if row.status is RunStatus.QUEUED and row.rung_at is not None
     )

@@ -122,7 +122,10 @@ async def rings(connection: AsyncConnection, waiting: Sequence[Run]) -> list[Rin
     """Give the rings for runs that wait."""
     query = select(jobs.c.id, jobs.c.tags).where(jobs.c.id.in_({run.job_id for run in waiting}))
     tags = {job_id: tuple(listed) for job_id, listed in await connection.execute(query)}
-    return [Ring(run.id, run.attempt, run.priority, run.correlation_id, tags[run.job_id]) for run in waiting]
+    return [
+        Ring(run.id, run.attempt, run.priority, run.correlation_id, tags[run.job_id], run.trace_parent)
+        for run in waiting
+    ]
 
 
 async def job_of(connection: AsyncConnection, run: Run) -> Job:

@@ -50,3 +50,14 @@ def test_a_log_level_may_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("LOG_LEVEL", level)
 
     assert load_settings(_env_file=None).log_level == "INFO"
+
+
+@pytest.mark.parametrize("url", ["hush", "ftp://hush/", "https://", "https://hush:99999/", "http://[hush/"])
+def test_an_address_for_the_pulse_that_is_none_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("SCHEDULER_HEARTBEAT_URL", url)
+
+    with pytest.raises(ConfigurationError, match=r"^SCHEDULER_HEARTBEAT_URL: ") as refused:
+        load_settings(_env_file=None)
+    assert "hush" not in str(refused.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import io
@@ -9,6 +10,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +63,15 @@ def test_takes_the_records_of_libraries_through_the_same_formatter(name: str) ->
     (line,) = lines_of(written)
 
     assert (line["level"], line["event"], line["logger"]) == ("warning", "one of two", name)
+
+
+def test_no_field_has_a_name_that_the_log_has_for_itself() -> None:
+    """Such a field would be overwritten, and be missing where it is looked for."""
+    own = {"timestamp", "level", "event", "logger", "exception"}
+    for module in Path(telemetry.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log."):
+                assert not own & {keyword.arg for keyword in node.keywords}, f"{module}:{node.lineno}"
 
 
 def test_takes_over_a_library_that_brought_handlers_of_its_own() -> None:

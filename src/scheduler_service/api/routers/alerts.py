@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Response, status
+from fastapi.exceptions import RequestValidationError
+from pydantic import JsonValue, ValidationError
 
 from scheduler_service.api import examples_of_alerts as examples
 from scheduler_service.api.answers import answer, refusals
@@ -30,6 +32,20 @@ router = APIRouter(prefix=ALERTS, tags=["alerts"], route_class=KeyedRoute, depen
 Definition = Annotated[
     AlertDefinition, Body(openapi_examples={"team": {"summary": "A team", "value": examples.DEFINITION}})
 ]
+Changes = Annotated[
+    dict[str, JsonValue], Body(media_type="application/merge-patch+json", openapi_examples=examples.PATCHES)
+]
+
+
+def _patch_body() -> dict[str, Any]:
+    """Describe a merge patch: the fields of a definition, each as there or null."""
+    field = "#/components/schemas/AlertDefinition/properties"
+    properties = {
+        name: {"anyOf": [{"$ref": f"{field}/{name}"}, {"type": "null"}]} for name in AlertDefinition.model_fields
+    }
+    schema = {"type": "object", "title": "Alert changes", "additionalProperties": False, "properties": properties}
+    media = {"schema": schema, "examples": examples.PATCHES}
+    return {"requestBody": {"content": {"application/merge-patch+json": media, "application/json": media}}}
 
 
 @router.post(
@@ -90,8 +106,25 @@ async def get_alert(alert_id: AlertId, service: CurrentService, caller: CurrentC
 async def replace_alert(
     alert_id: AlertId, definition: Definition, service: CurrentService, caller: CurrentCaller
 ) -> AlertOut:
-    """A webhook whose address stays keeps its secret if none is sent."""
+    """Secrets that are sent as they are shown, or not at all, stay as long as the address does."""
     return AlertOut.of(await service.alerts.replace(alert_id, definition, caller.owner_id))
+
+
+@router.patch(
+    "/{alert_id}",
+    operation_id="patchAlert",
+    summary="Change some fields of an alert rule",
+    openapi_extra=_patch_body(),
+    responses={200: answer("The rule.", examples.ALERT), **refusals(NotFoundError, takes_body=True)},
+)
+async def patch_alert(alert_id: AlertId, changes: Changes, service: CurrentService, caller: CurrentCaller) -> AlertOut:
+    """Fields that are not named stay, null sets to the default; a `channel` replaces the old one as a whole."""
+    try:
+        rule = await service.alerts.patch(alert_id, changes, caller.owner_id)
+    except ValidationError as error:
+        located = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
+        raise RequestValidationError(located, body=changes) from None
+    return AlertOut.of(rule)
 
 
 @router.delete(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
@@ -19,7 +20,7 @@ from scheduler_service.api.log_stream import EVENT_STREAM, HEARTBEAT_SECONDS
 from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.events import EventOut
 from scheduler_service.errors import UnavailableError
-from scheduler_service.storage.events import Event
+from scheduler_service.storage.events import Event, Position
 
 router = APIRouter(
     prefix="/api/v1/events", tags=["events"], route_class=KeyedRoute, dependencies=[Depends(current_caller)]
@@ -56,17 +57,19 @@ async def follow_events(
     """Each change of a job or run, once it is committed, in an order that never changes.
 
     A client that lost the connection goes on by `Last-Event-ID` and misses nothing that is younger than
-    SCHEDULER_EVENT_RETENTION_HOURS.
+    SCHEDULER_EVENT_RETENTION_HOURS. One that comes later than that is told first, by an event `stream.gap`.
     """
     position = await service.events.start(last_event_id)
+    is_late = last_event_id is not None and await service.events.may_have_a_gap(position)
     batches = service.events.follow(position, caller.owner_id, service.stopping)
     # nginx would gather events up.
-    return StreamingResponse(_stream(batches), media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
+    greeting = _gap(position) if is_late else KEEPALIVE_COMMENT
+    return StreamingResponse(_stream(greeting, batches), media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
 
 
-async def _stream(batches: AsyncIterator[Sequence[Event]]) -> AsyncIterator[bytes]:
+async def _stream(greeting: bytes, batches: AsyncIterator[Sequence[Event]]) -> AsyncIterator[bytes]:
     # The headers go out with the first bytes; the client is to know at once that it is heard.
-    yield KEEPALIVE_COMMENT
+    yield greeting
     sent_at = time.monotonic()
     try:
         async for batch in batches:
@@ -79,6 +82,12 @@ async def _stream(batches: AsyncIterator[Sequence[Event]]) -> AsyncIterator[byte
             sent_at = time.monotonic()
     except UnavailableError as error:
         log.warning("event_stream_cut_off", error=str(error))
+
+
+def _gap(position: Position) -> bytes:
+    """Tell that events behind a position may be missing. Who shows states has to read them anew."""
+    data = json.dumps({"type": "stream.gap", "after": str(position)})
+    return format_sse_event(event="stream.gap", data_str=data, id=str(position))
 
 
 def _written(event: Event) -> bytes:

@@ -81,7 +81,7 @@ class DeliveryOut(Answer):
     run_id: int | None
     status: Annotated[DeliveryStatus, Field(description="`failed`: given up.")]
     tries: int
-    error: Annotated[str | None, Field(description="Why the latest try did not arrive.")]
+    error: Annotated[str | None, Field(description="Why the latest try did not arrive, or not everywhere.")]
     created_at: datetime
     next_try_at: Annotated[datetime | None, Field(description="While it is pending.")]
     ended_at: datetime | None

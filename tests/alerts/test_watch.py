@@ -1,0 +1,163 @@
+"""The watch: what it finds, that it tells each thing once, and that nothing is left out for it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select, update
+from tests.databases import NOON, FakeClock, add_job
+from tests.storage.test_events import settle
+
+from scheduler_service.domain.alerting import Alert, AlertKind
+from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
+from scheduler_service.engine.alerting import Watch
+from scheduler_service.storage import alerts, deliveries, runs
+from scheduler_service.storage.alert_tables import deliveries as delivery_table
+from scheduler_service.storage.alert_tables import failing_jobs
+from scheduler_service.storage.alerts import OVERDUE_BATCH, AlertRule
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.event_tables import events as event_table
+from scheduler_service.storage.records import Job
+from scheduler_service.storage.tables import runs as run_table
+
+A_RULE: dict[str, Any] = {
+    "name": "a rule",
+    "late_seconds": 60.0,
+    "too_long_seconds": 60.0,
+    "failures": 2,
+    "window_seconds": 600.0,
+    "channel": {"type": "webhook", "url": "https://example.org/", "secret": None},
+    "enabled": True,
+    "created_at": NOON,
+    "updated_at": NOON,
+}
+
+
+@pytest.fixture
+async def job(database: Database) -> Job:
+    return await add_job(database)
+
+
+@pytest.fixture
+def watch(database: Database, clock: FakeClock) -> Watch:
+    return Watch(database, clock)
+
+
+async def add_rule(database: Database, *kinds: str) -> AlertRule:
+    async with database.write() as connection:
+        return await alerts.add(connection, {**A_RULE, "kinds": list(kinds)})
+
+
+def run_of(job: Job, number: int, **columns: Any) -> dict[str, Any]:
+    row = runs.queued_row(
+        job_id=job.id,
+        trigger=Trigger.SCHEDULE,
+        scheduled_for=NOON + timedelta(seconds=number),
+        priority=5,
+        correlation_id="c",
+        now=NOON,
+    )
+    begun = {"attempt": 1, "started_at": NOON, "worker_id": "w"}
+    return {**row, **begun, **columns}
+
+
+async def end_run(database: Database, job: Job, status: RunStatus, at: datetime) -> None:
+    """Store a run that ended, with its event, at an instant."""
+    failed = {"reason": Reason.EXIT_CODE} if status is RunStatus.FAILED else {"exit_code": 0}
+    row = run_of(job, int((at - NOON).total_seconds()), status=status, finished_at=at, **failed)
+    async with database.write() as connection:
+        run = await runs.add(connection, row)
+        await connection.execute(update(event_table).where(event_table.c.run_id == run.id).values(at=at))
+
+
+async def look(watch: Watch, database: Database) -> list[Any]:
+    """Let it look; gives (kind, run) of all that was ever told."""
+    await settle(database)
+    await watch.look()
+    async with database.read() as connection:
+        query = select(delivery_table.c.kind, delivery_table.c.run_id).order_by(delivery_table.c.id)
+        return list(await connection.execute(query))
+
+
+@pytest.mark.parametrize(("kind", "status"), [("too_long", RunStatus.RUNNING), ("late", RunStatus.QUEUED)])
+async def test_each_of_many_overdue_runs_is_told_once(
+    database: Database, clock: FakeClock, watch: Watch, job: Job, kind: str, status: RunStatus
+) -> None:
+    number = OVERDUE_BATCH + 20
+    await add_rule(database, kind)
+    async with database.write() as connection:
+        await connection.execute(insert(run_table), [run_of(job, index, status=status) for index in range(number)])
+    clock.advance(61)
+    await look(watch, database)
+
+    told = await look(watch, database)
+    assert len(told) == number
+    assert len({run_id for _, run_id in told}) == number
+
+
+async def test_a_run_that_was_late_while_it_waited_is_not_late_again_when_it_begins(
+    database: Database, clock: FakeClock, watch: Watch, job: Job
+) -> None:
+    await add_rule(database, "late")
+    async with database.write() as connection:
+        run = await runs.add(connection, run_of(job, 0, status=RunStatus.QUEUED))
+    clock.advance(61)
+    await look(watch, database)
+    async with database.write() as connection:
+        begun = {"status": RunStatus.RUNNING, "lateness_seconds": 61.0}
+        await connection.execute(update(run_table).where(run_table.c.id == run.id).values(begun))
+
+    assert await look(watch, database) == [(AlertKind.LATE, run.id)]
+
+
+async def test_flapping_is_told_once_within_any_window_and_again_after_it(
+    database: Database, watch: Watch, job: Job
+) -> None:
+    await add_rule(database, "flapping")
+    for seconds in (590, 595, 605, 610, 1190):
+        await end_run(database, job, RunStatus.FAILED, NOON + timedelta(seconds=seconds))
+        await look(watch, database)
+    assert len(await look(watch, database)) == 1, "two within a window, whatever the hour"
+
+    await end_run(database, job, RunStatus.FAILED, NOON + timedelta(seconds=1196))
+    assert len(await look(watch, database)) == 2
+
+
+async def test_a_failure_that_nobody_watched_is_none_to_recover_from(
+    database: Database, watch: Watch, job: Job
+) -> None:
+    rule = await add_rule(database, "recovery")
+    await end_run(database, job, RunStatus.FAILED, NOON + timedelta(seconds=1))
+    await look(watch, database)
+    await enable(database, rule, enabled=False)
+    await end_run(database, job, RunStatus.SUCCESS, NOON + timedelta(seconds=2))
+    await look(watch, database)
+    await enable(database, rule, enabled=True)
+    await end_run(database, job, RunStatus.SUCCESS, NOON + timedelta(seconds=3))
+
+    assert await look(watch, database) == []
+    async with database.read() as connection:
+        assert (await connection.execute(select(failing_jobs))).all() == []
+
+
+async def test_a_courier_takes_some_of_each_rule(database: Database) -> None:
+    first, second = await add_rule(database, "failure"), await add_rule(database, "failure")
+    alert = Alert(kind=AlertKind.TEST, job_id=None, job_name="j", owner_id="", run_id=None, at=NOON)
+    async with database.write() as connection:
+        for number in range(20):
+            await deliveries.add(connection, first.id, f"test:{number}", alert, NOON)
+        await deliveries.add(connection, second.id, "test:0", alert, NOON + timedelta(seconds=1))
+    later = NOON + timedelta(seconds=2)
+
+    async with database.write() as connection:
+        taken = await deliveries.take(connection, later, 16, 30, of_each_rule=4)
+    assert [outgoing.delivery.rule_id for outgoing in taken] == [first.id] * 4 + [second.id]
+    async with database.write() as connection:
+        assert await deliveries.take(connection, later, 16, 30, of_each_rule=4, not_of=[first.id]) == []
+
+
+async def enable(database: Database, rule: AlertRule, *, enabled: bool) -> None:
+    async with database.write() as connection:
+        await alerts.replace(connection, rule.id, {"enabled": enabled})

@@ -1,0 +1,68 @@
+"""What Prometheus itself says of the metrics, the rules and their tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from tests.api.conftest import client_of, serving, settings_for
+from tests.api.test_metrics import run_to_its_end
+
+from scheduler_service.storage.database import Database
+
+PROMETHEUS = Path(__file__).parents[2] / "deploy/prometheus"
+ODD = 'a "kind"\\ of\n{its="own"} ü'
+
+
+@pytest.fixture
+def promtool() -> str:
+    """The program; where there is none the test is skipped, or fails if PROMTOOL_REQUIRED says so."""
+    found = shutil.which("promtool")
+    if found is None:
+        message = "promtool is not on PATH; .ci/run provides it, and Prometheus brings it along"
+        if os.environ.get("PROMTOOL_REQUIRED") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
+
+
+def said(*command: str | Path, given: str = "") -> str:
+    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+async def test_the_metrics_are_as_prometheus_wants_them(promtool: str, database_url: str, tmp_path: Path) -> None:
+    settings = settings_for(database_url, tmp_path)
+    async with serving(settings) as app, client_of(app) as client:
+        for script in ("true", "exit 3"):
+            await run_to_its_end(client, script)
+        for path in ("/no/such/path", "/api/v1/jobs/4711"):
+            await client.get(path)
+        await add_total(database_url, ODD)
+        metrics = (await client.get("/metrics")).text
+
+    assert r'payload_type="a \"kind\"\\ of\n{its=\"own\"} ü"' in metrics
+    assert said(promtool, "check", "metrics", given=metrics) == ""
+
+
+def test_the_rules_are_as_prometheus_wants_them(promtool: str) -> None:
+    assert "SUCCESS" in said(promtool, "check", "rules", PROMETHEUS / "rules.yml")
+
+
+def test_each_alert_fires_when_it_should_and_not_otherwise(promtool: str) -> None:
+    assert "SUCCESS" in said(promtool, "test", "rules", PROMETHEUS / "rules.test.yml")
+
+
+async def add_total(database_url: str, payload_type: str) -> None:
+    """Count something of a kind that a package brought along."""
+    database = Database(database_url)
+    async with database.write() as connection:
+        await connection.execute(
+            text("INSERT INTO totals VALUES ('success', :kind, 50, 10, 7, 0.3, 0.05, 0)"), {"kind": payload_type}
+        )
+    await database.close()
