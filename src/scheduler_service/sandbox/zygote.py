@@ -84,7 +84,7 @@ class Zygote:
         gc.disable()
 
     def serve(self) -> None:
-        """Fork a warden for each message, which brings its channel; return when the service hangs up."""
+        """Fork a warden for each message, which brings its lines; return when the service hangs up."""
         while True:
             for descriptor in self._wait():
                 if descriptor == self._line.fileno():
@@ -93,9 +93,9 @@ class Zygote:
                     except EOFError:
                         self._close_down()
                         return
-                    for channel in descriptors:
-                        self._appoint_warden(channel, json.loads(message)["uid"])
-                    if not descriptors:
+                    if descriptors:
+                        self._appoint_warden(*descriptors, uid=json.loads(message)["uid"])
+                    else:
                         self._line.sendall(pack({"swept": self._sweep()}))
                 else:
                     self._bury_warden(descriptor)
@@ -132,24 +132,34 @@ class Zygote:
             poll.register(descriptor, select.POLLIN)
         return [descriptor for descriptor, _ in poll.poll()]
 
-    def _appoint_warden(self, channel: int, uid: int) -> None:
+    def _appoint_warden(self, channel: int, orders: int, *, uid: int) -> None:
         if Layer.PID_NAMESPACE in self._layers:
             unshare(CLONE_NEWPID)
         pid = os.fork()
         if pid == 0:
-            self._become_warden(channel, uid)
+            self._become_warden(channel, orders, uid)
         if Layer.PID_NAMESPACE in self._layers:
             enter_namespace(self._own_pids, CLONE_NEWPID)
         os.close(channel)
+        os.close(orders)
         self._wardens[os.pidfd_open(pid)] = pid
 
-    def _become_warden(self, channel: int, uid: int) -> None:
+    def _become_warden(self, channel: int, orders: int, uid: int) -> None:
         for descriptor in (self._alive, *self._wardens):
             os.close(descriptor)
         self._line.close()
-        line = socket.socket(fileno=channel)
         setup = self._setup
-        become_warden(Post(line, self._alive_for_wardens, self._confinement(uid), setup.grace_seconds, setup.python))
+        become_warden(
+            Post(
+                # Told what they are, the sockets need not be asked.
+                socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, channel),
+                socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, orders),
+                self._alive_for_wardens,
+                self._confinement(uid),
+                setup.grace_seconds,
+                setup.python,
+            )
+        )
 
     def _confinement(self, uid: int) -> Confinement:
         counted_apart = self._layers & {Layer.OWN_USER, Layer.USER_NAMESPACE}
