@@ -34,6 +34,7 @@ from scheduler_service.sandbox.syscalls import (
     Prctl,
     drop_bounding_set,
     enter_namespace,
+    fork_bare,
     prctl,
     unshare,
 )
@@ -135,7 +136,7 @@ class Zygote:
     def _appoint_warden(self, channel: int, orders: int, *, uid: int) -> None:
         if Layer.PID_NAMESPACE in self._layers:
             unshare(CLONE_NEWPID)
-        pid = os.fork()
+        pid = fork_bare()
         if pid == 0:
             self._become_warden(channel, orders, uid)
         if Layer.PID_NAMESPACE in self._layers:
