@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-import shutil
 import signal
 import socket
 from pathlib import Path
 from typing import NoReturn
 
-from scheduler_service.sandbox.command import interpreter_of, job_environment
+from scheduler_service.sandbox.command import find_program, interpreter_of, job_environment
 from scheduler_service.sandbox.confinement import Cell, Confinement
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.protocol import Order, pack, parse_order, receive
@@ -76,10 +75,7 @@ def _start(order: Order, environment: dict[str, str], channel: socket.socket, no
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and an ignored signal stays so
         signal.signal(number, signal.SIG_DFL)
     argv = _argv_of(order)
-    program = shutil.which(argv[0], path=environment["PATH"])
-    if program is None:
-        raise FileNotFoundError(errno.ENOENT, "there is no such program", argv[0])
-    return os.execve(program, argv, environment)  # noqa: S606 (no shell is wanted)
+    return os.execve(find_program(argv[0], environment["PATH"]), argv, environment)  # noqa: S606 (no shell is wanted)
 
 
 def _write_file(name: str, text: str) -> None:

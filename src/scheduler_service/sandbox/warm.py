@@ -72,7 +72,7 @@ class WarmSandbox:
             environment.name: self._zygote(environment, min(slots, MOST_STANDBY)) for environment in environments
         }
         # Scripts and programs are forked from an interpreter without libraries: what a fork costs is what it copies.
-        self._launcher = self._zygote(PythonEnvironment(name="", preload=()), 1)
+        self._launcher = self._zygote(PythonEnvironment(name="", preload=()), min(slots, MOST_STANDBY))
 
     async def start(self) -> None:
         """Warm all environments up; raises `SandboxError` where the level cannot be held."""
