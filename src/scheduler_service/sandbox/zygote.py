@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import ModuleType
 
@@ -66,6 +67,7 @@ class Zygote:
         self._alive_for_wardens, self._alive = os.pipe()
         self._own_pids = -1
         self._empty_network: int | None = None
+        self._fork: Callable[[], int] = os.fork
 
     def warm_up(self) -> None:
         """Enter the namespaces that all runs share, import what is to be warm, and freeze it for sharing."""
@@ -80,6 +82,8 @@ class Zygote:
             with suppress(ImportError):
                 importlib.import_module(name)
         self._rehearse()
+        if len(os.listdir("/proc/self/task")) == 1:  # a preloaded module may start threads, though it must not
+            self._fork = fork_bare
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -136,7 +140,7 @@ class Zygote:
     def _appoint_warden(self, channel: int, orders: int, *, uid: int) -> None:
         if Layer.PID_NAMESPACE in self._layers:
             unshare(CLONE_NEWPID)
-        pid = fork_bare()
+        pid = self._fork()
         if pid == 0:
             self._become_warden(channel, orders, uid)
         if Layer.PID_NAMESPACE in self._layers:
