@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
+from benchmarks.shared.reports import Report, machine_facts, options
 from sqlalchemy import insert, text
 from tests import servers
 from tests.databases import A_JOB, FakeClock
@@ -25,6 +21,7 @@ from scheduler_service.storage import migrations
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.tables import jobs
 
+AIM_JOBS_PER_SECOND = 20_000
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 ROWS = (
     "INSERT INTO runs (job_id, status, trigger, scheduled_for, priority, queued_at, available_at, rung_at, attempt,"
@@ -65,21 +62,16 @@ async def floor(database: Database, count: int) -> float:
     return count / (time.perf_counter() - before)
 
 
-async def measure(url: str, count: int, rounds: int) -> dict[str, Any]:
-    """Measure both in turn; gives minimum, median and maximum of each, and of the ratio pair by pair."""
+async def measure(report: Report, kind: str, url: str, count: int, rounds: int) -> None:
+    """Measure both in turn, and the ratio pair by pair."""
     database = Database(url)
     await migrations.upgrade(database)
     pairs = [(await fire(database, count), await floor(database, count)) for _ in range(rounds)]
     await database.close()
-    return {
-        "jobs_per_second": _spread([fired for fired, _ in pairs]),
-        "floor_rows_per_second": _spread([bare for _, bare in pairs]),
-        "share_of_floor": _spread([fired / bare for fired, bare in pairs]),
-    }
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+    aim = AIM_JOBS_PER_SECOND if kind == "PostgreSQL" else None
+    report.add(kind, "jobs fired", "/s", [fired for fired, _ in pairs], at_least=aim)
+    report.add(kind, "rows of a bare statement", "/s", [bare for _, bare in pairs])
+    report.add(kind, "share of the bare statement", "", [fired / bare for fired, bare in pairs])
 
 
 @contextmanager
@@ -91,21 +83,17 @@ def databases() -> Iterator[dict[str, str]]:
 
 def main() -> None:
     """Print a table and write a report."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__, "dispatch")
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--report", type=Path, default=Path("benchmarks/results/dispatch.json"))
-    options = parser.parse_args()
-    report: dict[str, Any] = {"jobs": options.jobs, "rounds": options.rounds}
+    arguments = parser.parse_args()
+    report = Report({"jobs": arguments.jobs, "rounds": arguments.rounds} | machine_facts())
     with databases() as urls:
-        for name, url in urls.items():
-            print(f"{name}: firing {options.jobs} due jobs, {options.rounds} times …", file=sys.stderr)
-            report[name] = asyncio.run(measure(url, options.jobs, options.rounds))
-            for figure, spread in report[name].items():
-                shown = "  ".join(f"{key} {value:>10,.2f}" for key, value in spread.items())
-                print(f"{name:<12}{figure:<24}{shown}")
-    options.report.parent.mkdir(parents=True, exist_ok=True)
-    options.report.write_text(json.dumps(report, indent=2) + "\n")
+        for kind, url in urls.items():
+            print(f"{kind}: firing {arguments.jobs} due jobs, {arguments.rounds} times …", file=sys.stderr)
+            asyncio.run(measure(report, kind, url, arguments.jobs, arguments.rounds))
+    report.show()
+    report.write(arguments.report)
 
 
 if __name__ == "__main__":

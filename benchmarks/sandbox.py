@@ -1,13 +1,8 @@
-"""What containment costs, measured side by side: each pair alternates in one run, so that the ratios travel.
-
-python benchmarks/sandbox.py [--level strict|standard] [--json report.json] [--rounds 40]
-"""
+"""What containment costs, measured side by side: each pair alternates in one run, so that the ratios travel."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import os
 import shutil
 import statistics
@@ -16,8 +11,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.shared.reports import Report, machine_facts, options
 
 from scheduler_service.sandbox import Command, Level, PythonCode, Script, Spec, WarmSandbox, best_level, probe
 from scheduler_service.sandbox.layers import Layer
@@ -29,52 +26,47 @@ print(f"pi is about {4 * ((points ** 2).sum(axis=1) <= 1).mean():.3f}")
 """
 SHELL = "echo started\nseq 100 | sort -rn | head -1\n"
 PAUSE_SECONDS = 0.02  # a worker is not always busy; throughput is measured without it
+# All that a naive child is given, so that no variable of whoever measures makes its numpy slower or faster.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PATH": os.environ["PATH"]}
+WARM_UP = 3
+THROUGHPUT_ROUNDS = 7
+GIBIBYTE = "import os\nb = (b'y' * 1023 + b'\\n') * 64\nfor _ in range(16384): os.write(1, b)\n"
+Action = Callable[[], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """One pair: seconds of each side and the ratio of each round, as minimum, median and maximum."""
+class Contenders:
+    """What is measured against each other; `bubblewrap` is None where it is not installed."""
 
-    what: str
-    ours_ms: tuple[float, float, float]
-    theirs_ms: tuple[float, float, float]
-    ratio: tuple[float, float, float]
-    goal: str
-    reached: bool
+    pi: Action
+    naive_pi: Action
+    bare_pi: Action
+    shell: Action
+    bubblewrap: Action | None
+    gibibyte: Action
 
 
-async def timed(action: Callable[[], Awaitable[object]]) -> float:
+async def timed(action: Action) -> float:
     began = time.perf_counter()
     await action()
     return time.perf_counter() - began
 
 
-async def compare(
-    what: str,
-    ours: Callable[[], Awaitable[object]],
-    theirs: Callable[[], Awaitable[object]],
-    most: float,
-    rounds: int,
-) -> Comparison:
-    """Alternate both sides; `most` is the greatest median ratio that is good enough."""
+async def compare(report: Report, group: str, ours: Action, theirs: Action, at_most: float, rounds: int) -> None:
+    """Alternate both sides; `at_most` is the greatest median ratio that is good enough."""
     pairs = []
-    for _ in range(rounds + 3):
+    for _ in range(rounds + WARM_UP):
         first = await timed(ours)
         await asyncio.sleep(PAUSE_SECONDS)
         pairs.append((first, await timed(theirs)))
         await asyncio.sleep(PAUSE_SECONDS)
-    pairs = pairs[3:]
-    ratio = spread([ours / theirs for ours, theirs in pairs])
-    ours_ms, theirs_ms = (spread([pair[side] * 1000 for pair in pairs]) for side in (0, 1))
-    return Comparison(what, ours_ms, theirs_ms, ratio, f"≤ {most:g} times", ratio[1] <= most)
+    del pairs[:WARM_UP]
+    report.add(group, "sandbox", "ms", [ours * 1000 for ours, _ in pairs])
+    report.add(group, "the other", "ms", [theirs * 1000 for _, theirs in pairs])
+    report.add(group, "ratio", "", [ours / theirs for ours, theirs in pairs], at_most=at_most)
 
 
-def spread(values: list[float]) -> tuple[float, float, float]:
-    return min(values), statistics.median(values), max(values)
-
-
-def in_sandbox(sandbox: WarmSandbox, command: Command) -> Callable[[], Awaitable[object]]:
+def in_sandbox(sandbox: WarmSandbox, command: Command) -> Action:
     async def drop(_: bytes) -> None:
         pass
 
@@ -86,7 +78,7 @@ def in_sandbox(sandbox: WarmSandbox, command: Command) -> Callable[[], Awaitable
     return run
 
 
-def as_process(*argv: str) -> Callable[[], Awaitable[object]]:
+def as_process(*argv: str) -> Action:
     """The naive way: what a worker does that calls `subprocess.run`."""
 
     async def run() -> None:
@@ -95,14 +87,14 @@ def as_process(*argv: str) -> Callable[[], Awaitable[object]]:
     return run
 
 
-def in_bubblewrap(script: Path) -> Callable[[], Awaitable[object]]:
+def in_bubblewrap(script: Path) -> Action:
     words = (
         "--ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --unshare-all --die-with-parent --new-session --clearenv"
     )
     return as_process("bwrap", *words.split(), "--ro-bind", str(script), "/tmp/job", "bash", "/tmp/job")  # noqa: S108
 
 
-async def throughput(action: Callable[[], Awaitable[object]], workers: int, each: int) -> float:
+async def throughput(action: Action, workers: int, each: int) -> float:
     """Give runs per second of `workers` that start one run after the other."""
 
     async def work() -> None:
@@ -112,6 +104,42 @@ async def throughput(action: Callable[[], Awaitable[object]], workers: int, each
     began = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(workers)))
     return workers * each / (time.perf_counter() - began)
+
+
+async def compare_throughput(report: Report, contenders: Contenders, each: int) -> None:
+    """Alternate the three ways, each without a pause between its runs."""
+    group = "π, runs a second, without pauses"
+    rounds = [
+        (
+            await throughput(contenders.naive_pi, 1, each),
+            await throughput(contenders.naive_pi, 2, each // 2),
+            await throughput(contenders.pi, 2, each * 4),
+        )
+        for _ in range(THROUGHPUT_ROUNDS)
+    ]
+    report.add(group, "subprocess.run, one after the other", "/s", [alone for alone, _, _ in rounds])
+    report.add(group, "subprocess.run, 2 workers", "/s", [pair for _, pair, _ in rounds])
+    report.add(group, "sandbox, 2 workers", "/s", [ours for _, _, ours in rounds])
+    report.add(group, "times one after the other", "", [ours / alone for alone, _, ours in rounds], at_least=15)
+    report.add(group, "times 2 workers", "", [ours / pair for _, pair, ours in rounds])
+
+
+async def measure_output(report: Report, contenders: Contenders) -> None:
+    """Let a job write a gibibyte of output, and see what that takes of time and of the worker's memory."""
+    group = "a gibibyte of output"
+    before = forget_peak()
+    report.add(group, "seconds", "s", [await timed(contenders.gibibyte)], at_most=10)
+    report.add(group, "memory of the worker, more by", "MB", [own_memory_mb("VmHWM") - before], at_most=64)
+
+
+def forget_peak() -> float:
+    """Have the peak of our memory counted anew from now; gives what it is now, in MB."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return own_memory_mb("VmRSS")
+
+
+def own_memory_mb(field: str) -> float:
+    return int(Path("/proc/self/status").read_text().partition(f"{field}:")[2].split()[0]) / 1024
 
 
 def memory_mb(pid: int) -> tuple[float, float]:
@@ -128,67 +156,54 @@ def _rollup(pid: int, field: str) -> int:
     return int(Path(f"/proc/{pid}/smaps_rollup").read_text().partition(f"{field}:")[2].split()[0])
 
 
-async def measure(level: Level, rounds: int, base: Path) -> dict[str, object]:
+async def measure(level: Level, rounds: int, base: Path) -> Report:
     sandbox = WarmSandbox(level, base / "layers", 2)
     bare = WarmSandbox(level, base / "bare", 2, without=frozenset(Layer))
     await asyncio.gather(sandbox.start(), bare.start())
     pi, script = base / "pi.py", base / "job.sh"
     pi.write_text(PI)
     script.write_text(SHELL)
-    naive = as_process(sys.executable, str(pi))
-    warm = in_sandbox(sandbox, PythonCode(PI))
-    comparisons = [
-        await compare("numpy π: sandbox / subprocess.run", warm, naive, 0.08, rounds),
-        await compare("all layers / same zygote, none", warm, in_sandbox(bare, PythonCode(PI)), 1.25, rounds),
-    ]
-    if shutil.which("bwrap"):
-        shell = in_sandbox(sandbox, Script(SHELL))
-        comparisons.append(await compare("shell: sandbox / bubblewrap", shell, in_bubblewrap(script), 0.9, rounds))
+    contenders = Contenders(
+        pi=in_sandbox(sandbox, PythonCode(PI)),
+        naive_pi=as_process(sys.executable, str(pi)),
+        bare_pi=in_sandbox(bare, PythonCode(PI)),
+        shell=in_sandbox(sandbox, Script(SHELL)),
+        bubblewrap=in_bubblewrap(script) if shutil.which("bwrap") else None,
+        gibibyte=in_sandbox(sandbox, PythonCode(GIBIBYTE)),
+    )
+    report = Report({"level": level.value, "rounds": rounds} | machine_facts())
+    await compare_all(report, contenders, rounds)
     await asyncio.sleep(0.5)
-    family_mb, child_mb = memory_mb(sandbox.zygote_pids["default"] or 0)
-    naive_rate, warm_rate = await throughput(naive, 1, rounds), await throughput(warm, 2, rounds * 4)
-    naive_pair_rate = await throughput(naive, 2, rounds)
+    zygote_mb, child_mb = memory_mb(sandbox.zygote_pids["default"] or 0)
+    report.add("memory", "zygote with its waiting children, PSS", "MB", [zygote_mb], at_most=45)
+    report.add("memory", "private to each waiting child", "MB", [child_mb], at_most=2)
+    await measure_output(report, contenders)
     await asyncio.gather(sandbox.stop(), bare.stop())
-    return {
-        "level": level,
-        "comparisons": [asdict(comparison) for comparison in comparisons],
-        "runs_per_second": {
-            "naive, 1 at a time": naive_rate,
-            "naive, 2 workers": naive_pair_rate,
-            "sandbox, 2 workers": warm_rate,
-        },
-        "times_naive": {"1 at a time": warm_rate / naive_rate, "2 workers": warm_rate / naive_pair_rate},
-        "memory_mb": {"zygote with its waiting children, PSS": family_mb, "private to each waiting child": child_mb},
-    }
+    return report
 
 
-def show(report: dict[str, object]) -> None:
-    """Print the report as a table."""
-    print(f"level {report['level']}, {os.cpu_count()} processors\n")
-    print(f"{'':36} {'ours ms':>22} {'theirs ms':>24} {'ratio min/med/max':>22}  goal")
-    for row in report["comparisons"]:  # type: ignore[attr-defined]
-        sides = ["/".join(f"{value:.1f}" for value in row[side]) for side in ("ours_ms", "theirs_ms")]
-        ratio = "/".join(f"{value:.3f}" for value in row["ratio"])
-        goal = f"{row['goal']}: {'reached' if row['reached'] else 'missed'}"
-        print(f"{row['what']:36} {sides[0]:>22} {sides[1]:>24} {ratio:>22}  {goal}")
-    for title in ("runs_per_second", "times_naive", "memory_mb"):
-        print(f"\n{title}")
-        for name, value in report[title].items():  # type: ignore[attr-defined]
-            print(f"  {name:40} {value:8.1f}")
+async def compare_all(report: Report, contenders: Contenders, rounds: int) -> None:
+    await compare(report, "π against subprocess.run", contenders.pi, contenders.naive_pi, 0.08, rounds)
+    await compare(report, "π against the same zygote, no layers", contenders.pi, contenders.bare_pi, 1.25, rounds)
+    group = "shell against bubblewrap"
+    if contenders.bubblewrap is None:
+        report.miss(group, "ratio", "not measured: bwrap is not installed")
+    else:
+        await compare(report, group, contenders.shell, contenders.bubblewrap, 0.9, rounds)
+    await compare_throughput(report, contenders, max(2, rounds // 4))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print a table and write a report."""
+    parser = options(__doc__, "sandbox")
     parser.add_argument("--level", type=Level, choices=[Level.STRICT, Level.STANDARD])
-    parser.add_argument("--json", type=Path)
     parser.add_argument("--rounds", type=int, default=40)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as base:
         Path(base).chmod(0o711)
         report = asyncio.run(measure(arguments.level or best_level(probe()), arguments.rounds, Path(base)))
-    show(report)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=2))
+    report.show()
+    report.write(arguments.report)
 
 
 if __name__ == "__main__":

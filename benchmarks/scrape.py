@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import statistics
 import sys
 import time
-from pathlib import Path
-from typing import Any
 
 from benchmarks.dispatch import databases
+from benchmarks.shared.reports import Report, machine_facts, options
 from sqlalchemy import text
 from tests.databases import add_job
 
@@ -54,7 +50,7 @@ async def fill(database: Database, kind: str, count: int) -> None:
             await connection.execute(text("ANALYZE"))
 
 
-async def measure(url: str, kind: str, count: int, rounds: int) -> dict[str, float]:
+async def measure(url: str, kind: str, count: int, rounds: int) -> list[float]:
     """Give the milliseconds of a scrape, as text included."""
     database = Database(url)
     await migrations.upgrade(database)
@@ -67,25 +63,23 @@ async def measure(url: str, kind: str, count: int, rounds: int) -> dict[str, flo
         await metrics.read()
         taken.append((time.perf_counter() - before) * 1000)
     await database.close()
-    return {"min": min(taken), "median": statistics.median(taken), "max": max(taken)}
+    return taken
 
 
 def main() -> None:
     """Print a table and write a report."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__, "scrape")
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--report", type=Path, default=Path("benchmarks/results/scrape.json"))
-    options = parser.parse_args()
-    report: dict[str, Any] = {"runs": options.runs, "rounds": options.rounds}
+    arguments = parser.parse_args()
+    report = Report({"runs": arguments.runs, "rounds": arguments.rounds} | machine_facts())
     with databases() as urls:
         for kind, url in urls.items():
-            print(f"{kind}: storing {options.runs} runs …", file=sys.stderr)
-            report[kind] = asyncio.run(measure(url, kind, options.runs, options.rounds))
-            shown = "  ".join(f"{key} {value:>8,.2f}" for key, value in report[kind].items())
-            print(f"{kind:<12}milliseconds of a scrape  {shown}")
-    options.report.parent.mkdir(parents=True, exist_ok=True)
-    options.report.write_text(json.dumps(report, indent=2) + "\n")
+            print(f"{kind}: storing {arguments.runs} runs …", file=sys.stderr)
+            taken = asyncio.run(measure(url, kind, arguments.runs, arguments.rounds))
+            report.add("a scrape", kind, "ms", taken)
+    report.show()
+    report.write(arguments.report)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from scheduler_service.sandbox import seccomp, syscall_table
-from scheduler_service.sandbox.seccomp import _LOAD, _NUMBER, _RETURN, ALLOW, FAIL, _answer, _instruction, _judge
+from scheduler_service.sandbox.filter_program import FAIL, write_program
 from scheduler_service.sandbox.syscalls import CLONE_NEWNS, MACHINES, Mount, Prctl, machine, mount, prctl, unshare
 
 PLAIN_UID = 54321  # nobody would share it with servers that other tests start
@@ -65,13 +65,9 @@ def docker_filter() -> bytes:
         {name: syscall_table.ON_OTHER_PROCESSES[name] for name in ("perf_event_open", "move_pages")},
         {name: syscall_table.WITH_A_FALLBACK[name] for name in ("bpf", "userfaultfd", "io_uring_setup")},
     )
-    program = [_instruction(_LOAD, _NUMBER)]
-    for table in tables:
-        for numbers in table.values():
-            program += _answer(numbers[processor], FAIL | errno.EPERM)
-    program += _answer(syscall_table.WITH_A_FALLBACK["clone3"][processor], FAIL | errno.ENOSYS)
-    program += _judge(syscall_table.ALWAYS[0], processor)
-    return b"".join([*program, _instruction(_RETURN, ALLOW)])
+    answers = {numbers[processor]: FAIL | errno.EPERM for table in tables for numbers in table.values()}
+    answers[syscall_table.WITH_A_FALLBACK["clone3"][processor]] = FAIL | errno.ENOSYS
+    return write_program(answers, [syscall_table.ALWAYS[0]], beyond=1 << 30)
 
 
 if __name__ == "__main__":

@@ -163,9 +163,10 @@ async def test_nothing_runs_when_a_layer_fails(root: Path, monkeypatch: pytest.M
 
 
 def _order(spec: Spec, directory: str) -> object:
-    from scheduler_service.sandbox.protocol import Order
+    from scheduler_service.sandbox.protocol import Order, Terms
 
-    return Order("python", spec.command.code, (), {}, directory, 5, 100, 5, 5, 5, network=False)  # type: ignore[union-attr]
+    terms = Terms(5, 100, 5, 5, 5, directory)
+    return Order("python", spec.command.code, (), {}, network=False, terms=terms)  # type: ignore[union-attr]
 
 
 async def test_a_gibibyte_of_output_passes_in_little_memory(sandbox: WarmSandbox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 
@@ -21,6 +22,18 @@ def interpreter_of(script: str) -> list[str]:
         return [DEFAULT_INTERPRETER]
     words = script[2:].split("\n", 1)[0].strip().split(None, 1)
     return words or [DEFAULT_INTERPRETER]
+
+
+def find_program(name: str, path: str) -> str:
+    """Find the program that `name` means on a PATH, as execvp(3) does; raises OSError if there is none.
+
+    Written out, because `shutil` brings libraries into the zygotes that each fork would have to copy.
+    """
+    places = [name] if "/" in name else [os.path.join(place, name) for place in path.split(":")]
+    for place in places:
+        if os.access(place, os.X_OK) and not os.path.isdir(place):
+            return place
+    raise FileNotFoundError(errno.ENOENT, "there is no such program", name)
 
 
 def job_environment(home: str, env: Mapping[str, str]) -> dict[str, str]:

@@ -36,7 +36,8 @@ _READABLE = (
     "/proc/version",
     "/sys/devices/system/cpu",
 )
-_DEVICE_PATHS = tuple(f"/dev/{name}" for name in DEVICES)
+_DEVICE_DIRECTORY = "/dev"
+_DEVICE_PATHS = tuple(f"{_DEVICE_DIRECTORY}/{name}" for name in DEVICES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Cell:
         """
         steps: tuple[tuple[Layer, Callable[[], object]], ...] = (
             (Layer.NETWORK_NAMESPACE, lambda: self._leave_network(order)),
-            (Layer.RESOURCE_LIMITS, lambda: limit_resources(order, self._footing, self._given.existing_tasks)),
+            (Layer.RESOURCE_LIMITS, lambda: limit_resources(order.terms, self._footing, self._given.existing_tasks)),
             (Layer.OWN_USER, lambda: become_user(self._given.uid)),
             (Layer.USER_NAMESPACE, enter_user_namespace),
             (Layer.NO_NEW_PRIVILEGES, lambda: prctl(Prctl.SET_NO_NEW_PRIVS, 1)),
@@ -127,11 +128,13 @@ class Cell:
     def _write_rules(self) -> landlock.Ruleset:
         rules = landlock.Ruleset()
         if Layer.MOUNT_NAMESPACE in self._layers:
+            # In the run's own root, nothing but the devices is below /dev; a rule for each would cost each run time.
             rules.allow(["/"], landlock.READ)
+            rules.allow([_DEVICE_DIRECTORY], landlock.WRITE_DEVICE)
             rules.allow_everything_below(HOME)
         else:
             rules.allow([*PROGRAMS, *python_paths(), *(f"/etc/{name}" for name in SETTINGS), *_READABLE], landlock.READ)
-        rules.allow(_DEVICE_PATHS, landlock.WRITE_DEVICE)
+            rules.allow(_DEVICE_PATHS, landlock.WRITE_DEVICE)
         rules.allow_everything_below(SHARED_MEMORY)
         return rules
 

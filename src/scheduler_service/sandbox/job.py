@@ -5,17 +5,17 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-import shutil
 import signal
 import socket
 from pathlib import Path
 from typing import NoReturn
 
-from scheduler_service.sandbox.command import interpreter_of, job_environment
+from scheduler_service.sandbox.command import find_program, interpreter_of, job_environment
 from scheduler_service.sandbox.confinement import Cell, Confinement
+from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.protocol import Order, pack, parse_order, receive
 from scheduler_service.sandbox.python_code import FILE, prepare_interpreter, run_python
-from scheduler_service.sandbox.root import HOME
+from scheduler_service.sandbox.root import HOME, resize_private
 from scheduler_service.sandbox.syscalls import Prctl, prctl
 
 SCRIPT_FILE = "job"
@@ -23,11 +23,13 @@ STARVED = 1
 _USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.E2BIG, errno.EISDIR, errno.ELOOP)
 
 
-def become_job(channel: socket.socket, confinement: Confinement, note: mmap.mmap, *, python: bool) -> NoReturn:
-    """Wait on `channel` for an order, then run it in this process, confined.
+def become_job(
+    orders: socket.socket, channel: socket.socket, confinement: Confinement, note: mmap.mmap, *, python: bool
+) -> NoReturn:
+    """Wait on `orders` for what the service wants run, then run it in this process, confined.
 
     `python` says that the order will be for Python code, which can be prepared for. Whatever goes wrong before the
-    user's code is said on the channel, which is closed when the user's code begins.
+    user's code is said on `channel`, to the warden; it is closed when the user's code begins.
     `note` is memory shared with the warden, where a Python job leaves `STARVED` if it died of a MemoryError.
     """
     code = 1
@@ -37,9 +39,11 @@ def become_job(channel: socket.socket, confinement: Confinement, note: mmap.mmap
         cell = Cell(confinement)
         if python:
             prepare_interpreter()
-        body, (output, *stdin) = receive(channel)
+        body, (output, *stdin) = receive(orders)
         order = parse_order(body)
-        directory = order.directory or HOME
+        directory = order.terms.directory or HOME
+        if Layer.MOUNT_NAMESPACE in confinement.layers:
+            resize_private(order.terms.disk_mb)
         _take_stdio(output, *stdin)
         os.chdir(directory)
         cell.close(order, directory, channel)
@@ -71,10 +75,7 @@ def _start(order: Order, environment: dict[str, str], channel: socket.socket, no
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and an ignored signal stays so
         signal.signal(number, signal.SIG_DFL)
     argv = _argv_of(order)
-    program = shutil.which(argv[0], path=environment["PATH"])
-    if program is None:
-        raise FileNotFoundError(errno.ENOENT, "there is no such program", argv[0])
-    return os.execve(program, argv, environment)  # noqa: S606 (no shell is wanted)
+    return os.execve(find_program(argv[0], environment["PATH"]), argv, environment)  # noqa: S606 (no shell is wanted)
 
 
 def _write_file(name: str, text: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import stat
+import struct
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 
 from scheduler_service.sandbox.syscalls import invoke
 
@@ -27,20 +28,12 @@ _GET_VERSION = 1
 _RULE_PATH, _RULE_PORT = 1, 2
 
 
-class _RulesetAttributes(ctypes.Structure):
-    _fields_ = (("files", ctypes.c_uint64), ("network", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
+_ATTRIBUTES = struct.Struct("=QQQ")  # struct landlock_ruleset_attr: access to files, to the network, scopes
+_PATH_RULE = struct.Struct("=Qi")  # struct landlock_path_beneath_attr: allowed access, descriptor
+_PORT_RULE = struct.Struct("=QQ")  # struct landlock_net_port_attr: allowed access, port
 
 
-class _PathRule(ctypes.Structure):
-    _pack_ = 1
-    _layout_ = "ms"
-    _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
-
-
-class _PortRule(ctypes.Structure):
-    _fields_ = (("allowed", ctypes.c_uint64), ("port", ctypes.c_uint64))
-
-
+@cache
 def abi() -> int:
     """Give the version of Landlock that the running kernel has; 0 where there is none."""
     try:
@@ -55,12 +48,12 @@ class Ruleset:
     def __init__(self) -> None:
         self._abi = abi()
         self._rights = max(rights for since, rights in EVERYTHING_TO_ABI.items() if since <= max(1, self._abi))
-        attributes = _RulesetAttributes(
+        attributes = _ATTRIBUTES.pack(
             self._rights,
             BIND_TCP | CONNECT_TCP if self._abi >= TCP_ABI else 0,
             SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if self._abi >= SCOPE_ABI else 0,
         )
-        self._descriptor = invoke("landlock_create_ruleset", ctypes.byref(attributes), ctypes.sizeof(attributes), 0)
+        self._descriptor = invoke("landlock_create_ruleset", attributes, len(attributes), 0)
 
     def allow(self, paths: Iterable[str], rights: int) -> None:
         """Allow `rights` on each path and all below it; a path that does not exist is left out."""
@@ -75,7 +68,7 @@ class Ruleset:
     def allow_connecting_to(self, ports: Iterable[int]) -> None:
         """Allow outgoing TCP connections to `ports`, wherever they lead."""
         for port in ports:
-            self._add(_RULE_PORT, _PortRule(CONNECT_TCP, port))
+            self._add(_RULE_PORT, _PORT_RULE.pack(CONNECT_TCP, port))
 
     def enforce(self) -> None:
         """Hold this thread, and all it will ever start, to the rules; needs no_new_privs to be set."""
@@ -86,9 +79,9 @@ class Ruleset:
         parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
             usable = self._rights if stat.S_ISDIR(os.fstat(parent).st_mode) else self._rights & _ON_FILES
-            self._add(_RULE_PATH, _PathRule(rights & usable, parent))
+            self._add(_RULE_PATH, _PATH_RULE.pack(rights & usable, parent))
         finally:
             os.close(parent)
 
-    def _add(self, kind: int, rule: ctypes.Structure) -> None:
-        invoke("landlock_add_rule", self._descriptor, kind, ctypes.byref(rule), 0)
+    def _add(self, kind: int, rule: bytes) -> None:
+        invoke("landlock_add_rule", self._descriptor, kind, rule, 0)

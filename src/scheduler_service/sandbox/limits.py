@@ -6,7 +6,7 @@ import os
 import resource
 from dataclasses import dataclass
 
-from scheduler_service.sandbox.protocol import Order
+from scheduler_service.sandbox.protocol import Terms
 
 _MB = 1 << 20
 _OPEN_FILES = 1024
@@ -31,20 +31,20 @@ def measure_footing() -> Footing:
     return Footing(int(pages[0]) * resource.getpagesize(), int(pages[5]) * resource.getpagesize())
 
 
-def limit_resources(order: Order, footing: Footing, existing_tasks: int) -> None:
-    """Hold this process and its descendants to the order's limits, each process by itself.
+def limit_resources(terms: Terms, footing: Footing, existing_tasks: int) -> None:
+    """Hold this process and its descendants to its terms, each process by itself.
 
     Memory is `footing` and `memory_mb` more. `existing_tasks` count against the job's user though they are not the
     job's.
     """
-    memory = order.memory_mb * _MB
+    memory = terms.memory_mb * _MB
     data, addresses = footing.data + memory, footing.addresses + memory + _SPARE_ADDRESSES
-    tasks = existing_tasks + order.processes
+    tasks = existing_tasks + terms.processes
     for kind, soft, hard in (
         (resource.RLIMIT_DATA, data, data),
         (resource.RLIMIT_AS, addresses, addresses),
-        (resource.RLIMIT_CPU, order.cpu_seconds, order.cpu_seconds + 1),
-        (resource.RLIMIT_FSIZE, order.disk_mb * _MB, order.disk_mb * _MB),
+        (resource.RLIMIT_CPU, terms.cpu_seconds, terms.cpu_seconds + 1),
+        (resource.RLIMIT_FSIZE, terms.disk_mb * _MB, terms.disk_mb * _MB),
         (resource.RLIMIT_NPROC, tasks, tasks),
         (resource.RLIMIT_NOFILE, _OPEN_FILES, _OPEN_FILES),
         (resource.RLIMIT_STACK, _STACK, _MOST_STACK),

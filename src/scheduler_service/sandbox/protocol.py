@@ -1,11 +1,13 @@
 """What the service, the zygote and the wardens say to each other: JSON messages with a length in front.
 
-The service trusts what it reads here: jobs hold none of these sockets.
+The service trusts what it reads here: jobs hold none of these sockets. Code, environment and output of a run go from
+the service straight to the job's process; its warden hears only the terms.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
 from collections.abc import Sequence
@@ -13,7 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 HEADER = struct.Struct("!I")
+_TERMS = struct.Struct("!dqqqq")
 _MOST_DESCRIPTORS = 2
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,20 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a warden is told: how far its run may go. `directory` is None where it has a file system of its own."""
+
+    wall_seconds: float
+    memory_mb: int
+    cpu_seconds: int
+    processes: int
+    disk_mb: int
+    directory: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
-    """What one warden is told to run, once. `directory` is None where the run gets a file system of its own.
+    """What one job's process is told to run, once.
 
     `kind` is `python`, `script` or `program`; `text` is the source of the first two, `argv` the words of the third.
     """
@@ -40,13 +56,8 @@ class Order:
     text: str
     argv: Sequence[str]
     env: dict[str, str]
-    directory: str | None
-    wall_seconds: float
-    memory_mb: int
-    cpu_seconds: int
-    processes: int
-    disk_mb: int
     network: bool
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +74,41 @@ class Report:
 
 def pack(message: dict[str, Any]) -> bytes:
     """Write a message as bytes."""
-    body = json.dumps(message, separators=(",", ":")).encode()
-    return HEADER.pack(len(body)) + body
+    return _with_length(_encode(message).encode())
+
+
+def pack_record(record: Setup | Report) -> bytes:
+    """Write what a message consists of as bytes."""
+    return pack(_fields(record))
+
+
+def pack_terms(terms: Terms) -> bytes:
+    """Write terms as bytes: a warden reads them without all that reading JSON takes."""
+    numbers = (terms.wall_seconds, terms.memory_mb, terms.cpu_seconds, terms.processes, terms.disk_mb)
+    return _with_length(_TERMS.pack(*numbers) + os.fsencode(terms.directory or ""))
+
+
+def parse_terms(body: bytes) -> Terms:
+    """Read the body of a message as terms."""
+    wall_seconds, memory_mb, cpu_seconds, processes, disk_mb = _TERMS.unpack_from(body)
+    directory = os.fsdecode(body[_TERMS.size :]) or None
+    return Terms(wall_seconds, memory_mb, cpu_seconds, processes, disk_mb, directory)
+
+
+def pack_order(order: Order) -> bytes:
+    """Write an order as bytes."""
+    return pack(_fields(order) | {"terms": _fields(order.terms)})
 
 
 def parse_order(body: bytes) -> Order:
     """Read the body of a message as an order."""
-    return Order(**json.loads(body))
+    fields = json.loads(body)
+    return Order(**fields | {"terms": Terms(**fields["terms"])})
 
 
 def send(channel: socket.socket, body: bytes, descriptors: Sequence[int]) -> None:
     """Send the body of a message on, with descriptors, waiting as long as it takes."""
-    message = HEADER.pack(len(body)) + body
+    message = _with_length(body)
     sent = socket.send_fds(channel, [message], descriptors)
     if sent < len(message):  # even nothing cannot be sent to who has read all and gone
         channel.sendall(message[sent:])
@@ -88,6 +122,14 @@ def receive(channel: socket.socket) -> tuple[bytes, list[int]]:
     first, descriptors, _, _ = socket.recv_fds(channel, HEADER.size, _MOST_DESCRIPTORS)
     header = first + _read(channel, HEADER.size - len(first))
     return _read(channel, HEADER.unpack(header)[0]), descriptors
+
+
+def _with_length(body: bytes) -> bytes:
+    return HEADER.pack(len(body)) + body
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__slots__}
 
 
 def _read(channel: socket.socket, size: int) -> bytes:

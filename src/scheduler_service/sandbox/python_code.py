@@ -6,7 +6,6 @@ import atexit
 import gc
 import linecache
 import os
-import random
 import signal
 import sys
 import threading
@@ -17,6 +16,8 @@ from typing import Any
 
 FILE = "job.py"
 """The name of the source in tracebacks; the file is really there, in the working directory, for who reads it."""
+
+_MERSENNE_TWISTER_WORDS = 624
 
 
 def prepare_interpreter() -> None:
@@ -58,10 +59,11 @@ def _make_main(source: str, environment: dict[str, str]) -> ModuleType:
 
 
 def _reseed() -> None:
-    """Give this run random numbers of its own: the zygote's state is the same in all its children."""
-    random.seed()
+    """Give this run random numbers of its own; the standard library's `random` has seen to it after the fork."""
     if numpy_random := sys.modules.get("numpy.random"):
-        numpy_random.seed()
+        # What `seed()` comes to in the end, but without computing it from less than all the kernel would give.
+        key = sys.modules["numpy"].frombuffer(os.urandom(_MERSENNE_TWISTER_WORDS * 4), "uint32")
+        numpy_random.set_state(("MT19937", key, _MERSENNE_TWISTER_WORDS))
 
 
 def _execute(source: str, main: ModuleType) -> tuple[int, bool]:

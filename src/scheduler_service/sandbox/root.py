@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import struct
 import sys
@@ -44,6 +43,7 @@ USUAL_DISK_MB = 256
 DEVICES = ("null", "zero", "full", "random", "urandom")
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _ATTR_RDONLY, _ATTR_NOSUID = 0x1, 0x2
+_PRIVATE = Mount.NOSUID | Mount.NODEV
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 (programs that ignore TMPDIR get the same private place)
 _LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 
@@ -60,7 +60,7 @@ def enter_new_root(mountpoint: str, uids: Sequence[int]) -> None:
     What mounts a run adds (see `mount_private`), it adds to a copy of this namespace.
     """
     mount("none", "/", None, Mount.REC | Mount.PRIVATE)
-    mount("tmpfs", mountpoint, "tmpfs", Mount.NOSUID | Mount.NODEV, "size=1m,mode=0755")
+    mount("tmpfs", mountpoint, "tmpfs", _PRIVATE, "size=1m,mode=0755")
     new = Path(mountpoint)
     _show(new, [*PROGRAMS, *_outermost(python_paths())])
     for path in (*(f"/etc/{name}" for name in SETTINGS), *(f"/dev/{name}" for name in DEVICES)):
@@ -74,7 +74,7 @@ def enter_new_root(mountpoint: str, uids: Sequence[int]) -> None:
     for name, target in _LINKS.items():
         _inside(new, f"/dev/{name}").symlink_to(target)
     _name_users(new, uids)
-    mount("proc", str(_inside(new, "/proc")), "proc", Mount.NOSUID | Mount.NODEV)
+    mount("proc", str(_inside(new, "/proc")), "proc", _PRIVATE)
     os.chdir(mountpoint)
     invoke("pivot_root", b".", b".")
     unmount(".")
@@ -86,18 +86,18 @@ def mount_private(uid: int) -> None:
     """Give the run its own place to write: gone, whatever it holds, when the last process of the run is."""
     for place in (HOME, SHARED_MEMORY):
         options = f"{_room(USUAL_DISK_MB)},mode=0700,uid={uid},gid={uid}"
-        mount("tmpfs", place, "tmpfs", Mount.NOSUID | Mount.NODEV, options)
+        mount("tmpfs", place, "tmpfs", _PRIVATE, options)
 
 
 def resize_private(disk_mb: int) -> None:
     """Let the run write `disk_mb` of files, and as much again of shared memory."""
     for place in (HOME, SHARED_MEMORY) if disk_mb != USUAL_DISK_MB else ():
-        mount("tmpfs", place, None, Mount.REMOUNT | Mount.NOSUID | Mount.NODEV, _room(disk_mb))
+        mount("tmpfs", place, None, Mount.REMOUNT | _PRIVATE, _room(disk_mb))
 
 
 def mount_proc() -> None:
     """Show the processes of our PID namespace, and no others, in /proc."""
-    mount("proc", "/proc", "proc", Mount.NOSUID | Mount.NODEV)
+    mount("proc", "/proc", "proc", _PRIVATE)
 
 
 def _room(disk_mb: int) -> str:
@@ -151,5 +151,4 @@ def _name_users(new: Path, uids: Iterable[int]) -> None:
 
 def _make_read_only(path: str) -> None:
     attributes = struct.pack("=QQQQ", _ATTR_RDONLY | _ATTR_NOSUID, 0, 0, 0)
-    buffer = ctypes.create_string_buffer(attributes, len(attributes))
-    invoke("mount_setattr", _AT_FDCWD, path.encode(), _AT_RECURSIVE, buffer, len(attributes))
+    invoke("mount_setattr", _AT_FDCWD, path.encode(), _AT_RECURSIVE, attributes, len(attributes))

@@ -16,7 +16,7 @@ import signal
 import socket
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,8 +25,8 @@ from scheduler_service.sandbox.errands import Errands
 from scheduler_service.sandbox.job import STARVED, become_job
 from scheduler_service.sandbox.killing import kill_all, reap
 from scheduler_service.sandbox.layers import Layer
-from scheduler_service.sandbox.protocol import Order, Report, pack, parse_order, receive, send
-from scheduler_service.sandbox.root import SHARED_MEMORY, mount_private, mount_proc, resize_private
+from scheduler_service.sandbox.protocol import Report, Terms, pack_record, parse_terms, receive
+from scheduler_service.sandbox.root import SHARED_MEMORY, mount_private, mount_proc
 from scheduler_service.sandbox.spec import End, Usage
 from scheduler_service.sandbox.syscalls import CLONE_NEWIPC, CLONE_NEWNS, Prctl, prctl, unshare
 from scheduler_service.sandbox.watch import TICK_SECONDS, Verdict, Watch
@@ -41,9 +41,13 @@ _WITH_GRACE = (End.TIMEOUT, End.CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What a warden is given by the zygote: its line to the service, the zygote's sign of life, and the rules."""
+    """What a warden is given by the zygote: its line to the service, the zygote's sign of life, and the rules.
+
+    `orders` is the job's own line from the service, which the warden only hands on.
+    """
 
     channel: socket.socket
+    orders: socket.socket
     life: int
     confinement: Confinement
     grace_seconds: float
@@ -54,11 +58,11 @@ def become_warden(post: Post) -> NoReturn:
     """Prepare a run, wait for its order, see it through to the end, report, and exit."""
     try:
         run = _prepare(post)
-        order = run.wait_for_order()
-        verdict = run.attend(order) if order else None
+        terms = run.wait_for_terms()
+        verdict = run.attend(terms) if terms else None
         run.end(verdict)
-        if order and verdict:
-            _report(post, run.sum_up(verdict, order))
+        if terms and verdict:
+            _report(post, run.sum_up(verdict, terms))
     except BaseException as error:  # noqa: BLE001 (the service must hear of it, and the job must die)
         _report(post, Report(End.REJECTED, failure=f"{type(error).__name__}: {error}"))
         kill_all(post.confinement.layers, post.confinement.uid)
@@ -68,7 +72,7 @@ def become_warden(post: Post) -> NoReturn:
 
 def _report(post: Post, report: Report) -> None:
     with suppress(OSError):  # the service may be gone
-        post.channel.sendall(pack(asdict(report)))
+        post.channel.sendall(pack_record(report))
 
 
 def _prepare(post: Post) -> _Run:
@@ -92,8 +96,9 @@ def _prepare(post: Post) -> _Run:
         for line in (post.channel, ours):
             line.close()
         os.close(post.life)
-        become_job(theirs, post.confinement, note, python=post.python)
+        become_job(post.orders, theirs, post.confinement, note, python=post.python)
     theirs.close()
+    post.orders.close()
     return _Run(post, job, ours, note)
 
 
@@ -106,30 +111,24 @@ class _Run:
         self._line = line
         self._note = note
         self._status: int | None = None
-        self._order: Order | None = None
+        self._terms: Terms | None = None
         self._said: dict[str, str] = {}
         self._errands: Errands | None = None
 
-    def wait_for_order(self) -> Order | None:
-        """Wait for what to run and hand it to the job; None if the service or the zygote went away instead."""
+    def wait_for_terms(self) -> Terms | None:
+        """Wait until the run begins, and for its terms; None if the service or the zygote went away instead."""
         if self._post.life in _wait([self._post.channel.fileno(), self._post.life]):
             return None
         try:
-            message, descriptors = receive(self._post.channel)
+            self._terms = parse_terms(receive(self._post.channel)[0])
         except EOFError:
             return None
-        self._order = parse_order(message)
-        if Layer.MOUNT_NAMESPACE in self._layers:
-            resize_private(self._order.disk_mb)
-        send(self._line, message, descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        return self._order
+        return self._terms
 
-    def attend(self, order: Order) -> Verdict | None:
+    def attend(self, terms: Terms) -> Verdict | None:
         """Give the reason why the run is over, once it is; None if nobody is there any more to report to."""
-        watch = Watch(order, self._layers)
-        deadline = time.monotonic() + order.wall_seconds
+        watch = Watch(terms, self._layers)
+        deadline = time.monotonic() + terms.wall_seconds
         next_look = time.monotonic() + TICK_SECONDS / 2 if Layer.WATCH in self._layers else math.inf
         channel = self._post.channel.fileno()
         while True:
@@ -158,12 +157,12 @@ class _Run:
             while not self._has_ended() and time.monotonic() < deadline:
                 _wait([self._exit], deadline)
         kill_all(self._layers, self._post.confinement.uid)
-        if self._order is not None and self._order.directory is not None:
-            remove_directory(Path(self._order.directory))
+        if self._terms is not None and self._terms.directory is not None:
+            remove_directory(Path(self._terms.directory))
             if Layer.OWN_USER in self._layers:
                 remove_files_of(self._post.confinement.uid, Path(SHARED_MEMORY))
 
-    def sum_up(self, verdict: Verdict, order: Order) -> Report:
+    def sum_up(self, verdict: Verdict, terms: Terms) -> Report:
         """Say what came of the run, after its end."""
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         usage = Usage(used.ru_utime + used.ru_stime, used.ru_maxrss)
@@ -175,13 +174,13 @@ class _Run:
         end, code = verdict.end, -verdict.signal
         if end is End.EXITED:
             code = os.waitstatus_to_exitcode(self._status or 0)
-            end = self._explain_exit(code, usage, order)
+            end = self._explain_exit(code, usage, terms)
         return Report(end, code, usage.cpu_seconds, usage.max_rss_kb, verdict.message)
 
-    def _explain_exit(self, code: int, usage: Usage, order: Order) -> End:
+    def _explain_exit(self, code: int, usage: Usage, terms: Terms) -> End:
         if code >= 0:
             return End.OUT_OF_MEMORY if self._note[0] == STARVED else End.EXITED
-        used_up = usage.cpu_seconds >= order.cpu_seconds
+        used_up = usage.cpu_seconds >= terms.cpu_seconds
         if code == -signal.SIGXCPU or (code == -signal.SIGKILL and used_up):
             return End.CPU_LIMIT
         return End.SIGNALLED
@@ -195,11 +194,11 @@ class _Run:
     def _listen(self, ready: list[int]) -> None:
         if self._errands is not None and self._errands.listener in ready:
             self._errands.run_one()
-        elif self._order and self._order.directory and self._line.fileno() in ready and not self._said:
+        elif self._terms and self._terms.directory and self._line.fileno() in ready and not self._said:
             message, descriptors = receive(self._line)
             self._said = json.loads(message)
             if descriptors:
-                self._errands = Errands(descriptors[0], self._order.directory)
+                self._errands = Errands(descriptors[0], self._terms.directory)
 
     def _has_ended(self) -> bool:
         """Reap what has ended; says whether the job's first process is among it."""

@@ -12,7 +12,7 @@ from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnv
 from scheduler_service.sandbox.identity import FIRST_UID, LAST_UID, UidPool
 from scheduler_service.sandbox.layers import Layer, layers_of
 from scheduler_service.sandbox.output import OutputPipe
-from scheduler_service.sandbox.protocol import Order, Report, Setup
+from scheduler_service.sandbox.protocol import Order, Report, Setup, Terms
 from scheduler_service.sandbox.running import Running
 from scheduler_service.sandbox.spec import (
     Cancel,
@@ -72,7 +72,7 @@ class WarmSandbox:
             environment.name: self._zygote(environment, min(slots, MOST_STANDBY)) for environment in environments
         }
         # Scripts and programs are forked from an interpreter without libraries: what a fork costs is what it copies.
-        self._launcher = self._zygote(PythonEnvironment(name="", preload=()), 1)
+        self._launcher = self._zygote(PythonEnvironment(name="", preload=()), min(slots, MOST_STANDBY))
 
     async def start(self) -> None:
         """Warm all environments up; raises `SandboxError` where the level cannot be held."""
@@ -209,13 +209,15 @@ def write_order(spec: Spec, directory: Path | None) -> Order:
         text=command.code if isinstance(command, PythonCode) else command.text if isinstance(command, Script) else "",
         argv=command.argv if isinstance(command, Program) else (),
         env=dict(spec.env),
-        directory=None if directory is None else str(directory),
-        wall_seconds=limits.wall_seconds,
-        memory_mb=limits.memory_mb,
-        cpu_seconds=limits.cpu_seconds,
-        processes=limits.processes,
-        disk_mb=limits.disk_mb,
         network=limits.network,
+        terms=Terms(
+            wall_seconds=limits.wall_seconds,
+            memory_mb=limits.memory_mb,
+            cpu_seconds=limits.cpu_seconds,
+            processes=limits.processes,
+            disk_mb=limits.disk_mb,
+            directory=None if directory is None else str(directory),
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scheduler_service.sandbox.census import all_processes, descendants, measure_memory, take_census
 from scheduler_service.sandbox.layers import Layer
-from scheduler_service.sandbox.protocol import Order
+from scheduler_service.sandbox.protocol import Terms
 from scheduler_service.sandbox.spec import End
 from scheduler_service.sandbox.workdir import measure_directory
 
@@ -33,8 +33,8 @@ class Verdict:
 class Watch:
     """Looks at the run now and then; each look costs well under a millisecond for ordinary runs."""
 
-    def __init__(self, order: Order, layers: frozenset[Layer]) -> None:
-        self._order = order
+    def __init__(self, terms: Terms, layers: frozenset[Layer]) -> None:
+        self._terms = terms
         self._namespaced = Layer.PID_NAMESPACE in layers
         self._counted_by_kernel = bool(layers & {Layer.OWN_USER, Layer.USER_NAMESPACE})
 
@@ -43,21 +43,21 @@ class Watch:
         pids = all_processes() if self._namespaced else descendants(os.getpid())
         census = take_census(pids)
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        if census.cpu_seconds + ended.ru_utime + ended.ru_stime > self._order.cpu_seconds + 1:
+        if census.cpu_seconds + ended.ru_utime + ended.ru_stime > self._terms.cpu_seconds + 1:
             return Verdict(End.CPU_LIMIT)
-        most_kb = self._order.memory_mb * 1024 + _INTERPRETER_KB
+        most_kb = self._terms.memory_mb * 1024 + _INTERPRETER_KB
         if census.resident_kb > most_kb and measure_memory(pids) > most_kb:
             return Verdict(End.OUT_OF_MEMORY)
-        if census.tasks > self._order.processes and not self._counted_by_kernel:
-            message = f"had more than {self._order.processes} processes and threads"
+        if census.tasks > self._terms.processes and not self._counted_by_kernel:
+            message = f"had more than {self._terms.processes} processes and threads"
             return Verdict(End.SIGNALLED, message, signal.SIGKILL)
-        return self._look_at_disk() if self._order.directory else None
+        return self._look_at_disk() if self._terms.directory else None
 
     def _look_at_disk(self) -> Verdict | None:
-        most_entries = 1024 + self._order.disk_mb * _FILES_PER_MB
-        used, entries = measure_directory(Path(self._order.directory or ""), most_entries)
-        if used > self._order.disk_mb << 20:
-            return Verdict(End.SIGNALLED, f"wrote more than {self._order.disk_mb} MB of files", signal.SIGXFSZ)
+        most_entries = 1024 + self._terms.disk_mb * _FILES_PER_MB
+        used, entries = measure_directory(Path(self._terms.directory or ""), most_entries)
+        if used > self._terms.disk_mb << 20:
+            return Verdict(End.SIGNALLED, f"wrote more than {self._terms.disk_mb} MB of files", signal.SIGXFSZ)
         if entries > most_entries:
             return Verdict(End.SIGNALLED, f"made more than {most_entries} files, or too deep a tree", signal.SIGXFSZ)
         return None

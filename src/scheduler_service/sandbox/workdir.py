@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +18,7 @@ _SWEEPS = 100
 
 def create_directory(root: Path) -> Path:
     """Make a new, empty directory below `root` that only its owner may enter."""
-    path = root / f"{_RUN}{secrets.token_hex(8)}"
+    path = root / f"{_RUN}{os.urandom(8).hex()}"
     path.mkdir(mode=0o700)
     return path
 
@@ -58,7 +57,7 @@ class Claim:
             for path in root.glob(f"{_OWNED}*"):
                 if _is_abandoned(path):
                     remove_directory(path)
-            self.path = root / f"{_OWNED}{secrets.token_hex(4)}"
+            self.path = root / f"{_OWNED}{os.urandom(4).hex()}"
             self.path.mkdir(mode=mode)
             self._lock = os.open(self.path, _DIRECTORY)
             fcntl.flock(self._lock, fcntl.LOCK_EX)

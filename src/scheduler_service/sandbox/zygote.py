@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import ModuleType
 
@@ -34,6 +35,7 @@ from scheduler_service.sandbox.syscalls import (
     Prctl,
     drop_bounding_set,
     enter_namespace,
+    fork_bare,
     prctl,
     unshare,
 )
@@ -65,6 +67,7 @@ class Zygote:
         self._alive_for_wardens, self._alive = os.pipe()
         self._own_pids = -1
         self._empty_network: int | None = None
+        self._fork: Callable[[], int] = os.fork
 
     def warm_up(self) -> None:
         """Enter the namespaces that all runs share, import what is to be warm, and freeze it for sharing."""
@@ -79,12 +82,14 @@ class Zygote:
             with suppress(ImportError):
                 importlib.import_module(name)
         self._rehearse()
+        if len(os.listdir("/proc/self/task")) == 1:  # a preloaded module may start threads, though it must not
+            self._fork = fork_bare
         gc.collect()
         gc.freeze()
         gc.disable()
 
     def serve(self) -> None:
-        """Fork a warden for each message, which brings its channel; return when the service hangs up."""
+        """Fork a warden for each message, which brings its lines; return when the service hangs up."""
         while True:
             for descriptor in self._wait():
                 if descriptor == self._line.fileno():
@@ -93,9 +98,9 @@ class Zygote:
                     except EOFError:
                         self._close_down()
                         return
-                    for channel in descriptors:
-                        self._appoint_warden(channel, json.loads(message)["uid"])
-                    if not descriptors:
+                    if descriptors:
+                        self._appoint_warden(*descriptors, uid=json.loads(message)["uid"])
+                    else:
                         self._line.sendall(pack({"swept": self._sweep()}))
                 else:
                     self._bury_warden(descriptor)
@@ -132,24 +137,34 @@ class Zygote:
             poll.register(descriptor, select.POLLIN)
         return [descriptor for descriptor, _ in poll.poll()]
 
-    def _appoint_warden(self, channel: int, uid: int) -> None:
+    def _appoint_warden(self, channel: int, orders: int, *, uid: int) -> None:
         if Layer.PID_NAMESPACE in self._layers:
             unshare(CLONE_NEWPID)
-        pid = os.fork()
+        pid = self._fork()
         if pid == 0:
-            self._become_warden(channel, uid)
+            self._become_warden(channel, orders, uid)
         if Layer.PID_NAMESPACE in self._layers:
             enter_namespace(self._own_pids, CLONE_NEWPID)
         os.close(channel)
+        os.close(orders)
         self._wardens[os.pidfd_open(pid)] = pid
 
-    def _become_warden(self, channel: int, uid: int) -> None:
+    def _become_warden(self, channel: int, orders: int, uid: int) -> None:
         for descriptor in (self._alive, *self._wardens):
             os.close(descriptor)
         self._line.close()
-        line = socket.socket(fileno=channel)
         setup = self._setup
-        become_warden(Post(line, self._alive_for_wardens, self._confinement(uid), setup.grace_seconds, setup.python))
+        become_warden(
+            Post(
+                # Told what they are, the sockets need not be asked.
+                socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, channel),
+                socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, orders),
+                self._alive_for_wardens,
+                self._confinement(uid),
+                setup.grace_seconds,
+                setup.python,
+            )
+        )
 
     def _confinement(self, uid: int) -> Confinement:
         counted_apart = self._layers & {Layer.OWN_USER, Layer.USER_NAMESPACE}

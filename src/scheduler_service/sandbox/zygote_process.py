@@ -10,12 +10,12 @@ import subprocess
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from scheduler_service.sandbox.identity import UidPool
-from scheduler_service.sandbox.protocol import HEADER, Order, Report, Setup, pack
+from scheduler_service.sandbox.protocol import HEADER, Order, Report, Setup, pack, pack_order, pack_record, pack_terms
 from scheduler_service.sandbox.spec import SandboxError
 
 _PACKAGE = Path(__file__).parents[1]
@@ -46,18 +46,21 @@ main(int(sys.argv[1]))
 
 
 class Warden:
-    """The line to one warden, good for one run."""
+    """The lines to one warden and to the job's process that waits below it, good for one run."""
 
-    def __init__(self, channel: socket.socket, uid: int) -> None:
+    def __init__(self, channel: socket.socket, orders: socket.socket, uid: int) -> None:
         self._channel = channel
+        self._orders = orders
         self.uid = uid
 
     async def order(self, order: Order, descriptors: Sequence[int]) -> None:
-        """Have it run `order`; raises OSError if it is gone."""
-        message = pack(asdict(order))
-        sent = socket.send_fds(self._channel, [message], descriptors)
-        if sent < len(message):
-            await asyncio.get_running_loop().sock_sendall(self._channel, message[sent:])
+        """Have `order` run; raises OSError if the warden is gone."""
+        self._channel.sendall(pack_terms(order.terms))
+        message = pack_order(order)
+        with suppress(ConnectionError):  # if the job's process is gone, the warden will say why
+            sent = socket.send_fds(self._orders, [message], descriptors)
+            if sent < len(message):
+                await asyncio.get_running_loop().sock_sendall(self._orders, message[sent:])
 
     def request(self, what: bytes) -> None:
         """Ask it to end the run; see `warden`."""
@@ -76,6 +79,7 @@ class Warden:
             while await asyncio.get_running_loop().sock_recv(self._channel, 4096):
                 pass
         self._channel.close()
+        self._orders.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,10 @@ class _Zygote:
     def is_alive(self) -> bool:
         return self.process.poll() is None
 
-    async def ask(self, message: dict[str, Any]) -> None:
+    async def ask(self, message: bytes) -> None:
         """Send a message and wait for the answer; raises `SandboxError` with the zygote's last words if it died."""
         try:
-            await asyncio.get_running_loop().sock_sendall(self.line, pack(message))
+            await asyncio.get_running_loop().sock_sendall(self.line, message)
             async with asyncio.timeout(_ANSWER_SECONDS):
                 answer = await _receive(self.line)
         except (OSError, TimeoutError) as error:
@@ -166,7 +170,7 @@ class ZygoteProcess:
         """Wait until what a dead warden left behind is dead too."""
         async with self._starting:
             if self._zygote is not None and self._zygote.is_alive():
-                await self._zygote.ask({})
+                await self._zygote.ask(pack({}))
 
     async def stop(self) -> None:
         """End the zygote and all its wardens; idempotent."""
@@ -178,7 +182,7 @@ class ZygoteProcess:
             if self._zygote is None or not self._zygote.is_alive():
                 await self._discard()
                 self._zygote = await asyncio.to_thread(self._spawn)
-                await self._zygote.ask(asdict(self._setup))
+                await self._zygote.ask(pack_record(self._setup))
                 self._refill(self._zygote)
             return self._zygote
 
@@ -204,12 +208,13 @@ class ZygoteProcess:
                 self._ready.append(self._appoint(zygote))
 
     def _appoint(self, zygote: _Zygote) -> Warden:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)  # noqa: FBT003
+        (channel, wardens), (orders, jobs) = socket.socketpair(), socket.socketpair()
+        for line in (channel, orders):
+            line.setblocking(False)  # noqa: FBT003
         uid = os.getuid() if self._uids is None else self._uids.take()
-        with theirs:
-            socket.send_fds(zygote.line, [pack({"uid": uid})], [theirs.fileno()])
-        return Warden(ours, uid)
+        with wardens, jobs:
+            socket.send_fds(zygote.line, [pack({"uid": uid})], [wardens.fileno(), jobs.fileno()])
+        return Warden(channel, orders, uid)
 
     async def _discard(self) -> None:
         if self._zygote is None:

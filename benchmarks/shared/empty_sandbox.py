@@ -1,0 +1,27 @@
+"""This service's worker with a sandbox that runs nothing: `celery -A benchmarks.shared.empty_sandbox worker`."""
+
+from __future__ import annotations
+
+from scheduler_service import sandbox
+from scheduler_service.celery_app import load
+from scheduler_service.sandbox.spec import Cancel, End, Isolation, Level, OnOutput, Outcome, Spec
+
+
+class EmptySandbox:
+    """Says of everything that it has run well."""
+
+    isolation = Isolation(Level.NONE)
+
+    async def start(self) -> None:
+        """Do nothing."""
+
+    async def run(self, _spec: Spec, _on_output: OnOutput, _cancel: Cancel) -> Outcome:
+        """Do nothing, successfully."""
+        return Outcome(End.EXITED, self.isolation, exit_code=0)
+
+    async def stop(self) -> None:
+        """Do nothing."""
+
+
+sandbox.create = lambda *_: EmptySandbox()
+app = load()

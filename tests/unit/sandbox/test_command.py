@@ -1,0 +1,39 @@
+"""How a program is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scheduler_service.sandbox.command import find_program
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> list[Path]:
+    """Two directories of a PATH: a text and a directory of the name in the first, the program in the second."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for place in (first, second):
+        place.mkdir()
+    (first / "text").write_text("not to be executed")
+    (first / "folder").mkdir()
+    for name in ("text", "folder", "program"):
+        (second / name).write_text("#!/bin/sh\n")
+        (second / name).chmod(0o755)
+    return [first, second]
+
+
+@pytest.mark.parametrize("name", ["program", "text", "folder"])
+def test_finds_the_first_that_can_be_executed(places: list[Path], name: str) -> None:
+    assert find_program(name, ":".join(map(str, places))) == str(places[1] / name)
+
+
+def test_takes_a_path_as_it_is(places: list[Path]) -> None:
+    assert find_program(f"{places[1]}/program", "") == f"{places[1]}/program"
+
+
+@pytest.mark.parametrize("name", ["no-such-program", "/no/such/program", ""])
+def test_says_what_is_not_there(places: list[Path], name: str) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        find_program(name, str(places[0]))
+    assert caught.value.filename == name

@@ -1,0 +1,130 @@
+"""The system call filter, worked through as the kernel does it, against what the tables say."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import socket
+import struct
+
+import pytest
+
+from scheduler_service.sandbox import seccomp
+from scheduler_service.sandbox import syscall_table as table
+from scheduler_service.sandbox.filter_program import ALLOW, ASK, FAIL, KILL_PROCESS, write_program
+from scheduler_service.sandbox.seccomp import Policy, assemble
+from scheduler_service.sandbox.syscall_table import ArgumentRule
+from scheduler_service.sandbox.syscalls import MACHINES, machine
+
+HERE = MACHINES.index(machine())
+REFUSED, ABSENT = FAIL | errno.EPERM, FAIL | errno.ENOSYS
+POLICIES = [
+    Policy(families, namespaced, shared_ids)
+    for families in ((), (socket.AF_UNIX,), (socket.AF_INET, socket.AF_INET6))
+    for namespaced, shared_ids in itertools.product((True, False), repeat=2)
+]
+ARGUMENTS = (0, 1, 2, 10, 17, 132, 0x80, 0x5412, 0x541C, 0x1000_0000, 0x2000_0000, 0xFFFF_FFFF)
+CALLS = (*range(table.NEWEST + 20), 0x4000_0000, 0xFFFF_FFFF)
+
+
+def answer(program: bytes, number: int, arguments: tuple[int, ...] = (0,) * 6, architecture: int | None = None) -> int:
+    """Give the program's answer to one call."""
+    return work_through(program, number, arguments, architecture)[0]
+
+
+def work_through(
+    program: bytes, number: int, arguments: tuple[int, ...] = (0,) * 6, architecture: int | None = None
+) -> tuple[int, int]:
+    """Do what the program says for one call; gives the answer and the number of steps to it."""
+    own = table.ARCHITECTURES[machine()] if architecture is None else architecture
+    data = struct.pack("=IIQ6Q", number, own, 0, *arguments)
+    instructions = list(struct.iter_unpack("=HBBI", program))
+    loaded = place = 0
+    for steps in itertools.count(1):
+        code, if_true, if_false, value = instructions[place]
+        place += 1
+        match code:
+            case 0x20:
+                (loaded,) = struct.unpack_from("=I", data, value)
+            case 0x05:
+                place += value
+            case 0x15:
+                place += if_true if loaded == value else if_false
+            case 0x35:
+                place += if_true if loaded >= value else if_false
+            case 0x45:
+                place += if_true if loaded & value else if_false
+            case 0x06:
+                return int(value), steps
+    raise AssertionError("it never ends")
+
+
+def expected(policy: Policy, number: int, arguments: tuple[int, ...]) -> int:
+    """Say what the tables want, in the plainest way."""
+    if number > table.NEWEST:
+        return ABSENT
+    for calls, action in seccomp._denied(policy):
+        if number in {numbers[HERE] for numbers in calls.values()}:
+            return action
+    rules = [rule for rule in seccomp._rules(policy) if rule.numbers[HERE] == number]
+    return ALLOW if all(passes(rule, arguments[rule.argument]) for rule in rules) else REFUSED
+
+
+def passes(rule: ArgumentRule, argument: int) -> bool:
+    match rule.test:
+        case table.Test.AMONG:
+            return argument in rule.values
+        case table.Test.NOT_AMONG:
+            return argument not in rule.values
+        case table.Test.NO_BITS_OF:
+            return not argument & rule.values[0]
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+def test_answers_as_the_tables_say(policy: Policy) -> None:
+    program = assemble(policy)
+    for number in CALLS:
+        assert answer(program, number) == expected(policy, number, (0,) * 6), number
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
+def test_judges_arguments_as_the_tables_say(policy: Policy) -> None:
+    program = assemble(policy)
+    for rule in seccomp._rules(policy):
+        for first, argument in itertools.product((0, socket.AF_UNIX, socket.AF_INET), ARGUMENTS):
+            given = [first] * 6
+            given[rule.argument] = argument
+            number = rule.numbers[HERE]
+            assert answer(program, number, tuple(given)) == expected(policy, number, tuple(given)), (rule, given)
+
+
+def test_looks_at_the_lower_half_of_an_argument() -> None:
+    program = write_program({}, [ArgumentRule((7, 7), 0, table.Test.AMONG, (1,))], beyond=10)
+    assert answer(program, 7, (1 << 32 | 1, 0, 0, 0, 0, 0)) == ALLOW
+
+
+def test_an_answer_goes_before_a_rule() -> None:
+    program = write_program({7: ASK}, [ArgumentRule((7, 7), 0, table.Test.AMONG, (1,))], beyond=10)
+    assert answer(program, 7) == ASK
+
+
+def test_a_number_that_the_processor_lacks_is_passed_over() -> None:
+    program = write_program({-1: REFUSED}, [ArgumentRule((-1, -1), 0, table.Test.AMONG, (1,))], beyond=10)
+    assert [answer(program, number) for number in (0, 9, 10, 0xFFFF_FFFF)] == [ALLOW, ALLOW, ABSENT, ABSENT]
+
+
+def test_reaches_every_branch_of_a_large_program() -> None:
+    answers = {number: FAIL | number for number in range(0, 2000, 2)}
+    program = write_program(answers, [], beyond=2000)
+    for number in range(2000):
+        assert answer(program, number) == answers.get(number, ALLOW)
+
+
+def test_kills_who_calls_as_another_processor() -> None:
+    assert answer(assemble(POLICIES[0]), 0, architecture=0x4000_0003) == KILL_PROCESS
+
+
+def test_answers_within_a_few_steps() -> None:
+    """The kernel takes them for each number when the filter is enforced, and a job at each call."""
+    program = assemble(POLICIES[0])
+    assert max(work_through(program, number)[1] for number in CALLS) < 25

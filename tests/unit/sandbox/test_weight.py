@@ -1,0 +1,24 @@
+"""What every run pays for: the memory and the libraries of the interpreter that it is forked from."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from scheduler_service.sandbox.zygote_process import ZYGOTE_ENVIRONMENT, bootstrap
+
+HEAVY = {"asyncio", "hashlib", "logging", "random", "secrets", "shutil", "subprocess", "tempfile"}
+
+
+def test_a_zygote_imports_nothing_heavy_of_its_own_accord() -> None:
+    program = f"{bootstrap('zygote').rpartition('main(')[0]}\nprint(*sys.modules)"
+    shown = subprocess.run(
+        [sys.executable, "-I", "-X", "utf8", "-c", program],
+        env=ZYGOTE_ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(shown.stdout.split())
+    assert "scheduler_service.sandbox.zygote" in loaded
+    assert not loaded & HEAVY
