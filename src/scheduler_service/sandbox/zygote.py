@@ -21,6 +21,7 @@ from types import ModuleType
 
 from scheduler_service.sandbox import root
 from scheduler_service.sandbox.census import count_tasks_of_user
+from scheduler_service.sandbox.cgroup import open_groups
 from scheduler_service.sandbox.confinement import Confinement
 from scheduler_service.sandbox.identity import enter_user_namespace
 from scheduler_service.sandbox.killing import kill_children
@@ -65,6 +66,7 @@ class Zygote:
         self._alive_for_wardens, self._alive = os.pipe()
         self._own_pids = -1
         self._empty_network: int | None = None
+        self._groups = open_groups(setup.groups) if setup.groups else None
 
     def warm_up(self) -> None:
         """Enter the namespaces that all runs share, import what is to be warm, and freeze it for sharing."""
@@ -148,8 +150,9 @@ class Zygote:
             os.close(descriptor)
         self._line.close()
         line = socket.socket(fileno=channel)
-        setup = self._setup
-        become_warden(Post(line, self._alive_for_wardens, self._confinement(uid), setup.grace_seconds, setup.python))
+        confinement, setup = self._confinement(uid), self._setup
+        post = Post(line, self._alive_for_wardens, confinement, setup.grace_seconds, setup.python, self._groups)
+        become_warden(post)
 
     def _confinement(self, uid: int) -> Confinement:
         counted_apart = self._layers & {Layer.OWN_USER, Layer.USER_NAMESPACE}
