@@ -39,11 +39,12 @@ from scheduler_service.sandbox.delegation import (
     find_delegated,
 )
 from scheduler_service.sandbox.layers import Layer
-from scheduler_service.sandbox.probe import Finding
+from scheduler_service.sandbox.probe import Finding, best_level
 
 CGROUP2 = "30 24 0:26 {root} {mountpoint} rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 OTHERS = "21 24 0:20 / /proc rw - proc proc rw\n29 24 0:25 / /cgroup/memory rw - cgroup cgroup rw,memory\n"
 NO_SYSTEMD = Path("/nonexistent")
+PROMISE = "has a cgroup, in which the kernel holds the whole run at once"
 
 
 class Host:
@@ -152,6 +153,10 @@ def test_a_claim_moves_the_processes_that_have_a_number_here(host: Host) -> None
     assert {path: path.read_text() for path in group.rglob("cgroup.subtree_control")} == {
         directory / "cgroup.subtree_control": "+memory +pids" for directory in (group, group / RUNS, claim.path)
     }
+
+
+def test_a_promise_of_no_level_lowers_none() -> None:
+    assert best_level([Finding((), "more", held=False, why="no", remedy="none")]) is Level.STRICT
 
 
 @pytest.fixture
@@ -397,3 +402,14 @@ def _wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_the_probe_tells_that_it_holds(delegated: Path, findings: list[Finding]) -> None:
+    (finding,) = (finding for finding in findings if finding.promise == PROMISE)
+    assert (finding.held, finding.why) == (True, "")
+
+
+def test_the_probe_tells_why_it_does_not_hold(findings: list[Finding]) -> None:
+    (finding,) = (finding for finding in findings if finding.promise == PROMISE)
+    assert finding.levels == ()
+    assert finding.held or "Delegate=yes" in finding.remedy
