@@ -115,7 +115,10 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _is_abandoned(path: Path) -> bool:
-    lock = os.open(path, _DIRECTORY)
+    try:
+        lock = os.open(path, _DIRECTORY)
+    except FileNotFoundError:  # its owner has just released it
+        return False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
