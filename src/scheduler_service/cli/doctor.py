@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -10,6 +11,9 @@ from scheduler_service.cli import render
 from scheduler_service.cli.failures import ExitCode
 from scheduler_service.cli.options import AsJson
 from scheduler_service.config import load_settings
+
+if TYPE_CHECKING:
+    from scheduler_service.sandbox.probe import Finding
 
 
 def doctor(*, as_json: AsJson = False) -> None:
@@ -29,7 +33,7 @@ def doctor(*, as_json: AsJson = False) -> None:
         report = {"level": level, "required": required, "suffices": suffices}
         render.show_json({**report, "promises": [asdict(finding) for finding in findings]})
     else:
-        rows = [(", ".join(each.levels), each.promise, "held" if each.held else "NOT HELD") for each in findings]
+        rows = [(", ".join(each.levels) or "on top", each.promise, _verdict(each)) for each in findings]
         render.show_table(["for", "promise", ""], rows)
         for finding in findings:
             if not finding.held:
@@ -38,3 +42,9 @@ def doctor(*, as_json: AsJson = False) -> None:
         verdict = "which suffices" if suffices else "which is NOT ENOUGH"
         render.line(f"This host gives {level}; required is {required}, {verdict}.")
     raise typer.Exit(ExitCode.SUCCESS if suffices else ExitCode.FAILED)
+
+
+def _verdict(finding: Finding) -> str:
+    if finding.held:
+        return "held"
+    return "NOT HELD" if finding.levels else "not held"

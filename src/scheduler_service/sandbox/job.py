@@ -10,9 +10,11 @@ import socket
 from pathlib import Path
 from typing import NoReturn
 
+from scheduler_service.sandbox.cgroup import Group
 from scheduler_service.sandbox.command import find_program, interpreter_of, job_environment
 from scheduler_service.sandbox.confinement import Cell, Confinement
 from scheduler_service.sandbox.layers import Layer
+from scheduler_service.sandbox.limits import most_memory
 from scheduler_service.sandbox.protocol import Order, pack, parse_order, receive
 from scheduler_service.sandbox.python_code import FILE, prepare_interpreter, run_python
 from scheduler_service.sandbox.root import HOME, resize_private
@@ -24,9 +26,15 @@ _USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, err
 
 
 def become_job(
-    orders: socket.socket, channel: socket.socket, confinement: Confinement, note: mmap.mmap, *, python: bool
+    orders: socket.socket,
+    channel: socket.socket,
+    confinement: Confinement,
+    group: Group | None,
+    note: mmap.mmap,
+    *,
+    python: bool,
 ) -> NoReturn:
-    """Wait on `orders` for what the service wants run, then run it in this process, confined.
+    """Wait on `orders` for what the service wants run, then run it in this process, confined and in the cgroup `group`.
 
     `python` says that the order will be for Python code, which can be prepared for. Whatever goes wrong before the
     user's code is said on `channel`, to the warden; it is closed when the user's code begins.
@@ -36,6 +44,8 @@ def become_job(
     try:
         os.setsid()
         prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
+        if group is not None:
+            group.enter()
         cell = Cell(confinement)
         if python:
             prepare_interpreter()
@@ -44,6 +54,8 @@ def become_job(
         directory = order.terms.directory or HOME
         if Layer.MOUNT_NAMESPACE in confinement.layers:
             resize_private(order.terms.disk_mb)
+        if group is not None:
+            group.limit(most_memory(order.terms), order.terms.processes)
         _take_stdio(output, *stdin)
         os.chdir(directory)
         cell.close(order, directory, channel)

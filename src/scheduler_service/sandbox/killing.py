@@ -9,17 +9,19 @@ import time
 from contextlib import suppress
 
 from scheduler_service.sandbox.census import children_of
+from scheduler_service.sandbox.cgroup import Group
 from scheduler_service.sandbox.identity import become_user
 from scheduler_service.sandbox.layers import Layer
 
 _PAUSE_SECONDS = 0.001
 
 
-def kill_all(layers: frozenset[Layer], uid: int) -> None:
+def kill_all(layers: frozenset[Layer], uid: int, group: Group | None = None) -> None:
     """Kill all processes of the run that this process (its warden) watches over, and wait until they are gone.
 
-    In a PID namespace, or under a user of their own, one kill(2) reaches all at the same instant; a process that forks
-    meanwhile fails to. Otherwise the tree is walked until nothing is left, each process losing its right to fork first.
+    In a PID namespace, in a cgroup, or under a user of their own, one call reaches all at the same instant; a process
+    that forks meanwhile fails to. Otherwise the tree is walked until nothing is left, each process losing its right to
+    fork first.
     """
     if Layer.PID_NAMESPACE in layers:
         with suppress(ProcessLookupError):
@@ -27,6 +29,8 @@ def kill_all(layers: frozenset[Layer], uid: int) -> None:
         while reap() is not None:
             pass
         return
+    if group is not None:
+        group.kill()
     if Layer.OWN_USER in layers:
         _kill_user(uid)
     _kill_tree()  # a job that was still waiting has no user of its own yet

@@ -22,6 +22,7 @@ class Layer(StrEnum):
     SECCOMP = "seccomp"
     RESOURCE_LIMITS = "resource_limits"
     WATCH = "watch"
+    CGROUP = "cgroup"
     ENVIRONMENT = "environment"
     DESCRIPTORS = "descriptors"
     REAPER = "reaper"
@@ -44,7 +45,10 @@ _STRICT = frozenset({Layer.PID_NAMESPACE, Layer.MOUNT_NAMESPACE, Layer.IPC_NAMES
 
 
 def layers_of(level: Level, *, as_root: bool) -> frozenset[Layer]:
-    """Give the layers that a run at `level` has; with root's rights each run gets a user of its own."""
+    """Give the layers that a run at `level` has; with root's rights each run gets a user of its own.
+
+    No level promises a cgroup: it comes on top where the host delegates one.
+    """
     if level is Level.NONE:
         return frozenset()
     layers = _EVERYWHERE | ({Layer.OWN_USER} if as_root else set())

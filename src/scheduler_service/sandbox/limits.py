@@ -1,4 +1,4 @@
-"""The limits that the kernel keeps for each process of a job; see setrlimit(2)."""
+"""The limits of a job: what the kernel keeps for each process, see setrlimit(2), and how much the whole may have."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import resource
 from dataclasses import dataclass
 
 from scheduler_service.sandbox.protocol import Terms
+from scheduler_service.sandbox.root import most_private_bytes
 
+INTERPRETER_MB = 64
+"""What a run may have beyond its `memory_mb`: an interpreter does not count as the user's."""
 _MB = 1 << 20
 _OPEN_FILES = 1024
 _STACK, _MOST_STACK = 8 * _MB, 64 * _MB
@@ -54,3 +57,11 @@ def limit_resources(terms: Terms, footing: Footing, existing_tasks: int) -> None
         (resource.RLIMIT_MEMLOCK, _MB, _MB),
     ):
         resource.setrlimit(kind, (soft, hard))
+
+
+def most_memory(terms: Terms) -> int:
+    """Give the bytes that all processes of a run may have together, with the files that are kept in memory.
+
+    Those the kernel counts alike, and a run that fills its directory and its shared memory does nothing wrong.
+    """
+    return (terms.memory_mb + INTERPRETER_MB) * _MB + most_private_bytes(terms.disk_mb)

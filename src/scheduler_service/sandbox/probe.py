@@ -18,7 +18,10 @@ _SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Whether one promise of `levels` holds here; if not, `why` says what happened and `remedy` what to do about it."""
+    """Whether one promise of `levels` holds here; if not, `why` says what happened and `remedy` what to do about it.
+
+    Without `levels` it is for information: a run is held better where it holds, and no level depends on it.
+    """
 
     levels: tuple[Level, ...]
     promise: str
@@ -29,6 +32,8 @@ class Finding:
 
 def probe(python: Path = Path(sys.executable)) -> list[Finding]:
     """Try every promise with the interpreter that is to serve; takes a fraction of a second and leaves nothing.
+
+    But a cgroup that is delegated to the service stays divided, as its first sandbox would have it; see `delegation`.
 
     Raises `SandboxError` if not even the trial can be made.
     """

@@ -22,7 +22,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a zygote is told once, at its start."""
+    """What a zygote is told once, at its start; `groups` is where it makes cgroups, and empty where it cannot."""
 
     layers: Sequence[str]
     preload: Sequence[str]
@@ -31,6 +31,7 @@ class Setup:
     uids: Sequence[int]
     python: bool
     mountpoint: str = ""
+    groups: str = ""
 
 
 @dataclass(frozen=True, slots=True)

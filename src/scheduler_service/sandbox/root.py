@@ -41,6 +41,8 @@ SETTINGS = (
 )
 USUAL_DISK_MB = 256
 DEVICES = ("null", "zero", "full", "random", "urandom")
+_INODE_BYTES = 1024
+"""What an empty file costs the kernel in memory, about; the `size` of a file system does not count it."""
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _ATTR_RDONLY, _ATTR_NOSUID = 0x1, 0x2
 _PRIVATE = Mount.NOSUID | Mount.NODEV
@@ -95,14 +97,22 @@ def resize_private(disk_mb: int) -> None:
         mount("tmpfs", place, None, Mount.REMOUNT | _PRIVATE, _room(disk_mb))
 
 
+def most_private_bytes(disk_mb: int) -> int:
+    """Give the memory that a run's private places take when they are full."""
+    return 2 * ((disk_mb << 20) + _inodes(disk_mb) * _INODE_BYTES)
+
+
 def mount_proc() -> None:
     """Show the processes of our PID namespace, and no others, in /proc."""
     mount("proc", "/proc", "proc", _PRIVATE)
 
 
 def _room(disk_mb: int) -> str:
-    inodes = 1024 + 256 * disk_mb  # an empty file costs the kernel about 1 kB of memory that `size` does not count
-    return f"size={disk_mb}m,nr_inodes={inodes}"
+    return f"size={disk_mb}m,nr_inodes={_inodes(disk_mb)}"
+
+
+def _inodes(disk_mb: int) -> int:
+    return 1024 + 256 * disk_mb
 
 
 def _show(new: Path, paths: Iterable[str]) -> None:

@@ -82,7 +82,10 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an attempt used, all its processes together; `max_rss_kb` is the peak of the largest."""
+    """What an attempt used, all its processes together.
+
+    `max_rss_kb` is the peak of the largest, or that of all together where a cgroup counts it and it is more.
+    """
 
     cpu_seconds: float = 0.0
     max_rss_kb: int = 0
@@ -149,7 +152,7 @@ class Sandbox(Protocol):
 
     @property
     def isolation(self) -> Isolation:
-        """The level and the layers that every run has."""
+        """The level and the layers that every run has; all of them are known once the sandbox is started."""
         ...
 
     async def start(self) -> None:

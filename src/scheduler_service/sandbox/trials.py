@@ -14,11 +14,15 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import NoReturn
 
 from scheduler_service.sandbox import landlock, root
 from scheduler_service.sandbox.census import children_of
+from scheduler_service.sandbox.cgroup import Group, open_groups
 from scheduler_service.sandbox.confinement import Confinement
+from scheduler_service.sandbox.delegation import claim_groups, find_delegated
 from scheduler_service.sandbox.identity import FIRST_UID, become_user, enter_user_namespace
 from scheduler_service.sandbox.layers import layers_of
 from scheduler_service.sandbox.seccomp import enforce
@@ -38,7 +42,10 @@ AS_ROOT = os.geteuid() == 0
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A promise of `levels`, tried by `attempt`, which raises where it is not held; `remedy` is for the operator."""
+    """A promise of `levels`, tried by `attempt`, which raises where it is not held; `remedy` is for the operator.
+
+    One that no level depends on has none.
+    """
 
     levels: tuple[Level, ...]
     promise: str
@@ -159,6 +166,28 @@ def _expect_own_world(mountpoint: str) -> None:
         os._exit(1)
 
 
+def _hold_whole_run() -> None:
+    claim = claim_groups(find_delegated())
+    group = Group(open_groups(str(claim.path)))
+    child = os.fork()
+    if child == 0:
+        _try_forking(group)
+    _, status = os.waitpid(child, 0)
+    group.remove()
+    claim.release()
+    if status:
+        raise AssertionError("a process could not enter it, or start more than it allows")
+
+
+def _try_forking(group: Group) -> NoReturn:
+    with suppress(BaseException):
+        group.enter()
+        group.limit(1 << 26, 1)
+        _expect_refusal(os.fork, "starting a process beyond the limit")
+        os._exit(0)
+    os._exit(1)
+
+
 _BOTH = (Level.STRICT, Level.STANDARD)
 _KERNEL = "use Linux 5.13 or newer with Landlock in CONFIG_LSM"
 _TRIALS = [
@@ -200,5 +229,12 @@ _TRIALS = [
         _hold_namespaces,
         "allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, AppArmor), or start "
         "the service with CAP_SYS_ADMIN",
+    ),
+    Trial(
+        (),
+        "has a cgroup, in which the kernel holds the whole run at once",
+        _hold_whole_run,
+        "optional, no level needs it: with systemd, Delegate=yes in the service's unit; in a container, a private and "
+        "writable cgroup v2",
     ),
 ]

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from scheduler_service.sandbox.cgroup import Group
 from scheduler_service.sandbox.confinement import Confinement
 from scheduler_service.sandbox.errands import Errands
 from scheduler_service.sandbox.job import STARVED, become_job
@@ -43,7 +44,8 @@ _WITH_GRACE = (End.TIMEOUT, End.CANCELLED)
 class Post:
     """What a warden is given by the zygote: its line to the service, the zygote's sign of life, and the rules.
 
-    `orders` is the job's own line from the service, which the warden only hands on.
+    `orders` is the job's own line from the service, which the warden only hands on. `groups` is where it makes the
+    run's cgroup; None where there is none to be had.
     """
 
     channel: socket.socket
@@ -52,12 +54,15 @@ class Post:
     confinement: Confinement
     grace_seconds: float
     python: bool
+    groups: int | None
 
 
 def become_warden(post: Post) -> NoReturn:
     """Prepare a run, wait for its order, see it through to the end, report, and exit."""
+    group = None
     try:
-        run = _prepare(post)
+        group = Group(post.groups) if post.groups is not None else None
+        run = _prepare(post, group)
         terms = run.wait_for_terms()
         verdict = run.attend(terms) if terms else None
         run.end(verdict)
@@ -65,8 +70,10 @@ def become_warden(post: Post) -> NoReturn:
             _report(post, run.sum_up(verdict, terms))
     except BaseException as error:  # noqa: BLE001 (the service must hear of it, and the job must die)
         _report(post, Report(End.REJECTED, failure=f"{type(error).__name__}: {error}"))
-        kill_all(post.confinement.layers, post.confinement.uid)
+        kill_all(post.confinement.layers, post.confinement.uid, group)
     finally:
+        if group is not None:
+            group.remove()
         os._exit(0)
 
 
@@ -75,7 +82,7 @@ def _report(post: Post, report: Report) -> None:
         post.channel.sendall(pack_record(report))
 
 
-def _prepare(post: Post) -> _Run:
+def _prepare(post: Post, group: Group | None) -> _Run:
     layers = post.confinement.layers
     os.setsid()
     prctl(Prctl.SET_CHILD_SUBREAPER, 1)
@@ -96,15 +103,16 @@ def _prepare(post: Post) -> _Run:
         for line in (post.channel, ours):
             line.close()
         os.close(post.life)
-        become_job(post.orders, theirs, post.confinement, note, python=post.python)
+        become_job(post.orders, theirs, post.confinement, group, note, python=post.python)
     theirs.close()
     post.orders.close()
-    return _Run(post, job, ours, note)
+    return _Run(post, group, job, ours, note)
 
 
 class _Run:
-    def __init__(self, post: Post, job: int, line: socket.socket, note: mmap.mmap) -> None:
+    def __init__(self, post: Post, group: Group | None, job: int, line: socket.socket, note: mmap.mmap) -> None:
         self._post = post
+        self._group = group
         self._layers = post.confinement.layers
         self._job = job
         self._exit = os.pidfd_open(job)
@@ -127,7 +135,7 @@ class _Run:
 
     def attend(self, terms: Terms) -> Verdict | None:
         """Give the reason why the run is over, once it is; None if nobody is there any more to report to."""
-        watch = Watch(terms, self._layers)
+        watch = Watch(terms, self._layers, self._group)
         deadline = time.monotonic() + terms.wall_seconds
         next_look = time.monotonic() + TICK_SECONDS / 2 if Layer.WATCH in self._layers else math.inf
         channel = self._post.channel.fileno()
@@ -156,7 +164,7 @@ class _Run:
             deadline = time.monotonic() + self._post.grace_seconds
             while not self._has_ended() and time.monotonic() < deadline:
                 _wait([self._exit], deadline)
-        kill_all(self._layers, self._post.confinement.uid)
+        kill_all(self._layers, self._post.confinement.uid, self._group)
         if self._terms is not None and self._terms.directory is not None:
             remove_directory(Path(self._terms.directory))
             if Layer.OWN_USER in self._layers:
@@ -164,8 +172,7 @@ class _Run:
 
     def sum_up(self, verdict: Verdict, terms: Terms) -> Report:
         """Say what came of the run, after its end."""
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        usage = Usage(used.ru_utime + used.ru_stime, used.ru_maxrss)
+        usage = self._measure()
         said = self._said or self._read_line()
         if "failure" in said:
             return Report(End.REJECTED, failure=said["failure"])
@@ -177,9 +184,17 @@ class _Run:
             end = self._explain_exit(code, usage, terms)
         return Report(end, code, usage.cpu_seconds, usage.max_rss_kb, verdict.message)
 
+    def _measure(self) -> Usage:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if self._group is None:
+            return Usage(used.ru_utime + used.ru_stime, used.ru_maxrss)
+        return Usage(self._group.cpu_seconds(), max(used.ru_maxrss, self._group.peak_kb()))
+
     def _explain_exit(self, code: int, usage: Usage, terms: Terms) -> End:
         if code >= 0:
             return End.OUT_OF_MEMORY if self._note[0] == STARVED else End.EXITED
+        if self._group is not None and self._group.has_starved():
+            return End.OUT_OF_MEMORY
         used_up = usage.cpu_seconds >= terms.cpu_seconds
         if code == -signal.SIGXCPU or (code == -signal.SIGKILL and used_up):
             return End.CPU_LIMIT

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scheduler_service.sandbox.command import stdin_of
+from scheduler_service.sandbox.delegation import NotDelegatedError, claim_groups, find_delegated
 from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.identity import FIRST_UID, LAST_UID, UidPool
 from scheduler_service.sandbox.layers import Layer, layers_of
@@ -62,6 +63,8 @@ class WarmSandbox:
         as_root = os.geteuid() == 0
         self._root = root.absolute()
         self._layers = layers_of(level, as_root=as_root) - without
+        self._wants_groups = Layer.CGROUP not in without
+        self._groups: Claim | None = None
         self.isolation = Isolation(level, tuple(sorted(self._layers)))
         self._uids = UidPool() if Layer.OWN_USER in self._layers else None
         self._claim: Claim | None = None
@@ -75,13 +78,20 @@ class WarmSandbox:
         self._launcher = self._zygote(PythonEnvironment(name="", preload=()), min(slots, MOST_STANDBY))
 
     async def start(self) -> None:
-        """Warm all environments up; raises `SandboxError` where the level cannot be held."""
+        """Warm all environments up; raises `SandboxError` where the level cannot be held.
+
+        Where a cgroup is delegated, runs have the layer of that from now on, and without it they fail.
+        """
         self._running.stopped.clear()
         if self._claim is None:
             self._claim = await asyncio.to_thread(Claim, self._root, 0o711 if self._uids else 0o700)
         prctl(Prctl.SET_DUMPABLE, 0)  # no process of the same user may look into ours, which knows the secrets
-        mountpoint = str(self._claim.path)
-        await asyncio.gather(*(zygote.start(mountpoint) for zygote in self._zygotes()))
+        if self._groups is None and self._wants_groups:
+            self._groups = await asyncio.to_thread(_claim_groups)
+        held = self._layers if self._groups is None else self._layers | {Layer.CGROUP}
+        self.isolation = Isolation(self.isolation.level, tuple(sorted(held)))
+        mountpoint, groups = str(self._claim.path), "" if self._groups is None else str(self._groups.path)
+        await asyncio.gather(*(zygote.start(mountpoint, groups) for zygote in self._zygotes()))
 
     @property
     def zygote_pids(self) -> dict[str, int | None]:
@@ -119,6 +129,9 @@ class WarmSandbox:
         if self._claim is not None:
             await asyncio.to_thread(self._claim.release)
             self._claim = None
+        if self._groups is not None:
+            await asyncio.to_thread(self._groups.release)
+            self._groups = None
 
     def _zygote(self, environment: PythonEnvironment, standby: int) -> ZygoteProcess:
         setup = Setup(
@@ -200,6 +213,13 @@ class WarmSandbox:
             output_truncated=truncated,
             message=report.message or explain_end(end, spec.limits),
         )
+
+
+def _claim_groups() -> Claim | None:
+    try:
+        return claim_groups(find_delegated())
+    except (NotDelegatedError, OSError):  # which is no fault: `scheduler doctor` says why
+        return None
 
 
 def write_order(spec: Spec, directory: Path | None) -> Order:

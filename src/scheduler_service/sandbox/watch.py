@@ -8,8 +8,10 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler_service.sandbox.census import all_processes, descendants, measure_memory, take_census
+from scheduler_service.sandbox.census import Census, all_processes, descendants, measure_memory, take_census
+from scheduler_service.sandbox.cgroup import Group
 from scheduler_service.sandbox.layers import Layer
+from scheduler_service.sandbox.limits import INTERPRETER_MB
 from scheduler_service.sandbox.protocol import Terms
 from scheduler_service.sandbox.spec import End
 from scheduler_service.sandbox.workdir import measure_directory
@@ -17,7 +19,6 @@ from scheduler_service.sandbox.workdir import measure_directory
 TICK_SECONDS = 0.1
 """How long a run may be beyond a limit of this kind before it is noticed."""
 
-_INTERPRETER_KB = 64 * 1024
 _FILES_PER_MB = 256
 
 
@@ -33,25 +34,31 @@ class Verdict:
 class Watch:
     """Looks at the run now and then; each look costs well under a millisecond for ordinary runs."""
 
-    def __init__(self, terms: Terms, layers: frozenset[Layer]) -> None:
+    def __init__(self, terms: Terms, layers: frozenset[Layer], group: Group | None) -> None:
         self._terms = terms
         self._namespaced = Layer.PID_NAMESPACE in layers
-        self._counted_by_kernel = bool(layers & {Layer.OWN_USER, Layer.USER_NAMESPACE})
+        self._group = group
+        self._counted_by_kernel = group is not None or bool(layers & {Layer.OWN_USER, Layer.USER_NAMESPACE})
 
     def look(self) -> Verdict | None:
         """Give the reason to end the run, or None."""
         pids = all_processes() if self._namespaced else descendants(os.getpid())
         census = take_census(pids)
-        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        if census.cpu_seconds + ended.ru_utime + ended.ru_stime > self._terms.cpu_seconds + 1:
+        if self._cpu_seconds(census) > self._terms.cpu_seconds + 1:
             return Verdict(End.CPU_LIMIT)
-        most_kb = self._terms.memory_mb * 1024 + _INTERPRETER_KB
+        most_kb = (self._terms.memory_mb + INTERPRETER_MB) * 1024
         if census.resident_kb > most_kb and measure_memory(pids) > most_kb:
             return Verdict(End.OUT_OF_MEMORY)
         if census.tasks > self._terms.processes and not self._counted_by_kernel:
             message = f"had more than {self._terms.processes} processes and threads"
             return Verdict(End.SIGNALLED, message, signal.SIGKILL)
         return self._look_at_disk() if self._terms.directory else None
+
+    def _cpu_seconds(self, census: Census) -> float:
+        if self._group is not None:
+            return self._group.cpu_seconds()
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return census.cpu_seconds + ended.ru_utime + ended.ru_stime
 
     def _look_at_disk(self) -> Verdict | None:
         most_entries = 1024 + self._terms.disk_mb * _FILES_PER_MB

@@ -6,7 +6,7 @@ import fcntl
 import itertools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -49,14 +49,15 @@ class Claim:
     What a process that was killed has left is removed by the next that claims: the lock on its directory is gone.
     """
 
-    def __init__(self, root: Path, mode: int = 0o700) -> None:
-        """Make the directory; `mode` is its own and the root's."""
+    def __init__(self, root: Path, mode: int = 0o700, remove: Callable[[Path], None] = remove_directory) -> None:
+        """Make the directory; `mode` is its own and the root's, and `remove` removes one with what is in it."""
+        self._remove = remove
         root.mkdir(mode=mode, parents=True, exist_ok=True)
         root.chmod(mode)
         with _locked(root):  # nobody may take a directory for abandoned that is just being made
             for path in root.glob(f"{_OWNED}*"):
                 if _is_abandoned(path):
-                    remove_directory(path)
+                    remove(path)
             self.path = root / f"{_OWNED}{os.urandom(4).hex()}"
             self.path.mkdir(mode=mode)
             self._lock = os.open(self.path, _DIRECTORY)
@@ -64,7 +65,7 @@ class Claim:
 
     def release(self) -> None:
         """Remove the directory."""
-        remove_directory(self.path)
+        self._remove(self.path)
         os.close(self._lock)
 
 
@@ -113,7 +114,10 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _is_abandoned(path: Path) -> bool:
-    lock = os.open(path, _DIRECTORY)
+    try:
+        lock = os.open(path, _DIRECTORY)
+    except FileNotFoundError:  # its owner has just released it
+        return False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -22,6 +22,7 @@ from types import ModuleType
 
 from scheduler_service.sandbox import root
 from scheduler_service.sandbox.census import count_tasks_of_user
+from scheduler_service.sandbox.cgroup import open_groups
 from scheduler_service.sandbox.confinement import Confinement
 from scheduler_service.sandbox.identity import enter_user_namespace
 from scheduler_service.sandbox.killing import kill_children
@@ -68,6 +69,7 @@ class Zygote:
         self._own_pids = -1
         self._empty_network: int | None = None
         self._fork: Callable[[], int] = os.fork
+        self._groups = open_groups(setup.groups) if setup.groups else None
 
     def warm_up(self) -> None:
         """Enter the namespaces that all runs share, import what is to be warm, and freeze it for sharing."""
@@ -163,6 +165,7 @@ class Zygote:
                 self._confinement(uid),
                 setup.grace_seconds,
                 setup.python,
+                self._groups,
             )
         )
 

@@ -132,12 +132,13 @@ class ZygoteProcess:
         """The process id of the zygote, or of the process that waits for it; None while there is none."""
         return self._zygote.process.pid if self._zygote else None
 
-    async def start(self, mountpoint: str) -> None:
+    async def start(self, mountpoint: str, groups: str) -> None:
         """Start the zygote if it is not running; raises `SandboxError` where it cannot start.
 
-        On `mountpoint`, an empty directory, it builds the root of its jobs where they get one.
+        On `mountpoint`, an empty directory, it builds the root of its jobs where they get one. In `groups`, where that
+        is not empty, each gets a cgroup.
         """
-        self._setup = replace(self._setup, mountpoint=mountpoint)
+        self._setup = replace(self._setup, mountpoint=mountpoint, groups=groups)
         await self._living()
 
     async def take_warden(self) -> Warden:

@@ -29,7 +29,9 @@ class UsageOut(Answer):
     model_config = ConfigDict(title="Usage")
 
     cpu_seconds: float
-    max_rss_kb: Annotated[int, Field(description="The peak memory of its largest process.")]
+    max_rss_kb: Annotated[
+        int, Field(description="The peak memory of its largest process, or of all together where that is known.")
+    ]
 
 
 class RunOut(Answer):
