@@ -257,7 +257,7 @@ async def test_a_run_is_in_its_own_cgroup_and_its_service_is_not(start: Start, d
 async def test_memory_of_processes_that_keep_to_their_limits_is_held_as_a_whole(start: Start) -> None:
     outcome, output = await run(await start(Layer.WATCH), TOGETHER, memory_mb=32, disk_mb=1, wall_seconds=60)
     assert (outcome.end, output) == (End.OUT_OF_MEMORY, "")
-    assert outcome.message == "needed more than 32 MB of memory"
+    assert outcome.message == "ran out of memory; its limit is 32 MB"
 
 
 async def test_memory_as_a_whole_is_held_by_nothing_else_at_once(start: Start) -> None:

@@ -89,6 +89,7 @@ async def test_tells_exit_codes_from_signals(sandbox: PlainSandbox, output: Coll
     killed = await run(sandbox, Script("kill -SEGV $$"), output)
     assert (exited.end, exited.exit_code, exited.signal) == (End.EXITED, 3, None)
     assert (killed.end, killed.exit_code, killed.signal) == (End.SIGNALLED, None, 11)
+    assert killed.message == "was ended by SIGSEGV"
 
 
 @pytest.mark.parametrize(

@@ -216,3 +216,16 @@ def test_the_probe_is_quick_and_names_a_remedy_for_what_does_not_hold() -> None:
 
 async def test_auto_takes_the_best_level_that_holds(root: Path) -> None:
     assert create("auto", root, 1).isolation.level is best_level(probe())
+
+
+@pytest.mark.parametrize(
+    ("code", "end", "message"),
+    [
+        ("raise MemoryError('not so much as a megabyte')", End.OUT_OF_MEMORY, "ran out of memory; its limit is 512 MB"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGUSR1)", End.SIGNALLED, "was ended by SIGUSR1"),
+        ("raise SystemExit(3)", End.EXITED, None),
+    ],
+)
+async def test_an_end_is_told_in_words(sandbox: WarmSandbox, code: str, end: End, message: str | None) -> None:
+    outcome, _ = await run(sandbox, PythonCode(code))
+    assert (outcome.end, outcome.message) == (end, message)

@@ -31,7 +31,8 @@ def report_of(outcome: Outcome, cancel_reason: Reason | None) -> Report:
         signal=outcome.signal,
         logs_truncated=outcome.output_truncated,
         isolation=asdict(outcome.isolation),
-        usage=asdict(outcome.usage),
+        # The kernel counts microseconds; what floats add to that is noise.
+        usage={**asdict(outcome.usage), "cpu_seconds": round(outcome.usage.cpu_seconds, 6)},
     )
 
 

@@ -30,9 +30,12 @@ def find_program(name: str, path: str) -> str:
     Written out, because `shutil` brings libraries into the zygotes that each fork would have to copy.
     """
     places = [name] if "/" in name else [os.path.join(place, name) for place in path.split(":")]
-    for place in places:
-        if os.access(place, os.X_OK) and not os.path.isdir(place):
-            return place
+    files = [place for place in places if os.path.exists(place) and not os.path.isdir(place)]
+    for file in files:
+        if os.access(file, os.X_OK):
+            return file
+    if files:
+        raise PermissionError(errno.EACCES, "this file may not be executed", name)
     raise FileNotFoundError(errno.ENOENT, "there is no such program", name)
 
 

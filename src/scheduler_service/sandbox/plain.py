@@ -186,12 +186,14 @@ async def _kill_and_reap(process: subprocess.Popen[bytes], exited: asyncio.Task[
 
 def _conclude(end: End, code: int, usage: Usage, limits: Limits, truncated: bool) -> Outcome:  # noqa: FBT001
     exited = end is End.EXITED
+    end = End.SIGNALLED if exited and code < 0 else end
+    number = -code if end is End.SIGNALLED else None
     return Outcome(
-        End.SIGNALLED if exited and code < 0 else end,
+        end,
         ISOLATION,
-        exit_code=code if exited and code >= 0 else None,
-        signal=-code if exited and code < 0 else None,
+        exit_code=code if end is End.EXITED else None,
+        signal=number,
         usage=usage,
         output_truncated=truncated,
-        message=explain_end(end, limits),
+        message=explain_end(end, limits, number),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -117,19 +118,24 @@ class Outcome:
     message: str | None = None
 
 
-def explain_end(end: End, limits: Limits) -> str | None:
-    """Give the sentence for the user where a limit ended the attempt, else None."""
+def explain_end(end: End, limits: Limits, number: int | None = None) -> str | None:
+    """Give the sentence for the user where a limit or the signal `number` ended the attempt, else None."""
     match end:
         case End.TIMEOUT:
             return f"ran longer than {limits.wall_seconds:g} s"
         case End.CPU_LIMIT:
             return f"used more than {limits.cpu_seconds} s of processor time"
         case End.OUT_OF_MEMORY:
-            return f"needed more than {limits.memory_mb} MB of memory"
+            return f"ran out of memory; its limit is {limits.memory_mb} MB"
         case End.OUTPUT_LIMIT:
             return f"wrote more than {OUTPUT_FLOOD_FACTOR} times the {limits.output_kb} kB of output that are kept"
+        case End.SIGNALLED if number is not None:
+            return f"was ended by {_NAMES_OF_SIGNALS.get(number, f'signal {number}')}"
         case _:
             return None
+
+
+_NAMES_OF_SIGNALS = {number.value: number.name for number in signal.Signals}
 
 
 class Cancel(Protocol):

@@ -204,14 +204,15 @@ class WarmSandbox:
 
     def _conclude(self, report: Report, spec: Spec, *, truncated: bool) -> Outcome:
         end = End(report.end)
+        number = -report.status if end is End.SIGNALLED else None
         return Outcome(
             end,
             self.isolation,
             exit_code=report.status if end is End.EXITED else None,
-            signal=-report.status if end is End.SIGNALLED else None,
+            signal=number,
             usage=Usage(report.cpu_seconds, report.max_rss_kb),
             output_truncated=truncated,
-            message=report.message or explain_end(end, spec.limits),
+            message=report.message or explain_end(end, spec.limits, number),
         )
 
 

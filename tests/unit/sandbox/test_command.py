@@ -37,3 +37,8 @@ def test_says_what_is_not_there(places: list[Path], name: str) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         find_program(name, str(places[0]))
     assert caught.value.filename == name
+
+
+def test_says_that_a_file_is_there_but_no_program(places: list[Path]) -> None:
+    with pytest.raises(PermissionError, match="may not be executed"):
+        find_program("text", str(places[0]))
