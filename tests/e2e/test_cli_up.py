@@ -188,9 +188,9 @@ def test_a_database_that_does_not_answer_is_named_with_what_to_do(tmp_path: Path
     done = shell(tmp_path, SCHEDULER_PORT="0", DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/none").run("up")
 
     assert done.returncode == 3
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("scheduler: DATABASE_URL: ")
-    assert "take DATABASE_URL and REDIS_URL out" in last
+    [line] = done.stderr.splitlines()
+    assert line.startswith("scheduler: DATABASE_URL: ")
+    assert "take DATABASE_URL and REDIS_URL out" in line
     assert "hidden" not in done.stderr
 
 

@@ -49,10 +49,10 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY:
-            log.warning("development_api_key", effect="serves this machine alone", remedy="set an API_KEY of your own")
         async with service_factory(settings) as service:
             app.state.service = service
+            # Not before: where the start fails, the reason is all there is to read.
+            _warn(settings)
             with announced(service.stopping):
                 yield
 
@@ -79,6 +79,11 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
     app.include_router(health.router, prefix="/api/v1", include_in_schema=False)
     documentation.install(app)
     return app
+
+
+def _warn(settings: Settings) -> None:
+    if settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY:
+        log.warning("development_api_key", effect="serves this machine alone", remedy="set an API_KEY of your own")
 
 
 class Application(FastAPI):
