@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import structlog
 from celery import Celery, signals
 from celery.apps import worker
 
@@ -13,6 +14,9 @@ from scheduler_service.brokers import celery as broker
 from scheduler_service.celery_worker import Engine, step_of
 from scheduler_service.config import Settings, load_settings
 from scheduler_service.errors import ConfigurationError
+from scheduler_service.unknown_settings import unknown_settings
+
+log = structlog.get_logger(__name__)
 
 
 def load() -> Celery:
@@ -41,6 +45,8 @@ def create(settings: Settings) -> Celery:
 
     def configure_logging(**_: Any) -> None:
         telemetry.configure_logging(settings.log_level, settings.log_format)
+        if unknown := unknown_settings():
+            log.warning("unknown_settings", ignored=unknown)
 
     if settings.log_format == "json":
         worker.safe_say = lambda *_: None  # says to people that it ends, in the middle of the log

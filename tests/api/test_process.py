@@ -93,6 +93,13 @@ def test_warns_of_the_key_that_everybody_knows(server: Server) -> None:
     assert [line["level"] for line in server.lines() if line["event"] == "development_api_key"] == ["warning"]
 
 
+def test_warns_of_settings_that_nobody_reads(tmp_path: Path) -> None:
+    with serving(tmp_path, SCHEDULER_SLOT="5") as server:
+        line = server.awaited_line("ignored")
+
+    assert (line["level"], line["ignored"]) == ("warning", "SCHEDULER_SLOT (did you mean SCHEDULER_SLOTS?)")
+
+
 def test_puts_the_id_of_a_request_on_every_line_of_its_work(server: Server) -> None:
     with server.client() as client:
         client.headers["X-Request-ID"] = "from-end-to-end"

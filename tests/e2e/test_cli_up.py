@@ -216,6 +216,15 @@ def test_settings_that_are_not_utf_8_are_one_line(tmp_path: Path) -> None:
     assert "UTF-8" in line
 
 
+def test_a_command_that_ends_warns_of_settings_that_nobody_reads(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SCHEDULER_PROT=8080\n", encoding="utf-8")
+
+    done = shell(tmp_path).run("migrate")
+
+    assert done.returncode == 0
+    assert "unknown settings are ignored: SCHEDULER_PROT (did you mean SCHEDULER_PORT?)" in done.stderr
+
+
 def test_migrate_says_from_which_revision_to_which(tmp_path: Path) -> None:
     here = shell(tmp_path)
 

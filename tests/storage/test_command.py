@@ -26,7 +26,10 @@ def upgrade(directory: Path, **variables: str) -> subprocess.CompletedProcess[st
     [
         ({"SCHEDULER_SLOTS": "x"}, "SCHEDULER_SLOTS: "),
         ({"DATABASE_URL": "garbage"}, "DATABASE_URL: this is not a database URL; write postgresql+asyncpg://"),
-        ({"DATABASE_URL": "postgresql+asyncpg://u:hidden@127.0.0.1:1/x"}, "DATABASE_URL: the database cannot be reached"),
+        (
+            {"DATABASE_URL": "postgresql+asyncpg://u:hidden@127.0.0.1:1/x"},
+            "DATABASE_URL: the database cannot be reached",
+        ),
         ({"SCHEDULER_DATA_DIR": "/proc/data"}, "SCHEDULER_DATA_DIR: cannot make"),
     ],
 )

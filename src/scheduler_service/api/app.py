@@ -20,6 +20,7 @@ from scheduler_service.api.routers import alerts, events, health, jobs, metrics,
 from scheduler_service.api.shutdown import announced
 from scheduler_service.bootstrap import Service
 from scheduler_service.config import DEVELOPMENT_API_KEY, Settings
+from scheduler_service.unknown_settings import unknown_settings
 
 ServiceFactory = Callable[[Settings], AbstractAsyncContextManager[Service]]
 
@@ -84,6 +85,8 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
 def _warn(settings: Settings) -> None:
     if settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY:
         log.warning("development_api_key", effect="serves this machine alone", remedy="set an API_KEY of your own")
+    if unknown := unknown_settings():
+        log.warning("unknown_settings", ignored=unknown)
 
 
 class Application(FastAPI):

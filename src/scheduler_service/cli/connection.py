@@ -63,7 +63,7 @@ def url_of(host: str, port: int) -> str:
 def _connect(url: str | None, api_key: str | None) -> Client:
     if url and api_key:
         return Client(url, api_key)
-    from scheduler_service.config import load_settings  # noqa: PLC0415 (slow, and not needed for --help)
+    from scheduler_service.cli.settings import read_settings  # noqa: PLC0415 (slow, and not needed for --help)
 
-    settings = load_settings()
+    settings = read_settings()
     return Client(url or url_of(settings.host, settings.port), api_key or settings.api_key.get_secret_value())

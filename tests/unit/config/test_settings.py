@@ -50,3 +50,34 @@ def test_a_log_level_may_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("LOG_LEVEL", level)
 
     assert load_settings(_env_file=None).log_level == "INFO"
+
+
+def test_a_wrong_log_level_is_shown_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "foo")
+
+    with pytest.raises(ConfigurationError, match=r"LOG_LEVEL: .*got 'foo'"):
+        load_settings(_env_file=None)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("{bad", r"^SCHEDULER_PYTHON_ENVS: not JSON \(Expecting property name.*\); write {\"science\": {"),
+        ("[1]", r"^SCHEDULER_PYTHON_ENVS: not a JSON object; write {\"science\": {"),
+        ('{"x": {}}', r"^SCHEDULER_PYTHON_ENVS: x.python: Field required"),
+        ('{"x": {"python": "/none"}}', r"^SCHEDULER_PYTHON_ENVS: x.python: '/none' is no program that can be run"),
+    ],
+)
+def test_pythons_that_cannot_be_read_say_where_and_how_to_write_them(
+    monkeypatch: pytest.MonkeyPatch, written: str, message: str
+) -> None:
+    monkeypatch.setenv("SCHEDULER_PYTHON_ENVS", written)
+
+    with pytest.raises(ConfigurationError, match=message):
+        load_settings(_env_file=None)
+
+
+def test_pythons_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCHEDULER_PYTHON_ENVS", '{"x": {"python": "/bin/true", "preload": []}}')
+
+    assert load_settings(_env_file=None).python_envs["x"].preload == ()

@@ -13,6 +13,7 @@ from scheduler_service.errors import SchedulerError
 from scheduler_service.storage.alert_tables import metadata
 from scheduler_service.storage.migrations import ADVISORY_LOCK, CONNECTION
 from scheduler_service.storage.opening import open_database
+from scheduler_service.unknown_settings import unknown_settings
 
 
 def migrate(connection: Connection) -> None:
@@ -36,6 +37,8 @@ def migrate_by_command() -> None:
     """Do what `alembic …` asks for; what its user can mend ends it with one clear line."""
     try:
         asyncio.run(migrate_by_settings())
+        if unknown := unknown_settings():
+            sys.stderr.write(f"warning: unknown settings are ignored: {unknown}\n")
     except SchedulerError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
