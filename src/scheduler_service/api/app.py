@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import structlog
@@ -21,6 +20,7 @@ from scheduler_service.api.shutdown import announced
 from scheduler_service.bootstrap import Service
 from scheduler_service.config import DEVELOPMENT_API_KEY, Settings
 from scheduler_service.unknown_settings import unknown_settings
+from scheduler_service.version import version
 
 ServiceFactory = Callable[[Settings], AbstractAsyncContextManager[Service]]
 
@@ -59,7 +59,7 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
 
     app = Application(
         title="Scheduler Service",
-        version=_version(),
+        version=version(),
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,
@@ -104,11 +104,3 @@ class Application(FastAPI):
             problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= {**problem.pop("$defs"), "Problem": problem}
         return document
-
-
-def _version() -> str:
-    """Give the version of the installed package; one that runs from its source alone has none."""
-    try:
-        return version("scheduler-service")
-    except PackageNotFoundError:
-        return "0+source"

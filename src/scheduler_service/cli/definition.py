@@ -34,7 +34,8 @@ def read_text(value: str) -> str:
 def read_fields(words: Iterable[str]) -> Document:
     """Read `field=value` words, as in `retry_policy.max_retries=3 name=hello tags='["a"]'`.
 
-    A value is JSON where it can be read as such, else text; dots in the field's name reach into objects.
+    A value is JSON where it can be read as such, else text; dots in the field's name reach into objects. Variables
+    (`env.NAME=1`) hold text alone, so it is taken as it stands, but for null, which takes one away.
     """
     document: Document = {}
     for word in words:
@@ -45,7 +46,7 @@ def read_fields(words: Iterable[str]) -> Document:
             target = target.setdefault(parent, {})
             if not isinstance(target, dict):
                 raise _refusal(path, f"{parent} has a value of its own already")
-        target[name] = _value(value)
+        target[name] = _value(value) if parents != ["env"] or value == "null" else value
     return document
 
 

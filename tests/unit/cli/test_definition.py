@@ -28,6 +28,11 @@ def choice(**typed: Any) -> PayloadChoice:
         ("limits.memory_mb=64", {"limits": {"memory_mb": 64}}),
         ("description=", {"description": ""}),
         ("env.QUERY=a=b", {"env": {"QUERY": "a=b"}}),
+        ("env.LEVEL=1", {"env": {"LEVEL": "1"}}),
+        ('env.NAMES=["a"]', {"env": {"NAMES": '["a"]'}}),
+        ("env.LEVEL=null", {"env": {"LEVEL": None}}),
+        ('env={"LEVEL": "1"}', {"env": {"LEVEL": "1"}}),
+        ("args.level=1", {"args": {"level": 1}}),
         ("jitter_seconds=NaN", {"jitter_seconds": "NaN"}),
     ],
 )
