@@ -29,7 +29,10 @@ def load() -> Celery:
 
 
 def create(settings: Settings) -> Celery:
-    """Make the application; raises `ConfigurationError` where Celery has nothing to do."""
+    """Make the application, for a process that does nothing else, and send that one's logs our way.
+
+    Raises `ConfigurationError` where Celery has nothing to do.
+    """
     if not settings.is_distributed:
         raise ConfigurationError(
             "REDIS_URL: Celery needs a Redis; set it (redis://localhost:6379/0), or run `scheduler up` without any"
@@ -45,11 +48,13 @@ def create(settings: Settings) -> Celery:
 
     def configure_logging(**_: Any) -> None:
         telemetry.configure_logging(settings.log_level, settings.log_format)
-        if unknown := unknown_settings():
-            log.warning("unknown_settings", ignored=unknown)
 
     if settings.log_format == "json":
         worker.safe_say = lambda *_: None  # says to people that it ends, in the middle of the log
     celery.task(name=broker.TASK, bind=True)(execute_run)
     signals.setup_logging.connect(configure_logging, weak=False)
+    # Now as well: Celery warns of the superuser before it asks for that, and Flower never asks.
+    configure_logging()
+    if unknown := unknown_settings():
+        log.warning("unknown_settings", ignored=unknown)
     return celery
