@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from scheduler_service.domain.calendar_dst import DstPolicy
 from scheduler_service.domain.cron import HORIZON_YEARS, Cron
 from scheduler_service.domain.cron_syntax import read_pattern
-from scheduler_service.domain.description import describe, warnings
+from scheduler_service.domain.description import describe
 from scheduler_service.domain.instant import Instant, read_instant
 from scheduler_service.domain.interval import Interval, read_interval
+from scheduler_service.domain.surprises import warnings
 from scheduler_service.domain.zone import load_zone
 from scheduler_service.errors import FieldProblem, InvalidInputError
 
@@ -30,7 +31,7 @@ def parse(expr: str, *, timezone: str, dst: DstPolicy, anchor_at: datetime) -> S
     can never fire. Whether an instant lies in the past is the caller's question: `next_after(now)` is None.
     """
     read = _read(expr, timezone, dst, anchor_at.year)
-    return Interval(read, anchor_at) if isinstance(read, timedelta) else read
+    return Interval(read, anchor_at, load_zone(timezone)) if isinstance(read, timedelta) else read
 
 
 @lru_cache(maxsize=16_384)
