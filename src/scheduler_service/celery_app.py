@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import structlog
 from celery import Celery, signals
 from celery.apps import worker
 
@@ -13,6 +14,9 @@ from scheduler_service.brokers import celery as broker
 from scheduler_service.celery_worker import Engine, step_of
 from scheduler_service.config import Settings, load_settings
 from scheduler_service.errors import ConfigurationError
+from scheduler_service.unknown_settings import unknown_settings
+
+log = structlog.get_logger(__name__)
 
 
 def load() -> Celery:
@@ -25,7 +29,10 @@ def load() -> Celery:
 
 
 def create(settings: Settings) -> Celery:
-    """Make the application; raises `ConfigurationError` where Celery has nothing to do."""
+    """Make the application, for a process that does nothing else, and send that one's logs our way.
+
+    Raises `ConfigurationError` where Celery has nothing to do.
+    """
     if not settings.is_distributed:
         raise ConfigurationError(
             "REDIS_URL: Celery needs a Redis; set it (redis://localhost:6379/0), or run `scheduler up` without any"
@@ -46,4 +53,8 @@ def create(settings: Settings) -> Celery:
         worker.safe_say = lambda *_: None  # says to people that it ends, in the middle of the log
     celery.task(name=broker.TASK, bind=True)(execute_run)
     signals.setup_logging.connect(configure_logging, weak=False)
+    # Now as well: Celery warns of the superuser before it asks for that, and Flower never asks.
+    configure_logging()
+    if unknown := unknown_settings():
+        log.warning("unknown_settings", ignored=unknown)
     return celery

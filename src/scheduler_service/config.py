@@ -10,24 +10,19 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import (
     AliasChoices,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
-    field_validator,
     model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
 from scheduler_service.errors import ConfigurationError
+from scheduler_service.setting_values import LogLevel, PythonEnvs, Tags
 
 DEVELOPMENT_API_KEY = "your-secret-api-key-here"
 SHORTEST_KEY = 16
@@ -42,8 +37,6 @@ SECRET_VARIABLES = (
     "SCHEDULER_METRICS_KEY",
     "SCHEDULER_SMTP_URL",
 )
-# A tag becomes part of a queue's name, where nothing may need quoting.
-ROUTED_TAG = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class SecretFileSource(PydanticBaseSettingsSource):
@@ -73,36 +66,6 @@ def _scheduler(name: str) -> AliasChoices:
     return AliasChoices(f"SCHEDULER_{name.upper()}")
 
 
-def _split_tags(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    tags = tuple(tag for part in value.split(",") if (tag := part.strip()))
-    for tag in tags:
-        if not ROUTED_TAG.fullmatch(tag):
-            raise ValueError(f"{tag!r} cannot route; write tags of letters, digits, - and _, separated by commas")
-    return tags
-
-
-# NoDecode: a plain list, not the JSON that pydantic-settings expects.
-Tags = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_tags)]
-
-
-class PythonEnv(BaseModel):
-    """A Python that jobs may ask for by name: its interpreter, and the modules that are imported once for all runs."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    python: Path
-    preload: tuple[str, ...] = ("numpy",)
-
-    @field_validator("python")
-    @classmethod
-    def _can_be_run(cls, python: Path) -> Path:
-        if not os.access(python, os.X_OK):
-            raise ValueError(f"{str(python)!r} is no program that can be run")
-        return python
-
-
 class Settings(BaseSettings):
     """Every setting of the service; `.env.example` explains each to its user."""
 
@@ -119,10 +82,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     api_key: SecretStr = SecretStr(DEVELOPMENT_API_KEY)
     environment: Literal["development", "production"] = "development"
-    log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
-        BeforeValidator(lambda level: level.upper() if isinstance(level, str) else level),
-    ] = "INFO"
+    log_level: LogLevel = "INFO"
     log_format: Literal["json", "console"] = "json"
 
     data_dir: Annotated[Path, Field(validation_alias=_scheduler("data_dir"))] = Path("data")
@@ -140,7 +100,7 @@ class Settings(BaseSettings):
     sandbox_required: Annotated[
         Literal["strict", "standard", "none"], Field(validation_alias=_scheduler("sandbox_required"))
     ] = "standard"
-    python_envs: Annotated[dict[str, PythonEnv], Field(validation_alias=_scheduler("python_envs"))] = {}
+    python_envs: Annotated[PythonEnvs, Field(validation_alias=_scheduler("python_envs"))] = {}
     max_timeout_seconds: Annotated[float | None, Field(validation_alias=_scheduler("max_timeout_seconds"), gt=0)] = None
     max_memory_mb: Annotated[int | None, Field(validation_alias=_scheduler("max_memory_mb"), ge=16)] = None
     max_cpu_seconds: Annotated[int | None, Field(validation_alias=_scheduler("max_cpu_seconds"), ge=1)] = None
@@ -264,14 +224,14 @@ def load_settings(**overrides: Any) -> Settings:
         raise ConfigurationError(f".env: this is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
         raise ConfigurationError(f".env: cannot be read: {error.strerror}") from None
-    except SettingsError as error:
-        raise ConfigurationError(str(error).splitlines()[0]) from None
 
 
 def _describe(problem: Any) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not problem["loc"]:
         return message
-    variable = str(problem["loc"][0]).upper()
+    variable, *path = map(str, problem["loc"])
+    variable = variable.upper()
+    place = f"{'.'.join(path)}: " if path else ""
     shown = "" if variable in SECRET_VARIABLES else f" (got {problem['input']!r})"
-    return f"{variable}: {message}{shown}"
+    return f"{variable}: {place}{message}{shown}"

@@ -44,7 +44,8 @@ def exported() -> Iterator[None]:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 (an extra)
     except ImportError:
         raise ConfigurationError(
-            f"{ENDPOINT}: traces need more packages: pip install 'scheduler-service[otel]'"
+            f"{ENDPOINT}: traces need more packages: "
+            "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
         ) from None
     name = os.environ.get("OTEL_SERVICE_NAME", "scheduler-service")
     about = {SERVICE_NAME: name, "service.instance.id": f"{socket.gethostname()}-{os.getpid()}"}

@@ -79,8 +79,25 @@ def test_says_in_one_line_why_it_cannot_start(server: Server, tmp_path: Path) ->
     assert errors[0]["event"].startswith("SCHEDULER_DATA_DIR: another instance is already running on ")
 
 
+def test_says_in_one_line_that_the_database_does_not_answer(tmp_path: Path) -> None:
+    done = run(tmp_path, DATABASE_URL="postgresql+asyncpg://u:hidden@127.0.0.1:1/none")
+
+    lines = [line for line in map(json.loads, done.stderr.splitlines()) if line["level"] in {"warning", "error"}]
+    assert done.returncode != 0
+    assert lines[0]["event"].startswith("DATABASE_URL: the database cannot be reached")
+    assert "Traceback" not in done.stderr
+    assert "hidden" not in done.stderr
+
+
 def test_warns_of_the_key_that_everybody_knows(server: Server) -> None:
     assert [line["level"] for line in server.lines() if line["event"] == "development_api_key"] == ["warning"]
+
+
+def test_warns_of_settings_that_nobody_reads(tmp_path: Path) -> None:
+    with serving(tmp_path, SCHEDULER_SLOT="5") as server:
+        line = server.awaited_line("ignored")
+
+    assert (line["level"], line["ignored"]) == ("warning", "SCHEDULER_SLOT (did you mean SCHEDULER_SLOTS?)")
 
 
 def test_puts_the_id_of_a_request_on_every_line_of_its_work(server: Server) -> None:

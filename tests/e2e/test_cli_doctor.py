@@ -30,7 +30,7 @@ def test_it_ends_with_1_where_the_host_gives_less(tmp_path: Path) -> None:
     done = shell(tmp_path, SCHEDULER_SANDBOX_REQUIRED="strict").run("doctor", preexec_fn=_enter_docker_profile)
     assert done.returncode == 1, done.stderr
     assert "NOT ENOUGH" in done.stdout
-    assert "remedy: " in done.stderr
+    assert "remedy: " in done.stdout
 
 
 def test_a_wrong_requirement_is_one_line(tmp_path: Path) -> None:

@@ -188,9 +188,9 @@ def test_a_database_that_does_not_answer_is_named_with_what_to_do(tmp_path: Path
     done = shell(tmp_path, SCHEDULER_PORT="0", DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/none").run("up")
 
     assert done.returncode == 3
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("scheduler: DATABASE_URL: ")
-    assert "take DATABASE_URL and REDIS_URL out" in last
+    [line] = done.stderr.splitlines()
+    assert line.startswith("scheduler: DATABASE_URL: ")
+    assert "take DATABASE_URL and REDIS_URL out" in line
     assert "hidden" not in done.stderr
 
 
@@ -214,6 +214,15 @@ def test_settings_that_are_not_utf_8_are_one_line(tmp_path: Path) -> None:
     [line] = done.stderr.splitlines()
     assert line.startswith("scheduler: .env: ")
     assert "UTF-8" in line
+
+
+def test_a_command_that_ends_warns_of_settings_that_nobody_reads(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SCHEDULER_PROT=8080\n", encoding="utf-8")
+
+    done = shell(tmp_path).run("migrate")
+
+    assert done.returncode == 0
+    assert "unknown settings are ignored: SCHEDULER_PROT (did you mean SCHEDULER_PORT?)" in done.stderr
 
 
 def test_migrate_says_from_which_revision_to_which(tmp_path: Path) -> None:

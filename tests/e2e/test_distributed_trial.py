@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import tempfile
@@ -49,6 +50,8 @@ def test_one_command_starts_all_and_one_signal_ends_it(tmp_path: Path, data_dir:
     assert monitor.status_code == 200
     assert len(tree) >= 8  # six of ours and two servers, some of which have children
     assert not any(Path("/proc", str(pid)).exists() for pid in tree)
+    logged = re.findall(r"^(?:beat|worker|flower)\S* +\| (.*)$", said, re.MULTILINE)
+    assert all(json.loads(line)["event"] for line in logged)
     assert {line.partition(" ")[0] for line in re.findall(r"^\S+ +\|", said, re.MULTILINE)} == {
         "api", "beat-1", "beat-2", "worker-1", "worker-2", "flower"
     }  # fmt: skip

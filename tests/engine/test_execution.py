@@ -14,10 +14,11 @@ import pytest
 from tests.engine.conftest import create, eventually, run_to_its_end, until
 
 from scheduler_service.bootstrap import Service, open_service
-from scheduler_service.config import PythonEnv, Settings
+from scheduler_service.config import Settings
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.services.runs import RunDetail
+from scheduler_service.setting_values import PythonEnv
 from scheduler_service.storage.paging import Page
 from scheduler_service.storage.runs import RunFilter
 

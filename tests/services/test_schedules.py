@@ -41,6 +41,38 @@ async def test_leaves_the_loop_to_others_during_a_long_preview(clock: FakeClock)
     assert await turns_during(ScheduleService(clock).preview(request)) > 3
 
 
+@pytest.mark.parametrize(
+    ("fields", "warning"),
+    [
+        (
+            {"retry_policy": {"retry_delay": 60, "max_delay": 10}},
+            "retry_policy.max_delay (10 s) is below retry_policy.retry_delay (60 s): each retry waits 10 s.",
+        ),
+        (
+            {"overlap_policy": "allow", "max_concurrency": 5},
+            "max_concurrency (5) does not count where overlap_policy is allow: any number of runs may go on at once.",
+        ),
+        ({"retry_policy": {"retry_delay": 60, "max_delay": 10, "max_retries": 0}}, None),
+        ({"overlap_policy": "skip", "max_concurrency": 5}, None),
+        ({"overlap_policy": "allow"}, None),
+    ],
+)
+async def test_warns_of_what_a_job_says_in_vain(
+    database: Database, clock: FakeClock, fields: dict[str, object], warning: str | None
+) -> None:
+    definition = {
+        "name": "a job",
+        "schedule_expr": "5m",
+        "payload": {"type": "shell_script", "script": "true"},
+        **fields,
+    }
+    service = JobService(database, RecordingBroker(), clock, lambda: None)
+
+    job = await service.create(JobDefinition.model_validate(definition))
+
+    assert ScheduleService(clock).describe(job).warnings == ((warning,) if warning else ())
+
+
 async def test_leaves_the_loop_to_others_while_it_looks_far_ahead(database: Database, clock: FakeClock) -> None:
     definition = {"name": "a job", **RARE, "payload": {"type": "shell_script", "script": "true"}}
     service = JobService(database, RecordingBroker(), clock, lambda: None)

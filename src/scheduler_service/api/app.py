@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import structlog
@@ -20,6 +19,8 @@ from scheduler_service.api.routers import alerts, events, health, jobs, metrics,
 from scheduler_service.api.shutdown import announced
 from scheduler_service.bootstrap import Service
 from scheduler_service.config import DEVELOPMENT_API_KEY, Settings
+from scheduler_service.unknown_settings import unknown_settings
+from scheduler_service.version import version
 
 ServiceFactory = Callable[[Settings], AbstractAsyncContextManager[Service]]
 
@@ -49,16 +50,16 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY:
-            log.warning("development_api_key", effect="serves this machine alone", remedy="set an API_KEY of your own")
         async with service_factory(settings) as service:
             app.state.service = service
+            # Not before: where the start fails, the reason is all there is to read.
+            _warn(settings)
             with announced(service.stopping):
                 yield
 
     app = Application(
         title="Scheduler Service",
-        version=_version(),
+        version=version(),
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,
@@ -81,6 +82,13 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
     return app
 
 
+def _warn(settings: Settings) -> None:
+    if settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY:
+        log.warning("development_api_key", effect="serves this machine alone", remedy="set an API_KEY of your own")
+    if unknown := unknown_settings():
+        log.warning("unknown_settings", ignored=unknown)
+
+
 class Application(FastAPI):
     """FastAPI, with our own layers around all of its own."""
 
@@ -96,11 +104,3 @@ class Application(FastAPI):
             problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= {**problem.pop("$defs"), "Problem": problem}
         return document
-
-
-def _version() -> str:
-    """Give the version of the installed package; one that runs from its source alone has none."""
-    try:
-        return version("scheduler-service")
-    except PackageNotFoundError:
-        return "0+source"

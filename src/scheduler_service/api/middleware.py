@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scheduler_service import telemetry
 from scheduler_service.api import errors, http_metrics
-from scheduler_service.errors import ConfigurationError
+from scheduler_service.errors import SchedulerError
 
 REQUEST_ID = "X-Request-ID"
 _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -98,14 +98,14 @@ class BodyLimit:
 
 
 class PlainStart:
-    """Tells in one line why the start failed, where the reason is a wrong setting."""
+    """Tells in one line why the start failed, where whoever starts it can mend the reason."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Surround `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on but the traceback of a `ConfigurationError`."""
+        """Pass everything on but the traceback of an error that is meant to be read by whoever starts the service."""
         if scope["type"] != "lifespan":
             await self._app(scope, receive, send)
             return
@@ -120,7 +120,7 @@ class PlainStart:
 
         try:
             await self._app(scope, receive, hold_failure)
-        except ConfigurationError as error:
+        except SchedulerError as error:
             if failure is None:
                 raise
             failure["message"] = str(error)

@@ -11,10 +11,10 @@ from pathlib import Path
 from scheduler_service import tracing
 from scheduler_service.config import Settings
 from scheduler_service.engine.loop import start_loop
-from scheduler_service.errors import ConfigurationError, UnavailableError
 from scheduler_service.storage import migrations
 from scheduler_service.storage.clock import DatabaseClock
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.opening import open_database
 
 CLOCK_SYNC_SECONDS = 10.0
 ALIVE_SECONDS = 5.0
@@ -35,7 +35,7 @@ async def open_base(settings: Settings) -> AsyncIterator[Base]:
     """Open the database, bring its tables to the newest shape, and start what keeps the time."""
     async with AsyncExitStack() as stack:
         stack.enter_context(tracing.exported())
-        database = await open_database(settings, stack)
+        database = await stack.enter_async_context(open_database(settings))
         await migrations.upgrade(database)
         clock = DatabaseClock(database)
         await clock.sync()
@@ -45,24 +45,6 @@ async def open_base(settings: Settings) -> AsyncIterator[Base]:
         if not database.is_sqlite:
             start_loop(stack, "clock", lambda: _sync(clock))
         yield base
-
-
-async def open_database(settings: Settings, stack: AsyncExitStack) -> Database:
-    """Open the database until `stack` is closed; raises as `Database.check` does, and names the setting."""
-    variable = "SCHEDULER_DATA_DIR" if settings.database_url is None else "DATABASE_URL"
-    database = Database(settings.effective_database_url)
-    stack.push_async_callback(database.close)
-    try:
-        await database.check()
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{variable}: {error}") from error
-    except UnavailableError as error:
-        raise UnavailableError(
-            f"{variable}: {error}; start it (`docker compose up -d postgres redis`; "
-            "`scheduler up --distributed` brings its own), or take DATABASE_URL and REDIS_URL out: "
-            "one process with SQLite needs neither"
-        ) from error
-    return database
 
 
 async def _sync(clock: DatabaseClock) -> float:

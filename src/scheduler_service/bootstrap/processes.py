@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from scheduler_service.bootstrap.base import Base, open_base, open_database
+from scheduler_service.bootstrap.base import Base, open_base
 from scheduler_service.bootstrap.data_dir import only_process_on
 from scheduler_service.bootstrap.dispatcher import start_dispatcher
 from scheduler_service.bootstrap.request_side import Service, make_service, open_broker, open_ping
@@ -18,6 +18,7 @@ from scheduler_service.engine.loop import Bell, start_loop
 from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.engine.worker import Worker
 from scheduler_service.storage import migrations, workers
+from scheduler_service.storage.opening import open_database
 
 # How long a worker leaves a run to the ring that is on its way to some worker, before it takes it by itself.
 PATIENCE_SECONDS = 1.0
@@ -57,7 +58,7 @@ async def migrate(settings: Settings) -> migrations.Upgrade:
     async with AsyncExitStack() as stack:
         if settings.uses_sqlite:
             stack.enter_context(only_process_on(settings))
-        return await migrations.upgrade(await open_database(settings, stack))
+        return await migrations.upgrade(await stack.enter_async_context(open_database(settings)))
 
 
 @asynccontextmanager

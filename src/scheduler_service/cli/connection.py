@@ -10,6 +10,8 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 import typer
 
 from scheduler_service.cli.client import Client
+from scheduler_service.cli.failures import RefusedError
+from scheduler_service.errors import FieldProblem
 
 P = ParamSpec("P")
 
@@ -61,9 +63,12 @@ def url_of(host: str, port: int) -> str:
 
 
 def _connect(url: str | None, api_key: str | None) -> Client:
+    for option, value in (("--url", url), ("--api-key", api_key)):
+        if value == "":
+            raise RefusedError(FieldProblem(option, "empty; write a value, or leave the option out"))
     if url and api_key:
         return Client(url, api_key)
-    from scheduler_service.config import load_settings  # noqa: PLC0415 (slow, and not needed for --help)
+    from scheduler_service.cli.settings import read_settings  # noqa: PLC0415 (slow, and not needed for --help)
 
-    settings = load_settings()
+    settings = read_settings()
     return Client(url or url_of(settings.host, settings.port), api_key or settings.api_key.get_secret_value())

@@ -19,7 +19,7 @@ def read_document(path: str) -> Document:
     """Read a JSON object from a file, or from standard input for `-`; raises `RefusedError`."""
     try:
         document = _parse(_read(path))
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _refusal("--file", f"{path} is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise _refusal("--file", f"{path} holds no JSON object; write {{…}}")
@@ -34,7 +34,8 @@ def read_text(value: str) -> str:
 def read_fields(words: Iterable[str]) -> Document:
     """Read `field=value` words, as in `retry_policy.max_retries=3 name=hello tags='["a"]'`.
 
-    A value is JSON where it can be read as such, else text; dots in the field's name reach into objects.
+    A value is JSON where it can be read as such, else text; dots in the field's name reach into objects. Variables
+    (`env.NAME=1`) hold text alone, so it is taken as it stands, but for null, which takes one away.
     """
     document: Document = {}
     for word in words:
@@ -45,7 +46,7 @@ def read_fields(words: Iterable[str]) -> Document:
             target = target.setdefault(parent, {})
             if not isinstance(target, dict):
                 raise _refusal(path, f"{parent} has a value of its own already")
-        target[name] = _value(value)
+        target[name] = _value(value) if parents != ["env"] or value == "null" else value
     return document
 
 
@@ -100,13 +101,23 @@ def _split(word: str, form: str) -> tuple[str, str]:
 def _value(text: str) -> Any:
     try:
         return _parse(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return text
 
 
 def _parse(text: str) -> Any:
     """Read JSON as its standard has it (RFC 8259), which knows no NaN and no Infinity."""
-    return json.loads(text, parse_constant=_refuse_constant)
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, parse_int=_read_integer)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _read_integer(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # Python reads no integer of more than 4300 digits, since that takes time
+        raise ValueError("it holds a number with too many digits") from None
 
 
 def _refuse_constant(name: str) -> None:

@@ -10,7 +10,6 @@ import typer
 from scheduler_service.cli import render
 from scheduler_service.cli.failures import ExitCode
 from scheduler_service.cli.options import AsJson
-from scheduler_service.config import load_settings
 
 if TYPE_CHECKING:
     from scheduler_service.sandbox.probe import Finding
@@ -21,11 +20,12 @@ def doctor(*, as_json: AsJson = False) -> None:
 
     It ends with 1 if the host gives less than SCHEDULER_SANDBOX_REQUIRED. SECURITY.md says what each level means.
     """
-    # Imported here: no other command needs the sandbox, and it is not quick.
+    # Imported here: commands that only talk to a service start quicker.
+    from scheduler_service.cli.settings import read_settings  # noqa: PLC0415 (slow)
     from scheduler_service.sandbox.probe import best_level, probe  # noqa: PLC0415 (slow)
     from scheduler_service.sandbox.spec import Level  # noqa: PLC0415 (slow)
 
-    settings = load_settings()
+    settings = read_settings()
     findings = probe()
     level, required = best_level(findings), Level(settings.sandbox_required)
     suffices = list(Level).index(level) <= list(Level).index(required)
@@ -37,8 +37,8 @@ def doctor(*, as_json: AsJson = False) -> None:
         render.show_table(["for", "promise", ""], rows)
         for finding in findings:
             if not finding.held:
-                render.note(f"not held: {finding.promise}: {finding.why}")
-                render.note(f"  remedy: {finding.remedy}")
+                render.line(f"not held: {finding.promise}: {finding.why}")
+                render.line(f"  remedy: {finding.remedy}")
         verdict = "which suffices" if suffices else "which is NOT ENOUGH"
         render.line(f"This host gives {level}; required is {required}, {verdict}.")
     raise typer.Exit(ExitCode.SUCCESS if suffices else ExitCode.FAILED)

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from enum import IntEnum
 
+import typer
+
 from scheduler_service.cli.text import printable
 from scheduler_service.errors import FieldProblem, InvalidInputError, SchedulerError, UnavailableError
 
@@ -44,6 +46,36 @@ def report(error: SchedulerError) -> ExitCode:
     for line in _lines_of(error):
         sys.stderr.write(f"scheduler: {printable(line)}\n")
     return ExitCode.UNREACHABLE if isinstance(error, UnreachableError | UnavailableError) else ExitCode.REFUSED
+
+
+def report_usage(error: typer.TyperException) -> int:
+    """Write what is wrong with the arguments to standard error, in one line, and give the exit code.
+
+    Where a command was named without its subcommand there is nothing to say: its help was shown.
+    """
+    if message := " ".join(_usage_problem(error).split()):
+        sys.stderr.write(f"scheduler: {printable(message)}\n")
+    return error.exit_code
+
+
+def _usage_problem(error: typer.TyperException) -> str:
+    if meant := getattr(error, "possibilities", None):
+        return f"{error.message}; did you mean {' or '.join(sorted(meant))}?"
+    message = f"{error.format_message().removesuffix('.')}{_rejected_value(error)}".replace("Value error, ", "")
+    context = getattr(error, "ctx", None)
+    if context is None or not message or message.endswith("?"):
+        return message
+    return f"{message}; `{context.command_path} --help` shows what can be written"
+
+
+def _rejected_value(error: typer.TyperException) -> str:
+    """Give what was written, which pydantic knows but does not tell."""
+    from pydantic import ValidationError  # noqa: PLC0415 (slow, and only needed here)
+
+    if not isinstance(error.__cause__, ValidationError):
+        return ""
+    shown = _shown(error.__cause__.errors()[0]["input"])
+    return "" if shown in str(error) else f" (got {shown})"
 
 
 def _lines_of(error: SchedulerError) -> Iterator[str]:

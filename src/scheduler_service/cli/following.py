@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -52,7 +53,7 @@ def wait_for(client: Client, run_id: int, *, as_json: bool) -> int:
     if as_json:
         render.show_json(run)
     else:
-        render.note(_verdict(run))
+        render.note(verdict(run))
     return exit_code_of(run)
 
 
@@ -73,9 +74,27 @@ def exit_code_of(run: dict[str, Any]) -> int:
             return ExitCode.FAILED
 
 
-def _verdict(run: dict[str, Any]) -> str:
-    reason = f" ({run['reason']})" if run["reason"] else ""
+def verdict(run: dict[str, Any]) -> str:
+    """Say in one line how a run ended."""
+    reason = f" ({_reason(run)})" if run["reason"] else ""
     return f"Run {run['id']}: {run['status']}{reason}, after {render.seconds(run['duration_seconds'])}."
+
+
+def _reason(run: dict[str, Any]) -> str:
+    match run:
+        case {"reason": "exit_code", "exit_code": int(code)}:
+            return f"exit code {code}"
+        case {"reason": "signal", "signal": int(number)}:
+            return f"signal {number}, {_signal_name(number)}"
+        case _:
+            return str(run["reason"])
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have none
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
 def _pieces(client: Client, run_id: int) -> Iterator[str]:

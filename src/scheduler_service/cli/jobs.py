@@ -10,9 +10,11 @@ from scheduler_service.cli import render
 from scheduler_service.cli.client import Client
 from scheduler_service.cli.connection import with_client
 from scheduler_service.cli.definition import PayloadChoice, merged, read_document, read_fields, read_variables
+from scheduler_service.cli.failures import RefusedError
 from scheduler_service.cli.following import wait_for
 from scheduler_service.cli.options import AsJson, JobId, Page, Size
 from scheduler_service.cli.runs import announce
+from scheduler_service.errors import FieldProblem
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Look at jobs, make them, change them, run them."
@@ -126,8 +128,10 @@ def edit_job(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change fields of a job, as in `scheduler jobs edit 7 schedule_expr=10m limits.memory_mb=128`."""
+    """Change fields of a job, as in `scheduler jobs edit 7 schedule_expr=10m limits.memory_mb=128 env.LEVEL=3`."""
     changes = merged(read_document(file) if file else {}, read_fields(fields or ()))
+    if not changes:
+        raise RefusedError(FieldProblem("", "no change was asked for; write FIELD=VALUE, such as schedule_expr=10m"))
     _show(client.patch(f"jobs/{job}", changes), as_json)
 
 

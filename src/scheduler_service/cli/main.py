@@ -6,17 +6,19 @@ import errno
 import io
 import os
 import sys
+from typing import Annotated
 
 import typer
 
-from scheduler_service.cli import jobs, runs
+from scheduler_service.cli import jobs, render, runs
 from scheduler_service.cli.doctor import doctor
-from scheduler_service.cli.failures import ExitCode, RefusedError, report
+from scheduler_service.cli.failures import ExitCode, RefusedError, report, report_usage
 from scheduler_service.cli.migrate import migrate
 from scheduler_service.cli.roles import api, beat, flower, worker
 from scheduler_service.cli.up import up
 from scheduler_service.cli.upcoming import show_next
 from scheduler_service.errors import FieldProblem, SchedulerError
+from scheduler_service.version import version
 
 _UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -41,8 +43,19 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(runs.app, name="runs")
 
 
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 (what the option gives)
+    if wanted:
+        render.line(f"scheduler {version()}")
+        raise typer.Exit
+
+
 @app.callback()
-def scheduler() -> None:
+def scheduler(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
     """Run jobs on schedule, and account for every instant.
 
     Exit codes:
@@ -79,7 +92,10 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        app()
+        code: int | None = app(standalone_mode=False)  # which leaves errors to us
+        sys.exit(code or ExitCode.SUCCESS)
+    except typer.TyperException as error:
+        sys.exit(report_usage(error))
     finally:
         sys.stdout.flush()  # here, where a failure can still be said
 

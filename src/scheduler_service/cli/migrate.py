@@ -15,9 +15,9 @@ def migrate() -> None:
     """
     # Imported here, since they are slow to import: no other command that ends at once needs the database.
     from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
-    from scheduler_service.config import load_settings  # noqa: PLC0415 (slow)
+    from scheduler_service.cli.settings import read_settings  # noqa: PLC0415 (slow)
 
-    upgrade = asyncio.run(bootstrap.migrate(load_settings()))
+    upgrade = asyncio.run(bootstrap.migrate(read_settings()))
     if upgrade.before == upgrade.after:
         render.line(f"The database is up to date, at revision {upgrade.after}.")
     else:

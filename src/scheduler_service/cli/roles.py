@@ -47,7 +47,7 @@ def flower() -> None:
     # As flowerconfig.py has it, which is only found at the root of a checkout.
     os.environ.setdefault("FLOWER_ADDRESS", "127.0.0.1")
     os.environ.setdefault("FLOWER_READ_ONLY", "true")
-    _celery("flower")
+    _celery("flower", "--logging=none")  # which leaves the logs as they are; elsewhere it would set their level
 
 
 def _settings() -> Settings:

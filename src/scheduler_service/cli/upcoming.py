@@ -11,7 +11,7 @@ import typer
 
 from scheduler_service.cli import render
 from scheduler_service.cli.options import AsJson
-from scheduler_service.domain.calendar_dst import DstPolicy
+from scheduler_service.domain.calendar_dst import DstPolicy, Fold, Gap
 from scheduler_service.domain.schedule import describe, parse, warnings
 from scheduler_service.errors import FieldProblem, InvalidInputError
 
@@ -21,6 +21,10 @@ def show_next(
     timezone: Annotated[str, typer.Option("--timezone", "-z", help="An IANA name, for example Europe/Berlin.")] = "UTC",
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="How many instants.")] = 10,
     *,
+    dst_gap: Annotated[Gap, typer.Option("--dst-gap", help="What becomes of fixed times that a change skips.")] = (
+        "run_after"
+    ),
+    dst_fold: Annotated[Fold, typer.Option("--dst-fold", help="Which of those that a change repeats.")] = "first",
     as_json: AsJson = False,
 ) -> None:
     """Show when a schedule fires next, in UTC and on its own clock, and what about it may surprise.
@@ -29,7 +33,7 @@ def show_next(
     answers to POST /schedules/preview.
     """
     now = datetime.now(UTC)
-    schedule = parse(expr, timezone=timezone, dst=DstPolicy(), anchor_at=now)
+    schedule = parse(expr, timezone=timezone, dst=DstPolicy(dst_gap, dst_fold), anchor_at=now)
     instants = list(islice(schedule.between(now, _END_OF_TIME), count))
     if not instants:
         raise InvalidInputError(FieldProblem("schedule_expr", "this never fires: it is past", expr))
@@ -46,7 +50,9 @@ def show_next(
         )
         return
     render.line(describe(schedule))
-    render.show_table(["UTC", timezone], [(f"{at:{_CLOCK}}Z", f"{local:{_CLOCK}%z}") for at, local in pairs])
+    columns = ["UTC"] if timezone == "UTC" else ["UTC", timezone]
+    rows = [(f"{at:{_CLOCK}}Z", f"{local:{_CLOCK}%z}")[: len(columns)] for at, local in pairs]
+    render.show_table(columns, rows)
     for warning in warnings(schedule, now):
         render.note(f"warning: {warning}")
 

@@ -70,6 +70,10 @@ class CronFields:
         until = self._rank(hi) if self._matches(hi) else 0
         return days * self._per_day() - before + until
 
+    def days_in(self, year: int, month: int) -> tuple[int, ...]:
+        """Give the matching days of a month, in order."""
+        return _days_of(self, year, month)
+
     def _matches(self, day: date) -> bool:
         return day.day in _days_of(self, day.year, day.month)
 

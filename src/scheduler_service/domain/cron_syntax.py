@@ -35,13 +35,13 @@ class Pattern:
 
 def read_pattern(text: str) -> Pattern:
     """Read five or six fields or an alias; raises `InvalidInputError` on `schedule_expr`, naming the cron field."""
-    parts = _unalias(text).upper().split()
+    parts = _unalias(text).split()
     if len(parts) not in {5, 6}:
         raise _refusal(text, _count_problem(parts))
     for syntax, part in zip(_FIELDS[-len(parts) :], parts, strict=True):
-        if problem := _problem(syntax, part):
+        if problem := _problem(syntax, part.upper()):
             raise _refusal(text, f"{syntax.name} field {part!r}: {problem}")
-    return _checked(" ".join(parts), text)
+    return _checked(" ".join(parts).upper(), text)
 
 
 @lru_cache(maxsize=8192)
@@ -66,6 +66,9 @@ def _unalias(text: str) -> str:
         return text
     if text.upper() == "@REBOOT":
         raise _refusal(text, "a service has no reboot to wait for; write a time, such as @daily or 5m")
+    word, _, interval = text.partition(" ")
+    if word.upper() == "@EVERY":
+        raise _refusal(text, f"an interval stands by itself; write {interval or '5m'}")
     if (expr := ALIASES.get(text.upper())) is None:
         raise _refusal(text, f"unknown alias; write one of {', '.join(ALIASES).lower()}")
     return expr

@@ -53,13 +53,21 @@ def _read(text: str) -> datetime:
     try:
         written = datetime.fromisoformat(text.upper())
     except ValueError as error:
-        reason = "an offset is less than a day" if "timedelta" in str(error) else error
-        raise _refusal(text, f"not an instant ({reason}); {example}") from None
+        raise _refusal(text, f"not an instant ({_reason(text, str(error))}); {example}") from None
     if _TOO_FINE.search(text):
         raise _refusal(text, f"a second has at most six decimal places here; {example}")
     if ":" not in text and "T" not in text.upper():
         raise _refusal(text, f"a date alone does not say when; {example}")
     return written
+
+
+def _reason(text: str, error: str) -> str:
+    if "[" in text:  # RFC 9557
+        return "a zone in brackets belongs into the field timezone"
+    if "timedelta" in error:
+        return "an offset is less than a day"
+    # Only what Python says of the numbers is for users.
+    return error if "must be in" in error or "out of range" in error else "this is not as ISO 8601 has it"
 
 
 _TOO_FINE = re.compile(r"[.,]\d{7}", re.ASCII)

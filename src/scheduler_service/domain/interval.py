@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from scheduler_service.domain.recurrence import Recurrence
 from scheduler_service.errors import FieldProblem, InvalidInputError
@@ -14,10 +15,14 @@ SHORTEST, LONGEST = timedelta(seconds=1), timedelta(days=3650)
 
 @dataclass(frozen=True, slots=True)
 class Interval(Recurrence):
-    """The instants `anchor_at` + k · `every` for k ≥ 1: elapsed time, so neither lateness nor clock changes add up."""
+    """The instants `anchor_at` + k · `every` for k ≥ 1: elapsed time, so neither lateness nor clock changes add up.
+
+    `zone` is where its owner reads the clock; it moves no instant.
+    """
 
     every: timedelta
     anchor_at: datetime
+    zone: ZoneInfo | None = None
 
     def next_after(self, t: datetime) -> datetime | None:
         """Give the first instant after `t`; None where the calendar ends, in the year 9999."""

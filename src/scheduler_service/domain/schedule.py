@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from scheduler_service.domain.calendar_dst import DstPolicy
 from scheduler_service.domain.cron import HORIZON_YEARS, Cron
 from scheduler_service.domain.cron_syntax import read_pattern
-from scheduler_service.domain.description import describe, warnings
+from scheduler_service.domain.description import describe
 from scheduler_service.domain.instant import Instant, read_instant
 from scheduler_service.domain.interval import Interval, read_interval
+from scheduler_service.domain.surprises import warnings
 from scheduler_service.domain.zone import load_zone
 from scheduler_service.errors import FieldProblem, InvalidInputError
 
@@ -30,13 +31,16 @@ def parse(expr: str, *, timezone: str, dst: DstPolicy, anchor_at: datetime) -> S
     can never fire. Whether an instant lies in the past is the caller's question: `next_after(now)` is None.
     """
     read = _read(expr, timezone, dst, anchor_at.year)
-    return Interval(read, anchor_at) if isinstance(read, timedelta) else read
+    return Interval(read, anchor_at, load_zone(timezone)) if isinstance(read, timedelta) else read
 
 
 @lru_cache(maxsize=16_384)
 def _read(expr: str, timezone: str, dst: DstPolicy, year: int) -> Cron | Instant | timedelta:
     zone = load_zone(timezone)
     text = _clean(expr)
+    if prefix := _ZONE_PREFIX.fullmatch(text):
+        remedy = f"write {prefix[1]} into the field timezone, and {prefix[2]} here"
+        raise _refusal(text, f"a schedule holds no zone; {remedy}")
     if _INSTANT.match(text):
         return read_instant(text, zone, dst)
     if _INTERVAL.fullmatch(text):
@@ -76,6 +80,8 @@ _FORMS = (
     "write a cron pattern (*/10 * * * *), an alias (@daily), an interval (5m, 1h30m, PT5M) "
     "or an instant (2026-12-31T23:59:59Z)"
 )
+# As crontab(5) and some libraries have it.
+_ZONE_PREFIX = re.compile(r"(?:CRON_)?TZ=\"?([^\s\"]+)\"? (.+)", re.ASCII | re.IGNORECASE)
 _INSTANT = re.compile(r"\d{4}-[\dW]|\d{8}T", re.ASCII | re.IGNORECASE)
 # A number by itself, or numbers with units: whatever a user may have meant as a length of time.
 _INTERVAL = re.compile(r"[-+]?p.*|[-+]?[\d.,]+|[-+]?[\d.,]+ ?-?[a-z][\w.,+ -]*", re.ASCII | re.IGNORECASE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -33,9 +34,24 @@ def _remedy(name: str) -> str:
     by_lower_case = {known.lower(): known for known in sorted(zone_names())}
     if exact := by_lower_case.get(name.strip().lower()):
         return f"did you mean {exact}?"
+    if offset := _OFFSET.fullmatch(name[:_LONGEST].strip()):
+        return _remedy_for_offset(offset)
     if matches := get_close_matches(name[:_LONGEST].lower(), by_lower_case, n=3, cutoff=0.7):
         return "did you mean " + " or ".join(by_lower_case[match] for match in matches) + "?"
     return "write an IANA name such as Europe/Berlin, America/New_York or UTC"
+
+
+def _remedy_for_offset(offset: re.Match[str]) -> str:
+    sign, hours, minutes = offset[1], int(offset[2]), int(offset[3] or 0)
+    total = (60 * hours + minutes) * (1 if sign == "+" else -1)
+    if total == 0:
+        return "did you mean UTC?"
+    turned = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}"
+    region = _REGIONS.get(total, "Europe/Berlin")
+    if minutes or turned not in zone_names():
+        return f"an offset is no zone; write a region such as {region}"
+    shown = f"UTC{sign}{hours}"
+    return f"for {shown} all year write {turned}, whose sign is turned round, or a region such as {region}"
 
 
 def _shown(name: str) -> str:
@@ -43,3 +59,14 @@ def _shown(name: str) -> str:
 
 
 _LONGEST = 64
+_OFFSET = re.compile(r"(?:UTC|GMT|Z)? ?([+-]) ?(\d{1,2})(?::?([0-5]\d))?", re.ASCII | re.IGNORECASE)
+# A region for each offset in minutes, in winter.
+_REGIONS = {
+    -600: "Pacific/Honolulu", -540: "America/Anchorage", -480: "America/Los_Angeles", -420: "America/Denver",
+    -360: "America/Chicago", -300: "America/New_York", -240: "America/Halifax", -210: "America/St_Johns",
+    -180: "America/Sao_Paulo", -60: "Atlantic/Azores", 60: "Europe/Berlin", 120: "Europe/Athens",
+    180: "Europe/Istanbul", 210: "Asia/Tehran", 240: "Asia/Dubai", 270: "Asia/Kabul", 300: "Asia/Karachi",
+    330: "Asia/Kolkata", 345: "Asia/Kathmandu", 360: "Asia/Dhaka", 390: "Asia/Yangon", 420: "Asia/Bangkok",
+    480: "Asia/Singapore", 540: "Asia/Tokyo", 570: "Australia/Adelaide", 600: "Australia/Sydney",
+    660: "Pacific/Guadalcanal", 720: "Pacific/Auckland",
+}  # fmt: skip

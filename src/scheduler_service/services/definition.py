@@ -96,6 +96,13 @@ class JobLimits(Document):
     network: bool = False
 
 
+_OVERLAP = (
+    "What becomes of an instant while `max_concurrency` runs of the job are queued, running or retrying: `skip` leaves "
+    "it out, `queue` lets it wait, `cancel_running` cancels the others for it; `allow` starts it, however many go on."
+)
+_CONCURRENCY = "How many runs of the job may go on at once; it does not count for `overlap_policy` `allow`."
+
+
 class JobDefinition(Document):
     """A job, as a client defines it. Only `name`, `schedule_expr` and `payload` are required."""
 
@@ -111,8 +118,8 @@ class JobDefinition(Document):
     priority: Annotated[int, Field(ge=0, le=9, description="0 runs last, 9 first.")] = 5
     timeout_seconds: Annotated[float, Field(ge=0.1, le=604_800)] = 300
     limits: JobLimits = JobLimits()
-    overlap_policy: OverlapPolicy = "skip"
-    max_concurrency: Annotated[int, Field(ge=1, le=1000)] = 1
+    overlap_policy: Annotated[OverlapPolicy, Field(description=_OVERLAP)] = "skip"
+    max_concurrency: Annotated[int, Field(ge=1, le=1000, description=_CONCURRENCY)] = 1
     misfire_policy: MisfirePolicy = "fire_once"
     misfire_grace_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60
     catchup_limit: Annotated[int, Field(ge=1, le=10_000)] = 100

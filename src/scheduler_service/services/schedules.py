@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from zoneinfo import ZoneInfo
 
 from scheduler_service.domain.schedule import Schedule, describe, parse, warnings
 from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.services.advice import advice
 from scheduler_service.services.definition import PreviewRequest
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.records import Job, schedule_of
@@ -52,7 +53,14 @@ class ScheduleService:
         return await asyncio.to_thread(_preview, request, self._clock.now())
 
     def describe(self, job: Job) -> Description:
-        """Describe the schedule of a stored job; one that cannot be read any more says so in a warning."""
+        """Describe the schedule of a stored job, and warn of what its owner should know of the job beside.
+
+        A schedule that cannot be read any more says so in a warning.
+        """
+        described = self._describe_schedule(job)
+        return replace(described, warnings=(*described.warnings, *advice(job)))
+
+    def _describe_schedule(self, job: Job) -> Description:
         try:
             return _describe(schedule_of(job), self._clock.now())
         except InvalidInputError as error:

@@ -28,6 +28,11 @@ def choice(**typed: Any) -> PayloadChoice:
         ("limits.memory_mb=64", {"limits": {"memory_mb": 64}}),
         ("description=", {"description": ""}),
         ("env.QUERY=a=b", {"env": {"QUERY": "a=b"}}),
+        ("env.LEVEL=1", {"env": {"LEVEL": "1"}}),
+        ('env.NAMES=["a"]', {"env": {"NAMES": '["a"]'}}),
+        ("env.LEVEL=null", {"env": {"LEVEL": None}}),
+        ('env={"LEVEL": "1"}', {"env": {"LEVEL": "1"}}),
+        ("args.level=1", {"args": {"level": 1}}),
         ("jitter_seconds=NaN", {"jitter_seconds": "NaN"}),
     ],
 )
@@ -103,3 +108,20 @@ def test_changes_reach_into_objects_and_leave_their_other_fields() -> None:
     document = {"name": "a", "limits": {"memory_mb": 64, "disk_mb": 8}}
 
     assert merged(document, {"limits": {"disk_mb": 16}}) == {"name": "a", "limits": {"memory_mb": 64, "disk_mb": 16}}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("9" * 5000, "it holds a number with too many digits"),
+        ("[" * 100_000, "nested too deeply"),
+        ("NaN", "NaN is not JSON"),
+    ],
+)
+def test_what_python_cannot_read_is_said_in_plain_words(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "job.json").write_text(text)
+
+    with pytest.raises(RefusedError) as refusal:
+        read_document(str(tmp_path / "job.json"))
+
+    assert refusal.value.problems[0].message.endswith(f"is not JSON: {reason}")

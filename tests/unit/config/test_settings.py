@@ -61,3 +61,34 @@ def test_an_address_for_the_pulse_that_is_none_is_refused_and_not_shown(
     with pytest.raises(ConfigurationError, match=r"^SCHEDULER_HEARTBEAT_URL: ") as refused:
         load_settings(_env_file=None)
     assert "hush" not in str(refused.value)
+
+
+def test_a_wrong_log_level_is_shown_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "foo")
+
+    with pytest.raises(ConfigurationError, match=r"LOG_LEVEL: .*got 'foo'"):
+        load_settings(_env_file=None)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("{bad", r"^SCHEDULER_PYTHON_ENVS: not JSON \(Expecting property name.*\); write {\"science\": {"),
+        ("[1]", r"^SCHEDULER_PYTHON_ENVS: not a JSON object; write {\"science\": {"),
+        ('{"x": {}}', r"^SCHEDULER_PYTHON_ENVS: x.python: Field required"),
+        ('{"x": {"python": "/none"}}', r"^SCHEDULER_PYTHON_ENVS: x.python: '/none' is no program that can be run"),
+    ],
+)
+def test_pythons_that_cannot_be_read_say_where_and_how_to_write_them(
+    monkeypatch: pytest.MonkeyPatch, written: str, message: str
+) -> None:
+    monkeypatch.setenv("SCHEDULER_PYTHON_ENVS", written)
+
+    with pytest.raises(ConfigurationError, match=message):
+        load_settings(_env_file=None)
+
+
+def test_pythons_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCHEDULER_PYTHON_ENVS", '{"x": {"python": "/bin/true", "preload": []}}')
+
+    assert load_settings(_env_file=None).python_envs["x"].preload == ()

@@ -1,4 +1,4 @@
-"""Schedules in English, and the warnings about what may surprise."""
+"""Schedules in English."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler_service.domain.calendar_dst import DstPolicy
-from scheduler_service.domain.schedule import Schedule, describe, parse, warnings
+from scheduler_service.domain.schedule import Schedule, describe, parse
 from scheduler_service.errors import InvalidInputError
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def schedule(expr: str, timezone: str = "Europe/Berlin", dst: DstPolicy = DstPolicy()) -> Schedule:  # noqa: B008 (frozen)
-    return parse(expr, timezone=timezone, dst=dst, anchor_at=NOW)
+def schedule(expr: str) -> Schedule:
+    return parse(expr, timezone="Europe/Berlin", dst=DstPolicy(), anchor_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -76,76 +76,3 @@ def test_describes_any_valid_pattern(fields: tuple[str, ...]) -> None:
     except InvalidInputError:  # the day fields exclude each other
         return
     assert describe(valid).endswith("(Europe/Berlin)")
-
-
-def test_an_ordinary_schedule_raises_no_warning() -> None:
-    assert warnings(schedule("*/10 * * * *"), NOW) == ()
-    assert warnings(schedule("0 9 * * *"), NOW) == ()
-    assert warnings(schedule("30 2 * * *", "UTC"), NOW) == ()
-    assert warnings(schedule("5m"), NOW) == ()
-    assert warnings(schedule("2026-07-01T00:00"), NOW) == ()
-    assert warnings(schedule("2026-03-29T12:00"), NOW) == ()
-
-
-@pytest.mark.parametrize("expr", ["* * * * * *", "1s", "* 0-5 2 * * *"])
-def test_warns_of_what_fires_every_second(expr: str) -> None:
-    assert "It fires every second." in warnings(schedule(expr), NOW)
-
-
-@pytest.mark.parametrize("expr", ["*/2 * * * * *", "2s", "* * * * *", "0-58 * * * * *"])
-def test_does_not_warn_of_what_fires_less_often(expr: str) -> None:
-    assert "It fires every second." not in warnings(schedule(expr), NOW)
-
-
-def test_warns_of_a_past_instant() -> None:
-    assert warnings(schedule("2025-12-31T00:00"), NOW) == (
-        "It never fires again: all of its instants lie in the past.",
-    )
-
-
-def test_warns_of_a_far_first_instant() -> None:
-    (warning,) = warnings(schedule("0 12 29 2 *"), NOW)
-    assert warning == "It first fires in more than a year: at 2028-02-29 11:00:00 UTC."
-
-
-@pytest.mark.parametrize(
-    ("dst", "gap", "fold"),
-    [
-        (DstPolicy(), "does not exist: it fires at 03:00:00 instead", "happens twice: it fires the first time"),
-        (
-            DstPolicy("skip", "second"),
-            "does not exist: it does not fire then",
-            "happens twice: it fires the second time",
-        ),
-        (DstPolicy("skip", "both"), "does not exist: it does not fire then", "happens twice: it fires both times"),
-    ],
-)
-def test_warns_of_a_fixed_time_in_gap_and_fold(dst: DstPolicy, gap: str, fold: str) -> None:
-    first, second = warnings(schedule("30 2 * * *", dst=dst), NOW)
-    assert first == f"On 2026-03-29 02:30:00 in Europe/Berlin {gap} (dst.gap is {dst.gap})."
-    assert second == f"On 2026-10-25 02:30:00 in Europe/Berlin {fold} (dst.fold is {dst.fold})."
-
-
-def test_warns_of_clock_changes_only_on_days_that_match() -> None:
-    assert warnings(schedule("30 2 * * MON"), NOW) == ()
-    assert len(warnings(schedule("30 2 * * SUN"), NOW)) == 2
-
-
-def test_warns_of_each_sort_of_change_once_where_a_year_has_several() -> None:
-    # Cairo changed four times in 2014, around Ramadan.
-    found = warnings(schedule("30 0,23 * * *", "Africa/Cairo"), datetime(2014, 1, 1, tzinfo=UTC))
-    assert [warning[:13] for warning in found] == ["On 2014-05-16", "On 2014-06-26"]
-
-
-@pytest.mark.parametrize(
-    ("expr", "dst", "warning"),
-    [
-        ("2026-03-29T02:30", DstPolicy(), "does not exist: it fires at 03:00:00 instead"),
-        ("2026-10-25T02:30", DstPolicy(), "it fires the first time"),
-        ("2026-10-25T02:30", DstPolicy(fold="second"), "it fires the second time"),
-        ("2026-10-25T02:30", DstPolicy(fold="both"), "the first time, since it fires once (dst.fold is both)"),
-    ],
-)
-def test_warns_of_an_instant_written_into_a_clock_change(expr: str, dst: DstPolicy, warning: str) -> None:
-    (found,) = warnings(schedule(expr, dst=dst), NOW)
-    assert warning in found

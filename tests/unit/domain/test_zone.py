@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from scheduler_service.domain.zone import load_zone, zone_names
@@ -27,6 +30,14 @@ def test_loads_every_name_that_it_lists() -> None:
         (" UTC", "did you mean UTC?"),
         ("America/NewYork", "America/New_York"),
         ("Mars/Phobos", "IANA name such as"),
+        ("GMT+1", "for UTC+1 all year write Etc/GMT-1, whose sign is turned round, or a region such as Europe/Berlin"),
+        (
+            "utc-05:00",
+            "for UTC-5 all year write Etc/GMT+5, whose sign is turned round, or a region such as America/",
+        ),
+        ("+5:30", "an offset is no zone; write a region such as Asia/Kolkata"),
+        ("UTC+15", "an offset is no zone; write a region such as"),
+        ("UTC+00:00", "did you mean UTC?"),
     ],
 )
 def test_suggests_what_to_write_instead_of_an_unknown_name(name: str, suggestion: str) -> None:
@@ -34,6 +45,18 @@ def test_suggests_what_to_write_instead_of_an_unknown_name(name: str, suggestion
         load_zone(name)
     assert caught.value.problems[0].field == "timezone"
     assert suggestion in caught.value.problems[0].message
+
+
+def test_the_region_for_an_offset_has_it_in_winter() -> None:
+    january, july = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
+    for minutes in range(-720, 721, 15):
+        sign, (hours, rest) = "-" if minutes < 0 else "+", divmod(abs(minutes), 60)
+        with pytest.raises(InvalidInputError) as caught:
+            load_zone(f"UTC{sign}{hours}:{rest:02}")
+        region = re.search(r"such as (\S+)$", caught.value.problems[0].message)
+        if region and region[1] != "Europe/Berlin":
+            offsets = {at.astimezone(load_zone(region[1])).utcoffset() for at in (january, july)}
+            assert timedelta(minutes=minutes) in offsets, region[1]
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ class JobOut(Answer):
     version: Annotated[int, Field(description="Rises with each change; it is also the `ETag`.")]
     created_at: datetime
     updated_at: datetime
-    warnings: Annotated[list[str], Field(description="What the owner of this schedule should know.")]
+    warnings: Annotated[list[str], Field(description="What the owner of this job should know.")]
 
     @classmethod
     def of(cls, job: Job, described: Description) -> Self:

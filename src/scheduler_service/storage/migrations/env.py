@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 from alembic import context
 from sqlalchemy import Connection, text
 
 from scheduler_service.config import load_settings
+from scheduler_service.errors import SchedulerError
 from scheduler_service.storage.alert_tables import metadata
-from scheduler_service.storage.database import Database
 from scheduler_service.storage.migrations import ADVISORY_LOCK, CONNECTION
+from scheduler_service.storage.opening import open_database
+from scheduler_service.unknown_settings import unknown_settings
 
 
 def migrate(connection: Connection) -> None:
@@ -26,12 +29,19 @@ async def migrate_by_settings() -> None:
     """Open the database that the settings name and migrate it."""
     settings = load_settings()
     settings.prepare_data_dir()
-    database = Database(settings.effective_database_url)
+    async with open_database(settings) as database, database.write() as connection:
+        await connection.run_sync(migrate)
+
+
+def migrate_by_command() -> None:
+    """Do what `alembic …` asks for; what its user can mend ends it with one clear line."""
     try:
-        async with database.write() as connection:
-            await connection.run_sync(migrate)
-    finally:
-        await database.close()
+        asyncio.run(migrate_by_settings())
+        if unknown := unknown_settings():
+            sys.stderr.write(f"warning: unknown settings are ignored: {unknown}\n")
+    except SchedulerError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
 
 
 if context.is_offline_mode():
@@ -41,4 +51,4 @@ if context.is_offline_mode():
 elif (given := context.config.attributes.get(CONNECTION)) is not None:
     migrate(given)
 else:
-    asyncio.run(migrate_by_settings())
+    migrate_by_command()

@@ -1,0 +1,64 @@
+"""Settings that are more than a word or a number: how they are written, and what is said of those that are not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator
+from pydantic_settings import NoDecode
+
+# A tag becomes part of a queue's name, where nothing may need quoting.
+ROUTED_TAG = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_ENVIRONMENTS_FORM = 'write {"science": {"python": "/opt/science/bin/python", "preload": ["numpy"]}}'
+
+
+class PythonEnv(BaseModel):
+    """A Python that jobs may ask for by name: its interpreter, and the modules that are imported once for all runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    python: Path
+    preload: tuple[str, ...] = ("numpy",)
+
+    @field_validator("python")
+    @classmethod
+    def _can_be_run(cls, python: Path) -> Path:
+        if not os.access(python, os.X_OK):
+            raise ValueError(f"{str(python)!r} is no program that can be run")
+        return python
+
+
+def _read_level(value: object) -> object:
+    # As it is where it names no level, so that the error shows what was written.
+    return value.upper() if isinstance(value, str) and value.upper() in _LEVELS else value
+
+
+def _split_tags(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    tags = tuple(tag for part in value.split(",") if (tag := part.strip()))
+    for tag in tags:
+        if not ROUTED_TAG.fullmatch(tag):
+            raise ValueError(f"{tag!r} cannot route; write tags of letters, digits, - and _, separated by commas")
+    return tags
+
+
+def _read_environments(value: object) -> object:
+    try:
+        read = json.loads(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError(f"not JSON ({error}); {_ENVIRONMENTS_FORM}") from None
+    if not isinstance(read, dict):
+        raise ValueError(f"not a JSON object; {_ENVIRONMENTS_FORM}")  # noqa: TRY004 (pydantic passes no TypeError on)
+    return read
+
+
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_read_level)]
+# NoDecode: read here, and not by pydantic-settings, which knows JSON alone and does not name the variable.
+Tags = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_tags)]
+PythonEnvs = Annotated[dict[str, PythonEnv], NoDecode, BeforeValidator(_read_environments)]

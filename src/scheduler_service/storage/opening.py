@@ -1,0 +1,34 @@
+"""Opening the database that the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from scheduler_service.config import Settings
+from scheduler_service.errors import ConfigurationError, UnavailableError
+from scheduler_service.storage.database import Database
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database until the end of the block; raises as `Database.check` does, and names the setting."""
+    database = Database(settings.effective_database_url)
+    try:
+        await _check(database, "SCHEDULER_DATA_DIR" if settings.database_url is None else "DATABASE_URL")
+        yield database
+    finally:
+        await database.close()
+
+
+async def _check(database: Database, variable: str) -> None:
+    try:
+        await database.check()
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{variable}: {error}") from error
+    except UnavailableError as error:
+        raise UnavailableError(
+            f"{variable}: {error}; start it (`docker compose up -d postgres redis`; "
+            "`scheduler up --distributed` brings its own), or take DATABASE_URL and REDIS_URL out: "
+            "one process with SQLite needs neither"
+        ) from error

@@ -1,0 +1,25 @@
+"""How the end of a run is put into words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scheduler_service.cli.following import verdict
+
+RUN = {"id": 7, "status": "failed", "reason": None, "exit_code": None, "signal": None, "duration_seconds": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        ({"status": "success"}, "Run 7: success, after 1.500s."),
+        ({"reason": "exit_code", "exit_code": 3}, "Run 7: failed (exit code 3), after 1.500s."),
+        ({"reason": "signal", "signal": 9}, "Run 7: failed (signal 9, SIGKILL), after 1.500s."),
+        ({"reason": "signal", "signal": 40}, "Run 7: failed (signal 40, SIGRTMIN+6), after 1.500s."),
+        ({"reason": "timeout", "signal": 9}, "Run 7: failed (timeout), after 1.500s."),
+    ],
+)
+def test_the_end_of_a_run_is_said_with_its_number(run: dict[str, Any], words: str) -> None:
+    assert verdict({**RUN, **run}) == words

@@ -1,0 +1,79 @@
+"""What the command says of arguments that it cannot take."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from scheduler_service.cli.main import main
+
+
+def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "argv", ["scheduler", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    code = end.value.code
+    assert isinstance(code, int)
+    return code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["jobs", "show", "abc"], ["'JOB'", "(got 'abc')", "`scheduler jobs show --help`"]),
+        (["jobs", "list", "--page", "0"], ["'--page'", "greater than or equal to 1", "(got '0')"]),
+        (["jbos"], ["No such command 'jbos'", "Did you mean 'jobs'?"]),
+        (["jobs", "list", "--siez", "1"], ["--siez; did you mean --size?"]),
+        (["jobs", "list", "--nothing-like-it"], ["--nothing-like-it; `scheduler jobs list --help`"]),
+        (["jobs", "show"], ["Missing argument 'JOB'; `scheduler jobs show --help`"]),
+        (["next", "5m", "--dst-gap", "jump"], ["'--dst-gap'", "'jump' is not one of 'run_after', 'skip'"]),
+        (["jobs", "list", "--api-key", ""], ["--api-key: empty"]),
+        (["jobs", "list", "--url", ""], ["--url: empty"]),
+        (["jobs", "edit", "1"], ["no change was asked for; write FIELD=VALUE"]),
+    ],
+)
+def test_wrong_usage_is_one_line_with_the_value_and_the_remedy(
+    arguments: list[str], parts: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(*arguments, monkeypatch=monkeypatch)
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert code == 2
+    assert line.startswith("scheduler: ")
+    assert all(part in line for part in parts), line
+
+
+def test_a_command_without_its_subcommand_shows_its_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run("jobs", monkeypatch=monkeypatch)
+
+    said = capsys.readouterr()
+    assert code == 2
+    assert "Usage: scheduler jobs" in said.out
+    assert said.err == ""
+
+
+def test_the_version_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code = run("--version", monkeypatch=monkeypatch)
+
+    assert (code, capsys.readouterr().out.partition(" ")[0]) == (0, "scheduler")
+
+
+def test_next_shows_one_column_where_both_would_be_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("next", "@daily", "-n", "1", monkeypatch=monkeypatch)
+
+    _, header, row = capsys.readouterr().out.splitlines()
+    assert header.split() == ["UTC"]
+    assert row.count("00:00:00") == 1
+
+
+def test_next_takes_the_choice_for_clock_changes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("next", "30 2 * * *", "-z", "Europe/Berlin", "-n", "400", "--dst-fold", "both", monkeypatch=monkeypatch)
+
+    assert "happens twice: it fires both times (dst.fold is both)" in capsys.readouterr().err

@@ -1,0 +1,154 @@
+"""The warnings about what of a schedule may surprise."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from scheduler_service.domain.calendar_dst import DstPolicy
+from scheduler_service.domain.schedule import Schedule, parse, warnings
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def schedule(expr: str, timezone: str = "Europe/Berlin", dst: DstPolicy = DstPolicy()) -> Schedule:  # noqa: B008 (frozen)
+    return parse(expr, timezone=timezone, dst=dst, anchor_at=NOW)
+
+
+def test_an_ordinary_schedule_raises_no_warning() -> None:
+    assert warnings(schedule("*/10 * * * *"), NOW) == ()
+    assert warnings(schedule("0 9 * * *"), NOW) == ()
+    assert warnings(schedule("30 2 * * *", "UTC"), NOW) == ()
+    assert warnings(schedule("5m"), NOW) == ()
+    assert warnings(schedule("2026-07-01T00:00"), NOW) == ()
+    assert warnings(schedule("2026-03-29T12:00"), NOW) == ()
+
+
+@pytest.mark.parametrize("expr", ["* * * * * *", "1s", "* 0-5 2 * * *"])
+def test_warns_of_what_fires_every_second(expr: str) -> None:
+    assert "It fires every second." in warnings(schedule(expr), NOW)
+
+
+@pytest.mark.parametrize("expr", ["*/2 * * * * *", "2s", "* * * * *", "0-58 * * * * *"])
+def test_does_not_warn_of_what_fires_less_often(expr: str) -> None:
+    assert "It fires every second." not in warnings(schedule(expr), NOW)
+
+
+def test_warns_of_a_past_instant() -> None:
+    assert warnings(schedule("2025-12-31T00:00"), NOW) == (
+        "It never fires again: all of its instants lie in the past.",
+    )
+
+
+def test_warns_of_a_far_first_instant() -> None:
+    (warning,) = warnings(schedule("0 12 29 2 *"), NOW)
+    assert warning == "It first fires in more than a year: at 2028-02-29 11:00:00 UTC."
+
+
+@pytest.mark.parametrize(
+    ("dst", "gap", "fold"),
+    [
+        (DstPolicy(), "does not exist: it fires at 03:00:00 instead", "happens twice: it fires the first time"),
+        (
+            DstPolicy("skip", "second"),
+            "does not exist: it does not fire then",
+            "happens twice: it fires the second time",
+        ),
+        (DstPolicy("skip", "both"), "does not exist: it does not fire then", "happens twice: it fires both times"),
+    ],
+)
+def test_warns_of_a_fixed_time_in_gap_and_fold(dst: DstPolicy, gap: str, fold: str) -> None:
+    first, second = warnings(schedule("30 2 * * *", dst=dst), NOW)
+    assert first == f"On 2026-03-29 02:30:00 in Europe/Berlin {gap} (dst.gap is {dst.gap})."
+    assert second == f"On 2026-10-25 02:30:00 in Europe/Berlin {fold} (dst.fold is {dst.fold})."
+
+
+def test_warns_of_clock_changes_only_on_days_that_match() -> None:
+    assert warnings(schedule("30 2 * * MON"), NOW) == ()
+    assert len(warnings(schedule("30 2 * * SUN"), NOW)) == 2
+
+
+def test_warns_of_each_sort_of_change_once_where_a_year_has_several() -> None:
+    # Cairo changed four times in 2014, around Ramadan.
+    found = warnings(schedule("30 0,23 * * *", "Africa/Cairo"), datetime(2014, 1, 1, tzinfo=UTC))
+    assert [warning[:13] for warning in found] == ["On 2014-05-16", "On 2014-06-26"]
+
+
+@pytest.mark.parametrize(
+    ("expr", "dst", "warning"),
+    [
+        ("2026-03-29T02:30", DstPolicy(), "does not exist: it fires at 03:00:00 instead"),
+        ("2026-10-25T02:30", DstPolicy(), "it fires the first time"),
+        ("2026-10-25T02:30", DstPolicy(fold="second"), "it fires the second time"),
+        ("2026-10-25T02:30", DstPolicy(fold="both"), "the first time, since it fires once (dst.fold is both)"),
+    ],
+)
+def test_warns_of_an_instant_written_into_a_clock_change(expr: str, dst: DstPolicy, warning: str) -> None:
+    (found,) = warnings(schedule(expr, dst=dst), NOW)
+    assert warning in found
+
+
+@pytest.mark.parametrize(
+    ("expr", "warning", "interval"),
+    [
+        ("*/7 * * * *", "*/7 starts anew each hour: from minute 56 to minute 0 it is 4 minutes, not 7", "7m"),
+        ("*/7 9-17 * * *", "*/7 starts anew each hour: from minute 56 to minute 0 it is 4 minutes, not 7", ""),
+        ("5/40 * * * *", "5/40 starts anew each hour: from minute 45 to minute 5 it is 20 minutes, not 40", "40m"),
+        ("*/25 * * * * *", "*/25 starts anew each minute: from second 50 to second 0 it is 10 seconds, not 25", "25s"),
+        ("0 */7 * * *", "*/7 starts anew each day: from hour 21 to hour 0 it is 3 hours, not 7", "7h"),
+        ("0 */7 * * 1-5", "*/7 starts anew each day: from hour 21 to hour 0 it is 3 hours, not 7", ""),
+        ("0 0 */2 * *", "*/2 starts anew each month: in one of 31 days, from day 31 to day 1 it is 1 day, not 2", "2d"),
+        ("0 0 */3 1-2 *", "*/3 starts anew each month: in one of 31 days, from day 31 to day 1 it is 1 day, not 3", ""),
+        ("0 0 1 */5 *", "*/5 starts anew each year: from month 11 to month 1 it is 2 months, not 5", ""),
+    ],
+)
+def test_warns_of_steps_that_do_not_fill_their_round(expr: str, warning: str, interval: str) -> None:
+    remedy = f"; for even spans write the interval {interval}" if interval else ""
+    assert warnings(schedule(expr, "UTC"), NOW) == (f"{warning}{remedy}.",)
+
+
+@pytest.mark.parametrize(
+    ("expr", "day", "months"),
+    [
+        ("0 0 31 * *", 31, "February, April, June, September, November"),
+        ("0 0 30 1-3 *", 30, "February"),
+        ("0 0 15,29 * *", 29, "February but in leap years"),
+    ],
+)
+def test_warns_of_days_that_some_months_lack(expr: str, day: int, months: str) -> None:
+    assert warnings(schedule(expr, "UTC"), NOW) == (
+        f"Months without a day {day} leave it out ({months}); L is the last day of every month.",
+    )
+
+
+def test_warns_that_two_day_fields_mean_either() -> None:
+    assert warnings(schedule("0 0 13 * FRI", "UTC"), NOW) == (
+        "With day-of-month and day-of-week it fires on days that match either, not only on those that match both.",
+    )
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        "*/10 * * * *", "0 */6 * * *", "0 0 1 */3 *", "*/30 * * * * *", "0 0 */1 * *",
+        "*/7 3 * * *", "*/7 */2 * * *", "0 */7 * * MON", "0 */7 1 * *", "0 0 */2 2 *", "0 0 */2 * MON",
+        "0 0 31 1,3 *", "0 0 28 * *", "0 0 L * *", "0 0 1-31 * *", "0 0 13 * *", "0 0 * * FRI",
+    ],
+)  # fmt: skip
+def test_does_not_warn_of_a_pattern_that_means_what_it_reads(expr: str) -> None:
+    assert warnings(schedule(expr, "UTC"), NOW) == ()
+
+
+@pytest.mark.parametrize("expr", ["1d", "2w", "24h", "P1D"])
+def test_warns_of_days_where_the_clock_changes(expr: str) -> None:
+    (warning,) = warnings(schedule(expr), NOW)
+    assert warning == (
+        "A day is 24 hours here: from 2026-03-29 on, when the clock in Europe/Berlin changes, it fires at another time "
+        "of day; for the same time each day write a cron pattern."
+    )
+
+
+@pytest.mark.parametrize(("expr", "timezone"), [("1d", "UTC"), ("1d", "Asia/Kathmandu"), ("12h", "Europe/Berlin")])
+def test_does_not_warn_of_spans_that_no_clock_change_shifts(expr: str, timezone: str) -> None:
+    assert warnings(schedule(expr, timezone), NOW) == ()
