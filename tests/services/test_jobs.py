@@ -212,7 +212,8 @@ class TestEdit:
         job = await service.create(definition(schedule_expr=(NOON + MINUTE).isoformat()))
         clock.at = NOON + MINUTE
         assert (await service.patch(job.id, {"enabled": enabled})).status is JobStatus.FINISHED
-        assert (await service.pause(job.id)).status is JobStatus.FINISHED
+        with pytest.raises(ConflictError, match="no instant is to come"):
+            await service.pause(job.id)
 
 
 class TestPause:

@@ -16,6 +16,7 @@ from scheduler_service.errors import FieldProblem
 MEDIA_TYPE = "application/problem+json"
 LONGEST_VALUE = 100
 MOST_TOLD = 3
+WHOLE_BODY = "body"
 # Beyond this a JavaScript client reads another number than was sent.
 _LARGEST_EXACT = 2**53
 _SECRET = re.compile(r"^env(\.|$)|key|secret|token|passw|credential", re.IGNORECASE)
@@ -88,7 +89,9 @@ class ProblemResponse(JSONResponse):
 def field_error(problem: FieldProblem, path: Sequence[str | int] | None = None) -> FieldError:
     """Describe what is wrong with a field; `path` is where it is in the body, else its dots are followed."""
     pointer = None
-    if problem.field not in HEADER_FIELDS and path != ():
+    if problem.field == WHOLE_BODY:
+        pointer = "#"
+    elif problem.field not in HEADER_FIELDS and path != ():
         pointer = _pointer(problem.field.split(".") if path is None else path)
     value = None if _SECRET.search(problem.field) else _shown(problem.value)
     return FieldError(field=clean(problem.field), pointer=pointer, detail=clean(problem.message), value=value)

@@ -17,6 +17,10 @@ from scheduler_service.api.problems import LONGEST_VALUE
 from scheduler_service.errors import FieldProblem, InvalidInputError
 
 JSON = "application/json"
+# Of headers that are no list, a server would have to guess which one is meant.
+SINGLE_HEADERS = ("Idempotency-Key", "Last-Event-ID")
+_EMPTY = (b"", b"{}")
+_REPEATED = "given more than once; keep one"
 # nginx's own code, for the log and the metrics alone: nobody is there any more to read the answer.
 CLIENT_CLOSED_REQUEST = 499
 
@@ -30,13 +34,13 @@ class PublicRoute(APIRoute):
 
         async def receive(request: Request) -> Response:
             self.admit(request)
+            _refuse_repeated_headers(request)
             _refuse_repeated_parameters(request)
             if not self.dependant.query_params:
                 _refuse_parameters(request)
             request = JsonRequest(request.scope, request.receive)
             try:
-                if self.body_field is not None and await request.body():
-                    _refuse_other_media_types(request)
+                await self._look_at_body(request)
             except ClientDisconnect:
                 return Response(status_code=CLIENT_CLOSED_REQUEST)
             return await handle(request)
@@ -45,6 +49,16 @@ class PublicRoute(APIRoute):
 
     def admit(self, request: Request) -> None:
         """Let everybody in."""
+
+    async def _look_at_body(self, request: Request) -> None:
+        if self.body_field is not None and await request.body():
+            _refuse_other_media_types(request)
+        if (
+            self.body_field is None
+            and request.method == "POST"
+            and b"".join((await request.body()).split()) not in _EMPTY
+        ):
+            raise InvalidInputError(FieldProblem("body", "this call takes no body; send none, or {}"))
 
 
 class KeyedRoute(PublicRoute):
@@ -80,11 +94,17 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+def _refuse_repeated_headers(request: Request) -> None:
+    repeated = [name for name in SINGLE_HEADERS if len(request.headers.getlist(name)) > 1]
+    if repeated:
+        raise InvalidInputError(*(FieldProblem(name, _REPEATED) for name in repeated))
+
+
 def _refuse_repeated_parameters(request: Request) -> None:
     counts = Counter(name for name, _ in request.query_params.multi_items())
     repeated = [name for name, count in counts.items() if count > 1]
     if repeated:
-        raise InvalidInputError(*(FieldProblem(name, "given more than once; keep one") for name in repeated))
+        raise InvalidInputError(*(FieldProblem(name, _REPEATED) for name in repeated))
 
 
 def _refuse_parameters(request: Request) -> None:

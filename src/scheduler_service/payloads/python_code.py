@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from scheduler_service.payloads.base import Payload
+from scheduler_service.payloads.spelling import Spelling
 from scheduler_service.payloads.text import Source
 from scheduler_service.sandbox.environment import DEFAULT_NAME
 from scheduler_service.sandbox.spec import PythonCode
@@ -34,10 +35,8 @@ class PythonCodePayload(Payload):
     type: Literal["python_code"]
     environment: Annotated[
         str,
-        Field(
-            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-            description="The name of one of the Python environments that the operator offers.",
-        ),
+        Spelling(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "a name of up to 64 letters, digits and . _ -"),
+        Field(description="The name of one of the Python environments that the operator offers."),
     ] = DEFAULT_NAME
     code: Annotated[Source, Field(description="The source, at most 256 KiB.")]
 

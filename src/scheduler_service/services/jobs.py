@@ -98,11 +98,17 @@ class JobService:
 
         return await self._change(job_id, if_match, change)
 
-    async def pause(self, job_id: int) -> Job:
-        """Stop the schedule: instants from now on are not owed. Nothing changes where none was to come."""
-        return await self._change(job_id, None, lambda _: Change({}, enabled=False))
+    async def pause(self, job_id: int, if_match: Versions = None) -> Job:
+        """Stop the schedule: instants from now on are not owed; raises `ConflictError` where none is to come."""
 
-    async def resume(self, job_id: int) -> Job:
+        def change(job: Job) -> Change:
+            if job.status is JobStatus.FINISHED:
+                raise ConflictError("the job is finished: no instant is to come that a pause could hold back")
+            return Change({}, enabled=False)
+
+        return await self._change(job_id, if_match, change)
+
+    async def resume(self, job_id: int, if_match: Versions = None) -> Job:
         """Let the schedule count again, from now on; raises `ConflictError` where it names no instant any more."""
 
         def change(job: Job) -> Change:
@@ -110,7 +116,7 @@ class JobService:
                 raise ConflictError("the job is finished; give it a new schedule_expr")
             return Change({}, enabled=True)
 
-        return await self._change(job_id, None, change)
+        return await self._change(job_id, if_match, change)
 
     async def delete(self, job_id: int, if_match: Versions = None) -> None:
         """Delete a job: what waits is cancelled, what runs is asked to stop, the history stays until retention."""

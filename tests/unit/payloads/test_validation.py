@@ -81,8 +81,8 @@ BAD: list[tuple[Any, str, str]] = [
     (python("x = 1\nif x\n  pass"), "payload.code", "syntax error in line 2"),
     (python("print 'an older grammar'"), "payload.code", "syntax error in line 1"),
     (python("(" * 300 + ")" * 300), "payload.code", "too many nested parentheses"),
-    (python("1", environment=""), "payload.environment", "pattern"),
-    (python("1", environment="../bin"), "payload.environment", "pattern"),
+    (python("1", environment=""), "payload.environment", "must be a name"),
+    (python("1", environment="../bin"), "payload.environment", "must be a name"),
     (python("1", language="python"), "payload.language", "not permitted"),
     (python(1), "payload.code", "string"),  # type: ignore[arg-type]
     (shell(""), "payload.script", "nothing to run"),
