@@ -25,8 +25,8 @@ def load_zone(name: str) -> ZoneInfo:
 
 @cache
 def zone_names() -> frozenset[str]:
-    """All names of the IANA database, as the tzdata package lists them."""
-    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split())
+    """All names of the IANA database, as the tzdata package lists them, less those that stand for no place."""
+    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split()) - _NO_PLACES
 
 
 def _remedy(name: str) -> str:
@@ -43,3 +43,5 @@ def _shown(name: str) -> str:
 
 
 _LONGEST = 64
+# `Factory` is what a machine has whose zone nobody has set ("-00"); the others are links of a machine to its own zone.
+_NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})

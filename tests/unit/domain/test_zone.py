@@ -36,6 +36,11 @@ def test_suggests_what_to_write_instead_of_an_unknown_name(name: str, suggestion
     assert suggestion in caught.value.problems[0].message
 
 
+def test_knows_no_zone_that_is_no_place() -> None:
+    with pytest.raises(InvalidInputError, match="unknown time zone 'Factory'"):
+        load_zone("Factory")
+
+
 @pytest.mark.parametrize(
     "name",
     [
