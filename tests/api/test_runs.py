@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httpx2
@@ -130,6 +131,14 @@ async def test_retries_what_failed_in_a_new_run(client: httpx2.AsyncClient) -> N
     assert answer.headers["Location"] == f"/api/v1/runs/{new['id']}"
     assert (new["retry_of"], new["trigger"], new["scheduled_for"]) == (run_id, "retry", failed["scheduled_for"])
     assert await ended(client, run_id) == failed
+
+
+async def test_passes_the_longest_arguments_on(client: httpx2.AsyncClient) -> None:
+    args = {"a": "x" * (128 * 1024 - len('SCHEDULER_ARGS={"a": ""}\0'))}
+
+    run = await ended(client, await start(client, 'printf %s "$SCHEDULER_ARGS" | wc -c', args=args))
+
+    assert (run["status"], run["logs"].strip()) == ("success", str(len(json.dumps(args))))
 
 
 async def test_retries_once_for_an_idempotency_key(client: httpx2.AsyncClient) -> None:
