@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import Header, Path
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from scheduler_service.domain.run_state import JobStatus, RunStatus
 from scheduler_service.payloads.spelling import Spelling
@@ -86,6 +86,14 @@ class RunQuery(Paging):
         Whole | None,
         Field(ge=1, le=_LARGEST_ID, description="Go on behind this run, as the `next` link does: quick on every page."),
     ] = None
+
+    @field_validator("until")
+    @classmethod
+    def _follows_since(cls, until: datetime | None, info: ValidationInfo) -> datetime | None:
+        since = info.data.get("since")
+        if until is not None and since is not None and until < since:
+            raise ValueError("must not be earlier than since")
+        return until
 
     def filters(self, job_id: int | None = None) -> RunFilter:
         """Give what storage is to look for."""
