@@ -47,6 +47,13 @@ async def test_asks_for_no_key_where_none_is_needed(app: FastAPI, path: str) -> 
         assert (await client.get(path)).status_code in {200, 503}
 
 
+@ON_SQLITE
+@pytest.mark.parametrize("key", [f"{DEVELOPMENT_API_KEY} ", f" \t{DEVELOPMENT_API_KEY}\t"])
+async def test_leaves_blanks_around_a_key_out(app: FastAPI, key: str) -> None:
+    async with client_of(app, headers={"X-API-Key": key}) as client:
+        assert (await client.get("/api/v1/jobs")).status_code == 200
+
+
 async def test_takes_a_key_of_any_characters_that_a_header_carries(tmp_path: Path) -> None:
     key = "".join(map(chr, range(0x21, 0x7F)))
     settings = settings_for(f"sqlite:///{tmp_path}/scheduler.db", tmp_path, api_key=key)

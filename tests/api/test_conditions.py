@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx2
 import pytest
 import pytest_asyncio
@@ -9,8 +11,8 @@ from tests.api.conftest import DEFINITION, ON_SQLITE, SHARED, create
 
 pytestmark = [SHARED, ON_SQLITE]
 
-CURRENT = ['"2"', '"1", "2"', 'W/"1","2"', ' "2" , ', "*"]
-STALE = ['"1"', '"3"', 'W/"2"', '"02"', '"2x"', '""', '"abc", "999999999999999999999"']
+CURRENT = ['"2"', '"2-0123456789abcdef"', '"1", "2"', 'W/"1","2"', ' "2" , ', "*"]
+STALE = ['"1"', '"3"', 'W/"2"', '"02"', '"2x"', '"2-"', '"2-x"', '""', '"abc", "999999999999999999999"']
 UNREADABLE = ["2", '"2', "W/2", '"1" "2"', 'w/"2"', '"2";', "**", '"\u00e4" 2']
 
 
@@ -27,7 +29,7 @@ async def path(client: httpx2.AsyncClient) -> str:
 async def test_changes_a_job_that_is_at_a_version_named(client: httpx2.AsyncClient, path: str, tags: str) -> None:
     answer = await client.patch(path, json={"name": "third"}, headers={"If-Match": tags})
 
-    assert (answer.status_code, answer.json()["name"], answer.headers["ETag"]) == (200, "third", '"3"')
+    assert (answer.status_code, answer.json()["name"], answer.json()["version"]) == (200, "third", 3)
 
 
 @pytest.mark.parametrize("tags", STALE)
@@ -60,14 +62,16 @@ async def test_looks_at_the_version_before_every_change(
     assert (await client.get(path)).json()["version"] == 2
 
 
-@pytest.mark.parametrize("tags", ['"2"', 'W/"2"', '"1", W/"2"', "*"])
-async def test_does_not_send_again_what_the_client_has(client: httpx2.AsyncClient, path: str, tags: str) -> None:
-    answer = await client.get(path, headers={"If-None-Match": tags})
+@pytest.mark.parametrize("form", ["{tag}", "W/{tag}", '"1", W/{tag}', "*"])
+async def test_does_not_send_again_what_the_client_has(client: httpx2.AsyncClient, path: str, form: str) -> None:
+    tag = (await client.get(path)).headers["ETag"]
 
-    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", '"2"')
+    answer = await client.get(path, headers={"If-None-Match": form.format(tag=tag)})
+
+    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", tag)
 
 
-@pytest.mark.parametrize("tags", ['"1"', 'W/"1"', '"22"'])
+@pytest.mark.parametrize("tags", ['"1"', 'W/"1"', '"2"', '"2-0123456789abcdef"', '"22"'])
 async def test_sends_what_the_client_has_not(client: httpx2.AsyncClient, path: str, tags: str) -> None:
     answer = await client.get(path, headers={"If-None-Match": tags})
 
@@ -75,6 +79,42 @@ async def test_sends_what_the_client_has_not(client: httpx2.AsyncClient, path: s
 
 
 async def test_keeps_the_tag_where_nothing_changed(client: httpx2.AsyncClient, path: str) -> None:
+    before = (await client.get(path)).headers["ETag"]
+
     answer = await client.patch(path, json={"name": "second"})
 
-    assert answer.headers["ETag"] == '"2"'
+    assert answer.headers["ETag"] == before
+    assert before.startswith('"2-')
+
+
+async def test_sends_a_job_again_when_a_run_has_ended_and_lets_it_be_changed(
+    client: httpx2.AsyncClient, path: str
+) -> None:
+    tag = (await client.get(path)).headers["ETag"]
+    await client.post(f"{path}/run")
+    async with asyncio.timeout(30):
+        while (await client.get(path)).json()["last_run_status"] is None:
+            await asyncio.sleep(0.02)
+
+    seen = await client.get(path, headers={"If-None-Match": tag})
+    changed = await client.patch(path, json={"name": "third"}, headers={"If-Match": tag})
+
+    assert (seen.status_code, seen.json()["last_run_status"]) == (200, "success")
+    assert seen.headers["ETag"] != tag
+    assert (changed.status_code, changed.json()["version"]) == (200, 3)
+
+
+@pytest.mark.parametrize("action", ["pause", "resume"])
+async def test_looks_at_the_version_before_it_pauses_or_resumes(
+    client: httpx2.AsyncClient, path: str, action: str
+) -> None:
+    if action == "resume":
+        await client.patch(path, json={"enabled": False})
+    before = (await client.get(path)).json()
+
+    stale = await client.post(f"{path}/{action}", headers={"If-Match": '"1"'})
+    unchanged = (await client.get(path)).json()
+    current = await client.post(f"{path}/{action}", headers={"If-Match": f'"{before["version"]}"'})
+
+    assert (stale.status_code, unchanged) == (412, before)
+    assert (current.status_code, current.json()["version"]) == (200, before["version"] + 1)

@@ -97,7 +97,13 @@ async def test_answers_415_to_what_is_not_declared_as_json(client: httpx2.AsyncC
 
 
 @pytest.mark.parametrize(
-    "media_type", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.a+json"]
+    "media_type",
+    [
+        "application/json; charset=utf-8",
+        'application/json;charset="UTF-8"',
+        "APPLICATION/JSON",
+        "application/vnd.a+json",
+    ],
 )
 async def test_takes_json_by_all_its_names(client: httpx2.AsyncClient, media_type: str) -> None:
     body = b'{"schedule_expr": "5m"}'
@@ -105,6 +111,41 @@ async def test_takes_json_by_all_its_names(client: httpx2.AsyncClient, media_typ
     answer = await client.post("/api/v1/schedules/preview", content=body, headers={"Content-Type": media_type})
 
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip"])
+async def test_answers_415_to_a_body_that_is_compressed(client: httpx2.AsyncClient, coding: str) -> None:
+    headers = {**JSON, "Content-Encoding": coding}
+
+    answer = await client.post("/api/v1/jobs", content=b"\x1f\x8b\x08", headers=headers)
+
+    assert problem_of(answer)["status"] == 415
+    assert answer.json()["detail"] == "send the body as it is, without Content-Encoding"
+    assert answer.headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "utf-16", '"iso-8859-1"'])
+async def test_answers_415_to_another_charset(client: httpx2.AsyncClient, charset: str) -> None:
+    headers = {"Content-Type": f"application/json; charset={charset}"}
+
+    answer = await client.post("/api/v1/schedules/preview", content=b'{"schedule_expr": "5m"}', headers=headers)
+
+    assert problem_of(answer)["status"] == 415
+    assert answer.json()["detail"] == "send the body in UTF-8, as JSON is (RFC 8259)"
+
+
+@pytest.mark.parametrize("path", ["/docs", "/api/v1/jobs", "/api/v1/jobs/1", "/health"])
+async def test_says_where_only_the_slash_at_the_end_is_wrong(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.get(f"{path}/")
+
+    assert problem_of(answer)["status"] == 404
+    assert answer.json()["detail"] == f"there is nothing at {path}/; write {path}, without the slash at the end"
+
+
+async def test_does_not_send_from_nowhere_to_nowhere(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/api/v1/jbos/")
+
+    assert answer.json()["detail"] == "there is nothing at /api/v1/jbos/; /docs describes what there is"
 
 
 async def pieces(*sizes: int) -> AsyncIterator[bytes]:
@@ -195,5 +236,5 @@ async def test_says_what_is_wrong_in_one_line_too(client: httpx2.AsyncClient) ->
 
     problem = problem_of(answer)
     assert problem["title"] == "Unprocessable Content"
-    assert problem["detail"].startswith("name: String should have at least 1 character; priority: ")
+    assert problem["detail"].startswith("name: must not be empty or blank; write at least 1 character; priority: ")
     assert problem["detail"].endswith("; and 2 more")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httpx2
@@ -130,6 +131,37 @@ async def test_retries_what_failed_in_a_new_run(client: httpx2.AsyncClient) -> N
     assert answer.headers["Location"] == f"/api/v1/runs/{new['id']}"
     assert (new["retry_of"], new["trigger"], new["scheduled_for"]) == (run_id, "retry", failed["scheduled_for"])
     assert await ended(client, run_id) == failed
+
+
+async def test_passes_the_longest_arguments_on(client: httpx2.AsyncClient) -> None:
+    args = {"a": "x" * (128 * 1024 - len('SCHEDULER_ARGS={"a": ""}\0'))}
+
+    run = await ended(client, await start(client, 'printf %s "$SCHEDULER_ARGS" | wc -c', args=args))
+
+    assert (run["status"], run["logs"].strip()) == ("success", str(len(json.dumps(args))))
+
+
+async def test_retries_once_for_an_idempotency_key(client: httpx2.AsyncClient) -> None:
+    run_id = await start(client, "false")
+    job_id = (await ended(client, run_id))["job_id"]
+
+    retries = [
+        await client.post(f"/api/v1/runs/{run_id}/retry", headers={"Idempotency-Key": key}) for key in ("a", "a", "b")
+    ]
+
+    first, again, other = (answer.json()["id"] for answer in retries)
+    assert (again, other) == (first, first + 1)
+    assert (await client.get(f"/api/v1/jobs/{job_id}/runs")).json()["total"] == 3
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry"])
+async def test_refuses_a_body_where_a_call_takes_none(client: httpx2.AsyncClient, action: str) -> None:
+    run_id = await start(client, "false")
+    await ended(client, run_id)
+
+    answer = await client.post(f"/api/v1/runs/{run_id}/{action}", json={"args": {}})
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body")
 
 
 async def test_does_not_retry_what_succeeded(client: httpx2.AsyncClient) -> None:

@@ -337,7 +337,7 @@ def test_what_is_refused_is_a_line_for_each_thing_to_mend(
 def test_a_refusal_names_field_value_and_remedy(service: Service) -> None:
     done = service.shell.run("jobs", "edit", service.add_job("print(1)"), "limits.memory_mb=3")
 
-    assert done.stderr == "scheduler: limits.memory_mb: Input should be greater than or equal to 16 (got 3)\n"
+    assert done.stderr == "scheduler: limits.memory_mb: must be 16 or more (got 3)\n"
 
 
 def test_no_service_is_one_line_that_says_how_to_start_it(tmp_path: Path) -> None:

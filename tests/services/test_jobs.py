@@ -212,7 +212,8 @@ class TestEdit:
         job = await service.create(definition(schedule_expr=(NOON + MINUTE).isoformat()))
         clock.at = NOON + MINUTE
         assert (await service.patch(job.id, {"enabled": enabled})).status is JobStatus.FINISHED
-        assert (await service.pause(job.id)).status is JobStatus.FINISHED
+        with pytest.raises(ConflictError, match="no instant is to come"):
+            await service.pause(job.id)
 
 
 class TestPause:
@@ -382,6 +383,24 @@ class TestBounds:
     async def test_what_lies_within_is_accepted(self, service: JobService) -> None:
         job = await service.create(definition(limits=self.WITHIN, timeout_seconds=600))
         assert job.limits["memory_mb"] == 256
+
+    async def test_an_environment_that_is_not_offered_is_refused_with_those_that_are(
+        self, database: Database, broker: RecordingBroker, clock: FakeClock, wakes: Wakes
+    ) -> None:
+        offered = frozenset({"default", "science"})
+        service = JobService(database, broker, clock, wakes, environments=offered)
+        wanted: dict[str, Any] = {"type": "python_code", "code": "1", "environment": "sciense"}
+        job = await service.create(definition(payload={**wanted, "environment": "science"}))
+        for call in (
+            service.create(definition(payload=wanted)),
+            service.replace(job.id, definition(payload=wanted)),
+            service.patch(job.id, {"payload": wanted}),
+        ):
+            with pytest.raises(InvalidInputError) as caught:
+                await call
+            (problem,) = caught.value.problems
+            assert (problem.field, problem.value) == ("payload.environment", "sciense")
+            assert problem.message == "there is no such environment here; there are default, science"
 
     async def test_a_stored_job_that_is_older_than_the_bound_can_still_be_paused(
         self, service: JobService, database: Database, broker: RecordingBroker, clock: FakeClock, wakes: Wakes

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 
 import pytest
-from tests.databases import FakeClock
+from tests.databases import FakeClock, add_job
 from tests.engine.doubles import RecordingBroker
 
 from scheduler_service.domain import calendar_dst
@@ -79,3 +79,19 @@ async def test_leaves_the_loop_to_others_while_it_looks_far_ahead(database: Data
     job = await service.create(JobDefinition.model_validate(definition))
 
     assert await turns_during(upcoming(job, 300)) > 3
+
+
+@pytest.mark.parametrize(("environment", "is_told"), [("science", False), ("sciense", True)])
+async def test_tells_of_an_environment_that_this_process_does_not_know(
+    database: Database, clock: FakeClock, environment: str, *, is_told: bool
+) -> None:
+    payload = {"type": "python_code", "code": "1", "environment": environment}
+    job = await add_job(database, payload=payload)
+
+    described = ScheduleService(clock, frozenset({"default", "science"})).describe(job)
+
+    warning = (
+        "payload.environment is sciense, and this server knows default, science: a worker that does not know it "
+        "either fails each run."
+    )
+    assert described.warnings == ((warning,) if is_told else ())

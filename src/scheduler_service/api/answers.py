@@ -15,7 +15,11 @@ def _text(description: str, example: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}, "example": example}
 
 
-ETAG = {"ETag": _text("The version of the job, for `If-Match` and `If-None-Match`.", '"1"')}
+ETAG = {
+    "ETag": _text(
+        "The version of the job, and a digest of what is shown, which runs change too.", '"1-0f3c9a5be2d47168"'
+    )
+}
 JOB_LOCATION = {"Location": _text("Where the job is.", "/api/v1/jobs/1")}
 RUN_LOCATION = {"Location": _text("Where the run is.", "/api/v1/runs/1")}
 LINK = {

@@ -15,7 +15,7 @@ from scheduler_service.api import documentation, errors
 from scheduler_service.api.http_metrics import request_histogram
 from scheduler_service.api.middleware import BodyLimit, PlainStart, RequestContext
 from scheduler_service.api.problems import Problem
-from scheduler_service.api.routers import alerts, events, health, jobs, metrics, runs, schedules, stats
+from scheduler_service.api.routers import alerts, events, health, job_actions, jobs, metrics, runs, schedules, stats
 from scheduler_service.api.shutdown import announced
 from scheduler_service.bootstrap import Service
 from scheduler_service.config import DEVELOPMENT_API_KEY, Settings
@@ -40,7 +40,7 @@ TAGS = [
     {"name": "health", "description": "Whether the service works; no key needed."},
 ]
 
-_ROUTERS = tuple(room.router for room in (jobs, runs, schedules, alerts, events, stats, health, metrics))
+_ROUTERS = tuple(room.router for room in (jobs, job_actions, runs, schedules, alerts, events, stats, health, metrics))
 
 log = structlog.get_logger(__name__)
 

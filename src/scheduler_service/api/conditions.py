@@ -1,47 +1,64 @@
-"""Conditional requests (RFC 9110, section 13), on entity tags that hold the version of a job."""
+"""Conditional requests (RFC 9110, section 13) on jobs.
+
+An entity tag is `"<version>-<digest>"`. The digest is of the whole representation, so that a job is sent again when a
+run has changed what it shows. A change is guarded by the version alone: what a client read is not stale because a run
+has ended meanwhile.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Annotated
 
 from fastapi import Header
 
+from scheduler_service.api.schemas.base import Answer
 from scheduler_service.errors import FieldProblem, InvalidInputError
 
 # The grammar of an entity tag (RFC 9110, section 8.8.3), and of a list of them.
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _TAGS = re.compile(rf"[ \t,]*{_TAG.pattern}([ \t]*,[ \t,]*{_TAG.pattern})*[ \t,]*")
-_VERSION = re.compile(r"[1-9][0-9]{0,17}")
+_VERSION = re.compile(r"([1-9][0-9]{0,17})(?:-[0-9a-f]+)?")
 
 IfMatch = Annotated[
     str | None,
-    Header(alias="If-Match", description="Change the job only if it still is at this version: the `ETag`, or `*`."),
+    Header(
+        alias="If-Match",
+        description="Do it only if nobody has changed the job since: its `ETag`, or `*`. Only the version "
+        "in front of the dash is compared, so a run that ended meanwhile does not matter; the version alone will do.",
+    ),
 ]
 IfNoneMatch = Annotated[
     str | None,
-    Header(alias="If-None-Match", description="Answer 304 if the job still is at this version: the `ETag`, or `*`."),
+    Header(
+        alias="If-None-Match",
+        description="Answer 304 if nothing of the job has changed, not by runs either: its `ETag`, or `*`.",
+    ),
 ]
 
 
-def etag(version: int) -> str:
-    """Give the entity tag of a version."""
-    return f'"{version}"'
+def etag(version: int, shown: Answer) -> str:
+    """Give the entity tag of a version as it is shown."""
+    digest = hashlib.blake2b(shown.model_dump_json().encode(), digest_size=8).hexdigest()
+    return f'"{version}-{digest}"'
 
 
 def versions_to_match(if_match: str | None) -> frozenset[int] | None:
     """Give the versions of which one must be current; None: any. Weak tags match nothing, as the RFC has it."""
     if if_match is None or if_match.strip() == "*":
         return None
-    tags = _read("If-Match", if_match)
-    return frozenset(int(tag) for is_weak, tag in tags if not is_weak and _VERSION.fullmatch(tag))
+    tags = [tag for is_weak, tag in _read("If-Match", if_match) if not is_weak]
+    return frozenset(int(match[1]) for tag in tags if (match := _VERSION.fullmatch(tag)))
 
 
-def is_unchanged(if_none_match: str | None, version: int) -> bool:
-    """Say whether the client has this version already; weak tags are as good as strong ones here."""
+def is_unchanged(if_none_match: str | None, current: str) -> bool:
+    """Say whether the client has what the tag `current` is of; weak tags are as good as strong ones here."""
     if if_none_match is None:
         return False
-    return if_none_match.strip() == "*" or any(tag == str(version) for _, tag in _read("If-None-Match", if_none_match))
+    return if_none_match.strip() == "*" or any(
+        f'"{tag}"' == current for _, tag in _read("If-None-Match", if_none_match)
+    )
 
 
 def _read(header: str, value: str) -> list[tuple[bool, str]]:

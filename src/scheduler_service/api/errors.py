@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 
 import structlog
@@ -11,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import compile_path
+from starlette.routing import Match, compile_path
 
 from scheduler_service import telemetry
 from scheduler_service.api.problems import FieldError, Problem, ProblemResponse, clean, field_error, summary
@@ -48,7 +49,7 @@ CAUSES_OF_EVERY_CALL: Mapping[int, str] = {
 CAUSES_OF_A_BODY: Mapping[int, str] = {
     HTTPStatus.BAD_REQUEST: "The body is not valid JSON.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too long.",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not declared as JSON.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not declared as JSON in UTF-8, or is compressed.",
 }
 # RFC 9110 renamed these; `http` follows in Python 3.13 only.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
@@ -96,6 +97,17 @@ def unsupported_media_type(accepted: str) -> HTTPException:
     return HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept": accepted})
 
 
+def unsupported_coding() -> HTTPException:
+    """Refuse a body that is compressed (RFC 9110, section 15.5.16)."""
+    detail = "send the body as it is, without Content-Encoding"
+    return HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "identity"})
+
+
+def unsupported_charset() -> HTTPException:
+    """Refuse a body in another encoding than JSON has."""
+    return HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body in UTF-8, as JSON is (RFC 8259)")
+
+
 def title(status: int) -> str:
     """Give the name of a code."""
     return _TITLES.get(status) or HTTPStatus(status).phrase
@@ -103,13 +115,16 @@ def title(status: int) -> str:
 
 def problem(request: Request, status: int, detail: str, errors: list[FieldError] | None = None) -> Problem:
     """Write the problem document for a request."""
+    # What is set here is what is sent: errors only where there are any.
+    named = {} if errors is None else {"errors": errors}
     return Problem(
+        type="about:blank",
         title=title(status),
         status=status,
         detail=clean(detail),
         instance=clean(request.url.path),
         correlation_id=telemetry.current_correlation_id(),
-        errors=errors,
+        **named,
     )
 
 
@@ -133,7 +148,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     assert isinstance(error, HTTPException)  # noqa: S101 (the handler is registered for it alone)
     detail, headers = error.detail, dict(error.headers or {})
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = f"there is nothing at {request.url.path}; /docs describes what there is"
+        detail = f"there is nothing at {request.url.path}; {_way_out(request)}"
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(sorted(_methods(request, headers["Allow"])))
         detail = f"{request.method} is not possible here; possible: {headers['Allow']}"
@@ -146,13 +161,32 @@ async def _answer_unforeseen(request: Request, _error: Exception) -> Response:
     return ProblemResponse(problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail))
 
 
+def _way_out(request: Request) -> str:
+    path = request.url.path.rstrip("/")
+    scope = {**request.scope, "path": path}
+    if path != request.url.path and any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+        return f"write {path}, without the slash at the end"
+    return "/docs describes what there is"
+
+
 def _invalid(request: Request, errors: list[FieldError]) -> Response:
     return ProblemResponse(problem(request, STATUS[InvalidInputError], summary(errors), errors[:MOST_ERRORS]))
 
 
 def _described(request: Request, problem: FieldProblem) -> FieldError:
-    is_parameter = problem.field in request.query_params
-    return field_error(problem, path=() if is_parameter else None)
+    if problem.field in request.query_params:
+        return field_error(problem, path=())
+    return field_error(replace(problem, value=_as_sent(request, problem)))
+
+
+def _as_sent(request: Request, problem: FieldProblem) -> object:
+    """Give the value as the body has it: services see it read and in UTC. What is not in the body is theirs."""
+    value: object = getattr(request.state, "body", None)
+    for step in problem.field.split("."):
+        if not (isinstance(value, dict) and step in value):
+            return problem.value
+        value = value[step]
+    return value
 
 
 def _methods(request: Request, allowed: str) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,13 +19,14 @@ EVENT_STREAM = "text/event-stream"
 HEARTBEAT_SECONDS = 15.0
 # In characters, each of which JSON writes with twelve bytes at the most: clients refuse events of a megabyte.
 LONGEST_EVENT = 64 * 1024
+_NO_WEIGHT = re.compile(r"0(\.0*)?")
 
 log = structlog.get_logger(__name__)
 
 
 def accepts_events(accept: str) -> bool:
     """Say whether a client asks for events."""
-    return any(part.partition(";")[0].strip().lower() == EVENT_STREAM for part in accept.split(","))
+    return any(_is_wanted(*part.lower().split(";")) for part in accept.split(","))
 
 
 async def log_events(parts: AsyncIterator[LogSlice]) -> AsyncIterator[bytes]:
@@ -45,6 +47,12 @@ async def log_events(parts: AsyncIterator[LogSlice]) -> AsyncIterator[bytes]:
             sent_at = now
     except UnavailableError as error:
         log.warning("log_stream_cut_off", error=str(error))
+
+
+def _is_wanted(media_type: str, *parameters: str) -> bool:
+    """Say whether a range of `Accept` names events, and not with the weight 0, which refuses (RFC 9110, 12.4.2)."""
+    weights = [value.strip() for name, _, value in (each.partition("=") for each in parameters) if name.strip() == "q"]
+    return media_type.strip() == EVENT_STREAM and not any(_NO_WEIGHT.fullmatch(weight) for weight in weights)
 
 
 def _events(part: LogSlice) -> bytes:

@@ -56,9 +56,9 @@ class RequestContext:
             await send(message)
 
         began = time.perf_counter()
-        inner = {**scope, "method": "GET"} if method == "HEAD" else scope
+        # RFC 9110: HEAD is answered as GET is; the server leaves the content away.
+        inner = {**scope, "headers": _trimmed(scope), "method": "GET" if method == "HEAD" else method}
         try:
-            # RFC 9110: HEAD is answered as GET is; the server leaves the content away.
             await self._app(inner, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - began
@@ -133,6 +133,11 @@ def _request_id(scope: Scope) -> str:
     """Take the caller's id if it is fit to be one; else make a new one."""
     given = Headers(scope=scope).get(REQUEST_ID, "")
     return given if _VALID_REQUEST_ID.fullmatch(given) else telemetry.new_correlation_id()
+
+
+def _trimmed(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """Give the headers without the blanks around their values, which are no part of them (RFC 9110, section 5.5)."""
+    return [(name, value.strip(b" \t")) for name, value in scope["headers"]]
 
 
 def _complete(headers: MutableHeaders, request_id: str) -> None:

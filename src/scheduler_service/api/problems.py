@@ -16,6 +16,7 @@ from scheduler_service.errors import FieldProblem
 MEDIA_TYPE = "application/problem+json"
 LONGEST_VALUE = 100
 MOST_TOLD = 3
+WHOLE_BODY = "body"
 # Beyond this a JavaScript client reads another number than was sent.
 _LARGEST_EXACT = 2**53
 _SECRET = re.compile(r"^env(\.|$)|key|secret|token|passw|credential", re.IGNORECASE)
@@ -31,7 +32,10 @@ class FieldError(BaseModel):
     ] = None
     detail: Annotated[str, Field(description="What is wrong, and what to write instead.")]
     value: Annotated[
-        JsonValue, Field(description="What was sent, cut to a reasonable length; never that of a secret field.")
+        JsonValue,
+        Field(
+            description="What was sent, cut to a reasonable length; left out of a secret field, and where nothing was."
+        ),
     ] = None
 
 
@@ -45,14 +49,14 @@ class Problem(BaseModel):
                     "type": "about:blank",
                     "title": "Unprocessable Content",
                     "status": 422,
-                    "detail": "retry_policy.max_retries: Input should be greater than or equal to 0",
+                    "detail": "retry_policy.max_retries: must be 0 or more",
                     "instance": "/api/v1/jobs",
                     "correlation_id": "5f0c1c5e7f6a4c0c9d5a1c1b5b0e9a77",
                     "errors": [
                         {
                             "field": "retry_policy.max_retries",
                             "pointer": "#/retry_policy/max_retries",
-                            "detail": "Input should be greater than or equal to 0",
+                            "detail": "must be 0 or more",
                             "value": -1,
                         }
                     ],
@@ -81,17 +85,30 @@ class ProblemResponse(JSONResponse):
 
     def __init__(self, problem: Problem, headers: dict[str, str] | None = None) -> None:
         """Take the status of the answer from the document."""
-        content = problem.model_dump(exclude_none=True)
+        content = problem.model_dump(exclude_unset=True)
         super().__init__(content, problem.status, headers)
 
 
-def field_error(problem: FieldProblem, path: Sequence[str | int] | None = None) -> FieldError:
-    """Describe what is wrong with a field; `path` is where it is in the body, else its dots are followed."""
+def field_error(
+    problem: FieldProblem, path: Sequence[str | int] | None = None, *, is_sent: bool | None = None
+) -> FieldError:
+    """Describe what is wrong with a field; `path` is where it is in the body, else its dots are followed.
+
+    `is_sent` says whether there is a value at all, which may be null; without it, None is no value.
+    """
     pointer = None
-    if problem.field not in HEADER_FIELDS and path != ():
+    if problem.field == WHOLE_BODY and not path:
+        pointer = "#"
+    elif problem.field not in HEADER_FIELDS and path != ():
         pointer = _pointer(problem.field.split(".") if path is None else path)
-    value = None if _SECRET.search(problem.field) else _shown(problem.value)
-    return FieldError(field=clean(problem.field), pointer=pointer, detail=clean(problem.message), value=value)
+    steps = [problem.field] if path == () else problem.field.split(".") if path is None else path
+    field = ".".join(_cut(str(step)) for step in steps) or problem.field
+    shown: dict[str, Any] = {"field": clean(field), "detail": clean(problem.message)}
+    if pointer is not None:
+        shown["pointer"] = pointer
+    if (problem.value is not None if is_sent is None else is_sent) and not _SECRET.search(problem.field):
+        shown["value"] = _shown(problem.value)
+    return FieldError(**shown)
 
 
 def clean(text: str) -> str:
@@ -107,7 +124,7 @@ def summary(errors: Sequence[FieldError]) -> str:
 
 def _pointer(path: Sequence[str | int]) -> str:
     """Write a JSON pointer as a URI fragment, without the percent-encoding: it is for reading."""
-    return clean("#" + "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path))
+    return clean("#" + "".join("/" + _cut(str(step)).replace("~", "~0").replace("/", "~1") for step in path))
 
 
 def _shown(value: Any) -> JsonValue:
@@ -119,4 +136,8 @@ def _shown(value: Any) -> JsonValue:
         return value
     # reprlib: what was sent may be a megabyte, or nested too deeply for repr.
     text = value if isinstance(value, str) else reprlib.repr(value)
-    return clean(text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…")
+    return clean(_cut(text))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…"

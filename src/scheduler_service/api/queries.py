@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import Header, Path
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from scheduler_service.domain.run_state import JobStatus, RunStatus
+from scheduler_service.payloads.spelling import Spelling
 from scheduler_service.services.definition import Input, Instant
 from scheduler_service.services.text import Text
 from scheduler_service.storage.jobs import JobFilter
@@ -34,14 +35,12 @@ AlertId = Annotated[Whole, Path(description="The `id` of the rule.", ge=1, le=_L
 RunId = Annotated[Whole, Path(description="The `id` of the run.", ge=1, le=_LARGEST_ID, examples=[1])]
 
 IdempotencyKey = Annotated[
-    str | None,
+    Annotated[str, Spelling(r"[\x21-\x7e]{1,255}", "1 to 255 letters, digits and signs of ASCII, without blanks")]
+    | None,
     Header(
         alias="Idempotency-Key",
         description="Any text of your own: a request that is sent again with the same key is not done again, and gets "
         "the answer of the first.",
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
         examples=["order-4711"],
     ),
 ]
@@ -88,6 +87,14 @@ class RunQuery(Paging):
         Field(ge=1, le=_LARGEST_ID, description="Go on behind this run, as the `next` link does: quick on every page."),
     ] = None
 
+    @field_validator("until")
+    @classmethod
+    def _follows_since(cls, until: datetime | None, info: ValidationInfo) -> datetime | None:
+        since = info.data.get("since")
+        if until is not None and since is not None and until < since:
+            raise ValueError("must not be earlier than since")
+        return until
+
     def filters(self, job_id: int | None = None) -> RunFilter:
         """Give what storage is to look for."""
         return RunFilter(job_id=job_id, status=self.status, since=self.since, until=self.until)
@@ -119,7 +126,9 @@ class StatsQuery(Input):
     """How far to look back."""
 
     window: Annotated[
-        str, Field(pattern=r"^[1-9][0-9]{0,3}[mhd]$", description="Minutes, hours or days: `15m`, `1h`, `7d`.")
+        str,
+        Spelling(r"[1-9][0-9]{0,3}[mhd]", "1 to 9999 minutes, hours or days, such as 15m, 1h or 7d"),
+        Field(description="Minutes, hours or days: `15m`, `1h`, `7d`."),
     ] = "1h"
 
     def span(self) -> timedelta:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -17,6 +18,12 @@ from scheduler_service.api.problems import LONGEST_VALUE
 from scheduler_service.errors import FieldProblem, InvalidInputError
 
 JSON = "application/json"
+# Of headers that are no list, a server would have to guess which one is meant.
+SINGLE_HEADERS = ("Idempotency-Key", "Last-Event-ID")
+_EMPTY = (b"", b"{}")
+_UTF_8 = ("utf-8", "utf8")
+_AS_IT_IS = "identity"
+_REPEATED = "given more than once; keep one"
 # nginx's own code, for the log and the metrics alone: nobody is there any more to read the answer.
 CLIENT_CLOSED_REQUEST = 499
 
@@ -30,13 +37,14 @@ class PublicRoute(APIRoute):
 
         async def receive(request: Request) -> Response:
             self.admit(request)
+            _refuse_repeated_headers(request)
+            _refuse_other_encodings(request)
             _refuse_repeated_parameters(request)
             if not self.dependant.query_params:
                 _refuse_parameters(request)
             request = JsonRequest(request.scope, request.receive)
             try:
-                if self.body_field is not None and await request.body():
-                    _refuse_other_media_types(request)
+                await self._look_at_body(request)
             except ClientDisconnect:
                 return Response(status_code=CLIENT_CLOSED_REQUEST)
             return await handle(request)
@@ -45,6 +53,16 @@ class PublicRoute(APIRoute):
 
     def admit(self, request: Request) -> None:
         """Let everybody in."""
+
+    async def _look_at_body(self, request: Request) -> None:
+        if self.body_field is not None and await request.body():
+            _refuse_other_media_types(request)
+        if (
+            self.body_field is None
+            and request.method == "POST"
+            and b"".join((await request.body()).split()) not in _EMPTY
+        ):
+            raise InvalidInputError(FieldProblem("body", "this call takes no body; send none, or {}"))
 
 
 class KeyedRoute(PublicRoute):
@@ -61,7 +79,7 @@ class JsonRequest(Request):
     async def json(self) -> Any:
         """Read the body; NaN and lone surrogates pass, so that validation can name the field that holds them."""
         try:
-            return json.loads((await self.body()).decode("utf-8-sig"), object_pairs_hook=_members)
+            body = json.loads((await self.body()).decode("utf-8-sig"), object_pairs_hook=_members)
         except json.JSONDecodeError as error:
             raise errors.malformed(f"no valid JSON: {error}") from None
         except UnicodeDecodeError as error:
@@ -70,6 +88,9 @@ class JsonRequest(Request):
             raise errors.malformed("nested too deeply") from None
         except ValueError:  # Python reads no integer of more than 4300 digits, since that takes time
             raise errors.malformed("holds a number with too many digits") from None
+        # For an answer that shows values as they were sent.
+        self.state.body = body
+        return body
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -80,11 +101,28 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+def _refuse_repeated_headers(request: Request) -> None:
+    repeated = [name for name in SINGLE_HEADERS if len(request.headers.getlist(name)) > 1]
+    if repeated:
+        raise InvalidInputError(*(FieldProblem(name, _REPEATED) for name in repeated))
+
+
+def _refuse_other_encodings(request: Request) -> None:
+    # Starlette would put U+FFFD in place of what it cannot read.
+    for part in request.scope["query_string"].split(b"&"):
+        name = unquote_to_bytes(part.partition(b"=")[0])
+        try:
+            unquote_to_bytes(part).decode()
+        except UnicodeDecodeError:
+            remedy = "no valid UTF-8; write the character as its bytes in UTF-8, each as %XX"
+            raise InvalidInputError(FieldProblem(name.decode(errors="replace"), remedy)) from None
+
+
 def _refuse_repeated_parameters(request: Request) -> None:
     counts = Counter(name for name, _ in request.query_params.multi_items())
     repeated = [name for name, count in counts.items() if count > 1]
     if repeated:
-        raise InvalidInputError(*(FieldProblem(name, "given more than once; keep one") for name in repeated))
+        raise InvalidInputError(*(FieldProblem(name, _REPEATED) for name in repeated))
 
 
 def _refuse_parameters(request: Request) -> None:
@@ -96,6 +134,12 @@ def _refuse_parameters(request: Request) -> None:
 
 
 def _refuse_other_media_types(request: Request) -> None:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if request.headers.get("content-encoding", _AS_IT_IS).strip().lower() != _AS_IT_IS:
+        raise errors.unsupported_coding()
+    media_type, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
     if media_type != JSON and not (media_type.startswith("application/") and media_type.endswith("+json")):
         raise errors.unsupported_media_type(JSON)
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name == "charset" and value.strip('"') not in _UTF_8:
+            raise errors.unsupported_charset()

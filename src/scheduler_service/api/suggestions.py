@@ -22,6 +22,15 @@ def remedy(name: str, known: Sequence[str]) -> str:
     return "see /docs for what is known here" if known else "nothing is expected here"
 
 
+def refusal_of_field(request: Request, path: Sequence[str | int], body: object) -> str:
+    """Say why a field of the body is refused whose name is not one of those that may be written at its place."""
+    name, known = str(path[-1]), known_fields(request, path[:-1], body)
+    if len(path) == 1 and name in _answered_fields(request):
+        is_job = name == "status" and "enabled" in known
+        return "read-only; use POST …/pause and …/resume, or `enabled`" if is_job else "read-only; leave it out"
+    return f"unknown field; {remedy(name, known)}"
+
+
 def closest(name: str, known: Sequence[str]) -> str | None:
     """Give the known name that looks most like the one that was written, if any does."""
     return next(iter(get_close_matches(name[:LONGEST_NAME].lower(), known, n=1)), None)
@@ -43,6 +52,15 @@ def known_fields(request: Request, path: Sequence[str | int], body: object) -> l
         schema = _below(_resolved(document, schema, value), step)
         value = _item(value, step)
     return list(_resolved(document, schema, value).get("properties", ()))
+
+
+def _answered_fields(request: Request) -> Mapping[str, Any]:
+    """Give the fields of the good answer, which clients may send back as they got it."""
+    responses = _operation(request)["responses"]
+    content = next(answer for status, answer in responses.items() if status.startswith("2")).get("content", {})
+    schema: Schema = content.get("application/json", {}).get("schema", {})
+    fields: Mapping[str, Any] = _resolved(request.app.openapi(), schema, None).get("properties", {})
+    return fields
 
 
 def _operation(request: Request) -> Schema:

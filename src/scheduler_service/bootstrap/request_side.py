@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from scheduler_service.bootstrap.base import Base
-from scheduler_service.bootstrap.rules import bounds_of, routing_of
+from scheduler_service.bootstrap.rules import bounds_of, environments_of, routing_of
 from scheduler_service.brokers.base import Broker
 from scheduler_service.config import Settings
 from scheduler_service.services.alerts import AlertService
@@ -40,11 +40,14 @@ def make_service(
     base: Base, broker: Broker, wake_dispatcher: Callable[[], None], ping_broker: Ping | None = None
 ) -> Service:
     """Make the services; `wake_dispatcher` is called when a job may have become due earlier."""
+    known = frozenset(environment.name for environment in environments_of(base.settings))
+    # The workers of the distributed setting have settings of their own, and may offer others.
+    offered = None if base.settings.is_distributed else known
     return Service(
         settings=base.settings,
-        jobs=JobService(base.database, broker, base.clock, wake_dispatcher, bounds_of(base.settings)),
+        jobs=JobService(base.database, broker, base.clock, wake_dispatcher, bounds_of(base.settings), offered),
         runs=RunService(base.database, broker, base.clock),
-        schedules=ScheduleService(base.clock),
+        schedules=ScheduleService(base.clock, known),
         health=make_health(base, ping_broker),
         alerts=AlertService(base.database, base.clock),
         metrics=MetricsService(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from scheduler_service.config import Settings
 from scheduler_service.domain.maxima import Maxima
 from scheduler_service.domain.routing import Routing
+from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 
 
 def bounds_of(settings: Settings) -> Maxima:
@@ -18,6 +19,12 @@ def bounds_of(settings: Settings) -> Maxima:
         output_kb=settings.max_output_kb,
         network=settings.allow_network,
     )
+
+
+def environments_of(settings: Settings) -> tuple[PythonEnvironment, ...]:
+    """Give the Pythons that jobs may ask for: the service's own as `default`, unless another has that name."""
+    named = {name: PythonEnvironment(name, env.python, env.preload) for name, env in settings.python_envs.items()}
+    return (named.pop(DEFAULT_ENVIRONMENT.name, DEFAULT_ENVIRONMENT), *named.values())
 
 
 def routing_of(settings: Settings) -> Routing:

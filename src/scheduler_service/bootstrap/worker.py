@@ -9,14 +9,13 @@ import structlog
 from scheduler_service import sandbox
 from scheduler_service.bootstrap.base import Base
 from scheduler_service.bootstrap.data_dir import directory_of_its_own
-from scheduler_service.bootstrap.rules import bounds_of, routing_of
+from scheduler_service.bootstrap.rules import bounds_of, environments_of, routing_of
 from scheduler_service.config import Settings
 from scheduler_service.engine.execute import Executor
 from scheduler_service.engine.loop import Bell, start_loop
 from scheduler_service.engine.node import Node
 from scheduler_service.engine.worker import Worker
 from scheduler_service.errors import ConfigurationError
-from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.spec import Level, Sandbox, SandboxError
 
 log = structlog.get_logger(__name__)
@@ -58,12 +57,6 @@ async def _start_sandbox(settings: Settings, directory: Path) -> Sandbox:
             "`scheduler doctor` shows what can, auto takes the best of that"
         ) from error
     return box
-
-
-def environments_of(settings: Settings) -> tuple[PythonEnvironment, ...]:
-    """Give the Pythons that jobs may ask for: the service's own as `default`, unless another has that name."""
-    named = {name: PythonEnvironment(name, env.python, env.preload) for name, env in settings.python_envs.items()}
-    return (named.pop(DEFAULT_ENVIRONMENT.name, DEFAULT_ENVIRONMENT), *named.values())
 
 
 def hold_the_floor(settings: Settings, level: Level) -> None:

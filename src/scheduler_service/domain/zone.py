@@ -26,8 +26,8 @@ def load_zone(name: str) -> ZoneInfo:
 
 @cache
 def zone_names() -> frozenset[str]:
-    """All names of the IANA database, as the tzdata package lists them."""
-    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split())
+    """All names of the IANA database, as the tzdata package lists them, less those that stand for no place."""
+    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split()) - _NO_PLACES
 
 
 def _remedy(name: str) -> str:
@@ -70,3 +70,5 @@ _REGIONS = {
     480: "Asia/Singapore", 540: "Asia/Tokyo", 570: "Australia/Adelaide", 600: "Australia/Sydney",
     660: "Pacific/Guadalcanal", 720: "Pacific/Auckland",
 }  # fmt: skip
+# `Factory` is what a machine has whose zone nobody has set ("-00"); the others are links of a machine to its own zone.
+_NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})

@@ -23,6 +23,7 @@ from pydantic_core import CoreSchema, from_json
 from scheduler_service.payloads import crunch
 from scheduler_service.payloads.base import Payload
 from scheduler_service.payloads.choice import Choice
+from scheduler_service.payloads.numbers import Whole
 from scheduler_service.sandbox.spec import PythonCode
 
 
@@ -31,7 +32,9 @@ def _example(operation: str, **parameters: int) -> ConfigDict:
     return ConfigDict(title=operation, json_schema_extra={"examples": [example]})
 
 
-Seed = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1, description="The same seed gives the same numbers.")]
+Seed = Annotated[
+    int, Field(strict=True, ge=0, le=2**63 - 1, description="The same seed gives the same numbers."), Whole
+]
 # Below the square root of the largest float, so that a variance is finite.
 Value = Annotated[float, Field(strict=True, ge=-1e150, le=1e150)]
 
@@ -80,7 +83,7 @@ class Fibonacci(NumberCrunchingPayload):
     model_config = _example("fibonacci", n=100)
 
     operation: Literal["fibonacci"]
-    n: Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+    n: Annotated[int, Field(strict=True, ge=0, le=1_000_000), Whole]
 
 
 class Factorial(NumberCrunchingPayload):
@@ -89,7 +92,7 @@ class Factorial(NumberCrunchingPayload):
     model_config = _example("factorial", n=50)
 
     operation: Literal["factorial"]
-    n: Annotated[int, Field(strict=True, ge=0, le=50_000)]
+    n: Annotated[int, Field(strict=True, ge=0, le=50_000), Whole]
 
 
 class PrimeNumbers(NumberCrunchingPayload):
@@ -98,7 +101,7 @@ class PrimeNumbers(NumberCrunchingPayload):
     model_config = _example("prime_numbers", limit=1_000_000)
 
     operation: Literal["prime_numbers"]
-    limit: Annotated[int, Field(strict=True, ge=0, le=100_000_000)]
+    limit: Annotated[int, Field(strict=True, ge=0, le=100_000_000), Whole]
 
 
 class MatrixMultiplication(NumberCrunchingPayload):
@@ -107,7 +110,7 @@ class MatrixMultiplication(NumberCrunchingPayload):
     model_config = _example("matrix_multiplication", size=500, seed=42)
 
     operation: Literal["matrix_multiplication"]
-    size: Annotated[int, Field(strict=True, ge=1, le=3000)]
+    size: Annotated[int, Field(strict=True, ge=1, le=3000), Whole]
     seed: Seed = 0
 
 
@@ -117,7 +120,7 @@ class MonteCarloPi(NumberCrunchingPayload):
     model_config = _example("monte_carlo_pi", samples=1_000_000, seed=42)
 
     operation: Literal["monte_carlo_pi"]
-    samples: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
+    samples: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000), Whole]
     seed: Seed = 0
 
 
@@ -128,8 +131,10 @@ class Statistics(NumberCrunchingPayload):
 
     operation: Literal["statistics"]
     values: Annotated[list[Value], Field(min_length=1, max_length=100_000)] | None = None
-    size: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] | None = Field(default=None, validate_default=True)
-    seed: Seed = 0
+    size: Annotated[int, Field(strict=True, ge=1, le=10_000_000), Whole] | None = Field(
+        default=None, validate_default=True
+    )
+    seed: Annotated[Seed, Field(description="For `size`: the same seed gives the same numbers.")] = 0
 
     @field_validator("size")
     @classmethod
@@ -138,6 +143,13 @@ class Statistics(NumberCrunchingPayload):
             raise ValueError("either size (with a seed) or values is needed, and not both")
         return size
 
+    @field_validator("seed")
+    @classmethod
+    def _seed_goes_with_size(cls, seed: int, info: ValidationInfo) -> int:
+        if seed and info.data.get("values") is not None:
+            raise ValueError("goes with size; values are taken as they are, so leave the seed out")
+        return seed
+
 
 class Eigenvalues(NumberCrunchingPayload):
     """All eigenvalues, in ascending order, of a random symmetric matrix of `size` by `size` normal numbers."""
@@ -145,7 +157,7 @@ class Eigenvalues(NumberCrunchingPayload):
     model_config = _example("eigenvalues", size=100, seed=42)
 
     operation: Literal["eigenvalues"]
-    size: Annotated[int, Field(strict=True, ge=1, le=2000)]
+    size: Annotated[int, Field(strict=True, ge=1, le=2000), Whole]
     seed: Seed = 0
 
 

@@ -9,8 +9,7 @@ from pydantic import Field, JsonValue, field_validator
 
 from scheduler_service.alerts.channels import Channel
 from scheduler_service.domain.alerting import AlertKind
-from scheduler_service.services.definition import Document, Name
-from scheduler_service.services.text import Text
+from scheduler_service.services.definition import Document, Name, Owner
 from scheduler_service.storage.alerts import AlertRule
 
 _MOST_SECONDS = 604_800
@@ -26,7 +25,7 @@ class AlertDefinition(Document):
     ]
     channel: Channel
     job_id: Annotated[int | None, Field(ge=1, le=2**63 - 1)] = None
-    owner_id: Annotated[Text | None, Field(max_length=128)] = None
+    owner_id: Owner | None = None
     late_seconds: Annotated[
         float, Field(ge=1, le=_MOST_SECONDS, description="`late`: begun, or still waiting, so long after it was due.")
     ] = 60

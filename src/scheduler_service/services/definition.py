@@ -14,33 +14,29 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails
 
 from scheduler_service.domain.calendar_dst import FIRST_YEAR, LAST_YEAR, DstPolicy
 from scheduler_service.domain.firing import MisfirePolicy, OverlapPolicy
 from scheduler_service.domain.retry import RetryPolicy
+from scheduler_service.payloads.numbers import Whole, as_whole
 from scheduler_service.payloads.registry import AnyPayload
 from scheduler_service.services.text import Storable, StorableJson, Text
+from scheduler_service.services.variables import check_args, check_name, check_sizes
 
-RESERVED_PREFIX = "SCHEDULER_"
+_NUMBERS = tuple(field.name for field in fields(RetryPolicy))
+_WHOLE = frozenset({"max_retries"})
 _DATE = re.compile(r"\d{4}-")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), Storable]
+Owner = Annotated[str, StringConstraints(max_length=128, strip_whitespace=True), Storable]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True), Storable]
-
-
-def _is_variable(name: str) -> str:
-    if not _VARIABLE.fullmatch(name):
-        raise ValueError("a variable's name has letters, digits and underscores and does not start with a digit")
-    if name.startswith(RESERVED_PREFIX):
-        raise ValueError(f"names that start with {RESERVED_PREFIX} are the service's own; choose another")
-    return name
 
 
 def _is_written(value: object) -> object:
@@ -59,18 +55,31 @@ def _in_utc(value: datetime) -> datetime:
 
 def _is_of_numbers(policy: object) -> object:
     # pydantic takes no JSON object for a dataclass that is strict.
-    if isinstance(policy, dict):
-        known = [field.name for field in fields(RetryPolicy) if field.name in policy]
-        wrong = [name for name in known if isinstance(policy[name], bool | str)]
-        if wrong:
-            kind = PydanticCustomError("number_type", "Input should be a valid number")
-            details = [InitErrorDetails(type=kind, loc=(name,), input=policy[name]) for name in wrong]
-            raise ValidationError.from_exception_data("RetryPolicy", details)
+    if not isinstance(policy, dict):
+        return policy
+    policy = {name: as_whole(value) if name in _WHOLE else value for name, value in policy.items()}
+    if wrong := [
+        _no_number(name, policy[name]) for name in _NUMBERS if name in policy and not _is_number(policy, name)
+    ]:
+        raise ValidationError.from_exception_data("RetryPolicy", wrong)
     return policy
 
 
+def _is_number(policy: dict[str, object], name: str) -> bool:
+    value = policy[name]
+    return not isinstance(value, bool) and isinstance(value, int if name in _WHOLE else int | float)
+
+
+def _no_number(name: str, value: object) -> InitErrorDetails:
+    return InitErrorDetails(type="int_type" if name in _WHOLE else "float_type", loc=(name,), input=value)
+
+
+def _once_each(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tags))
+
+
 Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_is_written), AfterValidator(_in_utc)]
-Variable = Annotated[str, StringConstraints(max_length=128), Storable, AfterValidator(_is_variable)]
+Variable = Annotated[str, StringConstraints(max_length=128), Storable, AfterValidator(check_name)]
 
 
 class Input(BaseModel):
@@ -88,11 +97,11 @@ class Document(Input):
 class JobLimits(Document):
     """What each attempt may use; the sandbox sees to it."""
 
-    memory_mb: Annotated[int, Field(ge=16, le=1_048_576)] = 512
-    cpu_seconds: Annotated[int, Field(ge=1, le=604_800)] = 300
-    processes: Annotated[int, Field(ge=1, le=4096)] = 64
-    disk_mb: Annotated[int, Field(ge=1, le=1_048_576)] = 256
-    output_kb: Annotated[int, Field(ge=1, le=65_536)] = 1024
+    memory_mb: Annotated[int, Field(ge=16, le=1_048_576), Whole] = 512
+    cpu_seconds: Annotated[int, Field(ge=1, le=604_800), Whole] = 300
+    processes: Annotated[int, Field(ge=1, le=4096), Whole] = 64
+    disk_mb: Annotated[int, Field(ge=1, le=1_048_576), Whole] = 256
+    output_kb: Annotated[int, Field(ge=1, le=65_536), Whole] = 1024
     network: bool = False
 
 
@@ -111,26 +120,31 @@ class JobDefinition(Document):
     timezone: Annotated[str, StringConstraints(min_length=1, max_length=64), Storable] = "UTC"
     payload: AnyPayload
     retry_policy: Annotated[RetryPolicy, BeforeValidator(_is_of_numbers)] = RetryPolicy()
-    owner_id: Annotated[str, StringConstraints(max_length=128), Storable] = ""
+    owner_id: Owner = ""
     description: Annotated[str, StringConstraints(max_length=10_000), Storable] = ""
-    tags: Annotated[list[Tag], Field(max_length=50)] = []
+    tags: Annotated[list[Tag], Field(max_length=50), AfterValidator(_once_each)] = []
     enabled: bool = True
-    priority: Annotated[int, Field(ge=0, le=9, description="0 runs last, 9 first.")] = 5
+    priority: Annotated[int, Field(ge=0, le=9, description="0 runs last, 9 first."), Whole] = 5
     timeout_seconds: Annotated[float, Field(ge=0.1, le=604_800)] = 300
     limits: JobLimits = JobLimits()
     overlap_policy: Annotated[OverlapPolicy, Field(description=_OVERLAP)] = "skip"
-    max_concurrency: Annotated[int, Field(ge=1, le=1000, description=_CONCURRENCY)] = 1
+    max_concurrency: Annotated[int, Field(ge=1, le=1000, description=_CONCURRENCY), Whole] = 1
     misfire_policy: MisfirePolicy = "fire_once"
     misfire_grace_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60
-    catchup_limit: Annotated[int, Field(ge=1, le=10_000)] = 100
+    catchup_limit: Annotated[int, Field(ge=1, le=10_000), Whole] = 100
     dst: DstPolicy = DstPolicy()
     start_at: Instant | None = None
     end_at: Instant | None = None
     jitter_seconds: Annotated[float, Field(ge=0, le=3600)] = 0
     env: Annotated[
-        dict[Variable, Annotated[str, StringConstraints(max_length=32_768), Storable]], Field(max_length=100)
+        dict[Variable, Annotated[str, StringConstraints(max_length=32_768), Storable]],
+        Field(max_length=100, description="Variables for the code; `HOME` and `TMPDIR` are the service's own."),
+        AfterValidator(check_sizes),
     ] = {}
-    args: dict[Text, StorableJson] = {}
+    args: Annotated[
+        dict[Text, StorableJson],
+        Field(description="For the code, as JSON in SCHEDULER_ARGS: at most 128 KiB with that name."),
+    ] = {}
 
     @field_validator("end_at")
     @classmethod
@@ -140,11 +154,16 @@ class JobDefinition(Document):
             raise ValueError("must be later than start_at")
         return end_at
 
+    @field_validator("args")
+    @classmethod
+    def _fit_beside_the_variables(cls, args: dict[str, JsonValue], info: ValidationInfo) -> dict[str, JsonValue]:
+        return check_args(args, info.data.get("env", {}))
+
 
 class PreviewRequest(Document):
     """A schedule to look at before it is given to a job."""
 
     schedule_expr: Annotated[str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True), Storable]
     timezone: Annotated[str, StringConstraints(min_length=1, max_length=64), Storable] = "UTC"
-    count: Annotated[int, Field(ge=1, le=1000)] = 10
+    count: Annotated[int, Field(ge=1, le=1000), Whole] = 10
     dst: DstPolicy = DstPolicy()

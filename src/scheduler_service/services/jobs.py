@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
 from typing import Any
 
 from pydantic import JsonValue
@@ -12,31 +11,29 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service import telemetry
 from scheduler_service.brokers.base import Broker
-from scheduler_service.domain.firing import first_run_at
 from scheduler_service.domain.maxima import UNBOUNDED, Maxima
 from scheduler_service.domain.ring import Ring
 from scheduler_service.domain.run_state import JobStatus, Reason, Trigger
-from scheduler_service.domain.schedule import Schedule, parse
+from scheduler_service.domain.schedule import parse
 from scheduler_service.errors import (
     ConflictError,
-    FieldProblem,
     InvalidInputError,
     NotFoundError,
     PreconditionFailedError,
 )
-from scheduler_service.services import maxima, once
+from scheduler_service.services import maxima, once, pythons
 from scheduler_service.services.conversion import columns_of, document_of
 from scheduler_service.services.definition import JobDefinition
 from scheduler_service.services.merge import merge
-from scheduler_service.services.schedules import Upcoming, never_fires, upcoming
+from scheduler_service.services.rescheduling import first_instant, new_schedule
+from scheduler_service.services.schedules import Upcoming, upcoming
 from scheduler_service.storage import jobs, ledger, runs, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.jobs import JobFilter
 from scheduler_service.storage.paging import Listing, Page
-from scheduler_service.storage.records import Job, Run, schedule_of
+from scheduler_service.storage.records import Job, Run
 
-_NAMES_THE_INSTANTS = ("schedule_expr", "timezone", "dst_gap", "dst_fold", "start_at", "end_at")
 Versions = frozenset[int] | None
 """The versions of which a client's `If-Match` says that one must be current; None: any."""
 
@@ -59,17 +56,22 @@ class JobService:
         clock: Clock,
         wake_dispatcher: Callable[[], None],
         bounds: Maxima = UNBOUNDED,
+        environments: frozenset[str] | None = None,
     ) -> None:
-        """`wake_dispatcher` is called after a commit that may have made a job due earlier."""
+        """`wake_dispatcher` is called after a commit that may have made a job due earlier.
+
+        `environments` are the Pythons that jobs may ask for; None: other processes have them, and may have others.
+        """
         self._database = database
         self._broker = broker
         self._clock = clock
         self._wake_dispatcher = wake_dispatcher
         self._bounds = bounds
+        self._environments = environments
 
     async def create(self, definition: JobDefinition, *, idempotency_key: str | None = None) -> Job:
         """Store a job. Raises `InvalidInputError` where its schedule is wrong or never fires."""
-        maxima.check(definition, self._bounds)
+        self._check(definition)
         key = once.key_for("POST /jobs", idempotency_key, definition.model_dump_json())
         action = once.Action(lambda connection: self._add(connection, definition), jobs.find)
         job, _ = await once.perform(self._database, self._clock, key, action)
@@ -98,11 +100,17 @@ class JobService:
 
         return await self._change(job_id, if_match, change)
 
-    async def pause(self, job_id: int) -> Job:
-        """Stop the schedule: instants from now on are not owed. Nothing changes where none was to come."""
-        return await self._change(job_id, None, lambda _: Change({}, enabled=False))
+    async def pause(self, job_id: int, if_match: Versions = None) -> Job:
+        """Stop the schedule: instants from now on are not owed; raises `ConflictError` where none is to come."""
 
-    async def resume(self, job_id: int) -> Job:
+        def change(job: Job) -> Change:
+            if job.status is JobStatus.FINISHED:
+                raise ConflictError("the job is finished: no instant is to come that a pause could hold back")
+            return Change({}, enabled=False)
+
+        return await self._change(job_id, if_match, change)
+
+    async def resume(self, job_id: int, if_match: Versions = None) -> Job:
         """Let the schedule count again, from now on; raises `ConflictError` where it names no instant any more."""
 
         def change(job: Job) -> Change:
@@ -110,7 +118,7 @@ class JobService:
                 raise ConflictError("the job is finished; give it a new schedule_expr")
             return Change({}, enabled=True)
 
-        return await self._change(job_id, None, change)
+        return await self._change(job_id, if_match, change)
 
     async def delete(self, job_id: int, if_match: Versions = None) -> None:
         """Delete a job: what waits is cancelled, what runs is asked to stop, the history stays until retention."""
@@ -138,7 +146,7 @@ class JobService:
     async def _add(self, connection: AsyncConnection, definition: JobDefinition) -> Job:
         now = self._clock.now()
         schedule = parse(definition.schedule_expr, timezone=definition.timezone, dst=definition.dst, anchor_at=now)
-        next_run_at = _first(schedule, definition, now)
+        next_run_at = first_instant(schedule, definition, now)
         values = {
             **columns_of(definition),
             "status": JobStatus.ACTIVE if definition.enabled else JobStatus.PAUSED,
@@ -168,8 +176,13 @@ class JobService:
         async with self._database.read() as connection:
             return await runs.rings(connection, [run])
 
+    def _check(self, definition: JobDefinition) -> None:
+        found = [*maxima.problems(definition, self._bounds), *pythons.problems(definition, self._environments)]
+        if found:
+            raise InvalidInputError(*found)
+
     def _change_to(self, definition: JobDefinition) -> Change:
-        maxima.check(definition, self._bounds)
+        self._check(definition)
         return Change(columns_of(definition), definition.enabled)
 
     async def _change(self, job_id: int, if_match: Versions, plan: Callable[[Job], Change]) -> Job:
@@ -184,7 +197,7 @@ class JobService:
             now = self._clock.now()
             change = plan(job)
             edited = replace(job, **change.columns)
-            edited = replace(edited, **_new_schedule(job, edited, enabled=change.enabled, now=now))
+            edited = replace(edited, **new_schedule(job, edited, enabled=change.enabled, now=now))
             if edited != job:
                 values = {name: value for name, value in _items(edited) if value != getattr(job, name)}
                 edited = await _stored(connection, job, {**values, "updated_at": now})
@@ -215,43 +228,6 @@ async def _stored(connection: AsyncConnection, job: Job, values: Mapping[str, An
     if stored is None:
         raise PreconditionFailedError("the job was changed meanwhile; read it again and repeat the change")
     return stored
-
-
-def _new_schedule(job: Job, edited: Job, *, enabled: bool, now: datetime) -> dict[str, Any]:
-    """Give the status, and the instant that comes next, of a job after an edit."""
-    is_new = any(getattr(job, name) != getattr(edited, name) for name in _NAMES_THE_INSTANTS)
-    begun: dict[str, Any] = {}
-    if is_new:
-        begun = {"anchor_at": now, "schedule_version": job.schedule_version + 1}
-        edited = replace(edited, anchor_at=now)
-        next_run_at: datetime | None = _first(schedule_of(edited), edited, now)
-    elif job.status is JobStatus.FINISHED:
-        return {}
-    elif enabled and job.status is JobStatus.PAUSED:
-        next_run_at = first_run_at(schedule_of(job), now=now, start_at=job.start_at, end_at=job.end_at)
-        if next_run_at is None:
-            raise ConflictError("the schedule names no instant any more; give the job a new schedule_expr")
-    elif enabled:
-        return {}
-    if not enabled:
-        return {**begun, "status": JobStatus.PAUSED, "next_run_at": None}
-    return {**begun, "status": JobStatus.ACTIVE, "next_run_at": next_run_at}
-
-
-def _first(schedule: Schedule, bounds: Job | JobDefinition, now: datetime) -> datetime:
-    next_run_at = first_run_at(schedule, now=now, start_at=bounds.start_at, end_at=bounds.end_at)
-    if next_run_at is not None:
-        return next_run_at
-    if schedule.next_after(now) is None:
-        raise InvalidInputError(never_fires(bounds.schedule_expr))
-    if bounds.start_at is not None and first_run_at(schedule, now=now, start_at=bounds.start_at, end_at=None) is None:
-        raise InvalidInputError(_names_none("from start_at on", "start_at", bounds.start_at))
-    raise InvalidInputError(_names_none("up to end_at", "end_at", bounds.end_at))
-
-
-def _names_none(where: str, bound: str, value: datetime | None) -> FieldProblem:
-    message = f"the schedule names no instant {where}; move {bound} or change schedule_expr"
-    return FieldProblem(bound, message, value and value.isoformat())
 
 
 def _items(job: Job) -> Iterator[tuple[str, Any]]:

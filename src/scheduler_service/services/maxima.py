@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scheduler_service.domain.maxima import Maxima
-from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.errors import FieldProblem
 from scheduler_service.services.definition import JobDefinition
 
 
-def check(definition: JobDefinition, maxima: Maxima) -> None:
-    """Raise `InvalidInputError`, with a problem for each field beyond its bound."""
-    if problems := tuple(_problems(definition, maxima)):
-        raise InvalidInputError(*problems)
-
-
-def _problems(definition: JobDefinition, maxima: Maxima) -> Iterator[FieldProblem]:
+def problems(definition: JobDefinition, maxima: Maxima) -> Iterator[FieldProblem]:
+    """Give a problem for each field beyond its bound."""
     wanted = {"timeout_seconds": definition.timeout_seconds}
     wanted |= {f"limits.{name}": value for name, value in definition.limits}
     for field, value in wanted.items():

@@ -12,6 +12,7 @@ from scheduler_service import telemetry
 from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
+from scheduler_service.services import once
 from scheduler_service.storage import jobs, logs, runs, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -113,14 +114,20 @@ class RunService:
                 raise ConflictError(f"run {run_id} has ended ({ended.status}); there is nothing to cancel")
         return run
 
-    async def retry(self, run_id: int) -> Run:
+    async def retry(self, run_id: int, *, idempotency_key: str | None = None) -> Run:
         """Queue a new run for the instant of one that ended without success; the old row stays as it is."""
-        async with self._database.write() as connection:
-            old = await _existing(connection, run_id)
-            new = await runs.add(connection, await self._row_to_retry(connection, old))
-            rings = await runs.rings(connection, [new])
-        await self._broker.send(rings)
+        key = once.key_for(f"POST /runs/{run_id}/retry", idempotency_key, "")
+        action = once.Action(lambda connection: self._add_retry(connection, run_id), runs.find)
+        new, is_new = await once.perform(self._database, self._clock, key, action)
+        if is_new:
+            async with self._database.read() as connection:
+                rings = await runs.rings(connection, [new])
+            await self._broker.send(rings)
         return new
+
+    async def _add_retry(self, connection: AsyncConnection, run_id: int) -> Run:
+        old = await _existing(connection, run_id)
+        return await runs.add(connection, await self._row_to_retry(connection, old))
 
     async def _row_to_retry(self, connection: AsyncConnection, old: Run) -> dict[str, object]:
         if old.status not in TERMINAL:

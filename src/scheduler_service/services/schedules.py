@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from scheduler_service.domain.schedule import Schedule, describe, parse, warnings
 from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.services import pythons
 from scheduler_service.services.advice import advice
 from scheduler_service.services.definition import PreviewRequest
 from scheduler_service.storage.clock import Clock
@@ -27,7 +28,7 @@ class Upcoming:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A schedule in words, and what its owner should know of it."""
+    """A schedule in words, and what the owner of a job should know."""
 
     sentence: str
     warnings: tuple[str, ...]
@@ -44,27 +45,27 @@ class Preview:
 class ScheduleService:
     """Looks at schedules without storing anything."""
 
-    def __init__(self, clock: Clock) -> None:
-        """Take "now" from this clock."""
+    def __init__(self, clock: Clock, environments: frozenset[str] | None = None) -> None:
+        """Take "now" from this clock; jobs are warned of Python environments that are not among those known here."""
         self._clock = clock
+        self._environments = environments
 
     async def preview(self, request: PreviewRequest) -> Preview:
         """Say what a schedule would do; raises `InvalidInputError` where it is wrong or never fires."""
         return await asyncio.to_thread(_preview, request, self._clock.now())
 
     def describe(self, job: Job) -> Description:
-        """Describe the schedule of a stored job, and warn of what its owner should know of the job beside.
+        """Describe a stored job: its schedule, and what its owner should know of it.
 
         A schedule that cannot be read any more says so in a warning.
         """
-        described = self._describe_schedule(job)
-        return replace(described, warnings=(*described.warnings, *advice(job)))
-
-    def _describe_schedule(self, job: Job) -> Description:
         try:
-            return _describe(schedule_of(job), self._clock.now())
+            described = _describe(schedule_of(job), self._clock.now())
         except InvalidInputError as error:
-            return Description(job.schedule_expr, (f"this schedule cannot be read any more: {error}",))
+            described = Description(job.schedule_expr, (f"this schedule cannot be read any more: {error}",))
+        return replace(
+            described, warnings=(*described.warnings, *advice(job), *pythons.warnings(job.payload, self._environments))
+        )
 
 
 async def upcoming(job: Job, count: int) -> tuple[Upcoming, ...]:

@@ -59,6 +59,11 @@ def test_the_region_for_an_offset_has_it_in_winter() -> None:
             assert timedelta(minutes=minutes) in offsets, region[1]
 
 
+def test_knows_no_zone_that_is_no_place() -> None:
+    with pytest.raises(InvalidInputError, match="unknown time zone 'Factory'"):
+        load_zone("Factory")
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -42,6 +43,8 @@ GOOD = [
     python("1" + "+1" * 8_000),
     python(r"print('\d')"),
     python("x = (" + " " * 16 * KIB),
+    python("async def f():\n    await g()\nfor x in y:\n    try:\n        break\n    finally:\n        pass"),
+    crunch("statistics", values=[1], seed=0),
     shell("echo hi"),
     shell("#!/usr/bin/env python3\nprint('hi')"),
     shell("ü" * (128 * KIB)),
@@ -80,9 +83,12 @@ BAD: list[tuple[Any, str, str]] = [
     (python("ü" * (128 * KIB) + "x"), "payload.code", "262144"),
     (python("x = 1\nif x\n  pass"), "payload.code", "syntax error in line 2"),
     (python("print 'an older grammar'"), "payload.code", "syntax error in line 1"),
+    (python("x = 1\nreturn x"), "payload.code", "syntax error in line 2: 'return' outside function"),
+    (python("await x()"), "payload.code", "syntax error in line 1: 'await' outside function"),
+    (python("def f():\n    x = 1\n    global x"), "payload.code", "syntax error in line 3: name 'x' is assigned"),
     (python("(" * 300 + ")" * 300), "payload.code", "too many nested parentheses"),
-    (python("1", environment=""), "payload.environment", "pattern"),
-    (python("1", environment="../bin"), "payload.environment", "pattern"),
+    (python("1", environment=""), "payload.environment", "must be a name"),
+    (python("1", environment="../bin"), "payload.environment", "must be a name"),
     (python("1", language="python"), "payload.language", "not permitted"),
     (python(1), "payload.code", "string"),  # type: ignore[arg-type]
     (shell(""), "payload.script", "nothing to run"),
@@ -120,6 +126,7 @@ BAD: list[tuple[Any, str, str]] = [
     (crunch("monte_carlo_pi", samples=1_000_000_001), "payload.samples", "less than or equal to 1000000000"),
     (crunch("statistics"), "payload.size", "either size"),
     (crunch("statistics", size=1, values=[1.0]), "payload.size", "either size"),
+    (crunch("statistics", values=[1, 2], seed=4), "payload.seed", "goes with size"),
     (crunch("statistics", size=10_000_001), "payload.size", "less than or equal to 10000000"),
     (crunch("statistics", values=[]), "payload.values", "at least 1 item"),
     (crunch("statistics", values=[0.0] * 100_001), "payload.values", "at most 100000 items"),
@@ -156,6 +163,16 @@ def test_a_long_code_is_not_parsed_here() -> None:
     # Parsing this takes a minute and 18 GB of memory.
     payload = Holder(payload=python("import a" + ".a" * (100 * KIB)))
     assert isinstance(payload.payload.command(), PythonCode)
+
+
+@pytest.mark.parametrize("levels", [18, 40])
+def test_a_short_code_that_would_be_long_to_compile_is_not_compiled_here(levels: int) -> None:
+    # Each `return` holds a copy of every `finally` around it, and each of those again of the ones around that.
+    tries = "".join(f"{' ' * (level + 1)}try:\n" for level in range(levels))
+    finals = "".join(f"{' ' * (level + 1)}finally:\n{' ' * (level + 2)}return\n" for level in reversed(range(levels)))
+    began = time.process_time()
+    Holder(payload=python(f"def f():\n{tries}{' ' * (levels + 1)}return\n{finals}"))
+    assert time.process_time() - began < 0.3
 
 
 def test_json_is_validated_as_well_as_objects() -> None:

@@ -9,21 +9,20 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import JsonValue, ValidationError
 
 from scheduler_service.api import examples
-from scheduler_service.api.answers import ETAG, JOB_LOCATION, LINK, RUN_LOCATION, answer, refusals
+from scheduler_service.api.answers import ETAG, JOB_LOCATION, LINK, answer, refusals
 from scheduler_service.api.auth import current_caller
 from scheduler_service.api.conditions import IfMatch, IfNoneMatch, etag, is_unchanged, versions_to_match
 from scheduler_service.api.deps import CurrentService
 from scheduler_service.api.links import page_links
 from scheduler_service.api.queries import IdempotencyKey, JobId, JobQuery, NextQuery, RunQuery
 from scheduler_service.api.route import KeyedRoute
-from scheduler_service.api.routers.runs import RUNS, show_runs
+from scheduler_service.api.routers.runs import show_runs
 from scheduler_service.api.schemas.jobs import JobOut, JobPage
-from scheduler_service.api.schemas.runs import RunOut, RunPage
+from scheduler_service.api.schemas.runs import RunPage
 from scheduler_service.api.schemas.schedules import InstantOut, Next
 from scheduler_service.bootstrap import Service
 from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
 from scheduler_service.services.definition import JobDefinition
-from scheduler_service.services.runs import RunView
 from scheduler_service.storage.records import Job
 
 JOBS = "/api/v1/jobs"
@@ -69,7 +68,7 @@ async def create_job(
     """
     job = await service.jobs.create(definition, idempotency_key=idempotency_key)
     response.headers["Location"] = f"{JOBS}/{job.id}"
-    return _show(job, service, response)
+    return show_job(job, service, response)
 
 
 @router.get(
@@ -103,11 +102,12 @@ async def list_jobs(
 async def get_job(
     job_id: JobId, service: CurrentService, response: Response, if_none_match: IfNoneMatch = None
 ) -> JobOut | Response:
-    """With `If-None-Match`, a job that has not changed is not sent again."""
+    """With `If-None-Match`, a job of which nothing has changed, not by runs either, is not sent again."""
     job = await service.jobs.get(job_id)
-    if is_unchanged(if_none_match, job.version):
-        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers={"ETag": etag(job.version)})
-    return _show(job, service, response)
+    shown = show_job(job, service, response)
+    if is_unchanged(if_none_match, tag := response.headers["ETag"]):
+        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers={"ETag": tag})
+    return shown
 
 
 @router.patch(
@@ -133,7 +133,7 @@ async def patch_job(
     except ValidationError as error:
         located = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
         raise RequestValidationError(located, body=changes) from None
-    return _show(job, service, response)
+    return show_job(job, service, response)
 
 
 @router.put(
@@ -150,7 +150,7 @@ async def replace_job(
 ) -> JobOut:
     """Fields that are not named get their defaults; `id` and history stay."""
     job = await service.jobs.replace(job_id, definition, versions_to_match(if_match))
-    return _show(job, service, response)
+    return show_job(job, service, response)
 
 
 @router.delete(
@@ -163,50 +163,6 @@ async def replace_job(
 async def delete_job(job_id: JobId, service: CurrentService, if_match: IfMatch = None) -> None:
     """What is queued is cancelled, what runs is asked to stop; the history stays until its retention ends."""
     await service.jobs.delete(job_id, versions_to_match(if_match))
-
-
-@router.post(
-    "/{job_id}/pause",
-    operation_id="pauseJob",
-    summary="Pause a job",
-    responses={200: answer("The job as it is now.", examples.JOB, ETAG), **refusals(NotFoundError)},
-)
-async def pause_job(job_id: JobId, service: CurrentService, response: Response) -> JobOut:
-    """Instants while it is paused are not owed. What is queued or runs goes on; pausing twice changes nothing."""
-    return _show(await service.jobs.pause(job_id), service, response)
-
-
-@router.post(
-    "/{job_id}/resume",
-    operation_id="resumeJob",
-    summary="Resume a paused job",
-    responses={200: answer("The job as it is now.", examples.JOB, ETAG), **refusals(NotFoundError, ConflictError)},
-)
-async def resume_job(job_id: JobId, service: CurrentService, response: Response) -> JobOut:
-    """The schedule counts again from now on. A job whose schedule names no instant any more cannot be resumed."""
-    return _show(await service.jobs.resume(job_id), service, response)
-
-
-@router.post(
-    "/{job_id}/run",
-    operation_id="runJob",
-    summary="Run a job now",
-    status_code=status.HTTP_202_ACCEPTED,
-    responses={
-        202: answer("The run, queued.", examples.QUEUED_RUN, RUN_LOCATION),
-        **refusals(NotFoundError, ConflictError),
-    },
-)
-async def run_job(
-    job_id: JobId, service: CurrentService, response: Response, idempotency_key: IdempotencyKey = None
-) -> RunOut:
-    """Queue a run beside the schedule, also of a paused or finished job.
-
-    With an `Idempotency-Key`, the same request sent again queues nothing and gives the run of the first.
-    """
-    run = await service.jobs.run(job_id, idempotency_key=idempotency_key)
-    response.headers["Location"] = f"{RUNS}/{run.id}"
-    return RunOut.of(RunView(run, "", is_tail=False))
 
 
 @router.get(
@@ -241,8 +197,10 @@ async def list_next(job_id: JobId, query: Annotated[NextQuery, Query()], service
     return Next(job_id=job.id, timezone=job.timezone, instants=[InstantOut.of(instant) for instant in instants])
 
 
-def _show(job: Job, service: Service, response: Response) -> JobOut:
-    response.headers["ETag"] = etag(job.version)
+def show_job(job: Job, service: Service, response: Response) -> JobOut:
+    """Show a job, with its entity tag."""
+    shown = JobOut.of(job, service.schedules.describe(job))
+    response.headers["ETag"] = etag(job.version, shown)
     # A client may keep it, but has to ask whether it still holds.
     response.headers["Cache-Control"] = "private, no-cache"
-    return JobOut.of(job, service.schedules.describe(job))
+    return shown

@@ -13,7 +13,7 @@ from scheduler_service.api.auth import current_caller
 from scheduler_service.api.deps import CurrentService
 from scheduler_service.api.links import page_links
 from scheduler_service.api.log_stream import EVENT_STREAM, accepts_events, log_events
-from scheduler_service.api.queries import LastEventId, LogQuery, RunId, RunQuery
+from scheduler_service.api.queries import IdempotencyKey, LastEventId, LogQuery, RunId, RunQuery
 from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole
 from scheduler_service.errors import ConflictError, NotFoundError
@@ -117,9 +117,14 @@ async def cancel_run(run_id: RunId, service: CurrentService, response: Response)
         **refusals(NotFoundError, ConflictError),
     },
 )
-async def retry_run(run_id: RunId, service: CurrentService, response: Response) -> RunOut:
-    """Queue a new run for the same instant, with `retry_of`; the old one stays as it is."""
-    return _show(await service.runs.retry(run_id), response)
+async def retry_run(
+    run_id: RunId, service: CurrentService, response: Response, idempotency_key: IdempotencyKey = None
+) -> RunOut:
+    """Queue a new run for the same instant, with `retry_of`; the old one stays as it is.
+
+    With an `Idempotency-Key`, the same request sent again queues nothing and gives the run of the first.
+    """
+    return _show(await service.runs.retry(run_id, idempotency_key=idempotency_key), response)
 
 
 def show_runs(listing: Listing[RunView], page: Page, request: Request, response: Response) -> RunPage:

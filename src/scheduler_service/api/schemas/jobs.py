@@ -53,7 +53,9 @@ class JobOut(Answer):
     last_run_at: datetime | None
     last_run_status: RunStatus | None
     schedule_description: Annotated[str, Field(description="The schedule in English.")]
-    version: Annotated[int, Field(description="Rises with each change; it is also the `ETag`.")]
+    version: Annotated[
+        int, Field(description="Rises with each change of the job, not with its runs; the `ETag` begins with it.")
+    ]
     created_at: datetime
     updated_at: datetime
     warnings: Annotated[list[str], Field(description="What the owner of this job should know.")]

@@ -1,0 +1,70 @@
+"""What can be done with a job, over HTTP."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Response, status
+
+from scheduler_service.api import examples
+from scheduler_service.api.answers import ETAG, RUN_LOCATION, answer, refusals
+from scheduler_service.api.auth import current_caller
+from scheduler_service.api.conditions import IfMatch, versions_to_match
+from scheduler_service.api.deps import CurrentService
+from scheduler_service.api.queries import IdempotencyKey, JobId
+from scheduler_service.api.route import KeyedRoute
+from scheduler_service.api.routers.jobs import JOBS, show_job
+from scheduler_service.api.routers.runs import RUNS
+from scheduler_service.api.schemas.jobs import JobOut
+from scheduler_service.api.schemas.runs import RunOut
+from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
+from scheduler_service.services.runs import RunView
+
+router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
+
+_CONFLICTS = refusals(NotFoundError, ConflictError, PreconditionFailedError)
+
+
+@router.post(
+    "/{job_id}/pause",
+    operation_id="pauseJob",
+    summary="Pause a job",
+    responses={200: answer("The job as it is now.", examples.JOB, ETAG), **_CONFLICTS},
+)
+async def pause_job(job_id: JobId, service: CurrentService, response: Response, if_match: IfMatch = None) -> JobOut:
+    """Instants while it is paused are not owed. What is queued or runs goes on; pausing twice changes nothing.
+
+    A finished job has no instant to come, and cannot be paused.
+    """
+    return show_job(await service.jobs.pause(job_id, versions_to_match(if_match)), service, response)
+
+
+@router.post(
+    "/{job_id}/resume",
+    operation_id="resumeJob",
+    summary="Resume a paused job",
+    responses={200: answer("The job as it is now.", examples.JOB, ETAG), **_CONFLICTS},
+)
+async def resume_job(job_id: JobId, service: CurrentService, response: Response, if_match: IfMatch = None) -> JobOut:
+    """The schedule counts again from now on. A job whose schedule names no instant any more cannot be resumed."""
+    return show_job(await service.jobs.resume(job_id, versions_to_match(if_match)), service, response)
+
+
+@router.post(
+    "/{job_id}/run",
+    operation_id="runJob",
+    summary="Run a job now",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses={
+        202: answer("The run, queued.", examples.QUEUED_RUN, RUN_LOCATION),
+        **refusals(NotFoundError, ConflictError),
+    },
+)
+async def run_job(
+    job_id: JobId, service: CurrentService, response: Response, idempotency_key: IdempotencyKey = None
+) -> RunOut:
+    """Queue a run beside the schedule, also of a paused or finished job.
+
+    With an `Idempotency-Key`, the same request sent again queues nothing and gives the run of the first.
+    """
+    run = await service.jobs.run(job_id, idempotency_key=idempotency_key)
+    response.headers["Location"] = f"{RUNS}/{run.id}"
+    return RunOut.of(RunView(run, "", is_tail=False))

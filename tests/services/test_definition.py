@@ -1,0 +1,130 @@
+"""What a definition of a job makes of what it is given, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from scheduler_service.services.alert_definition import AlertDefinition
+from scheduler_service.services.definition import JobDefinition
+from scheduler_service.services.variables import LONGEST_STRING, MOST_BYTES
+
+# What is left of one string of the environment for the text in {"a": "…"}.
+ROOM = LONGEST_STRING - len('SCHEDULER_ARGS={"a": ""}\0')
+
+
+def definition(**changes: Any) -> JobDefinition:
+    minimal = {"name": "a job", "schedule_expr": "5m", "payload": {"type": "shell_script", "script": "true"}}
+    return JobDefinition.model_validate({**minimal, **changes})
+
+
+def refusals(**changes: Any) -> list[tuple[str, str]]:
+    with pytest.raises(ValidationError) as caught:
+        definition(**changes)
+    return [(".".join(map(str, item["loc"])), item["msg"]) for item in caught.value.errors()]
+
+
+@pytest.mark.parametrize("text", ["x" * ROOM, "\u00fc" * (ROOM // 6)])
+def test_takes_arguments_that_fit_into_one_variable(text: str) -> None:
+    assert definition(args={"a": text}).args == {"a": text}
+
+
+@pytest.mark.parametrize("text", ["x" * (ROOM + 1), "\u00fc" * (ROOM // 6 + 1), "x" * 500_000])
+def test_refuses_arguments_that_do_not(text: str) -> None:
+    ((field, message),) = refusals(args={"a": text})
+
+    size = len(json.dumps({"a": text}))
+    assert field == "args"
+    assert message.endswith(f"take {size} bytes as JSON in SCHEDULER_ARGS, and 131056 are the most; pass less")
+
+
+def test_refuses_a_variable_that_is_longer_than_the_kernel_takes() -> None:
+    text = "\U0001f600" * 32_768
+
+    ((field, message),) = refusals(env={"A": "fine", "B": text})
+
+    assert field == "env.B"
+    assert message == "takes 131074 bytes with its name, and 131071 are the most; shorten it"
+
+
+def test_refuses_variables_that_are_more_than_the_kernel_takes_in_all() -> None:
+    env = {f"V{number}": "x" * 32_000 for number in range(40)}
+
+    ((field, message),) = refusals(env=env)
+
+    assert field == "env"
+    assert message.endswith(f"take {sum(map(len, env)) + 40 * 32_002} bytes in all, and {MOST_BYTES} are the most")
+
+
+def test_counts_arguments_among_the_variables() -> None:
+    env = {f"V{number}": "x" * 32_000 for number in range(30)}
+
+    ((field, message),) = refusals(env=env, args={"a": "x" * 100_000})
+
+    assert field == "args"
+    assert "in all" in message
+
+
+@pytest.mark.parametrize("name", ["HOME", "TMPDIR"])
+def test_keeps_the_names_of_the_working_directory(name: str) -> None:
+    ((field, message),) = refusals(env={name: "/somewhere"})
+
+    assert field.startswith(f"env.{name}")
+    assert message.endswith("this names the job's private working directory; leave it out, or choose another name")
+
+
+def test_lets_a_job_set_its_path_and_its_language() -> None:
+    env = {"PATH": "/opt/bin:/bin", "LANG": "de_DE.UTF-8"}
+
+    assert definition(env=env).env == env
+
+
+def test_keeps_each_tag_once_in_the_order_given() -> None:
+    assert definition(tags=["b", "a", "a ", " a", "b"]).tags == ["b", "a"]
+
+
+@pytest.mark.parametrize(("given", "kept"), [(" a ", "a"), ("  ", ""), ("a b", "a b")])
+def test_trims_the_owner(given: str, kept: str) -> None:
+    channel = {"type": "email", "to": ["a@example.com"]}
+
+    assert definition(owner_id=given).owner_id == kept
+    rule = AlertDefinition.model_validate({"name": "x", "on": ["failure"], "channel": channel, "owner_id": given})
+    assert rule.owner_id == kept
+
+
+@pytest.mark.parametrize("three", [3, 3.0])
+def test_takes_a_whole_number_however_it_is_written(three: float) -> None:
+    taken = definition(
+        priority=three,
+        max_concurrency=three,
+        limits={"processes": three},
+        retry_policy={"max_retries": three},
+        payload={"type": "number_crunching", "operation": "fibonacci", "n": three},
+    )
+
+    dumped = taken.model_dump(mode="json")
+    numbers = [dumped["priority"], dumped["max_concurrency"], dumped["limits"]["processes"]]
+    numbers += [dumped["retry_policy"]["max_retries"], dumped["payload"]["n"]]
+    assert [json.dumps(number) for number in numbers] == ["3"] * 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"retry_policy": {"max_retries": "3"}}, "int_type"),
+        ({"retry_policy": {"max_retries": True}}, "int_type"),
+        ({"retry_policy": {"max_retries": 1.5}}, "int_type"),
+        ({"retry_policy": {"max_retries": 1e308}}, "less_than_equal"),
+        ({"retry_policy": {"max_retries": float("inf")}}, "int_type"),
+        ({"retry_policy": {"retry_delay": "3"}}, "float_type"),
+        ({"priority": "3"}, "int_type"),
+        ({"priority": 1e308}, "less_than_equal"),
+    ],
+)
+def test_says_of_every_number_alike_what_is_wrong_with_it(changes: dict[str, Any], kind: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        definition(**changes)
+    assert [item["type"] for item in caught.value.errors()] == [kind]
