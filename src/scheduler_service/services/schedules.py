@@ -63,9 +63,8 @@ class ScheduleService:
             described = _describe(schedule_of(job), self._clock.now())
         except InvalidInputError as error:
             described = Description(job.schedule_expr, (f"this schedule cannot be read any more: {error}",))
-        return replace(
-            described, warnings=(*described.warnings, *advice(job), *pythons.warnings(job.payload, self._environments))
-        )
+        unknown = pythons.warnings(job.payload, self._environments)
+        return replace(described, warnings=(*described.warnings, *advice(job), *unknown))
 
 
 async def upcoming(job: Job, count: int) -> tuple[Upcoming, ...]:
