@@ -84,6 +84,10 @@ class ProblemResponse(JSONResponse):
         content = problem.model_dump(exclude_none=True)
         super().__init__(content, problem.status, headers)
 
+    def render(self, content: Any) -> bytes:
+        """End the document as a line ends, as other answers do."""
+        return super().render(content) + b"\n"
+
 
 def field_error(problem: FieldProblem, path: Sequence[str | int] | None = None) -> FieldError:
     """Describe what is wrong with a field; `path` is where it is in the body, else its dots are followed."""

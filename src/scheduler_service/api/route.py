@@ -39,7 +39,7 @@ class PublicRoute(APIRoute):
                     _refuse_other_media_types(request)
             except ClientDisconnect:
                 return Response(status_code=CLIENT_CLOSED_REQUEST)
-            return await handle(request)
+            return _with_line_end(await handle(request))
 
         return receive
 
@@ -70,6 +70,14 @@ class JsonRequest(Request):
             raise errors.malformed("nested too deeply") from None
         except ValueError:  # Python reads no integer of more than 4300 digits, since that takes time
             raise errors.malformed("holds a number with too many digits") from None
+
+
+def _with_line_end(response: Response) -> Response:
+    """End a JSON answer as a line ends, so that in a terminal the prompt does not follow it on the same one."""
+    if response.media_type == JSON and response.body:
+        response.body = bytes(response.body) + b"\n"
+        response.headers["Content-Length"] = str(len(response.body))
+    return response
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
