@@ -44,6 +44,14 @@ async def test_gives_every_answer_security_headers(client: httpx2.AsyncClient, p
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 
+@pytest.mark.parametrize("path", ["/health", "/api/v1/jobs", "/api/v1/jobs/999999", "/api/v1/nothing"])
+async def test_ends_every_document_as_a_line_ends(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+
+    assert answer.content.endswith(b"}\n")
+    assert answer.headers["Content-Length"] == str(len(answer.content))
+
+
 async def test_lets_nobody_keep_answers(client: httpx2.AsyncClient) -> None:
     job = await create(client)
 

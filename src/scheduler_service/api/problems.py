@@ -88,6 +88,10 @@ class ProblemResponse(JSONResponse):
         content = problem.model_dump(exclude_unset=True)
         super().__init__(content, problem.status, headers)
 
+    def render(self, content: Any) -> bytes:
+        """End the document as a line ends, as other answers do."""
+        return super().render(content) + b"\n"
+
 
 def field_error(
     problem: FieldProblem, path: Sequence[str | int] | None = None, *, is_sent: bool | None = None

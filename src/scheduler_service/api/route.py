@@ -47,7 +47,7 @@ class PublicRoute(APIRoute):
                 await self._look_at_body(request)
             except ClientDisconnect:
                 return Response(status_code=CLIENT_CLOSED_REQUEST)
-            return await handle(request)
+            return _with_line_end(await handle(request))
 
         return receive
 
@@ -91,6 +91,14 @@ class JsonRequest(Request):
         # For an answer that shows values as they were sent.
         self.state.body = body
         return body
+
+
+def _with_line_end(response: Response) -> Response:
+    """End a JSON answer as a line ends, so that in a terminal the prompt does not follow it on the same one."""
+    if response.media_type == JSON and response.body:
+        response.body = bytes(response.body) + b"\n"
+        response.headers["Content-Length"] = str(len(response.body))
+    return response
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,9 +7,10 @@ into the stretches' bounds once. In this module naive datetimes are UTC or wall 
 
 from __future__ import annotations
 
+from calendar import isleap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
@@ -19,7 +20,6 @@ FIRST_YEAR, LAST_YEAR = 1900, 9990  # clear of datetime's own ends, where adding
 
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
-
 
 Gap = Literal["run_after", "skip"]
 Fold = Literal["first", "second", "both"]
@@ -91,7 +91,16 @@ def stretches(zone: ZoneInfo, year: int, policy: DstPolicy) -> tuple[Stretch, ..
 
 @lru_cache(maxsize=8192)
 def clock_changes(zone: ZoneInfo, year: int) -> tuple[ClockChange, ...]:
-    """Find the changes of a zone's offset within a year of UTC, by probing each day and bisecting where it differs."""
+    """Find the changes of a zone's offset within a year of UTC."""
+    if year < _AFTER_ALIKE:
+        return _probed_changes(zone, year)
+    alike = _ALIKE[_calendar(year)]
+    shift = datetime(year, 1, 1) - datetime(alike, 1, 1)  # noqa: DTZ001 (naive UTC)
+    return tuple(ClockChange(change.utc + shift, change.before, change.after) for change in clock_changes(zone, alike))
+
+
+def _probed_changes(zone: ZoneInfo, year: int) -> tuple[ClockChange, ...]:
+    """Probe each day, and bisect where the offset differs from that of the day before."""
     start = datetime(year, 1, 1, tzinfo=UTC) - _SECOND
     end = datetime(year + 1, 1, 1, tzinfo=UTC) - _SECOND
     probes = [(utc, _offset(zone, utc)) for utc in (start + day * _DAY for day in range((end - start).days + 1))]
@@ -165,3 +174,18 @@ def _offset(zone: ZoneInfo, utc: datetime) -> timedelta:
     if offset is None:  # pragma: no cover - ZoneInfo always knows; the type of tzinfo does not
         raise ValueError(zone)
     return offset
+
+
+def _calendar(year: int) -> tuple[bool, bool, int]:
+    """Give all that a zone's rule can tell of a year.
+
+    It names days by their number, or by week and weekday (POSIX, chapter 8.3, TZ): the year's length and first weekday
+    say which. The length of the year before says what reaches across New Year.
+    """
+    return isleap(year - 1), isleap(year), date(year, 1, 1).weekday()
+
+
+# The changes that the IANA database lists one by one end long before (in 2086, in Gaza); what follows is each zone's
+# rule. In 28 years without the exception of a century every calendar comes about.
+_AFTER_ALIKE = 2233
+_ALIKE = {_calendar(year): year for year in range(_AFTER_ALIKE - 28, _AFTER_ALIKE)}

@@ -22,6 +22,7 @@ HORIZON_YEARS = 50
 """How far ahead `next_after` looks: the rarest pattern that fires, 29 February on a given weekday, waits 40 years."""
 
 _SECOND = timedelta(seconds=1)
+_DAY = timedelta(days=1)
 _EARLIEST = datetime(FIRST_YEAR, 1, 1)  # noqa: DTZ001 (naive UTC)
 _LATEST = datetime(LAST_YEAR, 1, 1)  # noqa: DTZ001 (naive UTC)
 
@@ -39,7 +40,7 @@ class Cron(Recurrence):
     def next_after(self, t: datetime) -> datetime | None:
         """Give the first instant after `t`; None if there is none within `HORIZON_YEARS`."""
         at = _second_after(t)
-        for year in range(at.year, min(at.year + HORIZON_YEARS, LAST_YEAR)):
+        for year in self._years(at.year, min(at.year + HORIZON_YEARS, LAST_YEAR)):
             for stretch in stretches(self.zone, year, self.policy):
                 if stretch.end > at and (found := self._first(stretch, at)):
                     return found.replace(tzinfo=UTC)
@@ -62,6 +63,19 @@ class Cron(Recurrence):
     def policy(self) -> DstPolicy:
         """What happens at clock changes: the job's choice for fixed times, elapsed time for wildcards."""
         return self.dst if self.is_fixed else ELAPSED
+
+    def _years(self, first: int, end: int) -> Iterator[int]:
+        """Give the years of UTC, before `end`, to look at from `first` on: those in which the fields name a date.
+
+        Wall clock and UTC are less than a day apart, so the last day of a year may lie in the next, and the reverse.
+        """
+        year = first
+        while year < end:
+            yield year
+            after, limit = datetime(year, 12, 31), datetime(end, 1, 2)  # noqa: DTZ001 (wall clock)
+            if (wall := self.fields.first_in(after, limit)) is None:
+                return
+            year = max(year + 1, (wall - _DAY).year)
 
     def _stretches(self, start: datetime, end: datetime) -> Iterator[Stretch]:
         for year in range(start.year, end.year + 1):

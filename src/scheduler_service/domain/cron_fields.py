@@ -7,6 +7,7 @@ the n-th time of a day is arithmetic, and nothing is ever stepped through.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from calendar import monthrange
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -131,8 +132,8 @@ def _days_of(fields: CronFields, year: int, month: int) -> tuple[int, ...]:
     if month not in fields.months:
         return ()
     first = date(year, month, 1)
-    days = (first + number * _DAY for number in range(31))
-    return tuple(day.day for day in days if day.month == month and fields.matches_day(day))
+    days = (first + number * _DAY for number in range(monthrange(year, month)[1]))
+    return tuple(day.day for day in days if fields.matches_day(day))
 
 
 def _months(first: date, last: date) -> Iterator[tuple[int, int]]:

@@ -24,7 +24,7 @@ def pattern_warnings(expr: str, fields: CronFields) -> Iterator[str]:
         yield from _uneven_step(
             _Round(minute, "minute", "hour", 60, fields.minutes), "m" if hour == "*" and is_daily else None
         )
-    if any(_has_neighbours(fields.days_in(_LEAP_YEAR, number)) for number in fields.months):
+    if "/" in hour and any(_has_neighbours(fields.days_in(_LEAP_YEAR, number)) for number in fields.months):
         yield from _uneven_step(_Round(hour, "hour", "day", 24, fields.hours), "h" if is_daily else None)
     if weekday == "*":
         yield from _uneven_days(day, fields, "d" if month == "*" else None)

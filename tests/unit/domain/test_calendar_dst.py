@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from itertools import pairwise, product
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from scheduler_service.domain.calendar_dst import ELAPSED, DstPolicy, Fold, Gap, clock_changes, resolve, stretches
+from scheduler_service.domain.calendar_dst import (
+    ELAPSED,
+    LAST_YEAR,
+    DstPolicy,
+    Fold,
+    Gap,
+    clock_changes,
+    resolve,
+    stretches,
+)
 from scheduler_service.domain.zone import zone_names
 
 HOUR = timedelta(hours=1)
@@ -50,6 +61,37 @@ def wall(text: str) -> datetime:
 def test_finds_the_clock_changes_of_a_year(zone: str, year: int, changes: list[tuple[str, float, float]]) -> None:
     found = [(change.utc, change.before / HOUR, change.after / HOUR) for change in clock_changes(ZoneInfo(zone), year)]
     assert found == [(wall(at), before, after) for at, before, after in changes]
+
+
+@settings(deadline=None, max_examples=40)
+@given(zone=st.sampled_from(sorted(zone_names())), year=st.integers(2233, LAST_YEAR))
+@example(zone="Europe/Berlin", year=2300)
+@example(zone="America/Nuuk", year=2400)
+@example(zone="Asia/Gaza", year=2401)
+def test_far_years_have_the_clock_changes_that_zoneinfo_has(zone: str, year: int) -> None:
+    there = ZoneInfo(zone)
+    hours = [datetime(year, 1, 1, tzinfo=UTC) + number * HOUR for number in range(24 * 365)]
+    offsets = [hour.astimezone(there).utcoffset() for hour in hours]
+    seen = [
+        (later.replace(tzinfo=None), before, after)
+        for later, before, after in zip(hours[1:], offsets, offsets[1:], strict=False)
+        if before != after
+    ]
+
+    found = [(change.utc, change.before, change.after) for change in clock_changes(there, year)]
+
+    assert [(-(-at.minute // 60) * HOUR + at.replace(minute=0), *rest) for at, *rest in found] == seen
+
+
+def test_no_zone_lists_a_change_among_the_years_that_stand_for_later_ones() -> None:
+    # The data's second block (RFC 8536, section 3.2), of 64-bit instants.
+    for name in sorted(zone_names()):
+        data = files("tzdata").joinpath("zoneinfo", name).read_bytes()
+        counts = struct.unpack_from(">6L", data, 20)
+        start = 44 + counts[3] * 5 + counts[4] * 6 + counts[5] + counts[2] * 8 + counts[1] + counts[0]
+        (listed,) = struct.unpack_from(">L", data, start + 32)
+        instants = struct.unpack_from(f">{listed}q", data, start + 44)
+        assert not instants or datetime.fromtimestamp(instants[-1], UTC).year < 2200, name
 
 
 @BOUNDED
