@@ -138,3 +138,25 @@ async def test_filters_runs(client: httpx2.AsyncClient) -> None:
     assert await found(f"until={instant}") == []
     assert await found(f"since=2020-01-01T00:00:00Z&until={NEVER}") == [run["id"]]
     assert await found("status=missed") == []
+
+
+async def test_filters_runs_by_what_they_belong_to(client: httpx2.AsyncClient) -> None:
+    jobs = [await create(client, owner_id=owner, payload={"type": "program", "argv": ["false"]}) for owner in "ab"]
+    first, second = [(await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"] for job in jobs]
+
+    async def found(query: str) -> list[int]:
+        answer = await client.get(f"/api/v1/runs?{query}")
+        assert answer.status_code == 200
+        return [row["id"] for row in answer.json()["runs"]]
+
+    assert await found(f"job_id={jobs[0]['id']}") == [first]
+    assert await found("job_id=4711") == []
+    assert await found("owner_id=b") == [second]
+    assert await found(f"owner_id=b&job_id={jobs[0]['id']}") == []
+    assert await found("trigger=manual") == [second, first]
+    assert await found("trigger=schedule") == []
+    assert (await client.get("/api/v1/runs?job_id=0")).status_code == 422
+    assert (await client.get("/api/v1/runs?trigger=hand")).status_code == 422
+    of_job = await client.get(f"/api/v1/jobs/{jobs[1]['id']}/runs?trigger=manual")
+    assert [row["id"] for row in of_job.json()["runs"]] == [second]
+    assert (await client.get(f"/api/v1/jobs/{jobs[1]['id']}/runs?owner_id=b")).status_code == 422

@@ -331,6 +331,8 @@ class TestList:
             (JobFilter(tag="gp"), []),
             (JobFilter(q="ALPH"), ["alpha"]),
             (JobFilter(q="of 100%"), ["gamma"]),
+            (JobFilter(q="\u00c4PFEL"), ["gamma"]),
+            (JobFilter(q="\u043e\u0422\u0447"), ["gamma"]),
             (JobFilter(q="%"), ["gamma"]),
             (JobFilter(sort="-name"), ["gamma", "beta", "alpha"]),
             (JobFilter(sort="next_run_at"), ["gamma", "alpha", "beta"]),
@@ -339,7 +341,14 @@ class TestList:
     async def test_filters_and_sorts(self, service: JobService, filters: JobFilter, names: list[str]) -> None:
         await service.create(definition(name="alpha", owner_id="math", schedule_expr="2h"))
         await service.create(definition(name="beta", owner_id="ops", tags=["gpu"], enabled=False))
-        await service.create(definition(name="gamma", owner_id="math", tags=["gpu", "x"], description="of 100%"))
+        await service.create(
+            definition(
+                name="gamma",
+                owner_id="math",
+                tags=["gpu", "x"],
+                description="of 100% \u00e4pfel \u041e\u0442\u0447\u0451\u0442",
+            )
+        )
         assert [job.name for job in (await service.page(filters, Page())).items] == names
 
     async def test_gives_pages_and_the_total(self, service: JobService) -> None:

@@ -100,7 +100,7 @@ async def test_what_is_not_there_is_not_found(service: RunService) -> None:
         with pytest.raises(NotFoundError):
             await call
     with pytest.raises(NotFoundError, match="no job 7"):
-        await service.page(RunFilter(job_id=7), Page())
+        await service.page_of(7, RunFilter(), Page())
 
 
 async def test_a_list_carries_the_end_of_each_log_and_says_so(service: RunService, database: Database) -> None:

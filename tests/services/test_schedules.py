@@ -95,3 +95,13 @@ async def test_tells_of_an_environment_that_this_process_does_not_know(
         "either fails each run."
     )
     assert described.warnings == ((warning,) if is_told else ())
+
+
+async def test_tells_of_jitter_that_is_longer_than_from_one_instant_to_the_next(
+    database: Database, clock: FakeClock
+) -> None:
+    job = await add_job(database, schedule_expr="10s", jitter_seconds=60.0, overlap_policy="skip")
+
+    (warning,) = ScheduleService(clock).describe(job).warnings
+
+    assert "is skipped (overlap_policy is skip)" in warning

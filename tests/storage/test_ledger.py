@@ -145,6 +145,15 @@ async def test_jitter_delays_the_run_but_not_its_instant_and_every_dispatcher_fi
     assert ledger.delay(due, NOON, NOON) == ledger.delay(due, NOON, NOON)
 
 
+async def test_a_run_that_waits_out_its_jitter_counts_as_active(database: Database) -> None:
+    job = await add_job(database, jitter_seconds=600.0, overlap_policy="skip")
+    await fire(database, NOON)
+    await fire(database, NOON + MINUTE)
+    first, second = await rows_of(database, job)
+    assert first.available_at > NOON + MINUTE
+    assert (first.status, second.status, second.reason) == (RunStatus.QUEUED, RunStatus.SKIPPED, Reason.OVERLAP)
+
+
 async def test_a_jittered_run_is_released_when_its_wait_is_over(database: Database) -> None:
     job = await add_job(database, jitter_seconds=600.0, tags=["gpu"])
     await fire(database, NOON)

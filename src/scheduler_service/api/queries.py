@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import Header, Path
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from scheduler_service.domain.run_state import JobStatus, RunStatus
+from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
 from scheduler_service.payloads.spelling import Spelling
 from scheduler_service.services.definition import Input, Instant
 from scheduler_service.services.text import Text
@@ -77,8 +78,9 @@ class JobQuery(Paging):
 
 
 class RunQuery(Paging):
-    """Which runs to list."""
+    """Which runs of a job to list."""
 
+    trigger: Annotated[Trigger | None, Field(description="Only runs that this asked for.")] = None
     status: Annotated[RunStatus | None, Field(description="Only runs in this state.")] = None
     since: Annotated[Instant | None, Field(description="Only runs that were scheduled for then or later.")] = None
     until: Annotated[Instant | None, Field(description="Only runs that were scheduled for an earlier instant.")] = None
@@ -95,13 +97,24 @@ class RunQuery(Paging):
             raise ValueError("must not be earlier than since")
         return until
 
-    def filters(self, job_id: int | None = None) -> RunFilter:
+    def filters(self) -> RunFilter:
         """Give what storage is to look for."""
-        return RunFilter(job_id=job_id, status=self.status, since=self.since, until=self.until)
+        return RunFilter(trigger=self.trigger, status=self.status, since=self.since, until=self.until)
 
     def paging(self) -> Page:
         """Give the page that is asked for."""
         return Page(self.page, self.size, self.before_id)
+
+
+class AllRunsQuery(RunQuery):
+    """Which runs of all jobs to list."""
+
+    job_id: Annotated[Whole | None, Field(ge=1, le=_LARGEST_ID, description="Only runs of this job.")] = None
+    owner_id: Annotated[Text | None, Field(description="Only runs of jobs of this owner.")] = None
+
+    def filters(self) -> RunFilter:
+        """Give what storage is to look for."""
+        return replace(super().filters(), job_id=self.job_id, owner_id=self.owner_id)
 
 
 class NextQuery(Input):

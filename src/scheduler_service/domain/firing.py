@@ -88,7 +88,8 @@ def decide(
 
     All rules of misfire come down to a cut: what lies before it is written off in one range, what follows fires,
     subject to overlap. `next_run_at` is taken at its word as an instant, as it was promised to the user.
-    `active` is the number of the job's runs that are queued, running or retrying.
+    `active` is the number of the job's runs that are queued, running or retrying. Those that wait out their jitter are
+    among them: two that were let wait could come due at once, and `skip` promises that nothing piles up.
     """
     limit = now if end_at is None else min(now, end_at)
     if next_run_at > limit:

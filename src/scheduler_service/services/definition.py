@@ -135,7 +135,14 @@ class JobDefinition(Document):
     dst: DstPolicy = DstPolicy()
     start_at: Instant | None = None
     end_at: Instant | None = None
-    jitter_seconds: Annotated[float, Field(ge=0, le=3600)] = 0
+    jitter_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=3600,
+            description="Each run waits for a part of it, by chance; while it waits it counts for `overlap_policy`.",
+        ),
+    ] = 0
     env: Annotated[
         dict[Variable, Annotated[str, StringConstraints(max_length=32_768), Storable]],
         Field(max_length=100, description="Variables for the code; `HOME` and `TMPDIR` are the service's own."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -64,11 +64,16 @@ class RunService:
         self._broker = broker
         self._clock = clock
 
-    async def page(self, filters: RunFilter, page: Page) -> Listing[RunView]:
-        """List runs, newest first, each with the end of its log. Raises `NotFoundError` for an unknown job."""
+    async def page_of(self, job_id: int, filters: RunFilter, page: Page) -> Listing[RunView]:
+        """List runs of a job, as `page` does; raises `NotFoundError` for an unknown one."""
         async with self._database.read() as connection:
-            if filters.job_id is not None and not await jobs.has_history(connection, filters.job_id):
-                raise NotFoundError(f"there is no job {filters.job_id}")
+            if not await jobs.has_history(connection, job_id):
+                raise NotFoundError(f"there is no job {job_id}")
+        return await self.page(replace(filters, job_id=job_id), page)
+
+    async def page(self, filters: RunFilter, page: Page) -> Listing[RunView]:
+        """List runs, newest first, each with the end of its log."""
+        async with self._database.read() as connection:
             listing = await runs.page(connection, filters, page)
             tails = await logs.tails(connection, listing.items, TAIL_BYTES)
         return Listing(tuple(_with_tail(run, tails.get(run.id, b"")) for run in listing.items), listing.total)

@@ -9,6 +9,8 @@ from datetime import datetime
 from itertools import islice
 from zoneinfo import ZoneInfo
 
+from scheduler_service.domain.firing import FiringRules
+from scheduler_service.domain.jitter import jitter_warning
 from scheduler_service.domain.schedule import Schedule, describe, parse, warnings
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.services import pythons
@@ -60,7 +62,7 @@ class ScheduleService:
         A schedule that cannot be read any more says so in a warning.
         """
         try:
-            described = _describe(schedule_of(job), self._clock.now())
+            described = _describe_for(job, self._clock.now())
         except InvalidInputError as error:
             described = Description(job.schedule_expr, (f"this schedule cannot be read any more: {error}",))
         unknown = pythons.warnings(job.payload, self._environments)
@@ -96,6 +98,14 @@ def _instants(schedule: Schedule, timezone: str, first: datetime, end_at: dateti
     while instant is not None and (end_at is None or instant <= end_at):
         yield Upcoming(instant, instant.astimezone(zone))
         instant = schedule.next_after(instant)
+
+
+def _describe_for(job: Job, now: datetime) -> Description:
+    schedule = schedule_of(job)
+    described = _describe(schedule, now)
+    rules = FiringRules(overlap_policy=job.overlap_policy, max_concurrency=job.max_concurrency)
+    surprise = jitter_warning(schedule, job.jitter_seconds, rules, now)
+    return described if surprise is None else replace(described, warnings=(*described.warnings, surprise))
 
 
 def _describe(schedule: Schedule, now: datetime) -> Description:

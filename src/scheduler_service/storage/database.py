@@ -186,6 +186,12 @@ def _prepare_reader(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in ("query_only=ON", "busy_timeout=30000"):
         _execute(connection, f"PRAGMA {pragma}")
+    # SQLite's own knows the letters of ASCII only, so that a search would not find what it finds on PostgreSQL.
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
 
 
 def _execute(connection: Any, statement: str) -> None:

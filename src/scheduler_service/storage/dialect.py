@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Table, func, select, true, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Table, collate, func, literal, select, true, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,6 +26,20 @@ def json_array_has(connection: AsyncConnection, array: ColumnElement[Any], item:
         return array.bool_op("?")(item)
     each = func.json_each(array).table_valued("value")
     return select(true()).select_from(each).where(each.c.value == item).exists()
+
+
+def contains_folded(connection: AsyncConnection, column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Say whether a text holds another, without regard to case, in every script."""
+    pattern = f"%{''.join(f'/{sign}' if sign in '%_/' else sign for sign in text)}%"
+    return _lower(connection, column).like(_lower(connection, literal(pattern)), escape="/")
+
+
+def _lower(connection: AsyncConnection, text: ColumnElement[str]) -> ColumnElement[str]:
+    # By the rules of Unicode, which this collation has in every database. Older servers have none of that kind, and
+    # fold by the locale of the database; on SQLite the connection brings a function of its own.
+    if connection.dialect.name == "postgresql" and (connection.dialect.server_version_info or ()) >= (17,):
+        text = collate(text, "pg_c_utf8")
+    return func.lower(text)
 
 
 def seconds_between(

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, u
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.run_state import JobStatus, RunStatus
-from scheduler_service.storage.dialect import json_array_has
+from scheduler_service.storage.dialect import contains_folded, json_array_has
 from scheduler_service.storage.paging import Listing, Page
 from scheduler_service.storage.records import DueJob, Job
 from scheduler_service.storage.tables import jobs, runs
@@ -124,7 +124,7 @@ def _condition(connection: AsyncConnection, filters: JobFilter) -> ColumnElement
     if filters.tag is not None:
         conditions.append(json_array_has(connection, jobs.c.tags, filters.tag))
     if filters.q is not None:
-        found = [column.icontains(filters.q, autoescape=True) for column in (jobs.c.name, jobs.c.description)]
+        found = [contains_folded(connection, column, filters.q) for column in (jobs.c.name, jobs.c.description)]
         conditions.append(or_(*found))
     return and_(*conditions)
 

@@ -26,6 +26,7 @@ class RunFilter:
 
     job_id: int | None = None
     owner_id: str | None = None
+    trigger: Trigger | None = None
     status: RunStatus | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -158,6 +159,8 @@ def _condition(filters: RunFilter) -> ColumnElement[bool]:
     if filters.owner_id is not None:
         owned = select(jobs.c.id).where(jobs.c.owner_id == filters.owner_id)
         conditions.append(runs.c.job_id.in_(owned))
+    if filters.trigger is not None:
+        conditions.append(runs.c.trigger == filters.trigger)
     if filters.status is not None:
         conditions.append(runs.c.status == filters.status)
     if filters.since is not None:

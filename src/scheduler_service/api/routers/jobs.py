@@ -180,7 +180,7 @@ async def list_job_runs(
 ) -> RunPage:
     """Newest first, with the end of each log (16 KiB); also of a deleted job, until its history's retention ends."""
     page = query.paging()
-    listing = await service.runs.page(query.filters(job_id), page)
+    listing = await service.runs.page_of(job_id, query.filters(), page)
     return show_runs(listing, page, request, response)
 
 

@@ -13,7 +13,7 @@ from scheduler_service.api.auth import current_caller
 from scheduler_service.api.deps import CurrentService
 from scheduler_service.api.links import page_links
 from scheduler_service.api.log_stream import EVENT_STREAM, accepts_events, log_events
-from scheduler_service.api.queries import IdempotencyKey, LastEventId, LogQuery, RunId, RunQuery
+from scheduler_service.api.queries import AllRunsQuery, IdempotencyKey, LastEventId, LogQuery, RunId
 from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole
 from scheduler_service.errors import ConflictError, NotFoundError
@@ -33,11 +33,12 @@ router = APIRouter(prefix=RUNS, tags=["runs"], route_class=KeyedRoute, dependenc
     responses={200: answer("One page of the list.", examples.RUN_PAGE, LINK), **refusals()},
 )
 async def list_runs(
-    query: Annotated[RunQuery, Query()], service: CurrentService, request: Request, response: Response
+    query: Annotated[AllRunsQuery, Query()], service: CurrentService, request: Request, response: Response
 ) -> RunPage:
-    """The runs of all jobs, newest first, with the end of each log (16 KiB)."""
+    """The runs of all jobs, newest first, with the end of each log (16 KiB). All filters hold together."""
     page = query.paging()
-    return show_runs(await service.runs.page(query.filters(), page), page, request, response)
+    listing = await service.runs.page(query.filters(), page)
+    return show_runs(listing, page, request, response)
 
 
 @router.get(

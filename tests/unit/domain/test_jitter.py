@@ -1,0 +1,62 @@
+"""Jitter that is longer than from one instant to the next surprises its owner, so it is told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from scheduler_service.domain.calendar_dst import DstPolicy
+from scheduler_service.domain.firing import FiringRules, OverlapPolicy
+from scheduler_service.domain.jitter import jitter_warning
+from scheduler_service.domain.schedule import parse
+
+NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+
+
+def warning(expr: str, jitter_seconds: float, policy: OverlapPolicy = "skip", places: int = 1) -> str | None:
+    schedule = parse(expr, timezone="UTC", dst=DstPolicy(), anchor_at=NOON)
+    return jitter_warning(schedule, jitter_seconds, FiringRules(overlap_policy=policy, max_concurrency=places), NOON)
+
+
+@pytest.mark.parametrize(
+    ("policy", "effect"),
+    [
+        ("skip", "an instant that comes while earlier runs wait out theirs is skipped (overlap_policy is skip)."),
+        ("cancel_running", "a run that waits its out is cancelled by the next instant that finds no place"),
+        ("queue", "runs may begin in another order than that of their instants (overlap_policy is queue)."),
+        ("allow", "runs may begin in another order than that of their instants (overlap_policy is allow)."),
+    ],
+)
+def test_says_what_happens_under_each_policy(policy: OverlapPolicy, effect: str) -> None:
+    text = warning("10s", 60, policy)
+
+    assert text is not None
+    assert text.startswith("jitter_seconds is 60, and instants follow each other more quickly: ")
+    assert effect in text
+
+
+@pytest.mark.parametrize(
+    ("expr", "jitter_seconds", "is_told"),
+    [
+        ("10s", 10, False),
+        ("10s", 10.5, True),
+        ("10s", 0, False),
+        ("*/5 * * * *", 300, False),
+        ("*/5 * * * *", 301, True),
+        ("0,1 9 * * *", 90, True),
+        ("0 9 * * *", 3600, False),
+        ("2026-01-15T13:00:00Z", 3600, False),
+        ("2020-01-01T00:00:00Z", 3600, False),
+    ],
+)
+def test_compares_it_with_the_instants_to_come(expr: str, jitter_seconds: float, *, is_told: bool) -> None:
+    assert (warning(expr, jitter_seconds) is not None) is is_told
+
+
+@pytest.mark.parametrize(
+    ("policy", "places", "is_told"),
+    [("skip", 5, True), ("skip", 6, False), ("cancel_running", 6, False), ("queue", 6, True), ("allow", 6, True)],
+)
+def test_counts_the_runs_that_may_go_at_once(policy: OverlapPolicy, places: int, *, is_told: bool) -> None:
+    assert (warning("10s", 60, policy, places) is not None) is is_told
