@@ -69,6 +69,7 @@ async def test_does_not_send_again_what_the_client_has(client: httpx2.AsyncClien
     answer = await client.get(path, headers={"If-None-Match": form.format(tag=tag)})
 
     assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", tag)
+    assert answer.headers["Cache-Control"] == "private, no-cache"
 
 
 @pytest.mark.parametrize("tags", ['"1"', 'W/"1"', '"2"', '"2-0123456789abcdef"', '"22"'])

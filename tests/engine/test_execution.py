@@ -262,10 +262,15 @@ class TestTheOperatorsChoices:
         async with open_service(settings.model_copy(update={"python_envs": {"other": other}})) as service:
             assert (await run_to_its_end(service, payload)).view.logs == "from the other\n"
 
-    async def test_a_python_that_is_not_there_is_rejected(self, service: Service) -> None:
-        detail = await run_to_its_end(service, {**python("print(1)"), "environment": "nowhere"})
+    async def test_a_python_that_is_not_there_any_more_is_rejected(self, settings: Settings) -> None:
+        other = PythonEnv(python=Path(sys.executable), preload=())
+        async with open_service(settings.model_copy(update={"python_envs": {"other": other}})) as service:
+            job = await create(service, {**python("print(1)"), "environment": "other"})
+        async with open_service(settings) as service:
+            run = await service.jobs.run(job.id)
+            detail = await until(service, run.id, RunStatus.FAILED)
         assert verdict(detail) == (RunStatus.FAILED, Reason.REJECTED)
-        assert "'nowhere'" in (detail.view.run.message or "")
+        assert "'other'" in (detail.view.run.message or "")
 
     async def test_production_runs_no_code_below_the_required_level(self, settings: Settings) -> None:
         strict = settings.model_copy(update={"environment": "production", "sandbox_required": "standard"})

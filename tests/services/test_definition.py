@@ -41,6 +41,13 @@ def test_refuses_arguments_that_do_not(text: str) -> None:
     assert message.endswith(f"take {size} bytes as JSON in SCHEDULER_ARGS, and 131056 are the most; pass less")
 
 
+def test_counts_large_numbers_as_postgresql_writes_them_out() -> None:
+    ((field, message),) = refusals(args={"a": [1e300] * 450})
+
+    assert field == "args"
+    assert f"take {len(json.dumps({'a': [int(1e300)] * 450}))} bytes" in message
+
+
 def test_refuses_a_variable_that_is_longer_than_the_kernel_takes() -> None:
     text = "\U0001f600" * 32_768
 

@@ -100,16 +100,15 @@ def field_error(
 
     `is_sent` says whether there is a value at all, which may be null; without it, None is no value.
     """
-    pointer = None
+    steps = problem.field.split(".") if path is None else path or [problem.field]
+    shown: dict[str, Any] = {
+        "field": clean(".".join(_cut(str(step)) for step in steps)),
+        "detail": clean(problem.message),
+    }
     if problem.field == WHOLE_BODY and not path:
-        pointer = "#"
+        shown["pointer"] = "#"
     elif problem.field not in HEADER_FIELDS and path != ():
-        pointer = _pointer(problem.field.split(".") if path is None else path)
-    steps = [problem.field] if path == () else problem.field.split(".") if path is None else path
-    field = ".".join(_cut(str(step)) for step in steps) or problem.field
-    shown: dict[str, Any] = {"field": clean(field), "detail": clean(problem.message)}
-    if pointer is not None:
-        shown["pointer"] = pointer
+        shown["pointer"] = _pointer(steps)
     if (problem.value is not None if is_sent is None else is_sent) and not _SECRET.search(problem.field):
         shown["value"] = _shown(problem.value)
     return FieldError(**shown)

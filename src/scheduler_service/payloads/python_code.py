@@ -61,7 +61,7 @@ def _parse(code: str) -> None:
         warnings.simplefilter("ignore")  # of the user's invalid escapes and the like
         try:
             tree = ast.parse(code)
-            if _nodes_to_compile(tree) <= MOST_NODES:
+            if "finally" not in code or _nodes_to_compile(tree) <= MOST_NODES:
                 compile(tree, "<job>", "exec", dont_inherit=True)
         except SyntaxError as error:
             raise ValueError(f"syntax error in line {error.lineno}: {error.msg}") from None

@@ -43,7 +43,7 @@ def check_sizes(env: dict[str, str]) -> dict[str, str]:
 
 def check_args(args: dict[str, JsonValue], env: Mapping[str, str]) -> dict[str, JsonValue]:
     """Give the arguments back; raises `ValueError` where they do not fit into their variable, or not beside `env`."""
-    text = json.dumps(args)  # as the attempt gets them
+    text = json.dumps(json.loads(json.dumps(args), parse_float=_written_out))  # as an attempt gets them
     room = LONGEST_STRING - len(f"{ARGS_VARIABLE}=\0")
     if len(text) > room:
         raise ValueError(f"take {len(text)} bytes as JSON in {ARGS_VARIABLE}, and {room} are the most; pass less")
@@ -60,6 +60,12 @@ def _too_long(env: Mapping[str, str]) -> Iterator[InitErrorDetails]:
             yield InitErrorDetails(
                 type=PydanticCustomError("variable_too_long", message, sizes), loc=(name,), input=value
             )
+
+
+def _written_out(number: str) -> float:
+    """Read a number as PostgreSQL's jsonb gives it back, which knows no exponents: 1e300 has 301 digits there."""
+    value = float(number)
+    return int(value) if "e" in number and value.is_integer() else value
 
 
 def _bytes_of(env: Mapping[str, str]) -> int:

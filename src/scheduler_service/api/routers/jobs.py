@@ -105,8 +105,8 @@ async def get_job(
     """With `If-None-Match`, a job of which nothing has changed, not by runs either, is not sent again."""
     job = await service.jobs.get(job_id)
     shown = show_job(job, service, response)
-    if is_unchanged(if_none_match, tag := response.headers["ETag"]):
-        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers={"ETag": tag})
+    if is_unchanged(if_none_match, response.headers["ETag"]):
+        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=dict(response.headers))
     return shown
 
 
