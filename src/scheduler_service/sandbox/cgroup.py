@@ -58,9 +58,13 @@ class Group:
         return events["oom"] > 0 and events["oom_kill"] > 0
 
     def kill(self) -> None:
-        """Kill all at the same instant, also what is just being forked; does nothing before Linux 5.14."""
-        with suppress(FileNotFoundError):
-            self._write("cgroup.kill", "1")
+        """Kill all at the same instant, also what is just being forked; does nothing before Linux 5.14.
+
+        Where all have ended it only looks: the kernel kills under the lock that others hold while they wait to move in.
+        """
+        if self._counts("cgroup.events")["populated"]:
+            with suppress(FileNotFoundError):
+                self._write("cgroup.kill", "1")
 
     def remove(self) -> None:
         """Remove the cgroup, all of whose processes have been waited for; one that refuses is left to `delegation`."""
