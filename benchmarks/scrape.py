@@ -77,7 +77,7 @@ def main() -> None:
         for kind, url in urls.items():
             print(f"{kind}: storing {arguments.runs} runs …", file=sys.stderr)
             taken = asyncio.run(measure(url, kind, arguments.runs, arguments.rounds))
-            report.add("a scrape", kind, "ms", taken)
+            report.add("a scrape", kind, "ms", taken, at_most=20)
     report.show()
     report.write(arguments.report)
 
