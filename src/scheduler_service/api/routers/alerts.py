@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Response, status
-from fastapi.exceptions import RequestValidationError
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from scheduler_service.api import examples_of_alerts as examples
 from scheduler_service.api.answers import answer, refusals
 from scheduler_service.api.auth import CurrentCaller, current_caller
 from scheduler_service.api.deps import CurrentService
+from scheduler_service.api.patches import MEDIA_TYPE, patch_body, refused_as_sent
 from scheduler_service.api.queries import AlertId
 from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.alerts import (
@@ -32,20 +32,7 @@ router = APIRouter(prefix=ALERTS, tags=["alerts"], route_class=KeyedRoute, depen
 Definition = Annotated[
     AlertDefinition, Body(openapi_examples={"team": {"summary": "A team", "value": examples.DEFINITION}})
 ]
-Changes = Annotated[
-    dict[str, JsonValue], Body(media_type="application/merge-patch+json", openapi_examples=examples.PATCHES)
-]
-
-
-def _patch_body() -> dict[str, Any]:
-    """Describe a merge patch: the fields of a definition, each as there or null."""
-    field = "#/components/schemas/AlertDefinition/properties"
-    properties = {
-        name: {"anyOf": [{"$ref": f"{field}/{name}"}, {"type": "null"}]} for name in AlertDefinition.model_fields
-    }
-    schema = {"type": "object", "title": "Alert changes", "additionalProperties": False, "properties": properties}
-    media = {"schema": schema, "examples": examples.PATCHES}
-    return {"requestBody": {"content": {"application/merge-patch+json": media, "application/json": media}}}
+Changes = Annotated[dict[str, JsonValue], Body(media_type=MEDIA_TYPE, openapi_examples=examples.PATCHES)]
 
 
 @router.post(
@@ -114,16 +101,13 @@ async def replace_alert(
     "/{alert_id}",
     operation_id="patchAlert",
     summary="Change some fields of an alert rule",
-    openapi_extra=_patch_body(),
+    openapi_extra=patch_body(AlertDefinition, "Alert changes", examples.PATCHES),
     responses={200: answer("The rule.", examples.ALERT), **refusals(NotFoundError, takes_body=True)},
 )
 async def patch_alert(alert_id: AlertId, changes: Changes, service: CurrentService, caller: CurrentCaller) -> AlertOut:
     """Fields that are not named stay, null sets to the default; a `channel` replaces the old one as a whole."""
-    try:
+    with refused_as_sent(changes):
         rule = await service.alerts.patch(alert_id, changes, caller.owner_id)
-    except ValidationError as error:
-        located = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
-        raise RequestValidationError(located, body=changes) from None
     return AlertOut.of(rule)
 
 

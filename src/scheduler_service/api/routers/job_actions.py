@@ -12,11 +12,10 @@ from scheduler_service.api.deps import CurrentService
 from scheduler_service.api.queries import IdempotencyKey, JobId
 from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.routers.jobs import JOBS, show_job
-from scheduler_service.api.routers.runs import RUNS
+from scheduler_service.api.routers.runs import show_run
 from scheduler_service.api.schemas.jobs import JobOut
 from scheduler_service.api.schemas.runs import RunOut
 from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
-from scheduler_service.services.runs import RunView
 
 router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
 
@@ -65,6 +64,4 @@ async def run_job(
 
     With an `Idempotency-Key`, the same request sent again queues nothing and gives the run of the first.
     """
-    run = await service.jobs.run(job_id, idempotency_key=idempotency_key)
-    response.headers["Location"] = f"{RUNS}/{run.id}"
-    return RunOut.of(RunView(run, "", is_tail=False))
+    return show_run(await service.jobs.run(job_id, idempotency_key=idempotency_key), response)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response, status
-from fastapi.exceptions import RequestValidationError
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from scheduler_service.api import examples
 from scheduler_service.api.answers import ETAG, JOB_LOCATION, LINK, answer, refusals
@@ -14,6 +13,7 @@ from scheduler_service.api.auth import current_caller
 from scheduler_service.api.conditions import IfMatch, IfNoneMatch, etag, is_unchanged, versions_to_match
 from scheduler_service.api.deps import CurrentService
 from scheduler_service.api.links import page_links
+from scheduler_service.api.patches import MEDIA_TYPE, patch_body, refused_as_sent
 from scheduler_service.api.queries import IdempotencyKey, JobId, JobQuery, NextQuery, RunQuery
 from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.routers.runs import show_runs
@@ -30,23 +30,7 @@ JOBS = "/api/v1/jobs"
 router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
 
 Definition = Annotated[JobDefinition, Body(openapi_examples=examples.DEFINITIONS)]
-Changes = Annotated[
-    dict[str, JsonValue], Body(media_type="application/merge-patch+json", openapi_examples=examples.PATCHES)
-]
-
-
-def _patch_schema() -> dict[str, Any]:
-    """Describe a merge patch: the fields of a definition, each as there or null."""
-    field = "#/components/schemas/JobDefinition/properties"
-    properties = {
-        name: {"anyOf": [{"$ref": f"{field}/{name}"}, {"type": "null"}]} for name in JobDefinition.model_fields
-    }
-    return {"type": "object", "title": "Job changes", "additionalProperties": False, "properties": properties}
-
-
-def _patch_body() -> dict[str, Any]:
-    media = {"schema": _patch_schema(), "examples": examples.PATCHES}
-    return {"requestBody": {"content": {"application/merge-patch+json": media, "application/json": media}}}
+Changes = Annotated[dict[str, JsonValue], Body(media_type=MEDIA_TYPE, openapi_examples=examples.PATCHES)]
 
 
 @router.post(
@@ -114,7 +98,7 @@ async def get_job(
     "/{job_id}",
     operation_id="patchJob",
     summary="Change some fields of a job",
-    openapi_extra=_patch_body(),
+    openapi_extra=patch_body(JobDefinition, "Job changes", examples.PATCHES),
     responses={
         200: answer("The job as it is now.", examples.JOB, ETAG),
         **refusals(NotFoundError, ConflictError, PreconditionFailedError, takes_body=True),
@@ -128,11 +112,8 @@ async def patch_job(
     A `payload` of another `type` or `operation` replaces the old one whole.
     """
     versions = versions_to_match(if_match)
-    try:
+    with refused_as_sent(changes):
         job = await service.jobs.patch(job_id, changes, versions)
-    except ValidationError as error:
-        located = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
-        raise RequestValidationError(located, body=changes) from None
     return show_job(job, service, response)
 
 

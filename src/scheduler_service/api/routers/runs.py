@@ -105,7 +105,7 @@ async def read_log(
 )
 async def cancel_run(run_id: RunId, service: CurrentService, response: Response) -> RunOut:
     """One that waits is cancelled at once; one that runs is asked to stop, and killed if it does not."""
-    return _show(await service.runs.cancel(run_id), response)
+    return show_run(await service.runs.cancel(run_id), response)
 
 
 @router.post(
@@ -125,7 +125,7 @@ async def retry_run(
 
     With an `Idempotency-Key`, the same request sent again queues nothing and gives the run of the first.
     """
-    return _show(await service.runs.retry(run_id, idempotency_key=idempotency_key), response)
+    return show_run(await service.runs.retry(run_id, idempotency_key=idempotency_key), response)
 
 
 def show_runs(listing: Listing[RunView], page: Page, request: Request, response: Response) -> RunPage:
@@ -136,6 +136,7 @@ def show_runs(listing: Listing[RunView], page: Page, request: Request, response:
     return RunPage(runs=runs, total=listing.total, page=page.number, size=page.size)
 
 
-def _show(run: Run, response: Response) -> RunOut:
+def show_run(run: Run, response: Response) -> RunOut:
+    """Show a run that has just been queued or asked to stop, and where it is."""
     response.headers["Location"] = f"{RUNS}/{run.id}"
     return RunOut.of(RunView(run, "", is_tail=False))
