@@ -187,8 +187,7 @@ async def test_stats_agree_with_what_ran(client: httpx2.AsyncClient) -> None:
     assert stats["executed_per_minute"] == round(4 / 15, 6)
     assert stats["by_status"] == {"success": 3, "failed": 1}
     assert stats["by_reason"] == {"exit_code": 1}
-    assert 0 < stats["duration_seconds"]["p50"] < stats["duration_seconds"]["p95"]
-    assert stats["duration_seconds"]["p95"] >= 0.2
+    assert 0 < stats["duration_seconds"]["p50"] < 0.2 <= stats["duration_seconds"]["p95"]
     assert stats["lateness_seconds"]["p50"] <= stats["lateness_seconds"]["p95"]
     assert stats["workers"]["slots"] == 2
 
