@@ -16,7 +16,7 @@ from scheduler_service.sandbox.layers import Layer
 _PAUSE_SECONDS = 0.001
 
 
-def kill_all(layers: frozenset[Layer], uid: int, group: Group | None = None) -> None:
+def kill_all(layers: frozenset[Layer], uid: int, group: Group | None) -> None:
     """Kill all processes of the run that this process (its warden) watches over, and wait until they are gone.
 
     In a PID namespace, in a cgroup, or under a user of their own, one call reaches all at the same instant; a process
