@@ -16,9 +16,10 @@ from tests.engine.conftest import create, eventually, run_to_its_end, until
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import Settings
 from scheduler_service.domain.run_state import Reason, RunStatus
-from scheduler_service.errors import ConfigurationError
+from scheduler_service.errors import ConfigurationError, UnavailableError
 from scheduler_service.services.runs import RunDetail
 from scheduler_service.setting_values import PythonEnv
+from scheduler_service.storage import logs
 from scheduler_service.storage.paging import Page
 from scheduler_service.storage.runs import RunFilter
 
@@ -124,6 +125,22 @@ class TestOutput:
         assert detail.view.logs == (
             "this is 1\n--- attempt 2 ---\nthis is 2\nunfinished\n--- attempt 3 ---\nthis is 3\nunfinished"
         )
+
+    async def test_a_database_that_is_away_for_a_moment_costs_a_retry_nothing(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tails, failures = logs.tails, [UnavailableError("away for a moment")]
+
+        async def fail_once(*arguments: Any) -> dict[int, bytes]:
+            if failures:
+                raise failures.pop()
+            return await tails(*arguments)
+
+        monkeypatch.setattr(logs, "tails", fail_once)
+        script = shell('[ "$SCHEDULER_ATTEMPT" = 2 ]')
+        detail = await run_to_its_end(service, script, retry_policy={"max_retries": 1, "retry_delay": 0})
+        assert not failures
+        assert [attempt.reason for attempt in detail.attempts] == [Reason.EXIT_CODE, None]
 
 
 class TestEnds:

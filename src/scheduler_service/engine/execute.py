@@ -121,7 +121,7 @@ class Executor:
         try:
             async with Output(self._database, attempted) as output:
                 if claimed.run.attempt > 1:
-                    await output.take(await self._heading(claimed.run))
+                    await output.take(await insist(lambda: self._heading(claimed.run), run_id=claimed.run.id))
                 outcome = await self._sandbox.run(_spec(claimed, payload, self._bounds), output.take, attempted)
         except SandboxError as error:
             log.warning("sandbox_failed", run_id=claimed.run.id, error=str(error))

@@ -66,7 +66,7 @@ async def _turn(name: str, step: Step, bell: Bell, ending: asyncio.Event) -> Non
 
 
 async def insist(write: Callable[[], Awaitable[Result]], **about: object) -> Result:
-    """Do a write that must not be given up: while the database does not answer, wait and try again."""
+    """Do what must not be given up, mostly a write: while the database does not answer, wait and try again."""
     while True:
         try:
             return await write()
