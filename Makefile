@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+INSTALL_OURS = $(INSTALL) --no-deps --editable . && $(BIN)/python -m compileall -q src
 # For every Python from 3.11 on and every platform; without a header, which would name paths of this machine.
 COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE)
 
-# Compiled once by the install instead of at every start of a process that cannot write there.
+# Compiled once by the install, our own as well, instead of at every start of a process that cannot or may not write.
 export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
@@ -56,7 +57,7 @@ clean: ## remove what was installed and cached here; data/ stays
 $(VENV)/run.stamp: requirements.txt pyproject.toml | $(BIN)/uv
 	@echo "Installing what runs into $(VENV) …"
 	@$(INSTALL) --require-hashes --requirement requirements.txt
-	@$(INSTALL) --no-deps --editable .
+	@$(INSTALL_OURS)
 	@touch $@
 
 # The servers of the extra `trial`, as the lock names them.
@@ -68,7 +69,7 @@ $(VENV)/trial.stamp: $(VENV)/run.stamp requirements-dev.txt
 $(VENV)/test.stamp: requirements-dev.txt pyproject.toml | $(BIN)/uv
 	@echo "Installing what runs and what tests into $(VENV) …"
 	@$(INSTALL) --require-hashes --requirement requirements-dev.txt
-	@$(INSTALL) --no-deps --editable .
+	@$(INSTALL_OURS)
 	@touch $@
 
 # uv installs the rest in seconds; pip installs uv itself, the version and the hashes that the lock names.

@@ -2,10 +2,13 @@
 
 import sys
 
-from scheduler_service.api.app import create_app
-from scheduler_service.config import load_settings
-from scheduler_service.errors import ConfigurationError
-from scheduler_service.telemetry import configure_logging
+from scheduler_service.quick_start import uncollected
+
+with uncollected():
+    from scheduler_service.api.app import create_app
+    from scheduler_service.config import load_settings
+    from scheduler_service.errors import ConfigurationError
+    from scheduler_service.telemetry import configure_logging
 
 try:
     settings = load_settings()

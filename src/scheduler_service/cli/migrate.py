@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from scheduler_service.cli import render
+from scheduler_service.quick_start import uncollected
 
 
 def migrate() -> None:
@@ -14,8 +15,9 @@ def migrate() -> None:
     directory has to stop first.
     """
     # Imported here, since they are slow to import: no other command that ends at once needs the database.
-    from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
-    from scheduler_service.cli.settings import read_settings  # noqa: PLC0415 (slow)
+    with uncollected():
+        from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
+        from scheduler_service.cli.settings import read_settings  # noqa: PLC0415 (slow)
 
     upgrade = asyncio.run(bootstrap.migrate(read_settings()))
     if upgrade.before == upgrade.after:

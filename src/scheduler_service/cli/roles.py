@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scheduler_service.errors import ConfigurationError
+from scheduler_service.quick_start import uncollected
 
 if TYPE_CHECKING:
     from scheduler_service.config import Settings
@@ -21,7 +22,8 @@ def api() -> None:
 
     Settings come from the environment and .env: REDIS_URL, DATABASE_URL, SCHEDULER_HOST, SCHEDULER_PORT.
     """
-    from scheduler_service.cli.serving import serve  # noqa: PLC0415 (slow)
+    with uncollected():
+        from scheduler_service.cli.serving import serve  # noqa: PLC0415 (slow)
 
     raise typer.Exit(serve(_settings()))
 
@@ -62,7 +64,8 @@ def _settings() -> Settings:
 
 
 def _celery(*arguments: str) -> None:
-    from scheduler_service import celery_app  # noqa: PLC0415 (slow)
+    with uncollected():
+        from scheduler_service import celery_app  # noqa: PLC0415 (slow)
 
     # Flower reads its options from here.
     sys.argv = ["celery", *arguments]

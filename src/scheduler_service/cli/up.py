@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from scheduler_service.errors import ConfigurationError
+from scheduler_service.quick_start import uncollected
 
 
 def up(
@@ -37,6 +38,7 @@ def up(
             "and servers of their own, `docker compose up -d` does so in containers, `scheduler api`, `worker` and "
             "`beat` start one each; or take DATABASE_URL and REDIS_URL out, and one process does"
         )
-    from scheduler_service.cli.serving import serve  # noqa: PLC0415 (slow)
+    with uncollected():
+        from scheduler_service.cli.serving import serve  # noqa: PLC0415 (slow)
 
     raise typer.Exit(serve(settings))
