@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from scheduler_service import sandbox
-from scheduler_service.celery_app import load
+from scheduler_service.celery_app import create
+from scheduler_service.config import load_settings
 from scheduler_service.sandbox.spec import Cancel, End, Isolation, Level, OnOutput, Outcome, Spec
 
 
@@ -24,4 +25,4 @@ class EmptySandbox:
 
 
 sandbox.create = lambda *_: EmptySandbox()
-app = load()
+app = create(load_settings())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import structlog
@@ -12,31 +11,17 @@ from celery.apps import worker
 from scheduler_service import telemetry
 from scheduler_service.brokers import celery as broker
 from scheduler_service.celery_worker import Engine, step_of
-from scheduler_service.config import Settings, load_settings
-from scheduler_service.errors import ConfigurationError
+from scheduler_service.config import Settings
 from scheduler_service.unknown_settings import unknown_settings
 
 log = structlog.get_logger(__name__)
 
 
-def load() -> Celery:
-    """Make the application from the settings of this process; where they are wrong, end it with one clear line."""
-    try:
-        return create(load_settings())
-    except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from None
-
-
 def create(settings: Settings) -> Celery:
     """Make the application, for a process that does nothing else, and send that one's logs our way.
 
-    Raises `ConfigurationError` where Celery has nothing to do.
+    The settings are those of the distributed setting.
     """
-    if not settings.is_distributed:
-        raise ConfigurationError(
-            "REDIS_URL: Celery needs a Redis; set it (redis://localhost:6379/0), or run `scheduler up` without any"
-        )
     celery = broker.create(settings)
     engine = Engine(settings)
     celery.steps["worker"].add(step_of(engine))

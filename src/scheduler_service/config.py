@@ -227,6 +227,17 @@ def load_settings(**overrides: Any) -> Settings:
         raise ConfigurationError(f".env: cannot be read: {error.strerror}") from None
 
 
+def load_distributed_settings() -> Settings:
+    """Read the settings of one process among several; raises as `load_settings` does, and where there is no Redis."""
+    settings = load_settings()
+    if not settings.is_distributed:
+        raise ConfigurationError(
+            "REDIS_URL: several processes need a Redis; set it (redis://localhost:6379/0), "
+            "or run `scheduler up`, one process that does everything without any"
+        )
+    return settings
+
+
 def _describe(problem: Any) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not problem["loc"]:

@@ -1,10 +1,16 @@
-"""Starting a process sooner."""
+"""The first steps of a process."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+from scheduler_service.errors import ConfigurationError
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -19,3 +25,12 @@ def uncollected() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def or_exit(load: Callable[[], T]) -> T:
+    """Load the settings of this process; where they are wrong, end it with one line on standard error and code 2."""
+    try:
+        return load()
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")  # there is no log without settings
+        raise SystemExit(2) from None

@@ -63,7 +63,7 @@ def test_a_signal_drains_and_the_exit_code_is_0(tmp_path: Path, number: signal.S
 
 def test_what_runs_may_end_before_the_process_does(tmp_path: Path) -> None:
     code = "import time; print('begun', flush=True); time.sleep(2); print('ended')"
-    with up(tmp_path, SCHEDULER_DRAIN_SECONDS="60") as service:
+    with up(tmp_path, SCHEDULER_SANDBOX="auto", SCHEDULER_DRAIN_SECONDS="60") as service:
         run_id = service.start_run(service.add_job(code))
         # As a terminal does on Ctrl-C: every process of the group gets it, not only the first.
         os.killpg(service.process.pid, signal.SIGINT)
@@ -88,7 +88,7 @@ def test_somebody_who_follows_a_log_does_not_hold_the_process_up(tmp_path: Path)
 
 
 def test_a_second_signal_ends_without_waiting(tmp_path: Path) -> None:
-    with up(tmp_path, SCHEDULER_DRAIN_SECONDS="86400") as service:
+    with up(tmp_path, SCHEDULER_SANDBOX="auto", SCHEDULER_DRAIN_SECONDS="86400") as service:
         service.start_run(service.add_job(SLOW))
         service.process.send_signal(signal.SIGINT)
         wait_until(lambda: "Draining" in service.output)
@@ -99,7 +99,7 @@ def test_a_second_signal_ends_without_waiting(tmp_path: Path) -> None:
 
 
 def test_after_a_kill_no_run_stays_running(tmp_path: Path) -> None:
-    with up(tmp_path) as service:
+    with up(tmp_path, SCHEDULER_SANDBOX="auto") as service:
         code = "import os; print('attempt', os.environ['SCHEDULER_ATTEMPT'], flush=True)\n"
         code += "if os.environ['SCHEDULER_ATTEMPT'] == '1': import time; time.sleep(600)"
         run_id = service.start_run(service.add_job(code))

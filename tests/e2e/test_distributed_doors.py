@@ -60,7 +60,7 @@ def test_celery_says_in_one_line_that_it_has_no_redis(folder: Path, role: str) -
 
     assert refused.returncode == 2
     (line,) = refused.stderr.splitlines()
-    assert "REDIS_URL: Celery needs a Redis" in line
+    assert "REDIS_URL: several processes need a Redis" in line
 
 
 def test_celery_says_in_one_line_that_sqlite_will_not_do(folder: Path) -> None:

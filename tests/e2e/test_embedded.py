@@ -19,7 +19,7 @@ NEVER = "2099-01-01T00:00:00Z"
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    with up(tmp_path) as service:
+    with up(tmp_path, SCHEDULER_SANDBOX="auto") as service:
         yield service
 
 
@@ -44,7 +44,7 @@ def test_a_minute_of_schedules(service: Service) -> None:
     often = create(service, "5s", "echo often")
     once_at = (began + timedelta(seconds=15)).isoformat()
     once = create(service, once_at, "echo once")
-    wait_until(lambda: len(runs_of(service, often)) >= 12, patience_seconds=90)
+    wait_until(lambda: len(runs_of(service, often)) >= 12, patience_seconds=90, pause_seconds=0.5)
 
     instants = [run["scheduled_for"] for run in runs_of(service, often)][:12]
     anchor = datetime.fromisoformat(service.call("GET", f"jobs/{often}")["created_at"])
@@ -64,7 +64,7 @@ def test_a_minute_of_schedules(service: Service) -> None:
 
 
 def test_after_kill_9_nothing_is_lost_doubled_or_left_running(tmp_path: Path) -> None:
-    with up(tmp_path) as service:
+    with up(tmp_path, SCHEDULER_SANDBOX="auto") as service:
         interval = create(service, "1s", "echo tick", overlap_policy="allow", misfire_policy="fire_all")
         slow = create(service, NEVER, '[ "$SCHEDULER_ATTEMPT" = 2 ] || { echo begun; exec sleep 60; }')
         service.call("POST", f"jobs/{slow}/run")
@@ -72,7 +72,7 @@ def test_after_kill_9_nothing_is_lost_doubled_or_left_running(tmp_path: Path) ->
         wait_until(lambda: runs_of(service, interval))
         service.process.kill()
         service.process.wait()
-    with up(tmp_path) as service:
+    with up(tmp_path, SCHEDULER_SANDBOX="auto") as service:
         wait_until(lambda: {run["status"] for run in runs_of(service, slow)} == {"success"})
         known = len(runs_of(service, interval))
         wait_until(lambda: len(runs_of(service, interval)) > known + 1)

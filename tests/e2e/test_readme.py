@@ -21,7 +21,7 @@ STRICT_CURL = 'set -eu\ncurl() { command curl --silent --show-error --fail-with-
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with up(tmp_path_factory.mktemp("readme")) as service:
+    with up(tmp_path_factory.mktemp("readme"), SCHEDULER_SANDBOX="auto") as service:
         yield service
 
 

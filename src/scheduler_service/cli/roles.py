@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from scheduler_service.errors import ConfigurationError
 from scheduler_service.quick_start import uncollected
-
-if TYPE_CHECKING:
-    from scheduler_service.config import Settings
 
 _Name = Annotated[str | None, typer.Option("--name", help="What monitors call it.", show_default="worker-PID")]
 
@@ -22,10 +18,13 @@ def api() -> None:
 
     Settings come from the environment and .env: REDIS_URL, DATABASE_URL, SCHEDULER_HOST, SCHEDULER_PORT.
     """
+    from scheduler_service.config import load_distributed_settings  # noqa: PLC0415 (slow)
+
+    settings = load_distributed_settings()
     with uncollected():
         from scheduler_service.cli.serving import serve  # noqa: PLC0415 (slow)
 
-    raise typer.Exit(serve(_settings()))
+    raise typer.Exit(serve(settings))
 
 
 def worker(name: _Name = None) -> None:
@@ -52,21 +51,13 @@ def flower() -> None:
     _celery("flower", "--logging=none")  # which leaves the logs as they are; elsewhere it would set their level
 
 
-def _settings() -> Settings:
-    from scheduler_service.config import load_settings  # noqa: PLC0415 (slow)
-
-    settings = load_settings()
-    if not settings.is_distributed:
-        raise ConfigurationError(
-            "REDIS_URL: not set, so one process does everything: start `scheduler up`; several processes need it"
-        )
-    return settings
-
-
 def _celery(*arguments: str) -> None:
+    from scheduler_service.config import load_distributed_settings  # noqa: PLC0415 (slow)
+
+    settings = load_distributed_settings()
     with uncollected():
-        from scheduler_service import celery_app  # noqa: PLC0415 (slow)
+        from scheduler_service.celery_app import create  # noqa: PLC0415 (slow)
 
     # Flower reads its options from here.
     sys.argv = ["celery", *arguments]
-    raise typer.Exit(celery_app.create(_settings()).start(["--quiet", *arguments]) or 0)
+    raise typer.Exit(create(settings).start(["--quiet", *arguments]) or 0)
