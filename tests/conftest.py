@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -14,6 +14,7 @@ from tests.databases import clock, database, database_url, migrate, migrated_sql
 from tests.servers import PostgresServer
 
 from scheduler_service.cli.trial_servers import ask_valkey
+from scheduler_service.quick_start import uncollected
 
 __all__ = ["clock", "database", "database_url", "migrated_sqlite"]
 
@@ -32,6 +33,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         _postgres()
         _valkey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None]:
+    """Import the tests as services import what they are: in half the time."""
+    with uncollected():
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

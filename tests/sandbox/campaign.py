@@ -28,6 +28,7 @@ from typing import Any
 import yaml
 
 from scheduler_service.sandbox import syscall_table
+from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.plain import PlainSandbox
 from scheduler_service.sandbox.spec import (
@@ -72,7 +73,7 @@ def load_corpus() -> list[dict[str, Any]]:
     return [
         {"file": name} | entry
         for name in ("attacks", "uses")
-        for entry in yaml.safe_load((CORPUS / f"{name}.yaml").read_text(encoding="utf-8"))
+        for entry in yaml.load((CORPUS / f"{name}.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
     ]
 
 
@@ -339,7 +340,9 @@ def main() -> None:
     sandbox: Sandbox = PlainSandbox(root, 0.3)
     if level is not Level.NONE:
         ports = (surroundings.http.server_port,)
-        sandbox = WarmSandbox(level, root, SLOTS, grace_seconds=0.3, network_ports=ports, without=without)
+        # Libraries are worth warming up for the whole corpus alone.
+        environment = PythonEnvironment(preload=()) if only else DEFAULT_ENVIRONMENT
+        sandbox = WarmSandbox(level, root, SLOTS, [environment], 0.3, ports, without)
     wall = 20.0 if level is not Level.NONE else 2.0
     may_chmod = level is not Level.STANDARD or os.geteuid() == 0
     try:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callab
     shared = tmp_path_factory.getbasetemp()
     shared = shared if worker_id == "master" else shared.parent
 
+    @cache
     def results(setting: str, level: str) -> dict[str, Any]:
         kept = shared / f"campaign-{setting}-{level}.json"
         with (shared / f"campaign-{setting}-{level}.lock").open("w") as lock:
