@@ -50,7 +50,7 @@ def test_help_lists_the_commands_and_the_exit_codes(service: Service) -> None:
 
 
 def test_next_needs_no_service(tmp_path: Path) -> None:
-    done = shell(tmp_path).run("next", "30 12 * * *", "--timezone", "Europe/Berlin", "--count", "3")
+    done = shell(tmp_path).call("next", "30 12 * * *", "--timezone", "Europe/Berlin", "--count", "3")
 
     sentence, header, *instants = done.stdout.splitlines()
     assert sentence == "At 12:30 (Europe/Berlin)"
@@ -84,7 +84,7 @@ def test_next_writes_utc_as_the_api_does(service: Service) -> None:
     ],
 )
 def test_next_names_what_is_wrong(tmp_path: Path, arguments: list[str], named: str) -> None:
-    done = shell(tmp_path).run("next", *arguments)
+    done = shell(tmp_path).call("next", *arguments)
 
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
@@ -115,7 +115,7 @@ def test_a_program_takes_the_words_after_the_dashes(service: Service) -> None:
 def test_a_job_can_come_from_standard_input_with_options_laid_over_it(service: Service) -> None:
     document = {"name": "n", "schedule_expr": "5m", "payload": {"type": "shell_script", "script": "df"}}
 
-    job = service.shell.read("jobs", "create", "--file", "-", "--name", "other", input=json.dumps(document))
+    job = service.shell.read("jobs", "create", "--file", "-", "--name", "other", given=json.dumps(document))
 
     assert (job["name"], job["payload"]["script"]) == ("other", "df")
 
@@ -126,8 +126,8 @@ def test_a_job_is_edited_paused_resumed_and_deleted(service: Service) -> None:
     edited = service.shell.read("jobs", "edit", job_id, "schedule_expr=10m", "limits.memory_mb=64")
     paused = service.shell.read("jobs", "pause", job_id)
     resumed = service.shell.read("jobs", "resume", job_id)
-    deleted = service.shell.run("jobs", "delete", job_id)
-    shown = service.shell.run("jobs", "show", job_id)
+    deleted = service.shell.call("jobs", "delete", job_id)
+    shown = service.shell.call("jobs", "show", job_id)
 
     assert (edited["schedule_expr"], edited["limits"]["memory_mb"]) == ("10m", 64)
     assert (paused["status"], resumed["status"]) == ("paused", "active")
@@ -146,7 +146,7 @@ def test_a_page_says_that_there_is_more(service: Service) -> None:
     service.add_job("print(1)", tags=["paged"])
     service.add_job("print(1)", tags=["paged"])
 
-    done = service.shell.run("jobs", "list", "--tag", "paged", "--size", 1)
+    done = service.shell.call("jobs", "list", "--tag", "paged", "--size", 1)
 
     assert len(done.stdout.splitlines()) == 2
     assert done.stderr == "page 1: 1 of 2; others with --page and --size\n"
@@ -156,7 +156,7 @@ def test_a_table_in_a_pipe_is_plain_and_whole(service: Service) -> None:
     name = "a name that is longer than " + "any terminal is wide " * 8
     service.add_job("print(1)", name=name, tags=["wide"])
 
-    done = service.shell.run("jobs", "list", "--tag", "wide")
+    done = service.shell.call("jobs", "list", "--tag", "wide")
 
     header, row = done.stdout.splitlines()
     assert header.split()[:3] == ["ID", "NAME", "STATUS"]
@@ -215,7 +215,7 @@ def test_a_log_is_followed_while_it_grows(service: Service) -> None:
         assert follower.stdout is not None
         first = follower.stdout.readline()
         [run] = service.shell.read("runs", "list", "--job", job_id, "--status", "running")["runs"]
-        service.shell.run("runs", "cancel", run["id"])
+        service.shell.call("runs", "cancel", run["id"])
 
     assert first == "begun\n"
     assert follower.returncode == 130
@@ -260,7 +260,7 @@ def test_a_log_goes_byte_for_byte_into_a_pipe_and_cleaned_to_a_terminal(service:
     job_id = service.add_job(r"import sys; sys.stdout.buffer.write(b'\x1b[31mred\x1b[0m\x07 \xc3\xa9\n')")
     run = service.shell.read("jobs", "run", job_id, "--wait")
 
-    piped = service.shell.run("runs", "logs", run["id"]).stdout
+    piped = service.shell.call("runs", "logs", run["id"]).stdout
     shown = on_a_terminal(service, "runs", "logs", run["id"])
 
     assert piped == "\x1b[31mred\x1b[0m\x07 é\n"
@@ -270,7 +270,7 @@ def test_a_log_goes_byte_for_byte_into_a_pipe_and_cleaned_to_a_terminal(service:
 def test_a_run_is_shown_with_its_attempts_and_its_log(service: Service) -> None:
     run = service.shell.read("jobs", "run", service.add_job("print('one\\ntwo')"), "--wait")
 
-    done = service.shell.run("runs", "show", run["id"])
+    done = service.shell.call("runs", "show", run["id"])
 
     assert re.search(r"^status: +success$", done.stdout, re.MULTILINE)
     assert re.search(r"^1 +success", done.stdout, re.MULTILINE)
@@ -280,7 +280,7 @@ def test_a_run_is_shown_with_its_attempts_and_its_log(service: Service) -> None:
 def test_a_run_that_is_on_is_asked_to_stop(service: Service) -> None:
     run_id = service.start_run(service.add_job(SLOW))
 
-    done = service.shell.run("runs", "cancel", run_id)
+    done = service.shell.call("runs", "cancel", run_id)
 
     assert f"Run {run_id} of job" in done.stdout
     assert done.stdout.endswith("was asked to stop.\n")
@@ -289,7 +289,7 @@ def test_a_run_that_is_on_is_asked_to_stop(service: Service) -> None:
 def test_a_run_that_succeeded_is_not_retried_but_its_job_can_run_again(service: Service) -> None:
     run = service.shell.read("jobs", "run", service.add_job("print(1)"), "--wait")
 
-    done = service.shell.run("runs", "retry", run["id"])
+    done = service.shell.call("runs", "retry", run["id"])
 
     assert done.returncode == 2
     assert f"`scheduler jobs run {run['job_id']}`" in done.stderr
@@ -324,7 +324,7 @@ def test_a_failed_run_is_retried_as_a_new_one(service: Service) -> None:
 def test_what_is_refused_is_a_line_for_each_thing_to_mend(
     service: Service, arguments: list[str], lines: list[str]
 ) -> None:
-    done = service.shell.run(*arguments)
+    done = service.shell.call(*arguments)
 
     assert done.returncode == 2
     assert done.stdout == ""
@@ -335,13 +335,13 @@ def test_what_is_refused_is_a_line_for_each_thing_to_mend(
 
 
 def test_a_refusal_names_field_value_and_remedy(service: Service) -> None:
-    done = service.shell.run("jobs", "edit", service.add_job("print(1)"), "limits.memory_mb=3")
+    done = service.shell.call("jobs", "edit", service.add_job("print(1)"), "limits.memory_mb=3")
 
     assert done.stderr == "scheduler: limits.memory_mb: must be 16 or more (got 3)\n"
 
 
 def test_no_service_is_one_line_that_says_how_to_start_it(tmp_path: Path) -> None:
-    done = shell(tmp_path, SCHEDULER_URL=f"http://user:hidden@127.0.0.1:{free_port()}").run("jobs", "list")
+    done = shell(tmp_path, SCHEDULER_URL=f"http://user:hidden@127.0.0.1:{free_port()}").call("jobs", "list")
 
     assert done.returncode == 3
     [line] = done.stderr.splitlines()
@@ -351,7 +351,7 @@ def test_no_service_is_one_line_that_says_how_to_start_it(tmp_path: Path) -> Non
 
 def test_a_proxy_of_the_environment_is_not_asked_for_loopback(service: Service) -> None:
     proxy = {"HTTP_PROXY": f"http://127.0.0.1:{free_port()}"}
-    done = shell(service.directory, **service.shell.environment, **proxy).run("jobs", "list")
+    done = shell(service.directory, **service.shell.environment, **proxy).call("jobs", "list")
 
     assert done.returncode == 0
 

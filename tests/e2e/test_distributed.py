@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from datetime import UTC, datetime, timedelta
 
 import httpx2
@@ -86,27 +85,6 @@ async def test_flower_lists_the_task_of_a_run_by_the_runs_id(cluster: Cluster, c
     assert anybody.status_code == 401
     assert worker.stop() == 0
     assert flower.stop() == 0
-
-
-async def test_one_id_goes_from_the_request_through_redis_to_the_run_and_its_log(
-    cluster: Cluster, client: Client
-) -> None:
-    port = free_port()
-    api = cluster.start("uvicorn", "--port", str(port), "src.app.main:app")
-    worker = await cluster.start_worker()
-    await cluster.says(api, "Uvicorn running")
-    job_id = await client.create("echo $SCHEDULER_CORRELATION_ID")
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1") as http:
-        headers = {"X-API-Key": "your-secret-api-key-here", "X-Request-ID": "from-the-request"}
-        answer = await http.post(f"/jobs/{job_id}/run", headers=headers)
-
-    run = await client.until(answer.json()["id"], "success")
-
-    assert answer.headers["X-Request-ID"] == "from-the-request"
-    assert run.correlation_id == "from-the-request"
-    assert (await client.service.runs.get(run.id)).view.logs == "from-the-request\n"
-    assert '"correlation_id": "from-the-request"' in worker.log
-    assert api.stop() in {0, -signal.SIGTERM}  # uvicorn ends by the signal that it was sent
 
 
 async def test_a_worker_with_tags_takes_those_runs_and_the_others_leave_them_to_it(

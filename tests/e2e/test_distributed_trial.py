@@ -33,7 +33,7 @@ def test_one_command_starts_all_and_one_signal_ends_it(tmp_path: Path, data_dir:
         process = here.start("up", "--distributed", stdout=output, stderr=output)
     try:
         wait_until(lambda: (tmp_path / "output").read_text().count(" ready.") == 2)
-        wait_until(lambda: here.run("runs", "list").returncode == 0)
+        wait_until(lambda: here.call("runs", "list").returncode == 0)
         job = here.read("jobs", "create", "--name", "j", "--schedule", "@yearly", "--python", "print('hi')")
         ran = here.run("jobs", "run", job["id"], "--wait")
         monitor = httpx2.get(
