@@ -7,14 +7,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.api.conftest import create
+from tests.api.conftest import SHARED, create
 
-
-@pytest.fixture
-def client(own_client: httpx2.AsyncClient) -> httpx2.AsyncClient:
-    """What is counted here must be all there is."""
-    return own_client
-
+pytestmark = SHARED
 
 WEBHOOK = {"type": "webhook", "url": "https://example.org/alerts", "secret": "correct-horse"}
 DEFINITION: dict[str, Any] = {"name": "a rule", "on": ["failure"], "channel": WEBHOOK}
@@ -30,14 +25,23 @@ async def made(client: httpx2.AsyncClient, **changes: Any) -> dict[str, Any]:
     return rule
 
 
+async def every(client: httpx2.AsyncClient) -> list[dict[str, Any]]:
+    """Give all rules, those of other tests included."""
+    answer = (await client.get(ALERTS)).json()
+    assert list(answer) == ["alerts"]
+    rules: list[dict[str, Any]] = answer["alerts"]
+    return rules
+
+
 async def test_a_rule_is_kept_and_shown_without_its_secrets(client: httpx2.AsyncClient) -> None:
+    others = await every(client)
     rule = await made(client)
     slack = await made(client, channel={"type": "slack", "url": "https://hooks.example.org/services/T0/B0/x"})
 
     assert rule["channel"] == {**WEBHOOK, "secret": "***"}
     assert slack["channel"]["url"] == "https://hooks.example.org/***"
     assert (await client.get(f"{ALERTS}/{rule['id']}")).json() == rule
-    assert (await client.get(ALERTS)).json() == {"alerts": [rule, slack]}
+    assert await every(client) == [*others, rule, slack]
 
 
 async def test_a_rule_is_replaced_and_deleted(client: httpx2.AsyncClient) -> None:
@@ -95,13 +99,15 @@ async def test_a_secret_stays_where_the_address_stays_and_goes_nowhere_else(clie
 
 
 async def test_a_preview_says_what_people_would_be_told(client: httpx2.AsyncClient) -> None:
+    others = await every(client)
+
     answer = await client.post(f"{ALERTS}/preview", json={**DEFINITION, "on": ["failure", "too_long"]})
 
     previews = answer.json()["previews"]
     assert [preview["kind"] for preview in previews] == ["failure", "too_long"]
     assert previews[0]["headline"] == "Mathematical Analysis failed (exit_code)"
     assert previews[0]["document"]["kind"] == "failure"
-    assert (await client.get(ALERTS)).json() == {"alerts": []}
+    assert await every(client) == others
 
 
 async def stored_channel(client: httpx2.AsyncClient, rule_id: int) -> dict[str, Any]:
