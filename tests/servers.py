@@ -6,6 +6,7 @@ started it, however that ends.
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
 import shutil
@@ -14,15 +15,25 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from scheduler_service.cli import trial_servers
 
 PREFIX = "scheduler-test-"
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 (a private directory is made below)
 MEMORY_DISK_BYTES = 2**30
-# Nothing of a test run has to survive a crash of the machine.
-QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=32MB")
+END = "end of what was said"
+# Nothing of a test run has to survive a crash of the machine, and nobody guesses a password that lives for minutes.
+QUICK = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "max_connections=200",
+    "shared_buffers=32MB",
+    "scram_iterations=1",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +65,37 @@ class PostgresServer:
         """Remove a database, whoever is connected to it."""
         self._execute(f"DROP DATABASE {_name_in(url)} WITH (FORCE)")
 
+    def weaken_password(self) -> None:
+        """Store the password anew, by QUICK: to derive a key 4096 times is most of what a connection costs."""
+        self._execute(f"ALTER USER CURRENT_USER PASSWORD '{urlsplit(self.url).password}'")
+
     def _execute(self, statement: str) -> None:
-        url = self.url.replace("+asyncpg", "") + "/postgres"
-        subprocess.run([trial_servers.installed_postgres() / "bin/psql", url, "-Xqc", statement], check=True)
+        psql = _psql(self.url)
+        assert psql.stdin is not None
+        assert psql.stdout is not None
+        psql.stdin.write(f"{statement};\n\\echo {END} :ERROR\n")
+        psql.stdin.flush()
+        said = ""
+        while (line := psql.stdout.readline()) and not line.startswith(END):
+            said += line
+        if line != f"{END} false\n":
+            raise RuntimeError(f"PostgreSQL does not {statement}: {said}")
+
+
+@cache
+def _psql(server: str) -> subprocess.Popen[str]:
+    """Give a program that does what it is told, and ends with its input: once per process, since its start is slow."""
+    url = server.replace("+asyncpg", "") + "/postgres"
+    psql = subprocess.Popen(
+        [trial_servers.installed_postgres() / "bin/psql", url, "-Xq"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=0,  # Ctrl-C is for the tests, which have databases to drop yet
+    )
+    atexit.register(psql.__exit__, None, None, None)
+    return psql
 
 
 @contextmanager
@@ -67,7 +106,9 @@ def postgres() -> Iterator[PostgresServer]:
         _directory(Path(tempfile.gettempdir())) as programs,  # which cannot be run from every memory disk
         trial_servers.postgres(directory, programs, QUICK) as url,
     ):
-        yield PostgresServer(url)
+        server = PostgresServer(url)
+        server.weaken_password()
+        yield server
 
 
 @contextmanager
