@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.shared.reports import Report, machine_facts, options
 
 from scheduler_service.sandbox import Command, Level, PythonCode, Script, Spec, WarmSandbox, best_level, probe
+from scheduler_service.sandbox.command import job_environment
 from scheduler_service.sandbox.layers import Layer
 
 PI = """import numpy as np
@@ -88,10 +89,14 @@ def as_process(*argv: str) -> Action:
 
 
 def in_bubblewrap(script: Path) -> Action:
+    """The same script with the same environment: a locale, for one, is read anew by each program of a pipeline."""
     words = (
         "--ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --unshare-all --die-with-parent --new-session --clearenv"
     )
-    return as_process("bwrap", *words.split(), "--ro-bind", str(script), "/tmp/job", "bash", "/tmp/job")  # noqa: S108
+    environment = job_environment("/tmp", {})  # noqa: S108 (its own)
+    variables = [word for name, value in environment.items() for word in ("--setenv", name, value)]
+    home = ("--ro-bind", str(script), "/tmp/job")  # noqa: S108
+    return as_process("bwrap", *words.split(), *variables, *home, "bash", "/tmp/job")  # noqa: S108
 
 
 async def throughput(action: Action, workers: int, each: int) -> float:

@@ -7,21 +7,23 @@ import mmap
 import os
 import signal
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 from scheduler_service.sandbox.cgroup import Group
-from scheduler_service.sandbox.command import find_program, interpreter_of, job_environment
+from scheduler_service.sandbox.command import DEFAULT_INTERPRETER, find_program, interpreter_of, job_environment
 from scheduler_service.sandbox.confinement import Cell, Confinement
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.limits import most_memory
-from scheduler_service.sandbox.protocol import Order, pack, parse_order, receive
+from scheduler_service.sandbox.protocol import Order, Terms, pack, pack_order, parse_order, receive
 from scheduler_service.sandbox.python_code import FILE, prepare_interpreter, run_python
 from scheduler_service.sandbox.root import HOME, resize_private
 from scheduler_service.sandbox.syscalls import Prctl, prctl
 
 SCRIPT_FILE = "job"
 STARVED = 1
+_SAMPLE = Order("program", "", [DEFAULT_INTERPRETER], {}, False, Terms(1.0, 1, 1, 1, 1, None))  # noqa: FBT003
 _USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.E2BIG, errno.EISDIR, errno.ELOOP)
 
 
@@ -49,6 +51,9 @@ def become_job(
         cell = Cell(confinement)
         if python:
             prepare_interpreter()
+        else:
+            _prepare_exec()
+        _rehearse(confinement)
         body, (output, *stdin) = receive(orders)
         order = parse_order(body)
         directory = order.terms.directory or HOME
@@ -71,6 +76,30 @@ def become_job(
         os._exit(code)
 
 
+def _prepare_exec() -> None:
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and an ignored signal stays so
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _rehearse(confinement: Confinement) -> None:
+    """Take a sample of an order as far as nothing is changed by it, before the one that somebody waits for.
+
+    Of the memory that is shared with the zygote the kernel copies each page at the first write to it, and in CPython
+    whoever looks at an object writes to it: for an order that comes first, that is two thirds of the time it takes.
+    """
+    ours, theirs = socket.socketpair()
+    with ours, theirs, open(os.devnull, "rb") as nothing:
+        socket.send_fds(theirs, [pack_order(_SAMPLE)], [nothing.fileno()])
+        body, (output, *_) = receive(ours)
+        order = parse_order(body)
+        os.dup2(output, output)
+        Cell(replace(confinement, layers=frozenset())).close(order, HOME, theirs)
+        confinement.filter_for(network=order.network)
+        interpreter_of(order.text)
+        find_program(order.argv[0], job_environment(HOME, order.env)["PATH"])
+        os.close(output)
+
+
 def _take_stdio(output: int, stdin: int | None = None) -> None:
     source = os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin
     for descriptor, place in ((source, 0), (output, 1), (output, 2)):
@@ -84,8 +113,6 @@ def _start(order: Order, environment: dict[str, str], channel: socket.socket, no
         code, starved = run_python(order.text, environment)
         note[0] = STARVED if starved else 0
         return code
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and an ignored signal stays so
-        signal.signal(number, signal.SIG_DFL)
     argv = _argv_of(order)
     return os.execve(find_program(argv[0], environment["PATH"]), argv, environment)  # noqa: S606 (no shell is wanted)
 
