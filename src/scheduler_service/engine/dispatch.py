@@ -41,8 +41,10 @@ class Dispatcher:
         if _is_over(waits_until, now):
             while await self._release(now) == BATCH:
                 pass
+        if _is_over(due_at, now) or _is_over(waits_until, now):
+            due_at, waits_until = await self._look()
         self._ticked_at = self._clock.now()
-        return await self._rest_seconds()
+        return self._rest_seconds(due_at, waits_until)
 
     async def note_tick(self) -> float:
         """Tell the others when the last tick came to its end, and give the seconds until that is to be told again.
@@ -74,9 +76,9 @@ class Dispatcher:
         await self._broker.send(rings)
         return len(rings)
 
-    async def _rest_seconds(self) -> float:
+    def _rest_seconds(self, *ends: datetime | None) -> float:
         now = self._clock.now()
-        waits = [(instant - now).total_seconds() for instant in await self._look() if instant is not None]
+        waits = [(instant - now).total_seconds() for instant in ends if instant is not None]
         return max(0.0, min([self._tick_seconds, *waits]))
 
 

@@ -55,12 +55,12 @@ class Warden:
 
     async def order(self, order: Order, descriptors: Sequence[int]) -> None:
         """Have `order` run; raises OSError if the warden is gone."""
-        self._channel.sendall(pack_terms(order.terms))
         message = pack_order(order)
         with suppress(ConnectionError):  # if the job's process is gone, the warden will say why
             sent = socket.send_fds(self._orders, [message], descriptors)
             if sent < len(message):
                 await asyncio.get_running_loop().sock_sendall(self._orders, message[sent:])
+        self._channel.sendall(pack_terms(order.terms))
 
     def request(self, what: bytes) -> None:
         """Ask it to end the run; see `warden`."""
