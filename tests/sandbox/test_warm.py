@@ -11,9 +11,11 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from scheduler_service.sandbox import (
     Command,
@@ -35,25 +37,39 @@ from scheduler_service.sandbox import (
 from scheduler_service.sandbox.census import descendants
 
 MB = 1 << 20
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture
 def root() -> Iterator[Path]:
+    """An empty place, for a sandbox of the test's own."""
+    with place_for_runs() as root:
+        yield root
+
+
+@contextmanager
+def place_for_runs() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="warm-", dir="/tmp") as base:
         Path(base).chmod(0o711)
         yield Path(base, "runs")
 
 
-@pytest.fixture
-async def sandbox(root: Path) -> AsyncIterator[WarmSandbox]:
-    level = best_level(probe())
-    if level is Level.NONE:
+@pytest.fixture(scope="module")
+def level() -> Level:
+    if (level := best_level(probe())) is Level.NONE:
         pytest.skip("this host holds no level of the sandbox")
-    sandbox = WarmSandbox(level, root, 2, grace_seconds=0.2)
-    await sandbox.start()
-    yield sandbox
-    await sandbox.stop()
-    assert list(root.iterdir()) == []  # noqa: ASYNC240
+    return level
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sandbox(level: Level) -> AsyncIterator[WarmSandbox]:
+    """A sandbox that the tests share: one that has run much is to be as good as a new one."""
+    with place_for_runs() as root:
+        sandbox = WarmSandbox(level, root, 2, grace_seconds=0.2)
+        await sandbox.start()
+        yield sandbox
+        await sandbox.stop()
+        assert list(root.iterdir()) == []
 
 
 async def run(sandbox: WarmSandbox, command: Command, **limits: object) -> tuple[Outcome, str]:
@@ -91,11 +107,8 @@ def python_below_tmp(root: Path) -> Path:
     return installed / "bin" / "python"
 
 
-async def test_a_python_below_tmp_serves_as_any_other(root: Path, python_below_tmp: Path) -> None:
+async def test_a_python_below_tmp_serves_as_any_other(root: Path, level: Level, python_below_tmp: Path) -> None:
     """Below /tmp, where the job is shown a private place under the same name."""
-    level = best_level(probe())
-    if level is Level.NONE:
-        pytest.skip("this host holds no level of the sandbox")
     sandbox = WarmSandbox(level, root, 1, [PythonEnvironment("default", python_below_tmp, ())])
     await sandbox.start()
     _, text = await run(sandbox, PythonCode("import sys, tempfile; tempfile.TemporaryFile(); print(sys.prefix)"))
@@ -116,9 +129,9 @@ async def test_what_cannot_be_started_is_rejected(sandbox: WarmSandbox, command:
     assert outcome.message
 
 
-async def test_a_job_picks_its_environment(root: Path) -> None:
+async def test_a_job_picks_its_environment(root: Path, level: Level) -> None:
     light = PythonEnvironment("light", Path(sys.executable), preload=("json",))
-    sandbox = WarmSandbox(best_level(probe()), root, 1, [PythonEnvironment(), light])
+    sandbox = WarmSandbox(level, root, 1, [PythonEnvironment(), light])
     await sandbox.start()
     code = "import sys; print('numpy' in sys.modules, 'json' in sys.modules)"
     assert (await run(sandbox, PythonCode(code, "light")))[1] == "False True\n"
@@ -151,8 +164,8 @@ async def test_a_run_that_is_abandoned_dies(sandbox: WarmSandbox) -> None:
     assert b"4242" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, check=True).stdout  # noqa: ASYNC221
 
 
-async def test_nothing_runs_when_a_layer_fails(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sandbox = WarmSandbox(best_level(probe()), root, 1)
+async def test_nothing_runs_when_a_layer_fails(root: Path, level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox = WarmSandbox(level, root, 1)
     await sandbox.start()
     directory = root / "gone"
     monkeypatch.setattr("scheduler_service.sandbox.warm.create_directory", lambda _root: directory)
@@ -179,7 +192,7 @@ async def test_a_gibibyte_of_output_passes_in_little_memory(sandbox: WarmSandbox
     assert time.monotonic() - began < 60
 
 
-async def test_five_hundred_runs_leak_nothing(sandbox: WarmSandbox, root: Path) -> None:
+async def test_five_hundred_runs_leak_nothing(sandbox: WarmSandbox) -> None:
     async def several(count: int) -> None:
         for number in range(count):
             await run(sandbox, Script("true") if number % 5 == 0 else PythonCode("print(1)"))
@@ -193,7 +206,7 @@ async def test_five_hundred_runs_leak_nothing(sandbox: WarmSandbox, root: Path) 
         await asyncio.sleep(0.05)
     assert _held() == before
     assert _memory_kb() - memory < 1024
-    assert list(root.glob("*/run-*")) == []  # noqa: ASYNC240
+    assert list(sandbox._root.glob("*/run-*")) == []
 
 
 def _held() -> tuple[int, int]:
@@ -206,7 +219,7 @@ def _memory_kb() -> int:
     return int(fields[1]) * resource.getpagesize() // 1024
 
 
-def test_the_probe_is_quick_and_names_a_remedy_for_what_does_not_hold() -> None:
+async def test_the_probe_is_quick_and_names_a_remedy_for_what_does_not_hold() -> None:
     began = time.monotonic()
     findings = probe()
     assert time.monotonic() - began < 10
@@ -214,8 +227,8 @@ def test_the_probe_is_quick_and_names_a_remedy_for_what_does_not_hold() -> None:
     assert all(finding.held or (finding.why and finding.remedy) for finding in findings)
 
 
-async def test_auto_takes_the_best_level_that_holds(root: Path) -> None:
-    assert create("auto", root, 1).isolation.level is best_level(probe())
+async def test_auto_takes_the_best_level_that_holds(root: Path, level: Level) -> None:
+    assert create("auto", root, 1).isolation.level is level
 
 
 @pytest.mark.parametrize(
