@@ -6,12 +6,21 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.alerts.receiver import Receiver
-from tests.engine.conftest import service, settings
+from tests.engine.conftest import settings
 
 from scheduler_service.alerts import web
+from scheduler_service.bootstrap import Service, open_service
+from scheduler_service.config import Settings
 from scheduler_service.engine import delivery
 
-__all__ = ["service", "settings"]
+__all__ = ["settings"]
+
+
+@pytest.fixture
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    """A service of this test's own: a rule would be told of what other tests do."""
+    async with open_service(settings) as service:
+        yield service
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
+from tests.databases import shared_database_url
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import Settings, load_settings
@@ -16,26 +18,40 @@ from scheduler_service.services.definition import JobDefinition
 from scheduler_service.services.runs import RunDetail
 from scheduler_service.storage.records import Job
 
+__all__ = ["shared_database_url"]
+
 DEADLINE_SECONDS = 30.0
+FIRST_REST_SECONDS = 0.02
+LONGEST_REST_SECONDS = 0.2
 NEVER = "2099-01-01T00:00:00Z"
+
+# For tests that share a service: they run on the loop that it runs on, and find there what others have left.
+SHARED = pytest.mark.asyncio(loop_scope="module")
+
+
+def settings_for(database_url: str, data_dir: Path) -> Settings:
+    return load_settings(database_url=database_url, data_dir=data_dir, sandbox="none", slots=4, drain_seconds=0.5)
 
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
-    return load_settings(database_url=database_url, data_dir=tmp_path, sandbox="none", slots=4, drain_seconds=0.5)
+    return settings_for(database_url, tmp_path)
 
 
-@pytest.fixture
-async def service(settings: Settings) -> AsyncIterator[Service]:
-    async with open_service(settings) as service:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    """A service that all tests of a module share: to start one, and to compile its SQL, takes longer than a run."""
+    async with open_service(settings_for(shared_database_url, tmp_path_factory.mktemp("data"))) as service:
         yield service
 
 
 async def eventually(look: Callable[[], Awaitable[Any]], deadline_seconds: float = DEADLINE_SECONDS) -> Any:
-    """Look again and again until there is something to see; fails at the deadline."""
+    """Look again and again, less and less often, until there is something to see; fails at the deadline."""
+    rest_seconds = FIRST_REST_SECONDS
     async with asyncio.timeout(deadline_seconds):
         while not (seen := await look()):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(rest_seconds)
+            rest_seconds = min(rest_seconds * 1.5, LONGEST_REST_SECONDS)
         return seen
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.conftest import create, eventually, run_to_its_end, until
+from tests.engine.conftest import SHARED, create, eventually, run_to_its_end, until
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import Settings
@@ -22,6 +22,8 @@ from scheduler_service.setting_values import PythonEnv
 from scheduler_service.storage import logs
 from scheduler_service.storage.paging import Page
 from scheduler_service.storage.runs import RunFilter
+
+pytestmark = SHARED
 
 
 def python(code: str) -> dict[str, Any]:
@@ -262,6 +264,7 @@ class TestSchedules:
         await eventually(three)
         runs = [view.run for view in (await service.runs.page(RunFilter(job_id=job.id), Page())).items]
         seconds = sorted((run.scheduled_for - job.anchor_at).total_seconds() for run in runs)
+        await service.jobs.delete(job.id)
         assert seconds[:3] == [1.0, 2.0, 3.0]
 
 
@@ -335,9 +338,8 @@ class TestEndOfTheProcess:
         assert detail.view.run.started_at > closed_at
         assert detail.view.run.attempt == 1
 
-    @pytest.mark.usefixtures("service")
     async def test_a_second_instance_on_the_same_data_is_refused(self, settings: Settings) -> None:
-
-        with pytest.raises(ConfigurationError, match="SCHEDULER_DATA_DIR: another instance"):
-            async with asyncio.timeout(10), open_service(settings):
-                pass
+        async with open_service(settings):
+            with pytest.raises(ConfigurationError, match="SCHEDULER_DATA_DIR: another instance"):
+                async with asyncio.timeout(10):
+                    await _open_and_close(settings)
