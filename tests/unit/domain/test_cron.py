@@ -247,11 +247,15 @@ HOURS = {
 }
 
 
+FIRST_DAY = utc("2004-01-01")
+DAYS = [FIRST_DAY + number * DAY for number in range(12_000)]
+
+
 @cache
 def days_of_change(zone: str) -> tuple[datetime, ...]:
-    days = [utc("2004-01-01") + number * DAY for number in range(12_000)]
-    offsets = [day.astimezone(ZoneInfo(zone)).utcoffset() for day in days]
-    return tuple(day for day, before, after in zip(days, offsets, offsets[1:], strict=False) if before != after)
+    there = ZoneInfo(zone)
+    offsets = [day.astimezone(there).utcoffset() for day in DAYS]
+    return tuple(day for day, before, after in zip(DAYS, offsets, offsets[1:], strict=False) if before != after)
 
 
 def scan(minute: str, hour: str, zone: ZoneInfo, dst: DstPolicy, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -261,19 +265,22 @@ def scan(minute: str, hour: str, zone: ZoneInfo, dst: DstPolicy, start: datetime
     def matches(wall: datetime) -> bool:
         return wall.minute in MINUTES[minute] and wall.hour in HOURS[hour]
 
-    at = start
+    at, before = start, start.astimezone(zone)
     while (at := at + MINUTE) <= end:
-        local, before = at.astimezone(zone), (at - MINUTE).astimezone(zone)
-        wall, passed = local.replace(tzinfo=None, fold=0), before.replace(tzinfo=None, fold=0) + MINUTE
-        left_out = [passed + number * MINUTE for number in range(int((wall - passed) / MINUTE))]
-        twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
-        fires = matches(wall)
-        if fixed and twice and dst.fold != "both":
-            fires &= local.fold == (dst.fold == "second")
-        if fixed and dst.gap == "run_after":
-            fires |= any(map(matches, left_out))
+        local = at.astimezone(zone)
+        fires = matches(local)
+        if fires and fixed and dst.fold != "both" and is_shown_twice(local):
+            fires = local.fold == (dst.fold == "second")
+        clock_went_on = local - before  # of one zone, so that it is by the clock
+        if clock_went_on > MINUTE and fixed and dst.gap == "run_after":
+            fires |= any(matches(before + number * MINUTE) for number in range(1, clock_went_on // MINUTE))
         if fires:
             yield at
+        before = local
+
+
+def is_shown_twice(local: datetime) -> bool:
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
 
 @settings(BOUNDED, max_examples=120)
