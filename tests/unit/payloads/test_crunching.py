@@ -1,26 +1,28 @@
-"""The operations of `number_crunching`, run as they are run in production: as one program, in a child process."""
+"""The operations of `number_crunching`, run as they are run in production: as one program, in the best sandbox."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
+from scheduler_service import sandbox as sandboxes
 from scheduler_service.payloads import registry
-from scheduler_service.sandbox import End, Limits, PlainSandbox, Spec
+from scheduler_service.sandbox import End, Limits, Spec
 
 Crunch = Callable[..., Awaitable[Any]]
+SHARED = pytest.mark.asyncio(loop_scope="module")  # the loop that the sandbox was started on
 
 
-@pytest.fixture
-async def crunch(tmp_path: Path) -> AsyncIterator[Crunch]:
-    """Runs an operation and gives its result."""
-    sandbox = PlainSandbox(tmp_path / "runs")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def crunch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Crunch]:
+    """Runs an operation and gives its result; one sandbox for all, which has numpy imported."""
+    sandbox = sandboxes.create("auto", tmp_path_factory.mktemp("runs"), slots=1)
     await sandbox.start()
 
     async def run(operation: str, **parameters: Any) -> Any:
@@ -39,6 +41,7 @@ async def crunch(tmp_path: Path) -> AsyncIterator[Crunch]:
     await sandbox.stop()
 
 
+@SHARED
 @pytest.mark.parametrize(("n", "value"), [(0, 0), (1, 1), (2, 1), (10, 55), (100, 354224848179261915075)])
 async def test_fibonacci(crunch: Crunch, n: int, value: int) -> None:
     assert await crunch("fibonacci", n=n) == {
@@ -49,6 +52,7 @@ async def test_fibonacci(crunch: Crunch, n: int, value: int) -> None:
     }
 
 
+@SHARED
 async def test_the_largest_fibonacci_number_is_exact(crunch: Crunch) -> None:
     answer = await crunch("fibonacci", n=1_000_000)
     assert answer["digits"] == 208_988
@@ -56,11 +60,13 @@ async def test_the_largest_fibonacci_number_is_exact(crunch: Crunch) -> None:
     assert int(answer["value"][-18:]) == _fibonacci_modulo(1_000_000, 10**18)
 
 
+@SHARED
 @pytest.mark.parametrize("n", [0, 1, 2, 5, 50, 1000])
 async def test_factorial(crunch: Crunch, n: int) -> None:
     assert (await crunch("factorial", n=n))["value"] == str(math.factorial(n))
 
 
+@SHARED
 async def test_the_largest_factorial_is_exact(crunch: Crunch) -> None:
     answer = await crunch("factorial", n=50_000)
     assert answer["digits"] == len(answer["value"]) == 213_237
@@ -68,6 +74,7 @@ async def test_the_largest_factorial_is_exact(crunch: Crunch) -> None:
     assert _modulo(answer["value"], 2**61 - 1) == _factorial_modulo(50_000, 2**61 - 1)
 
 
+@SHARED
 @pytest.mark.parametrize(
     ("limit", "count", "largest"),
     [
@@ -88,10 +95,12 @@ async def test_prime_numbers(crunch: Crunch, limit: int, count: int, largest: in
     assert answer["first"] == [2, 3, 5, 7, 11, 13, 17, 19, 23, 29][:count]
 
 
+@SHARED
 async def test_prime_numbers_shows_the_last_ones(crunch: Crunch) -> None:
     assert (await crunch("prime_numbers", limit=100))["last"] == [53, 59, 61, 67, 71, 73, 79, 83, 89, 97]
 
 
+@SHARED
 async def test_matrix_multiplication(crunch: Crunch) -> None:
     rng = np.random.default_rng(7)
     left, right = (rng.integers(0, 10, (60, 60), dtype=np.int8).astype(np.int64) for _ in range(2))
@@ -108,6 +117,7 @@ async def test_matrix_multiplication(crunch: Crunch) -> None:
     }
 
 
+@SHARED
 async def test_monte_carlo_pi_gives_the_same_for_the_same_seed(crunch: Crunch) -> None:
     first, again, other = [await crunch("monte_carlo_pi", samples=1_500_000, seed=seed) for seed in (1, 1, 2)]
     assert first == again
@@ -116,6 +126,7 @@ async def test_monte_carlo_pi_gives_the_same_for_the_same_seed(crunch: Crunch) -
     assert first["error"] == pytest.approx(abs(first["estimate"] - math.pi))
 
 
+@SHARED
 async def test_statistics_of_given_values(crunch: Crunch) -> None:
     values = [3.5, -1, 4, 1, 5, 9, 2, 6]
     answer = await crunch("statistics", values=values)
@@ -127,11 +138,13 @@ async def test_statistics_of_given_values(crunch: Crunch) -> None:
     assert answer["p25"] == pytest.approx(np.quantile(values, 0.25))
 
 
+@SHARED
 async def test_statistics_of_extreme_values_are_finite(crunch: Crunch) -> None:
     answer = await crunch("statistics", values=[1e150, -1e150])
     assert (answer["mean"], answer["standard_deviation"]) == (0, pytest.approx(1e150))
 
 
+@SHARED
 async def test_statistics_of_a_sample(crunch: Crunch) -> None:
     sample = np.random.default_rng(3).standard_normal(10_000)
     answer = await crunch("statistics", size=10_000, seed=3)
@@ -139,6 +152,7 @@ async def test_statistics_of_a_sample(crunch: Crunch) -> None:
     assert answer["p95"] == pytest.approx(np.quantile(sample, 0.95))
 
 
+@SHARED
 async def test_eigenvalues(crunch: Crunch) -> None:
     matrix = np.random.default_rng(5).standard_normal((20, 20))
     answer = await crunch("eigenvalues", size=20, seed=5)
