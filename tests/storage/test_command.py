@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from alembic.config import main
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
+UNREACHABLE = {"DATABASE_URL": "postgresql+asyncpg://u:hidden@127.0.0.1:1/x"}
 
 
-def upgrade(directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "SCHEDULER_DATA_DIR": str(directory / "data"), **variables}
-    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS
-    )
+def environment(directory: Path, variables: dict[str, str]) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "SCHEDULER_DATA_DIR": str(directory / "data"), **variables}
 
 
 @pytest.mark.parametrize(
@@ -26,17 +26,39 @@ def upgrade(directory: Path, **variables: str) -> subprocess.CompletedProcess[st
     [
         ({"SCHEDULER_SLOTS": "x"}, "SCHEDULER_SLOTS: "),
         ({"DATABASE_URL": "garbage"}, "DATABASE_URL: this is not a database URL; write postgresql+asyncpg://"),
-        (
-            {"DATABASE_URL": "postgresql+asyncpg://u:hidden@127.0.0.1:1/x"},
-            "DATABASE_URL: the database cannot be reached",
-        ),
+        (UNREACHABLE, "DATABASE_URL: the database cannot be reached"),
         ({"SCHEDULER_DATA_DIR": "/proc/data"}, "SCHEDULER_DATA_DIR: cannot make"),
     ],
 )
-def test_what_its_user_can_mend_is_one_line(tmp_path: Path, variables: dict[str, str], start: str) -> None:
-    done = upgrade(tmp_path, **variables)
+def test_what_its_user_can_mend_is_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], variables: dict[str, str], start: str
+) -> None:
+    with (
+        patch.dict(os.environ, environment(tmp_path, variables), clear=True),
+        patch.object(sys, "path", [*sys.path]),
+        chdir(ROOT),
+        pytest.raises(SystemExit) as end,
+    ):
+        main(["upgrade", "head"])
+
+    [line] = capfd.readouterr().err.splitlines()
+    assert end.value.code == 2
+    assert line.startswith(start)
+    assert "hidden" not in line
+
+
+def test_as_a_program_it_says_no_more_than_that(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=ROOT,
+        env=environment(tmp_path, UNREACHABLE),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
 
     [line] = done.stderr.splitlines()
     assert done.returncode == 2
-    assert line.startswith(start)
+    assert line.startswith("DATABASE_URL: the database cannot be reached")
     assert "hidden" not in line
