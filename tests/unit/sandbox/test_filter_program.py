@@ -6,6 +6,7 @@ import errno
 import itertools
 import socket
 import struct
+from functools import cache
 
 import pytest
 
@@ -38,7 +39,7 @@ def work_through(
     """Do what the program says for one call; gives the answer and the number of steps to it."""
     own = table.ARCHITECTURES[machine()] if architecture is None else architecture
     data = struct.pack("=IIQ6Q", number, own, 0, *arguments)
-    instructions = list(struct.iter_unpack("=HBBI", program))
+    instructions = read(program)
     loaded = place = 0
     for steps in itertools.count(1):
         code, if_true, if_false, value = instructions[place]
@@ -55,8 +56,14 @@ def work_through(
             case 0x45:
                 place += if_true if loaded & value else if_false
             case 0x06:
-                return int(value), steps
+                return value, steps
     raise AssertionError("it never ends")
+
+
+@cache
+def read(program: bytes) -> list[tuple[int, ...]]:
+    """Give the instructions of a program: what to do, two jumps and a value."""
+    return list(struct.iter_unpack("=HBBI", program))
 
 
 def expected(policy: Policy, number: int, arguments: tuple[int, ...]) -> int:
