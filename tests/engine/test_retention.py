@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from tests.databases import NOON, FakeClock, add_job
 
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
@@ -19,9 +19,9 @@ async def add_skipped(database: Database, job_id: int, count: int = 1) -> None:
     row = runs.queued_row(
         job_id=job_id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
     )
+    ended = runs.ended_row(row, RunStatus.SKIPPED, Reason.OVERLAP, NOON)
     async with database.write() as connection:
-        for _ in range(count):
-            await runs.add(connection, runs.ended_row(row, RunStatus.SKIPPED, Reason.OVERLAP, NOON))
+        await connection.execute(insert(run_table), [ended] * count)
 
 
 async def count(database: Database, table: object) -> int:
