@@ -1,0 +1,39 @@
+"""Read by schemathesis: which of the cases of its phase of coverage are tried.
+
+It breaks every rule of the description with up to nine values, each of which the same validator refuses, and writes
+every body once more for the next media type. Tried are, for every operation, all values that are right, and each
+mistake once; other values and all media types come in its other phases.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import schemathesis
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.generation.meta import CoveragePhaseData
+
+_tried: set[tuple[object, ...]] = set()
+
+
+@schemathesis.hook
+def filter_case(context: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:
+    """Say whether a case is to be tried."""
+    if case.meta is None or not isinstance(case.meta.phase.data, CoveragePhaseData):
+        return True
+    is_right = case.meta.generation.mode == schemathesis.GenerationMode.POSITIVE
+    shown = _values(case) if is_right else _mistake(case.meta.phase.data)
+    subject = (case.operation.label, case.method, is_right, *shown)
+    is_new = subject not in _tried
+    _tried.add(subject)
+    return is_new
+
+
+def _values(case: schemathesis.Case[Any]) -> tuple[object, ...]:
+    return (repr(case.path_parameters), repr(case.query), repr(case.headers), repr(case.body))
+
+
+def _mistake(data: CoveragePhaseData) -> tuple[object, ...]:
+    # Of a body, the parameter is its media type.
+    parameter = None if data.parameter_location == ParameterLocation.BODY else data.parameter
+    return (data.parameter_location, parameter, data.location, data.description)
