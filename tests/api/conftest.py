@@ -46,8 +46,9 @@ def client_of(app: FastAPI, **options: Any) -> httpx2.AsyncClient:
 
 
 # For the modules that share a service: their tests run on the loop that it runs on. What they find there is what others
-# have left, so those that count things ask for `own_client`.
+# have left, so those that count things ask for `own_client`, and are marked as ALONE in such a module.
 SHARED = pytest.mark.asyncio(loop_scope="module")
+ALONE = pytest.mark.asyncio(loop_scope="function")
 ON_SQLITE = pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)  # where the database has no part in it
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from typing import Any, get_args
 
 import httpx2
 import pytest
-from tests.api.conftest import NEVER, create
+import pytest_asyncio
+from tests.api.conftest import ALONE, NEVER, SHARED, create
 
 from scheduler_service.api.queries import JobSort
 from scheduler_service.storage.jobs import SORTS
 
+pytestmark = SHARED
 
-@pytest.fixture
-def client(own_client: httpx2.AsyncClient) -> httpx2.AsyncClient:
-    """What is counted here must be all there is."""
-    return own_client
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(client: httpx2.AsyncClient) -> AsyncIterator[httpx2.AsyncClient]:
+    """The client of all tests, without a job: what is counted here must be all there is."""
+    yield client
+    for job in (await client.get("/api/v1/jobs?size=200")).json()["jobs"]:
+        await client.delete(f"/api/v1/jobs/{job['id']}")
 
 
 def links_of(answer: httpx2.Response) -> dict[str, str]:
@@ -122,17 +128,18 @@ async def test_filters_and_orders_jobs(client: httpx2.AsyncClient, query: str, n
     assert [job["name"] for job in answer.json()["jobs"]] == names.split()
 
 
-def test_offers_every_order_that_storage_knows() -> None:
+async def test_offers_every_order_that_storage_knows() -> None:
     assert set(get_args(JobSort)) == {sign + name for name in SORTS for sign in ("", "-")}
 
 
-async def test_filters_runs(client: httpx2.AsyncClient) -> None:
-    job = await create(client, payload={"type": "program", "argv": ["true"]})
-    run = (await client.post(f"/api/v1/jobs/{job['id']}/run")).json()
+@ALONE
+async def test_filters_runs(own_client: httpx2.AsyncClient) -> None:
+    job = await create(own_client, payload={"type": "program", "argv": ["true"]})
+    run = (await own_client.post(f"/api/v1/jobs/{job['id']}/run")).json()
     instant = run["scheduled_for"]
 
     async def found(query: str) -> list[int]:
-        return [row["id"] for row in (await client.get(f"/api/v1/runs?{query}")).json()["runs"]]
+        return [row["id"] for row in (await own_client.get(f"/api/v1/runs?{query}")).json()["runs"]]
 
     assert await found(f"since={instant}") == [run["id"]]
     assert await found(f"until={instant}") == []
@@ -140,12 +147,13 @@ async def test_filters_runs(client: httpx2.AsyncClient) -> None:
     assert await found("status=missed") == []
 
 
-async def test_filters_runs_by_what_they_belong_to(client: httpx2.AsyncClient) -> None:
-    jobs = [await create(client, owner_id=owner, payload={"type": "program", "argv": ["false"]}) for owner in "ab"]
-    first, second = [(await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"] for job in jobs]
+@ALONE
+async def test_filters_runs_by_what_they_belong_to(own_client: httpx2.AsyncClient) -> None:
+    jobs = [await create(own_client, owner_id=owner, payload={"type": "program", "argv": ["false"]}) for owner in "ab"]
+    first, second = [(await own_client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"] for job in jobs]
 
     async def found(query: str) -> list[int]:
-        answer = await client.get(f"/api/v1/runs?{query}")
+        answer = await own_client.get(f"/api/v1/runs?{query}")
         assert answer.status_code == 200
         return [row["id"] for row in answer.json()["runs"]]
 
@@ -155,8 +163,8 @@ async def test_filters_runs_by_what_they_belong_to(client: httpx2.AsyncClient) -
     assert await found(f"owner_id=b&job_id={jobs[0]['id']}") == []
     assert await found("trigger=manual") == [second, first]
     assert await found("trigger=schedule") == []
-    assert (await client.get("/api/v1/runs?job_id=0")).status_code == 422
-    assert (await client.get("/api/v1/runs?trigger=hand")).status_code == 422
-    of_job = await client.get(f"/api/v1/jobs/{jobs[1]['id']}/runs?trigger=manual")
+    assert (await own_client.get("/api/v1/runs?job_id=0")).status_code == 422
+    assert (await own_client.get("/api/v1/runs?trigger=hand")).status_code == 422
+    of_job = await own_client.get(f"/api/v1/jobs/{jobs[1]['id']}/runs?trigger=manual")
     assert [row["id"] for row in of_job.json()["runs"]] == [second]
-    assert (await client.get(f"/api/v1/jobs/{jobs[1]['id']}/runs?owner_id=b")).status_code == 422
+    assert (await own_client.get(f"/api/v1/jobs/{jobs[1]['id']}/runs?owner_id=b")).status_code == 422
