@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,10 @@ HEADERS = [
     ],
 )
 async def test_another_connection_sees_the_change_before_the_answer_is_sent(
-    tmp_path: Path, method: str, path: str, body: object, look: str, seen: object
+    migrated_sqlite: Path, tmp_path: Path, method: str, path: str, body: object, look: str, seen: object
 ) -> None:
     file = tmp_path / "scheduler.db"
+    shutil.copy(migrated_sqlite, file)
     async with serving(settings_for(f"sqlite:///{file}", tmp_path)) as app:
         await _ask(app, "POST", "/api/v1/jobs", DEFINITION, lambda: None)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
-from tests.api.conftest import client_of, create, serving, settings_for
+from tests.api.conftest import SHARED, client_of, create, serving, settings_for
 
 from scheduler_service.storage.database import Database
 
@@ -20,6 +22,12 @@ from scheduler_service.storage.database import Database
 def client(own_client: httpx2.AsyncClient) -> httpx2.AsyncClient:
     """What is counted here must be all there is."""
     return own_client
+
+
+@pytest.fixture(scope="module")
+def untouched(app: FastAPI) -> httpx2.AsyncClient:
+    """A client of a service that nothing is told to do, so that it may be shared."""
+    return client_of(app)
 
 
 PROMISED = {
@@ -81,8 +89,9 @@ async def test_every_promised_metric_is_there_with_its_labels(client: httpx2.Asy
         assert seen == labels, name
 
 
-async def test_what_has_never_happened_is_a_zero(client: httpx2.AsyncClient) -> None:
-    samples = await scrape(client)
+@SHARED
+async def test_what_has_never_happened_is_a_zero(untouched: httpx2.AsyncClient) -> None:
+    samples = await scrape(untouched)
 
     assert sample(samples, "scheduler_runs_total", status="failed", payload_type="program") == 0
     assert sample(samples, "scheduler_runs_total", status="success", payload_type="number_crunching") == 0
@@ -167,6 +176,7 @@ async def test_requests_are_measured_by_route_and_never_by_what_a_caller_makes_u
 
 
 async def test_metrics_may_be_protected_by_a_key(migrated_sqlite: Path, tmp_path: Path) -> None:
+    shutil.copy(migrated_sqlite, tmp_path / "s.db")
     settings = settings_for(f"sqlite:///{tmp_path}/s.db", tmp_path, metrics_key="watching")
     async with serving(settings) as app, client_of(app) as client:
         assert (await client.get("/metrics")).status_code == 401
@@ -192,14 +202,16 @@ async def test_stats_agree_with_what_ran(client: httpx2.AsyncClient) -> None:
     assert stats["workers"]["slots"] == 2
 
 
-async def test_stats_of_nothing_hold_no_rates(client: httpx2.AsyncClient) -> None:
-    stats = (await client.get("/api/v1/stats")).json()
+@SHARED
+async def test_stats_of_nothing_hold_no_rates(untouched: httpx2.AsyncClient) -> None:
+    stats = (await untouched.get("/api/v1/stats")).json()
     assert (stats["executed"], stats["success_rate"]) == (0, None)
     assert stats["duration_seconds"] == {"p50": None, "p95": None}
 
 
-async def test_a_window_that_is_none_is_refused(client: httpx2.AsyncClient) -> None:
+@SHARED
+async def test_a_window_that_is_none_is_refused(untouched: httpx2.AsyncClient) -> None:
     for window in ("", "0h", "1", "1w", "-1h", "99999d"):
-        answer = await client.get("/api/v1/stats", params={"window": window})
+        answer = await untouched.get("/api/v1/stats", params={"window": window})
         assert answer.status_code == 422, window
         assert answer.json()["errors"][0]["field"].endswith("window")

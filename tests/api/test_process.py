@@ -19,7 +19,7 @@ from tests.api.processes import PATIENCE_SECONDS, ROOT, Server, environment, run
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server")) as server:
+    with serving(tmp_path_factory.mktemp("server"), SCHEDULER_SLOT="5") as server:  # which nobody reads
         yield server
 
 
@@ -93,9 +93,8 @@ def test_warns_of_the_key_that_everybody_knows(server: Server) -> None:
     assert [line["level"] for line in server.lines() if line["event"] == "development_api_key"] == ["warning"]
 
 
-def test_warns_of_settings_that_nobody_reads(tmp_path: Path) -> None:
-    with serving(tmp_path, SCHEDULER_SLOT="5") as server:
-        line = server.awaited_line("ignored")
+def test_warns_of_settings_that_nobody_reads(server: Server) -> None:
+    line = server.awaited_line("ignored")
 
     assert (line["level"], line["ignored"]) == ("warning", "SCHEDULER_SLOT (did you mean SCHEDULER_SLOTS?)")
 
