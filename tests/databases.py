@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Dialect, Engine, event
 from tests.servers import PostgresServer
 
 from scheduler_service.domain.run_state import JobStatus
@@ -73,9 +75,32 @@ def shared_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
+    database = led_to(database_url)
     yield database
     await database.close()
+
+
+_kept: dict[str, Database] = {}
+
+
+def led_to(url: str) -> Database:
+    """Give the `Database` that all tests have on this kind, whose next connections go to `url`.
+
+    Its engines keep the SQL that they have compiled, as they do in a service; to compile it anew took a test longer
+    than to execute it. Of a database, they keep nothing.
+    """
+    there = Database(url)
+    kept = _kept.setdefault(url.partition(":")[0], there)
+    if kept is there:
+        for engine in {kept._writer.sync_engine, kept._reader.sync_engine}:
+            event.listen(engine, "do_connect", partial(_lead, engine), insert=True)
+    kept._writer.sync_engine.url, kept._reader.sync_engine.url = there._writer.url, there._reader.url
+    return kept
+
+
+def _lead(engine: Engine, dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
+    arguments[:], changed = dialect.create_connect_args(engine.url)
+    options.update(changed)
 
 
 async def add_job(database: Database, **changes: Any) -> Job:

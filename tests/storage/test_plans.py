@@ -39,8 +39,8 @@ async def test_it_uses_its_index(database: Database, name: str) -> None:
     def remember(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
         asked.append((statement, parameters))
 
-    event.listen(database._reader.sync_engine, "before_cursor_execute", remember)
     async with database.read() as connection:
+        event.listen(connection.sync_connection, "before_cursor_execute", remember)
         await ask(connection)
         statement, parameters = asked[-1]
         plan = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)).mappings().all()
