@@ -20,7 +20,8 @@ from benchmarks.shared.reports import Report, machine_facts, options
 from celery import Celery
 from redis import Redis
 from tests import servers
-from tests.e2e.cluster import PROGRAMS, ROOT, Client, Cluster, client_of, cluster_on, eventually
+from tests.e2e.cluster import ROOT, Client, Cluster, client_of, cluster_on, eventually
+from tests.e2e.programs import FOLDER, execute
 
 from scheduler_service.storage import migrations
 from scheduler_service.storage.database import Database
@@ -67,7 +68,7 @@ async def drain_tasks(url: str, slots: int, count: int) -> float:
 def start_plain_worker(url: str, slots: int) -> subprocess.Popen[bytes]:
     words = ("-A", "benchmarks.shared.plain_celery", "worker", "--pool", "threads", "--concurrency", str(slots))
     return subprocess.Popen(
-        [PROGRAMS / "celery", *words, *ALONE],
+        [FOLDER / "celery", *words, *ALONE],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "CELERY_BROKER_URL": url},
         stdout=subprocess.DEVNULL,
@@ -118,7 +119,7 @@ def main() -> None:
         servers.postgres() as postgres,
         servers.valkey() as valkey,
         tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as base,
-        cluster_on(postgres.create_database(), f"{valkey}/0", Path(base), SCHEDULER_SANDBOX="auto") as cluster,
+        cluster_on(postgres.create_database(), f"{valkey}/0", Path(base), execute, SCHEDULER_SANDBOX="auto") as cluster,
     ):
         Path(base).chmod(0o711)
         asyncio.run(measure(report, cluster, f"{valkey}/1", arguments.rounds, arguments.runs))

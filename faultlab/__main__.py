@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.commands import Service, up, wait_until
+from tests.e2e.programs import execute
 
 from faultlab import counting
 from faultlab.counting import Campaign
@@ -94,14 +95,14 @@ def torment(directory: Path, rounds: int, chance: random.Random) -> dict[str, li
     for number in range(1, rounds + 1):
         fault = chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
         print(f"round {number} of {rounds}: {fault.name} …", file=sys.stderr)
-        with up(directory) as service:
+        with up(directory, execute, SCHEDULER_SANDBOX="auto") as service:
             if not accepted["jobs"]:
                 accepted["jobs"] = [_create(service, "1s", 'echo "$SCHEDULER_RUN_ID"'), _create(service, NEVER, SLOW)]
             accepted["runs"].append(int(service.call("POST", f"jobs/{accepted['jobs'][1]}/run")["id"]))
             time.sleep(chance.uniform(0.5, 3.0))
             service.process.send_signal(fault)
             service.process.wait()
-    with up(directory) as service:
+    with up(directory, execute, SCHEDULER_SANDBOX="auto") as service:
         wait_until(lambda: _have_ended(service, accepted["runs"]), patience_seconds=120)
         service.stop()
     return accepted

@@ -19,6 +19,7 @@ from tests.databases import add_job, migrate
 from tests.e2e.cluster import Cluster, Member, cluster_on
 from tests.e2e.commands import up
 from tests.e2e.observer import Observer, start_api
+from tests.e2e.programs import execute
 
 from faultlab import counters
 from faultlab.counters import Key
@@ -105,11 +106,11 @@ def embedded(directory: Path, campaign: Campaign) -> list[Verdict]:
     asyncio.run(store_jobs(url, campaign.runs))
     variables = {"SCHEDULER_SANDBOX": "none", "SCHEDULER_SLOTS": "4"}
     for enough in campaign.thresholds():
-        with up(directory, **variables) as service:
+        with up(directory, execute, **variables) as service:
             _until(lambda: counters.executed(watch.look(service.url)) >= enough)  # noqa: B023 (called at once)
             service.process.kill()
             service.process.wait()
-    with up(directory, **variables) as service:
+    with up(directory, execute, **variables) as service:
         _until(lambda: asyncio.run(counters.unended(url)) == 0)
         watch.look(service.url)
         counted = asyncio.run(counters.kept(url))
@@ -122,7 +123,7 @@ async def distributed(directory: Path, campaign: Campaign) -> list[Verdict]:
     with servers.postgres() as postgres, servers.valkey() as redis:
         url, watch = postgres.create_database(), Watch()
         await store_jobs(url, campaign.runs)
-        with cluster_on(url, f"{redis}/0", directory, **variables) as cluster:
+        with cluster_on(url, f"{redis}/0", directory, execute, **variables) as cluster:
             crew = Crew(cluster)
             await crew.start()
             for number, enough in enumerate(campaign.thresholds()):

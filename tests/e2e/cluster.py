@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
+from tests.e2e.programs import Process, Start, fork
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import Settings, load_settings
@@ -24,12 +22,9 @@ from scheduler_service.storage.database import Database
 from scheduler_service.storage.records import Run
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = Path(sys.executable).parent
 # For one thing to happen, on a machine that has other things to do.
 PATIENCE_SECONDS = 60.0
-PR_SET_PDEATHSIG = 1
 NEVER = "2099-01-01T00:00:00Z"
-_libc = ctypes.CDLL(None)
 
 
 @dataclass
@@ -37,7 +32,7 @@ class Member:
     """One process of the cluster."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: Process
     log_file: Path
 
     @property
@@ -64,6 +59,7 @@ class Cluster:
 
     directory: Path
     environment: dict[str, str]
+    begin: Start = fork
     members: list[Member] = field(default_factory=list)
 
     @property
@@ -76,16 +72,8 @@ class Cluster:
         """Start a program at the root of the checkout, in the environment of the cluster."""
         name = f"{len(self.members)}-{program}"
         log_file = self.directory / f"{name}.log"
-        with log_file.open("wb") as log:
-            process = subprocess.Popen(
-                [PROGRAMS / program, *arguments],
-                cwd=ROOT,
-                env={**self.environment, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 (one system call)
-            )
+        log_file.touch()
+        process = self.begin([program, *arguments], ROOT, {**self.environment, **variables}, log_file, log_file)
         self.members.append(Member(name, process, log_file))
         return self.members[-1]
 
@@ -125,7 +113,9 @@ class Cluster:
 
 
 @contextmanager
-def cluster_on(database_url: str, redis_url: str, directory: Path, **variables: str) -> Iterator[Cluster]:
+def cluster_on(
+    database_url: str, redis_url: str, directory: Path, begin: Start = fork, /, **variables: str
+) -> Iterator[Cluster]:
     """Give a cluster without processes; those that it gets are killed at the end."""
     environment = {
         "PATH": os.environ["PATH"],
@@ -136,7 +126,7 @@ def cluster_on(database_url: str, redis_url: str, directory: Path, **variables: 
         "SCHEDULER_SANDBOX": "none",
         **variables,
     }
-    cluster = Cluster(directory, environment)
+    cluster = Cluster(directory, environment, begin)
     try:
         yield cluster
     finally:
@@ -216,7 +206,3 @@ async def eventually(look: Callable[[], Awaitable[Any]], pause_seconds: float = 
         assert time.monotonic() < deadline, "it did not come to pass in time"
         await asyncio.sleep(pause_seconds)
     return seen
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

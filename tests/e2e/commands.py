@@ -19,11 +19,13 @@ from unittest.mock import patch
 
 import httpx2
 import pytest
+from tests.e2e.programs import FOLDER, Process, Start, fork
 
 from scheduler_service.cli.main import main
 from scheduler_service.config import DEVELOPMENT_API_KEY
 
-PROGRAM = str(Path(sys.executable).with_name("scheduler"))
+PROGRAM = str(FOLDER / "scheduler")
+STREAMS = ("stdout", "stderr")
 # For one thing to happen, on a machine that has other things to do.
 PATIENCE_SECONDS = 60.0
 
@@ -72,7 +74,7 @@ class Shell:
 class Service:
     """A service that runs; `shell` has commands that talk to it."""
 
-    process: subprocess.Popen[str]
+    process: Process
     directory: Path
     shell: Shell
     url: str
@@ -128,15 +130,16 @@ def shell(directory: Path, **variables: str) -> Shell:
 
 
 @contextmanager
-def up(directory: Path, **variables: str) -> Iterator[Service]:
+def up(directory: Path, begin: Start = fork, /, **variables: str) -> Iterator[Service]:
     """Run `scheduler up` on a free port, with its data in the directory; it is killed at the end if it still runs.
 
     Without a sandbox, unless `variables` ask for one: to warm it up takes a third of a start.
     """
     own = {"SCHEDULER_PORT": "0", "SCHEDULER_DATA_DIR": str(directory / "data"), "SCHEDULER_SANDBOX": "none"}
     here = shell(directory, **{**own, **variables})
-    with (directory / "stdout").open("w") as stdout, (directory / "stderr").open("w") as stderr:
-        process = here.start("up", stdout=stdout, stderr=stderr, process_group=0)
+    for stream in STREAMS:
+        (directory / stream).write_bytes(b"")
+    process = begin(["scheduler", "up"], directory, here.environment, *(directory / stream for stream in STREAMS))
     try:
         url = wait_until(lambda: _announced_url(process, directory))
         key = {"X-API-Key": variables.get("API_KEY", DEVELOPMENT_API_KEY)}
@@ -158,7 +161,7 @@ def wait_until(
     return value
 
 
-def _announced_url(process: subprocess.Popen[str], directory: Path) -> str | None:
+def _announced_url(process: Process, directory: Path) -> str | None:
     assert process.poll() is None, (directory / "stderr").read_text(encoding="utf-8")
     found = re.search(r"(http://\S+)/docs", (directory / "stdout").read_text(encoding="utf-8"))
     return found[1] if found else None

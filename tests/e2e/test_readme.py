@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.commands import PATIENCE_SECONDS, PROGRAM, Service, up, wait_until
+from tests.e2e.programs import execute
 
 README = Path(__file__).parents[2] / "README.md"
 MAKEFILE = README.with_name("Makefile")
@@ -21,7 +22,7 @@ STRICT_CURL = 'set -eu\ncurl() { command curl --silent --show-error --fail-with-
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with up(tmp_path_factory.mktemp("readme"), SCHEDULER_SANDBOX="auto") as service:
+    with up(tmp_path_factory.mktemp("readme"), execute, SCHEDULER_SANDBOX="auto") as service:
         yield service
 
 

@@ -1,0 +1,129 @@
+"""Starting the programs of the service in processes of their own: executed as by a shell, or forked, which is quicker.
+
+What a forked one spares is importing: a process that has imported the programs forks it, and there it has the
+environment, the directory, the streams and the signals that it would have had. How programs start is for the tests
+that execute them: those of the front page, of the doors, of `up --distributed` and of what operators see.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Protocol
+
+FOLDER = Path(sys.executable).parent
+MAIN = {"scheduler": "scheduler_service.cli.main", "celery": "celery.__main__", "uvicorn": "uvicorn.main"}
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(
+    [
+        *MAIN.values(),
+        "celery.bin.celery",
+        "scheduler_service.celery_app",
+        "scheduler_service.celery_beat",
+        "scheduler_service.cli.serving",
+        __name__,
+    ]
+)
+
+
+class Process(Protocol):
+    """What there is to be done with a process, of either kind."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def poll(self) -> int | None:
+        """Give the exit code, if it has ended; a signal's number is negative."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, and give the exit code; raises `subprocess.TimeoutExpired`."""
+
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal, if it has not ended."""
+
+    def kill(self) -> None:
+        """Kill it, if it has not ended."""
+
+
+class Start(Protocol):
+    """Starts a program: `words` are its name and its arguments. It is killed when the tests are."""
+
+    def __call__(
+        self, words: Sequence[str], directory: Path, environment: Mapping[str, str], stdout: Path, stderr: Path
+    ) -> Process:
+        """Give the process, the leader of a group of its own; what it writes is added to the files."""
+
+
+def execute(
+    words: Sequence[str], directory: Path, environment: Mapping[str, str], stdout: Path, stderr: Path
+) -> Process:
+    """Start a program as a shell would."""
+    with stdout.open("ab") as out, stderr.open("ab") as err:
+        return subprocess.Popen(
+            [FOLDER / words[0], *words[1:]],
+            cwd=directory,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            process_group=0,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 (one system call)
+        )
+
+
+def fork(words: Sequence[str], directory: Path, environment: Mapping[str, str], stdout: Path, stderr: Path) -> Process:
+    """Start a program in a fork of a process that has imported it."""
+    process = _forks.Process(target=_become, args=(words, directory, dict(environment), stdout, stderr))
+    process.start()
+    return _Forked(process, words)
+
+
+class _Forked:
+    def __init__(self, process: ForkServerProcess, words: Sequence[str]) -> None:
+        self._process = process
+        self._words = words
+        self.pid = process.pid or 0
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if (code := self._process.exitcode) is None:
+            raise subprocess.TimeoutExpired(self._words, timeout or 0.0)
+        return code
+
+    def send_signal(self, sig: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def _become(words: Sequence[str], directory: Path, environment: Mapping[str, str], stdout: Path, stderr: Path) -> None:
+    die_with_parent()
+    os.setpgid(0, 0)
+    for descriptor, file in ((1, stdout), (2, stderr)):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), descriptor)
+    os.chdir(directory)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = list(words)
+    sys.exit(importlib.import_module(MAIN[words[0]]).main())
+
+
+def die_with_parent() -> None:
+    """Have this process killed when its parent dies."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
