@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 import signal
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import httpx2
-import pytest
 from tests.e2e.programs import FOLDER, Process, Start, fork
 
-from scheduler_service.cli.main import main
 from scheduler_service.config import DEVELOPMENT_API_KEY
 
 PROGRAM = str(FOLDER / "scheduler")
@@ -44,30 +40,23 @@ class Shell:
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": PATIENCE_SECONDS, **options}
         return subprocess.run([PROGRAM, *map(str, arguments)], check=False, **self._options(options))
 
-    def call(self, *arguments: object, given: str = "") -> subprocess.CompletedProcess[str]:
-        """Do as `run` does in this process, which is ten times quicker; for what has no part in how a process ends."""
-        argv = ["scheduler", *map(str, arguments)]
-        stdin, stdout, stderr = (_stream(text) for text in (given, "", ""))
-        with (
-            patch.dict(os.environ, self.environment, clear=True),
-            chdir(self.directory),
-            patch.multiple(sys, argv=argv, stdin=stdin, stdout=stdout, stderr=stderr),
-            pytest.raises(SystemExit) as end,
-        ):
-            main()
-        assert isinstance(end.value.code, int)
-        said, complained = (stream.buffer.getvalue().decode() for stream in (stdout, stderr))
-        return subprocess.CompletedProcess(argv, end.value.code, said, complained)
+    def call(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Do as `run` does by a fork, which is ten times quicker; see `programs`."""
+        words = ["scheduler", *map(str, arguments)]
+        with tempfile.TemporaryDirectory() as place:
+            streams = [Path(place, stream) for stream in STREAMS]
+            code = fork(words, self.directory, self.environment, *streams).wait(PATIENCE_SECONDS)
+            return subprocess.CompletedProcess(words, code, *(stream.read_text("utf-8") for stream in streams))
 
-    def read(self, *arguments: object, given: str = "") -> Any:
+    def read(self, *arguments: object) -> Any:
         """Call a command that succeeds, and give the JSON that it writes."""
-        done = self.call(*arguments, "--json", given=given)
+        done = self.call(*arguments, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     def _options(self, options: dict[str, Any]) -> dict[str, Any]:
-        given = {"cwd": self.directory, "env": self.environment, "text": True, "stdin": subprocess.DEVNULL}
-        return {**given, **options}
+        usual = {"cwd": self.directory, "env": self.environment, "text": True, "stdin": subprocess.DEVNULL}
+        return {**usual, **options}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +100,6 @@ class Service:
         """Send a signal and give the exit code."""
         self.process.send_signal(number)
         return self.process.wait(PATIENCE_SECONDS)
-
-
-def _stream(text: str) -> _Stream:
-    return _Stream(io.BytesIO(text.encode()), "utf-8", write_through=True)
-
-
-class _Stream(io.TextIOWrapper):
-    """A standard stream whose text is kept in memory."""
-
-    buffer: io.BytesIO
 
 
 def shell(directory: Path, **variables: str) -> Shell:

@@ -115,7 +115,8 @@ def test_a_program_takes_the_words_after_the_dashes(service: Service) -> None:
 def test_a_job_can_come_from_standard_input_with_options_laid_over_it(service: Service) -> None:
     document = {"name": "n", "schedule_expr": "5m", "payload": {"type": "shell_script", "script": "df"}}
 
-    job = service.shell.read("jobs", "create", "--file", "-", "--name", "other", given=json.dumps(document))
+    command = ["jobs", "create", "--file", "-", "--name", "other", "--json"]
+    job = json.loads(service.shell.run(*command, stdin=None, input=json.dumps(document)).stdout)
 
     assert (job["name"], job["payload"]["script"]) == ("other", "df")
 
@@ -187,7 +188,7 @@ def test_a_table_on_a_terminal_holds_no_control_sequence_of_a_job(service: Servi
 def test_waiting_for_a_run_ends_with_its_exit_code(service: Service, code: str, exit_code: int, status: str) -> None:
     job_id = service.add_job(code, retry_policy={"max_retries": 0})
 
-    done = service.shell.run("jobs", "run", job_id, "--wait")
+    done = service.shell.call("jobs", "run", job_id, "--wait")
 
     assert done.returncode == exit_code
     assert f": {status}" in done.stderr
@@ -197,7 +198,7 @@ def test_waiting_for_a_run_ends_with_its_exit_code(service: Service, code: str, 
 def test_waiting_for_a_run_that_takes_too_long_ends_as_timeout_does(service: Service) -> None:
     job_id = service.add_job(SLOW, timeout_seconds=1, retry_policy={"max_retries": 0})
 
-    done = service.shell.run("jobs", "run", job_id, "--wait")
+    done = service.shell.call("jobs", "run", job_id, "--wait")
 
     assert done.returncode == 124
     assert "failed (timeout)" in done.stderr
@@ -297,7 +298,7 @@ def test_a_run_that_succeeded_is_not_retried_but_its_job_can_run_again(service: 
 
 def test_a_failed_run_is_retried_as_a_new_one(service: Service) -> None:
     job_id = service.add_job("raise SystemExit(1)", retry_policy={"max_retries": 0})
-    service.shell.run("jobs", "run", job_id, "--wait")
+    service.shell.call("jobs", "run", job_id, "--wait")
     [failed] = service.shell.read("runs", "list", "--job", job_id, "--status", "failed")["runs"]
 
     retried = service.shell.read("runs", "retry", failed["id"])

@@ -153,7 +153,7 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, variables: dict[str, str], named: str) -> None:
-    done = shell(tmp_path, **{"SCHEDULER_PORT": "0", **variables}).run("up", timeout=PATIENCE_SECONDS)
+    done = shell(tmp_path, **{"SCHEDULER_PORT": "0", **variables}).call("up")
 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(f"scheduler: {named}: ")
@@ -164,7 +164,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, variables: di
 def test_a_directory_that_cannot_be_locked_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "data" / "lock").mkdir(parents=True)
 
-    done = shell(tmp_path, SCHEDULER_PORT="0").run("up")
+    done = shell(tmp_path, SCHEDULER_PORT="0").call("up")
 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("scheduler: SCHEDULER_DATA_DIR: cannot write")
@@ -176,7 +176,7 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path, command: str) ->
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "scheduler.db").write_text("a letter, and no database at all\n" * 100)
 
-    done = shell(tmp_path, SCHEDULER_PORT="0").run(command)
+    done = shell(tmp_path, SCHEDULER_PORT="0").call(command)
 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("scheduler: SCHEDULER_DATA_DIR: ")
@@ -185,7 +185,7 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path, command: str) ->
 
 
 def test_a_database_that_does_not_answer_is_named_with_what_to_do(tmp_path: Path) -> None:
-    done = shell(tmp_path, SCHEDULER_PORT="0", DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/none").run("up")
+    done = shell(tmp_path, SCHEDULER_PORT="0", DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/none").call("up")
 
     assert done.returncode == 3
     [line] = done.stderr.splitlines()
@@ -197,7 +197,7 @@ def test_a_database_that_does_not_answer_is_named_with_what_to_do(tmp_path: Path
 def test_the_example_of_settings_leads_to_what_to_do(tmp_path: Path) -> None:
     shutil.copy(Path(__file__).parents[2] / ".env.example", tmp_path / ".env")
 
-    done = shell(tmp_path).run("up")
+    done = shell(tmp_path).call("up")
 
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
@@ -208,7 +208,7 @@ def test_the_example_of_settings_leads_to_what_to_do(tmp_path: Path) -> None:
 def test_settings_that_are_not_utf_8_are_one_line(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"API_KEY=schl\xfcssel\n")
 
-    done = shell(tmp_path).run("jobs", "list")
+    done = shell(tmp_path).call("jobs", "list")
 
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
@@ -219,7 +219,7 @@ def test_settings_that_are_not_utf_8_are_one_line(tmp_path: Path) -> None:
 def test_a_command_that_ends_warns_of_settings_that_nobody_reads(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("SCHEDULER_PROT=8080\n", encoding="utf-8")
 
-    done = shell(tmp_path).run("migrate")
+    done = shell(tmp_path).call("migrate")
 
     assert done.returncode == 0
     assert "unknown settings are ignored: SCHEDULER_PROT (did you mean SCHEDULER_PORT?)" in done.stderr
@@ -228,14 +228,14 @@ def test_a_command_that_ends_warns_of_settings_that_nobody_reads(tmp_path: Path)
 def test_migrate_says_from_which_revision_to_which(tmp_path: Path) -> None:
     here = shell(tmp_path)
 
-    first, second = here.run("migrate"), here.run("migrate")
+    first, second = here.call("migrate"), here.call("migrate")
 
     assert "from no tables to revision" in first.stdout
     assert "up to date" in second.stdout
 
 
 def test_migrate_leaves_the_data_of_a_running_service_alone(service: Service) -> None:
-    done = shell(service.directory, SCHEDULER_DATA_DIR=str(service.directory / "data")).run("migrate")
+    done = shell(service.directory, SCHEDULER_DATA_DIR=str(service.directory / "data")).call("migrate")
 
     assert done.returncode == 2
     assert "another instance" in done.stderr
