@@ -42,9 +42,22 @@ def pytest_collection() -> Generator[None]:
         return (yield)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Take one process more than there are processors: much of what tests do is waiting."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long, and much of it by waiting: in the end nobody is to wait for one test alone."""
-    items.sort(key=lambda item: (item.get_closest_marker("long") is None, "e2e" not in item.path.parts))
+    """Begin with what takes long, and much of it by waiting: in the end nobody is to wait for one test alone.
+
+    Each process is first given a part of this order, so those that start many processes do not all do so at once.
+    """
+    items.sort(key=_place_in_order)
+
+
+def _place_in_order(item: pytest.Item) -> tuple[bool, int]:
+    rooms = [number for number, room in enumerate(("e2e", "sandbox")) if room in item.path.parts]
+    return item.get_closest_marker("long") is None, rooms[0] if rooms else 2
 
 
 def pytest_unconfigure() -> None:
