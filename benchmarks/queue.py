@@ -21,7 +21,7 @@ from celery import Celery
 from redis import Redis
 from tests import servers
 from tests.e2e.cluster import ROOT, Client, Cluster, client_of, cluster_on, eventually
-from tests.e2e.programs import FOLDER, execute
+from tests.programs import FOLDER, execute
 
 from scheduler_service.storage import migrations
 from scheduler_service.storage.database import Database

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.commands import Service, up, wait_until
-from tests.e2e.programs import execute
+from tests.programs import execute
 
 from faultlab import counting
 from faultlab.counting import Campaign

@@ -19,7 +19,7 @@ from tests.databases import add_job, migrate
 from tests.e2e.cluster import Cluster, Member, cluster_on
 from tests.e2e.commands import up
 from tests.e2e.observer import Observer, start_api
-from tests.e2e.programs import execute
+from tests.programs import execute
 
 from faultlab import counters
 from faultlab.counters import Key

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from tests.programs import Process, Start, fork
 
 from scheduler_service.config import DEVELOPMENT_API_KEY
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "uvicorn", "src.app.main:app", "--port", "0"]
+COMMAND = ["uvicorn", "src.app.main:app", "--port", "0"]
 # For one thing to happen, on a machine that has other things to do.
 PATIENCE_SECONDS = 30.0
 
@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 30.0
 class Server:
     """A server that runs, and where its log goes."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
     url: str
 
@@ -55,18 +55,21 @@ def environment(directory: Path, **variables: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": str(directory), **given}
 
 
-def run(directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(directory: Path, begin: Start = fork, /, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the command until it ends by itself."""
-    options: dict[str, Any] = {"cwd": ROOT, "env": environment(directory, **variables), "text": True}
-    return subprocess.run(COMMAND, check=False, capture_output=True, timeout=PATIENCE_SECONDS, **options)
+    stdout, stderr = directory / "stdout", directory / "stderr"
+    code = begin(COMMAND, ROOT, environment(directory, **variables), stdout, stderr).wait(PATIENCE_SECONDS)
+    return subprocess.CompletedProcess(COMMAND, code, stdout.read_text("utf-8"), stderr.read_text("utf-8"))
 
 
 @contextmanager
-def serving(directory: Path, command: Sequence[str] = COMMAND, **variables: str) -> Iterator[Server]:
+def serving(
+    directory: Path, begin: Start = fork, /, command: Sequence[str] = COMMAND, **variables: str
+) -> Iterator[Server]:
     """Run the command until the block ends; it is killed if it still runs then."""
     log = directory / "log"
-    with log.open("wb") as file:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment(directory, **variables), stderr=file)
+    log.touch()
+    process = begin(command, ROOT, environment(directory, **variables), directory / "stdout", log)
     try:
         yield Server(process, log, _address(process, log))
     finally:
@@ -74,7 +77,7 @@ def serving(directory: Path, command: Sequence[str] = COMMAND, **variables: str)
         process.wait()
 
 
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+def _address(process: Process, log: Path) -> str:
     """Wait until the server says where it listens."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and process.poll() is None:

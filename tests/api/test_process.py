@@ -15,11 +15,12 @@ import httpx2
 import pytest
 from tests.api.conftest import DEFINITION
 from tests.api.processes import PATIENCE_SECONDS, ROOT, Server, environment, run, serving
+from tests.programs import execute
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server"), SCHEDULER_SLOT="5") as server:  # which nobody reads
+    with serving(tmp_path_factory.mktemp("server"), execute, SCHEDULER_SLOT="5") as server:  # which nobody reads
         yield server
 
 
@@ -182,7 +183,7 @@ def test_logs_what_nobody_foresaw_with_its_traceback(tmp_path: Path) -> None:
     program = (
         f"import sys; {sabotage}import uvicorn; sys.argv[1:] = ['src.app.main:app', '--port', '0']; uvicorn.main()"
     )
-    with serving(tmp_path, command=[sys.executable, "-c", program]) as server, server.client() as client:
+    with serving(tmp_path, execute, command=[sys.executable, "-c", program]) as server, server.client() as client:
         answer = client.get("/api/v1/jobs/1", headers={"X-Request-ID": "look-for-me"})
         line = server.awaited_line("exception")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
-from tests.e2e.programs import Process, Start, fork
+from tests.programs import Process, Start, fork
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import Settings, load_settings

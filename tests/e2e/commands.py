@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from tests.e2e.programs import FOLDER, Process, Start, fork
+from tests.programs import FOLDER, Process, Start, fork
 
 from scheduler_service.config import DEVELOPMENT_API_KEY
 

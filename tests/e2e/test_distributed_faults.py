@@ -52,8 +52,8 @@ async def test_redis_is_flushed_and_all_that_is_queued_runs_in_time(cluster: Clu
     await cluster.start_worker()
     job_id = await client.create("sleep 0.02")
 
-    undisturbed_seconds = await _seconds_of_200_runs(client, job_id, total=200)
-    flushed_seconds = await _seconds_of_200_runs(client, job_id, total=400, flushed=cluster.environment["REDIS_URL"])
+    undisturbed_seconds = await _seconds_of_100_runs(client, job_id, total=100)
+    flushed_seconds = await _seconds_of_100_runs(client, job_id, total=200, flushed=cluster.environment["REDIS_URL"])
 
     assert flushed_seconds <= undisturbed_seconds + 5
 
@@ -65,17 +65,17 @@ async def test_workers_are_replaced_under_load_and_no_run_is_lost_or_doubled(
     old = await asyncio.gather(cluster.start_worker(), cluster.start_worker())
     job_id = await client.create(f"sleep 0.05; echo $SCHEDULER_RUN_ID >> {effects}")
 
-    load = asyncio.create_task(client.run(job_id, 300))
+    load = asyncio.create_task(client.run(job_id, 200))
     exits = []
     for worker in old:
         await cluster.start_worker()
         exits.append(await asyncio.to_thread(worker.stop))
     run_ids = await load
-    await client.until_all_succeeded(300)
+    await client.until_all_succeeded(200)
 
     assert exits == [0, 0]
     assert sorted(map(int, effects.read_text().split())) == sorted(run_ids)
-    assert await client.count("attempt = 1") == 300
+    assert await client.count("attempt = 1") == 200
 
 
 async def test_a_worker_that_is_told_to_stop_hands_back_what_does_not_end_in_time(
@@ -134,9 +134,9 @@ async def _kill_the_worker_of(run_id: int, client: Client, cluster: Cluster) -> 
     next(member for member in cluster.members if member.pid == pid).kill()
 
 
-async def _seconds_of_200_runs(client: Client, job_id: int, total: int, flushed: str | None = None) -> float:
+async def _seconds_of_100_runs(client: Client, job_id: int, total: int, flushed: str | None = None) -> float:
     begun_at = time.monotonic()
-    await client.run(job_id, 200)
+    await client.run(job_id, 100)
     if flushed:
         ask_valkey(flushed, "FLUSHALL")
     await client.until_all_succeeded(total)

@@ -13,7 +13,6 @@ import pytest
 from tests.e2e.cluster import Client, Cluster, Member, eventually
 from tests.e2e.collector import Collector, Trace, collector
 from tests.e2e.observer import start_api
-from tests.e2e.programs import execute
 
 from scheduler_service.config import DEVELOPMENT_API_KEY
 from scheduler_service.storage.logs import read
@@ -45,7 +44,6 @@ async def traced(spans: Collector, correlation_id: str) -> Trace:
 async def test_one_request_id_is_found_everywhere_and_every_line_is_json(
     cluster: Cluster, client: Client, spans: Collector
 ) -> None:
-    cluster.begin = execute
     cluster.environment |= spans.variables
     _, _, observer = await asyncio.gather(cluster.start_beat(), cluster.start_worker(), start_api(cluster))
     beat, worker, api = cluster.members

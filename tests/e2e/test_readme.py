@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.commands import PATIENCE_SECONDS, PROGRAM, Service, up, wait_until
-from tests.e2e.programs import execute
+from tests.programs import execute
 
 README = Path(__file__).parents[2] / "README.md"
 MAKEFILE = README.with_name("Makefile")

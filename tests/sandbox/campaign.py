@@ -343,7 +343,7 @@ def main() -> None:
         # Libraries are worth warming up for the whole corpus alone.
         environment = PythonEnvironment(preload=()) if only else DEFAULT_ENVIRONMENT
         sandbox = WarmSandbox(level, root, SLOTS, [environment], 0.3, ports, without)
-    wall = 20.0 if level is not Level.NONE else 2.0
+    wall = 20.0 if level is not Level.NONE else 1.0
     may_chmod = level is not Level.STANDARD or os.geteuid() == 0
     try:
         entries = [entry for entry in load_corpus() if not only or entry["id"] in only]

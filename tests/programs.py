@@ -2,7 +2,7 @@
 
 What a forked one spares is importing: a process that has imported the programs forks it, and there it has the
 environment, the directory, the streams and the signals that it would have had. How programs start is for the tests
-that execute them: those of the front page, of the doors, of `up --distributed` and of what operators see.
+that execute them: those of the front page, of the doors, of uvicorn's process and of `up --distributed`.
 """
 
 from __future__ import annotations
