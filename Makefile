@@ -25,6 +25,9 @@ up: $(VENV)/run.stamp ## start everything on http://localhost:8000; Ctrl-C drain
 trial: $(VENV)/trial.stamp ## the same with PostgreSQL, Valkey, several workers and Flower, as `scheduler up --distributed`
 	@$(BIN)/python scripts/foreground.py $(BIN)/scheduler up --distributed
 
+# Where this is set, each process that tests would compile every test anew.
+test coverage: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(VENV)/test.stamp ## run every test, with a real PostgreSQL and a real Valkey started for it
 	$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
 

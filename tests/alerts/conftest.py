@@ -11,7 +11,7 @@ from tests.engine.conftest import settings
 from scheduler_service.alerts import web
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import Settings
-from scheduler_service.engine import delivery
+from scheduler_service.engine import alerting, delivery
 
 __all__ = ["settings"]
 
@@ -21,6 +21,13 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
     """A service of this test's own: a rule would be told of what other tests do."""
     async with open_service(settings) as service:
         yield service
+
+
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what happened seen sooner than in a second: a test would do nothing but wait for it."""
+    monkeypatch.setattr(alerting, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(delivery, "LOOK_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ async def test_one_request_id_is_found_everywhere_and_every_line_is_json(
     cluster.environment |= spans.variables
     _, _, observer = await asyncio.gather(cluster.start_beat(), cluster.start_worker(), start_api(cluster))
     beat, worker, api = cluster.members
-    soon = datetime.now(UTC) + timedelta(seconds=1)
+    soon = datetime.now(UTC) + timedelta(seconds=3)
     scheduled_id = await client.create("true", schedule_expr=soon.isoformat())
     job_id = await client.create(FORGED, name='forged\n{"level": "forged"}')
     headers = {"X-API-Key": DEVELOPMENT_API_KEY, "X-Request-ID": "order-4711"}
