@@ -24,16 +24,7 @@ MAIN = {"scheduler": "scheduler_service.cli.main", "celery": "celery.__main__", 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(
-    [
-        *MAIN.values(),
-        "celery.bin.celery",
-        "scheduler_service.celery_app",
-        "scheduler_service.celery_beat",
-        "scheduler_service.cli.serving",
-        __name__,
-    ]
-)
+_forks.set_forkserver_preload(["tests.preloaded", __name__])
 
 
 class Process(Protocol):

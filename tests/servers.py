@@ -33,6 +33,9 @@ QUICK = (
     "max_connections=200",
     "shared_buffers=32MB",
     "scram_iterations=1",
+    "autovacuum=off",  # no database is here for long enough, and hundreds come and go
+    "wal_level=minimal",
+    "max_wal_senders=0",
 )
 
 
