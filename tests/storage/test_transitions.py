@@ -397,6 +397,34 @@ async def test_the_outcome_is_kept_with_run_attempt_and_job(database: Database, 
     assert (after.last_run_at, after.last_run_status) == (NOON, RunStatus.FAILED)
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer
+async def test_a_run_can_end_while_all_runs_of_its_job_are_cancelled(database: Database, job: Job) -> None:
+    run = await put(database, job, RunStatus.RUNNING)
+
+    async def finish() -> bool:
+        async with database.write() as connection:
+            return await transitions.finish(connection, Claimed(run, job), SUCCESS, LATER)
+
+    async with database.write() as connection:
+        await jobs.find(connection, job.id, lock=True)
+        finishing = asyncio.create_task(finish())
+        await _somebody_waits(database)
+        await transitions.cancel_all(connection, job.id, Reason.JOB_DELETED, LATER)
+
+    assert await finishing
+    assert (await find(database, run)).status is RunStatus.SUCCESS
+
+
+async def _somebody_waits(database: Database) -> None:
+    """Wait until another connection waits for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with asyncio.timeout(30):
+        async with database.read() as connection:
+            while not (await connection.execute(text(waiting))).scalar_one():
+                await connection.rollback()
+                await asyncio.sleep(0.01)
+
+
 async def _worker(connection: AsyncConnection, worker_id: str) -> Worker:
     return next(worker for worker in await workers.living(connection) if worker.id == worker_id)
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, u
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.run_state import JobStatus, RunStatus
-from scheduler_service.storage.dialect import contains_folded, json_array_has
+from scheduler_service.storage.dialect import contains_folded, is_sqlite, json_array_has
 from scheduler_service.storage.paging import Listing, Page
 from scheduler_service.storage.records import DueJob, Job
 from scheduler_service.storage.tables import jobs, runs
@@ -94,6 +94,16 @@ async def next_due_at(connection: AsyncConnection) -> datetime | None:
     query = select(func.min(jobs.c.next_run_at)).where(jobs.c.next_run_at.is_not(None))
     instant: datetime | None = (await connection.execute(query)).scalar_one_or_none()
     return instant
+
+
+async def lock(connection: AsyncConnection, job_id: int) -> None:
+    """Keep everybody else from changing a job until the commit.
+
+    For those that go on to change a run of it: whoever cancels all runs of a job has locked that before, and locks that
+    two take in opposite orders end in a deadlock. SQLite has one writer anyway.
+    """
+    if not is_sqlite(connection):
+        await connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update(key_share=True))
 
 
 async def note_last_run(connection: AsyncConnection, job_id: int, at: datetime, status: RunStatus) -> None:

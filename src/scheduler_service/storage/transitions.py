@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.ring import Ring
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState
+from scheduler_service.storage import jobs
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import is_unique_violation
-from scheduler_service.storage.jobs import note_last_run
 from scheduler_service.storage.records import Job, Run
 from scheduler_service.storage.tables import WAITING, attempts, runs, with_status, workers
 from scheduler_service.storage.types import UtcInstant, Word
@@ -108,13 +108,14 @@ async def claim(
 async def finish(connection: AsyncConnection, claimed: Claimed, report: Report, now: datetime) -> bool:
     """End a run for good: running → success, failed or cancelled, by the owner of the lease.
 
-    1. Move the run if the lease still holds.  2. End the attempt.  3. Note the outcome with the job.
+    1. Lock the job.  2. Move the run if the lease still holds.  3. End the attempt.  4. Note the outcome with the job.
     """
+    await jobs.lock(connection, claimed.job.id)
     values = {**_columns(report), "result": report.result, "logs_truncated": report.logs_truncated, "finished_at": now}
     if not await _leave_running(connection, claimed.lease, values):
         return False
     await _end_attempt(connection, claimed.lease, report, now)
-    await note_last_run(connection, claimed.job.id, claimed.run.started_at or now, report.status)
+    await jobs.note_last_run(connection, claimed.job.id, claimed.run.started_at or now, report.status)
     return True
 
 
