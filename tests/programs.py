@@ -7,7 +7,6 @@ that execute them: those of the front page, of the doors, of uvicorn's process a
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import multiprocessing
 import os
@@ -19,10 +18,10 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
 
+from scheduler_service.cli.trial_servers import die_with_parent
+
 FOLDER = Path(sys.executable).parent
 MAIN = {"scheduler": "scheduler_service.cli.main", "celery": "celery.__main__", "uvicorn": "uvicorn.main"}
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["tests.preloaded", __name__])
 
@@ -113,8 +112,3 @@ def _become(words: Sequence[str], directory: Path, environment: Mapping[str, str
     os.environ.update(environment)
     sys.argv = list(words)
     sys.exit(importlib.import_module(MAIN[words[0]]).main())
-
-
-def die_with_parent() -> None:
-    """Have this process killed when its parent dies."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

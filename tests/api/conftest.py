@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ import httpx2
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
-from tests.servers import PostgresServer
+from tests.databases import shared_database_url
 
 from scheduler_service.api.app import create_app
 from scheduler_service.config import DEVELOPMENT_API_KEY, Settings, load_settings
+
+__all__ = ["shared_database_url"]
 
 NEVER = "2099-01-01T00:00:00Z"
 DEFINITION: dict[str, Any] = {
@@ -49,26 +50,14 @@ def client_of(app: FastAPI, **options: Any) -> httpx2.AsyncClient:
 # have left, so those that count things ask for `own_client`, and are marked as ALONE in such a module.
 SHARED = pytest.mark.asyncio(loop_scope="module")
 ALONE = pytest.mark.asyncio(loop_scope="function")
-ON_SQLITE = pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)  # where the database has no part in it
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def shared_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a migrated database that all tests of a module share."""
-    if request.param == "sqlite":
-        path = tmp_path_factory.mktemp("database") / "scheduler.db"
-        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
-        yield f"sqlite:///{path}"
-        return
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    with server.lent(request.getfixturevalue("migrated_template")) as url:
-        yield url
+# Where the database has no part in it.
+ON_SQLITE = pytest.mark.parametrize("shared_database_url", ["sqlite"], indirect=True)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def app(shared_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FastAPI]:
+async def app(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FastAPI]:
     """An application that all tests of a module share: it takes a tenth of a second to make and start one."""
-    async with serving(settings_for(shared_url, tmp_path_factory.mktemp("data"))) as app:
+    async with serving(settings_for(shared_database_url, tmp_path_factory.mktemp("data"))) as app:
         yield app
 
 
