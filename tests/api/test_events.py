@@ -47,7 +47,9 @@ async def client(database_url: str, tmp_path: Path) -> AsyncIterator[httpx2.Asyn
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=20)
     async with (
         Server(config) as url,
-        httpx2.AsyncClient(base_url=url, headers={"X-API-Key": DEVELOPMENT_API_KEY}, timeout=30) as client,
+        httpx2.AsyncClient(
+            base_url=url, headers={"X-API-Key": DEVELOPMENT_API_KEY}, timeout=30, verify=False
+        ) as client,
     ):
         yield client
 
@@ -147,7 +149,7 @@ async def test_needs_a_key(client: httpx2.AsyncClient) -> None:
 async def test_an_open_stream_does_not_keep_the_process_from_ending(database_url: str, tmp_path: Path) -> None:
     app = create_app(settings_for(database_url, tmp_path))
     config = uvicorn.Config(app, log_config=None, access_log=False)
-    async with httpx2.AsyncClient(headers={"X-API-Key": DEVELOPMENT_API_KEY}, timeout=30) as client:
+    async with httpx2.AsyncClient(headers={"X-API-Key": DEVELOPMENT_API_KEY}, timeout=30, verify=False) as client:
         server = Server(config)
         async with server as url:
             client.base_url = httpx2.URL(url)

@@ -122,7 +122,7 @@ def up(directory: Path, begin: Start = fork, /, **variables: str) -> Iterator[Se
     try:
         url = wait_until(lambda: _announced_url(process, directory))
         key = {"X-API-Key": variables.get("API_KEY", DEVELOPMENT_API_KEY)}
-        with httpx2.Client(base_url=f"{url}/api/v1/", headers=key) as client:
+        with httpx2.Client(base_url=f"{url}/api/v1/", headers=key, verify=False) as client:
             yield Service(process, directory, shell(directory, **{**variables, "SCHEDULER_URL": url}), url, client)
     finally:
         process.kill()

@@ -59,7 +59,7 @@ async def test_flower_lists_the_task_of_a_run_by_the_runs_id(cluster: Cluster, c
         "celery", "-A", "src.app.celery_app", "flower", FLOWER_PORT=str(port), FLOWER_BASIC_AUTH="me:secret"
     )
     worker = await cluster.start_worker()
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", auth=("me", "secret")) as browser:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", auth=("me", "secret"), verify=False) as browser:
 
         async def sees_the_worker() -> bool:
             assert flower.process.poll() is None, flower.log

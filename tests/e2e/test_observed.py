@@ -51,7 +51,7 @@ async def test_one_request_id_is_found_everywhere_and_every_line_is_json(
     scheduled_id = await client.create("true", schedule_expr=soon.isoformat())
     job_id = await client.create(FORGED, name='forged\n{"level": "forged"}')
     headers = {"X-API-Key": DEVELOPMENT_API_KEY, "X-Request-ID": "order-4711"}
-    async with httpx2.AsyncClient(base_url=observer.url, headers=headers) as http:
+    async with httpx2.AsyncClient(base_url=observer.url, headers=headers, verify=False) as http:
         answer = await http.post(f"/api/v1/jobs/{job_id}/run")
         await http.get('/no/such/path\n{"level": "forged"}'.replace("\n", "%0A"))
     assert answer.headers["X-Request-ID"] == "order-4711"

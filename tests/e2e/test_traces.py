@@ -20,7 +20,7 @@ def test_a_request_and_the_run_that_it_asked_for_are_one_trace(tmp_path: Path) -
         headers = {"X-API-Key": DEVELOPMENT_API_KEY, "X-Request-ID": "order-4711"}
         payload = {"type": "shell_script", "script": "exit 3"}
         definition = {"name": "traced", "schedule_expr": NEVER, "payload": payload, "retry_policy": {"max_retries": 0}}
-        with httpx2.Client(base_url=service.url, headers=headers) as client:
+        with httpx2.Client(base_url=service.url, headers=headers, verify=False) as client:
             job_id = client.post("/api/v1/jobs", json=definition).json()["id"]
             client.post(f"/api/v1/jobs/{job_id}/run")
         trace = wait_until(lambda: found.trace_of("order-4711"))
