@@ -1,7 +1,8 @@
 """Runs the corpus in one setting at one level, and writes down what came of each entry.
 
-Started by the tests as `python campaign.py <level> <results> [<layer to leave out> …] -- [<only this entry> …]`, in a
-process that has already entered its setting (see settings.py), with secrets in its environment.
+Started by the tests as `python campaign.py <level> <results> <parts>`, in a process that has already entered its
+setting (see settings.py), with secrets in its environment. Each part is done in new surroundings, with a sandbox of its
+own: in JSON, a list of [<layers to leave out>, <only these entries, or all if none>].
 """
 
 from __future__ import annotations
@@ -332,9 +333,13 @@ _CHECKS = {
 
 def main() -> None:
     """Run what the arguments say."""
-    level, results = Level(sys.argv[1]), Path(sys.argv[2])
-    split = sys.argv.index("--")
-    without, only = frozenset(map(Layer, sys.argv[3:split])), set(sys.argv[split + 1 :])
+    level, results, parts = Level(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+    corpus = load_corpus()
+    found = [_campaign(level, corpus, frozenset(map(Layer, without)), only) for without, only in parts]
+    results.write_text(json.dumps(found))
+
+
+def _campaign(level: Level, corpus: list[dict[str, Any]], without: frozenset[Layer], only: list[str]) -> dict[str, Any]:
     surroundings = Surroundings(os.environ["API_KEY"])
     root = surroundings.base / "runs"
     sandbox: Sandbox = PlainSandbox(root, 0.3)
@@ -345,10 +350,9 @@ def main() -> None:
         sandbox = WarmSandbox(level, root, SLOTS, [environment], 0.3, ports, without)
     wall = 20.0 if level is not Level.NONE else 1.0
     may_chmod = level is not Level.STANDARD or os.geteuid() == 0
+    entries = [entry for entry in corpus if not only or entry["id"] in only]
     try:
-        entries = [entry for entry in load_corpus() if not only or entry["id"] in only]
-        found = asyncio.run(Campaign(sandbox, surroundings, may_chmod=may_chmod, wall_seconds=wall).run(entries))
-        results.write_text(json.dumps(found))
+        return asyncio.run(Campaign(sandbox, surroundings, may_chmod=may_chmod, wall_seconds=wall).run(entries))
     finally:
         surroundings.remove()
 
