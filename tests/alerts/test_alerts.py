@@ -116,11 +116,14 @@ async def test_a_run_that_takes_too_long_and_one_that_waits_too_long_are_told_wh
     await until(service, running.id, RunStatus.RUNNING)
     waiting = await service.jobs.run(job.id)
 
-    found = await told(receiver, "/hook", 2)
-    assert {(received.json["kind"], received.json["run_id"]) for received in found} == {
-        ("too_long", running.id),
-        ("late", waiting.id),
-    }
+    wanted = {("too_long", running.id), ("late", waiting.id)}
+
+    async def what_was_told() -> set[tuple[str, int]] | None:
+        found = {(received.json["kind"], received.json["run_id"]) for received in receiver.of("/hook")}
+        return found if found >= wanted else None
+
+    # On a busy machine the first run may have waited for a second as well.
+    assert await eventually(what_was_told) <= {*wanted, ("late", running.id)}
     assert (await service.runs.get(running.id)).view.run.status is RunStatus.RUNNING
     for run in (waiting, running):
         await service.runs.cancel(run.id)
