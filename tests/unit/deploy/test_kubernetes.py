@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.unit.deploy.test_compose import ROLES, ROOT, documented, known_variab
 FOLDER = ROOT / "deploy/kubernetes"
 
 
+@cache
 def objects() -> list[dict[str, Any]]:
     listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
     return [found for name in listed for found in yaml.safe_load_all((FOLDER / name).read_text(encoding="utf-8"))]
