@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp
 
 from scheduler_service import bootstrap
@@ -40,7 +41,12 @@ TAGS = [
     {"name": "health", "description": "Whether the service works; no key needed."},
 ]
 
-_ROUTERS = tuple(room.router for room in (jobs, job_actions, runs, schedules, alerts, events, stats, health, metrics))
+_api = APIRouter()
+for _room in (jobs, job_actions, runs, schedules, alerts, events, stats, health, metrics):
+    _api.include_router(_room.router)
+_api.include_router(health.router, prefix="/api/v1", include_in_schema=False)
+# Routes are worked out when somebody looks at them; let that not be the first caller, who waits.
+list(iter_route_contexts(_api.routes))
 
 log = structlog.get_logger(__name__)
 
@@ -75,9 +81,8 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
     app.state.request_histogram = request_histogram()
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_kb * 1024)
     errors.install(app)
-    for router in _ROUTERS:
-        app.include_router(router)
-    app.include_router(health.router, prefix="/api/v1", include_in_schema=False)
+    # As they are: an application that includes a router works out its routes anew.
+    app.router.routes.extend(_api.routes)
     documentation.install(app)
     return app
 
@@ -92,15 +97,17 @@ def _warn(settings: Settings) -> None:
 class Application(FastAPI):
     """FastAPI, with our own layers around all of its own."""
 
+    _description: ClassVar[dict[str, Any]] = {}
+
     def build_middleware_stack(self) -> ASGIApp:
         """Surround what answers errors too, so that those answers are logged and get their headers."""
         return RequestContext(PlainStart(super().build_middleware_stack()))
 
     def openapi(self) -> dict[str, Any]:
-        """Describe the API, and the problem documents that its errors are."""
-        document = super().openapi()
-        schemas = document["components"]["schemas"]
-        if "Problem" not in schemas:
+        """Describe the API, and the problem documents that its errors are; worked out once in a process."""
+        if not Application._description:
+            document = super().openapi()
             problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= {**problem.pop("$defs"), "Problem": problem}
-        return document
+            document["components"]["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+            Application._description = document
+        return Application._description

@@ -9,6 +9,7 @@ from http import HTTPStatus
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -191,9 +192,9 @@ def _as_sent(request: Request, problem: FieldProblem) -> object:
 
 def _methods(request: Request, allowed: str) -> set[str]:
     """Give all methods of a path: the framework names those of the first route that it finds, and HEAD of none."""
-    paths = request.app.openapi()["paths"]
-    matching = [path for path in paths if compile_path(path)[0].match(request.url.path)]
+    contexts = [(context.path or "", context.methods or ()) for context in iter_route_contexts(request.app.routes)]
+    matching = [(path, methods) for path, methods in contexts if compile_path(path)[0].match(request.url.path)]
     # A fixed path may have a sibling with an id in its place, which matches as well.
-    path = min(matching, key=lambda path: path.count("{"), default=None)
-    methods = {*allowed.split(", "), *(method.upper() for method in paths.get(path, ()))}
+    nearest = min((path for path, _ in matching), key=lambda path: path.count("{"), default=None)
+    methods = set(allowed.split(", ")).union(*(methods for path, methods in matching if path == nearest))
     return methods | {"HEAD"} if "GET" in methods else methods
