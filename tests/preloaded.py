@@ -1,12 +1,33 @@
-"""What the process that forks programs has imported; see `programs`."""
+"""What the process that forks programs has imported; see `programs`.
+
+Besides the programs themselves, that is what they import when they come to need it.
+"""
 
 from scheduler_service.quick_start import uncollected
 
 with uncollected():
-    import celery.bin.celery  # noqa: F401
-    import uvicorn.main  # noqa: F401
+    import aiosqlite  # noqa: F401
+    import alembic.command
+    import alembic.op  # noqa: F401
+    import anyio._backends._asyncio  # noqa: F401
+    import asyncpg  # noqa: F401
+    import celery.apps.worker
+    import celery.bin.celery
+    import celery.concurrency.thread
+    import celery.worker.autoscale
+    import celery.worker.consumer  # noqa: F401
+    import httpcore2  # noqa: F401
+    import kombu.transport.redis  # noqa: F401
+    import tornado.platform.asyncio  # noqa: F401
+    import typer._adapters  # noqa: F401
+    import uvicorn.lifespan.on
+    import uvicorn.loops.auto
+    import uvicorn.main
+    import uvicorn.protocols.http.auto
+    import uvicorn.protocols.websockets.auto  # noqa: F401
 
     import scheduler_service.celery_app
     import scheduler_service.celery_beat
     import scheduler_service.cli.main
-    import scheduler_service.cli.serving  # noqa: F401
+    import scheduler_service.cli.serving
+    import scheduler_service.cli.settings  # noqa: F401

@@ -34,6 +34,7 @@ def serve(settings: Settings) -> ExitCode:
     app = create_app(settings)
     config = uvicorn.Config(
         app,
+        ws="none",  # nothing here speaks WebSocket
         lifespan="off",  # it is entered here, where an error at the start is still an exception of its own kind
         log_config=None,
         access_log=False,
