@@ -19,6 +19,9 @@ from scheduler_service.storage.database import Database
 from scheduler_service.storage.records import Job
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+# For tests in which the database has no part: of their own, and shared.
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+SHARED_ON_SQLITE = pytest.mark.parametrize("shared_database_url", ["sqlite"], indirect=True)
 
 
 class FakeClock:

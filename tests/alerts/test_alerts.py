@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from tests.alerts.receiver import Received, Receiver, busy, drip, fail, hang, redirect
-from tests.databases import NOON
+from tests.databases import NOON, ON_SQLITE
 from tests.engine.conftest import create, eventually, run_to_its_end, until
 
 from scheduler_service.alerts import writing
@@ -95,6 +95,7 @@ async def test_recovery_and_flapping_are_told_of_one_job(service: Service, recei
     assert next(received.json["count"] for received in found if received.json["kind"] == "flapping") in {2, 3}
 
 
+@ON_SQLITE
 async def test_only_the_jobs_of_an_owner_are_told(service: Service, receiver: Receiver) -> None:
     await rule(service, f"{receiver.url}/mine", "failure", owner_id="me")
     everybody = await rule(service, f"{receiver.url}/all", "failure")
@@ -163,6 +164,7 @@ def test_the_budget_of_tries_lasts_for_more_than_an_hour() -> None:
     assert timedelta(hours=1) < timedelta(seconds=sum(waits)) < timedelta(hours=2)
 
 
+@ON_SQLITE
 async def test_a_receiver_that_wants_to_be_left_alone_is(service: Service, receiver: Receiver) -> None:
     receiver.behaviours = {"/busy": iter([busy("600")]), "/until": iter([busy("Fri, 01 Jan 2100 00:00:00 GMT")])}
     for path, least_seconds in (("/busy", 590), ("/until", 890)):
@@ -188,6 +190,7 @@ async def test_a_rule_that_is_disabled_tells_nothing_more(service: Service, rece
     assert (found.status, found.error) == ("failed", "the rule was disabled")
 
 
+@ON_SQLITE
 async def test_the_documented_check_of_a_signature_holds(service: Service, receiver: Receiver) -> None:
     text = (Path(__file__).parents[2] / "docs/monitoring.md").read_text(encoding="utf-8")
     (snippet,) = [code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "hmac" in code]
@@ -224,6 +227,7 @@ async def test_a_test_goes_the_way_of_all_alerts(service: Service, receiver: Rec
     assert received.json["kind"] == "test"
 
 
+@ON_SQLITE
 async def test_slack_gets_a_text_without_mark_up_of_the_jobs_own(service: Service, receiver: Receiver) -> None:
     await rule(service, "", "failure", channel={"type": "slack", "url": f"{receiver.url}/services/T/B/x"})
     await run_to_its_end(service, shell("exit 1"), name="<!channel> & co")
@@ -231,6 +235,7 @@ async def test_slack_gets_a_text_without_mark_up_of_the_jobs_own(service: Servic
     assert received.json["text"].startswith("&lt;!channel&gt; &amp; co failed (exit_code)\nJob ")
 
 
+@ON_SQLITE
 async def test_mail_reaches_its_server(settings: Settings) -> None:
     with mail_server() as (port, mails):
         url = f"smtp://127.0.0.1:{port}"
@@ -245,6 +250,7 @@ async def test_mail_reaches_its_server(settings: Settings) -> None:
     assert "To: team@example.org" in mail
 
 
+@ON_SQLITE
 async def test_a_receiver_whom_the_mail_server_refuses_is_named(settings: Settings) -> None:
     with mail_server() as (port, mails):
         changes = {"smtp_url": type(settings.api_key)(f"smtp://127.0.0.1:{port}")}
@@ -258,6 +264,7 @@ async def test_a_receiver_whom_the_mail_server_refuses_is_named(settings: Settin
     assert found.error == "the mail server refused nobody@example.org"
 
 
+@ON_SQLITE
 @pytest.mark.usefixtures("hurry")
 async def test_a_mail_server_that_is_not_there_is_tried_again(settings: Settings) -> None:
     changes = {"smtp_url": type(settings.api_key)("smtp://somebody:hush-hush@127.0.0.1:9")}
@@ -298,6 +305,7 @@ async def test_the_guard_lets_alerts_go_where_they_may(host: str, reach: Reach, 
             await resolve(host, 80, reach)
 
 
+@ON_SQLITE
 async def test_what_may_not_be_reached_is_given_up_with_the_reason(settings: Settings, receiver: Receiver) -> None:
     async with open_service(settings.model_copy(update={"alert_reach": "public"})) as service:
         made = await rule(service, f"{receiver.url}/hook", "failure")
@@ -311,6 +319,7 @@ async def test_what_may_not_be_reached_is_given_up_with_the_reason(settings: Set
     assert not receiver.received
 
 
+@ON_SQLITE
 async def test_the_pulse_tells_somebody_outside_that_all_is_well(settings: Settings, receiver: Receiver) -> None:
     url = type(settings.api_key)(f"{receiver.url}/pulse")
     changed = settings.model_copy(update={"heartbeat_url": url, "heartbeat_url_seconds": 0.2})

@@ -50,8 +50,6 @@ def client_of(app: FastAPI, **options: Any) -> httpx2.AsyncClient:
 # have left, so those that count things ask for `own_client`, and are marked as ALONE in such a module.
 SHARED = pytest.mark.asyncio(loop_scope="module")
 ALONE = pytest.mark.asyncio(loop_scope="function")
-# Where the database has no part in it.
-ON_SQLITE = pytest.mark.parametrize("shared_database_url", ["sqlite"], indirect=True)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastapi import FastAPI
-from tests.api.conftest import ON_SQLITE, SHARED, client_of, serving, settings_for
+from tests.api.conftest import SHARED, client_of, serving, settings_for
+from tests.databases import SHARED_ON_SQLITE
 
 from scheduler_service.config import DEVELOPMENT_API_KEY
 
@@ -25,7 +26,7 @@ def operations(app: FastAPI) -> list[tuple[str, str]]:
     ]
 
 
-@ON_SQLITE
+@SHARED_ON_SQLITE
 @pytest.mark.parametrize("key", [None, "", "wrong", DEVELOPMENT_API_KEY + " x", DEVELOPMENT_API_KEY[:-1], "\u00e9"])
 async def test_refuses_every_operation_without_the_key(app: FastAPI, key: str | None) -> None:
     headers = {} if key is None else {"X-API-Key": key.encode("latin-1")}
@@ -39,7 +40,7 @@ async def test_refuses_every_operation_without_the_key(app: FastAPI, key: str | 
     assert {answer.headers["WWW-Authenticate"] for answer in answers} == {"APIKey"}
 
 
-@ON_SQLITE
+@SHARED_ON_SQLITE
 @pytest.mark.parametrize("path", OPEN)
 async def test_asks_for_no_key_where_none_is_needed(app: FastAPI, path: str) -> None:
     async with client_of(app, headers={}) as client:
@@ -47,7 +48,7 @@ async def test_asks_for_no_key_where_none_is_needed(app: FastAPI, path: str) -> 
         assert (await client.get(path)).status_code in {200, 503}
 
 
-@ON_SQLITE
+@SHARED_ON_SQLITE
 @pytest.mark.parametrize("key", [f"{DEVELOPMENT_API_KEY} ", f" \t{DEVELOPMENT_API_KEY}\t"])
 async def test_leaves_blanks_around_a_key_out(app: FastAPI, key: str) -> None:
     async with client_of(app, headers={"X-API-Key": key}) as client:
@@ -61,7 +62,7 @@ async def test_takes_a_key_of_any_characters_that_a_header_carries(tmp_path: Pat
         assert (await client.get("/api/v1/jobs")).status_code == 200
 
 
-@ON_SQLITE
+@SHARED_ON_SQLITE
 @pytest.mark.parametrize(
     ("client_host", "name", "status"),
     [

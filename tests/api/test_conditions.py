@@ -7,9 +7,10 @@ import asyncio
 import httpx2
 import pytest
 import pytest_asyncio
-from tests.api.conftest import DEFINITION, ON_SQLITE, SHARED, create
+from tests.api.conftest import DEFINITION, SHARED, create
+from tests.databases import SHARED_ON_SQLITE
 
-pytestmark = [SHARED, ON_SQLITE]
+pytestmark = [SHARED, SHARED_ON_SQLITE]
 
 CURRENT = ['"2"', '"2-0123456789abcdef"', '"1", "2"', 'W/"1","2"', ' "2" , ', "*"]
 STALE = ['"1"', '"3"', 'W/"2"', '"02"', '"2x"', '"2-"', '"2-x"', '""', '"abc", "999999999999999999999"']

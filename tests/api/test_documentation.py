@@ -11,7 +11,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
-from tests.api.conftest import ON_SQLITE, SHARED, settings_for
+from tests.api.conftest import SHARED, settings_for
+from tests.databases import SHARED_ON_SQLITE
 
 from scheduler_service.api import examples
 from scheduler_service.api.app import create_app
@@ -169,7 +170,7 @@ def test_shows_examples_that_are_as_the_models_have_them(model: type[BaseModel],
 
 
 @SHARED
-@ON_SQLITE
+@SHARED_ON_SQLITE
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
 async def test_refers_to_no_other_host(client: httpx2.AsyncClient, page: str) -> None:
     html = (await client.get(page)).text
@@ -183,7 +184,7 @@ async def test_refers_to_no_other_host(client: httpx2.AsyncClient, page: str) ->
 
 
 @SHARED
-@ON_SQLITE
+@SHARED_ON_SQLITE
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
 async def test_lets_its_pages_load_nothing_from_elsewhere(client: httpx2.AsyncClient, page: str) -> None:
     answer = await client.get(page)
@@ -204,7 +205,7 @@ def test_keeps_programs_as_published_with_their_licences(file: str) -> None:
 
 
 @SHARED
-@ON_SQLITE
+@SHARED_ON_SQLITE
 async def test_takes_people_to_the_pages_and_programs_to_links(client: httpx2.AsyncClient) -> None:
     person = await client.get("/", headers={"Accept": "text/html,*/*"})
     program = await client.get("/")
@@ -217,7 +218,7 @@ async def test_takes_people_to_the_pages_and_programs_to_links(client: httpx2.As
 
 
 @SHARED
-@ON_SQLITE
+@SHARED_ON_SQLITE
 async def test_gives_the_description_as_json(app: FastAPI, client: httpx2.AsyncClient) -> None:
     answer = await client.get("/openapi.json")
 

@@ -8,11 +8,12 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
-from tests.api.conftest import DEFINITION, ON_SQLITE, SHARED, client_of, create
+from tests.api.conftest import DEFINITION, SHARED, client_of, create
+from tests.databases import SHARED_ON_SQLITE
 
 from scheduler_service.errors import ConfigurationError, UnavailableError
 
-pytestmark = [SHARED, ON_SQLITE]
+pytestmark = [SHARED, SHARED_ON_SQLITE]
 
 JSON = {"Content-Type": "application/json"}
 

@@ -8,9 +8,10 @@ import httpx2
 import pytest
 import structlog
 from fastapi import FastAPI
-from tests.api.conftest import ON_SQLITE, SHARED, create
+from tests.api.conftest import SHARED, create
+from tests.databases import SHARED_ON_SQLITE
 
-pytestmark = [SHARED, ON_SQLITE]
+pytestmark = [SHARED, SHARED_ON_SQLITE]
 
 
 @pytest.mark.parametrize("request_id", ["a", "A-b_c.9", "x" * 128])

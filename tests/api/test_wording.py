@@ -7,9 +7,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.api.conftest import DEFINITION, ON_SQLITE, SHARED, create
+from tests.api.conftest import DEFINITION, SHARED, create
+from tests.databases import SHARED_ON_SQLITE
 
-pytestmark = [SHARED, ON_SQLITE]
+pytestmark = [SHARED, SHARED_ON_SQLITE]
 
 JSON = {"Content-Type": "application/json"}
 CHANNEL = {"type": "email", "to": ["a@example.org"]}

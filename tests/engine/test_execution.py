@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.databases import ON_SQLITE, SHARED_ON_SQLITE
 from tests.engine.conftest import SHARED, create, eventually, run_to_its_end, until
 
 from scheduler_service.bootstrap import Service, open_service
@@ -48,17 +49,20 @@ def verdict(detail: RunDetail) -> tuple[RunStatus, Reason | None]:
 
 
 class TestEachKindOfPayload:
+    @SHARED_ON_SQLITE
     async def test_python_code(self, service: Service) -> None:
         detail = await run_to_its_end(service, python("print('hi from', 6 * 7)"))
         assert verdict(detail) == (RunStatus.SUCCESS, None)
         assert detail.view.logs == "hi from 42\n"
         assert detail.view.run.exit_code == 0
 
+    @SHARED_ON_SQLITE
     async def test_shell_script(self, service: Service) -> None:
         detail = await run_to_its_end(service, shell('for i in 1 2; do echo "line $i"; done; exit 4'))
         assert verdict(detail) == (RunStatus.FAILED, Reason.EXIT_CODE)
         assert (detail.view.logs, detail.view.run.exit_code) == ("line 1\nline 2\n", 4)
 
+    @SHARED_ON_SQLITE
     async def test_program(self, service: Service) -> None:
         detail = await run_to_its_end(service, {"type": "program", "argv": ["tr", "a-z", "A-Z"], "stdin": "shout"})
         assert (detail.view.logs, detail.view.run.status) == ("SHOUT", RunStatus.SUCCESS)
@@ -71,6 +75,7 @@ class TestEachKindOfPayload:
         assert detail.view.run.result["count"] == 78_498
 
 
+@SHARED_ON_SQLITE
 class TestWhatTheCodeSees:
     async def test_the_documented_variables_and_its_own(self, service: Service) -> None:
         code = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -146,16 +151,19 @@ class TestOutput:
 
 
 class TestEnds:
+    @SHARED_ON_SQLITE
     async def test_a_timeout_kills_and_says_so(self, service: Service) -> None:
         detail = await run_to_its_end(service, shell("trap '' TERM; echo begun; sleep 60"), timeout_seconds=0.5)
         assert verdict(detail) == (RunStatus.FAILED, Reason.TIMEOUT)
         assert detail.view.logs == "begun\n"
 
+    @SHARED_ON_SQLITE
     async def test_a_signal_is_told_apart(self, service: Service) -> None:
         detail = await run_to_its_end(service, shell("kill -USR1 $$"))
         assert verdict(detail) == (RunStatus.FAILED, Reason.SIGNAL)
         assert detail.view.run.signal == 10
 
+    @SHARED_ON_SQLITE
     async def test_a_program_that_is_not_there_is_rejected_and_not_retried(self, service: Service) -> None:
         detail = await run_to_its_end(
             service, {"type": "program", "argv": ["no-such-program"]}, retry_policy={"max_retries": 3, "retry_delay": 0}
@@ -268,6 +276,7 @@ class TestSchedules:
         assert seconds[:3] == [1.0, 2.0, 3.0]
 
 
+@ON_SQLITE
 class TestTheOperatorsChoices:
     async def test_a_bound_holds_for_a_job_that_asks_for_more(self, settings: Settings) -> None:
         async with open_service(settings) as service:

@@ -35,11 +35,13 @@ time.sleep(300)
 SERVICE = f"""
 import asyncio, sys
 from pathlib import Path
+from scheduler_service.sandbox.environment import PythonEnvironment
 from scheduler_service.sandbox.spec import Level, Script, Spec
 from scheduler_service.sandbox.warm import WarmSandbox
 
 async def main():
-    sandbox = WarmSandbox(Level(sys.argv[1]), Path(sys.argv[2]), 1, grace_seconds=0.2)
+    nothing_preloaded = [PythonEnvironment(preload=())]
+    sandbox = WarmSandbox(Level(sys.argv[1]), Path(sys.argv[2]), 1, nothing_preloaded, grace_seconds=0.2)
     await sandbox.start()
     async def up(chunk):
         print(sandbox._launcher.pid, flush=True)
