@@ -96,7 +96,7 @@ async def test_sends_a_job_again_when_a_run_has_ended_and_lets_it_be_changed(
     await client.post(f"{path}/run")
     async with asyncio.timeout(30):
         while (await client.get(path)).json()["last_run_status"] is None:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
 
     seen = await client.get(path, headers={"If-None-Match": tag})
     changed = await client.patch(path, json={"name": "third"}, headers={"If-Match": tag})

@@ -214,7 +214,7 @@ async def test_does_not_pause_what_is_finished(client: httpx2.AsyncClient) -> No
     path = f"{JOBS}/{job['id']}"
     async with asyncio.timeout(30):
         while (await client.get(path)).json()["status"] != "finished":
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.2)
 
     answer = await client.post(f"{path}/pause")
 

@@ -64,7 +64,7 @@ def sample(samples: Samples, name: str, **labels: str) -> float:
 async def until(look: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(30):
         while not await look():
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
 
 
 async def run_to_its_end(client: httpx2.AsyncClient, script: str) -> int:

@@ -31,7 +31,7 @@ async def until(client: httpx2.AsyncClient, run_id: int, *statuses: str) -> dict
             run: dict[str, Any] = (await client.get(f"/api/v1/runs/{run_id}")).json()
             if run["status"] in statuses:
                 return run
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
 
 
 async def ended(client: httpx2.AsyncClient, run_id: int) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def wait_until_clear(service: Service, *, of_directories: bool = True) -> None:
     deadline = time.monotonic() + SECONDS
     while not service.is_clear(of_directories=of_directories):
         assert time.monotonic() < deadline, f"left: {service.run()}, {list(service.root.glob('*/run-*'))}"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def test_a_run_dies_with_its_service(service: Service) -> None:
