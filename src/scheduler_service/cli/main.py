@@ -8,17 +8,20 @@ import os
 import sys
 from typing import Annotated
 
-import typer
+from scheduler_service.quick_start import uncollected
 
-from scheduler_service.cli import jobs, render, runs
-from scheduler_service.cli.doctor import doctor
-from scheduler_service.cli.failures import ExitCode, RefusedError, report, report_usage
-from scheduler_service.cli.migrate import migrate
-from scheduler_service.cli.roles import api, beat, flower, worker
-from scheduler_service.cli.up import up
-from scheduler_service.cli.upcoming import show_next
-from scheduler_service.errors import FieldProblem, SchedulerError
-from scheduler_service.version import version
+with uncollected():
+    import typer
+
+    from scheduler_service.cli import jobs, render, runs
+    from scheduler_service.cli.doctor import doctor
+    from scheduler_service.cli.failures import ExitCode, RefusedError, report, report_usage
+    from scheduler_service.cli.migrate import migrate
+    from scheduler_service.cli.roles import api, beat, flower, worker
+    from scheduler_service.cli.up import up
+    from scheduler_service.cli.upcoming import show_next
+    from scheduler_service.errors import FieldProblem, SchedulerError
+    from scheduler_service.version import version
 
 _UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
