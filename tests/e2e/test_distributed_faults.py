@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from tests import servers
 from tests.e2e.cluster import Client, Cluster, client_of, eventually
 
@@ -48,6 +49,7 @@ async def test_a_worker_is_killed_and_its_run_is_executed_again_elsewhere(cluste
     assert sum(worker.process.poll() is None for worker in workers) == 1
 
 
+@pytest.mark.long
 async def test_redis_is_flushed_and_all_that_is_queued_runs_in_time(cluster: Cluster, client: Client) -> None:
     await cluster.start_worker()
     job_id = await client.create("sleep 0.02")
@@ -58,6 +60,7 @@ async def test_redis_is_flushed_and_all_that_is_queued_runs_in_time(cluster: Clu
     assert flushed_seconds <= undisturbed_seconds + 5
 
 
+@pytest.mark.long
 async def test_workers_are_replaced_under_load_and_no_run_is_lost_or_doubled(
     cluster: Cluster, client: Client, tmp_path: Path
 ) -> None:
@@ -94,6 +97,7 @@ async def test_a_worker_that_is_told_to_stop_hands_back_what_does_not_end_in_tim
     assert (await client.until(run_id, "success")).attempt == 2
 
 
+@pytest.mark.long
 async def test_redis_is_down_and_runs_go_on_until_it_is_back(cluster: Cluster) -> None:
     with servers.valkey() as url:
         cluster.environment["REDIS_URL"] = f"{url}/0"

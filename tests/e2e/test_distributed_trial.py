@@ -24,6 +24,7 @@ def data_dir() -> Iterator[Path]:
         yield Path(name) / "data"
 
 
+@pytest.mark.long
 def test_one_command_starts_all_and_one_signal_ends_it(tmp_path: Path, data_dir: Path) -> None:
     port, flower_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"

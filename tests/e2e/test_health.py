@@ -22,6 +22,7 @@ async def gate(migrated_postgres_url: str) -> AsyncIterator[Gate]:
         yield gate
 
 
+@pytest.mark.long
 async def test_each_fault_and_its_end_are_told_within_seconds(
     migrated_postgres_url: str, gate: Gate, tmp_path: Path
 ) -> None:

@@ -48,6 +48,7 @@ def blocks_with(words: str) -> list[str]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("curl") is None, reason="this machine has no curl")
 def test_every_command_of_the_front_page_works_as_typed(service: Service) -> None:
     (create, run, built_in, preview) = blocks_with("curl")
