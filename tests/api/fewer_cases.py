@@ -24,11 +24,12 @@ _tried: set[tuple[object, ...]] = set()
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:
     """Say whether a case is to be tried."""
-    if case.meta is None or not isinstance(case.meta.phase.data, CoveragePhaseData):
+    data = case.meta.phase.data if case.meta else None
+    if case.meta is None or not isinstance(data, CoveragePhaseData):
         return True
     is_right = case.meta.generation.mode == schemathesis.GenerationMode.POSITIVE
-    shown = _values(case, case.meta.phase.data) if is_right else _mistake(case.meta.phase.data)
-    if case.meta.phase.data.parameter_location == ParameterLocation.BODY and case.operation.path.startswith(DEFINED):
+    shown = _values(case, data) if is_right else _mistake(data)
+    if data.parameter_location == ParameterLocation.BODY and case.operation.path.startswith(DEFINED):
         # Of a kind that every process comes to, unlike `hash`.
         turn = crc32(repr(shown).encode(errors="backslashreplace")) % len(METHODS)
         if case.method != METHODS[turn]:
