@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import pytest
 from tests.api.conftest import DEFINITION, NEVER, SHARED, create
+from tests.soon import create_soon
 
 from scheduler_service.api import examples
 from scheduler_service.api.schemas.jobs import JobOut
@@ -210,7 +211,7 @@ async def test_says_in_words_what_an_idempotency_key_is(client: httpx2.AsyncClie
 
 
 async def test_does_not_pause_what_is_finished(client: httpx2.AsyncClient) -> None:
-    job = await create(client, schedule_expr=(datetime.now(UTC) + timedelta(seconds=3)).isoformat())
+    job, _ = await create_soon(lambda instant: create(client, schedule_expr=instant), AssertionError)
     path = f"{JOBS}/{job['id']}"
     async with asyncio.timeout(30):
         while (await client.get(path)).json()["status"] != "finished":

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 import httpx2
 from tests.databases import A_JOB
 from tests.e2e.cluster import Client, Cluster, eventually
+from tests.soon import create_soon
 
 from scheduler_service.cli.trial_servers import free_port
+from scheduler_service.errors import InvalidInputError
 from scheduler_service.storage.tables import jobs
 
 MINUTE = timedelta(minutes=1)
@@ -44,8 +46,7 @@ async def test_a_job_that_is_created_to_fire_in_a_second_begins_on_time(cluster:
 
     async def three_began_on_time() -> bool:
         # More than three have a chance, so that a machine that has other things to do is no failure.
-        soon = datetime.now(UTC) + timedelta(seconds=2)
-        await client.create("true", schedule_expr=soon.isoformat())
+        await create_soon(lambda instant: client.create("true", schedule_expr=instant), InvalidInputError)
         return await client.count("lateness_seconds BETWEEN 0 AND 0.25") >= 3
 
     await eventually(three_began_on_time, pause_seconds=0.5)

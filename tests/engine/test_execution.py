@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from tests.databases import ON_SQLITE, SHARED_ON_SQLITE
 from tests.engine.conftest import SHARED, create, eventually, run_to_its_end, until
+from tests.soon import create_soon
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import Settings
 from scheduler_service.domain.run_state import Reason, RunStatus
-from scheduler_service.errors import ConfigurationError, UnavailableError
+from scheduler_service.errors import ConfigurationError, InvalidInputError, UnavailableError
 from scheduler_service.services.runs import RunDetail
 from scheduler_service.setting_values import PythonEnv
 from scheduler_service.storage import logs
@@ -249,9 +250,9 @@ class TestConcurrency:
 
 class TestSchedules:
     async def test_a_one_off_fires_once_and_its_job_is_finished(self, service: Service) -> None:
-
-        at = datetime.now(UTC) + timedelta(seconds=2)
-        job = await create(service, shell("echo once"), schedule_expr=at.isoformat())
+        job, at = await create_soon(
+            lambda instant: create(service, shell("echo once"), schedule_expr=instant), InvalidInputError
+        )
 
         async def finished() -> bool:
             return (await service.jobs.get(job.id)).status == "finished"

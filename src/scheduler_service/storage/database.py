@@ -6,16 +6,14 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import event, select
+from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.sql import text
 
 from scheduler_service.errors import ConfigurationError, UnavailableError
 
@@ -82,14 +80,6 @@ class Database:
                     pass
         except DBAPIError as error:
             raise ConfigurationError(f"the database refuses: {_first_line(error)}") from error
-
-    async def now(self) -> datetime:
-        """Give the database's time: with several machines it is the only clock that all of them share."""
-        if self.is_sqlite:
-            return datetime.now(UTC)
-        async with self.read() as connection:
-            instant: datetime = (await connection.execute(select(text("statement_timestamp()")))).scalar_one()
-            return instant.astimezone(UTC)
 
     async def close(self) -> None:
         """Close every connection; the writer comes last, since SQLite folds its log into the file then."""

@@ -1,0 +1,74 @@
+"""The shared time: whatever holds up a process, its clock goes with the database's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from tests.servers import PostgresServer
+
+from scheduler_service.storage import clock as clocks
+from scheduler_service.storage.clock import DatabaseClock
+from scheduler_service.storage.database import Database
+
+HOUR = 3600.0
+Stall = Callable[..., None]
+
+
+@pytest.fixture
+async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
+    database = Database(f"{postgres_server.url}/postgres")
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def stall(monkeypatch: pytest.MonkeyPatch) -> Stall:
+    """Let an hour pass, as far as the clock knows."""
+    passed = 0.0
+
+    def pass_an_hour(*_: Any) -> None:
+        nonlocal passed
+        passed += HOUR
+
+    monkeypatch.setattr(clocks, "monotonic", lambda: time.monotonic() + passed)
+    return pass_an_hour
+
+
+def seconds_ahead(clock: DatabaseClock) -> float:
+    """Compare with the database's clock, which is this machine's."""
+    return (clock.now() - datetime.now(UTC)).total_seconds()
+
+
+async def test_goes_on_with_the_monotonic_clock_between_two_looks(database: Database, stall: Stall) -> None:
+    clock = DatabaseClock(database)
+    await clock.sync()
+    stall()
+    assert seconds_ahead(clock) == pytest.approx(HOUR, abs=60)
+
+
+async def test_does_not_count_the_time_that_it_takes_to_connect(database: Database, stall: Stall) -> None:
+    event.listen(database._reader.sync_engine, "connect", stall)
+    clock = DatabaseClock(database)
+    await clock.sync()
+    assert abs(seconds_ahead(clock)) < 60
+
+
+@pytest.mark.parametrize("moment", ["before_cursor_execute", "after_cursor_execute"])
+async def test_looks_again_after_a_look_that_was_held_up(database: Database, stall: Stall, moment: str) -> None:
+    event.listen(database._reader.sync_engine, moment, stall, once=True)
+    clock = DatabaseClock(database)
+    await clock.sync()
+    assert abs(seconds_ahead(clock)) < 60
+
+
+async def test_is_the_machines_own_time_on_sqlite(tmp_path: Path) -> None:
+    clock = DatabaseClock(Database(f"sqlite:///{tmp_path / 'never-opened.db'}"))
+    before = datetime.now(UTC)
+    await clock.sync()
+    assert before <= clock.now() <= datetime.now(UTC)
