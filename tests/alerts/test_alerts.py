@@ -77,6 +77,21 @@ async def test_a_failure_is_told_once_and_signed(service: Service, receiver: Rec
     assert (received.json["job_id"], received.json["run_id"]) == (detail.view.run.job_id, detail.view.run.id)
 
 
+@ON_SQLITE
+@pytest.mark.parametrize(("kind", "script"), [("failure", "exit 3"), ("too_long", "sleep 60")])
+async def test_what_is_found_is_sent_at_once(
+    settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, kind: str, script: str
+) -> None:
+    monkeypatch.setattr(delivery, "LOOK_SECONDS", 3600.0)
+    async with open_service(settings) as service:
+        made = await rule(service, f"{receiver.url}/hook", kind, too_long_seconds=1)
+        job = await create(service, shell(script))
+        run = await service.jobs.run(job.id)
+        await delivered(service, made)
+        if kind == "too_long":
+            await service.runs.cancel(run.id)
+
+
 async def test_recovery_and_flapping_are_told_of_one_job(service: Service, receiver: Receiver) -> None:
     job = await create(service, shell('[ -e "$FLAG" ]'), env={"FLAG": "/no/such/file"}, overlap_policy="allow")
     await rule(service, f"{receiver.url}/hook", "recovery", "flapping", job_id=job.id, failures=2)

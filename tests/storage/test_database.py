@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,22 @@ async def test_an_unreachable_database_is_unavailable() -> None:
     with pytest.raises(UnavailableError):
         async with database.read():
             pass
+    await database.close()
+
+
+async def test_a_file_that_another_program_writes_is_unavailable_until_it_is_done(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/s.db")
+    async with database.write() as connection:
+        await connection.execute(text("PRAGMA busy_timeout = 1"))  # for the test alone: it would wait half a minute
+    with closing(sqlite3.connect(tmp_path / "s.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(UnavailableError, match="locked"):
+            async with database.write():
+                pass
+        other.execute("COMMIT")
+
+    async with database.write() as connection:
+        await connection.execute(text("CREATE TABLE t (x)"))
     await database.close()
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.databases import NOON
 
-from scheduler_service.storage import jobs, runs, transitions
+from scheduler_service.storage import ledger, runs, transitions
 from scheduler_service.storage.database import Database
 
 QUERIES: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[object]]]] = {
@@ -19,10 +19,10 @@ QUERIES: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[object]]]] =
         "ix_runs_queued",
         lambda connection: runs.claimable(connection, NOON, 4, rung_before=NOON),
     ),
-    "the next wait that ends": ("ix_runs_unrung", transitions.next_release_at),
+    "the next wait that ends": ("ix_runs_unrung", ledger.ends),
     "what of a job goes on": ("ix_runs_active", lambda connection: runs.count_active(connection, [1, 2])),
     "what a worker holds": ("ix_runs_running", lambda connection: transitions.held_by(connection, "w")),
-    "the next job that is due": ("ix_jobs_due", jobs.next_due_at),
+    "the next job that is due": ("ix_jobs_due", ledger.ends),
 }
 
 

@@ -10,7 +10,7 @@ from scheduler_service.config import Settings
 from scheduler_service.engine.alerting import Watch
 from scheduler_service.engine.delivery import Courier
 from scheduler_service.engine.dispatch import Dispatcher
-from scheduler_service.engine.loop import start_loop
+from scheduler_service.engine.loop import Bell, start_loop
 from scheduler_service.engine.observe import Counter
 from scheduler_service.engine.pulse import Pulse
 from scheduler_service.engine.rescue import Rescuer
@@ -40,8 +40,9 @@ def _start_alerts(base: Base) -> None:
         stack.callback(mailer.close)
     courier = Courier(base.database, base.clock, reach=settings.effective_alert_reach, mailer=mailer)
     stack.push_async_callback(courier.stop)
-    start_loop(stack, "deliveries", courier.deliver)
-    start_loop(stack, "alerts", Watch(base.database, base.clock).look)
+    bell = Bell()
+    start_loop(stack, "deliveries", courier.deliver, bell)
+    start_loop(stack, "alerts", Watch(base.database, base.clock, bell.ring).look)
     if settings.heartbeat_url is not None:
         url, health = settings.heartbeat_url.get_secret_value(), make_health(base, None)
         start_loop(stack, "pulse", Pulse(url, settings.heartbeat_url_seconds, health.is_ready).beat)

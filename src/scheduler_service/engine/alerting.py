@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,17 +25,24 @@ _TELLING = frozenset({"success", "failed", "missed", "running"})
 class Watch:
     """Turns what happened into deliveries. Of several processes one moves on at a time; nothing is told twice."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Watch this database."""
+    def __init__(self, database: Database, clock: Clock, on_find: Callable[[], None] = lambda: None) -> None:
+        """Watch this database; `on_find` is called when there may be something to deliver."""
         self._database = database
         self._clock = clock
+        self._on_find = on_find
 
     async def look(self) -> float:
         """Look at what came since the last time and at what goes on, and give the seconds until the next look."""
-        while await self._read_events() == BATCH:
-            pass
+        if await self._is_behind():
+            while await self._read_events() == BATCH:
+                pass
+            self._on_find()
         await self._find_overdue()
         return LOOK_SECONDS
+
+    async def _is_behind(self) -> bool:
+        async with self._database.read() as connection:
+            return await events.is_behind(connection, OBSERVER)
 
     async def _read_events(self) -> int:
         """Read a batch of events, in one transaction.
@@ -119,6 +127,7 @@ class Watch:
             async with self._database.write() as connection:
                 for rule, kind, seconds, overdue in found:
                     await self._tell_overdue(connection, rule, kind, seconds, overdue)
+            self._on_find()
 
     def _before(self, seconds: float) -> datetime:
         return self._clock.now() - timedelta(seconds=seconds)

@@ -26,7 +26,7 @@ from scheduler_service.storage.deliveries import Outgoing
 CONCURRENCY = 16
 # Of one rule: so its receiver may hang, and the others still get theirs.
 OF_EACH_RULE = 4
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 1.0
 # A process that was killed while it sent leaves the delivery to the next one after this time.
 LEASE_SECONDS = 3 * PATIENCE_SECONDS
 FIRST_DELAY_SECONDS = 2.0

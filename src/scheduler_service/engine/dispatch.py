@@ -59,7 +59,7 @@ class Dispatcher:
     async def _look(self) -> tuple[datetime | None, datetime | None]:
         # Most looks find nothing; they take no lock, and on SQLite leave the one writer to others.
         async with self._database.read() as connection:
-            return await jobs.next_due_at(connection), await transitions.next_release_at(connection)
+            return await ledger.ends(connection)
 
     async def _fire(self, now: datetime) -> int:
         async with self._database.write() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler_service.storage import totals
+from scheduler_service.storage import events, totals
 from scheduler_service.storage.database import Database
 
 FOLD_SECONDS = 1.0
@@ -17,6 +17,9 @@ class Counter:
 
     async def fold(self) -> float:
         """Add what came since the last time to the totals, and give the seconds until the next time."""
-        async with self._database.write() as connection:
-            await totals.fold(connection)
+        async with self._database.read() as connection:
+            is_behind = await events.is_behind(connection, events.TOTALS)
+        if is_behind:
+            async with self._database.write() as connection:
+                await totals.fold(connection)
         return FOLD_SECONDS

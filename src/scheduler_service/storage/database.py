@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -135,6 +135,8 @@ async def _reachable() -> AsyncIterator[None]:
         raise UnavailableError(f"the database does not answer: {_first_line(error)}") from error
     except PoolTimeoutError as error:
         raise UnavailableError("every connection to the database is busy") from error
+    except sqlite3.OperationalError as error:
+        raise UnavailableError(f"the database does not answer: {error}") from error
     except OSError as error:
         raise UnavailableError(f"the database cannot be reached: {error}") from error
 
@@ -190,9 +192,17 @@ def _execute(connection: Any, statement: str) -> None:
     cursor.close()
 
 
-def _begin_immediate(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin_immediate(connection: Connection) -> None:
+    _execute_in_driver(connection, "BEGIN IMMEDIATE")
 
 
-def _begin(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN")
+def _begin(connection: Connection) -> None:
+    _execute_in_driver(connection, "BEGIN")
+
+
+def _execute_in_driver(connection: Connection, statement: str) -> None:
+    """Execute by one call to the driver's thread, where a cursor of the engine's takes three.
+
+    Its errors come as they are, not as those of SQLAlchemy.
+    """
+    connection.connection.run_async(lambda driver: driver.execute(statement))

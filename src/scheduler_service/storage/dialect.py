@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Table, collate, func, literal, select, true, type_coerce
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Table, collate, func, literal, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 
 def is_sqlite(connection: AsyncConnection) -> bool:
@@ -20,12 +23,23 @@ def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:
     return dialect.insert(target).on_conflict_do_nothing()
 
 
-def json_array_has(connection: AsyncConnection, array: ColumnElement[Any], item: str) -> ColumnElement[bool]:
-    """Say whether a JSON array of strings holds `item`."""
-    if connection.dialect.name == "postgresql":
-        return array.bool_op("?")(item)
-    each = func.json_each(array).table_valued("value")
-    return select(true()).select_from(each).where(each.c.value == item).exists()
+class json_array_has(FunctionElement[bool]):  # noqa: N801 (a function of SQL)
+    """Whether a JSON array of strings holds an item."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(json_array_has, "postgresql")
+def _has_on_postgresql(element: json_array_has, compiler: SQLCompiler, **options: Any) -> str:
+    array, item = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({array} ? {item})"
+
+
+@compiles(json_array_has, "sqlite")
+def _has_on_sqlite(element: json_array_has, compiler: SQLCompiler, **options: Any) -> str:
+    array, item = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"EXISTS (SELECT 1 FROM json_each({array}) AS each WHERE each.value = {item})"  # noqa: S608 (compiled)
 
 
 def contains_folded(connection: AsyncConnection, column: ColumnElement[str], text: str) -> ColumnElement[bool]:

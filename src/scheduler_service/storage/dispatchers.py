@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.storage.dialect import insert_or_ignore
 from scheduler_service.storage.event_tables import dispatchers
 
+_note_tick = update(dispatchers).where(dispatchers.c.id == bindparam("of_dispatcher"))
+
 
 async def note_tick(connection: AsyncConnection, dispatcher_id: str, now: datetime) -> None:
     """Note that a tick came to its end."""
-    mine = dispatchers.c.id == dispatcher_id
-    if (await connection.execute(update(dispatchers).where(mine).values(ticked_at=now))).rowcount == 0:
+    noted = await connection.execute(_note_tick, {"of_dispatcher": dispatcher_id, "ticked_at": now})
+    if noted.rowcount == 0:
         first = insert_or_ignore(connection, dispatchers).values(id=dispatcher_id, started_at=now, ticked_at=now)
         await connection.execute(first)
 

@@ -129,6 +129,11 @@ async def cursor(connection: AsyncConnection, name: str) -> Position:
     return Position(row.transaction_id, row.event_id)
 
 
+async def is_behind(connection: AsyncConnection, name: str) -> bool:
+    """Say whether there is anything that an observer has not seen; a look that takes no lock."""
+    return await newest(connection) > await cursor(connection, name)
+
+
 async def lock_cursor(connection: AsyncConnection, name: str) -> Position | None:
     """Take the place of an observer until the commit, and give how far it has come; None: another process has it."""
     query = select(observers).where(observers.c.name == name).with_for_update(skip_locked=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.run_state import JobStatus, RunStatus
@@ -26,6 +26,22 @@ SORTS: Mapping[str, ColumnElement[Any]] = {
 }
 _DUE_COLUMNS = [jobs.c[field.name] for field in fields(DueJob)]
 
+# Made once, like those of `transitions`.
+_add = insert(jobs).returning(jobs)
+_find = select(jobs).where(jobs.c.id == bindparam("of_job"), jobs.c.deleted_at.is_(None))
+_find_locked = _find.with_for_update()
+_due = (
+    select(*_DUE_COLUMNS)
+    .where(jobs.c.next_run_at <= bindparam("at"))
+    .order_by(jobs.c.next_run_at)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_lock = select(jobs.c.id).where(jobs.c.id == bindparam("of_job")).with_for_update(key_share=True)
+_note_last_run = update(jobs).where(
+    jobs.c.id == bindparam("of_job"), or_(jobs.c.last_run_at.is_(None), jobs.c.last_run_at <= bindparam("at"))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
@@ -40,14 +56,13 @@ class JobFilter:
 
 async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> Job:
     """Store a new job."""
-    row = (await connection.execute(insert(jobs).values(**values).returning(jobs))).mappings().one()
-    return Job(**row)
+    return Job(**(await connection.execute(_add, values)).mappings().one())
 
 
 async def find(connection: AsyncConnection, job_id: int, *, lock: bool = False) -> Job | None:
     """Give a job that is not deleted. `lock` keeps the dispatcher and other writers off it until the commit."""
-    query = select(jobs).where(jobs.c.id == job_id, jobs.c.deleted_at.is_(None))
-    row = (await connection.execute(query.with_for_update() if lock else query)).mappings().one_or_none()
+    found = await connection.execute(_find_locked if lock else _find, {"of_job": job_id})
+    row = found.mappings().one_or_none()
     return None if row is None else Job(**row)
 
 
@@ -79,21 +94,7 @@ async def page(connection: AsyncConnection, filters: JobFilter, page: Page) -> L
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[DueJob]:
     """Lock and give the jobs that are due, longest due first; those another dispatcher holds are passed over."""
-    query = (
-        select(*_DUE_COLUMNS)
-        .where(jobs.c.next_run_at <= now)
-        .order_by(jobs.c.next_run_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return [DueJob(*row) for row in await connection.execute(query)]
-
-
-async def next_due_at(connection: AsyncConnection) -> datetime | None:
-    """Give the earliest instant that any job waits for."""
-    query = select(func.min(jobs.c.next_run_at)).where(jobs.c.next_run_at.is_not(None))
-    instant: datetime | None = (await connection.execute(query)).scalar_one_or_none()
-    return instant
+    return [DueJob(*row) for row in await connection.execute(_due, {"at": now, "limit": limit})]
 
 
 async def lock(connection: AsyncConnection, job_id: int) -> None:
@@ -103,14 +104,13 @@ async def lock(connection: AsyncConnection, job_id: int) -> None:
     two take in opposite orders end in a deadlock. SQLite has one writer anyway.
     """
     if not is_sqlite(connection):
-        await connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update(key_share=True))
+        await connection.execute(_lock, {"of_job": job_id})
 
 
 async def note_last_run(connection: AsyncConnection, job_id: int, at: datetime, status: RunStatus) -> None:
     """Keep what the latest run of a job came to; an older run that ends late does not overwrite it."""
-    newer = or_(jobs.c.last_run_at.is_(None), jobs.c.last_run_at <= at)
     values = {"last_run_at": at, "last_run_status": status}
-    await connection.execute(update(jobs).where(jobs.c.id == job_id, newer).values(values))
+    await connection.execute(_note_last_run, {"of_job": job_id, "at": at, **values})
 
 
 async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
@@ -132,7 +132,7 @@ def _condition(connection: AsyncConnection, filters: JobFilter) -> ColumnElement
     if filters.status is not None:
         conditions.append(jobs.c.status == filters.status)
     if filters.tag is not None:
-        conditions.append(json_array_has(connection, jobs.c.tags, filters.tag))
+        conditions.append(json_array_has(jobs.c.tags, filters.tag))
     if filters.q is not None:
         found = [contains_folded(connection, column, filters.q) for column in (jobs.c.name, jobs.c.description)]
         conditions.append(or_(*found))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.firing import Decision, Fire, FiringRules, Miss, Skip, decide
@@ -18,10 +18,24 @@ from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Tri
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import insert_or_ignore
 from scheduler_service.storage.records import DueJob, schedule_of
-from scheduler_service.storage.tables import jobs, runs
+from scheduler_service.storage.tables import WAITING, jobs, runs, with_status
 from scheduler_service.storage.transitions import cancel_all
 
 _NOT_YET = {"reason": None, "missed_until": None, "missed_count": None, "finished_at": None}
+# Made once, like those of `transitions`.
+_ends = select(
+    select(func.min(jobs.c.next_run_at)).where(jobs.c.next_run_at.is_not(None)).scalar_subquery(),
+    select(func.min(runs.c.available_at)).where(with_status(*WAITING), runs.c.rung_at.is_(None)).scalar_subquery(),
+)
+_move_on = (
+    update(jobs)
+    .where(
+        jobs.c.id == bindparam("of_job"),
+        jobs.c.schedule_version == bindparam("of_version"),
+        jobs.c.next_run_at == bindparam("from_instant"),
+    )
+    .values(next_run_at=bindparam("to_instant"), status=bindparam("to_status"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,15 @@ class Fired:
 
     rings: tuple[Ring, ...]
     broken: tuple[tuple[DueJob, Exception], ...] = ()
+
+
+async def ends(connection: AsyncConnection) -> tuple[datetime | None, datetime | None]:
+    """Give the earliest instant that a job waits for, and the earliest end of a wait that `release` has not seen yet.
+
+    None: nothing waits. Both come in one look that takes no lock, since each tick begins with it.
+    """
+    due_at, waits_until = (await connection.execute(_ends)).one()
+    return due_at, waits_until
 
 
 async def fire(connection: AsyncConnection, due: Sequence[DueJob], now: datetime) -> Fired:
@@ -56,7 +79,9 @@ async def fire(connection: AsyncConnection, due: Sequence[DueJob], now: datetime
     rows = [row for job, decision in decisions for row in _rows(job, decision, now)]
     rings = await _insert(connection, rows, {job.id: tuple(job.tags) for job in due})
     moves = [_move(job, decision.next_run_at) for job, decision in decisions]
-    await _move_on(connection, moves + [{**_move(job, None), "to_status": JobStatus.PAUSED} for job, _ in broken])
+    moves += [{**_move(job, None), "to_status": JobStatus.PAUSED} for job, _ in broken]
+    if moves:
+        await connection.execute(_move_on, moves)
     return Fired(rings, tuple(broken))
 
 
@@ -129,24 +154,9 @@ async def _insert(
 
 def _move(job: DueJob, next_run_at: datetime | None) -> dict[str, Any]:
     return {
-        "of_id": job.id,
+        "of_job": job.id,
         "of_version": job.schedule_version,
         "from_instant": job.next_run_at,
         "to_instant": next_run_at,
         "to_status": JobStatus.FINISHED if next_run_at is None else JobStatus.ACTIVE,
     }
-
-
-async def _move_on(connection: AsyncConnection, moves: Sequence[dict[str, Any]]) -> None:
-    if not moves:
-        return
-    statement = (
-        update(jobs)
-        .where(
-            jobs.c.id == bindparam("of_id"),
-            jobs.c.schedule_version == bindparam("of_version"),
-            jobs.c.next_run_at == bindparam("from_instant"),
-        )
-        .values(next_run_at=bindparam("to_instant"), status=bindparam("to_status"))
-    )
-    await connection.execute(statement, moves)

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.storage.records import Run
 from scheduler_service.storage.tables import run_logs, runs
-from scheduler_service.storage.transitions import Lease, held
+from scheduler_service.storage.transitions import HELD, Lease
+
+_lengthen = update(runs).where(HELD).values(log_bytes=runs.c.log_bytes + bindparam("added")).returning(runs.c.log_bytes)
+_append = insert(run_logs)
+_from = (
+    select(run_logs.c.at_byte, run_logs.c.data)
+    .where(
+        run_logs.c.run_id == bindparam("of_run"),
+        run_logs.c.at_byte + func.length(run_logs.c.data) > bindparam("offset"),
+    )
+    .order_by(run_logs.c.at_byte)
+)
 
 
 async def append(connection: AsyncConnection, lease: Lease, data: bytes) -> bool:
     """Add to the log of a run, if the lease still holds: a stale attempt cannot write."""
-    statement = (
-        update(runs).where(held(lease)).values(log_bytes=runs.c.log_bytes + len(data)).returning(runs.c.log_bytes)
-    )
-    end = (await connection.execute(statement)).scalar_one_or_none()
+    end = (await connection.execute(_lengthen, {**lease.binds, "added": len(data)})).scalar_one_or_none()
     if end is None:
         return False
-    await connection.execute(insert(run_logs).values(run_id=lease.run_id, at_byte=end - len(data), data=data))
+    await connection.execute(_append, {"run_id": lease.run_id, "at_byte": end - len(data), "data": data})
     return True
 
 
 async def read(connection: AsyncConnection, run_id: int, offset: int = 0) -> bytes:
     """Give the log of a run from a position on."""
-    query = (
-        select(run_logs.c.at_byte, run_logs.c.data)
-        .where(run_logs.c.run_id == run_id, run_logs.c.at_byte + func.length(run_logs.c.data) > offset)
-        .order_by(run_logs.c.at_byte)
-    )
-    return b"".join(data[max(0, offset - at_byte) :] for at_byte, data in await connection.execute(query))
+    pieces = await connection.execute(_from, {"of_run": run_id, "offset": offset})
+    return b"".join(data[max(0, offset - at_byte) :] for at_byte, data in pieces)
 
 
 async def tails(connection: AsyncConnection, of: Iterable[Run], size: int) -> dict[int, bytes]:

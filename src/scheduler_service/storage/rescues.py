@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, false, literal, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.run_state import Reason, RunStatus, WorkerState
 from scheduler_service.storage.tables import attempts, runs, with_status, workers
-from scheduler_service.storage.transitions import Lease, held
+from scheduler_service.storage.transitions import HELD, Lease
 from scheduler_service.storage.types import UtcInstant, Word
 
 MAX_RESCUES = 3
@@ -21,23 +23,29 @@ async def hand_back(connection: AsyncConnection, lease: Lease, message: str, now
     After MAX_RESCUES the run is failed(worker_lost) instead, since it may be what kills its workers; and a run that is
     to be cancelled is cancelled.
     """
-    return await _requeue(connection, held(lease), message, now) > 0
+    return await _requeue(connection, HELD, lease.binds, message, now) > 0
 
 
 async def hand_over(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
     """Give up an attempt because this worker is being stopped; that may happen to a run any number of times."""
-    return await _requeue(connection, held(lease), message, now, is_rescue=False) > 0
+    return await _requeue(connection, HELD, lease.binds, message, now, is_rescue=False) > 0
 
 
 async def rescue_from(connection: AsyncConnection, worker_id: str, now: datetime) -> int:
     """Take all that a dead worker ran from it, as `hand_back` does; gives how many runs that were."""
     dead = select(workers.c.id).where(workers.c.id == worker_id, workers.c.state == WorkerState.DEAD).exists()
     lost = and_(runs.c.worker_id == worker_id, with_status(RunStatus.RUNNING), dead)
-    return await _requeue(connection, lost, "the worker that ran it was lost", now)
+    return await _requeue(connection, lost, {}, "the worker that ran it was lost", now)
 
 
 async def _requeue(
-    connection: AsyncConnection, chosen: ColumnElement[bool], message: str, now: datetime, *, is_rescue: bool = True
+    connection: AsyncConnection,
+    chosen: ColumnElement[bool],
+    binds: Mapping[str, Any],
+    message: str,
+    now: datetime,
+    *,
+    is_rescue: bool = True,
 ) -> int:
     cancelled = runs.c.cancel_requested_at.is_not(None)
     spent = runs.c.rescue_count >= MAX_RESCUES if is_rescue else false()
@@ -65,7 +73,7 @@ async def _requeue(
         )
         .returning(runs.c.id, runs.c.attempt)
     )
-    moved = (await connection.execute(statement)).all()
+    moved = (await connection.execute(statement, binds)).all()
     lost = {"status": RunStatus.FAILED, "reason": Reason.WORKER_LOST, "message": message, "finished_at": now}
     for run_id, attempt in moved:
         mine = and_(attempts.c.run_id == run_id, attempts.c.attempt == attempt)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, not_, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, insert, not_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service import tracing
@@ -19,7 +20,11 @@ from scheduler_service.storage.paging import Listing, Page
 from scheduler_service.storage.records import Attempt, Job, Run
 from scheduler_service.storage.tables import attempts, jobs, runs, with_status
 
-# Made once: an alias copies every column, which takes as long as all the rest of a look for runs.
+# Made once, like those of `transitions`.
+_add = insert(runs).returning(runs)
+_find = select(runs).where(runs.c.id == bindparam("of_run"))
+_job_of = select(jobs).where(jobs.c.id == bindparam("of_job"))
+_attempts_of = select(attempts).where(attempts.c.run_id == bindparam("of_run")).order_by(attempts.c.attempt)
 _holding = runs.alias("holding")
 _taken = select(func.count()).where(_holding.c.job_id == jobs.c.id, _holding.c.place.is_not(None)).scalar_subquery()
 
@@ -61,19 +66,18 @@ def queued_row(
 
 async def add(connection: AsyncConnection, row: Mapping[str, Any]) -> Run:
     """Store a new run."""
-    return Run(**(await connection.execute(insert(runs).values(**row).returning(runs))).mappings().one())
+    return Run(**(await connection.execute(_add, row)).mappings().one())
 
 
 async def find(connection: AsyncConnection, run_id: int) -> Run | None:
     """Give one run."""
-    row = (await connection.execute(select(runs).where(runs.c.id == run_id))).mappings().one_or_none()
+    row = (await connection.execute(_find, {"of_run": run_id})).mappings().one_or_none()
     return None if row is None else Run(**row)
 
 
 async def find_attempts(connection: AsyncConnection, run_id: int) -> tuple[Attempt, ...]:
     """Give a run's attempts in their order."""
-    query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.attempt)
-    return tuple(Attempt(**row) for row in (await connection.execute(query)).mappings())
+    return tuple(Attempt(**row) for row in (await connection.execute(_attempts_of, {"of_run": run_id})).mappings())
 
 
 async def page(connection: AsyncConnection, filters: RunFilter, page: Page) -> Listing[Run]:
@@ -105,20 +109,8 @@ async def claimable(
     Those that were rung for after `rung_before` are left to their rings, and those that `routing` gives to others to
     them. Runs of a job whose places are all taken are left out: they would only stand in the way of others.
     """
-    query = (
-        select(runs.c.id, runs.c.attempt)
-        .join(jobs, jobs.c.id == runs.c.job_id)
-        .where(
-            with_status(RunStatus.QUEUED),
-            runs.c.available_at <= now,
-            func.coalesce(runs.c.rung_at, runs.c.available_at) <= rung_before,
-            or_(jobs.c.overlap_policy == "allow", _taken < jobs.c.max_concurrency),
-            _served(connection, routing),
-        )
-        .order_by(runs.c.priority.desc(), runs.c.available_at, runs.c.id)
-        .limit(limit)
-    )
-    return [(run_id, attempt) for run_id, attempt in await connection.execute(query)]
+    values = {"at": now, "rung_before": rung_before, "limit": limit}
+    return [(row.id, row.attempt) for row in await connection.execute(_claimable(routing), values)]
 
 
 async def rings(connection: AsyncConnection, waiting: Sequence[Run]) -> list[Ring]:
@@ -133,7 +125,7 @@ async def rings(connection: AsyncConnection, waiting: Sequence[Run]) -> list[Rin
 
 async def job_of(connection: AsyncConnection, run: Run) -> Job:
     """Give the job of a run, also when it has been deleted since."""
-    return Job(**(await connection.execute(select(jobs).where(jobs.c.id == run.job_id))).mappings().one())
+    return Job(**(await connection.execute(_job_of, {"of_job": run.job_id})).mappings().one())
 
 
 async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
@@ -147,11 +139,28 @@ def ended_row(row: Mapping[str, Any], status: RunStatus, reason: Reason, now: da
     return {**row, "status": status, "reason": reason, "finished_at": now}
 
 
-def _served(connection: AsyncConnection, routing: Routing) -> ColumnElement[bool]:
+@cache
+def _claimable(routing: Routing) -> Select[tuple[int, int]]:
+    return (
+        select(runs.c.id, runs.c.attempt)
+        .join(jobs, jobs.c.id == runs.c.job_id)
+        .where(
+            with_status(RunStatus.QUEUED),
+            runs.c.available_at <= bindparam("at"),
+            func.coalesce(runs.c.rung_at, runs.c.available_at) <= bindparam("rung_before"),
+            or_(jobs.c.overlap_policy == "allow", _taken < jobs.c.max_concurrency),
+            _served(routing),
+        )
+        .order_by(runs.c.priority.desc(), runs.c.available_at, runs.c.id)
+        .limit(bindparam("limit"))
+    )
+
+
+def _served(routing: Routing) -> ColumnElement[bool]:
     """Say in SQL what `Routing.serves` says."""
     if routing.own:
-        return or_(*(json_array_has(connection, jobs.c.tags, tag) for tag in sorted(routing.own)))
-    return and_(true(), *(not_(json_array_has(connection, jobs.c.tags, tag)) for tag in routing.reserved))
+        return or_(*(json_array_has(jobs.c.tags, tag) for tag in sorted(routing.own)))
+    return and_(true(), *(not_(json_array_has(jobs.c.tags, tag)) for tag in routing.reserved))
 
 
 def _condition(filters: RunFilter) -> ColumnElement[bool]:

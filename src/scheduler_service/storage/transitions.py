@@ -1,16 +1,19 @@
 """Every move of a run from one state to another: one guarded UPDATE each, whose row count says who won.
 
 The guards are the state table of `domain/run_state`; False or None always means that somebody else was first.
+Statements that every run needs are made once, since to make one takes as long as to execute it; such an UPDATE sets the
+columns that it is given values for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, insert, literal, select, update
+from sqlalchemy import Update, and_, bindparam, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,6 +29,40 @@ from scheduler_service.storage.types import UtcInstant, Word
 
 _ENDED_ATTEMPT = ("status", "reason", "message", "exit_code", "signal", "isolation", "usage")
 
+HELD = and_(
+    runs.c.id == bindparam("of_run"),
+    with_status(RunStatus.RUNNING),
+    runs.c.attempt == bindparam("of_attempt"),
+    runs.c.worker_id == bindparam("of_worker"),
+)
+"""The condition that a lease still holds, for `Lease.binds`."""
+
+_held_by = select(runs.c.id, runs.c.attempt, runs.c.cancel_reason).where(
+    runs.c.worker_id == bindparam("of_worker"), with_status(RunStatus.RUNNING)
+)
+_places = select(runs.c.place).where(runs.c.job_id == bindparam("of_job"), runs.c.place.is_not(None))
+_move_to_running = (
+    update(runs)
+    .where(
+        runs.c.id == bindparam("of_run"),
+        with_status(RunStatus.QUEUED),
+        runs.c.attempt == bindparam("of_attempt"),
+        runs.c.available_at <= bindparam("at"),
+        select(workers.c.id)
+        .where(workers.c.id == bindparam("of_worker"), workers.c.state != WorkerState.DEAD)
+        .exists(),
+    )
+    .returning(runs)
+)
+_leave_running = update(runs).where(HELD)
+_leave_for_a_retry = _leave_running.where(runs.c.cancel_requested_at.is_(None)).values(
+    retry_count=runs.c.retry_count + 1
+)
+_begin_attempt = insert(attempts)
+_end_attempt = update(attempts).where(
+    attempts.c.run_id == bindparam("of_run"), attempts.c.attempt == bindparam("of_attempt")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -34,6 +71,11 @@ class Lease:
     run_id: int
     attempt: int
     worker_id: str
+
+    @property
+    def binds(self) -> dict[str, Any]:
+        """Give what `HELD` asks for."""
+        return {"of_run": self.run_id, "of_attempt": self.attempt, "of_worker": self.worker_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +139,11 @@ async def claim(
     place = await _free_place(connection, job)
     if place is None and job.overlap_policy != "allow":
         return None
-    claimed = await _move_to_running(connection, run, worker_id, place, now)
+    claimed = await _begin(connection, run, worker_id, place, now)
     if claimed is None:
         return None
     values = {"run_id": run_id, "attempt": claimed.attempt, "worker_id": worker_id, "started_at": now}
-    await connection.execute(insert(attempts).values(**values, status=RunStatus.RUNNING))
+    await connection.execute(_begin_attempt, {**values, "status": RunStatus.RUNNING})
     return Claimed(claimed, job)
 
 
@@ -112,9 +154,9 @@ async def finish(connection: AsyncConnection, claimed: Claimed, report: Report, 
     """
     await jobs.lock(connection, claimed.job.id)
     values = {**_columns(report), "result": report.result, "logs_truncated": report.logs_truncated, "finished_at": now}
-    if not await _leave_running(connection, claimed.lease, values):
+    if not await _leave(connection, _leave_running, claimed.lease, values):
         return False
-    await _end_attempt(connection, claimed.lease, report, now)
+    await _end(connection, claimed.lease, report, now)
     await jobs.note_last_run(connection, claimed.job.id, claimed.run.started_at or now, report.status)
     return True
 
@@ -131,11 +173,10 @@ async def retry_later(
         "signal": report.signal,
         "logs_truncated": report.logs_truncated,
         "available_at": available_at,
-        "retry_count": runs.c.retry_count + 1,
     }
-    if not await _leave_running(connection, claimed.lease, values, runs.c.cancel_requested_at.is_(None)):
+    if not await _leave(connection, _leave_for_a_retry, claimed.lease, values):
         return False
-    await _end_attempt(connection, claimed.lease, report, now)
+    await _end(connection, claimed.lease, report, now)
     return True
 
 
@@ -169,10 +210,8 @@ async def cancel_all(connection: AsyncConnection, job_id: int, reason: Reason, n
 
 async def held_by(connection: AsyncConnection, worker_id: str) -> dict[Lease, Reason | None]:
     """Give the attempts that a worker holds, each with the reason why somebody wants it stopped, or None."""
-    query = select(runs.c.id, runs.c.attempt, runs.c.cancel_reason).where(
-        runs.c.worker_id == worker_id, with_status(RunStatus.RUNNING)
-    )
-    return {Lease(row.id, row.attempt, worker_id): row.cancel_reason for row in await connection.execute(query)}
+    rows = await connection.execute(_held_by, {"of_worker": worker_id})
+    return {Lease(row.id, row.attempt, worker_id): row.cancel_reason for row in rows}
 
 
 async def release(connection: AsyncConnection, now: datetime, limit: int) -> list[Ring]:
@@ -196,25 +235,14 @@ async def release(connection: AsyncConnection, now: datetime, limit: int) -> lis
     return await run_rows.rings(connection, released) if released else []
 
 
-async def next_release_at(connection: AsyncConnection) -> datetime | None:
-    """Give the earliest end of a wait that `release` has not seen yet."""
-    query = select(func.min(runs.c.available_at)).where(with_status(*WAITING), runs.c.rung_at.is_(None))
-    instant: datetime | None = (await connection.execute(query)).scalar_one_or_none()
-    return instant
-
-
 async def _free_place(connection: AsyncConnection, job: Job) -> int | None:
     if job.overlap_policy == "allow":
         return None
-    query = select(runs.c.place).where(runs.c.job_id == job.id, runs.c.place.is_not(None))
-    taken = set((await connection.execute(query)).scalars())
+    taken = set((await connection.execute(_places, {"of_job": job.id})).scalars())
     return next((place for place in range(job.max_concurrency) if place not in taken), None)
 
 
-async def _move_to_running(
-    connection: AsyncConnection, run: Run, worker_id: str, place: int | None, now: datetime
-) -> Run | None:
-    alive = select(workers.c.id).where(workers.c.id == worker_id, workers.c.state != WorkerState.DEAD).exists()
+async def _begin(connection: AsyncConnection, run: Run, worker_id: str, place: int | None, now: datetime) -> Run | None:
     values = {
         "status": RunStatus.RUNNING,
         "reason": None,
@@ -227,21 +255,11 @@ async def _move_to_running(
         "started_at": now,
         "lateness_seconds": _lateness_seconds(run, now) if run.lateness_seconds is None else run.lateness_seconds,
     }
-    statement = (
-        update(runs)
-        .where(
-            runs.c.id == run.id,
-            with_status(RunStatus.QUEUED),
-            runs.c.attempt == run.attempt,
-            runs.c.available_at <= now,
-            alive,
-        )
-        .values(values)
-        .returning(runs)
-    )
+    binds = {**Lease(run.id, run.attempt, worker_id).binds, "at": now}
     try:
-        async with connection.begin_nested():
-            row = (await connection.execute(statement)).mappings().one_or_none()
+        # A place may be refused, which must not end the transaction.
+        async with nullcontext() if place is None else connection.begin_nested():
+            row = (await connection.execute(_move_to_running, {**binds, **values})).mappings().one_or_none()
     except IntegrityError as error:
         # Another worker took the same place between our look and our move.
         if is_unique_violation(error):
@@ -256,26 +274,13 @@ def _lateness_seconds(run: Run, now: datetime) -> float:
     return (now - (run.scheduled_for if on_time else run.available_at)).total_seconds()
 
 
-def held(lease: Lease) -> ColumnElement[bool]:
-    """Give the condition that a lease still holds."""
-    return and_(
-        runs.c.id == lease.run_id,
-        with_status(RunStatus.RUNNING),
-        runs.c.attempt == lease.attempt,
-        runs.c.worker_id == lease.worker_id,
-    )
-
-
-async def _leave_running(
-    connection: AsyncConnection, lease: Lease, values: Mapping[str, Any], *guards: ColumnElement[bool]
-) -> bool:
+async def _leave(connection: AsyncConnection, statement: Update, lease: Lease, values: Mapping[str, Any]) -> bool:
     left = {"place": None, "rung_at": None, **values}
-    return (await connection.execute(update(runs).where(held(lease), *guards).values(left))).rowcount == 1
+    return (await connection.execute(statement, {**lease.binds, **left})).rowcount == 1
 
 
-async def _end_attempt(connection: AsyncConnection, lease: Lease, report: Report, now: datetime) -> None:
-    mine = and_(attempts.c.run_id == lease.run_id, attempts.c.attempt == lease.attempt)
-    await connection.execute(update(attempts).where(mine).values(**_columns(report), finished_at=now))
+async def _end(connection: AsyncConnection, lease: Lease, report: Report, now: datetime) -> None:
+    await connection.execute(_end_attempt, {**lease.binds, **_columns(report), "finished_at": now})
 
 
 def _columns(report: Report) -> dict[str, Any]:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.run_state import WorkerState
 from scheduler_service.storage.records import Worker
 from scheduler_service.storage.tables import workers
+
+_beat = (
+    update(workers)
+    .where(workers.c.id == bindparam("of_worker"), workers.c.state != WorkerState.DEAD)
+    .values(beats=workers.c.beats + 1)
+)
+_living = select(workers).where(workers.c.state != WorkerState.DEAD).order_by(workers.c.id)
 
 
 async def register(
@@ -30,18 +37,13 @@ async def register(
 
 async def beat(connection: AsyncConnection, worker_id: str, *, state: WorkerState, busy: int, now: datetime) -> bool:
     """Show that a worker lives. False: it has been declared dead, what it ran is no longer its own."""
-    statement = (
-        update(workers)
-        .where(workers.c.id == worker_id, workers.c.state != WorkerState.DEAD)
-        .values(state=state, busy=busy, beats=workers.c.beats + 1, seen_at=now)
-    )
-    return (await connection.execute(statement)).rowcount == 1
+    values = {"of_worker": worker_id, "state": state, "busy": busy, "seen_at": now}
+    return (await connection.execute(_beat, values)).rowcount == 1
 
 
 async def living(connection: AsyncConnection) -> list[Worker]:
     """Give the workers that nobody has declared dead."""
-    query = select(workers).where(workers.c.state != WorkerState.DEAD).order_by(workers.c.id)
-    return [Worker(**row) for row in (await connection.execute(query)).mappings()]
+    return [Worker(**row) for row in (await connection.execute(_living)).mappings()]
 
 
 async def known(connection: AsyncConnection) -> list[Worker]:
