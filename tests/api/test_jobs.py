@@ -217,10 +217,13 @@ async def test_does_not_pause_what_is_finished(client: httpx2.AsyncClient) -> No
         while (await client.get(path)).json()["status"] != "finished":
             await asyncio.sleep(0.2)
 
-    answer = await client.post(f"{path}/pause")
+    paused = await client.post(f"{path}/pause")
+    disabled = await client.patch(path, json={"enabled": False})
 
-    assert answer.status_code == 409
-    assert answer.json()["detail"] == "the job is finished: no instant is to come that a pause could hold back"
+    for answer in (paused, disabled):
+        assert answer.status_code == 409
+        assert answer.json()["detail"] == "the job is finished: no instant is to come that a pause could hold back"
+    assert (await client.patch(path, json={"name": "another"})).json()["status"] == "finished"
 
 
 async def test_tells_the_instants_to_come_in_both_times(client: httpx2.AsyncClient) -> None:

@@ -205,15 +205,17 @@ class TestEdit:
         assert (again.status, again.next_run_at) == (JobStatus.ACTIVE, NOON + 2 * MINUTE)
         assert len(await rows_of(database, job)) == 1
 
-    @pytest.mark.parametrize("enabled", [True, False])
     async def test_a_finished_job_stays_finished_until_it_gets_a_new_schedule(
-        self, service: JobService, clock: FakeClock, *, enabled: bool
+        self, service: JobService, clock: FakeClock
     ) -> None:
         job = await service.create(definition(schedule_expr=(NOON + MINUTE).isoformat()))
         clock.at = NOON + MINUTE
-        assert (await service.patch(job.id, {"enabled": enabled})).status is JobStatus.FINISHED
-        with pytest.raises(ConflictError, match="no instant is to come"):
-            await service.pause(job.id)
+        assert (await service.patch(job.id, {"enabled": True})).status is JobStatus.FINISHED
+        for stop in (service.patch(job.id, {"enabled": False}), service.pause(job.id)):
+            with pytest.raises(ConflictError, match="no instant is to come"):
+                await stop
+        again = {"schedule_expr": (NOON + 2 * MINUTE).isoformat(), "enabled": False}
+        assert (await service.patch(job.id, again)).status is JobStatus.PAUSED
 
 
 class TestPause:

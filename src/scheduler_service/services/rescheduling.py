@@ -18,7 +18,10 @@ _NAMES_THE_INSTANTS = ("schedule_expr", "timezone", "dst_gap", "dst_fold", "star
 
 
 def new_schedule(job: Job, edited: Job, *, enabled: bool, now: datetime) -> dict[str, Any]:
-    """Give the status, and the instant that comes next, of a job after an edit."""
+    """Give the status, and the instant that comes next, of a job after an edit.
+
+    Raises `ConflictError` where the edit asks to stop or resume a schedule that names no instant any more.
+    """
     is_new = any(getattr(job, name) != getattr(edited, name) for name in _NAMES_THE_INSTANTS)
     begun: dict[str, Any] = {}
     if is_new:
@@ -26,6 +29,8 @@ def new_schedule(job: Job, edited: Job, *, enabled: bool, now: datetime) -> dict
         edited = replace(edited, anchor_at=now)
         next_run_at: datetime | None = first_instant(schedule_of(edited), edited, now)
     elif job.status is JobStatus.FINISHED:
+        if not enabled:
+            raise ConflictError("the job is finished: no instant is to come that a pause could hold back")
         return {}
     elif enabled and job.status is JobStatus.PAUSED:
         next_run_at = first_run_at(schedule_of(job), now=now, start_at=job.start_at, end_at=job.end_at)
