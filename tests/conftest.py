@@ -13,11 +13,12 @@ import pytest
 from tests import servers
 from tests.databases import clock, database, database_url, migrate, migrated_sqlite
 from tests.servers import PostgresServer
+from tests.tls import authority
 
 from scheduler_service.cli.trial_servers import ask_valkey
 from scheduler_service.quick_start import uncollected
 
-__all__ = ["clock", "database", "database_url", "migrated_sqlite"]
+__all__ = ["authority", "clock", "database", "database_url", "migrated_sqlite"]
 
 POSTGRES = "SCHEDULER_TEST_POSTGRES_URL"
 VALKEY = "SCHEDULER_TEST_VALKEY_URL"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -35,11 +36,13 @@ class Receiver:
 
     behaviours: dict[str, Iterator[Behaviour]] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
     url: str = ""
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}" if self.tls is None else f"https://localhost:{port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:

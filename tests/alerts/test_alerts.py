@@ -6,17 +6,13 @@ import asyncio
 import hashlib
 import hmac
 import re
-import socket
-import socketserver
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.alerts.mail_server import mail_server
 from tests.alerts.receiver import Received, Receiver, busy, drip, fail, hang, redirect
 from tests.databases import NOON, ON_SQLITE
 from tests.engine.conftest import create, eventually, run_to_its_end, until
@@ -250,14 +246,14 @@ async def test_slack_gets_a_text_without_mark_up_of_the_jobs_own(service: Servic
 
 @ON_SQLITE
 async def test_mail_reaches_its_server(settings: Settings) -> None:
-    with mail_server() as (port, mails):
+    async with mail_server() as (port, box):
         url = f"smtp://127.0.0.1:{port}"
         changes = {"smtp_url": type(settings.api_key)(url), "mail_from": "scheduler@example.org"}
         async with open_service(settings.model_copy(update=changes)) as service:
             made = await rule(service, "", "failure", channel={"type": "email", "to": ["team@example.org"]})
             await run_to_its_end(service, shell("exit 1"), name="night\r\nBcc: all@example.org")
             await delivered(service, made)
-    (mail,) = mails
+    (mail,) = box.mails
     assert "Subject: [scheduler] night Bcc: all@example.org failed (exit_code)" in mail
     assert "\nBcc:" not in mail
     assert "To: team@example.org" in mail
@@ -265,7 +261,7 @@ async def test_mail_reaches_its_server(settings: Settings) -> None:
 
 @ON_SQLITE
 async def test_a_receiver_whom_the_mail_server_refuses_is_named(settings: Settings) -> None:
-    with mail_server() as (port, mails):
+    async with mail_server() as (port, box):
         changes = {"smtp_url": type(settings.api_key)(f"smtp://127.0.0.1:{port}")}
         async with open_service(settings.model_copy(update=changes)) as service:
             to = ["team@example.org", "nobody@example.org"]
@@ -273,7 +269,7 @@ async def test_a_receiver_whom_the_mail_server_refuses_is_named(settings: Settin
             await service.alerts.test(made.id, None)
             await delivered(service, made)
             (found,) = await service.alerts.deliveries(made.id, None)
-    assert len(mails) == 1
+    assert len(box.mails) == 1
     assert found.error == "the mail server refused nobody@example.org"
 
 
@@ -348,34 +344,3 @@ def test_every_kind_has_a_headline_in_one_line(kind: AlertKind) -> None:
     )
     assert len(alert.headline.splitlines()) == 1
     assert writing.document(alert, 1)["at"].endswith("Z")
-
-
-@contextmanager
-def mail_server() -> Iterator[tuple[int, list[str]]]:
-    """Run as much of an SMTP server as takes mails in."""
-    mails: list[str] = []
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.wfile.write(b"220 here\r\n")
-            while line := self.rfile.readline():
-                word = line.split()[0].upper() if line.split() else b""
-                if word == b"DATA":
-                    self.wfile.write(b"354 go on\r\n")
-                    lines = iter(self.rfile.readline, b".\r\n")
-                    mails.append(b"".join(lines).decode().replace("\r\n", "\n"))
-                ok = b"550 not here\r\n" if word == b"RCPT" and b"nobody@" in line else b"250 ok\r\n"
-                self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else ok)
-                if word == b"QUIT":
-                    return
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            assert isinstance(server.socket, socket.socket)
-            yield server.server_address[1], mails
-        finally:
-            server.shutdown()
-            thread.join()

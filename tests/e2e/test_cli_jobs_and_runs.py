@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.commands import PATIENCE_SECONDS, PROGRAM, Service, shell, up
+from tests.tls import Authority, in_front_of
 
 COMMANDS = ("up", "migrate", "next", "jobs", "runs")
 SLOW = "import time; print('begun', flush=True); time.sleep(600)"
@@ -348,6 +349,36 @@ def test_no_service_is_one_line_that_says_how_to_start_it(tmp_path: Path) -> Non
     [line] = done.stderr.splitlines()
     assert "scheduler up" in line
     assert "hidden" not in line
+
+
+def test_a_service_behind_tls_is_reached_where_its_certificate_is_vouched_for(
+    service: Service, authority: Authority
+) -> None:
+    trust = {"SSL_CERT_FILE": str(authority.certificate)}
+    with in_front_of(service.url, authority.vouch_for("localhost")) as url:
+        trusting = shell(service.directory, SCHEDULER_URL=url, **trust)
+        run = trusting.read("jobs", "run", service.add_job("print('hello')"), "--wait")
+        unknown = shell(service.directory, SCHEDULER_URL=url).call("jobs", "list")
+    with in_front_of(service.url, authority.vouch_for("elsewhere.example")) as url:
+        of_another = shell(service.directory, SCHEDULER_URL=url, **trust).call("jobs", "list")
+
+    assert run["status"] == "success"
+    for done, why in ((unknown, "unable to get local issuer certificate"), (of_another, "Hostname mismatch")):
+        assert done.returncode == 3
+        [line] = done.stderr.splitlines()
+        assert why in line
+        assert "SSL_CERT_FILE" in line
+
+
+def test_a_service_without_tls_is_said_to_have_none(service: Service) -> None:
+    url = service.url.replace("http://", "https://")
+    done = shell(service.directory, SCHEDULER_URL=url).call("jobs", "list")
+
+    assert done.returncode == 3
+    [line] = done.stderr.splitlines()
+    assert (
+        line == f"scheduler: no connection to {url} by TLS: WRONG_VERSION_NUMBER; where it speaks none, write http://"
+    )
 
 
 def test_a_proxy_of_the_environment_is_not_asked_for_loopback(service: Service) -> None:

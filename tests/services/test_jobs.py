@@ -214,8 +214,8 @@ class TestEdit:
         for stop in (service.patch(job.id, {"enabled": False}), service.pause(job.id)):
             with pytest.raises(ConflictError, match="no instant is to come"):
                 await stop
-        again = {"schedule_expr": (NOON + 2 * MINUTE).isoformat(), "enabled": False}
-        assert (await service.patch(job.id, again)).status is JobStatus.PAUSED
+        again = await service.patch(job.id, {"schedule_expr": (NOON + 2 * MINUTE).isoformat(), "enabled": False})
+        assert again.status is JobStatus.PAUSED
 
 
 class TestPause:

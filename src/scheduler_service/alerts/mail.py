@@ -91,6 +91,16 @@ class Mailer:
             if server.is_secure
             else smtplib.SMTP(server.host, server.port, timeout=PATIENCE_SECONDS)
         )
+        with contextlib.closing(client):
+            self._log_in(client, context)
+            refused = client.send_message(message)
+            with contextlib.suppress(smtplib.SMTPException, OSError):
+                client.quit()
+        return sorted(refused)
+
+    def _log_in(self, client: smtplib.SMTP, context: ssl.SSLContext) -> None:
+        """Have TLS wherever the server offers it, and show the password to nobody without it but this machine."""
+        server = self._server
         client.ehlo_or_helo_if_needed()
         is_secret = server.is_secure or server.host in LOOPBACK_HOSTS
         if not server.is_secure and client.has_extn("starttls"):
@@ -100,10 +110,6 @@ class Mailer:
             if not is_secret:
                 raise smtplib.SMTPException("the server offers no TLS, and the password would be read on the way")
             client.login(server.user, server.password or "")
-        refused = client.send_message(message)
-        with contextlib.suppress(smtplib.SMTPException, OSError):
-            client.quit()
-        return sorted(refused)
 
 
 class _Connection:

@@ -85,5 +85,8 @@ async def _answer_of(method: str, url: str, body: bytes, headers: dict[str, str]
 
 @cache
 def _authorities() -> ssl.SSLContext:
-    """Give those who vouch for receivers: to read their certificates takes longer than to send an alert."""
-    return httpx2.create_ssl_context(trust_env=False)
+    """Give who vouches for receivers: those that SSL_CERT_FILE or SSL_CERT_DIR names, or those of this machine.
+
+    To read their certificates takes longer than to send an alert.
+    """
+    return httpx2.create_ssl_context()

@@ -33,8 +33,7 @@ class Client:
             base_url=f"{parsed}/api/v1/",
             headers={"X-API-Key": _checked_key(api_key)},
             timeout=TIMEOUT_SECONDS,
-            # To read the certificates of all authorities takes longer than most calls; without TLS none are needed.
-            verify=parsed.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            verify=_authorities(parsed),
             # A proxy of the environment is for the world outside; it could not reach this machine's loopback.
             trust_env=parsed.host not in _LOOPBACK_HOSTS,
         )
@@ -100,7 +99,9 @@ class Client:
     def _reaching(self) -> Iterator[None]:
         try:
             yield
-        except httpx2.ConnectError:
+        except httpx2.ConnectError as error:
+            if (why := _untrusted(error)) is not None:
+                raise UnreachableError(f"no connection to {self._origin} by TLS: {why}") from None
             raise UnreachableError(
                 f"nothing answers at {self._origin}: start the service with `scheduler up`, "
                 "or name where it is with --url or SCHEDULER_URL"
@@ -131,6 +132,25 @@ class Client:
             f"what answers at {self._origin} is no Scheduler Service (status {response.status_code}, "
             f"{kind or 'no type'}); name another with --url or SCHEDULER_URL"
         )
+
+
+def _authorities(url: httpx2.URL) -> ssl.SSLContext:
+    """Give who vouches for a service: those that SSL_CERT_FILE or SSL_CERT_DIR names, or those of this machine.
+
+    To read all their certificates takes longer than most calls; without TLS none are needed.
+    """
+    return httpx2.create_ssl_context() if url.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _untrusted(error: BaseException | None) -> str | None:
+    """Say why TLS did not come about; None: it is not for that reason that the connection did not."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"its certificate is not valid here ({error.verify_message}); name who issued it with SSL_CERT_FILE"
+        if isinstance(error, ssl.SSLError):
+            return f"{error.reason}; where it speaks none, write http://"
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:

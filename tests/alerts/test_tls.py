@@ -1,0 +1,125 @@
+"""Telling people by TLS: whoever is not vouched for is told nothing, and gets no password."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.alerts.mail_server import PASSWORD, USER, mail_server
+from tests.alerts.receiver import Receiver
+from tests.databases import ON_SQLITE
+from tests.engine.conftest import eventually
+from tests.tls import Authority
+
+from scheduler_service.alerts import web
+from scheduler_service.bootstrap import Service, open_service
+from scheduler_service.config import Settings
+from scheduler_service.services.alert_definition import AlertDefinition
+from scheduler_service.storage.deliveries import Delivery
+
+pytestmark = ON_SQLITE
+AT_ONCE = pytest.mark.parametrize("at_once", [True, False], ids=["smtps", "starttls"])
+
+
+@pytest.fixture
+def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Authority]:
+    """The tests' authority, which this process trusts."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    web._authorities.cache_clear()
+    yield authority
+    web._authorities.cache_clear()
+
+
+async def tried(service: Service, **channel: object) -> Delivery:
+    """Send a test, and give what came of the first try."""
+    definition = {"name": "a rule", "on": ["failure"], "channel": channel}
+    rule = await service.alerts.create(AlertDefinition.model_validate(definition), None)
+    await service.alerts.test(rule.id, None)
+
+    async def look() -> Delivery | None:
+        (found,) = await service.alerts.deliveries(rule.id, None)
+        return found if found.status == "delivered" or found.error else None
+
+    delivery: Delivery = await eventually(look)
+    return delivery
+
+
+def with_mail(settings: Settings, url: str) -> Settings:
+    return settings.model_copy(update={"smtp_url": type(settings.api_key)(url)})
+
+
+async def test_a_receiver_is_known_by_its_name(service: Service, trusted: Authority) -> None:
+    async with Receiver(tls=trusted.vouch_for("localhost")) as receiver:
+        delivery = await tried(service, type="webhook", url=f"{receiver.url}/hook")
+    assert delivery.status == "delivered"
+    assert receiver.of("/hook")[0].headers["host"] == receiver.url.removeprefix("https://")
+
+
+async def test_a_receiver_with_the_certificate_of_another_is_told_nothing(service: Service, trusted: Authority) -> None:
+    async with Receiver(tls=trusted.vouch_for("elsewhere.example")) as receiver:
+        delivery = await tried(service, type="webhook", url=f"{receiver.url}/hook")
+    assert "Hostname mismatch" in (delivery.error or "")
+    assert receiver.received == []
+
+
+async def test_a_receiver_that_nobody_vouches_for_is_told_nothing(service: Service, authority: Authority) -> None:
+    async with Receiver(tls=authority.vouch_for("localhost")) as receiver:
+        delivery = await tried(service, type="webhook", url=f"{receiver.url}/hook")
+    assert "CERTIFICATE_VERIFY_FAILED" in (delivery.error or "")
+    assert receiver.received == []
+
+
+@AT_ONCE
+async def test_logs_in_to_a_mail_server_that_is_vouched_for(
+    settings: Settings, trusted: Authority, *, at_once: bool
+) -> None:
+    tls = trusted.vouch_for("localhost")
+    async with mail_server(**mail_options(tls, at_once=at_once)) as (port, box):
+        url = f"{'smtps' if at_once else 'smtp'}://{USER}:{PASSWORD}@localhost:{port}"
+        async with open_service(with_mail(settings, url)) as service:
+            delivery = await tried(service, type="email", to=["team@example.org"])
+    assert delivery.error is None
+    assert box.passwords == [PASSWORD.encode()]
+    assert len(box.mails) == 1
+
+
+@AT_ONCE
+async def test_shows_no_password_to_a_mail_server_that_nobody_vouches_for(
+    settings: Settings, authority: Authority, *, at_once: bool
+) -> None:
+    tls = authority.vouch_for("localhost")
+    async with mail_server(**mail_options(tls, at_once=at_once)) as (port, box):
+        url = f"{'smtps' if at_once else 'smtp'}://{USER}:{PASSWORD}@localhost:{port}"
+        async with open_service(with_mail(settings, url)) as service:
+            delivery = await tried(service, type="email", to=["team@example.org"])
+    assert "CERTIFICATE_VERIFY_FAILED" in (delivery.error or "")
+    assert (box.passwords, box.mails) == ([], [])
+
+
+async def test_shows_no_password_to_a_mail_server_without_tls_elsewhere(settings: Settings) -> None:
+    async with (
+        mail_server(host="127.0.0.2", auth_require_tls=False) as (port, box),
+        open_service(with_mail(settings, f"smtp://{USER}:{PASSWORD}@127.0.0.2:{port}")) as service,
+    ):
+        delivery = await tried(service, type="email", to=["team@example.org"])
+    assert "offers no TLS" in (delivery.error or "")
+    assert (box.passwords, box.mails) == ([], [])
+
+
+async def test_a_wrong_password_is_told_without_showing_it(settings: Settings) -> None:
+    async with (
+        mail_server(auth_require_tls=False) as (port, box),
+        open_service(with_mail(settings, f"smtp://{USER}:wrong-one@127.0.0.1:{port}")) as service,
+    ):
+        delivery = await tried(service, type="email", to=["team@example.org"])
+    assert "Authentication" in (delivery.error or "")
+    assert "wrong-one" not in (delivery.error or "")
+    assert b"wrong-one" in box.passwords
+    assert box.mails == []
+
+
+def mail_options(tls: ssl.SSLContext, *, at_once: bool) -> dict[str, Any]:
+    # Where TLS is spoken at once, the server's library does not see that a password is safe.
+    return {"at_once": tls, "auth_require_tls": False} if at_once else {"tls_context": tls, "require_starttls": True}
