@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import Dialect, Engine, event
 from tests.servers import PostgresServer
 
-from scheduler_service.domain.run_state import JobStatus
-from scheduler_service.storage import jobs, migrations
+from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
+from scheduler_service.storage import jobs, migrations, runs, workers
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.records import Job
+from scheduler_service.storage.records import Job, Run
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 # For tests in which the database has no part: of their own, and shared.
@@ -110,6 +110,18 @@ async def add_job(database: Database, **changes: Any) -> Job:
     """Store a job that is due every minute from noon on, or as `changes` say."""
     async with database.write() as connection:
         return await jobs.add(connection, {**A_JOB, **changes})
+
+
+async def add_running(database: Database) -> Run:
+    """Store a run of a new job that a new worker `w` executes."""
+    job = await add_job(database)
+    row = runs.queued_row(
+        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+    )
+    running = {"status": RunStatus.RUNNING, "attempt": 1, "worker_id": "w", "started_at": NOON}
+    async with database.write() as connection:
+        await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)
+        return await runs.add(connection, row | running)
 
 
 A_JOB: dict[str, Any] = {

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from tests.alerts.mail_server import PASSWORD, USER, mail_server
+from tests.alerts.mail_server import PASSWORD, USER, MailBox, mail_server
 from tests.alerts.receiver import Receiver
 from tests.databases import ON_SQLITE
 from tests.engine.conftest import eventually
@@ -75,11 +74,7 @@ async def test_a_receiver_that_nobody_vouches_for_is_told_nothing(service: Servi
 async def test_logs_in_to_a_mail_server_that_is_vouched_for(
     settings: Settings, trusted: Authority, *, at_once: bool
 ) -> None:
-    tls = trusted.vouch_for("localhost")
-    async with mail_server(**mail_options(tls, at_once=at_once)) as (port, box):
-        url = f"{'smtps' if at_once else 'smtp'}://{USER}:{PASSWORD}@localhost:{port}"
-        async with open_service(with_mail(settings, url)) as service:
-            delivery = await tried(service, type="email", to=["team@example.org"])
+    delivery, box = await tried_by_mail(settings, trusted.vouch_for("localhost"), at_once=at_once)
     assert delivery.error is None
     assert box.passwords == [PASSWORD.encode()]
     assert len(box.mails) == 1
@@ -89,11 +84,7 @@ async def test_logs_in_to_a_mail_server_that_is_vouched_for(
 async def test_shows_no_password_to_a_mail_server_that_nobody_vouches_for(
     settings: Settings, authority: Authority, *, at_once: bool
 ) -> None:
-    tls = authority.vouch_for("localhost")
-    async with mail_server(**mail_options(tls, at_once=at_once)) as (port, box):
-        url = f"{'smtps' if at_once else 'smtp'}://{USER}:{PASSWORD}@localhost:{port}"
-        async with open_service(with_mail(settings, url)) as service:
-            delivery = await tried(service, type="email", to=["team@example.org"])
+    delivery, box = await tried_by_mail(settings, authority.vouch_for("localhost"), at_once=at_once)
     assert "CERTIFICATE_VERIFY_FAILED" in (delivery.error or "")
     assert (box.passwords, box.mails) == ([], [])
 
@@ -120,6 +111,15 @@ async def test_a_wrong_password_is_told_without_showing_it(settings: Settings) -
     assert box.mails == []
 
 
-def mail_options(tls: ssl.SSLContext, *, at_once: bool) -> dict[str, Any]:
+async def tried_by_mail(settings: Settings, tls: ssl.SSLContext, *, at_once: bool) -> tuple[Delivery, MailBox]:
+    """Send a test by a mail server that speaks TLS, at once or by STARTTLS."""
     # Where TLS is spoken at once, the server's library does not see that a password is safe.
-    return {"at_once": tls, "auth_require_tls": False} if at_once else {"tls_context": tls, "require_starttls": True}
+    server = (
+        mail_server(at_once=tls, auth_require_tls=False)
+        if at_once
+        else mail_server(tls_context=tls, require_starttls=True)
+    )
+    async with server as (port, box):
+        url = f"{'smtps' if at_once else 'smtp'}://{USER}:{PASSWORD}@localhost:{port}"
+        async with open_service(with_mail(settings, url)) as service:
+            return await tried(service, type="email", to=["team@example.org"]), box

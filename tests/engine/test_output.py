@@ -6,13 +6,12 @@ import asyncio
 
 import pytest
 from sqlalchemy import update
-from tests.databases import NOON, add_job
+from tests.databases import add_running
 from tests.engine.conftest import eventually
 
-from scheduler_service.domain.run_state import RunStatus, Trigger
 from scheduler_service.engine.node import Attempted
 from scheduler_service.engine.output import LeaseLostError, Output
-from scheduler_service.storage import logs, runs, workers
+from scheduler_service.storage import logs
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.tables import runs as run_table
 from scheduler_service.storage.transitions import Lease
@@ -20,14 +19,7 @@ from scheduler_service.storage.transitions import Lease
 
 @pytest.fixture
 async def attempted(database: Database) -> Attempted:
-    job = await add_job(database)
-    row = runs.queued_row(
-        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
-    )
-    running = {"status": RunStatus.RUNNING, "attempt": 1, "worker_id": "w", "started_at": NOON}
-    async with database.write() as connection:
-        await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)
-        run = await runs.add(connection, row | running)
+    run = await add_running(database)
     return Attempted(Lease(run.id, 1, "w"))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.databases import NOON, FakeClock, add_job
+from tests.databases import NOON, FakeClock, add_running
 
-from scheduler_service.domain.run_state import RunStatus, Trigger, WorkerState
+from scheduler_service.domain.run_state import RunStatus, WorkerState
 from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.storage import runs, workers
 from scheduler_service.storage.database import Database
@@ -28,15 +28,7 @@ class Stopwatch:
 
 @pytest.fixture
 async def run(database: Database) -> Run:
-    """A run that worker `w` executes."""
-    job = await add_job(database)
-    row = runs.queued_row(
-        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
-    )
-    running = {"status": RunStatus.RUNNING, "attempt": 1, "worker_id": "w", "started_at": NOON}
-    async with database.write() as connection:
-        await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)
-        return await runs.add(connection, row | running)
+    return await add_running(database)
 
 
 async def status_of(database: Database, run: Run) -> RunStatus:

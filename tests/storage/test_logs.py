@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.databases import NOON, add_job
+from tests.databases import NOON, add_running
 
 from scheduler_service.domain.run_state import RunStatus, Trigger
-from scheduler_service.storage import logs, runs, workers
+from scheduler_service.storage import logs, runs
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.records import Run
 from scheduler_service.storage.tables import runs as run_table
@@ -15,14 +15,7 @@ from scheduler_service.storage.transitions import Lease
 
 @pytest.fixture
 async def run(database: Database) -> Run:
-    job = await add_job(database)
-    row = runs.queued_row(
-        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
-    )
-    running = {"status": RunStatus.RUNNING, "attempt": 1, "worker_id": "w", "started_at": NOON}
-    async with database.write() as connection:
-        await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)
-        return await runs.add(connection, row | running)
+    return await add_running(database)
 
 
 async def write(database: Database, run: Run, *pieces: bytes) -> None:
