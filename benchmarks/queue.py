@@ -20,8 +20,9 @@ from benchmarks.shared.reports import Report, machine_facts, options
 from celery import Celery
 from redis import Redis
 from tests import servers
-from tests.e2e.cluster import ROOT, Client, Cluster, client_of, cluster_on, eventually
+from tests.e2e.cluster import ROOT, Client, Cluster, client_of, cluster_on
 from tests.programs import FOLDER, execute
+from tests.waiting import eventually
 
 from scheduler_service.storage import migrations
 from scheduler_service.storage.database import Database

@@ -22,8 +22,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.commands import Service, up, wait_until
+from tests.e2e.commands import Service, up
 from tests.programs import execute
+from tests.waiting import wait_until
 
 from faultlab import counting
 from faultlab.counting import Campaign

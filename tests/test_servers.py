@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -15,12 +14,12 @@ import asyncpg
 import pytest
 from tests import servers
 from tests.servers import PostgresServer
+from tests.waiting import wait_until
 
 from scheduler_service.cli.trial_servers import ask_valkey
 from scheduler_service.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[1]
-DEADLINE_SECONDS = 30
 
 
 async def test_postgres_is_the_version_that_is_deployed(postgres_url: str) -> None:
@@ -76,14 +75,14 @@ def _start_and_kill(name: str) -> tuple[int, int]:
 
 
 def _wait_until_refused(port: int) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
+    def is_refused() -> bool:
         try:
             socket.create_connection(("127.0.0.1", port)).close()
         except ConnectionRefusedError:
-            return
-        time.sleep(0.02)
-    pytest.fail(f"something still listens on port {port}")
+            return True
+        return False
+
+    wait_until(is_refused)
 
 
 async def _fetch(url: str, statement: str) -> Any:

@@ -15,7 +15,8 @@ import pytest
 from tests.alerts.mail_server import mail_server
 from tests.alerts.receiver import Received, Receiver, busy, drip, fail, hang, redirect
 from tests.databases import NOON, ON_SQLITE
-from tests.engine.conftest import create, eventually, run_to_its_end, until
+from tests.engine.conftest import create, run_to_its_end, until
+from tests.waiting import eventually
 
 from scheduler_service.alerts import writing
 from scheduler_service.alerts.guard import Reach, RefusedError, resolve
@@ -50,12 +51,12 @@ async def told(receiver: Receiver, path: str, count: int) -> list[Received]:
     return found
 
 
-async def delivered(service: Service, rule: AlertRule, deadline_seconds: float = 90.0) -> None:
+async def delivered(service: Service, rule: AlertRule, patience_seconds: float = 90.0) -> None:
     async def look() -> bool:
         found = await service.alerts.deliveries(rule.id, None)
         return bool(found) and all(one.status == "delivered" for one in found)
 
-    await eventually(look, deadline_seconds)
+    await eventually(look, patience_seconds)
 
 
 async def test_a_failure_is_told_once_and_signed(service: Service, receiver: Receiver) -> None:

@@ -9,8 +9,8 @@ import pytest
 from tests.alerts.mail_server import PASSWORD, USER, MailBox, mail_server
 from tests.alerts.receiver import Receiver
 from tests.databases import ON_SQLITE
-from tests.engine.conftest import eventually
 from tests.tls import Authority
+from tests.waiting import eventually
 
 from scheduler_service.alerts import web
 from scheduler_service.bootstrap import Service, open_service

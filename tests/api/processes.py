@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +14,13 @@ from typing import Any
 
 import httpx2
 from tests.programs import Process, Start, fork
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from scheduler_service.config import DEVELOPMENT_API_KEY
 
 ROOT = Path(__file__).parents[2]
 COMMAND = ["uvicorn", "src.app.main:app", "--port", "0"]
 # For one thing to happen, on a machine that has other things to do.
-PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +42,8 @@ class Server:
 
     def awaited_line(self, key: str) -> dict[str, Any]:
         """Give the line of the log that has a key, once it is there."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            if found := [line for line in self.lines() if key in line]:
-                return found[0]
-            time.sleep(0.05)
-        raise AssertionError(self.log.read_text(encoding="utf-8"))
+        line: dict[str, Any] = wait_until(lambda: next((line for line in self.lines() if key in line), None))
+        return line
 
 
 def environment(directory: Path, **variables: str) -> dict[str, str]:
@@ -81,9 +76,12 @@ def serving(
 
 def _address(process: Process, log: Path) -> str:
     """Wait until the server says where it listens."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        if found := re.search(r"http://127\.0\.0\.1:[1-9]\d+", log.read_text(encoding="utf-8")):
-            return found[0]
-        time.sleep(0.05)
-    raise AssertionError(log.read_text(encoding="utf-8"))
+
+    def look() -> str | None:
+        said = log.read_text(encoding="utf-8")
+        assert process.poll() is None, said
+        found = re.search(r"http://127\.0\.0\.1:[1-9]\d+", said)
+        return found and found[0]
+
+    address: str = wait_until(look)
+    return address

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import httpx2
 import pytest
 import pytest_asyncio
 from tests.api.conftest import DEFINITION, SHARED, create
 from tests.databases import SHARED_ON_SQLITE
+from tests.waiting import eventually
 
 pytestmark = [SHARED, SHARED_ON_SQLITE]
 
@@ -94,9 +93,11 @@ async def test_sends_a_job_again_when_a_run_has_ended_and_lets_it_be_changed(
 ) -> None:
     tag = (await client.get(path)).headers["ETag"]
     await client.post(f"{path}/run")
-    async with asyncio.timeout(30):
-        while (await client.get(path)).json()["last_run_status"] is None:
-            await asyncio.sleep(0.1)
+
+    async def has_ended() -> bool:
+        return (await client.get(path)).json()["last_run_status"] is not None
+
+    await eventually(has_ended)
 
     seen = await client.get(path, headers={"If-None-Match": tag})
     changed = await client.patch(path, json={"name": "third"}, headers={"If-Match": tag})

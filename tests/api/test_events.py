@@ -16,6 +16,7 @@ import uvicorn
 from sqlalchemy import text
 from tests.api.conftest import create, settings_for
 from tests.api.test_metrics import run_to_its_end
+from tests.waiting import eventually
 
 from scheduler_service.api.app import create_app
 from scheduler_service.config import DEVELOPMENT_API_KEY
@@ -30,9 +31,11 @@ class Server(uvicorn.Server):
     async def __aenter__(self) -> str:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._task = asyncio.create_task(self.serve([self._socket]))
-        async with asyncio.timeout(30):
-            while not self.started:
-                await asyncio.sleep(0.01)
+
+        async def has_started() -> bool:
+            return self.started
+
+        await eventually(has_started)
         return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     async def __aexit__(self, *_: object) -> None:

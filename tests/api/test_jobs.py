@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ import httpx2
 import pytest
 from tests.api.conftest import DEFINITION, NEVER, SHARED, create
 from tests.soon import create_soon
+from tests.waiting import eventually
 
 from scheduler_service.api import examples
 from scheduler_service.api.schemas.jobs import JobOut
@@ -213,10 +213,11 @@ async def test_says_in_words_what_an_idempotency_key_is(client: httpx2.AsyncClie
 async def test_does_not_pause_what_is_finished(client: httpx2.AsyncClient) -> None:
     job, _ = await create_soon(lambda instant: create(client, schedule_expr=instant), AssertionError)
     path = f"{JOBS}/{job['id']}"
-    async with asyncio.timeout(30):
-        while (await client.get(path)).json()["status"] != "finished":
-            await asyncio.sleep(0.2)
 
+    async def is_finished() -> bool:
+        return bool((await client.get(path)).json()["status"] == "finished")
+
+    await eventually(is_finished)
     paused = await client.post(f"{path}/pause")
     disabled = await client.patch(path, json={"enabled": False})
 

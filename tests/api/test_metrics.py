@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 from tests.api.conftest import SHARED, client_of, create, serving, settings_for
+from tests.waiting import eventually
 
 from scheduler_service.storage.database import Database
 
@@ -61,12 +60,6 @@ def sample(samples: Samples, name: str, **labels: str) -> float:
     return samples[name, frozenset(labels.items())]
 
 
-async def until(look: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while not await look():
-            await asyncio.sleep(0.1)
-
-
 async def run_to_its_end(client: httpx2.AsyncClient, script: str) -> int:
     job = await create(client, payload={"type": "shell_script", "script": script}, retry_policy={"max_retries": 0})
     run_id = (await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"]
@@ -74,7 +67,7 @@ async def run_to_its_end(client: httpx2.AsyncClient, script: str) -> int:
     async def has_ended() -> bool:
         return (await client.get(f"/api/v1/runs/{run_id}")).json()["finished_at"] is not None
 
-    await until(has_ended)
+    await eventually(has_ended)
     return int(job["id"])
 
 
@@ -159,7 +152,7 @@ async def test_the_queue_is_told_with_its_age(client: httpx2.AsyncClient) -> Non
         queued = sample(samples, "scheduler_queue_length", status="queued")
         return queued == 2 and sample(samples, "scheduler_oldest_queued_seconds") > 0.2
 
-    await until(waits)
+    await eventually(waits)
 
 
 async def test_requests_are_measured_by_route_and_never_by_what_a_caller_makes_up(client: httpx2.AsyncClient) -> None:

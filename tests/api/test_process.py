@@ -14,8 +14,9 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.api.conftest import DEFINITION
-from tests.api.processes import PATIENCE_SECONDS, ROOT, Server, environment, run, serving
+from tests.api.processes import ROOT, Server, environment, run, serving
 from tests.programs import execute
+from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")

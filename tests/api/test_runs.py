@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
 import httpx2
 import pytest
 from tests.api.conftest import SHARED, create
+from tests.waiting import eventually
 
 from scheduler_service.api.schemas.runs import RunOut, RunWhole
 from scheduler_service.domain.run_state import TERMINAL
 
 pytestmark = SHARED
 
-DEADLINE_SECONDS = 30.0
 NO_RETRY = {"max_retries": 0}
 
 
@@ -26,12 +25,12 @@ async def start(client: httpx2.AsyncClient, script: str, **changes: Any) -> int:
 
 
 async def until(client: httpx2.AsyncClient, run_id: int, *statuses: str) -> dict[str, Any]:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while True:
-            run: dict[str, Any] = (await client.get(f"/api/v1/runs/{run_id}")).json()
-            if run["status"] in statuses:
-                return run
-            await asyncio.sleep(0.1)
+    async def look() -> dict[str, Any] | None:
+        run: dict[str, Any] = (await client.get(f"/api/v1/runs/{run_id}")).json()
+        return run if run["status"] in statuses else None
+
+    run: dict[str, Any] = await eventually(look)
+    return run
 
 
 async def ended(client: httpx2.AsyncClient, run_id: int) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import socket
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import eventually
 
 from scheduler_service.brokers import celery
 from scheduler_service.brokers.celery import CeleryBroker
@@ -38,9 +38,11 @@ async def broker(redis_url: str, tmp_path: Path) -> AsyncIterator[CeleryBroker]:
 
 async def messages(redis_url: str, queue: str, number: int) -> list[dict[str, Any]]:
     """Wait for messages in a queue, and give them in the order in which they will be taken."""
-    async with asyncio.timeout(30):
-        while ask_valkey(redis_url, f"LLEN {queue}") != [f":{number}"]:
-            await asyncio.sleep(0.01)
+
+    async def all_are_there() -> bool:
+        return ask_valkey(redis_url, f"LLEN {queue}") == [f":{number}"]
+
+    await eventually(all_are_there)
     lines = ask_valkey(redis_url, f"LRANGE {queue} 0 -1")
     return [json.loads(line) for line in reversed(lines) if line.startswith("{")]
 

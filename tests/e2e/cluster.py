@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import text
 from tests.programs import Process, Start, fork
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import Settings, load_settings
@@ -22,8 +21,6 @@ from scheduler_service.storage.database import Database
 from scheduler_service.storage.records import Run
 
 ROOT = Path(__file__).parents[2]
-# For one thing to happen, on a machine that has other things to do.
-PATIENCE_SECONDS = 60.0
 NEVER = "2099-01-01T00:00:00Z"
 
 
@@ -197,12 +194,3 @@ async def client_of(cluster: Cluster) -> AsyncIterator[Client]:
     async with open_service(cluster.settings) as service:
         yield Client(service, database)
     await database.close()
-
-
-async def eventually(look: Callable[[], Awaitable[Any]], pause_seconds: float = 0.05) -> Any:
-    """Look again and again until there is something to see; fails at the deadline."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (seen := await look()):
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        await asyncio.sleep(pause_seconds)
-    return seen

@@ -8,8 +8,7 @@ import re
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,12 @@ from typing import Any
 
 import httpx2
 from tests.programs import FOLDER, Process, Start, fork
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from scheduler_service.config import DEVELOPMENT_API_KEY
 
 PROGRAM = str(FOLDER / "scheduler")
 STREAMS = ("stdout", "stderr")
-# For one thing to happen, on a machine that has other things to do.
-PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +125,6 @@ def up(directory: Path, begin: Start = fork, /, **variables: str) -> Iterator[Se
     finally:
         process.kill()
         process.wait(PATIENCE_SECONDS)
-
-
-def wait_until(
-    condition: Callable[[], Any], patience_seconds: float = PATIENCE_SECONDS, pause_seconds: float = 0.05
-) -> Any:
-    """Give what the condition gives, as soon as that is true."""
-    deadline = time.monotonic() + patience_seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(pause_seconds)
-    return value
 
 
 def _announced_url(process: Process, directory: Path) -> str | None:

@@ -8,8 +8,9 @@ import time
 
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
-from tests.e2e.cluster import PATIENCE_SECONDS, Cluster
+from tests.e2e.cluster import Cluster
 from tests.e2e.gate import Gate
+from tests.waiting import eventually
 
 from scheduler_service.cli.trial_servers import free_port
 
@@ -25,14 +26,13 @@ class Observer:
         self._client = httpx2.AsyncClient(base_url=url, timeout=10, verify=False)
 
     async def started(self) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                try:
-                    await self._client.get("/health/live")
-                except httpx2.TransportError:
-                    await asyncio.sleep(0.05)
-                else:
-                    return
+        async def has_started() -> bool:
+            try:
+                return await self.lives()
+            except httpx2.TransportError:
+                return False
+
+        await eventually(has_started)
 
     async def told(self, component: str, status: str, *, code: int, within: float = TRUTH_SECONDS) -> float:
         """Wait for a component to be told as that; gives the seconds that it took."""

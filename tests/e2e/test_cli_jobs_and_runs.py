@@ -14,8 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.e2e.commands import PATIENCE_SECONDS, PROGRAM, Service, shell, up
+from tests.e2e.commands import PROGRAM, Service, shell, up
 from tests.tls import Authority, in_front_of
+from tests.waiting import PATIENCE_SECONDS
 
 COMMANDS = ("up", "migrate", "next", "jobs", "runs")
 SLOW = "import time; print('begun', flush=True); time.sleep(600)"

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.e2e.commands import PATIENCE_SECONDS, Service, shell, up, wait_until
+from tests.e2e.commands import Service, shell, up
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from scheduler_service.config import DEVELOPMENT_API_KEY
 

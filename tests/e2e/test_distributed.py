@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import httpx2
 from tests.databases import A_JOB
-from tests.e2e.cluster import Client, Cluster, eventually
+from tests.e2e.cluster import Client, Cluster
 from tests.soon import create_soon
+from tests.waiting import eventually
 
 from scheduler_service.cli.trial_servers import free_port
 from scheduler_service.errors import InvalidInputError

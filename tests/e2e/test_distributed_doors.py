@@ -10,7 +10,8 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from tests.e2e.cluster import PATIENCE_SECONDS, ROOT
+from tests.e2e.cluster import ROOT
+from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from tests import servers
-from tests.e2e.cluster import Client, Cluster, client_of, eventually
+from tests.e2e.cluster import Client, Cluster, client_of
+from tests.waiting import eventually
 
 from scheduler_service.cli.trial_servers import ask_valkey
 

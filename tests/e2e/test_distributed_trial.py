@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.e2e.commands import PATIENCE_SECONDS, shell, wait_until
+from tests.e2e.commands import shell
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from scheduler_service.cli.trial_servers import free_port
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.commands import Service, up, wait_until
+from tests.e2e.commands import Service, up
+from tests.waiting import wait_until
 
 NEVER = "2099-01-01T00:00:00Z"
 

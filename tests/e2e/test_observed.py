@@ -9,9 +9,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.e2e.cluster import Client, Cluster, Member, eventually
+from tests.e2e.cluster import Client, Cluster, Member
 from tests.e2e.collector import Collector, Trace, collector
 from tests.e2e.observer import start_api
+from tests.waiting import eventually
 
 from scheduler_service.config import DEVELOPMENT_API_KEY
 from scheduler_service.storage.logs import read

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.commands import PATIENCE_SECONDS, PROGRAM, Service, up, wait_until
+from tests.e2e.commands import PROGRAM, Service, up
 from tests.programs import execute
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 README = Path(__file__).parents[2] / "README.md"
 MAKEFILE = README.with_name("Makefile")

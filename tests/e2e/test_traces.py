@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.e2e.collector import collector
-from tests.e2e.commands import up, wait_until
+from tests.e2e.commands import up
+from tests.waiting import wait_until
 
 from scheduler_service.config import DEVELOPMENT_API_KEY
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from tests.databases import shared_database_url
+from tests.waiting import eventually
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import Settings, load_settings
@@ -20,9 +20,6 @@ from scheduler_service.storage.records import Job
 
 __all__ = ["shared_database_url"]
 
-DEADLINE_SECONDS = 30.0
-FIRST_REST_SECONDS = 0.02
-LONGEST_REST_SECONDS = 0.2
 NEVER = "2099-01-01T00:00:00Z"
 
 # For tests that share a service: they run on the loop that it runs on, and find there what others have left.
@@ -43,16 +40,6 @@ async def service(shared_database_url: str, tmp_path_factory: pytest.TempPathFac
     """A service that all tests of a module share: to start one, and to compile its SQL, takes longer than a run."""
     async with open_service(settings_for(shared_database_url, tmp_path_factory.mktemp("data"))) as service:
         yield service
-
-
-async def eventually(look: Callable[[], Awaitable[Any]], deadline_seconds: float = DEADLINE_SECONDS) -> Any:
-    """Look again and again, less and less often, until there is something to see; fails at the deadline."""
-    rest_seconds = FIRST_REST_SECONDS
-    async with asyncio.timeout(deadline_seconds):
-        while not (seen := await look()):
-            await asyncio.sleep(rest_seconds)
-            rest_seconds = min(rest_seconds * 1.5, LONGEST_REST_SECONDS)
-        return seen
 
 
 async def create(service: Service, payload: dict[str, Any], **changes: Any) -> Job:

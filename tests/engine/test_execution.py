@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from tests.databases import ON_SQLITE, SHARED_ON_SQLITE
-from tests.engine.conftest import SHARED, create, eventually, run_to_its_end, until
+from tests.engine.conftest import SHARED, create, run_to_its_end, until
 from tests.soon import create_soon
+from tests.waiting import eventually
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import Settings

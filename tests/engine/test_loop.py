@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import pytest
-from tests.engine.conftest import eventually
+from tests.waiting import eventually
 
 from scheduler_service.engine.loop import Bell, insist, start_loop
 from scheduler_service.errors import LoopFailedError, UnavailableError

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from sqlalchemy import update
 from tests.databases import add_running
-from tests.engine.conftest import eventually
+from tests.waiting import eventually
 
 from scheduler_service.engine.node import Attempted
 from scheduler_service.engine.output import LeaseLostError, Output

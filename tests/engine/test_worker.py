@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.engine.conftest import create, until
+from tests.waiting import eventually
 
 from scheduler_service.bootstrap import Service, open_service, open_worker
 from scheduler_service.config import Settings, load_settings
@@ -110,6 +111,8 @@ async def test_a_worker_with_tags_refuses_a_ring_for_a_job_without(service: Serv
 async def test_a_file_shows_that_the_loop_turns(settings: Settings, tmp_path: Path) -> None:
     alive_file = tmp_path / "alive"
 
-    async with open_worker(settings.model_copy(update={"alive_file": alive_file})), asyncio.timeout(30):
-        while not alive_file.exists():
-            await asyncio.sleep(0.01)
+    async def is_there() -> bool:
+        return alive_file.exists()
+
+    async with open_worker(settings.model_copy(update={"alive_file": alive_file})):
+        await eventually(is_there)

@@ -11,13 +11,13 @@ import os
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.sandbox.settings import PLAIN, ROOT
 from tests.sandbox.test_death import SECONDS, Service, wait_until_clear
+from tests.waiting import wait_until
 
 from scheduler_service.sandbox import (
     End,
@@ -385,7 +385,9 @@ def test_nothing_is_left_of_a_service_that_was_killed(level: Level, delegated: P
         assert _groups(delegated) - before
         os.kill(service.process.pid, signal.SIGKILL)
         wait_until_clear(service)
-        _wait_until(lambda: not [group for group in _groups(delegated) - before if group.name.startswith("run-")])
+        wait_until(
+            lambda: not [group for group in _groups(delegated) - before if group.name.startswith("run-")], SECONDS
+        )
     finally:
         service.end()
         shutil.rmtree(base)
@@ -395,13 +397,6 @@ def test_nothing_is_left_of_a_service_that_was_killed(level: Level, delegated: P
 
 def _groups(delegated: Path) -> set[Path]:
     return {path for path in (delegated / RUNS).rglob("*") if path.is_dir()} if (delegated / RUNS).exists() else set()
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_the_probe_tells_that_it_holds(delegated: Path, findings: list[Finding]) -> None:

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from tests.sandbox.conftest import HERE, SOURCE
 from tests.sandbox.settings import PLAIN, ROOT
 from tests.sandbox.test_corpus import skip_unless_possible
+from tests.waiting import wait_until
 
 SECONDS = 2.0
 HOSTILE = """#!/usr/bin/env python3
@@ -114,10 +114,11 @@ def service(request: pytest.FixtureRequest) -> Iterator[Service]:
 
 
 def wait_until_clear(service: Service, *, of_directories: bool = True) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not service.is_clear(of_directories=of_directories):
-        assert time.monotonic() < deadline, f"left: {service.run()}, {list(service.root.glob('*/run-*'))}"
-        time.sleep(0.05)
+    try:
+        wait_until(lambda: service.is_clear(of_directories=of_directories), SECONDS)
+    except AssertionError as error:
+        error.add_note(f"left: {service.run()}, {list(service.root.glob('*/run-*'))}")
+        raise
 
 
 def test_a_run_dies_with_its_service(service: Service) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import wait_until
 
 from scheduler_service.sandbox import (
     Command,
@@ -141,9 +142,7 @@ async def test_background_processes_neither_delay_the_end_nor_outlive_it(
     began = time.monotonic()
     await run(sandbox, Script("sleep 300 & echo $!"), output)
     assert time.monotonic() - began < 60
-    async with asyncio.timeout(10):
-        while is_alive(int(output.data)):
-            await asyncio.sleep(0.01)
+    wait_until(lambda: not is_alive(int(output.data)))
 
 
 def is_alive(pid: int) -> bool:

@@ -11,9 +11,9 @@ from unittest.mock import patch
 
 import pytest
 from alembic.config import main
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 60.0
 UNREACHABLE = {"DATABASE_URL": "postgresql+asyncpg://u:hidden@127.0.0.1:1/x"}
 
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select
 from tests.databases import A_JOB, NOON, add_job
 from tests.storage.test_transitions import FAILURE, ME, SUCCESS, put
+from tests.waiting import eventually
 
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus
 from scheduler_service.storage import events, jobs, ledger, totals, transitions, workers
@@ -33,13 +34,13 @@ async def job(database: Database) -> Job:
 
 async def settle(database: Database) -> None:
     """Wait for the transactions of other tests on the same server: events are held back while older ones are open."""
-    async with asyncio.timeout(30):
-        while True:
-            async with database.read() as connection:
-                newest = (await connection.execute(select(func.max(event_table.c.id)))).scalar_one()
-                if newest is None or (await events.newest(connection)).event_id >= newest:
-                    return
-            await asyncio.sleep(0.01)
+
+    async def is_settled() -> bool:
+        async with database.read() as connection:
+            newest = (await connection.execute(select(func.max(event_table.c.id)))).scalar_one()
+            return newest is None or (await events.newest(connection)).event_id >= newest
+
+    await eventually(is_settled)
 
 
 async def read(database: Database, position: Position = START, owner_id: str | None = None) -> list[Event]:

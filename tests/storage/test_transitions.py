@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.databases import NOON, add_job
+from tests.waiting import eventually
 
 from scheduler_service.domain.run_state import TERMINAL, TRANSITIONS, Reason, RunStatus, Trigger
 from scheduler_service.storage import jobs, logs, rescues, runs, transitions, workers
@@ -418,11 +419,12 @@ async def test_a_run_can_end_while_all_runs_of_its_job_are_cancelled(database: D
 async def _somebody_waits(database: Database) -> None:
     """Wait until another connection waits for a lock."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    async with asyncio.timeout(30):
+
+    async def look() -> bool:
         async with database.read() as connection:
-            while not (await connection.execute(text(waiting))).scalar_one():
-                await connection.rollback()
-                await asyncio.sleep(0.01)
+            return bool((await connection.execute(text(waiting))).scalar_one())
+
+    await eventually(look)
 
 
 async def _worker(connection: AsyncConnection, worker_id: str) -> Worker:

@@ -1,0 +1,48 @@
+"""Waiting in tests: for something to come to pass, never for a time to pass."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+# For one thing to happen, on a machine that has other things to do.
+PATIENCE_SECONDS = 60.0
+FIRST_PAUSE_SECONDS = 0.01
+LONGEST_PAUSE_SECONDS = 0.2
+
+
+def wait_until(
+    look: Callable[[], Any], patience_seconds: float = PATIENCE_SECONDS, pause_seconds: float | None = None
+) -> Any:
+    """Look again and again until there is something to see, and give that; fails when patience is at its end."""
+    for pause in _pauses(patience_seconds, pause_seconds):
+        if seen := look():
+            return seen
+        time.sleep(pause)
+    raise AssertionError(_too_late(patience_seconds))
+
+
+async def eventually(
+    look: Callable[[], Awaitable[Any]], patience_seconds: float = PATIENCE_SECONDS, pause_seconds: float | None = None
+) -> Any:
+    """Do as `wait_until` does, in an event loop."""
+    for pause in _pauses(patience_seconds, pause_seconds):
+        if seen := await look():
+            return seen
+        await asyncio.sleep(pause)
+    raise AssertionError(_too_late(patience_seconds))
+
+
+def _pauses(patience_seconds: float, pause_seconds: float | None) -> Iterator[float]:
+    """Give the pauses between looks, longer and longer unless they are to be of one length."""
+    deadline, pause = time.monotonic() + patience_seconds, FIRST_PAUSE_SECONDS
+    while time.monotonic() < deadline:
+        yield pause_seconds or pause
+        pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+    yield 0.0  # one more look: it may have been this process that was held up
+
+
+def _too_late(patience_seconds: float) -> str:
+    return f"it did not come to pass within {patience_seconds:g} s"
