@@ -89,6 +89,18 @@ async def test_what_is_found_is_sent_at_once(
             await service.runs.cancel(run.id)
 
 
+@ON_SQLITE
+async def test_what_waits_for_its_turn_is_sent_as_soon_as_it_has_it(
+    settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "LOOK_SECONDS", 3600.0)
+    async with open_service(settings) as service:
+        many = [await rule(service, f"{receiver.url}/hook", "failure") for _ in range(delivery.CONCURRENCY + 1)]
+        await run_to_its_end(service, shell("exit 3"))
+        for made in many:
+            await delivered(service, made)
+
+
 async def test_recovery_and_flapping_are_told_of_one_job(service: Service, receiver: Receiver) -> None:
     job = await create(service, shell('[ -e "$FLAG" ]'), env={"FLAG": "/no/such/file"}, overlap_policy="allow")
     await rule(service, f"{receiver.url}/hook", "recovery", "flapping", job_id=job.id, failures=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 
+import httpx2
 import pytest
 from tests.alerts.mail_server import PASSWORD, USER, MailBox, mail_server
 from tests.alerts.receiver import Receiver
@@ -12,7 +13,7 @@ from tests.databases import ON_SQLITE
 from tests.tls import Authority
 from tests.waiting import eventually
 
-from scheduler_service.alerts import web
+from scheduler_service import trust
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import Settings
 from scheduler_service.services.alert_definition import AlertDefinition
@@ -26,9 +27,9 @@ AT_ONCE = pytest.mark.parametrize("at_once", [True, False], ids=["smtps", "start
 def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Authority]:
     """The tests' authority, which this process trusts."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
-    web._authorities.cache_clear()
+    trust.authorities.cache_clear()
     yield authority
-    web._authorities.cache_clear()
+    trust.authorities.cache_clear()
 
 
 async def tried(service: Service, **channel: object) -> Delivery:
@@ -54,6 +55,8 @@ async def test_a_receiver_is_known_by_its_name(service: Service, trusted: Author
         delivery = await tried(service, type="webhook", url=f"{receiver.url}/hook")
     assert delivery.status == "delivered"
     assert receiver.of("/hook")[0].headers["host"] == receiver.url.removeprefix("https://")
+    of_the_machine = httpx2.create_ssl_context(trust_env=False).get_ca_certs()
+    assert len(trust.authorities().get_ca_certs()) == len(of_the_machine) + 1, "trusted besides, not instead"
 
 
 async def test_a_receiver_with_the_certificate_of_another_is_told_nothing(service: Service, trusted: Authority) -> None:
@@ -68,6 +71,17 @@ async def test_a_receiver_that_nobody_vouches_for_is_told_nothing(service: Servi
         delivery = await tried(service, type="webhook", url=f"{receiver.url}/hook")
     assert "CERTIFICATE_VERIFY_FAILED" in (delivery.error or "")
     assert receiver.received == []
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+async def test_a_certificate_that_cannot_be_read_is_named_and_holds_up_no_receiver_without_tls(
+    service: Service, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, trusted: Authority, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "/no/such/certificate.pem")
+    of_tls = await tried(service, type="webhook", url=receiver.url.replace("http://", "https://"))
+    without = await tried(service, type="webhook", url=f"{receiver.url}/hook")
+    assert f"{variable}: '/no/such/certificate.pem' holds no certificates" in (of_tls.error or "")
+    assert without.status == "delivered"
 
 
 @AT_ONCE

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
-from tests.databases import NOON, FakeClock, add_job
+from tests.databases import NOON, ON_SQLITE, FakeClock, add_job
 from tests.storage.test_events import settle
 
 from scheduler_service.domain.alerting import Alert, AlertKind
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
 from scheduler_service.engine.alerting import Watch
+from scheduler_service.engine.observe import Counter
 from scheduler_service.storage import alerts, deliveries, runs
 from scheduler_service.storage.alert_tables import deliveries as delivery_table
 from scheduler_service.storage.alert_tables import failing_jobs
@@ -42,7 +44,7 @@ async def job(database: Database) -> Job:
 
 @pytest.fixture
 def watch(database: Database, clock: FakeClock) -> Watch:
-    return Watch(database, clock)
+    return Watch(database, clock, lambda: None)
 
 
 async def add_rule(database: Database, *kinds: str) -> AlertRule:
@@ -161,3 +163,14 @@ async def test_a_courier_takes_some_of_each_rule(database: Database) -> None:
 async def enable(database: Database, rule: AlertRule, *, enabled: bool) -> None:
     async with database.write() as connection:
         await alerts.replace(connection, rule.id, {"enabled": enabled})
+
+
+@ON_SQLITE
+async def test_who_has_seen_all_waits_for_no_writer(watch: Watch, database: Database) -> None:
+    await watch.look()
+    counter = Counter(database)
+    await counter.fold()
+
+    async with asyncio.timeout(10), database.write():
+        await watch.look()
+        await counter.fold()

@@ -20,7 +20,6 @@ from scheduler_service.config import DEVELOPMENT_API_KEY
 
 ROOT = Path(__file__).parents[2]
 COMMAND = ["uvicorn", "src.app.main:app", "--port", "0"]
-# For one thing to happen, on a machine that has other things to do.
 
 
 @dataclass(frozen=True, slots=True)

@@ -368,7 +368,16 @@ def test_a_service_behind_tls_is_reached_where_its_certificate_is_vouched_for(
         assert done.returncode == 3
         [line] = done.stderr.splitlines()
         assert why in line
-        assert "SSL_CERT_FILE" in line
+        assert ("SSL_CERT_FILE" in line) == (done is unknown)
+
+
+def test_a_certificate_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    named = {"SCHEDULER_URL": "https://127.0.0.1:9", "SSL_CERT_FILE": str(tmp_path / "none.pem")}
+    done = shell(tmp_path, **named).call("jobs", "list")
+
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"scheduler: SSL_CERT_FILE: '{tmp_path / 'none.pem'}' holds no certificates: No such file")
 
 
 def test_a_service_without_tls_is_said_to_have_none(service: Service) -> None:

@@ -114,6 +114,7 @@ async def test_redis_is_down_and_runs_go_on_until_it_is_back(cluster: Cluster) -
             (meanwhile,) = await client.run(job_id)
             answered_seconds = time.monotonic() - asked_at
             await client.create("true", schedule_expr="1s")
+            await client.until(meanwhile, "success")
             await client.until_all_succeeded(3)
             assert answered_seconds < 1
             assert f"run-{meanwhile}-1" not in worker.log

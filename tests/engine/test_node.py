@@ -11,7 +11,8 @@ from scheduler_service.engine.node import Node
 from scheduler_service.errors import UnavailableError
 from scheduler_service.storage import runs, transitions, workers
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.transitions import Claimed, Lease
+from scheduler_service.storage.leases import Lease
+from scheduler_service.storage.transitions import Claimed
 
 HEARTBEAT_SECONDS = 1.0
 DEAD_SECONDS = 10.0

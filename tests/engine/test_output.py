@@ -13,8 +13,8 @@ from scheduler_service.engine.node import Attempted
 from scheduler_service.engine.output import LeaseLostError, Output
 from scheduler_service.storage import logs
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.leases import Lease
 from scheduler_service.storage.tables import runs as run_table
-from scheduler_service.storage.transitions import Lease
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.waiting import wait_until
+from tests.waiting import eventually
 
 from scheduler_service.sandbox import (
     Command,
@@ -142,7 +142,11 @@ async def test_background_processes_neither_delay_the_end_nor_outlive_it(
     began = time.monotonic()
     await run(sandbox, Script("sleep 300 & echo $!"), output)
     assert time.monotonic() - began < 60
-    wait_until(lambda: not is_alive(int(output.data)))
+
+    async def is_gone() -> bool:
+        return not is_alive(int(output.data))
+
+    await eventually(is_gone)
 
 
 def is_alive(pid: int) -> bool:

@@ -13,10 +13,11 @@ from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.services.runs import TAIL_BYTES, RunService
 from scheduler_service.storage import logs, runs, transitions, workers
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.leases import Lease
 from scheduler_service.storage.paging import Page
 from scheduler_service.storage.records import Run
 from scheduler_service.storage.runs import RunFilter
-from scheduler_service.storage.transitions import Claimed, Lease, Report
+from scheduler_service.storage.transitions import Claimed, Report
 
 
 @pytest.fixture

@@ -60,8 +60,35 @@ async def test_does_not_count_the_time_that_it_takes_to_connect(database: Databa
 
 
 @pytest.mark.parametrize("moment", ["before_cursor_execute", "after_cursor_execute"])
+async def test_is_wrong_by_half_a_look_at_most(
+    database: Database, stall: Stall, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.setattr(clocks, "MORE_LOOKS", 0)
+    event.listen(database._reader.sync_engine, moment, stall)
+    clock = DatabaseClock(database)
+    await clock.sync()
+    assert abs(seconds_ahead(clock)) == pytest.approx(HOUR / 2, abs=60)
+
+
+async def test_does_not_count_what_a_connection_does_first(
+    database: Database, stall: Stall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clocks, "MORE_LOOKS", 0)
+    event.listen(database._reader.sync_engine, "before_cursor_execute", stall, once=True)
+    clock = DatabaseClock(database)
+    await clock.sync()
+    assert abs(seconds_ahead(clock)) < 60
+
+
+@pytest.mark.parametrize("moment", ["before_cursor_execute", "after_cursor_execute"])
 async def test_looks_again_after_a_look_that_was_held_up(database: Database, stall: Stall, moment: str) -> None:
-    event.listen(database._reader.sync_engine, moment, stall, once=True)
+    looks = iter([False, True])  # the first is for the connection
+
+    def stall_the_second(*_: Any) -> None:
+        if next(looks, False):
+            stall()
+
+    event.listen(database._reader.sync_engine, moment, stall_the_second)
     clock = DatabaseClock(database)
     await clock.sync()
     assert abs(seconds_ahead(clock)) < 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,18 @@ async def test_a_file_that_another_program_writes_is_unavailable_until_it_is_don
     async with database.write() as connection:
         await connection.execute(text("CREATE TABLE t (x)"))
     await database.close()
+
+
+async def test_a_connection_that_the_driver_closed_is_made_anew(database: Database) -> None:
+    async with database.write() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+    await driver.close()
+
+    with suppress(UnavailableError):  # it may be noticed before it is used
+        async with database.write():
+            pass
+    async with database.write() as connection:
+        assert await workers.living(connection) == []
 
 
 async def test_a_file_that_it_makes_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from tests.databases import NOON, add_running
 from scheduler_service.domain.run_state import RunStatus, Trigger
 from scheduler_service.storage import logs, runs
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.leases import Lease
 from scheduler_service.storage.records import Run
 from scheduler_service.storage.tables import runs as run_table
-from scheduler_service.storage.transitions import Lease
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
+from scheduler_service import trust
 from scheduler_service.alerts.web import PATIENCE_SECONDS, NotDeliveredError
 from scheduler_service.config import LOOPBACK_HOSTS
 from scheduler_service.errors import ConfigurationError
@@ -75,6 +76,8 @@ class Mailer:
                 return await loop.run_in_executor(self._threads, self._send, connection, message)
         except TimeoutError:
             raise NotDeliveredError(f"the mail server did not take it within {PATIENCE_SECONDS:g} s") from None
+        except ConfigurationError as error:
+            raise NotDeliveredError(str(error)) from error
         except (smtplib.SMTPException, OSError) as error:
             raise NotDeliveredError(f"{type(error).__name__}: {error}") from error
         finally:
@@ -85,7 +88,7 @@ class Mailer:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _send(self, connection: _Connection, message: EmailMessage) -> list[str]:
-        server, context = self._server, ssl.create_default_context()
+        server, context = self._server, trust.authorities()
         connection.client = client = (
             smtplib.SMTP_SSL(server.host, server.port, timeout=PATIENCE_SECONDS, context=context)
             if server.is_secure

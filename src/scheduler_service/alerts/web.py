@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from email.utils import parsedate_to_datetime
-from functools import cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import httpx2
 
+from scheduler_service import trust
 from scheduler_service.alerts.guard import Reach, resolve
+from scheduler_service.errors import ConfigurationError
 
 # For all of it: a receiver that drips its answer byte by byte gets no more than one that is silent.
 PATIENCE_SECONDS = 10.0
@@ -49,6 +49,8 @@ async def _ask(method: str, url: str, body: bytes, headers: dict[str, str], reac
             status, retry_after = await _answer_of(method, url, body, headers, reach)
     except TimeoutError:
         raise NotDeliveredError(f"no answer within {PATIENCE_SECONDS:g} s") from None
+    except ConfigurationError as error:
+        raise NotDeliveredError(str(error)) from error
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
         raise NotDeliveredError(f"{type(error).__name__}: {error}") from error
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
@@ -73,7 +75,7 @@ async def _answer_of(method: str, url: str, body: bytes, headers: dict[str, str]
     pinned = httpx2.URL(url).copy_with(host=address)
     # The certificate is checked for the name, though the connection goes to the address that was looked at.
     extensions = {"sni_hostname": host}
-    verify = _authorities()
+    verify = trust.context_for(parts.scheme)
     async with (
         httpx2.AsyncClient(verify=verify, follow_redirects=False, trust_env=False, timeout=PATIENCE_SECONDS) as client,
         client.stream(
@@ -81,12 +83,3 @@ async def _answer_of(method: str, url: str, body: bytes, headers: dict[str, str]
         ) as answer,
     ):
         return answer.status_code, answer.headers.get("Retry-After", "")
-
-
-@cache
-def _authorities() -> ssl.SSLContext:
-    """Give who vouches for receivers: those that SSL_CERT_FILE or SSL_CERT_DIR names, or those of this machine.
-
-    To read their certificates takes longer than to send an alert.
-    """
-    return httpx2.create_ssl_context()

@@ -38,9 +38,10 @@ def _start_alerts(base: Base) -> None:
     mailer = _mailer(settings)
     if mailer is not None:
         stack.callback(mailer.close)
-    courier = Courier(base.database, base.clock, reach=settings.effective_alert_reach, mailer=mailer)
-    stack.push_async_callback(courier.stop)
     bell = Bell()
+    reach = settings.effective_alert_reach
+    courier = Courier(base.database, base.clock, reach=reach, mailer=mailer, on_free=bell.ring)
+    stack.push_async_callback(courier.stop)
     start_loop(stack, "deliveries", courier.deliver, bell)
     start_loop(stack, "alerts", Watch(base.database, base.clock, bell.ring).look)
     if settings.heartbeat_url is not None:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import httpx2
 
+from scheduler_service import trust
 from scheduler_service.cli.failures import RefusedError, UnreachableError
 from scheduler_service.errors import FieldProblem
 
@@ -18,6 +19,8 @@ TIMEOUT_SECONDS = 30.0
 # A stream that follows a log is silent while the job is; the service sends a comment now and then.
 SILENCE_SECONDS = 60.0
 _FIRST_FAILURE = 500
+# X509_V_ERR_… of OpenSSL (x509_vfy.h): self-signed, or of an authority that is not known here.
+_UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -25,7 +28,10 @@ class Client:
     """Calls the API at `url`, which has no path. Every call raises `RefusedError` or `UnreachableError`."""
 
     def __init__(self, url: str, api_key: str) -> None:
-        """Prepare; nothing is opened yet. Raises `RefusedError` for a URL or a key that cannot be sent."""
+        """Prepare; nothing is opened yet.
+
+        Raises `RefusedError` for a URL or a key that cannot be sent, `ConfigurationError` as `trust` does.
+        """
         parsed = _checked_url(url)
         # Without a user and a password that the URL may hold.
         self._origin = f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
@@ -33,7 +39,7 @@ class Client:
             base_url=f"{parsed}/api/v1/",
             headers={"X-API-Key": _checked_key(api_key)},
             timeout=TIMEOUT_SECONDS,
-            verify=_authorities(parsed),
+            verify=trust.context_for(parsed.scheme),
             # A proxy of the environment is for the world outside; it could not reach this machine's loopback.
             trust_env=parsed.host not in _LOOPBACK_HOSTS,
         )
@@ -134,19 +140,12 @@ class Client:
         )
 
 
-def _authorities(url: httpx2.URL) -> ssl.SSLContext:
-    """Give who vouches for a service: those that SSL_CERT_FILE or SSL_CERT_DIR names, or those of this machine.
-
-    To read all their certificates takes longer than most calls; without TLS none are needed.
-    """
-    return httpx2.create_ssl_context() if url.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
 def _untrusted(error: BaseException | None) -> str | None:
     """Say why TLS did not come about; None: it is not for that reason that the connection did not."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
-            return f"its certificate is not valid here ({error.verify_message}); name who issued it with SSL_CERT_FILE"
+            hint = "; name who issued it with SSL_CERT_FILE" if error.verify_code in _UNKNOWN_ISSUER else ""
+            return f"its certificate is not valid here ({error.verify_message.rstrip('.')}){hint}"
         if isinstance(error, ssl.SSLError):
             return f"{error.reason}; where it speaks none, write http://"
         error = error.__cause__ or error.__context__

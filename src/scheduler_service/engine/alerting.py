@@ -25,7 +25,7 @@ _TELLING = frozenset({"success", "failed", "missed", "running"})
 class Watch:
     """Turns what happened into deliveries. Of several processes one moves on at a time; nothing is told twice."""
 
-    def __init__(self, database: Database, clock: Clock, on_find: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, database: Database, clock: Clock, on_find: Callable[[], None]) -> None:
         """Watch this database; `on_find` is called when there may be something to deliver."""
         self._database = database
         self._clock = clock

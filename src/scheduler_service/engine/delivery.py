@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Literal
 
@@ -47,12 +48,18 @@ class _StoppedError(Exception):
 class Courier:
     """Sends what is to be told, CONCURRENCY deliveries at once at the most. No slot of a worker is ever used."""
 
-    def __init__(self, database: Database, clock: Clock, *, reach: Reach, mailer: Mailer | None) -> None:
-        """`mailer` None: there is no mail server, and mails are given up."""
+    def __init__(
+        self, database: Database, clock: Clock, *, reach: Reach, mailer: Mailer | None, on_free: Callable[[], None]
+    ) -> None:
+        """`mailer` None: there is no mail server, and mails are given up.
+
+        `on_free` is called when one is done with, so that there is room for the next.
+        """
         self._database = database
         self._clock = clock
         self._reach = reach
         self._mailer = mailer
+        self._on_free = on_free
         self._busy: dict[asyncio.Task[None], int] = {}
         self._sending: set[asyncio.Task[_Tried]] = set()
         self._is_stopping = False
@@ -67,8 +74,12 @@ class Courier:
                 for outgoing in await self._take(free):
                     task = asyncio.create_task(self._deliver(outgoing))
                     self._busy[task] = outgoing.delivery.rule_id
-                    task.add_done_callback(self._busy.pop)
+                    task.add_done_callback(self._free)
         return LOOK_SECONDS
+
+    def _free(self, task: asyncio.Task[None]) -> None:
+        del self._busy[task]
+        self._on_free()
 
     async def _take(self, free: int) -> list[Outgoing]:
         busy = Counter(self._busy.values())

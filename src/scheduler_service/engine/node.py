@@ -16,7 +16,7 @@ from scheduler_service.errors import UnavailableError
 from scheduler_service.storage import rescues, transitions, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.transitions import Lease
+from scheduler_service.storage.leases import Lease
 
 # Of worker_dead_seconds: a node that cannot show that it lives stops its runs well before others may take them.
 FENCE_SHARE = 0.6

@@ -62,6 +62,7 @@ class DatabaseClock:
         if self._database.is_sqlite:
             return
         async with self._database.read() as connection:
+            await _look(connection)  # the first takes more round trips: to begin, and to prepare
             best = await _look(connection)
             for _ in range(MORE_LOOKS):
                 if best.seconds <= QUICK_SECONDS:

@@ -203,6 +203,10 @@ def _begin(connection: Connection) -> None:
 def _execute_in_driver(connection: Connection, statement: str) -> None:
     """Execute by one call to the driver's thread, where a cursor of the engine's takes three.
 
-    Its errors come as they are, not as those of SQLAlchemy.
+    Raises `sqlite3.Error` as it comes from there, past SQLAlchemy.
     """
-    connection.connection.run_async(lambda driver: driver.execute(statement))
+    try:
+        connection.connection.run_async(lambda driver: driver.execute(statement))
+    except ValueError as error:  # so the driver says that its connection is closed
+        connection.invalidate(error)
+        raise sqlite3.OperationalError(str(error)) from error

@@ -26,8 +26,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.run_state import Reason
 from scheduler_service.storage.dialect import is_sqlite
 from scheduler_service.storage.event_tables import events, observers
+from scheduler_service.storage.leases import Lease
 from scheduler_service.storage.tables import jobs, runs
-from scheduler_service.storage.transitions import Lease
 
 Subject = Literal["job", "run"]
 FENCED = "fenced"

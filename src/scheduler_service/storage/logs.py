@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.storage.leases import HELD, Lease
 from scheduler_service.storage.records import Run
 from scheduler_service.storage.tables import run_logs, runs
-from scheduler_service.storage.transitions import HELD, Lease
 
 _lengthen = update(runs).where(HELD).values(log_bytes=runs.c.log_bytes + bindparam("added")).returning(runs.c.log_bytes)
 _append = insert(run_logs)

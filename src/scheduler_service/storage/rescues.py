@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, and_, case, false, literal, null, or_, sel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.run_state import Reason, RunStatus, WorkerState
+from scheduler_service.storage.leases import HELD, Lease
 from scheduler_service.storage.tables import attempts, runs, with_status, workers
-from scheduler_service.storage.transitions import HELD, Lease
 from scheduler_service.storage.types import UtcInstant, Word
 
 MAX_RESCUES = 3

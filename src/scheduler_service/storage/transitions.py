@@ -8,7 +8,6 @@ columns that it is given values for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,19 +22,12 @@ from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, Worke
 from scheduler_service.storage import jobs
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import is_unique_violation
+from scheduler_service.storage.leases import HELD, Lease
 from scheduler_service.storage.records import Job, Run
 from scheduler_service.storage.tables import WAITING, attempts, runs, with_status, workers
 from scheduler_service.storage.types import UtcInstant, Word
 
 _ENDED_ATTEMPT = ("status", "reason", "message", "exit_code", "signal", "isolation", "usage")
-
-HELD = and_(
-    runs.c.id == bindparam("of_run"),
-    with_status(RunStatus.RUNNING),
-    runs.c.attempt == bindparam("of_attempt"),
-    runs.c.worker_id == bindparam("of_worker"),
-)
-"""The condition that a lease still holds, for `Lease.binds`."""
 
 _held_by = select(runs.c.id, runs.c.attempt, runs.c.cancel_reason).where(
     runs.c.worker_id == bindparam("of_worker"), with_status(RunStatus.RUNNING)
@@ -62,20 +54,6 @@ _begin_attempt = insert(attempts)
 _end_attempt = update(attempts).where(
     attempts.c.run_id == bindparam("of_run"), attempts.c.attempt == bindparam("of_attempt")
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right of one worker to one attempt; every write of the attempt is guarded by it."""
-
-    run_id: int
-    attempt: int
-    worker_id: str
-
-    @property
-    def binds(self) -> dict[str, Any]:
-        """Give what `HELD` asks for."""
-        return {"of_run": self.run_id, "of_attempt": self.attempt, "of_worker": self.worker_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +106,8 @@ async def claim(
     2. Move the run if it still is queued at this attempt, is due, and the worker is alive.
     3. Note the attempt.
 
-    None: it is not to be had (now), for any of these reasons.
+    None: it is not to be had (now), for any of these reasons, and the transaction may be at its end: PostgreSQL lets
+    nothing follow what a rule of a table refused.
     """
     run = await run_rows.find(connection, run_id)
     if run is None or run.status is not RunStatus.QUEUED or run.attempt != attempt:
@@ -257,9 +236,7 @@ async def _begin(connection: AsyncConnection, run: Run, worker_id: str, place: i
     }
     binds = {**Lease(run.id, run.attempt, worker_id).binds, "at": now}
     try:
-        # A place may be refused, which must not end the transaction.
-        async with nullcontext() if place is None else connection.begin_nested():
-            row = (await connection.execute(_move_to_running, {**binds, **values})).mappings().one_or_none()
+        row = (await connection.execute(_move_to_running, {**binds, **values})).mappings().one_or_none()
     except IntegrityError as error:
         # Another worker took the same place between our look and our move.
         if is_unique_violation(error):
