@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
+from dotenv.parser import parse_stream
 from pydantic import (
     AliasChoices,
     Field,
@@ -25,10 +26,12 @@ from pydantic_settings import (
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.setting_values import LogLevel, PythonEnvs, Tags
 
+ENV_FILE = ".env"
 DEVELOPMENT_API_KEY = "your-secret-api-key-here"
 SHORTEST_KEY = 16
 # RFC 9110, section 5.5: what a header's value may hold everywhere, less the space.
 VISIBLE = re.compile(r"[!-~]+")
+LEAST_HEARTBEATS = 2
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 SECRET_VARIABLES = (
     "API_KEY",
@@ -71,7 +74,7 @@ class Settings(BaseSettings):
     """Every setting of the service; `.env.example` explains each to its user."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=ENV_FILE,
         env_file_encoding="utf-8",
         env_ignore_empty=True,
         extra="ignore",
@@ -177,6 +180,16 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _hold_the_rule_of_heartbeats(self) -> Self:
+        if self.worker_dead_seconds < (least := LEAST_HEARTBEATS * self.heartbeat_seconds):
+            raise ValueError(
+                f"SCHEDULER_WORKER_DEAD_SECONDS: {self.worker_dead_seconds:g} s are less than {LEAST_HEARTBEATS} "
+                f"heartbeats, and workers would be taken for dead while they live; set {least:g} or more, "
+                "or a smaller SCHEDULER_HEARTBEAT_SECONDS"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _hold_the_rule_of_one_process(self) -> Self:
         if self.is_distributed and self.uses_sqlite:
             raise ValueError(
@@ -218,6 +231,7 @@ class Settings(BaseSettings):
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings; raises `ConfigurationError` with one line that names the variable, never its secret value."""
     try:
+        _check_env_file(overrides.get("_env_file", ENV_FILE))
         return Settings(**overrides)
     except ValidationError as error:
         raise ConfigurationError("; ".join(_describe(problem) for problem in error.errors())) from None
@@ -225,6 +239,18 @@ def load_settings(**overrides: Any) -> Settings:
         raise ConfigurationError(f".env: this is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
         raise ConfigurationError(f".env: cannot be read: {error.strerror}") from None
+
+
+def _check_env_file(path: str | Path | None) -> None:
+    """Raise `ConfigurationError` for a line that is no setting: it would be passed over, perhaps with the next ones."""
+    if path is None or not Path(path).is_file():
+        return
+    with Path(path).open(encoding="utf-8") as file:
+        for binding in parse_stream(file):
+            if binding.error:
+                raise ConfigurationError(
+                    f".env: line {binding.original.line} is no setting; write NAME=value, and end what is quoted"
+                )
 
 
 def load_distributed_settings() -> Settings:

@@ -19,7 +19,8 @@ _FIRST_KEYS = ("timestamp", "level", "event", "logger", "correlation_id")
 # Libraries that bring handlers or levels of their own (uvicorn does); their records go the way of all others.
 _TAMED_LOGGERS = ("uvicorn", "uvicorn.error", "sqlalchemy", "alembic", "asyncio")
 # Below WARNING these log every statement with its parameters, and so the text of payloads.
-_TALKATIVE_LOGGERS = ("sqlalchemy.engine", "sqlalchemy.pool", "aiosqlite")
+# Of some, because they tell secrets: parameters of statements, and addresses, which are the key to many a receiver.
+_TALKATIVE_LOGGERS = ("sqlalchemy.engine", "sqlalchemy.pool", "aiosqlite", "httpx2", "httpcore2")
 
 _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 

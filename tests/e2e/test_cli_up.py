@@ -62,6 +62,23 @@ def test_a_signal_drains_and_the_exit_code_is_0(tmp_path: Path, number: signal.S
     assert [json.loads(line)["event"] for line in service.log.splitlines()]
 
 
+def test_a_signal_drains_whoever_still_listens(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    environment = {"SCHEDULER_PORT": "0", "SCHEDULER_DATA_DIR": str(tmp_path / "data"), "SCHEDULER_SANDBOX": "none"}
+    with shell(tmp_path, **environment).start("up", stdout=writer, stderr=subprocess.PIPE) as process:
+        os.close(writer)
+        with os.fdopen(reader, encoding="utf-8") as output:
+            assert any("Ctrl-C drains" in line for line in output)
+        process.terminate()
+        try:
+            _, log = process.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            process.kill()
+
+    assert process.returncode == 0
+    assert "BrokenPipeError" not in log
+
+
 def test_what_runs_may_end_before_the_process_does(tmp_path: Path) -> None:
     code = "import time; print('begun', flush=True); time.sleep(2); print('ended')"
     with up(tmp_path, SCHEDULER_SANDBOX="auto", SCHEDULER_DRAIN_SECONDS="60") as service:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from enum import IntEnum
@@ -98,3 +99,11 @@ def _shown(value: object) -> str:
 
 
 _LONGEST_VALUE = 80
+
+
+def drop_output() -> None:
+    """Write to standard output no more: nobody takes it.
+
+    What is left in its buffer would be tried again when the interpreter ends, and fail with a traceback.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import sys
 from typing import Annotated
 
@@ -15,7 +14,7 @@ with uncollected():
 
     from scheduler_service.cli import jobs, render, runs
     from scheduler_service.cli.doctor import doctor
-    from scheduler_service.cli.failures import ExitCode, RefusedError, report, report_usage
+    from scheduler_service.cli.failures import ExitCode, RefusedError, drop_output, report, report_usage
     from scheduler_service.cli.migrate import migrate
     from scheduler_service.cli.roles import api, beat, flower, worker
     from scheduler_service.cli.up import up
@@ -87,7 +86,7 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             raise
-        _drop_output()
+        drop_output()
         if error.errno != errno.EPIPE:  # a reader that has seen enough
             sys.stderr.write(f"scheduler: cannot write: {error.strerror}\n")
         sys.exit(ExitCode.FAILED)
@@ -101,11 +100,6 @@ def _run() -> None:
         sys.exit(report_usage(error))
     finally:
         sys.stdout.flush()  # here, where a failure can still be said
-
-
-def _drop_output() -> None:
-    # What is left in the buffer would be tried again when the interpreter ends, and fail with a traceback.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse_other_than_text(arguments: list[str]) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sys
 
 from scheduler_service.cli.connection import url_of
+from scheduler_service.cli.failures import drop_output
 from scheduler_service.config import DEVELOPMENT_API_KEY, Settings
 
 _USUAL_PORT = Settings.model_fields["port"].default
@@ -18,9 +19,15 @@ _EXAMPLE = {
 
 
 def say(text: str) -> None:
-    """Write to standard output at once: the log has standard error to itself."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    """Write to standard output at once: the log has standard error to itself.
+
+    Where nobody takes it any more, that is no reason to stop, nor not to.
+    """
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except OSError:
+        drop_output()
 
 
 def welcome(settings: Settings, port: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,25 @@ def test_an_address_for_the_pulse_that_is_none_is_refused_and_not_shown(
     with pytest.raises(ConfigurationError, match=r"^SCHEDULER_HEARTBEAT_URL: ") as refused:
         load_settings(_env_file=None)
     assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("heartbeat", "dead"), [("1", "1.9"), ("10", "10")])
+def test_a_worker_may_miss_a_heartbeat(monkeypatch: pytest.MonkeyPatch, heartbeat: str, dead: str) -> None:
+    monkeypatch.setenv("SCHEDULER_HEARTBEAT_SECONDS", heartbeat)
+    monkeypatch.setenv("SCHEDULER_WORKER_DEAD_SECONDS", dead)
+
+    with pytest.raises(ConfigurationError, match=r"^SCHEDULER_WORKER_DEAD_SECONDS: .* less than 2 heartbeats"):
+        load_settings(_env_file=None)
+
+
+@pytest.mark.parametrize("line", ["BROKEN LINE", 'SCHEDULER_PORT="18249'])
+def test_a_line_of_the_file_that_is_no_setting_is_named_and_not_shown(tmp_path: Path, line: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"# a remark\n\nSCHEDULER_HOST=localhost\n{line}\n")
+
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(_env_file=file)
+    assert str(refused.value) == ".env: line 4 is no setting; write NAME=value, and end what is quoted"
 
 
 def test_a_wrong_log_level_is_shown_as_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,11 +96,18 @@ def test_takes_warnings() -> None:
     assert "this is old" in lines_of(written)[0]["event"]
 
 
-@pytest.mark.parametrize("name", ["sqlalchemy.engine.Engine", "aiosqlite"])
-def test_never_shows_the_parameters_of_statements(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sqlalchemy.engine.Engine", "INSERT … [parameters: ('print(1)',)]"),
+        ("aiosqlite", "executing <function …>"),
+        ("httpx2", "HTTP Request: POST https://hooks.example.org/services/T/B/a-secret"),
+    ],
+)
+def test_never_shows_parameters_of_statements_nor_addresses_of_receivers(name: str, text: str) -> None:
     written = configured("DEBUG", "json")
 
-    logging.getLogger(name).info("INSERT … [parameters: ('print(1)',)]")
+    logging.getLogger(name).info(text)
 
     assert written.getvalue() == ""
 
