@@ -20,9 +20,12 @@ class EmptySandbox:
         """Do nothing, successfully."""
         return Outcome(End.EXITED, self.isolation, exit_code=0)
 
+    def renew(self) -> None:
+        """Do nothing."""
+
     async def stop(self) -> None:
         """Do nothing."""
 
 
-sandbox.create = lambda *_: EmptySandbox()
+sandbox.create = lambda *_, **__: EmptySandbox()
 app = create(load_settings())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 import statistics
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,28 @@ def test_after_kill_9_nothing_is_lost_doubled_or_left_running(tmp_path: Path) ->
     second = 1_000_000
     assert instants == list(range(instants[0], instants[-1] + 1, second)), "a gap, or an instant twice"
     assert left_running == 0
+
+
+def test_nothing_runs_on_for_a_service_that_stands_still(tmp_path: Path) -> None:
+    patience = {"SCHEDULER_HEARTBEAT_SECONDS": "0.5", "SCHEDULER_WORKER_DEAD_SECONDS": "3"}
+    with up(tmp_path, SCHEDULER_SANDBOX="auto", **patience) as service:
+        script = '[ "$SCHEDULER_ATTEMPT" = 2 ] || exec sleep 300'
+        run_id = service.call("POST", f"jobs/{create(service, NEVER, script, env={'MARKER': str(tmp_path)})}/run")["id"]
+        wait_until(lambda: processes_with(f"MARKER={tmp_path}"))
+        service.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: not processes_with(f"MARKER={tmp_path}"))
+        service.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: service.call("GET", f"runs/{run_id}")["status"] == "success")
+
+
+def processes_with(variable: str) -> list[str]:
+    """Give the processes that have a variable in their environment."""
+    found = []
+    for path in Path("/proc").iterdir():
+        with suppress(OSError):
+            if path.name.isdigit() and f"{variable}\0" in (path / "environ").read_text("utf-8", "replace"):
+                found.append(path.name)
+    return found
 
 
 def test_a_job_created_while_the_dispatcher_rests_fires_on_time(service: Service) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from tests.databases import NOON, FakeClock, add_job
 from tests.engine.test_rescue import Stopwatch
@@ -18,13 +20,16 @@ HEARTBEAT_SECONDS = 1.0
 DEAD_SECONDS = 10.0
 
 
-def node_on(database: Database, clock: FakeClock, watch: Stopwatch | None = None) -> Node:
+def node_on(
+    database: Database, clock: FakeClock, watch: Stopwatch | None = None, on_alive: Callable[[], None] = lambda: None
+) -> Node:
     return Node(
         database,
         clock,
         slots=2,
         heartbeat_seconds=HEARTBEAT_SECONDS,
         worker_dead_seconds=DEAD_SECONDS,
+        on_alive=on_alive,
         monotonic=watch or Stopwatch(),
     )
 
@@ -80,6 +85,18 @@ async def test_a_beat_brings_the_wish_to_cancel(database: Database, node: Node) 
     await node.beat()
     assert attempted.cancel_reason is Reason.USER
     assert not attempted.is_given_up
+
+
+async def test_lets_its_runs_go_on_only_when_it_has_shown_that_it_lives(database: Database, clock: FakeClock) -> None:
+    said: list[str] = []
+    away = Database("postgresql://nobody@127.0.0.1:1/none")
+    node, cut_off = (node_on(place, clock, on_alive=lambda: said.append("alive")) for place in (database, away))
+    await node.register()
+    await node.beat()
+    with pytest.raises(UnavailableError):
+        await cut_off.beat()
+    assert said == ["alive"]
+    await away.close()
 
 
 async def test_a_node_that_cannot_show_that_it_lives_gives_up_its_attempts_in_time(clock: FakeClock) -> None:

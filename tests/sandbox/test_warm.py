@@ -192,6 +192,24 @@ async def test_a_gibibyte_of_output_passes_in_little_memory(sandbox: WarmSandbox
     assert time.monotonic() - began < 60
 
 
+async def test_what_nobody_lets_go_on_is_killed(level: Level, root: Path) -> None:
+    sandbox = WarmSandbox(level, root, 2, [PythonEnvironment(preload=())], lease_seconds=1.0)
+    await sandbox.start()
+
+    async def renew() -> None:
+        while True:
+            sandbox.renew()
+            await asyncio.sleep(0.1)
+
+    renewing = asyncio.create_task(renew())
+    outcome, output = await run(sandbox, Script("sleep 2; echo through"))
+    renewing.cancel()
+    assert (outcome.end, output) == (End.EXITED, "through\n")
+    with pytest.raises(SandboxError, match="the warden of the run was killed"):
+        await run(sandbox, Script("sleep 300"))
+    await sandbox.stop()
+
+
 async def test_five_hundred_runs_leak_nothing(sandbox: WarmSandbox) -> None:
     async def several(count: int) -> None:
         for number in range(count):

@@ -13,7 +13,7 @@ from scheduler_service.bootstrap.rules import bounds_of, environments_of, routin
 from scheduler_service.config import Settings
 from scheduler_service.engine.execute import Executor
 from scheduler_service.engine.loop import Bell, start_loop
-from scheduler_service.engine.node import Node
+from scheduler_service.engine.node import LEASE_SHARE, Node
 from scheduler_service.engine.worker import Worker
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.sandbox.spec import Level, Sandbox, SandboxError
@@ -34,6 +34,7 @@ async def start_worker(base: Base, bell: Bell, *, patience_seconds: float = 0.0)
         heartbeat_seconds=settings.heartbeat_seconds,
         worker_dead_seconds=settings.worker_dead_seconds,
         sandbox_level=box.isolation.level,
+        on_alive=box.renew,
     )
     await node.register()
     stack.push_async_callback(node.retire)
@@ -47,7 +48,9 @@ async def start_worker(base: Base, bell: Bell, *, patience_seconds: float = 0.0)
 
 async def _start_sandbox(settings: Settings, directory: Path) -> Sandbox:
     try:
-        box = sandbox.create(settings.sandbox, directory, settings.slots, environments_of(settings))
+        lease_seconds = settings.worker_dead_seconds * LEASE_SHARE
+        environments = environments_of(settings)
+        box = sandbox.create(settings.sandbox, directory, settings.slots, environments, lease_seconds=lease_seconds)
         hold_the_floor(settings, box.isolation.level)
         await box.start()
     except SandboxError as error:

@@ -20,6 +20,8 @@ from scheduler_service.storage.leases import Lease
 
 # Of worker_dead_seconds: a node that cannot show that it lives stops its runs well before others may take them.
 FENCE_SHARE = 0.6
+# Likewise, of what its runs may go on for without a word of it: a node that stands still cannot stop them.
+LEASE_SHARE = 0.9
 
 log = structlog.get_logger(__name__)
 
@@ -65,9 +67,13 @@ class Node:
         heartbeat_seconds: float,
         worker_dead_seconds: float,
         sandbox_level: str | None = None,
+        on_alive: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`slots` is how many runs go at once; `sandbox_level` is told to those who ask how runs are kept apart."""
+        """`slots` is how many runs go at once; `sandbox_level` is told to those who ask how runs are kept apart.
+
+        `on_alive` is called each time that the node has shown that it lives.
+        """
         self._database = database
         self._clock = clock
         self.slots = slots
@@ -76,6 +82,7 @@ class Node:
         self._fence_seconds = worker_dead_seconds * FENCE_SHARE
         self._attempts: dict[Lease, Attempted] = {}
         self._unattended: set[Lease] = set()
+        self._on_alive = on_alive
         self._monotonic = monotonic
         self._shown_alive_at = monotonic()
         self.state = WorkerState.ALIVE
@@ -114,6 +121,7 @@ class Node:
             await self._begin_again()
             return self._heartbeat_seconds
         self._shown_alive_at = before
+        self._on_alive()
         for lease, reason in held.items():
             if reason is not None and lease in self._attempts:
                 self._attempts[lease].cancel(reason)

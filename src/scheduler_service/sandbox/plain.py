@@ -72,6 +72,9 @@ class PlainSandbox:
             async with self._private_directory() as directory:
                 return await self._run_in(directory, spec, on_output, cancel)
 
+    def renew(self) -> None:
+        """Nothing watches over a run here but this process itself; see `Sandbox.renew`."""
+
     async def stop(self) -> None:
         """Kill what still runs, whose `run` then raises `SandboxError`, and wait until all is tidied up."""
         await self._running.stop()

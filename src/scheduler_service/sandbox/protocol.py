@@ -22,7 +22,11 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a zygote is told once, at its start; `groups` is where it makes cgroups, and empty where it cannot."""
+    """What a zygote is told once, at its start.
+
+    `lease_seconds` is how long a run may go on without a renewal; None: for as long as it wants. `groups` is where it
+    makes cgroups, and empty where it cannot.
+    """
 
     layers: Sequence[str]
     preload: Sequence[str]
@@ -30,6 +34,7 @@ class Setup:
     ports: Sequence[int]
     uids: Sequence[int]
     python: bool
+    lease_seconds: float | None = None
     mountpoint: str = ""
     groups: str = ""
 

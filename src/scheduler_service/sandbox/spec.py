@@ -173,6 +173,13 @@ class Sandbox(Protocol):
         """
         ...
 
+    def renew(self) -> None:
+        """Let what runs go on for the time of another lease, where that was given at the start.
+
+        So a process that stands still has its runs killed, before others begin them anew; at the level `none`, not.
+        """
+        ...
+
     async def stop(self) -> None:
         """Kill what still runs and release everything; idempotent."""
         ...

@@ -33,7 +33,7 @@ from scheduler_service.sandbox.syscalls import CLONE_NEWIPC, CLONE_NEWNS, Prctl,
 from scheduler_service.sandbox.watch import TICK_SECONDS, Verdict, Watch
 from scheduler_service.sandbox.workdir import remove_directory, remove_files_of
 
-CANCEL, FLOOD = b"c", b"f"
+CANCEL, FLOOD, RENEW = b"c", b"f", b"r"
 """What the service says to a warden while the job runs; its hanging up means: kill at once."""
 
 _REQUESTS = {CANCEL: End.CANCELLED, FLOOD: End.OUTPUT_LIMIT}
@@ -54,6 +54,7 @@ class Post:
     life: int
     confinement: Confinement
     grace_seconds: float
+    lease_seconds: float | None
     python: bool
     groups: int | None
 
@@ -149,27 +150,38 @@ class _Run:
         return self._terms
 
     def attend(self, terms: Terms) -> Verdict | None:
-        """Give the reason why the run is over, once it is; None if nobody is there any more to report to."""
+        """Give the reason why the run is over, once it is; None if nobody is there any more to report to.
+
+        A service that stands still is nobody, too: others may have begun the next attempt.
+        """
         watch = Watch(terms, self._layers, self._group)
-        deadline = time.monotonic() + terms.wall_seconds
+        deadline, lease_end = time.monotonic() + terms.wall_seconds, self._lease_end()
         next_look = time.monotonic() + TICK_SECONDS / 2 if Layer.WATCH in self._layers else math.inf
         channel = self._post.channel.fileno()
         while True:
-            ready = _wait([channel, self._post.life, self._exit, *self._lines()], min(deadline, next_look))
+            ready = _wait([channel, self._post.life, self._exit, *self._lines()], min(deadline, next_look, lease_end))
             if self._post.life in ready:
                 return None
             if channel in ready:
                 request = self._post.channel.recv(1)
-                return Verdict(_REQUESTS[request]) if request else None
+                if request != RENEW:
+                    return Verdict(_REQUESTS[request]) if request else None
+                lease_end = self._lease_end()
             self._listen(ready)
             if self._has_ended():
                 return Verdict(End.EXITED)
             if time.monotonic() >= deadline:
                 return Verdict(End.TIMEOUT)
+            if time.monotonic() >= lease_end:
+                return None
             if time.monotonic() >= next_look:
                 if verdict := watch.look():
                     return verdict
                 next_look = time.monotonic() + TICK_SECONDS
+
+    def _lease_end(self) -> float:
+        lease_seconds = self._post.lease_seconds
+        return math.inf if lease_seconds is None else time.monotonic() + lease_seconds
 
     def end(self, verdict: Verdict | None) -> None:
         """Ask the job to stop where it has a grace time, then kill whatever is left of the run and tidy up."""

@@ -33,7 +33,7 @@ from scheduler_service.sandbox.spec import (
 )
 from scheduler_service.sandbox.syscalls import Prctl, prctl
 from scheduler_service.sandbox.waiting import first_of
-from scheduler_service.sandbox.warden import CANCEL, FLOOD
+from scheduler_service.sandbox.warden import CANCEL, FLOOD, RENEW
 from scheduler_service.sandbox.workdir import Claim, create_directory, remove_directory
 from scheduler_service.sandbox.zygote_process import Warden, ZygoteProcess
 
@@ -48,6 +48,7 @@ class WarmSandbox:
 
     `slots` is how many commands are expected at once (more are run all the same). `network_ports` are the TCP ports
     that a job with `network` may connect to. `without` leaves layers out: for tests, which show what each is good for.
+    What runs is killed where `renew` was not called for `lease_seconds`, whatever has become of this process.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class WarmSandbox:
         grace_seconds: float = 2.0,
         network_ports: Sequence[int] = NETWORK_PORTS,
         without: frozenset[Layer] = frozenset(),
+        lease_seconds: float | None = None,
     ) -> None:
         as_root = os.geteuid() == 0
         self._root = root.absolute()
@@ -69,6 +71,8 @@ class WarmSandbox:
         self._uids = UidPool() if Layer.OWN_USER in self._layers else None
         self._claim: Claim | None = None
         self._grace_seconds = grace_seconds
+        self._lease_seconds = lease_seconds
+        self._ordered: set[Warden] = set()
         self._ports = tuple(network_ports)
         self._running = Running()
         self._environments = {
@@ -120,6 +124,11 @@ class WarmSandbox:
             zygote.bid_farewell(warden)  # it has reported, so its run is dead and its directory gone
             return outcome
 
+    def renew(self) -> None:
+        """Let what runs go on; see `Sandbox.renew`."""
+        for warden in self._ordered:
+            warden.request(RENEW)
+
     async def stop(self) -> None:
         """Kill what still runs, whose `run` then raises `SandboxError`, and end the zygotes."""
         await self._running.stop()
@@ -138,6 +147,7 @@ class WarmSandbox:
             layers=tuple(self._layers),
             preload=environment.preload,
             grace_seconds=self._grace_seconds,
+            lease_seconds=self._lease_seconds,
             ports=self._ports,
             python=bool(environment.name),
             uids=tuple(range(FIRST_UID, LAST_UID + 1)) if self._uids else (os.getuid(),),
@@ -173,6 +183,7 @@ class WarmSandbox:
         try:
             stdin = [stdin_of(spec.command)] if isinstance(spec.command, Program) else []
             await warden.order(write_order(spec, directory), [output.write_end, *stdin])
+            self._ordered.add(warden)
             for descriptor in stdin:
                 os.close(descriptor)
             output.close_write_end()
@@ -181,6 +192,7 @@ class WarmSandbox:
             await pump
             return self._conclude(report, spec, truncated=output.truncated)
         finally:
+            self._ordered.discard(warden)
             pump.cancel()
             output.close()
 

@@ -63,7 +63,7 @@ class Warden:
         self._channel.sendall(pack_terms(order.terms))
 
     def request(self, what: bytes) -> None:
-        """Ask it to end the run; see `warden`."""
+        """Ask it to end the run, or to let it go on; see `warden`."""
         with suppress(OSError):
             self._channel.send(what)
 
