@@ -33,6 +33,7 @@ QUICK = (
     "max_connections=200",
     "shared_buffers=32MB",
     "scram_iterations=1",
+    "dynamic_shared_memory_type=mmap",  # in the server's directory, which is removed though it was killed
     "autovacuum=off",  # no database is here for long enough, and hundreds come and go
     "wal_level=minimal",
     "max_wal_senders=0",

@@ -54,7 +54,7 @@ def test_what_a_killed_process_leaves_is_removed_at_the_next_start() -> None:
     pid, port = _start_and_kill("valkey")
     _wait_until_refused(port)
     with servers.valkey():
-        assert not list(servers.directory_of_all().glob(f"*{pid}*"))
+        assert not list(servers.directory_of_all().glob(f"{servers.PREFIX}{pid}-*"))
 
 
 def test_a_server_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -308,7 +308,10 @@ def _nothing_in_tmp(marker: str) -> bool:
 
 
 def _nothing_in_shm(marker: str) -> bool:
-    return not Path("/dev/shm", marker).exists()  # noqa: S108
+    left = Path("/dev/shm", marker)  # noqa: S108
+    was_left = left.exists()
+    left.unlink(missing_ok=True)
+    return not was_left
 
 
 def _no_ipc(marker: str) -> bool:
