@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
@@ -112,3 +113,13 @@ def _become(words: Sequence[str], directory: Path, environment: Mapping[str, str
     os.environ.update(environment)
     sys.argv = list(words)
     sys.exit(importlib.import_module(MAIN[words[0]]).main())
+
+
+def processes_with(variable: str) -> list[int]:
+    """Give the processes that have a variable, `NAME=value`, in their environment."""
+    found = []
+    for path in Path("/proc").iterdir():
+        with suppress(OSError):
+            if path.name.isdigit() and f"{variable}\0" in (path / "environ").read_text("utf-8", "replace"):
+                found.append(int(path.name))
+    return sorted(found)

@@ -7,13 +7,14 @@ import signal
 import sqlite3
 import statistics
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.e2e.commands import Service, up
+from tests.programs import processes_with
 from tests.waiting import wait_until
 
 NEVER = "2099-01-01T00:00:00Z"
@@ -102,16 +103,6 @@ def test_nothing_runs_on_for_a_service_that_stands_still(tmp_path: Path) -> None
         wait_until(lambda: not processes_with(f"MARKER={tmp_path}"))
         service.process.send_signal(signal.SIGCONT)
         wait_until(lambda: service.call("GET", f"runs/{run_id}")["status"] == "success")
-
-
-def processes_with(variable: str) -> list[str]:
-    """Give the processes that have a variable in their environment."""
-    found = []
-    for path in Path("/proc").iterdir():
-        with suppress(OSError):
-            if path.name.isdigit() and f"{variable}\0" in (path / "environ").read_text("utf-8", "replace"):
-                found.append(path.name)
-    return found
 
 
 def test_a_job_created_while_the_dispatcher_rests_fires_on_time(service: Service) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.programs import processes_with
 from tests.sandbox.conftest import HERE, SOURCE
 from tests.sandbox.settings import PLAIN, ROOT
 from tests.sandbox.test_corpus import skip_unless_possible
@@ -78,12 +79,7 @@ class Service:
 
     def run(self) -> list[int]:
         """Give the processes of the run."""
-        found = []
-        for path in Path("/proc").iterdir():
-            with suppress(OSError):
-                if path.name.isdigit() and f"MARKER={self.marker}" in (path / "environ").read_text():
-                    found.append(int(path.name))
-        return sorted(found)
+        return processes_with(f"MARKER={self.marker}")
 
     def is_clear(self, *, of_directories: bool) -> bool:
         """Whether no process, and no directory where that is asked, is left of the run."""

@@ -234,7 +234,7 @@ async def _begin(connection: AsyncConnection, run: Run, worker_id: str, place: i
         "started_at": now,
         "lateness_seconds": _lateness_seconds(run, now) if run.lateness_seconds is None else run.lateness_seconds,
     }
-    binds = {**Lease(run.id, run.attempt, worker_id).binds, "at": now}
+    binds = {"of_run": run.id, "of_attempt": run.attempt, "of_worker": worker_id, "at": now}
     try:
         row = (await connection.execute(_move_to_running, {**binds, **values})).mappings().one_or_none()
     except IntegrityError as error:
