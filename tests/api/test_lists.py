@@ -20,7 +20,7 @@ pytestmark = SHARED
 async def client(client: httpx2.AsyncClient) -> AsyncIterator[httpx2.AsyncClient]:
     """The client of all tests, without a job: what is counted here must be all there is."""
     yield client
-    for job in (await client.get("/api/v1/jobs?size=200")).json()["jobs"]:
+    for job in (await client.get("/api/v1/jobs?size=100")).json()["jobs"]:
         await client.delete(f"/api/v1/jobs/{job['id']}")
 
 
@@ -83,16 +83,16 @@ async def test_gives_an_empty_page_behind_the_end_and_links_back(client: httpx2.
 
     assert (answer.json()["jobs"], answer.json()["total"]) == ([], 1)
     assert links_of(answer) == {
-        "first": "/api/v1/jobs?page=1&size=20",
-        "prev": "/api/v1/jobs?page=1&size=20",
-        "last": "/api/v1/jobs?page=1&size=20",
+        "first": "/api/v1/jobs?page=1&size=10",
+        "prev": "/api/v1/jobs?page=1&size=10",
+        "last": "/api/v1/jobs?page=1&size=10",
     }
 
 
-async def test_gives_twenty_items_where_no_size_is_asked_for(client: httpx2.AsyncClient) -> None:
+async def test_list_has_ten_items_when_no_size_is_given(client: httpx2.AsyncClient) -> None:
     page = (await client.get("/api/v1/jobs")).json()
 
-    assert page == {"jobs": [], "total": 0, "page": 1, "size": 20}
+    assert page == {"jobs": [], "total": 0, "page": 1, "size": 10}
 
 
 JOBS: list[dict[str, Any]] = [

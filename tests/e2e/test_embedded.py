@@ -35,7 +35,7 @@ def create(service: Service, schedule_expr: str, script: str, **changes: Any) ->
 
 def runs_of(service: Service, job_id: int) -> list[dict[str, Any]]:
     """Give all runs of a job by instant."""
-    runs = service.call("GET", f"jobs/{job_id}/runs?size=200")["runs"]
+    runs = service.call("GET", f"jobs/{job_id}/runs?size=100")["runs"]
     return sorted(runs, key=lambda run: str(run["scheduled_for"]))
 
 

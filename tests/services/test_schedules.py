@@ -45,14 +45,46 @@ async def test_leaves_the_loop_to_others_during_a_long_preview(clock: FakeClock)
     ("fields", "warning"),
     [
         (
-            {"retry_policy": {"retry_delay": 60, "max_delay": 10}},
+            {"retry_policy": {"retry_delay": 60, "max_delay": 10, "max_retries": 3}},
             "retry_policy.max_delay (10 s) is below retry_policy.retry_delay (60 s): each retry waits 10 s.",
         ),
         (
             {"overlap_policy": "allow", "max_concurrency": 5},
             "max_concurrency (5) does not count where overlap_policy is allow: any number of runs may go on at once.",
         ),
-        ({"retry_policy": {"retry_delay": 60, "max_delay": 10, "max_retries": 0}}, None),
+        (
+            {"retry_policy": {"retry_delay": 5, "max_delay": 10, "max_retries": 0}},
+            (
+                "retry_policy.max_retries is 0, so a failed run is not retried and retry_policy.retry_delay, "
+                "retry_policy.max_delay have no effect; set max_retries to retry failed runs."
+            ),
+        ),
+        (
+            {"misfire_policy": "fire_all", "overlap_policy": "skip"},
+            (
+                "misfire_policy is fire_all and overlap_policy is skip: after an outage all missed instants are due at "
+                "once, and only the oldest run can start while the others are skipped; to run them all, set "
+                "overlap_policy to queue."
+            ),
+        ),
+        (
+            {"misfire_policy": "fire_all", "overlap_policy": "skip", "max_concurrency": 3},
+            (
+                "misfire_policy is fire_all and overlap_policy is skip: after an outage all missed instants are due at "
+                "once, and only the oldest 3 runs can start while the others are skipped; to run them all, set "
+                "overlap_policy to queue."
+            ),
+        ),
+        (
+            {"misfire_policy": "fire_all", "overlap_policy": "cancel_running"},
+            (
+                "misfire_policy is fire_all and overlap_policy is cancel_running: after an outage all missed instants "
+                "are due at once, and only the newest starts while the others are skipped; to run them all, set "
+                "overlap_policy to queue."
+            ),
+        ),
+        ({"misfire_policy": "fire_all", "overlap_policy": "queue"}, None),
+        ({"retry_policy": {}}, None),
         ({"overlap_policy": "skip", "max_concurrency": 5}, None),
         ({"overlap_policy": "allow"}, None),
     ],

@@ -25,7 +25,7 @@ RUN_LOCATION = {"Location": _text("Where the run is.", "/api/v1/runs/1")}
 LINK = {
     "Link": _text(
         "The first, previous, next and last page (RFC 8288).",
-        '</api/v1/jobs?page=1&size=20>; rel="first", </api/v1/jobs?page=2&size=20>; rel="next"',
+        '</api/v1/jobs?page=1&size=10>; rel="first", </api/v1/jobs?page=2&size=10>; rel="next"',
     )
 }
 

@@ -89,7 +89,7 @@ JOB: Document = {
     "warnings": [],
 }
 
-JOB_PAGE: Document = {"jobs": [JOB], "total": 1, "page": 1, "size": 20}
+JOB_PAGE: Document = {"jobs": [JOB], "total": 1, "page": 1, "size": 10}
 
 RUN: Document = {
     "id": 1,
@@ -139,7 +139,7 @@ QUEUED_RUN: Document = {
     "usage": None,
 }
 
-RUN_PAGE: Document = {"runs": [RUN], "total": 1, "page": 1, "size": 20}
+RUN_PAGE: Document = {"runs": [RUN], "total": 1, "page": 1, "size": 10}
 
 RUN_WHOLE: Document = {
     **RUN,

@@ -56,7 +56,7 @@ class Paging(Input):
     """Which part of a list to give."""
 
     page: Annotated[Whole, Field(ge=1, le=1_000_000_000, description="Counted from 1.")] = 1
-    size: Annotated[Whole, Field(ge=1, le=200, description="Items on a page.")] = 20
+    size: Annotated[Whole, Field(ge=1, le=100, description="Items on a page.")] = 10
 
 
 class JobQuery(Paging):

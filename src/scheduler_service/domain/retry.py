@@ -14,7 +14,7 @@ class RetryPolicy:
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid", "allow_inf_nan": False}
 
-    max_retries: Annotated[int, Ge(0), Le(100)] = 3
+    max_retries: Annotated[int, Ge(0), Le(100)] = 0
     retry_delay: Annotated[float, Ge(0), Le(86_400)] = 60
     backoff_factor: Annotated[float, Ge(1), Le(100)] = 2.0
     max_delay: Annotated[float, Ge(0), Le(604_800)] = 3600

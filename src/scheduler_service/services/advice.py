@@ -1,25 +1,42 @@
-"""Choices of a job that have no effect beside others of it: accepted, and said to its owner."""
+"""Choices of a job that have no effect, or a surprising one, beside its other choices: accepted with a warning."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.storage.records import Job
 
 
 def advice(job: Job) -> Iterator[str]:
-    """Warn of what the definition says in vain."""
+    """Yield a warning for each choice that another choice of the job makes ineffective or surprising."""
     yield from _retry_advice(RetryPolicy(**job.retry_policy))
     yield from _concurrency_advice(job)
+    yield from _catchup_advice(job)
 
 
 def _retry_advice(policy: RetryPolicy) -> Iterator[str]:
+    if not policy.max_retries and (chosen := _chosen(policy)):
+        yield (
+            f"retry_policy.max_retries is 0, so a failed run is not retried and {', '.join(chosen)} "
+            f"{'has' if len(chosen) == 1 else 'have'} no effect; set max_retries to retry failed runs."
+        )
     if policy.max_retries and policy.max_delay < policy.retry_delay:
         yield (
             f"retry_policy.max_delay ({policy.max_delay:g} s) is below retry_policy.retry_delay "
             f"({policy.retry_delay:g} s): each retry waits {policy.max_delay:g} s."
         )
+
+
+def _chosen(policy: RetryPolicy) -> list[str]:
+    """Return the fields of a policy that differ from their defaults."""
+    default = RetryPolicy()
+    return [
+        f"retry_policy.{field.name}"
+        for field in fields(policy)
+        if getattr(policy, field.name) != getattr(default, field.name)
+    ]
 
 
 def _concurrency_advice(job: Job) -> Iterator[str]:
@@ -28,3 +45,22 @@ def _concurrency_advice(job: Job) -> Iterator[str]:
             f"max_concurrency ({job.max_concurrency}) does not count where overlap_policy is allow: "
             "any number of runs may go on at once."
         )
+
+
+def _catchup_advice(job: Job) -> Iterator[str]:
+    """Warn if instants that are caught up all at once mostly become `skipped` rows."""
+    if job.misfire_policy != "fire_all" or job.overlap_policy not in _KEPT_OF_A_BACKLOG:
+        return
+    kept = _KEPT_OF_A_BACKLOG[job.overlap_policy].format(
+        runs="run" if job.max_concurrency == 1 else f"{job.max_concurrency} runs"
+    )
+    yield (
+        f"misfire_policy is fire_all and overlap_policy is {job.overlap_policy}: after an outage all missed instants "
+        f"are due at once, and {kept}; to run them all, set overlap_policy to queue."
+    )
+
+
+_KEPT_OF_A_BACKLOG = {
+    "skip": "only the oldest {runs} can start while the others are skipped",
+    "cancel_running": "only the newest starts while the others are skipped",
+}

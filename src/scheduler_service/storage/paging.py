@@ -17,7 +17,7 @@ class Page:
     """
 
     number: int = 1
-    size: int = 20
+    size: int = 10
     before_id: int | None = None
 
     @property

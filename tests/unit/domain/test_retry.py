@@ -15,7 +15,7 @@ NO_JITTER = RetryPolicy(jitter=0)
 
 
 def test_defaults_are_those_of_the_documented_example() -> None:
-    assert RetryPolicy() == RetryPolicy(max_retries=3, retry_delay=60, backoff_factor=2.0, max_delay=3600, jitter=0.1)
+    assert RetryPolicy() == RetryPolicy(max_retries=0, retry_delay=60, backoff_factor=2.0, max_delay=3600, jitter=0.1)
 
 
 @pytest.mark.parametrize(("attempt", "seconds"), [(1, 60), (2, 120), (3, 240), (6, 1920), (7, 3600), (100, 3600)])
