@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
@@ -66,6 +67,10 @@ def _read_secret(variable: str, path: str) -> str:
         raise ConfigurationError(f"{variable}: cannot read {path!r}: {error}") from None
 
 
+def _usual_log_format() -> Literal["json", "console"]:
+    return "console" if sys.stderr.isatty() else "json"
+
+
 def _scheduler(name: str) -> AliasChoices:
     return AliasChoices(f"SCHEDULER_{name.upper()}")
 
@@ -87,7 +92,7 @@ class Settings(BaseSettings):
     api_key: SecretStr = SecretStr(DEVELOPMENT_API_KEY)
     environment: Literal["development", "production"] = "development"
     log_level: LogLevel = "INFO"
-    log_format: Literal["json", "console"] = "json"
+    log_format: Annotated[Literal["json", "console"], Field(default_factory=_usual_log_format)]
 
     data_dir: Annotated[Path, Field(validation_alias=_scheduler("data_dir"))] = Path("data")
     host: Annotated[str, Field(validation_alias=_scheduler("host"))] = "127.0.0.1"

@@ -18,9 +18,11 @@ LogFormat = Literal["json", "console"]
 _FIRST_KEYS = ("timestamp", "level", "event", "logger", "correlation_id")
 # Libraries that bring handlers or levels of their own (uvicorn does); their records go the way of all others.
 _TAMED_LOGGERS = ("uvicorn", "uvicorn.error", "sqlalchemy", "alembic", "asyncio")
-# Below WARNING these log every statement with its parameters, and so the text of payloads.
-# Of some, because they tell secrets: parameters of statements, and addresses, which are the key to many a receiver.
+# Below WARNING these log secrets: parameters of statements, and so the text of payloads; and addresses, which are the
+# key to many a receiver.
 _TALKATIVE_LOGGERS = ("sqlalchemy.engine", "sqlalchemy.pool", "aiosqlite", "httpx2", "httpcore2")
+# Below WARNING Alembic logs each of its plugins and steps; the event `database_migrated` holds what matters of them.
+_MIGRATION_LOGGER = "alembic"
 
 _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 
@@ -92,16 +94,12 @@ def _send_everything_to(formatter: logging.Formatter, level: str) -> None:
         logger.setLevel(logging.NOTSET)
     for name in _TALKATIVE_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
-    logging.getLogger("alembic.runtime.migration").addFilter(_tells_what_is_migrated)
+    if root.level >= logging.INFO:
+        logging.getLogger(_MIGRATION_LOGGER).setLevel(max(logging.WARNING, root.level))
     # The API writes an access log of its own, with the route and the correlation id.
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False
-
-
-def _tells_what_is_migrated(record: logging.LogRecord) -> bool:
-    """Leave out what Alembic says about its ways each time that somebody looks at the revision."""
-    return record.levelno > logging.INFO or record.getMessage().startswith("Running ")
 
 
 def _renderers(log_format: LogFormat) -> list[Processor]:

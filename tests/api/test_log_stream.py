@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -42,6 +43,15 @@ async def test_ends_with_the_status_of_the_run() -> None:
         b'event: log\ndata: {"offset": 4, "text": "two\\n"}\nid: 8\n\n'
         b'event: end\ndata: {"status": "success"}\nid: 8\n\n'
     )
+
+
+async def test_sends_a_status_event_each_time_the_run_begins_to_wait() -> None:
+    states = [RunStatus.QUEUED, RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.RETRYING, RunStatus.RETRYING]
+
+    pieces = await written(*(LogSlice(b"", 0, status) for status in states))
+
+    assert [json.loads(re.findall(rb"data: (.*)", piece)[0])["status"] for piece in pieces] == ["queued", "retrying"]
+    assert all(piece.startswith(b"event: status\n") for piece in pieces)
 
 
 async def test_cuts_what_is_long_into_events_that_clients_take() -> None:

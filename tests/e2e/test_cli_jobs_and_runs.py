@@ -12,11 +12,14 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from tests.e2e.commands import PROGRAM, Service, shell, up
 from tests.tls import Authority, in_front_of
 from tests.waiting import PATIENCE_SECONDS
+
+from scheduler_service.config import DEVELOPMENT_API_KEY
 
 COMMANDS = ("up", "migrate", "next", "jobs", "runs")
 SLOW = "import time; print('begun', flush=True); time.sleep(600)"
@@ -35,11 +38,15 @@ def on_a_terminal(service: Service, *arguments: object, **variables: str) -> str
     command = [PROGRAM, *map(str, arguments)]
     with subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs):
         os.close(theirs)
-        written = b""
-        with suppress(OSError):  # what reading gives once the other end is closed
-            while chunk := os.read(ours, 65536):
-                written += chunk
-    os.close(ours)
+        return _read_all(ours)
+
+
+def _read_all(terminal: int) -> str:
+    written = b""
+    with suppress(OSError):  # what reading gives once the other end is closed
+        while chunk := os.read(terminal, 65536):
+            written += chunk
+    os.close(terminal)
     return written.decode()
 
 
@@ -138,6 +145,56 @@ def test_a_job_is_edited_paused_resumed_and_deleted(service: Service) -> None:
     assert shown.stderr == f"scheduler: there is no job {job_id}\n"
 
 
+def test_changes_of_a_job_are_told_in_one_line(service: Service) -> None:
+    created = service.shell.call("jobs", "create", "--name", "tidy up", "--schedule", "@yearly", "--shell", "df").stdout
+    job_id = int(created.split()[2])
+    next_run = r", next run \d{4}-01-01T00:00:00Z\.\n"
+
+    assert re.fullmatch(rf"Created job {job_id} \(tidy up\){next_run}", created)
+    changed = service.shell.call("jobs", "edit", job_id, "name=tidy").stdout
+    assert re.fullmatch(rf"Changed job {job_id} \(tidy\){next_run}", changed)
+    assert service.shell.call("jobs", "pause", job_id).stdout == f"Paused job {job_id} (tidy).\n"
+    assert re.fullmatch(
+        rf"Resumed job {job_id} \(tidy\){next_run}", service.shell.call("jobs", "resume", job_id).stdout
+    )
+    assert service.shell.call("jobs", "delete", job_id).stdout == f"Deleted job {job_id}.\n"
+
+
+@pytest.mark.parametrize(("answer", "code", "is_kept"), [("n", 1, True), ("\x04", 130, True), ("y", 0, False)])
+def test_deleting_asks_on_a_terminal(service: Service, answer: str, code: int, *, is_kept: bool) -> None:
+    job_id = service.add_job("print(1)", name="precious")
+    ours, theirs = pty.openpty()
+    command = [PROGRAM, "jobs", "delete", str(job_id)]
+    with subprocess.Popen(
+        command, env={**service.shell.environment, "TERM": "xterm"}, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        os.write(ours, f"{answer}\n".encode() if answer.isalpha() else answer.encode())
+        shown = _read_all(ours)
+
+    assert f"Delete job {job_id} (precious)?" in shown
+    assert process.returncode == code
+    assert (service.shell.call("jobs", "show", job_id).returncode == 0) is is_kept
+
+
+def test_deleting_does_not_ask_if_yes_is_given(service: Service) -> None:
+    job_id = service.add_job("print(1)")
+
+    assert on_a_terminal(service, "jobs", "delete", job_id, "--yes") == f"Deleted job {job_id}.\r\n"
+
+
+def test_waiting_for_a_run_says_when_the_next_attempt_starts(service: Service) -> None:
+    retry = {"max_retries": 1, "retry_delay": 1, "jitter": 0}
+    job_id = service.add_job("raise SystemExit(3)", retry_policy=retry)
+
+    done = service.shell.call("jobs", "run", job_id, "--wait")
+
+    assert re.search(
+        r"^Attempt 1 failed \(exit code 3\); the next one starts at .* UTC, in [01] s\.$", done.stderr, re.MULTILINE
+    )
+    assert done.returncode == 3
+
+
 def test_lists_are_filtered(service: Service) -> None:
     job_id = service.add_job("print(1)", tags=["only"], owner_id="math", enabled=False)
 
@@ -165,6 +222,27 @@ def test_a_table_in_a_pipe_is_plain_and_whole(service: Service) -> None:
     assert header.split()[:3] == ["ID", "NAME", "STATUS"]
     assert name.strip() in row
     assert "\x1b" not in done.stdout
+
+
+def lines_on_a_terminal(service: Service, *arguments: object) -> list[str]:
+    return on_a_terminal(service, *arguments, COLUMNS="80", NO_COLOR="1", TERM="dumb").splitlines()
+
+
+@pytest.mark.parametrize("noun", ["jobs", "runs"])
+def test_a_table_fits_80_columns_with_one_line_for_each_row(service: Service, noun: str) -> None:
+    long = {"name": "a very long name of a job " * 4, "schedule_expr": "0 0 1 1,2,3,4,5,6,7,8,9 MON-FRI"}
+    job_id = service.add_job("print(1)", timezone="America/Argentina/Buenos_Aires", tags=["fits", "b" * 60], **long)
+    service.shell.call("jobs", "run", job_id, "--wait")
+    only = {"jobs": ("--tag", "fits"), "runs": ("--job", str(job_id))}[noun]
+    instant = r"\d\d [A-Z][a-z]{2} \d\d:\d\d:\d\dZ"
+
+    header, row = lines_on_a_terminal(service, noun, "list", *only)
+    whole = lines_on_a_terminal(service, noun, "list", *only, "--wide")
+
+    assert max(len(header), len(row)) <= 80
+    assert row.split()[0].isdigit()
+    assert re.search(instant, row)
+    assert {"jobs": "b" * 60, "runs": "manual"}[noun] in whole[1]
 
 
 @pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}])
@@ -398,18 +476,57 @@ def test_a_proxy_of_the_environment_is_not_asked_for_loopback(service: Service) 
     assert done.returncode == 0
 
 
-def test_another_service_is_told_from_ours(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        command = shell(tmp_path, SCHEDULER_URL=url).start("jobs", "list", stderr=subprocess.PIPE)
-        connection, _ = server.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi")
-            _, said = command.communicate(timeout=PATIENCE_SECONDS)
+def _answer_once(server: socket.socket, answer: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(answer)
 
-    assert command.returncode == 3
-    assert "is no Scheduler Service" in said
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body", "words"),
+    [
+        ("200 OK", "text/html", b"hi", "is no Scheduler Service (status 200, text/html)"),
+        ("200 OK", "application/json", b"[]", "is no Scheduler Service"),
+        ("200 OK", "application/json", b"null", "is no Scheduler Service"),
+        ("200 OK", "application/json", b'{"items": []}', "the answer has no field 'jobs'"),
+        ("204 No Content", "application/json", b"", "is no Scheduler Service"),
+        ("400 Bad Request", "application/json", b'["no"]', "is no Scheduler Service"),
+        ("400 Bad Request", "application/json", b"{}", "the answer has no field 'detail'"),
+    ],
+)
+def test_an_answer_of_another_shape_is_one_line(
+    tmp_path: Path, status: str, kind: str, body: bytes, words: str
+) -> None:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=_answer_once, args=(server, head.encode() + body), daemon=True).start()
+        done = shell(tmp_path, SCHEDULER_URL=f"http://127.0.0.1:{server.getsockname()[1]}").call("jobs", "list")
+
+    assert done.returncode == 3
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("variable", ["SCHEDULER_PORT", "SCHEDULER_HOST"])
+def test_an_exported_key_never_goes_where_only_a_file_points(tmp_path: Path, variable: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = {"SCHEDULER_HOST": "127.0.0.1", "SCHEDULER_PORT": str(server.getsockname()[1])}
+        (tmp_path / ".env").write_text(f"{variable}={address.pop(variable)}\n")
+        done = shell(tmp_path, API_KEY="an-exported-secret-key", **address).call("jobs", "list")
+        server.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"scheduler: {variable}: only .env names this address")
+
+
+def test_a_key_of_the_same_file_goes_where_the_file_points(service: Service, tmp_path: Path) -> None:
+    port = service.url.rpartition(":")[2]
+    (tmp_path / ".env").write_text(f"SCHEDULER_PORT={port}\nAPI_KEY={DEVELOPMENT_API_KEY}\n")
+
+    assert shell(tmp_path, API_KEY=DEVELOPMENT_API_KEY).call("jobs", "list").returncode == 0
 
 
 def test_a_reader_that_goes_away_is_no_error_to_show(service: Service) -> None:

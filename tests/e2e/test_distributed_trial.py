@@ -52,6 +52,7 @@ def test_one_command_starts_all_and_one_signal_ends_it(tmp_path: Path, data_dir:
     assert monitor.status_code == 200
     assert len(tree) >= 8  # six of ours and two servers, some of which have children
     assert not any(Path("/proc", str(pid)).exists() for pid in tree)
+    assert re.search(r"^  curl -s http", said, re.MULTILINE)  # as it is pasted: without the name of a process
     logged = re.findall(r"^(?:beat|worker|flower)\S* +\| (.*)$", said, re.MULTILINE)
     assert all(json.loads(line)["event"] for line in logged)
     assert {line.partition(" ")[0] for line in re.findall(r"^\S+ +\|", said, re.MULTILINE)} == {

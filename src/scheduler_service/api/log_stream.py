@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
+from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.errors import UnavailableError
 from scheduler_service.services.runs import LogSlice
 
@@ -19,6 +20,7 @@ EVENT_STREAM = "text/event-stream"
 HEARTBEAT_SECONDS = 15.0
 # In characters, each of which JSON writes with twelve bytes at the most: clients refuse events of a megabyte.
 LONGEST_EVENT = 64 * 1024
+_WAITING = frozenset({RunStatus.QUEUED, RunStatus.RETRYING})
 _NO_WEIGHT = re.compile(r"0(\.0*)?")
 
 log = structlog.get_logger(__name__)
@@ -32,13 +34,17 @@ def accepts_events(accept: str) -> bool:
 async def log_events(parts: AsyncIterator[LogSlice]) -> AsyncIterator[bytes]:
     """Write parts of a log as events.
 
+    A run that waits (`queued`, `retrying`) is an event `status`, once for each time that it begins to wait.
+
     A stream that is cut off, by the end of the process or of its database, has no `end`: clients come again then.
     """
-    sent_at = time.monotonic()
+    sent_at, status = time.monotonic(), None
     try:
         async for part in parts:
             now = time.monotonic()
-            if events := _events(part):
+            waits = part.status in _WAITING and part.status != status
+            status = part.status
+            if events := _events(part) + (_event("status", part.next_offset, status=status) if waits else b""):
                 yield events
             elif now - sent_at >= HEARTBEAT_SECONDS:
                 yield KEEPALIVE_COMMENT

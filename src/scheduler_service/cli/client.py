@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import httpx2
 
@@ -54,15 +54,16 @@ class Client:
 
     def get(self, path: str, **params: Any) -> Any:
         """Read a document; parameters that are None are left out."""
-        return self._call("GET", path, **params)
+        return self._document(self._call("GET", path, **params))
 
     def post(self, path: str, document: Any = None) -> Any:
         """Make or do something, and give the document that answers."""
-        return self._call("POST", path, document=document)
+        return self._document(self._call("POST", path, document=document))
 
     def patch(self, path: str, changes: Any) -> Any:
         """Change something by a JSON merge patch (RFC 7396), and give how it stands then."""
-        return self._call("PATCH", path, document=changes, headers={"Content-Type": "application/merge-patch+json"})
+        kind = {"Content-Type": "application/merge-patch+json"}
+        return self._document(self._call("PATCH", path, document=changes, headers=kind))
 
     def delete(self, path: str) -> None:
         """Delete something."""
@@ -80,13 +81,13 @@ class Client:
 
     def _call(
         self, method: str, path: str, *, document: Any = None, headers: Mapping[str, str] | None = None, **params: Any
-    ) -> Any:
+    ) -> httpx2.Response:
         content = None if document is None else json.dumps(document)
         sent = {"Content-Type": "application/json", **(headers or {})} if content else {}
         with self._reaching():
             response = self._http.request(method, path, content=content, headers=sent, params=_given(params))
         self._check(response)
-        return self._document(response) if response.content else None
+        return response
 
     @contextmanager
     def _stream(self, path: str, media_type: str, params: Mapping[str, Any]) -> Iterator[httpx2.Response]:
@@ -123,20 +124,31 @@ class Client:
         problem = self._document(response)
         if response.status_code >= _FIRST_FAILURE:
             raise UnreachableError(f"{self._origin} cannot do that just now: {problem['detail']}")
-        errors = problem.get("errors") or [{"field": "", "detail": problem["detail"]}]
+        errors = problem.get("errors") or [_Answer(field="", detail=problem["detail"])]
         raise RefusedError(*(FieldProblem(error["field"], error["detail"], error.get("value")) for error in errors))
 
-    def _document(self, response: httpx2.Response) -> Any:
-        """Read the JSON of an answer; raises `UnreachableError` where it is none, so somebody else's."""
+    def _document(self, response: httpx2.Response) -> _Answer:
+        """Return the JSON object of an answer; raises `UnreachableError` if it is none: another service answered."""
         kind = response.headers.get("Content-Type", "")
         try:
-            if "json" in kind:
-                return response.json()
+            document = json.loads(response.content, object_hook=_Answer) if "json" in kind else None
         except ValueError:
-            pass
+            document = None
+        if isinstance(document, _Answer):
+            return document
         raise UnreachableError(
             f"what answers at {self._origin} is no Scheduler Service (status {response.status_code}, "
             f"{kind or 'no type'}); name another with --url or SCHEDULER_URL"
+        )
+
+
+class _Answer(dict[str, Any]):
+    """An object of an answer. A field that is missing raises `UnreachableError`: the API always sends it."""
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise UnreachableError(
+            f"the answer has no field {name!r}: another version of the service, or another one, answers there; "
+            "name ours with --url or SCHEDULER_URL"
         )
 
 

@@ -68,7 +68,9 @@ def _connect(url: str | None, api_key: str | None) -> Client:
             raise RefusedError(FieldProblem(option, "empty; write a value, or leave the option out"))
     if url and api_key:
         return Client(url, api_key)
-    from scheduler_service.cli.settings import read_settings  # noqa: PLC0415 (slow, and not needed for --help)
+    from scheduler_service.cli.settings import check_address_source, read_settings  # noqa: PLC0415 (slow, and not needed for --help)
 
     settings = read_settings()
+    if url is None:
+        check_address_source(api_key)
     return Client(url or url_of(settings.host, settings.port), api_key or settings.api_key.get_secret_value())

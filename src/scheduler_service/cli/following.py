@@ -8,8 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
+from httpx2 import ServerSentEvent
 from rich.console import Console
 from rich.status import Status
 
@@ -36,16 +38,19 @@ def follow_log(client: Client, run_id: int) -> None:
     """Write the log as it grows, until the run ends. Ctrl-C stops the following alone, and says so."""
     client.get(f"runs/{run_id}")  # a wrong number or address is said at once; only what is lost later is waited for
     with _interruptible(run_id), _spinner(f"Waiting for output of run {run_id}") as spinner:
-        for text in _pieces(client, run_id):
+        for event in _events(client, run_id):
             spinner.stop()
-            _write(text.encode())
+            if event.event == "log":
+                _write(json.loads(event.data)["text"].encode())
+            else:
+                render.note(waiting(client.get(f"runs/{run_id}")))
 
 
 def wait_for(client: Client, run_id: int, *, as_json: bool) -> int:
     """Follow a run to its end, say how it ended, and give the exit code that stands for that."""
     if as_json:
         with _interruptible(run_id):
-            for _ in _pieces(client, run_id):
+            for _ in _events(client, run_id):
                 pass
     else:
         follow_log(client, run_id)
@@ -80,6 +85,16 @@ def verdict(run: dict[str, Any]) -> str:
     return f"Run {run['id']}: {run['status']}{reason}, after {render.seconds(run['duration_seconds'])}."
 
 
+def waiting(run: dict[str, Any], now: datetime | None = None) -> str:
+    """Return in one line what a run waits for that does not execute just now."""
+    if run["status"] != "retrying":
+        return f"Run {run['id']} is {run['status']}."
+    attempt, at = run["attempts"][-1], datetime.fromisoformat(run["available_at"])
+    left = max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+    failed = f"Attempt {attempt['attempt']} failed ({_reason(attempt)})"
+    return f"{failed}; the next one starts at {at:%H:%M:%S} UTC, in {left:.0f} s."
+
+
 def _reason(run: dict[str, Any]) -> str:
     match run:
         case {"reason": "exit_code", "exit_code": int(code)}:
@@ -97,15 +112,18 @@ def _signal_name(number: int) -> str:
         return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
-def _pieces(client: Client, run_id: int) -> Iterator[str]:
-    """Give the log as it grows, over breaks of the connection; raises `UnreachableError` where one lasts."""
+def _events(client: Client, run_id: int) -> Iterator[ServerSentEvent]:
+    """Yield the events `log` and `status` of a run until its end, over breaks of the connection.
+
+    Raises `UnreachableError` if the service stays away for longer than `PATIENCE_SECONDS`.
+    """
     offset, lost_at = 0, None
     while True:
         try:
             for event in client.follow(f"runs/{run_id}/logs", offset=offset):
                 if event.event == "end":
                     return
-                yield json.loads(event.data)["text"]
+                yield event
                 offset = int(event.id)
             lost_at = None
         except UnreachableError:

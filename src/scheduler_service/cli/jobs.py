@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -10,10 +11,11 @@ from scheduler_service.cli import render
 from scheduler_service.cli.client import Client
 from scheduler_service.cli.connection import with_client
 from scheduler_service.cli.definition import PayloadChoice, merged, read_document, read_fields, read_variables
-from scheduler_service.cli.failures import RefusedError
+from scheduler_service.cli.failures import ExitCode, RefusedError
 from scheduler_service.cli.following import wait_for
-from scheduler_service.cli.options import AsJson, JobId, Page, Size
+from scheduler_service.cli.options import AsJson, JobId, Page, Size, Wide
 from scheduler_service.cli.runs import announce
+from scheduler_service.cli.text import printable
 from scheduler_service.errors import FieldProblem
 
 app = typer.Typer(
@@ -35,6 +37,7 @@ def list_jobs(  # noqa: PLR0913 (one for each option)
     sort: Annotated[str | None, typer.Option(help="The field to sort by, with - in front for the last first.")] = None,
     page: Page = 1,
     size: Size = 20,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """List jobs."""
@@ -43,7 +46,8 @@ def list_jobs(  # noqa: PLR0913 (one for each option)
         render.show_json(answer)
         return
     columns = ("ID", "NAME", "STATUS", "SCHEDULE", "ZONE", "NEXT RUN", "LAST", "TAGS")
-    render.show_table(columns, map(_row, answer["jobs"]))
+    rows = [_row(job, wide=wide) for job in answer["jobs"]]
+    render.show_table(columns, rows, optional=("TAGS", "ZONE", "LAST"), wide=wide)
     render.show_place(answer, len(answer["jobs"]))
 
 
@@ -110,7 +114,7 @@ def create_job(  # noqa: PLR0913 (one for each option)
     if retries is not None:
         document = merged(document, {"retry_policy": {"max_retries": retries}})
     document = merged(document, read_fields(settings or ()))
-    _show(client.post("jobs", document), as_json)
+    _announce("Created", client.post("jobs", document), as_json)
 
 
 @app.command("edit")
@@ -132,21 +136,21 @@ def edit_job(
     changes = merged(read_document(file) if file else {}, read_fields(fields or ()))
     if not changes:
         raise RefusedError(FieldProblem("", "no change was asked for; write FIELD=VALUE, such as schedule_expr=10m"))
-    _show(client.patch(f"jobs/{job}", changes), as_json)
+    _announce("Changed", client.patch(f"jobs/{job}", changes), as_json)
 
 
 @app.command("pause")
 @with_client
 def pause_job(client: Client, job: JobId, *, as_json: AsJson = False) -> None:
-    """Let the schedule of a job not count until it is resumed; instants in between are not owed."""
-    _show_standing(client.post(f"jobs/{job}/pause"), as_json)
+    """Pause a job. Its schedule does not fire until it is resumed."""
+    _announce("Paused", client.post(f"jobs/{job}/pause"), as_json)
 
 
 @app.command("resume")
 @with_client
 def resume_job(client: Client, job: JobId, *, as_json: AsJson = False) -> None:
-    """Let the schedule of a paused job count again, from now on."""
-    _show_standing(client.post(f"jobs/{job}/resume"), as_json)
+    """Resume a paused job. Its schedule fires again from now on."""
+    _announce("Resumed", client.post(f"jobs/{job}/resume"), as_json)
 
 
 @app.command("run")
@@ -172,10 +176,23 @@ def run_job(
 
 @app.command("delete")
 @with_client
-def delete_job(client: Client, job: JobId) -> None:
-    """Delete a job: what waits is cancelled, what runs is asked to stop, the history stays for a while."""
+def delete_job(
+    client: Client,
+    job: JobId,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+) -> None:
+    """Delete a job. Queued runs are cancelled, running ones are asked to stop; the history stays until retention.
+
+    On a terminal it asks first.
+    """
+    if not yes and sys.stdin.isatty():
+        name = client.get(f"jobs/{job}")["name"]
+        if not typer.confirm(f"Delete job {job} ({printable(name)})?", err=True):
+            render.note("Nothing was deleted.")
+            raise typer.Exit(ExitCode.FAILED)
     client.delete(f"jobs/{job}")
-    render.line(f"Job {job} is deleted.")
+    render.line(f"Deleted job {job}.")
 
 
 def _show(job: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says which of two forms)
@@ -188,11 +205,12 @@ def _show(job: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says whi
     _warn(job)
 
 
-def _show_standing(job: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says which of two forms)
+def _announce(done: str, job: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says which of two forms)
     if as_json:
         render.show_json(job)
         return
-    render.line(f"Job {job['id']} is {job['status']}; its next run: {render.instant(job['next_run_at'])}.")
+    upcoming = f", next run {render.instant(job['next_run_at'])}" if job["next_run_at"] else ""
+    render.line(f"{done} job {job['id']} ({job['name']}){upcoming}.")
     _warn(job)
 
 
@@ -201,14 +219,14 @@ def _warn(job: dict[str, Any]) -> None:
         render.note(f"warning: {warning}")
 
 
-def _row(job: dict[str, Any]) -> tuple[Any, ...]:
+def _row(job: dict[str, Any], *, wide: bool) -> tuple[Any, ...]:
     return (
         job["id"],
         job["name"],
         job["status"],
         job["schedule_expr"],
         job["timezone"],
-        render.instant(job["next_run_at"]),
+        render.instant(job["next_run_at"], short=not wide),
         job["last_run_status"],
         ", ".join(job["tags"]),
     )

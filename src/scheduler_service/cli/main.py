@@ -98,6 +98,8 @@ def _run() -> None:
         sys.exit(code or ExitCode.SUCCESS)
     except typer.TyperException as error:
         sys.exit(report_usage(error))
+    except typer.Abort:  # Ctrl-C or the end of input, in answer to a question
+        sys.exit(ExitCode.INTERRUPTED)
     finally:
         sys.stdout.flush()  # here, where a failure can still be said
 

@@ -11,3 +11,4 @@ JobId = Annotated[int, typer.Argument(metavar="JOB", min=1, help="The job's numb
 RunId = Annotated[int, typer.Argument(metavar="RUN", min=1, help="The run's number.")]
 Page = Annotated[int, typer.Option("--page", min=1, help="Which page of the list.")]
 Size = Annotated[int, typer.Option("--size", min=1, help="How many on a page.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Show all columns and whole cells, whatever fits the terminal.")]

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from textwrap import indent
-from typing import Any
+from typing import Any, Literal
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,8 +23,11 @@ _STYLES = {
     "failed": "red", "missed": "magenta",
     "paused": "yellow", "cancelled": "yellow", "skipped": "yellow", "finished": "dim",
 }  # fmt: skip
+_GAP = 2
+_SHORTEST_CELL = 8
 # Wider than any line: where nobody looks at a screen, a cell is never cut or folded.
 _UNBOUNDED_WIDTH = 1_000_000
+_UNBOUNDED_HEIGHT = 100
 
 
 def show_json(document: Any) -> None:
@@ -31,14 +35,25 @@ def show_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write aligned columns under a header; on a terminal cells fold within their column, elsewhere no line breaks."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold", justify="right" if column == "ID" else "left")
-    for row in rows:
-        table.add_row(*map(cell, row))
-    _console().print(table)
+def show_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, optional: Sequence[str] = (), wide: bool = False
+) -> None:
+    """Write aligned columns under a header.
+
+    A terminal gets one line for each row: if they do not fit, the `optional` columns are left out, the first one first,
+    and then the longest cells are cut. Elsewhere, and if `wide` is set, nothing is left out.
+    """
+    console = _console(bounded=not wide)
+    cells_by_row = [list(map(cell, row)) for row in rows]
+    shown = [(column, [row[index] for row in cells_by_row]) for index, column in enumerate(columns)]
+    widths = _fit(shown, optional, console.width)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for column, width in widths.items():
+        side: Literal["left", "right"] = "right" if column == "ID" else "left"
+        table.add_column(column, overflow="ellipsis", no_wrap=True, justify=side, width=width)
+    for row in zip(*(cells for column, cells in shown if column in widths), strict=True):
+        table.add_row(*row)
+    console.print(table, soft_wrap=wide)
 
 
 def show_pairs(pairs: Mapping[str, Any]) -> None:
@@ -70,9 +85,12 @@ def note(text: str) -> None:
     sys.stderr.write(f"{printable(text)}\n")
 
 
-def instant(value: str | None) -> str:
-    """Give an instant of the API to the second, in UTC as it came."""
-    return NOTHING if value is None else f"{datetime.fromisoformat(value):%Y-%m-%dT%H:%M:%S}Z"
+def instant(value: str | None, *, short: bool = False) -> str:
+    """Return an instant of the API to the second, in UTC as it came; `short`: as people on a terminal read it."""
+    if value is None:
+        return NOTHING
+    form = "%d %b %H:%M:%SZ" if short and sys.stdout.isatty() else "%Y-%m-%dT%H:%M:%SZ"
+    return f"{datetime.fromisoformat(value):{form}}"
 
 
 def seconds(value: float | None) -> str:
@@ -84,6 +102,25 @@ def cell(value: Any) -> Text:
     """Give a value as text that is no markup and holds no control character."""
     text = _words(value)
     return Text(printable(text), style=_STYLES.get(text, ""))
+
+
+def _fit(shown: Sequence[tuple[str, list[Text]]], optional: Sequence[str], room: int) -> dict[str, int]:
+    """Return the width of each column that is shown, so that a line fits into `room` characters."""
+    widths = {column: max(cell_len(column), *(text.cell_len for text in cells), 0) for column, cells in shown}
+    for column in optional:
+        if _line_width(widths) <= room:
+            break
+        del widths[column]
+    while (excess := _line_width(widths) - room) > 0:
+        longest = max(widths, key=widths.__getitem__)
+        if widths[longest] <= _SHORTEST_CELL:
+            break
+        widths[longest] = max(_SHORTEST_CELL, widths[longest] - excess, sorted(widths.values())[-2] - 1)
+    return widths
+
+
+def _line_width(widths: Mapping[str, int]) -> int:
+    return sum(widths.values()) + _GAP * (len(widths) - 1)
 
 
 def _words(value: Any) -> str:
@@ -98,6 +135,9 @@ def _words(value: Any) -> str:
             return str(value)
 
 
-def _console() -> Console:
-    width = None if sys.stdout.isatty() else _UNBOUNDED_WIDTH
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+def _console(*, bounded: bool = True) -> Console:
+    is_bounded = bounded and sys.stdout.isatty()
+    width = None if is_bounded else _UNBOUNDED_WIDTH
+    # The height is given as well, since rich takes a dumb terminal for one of 80 columns otherwise.
+    height = None if is_bounded else _UNBOUNDED_HEIGHT
+    return Console(width=width, height=height, highlight=False, markup=False, emoji=False)

@@ -10,7 +10,7 @@ from scheduler_service.cli import render
 from scheduler_service.cli.client import Client
 from scheduler_service.cli.connection import with_client
 from scheduler_service.cli.following import copy_log, follow_log
-from scheduler_service.cli.options import AsJson, Page, RunId, Size
+from scheduler_service.cli.options import AsJson, Page, RunId, Size, Wide
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Look at runs and their logs, cancel them, try them again."
@@ -19,7 +19,7 @@ app = typer.Typer(
 
 @app.command("list")
 @with_client
-def list_runs(
+def list_runs(  # noqa: PLR0913 (one for each option)
     client: Client,
     *,
     job: Annotated[int | None, typer.Option(min=1, help="Only runs of this job.")] = None,
@@ -33,6 +33,7 @@ def list_runs(
     until: Annotated[str | None, typer.Option(help="Only instants before this one.")] = None,
     page: Page = 1,
     size: Size = 20,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first."""
@@ -42,7 +43,8 @@ def list_runs(
         render.show_json(answer)
         return
     columns = ("ID", "JOB", "STATUS", "REASON", "TRIGGER", "SCHEDULED FOR", "STARTED", "TOOK", "LATE", "EXIT")
-    render.show_table(columns, map(_row, answer["runs"]))
+    rows = [_row(run, wide=wide) for run in answer["runs"]]
+    render.show_table(columns, rows, optional=("TRIGGER", "LATE", "STARTED", "EXIT", "TOOK"), wide=wide)
     render.show_place(answer, len(answer["runs"]))
 
 
@@ -102,15 +104,15 @@ def announce(run: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says 
         render.note(f"Its log: scheduler runs logs {run['id']} --follow")
 
 
-def _row(run: dict[str, Any]) -> tuple[Any, ...]:
+def _row(run: dict[str, Any], *, wide: bool) -> tuple[Any, ...]:
     return (
         run["id"],
         run["job_id"],
         run["status"],
         run["reason"],
         run["trigger"],
-        render.instant(run["scheduled_for"]),
-        render.instant(run["started_at"]),
+        render.instant(run["scheduled_for"], short=not wide),
+        render.instant(run["started_at"], short=not wide),
         render.seconds(run["duration_seconds"]),
         render.seconds(run["lateness_seconds"]),
         run["exit_code"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import signal
 import socket
@@ -31,6 +32,7 @@ BACKLOG = 2048
 def serve(settings: Settings) -> ExitCode:
     """Serve until a signal, drain, and give the exit code; raises `ConfigurationError` where the start fails."""
     telemetry.configure_logging(settings.log_level, settings.log_format)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the banner says that the server is up, and where
     app = create_app(settings)
     config = uvicorn.Config(
         app,

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
+from dotenv import dotenv_values
+
 from scheduler_service.cli import render
-from scheduler_service.config import Settings, load_settings
+from scheduler_service.cli.failures import RefusedError
+from scheduler_service.config import ENV_FILE, Settings, load_settings
+from scheduler_service.errors import FieldProblem
 from scheduler_service.unknown_settings import unknown_settings
 
 
@@ -13,3 +19,25 @@ def read_settings() -> Settings:
     if unknown := unknown_settings():
         render.note(f"warning: unknown settings are ignored: {unknown}")
     return settings
+
+
+def check_address_source(api_key: str | None) -> None:
+    """Raise `RefusedError` if a key of the caller's would go to an address that only a file in this directory names.
+
+    Whoever wrote that file, in a directory that somebody else may have made, would learn the key.
+    """
+    exported = api_key or os.environ.get("API_KEY") or os.environ.get("API_KEY_FILE")
+    written = {name.upper(): value for name, value in dotenv_values(ENV_FILE, encoding="utf-8").items() if value}
+    given = {name.upper() for name, value in os.environ.items() if value}
+    pointing = [name for name in _ADDRESS_VARIABLES if name in written and name not in given]
+    if exported and pointing and written.get("API_KEY") != exported:
+        raise RefusedError(
+            FieldProblem(
+                pointing[0],
+                f"only {ENV_FILE} names this address, and the key does not come from there; "
+                "name the address with --url or SCHEDULER_URL, or write API_KEY into that file",
+            )
+        )
+
+
+_ADDRESS_VARIABLES = ("SCHEDULER_HOST", "SCHEDULER_PORT")

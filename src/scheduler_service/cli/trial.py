@@ -40,7 +40,9 @@ def serve_trial(settings: Settings) -> ExitCode:
     _check_installed(settings)
     settings.prepare_data_dir()
     with _servers(settings) as addresses:
-        return asyncio.run(_Tree(settings, {**os.environ, **addresses, **_flower(settings)}).serve())
+        return asyncio.run(
+            _Tree(settings, {**os.environ, **addresses, **_flower(settings), "LOG_FORMAT": settings.log_format}).serve()
+        )
 
 
 class _Tree:
@@ -102,23 +104,25 @@ class _Tree:
             env=self._environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stderr=asyncio.subprocess.PIPE,
             limit=2**20,
             process_group=0,  # Ctrl-C is for this process alone, which then stops the others in good order
             preexec_fn=die_with_parent,
         )
         self._running[role] = process
         try:
-            await _pass_on(role, process)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_pass_on(process.stdout, ""))  # for people: what to paste has no prefix
+                group.create_task(_pass_on(process.stderr, f"{role:8} | "))
             return await process.wait()
         finally:
             del self._running[role]
 
 
-async def _pass_on(role: str, process: asyncio.subprocess.Process) -> None:
-    assert process.stdout is not None  # noqa: S101 (it is a pipe, see above)
-    async for line in process.stdout:
-        say(f"{role:8} | {line.decode(errors='replace').rstrip()}")
+async def _pass_on(output: asyncio.StreamReader | None, prefix: str) -> None:
+    assert output is not None  # noqa: S101 (both are pipes, see above)
+    async for line in output:
+        say(f"{prefix}{line.decode(errors='replace').rstrip()}")
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
         (["jobs", "show", "abc"], ["'JOB'", "(got 'abc')", "`scheduler jobs show --help`"]),
         (["jobs", "list", "--page", "0"], ["'--page'", "greater than or equal to 1", "(got '0')"]),
         (["jbos"], ["No such command 'jbos'", "Did you mean 'jobs'?"]),
-        (["jobs", "list", "--siez", "1"], ["--siez; did you mean --size?"]),
+        (["jobs", "list", "--siez", "1"], ["--siez; did you mean --size or --wide?"]),
         (["jobs", "list", "--nothing-like-it"], ["--nothing-like-it; `scheduler jobs list --help`"]),
         (["jobs", "show"], ["Missing argument 'JOB'; `scheduler jobs show --help`"]),
         (["next", "5m", "--dst-gap", "jump"], ["'--dst-gap'", "'jump' is not one of 'run_after', 'skip'"]),

@@ -14,7 +14,13 @@ from scheduler_service.errors import ConfigurationError
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
-        if name.startswith("SCHEDULER_") or name in {"API_KEY", "API_KEY_FILE", "ENVIRONMENT", "LOG_LEVEL"}:
+        if name.startswith("SCHEDULER_") or name in {
+            "API_KEY",
+            "API_KEY_FILE",
+            "ENVIRONMENT",
+            "LOG_FORMAT",
+            "LOG_LEVEL",
+        }:
             monkeypatch.delenv(name)
 
 
@@ -112,3 +118,12 @@ def test_pythons_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCHEDULER_PYTHON_ENVS", '{"x": {"python": "/bin/true", "preload": []}}')
 
     assert load_settings(_env_file=None).python_envs["x"].preload == ()
+
+
+@pytest.mark.parametrize(("is_terminal", "log_format"), [(True, "console"), (False, "json")])
+def test_log_format_follows_standard_error_if_it_is_not_set(
+    monkeypatch: pytest.MonkeyPatch, log_format: str, *, is_terminal: bool
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: is_terminal)
+
+    assert load_settings(_env_file=None).log_format == log_format

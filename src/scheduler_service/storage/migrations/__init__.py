@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +16,8 @@ HEAD = "0004"
 # Any number will do, if all that migrate use the same.
 ADVISORY_LOCK = 0x5C_4E_D0_1E
 CONNECTION = "connection"
+
+log = structlog.get_logger(__name__)
 
 # Alembic's own.
 _versions = Table("alembic_version", MetaData(), Column("version_num", String(32)))
@@ -31,7 +34,10 @@ class Upgrade:
 async def upgrade(database: Database) -> Upgrade:
     """Bring the tables to the newest shape, in one transaction. Of several that start at once, one does it."""
     async with database.write() as connection:
-        return await connection.run_sync(_upgrade)
+        change = await connection.run_sync(_upgrade)
+    if change.before != change.after:
+        log.info("database_migrated", before=change.before, after=change.after)
+    return change
 
 
 async def is_current(connection: AsyncConnection) -> bool:
