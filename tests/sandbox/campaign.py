@@ -50,6 +50,7 @@ CORPUS = Path(__file__).parent / "corpus"
 EARLIER_SECRET = secrets.token_hex(16)
 SLOTS = 4
 SURVIVOR_SECONDS = 2.0
+DRAIN_SECONDS = 1.0
 MORE_CALLS = {
     "rt_sigqueueinfo": (129, 138),
     "mlock": (149, 228),
@@ -345,12 +346,12 @@ def main() -> None:
 def _campaign(level: Level, corpus: list[dict[str, Any]], without: frozenset[Layer], only: list[str]) -> dict[str, Any]:
     surroundings = Surroundings(os.environ["API_KEY"])
     root = surroundings.base / "runs"
-    sandbox: Sandbox = PlainSandbox(root, 0.3)
+    sandbox: Sandbox = PlainSandbox(root, 0.3, drain_seconds=DRAIN_SECONDS)
     if level is not Level.NONE:
         ports = (surroundings.http.server_port,)
         # Libraries are worth warming up for the whole corpus alone.
         environment = PythonEnvironment(preload=()) if only else DEFAULT_ENVIRONMENT
-        sandbox = WarmSandbox(level, root, SLOTS, [environment], 0.3, ports, without)
+        sandbox = WarmSandbox(level, root, SLOTS, [environment], 0.3, ports, without, drain_seconds=DRAIN_SECONDS)
     wall = 20.0 if level is not Level.NONE else 1.0
     may_chmod = level is not Level.STANDARD or os.geteuid() == 0
     entries = [entry for entry in corpus if not only or entry["id"] in only]

@@ -49,7 +49,7 @@ class Collected:
 
 @pytest.fixture
 async def sandbox(tmp_path: Path) -> AsyncIterator[PlainSandbox]:
-    sandbox = PlainSandbox(tmp_path / "runs", grace_seconds=0.2)
+    sandbox = PlainSandbox(tmp_path / "runs", grace_seconds=0.2, drain_seconds=1.0)
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
@@ -136,12 +136,28 @@ async def test_ends_a_flood_of_output(sandbox: PlainSandbox, output: Collected) 
     assert outcome.end is End.OUTPUT_LIMIT
 
 
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("exec > >(sed 's/^/[x] /') 2>&1; echo a; echo LAST", b"[x] a\n[x] LAST\n"),
+        ("coproc { cat >&2; }; echo to-coproc >&${COPROC[1]}", b"to-coproc\n"),
+        ("(sleep 0.2; echo LATE) & echo main", b"main\nLATE\n"),
+    ],
+)
+async def test_output_is_complete_when_a_filter_ends_last(
+    sandbox: PlainSandbox, output: Collected, script: str, expected: bytes
+) -> None:
+    outcome = await run(sandbox, Script(script), output)
+    assert (outcome.exit_code, outcome.message, output.data) == (0, None, expected)
+
+
 async def test_background_processes_neither_delay_the_end_nor_outlive_it(
     sandbox: PlainSandbox, output: Collected
 ) -> None:
     began = time.monotonic()
-    await run(sandbox, Script("sleep 300 & echo $!"), output)
+    outcome = await run(sandbox, Script("sleep 300 & echo $!"), output)
     assert time.monotonic() - began < 60
+    assert "killed 1 background process " in (outcome.message or "")
 
     async def is_gone() -> bool:
         return not is_alive(int(output.data))

@@ -29,6 +29,8 @@ def complaints(entry: dict[str, Any], campaign: dict[str, Any]) -> list[str]:
     wrong += [f"output has {text!r}" for text in lacks if text in output]
     if found["end"] not in entry.get("end", ["exited"]):
         wrong.append(f"ended {found['end']}")
+    if entry.get("message", "") not in (found["message"] or ""):
+        wrong.append(f"the message lacks {entry['message']!r}")
     for name in ("exit_code", "signal"):
         if name in entry and entry[name] != found[name]:
             wrong.append(f"{name} is {found[name]}")

@@ -20,7 +20,8 @@ class OutputPipe:
     Of output beyond the cap the middle is left out, with a line that says so: how a run began is known by and large,
     how it ended is what people look for.
 
-    Whoever still holds the write end when the run is over does not matter: `end` takes what is there, waits for nobody.
+    `hung_up` is set when no process holds the write end any more and all was read. Whoever still holds it when the run
+    is over does not matter: `end` takes what is there and waits for nobody.
     """
 
     def __init__(self, output_kb: int, on_output: OnOutput) -> None:
@@ -32,10 +33,11 @@ class OutputPipe:
         self._ended = False
         self._wake = asyncio.Event()
         self.flooded = asyncio.Event()
-        self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._read_end, False)
+        self.hung_up = asyncio.Event()
+        self.read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.read_end, False)
         with suppress(OSError):  # beyond the user's share of pipe memory the default size must do
-            fcntl.fcntl(self._read_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            fcntl.fcntl(self.read_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
     @property
     def truncated(self) -> bool:
@@ -54,6 +56,8 @@ class OutputPipe:
         while not self._ended:
             await self._until_something(writers=writers)
             writers = await self._drain()
+            if not writers:
+                self.hung_up.set()
         await self._drain()  # what came while an earlier piece was handed on
         await self._hand_on_the_end()
 
@@ -65,14 +69,14 @@ class OutputPipe:
     def close(self) -> None:
         """Release both ends."""
         self.close_write_end()
-        os.close(self._read_end)
+        os.close(self.read_end)
 
     async def _drain(self) -> bool:
         """Hand on at most one pipeful; False means that all writers are gone."""
-        left = fcntl.fcntl(self._read_end, fcntl.F_GETPIPE_SZ)
+        left = fcntl.fcntl(self.read_end, fcntl.F_GETPIPE_SZ)
         with suppress(BlockingIOError):
             while left > 0:
-                chunk = os.read(self._read_end, left)
+                chunk = os.read(self.read_end, left)
                 if not chunk:
                     return False
                 left -= len(chunk)
@@ -83,11 +87,11 @@ class OutputPipe:
         """Wait until there is output (which a pipe without writers will not have) or `end` is called."""
         loop = asyncio.get_running_loop()
         if writers:
-            loop.add_reader(self._read_end, self._wake.set)
+            loop.add_reader(self.read_end, self._wake.set)
         try:
             await self._wake.wait()
         finally:
-            loop.remove_reader(self._read_end)
+            loop.remove_reader(self.read_end)
         self._wake.clear()
 
     async def _take(self, chunk: bytes) -> None:

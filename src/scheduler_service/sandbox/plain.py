@@ -13,9 +13,11 @@ from pathlib import Path
 
 from scheduler_service.sandbox.command import interpreter_of, job_environment, stdin_of
 from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
+from scheduler_service.sandbox.leftovers import wait_for_leftovers
 from scheduler_service.sandbox.output import OutputPipe
 from scheduler_service.sandbox.running import Running
 from scheduler_service.sandbox.spec import (
+    DRAIN_SECONDS,
     Cancel,
     Command,
     End,
@@ -52,8 +54,10 @@ class PlainSandbox:
         root: Path,
         grace_seconds: float = 2.0,
         environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,),
+        drain_seconds: float = DRAIN_SECONDS,
     ) -> None:
         self.isolation = ISOLATION
+        self._drain_seconds = drain_seconds
         self._root = root.absolute()
         self._claim: Claim | None = None
         self._grace_seconds = grace_seconds
@@ -147,9 +151,13 @@ class PlainSandbox:
         exited = asyncio.create_task(until_exit(process.pid))
         try:
             end = await self._first_end(exited, pump, limits, output, cancel)
-            if end is not End.EXITED:
+            killed = 0
+            if end is End.EXITED:
+                end = await self._drain(pump, output, cancel)
+                killed = await asyncio.to_thread(_wait_for_leftovers, process.pid)
+            else:
                 _signal_group(process.pid, signal.SIGTERM)
-                await asyncio.wait([exited], timeout=self._grace_seconds)
+                await self._wait_in_grace(exited, output)
         except BaseException:
             pump.cancel()
             raise
@@ -157,7 +165,21 @@ class PlainSandbox:
             usage = await asyncio.shield(_kill_and_reap(process, exited))
         output.end()
         await pump
-        return _conclude(end, process.returncode, usage, limits, output.truncated)
+        return _conclude(end, process.returncode, usage, limits, output.truncated, killed)
+
+    async def _drain(self, pump: asyncio.Task[None], output: OutputPipe, cancel: Cancel) -> End:
+        """Wait until nobody can write output any more, for `drain_seconds` at most; a flood ends the run even then."""
+        events = (output.hung_up.wait(), cancel.wait(), output.flooded.wait(), self._running.stopped.wait(), pump)
+        first = await first_of(*events, timeout_seconds=self._drain_seconds)
+        if first == _STOPPED:
+            raise SandboxError("the sandbox was stopped while the command ran")
+        return End.OUTPUT_LIMIT if first == _ENDS.index(End.OUTPUT_LIMIT) else End.EXITED
+
+    async def _wait_in_grace(self, exited: asyncio.Task[None], output: OutputPipe) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._grace_seconds):
+                await asyncio.wait([exited])
+                await output.hung_up.wait()
 
     async def _first_end(
         self, exited: asyncio.Task[None], pump: asyncio.Task[None], limits: Limits, output: OutputPipe, cancel: Cancel
@@ -178,6 +200,11 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         os.killpg(pid, number)
 
 
+def _wait_for_leftovers(group: int) -> int:
+    """Return how many processes of the group go on running after its first."""
+    return wait_for_leftovers(lambda: (int(name) for name in os.listdir("/proc") if name.isdigit()), group)
+
+
 async def _kill_and_reap(process: subprocess.Popen[bytes], exited: asyncio.Task[None]) -> Usage:
     """Kill the whole group, and only then reap its first process: until it is reaped, its number stays its own."""
     _signal_group(process.pid, signal.SIGKILL)
@@ -187,7 +214,7 @@ async def _kill_and_reap(process: subprocess.Popen[bytes], exited: asyncio.Task[
     return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
 
 
-def _conclude(end: End, code: int, usage: Usage, limits: Limits, truncated: bool) -> Outcome:  # noqa: FBT001
+def _conclude(end: End, code: int, usage: Usage, limits: Limits, truncated: bool, killed: int) -> Outcome:  # noqa: FBT001
     exited = end is End.EXITED
     end = End.SIGNALLED if exited and code < 0 else end
     number = -code if end is End.SIGNALLED else None
@@ -198,5 +225,5 @@ def _conclude(end: End, code: int, usage: Usage, limits: Limits, truncated: bool
         signal=number,
         usage=usage,
         output_truncated=truncated,
-        message=explain_end(end, limits, number),
+        message=explain_end(end, limits, number, killed),
     )

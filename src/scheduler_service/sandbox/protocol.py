@@ -31,6 +31,7 @@ class Setup:
     layers: Sequence[str]
     preload: Sequence[str]
     grace_seconds: float
+    drain_seconds: float
     ports: Sequence[int]
     uids: Sequence[int]
     python: bool
@@ -68,7 +69,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a warden says at the end: `status` as waitpid(2) gives it, `failure` where the sandbox itself failed."""
+    """What a warden says at the end: `status` as waitpid(2) gives it, `failure` where the sandbox itself failed.
+
+    `killed` counts the processes that were still running after the main process had ended.
+    """
 
     end: str
     status: int = 0
@@ -76,6 +80,7 @@ class Report:
     max_rss_kb: int = 0
     message: str | None = None
     failure: str | None = None
+    killed: int = 0
 
 
 def pack(message: dict[str, Any]) -> bytes:

@@ -72,7 +72,7 @@ def _denied(policy: Policy) -> Iterable[tuple[dict[str, Numbers], int]]:
     yield table.WITH_A_FALLBACK, FAIL | errno.ENOSYS
     if not policy.namespaced:
         yield table.THAT_OUTLIVE_A_RUN, FAIL | errno.ENOSYS
-        yield table.THAT_CHANGE_ATTRIBUTES, FAIL | errno.EPERM
+        yield table.THAT_CHANGE_ATTRIBUTES, FAIL | errno.ENOTSUP
     if policy.shared_ids:
         yield table.THAT_CHANGE_OWNED_FILES, FAIL | errno.EPERM
         yield table.WITH_A_SIMPLER_FORM, FAIL | errno.ENOSYS

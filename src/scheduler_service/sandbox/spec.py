@@ -12,6 +12,10 @@ OUTPUT_FLOOD_FACTOR = 2048
 """A run is ended once it has written this many times its `output_kb`: nobody reads it, and dropping it costs a core."""
 
 
+DRAIN_SECONDS = 5.0
+"""Background processes that hold a run's output open are killed so long after its main process has ended."""
+
+
 class Level(StrEnum):
     """What a sandbox promises, from the most to the least; SECURITY.md says each promise in full."""
 
@@ -118,8 +122,19 @@ class Outcome:
     message: str | None = None
 
 
-def explain_end(end: End, limits: Limits, number: int | None = None) -> str | None:
-    """Give the sentence for the user where a limit or the signal `number` ended the attempt, else None."""
+def explain_end(end: End, limits: Limits, number: int | None = None, killed: int = 0) -> str | None:
+    """Return what the user should know of the end: the limit or the signal `number`, and how many were `killed`."""
+    return "; ".join(filter(None, (_explain_end(end, limits, number), _explain_killed(killed)))) or None
+
+
+def _explain_killed(count: int) -> str | None:
+    if count == 0:
+        return None
+    processes = "1 background process" if count == 1 else f"{count} background processes"
+    return f"killed {processes} still running after the main process had ended; use `wait` to let such processes finish"
+
+
+def _explain_end(end: End, limits: Limits, number: int | None) -> str | None:
     match end:
         case End.TIMEOUT:
             return f"ran longer than {limits.wall_seconds:g} s"

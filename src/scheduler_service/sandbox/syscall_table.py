@@ -129,7 +129,8 @@ THAT_A_WARDEN_DOES: dict[str, Numbers] = {
 }
 WITH_A_SIMPLER_FORM: dict[str, Numbers] = {"fchmodat2": (452, 452)}
 THAT_CHANGE_ATTRIBUTES: dict[str, Numbers] = {
-    # Landlock does not rule on these either, and a file that anybody may write takes attributes from anybody.
+    # Landlock does not rule on these either, and a file that anybody may write takes attributes from anybody. They
+    # answer ENOTSUP, as a file system without attributes does: `cp -p`, `install` and `sed -i` then go on without.
     "setxattr": (188, 5),
     "lsetxattr": (189, 6),
     "fsetxattr": (190, 7),

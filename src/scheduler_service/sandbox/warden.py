@@ -15,17 +15,20 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from scheduler_service.sandbox.census import all_processes, descendants
 from scheduler_service.sandbox.cgroup import Group
 from scheduler_service.sandbox.confinement import Confinement
 from scheduler_service.sandbox.errands import Errands
 from scheduler_service.sandbox.job import STARVED, become_job
 from scheduler_service.sandbox.killing import kill_all, reap
 from scheduler_service.sandbox.layers import Layer
+from scheduler_service.sandbox.leftovers import wait_for_leftovers
 from scheduler_service.sandbox.protocol import Report, Terms, pack_record, pack_terms, parse_terms, receive
 from scheduler_service.sandbox.root import SHARED_MEMORY, mount_private, mount_proc
 from scheduler_service.sandbox.spec import End, Usage
@@ -54,6 +57,7 @@ class Post:
     life: int
     confinement: Confinement
     grace_seconds: float
+    drain_seconds: float
     lease_seconds: float | None
     python: bool
     groups: int | None
@@ -125,6 +129,10 @@ class _Run:
         self._terms: Terms | None = None
         self._said: dict[str, str] = {}
         self._errands: Errands | None = None
+        self._watch: Watch | None = None
+        self._output: int | None = None
+        self._lease_end = math.inf
+        self._killed = 0
 
     def rehearse(self) -> None:
         """Do what the end of the run will take as far as nothing is changed by it; `job` says what that is good for."""
@@ -144,42 +152,62 @@ class _Run:
         if self._post.life in _wait([self._post.channel.fileno(), self._post.life]):
             return None
         try:
-            self._terms = parse_terms(receive(self._post.channel)[0])
+            body, descriptors = receive(self._post.channel)
         except EOFError:
             return None
+        self._terms = parse_terms(body)
+        self._output = descriptors[0] if descriptors else None
+        self._lease_end = self._next_lease_end()
         return self._terms
 
     def attend(self, terms: Terms) -> Verdict | None:
-        """Give the reason why the run is over, once it is; None if nobody is there any more to report to.
+        """Return the reason why the run is over, once it is; None if the service is gone or stands still.
 
-        A service that stands still is nobody, too: others may have begun the next attempt.
+        The run is over when its main process has ended and nobody can write output any more, or `drain_seconds` later:
+        a filter or a background process may still hold some. If the service stands still, others may have begun the
+        next attempt.
         """
-        watch = Watch(terms, self._layers, self._group)
-        deadline, lease_end = time.monotonic() + terms.wall_seconds, self._lease_end()
+        self._watch = Watch(terms, self._layers, self._group)
+        verdict = self._tend(self._has_ended, time.monotonic() + terms.wall_seconds, End.TIMEOUT)
+        if verdict is None or verdict.end is not End.EXITED:
+            return verdict
+        late = self._tend(self._is_silent, time.monotonic() + self._post.drain_seconds, End.EXITED)
+        return verdict if late is not None and late.end is End.CANCELLED else late
+
+    def _tend(self, is_over: Callable[[], bool], deadline: float, late: End) -> Verdict | None:
+        """Hold the run to its limits and answer its calls until `is_over` (EXITED), the deadline (`late`) or a reason.
+
+        Returns None if the service is gone or stands still.
+        """
         next_look = time.monotonic() + TICK_SECONDS / 2 if Layer.WATCH in self._layers else math.inf
-        channel = self._post.channel.fileno()
         while True:
-            ready = _wait([channel, self._post.life, self._exit, *self._lines()], min(deadline, next_look, lease_end))
+            ready = self._wait(min(deadline, next_look, self._lease_end))
             if self._post.life in ready:
                 return None
-            if channel in ready:
+            if self._post.channel.fileno() in ready:
                 request = self._post.channel.recv(1)
                 if request != RENEW:
                     return Verdict(_REQUESTS[request]) if request else None
-                lease_end = self._lease_end()
+                self._lease_end = self._next_lease_end()
             self._listen(ready)
-            if self._has_ended():
+            if is_over():
                 return Verdict(End.EXITED)
             if time.monotonic() >= deadline:
-                return Verdict(End.TIMEOUT)
-            if time.monotonic() >= lease_end:
+                return Verdict(late)
+            if time.monotonic() >= self._lease_end:
                 return None
             if time.monotonic() >= next_look:
-                if verdict := watch.look():
+                if self._watch is not None and (verdict := self._watch.look()):
                     return verdict
                 next_look = time.monotonic() + TICK_SECONDS
 
-    def _lease_end(self) -> float:
+    def _wait(self, deadline: float) -> list[int]:
+        """Wait for a word of the service or the job, or for what is awaited next of the run: its end, its silence."""
+        awaited = [] if self._has_status else [self._exit]
+        hang_up = [self._output] if self._has_status and self._output is not None else []
+        return _wait([self._post.channel.fileno(), self._post.life, *awaited, *self._lines()], deadline, hang_up)
+
+    def _next_lease_end(self) -> float:
         lease_seconds = self._post.lease_seconds
         return math.inf if lease_seconds is None else time.monotonic() + lease_seconds
 
@@ -189,8 +217,10 @@ class _Run:
             with suppress(ProcessLookupError):
                 os.killpg(self._job, signal.SIGTERM)
             deadline = time.monotonic() + self._post.grace_seconds
-            while not self._has_ended() and time.monotonic() < deadline:
-                _wait([self._exit], deadline)
+            while (reason := self._tend(self._is_silent, deadline, End.EXITED)) and reason.end is End.CANCELLED:
+                pass  # it was asked to stop already
+        if verdict is not None and verdict.end is End.EXITED:
+            self._killed = wait_for_leftovers(self._find_processes)
         kill_all(self._layers, self._post.confinement.uid, self._group)
         if self._terms is not None and self._terms.directory is not None:
             remove_directory(Path(self._terms.directory))
@@ -211,7 +241,7 @@ class _Run:
         if end is End.EXITED:
             code = os.waitstatus_to_exitcode(self._status or 0)
             end = self._explain_exit(code, usage, terms)
-        return Report(end, code, usage.cpu_seconds, usage.max_rss_kb, verdict.message)
+        return Report(end, code, usage.cpu_seconds, usage.max_rss_kb, verdict.message, killed=self._killed)
 
     def _measure(self) -> Usage:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -249,7 +279,18 @@ class _Run:
         while (ended := reap(os.WNOHANG)) not in {None, (0, 0)}:
             if ended and ended[0] == self._job:
                 self._status = ended[1]
+        return self._has_status
+
+    def _find_processes(self) -> list[int]:
+        return all_processes() if Layer.PID_NAMESPACE in self._layers else descendants(os.getpid())
+
+    @property
+    def _has_status(self) -> bool:
         return self._status is not None
+
+    def _is_silent(self) -> bool:
+        """Return whether the main process has ended and no process holds the run's output open."""
+        return self._has_ended() and (self._output is None or bool(_wait([], time.monotonic(), [self._output])))
 
 
 def _read_line(line: socket.socket) -> dict[str, str]:
@@ -261,9 +302,12 @@ def _read_line(line: socket.socket) -> dict[str, str]:
     return said
 
 
-def _wait(descriptors: list[int], deadline: float = math.inf) -> list[int]:
+def _wait(descriptors: list[int], deadline: float = math.inf, hang_up: Sequence[int] = ()) -> list[int]:
+    """Wait until one of `descriptors` is readable, or all writers of one of `hang_up` are gone; return which."""
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
+    for descriptor in hang_up:
+        poll.register(descriptor, 0)  # POLLHUP is always reported, and unread output must not wake us
     timeout = None if deadline == math.inf else max(0.0, deadline - time.monotonic()) * 1000
     return [descriptor for descriptor, _ in poll.poll(timeout)]

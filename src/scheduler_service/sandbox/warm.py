@@ -16,6 +16,7 @@ from scheduler_service.sandbox.output import OutputPipe
 from scheduler_service.sandbox.protocol import Order, Report, Setup, Terms
 from scheduler_service.sandbox.running import Running
 from scheduler_service.sandbox.spec import (
+    DRAIN_SECONDS,
     Cancel,
     Command,
     End,
@@ -47,11 +48,12 @@ class WarmSandbox:
     """Runs each command in a process forked from a warm zygote, inside all the layers of its level.
 
     `slots` is how many commands are expected at once (more are run all the same). `network_ports` are the TCP ports
-    that a job with `network` may connect to. `without` leaves layers out: for tests, which show what each is good for.
+    that a job with `network` may connect to. `drain_seconds` is how long background processes may hold the output open
+    after the main process has ended. `without` leaves layers out: for tests, which show what each is good for.
     What runs is killed where `renew` was not called for `lease_seconds`, whatever has become of this process.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (all but three have defaults)
         self,
         level: Level,
         root: Path,
@@ -60,7 +62,9 @@ class WarmSandbox:
         grace_seconds: float = 2.0,
         network_ports: Sequence[int] = NETWORK_PORTS,
         without: frozenset[Layer] = frozenset(),
+        *,
         lease_seconds: float | None = None,
+        drain_seconds: float = DRAIN_SECONDS,
     ) -> None:
         as_root = os.geteuid() == 0
         self._root = root.absolute()
@@ -72,6 +76,7 @@ class WarmSandbox:
         self._claim: Claim | None = None
         self._grace_seconds = grace_seconds
         self._lease_seconds = lease_seconds
+        self._drain_seconds = drain_seconds
         self._ordered: set[Warden] = set()
         self._ports = tuple(network_ports)
         self._running = Running()
@@ -147,6 +152,7 @@ class WarmSandbox:
             layers=tuple(self._layers),
             preload=environment.preload,
             grace_seconds=self._grace_seconds,
+            drain_seconds=self._drain_seconds,
             lease_seconds=self._lease_seconds,
             ports=self._ports,
             python=bool(environment.name),
@@ -182,7 +188,7 @@ class WarmSandbox:
         pump = asyncio.create_task(output.pump())
         try:
             stdin = [stdin_of(spec.command)] if isinstance(spec.command, Program) else []
-            await warden.order(write_order(spec, directory), [output.write_end, *stdin])
+            await warden.order(write_order(spec, directory), [output.write_end, *stdin], output.read_end)
             self._ordered.add(warden)
             for descriptor in stdin:
                 os.close(descriptor)
@@ -224,7 +230,7 @@ class WarmSandbox:
             signal=number,
             usage=Usage(report.cpu_seconds, report.max_rss_kb),
             output_truncated=truncated,
-            message=report.message or explain_end(end, spec.limits, number),
+            message=report.message or explain_end(end, spec.limits, number, report.killed),
         )
 
 

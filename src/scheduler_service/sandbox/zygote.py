@@ -164,6 +164,7 @@ class Zygote:
                 self._alive_for_wardens,
                 self._confinement(uid),
                 setup.grace_seconds,
+                setup.drain_seconds,
                 setup.lease_seconds,
                 setup.python,
                 self._groups,

@@ -53,14 +53,18 @@ class Warden:
         self._orders = orders
         self.uid = uid
 
-    async def order(self, order: Order, descriptors: Sequence[int]) -> None:
-        """Have `order` run; raises OSError if the warden is gone."""
+    async def order(self, order: Order, descriptors: Sequence[int], output: int) -> None:
+        """Have `order` run; raises OSError if the warden is gone.
+
+        The job gets `descriptors`. Its warden gets `output`, the end from which the run's output is read, to notice
+        when nobody can write any more.
+        """
         message = pack_order(order)
         with suppress(ConnectionError):  # if the job's process is gone, the warden will say why
             sent = socket.send_fds(self._orders, [message], descriptors)
             if sent < len(message):
                 await asyncio.get_running_loop().sock_sendall(self._orders, message[sent:])
-        self._channel.sendall(pack_terms(order.terms))
+        socket.send_fds(self._channel, [pack_terms(order.terms)], [output])
 
     def request(self, what: bytes) -> None:
         """Ask it to end the run, or to let it go on; see `warden`."""
