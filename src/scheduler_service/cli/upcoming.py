@@ -33,7 +33,8 @@ def show_next(
     answers to POST /schedules/preview.
     """
     now = datetime.now(UTC)
-    schedule = parse(expr, timezone=timezone, dst=DstPolicy(dst_gap, dst_fold), anchor_at=now)
+    dst = DstPolicy(dst_gap, dst_fold)
+    schedule = parse(expr, timezone=timezone, dst=dst, anchor_at=now)
     instants = list(islice(schedule.between(now, _END_OF_TIME), count))
     if not instants:
         raise InvalidInputError(FieldProblem("schedule_expr", "this never fires: it is past", expr))
@@ -44,7 +45,7 @@ def show_next(
                 "schedule_expr": expr,
                 "timezone": timezone,
                 "description": describe(schedule),
-                "warnings": warnings(schedule, now),
+                "warnings": warnings(schedule, now, dst),
                 "instants": [{"at": _iso(at), "local": _iso(local)} for at, local in pairs],
             }
         )
@@ -53,7 +54,7 @@ def show_next(
     columns = ["UTC"] if timezone == "UTC" else ["UTC", timezone]
     rows = [(f"{at:{_CLOCK}}Z", f"{local:{_CLOCK}%z}")[: len(columns)] for at, local in pairs]
     render.show_table(columns, rows)
-    for warning in warnings(schedule, now):
+    for warning in warnings(schedule, now, dst):
         render.note(f"warning: {warning}")
 
 

@@ -13,6 +13,7 @@ from scheduler_service.domain.cron_syntax import read_pattern
 from scheduler_service.domain.description import describe
 from scheduler_service.domain.instant import Instant, read_instant
 from scheduler_service.domain.interval import Interval, read_interval
+from scheduler_service.domain.phrases import remedy_for
 from scheduler_service.domain.surprises import warnings
 from scheduler_service.domain.zone import load_zone
 from scheduler_service.errors import FieldProblem, InvalidInputError
@@ -38,6 +39,15 @@ def parse(expr: str, *, timezone: str, dst: DstPolicy, anchor_at: datetime) -> S
 def _read(expr: str, timezone: str, dst: DstPolicy, year: int) -> Cron | Instant | timedelta:
     zone = load_zone(timezone)
     text = _clean(expr)
+    try:
+        return _read_text(text, zone, dst, year)
+    except InvalidInputError:
+        if remedy := remedy_for(text):
+            raise _refusal(text, f"not a schedule; {remedy}") from None
+        raise
+
+
+def _read_text(text: str, zone: ZoneInfo, dst: DstPolicy, year: int) -> Cron | Instant | timedelta:
     if prefix := _ZONE_PREFIX.fullmatch(text):
         remedy = f"write {prefix[1]} into the field timezone, and {prefix[2]} here"
         raise _refusal(text, f"a schedule holds no zone; {remedy}")

@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import islice
 from zoneinfo import ZoneInfo
 
+from scheduler_service.domain.calendar_dst import DstPolicy
 from scheduler_service.domain.firing import FiringRules
 from scheduler_service.domain.jitter import jitter_warning
 from scheduler_service.domain.schedule import Schedule, describe, parse, warnings
@@ -88,7 +89,7 @@ def _preview(request: PreviewRequest, now: datetime) -> Preview:
     if first is None:
         raise InvalidInputError(never_fires(request.schedule_expr))
     instants = _instants(schedule, request.timezone, first, None)
-    return Preview(tuple(islice(instants, request.count)), _describe(schedule, now))
+    return Preview(tuple(islice(instants, request.count)), _describe(schedule, request.dst, now))
 
 
 def _instants(schedule: Schedule, timezone: str, first: datetime, end_at: datetime | None) -> Iterator[Upcoming]:
@@ -102,11 +103,11 @@ def _instants(schedule: Schedule, timezone: str, first: datetime, end_at: dateti
 
 def _describe_for(job: Job, now: datetime) -> Description:
     schedule = schedule_of(job)
-    described = _describe(schedule, now)
+    described = _describe(schedule, DstPolicy(job.dst_gap, job.dst_fold), now)
     rules = FiringRules(overlap_policy=job.overlap_policy, max_concurrency=job.max_concurrency)
     surprise = jitter_warning(schedule, job.jitter_seconds, rules, now)
     return described if surprise is None else replace(described, warnings=(*described.warnings, surprise))
 
 
-def _describe(schedule: Schedule, now: datetime) -> Description:
-    return Description(describe(schedule), warnings(schedule, now))
+def _describe(schedule: Schedule, dst: DstPolicy, now: datetime) -> Description:
+    return Description(describe(schedule), warnings(schedule, now, dst))

@@ -43,7 +43,7 @@ BAD = [
     # the number of cron fields
     ("* * *", "5 fields, or 6 with seconds first, and this has 3"),
     ("0 9 * *", "this has 4"),
-    ("0 0 0 1 1 * 2026", "this has 7"),
+    ("0 0 0 1 1 * 2026", "no year here; write 0 0 1 1 *"),
     # minute
     ("60 * * * *", "minute field '60': write 0-59"),
     ("-1 * * * *", "minute field '-1'"),
@@ -135,7 +135,7 @@ BAD = [
     ("300", "a number needs its unit"),
     ("5x", "not an interval; write whole numbers with their units"),
     ("5ms", "not an interval"),
-    ("5 minutes", "not an interval"),
+    ("5 minutes", "write 5m"),
     ("5m 1h", "in this order: w d h m s"),
     ("1h1h", "each unit once"),
     ("+5m", "not an interval"),

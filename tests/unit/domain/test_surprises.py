@@ -60,8 +60,68 @@ def test_warns_of_a_far_first_instant() -> None:
 )
 def test_warns_of_a_fixed_time_in_gap_and_fold(dst: DstPolicy, gap: str, fold: str) -> None:
     first, second = warnings(schedule("30 2 * * *", dst=dst), NOW)
-    assert first == f"On 2026-03-29 02:30:00 in Europe/Berlin {gap} (dst.gap is {dst.gap})."
-    assert second == f"On 2026-10-25 02:30:00 in Europe/Berlin {fold} (dst.fold is {dst.fold})."
+    assert first == f"On 2026-03-29 and 2027-03-28 02:30:00 in Europe/Berlin {gap} (dst.gap is {dst.gap})."
+    assert second == f"On 2026-10-25 and 2027-10-31 02:30:00 in Europe/Berlin {fold} (dst.fold is {dst.fold})."
+
+
+@pytest.mark.parametrize(
+    ("expr", "times", "advice"),
+    [
+        (
+            "*/15 2 * * *",
+            "the 4 times from 02:00:00 to 02:45:00 in Europe/Berlin do|happen",
+            "0-59/15 in place of */15",
+        ),
+        ("* 1-3 * * *", "the 60 times from 02:00:00 to 02:59:00 in Europe/Berlin do|happen", "0-59 in place of *"),
+        ("0 */2 * * *", "02:00:00 in Europe/Berlin does|happens", "0-23/2 in place of */2"),
+    ],
+)
+def test_dates_are_told_when_a_stepped_pattern_meets_clock_changes(expr: str, times: str, advice: str) -> None:
+    gap, fold, without_effect = warnings(schedule(expr), datetime(2026, 11, 1, tzinfo=UTC))
+    times, _, happen = times.rpartition("|")
+    they, fire = ("they", "fire") if happen == "happen" else ("it", "fires")
+    do = times.rpartition(" ")[2]
+    assert gap == f"On 2027-03-28 and 2028-03-26 {times} not exist: {they} {do} not fire then."
+    assert fold == f"On 2027-10-31 and 2028-10-29 {times.rpartition(' ')[0]} {happen} twice: {they} {fire} both times."
+    assert without_effect.endswith(f"to let dst decide, write {advice}.")
+    assert without_effect.startswith("dst has no effect on this pattern, which follows elapsed time because its ")
+
+
+def test_times_that_a_gap_removes_fire_once_when_they_are_several() -> None:
+    gap, fold = warnings(schedule("0,30 2 * * *"), datetime(2026, 11, 1, tzinfo=UTC))
+    assert gap == (
+        "On 2027-03-28 and 2028-03-26 the 2 times from 02:00:00 to 02:30:00 in Europe/Berlin do not exist: "
+        "they fire once, at 03:00:00 instead (dst.gap is run_after)."
+    )
+    assert "the 2 times from 02:00:00 to 02:30:00 in Europe/Berlin happen twice: they fire the first time" in fold
+
+
+@pytest.mark.parametrize(
+    ("expr", "timezone", "is_told"),
+    [
+        ("0 * * * *", "Europe/Berlin", False),
+        ("*/10 * * * *", "Australia/Lord_Howe", False),  # whose clock moves by half an hour
+        ("0 * * * *", "Australia/Lord_Howe", True),
+        ("0 */2 * * *", "Europe/Berlin", True),
+        ("*/15 4 * * *", "Europe/Berlin", False),
+    ],
+)
+def test_elapsed_pattern_is_told_of_changes_only_when_they_move_it(expr: str, timezone: str, *, is_told: bool) -> None:
+    assert bool(warnings(schedule(expr, timezone), NOW)) == is_told
+
+
+@pytest.mark.parametrize(
+    ("expr", "timezone", "text"),
+    [
+        ("*/10 * * * *", "Europe/Berlin", "dst has no effect on this pattern, which follows elapsed time"),
+        ("30 2 * * *", "UTC", "dst has no effect: the clock in UTC does not change within the next two years."),
+        ("5m", "Europe/Berlin", "dst has no effect on an interval, which counts elapsed time."),
+    ],
+)
+def test_a_choice_of_dst_is_told_to_have_no_effect(expr: str, timezone: str, text: str) -> None:
+    dst = DstPolicy("skip", "both")
+    (warning,) = warnings(schedule(expr, timezone, dst), NOW, dst)
+    assert warning.startswith(text)
 
 
 def test_warns_of_clock_changes_only_on_days_that_match() -> None:
@@ -69,7 +129,7 @@ def test_warns_of_clock_changes_only_on_days_that_match() -> None:
     assert len(warnings(schedule("30 2 * * SUN"), NOW)) == 2
 
 
-def test_warns_of_each_sort_of_change_once_where_a_year_has_several() -> None:
+def test_warnings_name_each_change_when_a_year_has_several() -> None:
     # Cairo changed four times in 2014, around Ramadan.
     found = warnings(schedule("30 0,23 * * *", "Africa/Cairo"), datetime(2014, 1, 1, tzinfo=UTC))
     assert [warning[:13] for warning in found] == ["On 2014-05-16", "On 2014-06-26"]
