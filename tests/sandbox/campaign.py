@@ -171,6 +171,7 @@ class Surroundings:
             "package": Path(syscall_table.__file__).parents[1],
             "python": sys.executable,
             "prefix": sys.base_prefix,
+            "long_name": "n" * 100_000,
         }
 
     def remove(self) -> None:

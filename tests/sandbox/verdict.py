@@ -34,6 +34,8 @@ def complaints(entry: dict[str, Any], campaign: dict[str, Any]) -> list[str]:
     for name in ("exit_code", "signal"):
         if name in entry and entry[name] != found[name]:
             wrong.append(f"{name} is {found[name]}")
+    if not (found["message"] or "").isprintable():
+        wrong.append("the message is not printable")
     if found["seconds"] > entry.get("max_seconds", 60):
         wrong.append(f"took {found['seconds']:.1f} s")
     checked = found["checks"] | {name: around[name] for name in entry.get("checks", []) if name in around}

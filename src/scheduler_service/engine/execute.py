@@ -23,6 +23,7 @@ from scheduler_service.engine.report import report_of
 from scheduler_service.payloads import registry
 from scheduler_service.payloads.base import Payload
 from scheduler_service.sandbox.spec import End, Limits, Sandbox, SandboxError, Spec
+from scheduler_service.sandbox.wording import printable
 from scheduler_service.storage import events, logs, rescues, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -187,4 +188,4 @@ def _spec(claimed: Claimed, payload: Payload, bounds: Maxima) -> Spec:
 
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_input=False, include_url=False)[0]
-    return f"the payload is refused: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+    return printable(f"the payload is refused: {'.'.join(map(str, problem['loc']))}: {problem['msg']}")

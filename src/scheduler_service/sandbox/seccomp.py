@@ -73,6 +73,7 @@ def _denied(policy: Policy) -> Iterable[tuple[dict[str, Numbers], int]]:
     if not policy.namespaced:
         yield table.THAT_OUTLIVE_A_RUN, FAIL | errno.ENOSYS
         yield table.THAT_CHANGE_ATTRIBUTES, FAIL | errno.ENOTSUP
+        yield table.THAT_WATCH_FILES, FAIL | errno.ENOSYS  # `tail -f` then looks at its file now and then
     if policy.shared_ids:
         yield table.THAT_CHANGE_OWNED_FILES, FAIL | errno.EPERM
         yield table.WITH_A_SIMPLER_FORM, FAIL | errno.ENOSYS

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from scheduler_service.sandbox.wording import printable
+
 OUTPUT_FLOOD_FACTOR = 2048
 """A run is ended once it has written this many times its `output_kb`: nobody reads it, and dropping it costs a core."""
 
@@ -109,8 +111,8 @@ class Outcome:
     """What came of one attempt.
 
     `exit_code` is set for EXITED; `signal` for SIGNALLED. `message` is one sentence for the user where the end needs
-    one (why a command was rejected, which limit was hit). `output_truncated` says that there was more output than
-    `limits.output_kb`, so that its middle was left out.
+    one (why a command was rejected, which limit was hit), and always printable. `output_truncated` says that there was
+    more output than `limits.output_kb`, so that its middle was left out.
     """
 
     end: End
@@ -120,6 +122,11 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
     output_truncated: bool = False
     message: str | None = None
+
+    def __post_init__(self) -> None:
+        """Make the message printable: it may repeat what the job named its files and programs."""
+        if self.message is not None:
+            object.__setattr__(self, "message", printable(self.message))
 
 
 def explain_end(end: End, limits: Limits, number: int | None = None, killed: int = 0) -> str | None:
@@ -201,4 +208,7 @@ class Sandbox(Protocol):
 
 
 class SandboxError(Exception):
-    """The host, not the user's code, kept an attempt from running."""
+    """The host, not the user's code, kept an attempt from running. The message is one printable line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(" ".join(message.split())))

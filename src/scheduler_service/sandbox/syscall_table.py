@@ -110,6 +110,12 @@ THAT_OUTLIVE_A_RUN: dict[str, Numbers] = {
     "mq_open": (240, 180),
     "mq_unlink": (241, 181),
 }
+THAT_WATCH_FILES: dict[str, Numbers] = {
+    # Landlock does not rule on these. A watch on a directory tells the names of all that others make in it.
+    "inotify_init": (253, -1),
+    "inotify_init1": (294, 26),
+    "inotify_add_watch": (254, 27),
+}
 THAT_CHANGE_OWNED_FILES: dict[str, Numbers] = {
     # Landlock does not rule on these. They matter where a job has the user id of the service, whose files it owns.
     "chown": (92, -1),
