@@ -67,6 +67,12 @@ def _read_secret(variable: str, path: str) -> str:
         raise ConfigurationError(f"{variable}: cannot read {path!r}: {error}") from None
 
 
+def url_of(host: str, port: int) -> str:
+    """Return the URL at which a service that listens there is found from this machine."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared with, not bound to)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
 def _usual_log_format() -> Literal["json", "console"]:
     return "console" if sys.stderr.isatty() else "json"
 
@@ -100,6 +106,8 @@ class Settings(BaseSettings):
     # and its engine publishes that on one of the machine.
     published_host: Annotated[str | None, Field(validation_alias=_scheduler("published_host"))] = None
     port: Annotated[int, Field(validation_alias=_scheduler("port"), ge=0, le=65535)] = 8000
+    # Where people reach the service, for links in alerts: behind a proxy, neither host nor port tell.
+    public_url: Annotated[str | None, Field(validation_alias=_scheduler("public_url"))] = None
     slots: Annotated[int, Field(validation_alias=_scheduler("slots"), ge=1, le=256)] = 4
     worker_tags: Annotated[Tags, Field(validation_alias=_scheduler("worker_tags"))] = ()
     reserved_tags: Annotated[Tags, Field(validation_alias=_scheduler("reserved_tags"))] = ()
@@ -159,6 +167,20 @@ class Settings(BaseSettings):
             parts = urlsplit(url.get_secret_value())
             if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
                 raise ValueError("write an address such as https://example.org/ping/…")
+        return url
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_base_of_links(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "http://unset")
+        if (
+            parts.scheme not in {"http", "https"}
+            or not parts.hostname
+            or parts.port == 0
+            or parts.query
+            or parts.fragment
+        ):
+            raise ValueError("write an address such as https://scheduler.example.org")
         return url
 
     @model_validator(mode="after")
@@ -226,6 +248,11 @@ class Settings(BaseSettings):
     def effective_alert_reach(self) -> Literal["public", "loopback", "private"]:
         """Which addresses alerts may go to."""
         return self.alert_reach or ("public" if self.environment == "production" else "loopback")
+
+    @property
+    def effective_public_url(self) -> str:
+        """The URL that links to this service begin with, without a slash at its end."""
+        return (self.public_url or url_of(self.published_host or self.host, self.port)).rstrip("/")
 
     @property
     def is_distributed(self) -> bool:

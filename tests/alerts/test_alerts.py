@@ -22,13 +22,14 @@ from scheduler_service.alerts import writing
 from scheduler_service.alerts.guard import Reach, RefusedError, resolve
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import Settings
-from scheduler_service.domain.alerting import Alert, AlertKind
-from scheduler_service.domain.run_state import RunStatus
-from scheduler_service.engine import delivery
+from scheduler_service.domain.alerting import Alert, AlertKind, Failure
+from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.engine import alerting, delivery
 from scheduler_service.services.alert_definition import AlertDefinition
 from scheduler_service.storage.alerts import AlertRule
 from scheduler_service.storage.deliveries import Delivery
 
+BASE_URL = "https://scheduler.example.org"
 SECRET = "correct-horse"  # noqa: S105 (of a test)
 
 
@@ -254,7 +255,7 @@ async def test_slack_gets_a_text_without_mark_up_of_the_jobs_own(service: Servic
     await rule(service, "", "failure", channel={"type": "slack", "url": f"{receiver.url}/services/T/B/x"})
     await run_to_its_end(service, shell("exit 1"), name="<!channel> & co")
     (received,) = await told(receiver, "/services/T/B/x", 1)
-    assert received.json["text"].startswith("&lt;!channel&gt; &amp; co failed (exit_code)\nJob ")
+    assert received.json["text"].startswith("&lt;!channel&gt; &amp; co failed: exit code 1\nJob ")
 
 
 @ON_SQLITE
@@ -267,7 +268,7 @@ async def test_mail_reaches_its_server(settings: Settings) -> None:
             await run_to_its_end(service, shell("exit 1"), name="night\r\nBcc: all@example.org")
             await delivered(service, made)
     (mail,) = box.mails
-    assert "Subject: [scheduler] night Bcc: all@example.org failed (exit_code)" in mail
+    assert "Subject: [scheduler] night Bcc: all@example.org failed: exit code 1" in mail
     assert "\nBcc:" not in mail
     assert "To: team@example.org" in mail
 
@@ -356,4 +357,42 @@ def test_every_kind_has_a_headline_in_one_line(kind: AlertKind) -> None:
         kind=kind, job_id=1, job_name="a\njob", owner_id="", run_id=1, at=NOON + timedelta(1), seconds=5, count=3
     )
     assert len(alert.headline.splitlines()) == 1
-    assert writing.document(alert, 1)["at"].endswith("Z")
+    assert writing.document(alert, 1, BASE_URL)["at"].endswith("Z")
+
+
+@ON_SQLITE
+async def test_a_failure_comes_with_its_cause_the_end_of_the_log_and_links(
+    settings: Settings, receiver: Receiver
+) -> None:
+    async with open_service(settings.model_copy(update={"public_url": f"{BASE_URL}/"})) as service:
+        await rule(service, f"{receiver.url}/hook", "failure")
+        await rule(service, "", "failure", channel={"type": "slack", "url": f"{receiver.url}/slack"})
+        script = shell(r"seq 1 2000; printf '\033[31mlast ```line```\033[0m\n'; exit 3")
+        retry = {"max_retries": 1, "retry_delay": 0, "jitter": 0}
+        run = (await run_to_its_end(service, script, retry_policy=retry)).view.run
+        (received,) = await told(receiver, "/hook", 1)
+        (for_slack,) = await told(receiver, "/slack", 1)
+
+    failure, links = received.json["failure"], received.json["links"]
+    assert received.json["headline"] == "a job failed: exit code 3 (2 attempts)"
+    assert (failure["attempt"], failure["exit_code"], failure["signal"]) == (2, 3, None)
+    assert failure["log_tail"].endswith("1999\n2000\nlast ```line```\n")
+    assert re.match(r"\d+\n", failure["log_tail"])
+    assert len(failure["log_tail"]) <= alerting.LOG_TAIL_BYTES
+    assert links["run"] == f"{BASE_URL}/api/v1/runs/{run.id}"
+    assert links["log"] == f"{BASE_URL}/api/v1/runs/{run.id}/logs"
+    assert for_slack.json["text"].endswith("2000\nlast ` ` `line` ` ````")
+
+
+def test_a_mail_about_a_failure_holds_its_cause_the_end_of_the_log_and_links() -> None:
+    failure = Failure(attempt=1, signal=9, message="was ended by SIGKILL", log_tail="one\n\x1b[1mtwo\n")
+    alert = Alert(
+        kind=AlertKind.FAILURE, job_id=1, job_name="j", owner_id="", run_id=2, at=NOON, reason=Reason.SIGNAL,
+        failure=failure,
+    )  # fmt: skip
+
+    text = writing.email(alert, 1, BASE_URL, "s@x", ["a@b"]).get_content()
+
+    assert text.startswith("j failed: signal 9\n")
+    assert "was ended by SIGKILL\none\ntwo\n" in text
+    assert text.endswith(f"{BASE_URL}/api/v1/jobs/1\n{BASE_URL}/api/v1/runs/2\n{BASE_URL}/api/v1/runs/2/logs\n")

@@ -105,7 +105,7 @@ async def test_a_preview_says_what_people_would_be_told(client: httpx2.AsyncClie
 
     previews = answer.json()["previews"]
     assert [preview["kind"] for preview in previews] == ["failure", "too_long"]
-    assert previews[0]["headline"] == "Mathematical Analysis failed (exit_code)"
+    assert previews[0]["headline"] == "Mathematical Analysis failed: exit code 3"
     assert previews[0]["document"]["kind"] == "failure"
     assert await every(client) == others
 

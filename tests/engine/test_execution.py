@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.databases import ON_SQLITE, SHARED_ON_SQLITE
 from tests.engine.conftest import SHARED, create, run_to_its_end, until
 from tests.soon import create_soon
@@ -196,6 +197,21 @@ class TestRetries:
             RunStatus.FAILED,
             RunStatus.SUCCESS,
         ]
+
+    @SHARED_ON_SQLITE
+    async def test_a_failed_attempt_is_logged_as_a_warning_with_its_cause_and_the_next_try(
+        self, service: Service
+    ) -> None:
+        with capture_logs() as logged:
+            detail = await run_to_its_end(service, shell("exit 9"), retry_policy={"max_retries": 1, "retry_delay": 0})
+
+        of_run = [line for line in logged if line.get("run_id") == detail.view.run.id]
+        first, last = (line for line in of_run if line["event"] == "attempt_failed")
+        assert (first["log_level"], first["attempt"], first["reason"], first["exit_code"]) == (
+            "warning", 1, "exit_code", 9,
+        )  # fmt: skip
+        assert first["retry_at"].endswith("Z")
+        assert "retry_at" not in last
 
     async def test_end_with_the_last_failure(self, service: Service) -> None:
         detail = await run_to_its_end(service, shell("exit 9"), retry_policy={"max_retries": 2, "retry_delay": 0})

@@ -38,11 +38,11 @@ PREVIEWS: Document = {
     "previews": [
         {
             "kind": "failure",
-            "headline": "Mathematical Analysis failed (exit_code)",
+            "headline": "Mathematical Analysis failed: exit code 3",
             "document": {
                 "delivery_id": 1,
                 "kind": "failure",
-                "headline": "Mathematical Analysis failed (exit_code)",
+                "headline": "Mathematical Analysis failed: exit code 3",
                 "at": "2026-01-15T10:30:05Z",
                 "job_id": 1,
                 "job_name": "Mathematical Analysis",
@@ -51,6 +51,18 @@ PREVIEWS: Document = {
                 "reason": "exit_code",
                 "seconds": None,
                 "count": None,
+                "failure": {
+                    "attempt": 1,
+                    "exit_code": 3,
+                    "signal": None,
+                    "message": None,
+                    "log_tail": "Traceback …\nValueError: no data\n",
+                },
+                "links": {
+                    "job": "http://127.0.0.1:8000/api/v1/jobs/1",
+                    "run": "http://127.0.0.1:8000/api/v1/runs/1",
+                    "log": "http://127.0.0.1:8000/api/v1/runs/1/logs",
+                },
             },
         }
     ]

@@ -40,7 +40,8 @@ def _start_alerts(base: Base) -> None:
         stack.callback(mailer.close)
     bell = Bell()
     reach = settings.effective_alert_reach
-    courier = Courier(base.database, base.clock, reach=reach, mailer=mailer, on_free=bell.ring)
+    base_url = settings.effective_public_url
+    courier = Courier(base.database, base.clock, reach=reach, mailer=mailer, base_url=base_url, on_free=bell.ring)
     stack.push_async_callback(courier.stop)
     start_loop(stack, "deliveries", courier.deliver, bell)
     start_loop(stack, "alerts", Watch(base.database, base.clock, bell.ring).look)

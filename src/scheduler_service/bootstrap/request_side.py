@@ -49,7 +49,7 @@ def make_service(
         runs=RunService(base.database, broker, base.clock),
         schedules=ScheduleService(base.clock, known),
         health=make_health(base, ping_broker),
-        alerts=AlertService(base.database, base.clock),
+        alerts=AlertService(base.database, base.clock, base.settings.effective_public_url),
         metrics=MetricsService(
             base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds, ping_broker=ping_broker
         ),

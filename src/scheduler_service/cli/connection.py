@@ -56,19 +56,17 @@ def with_client(command: Callable[Concatenate[Client, P], None]) -> Callable[...
     return run
 
 
-def url_of(host: str, port: int) -> str:
-    """Give the URL at which a service that listens there is found from this machine."""
-    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared with, not bound to)
-    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
-
-
 def _connect(url: str | None, api_key: str | None) -> Client:
     for option, value in (("--url", url), ("--api-key", api_key)):
         if value == "":
             raise RefusedError(FieldProblem(option, "empty; write a value, or leave the option out"))
     if url and api_key:
         return Client(url, api_key)
-    from scheduler_service.cli.settings import check_address_source, read_settings  # noqa: PLC0415 (slow, and not needed for --help)
+    from scheduler_service.cli.settings import (  # noqa: PLC0415 (slow, and not needed for --help)
+        check_address_source,
+        read_settings,
+    )
+    from scheduler_service.config import url_of  # noqa: PLC0415 (likewise)
 
     settings = read_settings()
     if url is None:

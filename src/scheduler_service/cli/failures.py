@@ -9,8 +9,8 @@ from enum import IntEnum
 
 import typer
 
-from scheduler_service.cli.text import printable
 from scheduler_service.errors import FieldProblem, InvalidInputError, SchedulerError, UnavailableError
+from scheduler_service.terminal_text import printable
 
 
 class ExitCode(IntEnum):

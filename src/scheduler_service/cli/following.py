@@ -18,7 +18,7 @@ from rich.status import Status
 from scheduler_service.cli import render
 from scheduler_service.cli.client import Client
 from scheduler_service.cli.failures import ExitCode, UnreachableError
-from scheduler_service.cli.text import plain
+from scheduler_service.terminal_text import plain
 
 # A service that restarts goes on with the run, or begins it anew; for so long a follower waits for it to come back.
 PATIENCE_SECONDS = 15.0

@@ -15,8 +15,8 @@ from scheduler_service.cli.failures import ExitCode, RefusedError
 from scheduler_service.cli.following import wait_for
 from scheduler_service.cli.options import AsJson, JobId, Page, Size, Wide
 from scheduler_service.cli.runs import announce
-from scheduler_service.cli.text import printable
 from scheduler_service.errors import FieldProblem
+from scheduler_service.terminal_text import printable
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Look at jobs, make them, change them, run them."

@@ -6,9 +6,8 @@ import json
 import shutil
 import sys
 
-from scheduler_service.cli.connection import url_of
 from scheduler_service.cli.failures import drop_output
-from scheduler_service.config import DEVELOPMENT_API_KEY, Settings
+from scheduler_service.config import DEVELOPMENT_API_KEY, Settings, url_of
 
 _USUAL_PORT = Settings.model_fields["port"].default
 _EXAMPLE = {

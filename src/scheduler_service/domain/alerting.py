@@ -51,8 +51,22 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """How the last attempt of a run failed, for people who look for the cause.
+
+    `log_tail` is the end of the run's log, as the program wrote it.
+    """
+
+    attempt: int
+    exit_code: int | None = None
+    signal: int | None = None
+    message: str | None = None
+    log_tail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """What people are told."""
+    """What people are told. `failure` is set for FAILURE and FLAPPING if the run is still known."""
 
     kind: AlertKind
     job_id: int | None
@@ -63,13 +77,14 @@ class Alert:
     reason: Reason | None = None
     seconds: float | None = None
     count: int | None = None
+    failure: Failure | None = None
 
     @property
     def headline(self) -> str:
         """Say it in one line."""
         name, seconds = " ".join(self.job_name.split()), f"{self.seconds or 0:.0f} s"
         texts = {
-            AlertKind.FAILURE: f"{name} failed" + (f" ({self.reason})" if self.reason else ""),
+            AlertKind.FAILURE: f"{name} failed" + (f": {self._cause}" if self.reason else ""),
             AlertKind.FLAPPING: f"{name} keeps failing: {self.count} times lately",
             AlertKind.RECOVERY: f"{name} works again",
             AlertKind.MISSED: f"{name} missed {self.count} of its instants",
@@ -78,6 +93,18 @@ class Alert:
             AlertKind.TEST: "This is a test: alerts come through",
         }
         return texts[self.kind]
+
+    @property
+    def _cause(self) -> str:
+        match self.failure:
+            case Failure(exit_code=int(code)):
+                cause = f"exit code {code}"
+            case Failure(signal=int(number)):
+                cause = f"signal {number}"
+            case _:
+                cause = str(self.reason)
+        attempts = f" ({self.failure.attempt} attempts)" if self.failure and self.failure.attempt > 1 else ""
+        return f"{cause}{attempts}"
 
 
 def kinds_of(change: Change, wanted: frozenset[AlertKind], thresholds: Thresholds) -> list[AlertKind]:

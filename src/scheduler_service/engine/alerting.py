@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.alerting import Alert, AlertKind, Change, key_of, kinds_of
-from scheduler_service.storage import alerts, deliveries, events
+from scheduler_service.domain.alerting import Alert, AlertKind, Change, Failure, key_of, kinds_of
+from scheduler_service.storage import alerts, deliveries, events, logs, runs
 from scheduler_service.storage.alerts import AlertRule, Overdue
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -17,6 +17,7 @@ from scheduler_service.storage.events import Event
 OBSERVER = "alerts"
 BATCH = 500
 LOOK_SECONDS = 1.0
+LOG_TAIL_BYTES = 2000
 # Events are dated by the database, runs by whoever ended them.
 _CLOCKS_APART = timedelta(seconds=2)
 _TELLING = frozenset({"success", "failed", "missed", "running"})
@@ -106,6 +107,7 @@ class Watch:
                 reason=event.reason,
                 seconds=event.lateness_seconds,
                 count=failures if kind is AlertKind.FLAPPING else event.missed_count,
+                failure=await _failure_of(connection, event.run_id) if event.change == "failed" else None,
             )
             await deliveries.add(connection, rule.id, key_of(kind, event.run_id), alert, self._clock.now())
 
@@ -146,6 +148,17 @@ class Watch:
             seconds=max(seconds, (now - overdue.since).total_seconds()),
         )
         await deliveries.add(connection, rule.id, key_of(kind, overdue.run_id), alert, now)
+
+
+async def _failure_of(connection: AsyncConnection, run_id: int) -> Failure | None:
+    """Return how a run failed; None if it is gone."""
+    run = await runs.find(connection, run_id)
+    if run is None:
+        return None
+    tail = (await logs.tails(connection, [run], LOG_TAIL_BYTES)).get(run_id, b"").decode("utf-8", "ignore")
+    if run.log_bytes > LOG_TAIL_BYTES:
+        tail = tail.partition("\n")[2] or tail  # from the start of a line
+    return Failure(attempt=run.attempt, exit_code=run.exit_code, signal=run.signal, message=run.message, log_tail=tail)
 
 
 async def _is_told(connection: AsyncConnection, rule: AlertRule, event: Event) -> bool:

@@ -49,9 +49,16 @@ class Courier:
     """Sends what is to be told, CONCURRENCY deliveries at once at the most. No slot of a worker is ever used."""
 
     def __init__(
-        self, database: Database, clock: Clock, *, reach: Reach, mailer: Mailer | None, on_free: Callable[[], None]
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        reach: Reach,
+        mailer: Mailer | None,
+        base_url: str,
+        on_free: Callable[[], None],
     ) -> None:
-        """`mailer` None: there is no mail server, and mails are given up.
+        """`mailer` None: there is no mail server, and mails are given up. `base_url` begins the links in alerts.
 
         `on_free` is called when one is done with, so that there is room for the next.
         """
@@ -59,6 +66,7 @@ class Courier:
         self._clock = clock
         self._reach = reach
         self._mailer = mailer
+        self._base_url = base_url
         self._on_free = on_free
         self._busy: dict[asyncio.Task[None], int] = {}
         self._sending: set[asyncio.Task[_Tried]] = set()
@@ -150,17 +158,20 @@ class Courier:
 
     async def _send(self, outgoing: Outgoing) -> str | None:
         """Send; gives what is to be said of it although it arrived."""
-        channel, alert, delivery_id = _channel.validate_python(outgoing.channel), outgoing.alert, outgoing.delivery.id
+        channel, alert, base_url = _channel.validate_python(outgoing.channel), outgoing.alert, self._base_url
+        delivery_id = outgoing.delivery.id
         match channel:
             case Webhook():
-                body, headers = writing.webhook(alert, delivery_id, channel.secret, int(time.time()))
+                body, headers = writing.webhook(alert, delivery_id, base_url, channel.secret, int(time.time()))
                 await post(channel.url, body, headers, self._reach)
             case Slack():
-                await post(channel.url, writing.slack(alert), {"Content-Type": "application/json"}, self._reach)
+                body = writing.slack(alert, base_url)
+                await post(channel.url, body, {"Content-Type": "application/json"}, self._reach)
             case Email():
                 if self._mailer is None:
                     raise RefusedError("there is no mail server; set SCHEDULER_SMTP_URL")
-                refused = await self._mailer.send(writing.email(alert, delivery_id, self._mailer.sender, channel.to))
+                mail = writing.email(alert, delivery_id, base_url, self._mailer.sender, channel.to)
+                refused = await self._mailer.send(mail)
                 return f"the mail server refused {', '.join(refused)}" if refused else None
         return None
 

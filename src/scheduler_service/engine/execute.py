@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -89,14 +89,14 @@ class Executor:
         log.info("attempt_started", run_id=claimed.run.id, job_id=claimed.job.id, attempt=claimed.run.attempt)
         try:
             report = await self._run_or_give_up(claimed, attempted)
-            await self._settle(claimed, attempted, report)
+            retry_at = await self._settle(claimed, attempted, report)
         except LeaseLostError:
             log.warning("lease_lost", run_id=claimed.run.id, attempt=claimed.run.attempt)
             await insist(lambda: self._note_fenced(claimed), run_id=claimed.run.id)
         else:
             status = "handed back" if report is None else report.status
             tracing.note_outcome(span, status, is_failure=status == RunStatus.FAILED)
-            log.info("attempt_ended", run_id=claimed.run.id, job_id=claimed.job.id, status=status)
+            _log_end(claimed, report, retry_at)
         finally:
             self._node.leave(attempted)
             if claimed.run.place is not None:
@@ -138,27 +138,43 @@ class Executor:
             last = (await logs.tails(connection, [run], 1)).get(run.id, b"\n")
         return b"%s--- attempt %d ---\n" % (b"" if last == b"\n" else b"\n", run.attempt)
 
-    async def _settle(self, claimed: Claimed, attempted: Attempted, report: Report | None) -> None:
-        if not await insist(lambda: self._write(claimed, attempted, report), run_id=claimed.run.id):
-            raise LeaseLostError
-
-    async def _write(self, claimed: Claimed, attempted: Attempted, report: Report | None) -> bool:
+    async def _settle(self, claimed: Claimed, attempted: Attempted, report: Report | None) -> datetime | None:
+        """Write the run's next state. Return when the next attempt may start; None if there is none."""
         now = self._clock.now()
+        delay_seconds = None if report is None else _retry_delay_seconds(claimed, report)
+        retry_at = None if delay_seconds is None else now + timedelta(seconds=delay_seconds)
+        if not await insist(lambda: self._write(claimed, attempted, report, retry_at, now), run_id=claimed.run.id):
+            raise LeaseLostError
+        return retry_at
+
+    async def _write(
+        self, claimed: Claimed, attempted: Attempted, report: Report | None, retry_at: datetime | None, now: datetime
+    ) -> bool:
         async with self._database.write() as connection:
             if report is None and attempted.is_given_up:
                 return await rescues.hand_over(connection, claimed.lease, "its worker was stopped", now)
             if report is None:
                 return await rescues.hand_back(connection, claimed.lease, "its worker could not go on with it", now)
-            delay_seconds = _retry_delay_seconds(claimed, report)
-            if delay_seconds is not None:
-                available_at = now + timedelta(seconds=delay_seconds)
-                if await transitions.retry_later(connection, claimed, report, available_at, now):
-                    return True
+            if retry_at is not None and await transitions.retry_later(connection, claimed, report, retry_at, now):
+                return True
             return await transitions.finish(connection, claimed, report, now)
 
     async def _note_fenced(self, claimed: Claimed) -> None:
         async with self._database.write() as connection:
             await events.note_fenced(connection, claimed.lease, claimed.job.id, self._clock.now())
+
+
+def _log_end(claimed: Claimed, report: Report | None, retry_at: datetime | None) -> None:
+    """Log how an attempt ended: a failure as a warning, with its cause and when the next attempt may start."""
+    about = {"run_id": claimed.run.id, "job_id": claimed.job.id, "attempt": claimed.run.attempt}
+    if report is None:
+        log.info("attempt_ended", **about, status="handed back")
+    elif report.status is RunStatus.FAILED:
+        cause: dict[str, object] = {"reason": report.reason, "exit_code": report.exit_code, "signal": report.signal}
+        cause["retry_at"] = None if retry_at is None else retry_at.isoformat().replace("+00:00", "Z")
+        log.warning("attempt_failed", **about, **{name: value for name, value in cause.items() if value is not None})
+    else:
+        log.info("attempt_ended", **about, status=report.status)
 
 
 def _retry_delay_seconds(claimed: Claimed, report: Report) -> float | None:

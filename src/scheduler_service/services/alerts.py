@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.alerts import writing
 from scheduler_service.alerts.channels import unmasked
-from scheduler_service.domain.alerting import Alert, AlertKind
+from scheduler_service.domain.alerting import Alert, AlertKind, Failure
 from scheduler_service.domain.run_state import Reason
 from scheduler_service.errors import FieldProblem, InvalidInputError, NotFoundError
 from scheduler_service.services.alert_definition import AlertDefinition, changed
@@ -38,9 +38,10 @@ class Preview:
 class AlertService:
     """Every call is one transaction. `owner_id` None: the caller may see the rules of everybody."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Keep the rules in this database."""
+    def __init__(self, database: Database, clock: Clock, base_url: str) -> None:
+        """Keep the rules in this database; `base_url` begins the links in previews."""
         self._database = database
+        self._base_url = base_url
         self._clock = clock
 
     async def create(self, definition: AlertDefinition, owner_id: str | None) -> AlertRule:
@@ -104,7 +105,7 @@ class AlertService:
     def preview(self, definition: AlertDefinition) -> list[Preview]:
         """Say what people would be told; nothing is stored or sent."""
         samples = [_sample(kind, "Mathematical Analysis", self._clock.now()) for kind in definition.on]
-        return [Preview(alert.kind, alert.headline, writing.document(alert, 1)) for alert in samples]
+        return [Preview(alert.kind, alert.headline, writing.document(alert, 1, self._base_url)) for alert in samples]
 
 
 async def _existing(connection: AsyncConnection, rule_id: int, owner_id: str | None) -> AlertRule:
@@ -141,4 +142,8 @@ def _sample(kind: AlertKind, name: str, now: datetime) -> Alert:
         reason=Reason.EXIT_CODE if kind in {AlertKind.FAILURE, AlertKind.FLAPPING} else None,
         seconds=90.0 if kind in {AlertKind.LATE, AlertKind.TOO_LONG} else None,
         count=3 if kind in {AlertKind.FLAPPING, AlertKind.MISSED} else None,
+        failure=_SAMPLE_FAILURE if kind in {AlertKind.FAILURE, AlertKind.FLAPPING} else None,
     )
+
+
+_SAMPLE_FAILURE = Failure(attempt=1, exit_code=3, log_tail="Traceback …\nValueError: no data\n")

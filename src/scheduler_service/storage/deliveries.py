@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import and_, delete, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.alerting import Alert, AlertKind
+from scheduler_service.domain.alerting import Alert, AlertKind, Failure
 from scheduler_service.domain.run_state import Reason
 from scheduler_service.storage.alert_tables import alert_rules, deliveries
 from scheduler_service.storage.dialect import insert_or_ignore
@@ -59,6 +59,7 @@ class Outgoing:
             reason=None if given["reason"] is None else Reason(given["reason"]),
             seconds=given["seconds"],
             count=given["count"],
+            failure=Failure(**given["failure"]) if given.get("failure") else None,
         )
 
 
@@ -71,6 +72,7 @@ async def add(connection: AsyncConnection, rule_id: int, key: str, alert: Alert,
         "reason": alert.reason,
         "seconds": alert.seconds,
         "count": alert.count,
+        "failure": None if alert.failure is None else asdict(alert.failure),
     }
     values = {"rule_id": rule_id, "key": key, "kind": alert.kind, "job_id": alert.job_id, "run_id": alert.run_id}
     begun = {"status": "pending", "tries": 0, "next_try_at": now, "created_at": now}

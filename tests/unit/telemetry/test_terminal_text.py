@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler_service.cli.text import plain, printable
+from scheduler_service.terminal_text import plain, printable
 
 
 @pytest.mark.parametrize(
