@@ -74,7 +74,8 @@ def _search(ranges: list[tuple[int, Code]]) -> Code:
 def _judge(rule: ArgumentRule) -> Code:
     """Test one argument, and go on after it unless the call is refused."""
     load = _instruction(_LOAD, _ARGUMENTS + 8 * rule.argument)  # the lower half: both processors are little-endian
-    return [load, *_tests(rule), _instruction(_RETURN, FAIL | errno.EPERM)]
+    refusal = FAIL | errno.EPERM if rule.otherwise is None else rule.otherwise
+    return [load, *_tests(rule), _instruction(_RETURN, refusal)]
 
 
 def _tests(rule: ArgumentRule) -> Code:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from scheduler_service.sandbox.syscalls import CLONE_NEWUSER, Prctl, prctl, unshare
+from scheduler_service.sandbox.syscalls import CLONE_NEWUSER, Prctl, invoke, prctl, unshare
 
 FIRST_UID, LAST_UID = 60578, 61183
 """The range that neither Debian's policy nor systemd's (UIDS-GIDS.md) gives to anybody."""
@@ -44,6 +46,26 @@ def become_user(uid: int) -> None:
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
     prctl(Prctl.SET_DUMPABLE, 1)  # the change of user has taken away even the view of its own /proc/self
+
+
+@contextmanager
+def acting_as(uid: int | None) -> Iterator[None]:
+    """Reach files and processes with the rights of the user `uid` alone, as root; None changes nothing.
+
+    Root in a container may lack the rights over files and processes of others. Signals go by another id, so that user
+    cannot signal this process meanwhile. The kernel clears the
+    parent-death signal.
+    """
+    if uid is None:
+        yield
+        return
+    invoke("setfsgid", uid)
+    invoke("setfsuid", uid)
+    try:
+        yield
+    finally:
+        invoke("setfsuid", os.geteuid())
+        invoke("setfsgid", os.getegid())
 
 
 def enter_user_namespace() -> None:

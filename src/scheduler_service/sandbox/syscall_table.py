@@ -156,12 +156,16 @@ class Test(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ArgumentRule:
-    """`numbers` is allowed only if its argument (0 is the first) passes the test; otherwise it fails with EPERM."""
+    """`numbers` goes on to its next rule, and in the end is allowed, only if its argument (0 is the first) passes.
+
+    `otherwise` is what the filter answers if it does not pass: None stands for a failure with EPERM.
+    """
 
     numbers: Numbers
     argument: int
     test: Test
     values: tuple[int, ...]
+    otherwise: int | None = None
 
 
 CLONE, SOCKET, SOCKETPAIR, IOCTL = (56, 220), (41, 198), (53, 199), (16, 29)
@@ -170,11 +174,16 @@ _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # type into a terminal as if at its keybo
 _MSG_FASTOPEN = 0x2000_0000  # connects without connect(2), where Landlock would look
 _PROTOCOLS = (0, socket.IPPROTO_TCP, socket.IPPROTO_UDP, socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6)  # no MPTCP, SCTP
 _ITSELF = (0,)
+PRETEND_SUCCESS = 0x0005_0000
+"""Answers 0 to a call that is not made (SECCOMP_RET_ERRNO with the error number 0)."""
+_SET_DUMPABLE = 4
 
 ALWAYS = (
     ArgumentRule(CLONE, 0, Test.NO_BITS_OF, (_NEW_NAMESPACES,)),
     ArgumentRule(IOCTL, 1, Test.NOT_AMONG, (_TIOCSTI, _TIOCLINUX)),
     ArgumentRule((135, 92), 0, Test.AMONG, (0, 0xFFFF_FFFF)),  # personality: only to ask
+    # Programs that hold secrets do this and want to hear no error. But memory and files of such a process go uncounted.
+    ArgumentRule((157, 167), 0, Test.NOT_AMONG, (_SET_DUMPABLE,), PRETEND_SUCCESS),  # prctl
     ArgumentRule(SOCKETPAIR, 0, Test.AMONG, (socket.AF_UNIX,)),
     ArgumentRule(SOCKET, 2, Test.AMONG, _PROTOCOLS),
     ArgumentRule((44, 206), 3, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),  # sendto

@@ -44,6 +44,9 @@ class Prctl(IntEnum):
 
 _NUMBERS = {  # name: (x86_64, aarch64)
     "pivot_root": (155, 41),
+    "setfsuid": (122, 151),
+    "setfsgid": (123, 152),
+    "openat2": (437, 437),
     "capset": (126, 91),
     "setns": (308, 268),
     "unshare": (272, 97),

@@ -24,6 +24,7 @@ from typing import NoReturn
 from scheduler_service.sandbox.census import all_processes, descendants
 from scheduler_service.sandbox.cgroup import Group
 from scheduler_service.sandbox.confinement import Confinement
+from scheduler_service.sandbox.disk_count import DiskCount
 from scheduler_service.sandbox.errands import Errands
 from scheduler_service.sandbox.job import STARVED, become_job
 from scheduler_service.sandbox.killing import kill_all, reap
@@ -167,12 +168,17 @@ class _Run:
         a filter or a background process may still hold some. If the service stands still, others may have begun the
         next attempt.
         """
-        self._watch = Watch(terms, self._layers, self._group)
+        self._watch = Watch(terms, self._layers, self._group, self._disk_count(terms))
         verdict = self._tend(self._has_ended, time.monotonic() + terms.wall_seconds, End.TIMEOUT)
         if verdict is None or verdict.end is not End.EXITED:
             return verdict
         late = self._tend(self._is_silent, time.monotonic() + self._post.drain_seconds, End.EXITED)
         return verdict if late is not None and late.end is End.CANCELLED else late
+
+    def _disk_count(self, terms: Terms) -> DiskCount | None:
+        """Return what counts the run's files, where it has no file system with a size."""
+        uid = self._post.confinement.uid if Layer.OWN_USER in self._layers else None
+        return DiskCount([terms.directory], terms.disk_mb, uid) if terms.directory else None
 
     def _tend(self, is_over: Callable[[], bool], deadline: float, late: End) -> Verdict | None:
         """Hold the run to its limits and answer its calls until `is_over` (EXITED), the deadline (`late`) or a reason.

@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 import resource
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from scheduler_service.sandbox.census import Census, all_processes, descendants, measure_memory, take_census
 from scheduler_service.sandbox.cgroup import Group
+from scheduler_service.sandbox.disk_count import DiskCount
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.limits import INTERPRETER_MB
 from scheduler_service.sandbox.protocol import Terms
 from scheduler_service.sandbox.spec import End
-from scheduler_service.sandbox.workdir import measure_directory
 
 TICK_SECONDS = 0.1
 """How long a run may be beyond a limit of this kind before it is noticed."""
-
-_FILES_PER_MB = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +32,13 @@ class Verdict:
 class Watch:
     """Looks at the run now and then; each look costs well under a millisecond for ordinary runs."""
 
-    def __init__(self, terms: Terms, layers: frozenset[Layer], group: Group | None) -> None:
+    def __init__(
+        self, terms: Terms, layers: frozenset[Layer], group: Group | None, disk: DiskCount | None = None
+    ) -> None:
         self._terms = terms
         self._namespaced = Layer.PID_NAMESPACE in layers
         self._group = group
+        self._disk = disk
         self._counted_by_kernel = group is not None or bool(layers & {Layer.OWN_USER, Layer.USER_NAMESPACE})
 
     def look(self) -> Verdict | None:
@@ -52,7 +53,7 @@ class Watch:
         if census.tasks > self._terms.processes and not self._counted_by_kernel:
             message = f"had more than {self._terms.processes} processes and threads"
             return Verdict(End.SIGNALLED, message, signal.SIGKILL)
-        return self._look_at_disk() if self._terms.directory else None
+        return self._look_at_disk(pids)
 
     def _cpu_seconds(self, census: Census) -> float:
         if self._group is not None:
@@ -60,11 +61,6 @@ class Watch:
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         return census.cpu_seconds + ended.ru_utime + ended.ru_stime
 
-    def _look_at_disk(self) -> Verdict | None:
-        most_entries = 1024 + self._terms.disk_mb * _FILES_PER_MB
-        used, entries = measure_directory(Path(self._terms.directory or ""), most_entries)
-        if used > self._terms.disk_mb << 20:
-            return Verdict(End.SIGNALLED, f"wrote more than {self._terms.disk_mb} MB of files", signal.SIGXFSZ)
-        if entries > most_entries:
-            return Verdict(End.SIGNALLED, f"made more than {most_entries} files, or too deep a tree", signal.SIGXFSZ)
-        return None
+    def _look_at_disk(self, pids: Sequence[int]) -> Verdict | None:
+        complaint = self._disk.look(pids) if self._disk else None
+        return Verdict(End.SIGNALLED, complaint, signal.SIGXFSZ) if complaint else None

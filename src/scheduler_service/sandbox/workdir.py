@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _OWNED, _RUN = "service-", "run-"
-DEEPEST = 100
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SWEEPS = 100
 
@@ -67,29 +66,6 @@ class Claim:
         """Remove the directory."""
         self._remove(self.path)
         os.close(self._lock)
-
-
-def measure_directory(path: Path, most_entries: int) -> tuple[int, int]:
-    """Add up the bytes on disk and the entries below `path`; stops counting once there are more than `most_entries`.
-
-    Meant to be called while the tree changes: what vanishes or cannot be entered is left out. A tree deeper than
-    `DEEPEST` counts as having too many entries, for what lies beyond the path limit could not be counted.
-    """
-    used = entries = 0
-    pending = [(str(path), 0)]
-    while pending and entries <= most_entries:
-        directory, depth = pending.pop()
-        if depth > DEEPEST:
-            return used, most_entries + 1
-        with suppress(OSError), os.scandir(directory) as listing:
-            for entry in listing:
-                entries += 1
-                with suppress(OSError):
-                    status = entry.stat(follow_symlinks=False)
-                    used += status.st_blocks * 512
-                    if stat.S_ISDIR(status.st_mode):
-                        pending.append((entry.path, depth + 1))
-    return used, entries
 
 
 def remove_files_of(uid: int, directory: Path) -> None:
