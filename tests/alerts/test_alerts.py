@@ -25,7 +25,6 @@ from scheduler_service.config import Settings
 from scheduler_service.domain.alerting import Alert, AlertKind, Failure
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.engine import alerting, delivery
-from scheduler_service.services.alert_definition import AlertDefinition
 from scheduler_service.storage.alerts import AlertRule
 from scheduler_service.storage.deliveries import Delivery
 
@@ -40,7 +39,7 @@ def shell(script: str) -> dict[str, Any]:
 async def rule(service: Service, url: str, *kinds: str, **changes: Any) -> AlertRule:
     channel = {"type": "webhook", "url": url, "secret": SECRET}
     definition = {"name": "a rule", "on": list(kinds), "channel": channel, **changes}
-    return await service.alerts.create(AlertDefinition.model_validate(definition), None)
+    return await service.alerts.create(definition, None)
 
 
 async def told(receiver: Receiver, path: str, count: int) -> list[Received]:
@@ -315,6 +314,8 @@ async def test_a_mail_server_that_is_not_there_is_tried_again(settings: Settings
         ("10.1.2.3", "loopback", False),
         ("0.0.0.0", "public", False),  # noqa: S104 (not bound to)
         ("fd00::1", "public", False),
+        ("64:ff9b::a9fe:a9fe", "public", False),
+        ("::127.0.0.1", "loopback", False),
         ("127.0.0.1", "loopback", True),
         ("10.1.2.3", "private", True),
         ("93.184.215.14", "public", True),
@@ -322,7 +323,7 @@ async def test_a_mail_server_that_is_not_there_is_tried_again(settings: Settings
 )
 async def test_the_guard_lets_alerts_go_where_they_may(host: str, reach: Reach, may: bool) -> None:
     if may:
-        assert await resolve(host, 80, reach) == host
+        assert await resolve(host, 80, reach) == (host,)
     else:
         with pytest.raises(RefusedError, match="SCHEDULER_ALERT_REACH"):
             await resolve(host, 80, reach)

@@ -313,7 +313,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("case", CHANGES)
 async def test_names_the_field_that_is_wrong_with_a_change(client: httpx2.AsyncClient, case: str) -> None:
     change, field = CHANGES[case]
-    job = await create(client, end_at="2099-02-01T00:00:00Z")
+    job = await create(client, schedule_expr="@yearly", end_at="2099-02-01T00:00:00Z")
 
     answer = await client.patch(f"/api/v1/jobs/{job['id']}", content=json.dumps(change), headers=JSON)
 

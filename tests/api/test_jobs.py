@@ -36,6 +36,7 @@ async def test_shows_a_job_with_all_its_defaults(client: httpx2.AsyncClient) -> 
     assert job == {
         **examples.JOB,
         **DEFINITION,
+        "retry_policy": {**examples.JOB["retry_policy"], "max_retries": 0},
         "schedule_expr": "*/10 * * * *",
         "timezone": "Europe/Berlin",
         "owner_id": "",

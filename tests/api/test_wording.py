@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.api.conftest import DEFINITION, SHARED, create
+from tests.api.conftest import DEFINITION, SHARED
 from tests.databases import SHARED_ON_SQLITE
 
 pytestmark = [SHARED, SHARED_ON_SQLITE]
@@ -102,35 +102,6 @@ async def test_takes_a_window_of_runs_in_any_offset(client: httpx2.AsyncClient) 
     window = "since=2026-01-01T00:00:00%2B02:00&until=2025-12-31T22:00:00Z"
 
     assert (await client.get(f"/api/v1/runs?{window}")).status_code == 200
-
-
-async def test_names_what_is_read_only(client: httpx2.AsyncClient) -> None:
-    job = await create(client)
-
-    answer = await client.put(f"/api/v1/jobs/{job['id']}", json=job)
-
-    assert answer.status_code == 422
-    details = {error["field"]: error["detail"] for error in answer.json()["errors"]}
-    assert details.pop("status") == "read-only; use POST …/pause and …/resume, or `enabled`"
-    assert details == dict.fromkeys(
-        (
-            "id", "next_run_at", "last_run_at", "last_run_status", "schedule_description", "version", "created_at",
-            "updated_at", "warnings",
-        ),
-        "read-only; leave it out",
-    )  # fmt: skip
-
-
-async def test_names_what_is_read_only_in_a_patch_and_in_an_alert(client: httpx2.AsyncClient) -> None:
-    job = await create(client)
-    rule = {"name": "x", "on": ["failure"], "channel": CHANNEL, "created_at": "2026-01-01T00:00:00Z"}
-
-    patched = await client.patch(f"/api/v1/jobs/{job['id']}", json={"version": 7})
-    told = await client.post("/api/v1/alerts", json=rule)
-
-    for answer, field in ((patched, "version"), (told, "created_at")):
-        (error,) = answer.json()["errors"]
-        assert (answer.status_code, error["field"], error["detail"]) == (422, field, "read-only; leave it out")
 
 
 async def test_cuts_names_as_it_cuts_values(client: httpx2.AsyncClient) -> None:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
-from pydantic import ValidationError
 from tests.databases import NOON, FakeClock
 from tests.engine.doubles import RecordingBroker
 
@@ -15,6 +14,7 @@ from scheduler_service.domain.maxima import Maxima
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, InvalidInputError, NotFoundError, PreconditionFailedError
 from scheduler_service.services.definition import JobDefinition
+from scheduler_service.services.inspection import RejectedError
 from scheduler_service.services.jobs import JobService
 from scheduler_service.storage import runs
 from scheduler_service.storage.database import Database
@@ -51,9 +51,13 @@ def service(database: Database, clock: FakeClock, broker: RecordingBroker, wakes
     return JobService(database, broker, clock, wakes)
 
 
-def definition(**changes: Any) -> JobDefinition:
+def document(**changes: Any) -> dict[str, Any]:
     minimal = {"name": "a job", "schedule_expr": "* * * * *", "payload": {"type": "shell_script", "script": "true"}}
-    return JobDefinition.model_validate({**minimal, **changes})
+    return {**minimal, **changes}
+
+
+def definition(**changes: Any) -> JobDefinition:
+    return JobDefinition.model_validate(document(**changes))
 
 
 async def rows_of(database: Database, job: Job) -> list[Run]:
@@ -169,7 +173,7 @@ class TestEdit:
 
     async def test_replacing_restores_the_default_of_all_that_is_not_named(self, service: JobService) -> None:
         job = await service.create(definition(priority=9, description="old"))
-        replaced = await service.replace(job.id, definition(name="new"))
+        replaced = await service.replace(job.id, document(name="new"))
         assert (replaced.name, replaced.priority, replaced.description) == ("new", 5, "")
 
     async def test_each_change_raises_the_version_by_one_and_no_change_leaves_it(self, service: JobService) -> None:
@@ -190,7 +194,7 @@ class TestEdit:
     )
     async def test_a_wrong_patch_changes_nothing(self, service: JobService, patch: dict[str, Any]) -> None:
         job = await service.create(definition())
-        with pytest.raises(ValidationError):
+        with pytest.raises(RejectedError):
             await service.patch(job.id, patch)
         assert await service.get(job.id) == job
 
@@ -384,7 +388,7 @@ class TestBounds:
         job = await service.create(definition(limits=self.WITHIN))
         for call in (
             service.create(definition(**changes)),
-            service.replace(job.id, definition(**changes)),
+            service.replace(job.id, document(**changes)),
             service.patch(job.id, changes),
         ):
             with pytest.raises(InvalidInputError) as caught:
@@ -404,14 +408,14 @@ class TestBounds:
         job = await service.create(definition(payload={**wanted, "environment": "science"}))
         for call in (
             service.create(definition(payload=wanted)),
-            service.replace(job.id, definition(payload=wanted)),
+            service.replace(job.id, document(payload=wanted)),
             service.patch(job.id, {"payload": wanted}),
         ):
             with pytest.raises(InvalidInputError) as caught:
                 await call
             (problem,) = caught.value.problems
             assert (problem.field, problem.value) == ("payload.environment", "sciense")
-            assert problem.message == "there is no such environment here; there are default, science"
+            assert problem.message == 'unknown environment "sciense"; available: default, science'
 
     async def test_a_stored_job_that_is_older_than_the_bound_can_still_be_paused(
         self, service: JobService, database: Database, broker: RecordingBroker, clock: FakeClock, wakes: Wakes

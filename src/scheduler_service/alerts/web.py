@@ -71,15 +71,23 @@ def _seconds(retry_after: str) -> float:
 async def _answer_of(method: str, url: str, body: bytes, headers: dict[str, str], reach: Reach) -> tuple[int, str]:
     parts = urlsplit(url)
     host = parts.hostname or ""
-    address = await resolve(host, parts.port or (443 if parts.scheme == "https" else 80), reach)
-    pinned = httpx2.URL(url).copy_with(host=address)
-    # The certificate is checked for the name, though the connection goes to the address that was looked at.
-    extensions = {"sni_hostname": host}
+    addresses = await resolve(host, parts.port or (443 if parts.scheme == "https" else 80), reach)
+    # Of the addresses of a name some may not be listened at: each gets its share of the time to connect.
+    timeout = httpx2.Timeout(PATIENCE_SECONDS, connect=PATIENCE_SECONDS / max(1, len(addresses)))
     verify = trust.context_for(parts.scheme)
-    async with (
-        httpx2.AsyncClient(verify=verify, follow_redirects=False, trust_env=False, timeout=PATIENCE_SECONDS) as client,
-        client.stream(
-            method, pinned, content=body, headers={**headers, "Host": parts.netloc}, extensions=extensions
-        ) as answer,
-    ):
-        return answer.status_code, answer.headers.get("Retry-After", "")
+    failure: httpx2.TransportError | None = None
+    async with httpx2.AsyncClient(verify=verify, follow_redirects=False, trust_env=False, timeout=timeout) as client:
+        for address in addresses:
+            try:
+                async with client.stream(
+                    method,
+                    httpx2.URL(url).copy_with(host=address),
+                    content=body,
+                    headers={**headers, "Host": parts.netloc},
+                    # The certificate is checked for the name, though the connection goes to the address.
+                    extensions={"sni_hostname": host},
+                ) as answer:
+                    return answer.status_code, answer.headers.get("Retry-After", "")
+            except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:  # nothing was sent
+                failure = error
+    raise failure or NotDeliveredError(f"{host} has no address")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -17,7 +17,7 @@ from starlette.routing import Match, compile_path
 
 from scheduler_service import telemetry
 from scheduler_service.api.problems import FieldError, Problem, ProblemResponse, clean, field_error, summary
-from scheduler_service.api.validation import field_errors
+from scheduler_service.api.validation import MOST_ERRORS, Found, errors_in_body, errors_of_request
 from scheduler_service.errors import (
     ConflictError,
     FieldProblem,
@@ -27,6 +27,7 @@ from scheduler_service.errors import (
     SchedulerError,
     UnavailableError,
 )
+from scheduler_service.services.inspection import RejectedError
 
 STATUS: Mapping[type[SchedulerError], int] = {
     InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -55,8 +56,6 @@ CAUSES_OF_A_BODY: Mapping[int, str] = {
 # RFC 9110 renamed these; `http` follows in Python 3.13 only.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 RETRY_AFTER_SECONDS = 1
-# Each is longer than what it is about: a body of unknown fields would be answered by several of its size.
-MOST_ERRORS = 50
 
 log = structlog.get_logger(__name__)
 
@@ -131,8 +130,12 @@ def problem(request: Request, status: int, detail: str, errors: list[FieldError]
 
 async def _answer_scheduler_error(request: Request, error: Exception) -> Response:
     status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
+    if isinstance(error, RejectedError):
+        found = errors_in_body(request, error.items, getattr(request.state, "body", None))
+        beyond = _described_each(request, error.beyond)
+        return _invalid(request, Found([*found.errors, *beyond.errors], found.further + beyond.further + error.further))
     if isinstance(error, InvalidInputError):
-        return _invalid(request, [_described(request, item) for item in error.problems])
+        return _invalid(request, _described_each(request, error.problems))
     if isinstance(error, UnavailableError):
         log.warning("request_unavailable", error=str(error))
         detail = "something that the service needs does not answer just now; try again"
@@ -142,7 +145,7 @@ async def _answer_scheduler_error(request: Request, error: Exception) -> Respons
 
 async def _answer_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (the handler is registered for it alone)
-    return _invalid(request, field_errors(request, error))
+    return _invalid(request, errors_of_request(request, error))
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
@@ -170,8 +173,14 @@ def _way_out(request: Request) -> str:
     return "/docs describes what there is"
 
 
-def _invalid(request: Request, errors: list[FieldError]) -> Response:
-    return ProblemResponse(problem(request, STATUS[InvalidInputError], summary(errors), errors[:MOST_ERRORS]))
+def _invalid(request: Request, found: Found) -> Response:
+    detail = summary(found.errors, found.further)
+    return ProblemResponse(problem(request, STATUS[InvalidInputError], detail, found.errors[:MOST_ERRORS]))
+
+
+def _described_each(request: Request, problems: Sequence[FieldProblem]) -> Found:
+    described = [_described(request, each) for each in problems[:MOST_ERRORS]]
+    return Found(described, len(problems) - len(described))
 
 
 def _described(request: Request, problem: FieldProblem) -> FieldError:

@@ -32,6 +32,7 @@ ALERT: Document = {
     "enabled": True,
     "created_at": "2026-01-15T10:20:00Z",
     "updated_at": "2026-01-15T10:20:00Z",
+    "warnings": [],
 }
 
 PREVIEWS: Document = {

@@ -1,15 +1,34 @@
-"""JSON merge patches (RFC 7396): how they are described, and how what is wrong with one is told."""
+"""Bodies that services judge: how they are described, whole or as JSON merge patches (RFC 7396)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 MEDIA_TYPE = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An annotation of a JSON object: it is described by a model, and judged by the service that reads it.
+
+    FastAPI would stop at what the model says, and hide what the service has to say of the same body.
+    """
+
+    model: type[BaseModel]
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        described = self.model.__pydantic_core_schema__
+        if described["type"] == "model" and (name := described.get("ref")):
+            # Named in the components, as other models are, and not written out in each operation.
+            reference = core_schema.definition_reference_schema(name)
+            described = core_schema.definitions_schema(reference, [described])
+        return handler(described)
 
 
 def patch_body(definition: type[BaseModel], title: str, examples: Mapping[str, Any]) -> dict[str, Any]:
@@ -19,13 +38,3 @@ def patch_body(definition: type[BaseModel], title: str, examples: Mapping[str, A
     schema = {"type": "object", "title": title, "additionalProperties": False, "properties": properties}
     media = {"schema": schema, "examples": examples}
     return {"requestBody": {"content": {MEDIA_TYPE: media, "application/json": media}}}
-
-
-@contextmanager
-def refused_as_sent(changes: Mapping[str, JsonValue]) -> Iterator[None]:
-    """Tell what is wrong with the definition that a patch leads to as what is wrong with its body."""
-    try:
-        yield
-    except ValidationError as error:
-        located = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
-        raise RequestValidationError(located, body=changes) from None

@@ -119,10 +119,11 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def summary(errors: Sequence[FieldError]) -> str:
-    """Say in one line what is wrong."""
+def summary(errors: Sequence[FieldError], further: int = 0) -> str:
+    """Return in one line what is wrong; `further` counts the errors that are not described."""
     told = [f"{error.field}: {error.detail}" for error in errors[:MOST_TOLD]]
-    return "; ".join(told) + (f"; and {len(errors) - MOST_TOLD} more" if len(errors) > MOST_TOLD else "")
+    more = len(errors) - len(told) + further
+    return "; ".join(told) + (f"; and {more} more" if more else "")
 
 
 def _pointer(path: Sequence[str | int]) -> str:

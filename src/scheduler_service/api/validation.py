@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -15,20 +16,43 @@ from scheduler_service.errors import FieldProblem
 
 Path = tuple[str | int, ...]
 
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Errors, and how many more there are: only the first are worked out."""
+
+    errors: list[FieldError]
+    further: int = 0
+
+
 # Deeper than anything that is known here; what a user nests deeper is cut in the answer.
 LONGEST_PATH = 16
 _UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
 
 
-def field_errors(request: Request, error: RequestValidationError) -> list[FieldError]:
-    """Describe everything that is wrong with a request."""
+# Each is longer than what it is about: a body of unknown fields would be answered by several of its size.
+MOST_ERRORS = 50
+
+
+def errors_of_request(request: Request, error: RequestValidationError) -> Found:
+    """Describe what FastAPI finds wrong with a request."""
+    return _described_each(request, [(item["loc"][0], item["loc"][1:], item) for item in error.errors()], error.body)
+
+
+def errors_in_body(request: Request, items: Sequence[Mapping[str, Any]], body: object) -> Found:
+    """Describe what a model finds wrong with the body of a request."""
+    return _described_each(request, [("body", item["loc"], item) for item in items], body)
+
+
+def _described_each(request: Request, items: Sequence[tuple[object, Path, Mapping[str, Any]]], body: object) -> Found:
     found: dict[tuple[str, str], FieldError] = {}
-    for item in error.errors():
-        where, *location = item["loc"]
+    for number, (where, location, item) in enumerate(items):
+        if len(found) == MOST_ERRORS:
+            return Found(list(found.values()), len(items) - number)
         describe = _in_body if where == "body" else _in_parameter
-        described = describe(request, item, tuple(location), error.body)
+        described = describe(request, item, tuple(location), body)
         found.setdefault((described.field, described.detail), described)
-    return list(found.values())
+    return Found(list(found.values()))
 
 
 def _in_body(request: Request, item: Mapping[str, Any], location: Path, body: object) -> FieldError:

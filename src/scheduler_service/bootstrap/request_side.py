@@ -49,7 +49,13 @@ def make_service(
         runs=RunService(base.database, broker, base.clock),
         schedules=ScheduleService(base.clock, known),
         health=make_health(base, ping_broker),
-        alerts=AlertService(base.database, base.clock, base.settings.effective_public_url),
+        alerts=AlertService(
+            base.database,
+            base.clock,
+            base.settings.effective_public_url,
+            reach=base.settings.effective_alert_reach,
+            has_mail=base.settings.smtp_url is not None,
+        ),
         metrics=MetricsService(
             base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds, ping_broker=ping_broker
         ),

@@ -14,6 +14,8 @@ from pydantic import (
     JsonValue,
     ModelWrapValidatorHandler,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -22,6 +24,7 @@ from pydantic_core import CoreSchema, from_json
 
 from scheduler_service.payloads import crunch
 from scheduler_service.payloads.base import Payload
+from scheduler_service.payloads.bounded import check_all
 from scheduler_service.payloads.choice import Choice
 from scheduler_service.payloads.numbers import Whole
 from scheduler_service.sandbox.spec import PythonCode
@@ -36,7 +39,16 @@ Seed = Annotated[
     int, Field(strict=True, ge=0, le=2**63 - 1, description="The same seed gives the same numbers."), Whole
 ]
 # Below the square root of the largest float, so that a variance is finite.
-Value = Annotated[float, Field(strict=True, ge=-1e150, le=1e150)]
+LARGEST = 1e150
+Value = Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST)]
+
+
+def _check_values(values: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    return check_all(values, handler, _is_value, right=0.0)
+
+
+def _is_value(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
 class NumberCrunchingPayload(Payload):
@@ -130,7 +142,7 @@ class Statistics(NumberCrunchingPayload):
     model_config = _example("statistics", size=1_000_000, seed=42)
 
     operation: Literal["statistics"]
-    values: Annotated[list[Value], Field(min_length=1, max_length=100_000)] | None = None
+    values: Annotated[list[Value], Field(min_length=1, max_length=100_000), WrapValidator(_check_values)] | None = None
     size: Annotated[int, Field(strict=True, ge=1, le=10_000_000), Whole] | None = Field(
         default=None, validate_default=True
     )

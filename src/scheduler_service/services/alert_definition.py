@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue, field_validator
 from scheduler_service.alerts.channels import Channel
 from scheduler_service.domain.alerting import AlertKind
 from scheduler_service.services.definition import Document, Name, Owner
+from scheduler_service.services.inspection import Inspection, inspect
 from scheduler_service.storage.alerts import AlertRule
 
 _MOST_SECONDS = 604_800
@@ -49,11 +50,21 @@ class AlertDefinition(Document):
         return {"kinds": columns.pop("on"), **columns}
 
 
-def changed(rule: AlertRule, changes: Mapping[str, JsonValue]) -> AlertDefinition:
-    """Give the definition of a rule with some fields changed, the channel as a whole; null sets to the default.
+RULE: Mapping[str, JsonValue] = {
+    "name": "a rule",
+    "on": ["failure"],
+    "channel": {"type": "email", "to": ["team@example.org"]},
+}
+"""Stand-ins for what a rule requires."""
 
-    Raises pydantic's `ValidationError`, also for a field that there is not.
-    """
+
+def inspect_rule(document: Mapping[str, JsonValue], further: int = 0) -> Inspection[AlertDefinition]:
+    """Judge a document as a rule."""
+    return inspect(AlertDefinition, document, RULE, further)
+
+
+def changed(rule: AlertRule, changes: Mapping[str, JsonValue]) -> dict[str, Any]:
+    """Return the document of a rule with some fields changed, the channel as a whole; null sets to the default."""
     names = AlertDefinition.model_fields.keys() - {"on"}
     document: dict[str, Any] = {"on": rule.kinds, **{name: getattr(rule, name) for name in names}}
     for name, value in changes.items():
@@ -61,4 +72,4 @@ def changed(rule: AlertRule, changes: Mapping[str, JsonValue]) -> AlertDefinitio
             del document[name]
         else:
             document[name] = value
-    return AlertDefinition.model_validate(document)
+    return document

@@ -18,6 +18,8 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
 )
 from pydantic_core import InitErrorDetails
@@ -25,10 +27,12 @@ from pydantic_core import InitErrorDetails
 from scheduler_service.domain.calendar_dst import FIRST_YEAR, LAST_YEAR, DstPolicy
 from scheduler_service.domain.firing import MisfirePolicy, OverlapPolicy
 from scheduler_service.domain.retry import RetryPolicy
+from scheduler_service.payloads.bounded import details_of, refusal
 from scheduler_service.payloads.numbers import Whole, as_whole
 from scheduler_service.payloads.registry import AnyPayload
-from scheduler_service.services.text import Storable, StorableJson, Text
-from scheduler_service.services.variables import check_args, check_name, check_sizes
+from scheduler_service.services.arguments import check_args, check_values
+from scheduler_service.services.text import Storable, Text
+from scheduler_service.services.variables import MOST_VARIABLES, check_name, check_number, check_sizes
 
 _NUMBERS = tuple(field.name for field in fields(RetryPolicy))
 _WHOLE = frozenset({"max_retries"})
@@ -53,16 +57,20 @@ def _in_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-def _is_of_numbers(policy: object) -> object:
+def _is_of_numbers(policy: object, handler: ValidatorFunctionWrapHandler) -> object:
     # pydantic takes no JSON object for a dataclass that is strict.
     if not isinstance(policy, dict):
-        return policy
+        return handler(policy)
     policy = {name: as_whole(value) if name in _WHOLE else value for name, value in policy.items()}
-    if wrong := [
-        _no_number(name, policy[name]) for name in _NUMBERS if name in policy and not _is_number(policy, name)
-    ]:
-        raise ValidationError.from_exception_data("RetryPolicy", wrong)
-    return policy
+    wrong = [name for name in _NUMBERS if name in policy and not _is_number(policy, name)]
+    details = [_no_number(name, policy[name]) for name in wrong]
+    try:
+        read = handler({name: value for name, value in policy.items() if name not in wrong})
+    except ValidationError as error:
+        details += details_of(error)
+    if details:
+        raise refusal("RetryPolicy", details)
+    return read
 
 
 def _is_number(policy: dict[str, object], name: str) -> bool:
@@ -119,7 +127,7 @@ class JobDefinition(Document):
     schedule_expr: Annotated[str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True), Storable]
     timezone: Annotated[str, StringConstraints(min_length=1, max_length=64), Storable] = "UTC"
     payload: AnyPayload
-    retry_policy: Annotated[RetryPolicy, BeforeValidator(_is_of_numbers)] = RetryPolicy()
+    retry_policy: Annotated[RetryPolicy, WrapValidator(_is_of_numbers)] = RetryPolicy()
     owner_id: Owner = ""
     description: Annotated[str, StringConstraints(max_length=10_000), Storable] = ""
     tags: Annotated[list[Tag], Field(max_length=50), AfterValidator(_once_each)] = []
@@ -145,12 +153,16 @@ class JobDefinition(Document):
     ] = 0
     env: Annotated[
         dict[Variable, Annotated[str, StringConstraints(max_length=32_768), Storable]],
-        Field(max_length=100, description="Variables for the code; `HOME` and `TMPDIR` are the service's own."),
+        Field(
+            description="Variables for the code; `HOME` and `TMPDIR` are the service's own.", max_length=MOST_VARIABLES
+        ),
         AfterValidator(check_sizes),
+        BeforeValidator(check_number),
     ] = {}
     args: Annotated[
-        dict[Text, StorableJson],
+        dict[Text, JsonValue],
         Field(description="For the code, as JSON in SCHEDULER_ARGS: at most 128 KiB with that name."),
+        BeforeValidator(check_values),
     ] = {}
 
     @field_validator("end_at")

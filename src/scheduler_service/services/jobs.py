@@ -15,17 +15,15 @@ from scheduler_service.domain.maxima import UNBOUNDED, Maxima
 from scheduler_service.domain.ring import Ring
 from scheduler_service.domain.run_state import JobStatus, Reason, Trigger
 from scheduler_service.domain.schedule import parse
-from scheduler_service.errors import (
-    ConflictError,
-    InvalidInputError,
-    NotFoundError,
-    PreconditionFailedError,
-)
-from scheduler_service.services import maxima, once, pythons
+from scheduler_service.errors import ConflictError, FieldProblem, NotFoundError, PreconditionFailedError
+from scheduler_service.services import once
+from scheduler_service.services.checks import Rules, inspect_job, problems_of_job
 from scheduler_service.services.conversion import columns_of, document_of
 from scheduler_service.services.definition import JobDefinition
+from scheduler_service.services.inspection import Inspection, thinned
 from scheduler_service.services.merge import merge
-from scheduler_service.services.rescheduling import first_instant, new_schedule
+from scheduler_service.services.read_only import without_read_only
+from scheduler_service.services.rescheduling import first_instant, is_rescheduled, new_schedule
 from scheduler_service.services.schedules import Upcoming, upcoming
 from scheduler_service.storage import jobs, ledger, runs, transitions
 from scheduler_service.storage.clock import Clock
@@ -36,6 +34,9 @@ from scheduler_service.storage.records import Job, Run
 
 Versions = frozenset[int] | None
 """The versions of which a client's `If-Match` says that one must be current; None: any."""
+Document = Mapping[str, JsonValue]
+Shown = Callable[[Job], Document]
+"""Returns a job as clients see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,16 @@ class JobService:
         self._broker = broker
         self._clock = clock
         self._wake_dispatcher = wake_dispatcher
-        self._bounds = bounds
-        self._environments = environments
+        self._rules = Rules(bounds, environments)
+
+    def read(self, document: Document) -> JobDefinition:
+        """Read a document as a new job; raises `RejectedError` with everything that is wrong with it."""
+        inspection = inspect_job(document)
+        return inspection.accept(problems_of_job(inspection, self._rules, self._clock.now()))
 
     async def create(self, definition: JobDefinition, *, idempotency_key: str | None = None) -> Job:
         """Store a job. Raises `InvalidInputError` where its schedule is wrong or never fires."""
-        self._check(definition)
+        self._accept(definition)
         key = once.key_for("POST /jobs", idempotency_key, definition.model_dump_json())
         action = once.Action(lambda connection: self._add(connection, definition), jobs.find)
         job, _ = await once.perform(self._database, self._clock, key, action)
@@ -88,15 +93,20 @@ class JobService:
         async with self._database.read() as connection:
             return await jobs.page(connection, filters, page)
 
-    async def replace(self, job_id: int, definition: JobDefinition, if_match: Versions = None) -> Job:
-        """Give a job a new definition."""
-        return await self._change(job_id, if_match, lambda _: self._change_to(definition))
+    async def replace(
+        self, job_id: int, document: Document, if_match: Versions = None, shown: Shown | None = None
+    ) -> Job:
+        """Replace the definition of a job; raises `RejectedError` with everything that is wrong with the new one.
 
-    async def patch(self, job_id: int, changes: Mapping[str, JsonValue], if_match: Versions = None) -> Job:
-        """Change a job by a JSON merge patch (RFC 7396); raises pydantic's `ValidationError` for a wrong result."""
+        `shown` gives a job as clients see it: its read-only fields may be sent back unchanged.
+        """
+        return await self._change(job_id, if_match, lambda job: self._new_definition(job, document, shown, dict))
+
+    async def patch(self, job_id: int, changes: Document, if_match: Versions = None, shown: Shown | None = None) -> Job:
+        """Change a job by a JSON merge patch (RFC 7396); raises and takes `shown` as `replace` does."""
 
         def change(job: Job) -> Change:
-            return self._change_to(JobDefinition.model_validate(merge(document_of(job), changes)))
+            return self._new_definition(job, changes, shown, lambda rest: merge(document_of(job), rest))
 
         return await self._change(job_id, if_match, change)
 
@@ -170,14 +180,23 @@ class JobService:
         async with self._database.read() as connection:
             return await runs.rings(connection, [run])
 
-    def _check(self, definition: JobDefinition) -> None:
-        found = [*maxima.problems(definition, self._bounds), *pythons.problems(definition, self._environments)]
-        if found:
-            raise InvalidInputError(*found)
+    def _accept(self, definition: JobDefinition) -> None:
+        document = definition.model_dump(mode="json")
+        inspection = Inspection(document, (), 0, definition, frozenset())
+        inspection.accept(problems_of_job(inspection, self._rules, self._clock.now()))
 
-    def _change_to(self, definition: JobDefinition) -> Change:
-        self._check(definition)
-        return Change(columns_of(definition), definition.enabled)
+    def _new_definition(
+        self, job: Job, sent: Document, shown: Shown | None, merged: Callable[[Document], Document]
+    ) -> Change:
+        changed: list[FieldProblem] = []
+        if shown is not None:
+            sent, changed = without_read_only(sent, shown(job))
+        sent, further = thinned(JobDefinition, sent)
+        inspection = inspect_job(merged(sent), further)
+        columns = {} if inspection.sound is None else columns_of(inspection.sound)
+        found = problems_of_job(inspection, self._rules, self._clock.now(), is_rescheduled=is_rescheduled(job, columns))
+        definition = inspection.accept([*changed, *found])
+        return Change(columns, definition.enabled)
 
     async def _change(self, job_id: int, if_match: Versions, plan: Callable[[Job], Change]) -> Job:
         """Change a job.

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from scheduler_service.errors import FieldProblem
-from scheduler_service.payloads.python_code import PythonCodePayload
-from scheduler_service.services.definition import JobDefinition
+from scheduler_service.sandbox.environment import DEFAULT_NAME
 from scheduler_service.storage.records import JsonObject
 
 FIELD = "payload.environment"
 
 
-def problems(definition: JobDefinition, offered: frozenset[str] | None) -> Iterator[FieldProblem]:
-    """Say what is wrong with the environment that is asked for; None: which there are is for the workers to say."""
-    payload = definition.payload
-    if offered is not None and isinstance(payload, PythonCodePayload) and payload.environment not in offered:
-        message = f"there is no such environment here; there are {_listed(offered)}"
-        yield FieldProblem(FIELD, message, payload.environment)
+def problems(payload: object, offered: frozenset[str] | None) -> Iterator[FieldProblem]:
+    """Yield what is wrong with the environment that a payload asks for; None: workers say which ones exist."""
+    if offered is None or not isinstance(payload, Mapping) or payload.get("type") != "python_code":
+        return
+    environment = payload.get("environment", DEFAULT_NAME)
+    if isinstance(environment, str) and environment not in offered:
+        message = f'unknown environment "{environment}"; available: {_listed(offered)}'
+        yield FieldProblem(FIELD, message, environment)
 
 
 def warnings(payload: JsonObject, known: frozenset[str] | None) -> Iterator[str]:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from zoneinfo import ZoneInfo
 
+from pydantic import JsonValue
+
 from scheduler_service.domain.calendar_dst import DstPolicy
 from scheduler_service.domain.firing import FiringRules
 from scheduler_service.domain.jitter import jitter_warning
 from scheduler_service.domain.schedule import Schedule, describe, parse, warnings
-from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.errors import InvalidInputError
 from scheduler_service.services import pythons
 from scheduler_service.services.advice import advice
+from scheduler_service.services.checks import problems_of_preview
 from scheduler_service.services.definition import PreviewRequest
+from scheduler_service.services.inspection import inspect
+from scheduler_service.services.rescheduling import never_fires
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.records import Job, schedule_of
 
@@ -53,6 +58,11 @@ class ScheduleService:
         self._clock = clock
         self._environments = environments
 
+    def read(self, document: Mapping[str, JsonValue]) -> PreviewRequest:
+        """Read a document as a preview; raises `RejectedError` with everything that is wrong with it."""
+        inspection = inspect(PreviewRequest, document, {"schedule_expr": "@hourly"})
+        return inspection.accept(problems_of_preview(inspection, self._clock.now()))
+
     async def preview(self, request: PreviewRequest) -> Preview:
         """Say what a schedule would do; raises `InvalidInputError` where it is wrong or never fires."""
         return await asyncio.to_thread(_preview, request, self._clock.now())
@@ -76,11 +86,6 @@ async def upcoming(job: Job, count: int) -> tuple[Upcoming, ...]:
         return ()
     instants = _instants(schedule_of(job), job.timezone, job.next_run_at, job.end_at)
     return await asyncio.to_thread(lambda: tuple(islice(instants, count)))
-
-
-def never_fires(schedule_expr: str) -> FieldProblem:
-    """Say that an instant is past."""
-    return FieldProblem("schedule_expr", "this never fires: it is past; name an instant still to come", schedule_expr)
 
 
 def _preview(request: PreviewRequest, now: datetime) -> Preview:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 
-from pydantic import JsonValue, ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownError
 
 RESERVED_PREFIX = "SCHEDULER_"
 ARGS_VARIABLE = "SCHEDULER_ARGS"
@@ -16,6 +15,7 @@ LONGEST_STRING = 128 * 1024
 # … and all strings together may take a quarter of the stack, which is 2 MiB of the usual 8. Half of it is left to the
 # arguments of a program, to pointers and to what the service adds.
 MOST_BYTES = 1024 * 1024
+MOST_VARIABLES = 100
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OF_THE_DIRECTORY = frozenset({"HOME", "TMPDIR"})
@@ -32,29 +32,26 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_number(env: object) -> object:
+    """Return the variables; raises an error for too many of them, before each is looked at."""
+    if isinstance(env, dict) and len(env) > MOST_VARIABLES:
+        context = {"field_type": "Dictionary", "max_length": MOST_VARIABLES, "actual_length": len(env)}
+        raise PydanticKnownError("too_long", context)
+    return env
+
+
 def check_sizes(env: dict[str, str]) -> dict[str, str]:
     """Give the variables back; raises `ValidationError` or `ValueError` for what no program could be started with."""
     if wrong := list(_too_long(env)):
         raise ValidationError.from_exception_data("env", wrong)
-    if (size := _bytes_of(env)) > MOST_BYTES:
+    if (size := bytes_of(env)) > MOST_BYTES:
         raise ValueError(f"the variables take {size} bytes in all, and {MOST_BYTES} are the most")
     return env
 
 
-def check_args(args: dict[str, JsonValue], env: Mapping[str, str]) -> dict[str, JsonValue]:
-    """Give the arguments back; raises `ValueError` where they do not fit into their variable, or not beside `env`."""
-    text = json.dumps(json.loads(json.dumps(args), parse_float=_written_out))  # as an attempt gets them
-    room = LONGEST_STRING - len(f"{ARGS_VARIABLE}=\0")
-    if len(text) > room:
-        raise ValueError(f"take {len(text)} bytes as JSON in {ARGS_VARIABLE}, and {room} are the most; pass less")
-    if (size := _bytes_of({**env, ARGS_VARIABLE: text})) > MOST_BYTES:
-        raise ValueError(f"the variables and the arguments take {size} bytes in all, and {MOST_BYTES} are the most")
-    return args
-
-
 def _too_long(env: Mapping[str, str]) -> Iterator[InitErrorDetails]:
     for name, value in env.items():
-        if (size := _bytes_of({name: value})) > LONGEST_STRING:
+        if (size := bytes_of({name: value})) > LONGEST_STRING:
             message = "takes {size} bytes with its name, and {most} are the most; shorten it"
             sizes = {"size": size - 1, "most": LONGEST_STRING - 1}
             yield InitErrorDetails(
@@ -62,11 +59,6 @@ def _too_long(env: Mapping[str, str]) -> Iterator[InitErrorDetails]:
             )
 
 
-def _written_out(number: str) -> float:
-    """Read a number as PostgreSQL's jsonb gives it back, which knows no exponents: 1e300 has 301 digits there."""
-    value = float(number)
-    return int(value) if "e" in number and value.is_integer() else value
-
-
-def _bytes_of(env: Mapping[str, str]) -> int:
+def bytes_of(env: Mapping[str, str]) -> int:
+    """Return what variables take of the room that a program gets for them."""
     return sum(len(f"{name}={value}\0".encode()) for name, value in env.items())

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Response, status
-from pydantic import JsonValue
 
 from scheduler_service.api import examples_of_alerts as examples
 from scheduler_service.api.answers import answer, refusals
 from scheduler_service.api.auth import CurrentCaller, current_caller
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.patches import MEDIA_TYPE, patch_body, refused_as_sent
+from scheduler_service.api.patches import MEDIA_TYPE, Described, patch_body
 from scheduler_service.api.queries import AlertId
 from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.alerts import (
@@ -22,17 +21,22 @@ from scheduler_service.api.schemas.alerts import (
     DeliveryList,
     DeliveryOut,
 )
+from scheduler_service.bootstrap import Service
 from scheduler_service.errors import NotFoundError
 from scheduler_service.services.alert_definition import AlertDefinition
+from scheduler_service.services.alerts import Shown
+from scheduler_service.storage.alerts import AlertRule
 
 ALERTS = "/api/v1/alerts"
 
 router = APIRouter(prefix=ALERTS, tags=["alerts"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
 
 Definition = Annotated[
-    AlertDefinition, Body(openapi_examples={"team": {"summary": "A team", "value": examples.DEFINITION}})
+    dict[str, Any],
+    Described(AlertDefinition),
+    Body(openapi_examples={"team": {"summary": "A team", "value": examples.DEFINITION}}),
 ]
-Changes = Annotated[dict[str, JsonValue], Body(media_type=MEDIA_TYPE, openapi_examples=examples.PATCHES)]
+Changes = Annotated[dict[str, Any], Body(media_type=MEDIA_TYPE, openapi_examples=examples.PATCHES)]
 
 
 @router.post(
@@ -45,10 +49,13 @@ Changes = Annotated[dict[str, JsonValue], Body(media_type=MEDIA_TYPE, openapi_ex
 async def create_alert(
     definition: Definition, service: CurrentService, caller: CurrentCaller, response: Response
 ) -> AlertOut:
-    """Tell people of what becomes of one job, of those of an owner, or of all."""
+    """Tell people of what becomes of one job, of those of an owner, or of all.
+
+    `warnings` name what keeps this server from delivering: no mail server, or an address that it must not reach.
+    """
     rule = await service.alerts.create(definition, caller.owner_id)
     response.headers["Location"] = f"{ALERTS}/{rule.id}"
-    return AlertOut.of(rule)
+    return _show(rule, service)
 
 
 @router.get(
@@ -59,7 +66,7 @@ async def create_alert(
 )
 async def list_alerts(service: CurrentService, caller: CurrentCaller) -> AlertList:
     """The oldest first."""
-    return AlertList(alerts=[AlertOut.of(rule) for rule in await service.alerts.every(caller.owner_id)])
+    return AlertList(alerts=[_show(rule, service) for rule in await service.alerts.every(caller.owner_id)])
 
 
 @router.post(
@@ -81,7 +88,7 @@ async def preview_alert(definition: Definition, service: CurrentService) -> Aler
 )
 async def get_alert(alert_id: AlertId, service: CurrentService, caller: CurrentCaller) -> AlertOut:
     """Without its secrets."""
-    return AlertOut.of(await service.alerts.get(alert_id, caller.owner_id))
+    return _show(await service.alerts.get(alert_id, caller.owner_id), service)
 
 
 @router.put(
@@ -93,8 +100,11 @@ async def get_alert(alert_id: AlertId, service: CurrentService, caller: CurrentC
 async def replace_alert(
     alert_id: AlertId, definition: Definition, service: CurrentService, caller: CurrentCaller
 ) -> AlertOut:
-    """Secrets that are sent as they are shown, or not at all, stay as long as the address does."""
-    return AlertOut.of(await service.alerts.replace(alert_id, definition, caller.owner_id))
+    """Secrets that are sent as they are shown, or not at all, stay as long as the address does.
+
+    A rule can be sent back as it was read: read-only fields are accepted if they are unchanged.
+    """
+    return _show(await service.alerts.replace(alert_id, definition, caller.owner_id, _shown_by(service)), service)
 
 
 @router.patch(
@@ -106,9 +116,7 @@ async def replace_alert(
 )
 async def patch_alert(alert_id: AlertId, changes: Changes, service: CurrentService, caller: CurrentCaller) -> AlertOut:
     """Fields that are not named stay, null sets to the default; a `channel` replaces the old one as a whole."""
-    with refused_as_sent(changes):
-        rule = await service.alerts.patch(alert_id, changes, caller.owner_id)
-    return AlertOut.of(rule)
+    return _show(await service.alerts.patch(alert_id, changes, caller.owner_id, _shown_by(service)), service)
 
 
 @router.delete(
@@ -145,3 +153,11 @@ async def list_deliveries(alert_id: AlertId, service: CurrentService, caller: Cu
     """The newest first, with why they did not arrive where they did not."""
     found = await service.alerts.deliveries(alert_id, caller.owner_id)
     return DeliveryList(deliveries=[DeliveryOut.of(delivery) for delivery in found])
+
+
+def _show(rule: AlertRule, service: Service) -> AlertOut:
+    return AlertOut.of(rule, service.alerts.warnings(rule))
+
+
+def _shown_by(service: Service) -> Shown:
+    return lambda rule: _show(rule, service).model_dump(mode="json")

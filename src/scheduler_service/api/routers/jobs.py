@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response, status
-from pydantic import JsonValue
 
 from scheduler_service.api import examples
 from scheduler_service.api.answers import ETAG, JOB_LOCATION, LINK, answer, refusals
@@ -13,7 +12,7 @@ from scheduler_service.api.auth import current_caller
 from scheduler_service.api.conditions import IfMatch, IfNoneMatch, etag, is_unchanged, versions_to_match
 from scheduler_service.api.deps import CurrentService
 from scheduler_service.api.links import page_links
-from scheduler_service.api.patches import MEDIA_TYPE, patch_body, refused_as_sent
+from scheduler_service.api.patches import MEDIA_TYPE, Described, patch_body
 from scheduler_service.api.queries import IdempotencyKey, JobId, JobQuery, NextQuery, RunQuery
 from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.routers.runs import show_runs
@@ -23,14 +22,15 @@ from scheduler_service.api.schemas.schedules import InstantOut, Next
 from scheduler_service.bootstrap import Service
 from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
 from scheduler_service.services.definition import JobDefinition
+from scheduler_service.services.jobs import Shown
 from scheduler_service.storage.records import Job
 
 JOBS = "/api/v1/jobs"
 
 router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
 
-Definition = Annotated[JobDefinition, Body(openapi_examples=examples.DEFINITIONS)]
-Changes = Annotated[dict[str, JsonValue], Body(media_type=MEDIA_TYPE, openapi_examples=examples.PATCHES)]
+Definition = Annotated[dict[str, Any], Described(JobDefinition), Body(openapi_examples=examples.DEFINITIONS)]
+Changes = Annotated[dict[str, Any], Body(media_type=MEDIA_TYPE, openapi_examples=examples.PATCHES)]
 
 
 @router.post(
@@ -50,7 +50,7 @@ async def create_job(
 
     With an `Idempotency-Key`, the same request sent again creates nothing and gives the job of the first.
     """
-    job = await service.jobs.create(definition, idempotency_key=idempotency_key)
+    job = await service.jobs.create(service.jobs.read(definition), idempotency_key=idempotency_key)
     response.headers["Location"] = f"{JOBS}/{job.id}"
     return show_job(job, service, response)
 
@@ -109,11 +109,9 @@ async def patch_job(
 ) -> JobOut:
     """A JSON merge patch (RFC 7396): fields that are not named stay, objects are merged, null sets to the default.
 
-    A `payload` of another `type` or `operation` replaces the old one whole.
+    A `payload` of another `type` or `operation` replaces the old one whole. Read-only fields may be sent unchanged.
     """
-    versions = versions_to_match(if_match)
-    with refused_as_sent(changes):
-        job = await service.jobs.patch(job_id, changes, versions)
+    job = await service.jobs.patch(job_id, changes, versions_to_match(if_match), _shown_by(service))
     return show_job(job, service, response)
 
 
@@ -129,8 +127,11 @@ async def patch_job(
 async def replace_job(
     job_id: JobId, definition: Definition, service: CurrentService, response: Response, if_match: IfMatch = None
 ) -> JobOut:
-    """Fields that are not named get their defaults; `id` and history stay."""
-    job = await service.jobs.replace(job_id, definition, versions_to_match(if_match))
+    """Fields that are not named get their defaults; `id` and history stay.
+
+    A job can be sent back as it was read: read-only fields are accepted if they are unchanged.
+    """
+    job = await service.jobs.replace(job_id, definition, versions_to_match(if_match), _shown_by(service))
     return show_job(job, service, response)
 
 
@@ -176,6 +177,10 @@ async def list_next(job_id: JobId, query: Annotated[NextQuery, Query()], service
     job = await service.jobs.get(job_id)
     instants = await service.jobs.upcoming(job_id, query.count)
     return Next(job_id=job.id, timezone=job.timezone, instants=[InstantOut.of(instant) for instant in instants])
+
+
+def _shown_by(service: Service) -> Shown:
+    return lambda job: JobOut.of(job, service.schedules.describe(job)).model_dump(mode="json")
 
 
 def show_job(job: Job, service: Service, response: Response) -> JobOut:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends
 
@@ -10,6 +10,7 @@ from scheduler_service.api import examples
 from scheduler_service.api.answers import answer, refusals
 from scheduler_service.api.auth import current_caller
 from scheduler_service.api.deps import CurrentService
+from scheduler_service.api.patches import Described
 from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.schedules import InstantOut, PreviewOut
 from scheduler_service.services.definition import PreviewRequest
@@ -26,9 +27,11 @@ router = APIRouter(
     responses={200: answer("Instants, a sentence, warnings.", examples.PREVIEW), **refusals(takes_body=True)},
 )
 async def preview_schedule(
-    preview: Annotated[PreviewRequest, Body(openapi_examples=examples.PREVIEW_REQUESTS)], service: CurrentService
+    wanted: Annotated[dict[str, Any], Described(PreviewRequest), Body(openapi_examples=examples.PREVIEW_REQUESTS)],
+    service: CurrentService,
 ) -> PreviewOut:
     """From now on, by the very functions that fire jobs. Nothing is stored."""
+    preview = service.schedules.read(wanted)
     shown = await service.schedules.preview(preview)
     return PreviewOut(
         schedule_expr=preview.schedule_expr,

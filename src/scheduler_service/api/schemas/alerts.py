@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -36,13 +37,15 @@ class AlertOut(Answer):
     enabled: bool
     created_at: datetime
     updated_at: datetime
+    warnings: Annotated[list[str], Field(description="What keeps this server from delivering.")]
 
     @classmethod
-    def of(cls, rule: AlertRule) -> Self:
+    def of(cls, rule: AlertRule, warnings: Sequence[str]) -> Self:
         """Show a rule."""
-        copied = {name: getattr(rule, name) for name in cls.model_fields if name not in {"on", "channel"}}
+        of_rule = cls.model_fields.keys() - {"on", "channel", "warnings"}
+        copied = {name: getattr(rule, name) for name in of_rule}
         channel = masked(_channel.validate_python(rule.channel))
-        return cls.model_validate({**copied, "on": rule.kinds, "channel": channel})
+        return cls.model_validate({**copied, "on": rule.kinds, "channel": channel, "warnings": list(warnings)})
 
 
 class AlertList(Answer):

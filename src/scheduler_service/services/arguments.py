@@ -1,0 +1,76 @@
+"""The arguments of a job: JSON that fits into one variable, and that every database and answer can hold."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import JsonValue
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from scheduler_service.payloads.bounded import refusal
+from scheduler_service.services.text import fault_of_text
+from scheduler_service.services.variables import ARGS_VARIABLE, LONGEST_STRING, MOST_BYTES, bytes_of
+
+ROOM = LONGEST_STRING - len(f"{ARGS_VARIABLE}=\0")
+
+
+def check_values(args: object) -> object:
+    """Return the arguments; raises `ValueError` if they are too long, `ValidationError` for values that cannot be kept.
+
+    The length comes first: it bounds the work on the values.
+    """
+    if not isinstance(args, dict):
+        return args
+    try:
+        _check_length(len(json.dumps(args)))
+    except RecursionError:  # what is nested that deeply is refused by the model
+        return args
+    if wrong := list(_faults(args)):
+        raise refusal("args", wrong)
+    return args
+
+
+def check_args(args: dict[str, JsonValue], env: Mapping[str, str]) -> dict[str, JsonValue]:
+    """Return the arguments; raises `ValueError` if they do not fit into their variable, or not beside `env`."""
+    text = json.dumps(json.loads(json.dumps(args), parse_float=_written_out))  # as an attempt gets them
+    _check_length(len(text))
+    if (size := bytes_of({**env, ARGS_VARIABLE: text})) > MOST_BYTES:
+        raise ValueError(f"the variables and the arguments take {size} bytes in all, and {MOST_BYTES} are the most")
+    return args
+
+
+def _check_length(length: int) -> None:
+    if length > ROOM:
+        raise ValueError(f"take {length} bytes as JSON in {ARGS_VARIABLE}, and {ROOM} are the most; pass less")
+
+
+def _faults(args: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
+    """Yield one fault for each argument that has any."""
+    for name, value in args.items():
+        if (fault := fault_of_text(name) or next(_faults_of(value), None)) is not None:
+            yield InitErrorDetails(
+                type=PydanticCustomError("argument", "{text}", {"text": fault}), loc=(name,), input=value
+            )
+
+
+def _faults_of(value: object) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case str() as text if fault := fault_of_text(text):
+                yield fault
+            case float() as number if not math.isfinite(number):
+                yield "must be a finite number"
+            case list() as items:
+                waiting += items
+            case dict() as members:
+                waiting += [*members, *members.values()]
+
+
+def _written_out(number: str) -> float:
+    """Read a number as PostgreSQL's jsonb gives it back, which knows no exponents: 1e300 has 301 digits there."""
+    value = float(number)
+    return int(value) if "e" in number and value.is_integer() else value

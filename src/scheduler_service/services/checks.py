@@ -1,0 +1,111 @@
+"""What the server and the calendar say of a definition whose form is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import JsonValue
+
+from scheduler_service.domain.maxima import UNBOUNDED, Maxima
+from scheduler_service.domain.schedule import Schedule, parse
+from scheduler_service.domain.zone import load_zone
+from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.services import maxima, pythons
+from scheduler_service.services.definition import JobDefinition, PreviewRequest
+from scheduler_service.services.inspection import Inspection, inspect
+from scheduler_service.services.rescheduling import Bounds, date_problem, written
+
+Document = Mapping[str, JsonValue]
+JOB: Document = {"name": "a job", "schedule_expr": "@hourly", "payload": {"type": "shell_script", "script": "true"}}
+"""Stand-ins for what a job requires."""
+
+# Of a schedule whose zone is unknown the instants are known to within a day.
+_ZONES_APART = timedelta(days=1)
+_NO_TIME = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The bounds of this server, and the Pythons that it offers; None: workers may offer others."""
+
+    bounds: Maxima = UNBOUNDED
+    environments: frozenset[str] | None = None
+
+
+def inspect_job(document: Document, further: int = 0) -> Inspection[JobDefinition]:
+    """Judge a document as a job."""
+    return inspect(JobDefinition, document, JOB, further)
+
+
+def problems_of_job(
+    inspection: Inspection[JobDefinition], rules: Rules, now: datetime, *, is_rescheduled: bool = True
+) -> Iterator[FieldProblem]:
+    """Yield what is wrong with a job beyond the form of its fields.
+
+    `is_rescheduled` False: its schedule is stored already and need not name an instant any more.
+    """
+    definition = inspection.sound
+    if definition is None:
+        return
+    yield from inspection.said_of_sent(maxima.problems(definition, rules.bounds))
+    if pythons.FIELD not in inspection.replaced:
+        yield from pythons.problems(inspection.document.get("payload"), rules.environments)
+    if is_rescheduled:
+        yield from inspection.said_of_sent(_schedule_problems(inspection, definition, definition, now))
+
+
+def problems_of_preview(inspection: Inspection[PreviewRequest], now: datetime) -> Iterator[FieldProblem]:
+    """Yield what is wrong with the schedule of a preview."""
+    if (request := inspection.sound) is not None:
+        yield from inspection.said_of_sent(_schedule_problems(inspection, request, _Unbounded(request), now))
+
+
+@dataclass(frozen=True, slots=True)
+class _Unbounded:
+    request: PreviewRequest
+
+    @property
+    def schedule_expr(self) -> str:
+        return self.request.schedule_expr
+
+    start_at: None = None
+    end_at: None = None
+
+
+def _schedule_problems(
+    inspection: Inspection[JobDefinition] | Inspection[PreviewRequest],
+    chosen: JobDefinition | PreviewRequest,
+    bounds: Bounds,
+    now: datetime,
+) -> Iterator[FieldProblem]:
+    """Judge zone, expression and bounds each by itself, as far as the others let it be judged."""
+    zone_problems = list(_zone_problems(chosen.timezone))
+    yield from zone_problems
+    is_zone_known = inspection.is_sent("timezone") and not zone_problems
+    schedule: Schedule | None = None
+    if inspection.is_sent("schedule_expr"):
+        try:
+            schedule = _schedule(chosen, chosen.timezone if is_zone_known else "UTC", now)
+        except InvalidInputError as error:
+            yield from error.problems
+    if bounds.end_at is not None and bounds.end_at <= now:
+        yield FieldProblem(
+            "end_at", "is past, so the job would never run; move it or leave it out", written(bounds.end_at)
+        )
+    elif schedule is not None:
+        slack = _NO_TIME if is_zone_known else _ZONES_APART
+        if problem := date_problem(schedule, bounds, now, slack):
+            yield problem
+
+
+def _zone_problems(timezone: str) -> Iterator[FieldProblem]:
+    try:
+        load_zone(timezone)
+    except InvalidInputError as error:
+        yield from error.problems
+
+
+def _schedule(chosen: JobDefinition | PreviewRequest, timezone: str, now: datetime) -> Schedule:
+    return parse(chosen.schedule_expr, timezone=timezone, dst=chosen.dst, anchor_at=now)

@@ -1,0 +1,170 @@
+"""Everything that is wrong with a document, found at once.
+
+A pydantic model stops where its own rules end: what the server allows, whether a schedule ever fires and what stands in
+the database are rules of the services. So that one stage does not hide the next, the services judge the *sound* part of
+a document: the fields that the model accepts, with defaults or stand-ins in place of the others. What they say of a
+field that was replaced is dropped, since it is said of a value that nobody sent.
+
+The work is bounded: of unknown members the first MOST_PROBLEMS are looked at and the rest is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic_core import ErrorDetails
+
+from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.payloads.bounded import FURTHER, MOST_PROBLEMS
+
+Model = TypeVar("Model", bound=BaseModel)
+Document = Mapping[str, JsonValue]
+# Members with names of the user's own; their models bound them.
+_OPEN = frozenset({"env", "args"})
+
+
+class RejectedError(InvalidInputError):
+    """A document cannot be accepted.
+
+    `items` are what its model says, `problems` what the services say, `further` how many more there are of either.
+    """
+
+    def __init__(self, items: Sequence[ErrorDetails], problems: Sequence[FieldProblem], further: int) -> None:
+        """Keep all of it, so that the caller can mend everything at once."""
+        told = (FieldProblem(".".join(map(str, item["loc"])) or "body", item["msg"], item["input"]) for item in items)
+        super().__init__(*told, *problems)
+        self.items = items
+        self.beyond = problems
+        self.further = further
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection(Generic[Model]):
+    """What a model says of a document.
+
+    `sound` is the model of the sound part, None if there is none; `replaced` are the dotted paths of all fields whose
+    value in `sound` is not the one that was sent.
+    """
+
+    document: Document
+    items: tuple[ErrorDetails, ...]
+    further: int
+    sound: Model | None
+    replaced: frozenset[str]
+
+    def is_sent(self, field: str) -> bool:
+        """Whether the value of a field in `sound` is the one that the document has, or the default of one left out."""
+        steps = field.split(".")
+        return not any(".".join(steps[:number]) in self.replaced for number in range(1, len(steps) + 1))
+
+    def is_whole(self, field: str) -> bool:
+        """Whether a field and all that is in it is as it was sent."""
+        return self.is_sent(field) and not any(path.startswith(f"{field}.") for path in self.replaced)
+
+    def said_of_sent(self, problems: Iterable[FieldProblem]) -> Iterator[FieldProblem]:
+        """Yield of the problems with `sound` those with values that were sent."""
+        return (problem for problem in problems if self.is_sent(problem.field))
+
+    def accept(self, problems: Iterable[FieldProblem] = ()) -> Model:
+        """Return the model; raises `RejectedError` with what the model says and with `problems`, if there are any."""
+        beyond = list(problems)
+        if self.items or beyond or self.further or self.sound is None:
+            raise RejectedError(self.items, beyond, self.further)
+        return self.sound
+
+
+def inspect(model: type[Model], document: Document, stand_ins: Document, further: int = 0) -> Inspection[Model]:
+    """Judge a document by a model; `stand_ins` are values for what the model requires.
+
+    `further` counts the members that were left out of the document before.
+    """
+    document, left_out = thinned(model, document)
+    further += left_out
+    try:
+        return Inspection(document, (), further, model.model_validate(document), frozenset())
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+    items = tuple(item for item in found if item["type"] != FURTHER)
+    further += sum(item["ctx"]["count"] for item in found if item["type"] == FURTHER)
+    sound, replaced = _sound(model, document, items, stand_ins)
+    return Inspection(document, items, further, sound, frozenset(replaced))
+
+
+def thinned(model: type[BaseModel], document: Document) -> tuple[dict[str, JsonValue], int]:
+    """Return a document with at most MOST_PROBLEMS unknown members in each object, and the number of those left out."""
+    known, left_out = _names(model), 0
+    kept, further = _few(document, known)
+    for name, value in kept.items():
+        if isinstance(value, dict) and name not in _OPEN:
+            kept[name], left_out = _few(value, known)
+            further += left_out
+    return kept, further
+
+
+def _few(members: Document, known: frozenset[str]) -> tuple[dict[str, JsonValue], int]:
+    unknown = [name for name in members if name not in known]
+    surplus = frozenset(unknown[MOST_PROBLEMS:])
+    return {name: value for name, value in members.items() if name not in surplus}, len(surplus)
+
+
+@cache
+def _names(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names of all fields of a model and of the models in it."""
+    return frozenset(_property_names(model.model_json_schema()))
+
+
+def _property_names(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from schema.get("properties", ())
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            yield from _property_names(part)
+
+
+def _sound(
+    model: type[Model], document: Document, items: Iterable[ErrorDetails], stand_ins: Document
+) -> tuple[Model | None, set[str]]:
+    kept, replaced = dict(document), set[str]()
+    for item in items:
+        # What is missing is not there: then the object goes that lacks it.
+        path = _path(document, item["loc"]) or tuple(map(str, item["loc"][:1]))
+        kept = _without(kept, path)
+        replaced.add(".".join(path))
+    for _ in range(_PASSES):
+        try:
+            return model.model_validate({**stand_ins, **kept}), replaced
+        except ValidationError as error:
+            broken = {str(item["loc"][0]) for item in error.errors(include_url=False) if item["loc"]}
+            kept = {name: value for name, value in kept.items() if name not in broken}
+            replaced |= broken
+    return None, replaced
+
+
+# What is left may be incomplete: a payload without its code. Then the whole member goes.
+_PASSES = 2
+
+
+def _path(document: Document, location: Sequence[str | int]) -> tuple[str, ...]:
+    """Return the names that lead to a value, up to the first list: of a list nothing is kept."""
+    path: list[str] = []
+    value: Any = document
+    for step in location:
+        if isinstance(value, dict) and step in value:
+            path.append(str(step))
+            value = value[step]
+    return tuple(path)
+
+
+def _without(members: Document, path: Sequence[str]) -> dict[str, Any]:
+    if not path:
+        return dict(members)
+    name, *rest = path
+    inner = members.get(name)
+    if rest and isinstance(inner, dict):
+        return {**members, name: _without(inner, rest)}
+    return {other: value for other, value in members.items() if other != name}

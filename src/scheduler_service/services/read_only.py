@@ -1,0 +1,86 @@
+"""Fields that answers have and definitions have not: sent back unchanged they are accepted, changed they are refused.
+
+A client reads a job, changes a field and sends all of it back. Meanwhile runs may have moved what the job shows. Where
+runs change a field and clients do not, a value that it had before is therefore as good as the current one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from scheduler_service.domain.run_state import JobStatus, RunStatus
+from scheduler_service.errors import FieldProblem
+
+Document = Mapping[str, JsonValue]
+READ_ONLY = frozenset(
+    {
+        "id", "status", "next_run_at", "last_run_at", "last_run_status", "schedule_description", "version",
+        "created_at", "updated_at", "warnings",
+    }
+)  # fmt: skip
+_REMEDIES = {
+    "status": "to pause or resume the job, set enabled or use POST …/pause and …/resume",
+    "version": "the job was changed since; read it again",
+    "updated_at": "the job was changed since; read it again",
+}
+
+
+def without_read_only(document: Document, shown: Document) -> tuple[dict[str, JsonValue], list[FieldProblem]]:
+    """Return a document without its read-only fields, and a problem for each of them that differs from `shown`."""
+    rest = {name: value for name, value in document.items() if name not in READ_ONLY or name not in shown}
+    return rest, list(_changed(document, shown))
+
+
+def _changed(document: Document, shown: Document) -> Iterator[FieldProblem]:
+    for name in document:
+        if name in READ_ONLY and name in shown and not _is_unchanged(name, document, shown):
+            remedy = _REMEDIES.get(name, "leave it out, or send it as it is")
+            yield FieldProblem(name, f"read-only, and {_written(shown[name])} now; {remedy}", document[name])
+
+
+def _is_unchanged(name: str, sent: Document, shown: Document) -> bool:
+    value, current = sent[name], shown[name]
+    if type(value) is type(current) and value == current:
+        return True
+    if isinstance(current, str) and isinstance(value, str) and (instant := _instant(value)) is not None:
+        return instant == _instant(current) or (name in _MOVED and _is_earlier(instant, shown, _instant(current)))
+    return _was_so(name, value, current, shown)
+
+
+def _was_so(name: str, value: JsonValue, current: JsonValue, shown: Document) -> bool:
+    """Whether a field that runs change may have had this value before they did."""
+    match name:
+        case "last_run_at":
+            return value is None
+        case "last_run_status":
+            return current is not None and (value is None or value in _RUN_STATUSES)
+        case "status":
+            return value == JobStatus.ACTIVE and current == JobStatus.FINISHED
+        case "next_run_at":
+            instant = _instant(value) if isinstance(value, str) else None
+            return instant is not None and shown.get("status") == JobStatus.FINISHED
+    return False
+
+
+def _is_earlier(instant: datetime, shown: Document, current: datetime | None) -> bool:
+    created_at = _instant(str(shown.get("created_at")))
+    return current is not None and created_at is not None and created_at <= instant <= current
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return instant if instant.tzinfo is not None else None
+
+
+def _written(value: JsonValue) -> str:
+    return "null" if value is None else "another list" if isinstance(value, list) else str(value)
+
+
+_MOVED = frozenset({"next_run_at", "last_run_at"})
+_RUN_STATUSES = frozenset(status.value for status in RunStatus)
