@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import re
+import socket
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from pathlib import Path
@@ -327,6 +328,24 @@ async def test_the_guard_lets_alerts_go_where_they_may(host: str, reach: Reach, 
     else:
         with pytest.raises(RefusedError, match="SCHEDULER_ALERT_REACH"):
             await resolve(host, 80, reach)
+
+
+@ON_SQLITE
+async def test_each_address_of_a_name_is_tried(
+    service: Service, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name with ::1 in front, where only 127.0.0.1 is listened at."""
+    port = int(receiver.url.rpartition(":")[2])
+    found = [(socket.AF_INET6, 0, 0, "", ("::1", port, 0, 0)), (socket.AF_INET, 0, 0, "", ("127.0.0.1", port))]
+
+    async def both(*_: object, **__: object) -> list[Any]:
+        return found
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", both)
+    made = await rule(service, f"http://localhost:{port}/hook", "failure")
+    await service.alerts.test(made.id, None)
+    await delivered(service, made)
+    assert [received.headers["host"] for received in receiver.of("/hook")] == [f"localhost:{port}"]
 
 
 @ON_SQLITE

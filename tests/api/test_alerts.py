@@ -80,6 +80,29 @@ async def test_a_patch_changes_what_it_names_and_nothing_else(client: httpx2.Asy
     assert (await client.patch(f"{ALERTS}/4711", json={})).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("channel", "warning"),
+    [
+        ({"type": "email", "to": ["a@example.org"]}, "channel: this server has no mail server (SCHEDULER_SMTP_URL)"),
+        (
+            {**WEBHOOK, "url": "http://10.1.2.3/x"},
+            "channel.url: 10.1.2.3 is an address that SCHEDULER_ALERT_REACH=loop",
+        ),
+        ({**WEBHOOK, "url": "http://[64:ff9b::a9fe:a9fe]/x"}, "channel.url: 64:ff9b::a9fe:a9fe is an address"),
+        ({"type": "slack", "url": "http://0xa9fea9fe/services/x"}, "channel.url: 0xa9fea9fe is an address"),
+        ({**WEBHOOK, "url": "http://localhost/x"}, None),
+        (WEBHOOK, None),
+    ],
+)
+async def test_rule_warns_when_this_server_cannot_deliver(
+    client: httpx2.AsyncClient, channel: dict[str, Any], warning: str | None
+) -> None:
+    rule = await made(client, channel=channel)
+
+    assert [text[: len(warning or "")] for text in rule["warnings"]] == ([warning] if warning else [])
+    assert (await client.get(f"{ALERTS}/{rule['id']}")).json() == rule
+
+
 async def test_a_rule_of_a_deleted_job_can_still_be_changed(client: httpx2.AsyncClient) -> None:
     job = await create(client)
     rule = await made(client, job_id=job["id"])

@@ -11,7 +11,11 @@ from scheduler_service.domain.maxima import Maxima
 from scheduler_service.payloads.bounded import MOST_PROBLEMS
 from scheduler_service.services.checks import Rules, inspect_job, problems_of_job
 
-DEFINITION: dict[str, Any] = {"name": "a job", "schedule_expr": "5m", "payload": {"type": "shell_script", "script": "true"}}
+DEFINITION: dict[str, Any] = {
+    "name": "a job",
+    "schedule_expr": "5m",
+    "payload": {"type": "shell_script", "script": "true"},
+}
 
 MANY: dict[str, tuple[dict[str, Any], int]] = {
     "unknown fields": ({f"x{number}": 1 for number in range(20_000)}, 20_000),
@@ -55,7 +59,7 @@ def test_sound_part_keeps_all_but_the_wrong_fields() -> None:
 
 def test_bounds_of_the_server_are_told_beside_wrong_fields() -> None:
     rules = Rules(Maxima(memory_mb=256, processes=8, timeout_seconds=60, network=False))
-    limits = {"memory_mb": -1, "processes": 9, "network": True}
+    limits: dict[str, Any] = {"memory_mb": -1, "processes": 9, "network": True}
     inspection = inspect_job({**DEFINITION, "limits": limits, "timeout_seconds": 61, "priority": 99})
 
     beyond = [problem.field for problem in problems_of_job(inspection, rules, NOON)]
