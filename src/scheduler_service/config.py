@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -24,8 +25,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from scheduler_service.addresses import check_database_url, check_redis_url
 from scheduler_service.errors import ConfigurationError
-from scheduler_service.setting_values import LogLevel, PythonEnvs, Tags
+from scheduler_service.setting_values import AliveFile, LogLevel, PythonEnvs, Tags
 
 ENV_FILE = ".env"
 DEVELOPMENT_API_KEY = "your-secret-api-key-here"
@@ -88,6 +90,7 @@ class Settings(BaseSettings):
         env_file=ENV_FILE,
         env_file_encoding="utf-8",
         env_ignore_empty=True,
+        allow_inf_nan=False,
         extra="ignore",
         frozen=True,
         populate_by_name=True,
@@ -126,10 +129,12 @@ class Settings(BaseSettings):
     max_output_kb: Annotated[int | None, Field(validation_alias=_scheduler("max_output_kb"), ge=1)] = None
     allow_network: Annotated[bool, Field(validation_alias=_scheduler("allow_network"))] = True
     drain_seconds: Annotated[float, Field(validation_alias=_scheduler("drain_seconds"), ge=0, le=86400)] = 10.0
-    alive_file: Annotated[Path | None, Field(validation_alias=_scheduler("alive_file"))] = None
+    alive_file: Annotated[AliveFile | None, Field(validation_alias=_scheduler("alive_file"))] = None
     tick_seconds: Annotated[float, Field(validation_alias=_scheduler("tick_seconds"), ge=0.01, le=60)] = 0.2
     heartbeat_seconds: Annotated[float, Field(validation_alias=_scheduler("heartbeat_seconds"), ge=0.1, le=60)] = 1.0
-    worker_dead_seconds: Annotated[float, Field(validation_alias=_scheduler("worker_dead_seconds"), ge=0.5)] = 10.0
+    worker_dead_seconds: Annotated[
+        float, Field(validation_alias=_scheduler("worker_dead_seconds"), ge=0.5, le=86400)
+    ] = 10.0
     retention_days: Annotated[int, Field(validation_alias=_scheduler("retention_days"), ge=1, le=36500)] = 30
     event_retention_hours: Annotated[
         float, Field(validation_alias=_scheduler("event_retention_hours"), ge=0.1, le=876000)
@@ -159,6 +164,14 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, SecretFileSource(settings_cls), dotenv_settings
+
+    @field_validator("database_url", "redis_url")
+    @classmethod
+    def _can_be_connected_to(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if url is not None:
+            check = check_redis_url if info.field_name == "redis_url" else check_database_url
+            check(url.get_secret_value())
+        return url
 
     @field_validator("heartbeat_url")
     @classmethod

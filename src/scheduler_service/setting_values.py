@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, field_validator
 from pydantic_settings import NoDecode
 
 # A tag becomes part of a queue's name, where nothing may need quoting.
@@ -28,9 +28,19 @@ class PythonEnv(BaseModel):
     @field_validator("python")
     @classmethod
     def _can_be_run(cls, python: Path) -> Path:
-        if not os.access(python, os.X_OK):
-            raise ValueError(f"{str(python)!r} is no program that can be run")
+        if not (python.is_file() and os.access(python, os.X_OK)):
+            raise ValueError(f"{str(python)!r} is no program that can be run; name an interpreter, not a directory")
         return python
+
+
+def _check_alive_file(path: Path) -> Path:
+    if path.is_dir():
+        raise ValueError(f"{str(path)!r} is a directory; name a file")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no directory {str(path.parent)!r}; create it or name another file")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ValueError(f"{str(path)!r} cannot be written; make it writable or name another file")
+    return path
 
 
 def _read_level(value: object) -> object:
@@ -58,6 +68,7 @@ def _read_environments(value: object) -> object:
     return read
 
 
+AliveFile = Annotated[Path, AfterValidator(_check_alive_file)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_read_level)]
 # NoDecode: read here, and not by pydantic-settings, which knows JSON alone and does not name the variable.
 Tags = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_tags)]

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from scheduler_service.addresses import check_database_url, connect_arguments, read_by_sqlalchemy
 from scheduler_service.errors import ConfigurationError, UnavailableError
 
 POOL_TIMEOUT_SECONDS = 30
@@ -39,8 +40,14 @@ class Database:
             self._writer = _sqlite_engine(parsed, pool_size=1, writes=True)
             self._reader = _sqlite_engine(parsed, pool_size=SQLITE_READERS, writes=False)
         else:
+            query = dict(parsed.query)
             self._writer = self._reader = create_async_engine(
-                parsed, pool_size=10, max_overflow=10, pool_pre_ping=True, **_COMMON
+                parsed.set(query=read_by_sqlalchemy(query)),
+                connect_args=connect_arguments(query),
+                pool_size=10,
+                max_overflow=10,
+                pool_pre_ping=True,
+                **_COMMON,
             )
 
     @asynccontextmanager
@@ -90,20 +97,16 @@ class Database:
 def parse_url(url: str) -> URL:
     """Read a database URL; raises `ConfigurationError` that never shows the URL, which may hold a password."""
     try:
+        check_database_url(url)
         parsed = make_url(url)
-    except (ArgumentError, ValueError):
+    except ArgumentError:
         raise ConfigurationError("DATABASE_URL: this is not a database URL; write postgresql+asyncpg://…") from None
-    if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg2", "postgresql+psycopg"}:
-        parsed = parsed.set(drivername="postgresql+asyncpg")
-    if parsed.drivername == "sqlite":
-        parsed = parsed.set(drivername="sqlite+aiosqlite")
-    if parsed.drivername not in {"postgresql+asyncpg", "sqlite+aiosqlite"}:
-        raise ConfigurationError(
-            f"DATABASE_URL: {parsed.drivername!r} is not supported; write postgresql+asyncpg://… or sqlite+aiosqlite:///…"
-        )
-    if parsed.get_backend_name() == "sqlite" and not _names_a_file(parsed):
+    except ValueError as error:
+        raise ConfigurationError(f"DATABASE_URL: {error}") from None
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    if is_sqlite and not _names_a_file(parsed):
         raise ConfigurationError("DATABASE_URL: SQLite needs a file here; write sqlite+aiosqlite:///data/scheduler.db")
-    return parsed
+    return parsed.set(drivername="sqlite+aiosqlite" if is_sqlite else "postgresql+asyncpg")
 
 
 def _names_a_file(url: URL) -> bool:

@@ -102,6 +102,7 @@ def test_a_wrong_log_level_is_shown_as_written(monkeypatch: pytest.MonkeyPatch) 
         ("{bad", r"^SCHEDULER_PYTHON_ENVS: not JSON \(Expecting property name.*\); write {\"science\": {"),
         ("[1]", r"^SCHEDULER_PYTHON_ENVS: not a JSON object; write {\"science\": {"),
         ('{"x": {}}', r"^SCHEDULER_PYTHON_ENVS: x.python: Field required"),
+        ('{"x": {"python": "/tmp"}}', r"^SCHEDULER_PYTHON_ENVS: x.python: '/tmp' is no program that can be run"),
         ('{"x": {"python": "/none"}}', r"^SCHEDULER_PYTHON_ENVS: x.python: '/none' is no program that can be run"),
     ],
 )
@@ -127,3 +128,32 @@ def test_log_format_follows_standard_error_if_it_is_not_set(
     monkeypatch.setattr("sys.stderr.isatty", lambda: is_terminal)
 
     assert load_settings(_env_file=None).log_format == log_format
+
+
+@pytest.mark.parametrize("number", ["inf", "nan", "1e400", "-1"])
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "SCHEDULER_WORKER_DEAD_SECONDS", "SCHEDULER_MAX_TIMEOUT_SECONDS", "SCHEDULER_HEARTBEAT_SECONDS",
+        "SCHEDULER_TICK_SECONDS", "SCHEDULER_DRAIN_SECONDS", "SCHEDULER_EVENT_RETENTION_HOURS",
+        "SCHEDULER_HEARTBEAT_URL_SECONDS", "SCHEDULER_RETENTION_DAYS", "SCHEDULER_MAX_MEMORY_MB",
+    ],
+)  # fmt: skip
+def test_number_is_refused_when_it_is_not_finite(monkeypatch: pytest.MonkeyPatch, variable: str, number: str) -> None:
+    monkeypatch.setenv(variable, number)
+
+    with pytest.raises(ConfigurationError, match=rf"^{variable}: .*got '{number}'"):
+        load_settings(_env_file=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("none/alive", "there is no directory '.*/none'; create it"), ("", "is a directory; name a file")],
+)
+def test_alive_file_is_refused_when_it_cannot_be_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, message: str
+) -> None:
+    monkeypatch.setenv("SCHEDULER_ALIVE_FILE", str(tmp_path / name))
+
+    with pytest.raises(ConfigurationError, match=rf"^SCHEDULER_ALIVE_FILE: .*{message}"):
+        load_settings(_env_file=None)

@@ -1,0 +1,139 @@
+"""Checks of DATABASE_URL and REDIS_URL that need no connection, and the options that stand in their queries.
+
+Every message names what is wrong and the remedy, and never shows a URL, which may hold a password.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+
+POSTGRESQL_SCHEMES = frozenset(
+    {"postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg", "postgresql+psycopg2"}
+)
+SQLITE_SCHEMES = frozenset({"sqlite", "sqlite+aiosqlite"})
+REDIS_SCHEMES = frozenset({"redis", "rediss"})
+# PostgreSQL's manual, section 32.18.1.
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+HIGHEST_PORT = 65535
+
+_REDIS_FORM = "write redis://host:6379/0, or rediss://host:6379/0 for TLS"
+_DATABASE_FORM = "write postgresql+asyncpg://user:password@host:5432/name"
+# What asyncpg reads from a connection string as libpq does.
+_OF_LIBPQ = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "target_session_attrs"})
+_FILES = ("sslrootcert", "sslcert", "sslkey", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+# SQLAlchemy reads these from the URL by itself.
+_OF_SQLALCHEMY = frozenset({"host", "port", "prepared_statement_cache_size"})
+_NUMBERS: Mapping[str, type[int | float]] = MappingProxyType(
+    {"connect_timeout": float, "statement_cache_size": int, "prepared_statement_cache_size": int}
+)
+_OF_POSTGRESQL = _OF_LIBPQ | _OF_SQLALCHEMY | {"ssl", *_NUMBERS}
+_OF_REDIS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs"})
+
+
+def check_redis_url(url: str) -> None:
+    """Raise ValueError if this is no URL of a Redis that the service can use."""
+    parts = _split(url, REDIS_SCHEMES, _REDIS_FORM)
+    if not parts.hostname:
+        raise ValueError(f"the URL names no host; {_REDIS_FORM}")
+    if not re.fullmatch(r"/?\d*", parts.path, re.ASCII):
+        raise ValueError(f"what follows the host is not the number of a database; {_REDIS_FORM}")
+    options = _options(parts, _OF_REDIS if parts.scheme == "rediss" else frozenset())
+    if options.get("ssl_cert_reqs", "required").removeprefix("CERT_").lower() != "required":
+        raise ValueError(
+            "ssl_cert_reqs: certificates are always verified here; remove it, and name the authority that issued the "
+            "certificate with ssl_ca_certs=/path/to/ca.pem or SSL_CERT_FILE"
+        )
+
+
+def redis_tls(url: str) -> dict[str, Any] | None:
+    """Return what redis-py needs to verify the server of a `rediss://` URL; None for `redis://`."""
+    parts = urlsplit(url)
+    if parts.scheme != "rediss":
+        return None
+    given = {name: value for name, value in parse_qsl(parts.query) if name in _FILES}
+    return {"ssl_cert_reqs": "required", "ssl_check_hostname": True, **given}
+
+
+def without_query(url: str) -> str:
+    """Return a URL without its options."""
+    return urlsplit(url)._replace(query="").geturl()
+
+
+def check_database_url(url: str) -> None:
+    """Raise ValueError if this is no URL of a database that the service can use."""
+    scheme = url.partition(":")[0]
+    if scheme in SQLITE_SCHEMES:
+        return
+    parts = _split(url, POSTGRESQL_SCHEMES, f"{_DATABASE_FORM} or sqlite+aiosqlite:///path/of.db")
+    options = _options(parts, _OF_POSTGRESQL)
+    mode = options.get("sslmode", options.get("ssl", "prefer"))
+    if mode not in SSL_MODES:
+        raise ValueError(f"sslmode: {mode!r} is no mode; write one of {', '.join(SSL_MODES)}")
+    for name, kind in _NUMBERS.items():
+        _check_number(name, options.get(name, "0"), kind)
+
+
+def connect_arguments(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments for asyncpg that stand for the options of a URL which SQLAlchemy does not read.
+
+    Those of libpq go into a connection string of their own: asyncpg reads them there as libpq does.
+    """
+    of_libpq = {name: value for name, value in query.items() if name in _OF_LIBPQ}
+    if "ssl" in query:
+        of_libpq.setdefault("sslmode", query["ssl"])
+    arguments: dict[str, Any] = {"dsn": f"postgresql://?{urlencode(of_libpq)}"} if of_libpq else {}
+    if "connect_timeout" in query:
+        arguments["timeout"] = float(query["connect_timeout"])
+    if "statement_cache_size" in query:
+        arguments["statement_cache_size"] = int(query["statement_cache_size"])
+    return arguments
+
+
+def read_by_sqlalchemy(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a URL that SQLAlchemy reads."""
+    return {name: value for name, value in query.items() if name in _OF_SQLALCHEMY}
+
+
+def _split(url: str, schemes: Collection[str], form: str) -> SplitResult:
+    if "://" not in url:
+        raise ValueError(f"this is not a URL; {form}")
+    # urlsplit() would drop some of them without a word.
+    if not url.isprintable() or " " in url:
+        raise ValueError(f"the URL holds a space or a control character; {form}")
+    scheme = url.partition("://")[0]
+    if scheme not in schemes:
+        raise ValueError(f"{scheme!r} is not supported; {form}")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"the URL has no valid host or port; {form}") from None
+    if port == 0:
+        raise ValueError(f"the port lies between 1 and {HIGHEST_PORT}; {form}")
+    return parts
+
+
+def _options(parts: SplitResult, known: frozenset[str]) -> dict[str, str]:
+    """Return the options of a query; raise ValueError for one that is unknown or names a file that cannot be read."""
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    for name in options.keys() - known:
+        supported = f"supported: {', '.join(sorted(known))}" if known else f"{parts.scheme}:// takes none"
+        raise ValueError(f"the option {name!r} is not supported; remove it ({supported})")
+    for name in _FILES:
+        if (path := options.get(name)) is not None and not Path(path).is_file():
+            raise ValueError(f"{name}: there is no file {path!r}; name a PEM file")
+    return options
+
+
+def _check_number(name: str, text: str, kind: type[int | float]) -> None:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < float("inf"):
+        raise ValueError(f"{name}: {text!r} is not a number of 0 or more")
