@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.waiting import eventually
 
-from scheduler_service.brokers import celery
+from scheduler_service.brokers import celery, message
 from scheduler_service.brokers.celery import CeleryBroker
 from scheduler_service.cli.trial_servers import ask_valkey
 from scheduler_service.config import Settings, load_settings
@@ -50,13 +50,13 @@ async def messages(redis_url: str, queue: str, number: int) -> list[dict[str, An
 async def test_a_ring_becomes_a_message_of_ids_alone(broker: CeleryBroker, redis_url: str) -> None:
     await broker.send([Ring(17, 2, 5, "the-id")])
 
-    (message,) = await messages(redis_url, "runs.normal", 1)
-    headers, body = message["headers"], json.loads(base64.b64decode(message["body"]))
+    (sent,) = await messages(redis_url, "runs.normal", 1)
+    headers, body = sent["headers"], json.loads(base64.b64decode(sent["body"]))
     assert (headers["task"], headers["id"]) == ("scheduler.execute_run", "run-17-3")
-    assert headers[celery.CORRELATION_HEADER] == "the-id"
+    assert headers[message.CORRELATION_HEADER] == "the-id"
     assert body[:2] == [[17, 2], {}]
     assert (headers["eta"], headers["expires"], headers["retries"]) == (None, None, 0)
-    assert celery.TRACE_HEADER not in headers, "nobody traces"
+    assert message.TRACE_HEADER not in headers, "nobody traces"
 
 
 async def test_a_ring_carries_the_trace_context_by_its_w3c_name(broker: CeleryBroker, redis_url: str) -> None:

@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 import structlog
 from celery import Celery
+from celery.bin.celery import celery as program
+from celery.concurrency.thread import TaskPool
 from kombu.entity import Queue
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from scheduler_service import telemetry
+from scheduler_service.addresses import redis_tls, without_query
+from scheduler_service.brokers import transport
+from scheduler_service.brokers.message import CORRELATION_HEADER, TASK, TRACE_HEADER, task_id
 from scheduler_service.config import Settings
 from scheduler_service.domain.ring import Ring
 from scheduler_service.domain.routing import Routing
+from scheduler_service.errors import ConfigurationError
+from scheduler_service.quick_start import or_exit
 
-TASK = "scheduler.execute_run"
-CORRELATION_HEADER = "scheduler_correlation_id"
-# W3C Trace Context, section 3.2. Workers go by the row, which no lost or repeated message can put in doubt.
-TRACE_HEADER = "traceparent"
 # Rings that wait to be published. One that finds no room is dropped: its run is found by a look at the database.
 MAX_PENDING = 20_000
 CONNECT_SECONDS = 1.0
 # Longer than the second that a blocking pop of the transport takes at the most.
 ANSWER_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
+MOST_SLOTS = 256
 CLASSES = ("high", "normal", "low")
 HIGH_FROM, NORMAL_FROM = 7, 4
 
@@ -90,12 +95,25 @@ class Application(Celery):  # type: ignore[misc]
     settings: Settings
 
     def Worker(self, *args: Any, **options: Any) -> Any:  # noqa: N802 (Celery's name for its class)
-        """Make a worker. Where logs are for machines, it does not greet people."""
+        """Make a worker with the slots that its command line asks for, else with those of the settings.
+
+        Where logs are for machines, it does not greet people. An option that the engine cannot honour ends the process.
+        """
+        self.settings = or_exit(lambda: with_slots(self.settings, options))
         return super().Worker(*args, **self._quiet(options))
 
     def Beat(self, *args: Any, **options: Any) -> Any:  # noqa: N802 (Celery's name for its class)
         """Make a beat, likewise."""
         return super().Beat(*args, **self._quiet(options))
+
+    def start(self, argv: list[str] | None = None) -> int:
+        """Run Celery's command, and return its exit code, which Celery itself loses."""
+        program.params[0].default = self
+        try:
+            code = program.main(args=sys.argv if argv is None else argv, standalone_mode=False)
+        finally:
+            program.params[0].default = None
+        return code if isinstance(code, int) else 0
 
     def _quiet(self, options: dict[str, Any]) -> dict[str, Any]:
         # Celery warns, and fails, before it has its logging set up.
@@ -111,14 +129,15 @@ def create(settings: Settings) -> Application:
     slot; more would wait here while others idle.
     """
     assert settings.redis_url is not None  # noqa: S101 (nobody asks for a broker in the embedded setting)
-    celery = Application("scheduler", broker=settings.redis_url.get_secret_value())
+    transport.install()
+    url = settings.redis_url.get_secret_value()
+    celery = Application("scheduler", broker=without_query(url))
     celery.settings = settings
     celery.conf.update(
         task_serializer="json",
         accept_content=["json"],
         task_acks_late=False,
         task_ignore_result=True,
-        task_send_sent_event=True,
         task_create_missing_queues=False,
         task_default_queue=queue("normal", None).name,
         task_queues=tuple(queues(settings)),
@@ -128,6 +147,7 @@ def create(settings: Settings) -> Application:
         worker_send_task_events=True,
         worker_redirect_stdouts=False,
         worker_hijack_root_logger=False,
+        broker_use_ssl=redis_tls(url),
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
@@ -142,6 +162,22 @@ def create(settings: Settings) -> Application:
         beat_scheduler="scheduler_service.celery_beat:Scheduler",
     )
     return celery
+
+
+def with_slots(settings: Settings, options: Mapping[str, Any]) -> Settings:
+    """Return the settings of a worker whose command line may ask for another number of slots.
+
+    Raises `ConfigurationError` for options of Celery that have no meaning here: a worker is one process, whose threads
+    wait for runs that are processes of their own.
+    """
+    if options.get("autoscale"):
+        raise ConfigurationError("--autoscale: a worker has a fixed number of slots; write --concurrency=8 instead")
+    if (options.get("pool") or options.get("pool_cls") or TaskPool) is not TaskPool:
+        raise ConfigurationError("--pool: a worker uses threads, and each run is a process; remove the option")
+    slots = options.get("concurrency") or settings.slots
+    if not isinstance(slots, int) or not 1 <= slots <= MOST_SLOTS:
+        raise ConfigurationError(f"--concurrency: {slots!r} is not a number from 1 to {MOST_SLOTS}")
+    return settings.model_copy(update={"slots": slots})
 
 
 def queues(settings: Settings) -> Iterator[Queue]:
@@ -167,8 +203,3 @@ def _headers(ring: Ring) -> dict[str, str]:
     """Give what is not for the worker alone: by these, monitors and other consumers find logs and traces."""
     traced = {} if ring.trace_parent is None else {TRACE_HEADER: ring.trace_parent}
     return {CORRELATION_HEADER: ring.correlation_id, **traced}
-
-
-def task_id(run_id: int, attempt: int) -> str:
-    """Name the message that leads to the attempt after `attempt`: so a monitor finds a run by its id."""
-    return f"run-{run_id}-{attempt + 1}"

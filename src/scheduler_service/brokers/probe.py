@@ -5,6 +5,7 @@ from __future__ import annotations
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from scheduler_service.addresses import redis_tls, without_query
 from scheduler_service.errors import UnavailableError
 
 PATIENCE_SECONDS = 2.0
@@ -16,7 +17,11 @@ class RedisProbe:
     def __init__(self, url: str) -> None:
         """Connect when asked first."""
         self._redis = Redis.from_url(
-            url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS, max_connections=2
+            without_query(url),
+            socket_timeout=PATIENCE_SECONDS,
+            socket_connect_timeout=PATIENCE_SECONDS,
+            max_connections=2,
+            **(redis_tls(url) or {}),
         )
 
     async def ping(self) -> None:

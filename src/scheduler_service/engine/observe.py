@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from scheduler_service.storage import events, totals
 from scheduler_service.storage.database import Database
 
 FOLD_SECONDS = 1.0
+NOTE_SECONDS = 1.0
 
 
 class Counter:
@@ -23,3 +26,22 @@ class Counter:
             async with self._database.write() as connection:
                 await totals.fold(connection)
         return FOLD_SECONDS
+
+
+class DropCounter:
+    """Counts messages that this process dropped in the totals of all: a metric is the same from every process."""
+
+    def __init__(self, database: Database, take: Callable[[], int]) -> None:
+        """Count what `take` returns: how many messages were dropped since the last call."""
+        self._database = database
+        self._take = take
+        self._waiting = 0
+
+    async def note(self) -> float:
+        """Add what was dropped since the last time, and return the seconds until the next time."""
+        self._waiting += self._take()
+        if self._waiting:
+            async with self._database.write() as connection:
+                await totals.add(connection, totals.MESSAGE_DROPPED, self._waiting)
+            self._waiting = 0
+        return NOTE_SECONDS

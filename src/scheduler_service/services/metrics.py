@@ -21,7 +21,14 @@ from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.events import FENCED
 from scheduler_service.storage.figures import Figures
-from scheduler_service.storage.totals import BEYOND, DURATION_BOUNDS, LATENESS_BOUNDS, UNMEASURED, Total
+from scheduler_service.storage.totals import (
+    BEYOND,
+    DURATION_BOUNDS,
+    LATENESS_BOUNDS,
+    MESSAGE_DROPPED,
+    UNMEASURED,
+    Total,
+)
 
 # A scrape that takes longer has failed for Prometheus (its default is 10 s).
 PATIENCE_SECONDS = 3.0
@@ -76,6 +83,9 @@ def _metrics(found: Figures, now: datetime, heartbeat_seconds: float) -> Iterato
     yield CounterMetricFamily("scheduler_missed_instants", "Instants that `missed` rows stand for.", value=missed)
     fenced = sum(total.count for total in found.totals if total.change == FENCED)
     yield CounterMetricFamily("scheduler_fenced_writes", "Stale attempts that were kept from writing.", value=fenced)
+    dropped = sum(total.count for total in found.totals if total.change == MESSAGE_DROPPED)
+    text = "Items of the broker's queues that workers dropped, as they were no messages of this service."
+    yield CounterMetricFamily("scheduler_messages_dropped", text, value=dropped)
     yield _durations(found.totals)
     yield _latenesses(found.totals)
     yield from _queue(found, now)

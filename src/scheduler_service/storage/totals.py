@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,6 +19,7 @@ from scheduler_service.storage.dialect import is_sqlite
 from scheduler_service.storage.event_tables import events, totals
 from scheduler_service.storage.events import TOTALS
 
+MESSAGE_DROPPED = "message_dropped"
 UNMEASURED = -1
 BEYOND = 2**53
 """The bucket of what is longer than every bound."""
@@ -80,16 +82,30 @@ async def fold(connection: AsyncConnection) -> bool:
     if cursor is None or newest <= cursor:
         return False
     unfolded = and_(event_rows.is_after(connection, cursor), event_rows.is_up_to(connection, newest))
-    dialect = sqlite if is_sqlite(connection) else postgresql
-    sums = _sums(unfolded)
-    insert = dialect.insert(totals).from_select([column.name for column in totals.columns], sums)
+    insert = _insert(connection).from_select([column.name for column in totals.columns], _sums(unfolded))
+    await connection.execute(_adding(insert))
+    await event_rows.move_cursor(connection, TOTALS, newest)
+    return True
+
+
+async def add(connection: AsyncConnection, change: str, count: int) -> None:
+    """Add to a total of what no run's event tells of."""
+    key = {"change": change, "payload_type": "", "duration_bucket": UNMEASURED, "lateness_bucket": UNMEASURED}
+    measures = {"count": count, "duration_seconds": 0.0, "lateness_seconds": 0.0, "missed_count": 0}
+    await connection.execute(_adding(_insert(connection).values(**key, **measures)))
+
+
+def _insert(connection: AsyncConnection) -> Any:
+    return (sqlite if is_sqlite(connection) else postgresql).insert(totals)
+
+
+def _adding(insert: Any) -> Any:
+    """Let an INSERT add to the totals that are there."""
     added = {
         name: totals.c[name] + insert.excluded[name]
         for name in ("count", "duration_seconds", "lateness_seconds", "missed_count")
     }
-    await connection.execute(insert.on_conflict_do_update(index_elements=totals.primary_key, set_=added))
-    await event_rows.move_cursor(connection, TOTALS, newest)
-    return True
+    return insert.on_conflict_do_update(index_elements=[*totals.primary_key], set_=added)
 
 
 def _sums(condition: ColumnElement[bool]) -> Select[tuple[object, ...]]:

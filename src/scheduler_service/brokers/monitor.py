@@ -1,0 +1,81 @@
+"""Task events for Flower and other monitors of Celery.
+
+Celery's own events tell of messages. A message is a hint here: a run that a worker finds in the database needs none,
+and a message that comes too late does nothing. So workers publish events of attempts instead, one task for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+from celery import Celery
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+MAX_PENDING = 10_000
+BATCH = 50
+CLOSE_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Monitor:
+    """Publishes events from a thread of its own: a Redis that is slow or down never holds up a run."""
+
+    def __init__(self, celery: Celery, hostname: str) -> None:
+        """Publish as the worker `hostname`, which is the name that Celery gave to it."""
+        self._celery = celery
+        self._hostname = hostname
+        self._lock = threading.Lock()
+        self._waiting: deque[tuple[str, dict[str, Any]]] = deque()
+        self._is_scheduled = False
+        self._publisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="task-events")
+
+    def send(self, kind: str, **fields: Any) -> None:
+        """Publish an event soon; one that cannot be published is dropped."""
+        with self._lock:
+            if len(self._waiting) >= MAX_PENDING:
+                return
+            self._waiting.append((kind, fields))
+            if self._is_scheduled:
+                return
+            self._is_scheduled = True
+        self._publisher.submit(self._publish_all)
+
+    async def close(self) -> None:
+        """Publish what waits, within CLOSE_SECONDS, and drop the rest."""
+        done = asyncio.get_running_loop().run_in_executor(self._publisher, lambda: None)
+        await asyncio.wait([done], timeout=CLOSE_SECONDS)
+        self._publisher.shutdown(wait=False, cancel_futures=True)
+
+    def _publish_all(self) -> None:
+        while batch := self._take():
+            try:
+                self._publish(batch)
+            except (KombuError, RedisError, OSError) as error:
+                log.info("task_events_dropped", dropped=len(batch), reason=str(error))
+
+    def _take(self) -> list[tuple[str, dict[str, Any]]]:
+        with self._lock:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            self._is_scheduled = bool(batch)
+            return batch
+
+    def _publish(self, batch: list[tuple[str, dict[str, Any]]]) -> None:
+        """Publish events as one message, as Celery's workers do."""
+        with self._celery.connection_for_write() as connection:
+            events = self._celery.events.Dispatcher(
+                connection,
+                hostname=self._hostname,
+                buffer_group={"task"},
+                buffer_limit=BATCH + 1,
+                buffer_while_offline=False,
+            )
+            for kind, fields in batch:
+                events.send(kind, **fields)
+            events.flush()
