@@ -19,8 +19,4 @@ def migrate() -> None:
         from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
         from scheduler_service.cli.settings import read_settings  # noqa: PLC0415 (slow)
 
-    upgrade = asyncio.run(bootstrap.migrate(read_settings()))
-    if upgrade.before == upgrade.after:
-        render.line(f"The database is up to date, at revision {upgrade.after}.")
-    else:
-        render.line(f"The database went from {upgrade.before or 'no tables'} to revision {upgrade.after}.")
+    render.line(str(asyncio.run(bootstrap.migrate(read_settings()))))

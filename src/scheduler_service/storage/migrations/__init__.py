@@ -30,6 +30,12 @@ class Upgrade:
     before: str | None
     after: str | None
 
+    def __str__(self) -> str:
+        """Return a sentence about it."""
+        if self.before == self.after:
+            return f"The database is up to date, at revision {self.after}."
+        return f"The database went from {_named(self.before)} to {_named(self.after)}."
+
 
 async def upgrade(database: Database) -> Upgrade:
     """Bring the tables to the newest shape, in one transaction. Of several that start at once, one does it."""
@@ -42,21 +48,26 @@ async def upgrade(database: Database) -> Upgrade:
 
 async def is_current(connection: AsyncConnection) -> bool:
     """Say whether the tables have the shape that this version of the code expects."""
-    return await connection.run_sync(_revision) == HEAD
+    return await connection.run_sync(revision) == HEAD
+
+
+def revision(connection: Connection) -> str | None:
+    """Return the revision of the tables; None if there are no tables."""
+    if not inspect(connection).has_table(_versions.name):
+        return None
+    found: str | None = connection.execute(select(_versions.c.version_num)).scalar_one_or_none()
+    return found
+
+
+def _named(revision: str | None) -> str:
+    return "no tables" if revision is None else f"revision {revision}"
 
 
 def _upgrade(connection: Connection) -> Upgrade:
-    before = _revision(connection)
+    before = revision(connection)
     if before != HEAD:
         _take_the_steps(connection)
-    return Upgrade(before, _revision(connection))
-
-
-def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(_versions.name):
-        return None
-    revision: str | None = connection.execute(select(_versions.c.version_num)).scalar_one_or_none()
-    return revision
+    return Upgrade(before, revision(connection))
 
 
 def _take_the_steps(connection: Connection) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from scheduler_service.config import load_settings
 from scheduler_service.errors import SchedulerError
 from scheduler_service.storage.alert_tables import metadata
-from scheduler_service.storage.migrations import ADVISORY_LOCK, CONNECTION
+from scheduler_service.storage.migrations import ADVISORY_LOCK, CONNECTION, Upgrade, revision
 from scheduler_service.storage.opening import open_database
 from scheduler_service.unknown_settings import unknown_settings
 
@@ -25,23 +25,33 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
-async def migrate_by_settings() -> None:
+async def migrate_by_settings() -> Upgrade:
     """Open the database that the settings name and migrate it."""
     settings = load_settings()
     settings.prepare_data_dir()
     async with open_database(settings) as database, database.write() as connection:
+        before = await connection.run_sync(revision)
         await connection.run_sync(migrate)
+        return Upgrade(before, await connection.run_sync(revision))
 
 
 def migrate_by_command() -> None:
     """Do what `alembic …` asks for; what its user can mend ends it with one clear line."""
     try:
-        asyncio.run(migrate_by_settings())
+        upgrade = asyncio.run(migrate_by_settings())
+        if _moves():
+            context.config.print_stdout("%s", upgrade)
         if unknown := unknown_settings():
             sys.stderr.write(f"warning: unknown settings are ignored: {unknown}\n")
     except SchedulerError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
+
+
+def _moves() -> bool:
+    """Return whether the command changes the revision: `alembic current` and its like only look."""
+    command, *_ = context.config.cmd_opts.cmd if context.config.cmd_opts else (None,)
+    return getattr(command, "__name__", "") in {"upgrade", "downgrade", "stamp"}
 
 
 if context.is_offline_mode():
