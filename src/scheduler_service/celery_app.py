@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import structlog
@@ -10,6 +11,7 @@ from celery.apps import worker
 
 from scheduler_service import telemetry
 from scheduler_service.brokers import celery as broker
+from scheduler_service.brokers.message import CORRELATION_HEADER, TASK
 from scheduler_service.celery_worker import Engine, step_of
 from scheduler_service.config import Settings
 from scheduler_service.unknown_settings import unknown_settings
@@ -23,23 +25,26 @@ def create(settings: Settings) -> Celery:
     The settings are those of the distributed setting.
     """
     celery = broker.create(settings)
-    engine = Engine(settings)
+    engine = Engine(celery)
     celery.steps["worker"].add(step_of(engine))
 
-    def execute_run(task: Any, run_id: int, attempt: int) -> str:
-        correlation_id = getattr(task.request, broker.CORRELATION_HEADER, None) or telemetry.new_correlation_id()
+    def execute_run(task: Any, run_id: int, attempt: int) -> None:
+        correlation_id = getattr(task.request, CORRELATION_HEADER, None) or telemetry.new_correlation_id()
         with telemetry.correlation(correlation_id):
-            return "executed" if engine.execute(run_id, attempt) else "not to be had"
+            engine.execute(run_id, attempt)
 
     def configure_logging(**_: Any) -> None:
         telemetry.configure_logging(settings.log_level, settings.log_format)
 
     if settings.log_format == "json":
         worker.safe_say = lambda *_: None  # says to people that it ends, in the middle of the log
-    celery.task(name=broker.TASK, bind=True)(execute_run)
+    # Without the events of Celery, which tell of messages: the engine publishes those of attempts.
+    celery.task(name=TASK, bind=True, send_events=False)(execute_run)
     signals.setup_logging.connect(configure_logging, weak=False)
     # Now as well: Celery warns of the superuser before it asks for that, and Flower never asks.
     configure_logging()
+    # Flower would set the level of all logs, to INFO.
+    os.environ.setdefault("FLOWER_LOGGING", "none")
     if unknown := unknown_settings():
         log.warning("unknown_settings", ignored=unknown)
     return celery

@@ -6,10 +6,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import httpx2
+import pytest
+import redis
 from tests.databases import A_JOB
 from tests.e2e.cluster import Client, Cluster
 from tests.soon import create_soon
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 from scheduler_service.cli.trial_servers import free_port
 from scheduler_service.errors import InvalidInputError
@@ -55,12 +57,13 @@ async def test_a_job_that_is_created_to_fire_in_a_second_begins_on_time(cluster:
     assert await client.count("scheduled_for > started_at") == 0
 
 
-async def test_flower_lists_the_task_of_a_run_by_the_runs_id(cluster: Cluster, client: Client) -> None:
+async def test_flower_shows_each_attempt_by_its_job_and_its_outcome(cluster: Cluster, client: Client) -> None:
     port = free_port()
     flower = cluster.start(
-        "celery", "-A", "src.app.celery_app", "flower", FLOWER_PORT=str(port), FLOWER_BASIC_AUTH="me:secret"
-    )
-    worker = await cluster.start_worker()
+        "celery", "-A", "src.app.celery_app", "flower",
+        FLOWER_PORT=str(port), FLOWER_BASIC_AUTH="me:secret", LOG_LEVEL="WARNING", LOG_FORMAT="json",
+    )  # fmt: skip
+    _, worker = await asyncio.gather(cluster.start_beat(), cluster.start_worker())
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", auth=("me", "secret"), verify=False) as browser:
 
         async def sees_the_worker() -> bool:
@@ -71,22 +74,95 @@ async def test_flower_lists_the_task_of_a_run_by_the_runs_id(cluster: Cluster, c
                 return False
 
         await eventually(sees_the_worker)
-        (run_id,) = await client.run(await client.create("true"))
+        retrying = {"retry_policy": {"max_retries": 1, "retry_delay": 0.1}}
+        job_id = await client.create("[ $SCHEDULER_ATTEMPT = 2 ] || exit 3", name="Nightly <dump>", **retrying)
+        (run_id,) = await client.run(job_id)
         await client.until(run_id, "success")
 
-        async def task() -> dict[str, object] | None:
-            answer = await browser.get(f"/api/task/info/run-{run_id}-1")
-            return answer.json() if answer.status_code == 200 and answer.json()["state"] == "SUCCESS" else None
+        async def tasks() -> dict[str, dict[str, object]] | None:
+            seen: dict[str, dict[str, object]] = (await browser.get("/api/tasks")).json()
+            return seen if seen.get(f"run-{run_id}-2", {}).get("state") == "SUCCESS" else None
 
-        seen = await eventually(task)
+        seen = await eventually(tasks)
+        page = (await browser.get(f"/task/run-{run_id}-1")).text
         anybody = await browser.get("/api/tasks", auth=("me", "wrong"))
 
-    assert (seen["name"], seen["args"]) == ("scheduler.execute_run", f"({run_id}, 0)")
-    # On a busy machine the worker may have found the run in the database before its ring came through.
-    assert seen["result"] in {"'executed'", "'not to be had'"}
+    assert {name: (task["name"], task["state"]) for name, task in seen.items()} == {
+        f"run-{run_id}-1": ("Nightly <dump>", "FAILURE"),
+        f"run-{run_id}-2": ("Nightly <dump>", "SUCCESS"),
+    }
+    assert seen[f"run-{run_id}-1"]["exception"] == "exit_code: exit code 3"
+    assert seen[f"run-{run_id}-2"]["result"] == "exit code 0"
+    assert f"'job_id': {job_id}" in str(seen[f"run-{run_id}-1"]["kwargs"])
+    assert "exit_code: exit code 3" in page
+    assert "Nightly <dump>" not in page
     assert anybody.status_code == 401
     assert worker.stop() == 0
     assert flower.stop() == 0
+    assert '"level": "info"' not in flower.log
+
+
+JUNK = (
+    "", "null", "17", "[]", "{}", "not JSON", '"text"', "\x00\x80\xff", "[" * 5000, '{"headers": 1, "properties": {}}',
+    '{"headers": {"task": "another.task", "id": "1"}, "properties": {"delivery_tag": "1", "delivery_info": {}}}',
+    "x" * 2_000_000,
+)  # fmt: skip
+
+
+BROADCASTS = ("null", "{}", '{"properties": {"delivery_tag": 1}, "headers": 3}', "[" * 5000)
+
+
+async def test_worker_goes_on_when_its_queues_hold_junk(cluster: Cluster, client: Client) -> None:
+    worker = await cluster.start_worker()
+    job_id = await client.create("true")
+
+    with redis.Redis.from_url(cluster.environment["REDIS_URL"]) as server:
+        for number, item in enumerate(JUNK):
+            server.lpush(("runs.high", "runs.normal", "runs.low")[number % 3], item.encode("latin-1"))
+        database = cluster.environment["REDIS_URL"].rpartition("/")[2]
+        for item in BROADCASTS:
+            server.publish(f"/{database}.celery.pidbox", item)
+        await client.run(job_id, 5)
+        await client.until_all_succeeded(5)
+
+        async def is_empty() -> bool:
+            return not any(server.llen(f"runs.{urgency}") for urgency in ("high", "normal", "low"))
+
+        await eventually(is_empty)
+
+    async def counted() -> bool:
+        metrics = await client.service.metrics.read()
+        (dropped,) = [metric for metric in metrics if metric.name == "scheduler_messages_dropped"]
+        return dropped.samples[0].value == len(JUNK) + len(BROADCASTS)
+
+    await eventually(counted)
+    assert "Unrecoverable" not in worker.log
+    assert worker.stop() == 0
+
+
+async def test_worker_has_the_slots_of_its_command_line(cluster: Cluster, client: Client) -> None:
+    worker = cluster.start("celery", "-A", "src.app.celery_app", "worker", "-c", "8", "--without-mingle")
+    await cluster.says(worker, " ready.")
+
+    assert await client.ask("SELECT slots FROM workers") == [(8,)]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("celery -A src.app.celery_app worker -c 999", "--concurrency: 999 is not a number from 1 to 256"),
+        ("celery -A src.app.celery_app worker --autoscale 8,2", "--autoscale: a worker has a fixed number of slots"),
+        ("celery -A src.app.celery_app worker -P solo", "--pool: a worker uses threads"),
+        ("scheduler worker", "SCHEDULER_DATA_DIR: cannot make '/dev/null/data'"),
+        ("celery -A src.app.celery_app worker", "SCHEDULER_DATA_DIR: cannot make '/dev/null/data'"),
+    ],
+)
+def test_worker_ends_with_2_when_it_cannot_start(cluster: Cluster, words: str, line: str) -> None:
+    worker = cluster.start(*words.split(), SCHEDULER_DATA_DIR="/dev/null/data")
+
+    assert worker.process.wait(PATIENCE_SECONDS) == 2, worker.log
+    assert line in worker.log
+    assert "Traceback" not in worker.log
 
 
 async def test_a_worker_with_tags_takes_those_runs_and_the_others_leave_them_to_it(

@@ -13,6 +13,8 @@ import pytest
 from tests.e2e.cluster import ROOT
 from tests.waiting import PATIENCE_SECONDS
 
+from scheduler_service.storage.migrations import HEAD
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -50,6 +52,7 @@ def test_alembic_and_uvicorn_work_as_typed(folder: Path) -> None:
     refused = typed(folder, "uvicorn src.app.main:app", LOG_LEVEL="LOUD")
 
     assert migrated.returncode == 0, migrated.stderr
+    assert migrated.stdout == f"The database went from no tables to revision {HEAD}.\n"
     assert (folder / "data/scheduler.db").exists()
     assert refused.returncode == 2
     assert refused.stderr.startswith("LOG_LEVEL")
@@ -62,6 +65,31 @@ def test_celery_says_in_one_line_that_it_has_no_redis(folder: Path, role: str) -
     assert refused.returncode == 2
     (line,) = refused.stderr.splitlines()
     assert "REDIS_URL: several processes need a Redis" in line
+
+
+COMMANDS = (
+    "celery -A src.app.celery_app worker",
+    "celery -A src.app.celery_app beat",
+    "celery -A src.app.celery_app flower",
+    "uvicorn src.app.main:app",
+    "alembic upgrade head",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "variable", ["REDIS_URL=edis://:hush@localhost", "DATABASE_URL=postgresql://u:hush@localhost/x?sslmode=on"]
+)
+def test_wrong_address_ends_every_process_with_one_line(folder: Path, command: str, variable: str) -> None:
+    name, _, value = variable.partition("=")
+    addresses = {"DATABASE_URL": "postgresql://localhost/x", "REDIS_URL": "redis://localhost", name: value}
+
+    refused = typed(folder, command, **addresses)
+
+    assert refused.returncode == 2
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith(f"{name}: ")
+    assert "hush" not in line + refused.stdout
 
 
 def test_celery_says_in_one_line_that_sqlite_will_not_do(folder: Path) -> None:

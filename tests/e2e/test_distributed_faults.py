@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from tests import servers
 from tests.e2e.cluster import Client, Cluster, client_of
 from tests.waiting import eventually
 
-from scheduler_service.cli.trial_servers import ask_valkey
+from scheduler_service.cli.trial_servers import ask_valkey, free_port
 
 
 async def test_one_of_two_beats_dies_and_nothing_is_missed_or_late(cluster: Cluster, client: Client) -> None:
@@ -124,6 +126,45 @@ async def test_redis_is_down_and_runs_go_on_until_it_is_back(cluster: Cluster) -
                 (after,) = await client.run(job_id)
                 await client.until(after, "success")
                 await cluster.says(worker, f"run-{after}-1")
+
+
+async def test_worker_and_beat_wait_for_a_database_that_does_not_answer_yet(cluster: Cluster, client: Client) -> None:
+    url = urlsplit(cluster.environment["DATABASE_URL"])
+    port = free_port()
+    cluster.environment["DATABASE_URL"] = url._replace(
+        netloc=f"{url.username}:{url.password}@127.0.0.1:{port}"
+    ).geturl()
+    beat, worker = (cluster.start("celery", "-A", "src.app.celery_app", role) for role in ("beat", "worker"))
+    await cluster.says(beat, "loop_waits_for_database")
+    await cluster.says(worker, "start_waits_for_database", times=2)
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(url.hostname, url.port)
+        await asyncio.gather(_copy(reader, there[1]), _copy(there[0], writer))
+
+    async with await asyncio.start_server(forward, "127.0.0.1", port):
+        await client.create("true", schedule_expr="1s")
+        await client.until_all_succeeded(1)
+        codes = await asyncio.gather(asyncio.to_thread(beat.stop), asyncio.to_thread(worker.stop))
+    assert set(codes) == {0}
+
+
+async def test_worker_and_beat_that_wait_for_the_database_can_be_stopped(cluster: Cluster) -> None:
+    cluster.environment["DATABASE_URL"] = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+    beat, worker = (cluster.start("celery", "-A", "src.app.celery_app", role) for role in ("beat", "worker"))
+    await cluster.says(beat, "loop_waits_for_database")
+    await cluster.says(worker, "start_waits_for_database")
+
+    codes = await asyncio.gather(asyncio.to_thread(beat.stop), asyncio.to_thread(worker.stop))
+    assert set(codes) == {0}
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
 
 
 async def _until_fired(client: Client, number: int) -> None:

@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from scheduler_service import tracing
 from scheduler_service.config import Settings
 from scheduler_service.engine.loop import start_loop
@@ -18,6 +20,8 @@ from scheduler_service.storage.opening import open_database
 
 CLOCK_SYNC_SECONDS = 10.0
 ALIVE_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +58,8 @@ async def _sync(clock: DatabaseClock) -> float:
 
 async def _show_alive(path: Path) -> float:
     """Show whoever watches this process that its loop turns, whether or not the database answers."""
-    await asyncio.to_thread(path.touch)
+    try:
+        await asyncio.to_thread(path.touch)
+    except OSError as error:  # the probe notices
+        log.warning("alive_file_not_written", error=str(error))
     return ALIVE_SECONDS

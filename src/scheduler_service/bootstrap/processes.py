@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from scheduler_service.bootstrap.base import Base, open_base
@@ -14,7 +14,9 @@ from scheduler_service.bootstrap.worker import start_worker
 from scheduler_service.brokers.local import LocalBroker
 from scheduler_service.config import Settings
 from scheduler_service.engine.dispatch import Dispatcher
+from scheduler_service.engine.listener import AttemptListener
 from scheduler_service.engine.loop import Bell, start_loop
+from scheduler_service.engine.observe import DropCounter
 from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.engine.worker import Worker
 from scheduler_service.storage import migrations, workers
@@ -38,11 +40,17 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
 
 
 @asynccontextmanager
-async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
-    """Start a worker of the distributed setting; at the end of the block it drains, as `open_service` says."""
+async def open_worker(
+    settings: Settings, take_dropped: Callable[[], int] = lambda: 0, listener: AttemptListener | None = None
+) -> AsyncIterator[Worker]:
+    """Start a worker of the distributed setting; at the end of the block it drains, as `open_service` says.
+
+    `take_dropped` returns how many messages were dropped since the last call; `listener` hears of each attempt.
+    """
     settings.prepare_data_dir()
     async with open_base(settings) as base:
-        yield await start_worker(base, Bell(), patience_seconds=PATIENCE_SECONDS)
+        start_loop(base.stack, "dropped messages", DropCounter(base.database, take_dropped).note)
+        yield await start_worker(base, Bell(), patience_seconds=PATIENCE_SECONDS, listener=listener)
 
 
 @asynccontextmanager

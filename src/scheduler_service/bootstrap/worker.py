@@ -12,6 +12,7 @@ from scheduler_service.bootstrap.data_dir import directory_of_its_own
 from scheduler_service.bootstrap.rules import bounds_of, environments_of, routing_of
 from scheduler_service.config import Settings
 from scheduler_service.engine.execute import Executor
+from scheduler_service.engine.listener import AttemptListener
 from scheduler_service.engine.loop import Bell, start_loop
 from scheduler_service.engine.node import LEASE_SHARE, Node
 from scheduler_service.engine.worker import Worker
@@ -21,8 +22,13 @@ from scheduler_service.sandbox.spec import Level, Sandbox, SandboxError
 log = structlog.get_logger(__name__)
 
 
-async def start_worker(base: Base, bell: Bell, *, patience_seconds: float = 0.0) -> Worker:
-    """Start a worker that looks at the database when `bell` rings; it drains when `base` is taken down."""
+async def start_worker(
+    base: Base, bell: Bell, *, patience_seconds: float = 0.0, listener: AttemptListener | None = None
+) -> Worker:
+    """Start a worker that looks at the database when `bell` rings; it drains when `base` is taken down.
+
+    `listener` hears of each attempt.
+    """
     stack, settings, routing = base.stack, base.settings, routing_of(base.settings)
     directory = stack.enter_context(directory_of_its_own(settings.data_dir / "runs"))
     box = await _start_sandbox(settings, directory)
@@ -39,7 +45,7 @@ async def start_worker(base: Base, bell: Bell, *, patience_seconds: float = 0.0)
     await node.register()
     stack.push_async_callback(node.retire)
     start_loop(stack, "heartbeat", node.beat)
-    executor = Executor(base.database, base.clock, node, box, routing, bell.ring, bounds_of(settings))
+    executor = Executor(base.database, base.clock, node, box, routing, bell.ring, bounds_of(settings), listener)
     worker = Worker(base.database, base.clock, node, executor, bell, routing=routing, patience_seconds=patience_seconds)
     stack.push_async_callback(worker.drain, settings.drain_seconds)
     start_loop(stack, "worker", worker.fill, bell)

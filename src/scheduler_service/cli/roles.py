@@ -48,7 +48,7 @@ def flower() -> None:
     # As flowerconfig.py has it, which is only found at the root of a checkout.
     os.environ.setdefault("FLOWER_ADDRESS", "127.0.0.1")
     os.environ.setdefault("FLOWER_READ_ONLY", "true")
-    _celery("flower", "--logging=none")  # which leaves the logs as they are; elsewhere it would set their level
+    _celery("flower")
 
 
 def _celery(*arguments: str) -> None:
@@ -60,4 +60,4 @@ def _celery(*arguments: str) -> None:
 
     # Flower reads its options from here.
     sys.argv = ["celery", *arguments]
-    raise typer.Exit(create(settings).start(["--quiet", *arguments]) or 0)
+    raise typer.Exit(create(settings).start(["--quiet", *arguments]))

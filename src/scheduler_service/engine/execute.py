@@ -16,6 +16,7 @@ from scheduler_service.domain.maxima import UNBOUNDED, Maxima
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.engine.listener import AttemptListener, NoListener
 from scheduler_service.engine.loop import insist
 from scheduler_service.engine.node import Attempted, Node
 from scheduler_service.engine.output import LeaseLostError, Output
@@ -46,6 +47,7 @@ class Executor:
         routing: Routing = EVERYTHING,
         on_place_free: Callable[[], None] = lambda: None,
         bounds: Maxima = UNBOUNDED,
+        listener: AttemptListener | None = None,
     ) -> None:
         """Execute as `node`, in `sandbox`, what `routing` gives to this worker.
 
@@ -58,6 +60,7 @@ class Executor:
         self._routing = routing
         self._on_place_free = on_place_free
         self._bounds = bounds
+        self._listener = listener or NoListener()
 
     async def execute(self, run_id: int, attempt: int) -> bool:
         """Execute a run if it is to be had; False: it is not (taken, cancelled, not due, no place), which is fine."""
@@ -87,10 +90,13 @@ class Executor:
     async def _execute_claimed(self, claimed: Claimed, span: tracing.Span) -> None:
         attempted = self._node.attend(claimed.lease)
         log.info("attempt_started", run_id=claimed.run.id, job_id=claimed.job.id, attempt=claimed.run.attempt)
+        self._listener.attempt_started(claimed)
+        report = None
         try:
             report = await self._run_or_give_up(claimed, attempted)
             retry_at = await self._settle(claimed, attempted, report)
         except LeaseLostError:
+            report = None
             log.warning("lease_lost", run_id=claimed.run.id, attempt=claimed.run.attempt)
             await insist(lambda: self._note_fenced(claimed), run_id=claimed.run.id)
         else:
@@ -98,6 +104,7 @@ class Executor:
             tracing.note_outcome(span, status, is_failure=status == RunStatus.FAILED)
             _log_end(claimed, report, retry_at)
         finally:
+            self._listener.attempt_ended(claimed, report)
             self._node.leave(attempted)
             if claimed.run.place is not None:
                 self._on_place_free()
