@@ -35,8 +35,10 @@ from scheduler_service.sandbox import (
     probe,
 )
 from scheduler_service.sandbox.census import descendants
+from scheduler_service.sandbox.layers import Layer
 
 MB = 1 << 20
+ON_ONE_FILE_SYSTEM = frozenset({Layer.MOUNT_NAMESPACE, Layer.PID_NAMESPACE, Layer.IPC_NAMESPACE, Layer.WATCH})
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -260,3 +262,13 @@ async def test_auto_takes_the_best_level_that_holds(root: Path, level: Level) ->
 async def test_an_end_is_told_in_words(sandbox: WarmSandbox, code: str, end: End, message: str | None) -> None:
     outcome, _ = await run(sandbox, PythonCode(code))
     assert (outcome.end, outcome.message) == (end, message)
+
+
+async def test_nothing_is_left_after_stop_when_a_run_made_many_files(root: Path, level: Level) -> None:
+    sandbox = WarmSandbox(level, root, 1, [PythonEnvironment(preload=())], without=ON_ONE_FILE_SYSTEM)
+    await sandbox.start()
+    many = "import os\nfor n in range(1500): os.makedirs(f'{n}/a')\nprint('made')"
+    outcome, text = await run(sandbox, PythonCode(many))
+    await sandbox.stop()
+    assert (outcome.end, text) == (End.EXITED, "made\n")
+    assert os.listdir(root) == []  # noqa: PTH208

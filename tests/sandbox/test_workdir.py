@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.sandbox.workdir import Claim
+from scheduler_service.sandbox.workdir import Claim, Removal
 
 
 def test_a_claim_that_its_owner_releases_meanwhile_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,3 +14,20 @@ def test_a_claim_that_its_owner_releases_meanwhile_is_let_go(tmp_path: Path, mon
     claim = Claim(tmp_path)
     assert claim.path.is_dir()
     claim.release()
+
+
+def test_removal_goes_on_later_when_its_time_is_up(tmp_path: Path) -> None:
+    tree = tmp_path / "run"
+    for number in range(20):
+        (tree / f"{number}" / "inner").mkdir(parents=True)
+        (tree / f"{number}" / "file").touch()
+        (tree / f"{number}").chmod(0)
+    removal, rounds = Removal([tree]), 0
+    while not removal.go_on(0.0):
+        rounds += 1
+    assert list(tmp_path.iterdir()) == []
+    assert rounds > 20
+
+
+def test_removal_does_nothing_when_there_is_no_directory(tmp_path: Path) -> None:
+    assert Removal([tmp_path / "none"]).go_on(1.0)

@@ -175,7 +175,8 @@ OnOutput = Callable[[bytes], Awaitable[None]]
 class Sandbox(Protocol):
     """Runs commands, any number at a time.
 
-    The job's processes are all dead and its directory is gone when `run` returns or raises, also when it is cancelled.
+    The job's processes are all dead when `run` returns or raises, also when it is cancelled. Its directory is gone too,
+    unless it holds so much that this takes long: then it goes on in the background, and `stop` waits for it.
     """
 
     @property

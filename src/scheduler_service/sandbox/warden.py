@@ -35,13 +35,16 @@ from scheduler_service.sandbox.root import SHARED_MEMORY, mount_private, mount_p
 from scheduler_service.sandbox.spec import End, Usage
 from scheduler_service.sandbox.syscalls import CLONE_NEWIPC, CLONE_NEWNS, Prctl, prctl, unshare
 from scheduler_service.sandbox.watch import TICK_SECONDS, Verdict, Watch
-from scheduler_service.sandbox.workdir import remove_directory, remove_files_of
+from scheduler_service.sandbox.workdir import Removal, remove_files_of
 
 CANCEL, FLOOD, RENEW = b"c", b"f", b"r"
 """What the service says to a warden while the job runs; its hanging up means: kill at once."""
 
 _REQUESTS = {CANCEL: End.CANCELLED, FLOOD: End.OUTPUT_LIMIT}
 _SAMPLE = Terms(1.0, 1, 1, 1, 1, None)
+_BEFORE_REPORT_SECONDS = 0.1
+"""A report waits so long for the removal of files, which is enough for ordinary runs. More does not hold the slot."""
+_LOW_PRIORITY = 10
 _WITH_GRACE = (End.TIMEOUT, End.CANCELLED)
 
 
@@ -76,6 +79,7 @@ def become_warden(post: Post) -> NoReturn:
         run.end(verdict)
         if terms and verdict:
             _report(post, run.sum_up(verdict, terms))
+            run.clear_up()
     except BaseException as error:  # noqa: BLE001 (the service must hear of it, and the job must die)
         _report(post, Report(End.REJECTED, failure=f"{type(error).__name__}: {error}"))
         kill_all(post.confinement.layers, post.confinement.uid, group)
@@ -134,6 +138,7 @@ class _Run:
         self._output: int | None = None
         self._lease_end = math.inf
         self._killed = 0
+        self._removal = Removal([])
 
     def rehearse(self) -> None:
         """Do what the end of the run will take as far as nothing is changed by it; `job` says what that is good for."""
@@ -229,9 +234,25 @@ class _Run:
             self._killed = wait_for_leftovers(self._find_processes)
         kill_all(self._layers, self._post.confinement.uid, self._group)
         if self._terms is not None and self._terms.directory is not None:
-            remove_directory(Path(self._terms.directory))
+            self._removal = Removal([Path(self._terms.directory)])
             if Layer.OWN_USER in self._layers:
                 remove_files_of(self._post.confinement.uid, Path(SHARED_MEMORY))
+            self._clear(_BEFORE_REPORT_SECONDS)
+
+    def clear_up(self) -> None:
+        """Remove what is left of the run's files, after the report: nobody waits for it.
+
+        Stops where the zygote ends. The service then removes them with its directory.
+        """
+        os.nice(_LOW_PRIORITY)
+        while not self._clear(_BEFORE_REPORT_SECONDS) and not _wait([self._post.life], time.monotonic()):
+            pass
+
+    def _clear(self, seconds: float) -> bool:
+        try:
+            return self._removal.go_on(seconds)
+        except OSError:  # no fault of the run; its directory goes with that of the service
+            return True
 
     def sum_up(self, verdict: Verdict, terms: Terms) -> Report:
         """Say what came of the run, after its end."""

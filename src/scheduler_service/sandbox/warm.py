@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from scheduler_service.sandbox.command import stdin_of
@@ -40,6 +41,7 @@ from scheduler_service.sandbox.zygote_process import Warden, ZygoteProcess
 
 NETWORK_PORTS = (53, 80, 443)
 MOST_STANDBY = 4
+_REMOVAL_SECONDS = 1.0
 _REPORTED, _STOPPED = 0, 3
 _REQUESTS = {1: CANCEL, 2: FLOOD}
 
@@ -78,6 +80,7 @@ class WarmSandbox:
         self._lease_seconds = lease_seconds
         self._drain_seconds = drain_seconds
         self._ordered: set[Warden] = set()
+        self._removals: set[asyncio.Task[None]] = set()
         self._ports = tuple(network_ports)
         self._running = Running()
         self._environments = {
@@ -126,7 +129,7 @@ class WarmSandbox:
                 if isinstance(error, OSError):
                     raise SandboxError(f"the host failed: {error}") from error
                 raise
-            zygote.bid_farewell(warden)  # it has reported, so its run is dead and its directory gone
+            zygote.bid_farewell(warden, directory)  # it has reported, so its run is dead
             return outcome
 
     def renew(self) -> None:
@@ -137,7 +140,7 @@ class WarmSandbox:
     async def stop(self) -> None:
         """Kill what still runs, whose `run` then raises `SandboxError`, and end the zygotes."""
         await self._running.stop()
-        await asyncio.gather(*(zygote.stop() for zygote in self._zygotes()))
+        await asyncio.gather(*(zygote.stop() for zygote in self._zygotes()), *self._removals)
         if self._uids is not None:
             self._uids.close()
         if self._claim is not None:
@@ -179,7 +182,10 @@ class WarmSandbox:
         await zygote.dismiss(warden)
         if directory is not None:  # the warden has removed it, unless it was killed before it could
             await zygote.sweep()
-            await asyncio.to_thread(remove_directory, directory)
+            removal = asyncio.create_task(asyncio.to_thread(_remove_if_possible, directory))
+            self._removals.add(removal)
+            removal.add_done_callback(self._removals.discard)
+            await asyncio.wait([removal], timeout=_REMOVAL_SECONDS)  # a slot is not held for what takes longer
 
     async def _run_under(
         self, warden: Warden, directory: Path | None, spec: Spec, on_output: OnOutput, cancel: Cancel
@@ -232,6 +238,11 @@ class WarmSandbox:
             output_truncated=truncated,
             message=report.message or explain_end(end, spec.limits, number, report.killed),
         )
+
+
+def _remove_if_possible(directory: Path) -> None:
+    with suppress(OSError):  # it goes with the service's own directory
+        remove_directory(directory)
 
 
 def _claim_groups() -> Claim | None:

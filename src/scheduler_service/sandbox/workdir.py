@@ -6,7 +6,8 @@ import fcntl
 import itertools
 import os
 import stat
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -31,15 +32,25 @@ def remove_directory(path: Path) -> None:
 
     Raises OSError when something refuses for good.
     """
-    parent = os.open(path.parent, _DIRECTORY)
-    try:
-        names = (f"{path.name}.{number}" for number in itertools.count())
-        pending = [path.name]
-        while pending:
-            with suppress(FileNotFoundError):
-                pending += _empty_directory(parent, pending.pop(), names)
-    finally:
-        os.close(parent)
+    for _ in _remove_step_by_step(path):
+        pass
+
+
+def is_left(path: Path) -> bool:
+    """Return whether there still is a directory of a run; takes microseconds."""
+    return os.path.lexists(path)
+
+
+class Removal:
+    """Removes directories as `remove_directory` does, for a stated time at once: a run may leave very many files."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._steps = itertools.chain.from_iterable(map(_remove_step_by_step, paths))
+
+    def go_on(self, seconds: float) -> bool:
+        """Go on removing for so long; return whether all is gone. Raises OSError as `remove_directory` does."""
+        deadline = time.monotonic() + seconds
+        return all(time.monotonic() < deadline for _ in self._steps)
 
 
 class Claim:
@@ -103,27 +114,45 @@ def _is_abandoned(path: Path) -> bool:
     return True
 
 
-def _empty_directory(parent: int, name: str, names: Iterator[str]) -> list[str]:
-    """Remove the directory `name`; gives the new names, next to it, of the subdirectories that were inside."""
-    moved: list[str] = []
+def _remove_step_by_step(path: Path) -> Iterator[None]:
+    """Remove `path`, an entry at each step."""
+    parent = os.open(path.parent, _DIRECTORY)
+    try:
+        names = (f"{path.name}.{number}" for number in itertools.count())
+        pending = [path.name]
+        while pending:
+            with suppress(FileNotFoundError):
+                yield from _empty_directory(parent, pending.pop(), names, pending)
+    finally:
+        os.close(parent)
+
+
+def _empty_directory(parent: int, name: str, names: Iterator[str], pending: list[str]) -> Iterator[None]:
+    """Remove the directory `name`; adds the new names, next to it, of the subdirectories that were inside."""
     directory = _open_directory(parent, name)
     try:
         for _ in range(_SWEEPS):  # the kernel may leave entries out of a listing that is being emptied
             with os.scandir(directory) as listing:
                 for entry in listing:
-                    if entry.is_dir(follow_symlinks=False):
-                        moved.append(_move_up(directory, entry.name, parent, next(names)))
-                    else:
+                    if not entry.is_dir(follow_symlinks=False):
                         os.unlink(entry.name, dir_fd=directory)
-            try:
-                os.rmdir(name, dir_fd=parent)
-            except OSError:
-                continue
-            return moved
+                    elif not _is_removed(directory, entry.name):
+                        pending.append(_move_up(directory, entry.name, parent, next(names)))
+                    yield
+            if _is_removed(parent, name):
+                return
     finally:
         os.close(directory)
     os.rmdir(name, dir_fd=parent)
-    return moved
+
+
+def _is_removed(parent: int, name: str) -> bool:
+    """Remove a directory if it is empty; return whether it was."""
+    try:
+        os.rmdir(name, dir_fd=parent)
+    except OSError:
+        return False
+    return True
 
 
 def _move_up(source: int, name: str, parent: int, new_name: str) -> str:

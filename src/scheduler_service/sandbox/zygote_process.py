@@ -17,6 +17,7 @@ from typing import Any
 from scheduler_service.sandbox.identity import UidPool
 from scheduler_service.sandbox.protocol import HEADER, Order, Report, Setup, pack, pack_order, pack_record, pack_terms
 from scheduler_service.sandbox.spec import SandboxError
+from scheduler_service.sandbox.workdir import is_left, remove_directory
 
 _PACKAGE = Path(__file__).parents[1]
 ZYGOTE_ENVIRONMENT = {
@@ -159,15 +160,18 @@ class ZygoteProcess:
         if self._uids is not None:
             self._uids.give_back(warden.uid)
 
-    def bid_farewell(self, warden: Warden) -> None:
-        """Be done with a warden that has reported, without waiting until it is gone."""
-        farewell = asyncio.create_task(self._replace(warden))
+    def bid_farewell(self, warden: Warden, directory: Path | None) -> None:
+        """Be done with a warden that has reported, without waiting until it is gone and has removed `directory`."""
+        farewell = asyncio.create_task(self._replace(warden, directory))
         self._farewells.add(farewell)
         farewell.add_done_callback(self._farewells.discard)
 
-    async def _replace(self, warden: Warden) -> None:
+    async def _replace(self, warden: Warden, directory: Path | None) -> None:
         """Appoint the next warden when this one is gone, not before: a run needs the processor more."""
         await self.dismiss(warden)
+        if directory is not None and is_left(directory):  # the warden was killed, or was told to stop
+            with suppress(OSError):
+                await asyncio.to_thread(remove_directory, directory)
         if self._zygote is not None and self._zygote.is_alive():
             self._refill(self._zygote)
 
