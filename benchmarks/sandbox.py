@@ -93,7 +93,7 @@ def in_bubblewrap(script: Path) -> Action:
     words = (
         "--ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --unshare-all --die-with-parent --new-session --clearenv"
     )
-    environment = job_environment("/tmp", {})  # noqa: S108 (its own)
+    environment = job_environment("/tmp", "job", {})  # noqa: S108 (its own)
     variables = [word for name, value in environment.items() for word in ("--setenv", name, value)]
     home = ("--ro-bind", str(script), "/tmp/job")  # noqa: S108
     return as_process("bwrap", *words.split(), *variables, *home, "bash", "/tmp/job")  # noqa: S108

@@ -68,7 +68,13 @@ async def run(sandbox: PlainSandbox, command: Command, output: Collected, **limi
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
-        (PythonCode("import os; print(sorted(os.environ))"), b"['HOME', 'LANG', 'PATH', 'TMPDIR'"),
+        (
+            PythonCode("import os; print(sorted(os.environ))"),
+            b"['HOME', 'LANG', 'LOGNAME', 'PATH', 'SHELL', 'TMPDIR', 'USER'",
+        ),
+        (Script('[ "$USER $LOGNAME" = "$(id -un) $(id -un)" ] && echo same'), b"same\n"),
+        (Script('[ $# -gt 0 ] || exec "$0" again; echo $1; [ -x "$0" ] && echo executable'), b"again\nexecutable\n"),
+        (Script("echo one > /dev/stdout; echo two > /dev/stderr; echo three > /proc/self/fd/1"), b"one\ntwo\nthree\n"),
         (PythonCode("import sys; print(repr(sys.stdin.read()))"), b"''\n"),
         (PythonCode("import os; print(os.getcwd() == os.environ['HOME'] == os.environ['TMPDIR'])"), b"True\n"),
         (Script("echo ${BASH_VERSION:+bash}"), b"bash\n"),

@@ -109,13 +109,42 @@ def python_below_tmp(root: Path) -> Path:
     return installed / "bin" / "python"
 
 
-async def test_a_python_below_tmp_serves_as_any_other(root: Path, level: Level, python_below_tmp: Path) -> None:
-    """Below /tmp, where the job is shown a private place under the same name."""
+async def test_a_python_below_tmp_leaves_the_job_a_private_tmp(
+    root: Path, level: Level, python_below_tmp: Path
+) -> None:
     sandbox = WarmSandbox(level, root, 1, [PythonEnvironment("default", python_below_tmp, ())])
     await sandbox.start()
     _, text = await run(sandbox, PythonCode("import sys, tempfile; tempfile.TemporaryFile(); print(sys.prefix)"))
+    written, _ = await run(
+        sandbox,
+        PythonCode(
+            "import os, sys\n"
+            "if os.environ['HOME'] == '/job':\n"
+            "    for place in ('/tmp', '/var/tmp'): open(f'{place}/new', 'x').close()\n"
+            "    assert not os.path.exists('/run/-tmp')\n"
+            "for path in (f'{sys.prefix}/new', f'{sys.prefix}/bin/new'):\n"
+            "    try: open(path, 'x')\n"
+            "    except OSError: continue\n"
+            "    sys.exit('wrote to its Python')\n"
+        ),
+    )
+    full, _ = await run(
+        sandbox,
+        PythonCode(
+            "import errno, os\n"
+            "if os.environ['HOME'] != '/job': os._exit(3)\n"
+            "try:\n"
+            "    for place in ('/tmp', '.'):\n"
+            "        with open(f'{place}/big', 'wb') as f: f.write(b'x' * (6 << 20))\n"
+            "except OSError as error: os._exit(3 if error.errno == errno.ENOSPC else 4)\n"
+        ),
+        disk_mb=8,
+    )
     await sandbox.stop()
     assert text == f"{python_below_tmp.parents[1]}\n"
+    assert written.exit_code == 0
+    assert full.exit_code == 3, "the home and /tmp must share one limit"
+    assert not os.path.exists("/tmp/new")  # noqa: ASYNC240, PTH110, S108
 
 
 async def test_an_unknown_environment_is_rejected_with_its_name(sandbox: WarmSandbox) -> None:

@@ -39,9 +39,20 @@ def find_program(name: str, path: str) -> str:
     raise FileNotFoundError(errno.ENOENT, "there is no such program", name)
 
 
-def job_environment(home: str, env: Mapping[str, str]) -> dict[str, str]:
-    """Give the whole environment of a job: four variables of the sandbox and the attempt's own, which win."""
-    return {"PATH": PATH, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"} | dict(env)
+def job_environment(home: str, user: str, env: Mapping[str, str]) -> dict[str, str]:
+    """Return the whole environment of a job: the variables of the sandbox and the attempt's own, which win.
+
+    `USER`, `LOGNAME` and `SHELL` are set because cron sets them.
+    """
+    return {
+        "PATH": PATH,
+        "HOME": home,
+        "TMPDIR": home,
+        "LANG": "C.UTF-8",
+        "SHELL": DEFAULT_INTERPRETER,
+        "USER": user,
+        "LOGNAME": user,
+    } | dict(env)
 
 
 def stdin_of(command: Command) -> int:

@@ -13,7 +13,16 @@ from scheduler_service.sandbox.identity import become_user, enter_user_namespace
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.limits import limit_resources, measure_footing
 from scheduler_service.sandbox.protocol import Order, send
-from scheduler_service.sandbox.root import DEVICES, HOME, PROGRAMS, SETTINGS, SHARED_MEMORY, python_paths
+from scheduler_service.sandbox.root import (
+    DEVICES,
+    HOME,
+    PROGRAMS,
+    SETTINGS,
+    SHARED_MEMORY,
+    TERMINALS,
+    python_paths,
+    temporary_directories,
+)
 from scheduler_service.sandbox.syscalls import (
     CLONE_NEWNET,
     Prctl,
@@ -25,7 +34,9 @@ from scheduler_service.sandbox.syscalls import (
 )
 
 _READABLE = (
+    "/etc/hosts",
     "/proc/cpuinfo",
+    "/proc/diskstats",
     "/proc/filesystems",
     "/proc/loadavg",
     "/proc/meminfo",
@@ -34,6 +45,7 @@ _READABLE = (
     "/proc/sys/kernel",
     "/proc/uptime",
     "/proc/version",
+    "/proc/vmstat",
     "/sys/devices/system/cpu",
 )
 _DEVICE_DIRECTORY = "/dev"
@@ -131,7 +143,10 @@ class Cell:
             # In the run's own root, nothing but the devices is below /dev; a rule for each would cost each run time.
             rules.allow(["/"], landlock.READ)
             rules.allow([_DEVICE_DIRECTORY], landlock.WRITE_DEVICE)
+            rules.allow([TERMINALS], landlock.WRITE_DEVICE | landlock.IOCTL_DEV)
             rules.allow_everything_below(HOME)
+            for place in temporary_directories():
+                rules.allow_everything_below(place)
         else:
             rules.allow([*PROGRAMS, *python_paths(), *(f"/etc/{name}" for name in SETTINGS), *_READABLE], landlock.READ)
             rules.allow(_DEVICE_PATHS, landlock.WRITE_DEVICE)

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from scheduler_service.sandbox.syscall_table import ARCHITECTURES, ArgumentRule, Test
 from scheduler_service.sandbox.syscalls import MACHINES, machine
 
-ALLOW, FAIL, KILL_PROCESS, ASK = 0x7FFF_0000, 0x0005_0000, 0x8000_0000, 0x7FC0_0000
-"""What can be answered to a call; FAIL with an error number added."""
+ALLOW, FAIL, KILL_PROCESS = 0x7FFF_0000, 0x0005_0000, 0x8000_0000
+"""What can be answered to a call, beside ASK; FAIL with an error number added."""
 
 _LOAD, _JUMP, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data

@@ -18,7 +18,7 @@ from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.limits import most_memory
 from scheduler_service.sandbox.protocol import Order, Terms, pack, pack_order, parse_order, receive
 from scheduler_service.sandbox.python_code import FILE, prepare_interpreter, run_python
-from scheduler_service.sandbox.root import HOME, resize_private
+from scheduler_service.sandbox.root import HOME, resize_private, user_name
 from scheduler_service.sandbox.syscalls import Prctl, prctl
 
 SCRIPT_FILE = "job"
@@ -68,12 +68,19 @@ def become_job(
         _say(channel, "failure", f"{type(error).__name__}: {error}")
         os._exit(code)
     try:
-        code = _start(order, job_environment(directory, order.env), channel, note)
+        environment = job_environment(directory, user_name(os.getuid()), _readable_settings(confinement) | order.env)
+        code = _start(order, environment, channel, note)
     except (OSError, ValueError) as error:
         mistake = isinstance(error, ValueError) or error.errno in _USERS_MISTAKES
         _say(channel, "rejection" if mistake else "failure", _describe(error))
     finally:
         os._exit(code)
+
+
+def _readable_settings(confinement: Confinement) -> dict[str, str]:
+    """Return what keeps programs from files that are there and may not be read: git then gives up."""
+    hidden = Layer.LANDLOCK in confinement.layers and Layer.MOUNT_NAMESPACE not in confinement.layers
+    return {"GIT_CONFIG_NOSYSTEM": "1"} if hidden else {}
 
 
 def _prepare_exec() -> None:
@@ -96,7 +103,7 @@ def _rehearse(confinement: Confinement) -> None:
         Cell(replace(confinement, layers=frozenset())).close(order, HOME, theirs)
         confinement.filter_for(network=order.network)
         interpreter_of(order.text)
-        find_program(order.argv[0], job_environment(HOME, order.env)["PATH"])
+        find_program(order.argv[0], job_environment(HOME, "", order.env)["PATH"])
         os.close(output)
 
 
@@ -117,8 +124,8 @@ def _start(order: Order, environment: dict[str, str], channel: socket.socket, no
     return os.execve(find_program(argv[0], environment["PATH"]), argv, environment)  # noqa: S606 (no shell is wanted)
 
 
-def _write_file(name: str, text: str) -> None:
-    file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+def _write_file(name: str, text: str, mode: int = 0o644) -> None:
+    file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     data = memoryview(text.encode())
     while data:
         data = data[os.write(file, data) :]
@@ -128,7 +135,7 @@ def _write_file(name: str, text: str) -> None:
 def _argv_of(order: Order) -> list[str]:
     if order.kind == "program":
         return list(order.argv)
-    _write_file(SCRIPT_FILE, order.text)
+    _write_file(SCRIPT_FILE, order.text, 0o755)  # scripts start themselves again, under flock(1) for one
     return [*interpreter_of(order.text), str(Path.cwd() / SCRIPT_FILE)]
 
 

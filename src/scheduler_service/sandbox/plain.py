@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import pwd
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Sequence
@@ -120,7 +121,7 @@ class PlainSandbox:
                 stdout=output,
                 stderr=output,
                 cwd=directory,
-                env=job_environment(str(directory), spec.env),
+                env=job_environment(str(directory), _user_name(), spec.env),
                 start_new_session=True,
             )
         except ValueError as error:  # a NUL in an argument or in the environment
@@ -139,10 +140,12 @@ class PlainSandbox:
             python = self._pythons.get(command.environment)
             if python is None:
                 raise _RejectedError(f"there is no Python environment named {command.environment!r}")
-            (directory / "job.py").write_text(command.code, encoding="utf-8")
+            (directory / "job.py").write_text(command.code, encoding="utf-8", newline="")
             return [str(python), "-u", "job.py"]
-        (directory / "job").write_text(command.text, encoding="utf-8")
-        return [*interpreter_of(command.text), str(directory / "job")]
+        script = directory / "job"
+        script.write_text(command.text, encoding="utf-8", newline="")
+        script.chmod(0o755)  # scripts start themselves again, under flock(1) for one
+        return [*interpreter_of(command.text), str(script)]
 
     async def _attend(
         self, process: subprocess.Popen[bytes], limits: Limits, output: OutputPipe, cancel: Cancel
@@ -189,6 +192,13 @@ class PlainSandbox:
         if first == _STOPPED:
             raise SandboxError("the sandbox was stopped while the command ran")
         return End.TIMEOUT if first is None else _ENDS[first]
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without an entry
+        return str(os.getuid())
 
 
 class _RejectedError(Exception):

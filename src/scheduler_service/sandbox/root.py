@@ -6,8 +6,10 @@ import os
 import struct
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from scheduler_service.sandbox.command import DEFAULT_INTERPRETER
 from scheduler_service.sandbox.syscalls import Mount, invoke, mount, unmount
 
 HOME = "/job"
@@ -17,6 +19,7 @@ PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/op
 SETTINGS = (
     "alternatives",
     "ca-certificates",
+    "debian_version",
     "fonts",
     "gai.conf",
     "host.conf",
@@ -26,13 +29,16 @@ SETTINGS = (
     "ld.so.conf.d",
     "locale.alias",
     "localtime",
+    "lsb-release",
     "magic",
     "mime.types",
     "nsswitch.conf",
     "os-release",
+    "perl",
     "pki",
     "profile",
     "protocols",
+    *(f"python3.{minor}" for minor in range(7, 20)),  # sitecustomize.py of Debian's interpreters
     "resolv.conf",
     "services",
     "ssl",
@@ -47,13 +53,28 @@ _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _ATTR_RDONLY, _ATTR_NOSUID = 0x1, 0x2
 _PRIVATE = Mount.NOSUID | Mount.NODEV
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 (programs that ignore TMPDIR get the same private place)
-_LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+_ROOM, _PYTHONS = "/run", "/.python"
+TERMINALS = "/dev/pts"
+_MOST_TERMINALS = 16
+"""A terminal keeps up to 150 kB that no other limit counts."""
+_LINKS = {
+    "ptmx": "pts/ptmx",
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
 
 
 def python_paths() -> list[str]:
     """Give the directories that this interpreter and its packages live in, real paths and all that lead there."""
     prefixes = (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
     return sorted({path for prefix in prefixes for path in (prefix, os.path.realpath(prefix))})
+
+
+def user_name(uid: int) -> str:
+    """Return the name of a job's user."""
+    return f"job{uid}"
 
 
 def enter_new_root(mountpoint: str, uids: Sequence[int]) -> None:
@@ -67,12 +88,12 @@ def enter_new_root(mountpoint: str, uids: Sequence[int]) -> None:
     _show(new, [*PROGRAMS, *_outermost(python_paths())])
     for path in (*(f"/etc/{name}" for name in SETTINGS), *(f"/dev/{name}" for name in DEVICES)):
         _bind(path, _inside(new, path))  # links resolved: where they lead may not be shown
-    for directory in (HOME, SHARED_MEMORY, "/proc", "/run", "/var"):
+    for directory in (HOME, SHARED_MEMORY, TERMINALS, "/proc", _ROOM, "/var"):
         _inside(new, directory).mkdir(parents=True, exist_ok=True)
     for link in _TEMPORARY:
-        # A Python that lies below /tmp makes a directory of it, which stays: TMPDIR names the private place anyway.
         if not _inside(new, link).exists():
             _inside(new, link).symlink_to(HOME)
+    _show_again(new)
     for name, target in _LINKS.items():
         _inside(new, f"/dev/{name}").symlink_to(target)
     _name_users(new, uids)
@@ -86,9 +107,18 @@ def enter_new_root(mountpoint: str, uids: Sequence[int]) -> None:
 
 def mount_private(uid: int) -> None:
     """Give the run its own place to write: gone, whatever it holds, when the last process of the run is."""
-    for place in (HOME, SHARED_MEMORY):
-        options = f"{_room(USUAL_DISK_MB)},mode=0700,uid={uid},gid={uid}"
+    options, temporary = f"{_room(USUAL_DISK_MB)},mode=0700,uid={uid},gid={uid}", temporary_directories()
+    for place in (_ROOM if temporary else HOME, SHARED_MEMORY):
         mount("tmpfs", place, "tmpfs", _PRIVATE, options)
+    if temporary:
+        _share_room(uid, temporary)
+    with suppress(OSError):  # a kernel without devpts: then a run has no terminals
+        mount("devpts", TERMINALS, "devpts", Mount.NOSUID, f"newinstance,mode=0600,ptmxmode=0666,max={_MOST_TERMINALS}")
+
+
+def temporary_directories() -> list[str]:
+    """Return the temporary directories of the job's root that are not links to its home: a Python lies below them."""
+    return [place for place in _TEMPORARY if not os.path.islink(place)]
 
 
 def resize_private(disk_mb: int) -> None:
@@ -105,6 +135,32 @@ def most_private_bytes(disk_mb: int) -> int:
 def mount_proc() -> None:
     """Show the processes of our PID namespace, and no others, in /proc."""
     mount("proc", "/proc", "proc", _PRIVATE)
+
+
+def _pythons_below(places: Iterable[str]) -> list[str]:
+    """Return the directories of this interpreter that are shown below `places`."""
+    return [path for path in _outermost(python_paths()) if any(Path(path).is_relative_to(place) for place in places)]
+
+
+def _show_again(new: Path) -> None:
+    """Show a Python that lies below /tmp in a second place, from where it is taken when a run gets its own /tmp."""
+    for number, path in enumerate(_pythons_below(_TEMPORARY)):
+        _bind(path, _inside(new, f"{_PYTHONS}/{number}"))
+
+
+def _share_room(uid: int, temporary: Sequence[str]) -> None:
+    """Put the home and the `temporary` directories on the one file system at `_ROOM`, and show this Python in them."""
+    pythons = _pythons_below(temporary)
+    for place, mode in ((HOME, 0o700), *((place, 0o1777) for place in temporary)):
+        part = f"{_ROOM}/{place.replace('/', '-')}"
+        os.mkdir(part)
+        os.chmod(part, mode)
+        os.chown(part, uid, uid)
+        mount(part, place, None, Mount.BIND)
+    for number, path in enumerate(pythons):
+        os.makedirs(path)
+        mount(f"{_PYTHONS}/{number}", path, None, Mount.BIND | Mount.REC)
+    unmount(_ROOM)
 
 
 def _room(disk_mb: int) -> str:
@@ -152,8 +208,8 @@ def _inside(new: Path, path: str) -> Path:
 
 def _name_users(new: Path, uids: Iterable[int]) -> None:
     """Let programs that look up their user find one, and none of the host's."""
-    users = "".join(f"job{uid}:x:{uid}:{uid}::{HOME}:/bin/bash\n" for uid in uids)
-    groups = "".join(f"job{uid}:x:{uid}:\n" for uid in uids)
+    users = "".join(f"{user_name(uid)}:x:{uid}:{uid}::{HOME}:{DEFAULT_INTERPRETER}\n" for uid in uids)
+    groups = "".join(f"{user_name(uid)}:x:{uid}:\n" for uid in uids)
     (new / "etc/passwd").write_text(f"root:x:0:0::/:/usr/sbin/nologin\n{users}")
     (new / "etc/group").write_text(f"root:x:0:\n{groups}")
     (new / "etc/hosts").write_text(f"127.0.0.1 localhost {HOSTNAME}\n::1 localhost\n")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from scheduler_service.sandbox import syscall_table as table
-from scheduler_service.sandbox.filter_program import ASK, FAIL, write_program
+from scheduler_service.sandbox.filter_program import FAIL, write_program
 from scheduler_service.sandbox.syscall_table import ArgumentRule, Numbers, Test
 from scheduler_service.sandbox.syscalls import MACHINES, Prctl, invoke, machine, prctl
 
@@ -77,11 +77,11 @@ def _denied(policy: Policy) -> Iterable[tuple[dict[str, Numbers], int]]:
     if policy.shared_ids:
         yield table.THAT_CHANGE_OWNED_FILES, FAIL | errno.EPERM
         yield table.WITH_A_SIMPLER_FORM, FAIL | errno.ENOSYS
-        yield table.THAT_A_WARDEN_DOES, ASK
+        yield table.THAT_A_WARDEN_DOES, table.ASK
 
 
 def _rules(policy: Policy) -> Iterable[ArgumentRule]:
     yield ArgumentRule(table.SOCKET, 0, Test.AMONG, policy.families)
     yield from table.ALWAYS
-    if not policy.namespaced:
+    if policy.shared_ids:
         yield from table.ON_ITSELF_ONLY

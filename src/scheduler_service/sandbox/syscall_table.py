@@ -118,10 +118,6 @@ THAT_WATCH_FILES: dict[str, Numbers] = {
 }
 THAT_CHANGE_OWNED_FILES: dict[str, Numbers] = {
     # Landlock does not rule on these. They matter where a job has the user id of the service, whose files it owns.
-    "chown": (92, -1),
-    "lchown": (94, -1),
-    "fchown": (93, 55),
-    "fchownat": (260, 54),
     "utime": (132, -1),
     "utimes": (235, -1),
     "futimesat": (261, -1),
@@ -132,6 +128,10 @@ THAT_A_WARDEN_DOES: dict[str, Numbers] = {
     "fchmod": (91, 52),
     "fchmodat": (268, 53),
     "utimensat": (280, 88),
+    "chown": (92, -1),
+    "lchown": (94, -1),
+    "fchown": (93, 55),
+    "fchownat": (260, 54),
 }
 WITH_A_SIMPLER_FORM: dict[str, Numbers] = {"fchmodat2": (452, 452)}
 THAT_CHANGE_ATTRIBUTES: dict[str, Numbers] = {
@@ -171,16 +171,19 @@ class ArgumentRule:
 CLONE, SOCKET, SOCKETPAIR, IOCTL = (56, 220), (41, 198), (53, 199), (16, 29)
 _NEW_NAMESPACES = 0x7E02_0080  # CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET | NEWTIME
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # type into a terminal as if at its keyboard
+_TIOCSETD = 0x5423  # loads line disciplines into the kernel, some of them old and hardly ever used
 _MSG_FASTOPEN = 0x2000_0000  # connects without connect(2), where Landlock would look
 _PROTOCOLS = (0, socket.IPPROTO_TCP, socket.IPPROTO_UDP, socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6)  # no MPTCP, SCTP
 _ITSELF = (0,)
 PRETEND_SUCCESS = 0x0005_0000
 """Answers 0 to a call that is not made (SECCOMP_RET_ERRNO with the error number 0)."""
+ASK = 0x7FC0_0000
+"""Has the warden answer (SECCOMP_RET_USER_NOTIF); see `errands`."""
 _SET_DUMPABLE = 4
 
 ALWAYS = (
     ArgumentRule(CLONE, 0, Test.NO_BITS_OF, (_NEW_NAMESPACES,)),
-    ArgumentRule(IOCTL, 1, Test.NOT_AMONG, (_TIOCSTI, _TIOCLINUX)),
+    ArgumentRule(IOCTL, 1, Test.NOT_AMONG, (_TIOCSTI, _TIOCLINUX, _TIOCSETD)),
     ArgumentRule((135, 92), 0, Test.AMONG, (0, 0xFFFF_FFFF)),  # personality: only to ask
     # Programs that hold secrets do this and want to hear no error. But memory and files of such a process go uncounted.
     ArgumentRule((157, 167), 0, Test.NOT_AMONG, (_SET_DUMPABLE,), PRETEND_SUCCESS),  # prctl
@@ -190,15 +193,19 @@ ALWAYS = (
     ArgumentRule((46, 211), 2, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),  # sendmsg
     ArgumentRule((307, 269), 3, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),  # sendmmsg
 )
+ON_PROCESSES: dict[str, tuple[Numbers, int]] = {
+    # The call, and the argument that names a process: 0 for the caller itself.
+    "prlimit64": ((302, 261), 0),
+    "sched_setaffinity": ((203, 122), 0),
+    "sched_setscheduler": ((144, 119), 0),
+    "sched_setparam": ((142, 118), 0),
+    "sched_setattr": ((314, 274), 0),
+    "setpriority": ((141, 140), 1),
+    "ioprio_set": ((251, 30), 1),
+}
 ON_ITSELF_ONLY = (
-    # Without a PID namespace, these reach every process of the same user.
-    ArgumentRule((302, 261), 0, Test.AMONG, _ITSELF),  # prlimit64
-    ArgumentRule((203, 122), 0, Test.AMONG, _ITSELF),  # sched_setaffinity
-    ArgumentRule((144, 119), 0, Test.AMONG, _ITSELF),  # sched_setscheduler
-    ArgumentRule((142, 118), 0, Test.AMONG, _ITSELF),  # sched_setparam
-    ArgumentRule((314, 274), 0, Test.AMONG, _ITSELF),  # sched_setattr
-    ArgumentRule((141, 140), 0, Test.AMONG, (0,)),  # setpriority: PRIO_PROCESS …
-    ArgumentRule((141, 140), 1, Test.AMONG, _ITSELF),
-    ArgumentRule((251, 30), 0, Test.AMONG, (1,)),  # ioprio_set: IOPRIO_WHO_PROCESS …
-    ArgumentRule((251, 30), 1, Test.AMONG, _ITSELF),
+    # These reach every process of the same user. Of the processes of its own run the warden allows a job to do so.
+    ArgumentRule(ON_PROCESSES["setpriority"][0], 0, Test.AMONG, (0,)),  # PRIO_PROCESS
+    ArgumentRule(ON_PROCESSES["ioprio_set"][0], 0, Test.AMONG, (1,)),  # IOPRIO_WHO_PROCESS
+    *(ArgumentRule(numbers, argument, Test.AMONG, _ITSELF, ASK) for numbers, argument in ON_PROCESSES.values()),
 )

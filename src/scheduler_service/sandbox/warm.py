@@ -191,6 +191,8 @@ class WarmSandbox:
         self, warden: Warden, directory: Path | None, spec: Spec, on_output: OnOutput, cancel: Cancel
     ) -> Outcome:
         output = OutputPipe(spec.limits.output_kb, on_output)
+        if self._uids is not None:
+            output.give_to(warden.uid)
         pump = asyncio.create_task(output.pump())
         try:
             stdin = [stdin_of(spec.command)] if isinstance(spec.command, Program) else []

@@ -12,9 +12,9 @@ import pytest
 
 from scheduler_service.sandbox import seccomp
 from scheduler_service.sandbox import syscall_table as table
-from scheduler_service.sandbox.filter_program import ALLOW, ASK, FAIL, KILL_PROCESS, write_program
+from scheduler_service.sandbox.filter_program import ALLOW, FAIL, KILL_PROCESS, write_program
 from scheduler_service.sandbox.seccomp import Policy, assemble
-from scheduler_service.sandbox.syscall_table import ArgumentRule
+from scheduler_service.sandbox.syscall_table import ASK, ArgumentRule
 from scheduler_service.sandbox.syscalls import MACHINES, machine
 
 HERE = MACHINES.index(machine())
@@ -74,7 +74,10 @@ def expected(policy: Policy, number: int, arguments: tuple[int, ...]) -> int:
         if number in {numbers[HERE] for numbers in calls.values()}:
             return action
     rules = [rule for rule in seccomp._rules(policy) if rule.numbers[HERE] == number]
-    return ALLOW if all(passes(rule, arguments[rule.argument]) for rule in rules) else REFUSED
+    failed = next((rule for rule in rules if not passes(rule, arguments[rule.argument])), None)
+    if failed is None:
+        return ALLOW
+    return REFUSED if failed.otherwise is None else failed.otherwise
 
 
 def passes(rule: ArgumentRule, argument: int) -> bool:
