@@ -133,6 +133,23 @@ def test_describes_every_parameter(described: dict[str, Any]) -> None:
     assert missing(described, has_words) == []
 
 
+def test_describes_the_bounds_of_every_number(described: dict[str, Any]) -> None:
+    def numbers(schema: Any) -> list[dict[str, Any]]:
+        if isinstance(schema, list):
+            return [found for part in schema for found in numbers(part)]
+        if not isinstance(schema, dict):
+            return []
+        inner = [found for part in schema.values() for found in numbers(part)]
+        return [schema, *inner] if schema.get("type") in {"integer", "number"} else inner
+
+    def is_bounded(operation: dict[str, Any]) -> bool:
+        found = numbers([parameter["schema"] for parameter in operation.get("parameters", ())])
+        return all({"minimum", "maximum"} <= number.keys() for number in found)
+
+    assert missing(described, is_bounded) == []
+    assert not re.findall(r"'(?:ge|le|gt|lt)': ", str(described))
+
+
 def test_refers_only_to_what_is_there(described: dict[str, Any]) -> None:
     for reference in re.findall(r"'\$ref': '#/([^']+)'", str(described)):
         found: Any = described

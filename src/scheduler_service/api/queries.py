@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import Header, Path
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
 from scheduler_service.payloads.spelling import Spelling
 from scheduler_service.services.definition import Input, Instant
-from scheduler_service.services.text import Text
+from scheduler_service.services.text import Storable
 from scheduler_service.storage.jobs import JobFilter
 from scheduler_service.storage.paging import Page
 from scheduler_service.storage.runs import RunFilter
@@ -29,11 +29,20 @@ def _is_of_digits(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_is_of_digits)]
+# Behind the bounds: pydantic describes those in front of a function as bounds, and others by names of its own.
+Digits = BeforeValidator(_is_of_digits)
+Id = Annotated[int, Field(ge=1, le=_LARGEST_ID), Digits]
+Offset = Annotated[int, Field(ge=0, le=_LARGEST_ID), Digits]
 
-JobId = Annotated[Whole, Path(description="The `id` of the job.", ge=1, le=_LARGEST_ID, examples=[1])]
-AlertId = Annotated[Whole, Path(description="The `id` of the rule.", ge=1, le=_LARGEST_ID, examples=[1])]
-RunId = Annotated[Whole, Path(description="The `id` of the run.", ge=1, le=_LARGEST_ID, examples=[1])]
+JobId = Annotated[Id, Path(description="The `id` of the job.", examples=[1])]
+AlertId = Annotated[Id, Path(description="The `id` of the rule.", examples=[1])]
+RunId = Annotated[Id, Path(description="The `id` of the run.", examples=[1])]
+
+# A longer one is in no job; a search for it takes time, and SQLite refuses a pattern of 50,000 characters.
+LONGEST_SEARCH = 200
+OwnerQuery = Annotated[str, StringConstraints(max_length=128), Storable]
+TagQuery = Annotated[str, StringConstraints(max_length=64), Storable]
+Search = Annotated[str, StringConstraints(max_length=LONGEST_SEARCH), Storable]
 
 IdempotencyKey = Annotated[
     Annotated[str, Spelling(r"[\x21-\x7e]{1,255}", "1 to 255 letters, digits and signs of ASCII, without blanks")]
@@ -55,17 +64,17 @@ JobSort = Literal[
 class Paging(Input):
     """Which part of a list to give."""
 
-    page: Annotated[Whole, Field(ge=1, le=1_000_000_000, description="Counted from 1.")] = 1
-    size: Annotated[Whole, Field(ge=1, le=100, description="Items on a page.")] = 10
+    page: Annotated[int, Field(ge=1, le=1_000_000_000, description="Counted from 1."), Digits] = 1
+    size: Annotated[int, Field(ge=1, le=100, description="Items on a page."), Digits] = 10
 
 
 class JobQuery(Paging):
     """Which jobs to list."""
 
-    owner_id: Annotated[Text | None, Field(description="Only jobs of this owner.")] = None
+    owner_id: Annotated[OwnerQuery | None, Field(description="Only jobs of this owner.")] = None
     status: Annotated[JobStatus | None, Field(description="Only jobs in this state.")] = None
-    tag: Annotated[Text | None, Field(description="Only jobs with this tag.")] = None
-    q: Annotated[Text | None, Field(description="Only jobs with this in their name or description.")] = None
+    tag: Annotated[TagQuery | None, Field(description="Only jobs with this tag.")] = None
+    q: Annotated[Search | None, Field(description="Only jobs with this in their name or description.")] = None
     sort: Annotated[JobSort, Field(description="The order; `-` reverses it.")] = "id"
 
     def filters(self) -> JobFilter:
@@ -85,8 +94,8 @@ class RunQuery(Paging):
     since: Annotated[Instant | None, Field(description="Only runs that were scheduled for then or later.")] = None
     until: Annotated[Instant | None, Field(description="Only runs that were scheduled for an earlier instant.")] = None
     before_id: Annotated[
-        Whole | None,
-        Field(ge=1, le=_LARGEST_ID, description="Go on behind this run, as the `next` link does: quick on every page."),
+        Id | None,
+        Field(description="Go on behind this run, as the `next` link does: quick on every page."),
     ] = None
 
     @field_validator("until")
@@ -109,8 +118,8 @@ class RunQuery(Paging):
 class AllRunsQuery(RunQuery):
     """Which runs of all jobs to list."""
 
-    job_id: Annotated[Whole | None, Field(ge=1, le=_LARGEST_ID, description="Only runs of this job.")] = None
-    owner_id: Annotated[Text | None, Field(description="Only runs of jobs of this owner.")] = None
+    job_id: Annotated[Id | None, Field(description="Only runs of this job.")] = None
+    owner_id: Annotated[OwnerQuery | None, Field(description="Only runs of jobs of this owner.")] = None
 
     def filters(self) -> RunFilter:
         """Give what storage is to look for."""
@@ -120,18 +129,18 @@ class AllRunsQuery(RunQuery):
 class NextQuery(Input):
     """How many instants to give."""
 
-    count: Annotated[Whole, Field(ge=1, le=1000, description="How many instants to give at the most.")] = 10
+    count: Annotated[int, Field(ge=1, le=1000, description="How many instants to give at the most."), Digits] = 10
 
 
 class LogQuery(Input):
     """From where on to read a log."""
 
-    offset: Annotated[Whole, Field(ge=0, le=_LARGEST_ID, description="Go on behind so many bytes.")] = 0
+    offset: Annotated[Offset, Field(description="Go on behind so many bytes.")] = 0
 
 
 LastEventId = Annotated[
-    int | None,
-    Header(alias="Last-Event-ID", ge=0, le=_LARGEST_ID, description="Of the last event that came: go on behind it."),
+    Offset | None,
+    Header(alias="Last-Event-ID", description="Of the last event that came: go on behind it."),
 ]
 
 

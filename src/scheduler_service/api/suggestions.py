@@ -8,6 +8,8 @@ from typing import Any
 
 from starlette.requests import Request
 
+from scheduler_service.api.rivals import meant_by_name
+
 Schema = Mapping[str, Any]
 LONGEST_NAME = 64
 MOST_NAMES = 12
@@ -28,7 +30,8 @@ def refusal_of_field(request: Request, path: Sequence[str | int], body: object) 
     if len(path) == 1 and name in _answered_fields(request):
         is_job = name == "status" and "enabled" in known
         return "read-only; use POST …/pause and …/resume, or `enabled`" if is_job else "read-only; leave it out"
-    return f"unknown field; {remedy(name, known)}"
+    meant = meant_by_name(name, path[:-1], known, body)
+    return f"unknown field; {f'did you mean {meant}?' if meant else remedy(name, known)}"
 
 
 def closest(name: str, known: Sequence[str]) -> str | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from scheduler_service.api.rivals import meant_by_word
 from scheduler_service.api.suggestions import closest
 
 _INSTANT = "write it as 2026-12-31T23:59:59Z"
@@ -51,6 +52,7 @@ _CHOICES = {
     "unknown_option": "known",
     "union_tag_invalid": "expected_tags",
 }
+_QUOTED = re.compile(r"\s*-?\d{1,20}(\.\d{1,20})?\s*", re.ASCII)
 # In an address + stands for a blank, so that an offset loses its sign.
 _LOST_PLUS = re.compile(r".*T[\d:.]+ (\d\d:?\d\d)")
 
@@ -58,7 +60,7 @@ _LOST_PLUS = re.compile(r".*T[\d:.]+ (\d\d:?\d\d)")
 def detail_of(item: Mapping[str, Any]) -> str:
     """Say what is wrong with a field of a body."""
     detail = _detail(item)
-    is_quoted = isinstance(item["input"], str) and detail in {_WHOLE, _NUMBER}
+    is_quoted = isinstance(item["input"], str) and detail in {_WHOLE, _NUMBER} and _QUOTED.fullmatch(item["input"])
     return f"{detail}; leave the quotes away" if is_quoted else detail
 
 
@@ -93,7 +95,7 @@ def _choice(context: Mapping[str, Any], name: str, value: object) -> str:
     words = [word for word in re.findall(r"[\w-]+", str(context[name])) if word != "or"]
     kind = "" if "discriminator" not in context else f"{context['discriminator']} "
     given = context.get("tag", value)
-    meant = closest(given, words) if isinstance(given, str) else None
+    meant = (meant_by_word(given, words) or closest(given, words)) if isinstance(given, str) else None
     return f"{kind}must be one of {', '.join(words)}{f'; did you mean {meant}?' if meant else ''}"
 
 

@@ -1,0 +1,167 @@
+"""Names and words that other schedulers use for what is written otherwise here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+_PAYLOAD = 'payload, such as {"type": "shell_script", "script": "…"}'
+_PYTHON = 'payload, such as {"type": "python_code", "code": "…"}'
+_CHANNEL = 'channel, such as {"type": "webhook", "url": "https://…"}'
+
+
+def _table(words: Mapping[str, str]) -> dict[str, str]:
+    return {name: meant for meant, names in words.items() for name in names.split()}
+
+
+_OF_A_JOB = _table(
+    {
+        "schedule_expr": "cron cron_expression cron_expr cron_schedule cronspec crontab schedule schedule_expression "
+        "expression interval every when trigger frequency rrule run_at at spec rule recurrence period",
+        "timezone": "tz time_zone zone timezone_name tzinfo",
+        _PAYLOAD: "command cmd script shell bash exec executor executable run task action body entrypoint program "
+        "argv target url webhook type kind job_type shell_command",
+        _PYTHON: "code python python_code source function func callable module",
+        "retry_policy.max_retries": "retries max_retries retry retry_count retry_limit max_attempts attempts "
+        "backoff_limit number_of_retries",
+        "retry_policy.retry_delay": "retry_delay retry_interval retry_wait retry_delay_seconds backoff",
+        "retry_policy.backoff_factor": "backoff_factor backoff_multiplier retry_backoff",
+        "retry_policy.max_delay": "max_delay max_retry_delay",
+        "timeout_seconds": "timeout timeout_s timeout_sec timeout_secs time_limit max_runtime max_duration ttl "
+        "execution_timeout active_deadline_seconds max_run_time timeout_minutes timeout_ms",
+        "limits.memory_mb": "memory memory_mb memory_limit mem ram max_memory",
+        "limits.cpu_seconds": "cpu cpu_seconds cpu_limit",
+        "limits.processes": "processes max_processes pids",
+        "limits.disk_mb": "disk disk_mb storage",
+        "limits.output_kb": "output_kb max_output log_limit",
+        "limits.network": "network allow_network internet",
+        "env": "environment envs env_vars environment_variables variables vars environ",
+        "args": "arguments params parameters kwargs inputs input data arg parameter",
+        "owner_id": "owner user team namespace created_by group project",
+        "name": "title label job_name jobname id_name key",
+        "tags": "labels tag categories topics",
+        "description": "desc notes note comment summary",
+        "enabled": "paused is_paused active is_active disabled suspend suspended is_enabled pause",
+        "overlap_policy": "overlap allow_overlap concurrency_policy concurrency_policies coalesce forbid_concurrent "
+        "no_overlap single_instance on_overlap",
+        "max_concurrency": "concurrency max_instances max_active_runs max_parallel parallelism concurrency_limit",
+        "misfire_policy": "catchup catch_up backfill misfire on_misfire",
+        "misfire_grace_seconds": "misfire_grace_time misfire_grace grace_time starting_deadline_seconds grace_seconds",
+        "start_at": "start start_date starts_at start_time begin not_before",
+        "end_at": "end end_date ends_at end_time expires expires_at until stop_at not_after",
+        "jitter_seconds": "jitter splay random_delay randomized_delay",
+        "dst.gap": "dst_gap",
+        "dst.fold": "dst_fold",
+        "priority": "priority_weight queue_priority importance",
+    }
+)
+_OF_LIMITS = _table(
+    {
+        "memory_mb": "memory mem ram memory_limit max_memory memory_bytes memory_gb",
+        "cpu_seconds": "cpu cpu_time cpu_limit cpus",
+        "processes": "pids process threads nproc max_processes",
+        "disk_mb": "disk disk_space storage disk_gb",
+        "output_kb": "output logs log_size output_bytes",
+        "network": "net internet allow_network networking",
+        "timeout_seconds, beside limits": "timeout timeout_seconds time wall_seconds",
+    }
+)
+_OF_RETRIES = _table(
+    {
+        "max_retries": "retries attempts max_attempts count limit times tries retry max max_tries",
+        "retry_delay": "delay delay_seconds interval wait seconds backoff initial_delay retry_interval",
+        "backoff_factor": "factor multiplier backoff_multiplier exponent backoff_coefficient",
+        "max_delay": "max_interval cap maximum_interval max_backoff max_wait",
+    }
+)
+_OF_KINDS: Mapping[str, Mapping[str, str]] = {
+    "shell_script": _table({"script": "command cmd code content source body text shell bash commands run argv"}),
+    "python_code": _table(
+        {"code": "script source content body python text command", "environment": "env venv interpreter python_env"}
+    ),
+    "program": _table(
+        {"argv": "command cmd args arguments program executable path exec", "stdin": "input standard_input data"}
+    ),
+    "number_crunching": _table({"operation": "op function calculation task name"}),
+}
+_OF_ALERTS = _table(
+    {
+        "on": "events event kinds when triggers trigger conditions type",
+        _CHANNEL: "url webhook email slack to target destination webhook_url receiver recipients",
+        "job_id": "job jobs job_ids",
+        "owner_id": "owner team user",
+        "enabled": "active is_enabled muted disabled paused",
+    }
+)
+_OF_PREVIEWS = _table({"count": "n limit number size"}) | {
+    name: meant for name, meant in _OF_A_JOB.items() if meant in {"schedule_expr", "timezone", "dst.gap", "dst.fold"}
+}
+_KINDS_OF_PAYLOAD = _table(
+    {
+        "shell_script": "shell bash sh script cmd command zsh powershell shell_command bash_script",
+        "python_code": "python py python3 code python_script pythoncode python_callable function",
+        "program": "exec executable binary process argv subprocess run",
+        "number_crunching": "numbers math crunch calculation compute computation numpy",
+    }
+)
+_KINDS_OF_ALERT = _table(
+    {
+        "failure": "failed fail error failures errors on_failure failing exception",
+        "recovery": "recovered success succeeded fixed ok resolved on_success",
+        "missed": "misfire skipped miss not_run",
+        "late": "delayed delay lateness overdue",
+        "too_long": "timeout slow long_running duration running_long",
+        "flapping": "repeated unstable repeated_failure",
+    }
+)
+_CHANNELS = _table({"webhook": "http https url post", "email": "mail smtp e_mail", "slack": "mattermost discord"})
+_WORDS = _KINDS_OF_PAYLOAD, _KINDS_OF_ALERT, _CHANNELS
+_OVERLAPS = _table(
+    {"skip": "forbid no never drop discard", "queue": "wait enqueue serial", "allow": "parallel concurrent yes",
+     "cancel_running": "replace restart kill terminate"}
+)  # fmt: skip
+_MISFIRES = _table({"fire_once": "once coalesce run_once latest", "fire_all": "all catchup catch_up run_all",
+                    "skip": "ignore drop none never do_nothing"})  # fmt: skip
+
+
+def meant_by_name(name: str, path: Sequence[str | int], known: Sequence[str], body: object) -> str | None:
+    """Return what a field is called here that has another name elsewhere; `path` leads to the object that has it."""
+    plain = snake_case(name)
+    if plain in known:
+        return plain
+    return _table_of(path, known, body).get(plain)
+
+
+def meant_by_word(word: str, choices: Sequence[str]) -> str | None:
+    """Return the one of the choices that a word of others stands for."""
+    plain = snake_case(word)
+    if plain in choices:
+        return plain
+    for table in (*_WORDS, _OVERLAPS, _MISFIRES):
+        if (meant := table.get(plain)) in choices:
+            return meant
+    return None
+
+
+def snake_case(name: str) -> str:
+    """Write a name as fields are written here: `scheduleExpr` and `schedule-expr` are `schedule_expr`."""
+    return _HUMP.sub("_", name[:_LONGEST]).replace("-", "_").replace(" ", "_").lower().strip("_")
+
+
+def _table_of(path: Sequence[str | int], known: Sequence[str], body: object) -> Mapping[str, str]:
+    match tuple(path):
+        case ():
+            if "channel" in known:
+                return _OF_ALERTS
+            return _OF_A_JOB if "payload" in known else _OF_PREVIEWS
+        case ("limits",):
+            return _OF_LIMITS
+        case ("retry_policy",):
+            return _OF_RETRIES
+        case ("payload",) if isinstance(body, dict) and isinstance(payload := body.get("payload"), dict):
+            return _OF_KINDS.get(str(payload.get("type")), {})
+    return {}
+
+
+_LONGEST = 64
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
