@@ -102,6 +102,24 @@ async def test_tells_what_may_surprise_of_a_schedule(client: httpx2.AsyncClient)
     assert job["warnings"]
 
 
+async def test_warns_of_line_endings_when_they_are_not_stored_as_sent(client: httpx2.AsyncClient) -> None:
+    script = {"type": "shell_script", "script": "\ufeffif true; then\r\n  echo a\r\nfi\r\n"}
+    job = await create(client, payload=script, schedule_expr="@hourly")
+    kept = (await client.get(f"{JOBS}/{job['id']}")).json()
+    replaced = await client.put(f"{JOBS}/{job['id']}", json=job)
+    patched = await client.patch(f"{JOBS}/{job['id']}", json={"payload": {"script": "echo b\r\n"}})
+
+    assert job["payload"]["script"] == "if true; then\n  echo a\nfi\n"
+    assert job["warnings"] == [
+        "payload.script began with a byte order mark, which is not stored.",
+        "payload.script had CRLF at the end of 3 lines; it is stored with LF, as shells need it.",
+    ]
+    assert (kept["payload"], kept["warnings"]) == (job["payload"], [])
+    assert (replaced.status_code, replaced.json()["warnings"]) == (200, [])
+    assert patched.json()["payload"]["script"] == "echo b\n"
+    assert "1 line;" in patched.json()["warnings"][0]
+
+
 @pytest.mark.parametrize("media_type", ["application/merge-patch+json", "application/json"])
 async def test_merges_a_patch(client: httpx2.AsyncClient, media_type: str) -> None:
     job = await create(client, tags=["a"], retry_policy={"max_retries": 7, "retry_delay": 5}, timeout_seconds=9)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from scheduler_service.payloads.base import Payload
+from scheduler_service.payloads.line_endings import normalise
 from scheduler_service.payloads.text import Source
 from scheduler_service.sandbox.spec import Script
 
 
+def _normalise(script: object) -> object:
+    return normalise(script) if isinstance(script, str) else script
+
+
 class ShellScriptPayload(Payload):
-    """A script. Its shebang names the interpreter; without one it is `/bin/bash`."""
+    """A script. Its shebang names the interpreter; without one it is `/bin/bash`.
+
+    It is stored without a byte order mark and with LF instead of CRLF at the ends of lines.
+    """
 
     model_config = ConfigDict(
         title="Shell script",
@@ -20,7 +28,7 @@ class ShellScriptPayload(Payload):
     )
 
     type: Literal["shell_script"]
-    script: Annotated[Source, Field(description="The script, at most 256 KiB.")]
+    script: Annotated[Source, Field(description="The script, at most 256 KiB."), BeforeValidator(_normalise)]
 
     def command(self) -> Script:
         """Run the script by its interpreter."""

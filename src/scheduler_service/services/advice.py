@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
+
+from pydantic import JsonValue
 
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.storage.records import Job
@@ -14,6 +16,20 @@ def advice(job: Job) -> Iterator[str]:
     yield from _retry_advice(RetryPolicy(**job.retry_policy))
     yield from _concurrency_advice(job)
     yield from _catchup_advice(job)
+
+
+def normalisation_advice(sent: Mapping[str, JsonValue], job: Job) -> Iterator[str]:
+    """Yield a warning for each text of the payload that is not stored as it was sent."""
+    payload = sent.get("payload")
+    for name, text in payload.items() if isinstance(payload, dict) else ():
+        stored = job.payload.get(name)
+        if not isinstance(text, str) or not isinstance(stored, str) or stored == text:
+            continue
+        if text.startswith("\ufeff") and not stored.startswith("\ufeff"):
+            yield f"payload.{name} began with a byte order mark, which is not stored."
+        if (count := text.count("\r\n") - stored.count("\r\n")) > 0:
+            lines = "1 line" if count == 1 else f"{count} lines"
+            yield f"payload.{name} had CRLF at the end of {lines}; it is stored with LF, as shells need it."
 
 
 def _retry_advice(policy: RetryPolicy) -> Iterator[str]:

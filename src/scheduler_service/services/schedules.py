@@ -17,7 +17,7 @@ from scheduler_service.domain.jitter import jitter_warning
 from scheduler_service.domain.schedule import Schedule, describe, parse, warnings
 from scheduler_service.errors import InvalidInputError
 from scheduler_service.services import pythons
-from scheduler_service.services.advice import advice
+from scheduler_service.services.advice import advice, normalisation_advice
 from scheduler_service.services.checks import problems_of_preview
 from scheduler_service.services.definition import PreviewRequest
 from scheduler_service.services.inspection import inspect
@@ -67,17 +67,19 @@ class ScheduleService:
         """Say what a schedule would do; raises `InvalidInputError` where it is wrong or never fires."""
         return await asyncio.to_thread(_preview, request, self._clock.now())
 
-    def describe(self, job: Job) -> Description:
+    def describe(self, job: Job, sent: Mapping[str, JsonValue] | None = None) -> Description:
         """Describe a stored job: its schedule, and what its owner should know of it.
 
-        A schedule that cannot be read any more says so in a warning.
+        `sent` is the document that the job was stored from. A schedule that cannot be read any more says so in a
+        warning.
         """
         try:
             described = _describe_for(job, self._clock.now())
         except InvalidInputError as error:
             described = Description(job.schedule_expr, (f"this schedule cannot be read any more: {error}",))
         unknown = pythons.warnings(job.payload, self._environments)
-        return replace(described, warnings=(*described.warnings, *advice(job), *unknown))
+        changed = normalisation_advice(sent or {}, job)
+        return replace(described, warnings=(*described.warnings, *advice(job), *unknown, *changed))
 
 
 async def upcoming(job: Job, count: int) -> tuple[Upcoming, ...]:

@@ -52,7 +52,7 @@ async def create_job(
     """
     job = await service.jobs.create(service.jobs.read(definition), idempotency_key=idempotency_key)
     response.headers["Location"] = f"{JOBS}/{job.id}"
-    return show_job(job, service, response)
+    return show_job(job, service, response, definition)
 
 
 @router.get(
@@ -112,7 +112,7 @@ async def patch_job(
     A `payload` of another `type` or `operation` replaces the old one whole. Read-only fields may be sent unchanged.
     """
     job = await service.jobs.patch(job_id, changes, versions_to_match(if_match), _shown_by(service))
-    return show_job(job, service, response)
+    return show_job(job, service, response, changes)
 
 
 @router.put(
@@ -132,7 +132,7 @@ async def replace_job(
     A job can be sent back as it was read: read-only fields are accepted if they are unchanged.
     """
     job = await service.jobs.replace(job_id, definition, versions_to_match(if_match), _shown_by(service))
-    return show_job(job, service, response)
+    return show_job(job, service, response, definition)
 
 
 @router.delete(
@@ -183,10 +183,10 @@ def _shown_by(service: Service) -> Shown:
     return lambda job: JobOut.of(job, service.schedules.describe(job)).model_dump(mode="json")
 
 
-def show_job(job: Job, service: Service, response: Response) -> JobOut:
-    """Show a job, with its entity tag."""
+def show_job(job: Job, service: Service, response: Response, sent: dict[str, Any] | None = None) -> JobOut:
+    """Show a job, with its entity tag; to the client that `sent` it, with a warning for what was changed in it."""
     shown = JobOut.of(job, service.schedules.describe(job))
     response.headers["ETag"] = etag(job.version, shown)
     # A client may keep it, but has to ask whether it still holds.
     response.headers["Cache-Control"] = "private, no-cache"
-    return shown
+    return shown if sent is None else JobOut.of(job, service.schedules.describe(job, sent))
