@@ -56,6 +56,7 @@ MORE_CALLS = {
     "mlock": (149, 228),
     "tgkill": (234, 131),
     "clone": (56, 220),
+    "mmap": (9, 222),
     "ioprio_set": (251, 30),
 }
 PRELUDE = """import ctypes, os, resource, signal, socket, time

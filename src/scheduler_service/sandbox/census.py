@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -9,14 +10,18 @@ from dataclasses import dataclass
 
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _TICKS = os.sysconf("SC_CLK_TCK")
-_UTIME, _STIME, _CUTIME, _CSTIME, _THREADS, _RSS = 11, 12, 13, 14, 17, 21  # of proc_pid_stat(5), after the name
+_STATE, _UTIME, _STIME, _CUTIME, _CSTIME, _THREADS, _RSS = 0, 11, 12, 13, 14, 17, 21  # proc_pid_stat(5), after the name
 
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """What living processes use: memory with what they share counted in each, and time with that of the waited-for."""
+    """What processes use: memory with what they share counted in each, and time with that of children waited for.
+
+    `zombies` have ended and wait for their parent to ask; they are no `tasks`.
+    """
 
     tasks: int = 0
+    zombies: int = 0
     resident_kb: int = 0
     cpu_seconds: float = 0.0
 
@@ -36,11 +41,14 @@ def children_of(pid: int) -> list[int]:
     return children
 
 
-def descendants(pid: int) -> list[int]:
-    """Give the living descendants of `pid`; those that move about meanwhile may be missed."""
+def descendants(pid: int, most: float = math.inf) -> list[int]:
+    """Return the living descendants of `pid`; those that move about meanwhile may be missed.
+
+    Stop once there are more than `most`: a fork bomb makes them faster than a walk would find them all.
+    """
     found: list[int] = []
     pending = [pid]
-    while pending:
+    while pending and len(found) <= most:
         children = children_of(pending.pop())
         found += children
         pending += children
@@ -49,14 +57,18 @@ def descendants(pid: int) -> list[int]:
 
 def take_census(pids: Iterable[int]) -> Census:
     """Add up what the processes use; those that have ended count for nothing."""
-    tasks = resident = ticks = 0
+    tasks = zombies = resident = ticks = 0
     for pid in pids:
         with suppress(OSError, IndexError):
             fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-            tasks += int(fields[_THREADS])
+            threads = int(fields[_THREADS])
+            if fields[_STATE] == "Z" and threads == 1:  # with more, only its first thread has ended
+                zombies += 1
+            else:
+                tasks += threads
             resident += int(fields[_RSS]) * _PAGE_KB
             ticks += sum(int(fields[place]) for place in (_UTIME, _STIME, _CUTIME, _CSTIME))
-    return Census(tasks, resident, ticks / _TICKS)
+    return Census(tasks, zombies, resident, ticks / _TICKS)
 
 
 def measure_memory(pids: Iterable[int]) -> int:

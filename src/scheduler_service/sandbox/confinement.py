@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from scheduler_service.sandbox import landlock, seccomp
 from scheduler_service.sandbox.identity import become_user, enter_user_namespace
 from scheduler_service.sandbox.layers import Layer
-from scheduler_service.sandbox.limits import limit_resources, measure_footing
+from scheduler_service.sandbox.limits import limit_resources, limit_user, measure_footing
 from scheduler_service.sandbox.protocol import Order, send
 from scheduler_service.sandbox.root import (
     DEVICES,
@@ -54,13 +54,16 @@ _DEVICE_PATHS = tuple(f"{_DEVICE_DIRECTORY}/{name}" for name in DEVICES)
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """What is decided before a job is known: the layers, the job's user, and what a networked job may connect to."""
+    """What is decided before a job is known: the layers, the job's user, and what a networked job may connect to.
+
+    `existing_tasks` are tasks that the kernel counts together with the job's, and None if some of them cannot be seen.
+    """
 
     layers: frozenset[Layer]
     uid: int
     ports: tuple[int, ...]
     empty_network: int | None
-    existing_tasks: int
+    existing_tasks: int | None
 
     def filter_for(self, *, network: bool) -> bytes:
         """Write the system call filter of a job with or without network."""
@@ -105,9 +108,10 @@ class Cell:
         """
         steps: tuple[tuple[Layer, Callable[[], object]], ...] = (
             (Layer.NETWORK_NAMESPACE, lambda: self._leave_network(order)),
-            (Layer.RESOURCE_LIMITS, lambda: limit_resources(order.terms, self._footing, self._given.existing_tasks)),
+            (Layer.RESOURCE_LIMITS, lambda: limit_resources(order.terms, self._footing)),
             (Layer.OWN_USER, lambda: become_user(self._given.uid)),
             (Layer.USER_NAMESPACE, enter_user_namespace),
+            (Layer.RESOURCE_LIMITS, lambda: limit_user(order.terms, self._given.existing_tasks)),
             (Layer.NO_NEW_PRIVILEGES, lambda: prctl(Prctl.SET_NO_NEW_PRIVS, 1)),
             (Layer.REAPER, lambda: prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)),
             (Layer.LANDLOCK, lambda: self._enforce_rules(order, directory)),

@@ -73,9 +73,16 @@ def _search(ranges: list[tuple[int, Code]]) -> Code:
 
 def _judge(rule: ArgumentRule) -> Code:
     """Test one argument, and go on after it unless the call is refused."""
-    load = _instruction(_LOAD, _ARGUMENTS + 8 * rule.argument)  # the lower half: both processors are little-endian
     refusal = FAIL | errno.EPERM if rule.otherwise is None else rule.otherwise
-    return [load, *_tests(rule), _instruction(_RETURN, refusal)]
+    code = [_load(rule.argument), *_tests(rule), _instruction(_RETURN, refusal)]
+    if rule.when is None:
+        return code
+    argument, value = rule.when
+    return [_load(argument), _instruction(_EQUAL, value, 0, len(code)), *code]
+
+
+def _load(argument: int) -> bytes:
+    return _instruction(_LOAD, _ARGUMENTS + 8 * argument)  # the lower half: both processors are little-endian
 
 
 def _tests(rule: ArgumentRule) -> Code:

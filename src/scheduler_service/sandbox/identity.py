@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from scheduler_service.sandbox.syscalls import CLONE_NEWUSER, Prctl, invoke, prc
 
 FIRST_UID, LAST_UID = 60578, 61183
 """The range that neither Debian's policy nor systemd's (UIDS-GIDS.md) gives to anybody."""
+
+_INITIAL_USER_NAMESPACE, _INITIAL_PID_NAMESPACE = "user:[4026531837]", "pid:[4026531836]"
+"""The kernel's fixed numbers of the namespaces that a host starts with; see PROC_USER_INIT_INO."""
 
 
 class UidPool:
@@ -75,6 +79,36 @@ def enter_user_namespace() -> None:
     for file, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         with open(f"/proc/self/{file}", "w", encoding="ascii") as handle:
             handle.write(text)
+
+
+def sees_all_tasks() -> bool:
+    """Return whether this process sees all that may have its user ids: no other container shares its user namespace."""
+    user, pids = os.readlink("/proc/self/ns/user"), os.readlink("/proc/self/ns/pid")
+    return user != _INITIAL_USER_NAMESPACE or pids == _INITIAL_PID_NAMESPACE
+
+
+def counts_tasks_by_namespace() -> bool:
+    """Return whether the kernel counts the tasks of a user for each user namespace: Linux does since 5.14.
+
+    Tried by a child that may have two tasks in a namespace below ours, where this process and others run already.
+    """
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            enter_user_namespace()
+            resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))
+            code = os.waitstatus_to_exitcode(os.waitpid(_fork_nothing(), 0)[1])
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _fork_nothing() -> int:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    return child
 
 
 def _claim(uid: int) -> socket.socket | None:

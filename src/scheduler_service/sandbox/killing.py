@@ -19,9 +19,9 @@ _PAUSE_SECONDS = 0.001
 def kill_all(layers: frozenset[Layer], uid: int, group: Group | None) -> None:
     """Kill all processes of the run that this process (its warden) watches over, and wait until they are gone.
 
-    In a PID namespace, in a cgroup, or under a user of their own, one call reaches all at the same instant; a process
-    that forks meanwhile fails to. Otherwise the tree is walked until nothing is left, each process losing its right to
-    fork first.
+    In a PID namespace, in a cgroup, under a user of their own, or where Landlock keeps signals within the run, one call
+    reaches all at the same instant; a process that forks meanwhile fails to. Otherwise the tree is walked until nothing
+    is left, each process losing its right to fork first. A fork bomb starts processes faster than a walk ends them.
     """
     if Layer.PID_NAMESPACE in layers:
         with suppress(ProcessLookupError):
@@ -33,6 +33,9 @@ def kill_all(layers: frozenset[Layer], uid: int, group: Group | None) -> None:
         group.kill()
     if Layer.OWN_USER in layers:
         _kill_user(uid)
+    elif _signals_stay_within():
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(-1, signal.SIGKILL)
     _kill_tree()  # a job that was still waiting has no user of its own yet
 
 
@@ -55,6 +58,17 @@ def reap(options: int = 0) -> tuple[int, int] | None:
         return os.waitpid(-1, options)
     except ChildProcessError:
         return None
+
+
+def _signals_stay_within() -> bool:
+    """Return whether this process can signal nobody outside the run: not even its parent, which has the same user."""
+    try:
+        os.kill(os.getppid(), 0)
+    except PermissionError:
+        return True
+    except ProcessLookupError:  # a parent in another PID namespace says nothing
+        return False
+    return False
 
 
 def _kill_user(uid: int) -> None:

@@ -5,6 +5,7 @@ A number of -1 means that the processor's kernel has no such call.
 
 from __future__ import annotations
 
+import errno
 import socket
 from dataclasses import dataclass
 from enum import StrEnum
@@ -97,6 +98,7 @@ WITH_A_FALLBACK: dict[str, Numbers] = {
     "userfaultfd": (323, 282),
     "memfd_create": (319, 279),  # memory that no limit counts
     "memfd_secret": (447, 447),
+    "io_setup": (206, 0),  # takes from a number that the whole host has, fs.aio-max-nr
 }
 THAT_OUTLIVE_A_RUN: dict[str, Numbers] = {
     # Without an IPC namespace these leave something behind, and reach what others left.
@@ -158,7 +160,8 @@ class Test(StrEnum):
 class ArgumentRule:
     """`numbers` goes on to its next rule, and in the end is allowed, only if its argument (0 is the first) passes.
 
-    `otherwise` is what the filter answers if it does not pass: None stands for a failure with EPERM.
+    `otherwise` is what the filter answers if it does not pass: None stands for a failure with EPERM. With `when`, an
+    argument and a value, the rule applies only to calls whose argument has that value.
     """
 
     numbers: Numbers
@@ -166,20 +169,26 @@ class ArgumentRule:
     test: Test
     values: tuple[int, ...]
     otherwise: int | None = None
+    when: tuple[int, int] | None = None
 
 
 CLONE, SOCKET, SOCKETPAIR, IOCTL = (56, 220), (41, 198), (53, 199), (16, 29)
+MMAP, SETSOCKOPT = (9, 222), (54, 208)
 _NEW_NAMESPACES = 0x7E02_0080  # CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET | NEWTIME
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # type into a terminal as if at its keyboard
 _TIOCSETD = 0x5423  # loads line disciplines into the kernel, some of them old and hardly ever used
 _MSG_FASTOPEN = 0x2000_0000  # connects without connect(2), where Landlock would look
 _PROTOCOLS = (0, socket.IPPROTO_TCP, socket.IPPROTO_UDP, socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6)  # no MPTCP, SCTP
 _ITSELF = (0,)
-PRETEND_SUCCESS = 0x0005_0000
+_FAIL = 0x0005_0000  # SECCOMP_RET_ERRNO, with an error number added
+PRETEND_SUCCESS = _FAIL
 """Answers 0 to a call that is not made (SECCOMP_RET_ERRNO with the error number 0)."""
 ASK = 0x7FC0_0000
 """Has the warden answer (SECCOMP_RET_USER_NOTIF); see `errands`."""
 _SET_DUMPABLE = 4
+_MAP_HUGETLB, _SHM_HUGETLB = 0x4_0000, 0o4000
+_BUFFER_SIZES = (socket.SO_SNDBUF, socket.SO_RCVBUF)
+_SOCKET_PROGRAMS = (26, 50, 51, 52)  # SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF, …_EBPF
 
 ALWAYS = (
     ArgumentRule(CLONE, 0, Test.NO_BITS_OF, (_NEW_NAMESPACES,)),
@@ -192,6 +201,11 @@ ALWAYS = (
     ArgumentRule((44, 206), 3, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),  # sendto
     ArgumentRule((46, 211), 2, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),  # sendmsg
     ArgumentRule((307, 269), 3, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),  # sendmmsg
+    # Kernel memory that no limit counts. The kernel, too, takes the size of a buffer only as a wish, so callers go on.
+    ArgumentRule(SETSOCKOPT, 2, Test.NOT_AMONG, _BUFFER_SIZES, PRETEND_SUCCESS, (1, socket.SOL_SOCKET)),
+    ArgumentRule(SETSOCKOPT, 2, Test.NOT_AMONG, _SOCKET_PROGRAMS, when=(1, socket.SOL_SOCKET)),
+    ArgumentRule(MMAP, 3, Test.NO_BITS_OF, (_MAP_HUGETLB,), _FAIL | errno.ENOMEM),  # as where the host has none
+    ArgumentRule((29, 194), 2, Test.NO_BITS_OF, (_SHM_HUGETLB,)),  # shmget
 )
 ON_PROCESSES: dict[str, tuple[Numbers, int]] = {
     # The call, and the argument that names a process: 0 for the caller itself.

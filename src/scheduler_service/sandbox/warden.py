@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from scheduler_service.sandbox.census import all_processes, descendants
+from scheduler_service.sandbox import landlock
 from scheduler_service.sandbox.cgroup import Group
 from scheduler_service.sandbox.confinement import Confinement
 from scheduler_service.sandbox.disk_count import DiskCount
@@ -34,7 +34,7 @@ from scheduler_service.sandbox.protocol import Report, Terms, pack_record, pack_
 from scheduler_service.sandbox.root import SHARED_MEMORY, mount_private, mount_proc
 from scheduler_service.sandbox.spec import End, Usage
 from scheduler_service.sandbox.syscalls import CLONE_NEWIPC, CLONE_NEWNS, Prctl, prctl, unshare
-from scheduler_service.sandbox.watch import TICK_SECONDS, Verdict, Watch
+from scheduler_service.sandbox.watch import TICK_SECONDS, Verdict, Watch, list_processes
 from scheduler_service.sandbox.workdir import Removal, remove_files_of
 
 CANCEL, FLOOD, RENEW = b"c", b"f", b"r"
@@ -107,6 +107,9 @@ def _prepare(post: Post, group: Group | None) -> _Run:
             mount_proc()
     if Layer.IPC_NAMESPACE in layers:
         unshare(CLONE_NEWIPC)
+    if post.confinement.shares_user and Layer.LANDLOCK in layers:
+        prctl(Prctl.SET_NO_NEW_PRIVS, 1)
+        landlock.scope_signals()  # for `killing`
     ours, theirs = socket.socketpair()
     note = mmap.mmap(-1, 1)
     job = os.fork()
@@ -150,7 +153,7 @@ class _Run:
             said = _read_line(ours)
         _wait([self._exit], time.monotonic())
         self._has_ended()
-        Watch(terms, self._layers, self._group)
+        Watch(terms, self._post.confinement, self._group)
         pack_record(self._sum_up(Verdict(End.EXITED), terms, said))
 
     def wait_for_terms(self) -> Terms | None:
@@ -173,7 +176,7 @@ class _Run:
         a filter or a background process may still hold some. If the service stands still, others may have begun the
         next attempt.
         """
-        self._watch = Watch(terms, self._layers, self._group, self._disk_count(terms))
+        self._watch = Watch(terms, self._post.confinement, self._group, self._disk_count(terms))
         verdict = self._tend(self._has_ended, time.monotonic() + terms.wall_seconds, End.TIMEOUT)
         if verdict is None or verdict.end is not End.EXITED:
             return verdict
@@ -309,7 +312,7 @@ class _Run:
         return self._has_status
 
     def _find_processes(self) -> list[int]:
-        return all_processes() if Layer.PID_NAMESPACE in self._layers else descendants(os.getpid())
+        return list_processes(self._layers)
 
     @property
     def _has_status(self) -> bool:

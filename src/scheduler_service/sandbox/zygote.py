@@ -24,7 +24,7 @@ from scheduler_service.sandbox import root
 from scheduler_service.sandbox.census import count_tasks_of_user
 from scheduler_service.sandbox.cgroup import open_groups
 from scheduler_service.sandbox.confinement import Confinement
-from scheduler_service.sandbox.identity import enter_user_namespace
+from scheduler_service.sandbox.identity import counts_tasks_by_namespace, enter_user_namespace, sees_all_tasks
 from scheduler_service.sandbox.killing import kill_children
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.protocol import Setup, pack, receive
@@ -42,7 +42,6 @@ from scheduler_service.sandbox.syscalls import (
 )
 from scheduler_service.sandbox.warden import Post, become_warden
 
-_SPARE_TASKS = 64
 _SWEEP_SECONDS = 0.1
 _hidden: list[ModuleType] = []
 
@@ -67,6 +66,8 @@ class Zygote:
         self._wardens: dict[int, int] = {}
         self._alive_for_wardens, self._alive = os.pipe()
         self._own_pids = -1
+        self._sees_all_tasks = sees_all_tasks()
+        self._counted_apart = Layer.OWN_USER in self._layers and self._sees_all_tasks
         self._empty_network: int | None = None
         self._fork: Callable[[], int] = os.fork
         self._groups = open_groups(setup.groups) if setup.groups else None
@@ -123,6 +124,7 @@ class Zygote:
     def _enter_namespaces(self) -> None:
         if Layer.USER_NAMESPACE in self._layers:
             enter_user_namespace()
+            self._counted_apart = counts_tasks_by_namespace()
         if Layer.NETWORK_NAMESPACE in self._layers:
             self._empty_network = _make_network()
         if Layer.PID_NAMESPACE in self._layers:
@@ -172,9 +174,13 @@ class Zygote:
         )
 
     def _confinement(self, uid: int) -> Confinement:
-        counted_apart = self._layers & {Layer.OWN_USER, Layer.USER_NAMESPACE}
-        existing = 0 if counted_apart else count_tasks_of_user(uid) + _SPARE_TASKS
-        return Confinement(self._layers, uid, tuple(self._setup.ports), self._empty_network, existing)
+        ports = tuple(self._setup.ports)
+        return Confinement(self._layers, uid, ports, self._empty_network, self._count_existing_tasks(uid))
+
+    def _count_existing_tasks(self, uid: int) -> int | None:
+        if self._counted_apart:
+            return 0
+        return count_tasks_of_user(uid) if self._sees_all_tasks else None
 
     def _bury_warden(self, descriptor: int) -> None:
         _, status = os.waitpid(self._wardens.pop(descriptor), 0)

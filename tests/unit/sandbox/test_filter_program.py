@@ -24,7 +24,7 @@ POLICIES = [
     for families in ((), (socket.AF_UNIX,), (socket.AF_INET, socket.AF_INET6))
     for namespaced, shared_ids in itertools.product((True, False), repeat=2)
 ]
-ARGUMENTS = (0, 1, 2, 10, 17, 132, 0x80, 0x5412, 0x541C, 0x1000_0000, 0x2000_0000, 0xFFFF_FFFF)
+ARGUMENTS = (0, 1, 2, 7, 10, 17, 26, 132, 0x80, 0o4000, 0x4_0000, 0x5412, 0x541C, 0x1000_0000, 0x2000_0000, 0xFFFF_FFFF)
 CALLS = (*range(table.NEWEST + 20), 0x4000_0000, 0xFFFF_FFFF)
 
 
@@ -73,14 +73,16 @@ def expected(policy: Policy, number: int, arguments: tuple[int, ...]) -> int:
     for calls, action in seccomp._denied(policy):
         if number in {numbers[HERE] for numbers in calls.values()}:
             return action
-    rules = [rule for rule in seccomp._rules(policy) if rule.numbers[HERE] == number]
-    failed = next((rule for rule in rules if not passes(rule, arguments[rule.argument])), None)
-    if failed is None:
-        return ALLOW
-    return REFUSED if failed.otherwise is None else failed.otherwise
+    for rule in seccomp._rules(policy):
+        if rule.numbers[HERE] == number and not passes(rule, arguments):
+            return REFUSED if rule.otherwise is None else rule.otherwise
+    return ALLOW
 
 
-def passes(rule: ArgumentRule, argument: int) -> bool:
+def passes(rule: ArgumentRule, arguments: tuple[int, ...]) -> bool:
+    if rule.when is not None and arguments[rule.when[0]] != rule.when[1]:
+        return True
+    argument = arguments[rule.argument]
     match rule.test:
         case table.Test.AMONG:
             return argument in rule.values
@@ -101,7 +103,7 @@ def test_answers_as_the_tables_say(policy: Policy) -> None:
 def test_judges_arguments_as_the_tables_say(policy: Policy) -> None:
     program = assemble(policy)
     for rule in seccomp._rules(policy):
-        for first, argument in itertools.product((0, socket.AF_UNIX, socket.AF_INET), ARGUMENTS):
+        for first, argument in itertools.product((0, socket.AF_UNIX, socket.AF_INET, socket.SOL_TCP), ARGUMENTS):
             given = [first] * 6
             given[rule.argument] = argument
             number = rule.numbers[HERE]
@@ -116,6 +118,20 @@ def test_looks_at_the_lower_half_of_an_argument() -> None:
 def test_an_answer_goes_before_a_rule() -> None:
     program = write_program({7: ASK}, [ArgumentRule((7, 7), 0, table.Test.AMONG, (1,))], beyond=10)
     assert answer(program, 7) == ASK
+
+
+def test_a_conditional_rule_leaves_other_calls_to_the_next_rule() -> None:
+    rules = [
+        ArgumentRule((7, 7), 0, table.Test.AMONG, (1,), FAIL, (1, 5)),
+        ArgumentRule((7, 7), 0, table.Test.AMONG, (2,)),
+    ]
+    program = write_program({}, rules, beyond=10)
+    assert [answer(program, 7, (first, second, 0, 0, 0, 0)) for first, second in ((2, 5), (1, 5), (2, 6), (1, 6))] == [
+        FAIL,
+        REFUSED,
+        ALLOW,
+        REFUSED,
+    ]
 
 
 def test_a_number_that_the_processor_lacks_is_passed_over() -> None:
