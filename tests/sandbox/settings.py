@@ -16,12 +16,20 @@ from scheduler_service.sandbox.syscalls import CLONE_NEWNS, MACHINES, Mount, Prc
 
 PLAIN_UID = 54321  # nobody would share it with servers that other tests start
 ROOT, PLAIN, DOCKER = "root", "plain", "docker"
+# Root in a container: as engines start it, and with `--cap-drop=ALL`.
+DOCKER_ROOT, BARE_ROOT = "docker-root", "bare-root"
+_CAP_SYS_ADMIN = 21
+_CAPABILITIES = 41
 
 
 def enter(setting: str) -> None:
     """Become what the setting says."""
     if os.geteuid() == 0:
         open_the_way([Path(sys.base_prefix), Path(sys.prefix), Path(__file__)])
+    if setting in {DOCKER_ROOT, BARE_ROOT}:
+        for number in range(_CAPABILITIES) if setting == BARE_ROOT else (_CAP_SYS_ADMIN,):
+            prctl(Prctl.CAPBSET_DROP, number)  # takes effect with the next program
+        return
     if setting != ROOT and os.geteuid() == 0:
         os.setgroups([])
         os.setresgid(PLAIN_UID, PLAIN_UID, PLAIN_UID)

@@ -277,7 +277,10 @@ async def test_the_probe_is_quick_and_names_a_remedy_for_what_does_not_hold() ->
 
 
 async def test_auto_takes_the_best_level_that_holds(root: Path, level: Level) -> None:
-    assert create("auto", root, 1).isolation.level is level
+    sandbox = create("auto", root, 1, [PythonEnvironment(preload=())])
+    await sandbox.start()
+    assert sandbox.level is level
+    await sandbox.stop()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Runs untrusted commands; stands alone and imports nothing else of this project."""
 
-from scheduler_service.sandbox.choice import Choice, create
+from scheduler_service.sandbox.choice import Choice, ChosenSandbox, create
 from scheduler_service.sandbox.environment import PythonEnvironment
 from scheduler_service.sandbox.plain import PlainSandbox
 from scheduler_service.sandbox.probe import Finding, best_level, probe
@@ -26,6 +26,7 @@ from scheduler_service.sandbox.warm import WarmSandbox
 __all__ = [
     "Cancel",
     "Choice",
+    "ChosenSandbox",
     "Command",
     "End",
     "Finding",

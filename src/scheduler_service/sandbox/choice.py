@@ -1,18 +1,156 @@
-"""Which sandbox serves: what the operator asks for, or the best that this host can hold."""
+"""Which sandbox serves: the one that the operator asks for, or the best that this host can hold.
+
+A level is taken if its promises hold (see `probe`) and a trial run comes through. `none` is taken only if it is asked
+for. Where no level is left, `start` raises and every later `rehearse` tries again: the host may be mended meanwhile.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.plain import PlainSandbox
-from scheduler_service.sandbox.probe import best_level, probe
-from scheduler_service.sandbox.spec import Level, Sandbox
+from scheduler_service.sandbox.probe import REMEDY, Finding, best_level, probe
+from scheduler_service.sandbox.spec import Cancel, Isolation, Level, OnOutput, Outcome, Sandbox, SandboxError, Spec
 from scheduler_service.sandbox.warm import NETWORK_PORTS, WarmSandbox
 
 Choice = Literal["auto", "strict", "standard", "none"]
+TRIAL_RUN = "runs a script and Python code from end to end"
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What a sandbox of any level is made with; `WarmSandbox` explains each."""
+
+    root: Path
+    slots: int
+    environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,)
+    grace_seconds: float = 2.0
+    network_ports: Sequence[int] = NETWORK_PORTS
+    lease_seconds: float | None = None
+
+    def make(self, level: Level) -> Sandbox:
+        """Make a sandbox, which is not started yet."""
+        if level is Level.NONE:
+            return PlainSandbox(self.root, self.grace_seconds, self.environments)
+        return WarmSandbox(
+            level,
+            self.root,
+            self.slots,
+            self.environments,
+            self.grace_seconds,
+            self.network_ports,
+            lease_seconds=self.lease_seconds,
+        )
+
+
+class ChosenSandbox:
+    """Runs commands at the best of some levels that this host holds; chosen at the start, and anew after a fault."""
+
+    def __init__(self, levels: Sequence[Level], making: Making) -> None:
+        """`levels` are the candidates, from the most to the least; a single one is not probed but only tried."""
+        self._levels = tuple(levels)
+        self._making = making
+        self._inner: Sandbox | None = None
+        self._runs = 0
+        self._choosing = asyncio.Lock()
+        self.findings: list[Finding] = []
+        self._has_served = False
+        self.refusal: str | None = None
+        """Why no job can run, with the remedy, if no level ever held and only a change of the host will help."""
+
+    @property
+    def level(self) -> Level | None:
+        """The level that runs have; None while there is no sandbox."""
+        return None if self._inner is None else self._inner.isolation.level
+
+    @property
+    def isolation(self) -> Isolation:
+        """The level and the layers of every run; raises `SandboxError` while there is no sandbox."""
+        return self._ready().isolation
+
+    async def start(self) -> None:
+        """Choose, probe, warm up and rehearse. Raises `SandboxError`, with the remedies, if no level is left."""
+        async with self._choosing:
+            if self._inner is None:
+                try:
+                    self._inner = await self._choose()
+                except SandboxError as error:
+                    self.refusal = None if error.is_passing or self._has_served else str(error)
+                    raise
+                self.refusal, self._has_served = None, True
+
+    async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
+        """Run one command to its end; see `Sandbox.run`."""
+        self._runs += 1
+        try:
+            return await self._ready().run(spec, on_output, cancel)
+        finally:
+            self._runs -= 1
+
+    async def rehearse(self, *, every: bool = False) -> None:
+        """Send trial runs the way of every run; see `Sandbox.rehearse`.
+
+        If it fails and nothing else runs, the sandbox is made anew: its directories, processes or cgroups may be gone.
+        """
+        if self._inner is not None:
+            try:
+                await self._inner.rehearse(every=every)
+            except SandboxError:
+                if self._runs:
+                    raise
+            else:
+                return
+        await self.stop()
+        await self.start()
+
+    def renew(self) -> None:
+        """Let what runs go on; see `Sandbox.renew`."""
+        if self._inner is not None:
+            self._inner.renew()
+
+    async def stop(self) -> None:
+        """Kill what still runs and release everything; idempotent."""
+        async with self._choosing:
+            if self._inner is not None:
+                inner, self._inner = self._inner, None
+                await inner.stop()
+
+    def _ready(self) -> Sandbox:
+        if self._inner is None:
+            raise SandboxError("no sandbox is there: no level of containment holds on this host just now")
+        return self._inner
+
+    async def _choose(self) -> Sandbox:
+        if len(self._levels) == 1:
+            self.findings = []
+            return await self._open(self._levels[0])
+        failed: SandboxError | None = None
+        self.findings = await asyncio.to_thread(probe, self._making.environments[0].python)
+        while (level := best_level(self.findings)) in self._levels:
+            try:
+                box = await self._open(level)
+            except SandboxError as error:
+                failed = error
+                self.findings.append(Finding((level,), TRIAL_RUN, held=False, why=str(error), remedy=REMEDY))
+            else:
+                self.findings.append(Finding((level,), TRIAL_RUN, held=True))
+                return box
+        raise SandboxError(_sum_up(self._levels, self.findings)) from failed
+
+    async def _open(self, level: Level) -> Sandbox:
+        box = self._making.make(level)
+        try:
+            await box.start()
+            await box.rehearse(every=True)
+        except BaseException:
+            await asyncio.shield(box.stop())
+            raise
+        return box
 
 
 def create(
@@ -23,13 +161,25 @@ def create(
     grace_seconds: float = 2.0,
     network_ports: Sequence[int] = NETWORK_PORTS,
     lease_seconds: float | None = None,
-) -> Sandbox:
+    *,
+    least: Level = Level.STANDARD,
+) -> ChosenSandbox:
     """Make the sandbox for `slots` commands at once, with its working directories below `root`.
 
-    `auto` probes the host, which blocks for a fraction of a second, and takes the best level that holds. The sandbox is
-    not started yet; its `isolation` tells what was chosen. With `lease_seconds`, `renew` has to be called that often.
+    It is not started yet. `auto` takes no level below `least`, and never `none`. With `lease_seconds`, `renew` has to
+    be called that often.
     """
-    level = best_level(probe(environments[0].python)) if choice == "auto" else Level(choice)
-    if level is Level.NONE:
-        return PlainSandbox(root, grace_seconds, environments)
-    return WarmSandbox(level, root, slots, environments, grace_seconds, network_ports, lease_seconds=lease_seconds)
+    making = Making(root, slots, environments, grace_seconds, network_ports, lease_seconds)
+    if choice == "auto":
+        return ChosenSandbox((Level.STRICT,) if least is Level.STRICT else (Level.STRICT, Level.STANDARD), making)
+    return ChosenSandbox((Level(choice),), making)
+
+
+def _sum_up(levels: Sequence[Level], findings: Sequence[Finding]) -> str:
+    """Say what the lowest of the levels fails on, and what to do about it."""
+    lowest = levels[-1]
+    broken = next(finding for finding in findings if not finding.held and lowest in finding.levels)
+    return (
+        f"no job runs, for this host cannot hold the level {lowest}: {broken.remedy} "
+        f"(not held: {broken.promise}: {broken.why}); `scheduler doctor` tells more"
+    )

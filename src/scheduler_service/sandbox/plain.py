@@ -16,6 +16,7 @@ from scheduler_service.sandbox.command import interpreter_of, job_environment, s
 from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.leftovers import wait_for_leftovers
 from scheduler_service.sandbox.output import OutputPipe
+from scheduler_service.sandbox.rehearsal import rehearse
 from scheduler_service.sandbox.running import Running
 from scheduler_service.sandbox.spec import (
     DRAIN_SECONDS,
@@ -69,13 +70,21 @@ class PlainSandbox:
         """Make a directory below the root, and remove what killed processes have left there; idempotent."""
         self._running.stopped.clear()
         if self._claim is None:
-            self._claim = await asyncio.to_thread(Claim, self._root)
+            try:
+                self._claim = await asyncio.to_thread(Claim, self._root)
+            except OSError as error:
+                raise SandboxError(f"no directory for runs can be made: {error}") from error
 
     async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
         """Run one command to its end; see `Sandbox.run`."""
         with self._running.counted():
             async with self._private_directory() as directory:
                 return await self._run_in(directory, spec, on_output, cancel)
+
+    async def rehearse(self, *, every: bool = False) -> None:
+        """Send trial runs the way of every run; see `Sandbox.rehearse`."""
+        names = list(self._pythons)
+        await rehearse(self, names if every else names[:1])
 
     def renew(self) -> None:
         """Nothing watches over a run here but this process itself; see `Sandbox.renew`."""
@@ -88,7 +97,10 @@ class PlainSandbox:
             self._claim = None
 
     async def _run_in(self, directory: Path, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
-        output = OutputPipe(spec.limits.output_kb, on_output)
+        try:
+            output = OutputPipe(spec.limits.output_kb, on_output)
+        except OSError as error:
+            raise SandboxError(f"the host failed: {error}") from error
         try:
             process = self._spawn(spec, directory, output.write_end)
             output.close_write_end()
@@ -112,8 +124,11 @@ class PlainSandbox:
             await asyncio.shield(asyncio.to_thread(remove_directory, directory))
 
     def _spawn(self, spec: Spec, directory: Path, output: int) -> subprocess.Popen[bytes]:
-        argv = self._argv_of(spec.command, directory)
-        stdin = stdin_of(spec.command)
+        try:
+            argv = self._argv_of(spec.command, directory)
+            stdin = stdin_of(spec.command)
+        except OSError as error:
+            raise SandboxError(f"the host failed: {error}") from error
         try:
             return subprocess.Popen(  # noqa: S603 (running what the user wrote is what this is for)
                 argv,
@@ -190,7 +205,7 @@ class PlainSandbox:
         events = (exited, cancel.wait(), output.flooded.wait(), self._running.stopped.wait(), pump)
         first = await first_of(*events, timeout_seconds=limits.wall_seconds)
         if first == _STOPPED:
-            raise SandboxError("the sandbox was stopped while the command ran")
+            raise SandboxError("the sandbox was stopped while the command ran", began=True)
         return End.TIMEOUT if first is None else _ENDS[first]
 
 

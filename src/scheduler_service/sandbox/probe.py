@@ -14,6 +14,13 @@ from scheduler_service.sandbox.spec import Level, SandboxError
 from scheduler_service.sandbox.zygote_process import ZYGOTE_ENVIRONMENT, bootstrap
 
 _SECONDS = 10.0
+REMEDY = (
+    "let every user pass to the directory of runs, or name another in SCHEDULER_RUN_DIR; install Python where every "
+    "user can read it; or start the service as another user than root"
+    if os.geteuid() == 0
+    else "make the directory of runs writable and give it room, or name another in SCHEDULER_RUN_DIR"
+)
+"""What helps if every promise holds but a trial run fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ def probe(python: Path = Path(sys.executable)) -> list[Finding]:
 
 
 def best_level(findings: Sequence[Finding]) -> Level:
-    """Give the best level all of whose promises hold; `none` always does."""
+    """Return the best level all of whose promises hold; `none`, which promises nothing, if no other does."""
     broken = {level for finding in findings if not finding.held for level in finding.levels}
     return next(level for level in Level if level not in broken)
 

@@ -72,6 +72,7 @@ class Report:
     """What a warden says at the end: `status` as waitpid(2) gives it, `failure` where the sandbox itself failed.
 
     `killed` counts the processes that were still running after the main process had ended.
+    `began` is whether the user's code may have run before such a failure.
     """
 
     end: str
@@ -81,6 +82,7 @@ class Report:
     message: str | None = None
     failure: str | None = None
     killed: int = 0
+    began: bool = False
 
 
 def pack(message: dict[str, Any]) -> bytes:

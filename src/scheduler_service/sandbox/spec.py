@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -196,6 +197,13 @@ class Sandbox(Protocol):
         """
         ...
 
+    async def rehearse(self, *, every: bool = False) -> None:
+        """Send trial runs the way of every run. Raises `SandboxError` if one does not come through.
+
+        Python code is tried in the default environment, and in the others if `every` is set.
+        """
+        ...
+
     def renew(self) -> None:
         """Let what runs go on for the time of another lease, where that was given at the start.
 
@@ -209,7 +217,22 @@ class Sandbox(Protocol):
 
 
 class SandboxError(Exception):
-    """The host, not the user's code, kept an attempt from running. The message is one printable line."""
+    """The host, not the user's code, kept an attempt from running, or ended it. The message is one printable line."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, began: bool = False) -> None:
+        """`began` is whether the user's code may have run."""
         super().__init__(printable(" ".join(message.split())))
+        self.began = began
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the host lacked something that it may have again: room, memory, processes, descriptors."""
+        error: BaseException | None = self
+        while error is not None:
+            if isinstance(error, OSError) and error.errno in _PASSING:
+                return True
+            error = error.__cause__
+        return False
+
+
+_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EIO, errno.EROFS}

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from scheduler_service.sandbox import landlock, root
@@ -25,6 +26,7 @@ from scheduler_service.sandbox.confinement import Confinement
 from scheduler_service.sandbox.delegation import claim_groups, find_delegated
 from scheduler_service.sandbox.identity import FIRST_UID, become_user, enter_user_namespace
 from scheduler_service.sandbox.layers import layers_of
+from scheduler_service.sandbox.place import closed_directory
 from scheduler_service.sandbox.seccomp import enforce
 from scheduler_service.sandbox.spec import Level
 from scheduler_service.sandbox.syscalls import (
@@ -38,6 +40,12 @@ from scheduler_service.sandbox.syscalls import (
 )
 
 AS_ROOT = os.geteuid() == 0
+_REMEDY_FOR_PROCESSES = (
+    "give the service CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_CHOWN, CAP_KILL and CAP_DAC_OVERRIDE, or start it as "
+    "another user than root"
+    if AS_ROOT
+    else "use Linux 6.12 or newer (Landlock ABI 6), or start the service as root, so that jobs get users of their own"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +196,14 @@ def _try_forking(group: Group) -> NoReturn:
     os._exit(1)
 
 
+def _remedy_for_python() -> str:
+    closed = closed_directory(Path(os.__file__)) or sys.base_prefix
+    return (
+        f"{str(closed)!r} is closed to other users, who need Python from there: make it searchable (chmod o+x), "
+        "install Python elsewhere, or start the service as another user than root"
+    )
+
+
 _BOTH = (Level.STRICT, Level.STANDARD)
 _KERNEL = "use Linux 5.13 or newer with Landlock in CONFIG_LSM"
 _TRIALS = [
@@ -196,7 +212,7 @@ _TRIALS = [
         _BOTH,
         "touches no process but its own",
         _hold_processes,
-        "use Linux 6.12 or newer (Landlock ABI 6), or start the service as root, so that jobs get users of their own",
+        _REMEDY_FOR_PROCESSES,
     ),
     Trial(
         _BOTH,
@@ -217,7 +233,7 @@ _TRIALS = [
                 (Level.STANDARD,),  # at `strict` the run's own root opens the way
                 "runs as a user of its own",
                 _hold_user,
-                f"install Python where every user can read it ({sys.base_prefix} is closed to others)",
+                _remedy_for_python(),
             )
         ]
         if AS_ROOT

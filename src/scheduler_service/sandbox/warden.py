@@ -69,7 +69,7 @@ class Post:
 
 def become_warden(post: Post) -> NoReturn:
     """Prepare a run, wait for its order, see it through to the end, report, and exit."""
-    group = None
+    group = terms = None
     try:
         group = Group(post.groups) if post.groups is not None else None
         run = _prepare(post, group)
@@ -81,7 +81,7 @@ def become_warden(post: Post) -> NoReturn:
             _report(post, run.sum_up(verdict, terms))
             run.clear_up()
     except BaseException as error:  # noqa: BLE001 (the service must hear of it, and the job must die)
-        _report(post, Report(End.REJECTED, failure=f"{type(error).__name__}: {error}"))
+        _report(post, Report(End.REJECTED, failure=f"{type(error).__name__}: {error}", began=terms is not None))
         kill_all(post.confinement.layers, post.confinement.uid, group)
     finally:
         if group is not None:

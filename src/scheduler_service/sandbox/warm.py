@@ -14,7 +14,9 @@ from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnv
 from scheduler_service.sandbox.identity import FIRST_UID, LAST_UID, UidPool
 from scheduler_service.sandbox.layers import Layer, layers_of
 from scheduler_service.sandbox.output import OutputPipe
+from scheduler_service.sandbox.place import open_place
 from scheduler_service.sandbox.protocol import Order, Report, Setup, Terms
+from scheduler_service.sandbox.rehearsal import rehearse
 from scheduler_service.sandbox.running import Running
 from scheduler_service.sandbox.spec import (
     DRAIN_SECONDS,
@@ -96,7 +98,7 @@ class WarmSandbox:
         """
         self._running.stopped.clear()
         if self._claim is None:
-            self._claim = await asyncio.to_thread(Claim, self._root, 0o711 if self._uids else 0o700)
+            self._claim = await asyncio.to_thread(self._claim_directory)
         prctl(Prctl.SET_DUMPABLE, 0)  # no process of the same user may look into ours, which knows the secrets
         if self._groups is None and self._wants_groups:
             self._groups = await asyncio.to_thread(_claim_groups)
@@ -131,6 +133,11 @@ class WarmSandbox:
                 raise
             zygote.bid_farewell(warden, directory)  # it has reported, so its run is dead
             return outcome
+
+    async def rehearse(self, *, every: bool = False) -> None:
+        """Send trial runs the way of every run; see `Sandbox.rehearse`."""
+        names = list(self._environments)
+        await rehearse(self, names if every else names[:1])
 
     def renew(self) -> None:
         """Let what runs go on; see `Sandbox.renew`."""
@@ -168,6 +175,15 @@ class WarmSandbox:
 
     def _zygote_for(self, command: Command) -> ZygoteProcess | None:
         return self._environments.get(command.environment) if isinstance(command, PythonCode) else self._launcher
+
+    def _claim_directory(self) -> Claim:
+        """Claim a directory for all runs; raises `SandboxError` where none can be had."""
+        on_host = Layer.MOUNT_NAMESPACE not in self._layers
+        try:
+            place = open_place(self._root) if self._uids and on_host else self._root
+            return Claim(place, 0o711 if self._uids else 0o700)
+        except OSError as error:
+            raise SandboxError(f"no directory for runs can be made: {error}") from error
 
     def _make_directory(self, warden: Warden) -> Path | None:
         """Make the run's directory, unless it gets a file system of its own."""
@@ -220,12 +236,12 @@ class WarmSandbox:
         finally:
             report.cancel()
         if first != _REPORTED:
-            raise SandboxError("the sandbox was stopped while the command ran")
+            raise SandboxError("the sandbox was stopped while the command ran", began=True)
         said = report.result()
         if said is None:
-            raise SandboxError("the warden of the run was killed")
+            raise SandboxError("the warden of the run was killed", began=True)
         if said.failure is not None:
-            raise SandboxError(f"a layer of the sandbox failed: {said.failure}")
+            raise SandboxError(f"a layer of the sandbox failed: {said.failure}", began=said.began)
         return said
 
     def _conclude(self, report: Report, spec: Spec, *, truncated: bool) -> Outcome:

@@ -74,8 +74,9 @@ class Claim:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def release(self) -> None:
-        """Remove the directory."""
-        self._remove(self.path)
+        """Remove the directory; what cannot be removed now is left to the next process that claims."""
+        with suppress(OSError):
+            self._remove(self.path)
         os.close(self._lock)
 
 

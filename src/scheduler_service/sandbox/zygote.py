@@ -27,7 +27,8 @@ from scheduler_service.sandbox.confinement import Confinement
 from scheduler_service.sandbox.identity import counts_tasks_by_namespace, enter_user_namespace, sees_all_tasks
 from scheduler_service.sandbox.killing import kill_children
 from scheduler_service.sandbox.layers import Layer
-from scheduler_service.sandbox.protocol import Setup, pack, receive
+from scheduler_service.sandbox.protocol import Report, Setup, pack, pack_record, receive
+from scheduler_service.sandbox.spec import End
 from scheduler_service.sandbox.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -142,16 +143,30 @@ class Zygote:
         return [descriptor for descriptor, _ in poll.poll()]
 
     def _appoint_warden(self, channel: int, orders: int, *, uid: int) -> None:
-        if Layer.PID_NAMESPACE in self._layers:
-            unshare(CLONE_NEWPID)
-        pid = self._fork()
-        if pid == 0:
-            self._become_warden(channel, orders, uid)
-        if Layer.PID_NAMESPACE in self._layers:
-            enter_namespace(self._own_pids, CLONE_NEWPID)
+        try:
+            pid = self._fork_apart()
+            if pid == 0:
+                self._become_warden(channel, orders, uid)
+            self._wardens[os.pidfd_open(pid)] = pid
+        except OSError as error:
+            # No process, memory or namespace can be had just now. The other wardens and their runs must go on.
+            report = Report(End.REJECTED, failure=f"{type(error).__name__}: {error}")
+            os.write(channel, pack_record(report))
         os.close(channel)
         os.close(orders)
-        self._wardens[os.pidfd_open(pid)] = pid
+
+    def _fork_apart(self) -> int:
+        """Fork into a PID namespace of the run's own where the level has one."""
+        if Layer.PID_NAMESPACE not in self._layers:
+            return self._fork()
+        unshare(CLONE_NEWPID)
+        pid = -1
+        try:
+            pid = self._fork()
+        finally:
+            if pid != 0:
+                enter_namespace(self._own_pids, CLONE_NEWPID)
+        return pid
 
     def _become_warden(self, channel: int, orders: int, uid: int) -> None:
         for descriptor in (self._alive, *self._wardens):

@@ -55,17 +55,33 @@ class Warden:
         self.uid = uid
 
     async def order(self, order: Order, descriptors: Sequence[int], output: int) -> None:
-        """Have `order` run; raises OSError if the warden is gone.
+        """Have `order` run. Raises `SandboxError` if the warden is gone, OSError if the host lacks something.
 
         The job gets `descriptors`. Its warden gets `output`, the end from which the run's output is read, to notice
         when nobody can write any more.
         """
         message = pack_order(order)
+        may_run = False
         with suppress(ConnectionError):  # if the job's process is gone, the warden will say why
             sent = socket.send_fds(self._orders, [message], descriptors)
             if sent < len(message):
                 await asyncio.get_running_loop().sock_sendall(self._orders, message[sent:])
-        socket.send_fds(self._channel, [pack_terms(order.terms)], [output])
+            may_run = True
+        try:
+            socket.send_fds(self._channel, [pack_terms(order.terms)], [output])
+        except ConnectionError as error:
+            raise SandboxError("the warden of the run was killed", began=may_run) from error
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether it is of no use: it died, or it could not prepare a run. A good one is silent until its order."""
+        try:
+            self._channel.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
 
     def request(self, what: bytes) -> None:
         """Ask it to end the run, or to let it go on; see `warden`."""
@@ -149,8 +165,12 @@ class ZygoteProcess:
     async def take_warden(self) -> Warden:
         """Give a warden that waits for an order; raises `SandboxError` where there can be none."""
         zygote = await self._living()
+        while self._ready:
+            if not (warden := self._ready.popleft()).is_spoilt:
+                return warden
+            await self.dismiss(warden)
         try:
-            return self._ready.popleft() if self._ready else self._appoint(zygote)
+            return self._appoint(zygote)
         except OSError as error:
             raise SandboxError(f"no run can be started: {error}") from error
 
@@ -190,8 +210,15 @@ class ZygoteProcess:
         async with self._starting:
             if self._zygote is None or not self._zygote.is_alive():
                 await self._discard()
-                self._zygote = await asyncio.to_thread(self._spawn)
-                await self._zygote.ask(pack_record(self._setup))
+                try:
+                    self._zygote = await asyncio.to_thread(self._spawn)
+                except OSError as error:
+                    raise SandboxError(f"the interpreter {self._python} cannot be started: {error}") from error
+                try:
+                    await self._zygote.ask(pack_record(self._setup))
+                except SandboxError:
+                    await self._discard()
+                    raise
                 self._refill(self._zygote)
             return self._zygote
 
@@ -222,7 +249,12 @@ class ZygoteProcess:
             line.setblocking(False)  # noqa: FBT003
         uid = os.getuid() if self._uids is None else self._uids.take()
         with wardens, jobs:
-            socket.send_fds(zygote.line, [pack({"uid": uid})], [wardens.fileno(), jobs.fileno()])
+            try:
+                socket.send_fds(zygote.line, [pack({"uid": uid})], [wardens.fileno(), jobs.fileno()])
+            except OSError:
+                if self._uids is not None:
+                    self._uids.give_back(uid)
+                raise
         return Warden(channel, orders, uid)
 
     async def _discard(self) -> None:

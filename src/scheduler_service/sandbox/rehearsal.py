@@ -1,0 +1,57 @@
+"""Trial runs: a sandbox is fit if a command goes the whole way of a run through it.
+
+The promises of a level (see `trials`) are tried one by one. A trial run uses the directories, the users, the limits and
+the interpreters of every run, so what it finds is what the next run meets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from scheduler_service.sandbox.spec import (
+    Command,
+    End,
+    Limits,
+    Outcome,
+    PythonCode,
+    Sandbox,
+    SandboxError,
+    Script,
+    Spec,
+)
+
+_LIMITS = Limits(wall_seconds=20.0, memory_mb=64, cpu_seconds=20, processes=16, disk_mb=16, output_kb=64)
+_WORD = "rehearsed"
+# Reads a module, for the job's user may be unable to; writes where a job may.
+_PYTHON = f"import os\nopen(os.__file__, 'rb').close()\nopen('trial', 'w').write('x')\nprint({_WORD!r})"
+_SHELL = f"#!/bin/sh\necho x > trial && echo {_WORD}"
+_SHOWN_CHARACTERS = 300
+
+
+async def rehearse(sandbox: Sandbox, environments: Iterable[str]) -> None:
+    """Run a script, and Python code in each environment. Raises `SandboxError` for the first that does not end well."""
+    await _try(sandbox, Script(_SHELL))
+    for name in environments:
+        try:
+            await _try(sandbox, PythonCode(_PYTHON, name))
+        except SandboxError as error:
+            raise SandboxError(f"{error} (environment {name!r})", began=error.began) from error
+
+
+async def _try(sandbox: Sandbox, command: Command) -> None:
+    output = bytearray()
+
+    async def collect(data: bytes) -> None:
+        output.extend(data)
+
+    outcome = await sandbox.run(Spec(command, _LIMITS), collect, asyncio.Event())
+    text = output.decode(errors="replace")
+    if outcome.end is not End.EXITED or outcome.exit_code != 0 or text.strip() != _WORD:
+        raise SandboxError(f"a trial run failed: {_explain(outcome, text)}")
+
+
+def _explain(outcome: Outcome, text: str) -> str:
+    how = outcome.message or f"{outcome.end}, exit code {outcome.exit_code}"
+    said = " ".join(text.split())[-_SHOWN_CHARACTERS:]
+    return f"{how}; it wrote: {said}" if said else how
