@@ -104,6 +104,7 @@ class Settings(BaseSettings):
     log_format: Annotated[Literal["json", "console"], Field(default_factory=_usual_log_format)]
 
     data_dir: Annotated[Path, Field(validation_alias=_scheduler("data_dir"))] = Path("data")
+    run_dir: Annotated[Path | None, Field(validation_alias=_scheduler("run_dir"))] = None
     host: Annotated[str, Field(validation_alias=_scheduler("host"))] = "127.0.0.1"
     # Where the service is reached from outside, if that is not `host`: a container listens on every address of its own,
     # and its engine publishes that on one of the machine.
@@ -250,10 +251,15 @@ class Settings(BaseSettings):
         """Whether the database is a file that only one process may write."""
         return self.effective_database_url.startswith("sqlite")
 
+    @property
+    def effective_run_dir(self) -> Path:
+        """The directory that workers make the runs' directories in."""
+        return self.run_dir or self.data_dir / "runs"
+
     def prepare_data_dir(self) -> None:
-        """Make the data directory, for this user alone; raises `ConfigurationError` where that cannot be."""
+        """Create the data directory if it is missing. Raises `ConfigurationError` if that is not possible."""
         try:
-            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_own_directory(self.data_dir)
         except OSError as error:
             raise ConfigurationError(f"SCHEDULER_DATA_DIR: cannot make {str(self.data_dir)!r}: {error}") from None
 
@@ -271,6 +277,19 @@ class Settings(BaseSettings):
     def is_distributed(self) -> bool:
         """Whether work goes through Redis and Celery."""
         return self.redis_url is not None
+
+
+def make_own_directory(path: Path) -> None:
+    """Create a directory that only this user can list, with its parents, if it is missing. Raises OSError.
+
+    If this user is root, others may pass: jobs have users of their own, and run below. Each file inside is private by
+    its own mode.
+    """
+    if path.is_dir():
+        return
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        path.chmod(0o711)
 
 
 def load_settings(**overrides: Any) -> Settings:

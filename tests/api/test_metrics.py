@@ -40,6 +40,7 @@ PROMISED = {
     "scheduler_jobs": {"status"},
     "scheduler_dispatcher_tick_age_seconds": set(),
     "scheduler_fenced_writes_total": set(),
+    "scheduler_sandbox_faults_total": set(),
     "scheduler_http_request_duration_seconds": {"method", "route", "status"},
 }
 

@@ -321,7 +321,7 @@ class TestTheOperatorsChoices:
 
     async def test_production_runs_no_code_below_the_required_level(self, settings: Settings) -> None:
         strict = settings.model_copy(update={"environment": "production", "sandbox_required": "standard"})
-        with pytest.raises(ConfigurationError, match="SCHEDULER_SANDBOX_REQUIRED: standard is required"):
+        with pytest.raises(ConfigurationError, match="SCHEDULER_SANDBOX: none is less than SCHEDULER_SANDBOX_REQUIRED"):
             await _open_and_close(strict)
 
     async def test_production_runs_at_a_level_that_suffices(self, settings: Settings) -> None:

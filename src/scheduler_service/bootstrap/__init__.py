@@ -7,14 +7,15 @@ them; in the distributed one each has processes of its own, and the database and
 from scheduler_service.bootstrap.processes import migrate, open_dispatcher, open_service, open_worker
 from scheduler_service.bootstrap.request_side import Service
 from scheduler_service.bootstrap.rules import environments_of
-from scheduler_service.bootstrap.worker import hold_the_floor
+from scheduler_service.bootstrap.survey import Survey, survey
 
 __all__ = [
     "Service",
+    "Survey",
     "environments_of",
-    "hold_the_floor",
     "migrate",
     "open_dispatcher",
     "open_service",
     "open_worker",
+    "survey",
 ]

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
-from scheduler_service.config import Settings
+from scheduler_service.config import Settings, make_own_directory
 from scheduler_service.errors import ConfigurationError
 
 
@@ -20,7 +20,7 @@ def only_process_on(settings: Settings) -> Iterator[None]:
 
     The kernel drops the lock with the process, however that ends. Raises `ConfigurationError` where another has it.
     """
-    with _open_lock(settings.data_dir / "lock") as file:
+    with _open_lock(settings.data_dir / "lock", "SCHEDULER_DATA_DIR") as file:
         if not _lock(file):
             where = str(settings.data_dir.absolute())
             raise ConfigurationError(
@@ -30,26 +30,30 @@ def only_process_on(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def directory_of_its_own(parent: Path) -> Iterator[Path]:
+def directory_of_its_own(settings: Settings) -> Iterator[Path]:
     """Hold a directory for the runs of this worker: others of this machine may have the same data directory.
 
     It may have been another's, who has ended; the sandbox removes what was left there.
     """
+    parent, variable = (
+        settings.effective_run_dir,
+        "SCHEDULER_DATA_DIR" if settings.run_dir is None else "SCHEDULER_RUN_DIR",
+    )
     for number in count():
-        with _open_lock(parent / f"{number}.lock") as file:
+        with _open_lock(parent / f"{number}.lock", variable) as file:
             if _lock(file):
                 yield parent / str(number)
                 return
 
 
-def _open_lock(path: Path) -> IO[str]:
+def _open_lock(path: Path, variable: str) -> IO[str]:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_own_directory(path.parent)
         # For nobody else: who can open it can hold the lock.
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "w", encoding="ascii")
     except OSError as error:
         raise ConfigurationError(
-            f"SCHEDULER_DATA_DIR: cannot write in {str(path.parent.absolute())!r}: {error.strerror}; "
+            f"{variable}: cannot write in {str(path.parent.absolute())!r}: {error.strerror}; "
             "make it writable or name another directory"
         ) from None
 

@@ -84,7 +84,7 @@ async def _open_everything(settings: Settings) -> AsyncIterator[Service]:
             await dispatcher.tick()
             await dispatcher.note_tick()
             start_loop(base.stack, "dispatch", dispatcher.tick, dispatcher_bell)
-            service = make_service(base, broker, dispatcher_bell.ring)
+            service = make_service(base, broker, dispatcher_bell.ring, refusal=worker.refusal)
             async with _claiming_until(service.stopping, worker):
                 yield service
 

@@ -33,19 +33,27 @@ class Service:
     stats: StatsService
     events: EventService
     alerts: AlertService
+    refusal: Callable[[], str | None]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def make_service(
-    base: Base, broker: Broker, wake_dispatcher: Callable[[], None], ping_broker: Ping | None = None
+    base: Base,
+    broker: Broker,
+    wake_dispatcher: Callable[[], None],
+    ping_broker: Ping | None = None,
+    refusal: Callable[[], str | None] = lambda: None,
 ) -> Service:
-    """Make the services; `wake_dispatcher` is called when a job may have become due earlier."""
+    """Make the services; `wake_dispatcher` is called when a job may have become due earlier.
+
+    `refusal` returns why no job can run in this process, if that is so.
+    """
     known = frozenset(environment.name for environment in environments_of(base.settings))
     # The workers of the distributed setting have settings of their own, and may offer others.
     offered = None if base.settings.is_distributed else known
     return Service(
         settings=base.settings,
-        jobs=JobService(base.database, broker, base.clock, wake_dispatcher, bounds_of(base.settings), offered),
+        jobs=JobService(base.database, broker, base.clock, wake_dispatcher, bounds_of(base.settings), offered, refusal),
         runs=RunService(base.database, broker, base.clock),
         schedules=ScheduleService(base.clock, known),
         health=make_health(base, ping_broker),
@@ -56,6 +64,7 @@ def make_service(
             reach=base.settings.effective_alert_reach,
             has_mail=base.settings.smtp_url is not None,
         ),
+        refusal=refusal,
         metrics=MetricsService(
             base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds, ping_broker=ping_broker
         ),

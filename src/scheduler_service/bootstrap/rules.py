@@ -5,7 +5,9 @@ from __future__ import annotations
 from scheduler_service.config import Settings
 from scheduler_service.domain.maxima import Maxima
 from scheduler_service.domain.routing import Routing
+from scheduler_service.errors import ConfigurationError
 from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
+from scheduler_service.sandbox.spec import Level
 
 
 def bounds_of(settings: Settings) -> Maxima:
@@ -30,3 +32,26 @@ def environments_of(settings: Settings) -> tuple[PythonEnvironment, ...]:
 def routing_of(settings: Settings) -> Routing:
     """Give which runs the worker of these settings takes."""
     return Routing(frozenset(settings.worker_tags), settings.reserved_tags)
+
+
+def suffices(level: Level, settings: Settings) -> bool:
+    """Return whether a level is at least the required one."""
+    levels = list(Level)
+    return levels.index(level) <= levels.index(Level(settings.sandbox_required))
+
+
+def least_level(settings: Settings) -> Level:
+    """Return the lowest level that `auto` may take: production holds jobs to what is required."""
+    production = settings.environment == "production"
+    return Level.STRICT if production and Level(settings.sandbox_required) is Level.STRICT else Level.STANDARD
+
+
+def hold_the_floor(settings: Settings) -> None:
+    """Refuse a level that was asked for and is below the required one, in production. Raises `ConfigurationError`."""
+    chosen = settings.sandbox
+    if chosen == "auto" or settings.environment != "production" or suffices(Level(chosen), settings):
+        return
+    raise ConfigurationError(
+        f"SCHEDULER_SANDBOX: {chosen} is less than SCHEDULER_SANDBOX_REQUIRED asks for in production "
+        f"({settings.sandbox_required}); take SCHEDULER_SANDBOX out, or set SCHEDULER_SANDBOX_REQUIRED={chosen}"
+    )

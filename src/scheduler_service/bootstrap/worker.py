@@ -9,15 +9,23 @@ import structlog
 from scheduler_service import sandbox
 from scheduler_service.bootstrap.base import Base
 from scheduler_service.bootstrap.data_dir import directory_of_its_own
-from scheduler_service.bootstrap.rules import bounds_of, environments_of, routing_of
+from scheduler_service.bootstrap.rules import (
+    bounds_of,
+    environments_of,
+    hold_the_floor,
+    least_level,
+    routing_of,
+    suffices,
+)
 from scheduler_service.config import Settings
 from scheduler_service.engine.execute import Executor
+from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener
 from scheduler_service.engine.loop import Bell, start_loop
 from scheduler_service.engine.node import LEASE_SHARE, Node
 from scheduler_service.engine.worker import Worker
 from scheduler_service.errors import ConfigurationError
-from scheduler_service.sandbox.spec import Level, Sandbox, SandboxError
+from scheduler_service.sandbox import ChosenSandbox, SandboxError
 
 log = structlog.get_logger(__name__)
 
@@ -30,52 +38,76 @@ async def start_worker(
     `listener` hears of each attempt.
     """
     stack, settings, routing = base.stack, base.settings, routing_of(base.settings)
-    directory = stack.enter_context(directory_of_its_own(settings.data_dir / "runs"))
-    box = await _start_sandbox(settings, directory)
+    directory = stack.enter_context(directory_of_its_own(settings))
+    box = make_sandbox(settings, directory)
     stack.push_async_callback(box.stop)
+    fault = await _start_sandbox(settings, box)
     node = Node(
         base.database,
         base.clock,
         slots=settings.slots,
         heartbeat_seconds=settings.heartbeat_seconds,
         worker_dead_seconds=settings.worker_dead_seconds,
-        sandbox_level=box.isolation.level,
+        sandbox_level=lambda: box.level,
         on_alive=box.renew,
     )
+    fitness_bell = Bell()
+    fitness = Fitness(box, node, on_fault=fitness_bell.ring, on_fit=bell.ring)
+    if fault is not None:
+        fitness.note_fault(fault)
     await node.register()
     stack.push_async_callback(node.retire)
     start_loop(stack, "heartbeat", node.beat)
-    executor = Executor(base.database, base.clock, node, box, routing, bell.ring, bounds_of(settings), listener)
-    worker = Worker(base.database, base.clock, node, executor, bell, routing=routing, patience_seconds=patience_seconds)
+    executor = Executor(base.database, base.clock, node, fitness, routing, bell.ring, bounds_of(settings), listener)
+    worker = Worker(
+        base.database,
+        base.clock,
+        node,
+        executor,
+        bell,
+        routing=routing,
+        patience_seconds=patience_seconds,
+        refusal=lambda: box.refusal,
+    )
     stack.push_async_callback(worker.drain, settings.drain_seconds)
+    # After the drain: a trial run that comes through then must not begin anything.
+    start_loop(stack, "fitness", fitness.look, fitness_bell)
     start_loop(stack, "worker", worker.fill, bell)
     return worker
 
 
-async def _start_sandbox(settings: Settings, directory: Path) -> Sandbox:
+def make_sandbox(settings: Settings, directory: Path) -> ChosenSandbox:
+    """Make the sandbox that the settings ask for, with its directories below `directory`; it is not started yet."""
+    return sandbox.create(
+        settings.sandbox,
+        directory,
+        settings.slots,
+        environments_of(settings),
+        lease_seconds=settings.worker_dead_seconds * LEASE_SHARE,
+        least=least_level(settings),
+    )
+
+
+async def _start_sandbox(settings: Settings, box: ChosenSandbox) -> SandboxError | None:
+    """Start the sandbox. Return the fault for which the worker starts unfit, and tries again until it is mended.
+
+    Raises `ConfigurationError` where only another setting or another host would help: a level that was asked for, or
+    that production requires, cannot be held.
+    """
+    hold_the_floor(settings)
     try:
-        lease_seconds = settings.worker_dead_seconds * LEASE_SHARE
-        environments = environments_of(settings)
-        box = sandbox.create(settings.sandbox, directory, settings.slots, environments, lease_seconds=lease_seconds)
-        hold_the_floor(settings, box.isolation.level)
         await box.start()
     except SandboxError as error:
-        why = " ".join(str(error).split())
+        if error.is_passing or (settings.sandbox == "auto" and settings.environment == "development"):
+            return error
+        if settings.sandbox == "auto":
+            raise ConfigurationError(
+                f"SCHEDULER_SANDBOX_REQUIRED: {settings.sandbox_required} is required in production: {error}"
+            ) from error
         raise ConfigurationError(
-            f"SCHEDULER_SANDBOX: {settings.sandbox} cannot be held on this host: {why}; "
+            f"SCHEDULER_SANDBOX: {settings.sandbox} cannot be held on this host: {error}; "
             "`scheduler doctor` shows what can, auto takes the best of that"
         ) from error
-    return box
-
-
-def hold_the_floor(settings: Settings, level: Level) -> None:
-    """Refuse to run code below the required level: in production by an error, in development by a warning."""
-    levels = list(Level)
-    if levels.index(level) <= levels.index(Level(settings.sandbox_required)):
-        return
-    if settings.environment == "production":
-        raise ConfigurationError(
-            f"SCHEDULER_SANDBOX_REQUIRED: {settings.sandbox_required} is required, and this host gives {level}; "
-            "`scheduler doctor` shows why"
-        )
-    log.warning("sandbox_below_the_floor", sandbox_level=level, required=settings.sandbox_required)
+    if box.level is not None and not suffices(box.level, settings):
+        log.warning("sandbox_below_the_floor", sandbox_level=box.level, required=settings.sandbox_required)
+    return None

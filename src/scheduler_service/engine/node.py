@@ -7,7 +7,9 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -66,11 +68,11 @@ class Node:
         slots: int,
         heartbeat_seconds: float,
         worker_dead_seconds: float,
-        sandbox_level: str | None = None,
+        sandbox_level: Callable[[], str | None] = lambda: None,
         on_alive: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`slots` is how many runs go at once; `sandbox_level` is told to those who ask how runs are kept apart.
+        """`slots` is how many runs go at once; `sandbox_level` returns the level that runs have now, if any.
 
         `on_alive` is called each time that the node has shown that it lives.
         """
@@ -82,10 +84,13 @@ class Node:
         self._fence_seconds = worker_dead_seconds * FENCE_SHARE
         self._attempts: dict[Lease, Attempted] = {}
         self._unattended: set[Lease] = set()
+        self._claiming: Counter[int] = Counter()
         self._on_alive = on_alive
         self._monotonic = monotonic
         self._shown_alive_at = monotonic()
         self.state = WorkerState.ALIVE
+        # Why nothing is claimed though the node lives, see `fitness`.
+        self.unfit_reason: str | None = None
         self.id = _new_id()
 
     async def register(self) -> None:
@@ -98,7 +103,8 @@ class Node:
                 host=socket.gethostname(),
                 pid=os.getpid(),
                 slots=self.slots,
-                sandbox_level=self._sandbox_level,
+                sandbox_level=self._sandbox_level(),
+                unfit_reason=self.unfit_reason,
                 now=now,
             )
         self._shown_alive_at = self._monotonic()
@@ -125,8 +131,25 @@ class Node:
         for lease, reason in held.items():
             if reason is not None and lease in self._attempts:
                 self._attempts[lease].cancel(reason)
-        await self._hand_back_orphans(held.keys() - self._attempts.keys())
+        unattended = held.keys() - self._attempts.keys()
+        await self._put_back_orphans({lease for lease in unattended if lease.run_id not in self._claiming})
         return self._heartbeat_seconds
+
+    @property
+    def takes_runs(self) -> bool:
+        """Whether this node may claim."""
+        return self.state is WorkerState.ALIVE and self.unfit_reason is None
+
+    @contextmanager
+    def claiming(self, run_id: int) -> Iterator[None]:
+        """Leave a run alone that is being claimed; `_put_back_orphans` would take it for one."""
+        self._claiming[run_id] += 1
+        try:
+            yield
+        finally:
+            self._claiming[run_id] -= 1
+            if not self._claiming[run_id]:
+                del self._claiming[run_id]
 
     def attend(self, lease: Lease) -> Attempted:
         """Take note of an attempt that begins here."""
@@ -155,19 +178,26 @@ class Node:
         """Beat, and give what the database thinks this node holds; None: it thinks that the node is dead."""
         async with self._database.write() as connection:
             alive = await workers.beat(
-                connection, self.id, state=self.state, busy=len(self._attempts), now=self._clock.now()
+                connection,
+                self.id,
+                state=self.state,
+                busy=len(self._attempts),
+                sandbox_level=self._sandbox_level(),
+                unfit_reason=self.unfit_reason,
+                now=self._clock.now(),
             )
             return await transitions.held_by(connection, self.id) if alive else None
 
-    async def _hand_back_orphans(self, unattended: set[Lease]) -> None:
-        """Hand back what nobody here executes: its claim was committed, but the answer was lost with the connection.
+    async def _put_back_orphans(self, unattended: set[Lease]) -> None:
+        """Put back what nobody here executes: its claim was committed, but the answer was lost with the connection.
 
         Only what two beats in a row found so: a claim may have been committed between a beat and its answer.
         """
         for lease in unattended & self._unattended:
+            now = self._clock.now()
             async with self._database.write() as connection:
-                await rescues.hand_back(connection, lease, "its claim went astray", self._clock.now())
-            log.warning("orphan_handed_back", run_id=lease.run_id, attempt=lease.attempt)
+                await rescues.put_back(connection, lease, "the answer to its claim was lost", now, now)
+            log.warning("orphan_put_back", run_id=lease.run_id, attempt=lease.attempt)
         self._unattended = unattended
 
     async def _begin_again(self) -> None:

@@ -28,9 +28,13 @@ class Output:
     Used as `async with`; all is written when the block ends, which raises `LeaseLostError` where it may not be.
     """
 
-    def __init__(self, database: Database, attempted: Attempted) -> None:
-        """Write under the lease of this attempt, and give the attempt up if the lease is lost."""
+    def __init__(self, database: Database, attempted: Attempted, heading: bytes = b"") -> None:
+        """Write under the lease of this attempt, and give the attempt up if the lease is lost.
+
+        `heading` comes before the first output; an attempt that never begins leaves none.
+        """
         self._database = database
+        self._heading = heading
         self._attempted = attempted
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._pending = bytearray()
@@ -51,8 +55,14 @@ class Output:
         # The regular flush may have been on its way with an earlier piece when the end came.
         await self._flush()
 
+    def begin(self) -> None:
+        """Write the heading, if no output has done so."""
+        heading, self._heading = self._heading, b""
+        self._pending += heading
+
     async def take(self, data: bytes) -> None:
         """Take output as it comes; waits for the database where much is pending."""
+        self.begin()
         self._keep(self._decoder.decode(data))
         if len(self._pending) >= FLUSH_BYTES:
             await self._flush()

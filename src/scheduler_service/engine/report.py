@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.sandbox.spec import End, Outcome
 from scheduler_service.storage.transitions import Report
 
+FIRST_FAULT_REST_SECONDS = 1.0
+LONGEST_FAULT_REST_SECONDS = 60.0
 _LEFT_OUT = "not all of the output was kept; a greater limits.output_kb keeps more"
 _REASONS = {
     End.EXITED: Reason.EXIT_CODE,
@@ -18,6 +20,23 @@ _REASONS = {
     End.OUTPUT_LIMIT: Reason.OUTPUT_LIMIT,
     End.REJECTED: Reason.REJECTED,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An attempt that no doing of its code ended: its worker stops, or the host failed.
+
+    If `began` is False, no code has run, and the attempt does not count.
+    """
+
+    message: str
+    began: bool = True
+    by_stop: bool = False
+
+
+def fault_rest_seconds(fault_count: int) -> float:
+    """Return how long a run rests after a fault of the host; `fault_count` is how many it met before."""
+    return min(LONGEST_FAULT_REST_SECONDS, FIRST_FAULT_REST_SECONDS * 2.0 ** min(fault_count, 16))
 
 
 def report_of(outcome: Outcome, cancel_reason: Reason | None) -> Report:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
 
 from scheduler_service.domain.routing import EVERYTHING, Routing
-from scheduler_service.domain.run_state import WorkerState
 from scheduler_service.engine.execute import Executor
 from scheduler_service.engine.loop import Bell
 from scheduler_service.engine.node import Node
@@ -38,8 +38,13 @@ class Worker:
         *,
         routing: Routing = EVERYTHING,
         patience_seconds: float = 0.0,
+        refusal: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """Ring `bell` to make it look. For `patience_seconds` a run is left to the ring that is on its way."""
+        """Ring `bell` to make it look. For `patience_seconds` a run is left to the ring that is on its way.
+
+        `refusal` returns why no job can run here until the host is changed, if that is so.
+        """
+        self.refusal = refusal
         self._database = database
         self._clock = clock
         self._node = node
@@ -54,7 +59,7 @@ class Worker:
     async def fill(self) -> float:
         """Start a run in each free slot, as far as there are any, and give the seconds until the next look."""
         free = self._node.slots - len(self._busy)
-        if free > 0 and self._node.state is WorkerState.ALIVE:
+        if free > 0 and self._node.takes_runs:
             # Those that were started a moment ago may not have been claimed yet, and are seen again.
             waiting = await self._look(free + len(self._busy))
             for key in [key for key in waiting if key not in self._busy][:free]:
@@ -95,7 +100,7 @@ class Worker:
 
     async def _execute_in_a_place(self, run_id: int, attempt: int) -> bool:
         async with self._places:
-            return self._node.state is WorkerState.ALIVE and await self._executor.execute(run_id, attempt)
+            return self._node.takes_runs and await self._executor.execute(run_id, attempt)
 
     def _end(self, key: tuple[int, int], task: asyncio.Task[bool]) -> None:
         del self._busy[key]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from scheduler_service.errors import UnavailableError
-from scheduler_service.services.presence import is_ticking, take_runs, tick_age_seconds
+from scheduler_service.services.presence import Presence, is_ticking, presence, tick_age_seconds
 from scheduler_service.storage import dispatchers, migrations, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -101,7 +102,14 @@ class HealthService:
         except TimeoutError:
             return [Component("database", Verdict.FAILING, f"has not answered for {PATIENCE_SECONDS:g} s")]
         now = self._clock.now()
-        return [_answering(latency_seconds), _CURRENT, self._dispatcher(ticked_at, now), self._workers(living, now)]
+        seen = [(worker, presence(worker, now, self._heartbeat_seconds)) for worker in living]
+        return [
+            _answering(latency_seconds),
+            _CURRENT,
+            self._dispatcher(ticked_at, now),
+            _workers([worker for worker, how in seen if how is Presence.ALIVE]),
+            *_sandbox(seen),
+        ]
 
     async def _look_at_broker(self) -> list[Component]:
         if self._ping_broker is None:
@@ -122,12 +130,24 @@ class HealthService:
         last = "none has ticked for an hour" if age_seconds is None else f"none has ticked for {age_seconds:.0f} s"
         return Component("dispatcher", Verdict.FAILING, f"{last}: nothing is fired")
 
-    def _workers(self, living: list[Worker], now: datetime) -> Component:
-        there = take_runs(living, now, self._heartbeat_seconds)
-        if not there:
-            return Component("workers", Verdict.FAILING, "none is there that takes runs: they wait in the queue")
-        slots = sum(worker.slots for worker in there)
-        return Component("workers", Verdict.OK, f"{len(there)} alive, {slots} slots")
+
+def _workers(taking: Sequence[Worker]) -> Component:
+    if not taking:
+        return Component("workers", Verdict.FAILING, "none is there that takes runs: they wait in the queue")
+    slots = sum(worker.slots for worker in taking)
+    return Component("workers", Verdict.OK, f"{len(taking)} alive, {slots} slots")
+
+
+def _sandbox(seen: Sequence[tuple[Worker, Presence]]) -> list[Component]:
+    """Say at which level runs are held, and of workers that cannot hold any what their sandbox fails on."""
+    held = Counter(worker.sandbox_level for worker, how in seen if how in {Presence.ALIVE, Presence.DRAINING})
+    unfit = [worker for worker, how in seen if how is Presence.UNFIT]
+    if unfit:
+        verdict = Verdict.DEGRADED if held else Verdict.FAILING
+        more = f" (and {len(unfit) - 1} more)" if len(unfit) > 1 else ""
+        return [Component("sandbox", verdict, f"worker {unfit[0].id}{more} takes no runs: {unfit[0].unfit_reason}")]
+    levels = ", ".join(sorted(level for level in held if level is not None))
+    return [Component("sandbox", Verdict.OK, f"runs are held at {levels}")] if levels else []
 
 
 _CURRENT = Component("migrations", Verdict.OK, "the tables are up to date")

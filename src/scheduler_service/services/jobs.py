@@ -58,16 +58,19 @@ class JobService:
         wake_dispatcher: Callable[[], None],
         bounds: Maxima = UNBOUNDED,
         environments: frozenset[str] | None = None,
+        refusal: Callable[[], str | None] = lambda: None,
     ) -> None:
         """`wake_dispatcher` is called after a commit that may have made a job due earlier.
 
         `environments` are the Pythons that jobs may ask for; None: other processes have them, and may have others.
+        `refusal` returns why no job can run here, if that is so.
         """
         self._database = database
         self._broker = broker
         self._clock = clock
         self._wake_dispatcher = wake_dispatcher
         self._rules = Rules(bounds, environments)
+        self._refusal = refusal
 
     def read(self, document: Document) -> JobDefinition:
         """Read a document as a new job; raises `RejectedError` with everything that is wrong with it."""
@@ -75,8 +78,12 @@ class JobService:
         return inspection.accept(problems_of_job(inspection, self._rules, self._clock.now()))
 
     async def create(self, definition: JobDefinition, *, idempotency_key: str | None = None) -> Job:
-        """Store a job. Raises `InvalidInputError` where its schedule is wrong or never fires."""
+        """Store a job. Raises `InvalidInputError` where its schedule is wrong or never fires.
+
+        Raises `ConflictError` if no job can run here.
+        """
         self._accept(definition)
+        self._check_host()
         key = once.key_for("POST /jobs", idempotency_key, definition.model_dump_json())
         action = once.Action(lambda connection: self._add(connection, definition), jobs.find)
         job, _ = await once.perform(self._database, self._clock, key, action)
@@ -136,6 +143,7 @@ class JobService:
 
     async def run(self, job_id: int, *, idempotency_key: str | None = None) -> Run:
         """Queue a run at once, whatever the schedule says; also of a paused or finished job."""
+        self._check_host()
         key = once.key_for(f"POST /jobs/{job_id}/run", idempotency_key, "")
         action = once.Action(lambda connection: self._add_run(connection, job_id), runs.find)
         run, is_new = await once.perform(self._database, self._clock, key, action)
@@ -184,6 +192,10 @@ class JobService:
         document = definition.model_dump(mode="json")
         inspection = Inspection(document, (), 0, definition, frozenset())
         inspection.accept(problems_of_job(inspection, self._rules, self._clock.now()))
+
+    def _check_host(self) -> None:
+        if (refusal := self._refusal()) is not None:
+            raise ConflictError(refusal)
 
     def _new_definition(
         self, job: Job, sent: Document, shown: Shown | None, merged: Callable[[Document], Document]

@@ -19,7 +19,7 @@ from scheduler_service.services.presence import Presence, presence, tick_age_sec
 from scheduler_service.storage import figures
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.events import FENCED
+from scheduler_service.storage.events import FAULTED, FENCED
 from scheduler_service.storage.figures import Figures
 from scheduler_service.storage.totals import (
     BEYOND,
@@ -86,6 +86,9 @@ def _metrics(found: Figures, now: datetime, heartbeat_seconds: float) -> Iterato
     dropped = sum(total.count for total in found.totals if total.change == MESSAGE_DROPPED)
     text = "Items of the broker's queues that workers dropped, as they were no messages of this service."
     yield CounterMetricFamily("scheduler_messages_dropped", text, value=dropped)
+    faults = sum(total.count for total in found.totals if total.change == FAULTED)
+    text = "Claims that were undone since the sandbox of a worker could not begin; they are no attempts."
+    yield CounterMetricFamily("scheduler_sandbox_faults", text, value=faults)
     yield _durations(found.totals)
     yield _latenesses(found.totals)
     yield from _queue(found, now)
@@ -163,7 +166,7 @@ def _workers(found: Figures, now: datetime, heartbeat_seconds: float) -> Iterato
     counts = Counter(state for _, state in seen)
     states = {state: counts[state] for state in Presence}
     yield _gauge("scheduler_workers", "Workers by state; the dead are kept for an hour.", "state", states)
-    present = [worker for worker, state in seen if state in {Presence.ALIVE, Presence.DRAINING}]
+    present = [worker for worker, state in seen if state in {Presence.ALIVE, Presence.DRAINING, Presence.UNFIT}]
     taking = [worker for worker, state in seen if state is Presence.ALIVE]
     free = sum(worker.slots - worker.busy for worker in taking)
     slots = {"busy": sum(worker.busy for worker in present), "free": free}

@@ -16,9 +16,13 @@ MISSED_BEATS = 3
 
 
 class Presence(StrEnum):
-    """What is known of a worker: `silent` has not been heard of for some seconds, but may be back."""
+    """What is known of a worker.
+
+    `unfit` lives but takes no runs, since its sandbox is at fault; `silent` has not been heard of for some seconds.
+    """
 
     ALIVE = "alive"
+    UNFIT = "unfit"
     DRAINING = "draining"
     SILENT = "silent"
     DEAD = "dead"
@@ -30,6 +34,8 @@ def presence(worker: Worker, now: datetime, heartbeat_seconds: float) -> Presenc
         return Presence.DEAD
     if (now - worker.seen_at).total_seconds() > max(SILENT_SECONDS, MISSED_BEATS * heartbeat_seconds):
         return Presence.SILENT
+    if worker.state is WorkerState.ALIVE and worker.unfit_reason is not None:
+        return Presence.UNFIT
     return Presence(worker.state)
 
 

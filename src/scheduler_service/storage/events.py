@@ -31,6 +31,7 @@ from scheduler_service.storage.tables import jobs, runs
 
 Subject = Literal["job", "run"]
 FENCED = "fenced"
+FAULTED = "faulted"
 TOTALS = "totals"
 _POSITION = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)
 _LARGEST = 2**63 - 1
@@ -60,7 +61,8 @@ class Position:
 class Event:
     """One change of a job (created, changed, paused, resumed, finished, deleted) or of a run (its new status).
 
-    `change` of a run is also `fenced`: a stale attempt wanted to write and was refused.
+    `change` of a run is also `fenced`: a stale attempt wanted to write and was refused; and `faulted`: the sandbox of a
+    worker could not begin it.
     """
 
     position: Position
@@ -149,8 +151,17 @@ async def move_cursor(connection: AsyncConnection, name: str, position: Position
 
 async def note_fenced(connection: AsyncConnection, lease: Lease, job_id: int, now: datetime) -> None:
     """Note that a stale attempt was kept from writing."""
+    await _note(connection, FENCED, lease, job_id, now)
+
+
+async def note_faulted(connection: AsyncConnection, lease: Lease, job_id: int, now: datetime) -> None:
+    """Note that the sandbox could not begin an attempt."""
+    await _note(connection, FAULTED, lease, job_id, now)
+
+
+async def _note(connection: AsyncConnection, change: str, lease: Lease, job_id: int, now: datetime) -> None:
     transaction = literal(0) if is_sqlite(connection) else literal_column("pg_current_xact_id()::text::bigint")
-    values = {"at": now, "subject": "run", "change": FENCED, "job_id": job_id, "run_id": lease.run_id}
+    values = {"at": now, "subject": "run", "change": change, "job_id": job_id, "run_id": lease.run_id}
     await connection.execute(insert(events).values(**values, transaction_id=transaction, attempt=lease.attempt))
 
 

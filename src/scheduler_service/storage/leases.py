@@ -15,19 +15,29 @@ HELD = and_(
     with_status(RunStatus.RUNNING),
     runs.c.attempt == bindparam("of_attempt"),
     runs.c.worker_id == bindparam("of_worker"),
+    runs.c.fault_count == bindparam("of_faults"),
 )
 """The condition that a lease still holds, for `Lease.binds`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right of one worker to one attempt; every write of the attempt is guarded by it."""
+    """The right of one worker to one attempt; every write of the attempt is guarded by it.
+
+    An attempt that the sandbox could not begin gives its number to the next one, so `fault_count` tells the two apart.
+    """
 
     run_id: int
     attempt: int
     worker_id: str
+    fault_count: int = 0
 
     @property
     def binds(self) -> dict[str, Any]:
         """Give what `HELD` asks for."""
-        return {"of_run": self.run_id, "of_attempt": self.attempt, "of_worker": self.worker_id}
+        return {
+            "of_run": self.run_id,
+            "of_attempt": self.attempt,
+            "of_worker": self.worker_id,
+            "of_faults": self.fault_count,
+        }

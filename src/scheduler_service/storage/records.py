@@ -102,6 +102,7 @@ class Run:
     attempt: int
     retry_count: int
     rescue_count: int
+    fault_count: int
     worker_id: str | None
     place: int | None
     cancel_requested_at: datetime | None
@@ -149,6 +150,7 @@ class Worker:
     started_at: datetime
     seen_at: datetime
     sandbox_level: str | None
+    unfit_reason: str | None
 
 
 def schedule_of(job: Job | DueJob) -> Schedule:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, false, literal, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, false, func, literal, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.run_state import Reason, RunStatus, WorkerState
+from scheduler_service.storage import events
 from scheduler_service.storage.leases import HELD, Lease
 from scheduler_service.storage.tables import attempts, runs, with_status, workers
 from scheduler_service.storage.types import UtcInstant, Word
@@ -29,6 +30,44 @@ async def hand_back(connection: AsyncConnection, lease: Lease, message: str, now
 async def hand_over(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
     """Give up an attempt because this worker is being stopped; that may happen to a run any number of times."""
     return await _requeue(connection, HELD, lease.binds, message, now, is_rescue=False) > 0
+
+
+async def put_back(
+    connection: AsyncConnection, lease: Lease, message: str, available_at: datetime, now: datetime
+) -> bool:
+    """Undo a claim after which no code has run, by the owner of the lease: running → queued, as if never claimed.
+
+    1. Move the run if the lease still holds; it waits until `available_at`, and `message` says why. If somebody wants
+       it cancelled, it is cancelled.
+    2. Give the attempt's number free, and note the fault.
+    """
+    cancelled = runs.c.cancel_requested_at.is_not(None)
+    earlier = and_(attempts.c.run_id == runs.c.id, attempts.c.attempt < runs.c.attempt)
+    statement = (
+        update(runs)
+        .where(HELD)
+        .values(
+            status=case((cancelled, _status(RunStatus.CANCELLED)), else_=_status(RunStatus.QUEUED)),
+            reason=case((cancelled, runs.c.cancel_reason), else_=null()),
+            message=message,
+            finished_at=case((cancelled, literal(now, UtcInstant())), else_=null()),
+            started_at=select(func.max(attempts.c.started_at)).where(earlier).scalar_subquery(),
+            lateness_seconds=case((runs.c.attempt == 1, null()), else_=runs.c.lateness_seconds),
+            attempt=runs.c.attempt - 1,
+            fault_count=runs.c.fault_count + 1,
+            available_at=available_at,
+            rung_at=None,
+            place=None,
+        )
+        .returning(runs.c.job_id)
+    )
+    job_id = (await connection.execute(statement, lease.binds)).scalar_one_or_none()
+    if job_id is None:
+        return False
+    begun = and_(attempts.c.run_id == lease.run_id, attempts.c.attempt == lease.attempt)
+    await connection.execute(delete(attempts).where(begun))
+    await events.note_faulted(connection, lease, job_id, now)
+    return True
 
 
 async def rescue_from(connection: AsyncConnection, worker_id: str, now: datetime) -> int:

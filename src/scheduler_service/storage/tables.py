@@ -133,6 +133,8 @@ runs = Table(
     Column("attempt", Integer, nullable=False),
     Column("retry_count", Integer, nullable=False),
     Column("rescue_count", Integer, nullable=False),
+    # Claims after which the sandbox could not begin. They are no attempts; the count helps to fence out the stale.
+    Column("fault_count", Integer, nullable=False, server_default="0"),
     Column("worker_id", String(64)),
     # Which of the job's max_concurrency places it holds while it runs; unique, so the database counts for us.
     Column("place", Integer),
@@ -211,6 +213,8 @@ workers = Table(
     Column("started_at", UtcInstant, nullable=False),
     Column("seen_at", UtcInstant, nullable=False),
     Column("sandbox_level", String(16)),
+    # Why it claims nothing: what its sandbox fails on. NULL: nothing.
+    Column("unfit_reason", Text),
     CheckConstraint(_one_of("state", WorkerState), name="state"),
 )
 

@@ -29,7 +29,7 @@ from scheduler_service.storage.types import UtcInstant, Word
 
 _ENDED_ATTEMPT = ("status", "reason", "message", "exit_code", "signal", "isolation", "usage")
 
-_held_by = select(runs.c.id, runs.c.attempt, runs.c.cancel_reason).where(
+_held_by = select(runs.c.id, runs.c.attempt, runs.c.fault_count, runs.c.cancel_reason).where(
     runs.c.worker_id == bindparam("of_worker"), with_status(RunStatus.RUNNING)
 )
 _places = select(runs.c.place).where(runs.c.job_id == bindparam("of_job"), runs.c.place.is_not(None))
@@ -50,6 +50,10 @@ _leave_running = update(runs).where(HELD)
 _leave_for_a_retry = _leave_running.where(runs.c.cancel_requested_at.is_(None)).values(
     retry_count=runs.c.retry_count + 1
 )
+_claimed = select(runs).where(runs.c.id == bindparam("of_run")).with_for_update()
+_noted = select(
+    attempts.c.worker_id, attempts.c.status, attempts.c.reason, attempts.c.message, attempts.c.finished_at
+).where(attempts.c.run_id == bindparam("of_run"), attempts.c.attempt == bindparam("of_attempt"))
 _begin_attempt = insert(attempts)
 _end_attempt = update(attempts).where(
     attempts.c.run_id == bindparam("of_run"), attempts.c.attempt == bindparam("of_attempt")
@@ -73,7 +77,7 @@ class Claimed:
     def lease(self) -> Lease:
         """The lease that the claim gave."""
         assert self.run.worker_id is not None  # noqa: S101 (a CHECK of the table)
-        return Lease(self.run.id, self.run.attempt, self.run.worker_id)
+        return Lease(self.run.id, self.run.attempt, self.run.worker_id, self.run.fault_count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +128,27 @@ async def claim(
     values = {"run_id": run_id, "attempt": claimed.attempt, "worker_id": worker_id, "started_at": now}
     await connection.execute(_begin_attempt, {**values, "status": RunStatus.RUNNING})
     return Claimed(claimed, job)
+
+
+async def find_claimed(connection: AsyncConnection, run_id: int, attempt: int, worker_id: str) -> Claimed | None:
+    """Return what a claim gave whose answer was lost; None if it was not committed.
+
+    Waits for the end of the claim's own transaction, which may still be open on a server that lost its client.
+    """
+    row = (await connection.execute(_claimed, {"of_run": run_id})).mappings().one_or_none()
+    if row is None:
+        return None
+    run = Run(**row)
+    if (run.status, run.attempt, run.worker_id) != (RunStatus.RUNNING, attempt, worker_id):
+        return None
+    return Claimed(run, await run_rows.job_of(connection, run))
+
+
+async def is_noted(connection: AsyncConnection, lease: Lease, report: Report) -> bool:
+    """Return whether this very end of an attempt is stored already, by a commit whose answer was lost."""
+    row = (await connection.execute(_noted, {"of_run": lease.run_id, "of_attempt": lease.attempt})).one_or_none()
+    noted = (lease.worker_id, report.status, report.reason, report.message)
+    return row is not None and row.finished_at is not None and tuple(row)[:-1] == noted
 
 
 async def finish(connection: AsyncConnection, claimed: Claimed, report: Report, now: datetime) -> bool:
@@ -190,7 +215,7 @@ async def cancel_all(connection: AsyncConnection, job_id: int, reason: Reason, n
 async def held_by(connection: AsyncConnection, worker_id: str) -> dict[Lease, Reason | None]:
     """Give the attempts that a worker holds, each with the reason why somebody wants it stopped, or None."""
     rows = await connection.execute(_held_by, {"of_worker": worker_id})
-    return {Lease(row.id, row.attempt, worker_id): row.cancel_reason for row in rows}
+    return {Lease(row.id, row.attempt, worker_id, row.fault_count): row.cancel_reason for row in rows}
 
 
 async def release(connection: AsyncConnection, now: datetime, limit: int) -> list[Ring]:
@@ -247,7 +272,8 @@ async def _begin(connection: AsyncConnection, run: Run, worker_id: str, place: i
 
 def _lateness_seconds(run: Run, now: datetime) -> float:
     """Say how long after its due time a run begins; a wait that was meant (jitter) is no lateness."""
-    on_time = run.trigger is Trigger.SCHEDULE and run.available_at <= run.queued_at
+    was_moved = run.fault_count > 0  # by a fault of a worker, and such a wait was not meant
+    on_time = run.trigger is Trigger.SCHEDULE and (was_moved or run.available_at <= run.queued_at)
     return (now - (run.scheduled_for if on_time else run.available_at)).total_seconds()
 
 

@@ -27,17 +27,29 @@ async def register(
     pid: int,
     slots: int,
     sandbox_level: str | None = None,
+    unfit_reason: str | None = None,
     now: datetime,
 ) -> None:
     """Make a worker known; it may claim from the commit on."""
     values = {"id": worker_id, "host": host, "pid": pid, "slots": slots, "sandbox_level": sandbox_level}
+    values["unfit_reason"] = unfit_reason
     begun = {"state": WorkerState.ALIVE, "busy": 0, "beats": 0, "started_at": now, "seen_at": now}
     await connection.execute(insert(workers).values(**values, **begun))
 
 
-async def beat(connection: AsyncConnection, worker_id: str, *, state: WorkerState, busy: int, now: datetime) -> bool:
-    """Show that a worker lives. False: it has been declared dead, what it ran is no longer its own."""
+async def beat(
+    connection: AsyncConnection,
+    worker_id: str,
+    *,
+    state: WorkerState,
+    busy: int,
+    now: datetime,
+    sandbox_level: str | None = None,
+    unfit_reason: str | None = None,
+) -> bool:
+    """Show that a worker lives. Return False if it has been declared dead: what it ran is no longer its own."""
     values = {"of_worker": worker_id, "state": state, "busy": busy, "seen_at": now}
+    values |= {"sandbox_level": sandbox_level, "unfit_reason": unfit_reason}
     return (await connection.execute(_beat, values)).rowcount == 1
 
 

@@ -1,0 +1,68 @@
+"""What runs on this host would get: found out with the directories, users, limits and interpreters of the service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from scheduler_service.bootstrap.data_dir import directory_of_its_own
+from scheduler_service.bootstrap.rules import environments_of, suffices
+from scheduler_service.bootstrap.worker import make_sandbox
+from scheduler_service.config import Settings
+from scheduler_service.sandbox.choice import TRIAL_RUN, ChosenSandbox
+from scheduler_service.sandbox.probe import REMEDY, Finding, best_level, probe
+from scheduler_service.sandbox.spec import Level, SandboxError
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """`host_level` is the best that this host holds; `run_level` is what runs get, None if no job can run."""
+
+    findings: tuple[Finding, ...]
+    host_level: Level
+    run_level: Level | None
+    is_enough: bool
+
+
+def survey(settings: Settings) -> Survey:
+    """Start a sandbox as a worker does, and stop it. Raises `ConfigurationError` if there is no place for runs."""
+    with _left_as_it_was(settings), directory_of_its_own(settings) as directory:
+        box = make_sandbox(settings, directory)
+        run_level, fault = asyncio.run(_try(box))
+    findings = [*box.findings] or probe(environments_of(settings)[0].python)
+    if fault is not None and settings.sandbox != "auto":
+        levels = (Level(settings.sandbox),)
+        findings.append(Finding(levels, TRIAL_RUN, held=False, why=str(fault), remedy=REMEDY))
+    is_enough = run_level is not None and suffices(run_level, settings)
+    return Survey(tuple(findings), best_level(findings), run_level, is_enough)
+
+
+async def _try(box: ChosenSandbox) -> tuple[Level | None, SandboxError | None]:
+    try:
+        await box.start()
+    except SandboxError as error:
+        return None, error
+    level = box.level
+    await box.stop()
+    return level, None
+
+
+@contextmanager
+def _left_as_it_was(settings: Settings) -> Iterator[None]:
+    """Remove the directories again that were made for the survey."""
+    runs = settings.effective_run_dir
+    made = [path for path in (runs / "0", runs / "0.lock", runs, settings.data_dir) if not path.exists()]
+    settings.prepare_data_dir()
+    try:
+        yield
+    finally:
+        for path in made:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # a service that starts at this moment keeps what it uses
+        path.rmdir() if path.is_dir() else path.unlink()
