@@ -12,6 +12,8 @@ from scheduler_service.cli.failures import ExitCode
 from scheduler_service.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from scheduler_service.bootstrap import Survey
+    from scheduler_service.config import Settings
     from scheduler_service.sandbox.probe import Finding
 
 
@@ -21,17 +23,22 @@ def doctor(*, as_json: AsJson = False) -> None:
     It ends with 1 if the host gives less than SCHEDULER_SANDBOX_REQUIRED. SECURITY.md says what each level means.
     """
     # Imported here: commands that only talk to a service start quicker.
+    from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
     from scheduler_service.cli.settings import read_settings  # noqa: PLC0415 (slow)
-    from scheduler_service.sandbox.probe import best_level, probe  # noqa: PLC0415 (slow)
-    from scheduler_service.sandbox.spec import Level  # noqa: PLC0415 (slow)
 
     settings = read_settings()
-    findings = probe()
-    level, required = best_level(findings), Level(settings.sandbox_required)
-    suffices = list(Level).index(level) <= list(Level).index(required)
+    found = bootstrap.survey(settings)
+    findings = found.findings
     if as_json:
-        report = {"level": level, "required": required, "suffices": suffices}
-        render.show_json({**report, "promises": [asdict(finding) for finding in findings]})
+        report: dict[str, object] = {
+            "level": found.host_level,
+            "setting": settings.sandbox,
+            "runs_at": found.run_level,
+            "required": settings.sandbox_required,
+            "suffices": found.is_enough,
+            "promises": [asdict(finding) for finding in findings],
+        }
+        render.show_json(report)
     else:
         rows = [(", ".join(each.levels) or "on top", each.promise, _verdict(each)) for each in findings]
         render.show_table(["for", "promise", ""], rows)
@@ -39,9 +46,21 @@ def doctor(*, as_json: AsJson = False) -> None:
             if not finding.held:
                 render.line(f"not held: {finding.promise}: {finding.why}")
                 render.line(f"  remedy: {finding.remedy}")
-        verdict = "which suffices" if suffices else "which is NOT ENOUGH"
-        render.line(f"This host gives {level}; required is {required}, {verdict}.")
-    raise typer.Exit(ExitCode.SUCCESS if suffices else ExitCode.FAILED)
+        render.line(_sum_up(found, settings))
+    raise typer.Exit(ExitCode.SUCCESS if found.is_enough else ExitCode.FAILED)
+
+
+def _sum_up(found: Survey, settings: Settings) -> str:
+    verdict = "which suffices" if found.is_enough else "which is NOT ENOUGH"
+    gives = f"This host gives {found.host_level}; required is {settings.sandbox_required}, {verdict}."
+    if found.run_level is None:
+        return f"{gives} No job runs (SCHEDULER_SANDBOX={settings.sandbox})."
+    if settings.sandbox == "auto":
+        return gives
+    return (
+        f"This host gives {found.host_level}; SCHEDULER_SANDBOX sets {found.run_level}, required is "
+        f"{settings.sandbox_required}, {verdict}."
+    )
 
 
 def _verdict(finding: Finding) -> str:

@@ -48,7 +48,7 @@ def serve(settings: Settings) -> ExitCode:
         asyncio.Runner(loop_factory=config.get_loop_factory()) as loop,
     ):
         try:
-            loop.run(_serve(app, _Server(config, settings), listener))
+            loop.run(_serve(app, _Server(app, config, settings), listener))
         except asyncio.CancelledError:
             say("Stopped without waiting: what was running is tried again at the next start.")
             return ExitCode.INTERRUPTED
@@ -101,14 +101,17 @@ def _handle_signals(server: _Server) -> None:
 class _Server(uvicorn.Server):
     """Tells when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+    def __init__(self, app: FastAPI, config: uvicorn.Config, settings: Settings) -> None:
         super().__init__(config)
+        self._app = app
         self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or []:
             say(welcome(self._settings, listener.getsockname()[1]))
+        if (refusal := self._app.state.service.refusal()) is not None:
+            say(f"WARNING: {refusal}\n")
 
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
         """Leave the signals alone: they have to be handled for longer than the server runs."""
