@@ -97,6 +97,9 @@ class Surroundings:
         for name in ("victim", "victim2", "victim3"):
             (self.outside / name).write_text("VICTIM")
             (self.outside / name).chmod(0o666)
+        self.segment = Path("/dev/shm", f"segment-{secrets.token_hex(4)}")  # noqa: S108
+        self.segment.write_text(secret)
+        self.segment.chmod(0o666)
         self.before = self._look_outside()
         self.victim = subprocess.Popen(["sleep", "1000"])
         self.received: list[str] = []
@@ -138,7 +141,12 @@ class Surroundings:
             (path.name, path.read_text(), path.stat().st_mode, path.stat().st_mtime_ns)
             for path in sorted(self.outside.iterdir())
             if path.is_file()
-        ] + [self.outside.stat().st_mode, self.secret_file.read_text(), self.secret_file.stat().st_mode]
+        ] + [
+            self.outside.stat().st_mode,
+            self.secret_file.read_text(),
+            self.secret_file.stat().st_mode,
+            self.segment.read_text() if self.segment.exists() else None,
+        ]
 
     def look(self) -> dict[str, bool]:
         """Say what is still as it should be."""
@@ -172,6 +180,7 @@ class Surroundings:
             "package": Path(syscall_table.__file__).parents[1],
             "python": sys.executable,
             "prefix": sys.base_prefix,
+            "segment": self.segment.name,
             "long_name": "n" * 100_000,
         }
 
@@ -180,6 +189,7 @@ class Surroundings:
         self.victim.kill()
         self.victim.wait()
         self.http.shutdown()
+        self.segment.unlink(missing_ok=True)
         shutil.rmtree(self.base, ignore_errors=True)
 
 

@@ -75,13 +75,14 @@ class Confinement:
             families=(*inet, *((socket.AF_UNIX,) if secluded else ())),
             namespaced=Layer.PID_NAMESPACE in self.layers,
             shared_ids=self.shares_user,
+            own_files=Layer.MOUNT_NAMESPACE in self.layers,
         )
         return seccomp.assemble(policy)
 
     @property
     def needs_errands(self) -> bool:
         """Whether the warden does for the job what it may not do itself; see `errands`."""
-        return self.shares_user and Layer.SECCOMP in self.layers
+        return Layer.SECCOMP in self.layers and Layer.MOUNT_NAMESPACE not in self.layers
 
     @property
     def shares_user(self) -> bool:
@@ -151,10 +152,10 @@ class Cell:
             rules.allow_everything_below(HOME)
             for place in temporary_directories():
                 rules.allow_everything_below(place)
+            rules.allow_everything_below(SHARED_MEMORY)
         else:
             rules.allow([*PROGRAMS, *python_paths(), *(f"/etc/{name}" for name in SETTINGS), *_READABLE], landlock.READ)
             rules.allow(_DEVICE_PATHS, landlock.WRITE_DEVICE)
-        rules.allow_everything_below(SHARED_MEMORY)
         return rules
 
     def _enforce_rules(self, order: Order, directory: str) -> None:

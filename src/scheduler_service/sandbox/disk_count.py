@@ -6,8 +6,8 @@ and may have made the tree large on purpose, so a look counts for `SLICE_SECONDS
 
 What shows no size is not free:
 
-- A mapped file that has neither name nor descriptor counts as its last known size, or as a quarter of the limit at
-  least if it was never seen before.
+- A mapped file that has neither name nor descriptor counts as a quarter of the limit at least. Semaphores lose both as
+  a rule, so the size of segments of shared memory is looked up before.
 - Descriptors in messages that nobody has read show nothing but their number. They end a run if they stay there while it
   has written more than its limit, or if there are more than `_MOST_IN_FLIGHT`.
 - A process that cannot be looked into, because its program may not be read, ends a run if it stays.
@@ -40,10 +40,17 @@ _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 class DiskCount:
     """Counts the files of one run again and again.
 
-    `uid` is the user whose files they are, if it is not ours. `used_bytes` is the result of the last whole count.
+    `uid` is the user whose files they are, if it is not ours. `unlinked` is what keeps segments of shared memory that
+    lost their names; those that cannot grow any more are let go. `used_bytes` is the result of the last whole count.
     """
 
-    def __init__(self, directories: Sequence[str], disk_mb: int, uid: int | None = None) -> None:
+    def __init__(
+        self,
+        directories: Sequence[str],
+        disk_mb: int,
+        uid: int | None = None,
+        unlinked: dict[int, int] | None = None,
+    ) -> None:
         self._directories = [os.path.realpath(directory) for directory in directories]
         self._disk_mb = disk_mb
         self._most_bytes, self._most_files = disk_mb << 20, _MORE_FILES + _FILES_PER_MB * disk_mb
@@ -51,8 +58,10 @@ class DiskCount:
         self._pids: Sequence[int] = ()
         self._count: Iterator[str | None] | None = None
         self._sizes: dict[tuple[int, int], int] = {}
-        self._known: dict[int, int] = {}
+        self._unlinked = {} if unlinked is None else unlinked
+        self._settled: dict[int, int] = {}
         self._bytes = self._files = self._closed_counts = self._flying_counts = 0
+        self._reserved_before = self._reserved = 0
         self.used_bytes = 0
 
     def look(self, pids: Sequence[int]) -> str | None:
@@ -68,9 +77,17 @@ class DiskCount:
         self._count = None
         return None
 
+    def reserve(self, size: int) -> bool:
+        """Set `size` bytes aside that are about to be taken at once; return False if the limit does not leave them."""
+        if self.used_bytes + self._reserved_before + self._reserved + size > self._most_bytes:
+            return False
+        self._reserved += size
+        return True
+
     def _take(self) -> Iterator[str | None]:
         """Count once, some files at each step."""
         self._sizes, self._bytes, self._files = {}, 0, 0
+        self._reserved_before, self._reserved = self._reserved, 0  # this count finds the former, perhaps not the latter
         for directory in self._directories:
             yield from self._walk(directory)
         held = Held(self._directories)
@@ -80,10 +97,10 @@ class DiskCount:
         for identity, size in held.open_files.items():
             self._add(identity, size)
         self._files += len(held.open_files)
+        self._settle(held)
         self._add_mapped(held)
         yield self._judge() or self._judge_unseen(held)
-        self._known = {number: size for (_, number), size in self._sizes.items()}
-        self.used_bytes = self._bytes
+        self.used_bytes, self._reserved_before = self._bytes, 0
 
     def _walk(self, directory: str) -> Iterator[str | None]:
         try:
@@ -122,10 +139,23 @@ class DiskCount:
         self._sizes[identity] = size
 
     def _add_mapped(self, held: Held) -> None:
+        settled = {}
         for number, mapped in held.only_mapped():
             self._files += 1
-            unknown = max(mapped, self._most_bytes // _UNKNOWN_SHARE)
-            self._add((-1, number), max(mapped, self._known.get(number, unknown)))
+            if number in self._settled:
+                settled[number] = self._settled[number]
+            self._add((-1, number), settled.get(number, max(mapped, self._most_bytes // _UNKNOWN_SHARE)))
+        self._settled = settled
+
+    def _settle(self, held: Held) -> None:
+        """Note the sizes of segments without a name, and let go of those that nobody can make larger."""
+        growing = {number for _, number in held.open_files}
+        in_doubt = bool(held.in_flight or held.closed_processes)
+        for number, handle in list(self._unlinked.items()):
+            status = os.fstat(handle)
+            self._settled[number] = max(status.st_blocks * _BLOCK, status.st_size)
+            if number not in growing and not in_doubt:
+                os.close(self._unlinked.pop(number))
 
     def _judge(self) -> str | None:
         if self._bytes > self._most_bytes:

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
 from scheduler_service.sandbox import syscall_table as table
-from scheduler_service.sandbox.filter_program import FAIL, write_program
+from scheduler_service.sandbox.filter_program import ALLOW, FAIL, write_program
 from scheduler_service.sandbox.syscall_table import ArgumentRule, Numbers, Test
 from scheduler_service.sandbox.syscalls import MACHINES, Prctl, invoke, machine, prctl
 
 _MODE_FILTER = 2
-_SET_MODE_FILTER, _NEW_LISTENER = 1, 1 << 3
+_SET_MODE_FILTER, _NEW_LISTENER, _WAIT_KILLABLE = 1, 1 << 3, 1 << 5
+_CURRENT_DIRECTORY = 0xFFFF_FF9C  # AT_FDCWD
+_REMOVE_DIRECTORY = 0x200  # AT_REMOVEDIR
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,13 @@ class Policy:
     """What the filter leaves to a job, beside what is the same for all.
 
     `families` are the socket families that may be used. `shared_ids` says that the job has the user id of the service,
-    `namespaced` that it has process and IPC namespaces of its own.
+    `namespaced` that it has process and IPC namespaces of its own, `own_files` that it has a file system of its own.
     """
 
     families: tuple[int, ...]
     namespaced: bool
     shared_ids: bool
+    own_files: bool
 
 
 class _Program(ctypes.Structure):
@@ -59,9 +63,14 @@ def enforce(program: bytes) -> None:
 def enforce_with_listener(program: bytes) -> int:
     """Do as `enforce`; gives the descriptor on which calls that the filter asks about are answered.
 
-    Whoever holds it can allow them, so it must not stay with the job.
+    Whoever holds it can allow them, so it must not stay with the job. Once a call is being answered, no signal but one
+    that kills interrupts it (from Linux 5.19 on): what was done for it would be done twice.
     """
-    return invoke("seccomp", _SET_MODE_FILTER, _NEW_LISTENER, ctypes.byref(_Program(len(program) // 8, program)))
+    filter_ = ctypes.byref(_Program(len(program) // 8, program))
+    try:
+        return invoke("seccomp", _SET_MODE_FILTER, _NEW_LISTENER | _WAIT_KILLABLE, filter_)
+    except OSError:
+        return invoke("seccomp", _SET_MODE_FILTER, _NEW_LISTENER, filter_)
 
 
 def _denied(policy: Policy) -> Iterable[tuple[dict[str, Numbers], int]]:
@@ -78,6 +87,8 @@ def _denied(policy: Policy) -> Iterable[tuple[dict[str, Numbers], int]]:
         yield table.THAT_CHANGE_OWNED_FILES, FAIL | errno.EPERM
         yield table.WITH_A_SIMPLER_FORM, FAIL | errno.ENOSYS
         yield table.THAT_A_WARDEN_DOES, table.ASK
+    if not policy.own_files:
+        yield table.THAT_A_WARDEN_BOUNDS, table.ASK
 
 
 def _rules(policy: Policy) -> Iterable[ArgumentRule]:
@@ -85,3 +96,22 @@ def _rules(policy: Policy) -> Iterable[ArgumentRule]:
     yield from table.ALWAYS
     if policy.shared_ids:
         yield from table.ON_ITSELF_ONLY
+    if not policy.own_files:
+        yield from _asking_about_shared_memory()
+
+
+def _asking_about_shared_memory() -> Iterable[ArgumentRule]:
+    """Ask about calls that may name shared memory, and about few others: asking takes ten times as long as the call.
+
+    Those of shm_open(3), sem_open(3) and mkstemp(3) give a whole path, and open files that must be new or no links.
+    """
+    calls = table.THAT_NAME_SHARED_MEMORY
+    whole_path = (_CURRENT_DIRECTORY,)
+    for name, place in (("openat", 0), ("unlinkat", 0), ("linkat", 0), ("linkat", 2)):
+        yield ArgumentRule(calls[name], place, Test.AMONG, whole_path, ALLOW)
+    for name, place in (("open", 1), ("openat", 2)):
+        yield ArgumentRule(calls[name], place, Test.NO_BITS_OF, (os.O_DIRECTORY,), ALLOW)
+        yield ArgumentRule(calls[name], place, Test.NO_BITS_OF, (os.O_EXCL | os.O_NOFOLLOW,), table.ASK)
+    yield ArgumentRule(calls["unlinkat"], 2, Test.NO_BITS_OF, (_REMOVE_DIRECTORY,), ALLOW)
+    for name in ("unlink", "unlinkat", "link", "linkat"):
+        yield ArgumentRule(calls[name], 0, Test.AMONG, (), table.ASK)

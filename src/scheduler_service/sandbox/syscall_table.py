@@ -135,6 +135,19 @@ THAT_A_WARDEN_DOES: dict[str, Numbers] = {
     "fchown": (93, 55),
     "fchownat": (260, 54),
 }
+THAT_A_WARDEN_BOUNDS: dict[str, Numbers] = {
+    # It takes any amount of disk in an instant, and RLIMIT_FSIZE does not hold for what lies beyond a file's end.
+    "fallocate": (285, 47),
+}
+THAT_NAME_SHARED_MEMORY: dict[str, Numbers] = {
+    # What shm_open(3), sem_open(3) and their kin call. Where /dev/shm is the host's, a warden gives a job its own.
+    "open": (2, -1),
+    "openat": (257, 56),
+    "unlink": (87, -1),
+    "unlinkat": (263, 35),
+    "link": (86, -1),
+    "linkat": (265, 37),
+}
 WITH_A_SIMPLER_FORM: dict[str, Numbers] = {"fchmodat2": (452, 452)}
 THAT_CHANGE_ATTRIBUTES: dict[str, Numbers] = {
     # Landlock does not rule on these either, and a file that anybody may write takes attributes from anybody. They

@@ -44,6 +44,7 @@ class Prctl(IntEnum):
 
 _NUMBERS = {  # name: (x86_64, aarch64)
     "pivot_root": (155, 41),
+    "fallocate": (285, 47),
     "setfsuid": (122, 151),
     "setfsgid": (123, 152),
     "openat2": (437, 437),

@@ -31,11 +31,12 @@ from scheduler_service.sandbox.killing import kill_all, reap
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.leftovers import wait_for_leftovers
 from scheduler_service.sandbox.protocol import Report, Terms, pack_record, pack_terms, parse_terms, receive
-from scheduler_service.sandbox.root import SHARED_MEMORY, mount_private, mount_proc
+from scheduler_service.sandbox.root import mount_private, mount_proc
+from scheduler_service.sandbox.shared_memory import SharedMemory, directory_of
 from scheduler_service.sandbox.spec import End, Usage
 from scheduler_service.sandbox.syscalls import CLONE_NEWIPC, CLONE_NEWNS, Prctl, prctl, unshare
 from scheduler_service.sandbox.watch import TICK_SECONDS, Verdict, Watch, list_processes
-from scheduler_service.sandbox.workdir import Removal, remove_files_of
+from scheduler_service.sandbox.workdir import Removal
 
 CANCEL, FLOOD, RENEW = b"c", b"f", b"r"
 """What the service says to a warden while the job runs; its hanging up means: kill at once."""
@@ -137,6 +138,8 @@ class _Run:
         self._terms: Terms | None = None
         self._said: dict[str, str] = {}
         self._errands: Errands | None = None
+        self._disk: DiskCount | None = None
+        self._memory: SharedMemory | None = None
         self._watch: Watch | None = None
         self._output: int | None = None
         self._lease_end = math.inf
@@ -176,17 +179,21 @@ class _Run:
         a filter or a background process may still hold some. If the service stands still, others may have begun the
         next attempt.
         """
-        self._watch = Watch(terms, self._post.confinement, self._group, self._disk_count(terms))
+        if terms.directory:
+            places = [terms.directory, directory_of(terms.directory)]
+            self._memory = SharedMemory(terms.directory, self._own_uid)
+            self._disk = DiskCount(places, terms.disk_mb, self._own_uid, self._memory.unlinked)
+        self._watch = Watch(terms, self._post.confinement, self._group, self._disk)
         verdict = self._tend(self._has_ended, time.monotonic() + terms.wall_seconds, End.TIMEOUT)
         if verdict is None or verdict.end is not End.EXITED:
             return verdict
         late = self._tend(self._is_silent, time.monotonic() + self._post.drain_seconds, End.EXITED)
         return verdict if late is not None and late.end is End.CANCELLED else late
 
-    def _disk_count(self, terms: Terms) -> DiskCount | None:
-        """Return what counts the run's files, where it has no file system with a size."""
-        uid = self._post.confinement.uid if Layer.OWN_USER in self._layers else None
-        return DiskCount([terms.directory], terms.disk_mb, uid) if terms.directory else None
+    @property
+    def _own_uid(self) -> int | None:
+        """The job's user, if that is not ours."""
+        return self._post.confinement.uid if Layer.OWN_USER in self._layers else None
 
     def _tend(self, is_over: Callable[[], bool], deadline: float, late: End) -> Verdict | None:
         """Hold the run to its limits and answer its calls until `is_over` (EXITED), the deadline (`late`) or a reason.
@@ -237,9 +244,7 @@ class _Run:
             self._killed = wait_for_leftovers(self._find_processes)
         kill_all(self._layers, self._post.confinement.uid, self._group)
         if self._terms is not None and self._terms.directory is not None:
-            self._removal = Removal([Path(self._terms.directory)])
-            if Layer.OWN_USER in self._layers:
-                remove_files_of(self._post.confinement.uid, Path(SHARED_MEMORY))
+            self._removal = Removal([Path(self._terms.directory), Path(directory_of(self._terms.directory))])
             self._clear(_BEFORE_REPORT_SECONDS)
 
     def clear_up(self) -> None:
@@ -301,8 +306,9 @@ class _Run:
         elif self._terms and self._terms.directory and self._line.fileno() in ready and not self._said:
             message, descriptors = receive(self._line)
             self._said = json.loads(message)
-            if descriptors:
-                self._errands = Errands(descriptors[0], self._terms.directory)
+            if descriptors and self._memory and self._disk:
+                directory, memory = self._terms.directory, self._memory
+                self._errands = Errands(descriptors[0], directory, self._own_uid, memory, self._disk)
 
     def _has_ended(self) -> bool:
         """Reap what has ended; says whether the job's first process is among it."""

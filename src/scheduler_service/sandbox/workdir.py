@@ -80,17 +80,6 @@ class Claim:
         os.close(self._lock)
 
 
-def remove_files_of(uid: int, directory: Path) -> None:
-    """Remove what the user `uid` has left in a directory that is open to all."""
-    for path in directory.iterdir():
-        with suppress(FileNotFoundError):
-            status = path.lstat()
-            if status.st_uid == uid and stat.S_ISDIR(status.st_mode):
-                remove_directory(path)
-            elif status.st_uid == uid:
-                path.unlink()
-
-
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     lock = os.open(directory, _DIRECTORY)

@@ -20,11 +20,12 @@ from scheduler_service.sandbox.syscalls import MACHINES, machine
 HERE = MACHINES.index(machine())
 REFUSED, ABSENT = FAIL | errno.EPERM, FAIL | errno.ENOSYS
 POLICIES = [
-    Policy(families, namespaced, shared_ids)
+    Policy(families, namespaced, shared_ids, own_files)
     for families in ((), (socket.AF_UNIX,), (socket.AF_INET, socket.AF_INET6))
-    for namespaced, shared_ids in itertools.product((True, False), repeat=2)
+    for namespaced, shared_ids, own_files in itertools.product((True, False), repeat=3)
 ]
-ARGUMENTS = (0, 1, 2, 7, 10, 17, 26, 132, 0x80, 0o4000, 0x4_0000, 0x5412, 0x541C, 0x1000_0000, 0x2000_0000, 0xFFFF_FFFF)
+_FLAGS = (7, 10, 17, 26, 132, 0x80, 0o4000, 0x1_0080, 0x2_0080, 0x4_0000)
+ARGUMENTS = (0, 1, 2, 4, *_FLAGS, 0x5412, 0x541C, 0x1000_0000, 0x2000_0000, 0xFFFF_FF9C, 0xFFFF_FFFF)
 CALLS = (*range(table.NEWEST + 20), 0x4000_0000, 0xFFFF_FFFF)
 
 
