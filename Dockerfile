@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # One image for every role; which one it is, the command says. The root file system may be read-only: what is written
 # goes to /tmp, and to /data where runs are executed.
 
@@ -27,7 +26,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONTZPATH= \
     SCHEDULER_DATA_DIR=/data \
-    SCHEDULER_HOST=0.0.0.0
+    SCHEDULER_HOST=0.0.0.0 \
+    SCHEDULER_PORT=8000
 
 RUN groupadd --system --gid 10001 scheduler \
  && useradd --system --uid 10001 --gid scheduler --home-dir /nonexistent --shell /usr/sbin/nologin scheduler \
@@ -44,6 +44,6 @@ STOPSIGNAL SIGTERM
 
 # For the API and for everything in one process; compose.yaml and the manifests have probes for the other roles.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/live', timeout=2)"]
+    CMD ["sh", "-c", "python -c \"import urllib.request; urllib.request.urlopen('http://127.0.0.1:$SCHEDULER_PORT/health/live', timeout=2)\""]
 
-CMD ["uvicorn", "src.app.main:app", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["sh", "-c", "exec uvicorn src.app.main:app --host \"$SCHEDULER_HOST\" --port \"$SCHEDULER_PORT\""]

@@ -305,6 +305,12 @@ def load_settings(**overrides: Any) -> Settings:
         raise ConfigurationError(f".env: cannot be read: {error.strerror}") from None
 
 
+def load_settings_without_key(**overrides: Any) -> Settings:
+    """Read the settings of a process that serves nobody, and so needs no key of its own; raises as `load_settings`."""
+    nobody = {"host": "127.0.0.1", "published_host": None, "api_key": "-" * SHORTEST_KEY}
+    return load_settings(**nobody, **overrides)
+
+
 def _check_env_file(path: str | Path | None) -> None:
     """Raise `ConfigurationError` for a line that is no setting: it would be passed over, perhaps with the next ones."""
     if path is None or not Path(path).is_file():

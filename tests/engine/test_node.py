@@ -144,7 +144,15 @@ async def test_an_attempt_that_is_attended_to_is_not_handed_back(database: Datab
     assert await status_of(database, claimed) is RunStatus.RUNNING
 
 
-async def test_a_retired_node_is_no_longer_among_the_living(database: Database, node: Node) -> None:
+async def test_a_retired_node_is_forgotten_and_not_counted_as_dead(database: Database, node: Node) -> None:
     await node.retire()
     async with database.read() as connection:
-        assert await workers.living(connection) == []
+        assert await workers.known(connection) == []
+
+
+async def test_run_goes_back_to_the_queue_when_its_node_retires(database: Database, node: Node) -> None:
+    claimed = await claim(database, node)
+
+    await node.retire()
+
+    assert await status_of(database, claimed) is RunStatus.QUEUED

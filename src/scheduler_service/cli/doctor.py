@@ -25,8 +25,9 @@ def doctor(*, as_json: AsJson = False) -> None:
     # Imported here: commands that only talk to a service start quicker.
     from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
     from scheduler_service.cli.settings import read_settings  # noqa: PLC0415 (slow)
+    from scheduler_service.config import load_settings_without_key  # noqa: PLC0415 (slow)
 
-    settings = read_settings()
+    settings = read_settings(load_settings_without_key)
     found = bootstrap.survey(settings)
     findings = found.findings
     if as_json:

@@ -18,5 +18,6 @@ def migrate() -> None:
     with uncollected():
         from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
         from scheduler_service.cli.settings import read_settings  # noqa: PLC0415 (slow)
+        from scheduler_service.config import load_settings_without_key  # noqa: PLC0415 (slow)
 
-    render.line(str(asyncio.run(bootstrap.migrate(read_settings()))))
+    render.line(str(asyncio.run(bootstrap.migrate(read_settings(load_settings_without_key)))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from dotenv import dotenv_values
 
@@ -13,9 +14,9 @@ from scheduler_service.errors import FieldProblem
 from scheduler_service.unknown_settings import unknown_settings
 
 
-def read_settings() -> Settings:
+def read_settings(load: Callable[[], Settings] = load_settings) -> Settings:
     """Read the settings, and say on standard error which of those that were made nobody reads."""
-    settings = load_settings()
+    settings = load()
     if unknown := unknown_settings():
         render.note(f"warning: unknown settings are ignored: {unknown}")
     return settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -50,6 +51,8 @@ def read_instant(text: str, zone: ZoneInfo, dst: DstPolicy) -> Instant:
 
 def _read(text: str) -> datetime:
     example = "write it as 2026-12-31T23:59:59Z, or without Z in the job's time zone"
+    if (wrong := _wrong_part(text)) is not None:
+        raise _refusal(text, f"not an instant ({wrong}); {example}")
     try:
         written = datetime.fromisoformat(text.upper())
     except ValueError as error:
@@ -61,14 +64,36 @@ def _read(text: str) -> datetime:
     return written
 
 
+def _wrong_part(text: str) -> str | None:
+    """Return which part of an instant is out of its range; None: none is, or the text has another form.
+
+    Versions of Python say this in different words, and do not agree on 24:00.
+    """
+    match = _PARTS.match(text)
+    if match is None:
+        return None
+    parts = {name: int(digits) for name, digits in match.groupdict().items() if digits is not None}
+    for name, (first, last) in _RANGES.items():
+        if not first <= parts.get(name, first) <= last:
+            return f"{name} must be in {first}..{last}, not {parts[name]}"
+    last_day = monthrange(parts["year"], parts["month"])[1]
+    if not 1 <= parts["day"] <= last_day:
+        return f"day must be in 1..{last_day} in month {parts['month']} of {parts['year']}, not {parts['day']}"
+    return None
+
+
 def _reason(text: str, error: str) -> str:
     if "[" in text:  # RFC 9557
         return "a zone in brackets belongs into the field timezone"
-    if "timedelta" in error:
-        return "an offset is less than a day"
-    # Only what Python says of the numbers is for users.
-    return error if "must be in" in error or "out of range" in error else "this is not as ISO 8601 has it"
+    return "an offset is less than a day" if "timedelta" in error else "this is not as ISO 8601 has it"
 
+
+_PARTS = re.compile(
+    r"(?P<year>\d{4})(-?)(?P<month>\d\d)\2(?P<day>\d\d)"
+    r"(?:[T ](?P<hour>\d\d)(?:(:?)(?P<minute>\d\d)(?:\6(?P<second>\d\d))?)?)?(?!\d)",
+    re.ASCII | re.IGNORECASE,
+)
+_RANGES = {"year": (1, 9999), "month": (1, 12), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
 
 _TOO_FINE = re.compile(r"[.,]\d{7}", re.ASCII)
 

@@ -170,9 +170,11 @@ class Node:
             attempted.give_up()
 
     async def retire(self) -> None:
-        """Say goodbye; the node holds nothing any more."""
+        """Leave the workers. A run that this node still holds, as an answer was lost, goes back to the queue."""
         async with self._database.write() as connection:
             await workers.retire(connection, self.id)
+            await rescues.rescue_from(connection, self.id, self._clock.now())
+            await workers.forget(connection, self.id)
 
     async def _exchange(self) -> dict[Lease, Reason | None] | None:
         """Beat, and give what the database thinks this node holds; None: it thinks that the node is dead."""

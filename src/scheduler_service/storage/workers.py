@@ -80,6 +80,11 @@ async def retire(connection: AsyncConnection, worker_id: str) -> None:
     await connection.execute(statement)
 
 
+async def forget(connection: AsyncConnection, worker_id: str) -> None:
+    """Remove a worker that has retired."""
+    await connection.execute(delete(workers).where(workers.c.id == worker_id, workers.c.state == WorkerState.DEAD))
+
+
 async def prune(connection: AsyncConnection, before: datetime) -> int:
     """Forget the dead that were last seen before an instant; gives how many."""
     gone = (workers.c.state == WorkerState.DEAD) & (workers.c.seen_at < before)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.config import load_settings
+from scheduler_service.config import load_settings, load_settings_without_key
 from scheduler_service.errors import ConfigurationError
 
 
@@ -157,3 +157,13 @@ def test_alive_file_is_refused_when_it_cannot_be_made(
 
     with pytest.raises(ConfigurationError, match=rf"^SCHEDULER_ALIVE_FILE: .*{message}"):
         load_settings(_env_file=None)
+
+
+def test_process_that_serves_nobody_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `docker run IMAGE scheduler doctor`, where the image listens on every address."""
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("SCHEDULER_HOST", "0.0.0.0")  # noqa: S104
+
+    with pytest.raises(ConfigurationError, match="API_KEY"):
+        load_settings(_env_file=None)
+    assert load_settings_without_key(_env_file=None).environment == "production"

@@ -111,7 +111,7 @@ def test_every_service_runs_a_documented_command_in_the_same_image() -> None:
 
 def test_every_variable_is_a_setting(settings_of: Any) -> None:
     for role, environment in environments(read("compose.yaml")):
-        named = {name for name in environment if not name.startswith("FLOWER_")}
+        named = {name for name in environment if not name.startswith("FLOWER_")} - {"SCHEDULER_URL"}
         assert named <= known_variables(), role
         assert settings_of(environment).is_distributed
 
@@ -160,6 +160,44 @@ def test_our_own_services_are_confined(role: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "container_name" not in service  # so that it can be scaled
+
+
+def test_only_those_that_deliver_or_serve_have_a_way_out() -> None:
+    services = read("compose.yaml")["services"]
+
+    assert read("compose.yaml")["networks"]["inside"] == {"internal": True}
+    assert {name for name, service in services.items() if "outside" in service["networks"]} == {"api", "beat", "flower"}
+
+
+def test_tmpfs_options_are_those_that_every_engine_knows() -> None:
+    services = read("compose.yaml")["services"]
+    mounts = [mount for service in services.values() for mount in service.get("tmpfs", [])]
+
+    options = {option.partition("=")[0] for mount in mounts for option in mount.partition(":")[2].split(",") if option}
+    assert options <= {"mode", "size", "exec"}
+
+
+def test_no_service_leaves_a_volume_without_a_name_behind() -> None:
+    """The images of PostgreSQL and Redis ask for a volume at these paths."""
+    services = read("compose.yaml")["services"]
+
+    assert services["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
+    assert services["redis"]["tmpfs"] == ["/data"]
+
+
+def test_the_command_finds_the_api_in_every_container() -> None:
+    for _, environment in environments(read("compose.yaml", SCHEDULER_PORT="18000")):
+        assert (environment["SCHEDULER_PORT"], environment["SCHEDULER_URL"]) == ("8000", "http://api:8000")
+
+
+def test_the_image_is_built_without_a_frontend_from_a_registry() -> None:
+    assert "# syntax" not in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_every_action_is_pinned_to_a_commit() -> None:
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+
+    assert re.findall(r"uses: (?!\S+@[0-9a-f]{40} # v\d+\.\d+\.\d+$).*", workflow, re.MULTILINE) == []
 
 
 def test_the_image_needs_no_root_and_no_file_that_is_not_sent() -> None:

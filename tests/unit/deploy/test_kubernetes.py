@@ -77,6 +77,18 @@ def test_every_selector_finds_its_pods() -> None:
     assert all(any(selector.items() <= label.items() for label in labels) for selector in selectors)
 
 
+def test_beats_reach_the_internet_and_workers_do_not() -> None:
+    policies = of_kind("NetworkPolicy")
+    out = {name: policy["spec"] for name, policy in policies.items() if "Egress" in policy["spec"]["policyTypes"]}
+
+    assert set(out) == {"scheduler", "alerts"}
+    assert out["alerts"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "beat"
+    (rule,) = out["alerts"]["egress"]
+    blocks = {block["ipBlock"]["cidr"]: block["ipBlock"]["except"] for block in rule["to"]}
+    assert set(blocks) == {"0.0.0.0/0", "::/0"}
+    assert {"10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"} <= set(blocks["0.0.0.0/0"])
+
+
 def test_a_worker_is_given_longer_than_its_drain() -> None:
     drain_seconds = float(of_kind("ConfigMap")["scheduler"]["data"]["SCHEDULER_DRAIN_SECONDS"])
 

@@ -8,7 +8,7 @@ import sys
 from alembic import context
 from sqlalchemy import Connection, text
 
-from scheduler_service.config import load_settings
+from scheduler_service.config import load_settings_without_key
 from scheduler_service.errors import SchedulerError
 from scheduler_service.storage.alert_tables import metadata
 from scheduler_service.storage.migrations import ADVISORY_LOCK, CONNECTION, Upgrade, revision
@@ -27,7 +27,7 @@ def migrate(connection: Connection) -> None:
 
 async def migrate_by_settings() -> Upgrade:
     """Open the database that the settings name and migrate it."""
-    settings = load_settings()
+    settings = load_settings_without_key()
     settings.prepare_data_dir()
     async with open_database(settings) as database, database.write() as connection:
         before = await connection.run_sync(revision)
