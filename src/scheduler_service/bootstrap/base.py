@@ -17,6 +17,7 @@ from scheduler_service.storage import migrations
 from scheduler_service.storage.clock import DatabaseClock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.opening import open_database
+from scheduler_service.storage.rebase import rebase
 
 CLOCK_SYNC_SECONDS = 10.0
 ALIVE_SECONDS = 5.0
@@ -41,6 +42,7 @@ async def open_base(settings: Settings) -> AsyncIterator[Base]:
         stack.enter_context(tracing.exported())
         database = await stack.enter_async_context(open_database(settings))
         await migrations.upgrade(database)
+        await rebase(database)
         clock = DatabaseClock(database)
         await clock.sync()
         base = Base(stack, settings, database, clock)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from scheduler_service.storage import events, totals
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.rebase import rebase
 
 FOLD_SECONDS = 1.0
 NOTE_SECONDS = 1.0
@@ -19,7 +20,11 @@ class Counter:
         self._database = database
 
     async def fold(self) -> float:
-        """Add what came since the last time to the totals, and give the seconds until the next time."""
+        """Add what came since the last time to the totals, and give the seconds until the next time.
+
+        A database may be replaced by a restored one while this process runs: that is noticed here.
+        """
+        await rebase(self._database)
         async with self._database.read() as connection:
             is_behind = await events.is_behind(connection, events.TOTALS)
         if is_behind:

@@ -11,7 +11,7 @@ from scheduler_service.domain.run_state import Reason
 from scheduler_service.storage.tables import metadata
 from scheduler_service.storage.types import BigId, UtcInstant, Word
 
-__all__ = ["dispatchers", "events", "metadata", "observers", "totals"]
+__all__ = ["dispatchers", "event_offset", "events", "metadata", "observers", "totals"]
 
 events = Table(
     "events",
@@ -39,6 +39,9 @@ events = Table(
     Index("ix_events_position", "transaction_id", "id"),
     sqlite_autoincrement=True,  # an id must not come again after its row was pruned
 )
+
+# One row: what is added to the transaction ids of this server, see `rebase`. SQLite: always 0.
+event_offset = Table("event_offset", metadata, Column("transactions", BigId, nullable=False))
 
 totals = Table(
     "totals",

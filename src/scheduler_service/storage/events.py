@@ -15,7 +15,6 @@ from sqlalchemy import (
     delete,
     insert,
     literal,
-    literal_column,
     not_,
     select,
     tuple_,
@@ -27,6 +26,7 @@ from scheduler_service.domain.run_state import Reason
 from scheduler_service.storage.dialect import is_sqlite
 from scheduler_service.storage.event_tables import events, observers
 from scheduler_service.storage.leases import Lease
+from scheduler_service.storage.rebase import settled_position, written_position
 from scheduler_service.storage.tables import jobs, runs
 
 Subject = Literal["job", "run"]
@@ -160,7 +160,7 @@ async def note_faulted(connection: AsyncConnection, lease: Lease, job_id: int, n
 
 
 async def _note(connection: AsyncConnection, change: str, lease: Lease, job_id: int, now: datetime) -> None:
-    transaction = literal(0) if is_sqlite(connection) else literal_column("pg_current_xact_id()::text::bigint")
+    transaction = literal(0) if is_sqlite(connection) else written_position()
     values = {"at": now, "subject": "run", "change": change, "job_id": job_id, "run_id": lease.run_id}
     await connection.execute(insert(events).values(**values, transaction_id=transaction, attempt=lease.attempt))
 
@@ -189,7 +189,7 @@ def is_settled(connection: AsyncConnection) -> ColumnElement[bool]:
     """Say whether nothing can appear any more in front of an event: every transaction before it has ended."""
     if is_sqlite(connection):
         return literal(1) == literal(1)
-    return events.c.transaction_id < literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+    return events.c.transaction_id < settled_position()
 
 
 def _order(connection: AsyncConnection) -> list[Column[int]]:
