@@ -105,6 +105,30 @@ class Surroundings:
         self.received: list[str] = []
         self._listen()
 
+    def install_python(self) -> Path:
+        """Make a Python of the service's own, with the service's own files among it, as in /opt; return its program."""
+        prefix = self.base / "opt"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", prefix], check=True)
+        (prefix / "app" / "data").mkdir(parents=True)
+        for name in ("app/.env", "app/.env.old", "app/scheduler.db", "app/data/key", "named-by-file", ".pgpass"):
+            (prefix / name).write_text(self.secret)
+            (prefix / name).chmod(0o644)  # also to users of jobs
+        (prefix / "app" / "tool").write_text("TOOL")
+        (prefix / "app" / "link").symlink_to(prefix / "app" / "data")
+        (prefix / "lib" / "secret").symlink_to(prefix / "named-by-file")
+        return prefix / "bin" / "python"
+
+    @property
+    def private(self) -> list[str]:
+        """What the service says that no job may read."""
+        prefix = self.base / "opt"
+        return [str(prefix / name) for name in ("app/.env*", "app/scheduler.db*", "app/data", "named-by-file", ".*")]
+
+    def add_private(self) -> None:
+        """Make what SQLite makes while the service runs."""
+        for name in ("app/scheduler.db-wal", "app/.env.new") if (self.base / "opt").exists() else ():
+            (self.base / "opt" / name).write_text(self.secret)
+
     def _listen(self) -> None:
         self.tcp = self._serve(socket.AF_INET, socket.SOCK_STREAM, ("0.0.0.0", 0))  # noqa: S104 (reachable anyhow)
         self.udp = self._serve(socket.AF_INET, socket.SOCK_DGRAM, ("0.0.0.0", 0))  # noqa: S104
@@ -181,6 +205,7 @@ class Surroundings:
             "python": sys.executable,
             "prefix": sys.base_prefix,
             "segment": self.segment.name,
+            "opt": self.base / "opt",
             "long_name": "n" * 100_000,
         }
 
@@ -216,6 +241,7 @@ class Campaign:
     async def run(self, entries: list[dict[str, Any]]) -> dict[str, Any]:
         """Run all entries, those that could starve others one by one, and look around afterwards."""
         await self._sandbox.start()
+        self._surroundings.add_private()
         await self._run_one({"id": "earlier", "python": f"kept = {EARLIER_SECRET!r}", "env": {"KEPT": EARLIER_SECRET}})
         together = [entry for entry in entries if not _wants_to_be_alone(entry)]
         results = dict(await asyncio.gather(*map(self._run_one, together)))
@@ -275,9 +301,11 @@ def _command(entry: dict[str, Any], names: dict[str, object]) -> Command:
     if "try" in entry:
         attempt = entry["try"].format_map(names)
         held = "except BaseException as error: print('HELD', type(error).__name__, error)"
-        return PythonCode(f"{_prelude()}try:\n    exec({attempt!r})\n{held}\nelse: print('BREACH')\n")
-    program = entry["python"].format_map(names)
-    return PythonCode((_prelude() if "call" in program else "") + program)
+        code = f"{_prelude()}try:\n    exec({attempt!r})\n{held}\nelse: print('BREACH')\n"
+    else:
+        program = entry["python"].format_map(names)
+        code = (_prelude() if "call" in program else "") + program
+    return PythonCode(code, entry.get("environment", "default"))
 
 
 def _prelude() -> str:
@@ -358,15 +386,26 @@ def main() -> None:
 def _campaign(level: Level, corpus: list[dict[str, Any]], without: frozenset[Layer], only: list[str]) -> dict[str, Any]:
     surroundings = Surroundings(os.environ["API_KEY"])
     root = surroundings.base / "runs"
-    sandbox: Sandbox = PlainSandbox(root, 0.3, drain_seconds=DRAIN_SECONDS)
+    entries = [entry for entry in corpus if not only or entry["id"] in only]
+    # Libraries are worth warming up for the whole corpus alone.
+    environments = [PythonEnvironment(preload=()) if only else DEFAULT_ENVIRONMENT]
+    if any("environment" in entry for entry in entries):
+        environments.append(PythonEnvironment("own", surroundings.install_python(), ()))
+    sandbox: Sandbox = PlainSandbox(root, 0.3, environments, DRAIN_SECONDS)
     if level is not Level.NONE:
-        ports = (surroundings.http.server_port,)
-        # Libraries are worth warming up for the whole corpus alone.
-        environment = PythonEnvironment(preload=()) if only else DEFAULT_ENVIRONMENT
-        sandbox = WarmSandbox(level, root, SLOTS, [environment], 0.3, ports, without, drain_seconds=DRAIN_SECONDS)
+        sandbox = WarmSandbox(
+            level,
+            root,
+            SLOTS,
+            environments,
+            0.3,
+            (surroundings.http.server_port,),
+            without,
+            drain_seconds=DRAIN_SECONDS,
+            private=surroundings.private,
+        )
     wall = 20.0 if level is not Level.NONE else 1.0
     may_chmod = level is not Level.STANDARD or os.geteuid() == 0
-    entries = [entry for entry in corpus if not only or entry["id"] in only]
     try:
         return asyncio.run(Campaign(sandbox, surroundings, may_chmod=may_chmod, wall_seconds=wall).run(entries))
     finally:

@@ -9,6 +9,7 @@ import structlog
 from scheduler_service import sandbox
 from scheduler_service.bootstrap.base import Base
 from scheduler_service.bootstrap.data_dir import directory_of_its_own
+from scheduler_service.bootstrap.private_paths import private_paths
 from scheduler_service.bootstrap.rules import (
     bounds_of,
     environments_of,
@@ -85,6 +86,7 @@ def make_sandbox(settings: Settings, directory: Path) -> ChosenSandbox:
         environments_of(settings),
         lease_seconds=settings.worker_dead_seconds * LEASE_SHARE,
         least=least_level(settings),
+        private=private_paths(settings),
     )
 
 

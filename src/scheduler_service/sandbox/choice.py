@@ -32,6 +32,7 @@ class Making:
     grace_seconds: float = 2.0
     network_ports: Sequence[int] = NETWORK_PORTS
     lease_seconds: float | None = None
+    private: Sequence[str] = ()
 
     def make(self, level: Level) -> Sandbox:
         """Make a sandbox, which is not started yet."""
@@ -45,6 +46,7 @@ class Making:
             self.grace_seconds,
             self.network_ports,
             lease_seconds=self.lease_seconds,
+            private=self.private,
         )
 
 
@@ -153,7 +155,7 @@ class ChosenSandbox:
         return box
 
 
-def create(
+def create(  # noqa: PLR0913 (all but three have defaults)
     choice: Choice,
     root: Path,
     slots: int,
@@ -163,13 +165,14 @@ def create(
     lease_seconds: float | None = None,
     *,
     least: Level = Level.STANDARD,
+    private: Sequence[str] = (),
 ) -> ChosenSandbox:
     """Make the sandbox for `slots` commands at once, with its working directories below `root`.
 
     It is not started yet. `auto` takes no level below `least`, and never `none`. With `lease_seconds`, `renew` has to
-    be called that often.
+    be called that often. No job may read what is `private`.
     """
-    making = Making(root, slots, environments, grace_seconds, network_ports, lease_seconds)
+    making = Making(root, slots, environments, grace_seconds, network_ports, lease_seconds, private)
     if choice == "auto":
         return ChosenSandbox((Level.STRICT,) if least is Level.STRICT else (Level.STRICT, Level.STANDARD), making)
     return ChosenSandbox((Level(choice),), making)

@@ -16,11 +16,8 @@ from scheduler_service.sandbox.protocol import Order, send
 from scheduler_service.sandbox.root import (
     DEVICES,
     HOME,
-    PROGRAMS,
-    SETTINGS,
     SHARED_MEMORY,
     TERMINALS,
-    python_paths,
     temporary_directories,
 )
 from scheduler_service.sandbox.syscalls import (
@@ -56,6 +53,7 @@ _DEVICE_PATHS = tuple(f"{_DEVICE_DIRECTORY}/{name}" for name in DEVICES)
 class Confinement:
     """What is decided before a job is known: the layers, the job's user, and what a networked job may connect to.
 
+    `readable` are the paths of the host below which a job may read everything, where it sees the host's file system.
     `existing_tasks` are tasks that the kernel counts together with the job's, and None if some of them cannot be seen.
     """
 
@@ -64,6 +62,7 @@ class Confinement:
     ports: tuple[int, ...]
     empty_network: int | None
     existing_tasks: int | None
+    readable: tuple[str, ...] = ()
 
     def filter_for(self, *, network: bool) -> bytes:
         """Write the system call filter of a job with or without network."""
@@ -154,7 +153,7 @@ class Cell:
                 rules.allow_everything_below(place)
             rules.allow_everything_below(SHARED_MEMORY)
         else:
-            rules.allow([*PROGRAMS, *python_paths(), *(f"/etc/{name}" for name in SETTINGS), *_READABLE], landlock.READ)
+            rules.allow([*self._given.readable, *_READABLE], landlock.READ)
             rules.allow(_DEVICE_PATHS, landlock.WRITE_DEVICE)
         return rules
 

@@ -25,7 +25,7 @@ class Setup:
     """What a zygote is told once, at its start.
 
     `lease_seconds` is how long a run may go on without a renewal; None: for as long as it wants. `groups` is where it
-    makes cgroups, and empty where it cannot.
+    makes cgroups, and empty where it cannot. `private` is what no job may read, though it lies among programs.
     """
 
     layers: Sequence[str]
@@ -38,6 +38,7 @@ class Setup:
     lease_seconds: float | None = None
     mountpoint: str = ""
     groups: str = ""
+    private: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import struct
-import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from scheduler_service.sandbox.command import DEFAULT_INTERPRETER
+from scheduler_service.sandbox.reach import python_paths, readable
 from scheduler_service.sandbox.syscalls import Mount, invoke, mount, unmount
 
 HOME = "/job"
@@ -54,6 +54,7 @@ _ATTR_RDONLY, _ATTR_NOSUID = 0x1, 0x2
 _PRIVATE = Mount.NOSUID | Mount.NODEV
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 (programs that ignore TMPDIR get the same private place)
 _ROOM, _PYTHONS = "/run", "/.python"
+_PYTHON_NAMES = f"{_PYTHONS}/names"
 TERMINALS = "/dev/pts"
 _MOST_TERMINALS = 16
 """A terminal keeps up to 150 kB that no other limit counts."""
@@ -66,10 +67,14 @@ _LINKS = {
 }
 
 
-def python_paths() -> list[str]:
-    """Give the directories that this interpreter and its packages live in, real paths and all that lead there."""
-    prefixes = (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
-    return sorted({path for prefix in prefixes for path in (prefix, os.path.realpath(prefix))})
+def readable_on_host(private: Sequence[str]) -> tuple[str, ...]:
+    """Return what a job may read that sees the host's file system: the same, by real paths, as it sees in its own root.
+
+    No links are among it: who allows a link allows what it leads to, and that may be private.
+    """
+    programs = [os.path.realpath(path) for path in (*PROGRAMS, *(f"/etc/{name}" for name in SETTINGS))]
+    pythons = {os.path.realpath(path) for path in python_paths()}
+    return tuple(path for path in readable(programs, sorted(pythons), private) if not os.path.islink(path))
 
 
 def user_name(uid: int) -> str:
@@ -77,23 +82,27 @@ def user_name(uid: int) -> str:
     return f"job{uid}"
 
 
-def enter_new_root(mountpoint: str, uids: Sequence[int]) -> None:
+def enter_new_root(mountpoint: str, uids: Sequence[int], private: Sequence[str] = ()) -> None:
     """Make the job's root on top of `mountpoint` and move into it; the mount namespace must already be our own.
+
+    What is `private` is not shown; see `reach`.
 
     What mounts a run adds (see `mount_private`), it adds to a copy of this namespace.
     """
     mount("none", "/", None, Mount.REC | Mount.PRIVATE)
     mount("tmpfs", mountpoint, "tmpfs", _PRIVATE, "size=1m,mode=0755")
     new = Path(mountpoint)
-    _show(new, [*PROGRAMS, *_outermost(python_paths())])
-    for path in (*(f"/etc/{name}" for name in SETTINGS), *(f"/dev/{name}" for name in DEVICES)):
+    for path in _outermost(readable(PROGRAMS, python_paths(), private), ()):
+        _show(path, _inside(new, path))
+    settings = readable([f"/etc/{name}" for name in SETTINGS], (), private)
+    for path in (*settings, *(f"/dev/{name}" for name in DEVICES)):
         _bind(path, _inside(new, path))  # links resolved: where they lead may not be shown
     for directory in (HOME, SHARED_MEMORY, TERMINALS, "/proc", _ROOM, "/var"):
         _inside(new, directory).mkdir(parents=True, exist_ok=True)
     for link in _TEMPORARY:
         if not _inside(new, link).exists():
             _inside(new, link).symlink_to(HOME)
-    _show_again(new)
+    _show_again(new, private)
     for name, target in _LINKS.items():
         _inside(new, f"/dev/{name}").symlink_to(target)
     _name_users(new, uids)
@@ -137,29 +146,28 @@ def mount_proc() -> None:
     mount("proc", "/proc", "proc", _PRIVATE)
 
 
-def _pythons_below(places: Iterable[str]) -> list[str]:
-    """Return the directories of this interpreter that are shown below `places`."""
-    return [path for path in _outermost(python_paths()) if any(Path(path).is_relative_to(place) for place in places)]
-
-
-def _show_again(new: Path) -> None:
+def _show_again(new: Path, private: Sequence[str]) -> None:
     """Show a Python that lies below /tmp in a second place, from where it is taken when a run gets its own /tmp."""
-    for number, path in enumerate(_pythons_below(_TEMPORARY)):
-        _bind(path, _inside(new, f"{_PYTHONS}/{number}"))
+    programs = [os.path.realpath(path) for path in PROGRAMS]
+    pythons = _outermost(readable((), python_paths(), private), programs)
+    again = [path for path in pythons if any(Path(path).is_relative_to(place) for place in _TEMPORARY)]
+    for number, path in enumerate(again):
+        _show(path, _inside(new, f"{_PYTHONS}/{number}"))
+    if again:
+        _inside(new, _PYTHON_NAMES).write_text("\0".join(again), encoding="utf-8", errors="surrogateescape")
 
 
 def _share_room(uid: int, temporary: Sequence[str]) -> None:
     """Put the home and the `temporary` directories on the one file system at `_ROOM`, and show this Python in them."""
-    pythons = _pythons_below(temporary)
     for place, mode in ((HOME, 0o700), *((place, 0o1777) for place in temporary)):
         part = f"{_ROOM}/{place.replace('/', '-')}"
         os.mkdir(part)
         os.chmod(part, mode)
         os.chown(part, uid, uid)
         mount(part, place, None, Mount.BIND)
+    pythons = Path(_PYTHON_NAMES).read_text(encoding="utf-8", errors="surrogateescape").split("\0")
     for number, path in enumerate(pythons):
-        os.makedirs(path)
-        mount(f"{_PYTHONS}/{number}", path, None, Mount.BIND | Mount.REC)
+        _show(f"{_PYTHONS}/{number}", Path(path))
     unmount(_ROOM)
 
 
@@ -171,14 +179,13 @@ def _inodes(disk_mb: int) -> int:
     return 1024 + 256 * disk_mb
 
 
-def _show(new: Path, paths: Iterable[str]) -> None:
-    for path in paths:
-        target = _inside(new, path)
-        if not os.path.islink(path):
-            _bind(path, target)
-        elif not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(os.readlink(path))
+def _show(path: str, target: Path) -> None:
+    """Show what is at `path`, a link as a link: where it leads may be private."""
+    if not os.path.islink(path):
+        _bind(path, target)
+    elif not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(os.readlink(path))
 
 
 def _bind(source: str, target: Path) -> None:
@@ -192,9 +199,8 @@ def _bind(source: str, target: Path) -> None:
     mount(source, str(target), None, Mount.BIND | Mount.REC)
 
 
-def _outermost(paths: Iterable[str]) -> list[str]:
+def _outermost(paths: Iterable[str], shown: Sequence[str]) -> list[str]:
     """Leave out what lies below a directory that is shown anyway; a mount there would hide parts of it."""
-    shown = [os.path.realpath(path) for path in PROGRAMS]
     kept: list[str] = []
     for path in paths:
         if not any(Path(path).is_relative_to(other) for other in (*shown, *kept)):

@@ -18,6 +18,7 @@ from scheduler_service.sandbox.place import open_place
 from scheduler_service.sandbox.protocol import Order, Report, Setup, Terms
 from scheduler_service.sandbox.rehearsal import rehearse
 from scheduler_service.sandbox.running import Running
+from scheduler_service.sandbox.shared_memory import directory_of
 from scheduler_service.sandbox.spec import (
     DRAIN_SECONDS,
     Cancel,
@@ -54,7 +55,8 @@ class WarmSandbox:
     `slots` is how many commands are expected at once (more are run all the same). `network_ports` are the TCP ports
     that a job with `network` may connect to. `drain_seconds` is how long background processes may hold the output open
     after the main process has ended. `without` leaves layers out: for tests, which show what each is good for.
-    What runs is killed where `renew` was not called for `lease_seconds`, whatever has become of this process.
+    What runs is killed where `renew` was not called for `lease_seconds`, whatever has become of this process. No job
+    may read what is `private`, nor `root`, even where it lies among programs; see `reach`.
     """
 
     def __init__(  # noqa: PLR0913 (all but three have defaults)
@@ -69,6 +71,7 @@ class WarmSandbox:
         *,
         lease_seconds: float | None = None,
         drain_seconds: float = DRAIN_SECONDS,
+        private: Sequence[str] = (),
     ) -> None:
         as_root = os.geteuid() == 0
         self._root = root.absolute()
@@ -84,6 +87,7 @@ class WarmSandbox:
         self._ordered: set[Warden] = set()
         self._removals: set[asyncio.Task[None]] = set()
         self._ports = tuple(network_ports)
+        self._private = (*private, str(self._root), os.path.realpath(self._root))
         self._running = Running()
         self._environments = {
             environment.name: self._zygote(environment, min(slots, MOST_STANDBY)) for environment in environments
@@ -166,6 +170,7 @@ class WarmSandbox:
             lease_seconds=self._lease_seconds,
             ports=self._ports,
             python=bool(environment.name),
+            private=self._private,
             uids=tuple(range(FIRST_UID, LAST_UID + 1)) if self._uids else (os.getuid(),),
         )
         return ZygoteProcess(environment.python, setup, self._uids, standby)
@@ -260,7 +265,8 @@ class WarmSandbox:
 
 def _remove_if_possible(directory: Path) -> None:
     with suppress(OSError):  # it goes with the service's own directory
-        remove_directory(directory)
+        for path in (directory, Path(directory_of(str(directory)))):
+            remove_directory(path)
 
 
 def _claim_groups() -> Claim | None:

@@ -70,6 +70,7 @@ class Zygote:
         self._sees_all_tasks = sees_all_tasks()
         self._counted_apart = Layer.OWN_USER in self._layers and self._sees_all_tasks
         self._empty_network: int | None = None
+        self._readable: tuple[str, ...] = ()
         self._fork: Callable[[], int] = os.fork
         self._groups = open_groups(setup.groups) if setup.groups else None
 
@@ -134,7 +135,9 @@ class Zygote:
         if Layer.MOUNT_NAMESPACE in self._layers:
             unshare(CLONE_NEWNS | CLONE_NEWUTS)
             socket.sethostname(root.HOSTNAME)
-            root.enter_new_root(self._setup.mountpoint, self._setup.uids)
+            root.enter_new_root(self._setup.mountpoint, self._setup.uids, self._setup.private)
+        else:
+            self._readable = root.readable_on_host(self._setup.private)
 
     def _wait(self) -> list[int]:
         poll = select.poll()
@@ -189,8 +192,8 @@ class Zygote:
         )
 
     def _confinement(self, uid: int) -> Confinement:
-        ports = tuple(self._setup.ports)
-        return Confinement(self._layers, uid, ports, self._empty_network, self._count_existing_tasks(uid))
+        tasks = self._count_existing_tasks(uid)
+        return Confinement(self._layers, uid, tuple(self._setup.ports), self._empty_network, tasks, self._readable)
 
     def _count_existing_tasks(self, uid: int) -> int | None:
         if self._counted_apart:

@@ -1,0 +1,68 @@
+"""What of the host a job may read: the programs and their settings, less what is private to the service.
+
+Neither Landlock nor a mount can take away a part of what it allows. So a directory that has something private below it
+is allowed piece by piece: what lies beside the private part, at each level on the way to it. What is made there later
+is not among the pieces, and so it is private as well.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+
+_OF_PYTHON = ("bin", "include", "lib", "lib32", "lib64", "libexec", "pyvenv.cfg", "share")
+
+
+def python_paths() -> list[str]:
+    """Give the directories that this interpreter and its packages live in, real paths and all that lead there."""
+    prefixes = (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
+    return sorted({path for prefix in prefixes for path in (prefix, os.path.realpath(prefix))})
+
+
+def readable(programs: Iterable[str], pythons: Iterable[str], private: Sequence[str]) -> list[str]:
+    """Return the paths below which everything may be read.
+
+    A path in `private` may end with `*`, for every name in its directory that begins so. It takes itself and all below
+    out of `programs`. The directories of `pythons` stay, if they lie below something private, but not what is private
+    below them.
+    """
+    found = [piece for path in programs for piece in _pieces(path, private)]
+    for path in pythons:
+        inside = [each for each in private if each.startswith(f"{path}/")]
+        if any(_takes(each, path) and not _lies_below(path, each) for each in private):
+            found += [piece for name in _OF_PYTHON for piece in _pieces(f"{path}/{name}", inside)]
+        else:
+            found += _pieces(path, inside)
+    return list(dict.fromkeys(found))
+
+
+def _pieces(path: str, private: Sequence[str]) -> Iterator[str]:
+    if any(_takes(each, path) for each in private):
+        return
+    inside = [each for each in private if each.startswith(f"{path}/")]
+    if not inside or os.path.islink(path):
+        yield path
+        return
+    for name in sorted(_list(path)):
+        yield from _pieces(f"{path}/{name}", inside)
+
+
+def _takes(private: str, path: str) -> bool:
+    """Return whether `path` is private, or below what is."""
+    parent, _, name = private.rpartition("/")
+    if not path.startswith(f"{parent}/"):
+        return False
+    found = path[len(parent) + 1 :].split("/", 1)[0]
+    return found.startswith(name[:-1]) if name.endswith("*") else found == name
+
+
+def _lies_below(path: str, private: str) -> bool:
+    return path.count("/") > private.count("/")
+
+
+def _list(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:  # closed to us, so to the job; or it has vanished
+        return []
