@@ -48,7 +48,9 @@ async def claim(database: Database, run: Run) -> Claimed:
 
 async def write(database: Database, lease: Lease, text: bytes) -> None:
     async with database.write() as connection:
-        assert await logs.append(connection, lease, text)
+        run = await runs.find(connection, lease.run_id)
+        assert run is not None
+        assert await logs.append(connection, lease, text, run.log_bytes)
 
 
 async def finish(database: Database, claimed: Claimed, status: RunStatus) -> None:

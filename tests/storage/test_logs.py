@@ -19,9 +19,11 @@ async def run(database: Database) -> Run:
 
 
 async def write(database: Database, run: Run, *pieces: bytes) -> None:
+    at_byte = 0
     for piece in pieces:
         async with database.write() as connection:
-            assert await logs.append(connection, Lease(run.id, 1, "w"), piece)
+            assert await logs.append(connection, Lease(run.id, 1, "w"), piece, at_byte)
+        at_byte += len(piece)
 
 
 @pytest.mark.parametrize(("offset", "rest"), [(0, b"one two"), (2, b"e two"), (3, b" two"), (7, b""), (99, b"")])
@@ -29,6 +31,17 @@ async def test_a_log_is_read_from_any_position(database: Database, run: Run, off
     await write(database, run, b"one", b" ", b"two")
     async with database.read() as connection:
         assert await logs.read(connection, run.id, offset) == rest
+
+
+async def test_piece_is_added_once_when_the_answer_was_lost(database: Database, run: Run) -> None:
+    await write(database, run, b"one")
+    lease = Lease(run.id, 1, "w")
+    async with database.write() as connection:
+        assert await logs.append(connection, lease, b"two", 3)
+    async with database.write() as connection:
+        assert await logs.append(connection, lease, b"two", 3)
+        assert not await logs.append(connection, lease, b"three", 3)
+        assert await logs.read(connection, run.id) == b"onetwo"
 
 
 async def test_nul_and_every_other_byte_survive(database: Database, run: Run) -> None:

@@ -322,14 +322,14 @@ class TestFencing:
         run = await put(database, job, RunStatus.RUNNING)
         stale = Claimed(Run(**{**_fields(run), **change}), job).lease
         async with database.write() as connection:
-            assert not await logs.append(connection, stale, b"late")
+            assert not await logs.append(connection, stale, b"late", 0)
             assert await logs.read(connection, run.id) == b""
 
     async def test_a_line_that_comes_after_the_end_is_refused(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING)
         async with database.write() as connection:
             assert await transitions.finish(connection, Claimed(run, job), SUCCESS, LATER)
-            assert not await logs.append(connection, lease_of(run), b"late")
+            assert not await logs.append(connection, lease_of(run), b"late", 0)
 
     async def test_a_run_that_is_to_be_cancelled_is_not_retried(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING, cancel_requested_at=NOON, cancel_reason=Reason.USER)

@@ -140,7 +140,7 @@ class Executor:
             heading = b""
             if claimed.run.attempt > 1:
                 heading = await insist(lambda: self._heading(claimed.run), run_id=claimed.run.id)
-            async with Output(self._database, attempted, heading) as output:
+            async with Output(self._database, attempted, heading, claimed.run.log_bytes) as output:
                 outcome = await self._fitness.sandbox.run(_spec(claimed, payload, self._bounds), output.take, attempted)
                 output.begin()
         except SandboxError as error:

@@ -28,13 +28,14 @@ class Output:
     Used as `async with`; all is written when the block ends, which raises `LeaseLostError` where it may not be.
     """
 
-    def __init__(self, database: Database, attempted: Attempted, heading: bytes = b"") -> None:
+    def __init__(self, database: Database, attempted: Attempted, heading: bytes = b"", at_byte: int = 0) -> None:
         """Write under the lease of this attempt, and give the attempt up if the lease is lost.
 
-        `heading` comes before the first output; an attempt that never begins leaves none.
+        `heading` comes before the first output; an attempt that never begins leaves none. The log ends at `at_byte`.
         """
         self._database = database
         self._heading = heading
+        self._at_byte = at_byte
         self._attempted = attempted
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._pending = bytearray()
@@ -94,6 +95,7 @@ class Output:
             self._pending.clear()
             if data:
                 await insist(lambda: self._append(data), run_id=self._attempted.lease.run_id)
+                self._at_byte += len(data)
 
     def _keep(self, text: str) -> None:
         data = text.encode()
@@ -103,5 +105,5 @@ class Output:
 
     async def _append(self, data: bytes) -> None:
         async with self._database.write() as connection:
-            if not await logs.append(connection, self._attempted.lease, data):
+            if not await logs.append(connection, self._attempted.lease, data, self._at_byte):
                 raise LeaseLostError

@@ -19,6 +19,14 @@ from scheduler_service.addresses import check_database_url, connect_arguments, r
 from scheduler_service.errors import ConfigurationError, UnavailableError
 
 POOL_TIMEOUT_SECONDS = 30
+# How long a client that stands still in a transaction keeps what it has locked; then the server ends its session. Who
+# waits for a lock waits a little longer, and so gets its turn.
+IDLE_IN_TRANSACTION_SECONDS = 5
+LOCK_SECONDS = 8
+_POSTGRES_SETTINGS = {
+    "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
+    "lock_timeout": f"{LOCK_SECONDS}s",
+}
 # Parameters stay out of errors, and so out of logs: they hold payloads.
 _COMMON: dict[str, Any] = {"pool_timeout": POOL_TIMEOUT_SECONDS, "hide_parameters": True}
 SQLITE_READERS = 4
@@ -43,7 +51,7 @@ class Database:
             query = dict(parsed.query)
             self._writer = self._reader = create_async_engine(
                 parsed.set(query=read_by_sqlalchemy(query)),
-                connect_args=connect_arguments(query),
+                connect_args={"server_settings": _POSTGRES_SETTINGS, **connect_arguments(query)},
                 pool_size=10,
                 max_overflow=10,
                 pool_pre_ping=True,
@@ -151,7 +159,10 @@ def _is_passing(error: DBAPIError) -> bool:
     """
     sqlstate = str(getattr(error.orig, "sqlstate", None) or "")
     unreachable = isinstance(error, InterfaceError | OperationalError) or error.connection_invalidated
-    return unreachable or sqlstate[:2] in {"08", "40", "53", "57"}
+    return unreachable or sqlstate[:2] in {"08", "40", "53", "57"} or sqlstate in _TIMED_OUT
+
+
+_TIMED_OUT = ("25P03", "55P03")  # see _POSTGRES_SETTINGS
 
 
 def _first_line(error: DBAPIError) -> str:

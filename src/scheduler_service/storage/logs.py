@@ -11,7 +11,12 @@ from scheduler_service.storage.leases import HELD, Lease
 from scheduler_service.storage.records import Run
 from scheduler_service.storage.tables import run_logs, runs
 
-_lengthen = update(runs).where(HELD).values(log_bytes=runs.c.log_bytes + bindparam("added")).returning(runs.c.log_bytes)
+_lengthen = (
+    update(runs)
+    .where(HELD, runs.c.log_bytes == bindparam("at_byte"))
+    .values(log_bytes=runs.c.log_bytes + bindparam("added"))
+)
+_length = select(runs.c.log_bytes).where(HELD)
 _append = insert(run_logs)
 _from = (
     select(run_logs.c.at_byte, run_logs.c.data)
@@ -23,12 +28,16 @@ _from = (
 )
 
 
-async def append(connection: AsyncConnection, lease: Lease, data: bytes) -> bool:
-    """Add to the log of a run, if the lease still holds: a stale attempt cannot write."""
-    end = (await connection.execute(_lengthen, {**lease.binds, "added": len(data)})).scalar_one_or_none()
-    if end is None:
-        return False
-    await connection.execute(_append, {"run_id": lease.run_id, "at_byte": end - len(data), "data": data})
+async def append(connection: AsyncConnection, lease: Lease, data: bytes, at_byte: int) -> bool:
+    """Add to the log of a run, which ends at `at_byte`, if the lease still holds: a stale attempt cannot write.
+
+    A second call with the same position adds nothing: the commit of the first came through, and its answer was lost.
+    """
+    binds = {**lease.binds, "at_byte": at_byte, "added": len(data)}
+    if (await connection.execute(_lengthen, binds)).rowcount == 0:
+        length = (await connection.execute(_length, lease.binds)).scalar_one_or_none()
+        return length == at_byte + len(data)
+    await connection.execute(_append, {"run_id": lease.run_id, "at_byte": at_byte, "data": data})
     return True
 
 

@@ -19,6 +19,9 @@ from scheduler_service.unknown_settings import unknown_settings
 def migrate(connection: Connection) -> None:
     """Run the steps in the transaction that is open."""
     if connection.dialect.name == "postgresql":
+        # A step may take as long as it takes, and another process may be at it.
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
     context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
     with context.begin_transaction():

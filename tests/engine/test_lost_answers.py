@@ -1,0 +1,100 @@
+"""Commits whose answers are lost: what was committed is found again, and nothing is done or counted twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from tests.engine.conftest import create, settings_for, until
+from tests.waiting import eventually
+
+from scheduler_service.bootstrap import Service, open_service
+from scheduler_service.domain.run_state import TERMINAL, RunStatus
+from scheduler_service.errors import UnavailableError
+from scheduler_service.services.runs import RunDetail
+
+RUNS = 25
+# CommandComplete of COMMIT; see the manual of PostgreSQL, section 54.7.
+COMMITTED = b"C\0\0\0\x0bCOMMIT\0"
+
+
+class Swallower:
+    """Passes everything on between clients and a PostgreSQL, but for some answers to COMMIT: there it hangs up."""
+
+    def __init__(self, url: str) -> None:
+        self._to = make_url(url)
+        self._random = random.Random(5)  # noqa: S311 (the same commits each time)
+        self.share = 0.0
+        self.swallowed = 0
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[str]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        yield self._to.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+        server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(self._to.host, self._to.port)
+        with suppress(OSError):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pass(reader, back, swallows=False))
+                group.create_task(self._pass(there, writer, swallows=True))
+
+    async def _pass(self, source: asyncio.StreamReader, to: asyncio.StreamWriter, *, swallows: bool) -> None:
+        while data := await source.read(65536):
+            if swallows and COMMITTED in data and self._random.random() < self.share:
+                self.swallowed += 1
+                break
+            to.write(data)
+        to.close()
+        source.feed_eof()
+
+
+async def test_no_attempt_is_used_up_when_answers_to_commits_are_lost(
+    migrated_postgres_url: str, tmp_path: Path
+) -> None:
+    swallower = Swallower(migrated_postgres_url)
+    async with swallower.serve() as url, open_service(settings_for(url, tmp_path)) as service:
+        script = {"type": "shell_script", "script": "echo one; echo two"}
+        job = await create(service, script, overlap_policy="allow")
+        swallower.share = 0.2
+        run_ids = [await _queue(service, job.id, str(number)) for number in range(RUNS)]
+        await _wait_for_an_end(service, run_ids)
+        swallower.share = 0.0
+        details = [await until(service, run_id, *TERMINAL) for run_id in run_ids]
+        fenced = [sample for metric in await service.metrics.read() for sample in metric.samples]
+
+    assert swallower.swallowed > RUNS / 4
+    assert {_story(detail) for detail in details} == {(RunStatus.SUCCESS, 1, (RunStatus.SUCCESS,), 0, "one\ntwo\n")}
+    assert [sample.value for sample in fenced if sample.name == "scheduler_fenced_writes_total"] == [0]
+
+
+async def _queue(service: Service, job_id: int, key: str) -> int:
+    async def run() -> int:
+        try:
+            return (await service.jobs.run(job_id, idempotency_key=key)).id
+        except UnavailableError:
+            return 0
+
+    run_id: int = await eventually(run)
+    return run_id
+
+
+async def _wait_for_an_end(service: Service, run_ids: list[int]) -> None:
+    async def look() -> bool:
+        try:
+            return all([(await service.runs.get(run_id)).view.run.status in TERMINAL for run_id in run_ids])
+        except UnavailableError:
+            return False
+
+    await eventually(look)
+
+
+def _story(detail: RunDetail) -> tuple[RunStatus, int, tuple[RunStatus, ...], int, str]:
+    run = detail.view.run
+    return run.status, run.attempt, tuple(each.status for each in detail.attempts), run.rescue_count, detail.view.logs
