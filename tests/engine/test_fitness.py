@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.databases import ON_SQLITE
-from tests.engine.conftest import create, until
+from tests.engine.conftest import create, run_to_its_end, until
 from tests.waiting import eventually
 
 from scheduler_service.bootstrap import Service, open_service
@@ -20,6 +21,7 @@ from scheduler_service.domain.run_state import TERMINAL, RunStatus
 from scheduler_service.services.health import Component, Verdict
 from scheduler_service.services.runs import RunDetail
 
+OPEN_FILES = "import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
 HELLO = {"type": "shell_script", "script": "echo attempt $SCHEDULER_ATTEMPT; [ $SCHEDULER_ATTEMPT != 1 ]"}
 
 
@@ -91,6 +93,17 @@ async def test_nothing_is_claimed_while_the_worker_is_unfit(settings: Settings) 
             await until(service, run_id, *TERMINAL)
 
     assert faults == 1
+
+
+@ON_SQLITE
+async def test_service_may_open_more_files_than_a_job(settings: Settings) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1000), hard))
+    async with open_service(settings) as service:
+        detail = await run_to_its_end(service, {"type": "python_code", "code": OPEN_FILES})
+
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    assert detail.view.logs == f"{min(hard, 1024)}\n"
 
 
 @ON_SQLITE

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from scheduler_service import tracing
+from scheduler_service.bootstrap.descriptors import raise_descriptor_limit
 from scheduler_service.config import Settings
 from scheduler_service.engine.loop import start_loop
 from scheduler_service.storage import migrations
@@ -38,6 +39,7 @@ class Base:
 @asynccontextmanager
 async def open_base(settings: Settings) -> AsyncIterator[Base]:
     """Open the database, bring its tables to the newest shape, and start what keeps the time."""
+    raise_descriptor_limit()
     async with AsyncExitStack() as stack:
         stack.enter_context(tracing.exported())
         database = await stack.enter_async_context(open_database(settings))

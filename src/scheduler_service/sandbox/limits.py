@@ -12,7 +12,7 @@ from scheduler_service.sandbox.root import most_private_bytes
 INTERPRETER_MB = 64
 """What a run may have beyond its `memory_mb`: an interpreter does not count as the user's."""
 _MB = 1 << 20
-_OPEN_FILES = 1024
+OPEN_FILES = 1024
 _STACK, _MOST_STACK = 8 * _MB, 64 * _MB
 _SPARE_TASKS = 512
 _QUEUED_SIGNALS = 4096
@@ -49,7 +49,7 @@ def limit_resources(terms: Terms, footing: Footing) -> None:
         (resource.RLIMIT_AS, addresses, addresses),
         (resource.RLIMIT_CPU, terms.cpu_seconds, terms.cpu_seconds + 1),
         (resource.RLIMIT_FSIZE, terms.disk_mb * _MB, terms.disk_mb * _MB),
-        (resource.RLIMIT_NOFILE, _OPEN_FILES, _OPEN_FILES),
+        (resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES),
         (resource.RLIMIT_STACK, _STACK, _MOST_STACK),
         (resource.RLIMIT_CORE, 1, 1),  # 0 would still start a core_pattern's program, as root, on the host
         (resource.RLIMIT_NICE, 0, 0),

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import pwd
+import resource
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from scheduler_service.sandbox.command import interpreter_of, job_environment, stdin_of
 from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.leftovers import wait_for_leftovers
+from scheduler_service.sandbox.limits import OPEN_FILES
 from scheduler_service.sandbox.output import OutputPipe
 from scheduler_service.sandbox.rehearsal import rehearse
 from scheduler_service.sandbox.running import Running
@@ -130,7 +132,7 @@ class PlainSandbox:
         except OSError as error:
             raise SandboxError(f"the host failed: {error}") from error
         try:
-            return subprocess.Popen(  # noqa: S603 (running what the user wrote is what this is for)
+            process = subprocess.Popen(  # noqa: S603 (running what the user wrote is what this is for)
                 argv,
                 stdin=stdin,
                 stdout=output,
@@ -139,12 +141,17 @@ class PlainSandbox:
                 env=job_environment(str(directory), _user_name(), spec.env),
                 start_new_session=True,
             )
+            open_files = min(OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+            with suppress(OSError):  # it may have ended already
+                resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (open_files, open_files))
         except ValueError as error:  # a NUL in an argument or in the environment
             raise _RejectedError(f"the command cannot be started: {error}") from error
         except OSError as error:
-            if error.errno in _USERS_MISTAKES:
+            if error.errno in _USERS_MISTAKES and not isinstance(spec.command, PythonCode):
                 raise _RejectedError(f"{error.filename or argv[0]}: {error.strerror}") from error
             raise SandboxError(f"cannot start a process: {error}") from error
+        else:
+            return process
         finally:
             os.close(stdin)
 
