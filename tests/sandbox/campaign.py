@@ -404,7 +404,9 @@ def _campaign(level: Level, corpus: list[dict[str, Any]], without: frozenset[Lay
             drain_seconds=DRAIN_SECONDS,
             private=surroundings.private,
         )
-    wall = 20.0 if level is not Level.NONE else 1.0
+    wall = 1.0 if level is Level.NONE else 20.0
+    if without:
+        wall = 3.0  # long enough for what a layer would have stopped, and what goes on longer has gone wrong
     may_chmod = level is not Level.STANDARD or os.geteuid() == 0
     try:
         return asyncio.run(Campaign(sandbox, surroundings, may_chmod=may_chmod, wall_seconds=wall).run(entries))

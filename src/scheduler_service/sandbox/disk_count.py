@@ -41,7 +41,8 @@ class DiskCount:
     """Counts the files of one run again and again.
 
     `uid` is the user whose files they are, if it is not ours. `unlinked` is what keeps segments of shared memory that
-    lost their names; those that cannot grow any more are let go. `used_bytes` is the result of the last whole count.
+    lost their names; those that cannot grow any more are let go. The last of the directories is that of segments.
+    `used_bytes` is the result of the last whole count.
     """
 
     def __init__(
@@ -90,15 +91,15 @@ class DiskCount:
         self._reserved_before, self._reserved = self._reserved, 0  # this count finds the former, perhaps not the latter
         for directory in self._directories:
             yield from self._walk(directory)
-        held = Held(self._directories)
+        held, unlinked = Held(self._directories), dict(self._unlinked)
         for pid in self._pids:
             find_held(held, pid, self._uid)
             yield None
         for identity, size in held.open_files.items():
             self._add(identity, size)
         self._files += len(held.open_files)
-        self._settle(held)
-        self._add_mapped(held)
+        self._settle(held, unlinked)
+        self._add_mapped(held, unlinked)
         yield self._judge() or self._judge_unseen(held)
         self.used_bytes, self._reserved_before = self._bytes, 0
 
@@ -138,24 +139,38 @@ class DiskCount:
         self._bytes += size - self._sizes.get(identity, 0)
         self._sizes[identity] = size
 
-    def _add_mapped(self, held: Held) -> None:
-        settled = {}
-        for number, mapped in held.only_mapped():
-            self._files += 1
-            if number in self._settled:
-                settled[number] = self._settled[number]
-            self._add((-1, number), settled.get(number, max(mapped, self._most_bytes // _UNKNOWN_SHARE)))
-        self._settled = settled
+    def _settle(self, held: Held, unlinked: dict[int, int]) -> None:
+        """Note the sizes of segments that had lost their names before `held` was found out.
 
-    def _settle(self, held: Held) -> None:
-        """Note the sizes of segments without a name, and let go of those that nobody can make larger."""
+        Those that no descriptor shows cannot grow any more, and are let go.
+        """
         growing = {number for _, number in held.open_files}
         in_doubt = bool(held.in_flight or held.closed_processes)
-        for number, handle in list(self._unlinked.items()):
+        for number, handle in unlinked.items():
             status = os.fstat(handle)
             self._settled[number] = max(status.st_blocks * _BLOCK, status.st_size)
             if number not in growing and not in_doubt:
                 os.close(self._unlinked.pop(number))
+
+    def _add_mapped(self, held: Held, unlinked: dict[int, int]) -> None:
+        mapped = dict(held.only_mapped())
+        self._settled = {n: size for n, size in self._settled.items() if n in mapped or n in unlinked}
+        named = {number for _, number in self._sizes} | set(self._unlinked)
+        if mapped:
+            named |= self._number_segments()
+        self._files += len(mapped)
+        for number in mapped.keys() - named:
+            least = self._settled.get(number, self._most_bytes // _UNKNOWN_SHARE)
+            self._add((-1, number), max(mapped[number], least))
+
+    def _number_segments(self) -> set[int]:
+        """Return the numbers of the segments that have names now: they may be newer than the walk of this count.
+
+        A semaphore is made under another name than it gets, so its mapping seems to have none.
+        """
+        with suppress(FileNotFoundError), acting_as(self._uid), os.scandir(self._directories[-1]) as listing:
+            return {entry.inode() for entry in islice(listing, self._most_files)}
+        return set()
 
     def _judge(self) -> str | None:
         if self._bytes > self._most_bytes:
