@@ -1,14 +1,18 @@
 """`uvicorn src.app.main:app`."""
 
 from scheduler_service.config import load_settings
+from scheduler_service.open_files import raise_open_files
 from scheduler_service.quick_start import opened_or_exit, or_exit, uncollected
 
 settings = or_exit(load_settings)  # first, since a wrong one is to be told without a wait
 
 with uncollected():
     from scheduler_service import bootstrap
+    from scheduler_service.api import connections
     from scheduler_service.api.app import create_app
     from scheduler_service.telemetry import configure_logging
 
+connections.install()
+raise_open_files()
 configure_logging(settings.log_level, settings.log_format)
 app = create_app(settings, opened_or_exit(bootstrap.open_service))

@@ -73,9 +73,10 @@ async def test_takes_a_key_of_any_characters_that_a_header_carries(tmp_path: Pat
         ("192.168.1.7", "localhost:8000", 403),
         ("127.0.0.1", "evil.example:8000", 403),
         ("127.0.0.1", "localhost.evil.example", 403),
-        ("127.0.0.1", "localhost@evil.example", 403),
+        ("127.0.0.1", "localhost@evil.example", 400),
         ("127.0.0.1", "", 403),
-        ("127.0.0.1", "[", 403),
+        ("127.0.0.1", "[", 400),
+        ("127.0.0.1", "[::1]x", 400),
     ],
 )
 async def test_opens_by_the_development_key_to_this_machine_alone(
@@ -85,6 +86,36 @@ async def test_opens_by_the_development_key_to_this_machine_alone(
 
     async with client_of(app, transport=transport) as client:
         answer = await client.get("/api/v1/jobs", headers={"Host": name})
+
+    assert answer.status_code == status
+
+
+@SHARED_ON_SQLITE
+@pytest.mark.parametrize("client_host", ["", "127.0.0.1"], ids=["socket", "loopback"])
+@pytest.mark.parametrize(
+    ("header", "value", "status"),
+    [
+        ("X-Forwarded-For", "93.184.215.14", 403),
+        ("X-Forwarded-For", "127.0.0.1, 93.184.215.14", 403),
+        ("X-Forwarded-For", "unknown", 403),
+        ("X-Forwarded-For", "", 403),
+        ("X-Forwarded-For", "127.0.0.1", 200),
+        ("X-Real-IP", "93.184.215.14", 403),
+        ("X-Real-IP", "::1", 200),
+        ("Forwarded", "for=93.184.215.14;proto=https", 403),
+        ("Forwarded", 'for="[2606:4700::1111]:4711"', 403),
+        ("Forwarded", "for=127.0.0.1", 200),
+        ("Forwarded", 'for="[::1]:4711";by=127.0.0.1', 200),
+        ("Forwarded", "by=127.0.0.1", 403),
+    ],
+)
+async def test_development_key_is_refused_when_a_proxy_speaks_for_somebody_elsewhere(
+    app: FastAPI, client_host: str, header: str, value: str, status: int
+) -> None:
+    transport = httpx2.ASGITransport(app, client=(client_host, 4711))
+
+    async with client_of(app, transport=transport) as client:
+        answer = await client.get("/api/v1/jobs", headers={header: value})
 
     assert answer.status_code == status
 

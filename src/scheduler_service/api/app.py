@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from scheduler_service import bootstrap
 from scheduler_service.api import documentation, errors
 from scheduler_service.api.http_metrics import request_histogram
+from scheduler_service.api.http_rules import BoundedAnswer, HttpRules
 from scheduler_service.api.middleware import BodyLimit, PlainStart, RequestContext
 from scheduler_service.api.problems import Problem
 from scheduler_service.api.routers import alerts, events, health, job_actions, jobs, metrics, runs, schedules, stats
@@ -101,7 +102,7 @@ class Application(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Surround what answers errors too, so that those answers are logged and get their headers."""
-        return RequestContext(PlainStart(super().build_middleware_stack()))
+        return RequestContext(BoundedAnswer(HttpRules(PlainStart(super().build_middleware_stack()))))
 
     def openapi(self) -> dict[str, Any]:
         """Describe the API, and the problem documents that its errors are; worked out once in a process."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
 from scheduler_service.api import errors
+from scheduler_service.api.http_rules import HOST
 from scheduler_service.config import DEVELOPMENT_API_KEY, LOOPBACK_HOSTS, Settings
 
 ALL_SCOPES = frozenset({"read", "write", "run", "admin"})
@@ -22,6 +25,10 @@ HEADER = "X-API-Key"
 _scheme = APIKeyHeader(
     name=HEADER, scheme_name="ApiKey", description="The key that the setting API_KEY holds.", auto_error=False
 )
+
+
+# A node of RFC 7239: an address, or one in brackets, and a port.
+_FOR = re.compile(r'(?:^|;)\s*for=(?:"?(\[[^\]"]*\])(?::\d+)?"?|"?([^";:]*)(?::\d+)?"?)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +80,28 @@ def _is_local(connection: HTTPConnection, settings: Settings) -> bool:
     """
     if _host_name(connection.headers.get("host", "")) not in LOOPBACK_HOSTS:
         return False
-    if connection.client is None or not connection.client.host:
-        return True  # a UNIX socket has no client address, and only this machine can reach it
     # A container that is published on the loopback sees its clients as the gateway of its own network.
     is_published_here = settings.published_host in LOOPBACK_HOSTS
-    return _is_loopback(connection.client.host) or (is_published_here and _is_private(connection.client.host))
+    clients = list(_forwarded_for(connection.headers))
+    if connection.client is not None and connection.client.host:
+        clients.append(connection.client.host)  # a UNIX socket has none, and only this machine can reach it
+    return all(_is_loopback(client) or (is_published_here and _is_private(client)) for client in clients)
+
+
+def _forwarded_for(headers: Headers) -> Iterator[str]:
+    """Yield the clients that a proxy says it speaks for, also those that it does not name."""
+    for name in ("x-forwarded-for", "x-real-ip"):
+        for value in headers.getlist(name):
+            yield from (client.strip() for client in value.split(","))
+    for value in headers.getlist("forwarded"):  # RFC 7239
+        for hop in value.split(","):
+            found = _FOR.search(hop)
+            yield (found[1] or found[2]).strip("[]") if found else ""
 
 
 def _host_name(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
+    match = HOST.fullmatch(host)
+    return match["name"].strip("[]").lower() if match else None
 
 
 def _is_private(address: str) -> bool:

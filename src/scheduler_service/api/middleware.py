@@ -56,8 +56,7 @@ class RequestContext:
             await send(message)
 
         began = time.perf_counter()
-        # RFC 9110: HEAD is answered as GET is; the server leaves the content away.
-        inner = {**scope, "headers": _trimmed(scope), "method": "GET" if method == "HEAD" else method}
+        inner = {**scope, "headers": _trimmed(scope)}
         try:
             await self._app(inner, receive, send_with_headers)
         finally:

@@ -1,0 +1,340 @@
+"""What connections cost, whatever their clients do: spoken to by sockets, as no library would speak."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import pytest
+from tests.api.processes import Server, serving
+from tests.programs import execute
+from tests.waiting import PATIENCE_SECONDS, wait_until
+
+from scheduler_service.api import connections
+from scheduler_service.config import DEVELOPMENT_API_KEY
+
+KEY = f"X-API-Key: {DEVELOPMENT_API_KEY}\r\n"
+HEAD = "Host: localhost\r\n"
+# Bounds that a test can pass in no time; the rest is as it is.
+MOST_CONNECTIONS = 40
+BOUNDS = {"HEAD_SECONDS": 1.0, "BODY_SECONDS": 1.0, "SLOW_READER_SECONDS": 0.2, "MOST_CONNECTIONS": MOST_CONNECTIONS}
+PROGRAM = (
+    "import sys; from scheduler_service.api import connections; "
+    + "; ".join(f"connections.{name} = {value}" for name, value in BOUNDS.items())
+    + "; import uvicorn; sys.argv[1:] = ['src.app.main:app', '--port', '0']; uvicorn.main()"
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    command = [sys.executable, "-c", PROGRAM]
+    with serving(tmp_path_factory.mktemp("server"), execute, command=command) as server:
+        yield server
+
+
+def connect(server: Server) -> socket.socket:
+    _, _, port = server.url.rpartition(":")
+    return socket.create_connection(("127.0.0.1", int(port)), PATIENCE_SECONDS)
+
+
+def received(connection: socket.socket) -> bytes:
+    """Return everything that comes until the end."""
+    parts = []
+    while part := connection.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def asked(server: Server, text: str | bytes) -> tuple[int, bytes]:
+    """Send bytes as they are, and return the status and all that was answered until the end of the connection."""
+    with closing(connect(server)) as connection:
+        connection.sendall(text if isinstance(text, bytes) else text.encode("latin-1"))
+        answer = received(connection)
+    return int(answer.split(b" ")[1]), answer
+
+
+def problem(answer: bytes) -> dict[str, Any]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head.lower()
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+def sent_until_refused(connection: socket.socket, piece: bytes, most: int) -> int:
+    """Send a piece again and again until an answer is there; return how much was taken."""
+    connection.settimeout(0)
+    taken = 0
+    while taken < most:
+        try:
+            taken += connection.send(piece)
+        except BlockingIOError:
+            pass
+        except OSError:
+            break
+        try:
+            if connection.recv(1, socket.MSG_PEEK):
+                break
+        except BlockingIOError:
+            continue
+    connection.settimeout(PATIENCE_SECONDS)
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [
+        ("GET / HTTP/1.1\r\nHost: localhost\r\n", "X-Header: abcdefghijklmnopqrstuvwxyz\r\n"),
+        ("GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ", "x" * 1000),
+        ("GET /", "x" * 1000),
+        ("", "X" * 1000),
+    ],
+    ids=["lines", "one header", "address", "method"],
+)
+def test_head_is_refused_when_it_is_too_long(server: Server, begin: str, piece: str) -> None:
+    with closing(connect(server)) as connection:
+        connection.sendall(begin.encode())
+        sent_until_refused(connection, piece.encode(), most=40_000_000)
+        answer = received(connection)
+
+    status = int(answer.split(b" ")[1])
+    assert status in {400, 431}
+    assert problem(answer)["status"] == status
+
+
+def test_head_is_refused_when_it_has_too_many_headers(server: Server) -> None:
+    status, answer = asked(server, "GET /health HTTP/1.1\r\n" + HEAD + "a:\r\n" * 300 + "\r\n")
+
+    assert (status, problem(answer)["detail"]) == (431, "a request may have 200 headers at the most")
+
+
+def test_head_of_the_usual_size_is_accepted(server: Server) -> None:
+    long = f"Cookie: {'x' * 30_000}\r\n"
+
+    status, _ = asked(server, f"GET /health/live HTTP/1.1\r\n{HEAD}{long}Connection: close\r\n\r\n")
+
+    assert status == 200
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        "GET / HT",
+        "GET / HTTP/1.1\r\nHost: local",
+        f"POST /api/v1/jobs HTTP/1.1\r\n{HEAD}{KEY}Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{{",
+    ],
+    ids=["line", "header", "body"],
+)
+def test_request_that_does_not_end_is_answered_in_time(server: Server, begin: str) -> None:
+    status, answer = asked(server, begin)
+
+    assert (status, problem(answer)["title"]) == (408, "Request Timeout")
+
+
+def test_connection_that_says_nothing_is_closed(server: Server) -> None:
+    with closing(connect(server)) as connection:
+        assert connection.recv(1) == b""
+
+
+def test_connection_in_use_is_not_closed_when_others_crowd(server: Server) -> None:
+    with ExitStack() as stack:
+        idle = [stack.enter_context(closing(connect(server))) for _ in range(200)]
+        statuses = [asked(server, f"GET /health/live HTTP/1.1\r\n{HEAD}Connection: close\r\n\r\n")[0] for _ in range(5)]
+        assert idle
+
+    assert statuses == [200] * 5
+
+
+def test_busy_connections_are_not_closed_for_new_ones(server: Server) -> None:
+    begin = f"GET /api/v1/events HTTP/1.1\r\n{HEAD}{KEY}\r\n"
+    with ExitStack() as stack:
+        for _ in range(MOST_CONNECTIONS - 1):
+            busy = stack.enter_context(closing(connect(server)))
+            busy.sendall(begin.encode())
+            assert busy.recv(12) == b"HTTP/1.1 200"
+        stack.enter_context(closing(connect(server)))  # what waits makes room for the next
+        status, _ = asked(server, f"GET /health/live HTTP/1.1\r\n{HEAD}Connection: close\r\n\r\n")
+        assert status == 200
+        last = stack.enter_context(closing(connect(server)))
+        last.sendall(begin.encode())
+        assert last.recv(12) == b"HTTP/1.1 200"
+        with closing(connect(server)) as refused:
+            assert received(refused).startswith(b"HTTP/1.1 503 ")
+
+
+def test_reader_that_never_reads_is_dropped(server: Server) -> None:
+    """Of an answer that no buffer of the kernel holds."""
+    with server.client() as client:
+        script = "head -c 30000000 /dev/zero | tr '\\0' x"
+        limits = {"output_kb": 40_000}
+        payload = {"type": "shell_script", "script": script}
+        definition = {"name": "x", "schedule_expr": "2099-01-01T00:00:00Z", "payload": payload, "limits": limits}
+        job = client.post("/api/v1/jobs", json=definition).json()
+        run = client.post(f"/api/v1/jobs/{job['id']}/run").json()
+        path = f"/api/v1/runs/{run['id']}/logs"
+        with client.stream("GET", path, headers={"Accept": "text/event-stream"}) as answer:
+            for _ in answer.iter_raw():
+                pass  # until the run has ended
+        with closing(socket.socket()) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.settimeout(PATIENCE_SECONDS)
+            connection.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+            connection.sendall(f"GET {path} HTTP/1.1\r\n{HEAD}{KEY}\r\n".encode())
+            wait_until(lambda: len([line for line in server.lines() if line.get("path") == path]) > 1)
+            total = len(received_or_cut(connection))
+    assert total < 30_000_000
+
+
+def received_or_cut(connection: socket.socket) -> bytes:
+    parts = []
+    try:
+        while part := connection.recv(65536):
+            parts.append(part)
+    except ConnectionResetError:
+        pass
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("declares", [True, False], ids=["length", "chunked"])
+def test_body_that_is_too_long_is_answered(server: Server, *, declares: bool) -> None:
+    """By a client that sends all before it reads, and closes the connection."""
+    body = b"x" * 8_000_000
+    data: Any = body if declares else iter([body])
+    headers = {"X-API-Key": DEVELOPMENT_API_KEY, "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{server.url}/api/v1/jobs", data, headers)  # noqa: S310 (of our own)
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=PATIENCE_SECONDS)  # noqa: S310
+
+    with closing(refused.value) as answer:
+        assert answer.code == 413
+
+
+def test_body_that_nobody_wants_does_not_go_on_for_ever(server: Server) -> None:
+    head = f"POST /api/v1/jobs HTTP/1.1\r\n{HEAD}Content-Type: application/json\r\nContent-Length: 900000000\r\n\r\n"
+    with closing(connect(server)) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(12) == b"HTTP/1.1 401"
+        taken = sent_until_cut(connection, 900_000_000)
+    assert taken < 2 * connections.MOST_LINGER_BYTES
+
+
+def sent_until_cut(connection: socket.socket, most: int) -> int:
+    taken = 0
+    try:
+        while taken < most:
+            taken += connection.send(b"x" * 65536)
+    except OSError:
+        pass
+    return taken
+
+
+def test_trailer_stands_for_no_header(server: Server) -> None:
+    head = f"GET /api/v1/jobs HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+
+    status, _ = asked(server, f"{head}0\r\n{KEY}\r\n")
+
+    assert status == 401
+
+
+@pytest.mark.parametrize("flood", ["trailer", "extension"])
+def test_lines_around_chunks_are_refused_when_they_are_too_long(server: Server, flood: str) -> None:
+    head = (
+        f"POST /api/v1/jobs HTTP/1.1\r\n{HEAD}{KEY}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    begin = "0\r\nX-Long: " if flood == "trailer" else "1;x="
+    with closing(connect(server)) as connection:
+        connection.sendall(f"{head}{begin}".encode())
+        taken = sent_until_refused(connection, b"x" * 1000, most=100_000_000)
+        answer = received_or_cut(connection)
+
+    assert answer[:13] in {b"HTTP/1.1 431 ", b"HTTP/1.1 400 "}
+    assert taken < 100_000_000
+
+
+def test_body_in_small_chunks_is_accepted(server: Server) -> None:
+    head = f"POST /api/v1/schedules/preview HTTP/1.1\r\n{HEAD}{KEY}Content-Type: application/json\r\n"
+    body = json.dumps({"schedule_expr": "5m", "timezone": "UTC"})
+    padded = body + " " * 20_000
+    chunks = "".join(f"1\r\n{letter}\r\n" for letter in padded)
+
+    status, _ = asked(server, f"{head}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunks}0\r\n\r\n")
+
+    assert status == 200
+
+
+def test_requests_behind_each_other_are_answered_in_order(server: Server) -> None:
+    one = f"GET /health/live HTTP/1.1\r\n{HEAD}\r\n"
+    last = f"GET /health/live HTTP/1.1\r\n{HEAD}Connection: close\r\n\r\n"
+
+    _, answer = asked(server, one * 5 + last)
+
+    assert answer.count(b"HTTP/1.1 200") == 6
+
+
+def test_too_many_requests_behind_each_other_cost_the_connection(server: Server) -> None:
+    with closing(connect(server)) as connection:
+        connection.sendall(f"GET /api/v1/events HTTP/1.1\r\n{HEAD}{KEY}\r\n".encode())
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        connection.sendall(f"GET /health/live HTTP/1.1\r\n{HEAD}\r\n".encode() * 100)
+        assert b"HTTP/1.1" not in received_or_cut(connection)
+
+
+def test_connections_leave_room_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "open_files", lambda: 1024)
+    assert connections.most_connections() == 1024 - connections.RESERVED_FILES
+    monkeypatch.setattr(connections, "open_files", lambda: 65_536)
+    assert connections.most_connections() == connections.MOST_CONNECTIONS
+
+
+REQUESTS = {
+    "two hosts": ("GET /health/live HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", 400),
+    "no host": ("GET /health/live HTTP/1.1\r\n", 400),
+    "no host, and none is needed": ("GET /health/live HTTP/1.0\r\n", 200),
+    "text behind an address": ("GET /health/live HTTP/1.1\r\nHost: [::1]x\r\n", 400),
+    "user before a host": ("GET /health/live HTTP/1.1\r\nHost: a@localhost\r\n", 400),
+    "path behind a host": ("GET /health/live HTTP/1.1\r\nHost: localhost/x\r\n", 400),
+    "host with a port": ("GET /health/live HTTP/1.1\r\nHost: [::1]:8000\r\n", 200),
+    "version 2.0": (f"GET /health/live HTTP/2.0\r\n{HEAD}", 505),
+    "version 1.2": (f"GET /health/live HTTP/1.2\r\n{HEAD}", 400),
+    "coding identity": (f"GET /health/live HTTP/1.1\r\n{HEAD}Transfer-Encoding: identity, chunked\r\n", 501),
+    "coding gzip": (f"GET /health/live HTTP/1.1\r\n{HEAD}Transfer-Encoding: gzip, chunked\r\n", 501),
+    "coding gzip on another line": (
+        f"GET /health/live HTTP/1.1\r\n{HEAD}Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
+        501,
+    ),
+    "chunked twice": (f"GET /health/live HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked, chunked\r\n", 400),
+    "chunked with a length": (
+        f"GET /health/live HTTP/1.1\r\n{HEAD}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        400,
+    ),
+    "chunked in HTTP/1.0": (f"GET /health/live HTTP/1.0\r\n{HEAD}Transfer-Encoding: chunked\r\n", 400),
+    "two lengths": (f"GET /health/live HTTP/1.1\r\n{HEAD}Content-Length: 1\r\nContent-Length: 2\r\n", 400),
+    "blank before a colon": (f"GET /health/live HTTP/1.1\r\n{HEAD}X-A : b\r\n", 400),
+    "no HTTP": ("hello\r\n", 400),
+}
+
+
+@pytest.mark.parametrize("case", REQUESTS)
+def test_request_is_judged_by_the_rules_of_http(server: Server, case: str) -> None:
+    head, expected = REQUESTS[case]
+    end = "0\r\n\r\n" if "chunked" in head else ""
+
+    status, answer = asked(server, f"{head}Connection: close\r\n\r\n{end}")
+
+    assert status == expected
+    if status != 200:
+        assert problem(answer)["status"] == status
+
+
+def test_head_of_a_stream_without_end_is_answered(server: Server) -> None:
+    status, answer = asked(server, f"HEAD /api/v1/events HTTP/1.1\r\n{HEAD}{KEY}Connection: close\r\n\r\n")
+
+    assert status == 200
+    assert b"content-type: text/event-stream" in answer
+    assert answer.endswith(b"\r\n\r\n")
