@@ -40,6 +40,7 @@ _CURRENT_DIRECTORY = -100
 _NO_FOLLOW, _EMPTY_PATH = 0x100, 0x1000
 _UNCHANGED = 0xFFFF_FFFF
 _FILE = struct.Struct("=QIIII")  # struct seccomp_notif_addfd: id, flags, our descriptor, new one, its flags
+_SET_FLAGS, _SYNCHRONOUS = 0x4008_2104, 1  # SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP: the warden runs next, on this processor
 _ADD_FILE, _AND_SEND = 0x4018_2103, 2
 _CONTINUE = 1
 _PUNCH_HOLE, _COLLAPSE_RANGE = 0x02, 0x08
@@ -65,6 +66,8 @@ class Errands:
 
     def __init__(self, listener: int, directory: str, uid: int | None, memory: SharedMemory, disk: DiskCount) -> None:
         self.listener = listener
+        with suppress(OSError):  # before Linux 6.6
+            fcntl.ioctl(listener, _SET_FLAGS, struct.pack("=Q", _SYNCHRONOUS))
         self._directory = os.path.realpath(directory)
         self._uid = uid
         self._disk = disk
