@@ -248,6 +248,13 @@ _TRIALS = [
     ),
     Trial(
         (),
+        "has a file system of its own, in which the kernel holds disk_mb",
+        _hold_namespaces,
+        "optional, `standard` counts files every 0.1 s instead, and a run may exceed disk_mb meanwhile: see to what "
+        "`strict` needs, or put the directory of runs (SCHEDULER_RUN_DIR) on a volume of its own",
+    ),
+    Trial(
+        (),
         "has a cgroup, in which the kernel holds the whole run at once",
         _hold_whole_run,
         "optional, no level needs it: with systemd, Delegate=yes in the service's unit; in a container, a private and "
