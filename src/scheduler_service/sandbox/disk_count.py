@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
-from scheduler_service.sandbox.held_files import Held, find_held, written_bytes
+from scheduler_service.sandbox.held_files import Held, find_held, threads_of, written_bytes
 from scheduler_service.sandbox.identity import acting_as
 from scheduler_service.sandbox.open_beneath import open_directory
 
@@ -93,8 +93,9 @@ class DiskCount:
             yield from self._walk(directory)
         held, unlinked = Held(self._directories), dict(self._unlinked)
         for pid in self._pids:
-            find_held(held, pid, self._uid)
-            yield None
+            for thread in threads_of(pid):
+                find_held(held, pid, thread, self._uid)
+                yield None
         for identity, size in held.open_files.items():
             self._add(identity, size)
         self._files += len(held.open_files)

@@ -29,6 +29,7 @@ class Held:
     mapped: dict[str, dict[int, int]] = field(default_factory=dict)
     in_flight: int = 0
     closed_processes: int = 0
+    with_maps: set[int] = field(default_factory=set)
 
     def only_mapped(self) -> Iterator[tuple[int, int]]:
         """Yield number and mapped bytes of files that no descriptor shows.
@@ -42,18 +43,30 @@ class Held:
             yield from unmatched[len(numbers - sizes.keys()) :]
 
 
-def find_held(held: Held, pid: int, uid: int | None) -> None:
-    """Add what the process holds to `held`; `uid` is its user, if that is not ours.
+def threads_of(pid: int) -> list[str]:
+    """Return the threads of a process, by their numbers.
 
-    A process that has ended holds nothing. One that lets nobody look is counted as closed.
+    Each may have descriptors of its own, and the process shows those of its first thread, which may have ended.
     """
     try:
-        _look_into(held, pid, uid)
+        return os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+
+
+def find_held(held: Held, pid: int, thread: str, uid: int | None) -> None:
+    """Add what the thread holds to `held`; `uid` is its user, if that is not ours.
+
+    A thread that has ended holds nothing. A process that lets nobody look is counted as closed.
+    """
+    place = f"/proc/{pid}/task/{thread}"
+    try:
+        _look_into(held, place, pid, uid)
     except PermissionError:
         try:
-            _look_into(held, pid, None)  # it has not become that user yet
+            _look_into(held, place, pid, None)  # it has not become that user yet
         except PermissionError:
-            held.closed_processes += 1
+            held.closed_processes += _is_alive(place)
         except OSError:
             return
     except OSError:
@@ -76,29 +89,39 @@ def _written(process: str) -> int:
     return max(int(counts["wchar"]), int(counts["write_bytes"]))
 
 
-def _look_into(held: Held, pid: int, uid: int | None) -> None:
+def _look_into(held: Held, place: str, pid: int, uid: int | None) -> None:
     with acting_as(uid):
-        descriptors = os.listdir(f"/proc/{pid}/fd")
-        for descriptor in descriptors:
+        for descriptor in os.listdir(f"{place}/fd"):
             with suppress(FileNotFoundError):
-                _add_open(held, pid, descriptor)
-        with open(f"/proc/{pid}/maps", "rb") as file:
+                _add_open(held, place, descriptor)
+        if pid in held.with_maps:  # all threads have the same
+            return
+        with open(f"{place}/maps", "rb") as file:
             maps = file.read()
+    if maps:
+        held.with_maps.add(pid)
     if _GONE.encode() in maps:
         for line in os.fsdecode(maps).splitlines():
             if line.endswith(_GONE):
                 _add_mapped(held, line)
 
 
-def _add_open(held: Held, pid: int, descriptor: str) -> None:
-    link = f"/proc/{pid}/fd/{descriptor}"
+def _add_open(held: Held, place: str, descriptor: str) -> None:
+    link = f"{place}/fd/{descriptor}"
     status = os.stat(link)
     if stat.S_ISSOCK(status.st_mode):
-        held.in_flight += _in_flight(f"/proc/{pid}/fdinfo/{descriptor}")
+        held.in_flight += _in_flight(f"{place}/fdinfo/{descriptor}")
     elif stat.S_ISREG(status.st_mode) and status.st_nlink == 0 and status.st_dev != _device_of_memory():
         held.open_files[status.st_dev, status.st_ino] = status.st_blocks * _BLOCK
         with suppress(OSError):  # a name may be too long to be told
             held.open_names.setdefault(os.readlink(link).replace("\n", r"\012"), set()).add(status.st_ino)
+
+
+def _is_alive(place: str) -> bool:
+    """Return whether a thread has memory: one that is just ending has none, and lets nobody look either."""
+    with suppress(OSError), open(f"{place}/statm", encoding="ascii") as file:
+        return not file.read().startswith("0 ")
+    return False
 
 
 def _in_flight(path: str) -> int:
