@@ -31,6 +31,7 @@ import yaml
 from scheduler_service.sandbox import syscall_table
 from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.layers import Layer
+from scheduler_service.sandbox.network_policy import NetworkPolicy
 from scheduler_service.sandbox.plain import PlainSandbox
 from scheduler_service.sandbox.spec import (
     Command,
@@ -49,6 +50,7 @@ from scheduler_service.sandbox.warm import WarmSandbox
 CORPUS = Path(__file__).parent / "corpus"
 EARLIER_SECRET = secrets.token_hex(16)
 SLOTS = 4
+ALLOWED_HOST = "127.0.0.42"
 SURVIVOR_SECONDS = 2.0
 DRAIN_SECONDS = 1.0
 MORE_CALLS = {
@@ -57,6 +59,8 @@ MORE_CALLS = {
     "tgkill": (234, 131),
     "clone": (56, 220),
     "mmap": (9, 222),
+    "sendto": (44, 206),
+    "sendmmsg": (307, 269),
     "ioprio_set": (251, 30),
 }
 PRELUDE = """import ctypes, os, resource, signal, socket, time
@@ -75,7 +79,7 @@ def load_corpus() -> list[dict[str, Any]]:
     """Give all entries, attacks first."""
     return [
         {"file": name} | entry
-        for name in ("attacks", "uses")
+        for name in ("attacks", "sockets", "uses", "socket_uses")
         for entry in yaml.load((CORPUS / f"{name}.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
     ]
 
@@ -139,19 +143,36 @@ class Surroundings:
             (self.base / name).chmod(0o777)
         self.abstract = f"campaign-{secrets.token_hex(4)}"
         self._serve(socket.AF_UNIX, socket.SOCK_STREAM, f"\0{self.abstract}")
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hello)
+        self._serve(socket.AF_UNIX, socket.SOCK_SEQPACKET, f"{self.unix_path}.packets")
+        (self.base / "socket.packets").chmod(0o777)
+        self.http = http.server.ThreadingHTTPServer((ALLOWED_HOST, 0), _Hello)
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self._serve(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", self.http.server_port))
+        self._echo((ALLOWED_HOST, self.http.server_port))
+
+    def _echo(self, address: tuple[str, int]) -> None:
+        """Answer datagrams, but have a stranger send one first."""
+        friend, stranger = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+        friend.bind(address)
+
+        def answer() -> None:
+            while True:
+                text, sender = friend.recvfrom(100)
+                stranger.sendto(b"STRANGER", sender)
+                friend.sendto(text, sender)
+
+        threading.Thread(target=answer, daemon=True).start()
 
     def _serve(self, family: int, kind: int, address: Any) -> int:
         listener = socket.socket(family, kind)
         listener.bind(address)
-        if kind == socket.SOCK_STREAM:
+        if kind != socket.SOCK_DGRAM:
             listener.listen()
         name = str(address)
 
         def note() -> None:
             while True:
-                if kind == socket.SOCK_STREAM:
+                if kind != socket.SOCK_DGRAM:
                     listener.accept()[0].close()
                 else:
                     listener.recv(100)
@@ -399,7 +420,7 @@ def _campaign(level: Level, corpus: list[dict[str, Any]], without: frozenset[Lay
             SLOTS,
             environments,
             0.3,
-            (surroundings.http.server_port,),
+            NetworkPolicy((surroundings.http.server_port,), (f"{ALLOWED_HOST}/32",)),
             without,
             drain_seconds=DRAIN_SECONDS,
             private=surroundings.private,

@@ -21,7 +21,7 @@ WEAKENINGS = {
         ("ipc_namespace", ["shared-memory-segment"]),
         ("network_namespace", ["interfaces-listed"]),
         ("own_user", ["not-root"]),
-        ("landlock", ["networked-other-port"]),
+        ("landlock socket_broker", ["networked-other-port"]),
         ("seccomp", ["user-namespace"]),
         ("capabilities", ["capabilities"]),
         ("no_new_privileges", ["no-new-privileges"]),
@@ -82,7 +82,7 @@ WEAKENINGS = {
         ("resource_limits", ["descriptors"]),
     ],
 }
-"""In a setting at a level: a layer that is left out, and the entries that must notice."""
+"""In a setting at a level: layers that are left out together, and the entries that must notice."""
 
 
 def test_the_corpus_is_large() -> None:
@@ -103,6 +103,20 @@ def test_holds(setting: str, level: str) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(("setting", "level"), [(ROOT, "strict"), (PLAIN, "standard")])
+def test_attack_succeeds_when_its_guard_is_left_out(setting: str, level: str) -> None:
+    skip_unless_possible(setting)
+    guarded: dict[str, list[str]] = {}
+    for entry in CORPUS.values():
+        layer, *levels = entry.get("guard", "").split() or [""]
+        if layer and level in (levels or [level]):
+            guarded.setdefault(layer, []).append(entry["id"])
+    found = run_campaign(setting, level, *(([layer], ids) for layer, ids in guarded.items()))
+    parts = zip(guarded.values(), found, strict=True)
+    assert [name for ids, part in parts for name in ids if complaints(CORPUS[name], part) == []] == []
+
+
+@pytest.mark.long
 def test_would_not_hold_without_a_sandbox() -> None:
     bare = [entry for entry in CORPUS.values() if entry.get("bare")]
     found, *_ = run_campaign(PLAIN, "none", ((), [entry["id"] for entry in bare]))
@@ -114,7 +128,7 @@ def test_would_not_hold_without_a_sandbox() -> None:
 def test_notices_each_missing_layer(setting: str, level: str) -> None:
     skip_unless_possible(setting)
     weakenings = WEAKENINGS[setting, level]
-    found = run_campaign(setting, level, *(([layer], entries) for layer, entries in weakenings))
+    found = run_campaign(setting, level, *((layers.split(), entries) for layers, entries in weakenings))
     assert [
         (layer, entry)
         for (layer, entries), part in zip(weakenings, found, strict=True)

@@ -2,6 +2,7 @@
 
 from scheduler_service.sandbox.choice import Choice, ChosenSandbox, create
 from scheduler_service.sandbox.environment import PythonEnvironment
+from scheduler_service.sandbox.network_policy import NetworkPolicy
 from scheduler_service.sandbox.plain import PlainSandbox
 from scheduler_service.sandbox.probe import Finding, best_level, probe
 from scheduler_service.sandbox.spec import (
@@ -33,6 +34,7 @@ __all__ = [
     "Isolation",
     "Level",
     "Limits",
+    "NetworkPolicy",
     "OnOutput",
     "Outcome",
     "PlainSandbox",

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Literal
 
 from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
+from scheduler_service.sandbox.network_policy import NetworkPolicy
 from scheduler_service.sandbox.plain import PlainSandbox
 from scheduler_service.sandbox.probe import REMEDY, Finding, best_level, probe
 from scheduler_service.sandbox.spec import Cancel, Isolation, Level, OnOutput, Outcome, Sandbox, SandboxError, Spec
-from scheduler_service.sandbox.warm import NETWORK_PORTS, WarmSandbox
+from scheduler_service.sandbox.warm import WarmSandbox
 
+_PUBLIC = NetworkPolicy()
 Choice = Literal["auto", "strict", "standard", "none"]
 TRIAL_RUN = "runs a script and Python code from end to end"
 
@@ -30,7 +32,7 @@ class Making:
     slots: int
     environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,)
     grace_seconds: float = 2.0
-    network_ports: Sequence[int] = NETWORK_PORTS
+    network: NetworkPolicy = _PUBLIC
     lease_seconds: float | None = None
     private: Sequence[str] = ()
 
@@ -44,7 +46,7 @@ class Making:
             self.slots,
             self.environments,
             self.grace_seconds,
-            self.network_ports,
+            self.network,
             lease_seconds=self.lease_seconds,
             private=self.private,
         )
@@ -161,7 +163,7 @@ def create(  # noqa: PLR0913 (all but three have defaults)
     slots: int,
     environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,),
     grace_seconds: float = 2.0,
-    network_ports: Sequence[int] = NETWORK_PORTS,
+    network: NetworkPolicy = _PUBLIC,
     lease_seconds: float | None = None,
     *,
     least: Level = Level.STANDARD,
@@ -172,7 +174,7 @@ def create(  # noqa: PLR0913 (all but three have defaults)
     It is not started yet. `auto` takes no level below `least`, and never `none`. With `lease_seconds`, `renew` has to
     be called that often. No job may read what is `private`.
     """
-    making = Making(root, slots, environments, grace_seconds, network_ports, lease_seconds, private)
+    making = Making(root, slots, environments, grace_seconds, network, lease_seconds, private)
     if choice == "auto":
         return ChosenSandbox((Level.STRICT,) if least is Level.STRICT else (Level.STRICT, Level.STANDARD), making)
     return ChosenSandbox((Level(choice),), making)

@@ -12,7 +12,8 @@ from scheduler_service.sandbox import landlock, seccomp
 from scheduler_service.sandbox.identity import become_user, enter_user_namespace
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.limits import limit_resources, limit_user, measure_footing
-from scheduler_service.sandbox.protocol import Order, send
+from scheduler_service.sandbox.network_policy import NetworkPolicy
+from scheduler_service.sandbox.protocol import Order, pack, send
 from scheduler_service.sandbox.root import (
     DEVICES,
     HOME,
@@ -37,7 +38,6 @@ _READABLE = (
     "/proc/filesystems",
     "/proc/loadavg",
     "/proc/meminfo",
-    "/proc/self",
     "/proc/stat",
     "/proc/sys/kernel",
     "/proc/uptime",
@@ -45,43 +45,71 @@ _READABLE = (
     "/proc/vmstat",
     "/sys/devices/system/cpu",
 )
+_OWN_PROCESS = "/proc/self"
+_OF_THE_HOST = ("net", "task")  # the sockets of the whole network namespace are below both
 _DEVICE_DIRECTORY = "/dev"
 _DEVICE_PATHS = tuple(f"{_DEVICE_DIRECTORY}/{name}" for name in DEVICES)
 
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """What is decided before a job is known: the layers, the job's user, and what a networked job may connect to.
+    """What is decided before a job is known: the layers, the job's user, and where a job with network may send to.
 
     `readable` are the paths of the host below which a job may read everything, where it sees the host's file system.
     `existing_tasks` are tasks that the kernel counts together with the job's, and None if some of them cannot be seen.
+    `broker_failure` says why sockets cannot be brokered on this host; it is empty where they can.
     """
 
     layers: frozenset[Layer]
     uid: int
-    ports: tuple[int, ...]
+    network: NetworkPolicy
     empty_network: int | None
     existing_tasks: int | None
     readable: tuple[str, ...] = ()
+    broker_failure: str = ""
 
     def filter_for(self, *, network: bool) -> bytes:
         """Write the system call filter of a job with or without network."""
-        inet = (socket.AF_INET, socket.AF_INET6) if network else ()
-        # Only where file system and network are the run's own, and Landlock parts runs that share the empty network,
-        # does a job find no UNIX sockets but its own, and can take no name that others wait for.
-        secluded = Layer.MOUNT_NAMESPACE in self.layers and not network and landlock.abi() >= landlock.SCOPE_ABI
         policy = seccomp.Policy(
-            families=(*inet, *((socket.AF_UNIX,) if secluded else ())),
+            families=self._families(network=network),
+            sockets=self.sockets,
             namespaced=Layer.PID_NAMESPACE in self.layers,
             shared_ids=self.shares_user,
             own_files=Layer.MOUNT_NAMESPACE in self.layers,
         )
         return seccomp.assemble(policy)
 
+    def _families(self, *, network: bool) -> tuple[int, ...]:
+        """Return the families of which a job makes sockets itself: in its own network namespace, if it has one."""
+        if self.sockets is seccomp.Sockets.PAIRED:
+            return ()
+        if self._parts_network and self.sockets is seccomp.Sockets.BROKERED:
+            return (socket.AF_UNIX,) if network else ()
+        return (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6) if network else (socket.AF_UNIX,)
+
     @property
-    def needs_errands(self) -> bool:
-        """Whether the warden does for the job what it may not do itself; see `errands`."""
-        return Layer.SECCOMP in self.layers and Layer.MOUNT_NAMESPACE not in self.layers
+    def sockets(self) -> seccomp.Sockets:
+        """Who decides what the job's sockets may reach."""
+        if Layer.SOCKET_BROKER not in self.layers:
+            return seccomp.Sockets.FREE
+        return seccomp.Sockets.PAIRED if self.broker_failure else seccomp.Sockets.BROKERED
+
+    @property
+    def network_refusal(self) -> str | None:
+        """Why no job can have network on this host; None if it can."""
+        if self.sockets is not seccomp.Sockets.PAIRED:
+            return None
+        return f"network: true is refused: {self.broker_failure}; `scheduler doctor` shows the remedy"
+
+    @property
+    def asks_warden(self) -> bool:
+        """Whether the filter asks the warden about some calls; see `syscall_broker`."""
+        shares_files = Layer.MOUNT_NAMESPACE not in self.layers
+        return Layer.SECCOMP in self.layers and (shares_files or self.sockets is seccomp.Sockets.BROKERED)
+
+    @property
+    def _parts_network(self) -> bool:
+        return Layer.NETWORK_NAMESPACE in self.layers
 
     @property
     def shares_user(self) -> bool:
@@ -129,16 +157,22 @@ class Cell:
         drop_capabilities()
 
     def _leave_network(self, order: Order) -> None:
-        if not order.network and self._given.empty_network is not None:
+        leaves = not order.network or self._given.sockets is seccomp.Sockets.BROKERED
+        if leaves and self._given.empty_network is not None:
             enter_namespace(self._given.empty_network, CLONE_NEWNET)
 
     def _enforce_filter(self, order: Order, line: socket.socket) -> None:
         program = self._given.filter_for(network=order.network)
-        if not self._given.needs_errands:
+        if not self._given.asks_warden:
             seccomp.enforce(program)
             return
         listener = seccomp.enforce_with_listener(program)
-        send(line, b"{}", [listener])
+        if self._given.sockets is seccomp.Sockets.BROKERED:
+            # sendmsg(2) would wait for an answer already, so the warden fetches it.
+            line.sendall(pack({"listener": listener, "network": order.network}))
+            line.recv(1)
+        else:
+            send(line, b"{}", [listener])
         os.close(listener)
 
     def _write_rules(self) -> landlock.Ruleset:
@@ -153,7 +187,8 @@ class Cell:
                 rules.allow_everything_below(place)
             rules.allow_everything_below(SHARED_MEMORY)
         else:
-            rules.allow([*self._given.readable, *_READABLE], landlock.READ)
+            rules.allow([*self._given.readable, *_READABLE, *_files_of_own_process()], landlock.READ)
+            rules.allow([_OWN_PROCESS], landlock.READ_DIR)
             rules.allow(_DEVICE_PATHS, landlock.WRITE_DEVICE)
         return rules
 
@@ -162,6 +197,12 @@ class Cell:
             return
         if directory != HOME:
             self._rules.allow_everything_below(directory)
-        if order.network:
-            self._rules.allow_connecting_to(self._given.ports)
+        if order.network and self._given.sockets is seccomp.Sockets.FREE:
+            self._rules.allow_connecting_to(self._given.network.ports)
         self._rules.enforce()
+
+
+def _files_of_own_process() -> list[str]:
+    """Return what this process may read of itself in /proc. A link leads elsewhere: `root` to all files of the host."""
+    with os.scandir(_OWN_PROCESS) as entries:
+        return [entry.path for entry in entries if not entry.is_symlink() and entry.name not in _OF_THE_HOST]

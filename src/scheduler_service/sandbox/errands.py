@@ -12,50 +12,33 @@ do so to processes of its own run: those arguments are numbers, which cannot cha
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import struct
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 
 from scheduler_service.sandbox.disk_count import DiskCount
 from scheduler_service.sandbox.identity import acting_as
-from scheduler_service.sandbox.shared_memory import SharedMemory, directory_of, names_segment
-from scheduler_service.sandbox.syscall_table import (
-    ON_PROCESSES,
-    THAT_A_WARDEN_BOUNDS,
-    THAT_A_WARDEN_DOES,
-    THAT_NAME_SHARED_MEMORY,
+from scheduler_service.sandbox.job_access import (
+    CURRENT_DIRECTORY,
+    Memory,
+    open_memory,
+    open_path,
+    path_of_descriptor,
+    signed,
 )
-from scheduler_service.sandbox.syscalls import MACHINES, invoke, machine
+from scheduler_service.sandbox.notifications import Call, Listener
+from scheduler_service.sandbox.shared_memory import SharedMemory, directory_of, names_segment
+from scheduler_service.sandbox.syscall_table import ON_PROCESSES
+from scheduler_service.sandbox.syscalls import invoke
 
-_NOTIFICATION = struct.Struct("=QII iIQ 6Q")  # struct seccomp_notif: id, pid, flags; nr, arch, ip, arguments
-_RESPONSE = struct.Struct("=QqiI")  # struct seccomp_notif_resp: id, value, error, flags
-_RECEIVE, _SEND = 0xC050_2100, 0xC018_2101
 _TIMES = struct.Struct("=qqqq")
 _NOW, _OMIT = 0x3FFF_FFFF, 0x3FFF_FFFE
-_CURRENT_DIRECTORY = -100
+_BOTH_NOW = (0, _NOW, 0, _NOW)
 _NO_FOLLOW, _EMPTY_PATH = 0x100, 0x1000
 _UNCHANGED = 0xFFFF_FFFF
-_FILE = struct.Struct("=QIIII")  # struct seccomp_notif_addfd: id, flags, our descriptor, new one, its flags
-_SET_FLAGS, _SYNCHRONOUS = 0x4008_2104, 1  # SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP: the warden runs next, on this processor
-_ADD_FILE, _AND_SEND = 0x4018_2103, 2
-_CONTINUE = 1
 _PUNCH_HOLE, _COLLAPSE_RANGE = 0x02, 0x08
-_ANSWERED = (THAT_A_WARDEN_DOES, THAT_A_WARDEN_BOUNDS, THAT_NAME_SHARED_MEMORY)
 _MODES = 0o1777  # no set-user-id: nobody but the service's user would gain by it
-_LONGEST_PATH = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A system call that waits for its answer: by which process it was made, with which arguments."""
-
-    identity: int
-    pid: int
-    arguments: list[int]
 
 
 class Errands:
@@ -64,95 +47,86 @@ class Errands:
     `disk` is asked before files grow at once.
     """
 
-    def __init__(self, listener: int, directory: str, uid: int | None, memory: SharedMemory, disk: DiskCount) -> None:
-        self.listener = listener
-        with suppress(OSError):  # before Linux 6.6
-            fcntl.ioctl(listener, _SET_FLAGS, struct.pack("=Q", _SYNCHRONOUS))
+    def __init__(
+        self, listener: Listener, directory: str, uid: int | None, memory: SharedMemory, disk: DiskCount
+    ) -> None:
+        self._listener = listener
         self._directory = os.path.realpath(directory)
         self._uid = uid
         self._disk = disk
         self._memory = memory
-        processor = MACHINES.index(machine())
-        self._names = {numbers[processor]: name for calls in _ANSWERED for name, numbers in calls.items()}
-        self._process_arguments = {numbers[processor]: argument for numbers, argument in ON_PROCESSES.values()}
-        self._actions: dict[str, Callable[..., object]] = {
-            "chmod": lambda call, path, mode, *_: self._chmod(call.pid, _CURRENT_DIRECTORY, path, mode),
-            "fchmod": lambda call, file, mode, *_: self._chmod(call.pid, file, 0, mode),
-            "fchmodat": lambda call, base, path, mode, *_: self._chmod(call.pid, base, path, mode),
-            "chown": lambda call, path, uid, gid, *_: self._chown(call.pid, _CURRENT_DIRECTORY, path, uid, gid, 0),
-            "lchown": lambda call, path, uid, gid, *_: self._chown(
-                call.pid, _CURRENT_DIRECTORY, path, uid, gid, _NO_FOLLOW
-            ),
-            "fchown": lambda call, file, uid, gid, *_: self._chown(call.pid, file, 0, uid, gid, 0),
-            "fchownat": lambda call, base, path, uid, gid, flags, *_: self._chown(
-                call.pid, base, path, uid, gid, flags
-            ),
-            "utimensat": lambda call, base, path, times, flags, *_: self._set_times(call.pid, base, path, times, flags),
-            "fallocate": lambda call, file, mode, offset, size, *_: self._allocate(call.pid, file, mode, offset, size),
-            "open": lambda call, path, flags, mode, *_: self._open(call, path, flags, mode),
-            "openat": lambda call, _, path, flags, mode, *__: self._open(call, path, flags, mode),
-            "unlink": lambda call, path, *_: self._unlink(call, path),
-            "unlinkat": lambda call, _, path, *__: self._unlink(call, path),
-            "link": lambda call, path, new_path, *_: self._link(call, path, new_path),
-            "linkat": lambda call, _, path, __, new_path, *___: self._link(call, path, new_path),
+        actions: dict[str, Callable[..., None]] = {
+            "chmod": lambda pid, path, mode, *_: self._chmod(pid, CURRENT_DIRECTORY, path, mode),
+            "fchmod": lambda pid, file, mode, *_: self._chmod(pid, file, 0, mode),
+            "fchmodat": lambda pid, base, path, mode, *_: self._chmod(pid, base, path, mode),
+            "chown": lambda pid, path, uid, gid, *_: self._chown(pid, CURRENT_DIRECTORY, path, uid, gid, 0),
+            "lchown": lambda pid, path, uid, gid, *_: self._chown(pid, CURRENT_DIRECTORY, path, uid, gid, _NO_FOLLOW),
+            "fchown": lambda pid, file, uid, gid, *_: self._chown(pid, file, 0, uid, gid, 0),
+            "fchownat": lambda pid, base, path, uid, gid, flags, *_: self._chown(pid, base, path, uid, gid, flags),
+            "utimensat": lambda pid, base, path, times, flags, *_: self._set_times(pid, base, path, times, flags),
+            "fallocate": lambda pid, file, mode, offset, size, *_: self._allocate(pid, file, mode, offset, size),
+        }
+        self.actions: dict[str, Callable[[Call], int | None]] = {
+            **{name: _answering(action) for name, action in actions.items()},
+            **{name: self._judging(argument) for name, (_, argument) in ON_PROCESSES.items()},
+            "open": lambda call: self._open(call, *call.arguments[:3]),
+            "openat": lambda call: self._open(call, *call.arguments[1:4]),
+            "unlink": lambda call: self._unlink(call, call.arguments[0]),
+            "unlinkat": lambda call: self._unlink(call, call.arguments[1]),
+            "link": lambda call: self._link(call, *call.arguments[:2]),
+            "linkat": lambda call: self._link(call, call.arguments[1], call.arguments[3]),
         }
 
-    def run_one(self) -> None:
-        """Answer one call; the caller may be gone already, which is no error."""
-        notification = bytearray(_NOTIFICATION.size)
-        with suppress(OSError):
-            fcntl.ioctl(self.listener, _RECEIVE, notification)
-            identity, pid, _, number, _, _, *arguments = _NOTIFICATION.unpack(notification)
-            code = flags = 0
-            try:
-                self._answer(Call(identity, pid, arguments), number)
-            except _OthersError:
-                flags = _CONTINUE
-            except _AnsweredError:
-                return
-            except OSError as error:
-                code = -(error.errno or errno.EPERM)
-            except (ValueError, OverflowError, struct.error):  # arguments that make no sense
-                code = -errno.EINVAL
-            fcntl.ioctl(self.listener, _SEND, bytearray(_RESPONSE.pack(identity, 0, code, flags)))
+    def _judging(self, argument: int) -> Callable[[Call], None]:
+        """Return an action that lets a call go on if the process that its argument names is the job's."""
 
-    def _answer(self, call: Call, number: int) -> None:
-        """Do what is asked, or raise what says how else to answer; OSError refuses the call."""
-        if number not in self._process_arguments:
-            self._actions[self._names[number]](call, *call.arguments)
-        elif _is_below_us(_signed(call.arguments[self._process_arguments[number]])):
-            raise _OthersError
-        else:
-            raise PermissionError(errno.EPERM, "not a process of this run")
+        def judge(call: Call) -> None:
+            if not _is_below_us(signed(call.arguments[argument])):
+                raise PermissionError(errno.EPERM, "not a process of this run")
+            self._listener.let_go_on(call)
+
+        return judge
 
     def _open(self, call: Call, path: int, flags: int, mode: int) -> None:
-        file = self._memory.open(self._segment(call.pid, path), flags, mode)
+        segment = self._segment(call, path)
+        if segment is None:
+            return
+        file = self._memory.open(segment, flags, mode)
         try:
-            closing = os.O_CLOEXEC if flags & os.O_CLOEXEC else 0
-            fcntl.ioctl(self.listener, _ADD_FILE, bytearray(_FILE.pack(call.identity, _AND_SEND, file, 0, closing)))
+            self._listener.answer_with_descriptor(call, file, close_on_exec=bool(flags & os.O_CLOEXEC))
         finally:
             os.close(file)
-        raise _AnsweredError
 
-    def _unlink(self, call: Call, path: int) -> None:
-        self._memory.unlink(self._segment(call.pid, path))
+    def _unlink(self, call: Call, path: int) -> int | None:
+        segment = self._segment(call, path)
+        if segment is None:
+            return None
+        self._memory.unlink(segment)
+        return 0
 
-    def _link(self, call: Call, path: int, new_path: int) -> None:
-        name = self._segment(call.pid, path)
-        self._memory.link(name, self._read_path(call.pid, new_path))
+    def _link(self, call: Call, path: int, new_path: int) -> int | None:
+        segment = self._segment(call, path)
+        if segment is None:
+            return None
+        self._memory.link(segment, self._read_path(call.pid, new_path))
+        return 0
 
-    def _segment(self, pid: int, path: int) -> bytes:
-        """Read a path that names shared memory. Any other is left to the kernel, which reads it again and judges it."""
-        name = self._read_path(pid, path)
-        if not names_segment(name):
-            raise _OthersError
-        return name
+    def _segment(self, call: Call, path: int) -> bytes | None:
+        """Read a path that names shared memory; let a call with any other go on and return None.
+
+        The kernel then reads the path again, and judges it.
+        """
+        name = self._read_path(call.pid, path)
+        if names_segment(name):
+            return name
+        self._listener.let_go_on(call)
+        return None
 
     def _allocate(self, pid: int, file: int, mode: int, offset: int, size: int) -> None:
         """Let a file grow at once, if the run may have so much, and hold it to RLIMIT_FSIZE in each case."""
         grows = not mode & (_PUNCH_HOLE | _COLLAPSE_RANGE)
         with acting_as(self._uid):
-            handle = os.open(f"/proc/{pid}/fd/{_signed(file)}", os.O_PATH | os.O_CLOEXEC)
+            handle = os.open(f"/proc/{pid}/fd/{signed(file)}", os.O_PATH | os.O_CLOEXEC)
             try:
                 self._judge(handle)
                 if grows and not self._disk.reserve(offset + size):
@@ -171,14 +145,14 @@ class Errands:
     def _chown(self, pid: int, base: int, path: int, uid: int, gid: int, flags: int) -> None:
         if uid & _UNCHANGED not in {_UNCHANGED, os.getuid()} or gid & _UNCHANGED not in {_UNCHANGED, os.getgid()}:
             raise PermissionError(errno.EPERM, "not the job's own user and group")
-        self._change(pid, base, path, flags, lambda target: os.chown(target, _signed(uid), _signed(gid)))
+        self._change(pid, base, path, flags, lambda target: os.chown(target, signed(uid), signed(gid)))
 
     def _set_times(self, pid: int, base: int, path: int, times: int, flags: int) -> None:
-        wanted = _TIMES.unpack(_read_memory(pid, times, _TIMES.size)) if times else (0, _NOW, 0, _NOW)
+        wanted = _TIMES.unpack(_read(pid, lambda memory: memory.read(times, _TIMES.size))) if times else _BOTH_NOW
         self._change(pid, base, path, flags, lambda target: _apply_times(target, wanted))
 
     def _change(self, pid: int, base: int, path: int, flags: int, action: Callable[[str], None]) -> None:
-        file = _open_for(pid, _signed(base), path, flags)
+        file = _open_for(pid, signed(base), path, flags)
         try:
             self._judge(file)
             action(f"/proc/self/fd/{file}")
@@ -194,7 +168,7 @@ class Errands:
 
     def _read_path(self, pid: int, path: int) -> bytes:
         with acting_as(self._uid):
-            return _read_string(pid, path)
+            return _read(pid, lambda memory: memory.read_text(path))
 
 
 def _is_below_us(pid: int) -> bool:
@@ -210,22 +184,32 @@ def _parent_of(pid: int) -> int:
         return next((int(line.split()[1]) for line in file if line.startswith("PPid:")), 0)
 
 
+def _answering(action: Callable[..., None]) -> Callable[[Call], int]:
+    """Return an action that takes a call and answers 0 to it."""
+
+    def act(call: Call) -> int:
+        action(call.pid, *call.arguments)
+        return 0
+
+    return act
+
+
 def _open_for(pid: int, base: int, path: int, flags: int) -> int:
     """Open what the job means by `path`, an address in its memory, seen from `base`; without a path, `base` itself."""
-    follow = os.O_NOFOLLOW if flags & _NO_FOLLOW else 0
-    start = f"/proc/{pid}/cwd" if base == _CURRENT_DIRECTORY else f"/proc/{pid}/fd/{base}"
     if path == 0:
-        return os.open(start, os.O_PATH | os.O_CLOEXEC)
-    name = _read_string(pid, path)
+        return os.open(path_of_descriptor(pid, base), os.O_PATH | os.O_CLOEXEC)
+    name = _read(pid, lambda memory: memory.read_text(path))
     if not name and flags & _EMPTY_PATH:
-        return os.open(start, os.O_PATH | os.O_CLOEXEC)
-    if name.startswith(b"/"):
-        return os.open(name, os.O_PATH | os.O_CLOEXEC | follow)
-    directory = os.open(start, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        return os.open(path_of_descriptor(pid, base), os.O_PATH | os.O_CLOEXEC)
+    return open_path(pid, base, name, os.O_NOFOLLOW if flags & _NO_FOLLOW else 0)
+
+
+def _read(pid: int, reader: Callable[[Memory], bytes]) -> bytes:
+    memory = open_memory(pid)
     try:
-        return os.open(name, os.O_PATH | os.O_CLOEXEC | follow, dir_fd=directory)
+        return reader(memory)
     finally:
-        os.close(directory)
+        os.close(memory.descriptor)
 
 
 def _apply_times(target: str, wanted: tuple[int, ...]) -> None:
@@ -239,29 +223,3 @@ def _nanoseconds(seconds: int, part: int, kept: int) -> int:
     if part == _OMIT:
         return kept
     return time.time_ns() if part == _NOW else seconds * 1_000_000_000 + part
-
-
-def _read_string(pid: int, address: int) -> bytes:
-    return _read_memory(pid, address, _LONGEST_PATH).split(b"\0", 1)[0]
-
-
-def _read_memory(pid: int, address: int, size: int) -> bytes:
-    """Read up to `size` bytes of a process, up to where its memory ends."""
-    memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.pread(memory, size, address)
-    finally:
-        os.close(memory)
-
-
-def _signed(argument: int) -> int:
-    low = argument & 0xFFFF_FFFF
-    return low - (1 << 32) if low >> 31 else low
-
-
-class _OthersError(Exception):
-    """The call is not about what a warden answers for: the kernel is to go on with it."""
-
-
-class _AnsweredError(Exception):
-    """The answer was given together with a descriptor."""

@@ -81,8 +81,9 @@ def _judge(rule: ArgumentRule) -> Code:
     return [_load(argument), _instruction(_EQUAL, value, 0, len(code)), *code]
 
 
-def _load(argument: int) -> bytes:
-    return _instruction(_LOAD, _ARGUMENTS + 8 * argument)  # the lower half: both processors are little-endian
+def _load(argument: int, half: int = 0) -> bytes:
+    """Load the lower half of an argument, or the upper one if `half` is 1: both processors are little-endian."""
+    return _instruction(_LOAD, _ARGUMENTS + 8 * argument + 4 * half)
 
 
 def _tests(rule: ArgumentRule) -> Code:
@@ -96,6 +97,14 @@ def _tests(rule: ArgumentRule) -> Code:
             return [*to_refusal, _instruction(_EQUAL, rule.values[0], 0, 1)]
         case Test.NO_BITS_OF:
             return [_instruction(_ANY_BIT, rule.values[0], 0, 1)]
+        case Test.OUTSIDE:
+            first, last = rule.values
+            return [_instruction(_AT_LEAST, first, 0, 2), _instruction(_AT_LEAST, last + 1, 1, 0)]
+        case Test.IS_ZERO:
+            upper = _load(rule.argument, half=1)
+            return [_instruction(_EQUAL, 0, 0, 2), upper, _instruction(_EQUAL, 0, 1, 0)]
+        case Test.NEVER:
+            return []
 
 
 def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:

@@ -56,6 +56,9 @@ def become_job(
         _rehearse(confinement)
         body, (output, *stdin) = receive(orders)
         order = parse_order(body)
+        if order.network and confinement.network_refusal:
+            _say(channel, "rejection", confinement.network_refusal)
+            os._exit(code)
         directory = order.terms.directory or HOME
         if Layer.MOUNT_NAMESPACE in confinement.layers:
             resize_private(order.terms.disk_mb)

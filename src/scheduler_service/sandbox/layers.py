@@ -20,6 +20,7 @@ class Layer(StrEnum):
     NO_NEW_PRIVILEGES = "no_new_privileges"
     LANDLOCK = "landlock"
     SECCOMP = "seccomp"
+    SOCKET_BROKER = "socket_broker"
     RESOURCE_LIMITS = "resource_limits"
     WATCH = "watch"
     CGROUP = "cgroup"
@@ -34,6 +35,7 @@ _EVERYWHERE = frozenset(
         Layer.NO_NEW_PRIVILEGES,
         Layer.LANDLOCK,
         Layer.SECCOMP,
+        Layer.SOCKET_BROKER,
         Layer.RESOURCE_LIMITS,
         Layer.WATCH,
         Layer.ENVIRONMENT,

@@ -33,6 +33,7 @@ class Setup:
     grace_seconds: float
     drain_seconds: float
     ports: Sequence[int]
+    also_reachable: Sequence[str]
     uids: Sequence[int]
     python: bool
     lease_seconds: float | None = None

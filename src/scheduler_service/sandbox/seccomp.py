@@ -12,11 +12,12 @@ import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 
 from scheduler_service.sandbox import syscall_table as table
 from scheduler_service.sandbox.filter_program import ALLOW, FAIL, write_program
-from scheduler_service.sandbox.syscall_table import ArgumentRule, Numbers, Test
+from scheduler_service.sandbox.syscall_table import ASK, ArgumentRule, Numbers, Test
 from scheduler_service.sandbox.syscalls import MACHINES, Prctl, invoke, machine, prctl
 
 _MODE_FILTER = 2
@@ -25,15 +26,25 @@ _CURRENT_DIRECTORY = 0xFFFF_FF9C  # AT_FDCWD
 _REMOVE_DIRECTORY = 0x200  # AT_REMOVEDIR
 
 
+class Sockets(StrEnum):
+    """Who decides what a job's sockets may reach."""
+
+    BROKERED = "brokered"  # the warden, at each call that names an address; see `socket_broker`
+    PAIRED = "paired"  # nobody can: a job has pairs of connected sockets, and no others
+    FREE = "free"  # nobody does: for tests, which show what the broker is good for
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the filter leaves to a job, beside what is the same for all.
 
-    `families` are the socket families that may be used. `shared_ids` says that the job has the user id of the service,
-    `namespaced` that it has process and IPC namespaces of its own, `own_files` that it has a file system of its own.
+    `families` are the socket families of which the job makes sockets itself. `shared_ids` says that the job has the
+    user id of the service, `namespaced` that it has process and IPC namespaces of its own, `own_files` that it has a
+    file system of its own.
     """
 
     families: tuple[int, ...]
+    sockets: Sockets
     namespaced: bool
     shared_ids: bool
     own_files: bool
@@ -60,16 +71,19 @@ def enforce(program: bytes) -> None:
     prctl(Prctl.SET_SECCOMP, _MODE_FILTER, ctypes.byref(_Program(len(program) // 8, program)))
 
 
-def enforce_with_listener(program: bytes) -> int:
+def enforce_with_listener(program: bytes, *, older: bool = True) -> int:
     """Do as `enforce`; gives the descriptor on which calls that the filter asks about are answered.
 
     Whoever holds it can allow them, so it must not stay with the job. Once a call is being answered, no signal but one
-    that kills interrupts it (from Linux 5.19 on): what was done for it would be done twice.
+    that kills interrupts it (from Linux 5.19 on): what was done for it would be done twice. Unless `older` kernels will
+    do, raises OSError there.
     """
     filter_ = ctypes.byref(_Program(len(program) // 8, program))
     try:
         return invoke("seccomp", _SET_MODE_FILTER, _NEW_LISTENER | _WAIT_KILLABLE, filter_)
     except OSError:
+        if not older:
+            raise
         return invoke("seccomp", _SET_MODE_FILTER, _NEW_LISTENER, filter_)
 
 
@@ -83,17 +97,19 @@ def _denied(policy: Policy) -> Iterable[tuple[dict[str, Numbers], int]]:
         yield table.THAT_OUTLIVE_A_RUN, FAIL | errno.ENOSYS
         yield table.THAT_CHANGE_ATTRIBUTES, FAIL | errno.ENOTSUP
         yield table.THAT_WATCH_FILES, FAIL | errno.ENOSYS  # `tail -f` then looks at its file now and then
+    if policy.sockets is not Sockets.FREE:
+        yield table.ON_ADDRESSES, ASK if policy.sockets is Sockets.BROKERED else FAIL | errno.EPERM
     if policy.shared_ids:
         yield table.THAT_CHANGE_OWNED_FILES, FAIL | errno.EPERM
         yield table.WITH_A_SIMPLER_FORM, FAIL | errno.ENOSYS
-        yield table.THAT_A_WARDEN_DOES, table.ASK
+        yield table.THAT_A_WARDEN_DOES, ASK
     if not policy.own_files:
-        yield table.THAT_A_WARDEN_BOUNDS, table.ASK
+        yield table.THAT_A_WARDEN_BOUNDS, ASK
 
 
 def _rules(policy: Policy) -> Iterable[ArgumentRule]:
-    yield ArgumentRule(table.SOCKET, 0, Test.AMONG, policy.families)
     yield from table.ALWAYS
+    yield from _SOCKET_RULES[policy.sockets](policy.families)
     if policy.shared_ids:
         yield from table.ON_ITSELF_ONLY
     if not policy.own_files:
@@ -111,7 +127,33 @@ def _asking_about_shared_memory() -> Iterable[ArgumentRule]:
         yield ArgumentRule(calls[name], place, Test.AMONG, whole_path, ALLOW)
     for name, place in (("open", 1), ("openat", 2)):
         yield ArgumentRule(calls[name], place, Test.NO_BITS_OF, (os.O_DIRECTORY,), ALLOW)
-        yield ArgumentRule(calls[name], place, Test.NO_BITS_OF, (os.O_EXCL | os.O_NOFOLLOW,), table.ASK)
+        yield ArgumentRule(calls[name], place, Test.NO_BITS_OF, (os.O_EXCL | os.O_NOFOLLOW,), ASK)
     yield ArgumentRule(calls["unlinkat"], 2, Test.NO_BITS_OF, (_REMOVE_DIRECTORY,), ALLOW)
     for name in ("unlink", "unlinkat", "link", "linkat"):
-        yield ArgumentRule(calls[name], 0, Test.AMONG, (), table.ASK)
+        yield ArgumentRule(calls[name], 0, Test.AMONG, (), ASK)
+
+
+def _rules_of_brokered_sockets(families: tuple[int, ...]) -> Iterable[ArgumentRule]:
+    """Let the warden make the sockets that the job may not make itself, and send to whatever is named."""
+    yield ArgumentRule(table.SOCKET, 0, Test.AMONG, families, ASK)
+    yield ArgumentRule(table.SOCKET, 1, Test.AMONG, table.USUAL_TYPES, ASK)
+    yield ArgumentRule(table.SOCKET, 2, Test.AMONG, table.USUAL_PROTOCOLS, ASK)
+    yield ArgumentRule(table.SENDTO, 4, Test.IS_ZERO, (), ASK)  # send(2) names no address
+    yield ArgumentRule(table.SENDMSG, 0, Test.NEVER, (), ASK)
+    yield ArgumentRule(table.SENDMMSG, 0, Test.NEVER, (), ASK)
+
+
+def _rules_of_paired_sockets(families: tuple[int, ...]) -> Iterable[ArgumentRule]:
+    yield ArgumentRule(table.SOCKET, 0, Test.AMONG, families)
+    yield ArgumentRule(table.SOCKETPAIR, 1, Test.AMONG, table.CONNECTED_TYPES)  # no datagrams, which can be addressed
+
+
+def _rules_of_free_sockets(families: tuple[int, ...]) -> Iterable[ArgumentRule]:
+    yield ArgumentRule(table.SOCKET, 0, Test.AMONG, families)
+
+
+_SOCKET_RULES = {
+    Sockets.BROKERED: _rules_of_brokered_sockets,
+    Sockets.PAIRED: _rules_of_paired_sockets,
+    Sockets.FREE: _rules_of_free_sockets,
+}

@@ -148,6 +148,12 @@ THAT_NAME_SHARED_MEMORY: dict[str, Numbers] = {
     "link": (86, -1),
     "linkat": (265, 37),
 }
+ON_ADDRESSES: dict[str, Numbers] = {
+    # What they name is behind a pointer, where no filter can look; see `socket_broker`.
+    "connect": (42, 203),
+    "bind": (49, 200),
+    "listen": (50, 201),  # names none, but gives a socket that has no address one that all can reach
+}
 WITH_A_SIMPLER_FORM: dict[str, Numbers] = {"fchmodat2": (452, 452)}
 THAT_CHANGE_ATTRIBUTES: dict[str, Numbers] = {
     # Landlock does not rule on these either, and a file that anybody may write takes attributes from anybody. They
@@ -162,11 +168,14 @@ THAT_CHANGE_ATTRIBUTES: dict[str, Numbers] = {
 
 
 class Test(StrEnum):
-    """How the lower 32 bits of an argument are judged."""
+    """How an argument is judged: its lower 32 bits, but all of it for IS_ZERO."""
 
     AMONG = "among"
     NOT_AMONG = "not_among"
     NO_BITS_OF = "no_bits_of"
+    OUTSIDE = "outside"  # of a range, given as its first and its last value
+    IS_ZERO = "is_zero"
+    NEVER = "never"  # whatever the argument is, it does not pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +195,17 @@ class ArgumentRule:
 
 
 CLONE, SOCKET, SOCKETPAIR, IOCTL = (56, 220), (41, 198), (53, 199), (16, 29)
-MMAP, SETSOCKOPT = (9, 222), (54, 208)
+SENDTO, SENDMSG, SENDMMSG, SETSOCKOPT = (44, 206), (46, 211), (307, 269), (54, 208)
+MMAP = (9, 222)
 _NEW_NAMESPACES = 0x7E02_0080  # CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET | NEWTIME
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # type into a terminal as if at its keyboard
 _TIOCSETD = 0x5423  # loads line disciplines into the kernel, some of them old and hardly ever used
 _MSG_FASTOPEN = 0x2000_0000  # connects without connect(2), where Landlock would look
-_PROTOCOLS = (0, socket.IPPROTO_TCP, socket.IPPROTO_UDP, socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6)  # no MPTCP, SCTP
+_FIRST_OF_INTERFACES, _LAST_OF_INTERFACES = 0x8910, 0x89FF  # ioctls that list and change interfaces and routes
+_SOCKET_FLAGS = (0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC, socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+USUAL_TYPES = tuple(kind | flags for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM) for flags in _SOCKET_FLAGS)
+CONNECTED_TYPES = tuple(kind | flags for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET) for flags in _SOCKET_FLAGS)
+USUAL_PROTOCOLS = (0, socket.IPPROTO_TCP, socket.IPPROTO_UDP)  # no ICMP, MPTCP, SCTP, UDP-Lite
 _ITSELF = (0,)
 _FAIL = 0x0005_0000  # SECCOMP_RET_ERRNO, with an error number added
 PRETEND_SUCCESS = _FAIL
@@ -206,14 +220,23 @@ _SOCKET_PROGRAMS = (26, 50, 51, 52)  # SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTAC
 ALWAYS = (
     ArgumentRule(CLONE, 0, Test.NO_BITS_OF, (_NEW_NAMESPACES,)),
     ArgumentRule(IOCTL, 1, Test.NOT_AMONG, (_TIOCSTI, _TIOCLINUX, _TIOCSETD)),
+    ArgumentRule(IOCTL, 1, Test.OUTSIDE, (_FIRST_OF_INTERFACES, _LAST_OF_INTERFACES)),
     ArgumentRule((135, 92), 0, Test.AMONG, (0, 0xFFFF_FFFF)),  # personality: only to ask
     # Programs that hold secrets do this and want to hear no error. But memory and files of such a process go uncounted.
     ArgumentRule((157, 167), 0, Test.NOT_AMONG, (_SET_DUMPABLE,), PRETEND_SUCCESS),  # prctl
     ArgumentRule(SOCKETPAIR, 0, Test.AMONG, (socket.AF_UNIX,)),
-    ArgumentRule(SOCKET, 2, Test.AMONG, _PROTOCOLS),
-    ArgumentRule((44, 206), 3, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),  # sendto
-    ArgumentRule((46, 211), 2, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),  # sendmsg
-    ArgumentRule((307, 269), 3, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),  # sendmmsg
+    ArgumentRule(SENDTO, 3, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),
+    ArgumentRule(SENDMSG, 2, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),
+    ArgumentRule(SENDMMSG, 3, Test.NO_BITS_OF, (_MSG_FASTOPEN,)),
+    # These options send somewhere else than the address says: through another interface, or by way of another host.
+    ArgumentRule(SETSOCKOPT, 2, Test.NOT_AMONG, (25, 62), when=(1, socket.SOL_SOCKET)),  # SO_BINDTODEVICE, …IFINDEX
+    # IP_OPTIONS, IP_RETOPTS, IP_FREEBIND, IP_TRANSPARENT, IP_MULTICAST_IF, IP_UNICAST_IF, joining a multicast group
+    ArgumentRule(SETSOCKOPT, 2, Test.NOT_AMONG, (4, 7, 15, 19, 32, 35, 39, 42, 46, 50), when=(1, socket.IPPROTO_IP)),
+    # IPV6_2292PKTOPTIONS, IPV6_2292RTHDR, IPV6_MULTICAST_IF, IPV6_JOIN_GROUP, MCAST_JOIN_…, IPV6_PKTINFO,
+    # IPV6_RTHDR, IPV6_UNICAST_IF, IPV6_FREEBIND
+    ArgumentRule(
+        SETSOCKOPT, 2, Test.NOT_AMONG, (5, 6, 17, 20, 42, 46, 50, 57, 75, 76, 78), when=(1, socket.IPPROTO_IPV6)
+    ),
     # Kernel memory that no limit counts. The kernel, too, takes the size of a buffer only as a wish, so callers go on.
     ArgumentRule(SETSOCKOPT, 2, Test.NOT_AMONG, _BUFFER_SIZES, PRETEND_SUCCESS, (1, socket.SOL_SOCKET)),
     ArgumentRule(SETSOCKOPT, 2, Test.NOT_AMONG, _SOCKET_PROGRAMS, when=(1, socket.SOL_SOCKET)),

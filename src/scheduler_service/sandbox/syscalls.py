@@ -57,6 +57,7 @@ _NUMBERS = {  # name: (x86_64, aarch64)
     "landlock_add_rule": (445, 445),
     "landlock_restrict_self": (446, 446),
     "seccomp": (317, 277),
+    "pidfd_getfd": (438, 438),
 }
 MACHINES = ("x86_64", "aarch64")
 _LAST_CAPABILITY = 63
@@ -67,6 +68,7 @@ _libc.syscall.argtypes = [ctypes.c_long, *[ctypes.c_void_p] * 6]
 _libc.syscall.restype = ctypes.c_long
 _libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_void_p] * 4]
 _libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
+_libc.connect.argtypes = _libc.bind.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
 _libc.umount2.argtypes = [ctypes.c_char_p, ctypes.c_int]
 _libc_under_lock = ctypes.PyDLL(None, use_errno=True)
 _UNUSED = (0, 0, 0, 0, 0, 0)
@@ -122,6 +124,16 @@ def unshare(flags: int) -> None:
 def enter_namespace(descriptor: int, kind: int) -> None:
     """Move this process (its future children, for CLONE_NEWPID) into the namespace behind `descriptor`."""
     invoke("setns", descriptor, kind)
+
+
+def connect_socket(descriptor: int, address: bytes) -> None:
+    """Connect a socket to a `struct sockaddr`."""
+    _checked(_libc.connect(descriptor, address, len(address)), "connect")
+
+
+def bind_socket(descriptor: int, address: bytes) -> None:
+    """Give a socket a `struct sockaddr` as its name."""
+    _checked(_libc.bind(descriptor, address, len(address)), "bind")
 
 
 def close_descriptors_but(kept: int) -> None:

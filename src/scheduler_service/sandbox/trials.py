@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from scheduler_service.sandbox import landlock, root
+from scheduler_service.sandbox.broker_check import why_not_brokered
 from scheduler_service.sandbox.census import children_of
 from scheduler_service.sandbox.cgroup import Group, open_groups
 from scheduler_service.sandbox.confinement import Confinement
 from scheduler_service.sandbox.delegation import claim_groups, find_delegated
 from scheduler_service.sandbox.identity import FIRST_UID, become_user, enter_user_namespace
 from scheduler_service.sandbox.layers import layers_of
+from scheduler_service.sandbox.network_policy import NetworkPolicy
 from scheduler_service.sandbox.place import closed_directory
 from scheduler_service.sandbox.seccomp import enforce
 from scheduler_service.sandbox.spec import Level
@@ -125,9 +127,15 @@ def _hold_user() -> None:
 def _hold_system_calls() -> None:
     prctl(Prctl.SET_NO_NEW_PRIVS, 1)
     layers = layers_of(Level.STANDARD, as_root=AS_ROOT)
-    enforce(Confinement(layers, 0, (), None, 0).filter_for(network=False))
+    enforce(Confinement(layers, 0, NetworkPolicy(), None, 0, broker_failure="not tried here").filter_for(network=False))
     _expect_refusal(lambda: unshare(CLONE_NEWNS), "a filtered system call")
     _expect_refusal(lambda: socket.socket(socket.AF_INET), "making a network socket")
+
+
+def _hold_sockets() -> None:
+    failure = why_not_brokered(layers_of(Level.STANDARD, as_root=AS_ROOT), FIRST_UID)
+    if failure:
+        raise AssertionError(failure)
 
 
 def _hold_limits() -> None:
@@ -252,6 +260,13 @@ _TRIALS = [
         _hold_namespaces,
         "optional, `standard` counts files every 0.1 s instead, and a run may exceed disk_mb meanwhile: see to what "
         "`strict` needs, or put the directory of runs (SCHEDULER_RUN_DIR) on a volume of its own",
+    ),
+    Trial(
+        (),
+        "has UNIX sockets of its own, and network if it asks for it",
+        _hold_sockets,
+        "use Linux 5.19 or newer; in a container, allow the system call pidfd_getfd, which the default profiles do if "
+        "the capability SYS_PTRACE is added; until then, runs with network: true are refused",
     ),
     Trial(
         (),

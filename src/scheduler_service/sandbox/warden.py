@@ -19,13 +19,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from scheduler_service.sandbox import landlock
 from scheduler_service.sandbox.cgroup import Group
 from scheduler_service.sandbox.confinement import Confinement
 from scheduler_service.sandbox.disk_count import DiskCount
-from scheduler_service.sandbox.errands import Errands
 from scheduler_service.sandbox.job import STARVED, become_job
 from scheduler_service.sandbox.killing import kill_all, reap
 from scheduler_service.sandbox.layers import Layer
@@ -34,7 +33,8 @@ from scheduler_service.sandbox.protocol import Report, Terms, pack_record, pack_
 from scheduler_service.sandbox.root import mount_private, mount_proc
 from scheduler_service.sandbox.shared_memory import SharedMemory, directory_of
 from scheduler_service.sandbox.spec import End, Usage
-from scheduler_service.sandbox.syscalls import CLONE_NEWIPC, CLONE_NEWNS, Prctl, prctl, unshare
+from scheduler_service.sandbox.syscall_broker import RunFiles, SyscallBroker, open_broker
+from scheduler_service.sandbox.syscalls import CLONE_NEWIPC, CLONE_NEWNS, Prctl, invoke, prctl, unshare
 from scheduler_service.sandbox.watch import TICK_SECONDS, Verdict, Watch, list_processes
 from scheduler_service.sandbox.workdir import Removal
 
@@ -136,8 +136,8 @@ class _Run:
         self._note = note
         self._status: int | None = None
         self._terms: Terms | None = None
-        self._said: dict[str, str] = {}
-        self._errands: Errands | None = None
+        self._said: dict[str, Any] = {}
+        self._broker: SyscallBroker | None = None
         self._disk: DiskCount | None = None
         self._memory: SharedMemory | None = None
         self._watch: Watch | None = None
@@ -202,7 +202,8 @@ class _Run:
         """
         next_look = time.monotonic() + TICK_SECONDS / 2 if Layer.WATCH in self._layers else math.inf
         while True:
-            ready = self._wait(min(deadline, next_look, self._lease_end))
+            broker_deadline = math.inf if self._broker is None else self._broker.deadline
+            ready = self._wait(min(deadline, next_look, self._lease_end, broker_deadline))
             if self._post.life in ready:
                 return None
             if self._post.channel.fileno() in ready:
@@ -266,7 +267,7 @@ class _Run:
         """Say what came of the run, after its end."""
         return self._sum_up(verdict, terms, self._said or _read_line(self._line))
 
-    def _sum_up(self, verdict: Verdict, terms: Terms, said: dict[str, str]) -> Report:
+    def _sum_up(self, verdict: Verdict, terms: Terms, said: dict[str, Any]) -> Report:
         usage = self._measure()
         if "failure" in said:
             return Report(End.REJECTED, failure=said["failure"])
@@ -296,19 +297,32 @@ class _Run:
 
     def _lines(self) -> list[int]:
         """Give the descriptors on which the job may ask something of us."""
-        if not self._post.confinement.needs_errands:
+        if not self._post.confinement.asks_warden or self._said:
             return []
-        return [self._line.fileno() if self._errands is None else self._errands.listener]
+        return [self._line.fileno() if self._broker is None else self._broker.descriptor]
 
     def _listen(self, ready: list[int]) -> None:
-        if self._errands is not None and self._errands.listener in ready:
-            self._errands.run_one()
-        elif self._terms and self._terms.directory and self._line.fileno() in ready and not self._said:
-            message, descriptors = receive(self._line)
-            self._said = json.loads(message)
-            if descriptors and self._memory and self._disk:
-                directory, memory = self._terms.directory, self._memory
-                self._errands = Errands(descriptors[0], directory, self._own_uid, memory, self._disk)
+        if self._broker is not None:
+            if self._broker.descriptor in ready or time.monotonic() >= self._broker.deadline:
+                self._broker.answer()
+        elif self._terms and self._line.fileno() in ready:
+            with suppress(EOFError):  # it has died before it was confined
+                message, descriptors = receive(self._line)
+                self._hear(json.loads(message), descriptors, self._terms)
+
+    def _hear(self, said: dict[str, Any], descriptors: list[int], terms: Terms) -> None:
+        """Answer the job's calls from now on, or keep its last words."""
+        if "listener" in said:  # it waits until we have copied what its calls arrive on
+            descriptors = [invoke("pidfd_getfd", self._exit, said["listener"], 0)]
+            self._line.send(b"t")
+        if descriptors:
+            files = None
+            if terms.directory and self._memory and self._disk:
+                files = RunFiles(terms.directory, self._memory, self._disk)
+            network = bool(said.get("network"))
+            self._broker = open_broker(descriptors[0], self._post.confinement, files, network=network)
+        else:
+            self._said = said
 
     def _has_ended(self) -> bool:
         """Reap what has ended; says whether the job's first process is among it."""
@@ -329,10 +343,10 @@ class _Run:
         return self._has_ended() and (self._output is None or bool(_wait([], time.monotonic(), [self._output])))
 
 
-def _read_line(line: socket.socket) -> dict[str, str]:
+def _read_line(line: socket.socket) -> dict[str, Any]:
     """Give the last words of the job's process; none if it closed the line without any."""
     try:
-        said: dict[str, str] = json.loads(receive(line)[0])
+        said: dict[str, Any] = json.loads(receive(line)[0])
     except EOFError:
         return {}
     return said

@@ -13,6 +13,7 @@ from scheduler_service.sandbox.delegation import NotDelegatedError, claim_groups
 from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.identity import FIRST_UID, LAST_UID, UidPool
 from scheduler_service.sandbox.layers import Layer, layers_of
+from scheduler_service.sandbox.network_policy import NetworkPolicy
 from scheduler_service.sandbox.output import OutputPipe
 from scheduler_service.sandbox.place import open_place
 from scheduler_service.sandbox.protocol import Order, Report, Setup, Terms
@@ -42,9 +43,9 @@ from scheduler_service.sandbox.warden import CANCEL, FLOOD, RENEW
 from scheduler_service.sandbox.workdir import Claim, create_directory, remove_directory
 from scheduler_service.sandbox.zygote_process import Warden, ZygoteProcess
 
-NETWORK_PORTS = (53, 80, 443)
 MOST_STANDBY = 4
 _REMOVAL_SECONDS = 1.0
+_PUBLIC = NetworkPolicy()
 _REPORTED, _STOPPED = 0, 3
 _REQUESTS = {1: CANCEL, 2: FLOOD}
 
@@ -52,8 +53,8 @@ _REQUESTS = {1: CANCEL, 2: FLOOD}
 class WarmSandbox:
     """Runs each command in a process forked from a warm zygote, inside all the layers of its level.
 
-    `slots` is how many commands are expected at once (more are run all the same). `network_ports` are the TCP ports
-    that a job with `network` may connect to. `drain_seconds` is how long background processes may hold the output open
+    `slots` is how many commands are expected at once (more are run all the same). `network` says where a job
+    with network may connect and send to. `drain_seconds` is how long background processes may hold the output open
     after the main process has ended. `without` leaves layers out: for tests, which show what each is good for.
     What runs is killed where `renew` was not called for `lease_seconds`, whatever has become of this process. No job
     may read what is `private`, nor `root`, even where it lies among programs; see `reach`.
@@ -66,7 +67,7 @@ class WarmSandbox:
         slots: int,
         environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,),
         grace_seconds: float = 2.0,
-        network_ports: Sequence[int] = NETWORK_PORTS,
+        network: NetworkPolicy = _PUBLIC,
         without: frozenset[Layer] = frozenset(),
         *,
         lease_seconds: float | None = None,
@@ -86,8 +87,8 @@ class WarmSandbox:
         self._drain_seconds = drain_seconds
         self._ordered: set[Warden] = set()
         self._removals: set[asyncio.Task[None]] = set()
-        self._ports = tuple(network_ports)
         self._private = (*private, str(self._root), os.path.realpath(self._root))
+        self._network = network
         self._running = Running()
         self._environments = {
             environment.name: self._zygote(environment, min(slots, MOST_STANDBY)) for environment in environments
@@ -168,7 +169,8 @@ class WarmSandbox:
             grace_seconds=self._grace_seconds,
             drain_seconds=self._drain_seconds,
             lease_seconds=self._lease_seconds,
-            ports=self._ports,
+            ports=self._network.ports,
+            also_reachable=self._network.also,
             python=bool(environment.name),
             private=self._private,
             uids=tuple(range(FIRST_UID, LAST_UID + 1)) if self._uids else (os.getuid(),),

@@ -21,12 +21,14 @@ from contextlib import suppress
 from types import ModuleType
 
 from scheduler_service.sandbox import root
+from scheduler_service.sandbox.broker_check import why_not_brokered
 from scheduler_service.sandbox.census import count_tasks_of_user
 from scheduler_service.sandbox.cgroup import open_groups
 from scheduler_service.sandbox.confinement import Confinement
 from scheduler_service.sandbox.identity import counts_tasks_by_namespace, enter_user_namespace, sees_all_tasks
 from scheduler_service.sandbox.killing import kill_children
 from scheduler_service.sandbox.layers import Layer
+from scheduler_service.sandbox.network_policy import NetworkPolicy
 from scheduler_service.sandbox.protocol import Report, Setup, pack, pack_record, receive
 from scheduler_service.sandbox.spec import End
 from scheduler_service.sandbox.syscalls import (
@@ -71,6 +73,7 @@ class Zygote:
         self._counted_apart = Layer.OWN_USER in self._layers and self._sees_all_tasks
         self._empty_network: int | None = None
         self._readable: tuple[str, ...] = ()
+        self._broker_failure = ""
         self._fork: Callable[[], int] = os.fork
         self._groups = open_groups(setup.groups) if setup.groups else None
 
@@ -78,6 +81,7 @@ class Zygote:
         """Enter the namespaces that all runs share, import what is to be warm, and freeze it for sharing."""
         os.umask(0o022)
         prctl(Prctl.SET_CHILD_SUBREAPER, 1)
+        self._broker_failure = why_not_brokered(self._layers, self._setup.uids[0])
         self._enter_namespaces()
         if Layer.CAPABILITIES in self._layers:
             drop_bounding_set()
@@ -192,8 +196,9 @@ class Zygote:
         )
 
     def _confinement(self, uid: int) -> Confinement:
+        network = NetworkPolicy(tuple(self._setup.ports), tuple(self._setup.also_reachable))
         tasks = self._count_existing_tasks(uid)
-        return Confinement(self._layers, uid, tuple(self._setup.ports), self._empty_network, tasks, self._readable)
+        return Confinement(self._layers, uid, network, self._empty_network, tasks, self._readable, self._broker_failure)
 
     def _count_existing_tasks(self, uid: int) -> int | None:
         if self._counted_apart:

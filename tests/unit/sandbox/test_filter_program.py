@@ -13,19 +13,30 @@ import pytest
 from scheduler_service.sandbox import seccomp
 from scheduler_service.sandbox import syscall_table as table
 from scheduler_service.sandbox.filter_program import ALLOW, FAIL, KILL_PROCESS, write_program
-from scheduler_service.sandbox.seccomp import Policy, assemble
+from scheduler_service.sandbox.seccomp import Policy, Sockets, assemble
 from scheduler_service.sandbox.syscall_table import ASK, ArgumentRule
 from scheduler_service.sandbox.syscalls import MACHINES, machine
 
 HERE = MACHINES.index(machine())
 REFUSED, ABSENT = FAIL | errno.EPERM, FAIL | errno.ENOSYS
+_EVERYBODYS = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
 POLICIES = [
-    Policy(families, namespaced, shared_ids, own_files)
-    for families in ((), (socket.AF_UNIX,), (socket.AF_INET, socket.AF_INET6))
-    for namespaced, shared_ids, own_files in itertools.product((True, False), repeat=3)
+    *(
+        Policy((), Sockets.BROKERED, namespaced, shared_ids, own_files)
+        for namespaced, shared_ids, own_files in itertools.product((True, False), repeat=3)
+    ),
+    *(
+        Policy(families, sockets, namespaced=False, shared_ids=True, own_files=False)
+        for families, sockets in (
+            ((socket.AF_UNIX,), Sockets.BROKERED),
+            (_EVERYBODYS, Sockets.BROKERED),
+            ((), Sockets.PAIRED),
+            (_EVERYBODYS, Sockets.FREE),
+        )
+    ),
 ]
 _FLAGS = (7, 10, 17, 26, 132, 0x80, 0o4000, 0x1_0080, 0x2_0080, 0x4_0000)
-ARGUMENTS = (0, 1, 2, 4, *_FLAGS, 0x5412, 0x541C, 0x1000_0000, 0x2000_0000, 0xFFFF_FF9C, 0xFFFF_FFFF)
+ARGUMENTS = (0, 1, 2, 4, *_FLAGS, 0x5412, 0x541C, 0x8912, 0x1000_0000, 0x2000_0000, 0xFFFF_FF9C, 0xFFFF_FFFF)
 CALLS = (*range(table.NEWEST + 20), 0x4000_0000, 0xFFFF_FFFF)
 
 
@@ -84,13 +95,15 @@ def passes(rule: ArgumentRule, arguments: tuple[int, ...]) -> bool:
     if rule.when is not None and arguments[rule.when[0]] != rule.when[1]:
         return True
     argument = arguments[rule.argument]
-    match rule.test:
-        case table.Test.AMONG:
-            return argument in rule.values
-        case table.Test.NOT_AMONG:
-            return argument not in rule.values
-        case table.Test.NO_BITS_OF:
-            return not argument & rule.values[0]
+    judged = {
+        table.Test.AMONG: argument in rule.values,
+        table.Test.NOT_AMONG: argument not in rule.values,
+        table.Test.NO_BITS_OF: not (argument & rule.values[0] if rule.values else 0),
+        table.Test.OUTSIDE: not (rule.values and rule.values[0] <= argument <= rule.values[-1]),
+        table.Test.IS_ZERO: argument == 0,
+        table.Test.NEVER: False,
+    }
+    return judged[rule.test]
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=str)
@@ -114,6 +127,12 @@ def test_judges_arguments_as_the_tables_say(policy: Policy) -> None:
 def test_looks_at_the_lower_half_of_an_argument() -> None:
     program = write_program({}, [ArgumentRule((7, 7), 0, table.Test.AMONG, (1,))], beyond=10)
     assert answer(program, 7, (1 << 32 | 1, 0, 0, 0, 0, 0)) == ALLOW
+
+
+def test_looks_at_both_halves_of_a_pointer() -> None:
+    program = write_program({}, [ArgumentRule((7, 7), 4, table.Test.IS_ZERO, (), ASK)], beyond=10)
+    pointers = (0, 1, 1 << 32, 1 << 32 | 1)
+    assert [answer(program, 7, (0, 0, 0, 0, pointer, 0)) for pointer in pointers] == [ALLOW, ASK, ASK, ASK]
 
 
 def test_an_answer_goes_before_a_rule() -> None:
@@ -154,4 +173,4 @@ def test_kills_who_calls_as_another_processor() -> None:
 def test_answers_within_a_few_steps() -> None:
     """The kernel takes them for each number when the filter is enforced, and a job at each call."""
     program = assemble(POLICIES[0])
-    assert max(work_through(program, number)[1] for number in CALLS) < 25
+    assert max(work_through(program, number)[1] for number in CALLS if number != table.SETSOCKOPT[HERE]) < 25

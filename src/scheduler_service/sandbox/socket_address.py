@@ -1,0 +1,81 @@
+"""The addresses that system calls name, as the kernel reads them; see unix(7), ip(7), ipv6(7)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from typing import NamedTuple
+
+LONGEST = 128  # sizeof(struct sockaddr_storage)
+_FAMILY = struct.Struct("=H")
+_PORT = struct.Struct("!H")
+_LONGEST_UNIX = 110
+_INET_BYTES, _INET6_BYTES, _INET6_LEAST_BYTES = 16, 28, 24
+
+
+class Unspecified(NamedTuple):
+    """No address: connect(2) then ends the association of a socket."""
+
+    raw: bytes
+
+
+class UnixAddress(NamedTuple):
+    """A path, an abstract name (which begins with a zero byte), or none, for which the kernel picks an abstract one."""
+
+    raw: bytes
+    name: bytes
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it names a file."""
+        return bool(self.name) and self.name[0] != 0
+
+
+class InetAddress(NamedTuple):
+    """An IP address, 4 or 16 bytes, and a port."""
+
+    raw: bytes
+    host: bytes
+    port: int
+
+
+SocketAddress = Unspecified | UnixAddress | InetAddress
+
+
+def parse_address(raw: bytes) -> SocketAddress:
+    """Read a `struct sockaddr`; raises OSError with what the kernel would answer to one that is none."""
+    if len(raw) < _FAMILY.size:
+        raise fail(errno.EINVAL)
+    match _FAMILY.unpack_from(raw)[0]:
+        case socket.AF_UNSPEC:
+            return Unspecified(bytes(_INET_BYTES))
+        case socket.AF_UNIX if len(raw) <= _LONGEST_UNIX:
+            return _parse_unix(raw)
+        case socket.AF_INET if len(raw) >= _INET_BYTES:
+            return InetAddress(raw[:8] + bytes(8), raw[4:8], _PORT.unpack_from(raw, 2)[0])
+        case socket.AF_INET6 if len(raw) >= _INET6_LEAST_BYTES:
+            whole = raw[:_INET6_BYTES].ljust(_INET6_BYTES, b"\0")
+            return InetAddress(whole, raw[8:24], _PORT.unpack_from(raw, 2)[0])
+        case socket.AF_UNIX | socket.AF_INET | socket.AF_INET6:
+            raise fail(errno.EINVAL)
+    raise fail(errno.EAFNOSUPPORT)
+
+
+def _parse_unix(raw: bytes) -> UnixAddress:
+    name = raw[_FAMILY.size :]
+    if name[:1] in {b"", b"\0"}:
+        return UnixAddress(raw, name)
+    path = name.split(b"\0", 1)[0]
+    return UnixAddress(raw[: _FAMILY.size + len(path) + 1], path)
+
+
+def path_address(path: str) -> bytes:
+    """Write the address of a socket file as a `struct sockaddr`."""
+    return _FAMILY.pack(socket.AF_UNIX) + os.fsencode(path) + b"\0"
+
+
+def fail(number: int) -> OSError:
+    """Build the error for an error number."""
+    return OSError(number, os.strerror(number))
