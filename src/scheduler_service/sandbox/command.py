@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Mapping
 
 from scheduler_service.sandbox.spec import Command, Program
@@ -39,13 +40,14 @@ def find_program(name: str, path: str) -> str:
     raise FileNotFoundError(errno.ENOENT, "there is no such program", name)
 
 
-def job_environment(home: str, user: str, env: Mapping[str, str]) -> dict[str, str]:
+def job_environment(home: str, user: str, env: Mapping[str, str], python: str = sys.executable) -> dict[str, str]:
     """Return the whole environment of a job: the variables of the sandbox and the attempt's own, which win.
 
-    `USER`, `LOGNAME` and `SHELL` are set because cron sets them.
+    `USER`, `LOGNAME` and `SHELL` are set because cron sets them. The programs that are installed for `python` come
+    first in `PATH`, so `python3` has the packages of Python jobs everywhere.
     """
     return {
-        "PATH": PATH,
+        "PATH": f"{os.path.dirname(python)}:{PATH}",
         "HOME": home,
         "TMPDIR": home,
         "LANG": "C.UTF-8",

@@ -7,6 +7,7 @@ import mmap
 import os
 import signal
 import socket
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -17,12 +18,11 @@ from scheduler_service.sandbox.confinement import Cell, Confinement
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.limits import most_memory
 from scheduler_service.sandbox.protocol import Order, Terms, pack, pack_order, parse_order, receive
-from scheduler_service.sandbox.python_code import FILE, prepare_interpreter, run_python
+from scheduler_service.sandbox.python_code import FILE, become_script, prepare_interpreter, variables_read_at_start
 from scheduler_service.sandbox.root import HOME, resize_private, user_name
 from scheduler_service.sandbox.syscalls import Prctl, prctl
 
 SCRIPT_FILE = "job"
-STARVED = 1
 _SAMPLE = Order("program", "", [DEFAULT_INTERPRETER], {}, False, Terms(1.0, 1, 1, 1, 1, None))  # noqa: FBT003
 _USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.E2BIG, errno.EISDIR, errno.ELOOP)
 
@@ -35,14 +35,15 @@ def become_job(
     note: mmap.mmap,
     *,
     python: bool,
-) -> NoReturn:
+) -> None:
     """Wait on `orders` for what the service wants run, then run it in this process, confined and in the cgroup `group`.
+
+    Return only for Python code, which CPython runs when all callers have returned too; see `startup/sitecustomize.py`.
 
     `python` says that the order will be for Python code, which can be prepared for. Whatever goes wrong before the
     user's code is said on `channel`, to the warden; it is closed when the user's code begins.
-    `note` is memory shared with the warden, where a Python job leaves `STARVED` if it died of a MemoryError.
+    `note` is memory shared with the warden; see `python_end`.
     """
-    code = 1
     try:
         os.setsid()
         prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
@@ -67,17 +68,22 @@ def become_job(
         _take_stdio(output, *stdin)
         os.chdir(directory)
         cell.close(order, directory, channel)
+        orders.detach()  # its descriptor is closed; the number may soon belong to a file of the user's code
     except BaseException as error:  # noqa: BLE001 (nothing may go on from here)
         _say(channel, "failure", f"{type(error).__name__}: {error}")
-        os._exit(code)
+        os._exit(1)
     try:
         environment = job_environment(directory, user_name(os.getuid()), _readable_settings(confinement) | order.env)
-        code = _start(order, environment, channel, note)
+        if order.kind == "python":
+            _write_file(FILE, order.text)
+        if order.kind != "python" or variables_read_at_start(order.env):
+            _execute(order, environment)
+        become_script(environment, note)
     except (OSError, ValueError) as error:
         mistake = isinstance(error, ValueError) or error.errno in _USERS_MISTAKES
         _say(channel, "rejection" if mistake else "failure", _describe(error))
-    finally:
-        os._exit(code)
+        os._exit(1)
+    channel.close()
 
 
 def _readable_settings(confinement: Confinement) -> dict[str, str]:
@@ -116,15 +122,9 @@ def _take_stdio(output: int, stdin: int | None = None) -> None:
         os.dup2(descriptor, place)
 
 
-def _start(order: Order, environment: dict[str, str], channel: socket.socket, note: mmap.mmap) -> int:
-    if order.kind == "python":
-        _write_file(FILE, order.text)
-        channel.close()
-        code, starved = run_python(order.text, environment)
-        note[0] = STARVED if starved else 0
-        return code
+def _execute(order: Order, environment: dict[str, str]) -> NoReturn:
     argv = _argv_of(order)
-    return os.execve(find_program(argv[0], environment["PATH"]), argv, environment)  # noqa: S606 (no shell is wanted)
+    os.execve(find_program(argv[0], environment["PATH"]), argv, environment)  # noqa: S606 (no shell is wanted)
 
 
 def _write_file(name: str, text: str, mode: int = 0o644) -> None:
@@ -139,6 +139,9 @@ def _write_file(name: str, text: str, mode: int = 0o644) -> None:
 def _argv_of(order: Order) -> list[str]:
     if order.kind == "program":
         return list(order.argv)
+    if order.kind == "python":
+        _prepare_exec()
+        return [sys.executable, "-u", FILE]
     _write_file(SCRIPT_FILE, order.text, 0o755)  # scripts start themselves again, under flock(1) for one
     return [*interpreter_of(order.text), str(Path.cwd() / SCRIPT_FILE)]
 

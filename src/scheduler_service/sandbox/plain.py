@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from scheduler_service.sandbox.command import interpreter_of, job_environment, stdin_of
-from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
+from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, DEFAULT_NAME, PythonEnvironment
 from scheduler_service.sandbox.leftovers import wait_for_leftovers
 from scheduler_service.sandbox.limits import OPEN_FILES
 from scheduler_service.sandbox.output import OutputPipe
@@ -138,7 +138,7 @@ class PlainSandbox:
                 stdout=output,
                 stderr=output,
                 cwd=directory,
-                env=job_environment(str(directory), _user_name(), spec.env),
+                env=job_environment(str(directory), _user_name(), spec.env, str(self._python_for(spec.command))),
                 start_new_session=True,
             )
             open_files = min(OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
@@ -155,13 +155,17 @@ class PlainSandbox:
         finally:
             os.close(stdin)
 
+    def _python_for(self, command: Command) -> Path:
+        name = command.environment if isinstance(command, PythonCode) else DEFAULT_NAME
+        if python := self._pythons.get(name, DEFAULT_ENVIRONMENT.python if name == DEFAULT_NAME else None):
+            return python
+        raise _RejectedError(f"there is no Python environment named {name!r}")
+
     def _argv_of(self, command: Command, directory: Path) -> list[str]:
         if isinstance(command, Program):
             return list(command.argv)
         if isinstance(command, PythonCode):
-            python = self._pythons.get(command.environment)
-            if python is None:
-                raise _RejectedError(f"there is no Python environment named {command.environment!r}")
+            python = self._python_for(command)
             (directory / "job.py").write_text(command.code, encoding="utf-8", newline="")
             return [str(python), "-u", "job.py"]
         script = directory / "job"

@@ -25,11 +25,12 @@ from scheduler_service.sandbox import landlock
 from scheduler_service.sandbox.cgroup import Group
 from scheduler_service.sandbox.confinement import Confinement
 from scheduler_service.sandbox.disk_count import DiskCount
-from scheduler_service.sandbox.job import STARVED, become_job
+from scheduler_service.sandbox.job import become_job
 from scheduler_service.sandbox.killing import kill_all, reap
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.leftovers import wait_for_leftovers
 from scheduler_service.sandbox.protocol import Report, Terms, pack_record, pack_terms, parse_terms, receive
+from scheduler_service.sandbox.python_end import STARVED
 from scheduler_service.sandbox.root import mount_private, mount_proc
 from scheduler_service.sandbox.shared_memory import SharedMemory, directory_of
 from scheduler_service.sandbox.spec import End, Usage
@@ -68,12 +69,24 @@ class Post:
     groups: int | None
 
 
-def become_warden(post: Post) -> NoReturn:
-    """Prepare a run, wait for its order, see it through to the end, report, and exit."""
-    group = terms = None
+def become_warden(post: Post) -> None:
+    """Prepare a run, wait for its order, see it through to the end, report, and exit.
+
+    Return in the process of the run's job only, once it is ready for Python code to run there; see `become_job`.
+    """
+    group = None
     try:
         group = Group(post.groups) if post.groups is not None else None
         run = _prepare(post, group)
+    except BaseException as error:  # noqa: BLE001 (the service must hear of it, and the job must die)
+        _fail(post, group, error, began=False)
+    if run is not None:
+        _see_through(post, group, run)
+
+
+def _see_through(post: Post, group: Group | None, run: _Run) -> NoReturn:
+    terms = None
+    try:
         run.rehearse()
         terms = run.wait_for_terms()
         verdict = run.attend(terms) if terms else None
@@ -81,12 +94,24 @@ def become_warden(post: Post) -> NoReturn:
         if terms and verdict:
             _report(post, run.sum_up(verdict, terms))
             run.clear_up()
-    except BaseException as error:  # noqa: BLE001 (the service must hear of it, and the job must die)
-        _report(post, Report(End.REJECTED, failure=f"{type(error).__name__}: {error}", began=terms is not None))
+    except BaseException as error:  # noqa: BLE001 (as above)
+        _fail(post, group, error, began=terms is not None)
+    _exit(group)
+
+
+def _fail(post: Post, group: Group | None, error: BaseException, *, began: bool) -> NoReturn:
+    _report(post, Report(End.REJECTED, failure=f"{type(error).__name__}: {error}", began=began))
+    try:
         kill_all(post.confinement.layers, post.confinement.uid, group)
     finally:
+        _exit(group)
+
+
+def _exit(group: Group | None) -> NoReturn:
+    try:
         if group is not None:
             group.remove()
+    finally:
         os._exit(0)
 
 
@@ -95,7 +120,8 @@ def _report(post: Post, report: Report) -> None:
         post.channel.sendall(pack_record(report))
 
 
-def _prepare(post: Post, group: Group | None) -> _Run:
+def _prepare(post: Post, group: Group | None) -> _Run | None:
+    """Start the job's process. Return its run in the warden, and None in the job itself when its code may run."""
     layers = post.confinement.layers
     os.setsid()
     prctl(Prctl.SET_CHILD_SUBREAPER, 1)
@@ -120,6 +146,7 @@ def _prepare(post: Post, group: Group | None) -> _Run:
             line.close()
         os.close(post.life)
         become_job(post.orders, theirs, post.confinement, group, note, python=post.python)
+        return None
     theirs.close()
     post.orders.close()
     return _Run(post, group, job, ours, note)
@@ -287,7 +314,7 @@ class _Run:
 
     def _explain_exit(self, code: int, usage: Usage, terms: Terms) -> End:
         if code >= 0:
-            return End.OUT_OF_MEMORY if self._note[0] == STARVED else End.EXITED
+            return End.OUT_OF_MEMORY if code and self._note[0] == STARVED else End.EXITED
         if self._group is not None and self._group.has_starved():
             return End.OUT_OF_MEMORY
         used_up = usage.cpu_seconds >= terms.cpu_seconds

@@ -6,11 +6,12 @@ import asyncio
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from scheduler_service.sandbox.command import stdin_of
 from scheduler_service.sandbox.delegation import NotDelegatedError, claim_groups, find_delegated
-from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
+from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, DEFAULT_NAME, PythonEnvironment
 from scheduler_service.sandbox.identity import FIRST_UID, LAST_UID, UidPool
 from scheduler_service.sandbox.layers import Layer, layers_of
 from scheduler_service.sandbox.network_policy import NetworkPolicy
@@ -94,7 +95,8 @@ class WarmSandbox:
             environment.name: self._zygote(environment, min(slots, MOST_STANDBY)) for environment in environments
         }
         # Scripts and programs are forked from an interpreter without libraries: what a fork costs is what it copies.
-        self._launcher = self._zygote(PythonEnvironment(name="", preload=()), min(slots, MOST_STANDBY))
+        default = next((one for one in environments if one.name == DEFAULT_NAME), DEFAULT_ENVIRONMENT)
+        self._launcher = self._zygote(replace(default, name="", preload=()), min(slots, MOST_STANDBY))
 
     async def start(self) -> None:
         """Warm all environments up; raises `SandboxError` where the level cannot be held.

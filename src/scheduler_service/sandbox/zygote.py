@@ -1,8 +1,8 @@
 """The zygote: a clean, warm interpreter that forks a warden for each run, and sees nothing of what runs.
 
-It is started as `python -I -c …` with four variables of environment, told its `Setup` on its control socket, imports
-what jobs will want, and then waits for calls. It must stay single-threaded: PR_SET_PDEATHSIG follows the thread that
-forked, and threads do not survive a fork.
+It is started as `startup/sitecustomize.py` describes, with few variables of environment. It is told its `Setup` on its
+control socket, imports what jobs will want, and then waits for calls. It must stay single-threaded: PR_SET_PDEATHSIG
+follows the thread that forked, and threads do not survive a fork.
 """
 
 from __future__ import annotations
@@ -50,13 +50,18 @@ _hidden: list[ModuleType] = []
 
 
 def main(control: int) -> None:
-    """Serve on the control socket until the service hangs up; then nothing of the zygote is left."""
+    """Serve on the control socket until the service hangs up, then exit with nothing of the zygote left.
+
+    Return in the process of a Python job only, where CPython then runs the job's code.
+    """
     with socket.socket(fileno=control) as line:
         setup, _ = receive(line)
         zygote = Zygote(Setup(**json.loads(setup)), line)
         zygote.warm_up()
         line.sendall(pack({"ready": True}))
-        zygote.serve()
+        if not zygote.serve():
+            os._exit(0)
+    gc.enable()
 
 
 class Zygote:
@@ -97,8 +102,11 @@ class Zygote:
         gc.freeze()
         gc.disable()
 
-    def serve(self) -> None:
-        """Fork a warden for each message, which brings its lines; return when the service hangs up."""
+    def serve(self) -> bool:
+        """Fork a warden for each message, which brings its lines, until the service hangs up.
+
+        Return False then, and True in the process of a job that is ready to run Python code.
+        """
         while True:
             for descriptor in self._wait():
                 if descriptor == self._line.fileno():
@@ -106,9 +114,10 @@ class Zygote:
                         message, descriptors = receive(self._line)
                     except EOFError:
                         self._close_down()
-                        return
+                        return False
                     if descriptors:
-                        self._appoint_warden(*descriptors, uid=json.loads(message)["uid"])
+                        if self._appoint_warden(*descriptors, uid=json.loads(message)["uid"]):
+                            return True
                     else:
                         self._line.sendall(pack({"swept": self._sweep()}))
                 else:
@@ -149,11 +158,13 @@ class Zygote:
             poll.register(descriptor, select.POLLIN)
         return [descriptor for descriptor, _ in poll.poll()]
 
-    def _appoint_warden(self, channel: int, orders: int, *, uid: int) -> None:
+    def _appoint_warden(self, channel: int, orders: int, *, uid: int) -> bool:
+        """Fork a warden. Return False here, and True in the process of its job."""
         try:
             pid = self._fork_apart()
             if pid == 0:
                 self._become_warden(channel, orders, uid)
+                return True
             self._wardens[os.pidfd_open(pid)] = pid
         except OSError as error:
             # No process, memory or namespace can be had just now. The other wardens and their runs must go on.
@@ -161,6 +172,7 @@ class Zygote:
             os.write(channel, pack_record(report))
         os.close(channel)
         os.close(orders)
+        return False
 
     def _fork_apart(self) -> int:
         """Fork into a PID namespace of the run's own where the level has one."""

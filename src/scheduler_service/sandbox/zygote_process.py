@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import tempfile
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +17,8 @@ from typing import Any
 
 from scheduler_service.sandbox.identity import UidPool
 from scheduler_service.sandbox.protocol import HEADER, Order, Report, Setup, pack, pack_order, pack_record, pack_terms
+from scheduler_service.sandbox.python_code import FILE
+from scheduler_service.sandbox.root import HOME
 from scheduler_service.sandbox.spec import SandboxError
 from scheduler_service.sandbox.workdir import is_left, remove_directory
 
@@ -23,9 +26,12 @@ _PACKAGE = Path(__file__).parents[1]
 ZYGOTE_ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "LANG": "C.UTF-8",
+    "HOME": HOME,  # where Python looks for packages of the user: a job finds there what it wrote itself, if anything
     "OPENBLAS_NUM_THREADS": "1",  # its threads would not survive the fork
     "OMP_NUM_THREADS": "1",
 }
+_STARTUP = _PACKAGE / "sandbox" / "startup"
+_CONTROL = "ZYGOTE_CONTROL"  # as in startup/sitecustomize.py, which nothing but a starting interpreter may import
 _ZYGOTE_STACK = 2 << 20
 """Becomes the size of the jobs' thread stacks, all of which count as memory though little is ever touched."""
 _ANSWER_SECONDS = 60.0
@@ -135,6 +141,36 @@ class _Zygote:
             self.process.communicate()
 
 
+def start_zygote(python: Path, control: socket.socket) -> subprocess.Popen[bytes]:
+    """Start an interpreter that runs the zygote before its script; see `startup/sitecustomize.py`."""
+    startup = os.open(_STARTUP, os.O_PATH)
+    nowhere = _open_removed_directory()
+    try:
+        return subprocess.Popen(  # noqa: S603 (the operator's own interpreter)
+            [str(python), FILE],
+            pass_fds=[control.fileno(), startup],
+            stdin=subprocess.DEVNULL,
+            # Python asks once whether a standard stream can seek. Those of a job are pipes.
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # Where no working directory is known, Python leaves the name of its script as it is given.
+            cwd=f"/proc/self/fd/{nowhere}",
+            env=ZYGOTE_ENVIRONMENT | {"PYTHONPATH": f"/proc/self/fd/{startup}", _CONTROL: str(control.fileno())},
+            start_new_session=True,
+        )
+    finally:
+        os.close(startup)
+        os.close(nowhere)
+
+
+def _open_removed_directory() -> int:
+    directory = tempfile.mkdtemp()
+    try:
+        return os.open(directory, os.O_PATH)
+    finally:
+        os.rmdir(directory)
+
+
 class ZygoteProcess:
     """One zygote and the wardens that it keeps ready, `standby` at a time; it is started again when it has died."""
 
@@ -226,17 +262,7 @@ class ZygoteProcess:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)  # noqa: FBT003
         with theirs:
-            process = subprocess.Popen(  # noqa: S603 (the operator's own interpreter)
-                [str(self._python), "-I", "-X", "utf8", "-c", bootstrap("zygote"), str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                cwd="/",
-                env=ZYGOTE_ENVIRONMENT,
-                start_new_session=True,
-            )
-        return _Zygote(process, ours)
+            return _Zygote(start_zygote(self._python, theirs), ours)
 
     def _refill(self, zygote: _Zygote) -> None:
         with suppress(OSError):  # the next run will find out
