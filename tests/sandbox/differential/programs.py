@@ -60,7 +60,7 @@ def _run(program: Program) -> tuple[int, str]:
         finished = subprocess.run(
             [sys.executable, "job.py"],
             cwd=directory,
-            env=job_environment(directory, program.environment),
+            env=job_environment(directory, "job", program.environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,21 @@ def test_count_stays_in_its_tree_when_a_directory_becomes_a_link(
     (other / "large").write_bytes(b"x" * 2 * MB)
     (tree / "link").symlink_to(other)
     assert DiskCount([str(tree)], 1).look([]) is None
+
+
+def test_mapped_file_counts_once_when_another_name_is_left(tree: Path) -> None:
+    mappings = []
+    for number in range(5):
+        first = tree / f"first{number}"
+        first.write_bytes(b"x" * 4096)
+        with first.open("rb") as file:
+            mappings.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        first.rename(tree / f"linked{number}")
+        (tree / f"second{number}").hardlink_to(tree / f"linked{number}")
+        (tree / f"linked{number}").unlink()
+    assert DiskCount([str(tree)], 1).look([os.getpid()]) is None
+    for mapping in mappings:
+        mapping.close()
 
 
 def test_file_without_a_name_counts_while_it_is_open(tree: Path) -> None:
