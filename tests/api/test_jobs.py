@@ -102,6 +102,13 @@ async def test_tells_what_may_surprise_of_a_schedule(client: httpx2.AsyncClient)
     assert job["warnings"]
 
 
+async def test_warns_of_byte_order_mark_when_code_begins_with_one(client: httpx2.AsyncClient) -> None:
+    job = await create(client, payload={"type": "python_code", "code": "\ufeffprint(1)\r\n"}, schedule_expr="@hourly")
+
+    assert job["payload"]["code"] == "print(1)\r\n"
+    assert job["warnings"] == ["payload.code began with a byte order mark, which is not stored."]
+
+
 async def test_warns_of_line_endings_when_they_are_not_stored_as_sent(client: httpx2.AsyncClient) -> None:
     script = {"type": "shell_script", "script": "\ufeffif true; then\r\n  echo a\r\nfi\r\n"}
     job = await create(client, payload=script, schedule_expr="@hourly")

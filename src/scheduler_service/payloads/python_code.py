@@ -7,9 +7,10 @@ import warnings
 from contextlib import suppress
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from scheduler_service.payloads.base import Payload
+from scheduler_service.payloads.line_endings import BYTE_ORDER_MARK
 from scheduler_service.payloads.spelling import Spelling
 from scheduler_service.payloads.text import Source
 from scheduler_service.sandbox.environment import DEFAULT_NAME
@@ -21,6 +22,10 @@ CHECKED_BYTES = 16 * 1024
 # Compiling finds what the grammar allows and the language does not (`return` outside a function). Of code that is as
 # short as that it takes as long as parsing, but where `finally` is nested. Up to here: a tenth of a second.
 MOST_NODES = 200_000
+
+
+def _without_mark(code: object) -> object:
+    return code.removeprefix(BYTE_ORDER_MARK) if isinstance(code, str) else code
 
 
 class PythonCodePayload(Payload):
@@ -41,7 +46,7 @@ class PythonCodePayload(Payload):
         Spelling(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "a name of up to 64 letters, digits and . _ -"),
         Field(description="The name of one of the Python environments that the operator offers."),
     ] = DEFAULT_NAME
-    code: Annotated[Source, Field(description="The source, at most 256 KiB.")]
+    code: Annotated[Source, Field(description="The source, at most 256 KiB."), BeforeValidator(_without_mark)]
 
     @field_validator("code")
     @classmethod

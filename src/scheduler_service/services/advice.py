@@ -8,6 +8,7 @@ from dataclasses import fields
 from pydantic import JsonValue
 
 from scheduler_service.domain.retry import RetryPolicy
+from scheduler_service.sandbox.python_code import variables_read_at_start
 from scheduler_service.storage.records import Job
 
 
@@ -16,6 +17,7 @@ def advice(job: Job) -> Iterator[str]:
     yield from _retry_advice(RetryPolicy(**job.retry_policy))
     yield from _concurrency_advice(job)
     yield from _catchup_advice(job)
+    yield from _interpreter_advice(job)
 
 
 def normalisation_advice(sent: Mapping[str, JsonValue], job: Job) -> Iterator[str]:
@@ -80,3 +82,12 @@ _KEPT_OF_A_BACKLOG = {
     "skip": "only the oldest {runs} can start while the others are skipped",
     "cancel_running": "only the newest starts while the others are skipped",
 }
+
+
+def _interpreter_advice(job: Job) -> Iterator[str]:
+    names = [f"env.{name}" for name in variables_read_at_start(job.env)] if job.payload["type"] == "python_code" else []
+    if names:
+        yield (
+            f"Python and its libraries read {', '.join(names)} only when they start: each run starts a new interpreter "
+            "instead of a preloaded one, which takes a tenth of a second or more."
+        )
