@@ -114,7 +114,7 @@ def _finalizers_remain(before: frozenset[str]) -> bool:
     if any(map(_may_write, sys.modules.keys() - before)):
         return True
     objects = gc.get_objects()
-    kinds = set(map(type, objects))
+    kinds = set(map(type, objects)) - {ScriptEnd}  # the one that is being finalized
     return any(map(_has_finalizer, (*kinds, *_untracked(objects)))) or any(
         not _is_harmless(value.__callback__) for value in objects if issubclass(type(value), ReferenceType)
     )
