@@ -10,7 +10,18 @@ import pytest
 import pytest_asyncio
 from tests.sandbox.test_warm import place_for_runs
 
-from scheduler_service.sandbox import End, Level, Outcome, PythonCode, Script, Spec, WarmSandbox, best_level, probe
+from scheduler_service.sandbox import (
+    End,
+    Level,
+    Outcome,
+    PythonCode,
+    PythonEnvironment,
+    Script,
+    Spec,
+    WarmSandbox,
+    best_level,
+    probe,
+)
 from scheduler_service.sandbox.plain import PlainSandbox
 from scheduler_service.sandbox.spec import Command, Sandbox
 
@@ -117,3 +128,15 @@ async def test_script_finds_python_with_packages(sandbox: WarmSandbox, name: str
     command = f"import sys, numpy; print(sys.prefix == {sys.prefix!r})"
     outcome, output = await run(sandbox, Script(f'{name} -c "{command}"'))
     assert (outcome.exit_code, output) == (0, "True\n")
+
+
+async def test_unix_sockets_are_refused_at_standard() -> None:
+    findings = probe()
+    if any(Level.STANDARD in finding.levels and not finding.held for finding in findings):
+        pytest.skip("this host does not hold the level standard")
+    with place_for_runs() as root:
+        sandbox = WarmSandbox(Level.STANDARD, root, 1, [PythonEnvironment(preload=())])
+        await sandbox.start()
+        _, output = await run(sandbox, "import socket\nsocket.socket(socket.AF_UNIX)")
+        await sandbox.stop()
+    assert output.endswith("PermissionError: [Errno 1] Operation not permitted\n")
