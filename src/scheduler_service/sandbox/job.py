@@ -59,7 +59,7 @@ def become_job(
         order = parse_order(body)
         if order.network and confinement.network_refusal:
             _say(channel, "rejection", confinement.network_refusal)
-            os._exit(code)
+            os._exit(1)
         directory = order.terms.directory or HOME
         if Layer.MOUNT_NAMESPACE in confinement.layers:
             resize_private(order.terms.disk_mb)
