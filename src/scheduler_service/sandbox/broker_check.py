@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import ExitStack
+from functools import partial
 
 from scheduler_service.sandbox.filter_program import write_program
 from scheduler_service.sandbox.identity import become_user, enter_user_namespace
-from scheduler_service.sandbox.job_access import Processes, open_memory
+from scheduler_service.sandbox.job_access import Processes, copy_memory, open_memory
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.notifications import Listener
 from scheduler_service.sandbox.seccomp import enforce_with_listener
@@ -73,8 +74,9 @@ def _answer(child: int, line: socket.socket) -> None:
         if call is None:
             raise OSError("a call did not arrive")
         stack.callback(os.close, processes.copy_descriptor(call.pid, call.arguments[0]))
-        memory = open_memory(call.pid)
+        memory = open_memory(call.pid, os.O_RDWR)
         stack.callback(os.close, memory.descriptor)
-        if memory.read(call.arguments[1], call.arguments[2]) != _ADDRESS:
-            raise OSError("its memory reads wrong")
+        for read in (memory.read, partial(copy_memory, call.pid)):
+            if read(call.arguments[1], call.arguments[2]) != _ADDRESS:
+                raise OSError("its memory reads wrong")
         listener.answer(call, 0)

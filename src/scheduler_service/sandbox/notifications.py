@@ -28,7 +28,7 @@ _RECEIVE, _SEND, _IS_VALID, _ADD_DESCRIPTOR, _SET_FLAGS = (
 _SYNCHRONOUS_WAKE_UP = 1
 _ANSWER_WITH_IT = 2
 _GO_ON = 1
-_ALL_SIGNALS = signal.valid_signals()
+_TIMER = frozenset({signal.SIGALRM})
 _EMPTY = bytes(_NOTIFICATION.size)
 
 
@@ -83,16 +83,18 @@ class Listener:
     def answer_with_descriptor(self, call: Call, descriptor: int, *, close_on_exec: bool) -> None:
         """Have the call return a copy of `descriptor`; raises OSError if the caller cannot have one more.
 
-        A signal to us in the middle would have the call return 0, as if that were its new descriptor.
+        The signal of our timer in the middle would have the call return 0, as if that were its new descriptor.
         """
         flags = os.O_CLOEXEC if close_on_exec else 0
         request = _NEW_DESCRIPTOR.pack(call.identity, _ANSWER_WITH_IT, descriptor, 0, flags)
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _TIMER)
         try:
             fcntl.ioctl(self.descriptor, _ADD_DESCRIPTOR, request)
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _TIMER)
 
     def _send(self, call: Call, value: int, error: int) -> None:
-        with suppress(OSError):
+        try:
             fcntl.ioctl(self.descriptor, _SEND, _RESPONSE.pack(call.identity, value, error, 0))
+        except OSError:
+            return

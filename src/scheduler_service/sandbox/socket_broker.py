@@ -20,9 +20,9 @@ import select
 import socket
 import struct
 from collections.abc import Callable
-from contextlib import ExitStack
+from functools import partial
 
-from scheduler_service.sandbox.job_access import Memory, Processes, open_memory, signed
+from scheduler_service.sandbox.job_access import Memory, Processes, copy_memory, open_memory, signed
 from scheduler_service.sandbox.network_policy import NetworkPolicy
 from scheduler_service.sandbox.notifications import Call, Listener
 from scheduler_service.sandbox.socket_address import (
@@ -36,7 +36,7 @@ from scheduler_service.sandbox.socket_address import (
 )
 from scheduler_service.sandbox.syscalls import CLONE_NEWNET, bind_socket, connect_socket, unshare
 from scheduler_service.sandbox.unix_sockets import UnixSockets
-from scheduler_service.sandbox.waiting_calls import Attempt, WaitingCalls
+from scheduler_service.sandbox.waiting_calls import Attempt, Borrowed, WaitingCalls
 
 IP_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _KINDS = frozenset(
@@ -83,30 +83,31 @@ class JobSockets:
             self.listener.answer_with_descriptor(call, made.fileno(), close_on_exec=closes)
         return None
 
-    def take(self, call: Call, stack: ExitStack) -> socket.socket:
-        """Return a copy of the socket that is the call's first argument; `stack` closes it."""
-        sock = socket.socket(fileno=self.copy(call, signed(call.arguments[0]), stack))
-        stack.callback(sock.detach)
-        return sock
+    def take(self, call: Call, borrowed: Borrowed) -> socket.socket:
+        """Return a copy of the socket that is the call's first argument."""
+        return borrowed.open_socket(self.processes.copy_descriptor(call.pid, signed(call.arguments[0])))
 
-    def copy(self, call: Call, descriptor: int, stack: ExitStack) -> int:
-        """Return a copy of a descriptor of the caller; `stack` closes it."""
-        copied = self.processes.copy_descriptor(call.pid, descriptor)
-        stack.callback(os.close, copied)
-        return copied
+    def copy(self, call: Call, descriptor: int, borrowed: Borrowed) -> int:
+        """Return a copy of a descriptor of the caller."""
+        return borrowed.add(self.processes.copy_descriptor(call.pid, descriptor))
 
-    def open_memory(self, call: Call, stack: ExitStack, mode: int = os.O_RDONLY) -> Memory:
-        """Open the memory of the caller; `stack` closes it. Raises OSError if the caller is gone."""
+    def open_memory(self, call: Call, borrowed: Borrowed, mode: int = os.O_RDONLY) -> Memory:
+        """Open the memory of the caller. Raises OSError if the caller is gone."""
         memory = open_memory(call.pid, mode)
-        stack.callback(os.close, memory.descriptor)
-        if not self.listener.is_open(call):
-            raise fail(errno.EINTR)  # the id may be another process's by now
+        borrowed.add(memory.descriptor)
+        self._check_open(call)
         return memory
 
     def read_address(self, call: Call, pointer: int, size: int) -> SocketAddress:
         """Copy and read an address in the memory of the caller."""
-        with ExitStack() as stack:
-            return parse_address(self.open_memory(call, stack).read(pointer, bounded_size(size)))
+        raw = copy_memory(call.pid, pointer, bounded_size(size))
+        self._check_open(call)
+        return parse_address(raw)
+
+    def _check_open(self, call: Call) -> None:
+        """Raise OSError if the caller is gone: its id may be another process's by now."""
+        if not self.listener.is_open(call):
+            raise fail(errno.EINTR)
 
     def is_local(self) -> bool:
         """Whether the job's IP sockets lead nowhere but to the run's own."""
@@ -132,17 +133,6 @@ class JobSockets:
         if not self._own_network or cookie_of(sock, _SO_NETNS_COOKIE) != self._own_network:
             raise fail(errno.EACCES)
 
-    def start(self, attempt: Attempt, stack: ExitStack, flags: int = 0) -> int | None:
-        """Do what does not block; let the call wait for the rest, if the job's socket and its `flags` say so."""
-        try:
-            return attempt.act()
-        except BlockingIOError:
-            if flags & socket.MSG_DONTWAIT or not is_blocking(attempt.sock):
-                raise
-        self.waiting.add(attempt)
-        stack.pop_all()
-        return None
-
 
 class SocketBroker:
     """Answers the calls of a job that connect, bind or listen."""
@@ -158,10 +148,10 @@ class SocketBroker:
 
     def _connect(self, call: Call) -> int | None:
         address = self._sockets.read_address(call, call.arguments[1], call.arguments[2])
-        with ExitStack() as stack:
-            sock = self._sockets.take(call, stack)
+        with Borrowed() as borrowed:
+            sock = self._sockets.take(call, borrowed)
             if isinstance(address, UnixAddress):
-                return self._connect_unix(call, sock, address, stack)
+                return self._connect_unix(call, sock, address, borrowed)
             if isinstance(address, InetAddress):
                 check_family(sock, IP_FAMILIES)
                 self._sockets.judge(address)
@@ -169,34 +159,34 @@ class SocketBroker:
                 self._sockets.associations.pop(cookie_of(sock), None)
                 if isinstance(address, InetAddress) and self._sockets.is_local():
                     self._sockets.expect_receiver(address)
-            return self._start_connecting(call, sock, address.raw, stack, late=errno.EINPROGRESS, polled=True)
+            return self._start_connecting(call, sock, address.raw, borrowed)
 
-    def _connect_unix(self, call: Call, sock: socket.socket, address: UnixAddress, stack: ExitStack) -> int | None:
+    def _connect_unix(self, call: Call, sock: socket.socket, address: UnixAddress, borrowed: Borrowed) -> int | None:
         check_family(sock, (socket.AF_UNIX,))
         raw = address.raw
         if address.is_path:
-            file = self._sockets.unix.open(call.pid, address.name)
-            stack.callback(os.close, file)
+            file = borrowed.add(self._sockets.unix.open(call.pid, address.name))
             raw = path_address(f"/proc/self/fd/{file}")
         elif address.name:
             self._sockets.judge_name(sock)
-        return self._start_connecting(call, sock, raw, stack, late=errno.EAGAIN, polled=False)
+        return self._start_connecting(call, sock, raw, borrowed)
 
-    def _start_connecting(
-        self, call: Call, sock: socket.socket, raw: bytes, stack: ExitStack, *, late: int, polled: bool
-    ) -> int | None:
-        kept = stack.pop_all()
-        stack.push(kept)
-
-        def act() -> int:
+    def _start_connecting(self, call: Call, sock: socket.socket, raw: bytes, borrowed: Borrowed) -> int | None:
+        try:
             return _connect_now(sock, raw)
-
-        return self._sockets.start(Attempt(call, sock, act, kept.close, late, polled), stack)
+        except BlockingIOError:
+            if not is_blocking(sock):
+                raise
+        is_unix = sock.family == socket.AF_UNIX
+        late = errno.EAGAIN if is_unix else errno.EINPROGRESS
+        again = partial(_connect_now, sock, raw)
+        self._sockets.waiting.add(Attempt(call, sock, again, borrowed.hand_over(), late, polled=not is_unix))
+        return None
 
     def _bind(self, call: Call) -> int | None:
         address = self._sockets.read_address(call, call.arguments[1], call.arguments[2])
-        with ExitStack() as stack:
-            sock = self._sockets.take(call, stack)
+        with Borrowed() as borrowed:
+            sock = self._sockets.take(call, borrowed)
             if isinstance(address, UnixAddress):
                 check_family(sock, (socket.AF_UNIX,))
                 if address.is_path:
@@ -208,8 +198,8 @@ class SocketBroker:
             return 0
 
     def _listen(self, call: Call) -> int | None:
-        with ExitStack() as stack:
-            sock = self._sockets.take(call, stack)
+        with Borrowed() as borrowed:
+            sock = self._sockets.take(call, borrowed)
             if sock.family != socket.AF_UNIX and not self._sockets.is_local():
                 raise fail(errno.EACCES)
             sock.listen(signed(call.arguments[1]))

@@ -11,8 +11,8 @@ import signal
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from scheduler_service.sandbox.job_access import Memory
 from scheduler_service.sandbox.notifications import Call
@@ -24,9 +24,16 @@ from scheduler_service.sandbox.socket_address import (
     fail,
     parse_address,
 )
-from scheduler_service.sandbox.socket_broker import IP_FAMILIES, JobSockets, bounded_size, check_family, cookie_of
+from scheduler_service.sandbox.socket_broker import (
+    IP_FAMILIES,
+    JobSockets,
+    bounded_size,
+    check_family,
+    cookie_of,
+    is_blocking,
+)
 from scheduler_service.sandbox.syscalls import connect_socket
-from scheduler_service.sandbox.waiting_calls import Attempt
+from scheduler_service.sandbox.waiting_calls import Attempt, Borrowed
 
 MOST_BYTES = 256 << 10
 """The most that one call sends: a stream takes the rest with the next, and no datagram can be as large."""
@@ -78,52 +85,55 @@ class SocketSending:
 
     def _sendto(self, call: Call) -> int | None:
         _, pointer, size, flags, name, name_size = call.arguments
-        with ExitStack() as stack:
-            sock = self._sockets.take(call, stack)
-            memory = self._sockets.open_memory(call, stack)
+        with Borrowed() as borrowed:
+            sock = self._sockets.take(call, borrowed)
+            memory = self._sockets.open_memory(call, borrowed)
             address = parse_address(memory.read(name, bounded_size(name_size)))
             message = Message(memory.read(pointer, _bounded(sock, size)), address, b"")
-            return self._start(call, sock, message, flags, stack)
+            return self._start(call, sock, message, flags, borrowed)
 
     def _sendmsg(self, call: Call) -> int | None:
-        with ExitStack() as stack:
-            sock = self._sockets.take(call, stack)
-            message = _read_message(self._sockets.open_memory(call, stack), sock, call.arguments[1])
-            return self._start(call, sock, message, call.arguments[2], stack)
+        with Borrowed() as borrowed:
+            sock = self._sockets.take(call, borrowed)
+            message = _read_message(self._sockets.open_memory(call, borrowed), sock, call.arguments[1])
+            return self._start(call, sock, message, call.arguments[2], borrowed)
 
-    def _start(self, call: Call, sock: socket.socket, message: Message, flags: int, stack: ExitStack) -> int | None:
-        control = self._copy_control(call, sock, message.control, stack)
-        address = self._find(call, sock, message.address, stack)
-        kept = stack.pop_all()
-        stack.push(kept)
-
-        def act() -> int:
-            return self._send(call, sock, message, control, address, flags)
-
-        return self._sockets.start(Attempt(call, sock, act, kept.close, polled=_is_polled(sock)), stack, flags)
+    def _start(self, call: Call, sock: socket.socket, message: Message, flags: int, borrowed: Borrowed) -> int | None:
+        control = self._copy_control(call, sock, message.control, borrowed)
+        address = self._find(call, sock, message.address, borrowed)
+        return self._try(call, sock, partial(self._send, call, sock, message, control, address, flags), flags, borrowed)
 
     def _sendmmsg(self, call: Call) -> int | None:
         _, pointer, count, flags, *_ = call.arguments
-        with ExitStack() as stack:
-            sock = self._sockets.take(call, stack)
-            memory = self._sockets.open_memory(call, stack, os.O_RDWR)
-            kept = stack.pop_all()
-            stack.push(kept)
+        with Borrowed() as borrowed:
+            sock = self._sockets.take(call, borrowed)
+            memory = self._sockets.open_memory(call, borrowed, os.O_RDWR)
+            places = range(pointer, pointer + count * _STRIDE, _STRIDE)
+            return self._try(call, sock, partial(self._send_each, call, sock, memory, places, flags), flags, borrowed)
 
-            def act() -> int:
-                return self._send_each(call, sock, memory, range(pointer, pointer + count * _STRIDE, _STRIDE), flags)
-
-            return self._sockets.start(Attempt(call, sock, act, kept.close, polled=_is_polled(sock)), stack, flags)
+    def _try(
+        self, call: Call, sock: socket.socket, act: Callable[[], int], flags: int, borrowed: Borrowed
+    ) -> int | None:
+        """Send what does not block; let the call wait for the rest, if the job's socket and its `flags` say so."""
+        try:
+            return act()
+        except BlockingIOError:
+            if flags & socket.MSG_DONTWAIT or not is_blocking(sock):
+                raise
+        # Of the queue of the peer that a datagram goes to, the kernel does not tell when there is room.
+        polled = sock.family != socket.AF_UNIX or sock.type != socket.SOCK_DGRAM
+        self._sockets.waiting.add(Attempt(call, sock, act, borrowed.hand_over(), polled=polled))
+        return None
 
     def _send_each(self, call: Call, sock: socket.socket, memory: Memory, places: range, flags: int) -> int:
         """Send messages up to the first that cannot be sent, whose error counts only if it is the very first."""
         sent = 0
         for place in places[:_MOST_MESSAGES]:
             try:
-                with ExitStack() as stack:
+                with Borrowed() as borrowed:
                     message = _read_message(memory, sock, place)
-                    control = self._copy_control(call, sock, message.control, stack)
-                    address = self._find(call, sock, message.address, stack)
+                    control = self._copy_control(call, sock, message.control, borrowed)
+                    address = self._find(call, sock, message.address, borrowed)
                     size = self._send(call, sock, message, control, address, flags)
             except OSError:
                 if not sent:
@@ -155,13 +165,13 @@ class SocketSending:
                 os.kill(call.pid, signal.SIGPIPE)
             raise
 
-    def _find(self, call: Call, sock: socket.socket, address: SocketAddress | None, stack: ExitStack) -> Address:
+    def _find(self, call: Call, sock: socket.socket, address: SocketAddress | None, borrowed: Borrowed) -> Address:
         """Return what to send to, as Python wants it; None if the socket leads there by itself."""
         if address is None or sock.type == socket.SOCK_SEQPACKET:
             return None
         if isinstance(address, UnixAddress):
             check_family(sock, (socket.AF_UNIX,))
-            return self._find_unix(call, sock, address, stack)
+            return self._find_unix(call, sock, address, borrowed)
         if isinstance(address, Unspecified):
             raise fail(errno.EAFNOSUPPORT)
         check_family(sock, IP_FAMILIES)
@@ -173,7 +183,7 @@ class SocketSending:
         self._sockets.expect_receiver(address)
         return _spell(sock, address)
 
-    def _find_unix(self, call: Call, sock: socket.socket, address: UnixAddress, stack: ExitStack) -> bytes:
+    def _find_unix(self, call: Call, sock: socket.socket, address: UnixAddress, borrowed: Borrowed) -> bytes:
         if sock.type == socket.SOCK_STREAM:
             raise fail(errno.EISCONN)
         if not address.name:
@@ -181,8 +191,7 @@ class SocketSending:
         if not address.is_path:
             self._sockets.judge_name(sock)
             return address.name
-        file = self._sockets.unix.open(call.pid, address.name)
-        stack.callback(os.close, file)
+        file = borrowed.add(self._sockets.unix.open(call.pid, address.name))
         return b"/proc/self/fd/%d" % file
 
     def _associate(self, sock: socket.socket, address: InetAddress) -> Address:
@@ -204,14 +213,14 @@ class SocketSending:
         associations[cookie] = address
         return None
 
-    def _copy_control(self, call: Call, sock: socket.socket, control: bytes, stack: ExitStack) -> Control:
+    def _copy_control(self, call: Call, sock: socket.socket, control: bytes, borrowed: Borrowed) -> Control:
         """Return the control messages of a message, with copies of the descriptors that go along."""
         copied: Control = []
         for level, kind, content in _split_control(control):
             if sock.family == socket.AF_UNIX and (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 whole = content[: len(content) // _DESCRIPTOR.size * _DESCRIPTOR.size]
                 theirs = [number for (number,) in _DESCRIPTOR.iter_unpack(whole)]
-                ours = [self._sockets.copy(call, number, stack) for number in theirs]
+                ours = [self._sockets.copy(call, number, borrowed) for number in theirs]
                 copied.append((level, kind, b"".join(map(_DESCRIPTOR.pack, ours))))
             elif (level, kind) in _HARMLESS and sock.family in IP_FAMILIES:
                 copied.append((level, kind, content))
@@ -271,8 +280,3 @@ def _is_connected(sock: socket.socket) -> bool:
     except OSError:
         return False
     return True
-
-
-def _is_polled(sock: socket.socket) -> bool:
-    """Return whether the kernel tells when there is room: not of the queue of the peer that a datagram goes to."""
-    return sock.family != socket.AF_UNIX or sock.type != socket.SOCK_DGRAM

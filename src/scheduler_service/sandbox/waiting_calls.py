@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 import select
 import socket
 import struct
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Self
 
 from scheduler_service.sandbox.job_access import has_signal
 from scheduler_service.sandbox.notifications import Call, Listener
@@ -27,18 +29,63 @@ _TIMEVAL = struct.Struct("@ll")
 _READY = select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP
 
 
+class Borrowed:
+    """The descriptors that an answer needs, closed in the end: cheaper than an ExitStack, and made for each call."""
+
+    __slots__ = ("_descriptors", "_sock")
+
+    def __init__(self) -> None:
+        self._descriptors: list[int] = []
+        self._sock: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def add(self, descriptor: int) -> int:
+        """Close `descriptor` in the end."""
+        self._descriptors.append(descriptor)
+        return descriptor
+
+    def open_socket(self, descriptor: int) -> socket.socket:
+        """Return the socket of a descriptor, closed in the end; raises OSError if it is something else."""
+        try:
+            self._sock = socket.socket(fileno=descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return self._sock
+
+    def hand_over(self) -> Borrowed:
+        """Return all in a new collection, and have nothing left to close here."""
+        other = Borrowed()
+        other._descriptors, self._descriptors = self._descriptors, []
+        other._sock, self._sock = self._sock, None
+        return other
+
+    def release(self) -> None:
+        """Close all, once."""
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """Something that a job asks of its socket, done by `act`, which raises BlockingIOError while it has to wait.
 
     `late` is the error number if it has waited as long as the socket's SO_SNDTIMEO. `polled` says that the kernel tells
-    when the socket is ready for it. `release` is called in the end.
+    when the socket is ready for it. `borrowed` is released in the end.
     """
 
     call: Call
     sock: socket.socket
     act: Callable[[], int]
-    release: Callable[[], None]
+    borrowed: Borrowed
     late: int = errno.EAGAIN
     polled: bool = True
 
@@ -58,11 +105,12 @@ class WaitingCalls:
         return self._next_retry
 
     def add(self, attempt: Attempt) -> None:
-        """Let a call wait; raises OSError if too many do."""
+        """Let a call wait; raises OSError if too many do, and then has released what is borrowed."""
         if len(self._waiting) >= _MOST_WAITING:
             self._forget_the_gone()
-            if len(self._waiting) >= _MOST_WAITING:
-                raise fail(errno.ENOBUFS)
+        if len(self._waiting) >= _MOST_WAITING:
+            attempt.borrowed.release()
+            raise fail(errno.ENOBUFS)
         descriptor = attempt.sock.fileno()
         if attempt.polled:
             self._events.register(descriptor, _READY)
@@ -116,7 +164,7 @@ class WaitingCalls:
         del self._waiting[descriptor]
         with suppress(OSError):
             self._events.unregister(descriptor)
-        attempt.release()
+        attempt.borrowed.release()
 
     def _schedule(self) -> None:
         now = time.monotonic()
