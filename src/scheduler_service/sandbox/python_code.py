@@ -6,6 +6,7 @@ warm interpreter look as if it had just been started, in the job's directory and
 
 from __future__ import annotations
 
+import atexit
 import gc
 import linecache
 import mmap
@@ -17,7 +18,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from scheduler_service.sandbox.python_end import ScriptEnd
+from scheduler_service.sandbox.python_end import Leftovers, ScriptEnd
 
 FILE = "job.py"
 """The script, in the job's working directory. Tracebacks show this name, not where the host keeps the directory."""
@@ -48,7 +49,9 @@ def become_script(environment: dict[str, str], note: mmap.mmap) -> None:
         processes.ORIGINAL_DIR = os.getcwd()  # type: ignore[attr-defined]
     gc.freeze()  # the script sees no objects of ours among those that the collector knows
     main = sys.modules["__main__"] = _copy(sys.modules["__main__"])
-    _complete_later(main, os.path.abspath(FILE), ScriptEnd(note))
+    leftovers = Leftovers()
+    atexit.register(leftovers.keep_modules)
+    _complete_later(main, os.path.abspath(FILE), ScriptEnd(note, leftovers))
 
 
 def _copy(main: ModuleType) -> ModuleType:
