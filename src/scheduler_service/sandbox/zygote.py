@@ -90,8 +90,6 @@ class Zygote:
         self._enter_namespaces()
         if Layer.CAPABILITIES in self._layers:
             drop_bounding_set()
-        if self._setup.python and sys.version_info >= (3, 14):
-            self._keep_forking()
         for name in self._setup.preload:
             with suppress(ImportError):
                 importlib.import_module(name)
@@ -122,11 +120,6 @@ class Zygote:
                         self._line.sendall(pack({"swept": self._sweep()}))
                 else:
                     self._bury_warden(descriptor)
-
-    def _keep_forking(self) -> None:
-        """Have multiprocessing fork, as it did before 3.14: its fork server needs a socket that few jobs may make."""
-        context = importlib.import_module("multiprocessing.context")
-        context._default_context._default_context = context._concrete_contexts["fork"]  # noqa: SLF001
 
     def _rehearse(self) -> None:
         """Leave nothing to each run that can be done once for all."""
