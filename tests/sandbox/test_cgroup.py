@@ -308,12 +308,13 @@ async def test_tasks_as_a_whole_are_held_by_no_other_layer(start: Start) -> None
     assert (outcome.end, output) == (End.EXITED, "12\n")
 
 
-async def test_who_dies_for_the_memory_of_others_has_not_used_up_its_own(start: Start) -> None:
+async def test_run_ends_out_of_memory_when_the_memory_of_all_runs_is_used_up(start: Start) -> None:
     sandbox = await start(Layer.WATCH)
     assert sandbox._groups is not None
     (sandbox._groups.path / "memory.max").write_text(str(48 << 20))
     outcome, _ = await run(sandbox, TOGETHER, memory_mb=200)
-    assert (outcome.end, outcome.signal) == (End.SIGNALLED, signal.SIGKILL)
+    message = "was killed by the kernel because the host or the container ran out of memory"
+    assert (outcome.end, outcome.message) == (End.OUT_OF_MEMORY, message)
 
 
 ESCAPE = """

@@ -32,7 +32,24 @@ WEAKENINGS = {
     (PLAIN, "strict"): [
         ("network_namespace", ["interfaces-listed"]),
         ("seccomp", ["io-ring", "socket-buffer-raised", "socket-filter", "asynchronous-io"]),
-        ("resource_limits", ["threads-to-the-limit", "vforks-beyond-the-limit"]),
+        ("resource_limits", ["threads-to-the-limit", "vforks-beyond-the-limit", "timers-without-end"]),
+        (
+            "watch",
+            [
+                "memory-shared-with-ended-child",
+                "memory-of-unreadable-program",
+                "memory-without-first-thread",
+                "memory-in-detached-segments",
+                "memory-in-message-queues",
+                "memory-in-semaphores",
+                "memory-in-sockets",
+                "memory-in-sockets-of-children",
+                "memory-in-pipes",
+                "memory-in-epoll",
+                "memory-in-page-tables",
+                "processor-time-of-ignored-children",
+            ],
+        ),
     ],
     (PLAIN, "standard"): [
         (

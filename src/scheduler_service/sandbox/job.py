@@ -17,6 +17,7 @@ from scheduler_service.sandbox.command import DEFAULT_INTERPRETER, find_program,
 from scheduler_service.sandbox.confinement import Cell, Confinement
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.limits import most_memory
+from scheduler_service.sandbox.oom import prefer_for_oom_kill
 from scheduler_service.sandbox.protocol import Order, Terms, pack, pack_order, parse_order, receive
 from scheduler_service.sandbox.python_code import FILE, become_script, prepare_interpreter, variables_read_at_start
 from scheduler_service.sandbox.root import HOME, resize_private, user_name
@@ -46,6 +47,7 @@ def become_job(
     """
     try:
         os.setsid()
+        prefer_for_oom_kill()
         prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
         if group is not None:
             group.enter()

@@ -59,6 +59,7 @@ _NUMBERS = {  # name: (x86_64, aarch64)
     "seccomp": (317, 277),
     "pidfd_getfd": (438, 438),
     "process_vm_readv": (310, 270),
+    "kcmp": (312, 272),
 }
 MACHINES = ("x86_64", "aarch64")
 _LAST_CAPABILITY = 63

@@ -29,6 +29,7 @@ from scheduler_service.sandbox.job import become_job
 from scheduler_service.sandbox.killing import kill_all, reap
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.leftovers import wait_for_leftovers
+from scheduler_service.sandbox.oom import count_oom_kills
 from scheduler_service.sandbox.protocol import Report, Terms, pack_record, pack_terms, parse_terms, receive
 from scheduler_service.sandbox.python_end import STARVED
 from scheduler_service.sandbox.root import mount_private, mount_proc
@@ -171,6 +172,7 @@ class _Run:
         self._output: int | None = None
         self._lease_end = math.inf
         self._killed = 0
+        self._oom_kills = count_oom_kills()
         self._removal = Removal([])
 
     def rehearse(self) -> None:
@@ -248,7 +250,8 @@ class _Run:
             if time.monotonic() >= next_look:
                 if self._watch is not None and (verdict := self._watch.look()):
                     return verdict
-                next_look = time.monotonic() + TICK_SECONDS
+                self._oom_kills = count_oom_kills()
+                next_look = time.monotonic() + (self._watch.pause_seconds if self._watch else TICK_SECONDS)
 
     def _wait(self, deadline: float) -> list[int]:
         """Wait for a word of the service or the job, or for what is awaited next of the run: its end, its silence."""
@@ -300,27 +303,30 @@ class _Run:
             return Report(End.REJECTED, failure=said["failure"])
         if "rejection" in said:
             return Report(End.REJECTED, message=said["rejection"])
-        end, code = verdict.end, -verdict.signal
+        end, code, message = verdict.end, -verdict.signal, verdict.message
         if end is End.EXITED:
             code = os.waitstatus_to_exitcode(self._status or 0)
-            end = self._explain_exit(code, usage, terms)
-        return Report(end, code, usage.cpu_seconds, usage.max_rss_kb, verdict.message, killed=self._killed)
+            end, message = self._explain_exit(code, usage, terms)
+        return Report(end, code, usage.cpu_seconds, usage.max_rss_kb, message, killed=self._killed)
 
     def _measure(self) -> Usage:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         if self._group is None:
-            return Usage(used.ru_utime + used.ru_stime, used.ru_maxrss)
+            lost = self._watch.lost_seconds if self._watch is not None else 0.0
+            return Usage(used.ru_utime + used.ru_stime + lost, used.ru_maxrss)
         return Usage(self._group.cpu_seconds(), max(used.ru_maxrss, self._group.peak_kb()))
 
-    def _explain_exit(self, code: int, usage: Usage, terms: Terms) -> End:
+    def _explain_exit(self, code: int, usage: Usage, terms: Terms) -> tuple[End, str | None]:
         if code >= 0:
-            return End.OUT_OF_MEMORY if code and self._note[0] == STARVED else End.EXITED
+            return (End.OUT_OF_MEMORY if code and self._note[0] == STARVED else End.EXITED), None
         if self._group is not None and self._group.has_starved():
-            return End.OUT_OF_MEMORY
+            return End.OUT_OF_MEMORY, None
+        if code == -signal.SIGKILL and count_oom_kills() > self._oom_kills:
+            return End.OUT_OF_MEMORY, "was killed by the kernel because the host or the container ran out of memory"
         used_up = usage.cpu_seconds >= terms.cpu_seconds
         if code == -signal.SIGXCPU or (code == -signal.SIGKILL and used_up):
-            return End.CPU_LIMIT
-        return End.SIGNALLED
+            return End.CPU_LIMIT, None
+        return End.SIGNALLED, None
 
     def _lines(self) -> list[int]:
         """Give the descriptors on which the job may ask something of us."""

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import math
 import os
-import resource
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scheduler_service.sandbox.census import Census, all_processes, descendants, measure_memory, take_census
+from scheduler_service.sandbox.census import Census, all_processes, descendants, take_census
 from scheduler_service.sandbox.cgroup import Group
 from scheduler_service.sandbox.confinement import Confinement
+from scheduler_service.sandbox.cpu_time import CpuTime
 from scheduler_service.sandbox.disk_count import DiskCount
+from scheduler_service.sandbox.identity import acting_as
+from scheduler_service.sandbox.kernel_objects import descriptors_kb, messages_kb, segments_kb
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.limits import INTERPRETER_MB
+from scheduler_service.sandbox.memory_use import MemoryUse
 from scheduler_service.sandbox.protocol import Terms
 from scheduler_service.sandbox.spec import End
 
 TICK_SECONDS = 0.1
 """How long a run may be beyond a limit of this kind before it is noticed."""
+
+_SHORT_TICK_SECONDS = 0.02
+_PAUSE_FACTOR, _LONGEST_PAUSE_SECONDS = 4, 0.5
+_USER_OR_NAMESPACE = {Layer.OWN_USER, Layer.PID_NAMESPACE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +49,33 @@ class Watch:
         self._layers = confinement.layers
         self._group = group
         self._disk = disk
+        # In a PID namespace of the run, root has all rights over its processes.
+        self._uid = confinement.uid if self._layers & _USER_OR_NAMESPACE == {Layer.OWN_USER} else None
+        self._took_seconds = 0.0
+        self._cpu = CpuTime()
+        self._memory = MemoryUse((terms.memory_mb + INTERPRETER_MB) * 1024)
         self._counts_tasks = group is None and confinement.existing_tasks != 0
         self._most_listed = 2 * terms.processes if self._counts_tasks else math.inf  # as many zombies as processes
 
+    @property
+    def pause_seconds(self) -> float:
+        """How long to wait until the next look: longer than usual if a run has made looking dear."""
+        tick = _SHORT_TICK_SECONDS if self._cpu.is_suspicious else TICK_SECONDS
+        return max(tick, min(_LONGEST_PAUSE_SECONDS, _PAUSE_FACTOR * self._took_seconds))
+
+    @property
+    def lost_seconds(self) -> float:
+        """Processor time of processes that nobody waited for, by estimate."""
+        return self._cpu.lost_seconds
+
     def look(self) -> Verdict | None:
-        """Give the reason to end the run, or None."""
+        """Return the reason to end the run, or None."""
+        began = time.monotonic()
+        verdict = self._look()
+        self._took_seconds = time.monotonic() - began
+        return verdict
+
+    def _look(self) -> Verdict | None:
         pids = list_processes(self._layers, self._most_listed)
         census = take_census(pids)
         # First, for a fork bomb leaves no time for more. An ended process that nobody waits for is no process to the
@@ -55,16 +85,18 @@ class Watch:
             return Verdict(End.SIGNALLED, message, signal.SIGKILL)
         if self._cpu_seconds(census) > self._terms.cpu_seconds + 1:
             return Verdict(End.CPU_LIMIT)
-        most_kb = (self._terms.memory_mb + INTERPRETER_MB) * 1024
-        if census.resident_kb > most_kb and measure_memory(pids) > most_kb:
-            return Verdict(End.OUT_OF_MEMORY)
+        with acting_as(self._uid):
+            if self._is_out_of_memory(census, pids):
+                return Verdict(End.OUT_OF_MEMORY)
         return self._look_at_disk(pids)
 
+    def _is_out_of_memory(self, census: Census, pids: Sequence[int]) -> bool:
+        has_ipc = Layer.IPC_NAMESPACE in self._layers
+        kernel_kb = descriptors_kb(pids) + (messages_kb() if has_ipc else 0)
+        return self._memory.is_exceeded(census.processes, segments_kb() if has_ipc else 0, kernel_kb)
+
     def _cpu_seconds(self, census: Census) -> float:
-        if self._group is not None:
-            return self._group.cpu_seconds()
-        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return census.cpu_seconds + ended.ru_utime + ended.ru_stime
+        return self._cpu.look(census) if self._group is None else self._group.cpu_seconds()
 
     def _look_at_disk(self, pids: Sequence[int]) -> Verdict | None:
         complaint = self._disk.look(pids) if self._disk else None

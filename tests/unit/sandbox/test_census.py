@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 from tests.waiting import wait_until
 
 from scheduler_service.sandbox.census import take_census
+from scheduler_service.sandbox.kernel_objects import descriptors_kb
+from scheduler_service.sandbox.memory_use import MemoryUse
 
 WITHOUT_FIRST_THREAD = """
 import ctypes, threading, time
@@ -36,3 +39,39 @@ def test_census_counts_the_threads_of_a_process_whose_first_thread_has_ended() -
 
 def _state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+MAPPINGS = """
+import mmap
+held = [mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=i % 2) for i in range(40000)]
+print(flush=True)
+input()
+"""
+
+
+def test_memory_counts_the_mappings_of_a_process() -> None:
+    with subprocess.Popen([sys.executable, "-c", MAPPINGS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        processes = take_census([process.pid]).processes
+        least_kb = processes[0].resident_kb + 4000  # for its pages, and 0.25 kB for each mapping
+        assert MemoryUse(least_kb).is_exceeded(processes, 0, 0)
+        process.communicate(b"\n")
+
+
+def test_memory_is_within_a_limit_that_all_addresses_fit_in() -> None:
+    processes = take_census([os.getpid()]).processes
+    assert not MemoryUse(processes[0].virtual_kb).is_exceeded(processes, 0, 0)
+
+
+def test_memory_counts_what_the_kernel_holds() -> None:
+    processes = take_census([os.getpid()]).processes
+    assert MemoryUse(processes[0].virtual_kb).is_exceeded(processes, 0, processes[0].virtual_kb)
+
+
+def test_locks_of_files_count_beyond_those_of_ordinary_programs(tmp_path: Path) -> None:
+    with (tmp_path / "locked").open("wb") as file:
+        before = descriptors_kb([os.getpid()])
+        for place in range(2000, 0, -1):
+            fcntl.lockf(file, fcntl.LOCK_EX, 1, 2 * place)
+        assert descriptors_kb([os.getpid()]) > before
