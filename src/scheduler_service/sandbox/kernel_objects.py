@@ -9,12 +9,13 @@ what it can hold, beyond a number that ordinary programs have.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 
-from scheduler_service.sandbox.census import has_memory
+from scheduler_service.sandbox.census import Process, has_memory
 from scheduler_service.sandbox.held_files import threads_of
 
 _FREE_SOCKETS, _FREE_PIPES, _FREE_LOCKS, _FREE_EPOLLS = 64, 64, 1024, 8
@@ -25,6 +26,8 @@ _MESSAGE_KB, _SEMAPHORE_KB, _SET_KB = (
     0.125,
     1,
 )  # struct msg_msg, struct sem on a cache line of its own, struct msg_queue
+_STANDARD_STREAMS = 3
+_PAUSE_FACTOR, _LONGEST_PAUSE_SECONDS = 20, 1.0
 _MOST_FDINFO_BYTES, _TOO_MANY = 1 << 23, 1 << 24
 
 
@@ -37,6 +40,36 @@ def messages_kb() -> float:
     """Return what the System V queues and semaphores in the IPC namespace of this process take."""
     queues = sum(int(fields[3]) / 1024 + int(fields[4]) * _MESSAGE_KB + _SET_KB for fields in _rows("msg"))
     return queues + sum(int(fields[3]) * _SEMAPHORE_KB + _SET_KB for fields in _rows("sem"))
+
+
+class Descriptors:
+    """What the processes of one run keep behind their descriptors, looked at as often as its cost allows."""
+
+    def __init__(self) -> None:
+        self._kb = 0.0
+        self._full_look_at = self._next_look_at = 0.0
+
+    def look(self, processes: Sequence[Process]) -> float:
+        """Return the memory in kB, as it is or was a moment ago."""
+        began = time.monotonic()
+        if began < self._next_look_at:
+            return self._kb
+        # Sockets and pipes take descriptors, which are counted fast; file locks do not, but take time to make.
+        if _may_hold_much(processes) or began - self._full_look_at > _LONGEST_PAUSE_SECONDS:
+            self._kb = descriptors_kb(process.pid for process in processes)
+            self._full_look_at = time.monotonic()
+            took = self._full_look_at - began
+            self._next_look_at = self._full_look_at + min(_LONGEST_PAUSE_SECONDS / 2, took * _PAUSE_FACTOR)
+        return self._kb
+
+
+def _may_hold_much(processes: Sequence[Process]) -> bool:
+    most = _FREE_SOCKETS + _STANDARD_STREAMS * len(processes)
+    for process in processes:
+        with suppress(OSError):
+            size = os.stat(f"/proc/{process.pid}/fd").st_size  # since Linux 6.2; before, it is 0
+            most -= size * process.threads or _FREE_SOCKETS
+    return most < 0
 
 
 def descriptors_kb(pids: Iterable[int]) -> float:

@@ -15,7 +15,7 @@ from scheduler_service.sandbox.confinement import Confinement
 from scheduler_service.sandbox.cpu_time import CpuTime
 from scheduler_service.sandbox.disk_count import DiskCount
 from scheduler_service.sandbox.identity import acting_as
-from scheduler_service.sandbox.kernel_objects import descriptors_kb, messages_kb, segments_kb
+from scheduler_service.sandbox.kernel_objects import Descriptors, messages_kb, segments_kb
 from scheduler_service.sandbox.layers import Layer
 from scheduler_service.sandbox.limits import INTERPRETER_MB
 from scheduler_service.sandbox.memory_use import MemoryUse
@@ -53,6 +53,7 @@ class Watch:
         self._uid = confinement.uid if self._layers & _USER_OR_NAMESPACE == {Layer.OWN_USER} else None
         self._took_seconds = 0.0
         self._cpu = CpuTime()
+        self._descriptors = Descriptors()
         self._memory = MemoryUse((terms.memory_mb + INTERPRETER_MB) * 1024)
         self._counts_tasks = group is None and confinement.existing_tasks != 0
         self._most_listed = 2 * terms.processes if self._counts_tasks else math.inf  # as many zombies as processes
@@ -86,13 +87,13 @@ class Watch:
         if self._cpu_seconds(census) > self._terms.cpu_seconds + 1:
             return Verdict(End.CPU_LIMIT)
         with acting_as(self._uid):
-            if self._is_out_of_memory(census, pids):
+            if self._is_out_of_memory(census):
                 return Verdict(End.OUT_OF_MEMORY)
         return self._look_at_disk(pids)
 
-    def _is_out_of_memory(self, census: Census, pids: Sequence[int]) -> bool:
+    def _is_out_of_memory(self, census: Census) -> bool:
         has_ipc = Layer.IPC_NAMESPACE in self._layers
-        kernel_kb = descriptors_kb(pids) + (messages_kb() if has_ipc else 0)
+        kernel_kb = self._descriptors.look(census.processes) + (messages_kb() if has_ipc else 0)
         return self._memory.is_exceeded(census.processes, segments_kb() if has_ipc else 0, kernel_kb)
 
     def _cpu_seconds(self, census: Census) -> float:
