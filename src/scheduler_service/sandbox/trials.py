@@ -25,7 +25,13 @@ from scheduler_service.sandbox.census import children_of
 from scheduler_service.sandbox.cgroup import Group, open_groups
 from scheduler_service.sandbox.confinement import Confinement
 from scheduler_service.sandbox.delegation import claim_groups, find_delegated
-from scheduler_service.sandbox.identity import FIRST_UID, become_user, enter_user_namespace
+from scheduler_service.sandbox.identity import (
+    FIRST_UID,
+    become_user,
+    counts_tasks_by_namespace,
+    enter_user_namespace,
+    sees_all_tasks,
+)
 from scheduler_service.sandbox.layers import layers_of
 from scheduler_service.sandbox.network_policy import NetworkPolicy
 from scheduler_service.sandbox.place import closed_directory
@@ -182,6 +188,16 @@ def _expect_own_world(mountpoint: str) -> None:
         os._exit(1)
 
 
+def _hold_count() -> None:
+    if AS_ROOT:
+        counted = sees_all_tasks()
+    else:
+        enter_user_namespace()
+        counted = counts_tasks_by_namespace()
+    if not counted:
+        raise AssertionError("the kernel counts tasks of other runs, or of other containers, together with a run's")
+
+
 def _hold_whole_run() -> None:
     claim = claim_groups(find_delegated())
     group = Group(open_groups(str(claim.path)))
@@ -267,6 +283,14 @@ _TRIALS = [
         _hold_sockets,
         "use Linux 5.19 or newer; in a container, allow the system call pidfd_getfd, which the default profiles do if "
         "the capability SYS_PTRACE is added; until then, runs with network: true are refused",
+    ),
+    Trial(
+        (),
+        "has its processes counted by the kernel apart from those of other runs",
+        _hold_count,
+        "optional, otherwise processes are counted every 0.1 s and a run with too many is ended: see to what `strict` "
+        "needs and use Linux 5.14 or newer; in a container as root, give it a user namespace of its own (`hostUsers: "
+        "false`, userns-remap)",
     ),
     Trial(
         (),
