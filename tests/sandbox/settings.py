@@ -59,6 +59,9 @@ def open_the_way(needed: list[Path]) -> None:
             os.close(handle)
 
 
+_ON_PROCESSES = ("kcmp", "move_pages", "perf_event_open", "pidfd_getfd", "process_madvise")
+
+
 def docker_filter() -> bytes:
     """Write a filter that refuses what Docker's default seccomp profile refuses to a process without capabilities.
 
@@ -70,7 +73,7 @@ def docker_filter() -> bytes:
         syscall_table.OF_NAMESPACES_AND_MOUNTS,
         syscall_table.FOR_ADMINISTRATORS,
         syscall_table.OF_THE_KERNELS_SOFT_SPOTS,
-        {name: syscall_table.ON_OTHER_PROCESSES[name] for name in ("perf_event_open", "move_pages")},
+        {name: syscall_table.ON_OTHER_PROCESSES[name] for name in _ON_PROCESSES},
         {name: syscall_table.WITH_A_FALLBACK[name] for name in ("bpf", "userfaultfd", "io_uring_setup")},
     )
     answers = {numbers[processor]: FAIL | errno.EPERM for table in tables for numbers in table.values()}

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.sandbox.conftest import run_campaign
+from tests.sandbox.settings import DOCKER
 
 from scheduler_service.sandbox import (
     End,
@@ -78,3 +80,11 @@ async def test_runs_do_not_reach_each_other_over_loopback(strict: WarmSandbox) -
     stop.set()
     assert (await listening).end is End.CANCELLED
     assert output.decode().splitlines() == ["HELD ConnectionRefusedError"] * 3 + ["OWN NAMES"]
+
+
+async def test_network_is_refused_with_the_reason_when_sockets_cannot_be_brokered() -> None:
+    (found,) = await asyncio.to_thread(run_campaign, DOCKER, "standard", ((), ["networked-http"]))
+    entry = found["entries"]["networked-http"]
+    assert (entry["end"], entry["output"]) == (End.REJECTED, "")
+    assert "pidfd_getfd: Operation not permitted" in entry["message"]
+    assert "scheduler doctor" in entry["message"]

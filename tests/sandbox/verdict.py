@@ -5,15 +5,25 @@ from __future__ import annotations
 import platform
 from typing import Any
 
+from tests.sandbox.settings import DOCKER
+
 
 def applies(entry: dict[str, Any], setting: str, level: str) -> bool:
     """Whether the entry must hold there."""
     if level not in entry.get("levels", [level]):
         return False
+    if setting == DOCKER and needs_broker(entry):
+        return False  # its filter refuses pidfd_getfd, without which sockets cannot be brokered
     if entry.get("settings") == ["x86"]:
         return platform.machine() == "x86_64"
     shares_user = level == "standard" and setting != "root"
     return not (shares_user and entry.get("unless") == "standard-plain")
+
+
+def needs_broker(entry: dict[str, Any]) -> bool:
+    """Whether the entry needs more sockets than a pair of connected ones."""
+    uses = entry["file"] == "socket_uses" and not entry.get("paired")
+    return bool(uses or entry.get("network") or entry.get("unless") == "docker")
 
 
 def complaints(entry: dict[str, Any], campaign: dict[str, Any]) -> list[str]:

@@ -29,6 +29,7 @@ def why_not_brokered(layers: frozenset[Layer], uid: int) -> str:
     ours, theirs = socket.socketpair()
     child = os.fork()
     if child == 0:
+        ours.close()  # or it would wait for itself if we give up
         _ask(layers, uid, theirs)
     theirs.close()
     try:
