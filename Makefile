@@ -13,11 +13,11 @@ export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up trial test check coverage bench faultlab lock clean
+.PHONY: help up trial test check coverage bench faultlab try-containers lock clean
 
 help: ## show this list
 	@echo "make …"
-	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 up: $(VENV)/run.stamp ## start everything on http://localhost:8000; Ctrl-C drains and stops
 	@$(BIN)/python scripts/foreground.py $(BIN)/scheduler up
@@ -49,6 +49,10 @@ bench: $(VENV)/test.stamp ## run every benchmark; each prints a table and writes
 
 faultlab: $(VENV)/test.stamp ## kill the service again and again, then check every promise; writes faultlab/results/
 	$(BIN)/python -m faultlab
+
+# Needs docker and its compose; nothing of this checkout's virtual environment.
+try-containers: ## build the image, run compose.yaml, kill and restore it, and check every promise; some minutes
+	$(PYTHON) -m scripts.try_containers
 
 lock: $(BIN)/uv ## bring the locks in step with pyproject.toml; UPGRADE=--upgrade takes the newest versions
 	$(COMPILE) --output-file requirements.txt

@@ -1,0 +1,106 @@
+"""One deployment in containers, driven by nothing but `docker` and `docker compose`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+IMAGE = "scheduler-service-try"
+PROJECT = "scheduler-try"
+FILES = ("compose.yaml", "scripts/try_containers/compose.yaml")
+PATIENCE_SECONDS = 180.0
+COMMAND_SECONDS = 600.0
+
+# Runs in a container of ours: calls the API as it is told by standard input, and prints the answer.
+_CALL = """
+import json, os, sys, urllib.request
+method, path, body = json.load(sys.stdin)
+headers = {"X-API-Key": os.environ["API_KEY"], "Content-Type": "application/json"}
+data = None if body is None else json.dumps(body).encode()
+request = urllib.request.Request(os.environ["SCHEDULER_URL"] + path, data, headers, method=method)
+with urllib.request.urlopen(request, timeout=30) as answer:
+    sys.stdout.write(answer.read().decode() or "null")
+"""
+
+
+class Deployment:
+    """Its containers, its API and its database. `database` is the service whose PostgreSQL it uses."""
+
+    def __init__(self, variables: dict[str, str]) -> None:
+        """Prepare; nothing is started yet. `variables` are for the compose files."""
+        self._variables = variables
+        self.database = "postgres"
+
+    def compose(self, *words: str, stdin: str | bytes | None = None, check: bool = True) -> str:
+        """Run `docker compose …` and return what it prints; raises `CalledProcessError` if it fails and `check`."""
+        files = [word for name in FILES for word in ("--file", name)]
+        variables = [f"{name}={value}" for name, value in {**self._variables, "TRY_DATABASE": self.database}.items()]
+        # By env(1), so that nothing of the caller's own environment names another project or port.
+        command = ["env", "-u", "COMPOSE_PROJECT_NAME", "-u", "COMPOSE_FILE", *variables]
+        return run([*command, "docker", "compose", "--env-file", "/dev/null", *files, *words], stdin=stdin, check=check)
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the API from a worker's container."""
+        words = ("exec", "-T", "worker", "python", "-c", _CALL)
+        return json.loads(self.compose(*words, stdin=json.dumps([method, path, body])))
+
+    def ask(self, query: str) -> list[list[str]]:
+        """Ask the database, and return rows of text."""
+        words = ("psql", "-U", "scheduler", "-d", "scheduler_db", "-AtF", "\t", "-c", query)
+        lines = self.compose("exec", "-T", self.database, *words).splitlines()
+        return [line.split("\t") for line in lines]
+
+    def number(self, query: str) -> int:
+        """Ask the database for one number."""
+        return int(self.ask(query)[0][0] or 0)
+
+    def containers(self, service: str) -> list[str]:
+        """Return the ids of a service's running containers."""
+        return self.compose("ps", "--quiet", service).split()
+
+    def kill(self, container: str) -> None:
+        """Kill -9 the main process of a container, which is the child of its init."""
+        script = "kill -9 $(cat /proc/1/task/1/children)"
+        run(["docker", "exec", container, "sh", "-c", script], check=False)
+
+    def wait_until_ready(self) -> None:
+        """Wait until the API says that the service is ready."""
+
+        def is_ready() -> bool:
+            return self.call("GET", "/health/ready") is not None
+
+        wait_until(is_ready, "the service is ready")
+
+
+def run(words: list[str], *, stdin: str | bytes | None = None, check: bool = True) -> str:
+    """Run a program at the root of the checkout, and return its standard output."""
+    given = stdin.encode() if isinstance(stdin, str) else stdin
+    done = subprocess.run(words, cwd=ROOT, input=given, capture_output=True, timeout=COMMAND_SECONDS, check=False)
+    if check and done.returncode != 0:
+        raise subprocess.CalledProcessError(done.returncode, words, done.stdout, done.stderr)
+    return done.stdout.decode(errors="replace")
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> float:
+    """Wait until a condition holds, and return the seconds that it took; what fails to answer does not hold yet."""
+    begun_at = time.monotonic()
+    while time.monotonic() - begun_at < seconds:
+        try:
+            if condition():
+                return time.monotonic() - begun_at
+        except (subprocess.CalledProcessError, ValueError, IndexError):
+            pass
+        time.sleep(1)
+    raise TimeoutError(f"{what}: not within {seconds:g} s")
+
+
+def say(text: str) -> None:
+    """Print progress."""
+    sys.stdout.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    sys.stdout.flush()
