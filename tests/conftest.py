@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import pytest
 from tests import servers
 from tests.databases import clock, database, database_url, migrate, migrated_sqlite
+from tests.programs import PACKAGE_PATH
 from tests.servers import PostgresServer
 from tests.tls import authority
 
@@ -30,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     The workers are told the addresses by the environment, which they inherit.
     """
+    os.environ.update(PACKAGE_PATH)
     # Whoever is started in the background without job control is deaf to it, and so would be all that tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # A test leaves little behind; to look through it so often takes a twentieth of the time.

@@ -7,14 +7,18 @@ that execute them: those of the front page, of the doors, of uvicorn's process a
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +27,9 @@ from scheduler_service.cli.trial_servers import die_with_parent
 
 FOLDER = Path(sys.executable).parent
 MAIN = {"scheduler": "scheduler_service.cli.main", "celery": "celery.__main__", "uvicorn": "uvicorn.main"}
+SOURCE = Path(__file__).parents[1] / "src"
+# With the requirements alone installed, programs find the package by its path.
+PACKAGE_PATH: Mapping[str, str] = {} if (FOLDER / "scheduler").exists() else {"PYTHONPATH": str(SOURCE)}
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["tests.preloaded", __name__])
 
@@ -62,7 +69,7 @@ def execute(
     """Start a program as a shell would."""
     with stdout.open("ab") as out, stderr.open("ab") as err:
         return subprocess.Popen(
-            [FOLDER / words[0], *words[1:]],
+            [program(words[0]), *words[1:]],
             cwd=directory,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
@@ -71,6 +78,21 @@ def execute(
             process_group=0,
             preexec_fn=die_with_parent,  # noqa: PLW1509 (one system call)
         )
+
+
+@cache
+def program(name: str) -> Path:
+    """Return the file of a program; if its package is not installed, one that does what the installed one would."""
+    if (installed := FOLDER / name).exists():
+        return installed
+    directory = Path(tempfile.mkdtemp(prefix="scheduler-test-program-"))
+    atexit.register(shutil.rmtree, directory)
+    directory.chmod(0o755)  # for the plain user to pass through
+    path = directory / name
+    start = f"import sys\nsys.path.insert(0, {str(SOURCE)!r})\nfrom {MAIN[name]} import main\nmain()\n"
+    path.write_text(f"#!{sys.executable}\n{start}")
+    path.chmod(0o755)
+    return path
 
 
 def fork(words: Sequence[str], directory: Path, environment: Mapping[str, str], stdout: Path, stderr: Path) -> Process:

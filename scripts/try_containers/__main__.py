@@ -26,6 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "number_crunching": {"type": "number_crunching", "operation": "prime_numbers", "limit": 100_000},
     "program": {"type": "program", "argv": ["tr", "a-z", "A-Z"], "stdin": "shout"},
 }
+JUNK = (b"null", b"17", b"not JSON", b"\x00\xff\x9b", b"{}", b"[" * 5000)
 REACHES = "import socket; socket.create_connection(('receiver', 9000), 3)"
 
 
@@ -68,7 +69,7 @@ def _try(deployment: Deployment, *, build: bool) -> list[Check]:
     say(f"firing {JOBS} jobs a second, and one that fails every 5 s")
     jobs = _start_load(deployment)
     time.sleep(SETTLE_SECONDS)
-    found.append(_kill_everything(deployment))
+    found += [_kill_everything(deployment), _drop_junk(deployment)]
     found += _restore(deployment)
     say("pausing the jobs, and waiting for the last runs")
     for job in jobs:
@@ -129,11 +130,23 @@ def _kill_everything(deployment: Deployment) -> Check:
             seconds = _wait_for_more(deployment, before + JOBS, f"runs go on: {service}")
             deployment.wait_until_ready()
             say(f"killed {service} {container[:12]}: ten more runs within {seconds:.0f} s")
-    return Check("every main process killed in turn", f"{killed} kills, each followed by runs", holds=True)
+    found = f"{killed} kills -9, each restarted and followed by runs"
+    return Check("every main process killed in turn", found, holds=True)
 
 
 def _wait_for_more(deployment: Deployment, number: int, what: str) -> float:
     return wait_until(lambda: _ended(deployment) > number, what)
+
+
+def _drop_junk(deployment: Deployment) -> Check:
+    """Put junk into the queues, and wait until the workers have counted it."""
+    say("putting junk into the queues")
+    for item in JUNK:
+        deployment.compose("exec", "-T", "redis", "redis-cli", "-x", "LPUSH", "runs.normal", stdin=item)
+    query = "SELECT coalesce(sum(count), 0) FROM totals WHERE change = 'message_dropped'"
+    wait_until(lambda: deployment.number(query) >= len(JUNK), "junk is counted")
+    found = f"{deployment.number(query)} of {len(JUNK)} items dropped and counted"
+    return Check("junk in Redis ends no worker", found, holds=True)
 
 
 def _ended(deployment: Deployment) -> int:

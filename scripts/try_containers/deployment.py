@@ -65,9 +65,11 @@ class Deployment:
         return self.compose("ps", "--quiet", service).split()
 
     def kill(self, container: str) -> None:
-        """Kill -9 the main process of a container, which is the child of its init."""
+        """Kill -9 the main process of a container, the child of its init, and wait until the container is restarted."""
+        started_at = _started_at(container)
         script = "kill -9 $(cat /proc/1/task/1/children)"
         run(["docker", "exec", container, "sh", "-c", script], check=False)
+        wait_until(lambda: _started_at(container) not in {started_at, ""}, f"{container} is restarted")
 
     def wait_until_ready(self) -> None:
         """Wait until the API says that the service is ready."""
@@ -76,6 +78,12 @@ class Deployment:
             return self.call("GET", "/health/ready") is not None
 
         wait_until(is_ready, "the service is ready")
+
+
+def _started_at(container: str) -> str:
+    """Return when a container that runs was started; empty: it does not run."""
+    template = "{{if .State.Running}}{{.State.StartedAt}}{{end}}"
+    return run(["docker", "inspect", "--format", template, container]).strip()
 
 
 def run(words: list[str], *, stdin: str | bytes | None = None, check: bool = True) -> str:

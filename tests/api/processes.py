@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from tests.programs import Process, Start, fork
+from tests.programs import PACKAGE_PATH, Process, Start, fork
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from scheduler_service.config import DEVELOPMENT_API_KEY
@@ -48,7 +48,7 @@ class Server:
 def environment(directory: Path, **variables: str) -> dict[str, str]:
     """Give an environment that holds nothing of whoever runs the tests."""
     given = {"SCHEDULER_DATA_DIR": str(directory / "data"), "SCHEDULER_SANDBOX": "none", **variables}
-    return {"PATH": os.environ["PATH"], "HOME": str(directory), **given}
+    return {"PATH": os.environ["PATH"], "HOME": str(directory), **PACKAGE_PATH, **given}
 
 
 def run(directory: Path, begin: Start = fork, /, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
-from tests.programs import Process, Start, fork
+from tests.programs import PACKAGE_PATH, Process, Start, fork
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 from scheduler_service.bootstrap import Service, open_service
@@ -121,6 +121,7 @@ def cluster_on(
         "REDIS_URL": redis_url,
         "SCHEDULER_DATA_DIR": str(directory / "data"),
         "SCHEDULER_SANDBOX": "none",
+        **PACKAGE_PATH,
         **variables,
     }
     cluster = Cluster(directory, environment, begin)

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from tests.programs import FOLDER, Process, Start, fork
+from tests.programs import PACKAGE_PATH, Process, Start, fork, program
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from scheduler_service.config import DEVELOPMENT_API_KEY
 
-PROGRAM = str(FOLDER / "scheduler")
+PROGRAM = str(program("scheduler"))
 STREAMS = ("stdout", "stderr")
 
 
@@ -102,7 +102,7 @@ class Service:
 
 def shell(directory: Path, **variables: str) -> Shell:
     """Give a shell in a directory, with an environment that holds nothing of whoever runs the tests."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "COLUMNS": "100", **variables}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "COLUMNS": "100", **PACKAGE_PATH, **variables}
     return Shell(directory, environment)
 
 
