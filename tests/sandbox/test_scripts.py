@@ -1,0 +1,73 @@
+"""Scripts do in the sandbox what they do elsewhere, at every level, as root and as a plain user.
+
+What differs is stated in docs/running-code.md, and each difference has its test here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+from tests.sandbox.conftest import CAMPAIGN_SECONDS, HERE, SOURCE
+from tests.sandbox.script_campaign import DIFFERENCES, OUTSIDE, Came, load_scripts
+from tests.sandbox.settings import PLAIN, ROOT
+
+SETTINGS = [ROOT, PLAIN] if os.geteuid() == 0 else [PLAIN]
+ENTRIES = {entry["id"]: entry for entry in load_scripts()}
+
+
+@cache
+def campaign(setting: str) -> dict[str, dict[str, Came]]:
+    """Return what came of all scripts in a setting, outside and at each level."""
+    with tempfile.TemporaryDirectory(prefix="results-", dir="/tmp") as directory:
+        Path(directory).chmod(0o777)
+        results = Path(directory, "results.json")
+        finished = subprocess.run(
+            [sys.executable, HERE / "settings.py", setting, sys.executable, HERE / "script_campaign.py", results],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE)},
+            capture_output=True,
+            text=True,
+            timeout=CAMPAIGN_SECONDS,
+            check=False,
+        )
+        if not results.exists():
+            pytest.fail(f"the campaign did not finish:\n{finished.stdout}\n{finished.stderr}")
+        found: dict[str, dict[str, Came]] = json.loads(results.read_text(encoding="utf-8"))
+        return found
+
+
+def test_scripts_are_many() -> None:
+    assert len(ENTRIES) == len(load_scripts())
+    assert sum(entry["file"] == "shell" for entry in ENTRIES.values()) >= 80
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_scripts_do_at_every_level_what_they_do_outside(setting: str) -> None:
+    found = campaign(setting)
+    expected = found[OUTSIDE]
+    wrong = {
+        f"{name} at {level}": [came, expected[name]]
+        for level, results in found.items()
+        for name, came in results.items()
+        if name in expected and (came["code"], came["output"]) != (expected[name]["code"], expected[name]["output"])
+    }
+    assert wrong == {}, json.dumps(wrong, indent=2)[:20_000]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("name", [name for name, entry in ENTRIES.items() if entry["file"] == DIFFERENCES])
+def test_script_differs_as_stated(setting: str, name: str) -> None:
+    entry = ENTRIES[name]
+    for level, results in campaign(setting).items():
+        if level != OUTSIDE and level in entry and name in results:
+            output, message = results[name]["output"], results[name]["message"]
+            assert [text for text in entry[level] if text not in output] == [], f"at {level}: {output!r}"
+            assert entry.get("message", "") in (message or ""), f"at {level}: {message!r}"
