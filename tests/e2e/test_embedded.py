@@ -118,5 +118,5 @@ def test_every_line_of_the_log_is_json_whatever_jobs_print(service: Service) -> 
     service.shell.run("jobs", "run", job, "--wait")
     service.stop()
     lines = [json.loads(line) for line in service.log.splitlines()]
-    assert "attempt_ended" in {line["event"] for line in lines}
+    assert "attempt_failed" in {line["event"] for line in lines}
     assert "forged" not in {line["level"] for line in lines}

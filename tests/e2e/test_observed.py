@@ -78,7 +78,7 @@ async def test_one_request_id_is_found_everywhere_and_every_line_is_json(
         assert "forged" not in {line["level"] for line in lines}
     assert "request" in {line["event"] for line in lines_of(api) if line.get("correlation_id") == "order-4711"}
     events = {line["event"] for line in lines_of(worker) if line.get("correlation_id") == "order-4711"}
-    assert {"attempt_started", "attempt_ended"} <= events
+    assert {"attempt_started", "attempt_failed"} <= events
     everything = "".join(member.log for member in cluster.members)
     assert "printf" not in everything, "the text of a payload"
     assert DEVELOPMENT_API_KEY not in everything

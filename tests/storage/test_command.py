@@ -25,7 +25,7 @@ def environment(directory: Path, variables: dict[str, str]) -> dict[str, str]:
     ("variables", "start"),
     [
         ({"SCHEDULER_SLOTS": "x"}, "SCHEDULER_SLOTS: "),
-        ({"DATABASE_URL": "garbage"}, "DATABASE_URL: this is not a database URL; write postgresql+asyncpg://"),
+        ({"DATABASE_URL": "garbage"}, "DATABASE_URL: this is not a URL; write postgresql+asyncpg://"),
         (UNREACHABLE, "DATABASE_URL: the database cannot be reached"),
         ({"SCHEDULER_DATA_DIR": "/proc/data"}, "SCHEDULER_DATA_DIR: cannot make"),
     ],
