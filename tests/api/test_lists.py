@@ -39,6 +39,30 @@ async def ids_by_links(client: httpx2.AsyncClient, path: str, items: str) -> lis
     return pages
 
 
+async def test_list_leaves_large_fields_of_a_job_out_and_names_them(client: httpx2.AsyncClient) -> None:
+    long = "#" * 20_000
+    payload = {"type": "python_code", "code": long}
+    job = await create(client, payload=payload, env={"LONG": long}, args={"long": long})
+
+    (listed,) = (await client.get("/api/v1/jobs")).json()["jobs"]
+    whole = (await client.get(f"/api/v1/jobs/{job['id']}")).json()
+    refused = await client.put(f"/api/v1/jobs/{job['id']}", json=listed)
+
+    assert listed["left_out"] == ["payload", "env", "args"]
+    assert (listed["payload"], listed["env"], listed["args"]) == ({"type": "python_code"}, {}, {})
+    assert (whole["left_out"], whole["payload"]["code"], whole["args"]) == ([], long, {"long": long})
+    assert refused.status_code == 422
+    assert "#/left_out" in {error["pointer"] for error in refused.json()["errors"]}
+
+
+async def test_list_shows_small_fields_of_a_job(client: httpx2.AsyncClient) -> None:
+    job = await create(client, env={"A": "é"}, args={"b": [1, None]})
+
+    (listed,) = (await client.get("/api/v1/jobs")).json()["jobs"]
+
+    assert listed == job | {"left_out": []}
+
+
 async def test_lists_jobs_page_by_page(client: httpx2.AsyncClient) -> None:
     ids = [(await create(client))["id"] for _ in range(5)]
 

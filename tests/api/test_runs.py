@@ -12,6 +12,7 @@ from tests.waiting import eventually
 
 from scheduler_service.api.schemas.runs import RunOut, RunWhole
 from scheduler_service.domain.run_state import TERMINAL
+from scheduler_service.services import runs as run_service
 
 pytestmark = SHARED
 
@@ -49,6 +50,34 @@ async def test_shows_a_run_with_its_attempts_and_its_log(client: httpx2.AsyncCli
     assert run["usage"]["max_rss_kb"] > 0
     (attempt,) = run["attempts"]
     assert (attempt["attempt"], attempt["status"], attempt["worker"]) == (1, "failed", run["worker"])
+
+
+async def test_run_with_a_long_log_is_the_same_document_in_pieces(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = await start(client, r"""printf '{"logs":""}\n\t"quoted" \\ \001 zwölf €\n'; exit 3""")
+    whole = await ended(client, run_id)
+    log = await client.get(f"/api/v1/runs/{run_id}/logs")
+
+    monkeypatch.setattr(run_service, "SLICE_BYTES", 5)
+    in_pieces = await client.get(f"/api/v1/runs/{run_id}")
+    log_in_pieces = await client.get(f"/api/v1/runs/{run_id}/logs")
+
+    assert in_pieces.json() == whole
+    assert in_pieces.headers["Content-Type"] == "application/json"
+    assert log_in_pieces.text == log.text == whole["logs"]
+    assert log_in_pieces.headers["X-Next-Offset"] == log.headers["X-Next-Offset"]
+
+
+async def test_attempts_tell_where_their_log_begins(client: httpx2.AsyncClient) -> None:
+    script = {"type": "shell_script", "script": "echo '--- attempt 2 ---'; exit 3"}
+    job = await create(client, payload=script, retry_policy={"max_retries": 1, "retry_delay": 0, "jitter": 0})
+
+    run = await ended(client, (await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"])
+
+    first, second = (attempt["log_offset"] for attempt in run["attempts"])
+    assert run["logs"][first:second] == "--- attempt 2 ---\n"
+    assert run["logs"][second:] == "--- attempt 2 ---\n--- attempt 2 ---\n"
 
 
 async def test_shows_what_a_calculation_came_to(client: httpx2.AsyncClient) -> None:

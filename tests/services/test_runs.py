@@ -10,6 +10,7 @@ from tests.engine.doubles import RecordingBroker
 
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
+from scheduler_service.services import runs as run_service
 from scheduler_service.services.runs import TAIL_BYTES, RunService
 from scheduler_service.storage import logs, runs, transitions, workers
 from scheduler_service.storage.database import Database
@@ -124,8 +125,29 @@ async def test_a_list_carries_the_end_of_each_log_and_says_so(service: RunServic
 async def test_one_run_carries_all_of_its_log(service: RunService, database: Database) -> None:
     claimed = await claim(database, await queue(database, (await add_job(database)).id))
     await write(database, claimed.lease, b"x" * 3 * TAIL_BYTES)
-    view = (await service.get(claimed.run.id)).view
-    assert (len(view.logs), view.is_tail) == (3 * TAIL_BYTES, False)
+    detail = await service.get(claimed.run.id)
+    assert (len(detail.view.logs), detail.view.is_tail, detail.is_whole) == (3 * TAIL_BYTES, False, True)
+
+
+async def test_long_log_is_read_in_slices_of_whole_characters(
+    service: RunService, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_service, "SLICE_BYTES", 6)
+    claimed = await claim(database, await queue(database, (await add_job(database)).id))
+    log = "aé€😀b😀" * 5
+    await write(database, claimed.lease, log.encode())
+    await finish(database, claimed, RunStatus.SUCCESS)
+    run_id, end = claimed.run.id, len(log.encode())
+
+    detail = await service.get(run_id)
+    followed = [part async for part in service.follow_log(run_id, 0, asyncio.Event())]
+    pieces = [piece async for piece in service.read_pieces(run_id, detail.next_offset, end)]
+
+    assert detail.view.logs + b"".join(pieces).decode() == log
+    assert not detail.is_whole
+    assert "".join(part.data.decode() for part in followed) == log
+    assert max(len(part.data) for part in followed) <= 6
+    assert [part.is_last for part in followed] == [False] * (len(followed) - 1) + [True]
 
 
 async def test_a_log_is_read_on_from_where_the_last_part_ended(service: RunService, database: Database) -> None:

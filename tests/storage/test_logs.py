@@ -33,6 +33,15 @@ async def test_a_log_is_read_from_any_position(database: Database, run: Run, off
         assert await logs.read(connection, run.id, offset) == rest
 
 
+@pytest.mark.parametrize(
+    ("size", "read"), [(0, ""), (1, "a"), (2, "a"), (3, "aé"), (5, "aé"), (6, "aé€"), (9, "aé€"), (10, "aé€😀")]
+)
+async def test_bounded_read_cuts_no_character(database: Database, run: Run, size: int, read: str) -> None:
+    await write(database, run, "aé".encode(), "€😀".encode())
+    async with database.read() as connection:
+        assert (await logs.read(connection, run.id, 0, size)).decode() == read
+
+
 async def test_piece_is_added_once_when_the_answer_was_lost(database: Database, run: Run) -> None:
     await write(database, run, b"one")
     lease = Lease(run.id, 1, "w")

@@ -87,6 +87,7 @@ JOB: Document = {
     "created_at": "2026-01-15T10:12:00Z",
     "updated_at": "2026-01-15T10:12:00Z",
     "warnings": [],
+    "left_out": [],
 }
 
 JOB_PAGE: Document = {"jobs": [JOB], "total": 1, "page": 1, "size": 10}
@@ -146,6 +147,7 @@ RUN_WHOLE: Document = {
     "attempts": [
         {
             "attempt": 1,
+            "log_offset": 0,
             "status": "success",
             "reason": None,
             "message": None,

@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
+from starlette.responses import StreamingResponse
 
 from scheduler_service.api import errors
 from scheduler_service.api.auth import authenticate
@@ -95,7 +96,8 @@ class JsonRequest(Request):
 
 def _with_line_end(response: Response) -> Response:
     """End a JSON answer as a line ends, so that in a terminal the prompt does not follow it on the same one."""
-    if response.media_type == JSON and response.body:
+    is_stream = isinstance(response, StreamingResponse)  # which ends its last line itself
+    if response.media_type == JSON and not is_stream and response.body:
         response.body = bytes(response.body) + b"\n"
         response.headers["Content-Length"] = str(len(response.body))
     return response

@@ -18,10 +18,11 @@ Document = Mapping[str, JsonValue]
 READ_ONLY = frozenset(
     {
         "id", "status", "next_run_at", "last_run_at", "last_run_status", "schedule_description", "version",
-        "created_at", "updated_at", "warnings",
+        "created_at", "updated_at", "warnings", "left_out",
     }
 )  # fmt: skip
 _REMEDIES = {
+    "left_out": "this is a job of a list, which leaves large fields out; get the job itself, or send only what changes",
     "status": "to pause or resume the job, set enabled or use POST …/pause and …/resume",
     "version": "the job was changed since; read it again",
     "updated_at": "the job was changed since; read it again",

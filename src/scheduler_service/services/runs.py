@@ -22,6 +22,8 @@ from scheduler_service.storage.runs import RunFilter
 
 TAIL_BYTES = 16 * 1024
 FOLLOW_SECONDS = 0.25
+SLICE_BYTES = 256 * 1024
+"""So much of a log is in memory at once, however long it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +37,36 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class RunDetail:
-    """A run with all that was kept of its log, and all its attempts."""
+    """A run with all its attempts, and its log as far as `next_offset`: all of it, or SLICE_BYTES."""
 
     view: RunView
     attempts: tuple[Attempt, ...]
+    next_offset: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the log is all there."""
+        return self.next_offset >= self.view.run.log_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class LogSlice:
-    """A part of a log, the position behind it, and how the run stands."""
+    """A part of a log, the position behind it, how the run stands, and how long the log is so far."""
 
     data: bytes
     next_offset: int
     status: RunStatus
+    log_bytes: int = 0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more of the log is there already; not if this part is empty, since its pieces are gone then."""
+        return bool(self.data) and self.next_offset < self.log_bytes
 
     @property
     def is_last(self) -> bool:
         """Whether nothing will follow."""
-        return self.status in TERMINAL
+        return self.status in TERMINAL and not self.is_behind
 
 
 class RunService:
@@ -79,20 +93,30 @@ class RunService:
         return Listing(tuple(_with_tail(run, tails.get(run.id, b"")) for run in listing.items), listing.total)
 
     async def get(self, run_id: int) -> RunDetail:
-        """Give one run whole; raises `NotFoundError`."""
+        """Return one run with the beginning of its log; raises `NotFoundError`."""
         async with self._database.read() as connection:
             run = await _existing(connection, run_id)
-            log = await logs.read(connection, run_id)
+            log = await logs.read(connection, run_id, 0, SLICE_BYTES)
             attempts = await runs.find_attempts(connection, run_id)
-        return RunDetail(RunView(run, log.decode("utf-8", "replace"), is_tail=False), attempts)
+        return RunDetail(RunView(run, log.decode("utf-8", "replace"), is_tail=False), attempts, len(log))
 
     async def read_log(self, run_id: int, offset: int = 0) -> LogSlice:
-        """Give the log of a run from a position (bytes) on; raises `NotFoundError`."""
+        """Return SLICE_BYTES of the log of a run from a position (bytes) on; raises `NotFoundError`."""
         async with self._database.read() as connection:
             # The status first: a log read after the end of the run is complete.
             run = await _existing(connection, run_id)
-            data = await logs.read(connection, run_id, offset)
-        return LogSlice(data, offset + len(data), run.status)
+            data = await logs.read(connection, run_id, offset, SLICE_BYTES)
+        return LogSlice(data, offset + len(data), run.status, run.log_bytes)
+
+    async def read_pieces(self, run_id: int, offset: int, end: int) -> AsyncIterator[bytes]:
+        """Yield the log of a run between two positions, SLICE_BYTES at a time. Ends sooner if it is pruned."""
+        while offset < end:
+            async with self._database.read() as connection:
+                data = await logs.read(connection, run_id, offset, min(SLICE_BYTES, end - offset))
+            if not data:
+                return
+            yield data
+            offset += len(data)
 
     async def follow_log(self, run_id: int, offset: int, stopping: asyncio.Event) -> AsyncIterator[LogSlice]:
         """Give the log as it grows, an empty part now and then where it does not; ends with the run or `stopping`."""
@@ -102,6 +126,8 @@ class RunService:
             yield part
             if part.is_last:
                 return
+            if part.is_behind:
+                continue
             try:
                 async with asyncio.timeout(FOLLOW_SECONDS):
                     await stopping.wait()

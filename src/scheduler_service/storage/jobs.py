@@ -7,7 +7,22 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.run_state import JobStatus, RunStatus
@@ -40,6 +55,21 @@ _due = (
 _lock = select(jobs.c.id).where(jobs.c.id == bindparam("of_job")).with_for_update(key_share=True)
 _note_last_run = update(jobs).where(
     jobs.c.id == bindparam("of_job"), or_(jobs.c.last_run_at.is_(None), jobs.c.last_run_at <= bindparam("at"))
+)
+
+LONGEST_LISTED = 16 * 1024
+"""A list holds no field whose JSON has more characters, or a page of long programs would take all their memory."""
+_LARGE = ("payload", "env", "args")
+
+
+def _unless_large(column: Column[Any]) -> ColumnElement[Any]:
+    is_large = func.length(cast(column, Text)) > LONGEST_LISTED
+    return case((is_large, null()), else_=column).label(column.name)
+
+
+_listed = select(
+    *(_unless_large(column) if column.name in _LARGE else column for column in jobs.c),
+    jobs.c.payload["type"].as_string().label("payload_type"),
 )
 
 
@@ -84,12 +114,19 @@ async def change(connection: AsyncConnection, job_id: int, version: int, values:
 
 
 async def page(connection: AsyncConnection, filters: JobFilter, page: Page) -> Listing[Job]:
-    """List jobs."""
+    """List jobs, each without those of its fields that are longer than LONGEST_LISTED."""
     condition = _condition(connection, filters)
     total = (await connection.execute(select(func.count()).select_from(jobs).where(condition))).scalar_one()
     keys = select(jobs.c.id).where(condition).order_by(*_order(filters.sort)).limit(page.size).offset(page.offset)
-    rows = await connection.execute(select(jobs).where(jobs.c.id.in_(keys)).order_by(*_order(filters.sort)))
-    return Listing(tuple(Job(**row) for row in rows.mappings()), total)
+    rows = await connection.execute(_listed.where(jobs.c.id.in_(keys)).order_by(*_order(filters.sort)))
+    return Listing(tuple(_from_list(dict(row)) for row in rows.mappings()), total)
+
+
+def _from_list(row: dict[str, Any]) -> Job:
+    payload_type = row.pop("payload_type")
+    left_out = tuple(name for name in _LARGE if row[name] is None)
+    row |= {name: {"type": payload_type} if name == "payload" else {} for name in left_out}
+    return Job(**row, left_out=left_out)
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[DueJob]:

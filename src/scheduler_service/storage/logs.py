@@ -23,9 +23,15 @@ _from = (
     .where(
         run_logs.c.run_id == bindparam("of_run"),
         run_logs.c.at_byte + func.length(run_logs.c.data) > bindparam("offset"),
+        run_logs.c.at_byte < bindparam("end"),
     )
     .order_by(run_logs.c.at_byte)
 )
+
+
+_FAR = 2**63 - 1
+_LONGEST_CHARACTER = 4
+_CONTINUATION, _CONTINUATION_MASK = 0x80, 0xC0
 
 
 async def append(connection: AsyncConnection, lease: Lease, data: bytes, at_byte: int) -> bool:
@@ -41,10 +47,25 @@ async def append(connection: AsyncConnection, lease: Lease, data: bytes, at_byte
     return True
 
 
-async def read(connection: AsyncConnection, run_id: int, offset: int = 0) -> bytes:
-    """Give the log of a run from a position on."""
-    pieces = await connection.execute(_from, {"of_run": run_id, "offset": offset})
-    return b"".join(data[max(0, offset - at_byte) :] for at_byte, data in pieces)
+async def read(connection: AsyncConnection, run_id: int, offset: int = 0, size: int | None = None) -> bytes:
+    """Return the log of a run from a position on, at most `size` bytes of it. No character is cut at the end."""
+    end = _FAR if size is None else min(_FAR, offset + size)
+    pieces = await connection.execute(_from, {"of_run": run_id, "offset": offset, "end": end})
+    data = b"".join(data[max(0, offset - at_byte) :] for at_byte, data in pieces)
+    return data if size is None or len(data) <= size else _whole_characters(data[:size])
+
+
+def _whole_characters(data: bytes) -> bytes:
+    """Return UTF-8 without the first bytes of a character at its end whose rest is missing (RFC 3629, section 3)."""
+    for back in range(1, min(len(data), _LONGEST_CHARACTER) + 1):
+        first = data[-back]
+        if first & _CONTINUATION_MASK != _CONTINUATION:
+            return data[:-back] if back < _length_of(first) else data
+    return data
+
+
+def _length_of(first: int) -> int:
+    return next((length for length, mark in ((4, 0xF0), (3, 0xE0), (2, 0xC0)) if first >= mark), 1)
 
 
 async def tails(connection: AsyncConnection, of: Iterable[Run], size: int) -> dict[int, bytes]:

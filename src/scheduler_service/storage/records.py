@@ -17,7 +17,11 @@ JsonObject = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One stored job; `payload`, `limits` and `retry_policy` are as their models dump them."""
+    """One stored job; `payload`, `limits` and `retry_policy` are as their models dump them.
+
+    `left_out` names fields that a list does not read because they are large: `payload` then holds only its type, others
+    are empty.
+    """
 
     id: int
     name: str
@@ -53,6 +57,7 @@ class Job:
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,7 @@ class Attempt:
 
     run_id: int
     attempt: int
+    log_offset: int | None
     worker_id: str
     started_at: datetime
     finished_at: datetime | None

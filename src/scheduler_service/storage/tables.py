@@ -175,6 +175,8 @@ attempts = Table(
     metadata,
     Column("run_id", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("attempt", Integer, primary_key=True),
+    # Where its log begins, in bytes. A program can write whatever looks like the heading of an attempt.
+    Column("log_offset", BigId),
     Column("worker_id", String(64), nullable=False),
     Column("started_at", UtcInstant, nullable=False),
     Column("finished_at", UtcInstant),

@@ -126,7 +126,8 @@ async def claim(
     if claimed is None:
         return None
     values = {"run_id": run_id, "attempt": claimed.attempt, "worker_id": worker_id, "started_at": now}
-    await connection.execute(_begin_attempt, {**values, "status": RunStatus.RUNNING})
+    begun = {"log_offset": claimed.log_bytes, "status": RunStatus.RUNNING}
+    await connection.execute(_begin_attempt, {**values, **begun})
     return Claimed(claimed, job)
 
 

@@ -15,7 +15,7 @@ from scheduler_service.api.links import page_links
 from scheduler_service.api.log_stream import EVENT_STREAM, accepts_events, log_events
 from scheduler_service.api.queries import AllRunsQuery, IdempotencyKey, LastEventId, LogQuery, RunId
 from scheduler_service.api.route import KeyedRoute
-from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole
+from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole, in_pieces
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.services.runs import RunView
 from scheduler_service.storage.paging import Listing, Page
@@ -45,11 +45,17 @@ async def list_runs(
     "/{run_id}",
     operation_id="getRun",
     summary="Get a run",
+    response_model=RunWhole,
     responses={200: answer("The run, with all its attempts.", examples.RUN_WHOLE), **refusals(NotFoundError)},
 )
-async def get_run(run_id: RunId, service: CurrentService) -> RunWhole:
+async def get_run(run_id: RunId, service: CurrentService) -> RunWhole | StreamingResponse:
     """With all that was kept of its log."""
-    return RunWhole.of_detail(await service.runs.get(run_id))
+    detail = await service.runs.get(run_id)
+    shown = RunWhole.of_detail(detail)
+    if detail.is_whole:
+        return shown
+    rest = service.runs.read_pieces(run_id, detail.next_offset, detail.view.run.log_bytes)
+    return StreamingResponse(in_pieces(shown, rest), media_type="application/json")
 
 
 @router.get(
@@ -84,8 +90,12 @@ async def read_log(
     """
     if not accepts_events(accept):
         part = await service.runs.read_log(run_id, query.offset)
-        headers = {"X-Next-Offset": str(part.next_offset), "X-Run-Status": part.status}
-        return Response(part.data, media_type="text/plain", headers=headers)
+        end = max(part.next_offset, part.log_bytes)
+        headers = {"X-Next-Offset": str(end), "X-Run-Status": part.status}
+        if not part.is_behind:
+            return Response(part.data, media_type="text/plain", headers=headers)
+        pieces = service.runs.read_pieces(run_id, query.offset, end)
+        return StreamingResponse(pieces, media_type="text/plain", headers=headers)
     offset = query.offset if last_event_id is None else last_event_id
     await service.runs.read_log(run_id, offset)
     parts = service.runs.follow_log(run_id, offset, service.stopping)

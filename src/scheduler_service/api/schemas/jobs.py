@@ -59,6 +59,13 @@ class JobOut(Answer):
     created_at: datetime
     updated_at: datetime
     warnings: Annotated[list[str], Field(description="What the owner of this job should know.")]
+    left_out: Annotated[
+        list[str],
+        Field(
+            description="Fields that a list does not show because their JSON is longer than 16 KiB: `payload` holds "
+            "only its `type` then, `env` and `args` are empty. `GET /jobs/{id}` shows them."
+        ),
+    ]
 
     @classmethod
     def of(cls, job: Job, described: Description) -> Self:
@@ -69,6 +76,7 @@ class JobOut(Answer):
             **standing,
             schedule_description=described.sentence,
             warnings=list(described.warnings),
+            left_out=list(job.left_out),
         )
 
 

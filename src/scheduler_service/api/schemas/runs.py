@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Self
 
@@ -111,6 +113,10 @@ class AttemptOut(Answer):
     model_config = ConfigDict(title="Attempt")
 
     attempt: Annotated[int, Field(description="Counted from 1.")]
+    log_offset: Annotated[
+        int | None,
+        Field(description="The byte of the log at which it begins; null for attempts of earlier versions."),
+    ]
     status: RunStatus
     reason: Reason | None
     message: str | None
@@ -142,3 +148,16 @@ class RunWhole(RunOut):
     def of_detail(cls, detail: RunDetail) -> Self:
         """Show a run whole."""
         return cls.of(detail.view, attempts=[AttemptOut.of(attempt) for attempt in detail.attempts])
+
+
+async def in_pieces(run: RunWhole, rest_of_log: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield a run as JSON with the rest of its log behind what it holds, so that a long log is never all in memory."""
+    document = run.model_dump_json(exclude={"logs"}).encode()
+    yield document[:-1] + b',"logs":"' + _within_quotes(run.logs)
+    async for piece in rest_of_log:
+        yield _within_quotes(piece.decode("utf-8", "replace"))
+    yield b'"}\n'
+
+
+def _within_quotes(text: str) -> bytes:
+    return json.dumps(text, ensure_ascii=False)[1:-1].encode()
