@@ -8,7 +8,7 @@ import hmac
 import re
 import socket
 from datetime import UTC, datetime, timedelta
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,7 @@ async def test_what_waits_for_its_turn_is_sent_as_soon_as_it_has_it(
     settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(delivery, "CONCURRENCY", 4)
     async with open_service(settings) as service:
         many = [await rule(service, f"{receiver.url}/hook", "failure") for _ in range(delivery.CONCURRENCY + 1)]
         await run_to_its_end(service, shell("exit 3"))
@@ -178,6 +179,28 @@ async def test_receivers_that_fail_hang_drip_and_redirect_get_it_in_the_end_and_
     assert not receiver.of("/elsewhere"), "a redirect leads past the guard"
     for path in receiver.behaviours:
         assert len({received.headers["x-scheduler-delivery"] for received in receiver.of(path)}) == 1
+
+
+@ON_SQLITE
+async def test_receivers_that_hang_do_not_hold_up_one_that_answers(
+    service: Service, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = [f"/hangs-{number}" for number in range(6)]
+    monkeypatch.setattr(delivery, "CONCURRENCY", len(hanging) + 1)
+    monkeypatch.setattr(delivery, "FIRST_DELAY_SECONDS", 0.1)
+    receiver.behaviours = {path: chain(repeat(fail, delivery.OF_EACH_RULE), repeat(hang)) for path in hanging}
+    for path in hanging:
+        made = await rule(service, receiver.url + path, "failure")
+        for _ in range(delivery.OF_EACH_RULE):
+            await service.alerts.test(made.id, None)
+    good = await rule(service, f"{receiver.url}/good", "failure")
+    in_the_end = delivery.OF_EACH_RULE + 1
+    await asyncio.gather(*(told(receiver, path, in_the_end) for path in hanging))
+
+    await service.alerts.test(good.id, None)
+    await delivered(service, good)
+
+    assert [len(receiver.of(path)) for path in hanging] == [in_the_end] * len(hanging), "each hangs, in one place"
 
 
 def test_the_budget_of_tries_lasts_for_more_than_an_hour() -> None:

@@ -24,8 +24,9 @@ from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.deliveries import Outgoing
 
-CONCURRENCY = 16
-# Of one rule: so its receiver may hang, and the others still get theirs.
+CONCURRENCY = 128
+# Of one rule: so its receiver may hang, and the others still get theirs. Of one whose last try failed: a single one, so
+# that as many receivers may hang as there are places.
 OF_EACH_RULE = 4
 LOOK_SECONDS = 1.0
 # A process that was killed while it sent leaves the delivery to the next one after this time.
@@ -69,6 +70,7 @@ class Courier:
         self._base_url = base_url
         self._on_free = on_free
         self._busy: dict[asyncio.Task[None], int] = {}
+        self._failing: set[int] = set()
         self._sending: set[asyncio.Task[_Tried]] = set()
         self._is_stopping = False
 
@@ -98,8 +100,12 @@ class Courier:
                 free,
                 LEASE_SECONDS,
                 of_each_rule=OF_EACH_RULE,
-                not_of=[rule_id for rule_id, number in busy.items() if number >= OF_EACH_RULE],
+                one_of=self._failing,
+                not_of=[rule_id for rule_id, number in busy.items() if number >= self._most_of(rule_id)],
             )
+
+    def _most_of(self, rule_id: int) -> int:
+        return 1 if rule_id in self._failing else OF_EACH_RULE
 
     async def stop(self) -> None:
         """Cut short what is on its way, and hand it back: another process, or the next start, sends it again.
@@ -125,6 +131,10 @@ class Courier:
             return
         about = {"delivery_id": delivery.id, "rule_id": delivery.rule_id, "kind": delivery.kind}
         log.info("alert_tried", **about, tries=delivery.tries, verdict=verdict, error=error)
+        if verdict == "again":
+            self._failing.add(delivery.rule_id)
+        else:
+            self._failing.discard(delivery.rule_id)
         if verdict == "again" and delivery.tries < MAX_TRIES:
             await insist(lambda: self._postpone(outgoing, error, wait_seconds))
         else:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import and_, delete, func, literal_column, select, update
+from sqlalchemy import and_, case, delete, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.alerting import Alert, AlertKind, Failure
@@ -100,21 +100,26 @@ async def take(
     lease_seconds: float,
     *,
     of_each_rule: int,
+    one_of: Collection[int] = (),
     not_of: Collection[int] = (),
 ) -> list[Outgoing]:
-    """Take deliveries that are due; who does not end them in time loses them to the next who looks.
+    """Lease due deliveries. One that is not finished within `lease_seconds` becomes available to other senders.
 
-    No more than `of_each_rule`, and none of the rules `not_of`: a receiver that hangs must not hold up the others.
+    No more than `of_each_rule`, a single one of the rules `one_of`, and none of the rules `not_of`: a receiver that
+    hangs must not hold up the others. The first of each rule comes before the second of any.
     """
     is_due = and_(deliveries.c.status == literal_column("'pending'"), deliveries.c.next_try_at <= now)
-    place = func.row_number().over(partition_by=deliveries.c.rule_id, order_by=deliveries.c.next_try_at)
-    ranked = select(deliveries.c.id, place.label("place")).where(is_due, deliveries.c.rule_id.not_in(not_of)).subquery()
+    rank = func.row_number().over(partition_by=deliveries.c.rule_id, order_by=deliveries.c.next_try_at)
+    most = case((deliveries.c.rule_id.in_(one_of), 1), else_=of_each_rule)
+    allowed = select(deliveries.c.id, rank.label("rank"), most.label("most"))
+    ranked = allowed.where(is_due, deliveries.c.rule_id.not_in(not_of)).subquery()
     due = (
         select(deliveries.c.id)
-        .where(is_due, deliveries.c.id.in_(select(ranked.c.id).where(ranked.c.place <= of_each_rule)))
-        .order_by(deliveries.c.next_try_at)
+        .join(ranked, ranked.c.id == deliveries.c.id)
+        .where(is_due, ranked.c.rank <= ranked.c.most)
+        .order_by(ranked.c.rank, deliveries.c.next_try_at)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=deliveries)
     )
     ids = list((await connection.execute(due)).scalars())
     if not ids:
