@@ -64,7 +64,7 @@ def _try(deployment: Deployment, *, build: bool) -> list[Check]:
         run(["docker", "build", "--tag", IMAGE, "."])
     say(f"starting {WORKERS} workers and {BEATS} beats")
     deployment.compose("up", "--detach", "--no-build", *SCALE)
-    deployment.wait_until_ready()
+    deployment.wait_until_well()
     found = [*_run_every_kind(deployment), _workers_have_no_way_out(deployment)]
     say(f"firing {JOBS} jobs a second, and one that fails every 5 s")
     jobs = _start_load(deployment)
@@ -128,7 +128,7 @@ def _kill_everything(deployment: Deployment) -> Check:
             deployment.kill(container)
             killed += 1
             seconds = _wait_for_more(deployment, before + JOBS, f"runs go on: {service}")
-            deployment.wait_until_ready()
+            deployment.wait_until_well()
             say(f"killed {service} {container[:12]}: ten more runs within {seconds:.0f} s")
     found = f"{killed} kills -9, each restarted and followed by runs"
     return Check("every main process killed in turn", found, holds=True)
@@ -171,7 +171,7 @@ def _restore(deployment: Deployment) -> list[Check]:
     deployment.compose("exec", "-T", "restored", "sh", "-c", restore, stdin=dumped)
     counted, told = _totals(deployment), _deliveries(deployment)
     deployment.compose("--profile", "restore", "up", "--detach", "--no-build", *SCALE)
-    deployment.wait_until_ready()
+    deployment.wait_until_well()
     wait_until(lambda: _totals(deployment) > counted + 5 * JOBS, "counters go on after the restore")
     wait_until(lambda: _deliveries(deployment) > told + 1, "alerts go on after the restore")
     new_id = deployment.number(transaction)

@@ -71,13 +71,13 @@ class Deployment:
         run(["docker", "exec", container, "sh", "-c", script], check=False)
         wait_until(lambda: _started_at(container) not in {started_at, ""}, f"{container} is restarted")
 
-    def wait_until_ready(self) -> None:
-        """Wait until the API says that the service is ready."""
+    def wait_until_well(self) -> None:
+        """Wait until the API says that all is well: without a broker, say, the service would be ready, but degraded."""
 
-        def is_ready() -> bool:
-            return self.call("GET", "/health/ready") is not None
+        def is_well() -> bool:
+            return bool(self.call("GET", "/health")["status"] == "ok")
 
-        wait_until(is_ready, "the service is ready")
+        wait_until(is_well, "the service is well")
 
 
 def _started_at(container: str) -> str:
