@@ -22,6 +22,7 @@ UNNAMED_LENGTH = 64
 KILLED = ("api", "beat", "worker", "flower", "redis", "postgres")
 KINDS: dict[str, dict[str, Any]] = {
     "python_code": {"type": "python_code", "code": "import numpy\nprint(numpy.arange(5).sum())"},
+    "managers": {"type": "python_code", "code": "from multiprocessing import Manager\nprint(Manager().list([1]))"},
     "shell_script": {"type": "shell_script", "script": "for i in $(seq 20); do sleep 2 & done; wait; echo $0"},
     "number_crunching": {"type": "number_crunching", "operation": "prime_numbers", "limit": 100_000},
     "program": {"type": "program", "argv": ["tr", "a-z", "A-Z"], "stdin": "shout"},

@@ -158,6 +158,8 @@ def test_our_own_services_are_confined(role: str) -> None:
 
     assert service["read_only"]
     assert service["cap_drop"] == ["ALL"]
+    # By the engine's filter, the sandbox may use pidfd_getfd only with this; the image's user does not get it.
+    assert service.get("cap_add", []) == (["SYS_PTRACE"] if role == "worker" else [])
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "container_name" not in service  # so that it can be scaled
 
