@@ -20,9 +20,13 @@ SETTLE_SECONDS = 15
 # Of the name that the engine gives to a volume without one: 32 bytes in hexadecimal.
 UNNAMED_LENGTH = 64
 KILLED = ("api", "beat", "worker", "flower", "redis", "postgres")
+MANAGERS = """from multiprocessing import Manager
+if __name__ == "__main__":
+    print(Manager().list([1]))
+"""
 KINDS: dict[str, dict[str, Any]] = {
     "python_code": {"type": "python_code", "code": "import numpy\nprint(numpy.arange(5).sum())"},
-    "managers": {"type": "python_code", "code": "from multiprocessing import Manager\nprint(Manager().list([1]))"},
+    "managers": {"type": "python_code", "code": MANAGERS},
     "shell_script": {"type": "shell_script", "script": "for i in $(seq 20); do sleep 2 & done; wait; echo $0"},
     "number_crunching": {"type": "number_crunching", "operation": "prime_numbers", "limit": 100_000},
     "program": {"type": "program", "argv": ["tr", "a-z", "A-Z"], "stdin": "shout"},
