@@ -45,6 +45,7 @@ def campaign(setting: str) -> dict[str, dict[str, Came]]:
 def test_scripts_are_many() -> None:
     assert len(ENTRIES) == len(load_scripts())
     assert sum(entry["file"] == "shell" for entry in ENTRIES.values()) >= 80
+    assert sum(entry["file"] == "cron" for entry in ENTRIES.values()) >= 30
 
 
 @pytest.mark.long
@@ -59,6 +60,15 @@ def test_scripts_do_at_every_level_what_they_do_outside(setting: str) -> None:
         if name in expected and (came["code"], came["output"]) != (expected[name]["code"], expected[name]["output"])
     }
     assert wrong == {}, json.dumps(wrong, indent=2)[:20_000]
+
+
+@pytest.mark.long
+def test_scripts_of_cron_end_as_they_should() -> None:
+    came = campaign(SETTINGS[-1])[OUTSIDE]
+    expected = {
+        name: entry.get("code", 0) for name, entry in ENTRIES.items() if entry["file"] == "cron" and name in came
+    }
+    assert {name: came[name]["code"] for name in expected} == expected
 
 
 @pytest.mark.long
