@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.commands import PROGRAM, Service, up
 from tests.programs import execute
-from tests.waiting import PATIENCE_SECONDS, wait_until
+from tests.waiting import PATIENCE_SECONDS
 
 README = Path(__file__).parents[2] / "README.md"
 MAKEFILE = README.with_name("Makefile")
@@ -58,13 +58,12 @@ def test_every_command_of_the_front_page_works_as_typed(service: Service) -> Non
     job = json.loads(answer)
     assert (job["id"], job["status"], job["timezone"]) == (1, "active", "Europe/Berlin")
 
-    queue_it, rest = run.strip().split("\n", 1)
-    (answer,) = paste(service, queue_it)
-    assert json.loads(answer)["trigger"] == "manual"
-    wait_until(lambda: service.call("GET", "runs/1")["status"] == "success")
-    listing, log = paste(service, rest)
-    assert json.loads(listing)["runs"][0]["status"] == "success"
-    assert re.fullmatch(r"pi is about 3\.1[34]\d*", log)
+    queued, *events, ended = paste(service, run)
+    assert json.loads(queued)["trigger"] == "manual"
+    assert [line for line in events if re.search(r"pi is about 3\.1[34]", line)]
+    whole = json.loads(ended)
+    assert (whole["id"], whole["status"]) == (1, "success")
+    assert re.fullmatch(r"pi is about 3\.1[34]\d*\n", whole["logs"])
 
     primes, statistics = (json.loads(line) for line in paste(service, built_in))
     for made, key, value in ((primes, "count", 78_498), (statistics, "count", 1_000_000)):
