@@ -15,7 +15,7 @@ from scheduler_service.domain.alerting import Alert, AlertKind
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
 from scheduler_service.engine.alerting import Watch
 from scheduler_service.engine.observe import Counter
-from scheduler_service.storage import alerts, deliveries, runs
+from scheduler_service.storage import alerts, deliveries, runs, workers
 from scheduler_service.storage.alert_tables import deliveries as delivery_table
 from scheduler_service.storage.alert_tables import failing_jobs
 from scheduler_service.storage.alerts import OVERDUE_BATCH, AlertRule
@@ -166,6 +166,22 @@ async def enable(database: Database, rule: AlertRule, *, enabled: bool) -> None:
 
 
 @ON_SQLITE
+async def test_unfit_worker_is_told_once_in_each_window(database: Database, clock: FakeClock, watch: Watch) -> None:
+    await add_rule(database, "worker_unfit")
+    async with database.write() as connection:
+        for worker_id, reason in (("w-1", "No space left on device"), ("w-2", None)):
+            await workers.register(connection, worker_id, host="h", pid=1, slots=1, unfit_reason=reason, now=NOON)
+
+    told = [await look(watch, database) for _ in range(2)]
+    clock.advance(601)
+    told.append(await look(watch, database))
+
+    assert [len(found) for found in told] == [1, 1, 2]
+    async with database.read() as connection:
+        (first, _) = (await connection.execute(select(delivery_table.c.alert))).scalars()
+    assert (first["worker"], first["message"]) == ("w-1", "No space left on device")
+
+
 async def test_who_has_seen_all_waits_for_no_writer(watch: Watch, database: Database) -> None:
     await watch.look()
     counter = Counter(database)

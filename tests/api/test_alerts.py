@@ -103,6 +103,17 @@ async def test_rule_warns_when_this_server_cannot_deliver(
     assert (await client.get(f"{ALERTS}/{rule['id']}")).json() == rule
 
 
+async def test_rule_about_workers_is_for_no_job(client: httpx2.AsyncClient) -> None:
+    job = await create(client)
+    document = {**DEFINITION, "on": ["worker_unfit"], "job_id": job["id"], "owner_id": "me"}
+
+    refused = await client.post(ALERTS, json=document)
+    made = await client.post(ALERTS, json={**document, "job_id": None, "owner_id": None})
+
+    assert {error["field"] for error in refused.json()["errors"]} == {"job_id", "owner_id"}
+    assert made.status_code == 201
+
+
 async def test_a_rule_of_a_deleted_job_can_still_be_changed(client: httpx2.AsyncClient) -> None:
     job = await create(client)
     rule = await made(client, job_id=job["id"])

@@ -38,6 +38,8 @@ def document(alert: Alert, delivery_id: int, base_url: str) -> dict[str, Any]:
         "seconds": alert.seconds,
         "count": alert.count,
         "failure": None if failure is None else {**asdict(failure), "log_tail": plain(failure.log_tail)},
+        "worker": alert.worker,
+        "message": alert.message,
         "links": _links(alert, base_url),
     }
 
@@ -81,7 +83,7 @@ def email(alert: Alert, delivery_id: int, base_url: str, sender: str, receivers:
 
 
 def _where(alert: Alert) -> str:
-    parts = {"Job": alert.job_id, "run": alert.run_id, "owner": alert.owner_id}
+    parts = {"Worker": alert.worker, "Job": alert.job_id, "run": alert.run_id, "owner": alert.owner_id}
     named = [f"{name} {value}" for name, value in parts.items() if value not in {None, ""}]
     return ", ".join([*named, f"{alert.at:%Y-%m-%d %H:%M:%S} UTC"])
 

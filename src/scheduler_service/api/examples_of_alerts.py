@@ -59,6 +59,8 @@ PREVIEWS: Document = {
                     "message": None,
                     "log_tail": "Traceback …\nValueError: no data\n",
                 },
+                "worker": None,
+                "message": None,
                 "links": {
                     "job": "http://127.0.0.1:8000/api/v1/jobs/1",
                     "run": "http://127.0.0.1:8000/api/v1/runs/1",

@@ -24,6 +24,8 @@ class AlertKind(StrEnum):
     LATE = "late"
     # A run has been running for so many seconds.
     TOO_LONG = "too_long"
+    # A worker lives but takes no runs, since its sandbox or its host is at fault.
+    WORKER_UNFIT = "worker_unfit"
     # Somebody wants to see whether alerts come through.
     TEST = "test"
 
@@ -66,7 +68,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """What people are told. `failure` is set for FAILURE and FLAPPING if the run is still known."""
+    """What people are told. `failure` is set for FAILURE and FLAPPING if the run is still known.
+
+    WORKER_UNFIT is about no job: `worker` names the worker, `message` says why it takes no runs.
+    """
 
     kind: AlertKind
     job_id: int | None
@@ -78,6 +83,8 @@ class Alert:
     seconds: float | None = None
     count: int | None = None
     failure: Failure | None = None
+    worker: str | None = None
+    message: str | None = None
 
     @property
     def headline(self) -> str:
@@ -90,6 +97,7 @@ class Alert:
             AlertKind.MISSED: f"{name} missed {self.count} of its instants",
             AlertKind.LATE: f"{name} is late by {seconds}",
             AlertKind.TOO_LONG: f"{name} has been running for {seconds}",
+            AlertKind.WORKER_UNFIT: f"worker {self.worker} takes no runs: {' '.join((self.message or '').split())}",
             AlertKind.TEST: "This is a test: alerts come through",
         }
         return texts[self.kind]
@@ -118,6 +126,11 @@ def kinds_of(change: Change, wanted: frozenset[AlertKind], thresholds: Threshold
         AlertKind.LATE: change.change == "running" and lateness >= thresholds.late_seconds,
     }
     return [kind for kind, it_does in holds.items() if it_does and kind in wanted]
+
+
+def key_of_worker(worker_id: str, at: datetime, window_seconds: float) -> str:
+    """Return the key by which a rule tells of an unfit worker once in each window."""
+    return f"unfit:{worker_id}:{at.timestamp() // window_seconds:.0f}"
 
 
 def key_prefix(kind: AlertKind) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import product
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.alerting import Alert, AlertKind, Change, Failure, key_of, kinds_of
-from scheduler_service.storage import alerts, deliveries, events, logs, runs
+from scheduler_service.domain.alerting import Alert, AlertKind, Change, Failure, key_of, key_of_worker, kinds_of
+from scheduler_service.storage import alerts, deliveries, events, logs, runs, workers
 from scheduler_service.storage.alerts import AlertRule, Overdue
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.events import Event
+from scheduler_service.storage.records import Worker
 
 OBSERVER = "alerts"
 BATCH = 500
@@ -125,11 +127,24 @@ class Watch:
                 if AlertKind.LATE in rule.wanted
                 for overdue in await alerts.due_since(connection, rule, self._before(rule.late_seconds))
             ]
+            about_workers = [rule for rule in rules if _wants_unfit(rule)]
+            unfit = await workers.unfit(connection) if about_workers else []
+        if unfit:
+            await self._tell_unfit(about_workers, unfit)
         if found:
             async with self._database.write() as connection:
                 for rule, kind, seconds, overdue in found:
                     await self._tell_overdue(connection, rule, kind, seconds, overdue)
             self._on_find()
+
+    async def _tell_unfit(self, rules: Sequence[AlertRule], unfit: Sequence[Worker]) -> None:
+        """Tell of workers that take no runs, again in each window of a rule for as long as it lasts."""
+        now = self._clock.now()
+        async with self._database.write() as connection:
+            for rule, worker in product(rules, unfit):
+                key = key_of_worker(worker.id, now, rule.window_seconds)
+                await deliveries.add(connection, rule.id, key, _unfit(worker, now), now)
+        self._on_find()
 
     def _before(self, seconds: float) -> datetime:
         return self._clock.now() - timedelta(seconds=seconds)
@@ -148,6 +163,18 @@ class Watch:
             seconds=max(seconds, (now - overdue.since).total_seconds()),
         )
         await deliveries.add(connection, rule.id, key_of(kind, overdue.run_id), alert, now)
+
+
+def _wants_unfit(rule: AlertRule) -> bool:
+    """Return whether a rule tells of workers: one for a job, or for an owner's, does not."""
+    return rule.enabled and AlertKind.WORKER_UNFIT in rule.wanted and rule.job_id is None and rule.owner_id is None
+
+
+def _unfit(worker: Worker, now: datetime) -> Alert:
+    return Alert(
+        kind=AlertKind.WORKER_UNFIT, job_id=None, job_name="", owner_id="", run_id=None, at=now,
+        worker=worker.id, message=worker.unfit_reason,
+    )  # fmt: skip
 
 
 async def _failure_of(connection: AsyncConnection, run_id: int) -> Failure | None:

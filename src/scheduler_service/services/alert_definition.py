@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
 from scheduler_service.alerts.channels import Channel
 from scheduler_service.domain.alerting import AlertKind
@@ -43,6 +43,13 @@ class AlertDefinition(Document):
         if AlertKind.TEST in kinds:
             raise ValueError("a test is sent by its own call, POST /alerts/{id}/test")
         return sorted(set(kinds))
+
+    @field_validator("job_id", "owner_id")
+    @classmethod
+    def _is_not_about_workers(cls, of_jobs: int | str | None, info: ValidationInfo) -> int | str | None:
+        if of_jobs is not None and AlertKind.WORKER_UNFIT in info.data.get("on", ()):
+            raise ValueError("worker_unfit is about workers, not about jobs; leave this out, or make a rule of its own")
+        return of_jobs
 
     def columns(self) -> dict[str, Any]:
         """Give it as storage keeps it."""

@@ -184,7 +184,8 @@ async def _job_problems(
 
 
 def _sample(kind: AlertKind, name: str, now: datetime) -> Alert:
-    is_of_run = kind is not AlertKind.TEST
+    is_of_run = kind not in {AlertKind.TEST, AlertKind.WORKER_UNFIT}
+    is_of_worker = kind is AlertKind.WORKER_UNFIT
     return Alert(
         kind=kind,
         job_id=1 if is_of_run else None,
@@ -196,6 +197,8 @@ def _sample(kind: AlertKind, name: str, now: datetime) -> Alert:
         seconds=90.0 if kind in {AlertKind.LATE, AlertKind.TOO_LONG} else None,
         count=3 if kind in {AlertKind.FLAPPING, AlertKind.MISSED} else None,
         failure=_SAMPLE_FAILURE if kind in {AlertKind.FAILURE, AlertKind.FLAPPING} else None,
+        worker="host-4711-1f6a9c3e" if is_of_worker else None,
+        message="No space left on device" if is_of_worker else None,
     )
 
 

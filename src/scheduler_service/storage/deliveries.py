@@ -60,6 +60,8 @@ class Outgoing:
             seconds=given["seconds"],
             count=given["count"],
             failure=Failure(**given["failure"]) if given.get("failure") else None,
+            worker=given.get("worker"),
+            message=given.get("message"),
         )
 
 
@@ -73,6 +75,8 @@ async def add(connection: AsyncConnection, rule_id: int, key: str, alert: Alert,
         "seconds": alert.seconds,
         "count": alert.count,
         "failure": None if alert.failure is None else asdict(alert.failure),
+        "worker": alert.worker,
+        "message": alert.message,
     }
     values = {"rule_id": rule_id, "key": key, "kind": alert.kind, "job_id": alert.job_id, "run_id": alert.run_id}
     begun = {"status": "pending", "tries": 0, "next_try_at": now, "created_at": now}

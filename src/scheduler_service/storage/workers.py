@@ -58,6 +58,12 @@ async def living(connection: AsyncConnection) -> list[Worker]:
     return [Worker(**row) for row in (await connection.execute(_living)).mappings()]
 
 
+async def unfit(connection: AsyncConnection) -> list[Worker]:
+    """Return the workers that live but take no runs."""
+    query = _living.where(workers.c.unfit_reason.is_not(None))
+    return [Worker(**row) for row in (await connection.execute(query)).mappings()]
+
+
 async def known(connection: AsyncConnection) -> list[Worker]:
     """Give the workers, also those that died lately."""
     query = select(workers).order_by(workers.c.id)
