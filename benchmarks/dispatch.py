@@ -24,7 +24,7 @@ from scheduler_service.storage.tables import jobs
 AIM_JOBS_PER_SECOND = 20_000
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 ROWS = (
-    "INSERT INTO runs (job_id, status, trigger, scheduled_for, priority, queued_at, available_at, rung_at, attempt,"
+    "INSERT INTO runs (job_id, status, trigger, scheduled_for, priority, queued_at, available_at, notified_at, attempt,"
     " retry_count, rescue_count, log_bytes, logs_truncated, correlation_id)"
     " SELECT id, 'queued', 'schedule', next_run_at, priority, next_run_at, next_run_at, next_run_at, 0, 0, 0, 0,"
     " false, 'floor' FROM jobs WHERE next_run_at IS NOT NULL"
@@ -47,8 +47,8 @@ async def fire(database: Database, count: int) -> float:
     before = time.perf_counter()
     await dispatcher.tick()
     seconds = time.perf_counter() - before
-    if len(broker.rings) != count:
-        raise SystemExit(f"fired {len(broker.rings)} of {count}")
+    if len(broker.notices) != count:
+        raise SystemExit(f"fired {len(broker.notices)} of {count}")
     return count / seconds
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from benchmarks.shared.reports import Report, machine_facts, options
 
-from scheduler_service.sandbox import Command, Level, PythonCode, Script, Spec, WarmSandbox, best_level, probe
-from scheduler_service.sandbox.command import job_environment
-from scheduler_service.sandbox.layers import Layer
+from scheduler_service.sandbox import Command, Level, PythonCode, Script, Spec, ZygoteSandbox, best_level, probe
+from scheduler_service.sandbox.contract.command import job_environment
+from scheduler_service.sandbox.contract.layers import Layer
 
 PI = """import numpy as np
 rng = np.random.default_rng(42)
@@ -67,7 +67,7 @@ async def compare(report: Report, group: str, ours: Action, theirs: Action, at_m
     report.add(group, "ratio", "", [ours / theirs for ours, theirs in pairs], at_most=at_most)
 
 
-def in_sandbox(sandbox: WarmSandbox, command: Command) -> Action:
+def in_sandbox(sandbox: ZygoteSandbox, command: Command) -> Action:
     async def drop(_: bytes) -> None:
         pass
 
@@ -162,8 +162,8 @@ def _rollup(pid: int, field: str) -> int:
 
 
 async def measure(level: Level, rounds: int, base: Path) -> Report:
-    sandbox = WarmSandbox(level, base / "layers", 2)
-    bare = WarmSandbox(level, base / "bare", 2, without=frozenset(Layer))
+    sandbox = ZygoteSandbox(level, base / "layers", 2)
+    bare = ZygoteSandbox(level, base / "bare", 2, without=frozenset(Layer))
     await asyncio.gather(sandbox.start(), bare.start())
     pi, script = base / "pi.py", base / "job.sh"
     pi.write_text(PI)

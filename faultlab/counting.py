@@ -24,7 +24,7 @@ from tests.programs import execute
 from faultlab import counters
 from faultlab.counters import Key
 from faultlab.verdict import Verdict
-from scheduler_service.cli.trial_servers import ask_valkey
+from scheduler_service.cli.devstack_servers import ask_valkey
 from scheduler_service.storage.database import Database
 
 INSTANTS = 100

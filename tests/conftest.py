@@ -16,8 +16,8 @@ from tests.programs import PACKAGE_PATH
 from tests.servers import PostgresServer
 from tests.tls import authority
 
-from scheduler_service.cli.trial_servers import ask_valkey
-from scheduler_service.quick_start import uncollected
+from scheduler_service.cli.devstack_servers import ask_valkey
+from scheduler_service.startup import without_gc
 
 __all__ = ["authority", "clock", "database", "database_url", "migrated_sqlite"]
 
@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None]:
     """Import the tests as services import what they are: in half the time."""
-    with uncollected():
+    with without_gc():
         return (yield)
 
 

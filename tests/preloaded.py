@@ -3,9 +3,9 @@
 Besides the programs themselves, that is what they import when they come to need it.
 """
 
-from scheduler_service.quick_start import uncollected
+from scheduler_service.startup import without_gc
 
-with uncollected():
+with without_gc():
     import aiosqlite  # noqa: F401
     import alembic.command
     import alembic.op  # noqa: F401
@@ -26,8 +26,6 @@ with uncollected():
     import uvicorn.protocols.http.auto
     import uvicorn.protocols.websockets.auto  # noqa: F401
 
-    import scheduler_service.celery_app
-    import scheduler_service.celery_beat
     import scheduler_service.cli.main
     import scheduler_service.cli.serving
     import scheduler_service.cli.settings  # noqa: F401

@@ -23,7 +23,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
 
-from scheduler_service.cli.trial_servers import die_with_parent
+from scheduler_service.cli.devstack_servers import die_with_parent
 
 FOLDER = Path(sys.executable).parent
 MAIN = {"scheduler": "scheduler_service.cli.main", "celery": "celery.__main__", "uvicorn": "uvicorn.main"}

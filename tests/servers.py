@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from scheduler_service.cli import trial_servers
+from scheduler_service.cli import devstack_servers
 
 PREFIX = "scheduler-test-"
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 (a private directory is made below)
@@ -91,7 +91,7 @@ def _psql(server: str) -> subprocess.Popen[str]:
     """Give a program that does what it is told, and ends with its input: once per process, since its start is slow."""
     url = server.replace("+asyncpg", "") + "/postgres"
     psql = subprocess.Popen(
-        [trial_servers.installed_postgres() / "bin/psql", url, "-Xq"],
+        [devstack_servers.installed_postgres() / "bin/psql", url, "-Xq"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -108,7 +108,7 @@ def postgres() -> Iterator[PostgresServer]:
     with (
         _directory(directory_of_all()) as directory,
         _directory(Path(tempfile.gettempdir())) as programs,  # which cannot be run from every memory disk
-        trial_servers.postgres(directory, programs, QUICK) as url,
+        devstack_servers.postgres(directory, programs, QUICK) as url,
     ):
         server = PostgresServer(url)
         server.weaken_password()
@@ -118,7 +118,7 @@ def postgres() -> Iterator[PostgresServer]:
 @contextmanager
 def valkey(port: int | None = None) -> Iterator[str]:
     """Run a Valkey, which speaks Redis, until the end of the block; gives its URL without the number of a database."""
-    with _directory(directory_of_all()) as directory, trial_servers.valkey(directory, port) as url:
+    with _directory(directory_of_all()) as directory, devstack_servers.valkey(directory, port) as url:
         yield url
 
 

@@ -16,7 +16,7 @@ from tests import servers
 from tests.servers import PostgresServer
 from tests.waiting import wait_until
 
-from scheduler_service.cli.trial_servers import ask_valkey
+from scheduler_service.cli.devstack_servers import ask_valkey
 from scheduler_service.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[1]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from scheduler_service.celery_app import create
-from scheduler_service.config import load_settings
+from scheduler_service.config.settings import load_settings
+from scheduler_service.entrypoints.celery_app import create
 from scheduler_service.sandbox.choice import ChosenSandbox
-from scheduler_service.sandbox.spec import Cancel, End, Isolation, Level, OnOutput, Outcome, Spec
+from scheduler_service.sandbox.contract.spec import Cancel, End, Isolation, Level, OnOutput, Outcome, Spec
 
 
 class EmptySandbox:

@@ -1,16 +1,16 @@
 """`uvicorn src.app.main:app`."""
 
-from scheduler_service.config import load_settings
-from scheduler_service.open_files import raise_open_files
-from scheduler_service.quick_start import opened_or_exit, or_exit, uncollected
+from scheduler_service.config.open_files import raise_open_files
+from scheduler_service.config.settings import load_settings
+from scheduler_service.startup import opened_or_exit, or_exit, without_gc
 
 settings = or_exit(load_settings)  # first, since a wrong one is to be told without a wait
 
-with uncollected():
+with without_gc():
     from scheduler_service import bootstrap
-    from scheduler_service.api import connections
     from scheduler_service.api.app import create_app
-    from scheduler_service.telemetry import configure_logging
+    from scheduler_service.http import connections
+    from scheduler_service.telemetry.logging_config import configure_logging
 
 connections.install()
 raise_open_files()

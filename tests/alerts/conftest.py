@@ -10,8 +10,8 @@ from tests.engine.conftest import settings
 
 from scheduler_service.alerts import web
 from scheduler_service.bootstrap import Service, open_service
-from scheduler_service.config import Settings
-from scheduler_service.engine import alerting, delivery
+from scheduler_service.config.settings import Settings
+from scheduler_service.engine import alert_detector, alert_sender
 
 __all__ = ["settings"]
 
@@ -26,15 +26,15 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 @pytest.fixture(autouse=True)
 def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have what happened seen sooner than in a second: a test would do nothing but wait for it."""
-    monkeypatch.setattr(alerting, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(delivery, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(alert_detector, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(alert_sender, "LOOK_SECONDS", 0.05)
 
 
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let receivers have less time, and tries follow each other sooner."""
     monkeypatch.setattr(web, "PATIENCE_SECONDS", 1.5)
-    monkeypatch.setattr(delivery, "FIRST_DELAY_SECONDS", 0.2)
+    monkeypatch.setattr(alert_sender, "FIRST_DELAY_SECONDS", 0.2)
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ from tests.databases import NOON, ON_SQLITE
 from tests.engine.conftest import create, run_to_its_end, until
 from tests.waiting import eventually
 
-from scheduler_service.alerts import writing
-from scheduler_service.alerts.guard import Reach, RefusedError, resolve
+from scheduler_service.alerts import messages
+from scheduler_service.alerts.address_guard import Reach, RefusedError, resolve
 from scheduler_service.bootstrap import Service, open_service
-from scheduler_service.config import Settings
+from scheduler_service.config.settings import Settings
 from scheduler_service.domain.alerting import Alert, AlertKind, Failure
 from scheduler_service.domain.run_state import Reason, RunStatus
-from scheduler_service.engine import alerting, delivery
+from scheduler_service.engine import alert_detector, alert_sender
 from scheduler_service.storage.alerts import AlertRule
 from scheduler_service.storage.deliveries import Delivery
 
@@ -80,7 +80,7 @@ async def test_a_failure_is_told_once_and_signed(service: Service, receiver: Rec
 async def test_what_is_found_is_sent_at_once(
     settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, kind: str, script: str
 ) -> None:
-    monkeypatch.setattr(delivery, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(alert_sender, "LOOK_SECONDS", 3600.0)
     async with open_service(settings) as service:
         made = await rule(service, f"{receiver.url}/hook", kind, too_long_seconds=1)
         job = await create(service, shell(script))
@@ -94,10 +94,10 @@ async def test_what_is_found_is_sent_at_once(
 async def test_what_waits_for_its_turn_is_sent_as_soon_as_it_has_it(
     settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "LOOK_SECONDS", 3600.0)
-    monkeypatch.setattr(delivery, "CONCURRENCY", 4)
+    monkeypatch.setattr(alert_sender, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(alert_sender, "CONCURRENCY", 4)
     async with open_service(settings) as service:
-        many = [await rule(service, f"{receiver.url}/hook", "failure") for _ in range(delivery.CONCURRENCY + 1)]
+        many = [await rule(service, f"{receiver.url}/hook", "failure") for _ in range(alert_sender.CONCURRENCY + 1)]
         await run_to_its_end(service, shell("exit 3"))
         for made in many:
             await delivered(service, made)
@@ -186,15 +186,15 @@ async def test_receivers_that_hang_do_not_hold_up_one_that_answers(
     service: Service, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging = [f"/hangs-{number}" for number in range(6)]
-    monkeypatch.setattr(delivery, "CONCURRENCY", len(hanging) + 1)
-    monkeypatch.setattr(delivery, "FIRST_DELAY_SECONDS", 0.1)
-    receiver.behaviours = {path: chain(repeat(fail, delivery.OF_EACH_RULE), repeat(hang)) for path in hanging}
+    monkeypatch.setattr(alert_sender, "CONCURRENCY", len(hanging) + 1)
+    monkeypatch.setattr(alert_sender, "FIRST_DELAY_SECONDS", 0.1)
+    receiver.behaviours = {path: chain(repeat(fail, alert_sender.OF_EACH_RULE), repeat(hang)) for path in hanging}
     for path in hanging:
         made = await rule(service, receiver.url + path, "failure")
-        for _ in range(delivery.OF_EACH_RULE):
+        for _ in range(alert_sender.OF_EACH_RULE):
             await service.alerts.test(made.id, None)
     good = await rule(service, f"{receiver.url}/good", "failure")
-    in_the_end = delivery.OF_EACH_RULE + 1
+    in_the_end = alert_sender.OF_EACH_RULE + 1
     await asyncio.gather(*(told(receiver, path, in_the_end) for path in hanging))
 
     await service.alerts.test(good.id, None)
@@ -204,9 +204,9 @@ async def test_receivers_that_hang_do_not_hold_up_one_that_answers(
 
 
 def test_the_budget_of_tries_lasts_for_more_than_an_hour() -> None:
-    waits = [delivery.delay_seconds(tries) for tries in range(1, delivery.MAX_TRIES)]
+    waits = [alert_sender.delay_seconds(tries) for tries in range(1, alert_sender.MAX_TRIES)]
     assert 1.5 <= waits[0] <= 2
-    assert waits == sorted(waits) or max(waits) <= delivery.LONGEST_DELAY_SECONDS
+    assert waits == sorted(waits) or max(waits) <= alert_sender.LONGEST_DELAY_SECONDS
     assert timedelta(hours=1) < timedelta(seconds=sum(waits)) < timedelta(hours=2)
 
 
@@ -262,7 +262,7 @@ async def test_a_process_that_ends_meanwhile_leaves_it_to_the_next(settings: Set
         await run_to_its_end(service, shell("exit 1"))
         await told(receiver, "/hook", 1)
     async with open_service(settings) as service:
-        await delivered(service, made, delivery.LEASE_SECONDS / 2)
+        await delivered(service, made, alert_sender.LEASE_SECONDS / 2)
     assert len({received.headers["x-scheduler-delivery"] for received in receiver.of("/hook")}) == 1
 
 
@@ -400,7 +400,7 @@ def test_every_kind_has_a_headline_in_one_line(kind: AlertKind) -> None:
         kind=kind, job_id=1, job_name="a\njob", owner_id="", run_id=1, at=NOON + timedelta(1), seconds=5, count=3
     )
     assert len(alert.headline.splitlines()) == 1
-    assert writing.document(alert, 1, BASE_URL)["at"].endswith("Z")
+    assert messages.document(alert, 1, BASE_URL)["at"].endswith("Z")
 
 
 @ON_SQLITE
@@ -421,7 +421,7 @@ async def test_a_failure_comes_with_its_cause_the_end_of_the_log_and_links(
     assert (failure["attempt"], failure["exit_code"], failure["signal"]) == (2, 3, None)
     assert failure["log_tail"].endswith("1999\n2000\nlast ```line```\n")
     assert re.match(r"\d+\n", failure["log_tail"])
-    assert len(failure["log_tail"]) <= alerting.LOG_TAIL_BYTES
+    assert len(failure["log_tail"]) <= alert_detector.LOG_TAIL_BYTES
     assert links["run"] == f"{BASE_URL}/api/v1/runs/{run.id}"
     assert links["log"] == f"{BASE_URL}/api/v1/runs/{run.id}/logs"
     assert for_slack.json["text"].endswith("2000\nlast ` ` `line` ` ````")
@@ -434,7 +434,7 @@ def test_a_mail_about_a_failure_holds_its_cause_the_end_of_the_log_and_links() -
         failure=failure,
     )  # fmt: skip
 
-    text = writing.email(alert, 1, BASE_URL, "s@x", ["a@b"]).get_content()
+    text = messages.email(alert, 1, BASE_URL, "s@x", ["a@b"]).get_content()
 
     assert text.startswith("j failed: signal 9\n")
     assert "was ended by SIGKILL\none\ntwo\n" in text

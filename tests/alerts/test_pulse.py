@@ -6,7 +6,7 @@ from tests.alerts.receiver import Receiver, hang
 from tests.databases import NOON, FakeClock
 
 from scheduler_service.domain.run_state import WorkerState
-from scheduler_service.engine.pulse import Pulse
+from scheduler_service.engine.heartbeat_url import Pulse
 from scheduler_service.services.health import HealthService
 from scheduler_service.storage import dispatchers, workers
 from scheduler_service.storage.database import Database

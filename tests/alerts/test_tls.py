@@ -14,9 +14,9 @@ from tests.databases import ON_SQLITE
 from tests.tls import Authority
 from tests.waiting import eventually
 
-from scheduler_service import trust
 from scheduler_service.bootstrap import Service, open_service
-from scheduler_service.config import Settings
+from scheduler_service.config import tls
+from scheduler_service.config.settings import Settings
 from scheduler_service.storage.deliveries import Delivery
 
 pytestmark = ON_SQLITE
@@ -27,9 +27,9 @@ AT_ONCE = pytest.mark.parametrize("at_once", [True, False], ids=["smtps", "start
 def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Authority]:
     """The tests' authority, which this process trusts."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
-    trust.authorities.cache_clear()
+    tls.authorities.cache_clear()
     yield authority
-    trust.authorities.cache_clear()
+    tls.authorities.cache_clear()
 
 
 async def tried(service: Service, **channel: object) -> Delivery:
@@ -56,7 +56,7 @@ async def test_a_receiver_is_known_by_its_name(service: Service, trusted: Author
     assert delivery.status == "delivered"
     assert receiver.of("/hook")[0].headers["host"] == receiver.url.removeprefix("https://")
     of_the_machine = httpx2.create_ssl_context(trust_env=False).get_ca_certs()
-    assert len(trust.authorities().get_ca_certs()) == len(of_the_machine) + 1, "trusted besides, not instead"
+    assert len(tls.authorities().get_ca_certs()) == len(of_the_machine) + 1, "trusted besides, not instead"
 
 
 async def test_a_receiver_with_the_certificate_of_another_is_told_nothing(service: Service, trusted: Authority) -> None:

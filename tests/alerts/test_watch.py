@@ -13,8 +13,8 @@ from tests.storage.test_events import settle
 
 from scheduler_service.domain.alerting import Alert, AlertKind
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
-from scheduler_service.engine.alerting import Watch
-from scheduler_service.engine.observe import Counter
+from scheduler_service.engine.alert_detector import AlertDetector
+from scheduler_service.engine.metrics_fold import MetricsFold
 from scheduler_service.storage import alerts, deliveries, runs, workers
 from scheduler_service.storage.alert_tables import deliveries as delivery_table
 from scheduler_service.storage.alert_tables import failing_jobs
@@ -43,8 +43,8 @@ async def job(database: Database) -> Job:
 
 
 @pytest.fixture
-def watch(database: Database, clock: FakeClock) -> Watch:
-    return Watch(database, clock, lambda: None)
+def watch(database: Database, clock: FakeClock) -> AlertDetector:
+    return AlertDetector(database, clock, lambda: None)
 
 
 async def add_rule(database: Database, *kinds: str) -> AlertRule:
@@ -74,7 +74,7 @@ async def end_run(database: Database, job: Job, status: RunStatus, at: datetime)
         await connection.execute(update(event_table).where(event_table.c.run_id == run.id).values(at=at))
 
 
-async def look(watch: Watch, database: Database) -> list[Any]:
+async def look(watch: AlertDetector, database: Database) -> list[Any]:
     """Let it look; gives (kind, run) of all that was ever told."""
     await settle(database)
     await watch.look()
@@ -85,7 +85,7 @@ async def look(watch: Watch, database: Database) -> list[Any]:
 
 @pytest.mark.parametrize(("kind", "status"), [("too_long", RunStatus.RUNNING), ("late", RunStatus.QUEUED)])
 async def test_each_of_many_overdue_runs_is_told_once(
-    database: Database, clock: FakeClock, watch: Watch, job: Job, kind: str, status: RunStatus
+    database: Database, clock: FakeClock, watch: AlertDetector, job: Job, kind: str, status: RunStatus
 ) -> None:
     number = OVERDUE_BATCH + 20
     await add_rule(database, kind)
@@ -100,7 +100,7 @@ async def test_each_of_many_overdue_runs_is_told_once(
 
 
 async def test_a_run_that_was_late_while_it_waited_is_not_late_again_when_it_begins(
-    database: Database, clock: FakeClock, watch: Watch, job: Job
+    database: Database, clock: FakeClock, watch: AlertDetector, job: Job
 ) -> None:
     await add_rule(database, "late")
     async with database.write() as connection:
@@ -115,7 +115,7 @@ async def test_a_run_that_was_late_while_it_waited_is_not_late_again_when_it_beg
 
 
 async def test_flapping_is_told_once_within_any_window_and_again_after_it(
-    database: Database, watch: Watch, job: Job
+    database: Database, watch: AlertDetector, job: Job
 ) -> None:
     await add_rule(database, "flapping")
     for seconds in (590, 595, 605, 610, 1190):
@@ -128,7 +128,7 @@ async def test_flapping_is_told_once_within_any_window_and_again_after_it(
 
 
 async def test_a_failure_that_nobody_watched_is_none_to_recover_from(
-    database: Database, watch: Watch, job: Job
+    database: Database, watch: AlertDetector, job: Job
 ) -> None:
     rule = await add_rule(database, "recovery")
     await end_run(database, job, RunStatus.FAILED, NOON + timedelta(seconds=1))
@@ -166,7 +166,9 @@ async def enable(database: Database, rule: AlertRule, *, enabled: bool) -> None:
 
 
 @ON_SQLITE
-async def test_unfit_worker_is_told_once_in_each_window(database: Database, clock: FakeClock, watch: Watch) -> None:
+async def test_unfit_worker_is_told_once_in_each_window(
+    database: Database, clock: FakeClock, watch: AlertDetector
+) -> None:
     await add_rule(database, "worker_unfit")
     async with database.write() as connection:
         for worker_id, reason in (("w-1", "No space left on device"), ("w-2", None)):
@@ -182,9 +184,9 @@ async def test_unfit_worker_is_told_once_in_each_window(database: Database, cloc
     assert (first["worker"], first["message"]) == ("w-1", "No space left on device")
 
 
-async def test_who_has_seen_all_waits_for_no_writer(watch: Watch, database: Database) -> None:
+async def test_who_has_seen_all_waits_for_no_writer(watch: AlertDetector, database: Database) -> None:
     await watch.look()
-    counter = Counter(database)
+    counter = MetricsFold(database)
     await counter.fold()
 
     async with asyncio.timeout(10), database.write():

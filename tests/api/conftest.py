@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from tests.databases import shared_database_url
 
 from scheduler_service.api.app import create_app
-from scheduler_service.config import DEVELOPMENT_API_KEY, Settings, load_settings
+from scheduler_service.config.settings import DEVELOPMENT_API_KEY, Settings, load_settings
 
 __all__ = ["shared_database_url"]
 

@@ -16,7 +16,7 @@ import httpx2
 from tests.programs import PACKAGE_PATH, Process, Start, fork
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-from scheduler_service.config import DEVELOPMENT_API_KEY
+from scheduler_service.config.settings import DEVELOPMENT_API_KEY
 
 ROOT = Path(__file__).parents[2]
 COMMAND = ["uvicorn", "src.app.main:app", "--port", "0"]

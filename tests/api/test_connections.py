@@ -16,8 +16,8 @@ from tests.api.processes import Server, serving
 from tests.programs import execute
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-from scheduler_service.api import connections
-from scheduler_service.config import DEVELOPMENT_API_KEY
+from scheduler_service.config.settings import DEVELOPMENT_API_KEY
+from scheduler_service.http import connections
 
 KEY = f"X-API-Key: {DEVELOPMENT_API_KEY}\r\n"
 HEAD = "Host: localhost\r\n"
@@ -25,7 +25,7 @@ HEAD = "Host: localhost\r\n"
 MOST_CONNECTIONS = 40
 BOUNDS = {"HEAD_SECONDS": 1.0, "BODY_SECONDS": 1.0, "SLOW_READER_SECONDS": 0.2, "MOST_CONNECTIONS": MOST_CONNECTIONS}
 PROGRAM = (
-    "import sys; from scheduler_service.api import connections; "
+    "import sys; from scheduler_service.http import connections; "
     + "; ".join(f"connections.{name} = {value}" for name, value in BOUNDS.items())
     + "; import uvicorn; sys.argv[1:] = ['src.app.main:app', '--port', '0']; uvicorn.main()"
 )

@@ -21,7 +21,7 @@ from scheduler_service.api.schemas.health import HealthOut
 from scheduler_service.api.schemas.jobs import JobPage
 from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole
 from scheduler_service.api.schemas.schedules import Next, PreviewOut
-from scheduler_service.services.definition import JobDefinition, PreviewRequest
+from scheduler_service.services.job_definition import JobDefinition, PreviewRequest
 
 # Of the files as their makers published them.
 PUBLISHED = {

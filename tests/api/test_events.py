@@ -19,7 +19,7 @@ from tests.api.test_metrics import run_to_its_end
 from tests.waiting import eventually
 
 from scheduler_service.api.app import create_app
-from scheduler_service.config import DEVELOPMENT_API_KEY
+from scheduler_service.config.settings import DEVELOPMENT_API_KEY
 from scheduler_service.storage.database import Database
 
 Seen = dict[str, Any]

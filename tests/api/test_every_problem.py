@@ -12,9 +12,9 @@ from tests.api.conftest import DEFINITION, SHARED, create
 from tests.databases import SHARED_ON_SQLITE
 from tests.waiting import eventually
 
-from scheduler_service.api import suggestions
+from scheduler_service.http import suggestions
 from scheduler_service.payloads.bounded import MOST_PROBLEMS
-from scheduler_service.services.definition import JobDefinition
+from scheduler_service.services.job_definition import JobDefinition
 
 pytestmark = [SHARED, SHARED_ON_SQLITE]
 

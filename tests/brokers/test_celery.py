@@ -15,12 +15,14 @@ from tests.waiting import eventually
 
 from scheduler_service.brokers import celery, message
 from scheduler_service.brokers.celery import CeleryBroker
-from scheduler_service.cli.trial_servers import ask_valkey
-from scheduler_service.config import Settings, load_settings
-from scheduler_service.domain.ring import Ring
+from scheduler_service.cli.devstack_servers import ask_valkey
+from scheduler_service.config.settings import Settings, load_settings
 from scheduler_service.domain.routing import Routing
+from scheduler_service.domain.run_notice import RunNotice
 
-HIGH, NORMAL, LOW = (Ring(number, 0, priority, f"id-{number}") for number, priority in enumerate((9, 5, 0), start=1))
+HIGH, NORMAL, LOW = (
+    RunNotice(number, 0, priority, f"id-{number}") for number, priority in enumerate((9, 5, 0), start=1)
+)
 
 
 def settings_for(redis_url: str, tmp_path: Path, **changes: Any) -> Settings:
@@ -48,7 +50,7 @@ async def messages(redis_url: str, queue: str, number: int) -> list[dict[str, An
 
 
 async def test_a_ring_becomes_a_message_of_ids_alone(broker: CeleryBroker, redis_url: str) -> None:
-    await broker.send([Ring(17, 2, 5, "the-id")])
+    await broker.send([RunNotice(17, 2, 5, "the-id")])
 
     (sent,) = await messages(redis_url, "runs.normal", 1)
     headers, body = sent["headers"], json.loads(base64.b64decode(sent["body"]))
@@ -61,7 +63,7 @@ async def test_a_ring_becomes_a_message_of_ids_alone(broker: CeleryBroker, redis
 
 async def test_a_ring_carries_the_trace_context_by_its_w3c_name(broker: CeleryBroker, redis_url: str) -> None:
     context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    await broker.send([Ring(17, 2, 5, "the-id", trace_parent=context)])
+    await broker.send([RunNotice(17, 2, 5, "the-id", trace_parent=context)])
 
     (message,) = await messages(redis_url, "runs.normal", 1)
     assert message["headers"]["traceparent"] == context
@@ -70,9 +72,9 @@ async def test_a_ring_carries_the_trace_context_by_its_w3c_name(broker: CeleryBr
 async def test_rings_go_to_the_queue_of_their_urgency(broker: CeleryBroker, redis_url: str) -> None:
     await broker.send([LOW, NORMAL, HIGH])
 
-    for ring, queue in ((HIGH, "runs.high"), (NORMAL, "runs.normal"), (LOW, "runs.low")):
+    for notice, queue in ((HIGH, "runs.high"), (NORMAL, "runs.normal"), (LOW, "runs.low")):
         (message,) = await messages(redis_url, queue, 1)
-        assert message["headers"]["id"] == f"run-{ring.run_id}-1"
+        assert message["headers"]["id"] == f"run-{notice.run_id}-1"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ async def test_rings_go_to_the_queue_of_their_urgency(broker: CeleryBroker, redi
 async def test_a_reserved_tag_has_queues_of_its_own(
     broker: CeleryBroker, redis_url: str, tags: tuple[str, ...], queue: str
 ) -> None:
-    await broker.send([Ring(1, 0, 5, "id", tags)])
+    await broker.send([RunNotice(1, 0, 5, "id", tags)])
 
     assert len(await messages(redis_url, queue, 1)) == 1
 

@@ -15,8 +15,8 @@ from tests.programs import PACKAGE_PATH, Process, Start, fork
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 from scheduler_service.bootstrap import Service, open_service
-from scheduler_service.config import Settings, load_settings
-from scheduler_service.services.definition import JobDefinition
+from scheduler_service.config.settings import Settings, load_settings
+from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.records import Run
 

@@ -18,7 +18,7 @@ import httpx2
 from tests.programs import PACKAGE_PATH, Process, Start, fork, program
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-from scheduler_service.config import DEVELOPMENT_API_KEY
+from scheduler_service.config.settings import DEVELOPMENT_API_KEY
 
 PROGRAM = str(program("scheduler"))
 STREAMS = ("stdout", "stderr")

@@ -12,7 +12,7 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.gate import Gate
 from tests.waiting import eventually
 
-from scheduler_service.cli.trial_servers import free_port
+from scheduler_service.cli.devstack_servers import free_port
 
 # Five are promised; the machine of a test has other things to do.
 TRUTH_SECONDS = 5.0 + 5.0

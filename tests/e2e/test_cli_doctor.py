@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.e2e.commands import shell
 from tests.sandbox import settings
 
-from scheduler_service.sandbox import seccomp
-from scheduler_service.sandbox.syscalls import Prctl, prctl
+from scheduler_service.sandbox.kernel import seccomp
+from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl
 
 
 def test_it_ends_well_where_the_required_level_holds(tmp_path: Path) -> None:

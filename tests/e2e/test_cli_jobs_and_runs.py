@@ -19,7 +19,7 @@ from tests.e2e.commands import PROGRAM, Service, shell, up
 from tests.tls import Authority, in_front_of
 from tests.waiting import PATIENCE_SECONDS
 
-from scheduler_service.config import DEVELOPMENT_API_KEY
+from scheduler_service.config.settings import DEVELOPMENT_API_KEY
 
 COMMANDS = ("up", "migrate", "next", "jobs", "runs")
 SLOW = "import time; print('begun', flush=True); time.sleep(600)"

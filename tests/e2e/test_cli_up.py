@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.commands import Service, shell, up
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-from scheduler_service.config import DEVELOPMENT_API_KEY
+from scheduler_service.config.settings import DEVELOPMENT_API_KEY
 
 SLOW = "import time; print('begun', flush=True); time.sleep(60)"
 

@@ -13,7 +13,7 @@ from tests.e2e.cluster import Client, Cluster
 from tests.soon import create_soon
 from tests.waiting import PATIENCE_SECONDS, eventually
 
-from scheduler_service.cli.trial_servers import free_port
+from scheduler_service.cli.devstack_servers import free_port
 from scheduler_service.errors import InvalidInputError
 from scheduler_service.storage.tables import jobs
 

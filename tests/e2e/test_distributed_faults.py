@@ -15,7 +15,7 @@ from tests import servers
 from tests.e2e.cluster import Client, Cluster, client_of
 from tests.waiting import eventually
 
-from scheduler_service.cli.trial_servers import ask_valkey, free_port
+from scheduler_service.cli.devstack_servers import ask_valkey, free_port
 
 
 async def test_one_of_two_beats_dies_and_nothing_is_missed_or_late(cluster: Cluster, client: Client) -> None:

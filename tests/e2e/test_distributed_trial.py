@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.commands import shell
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-from scheduler_service.cli.trial_servers import free_port
+from scheduler_service.cli.devstack_servers import free_port
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.e2e.cluster import Cluster, cluster_on
 from tests.e2e.gate import Gate
 from tests.e2e.observer import Observer, start_api
 
-from scheduler_service.cli.trial_servers import ask_valkey
+from scheduler_service.cli.devstack_servers import ask_valkey
 
 
 @pytest.fixture

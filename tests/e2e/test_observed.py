@@ -14,7 +14,7 @@ from tests.e2e.collector import Collector, Trace, collector
 from tests.e2e.observer import start_api
 from tests.waiting import eventually
 
-from scheduler_service.config import DEVELOPMENT_API_KEY
+from scheduler_service.config.settings import DEVELOPMENT_API_KEY
 from scheduler_service.storage.logs import read
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http.trace_exporter")

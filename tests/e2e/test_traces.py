@@ -10,7 +10,7 @@ from tests.e2e.collector import collector
 from tests.e2e.commands import up
 from tests.waiting import wait_until
 
-from scheduler_service.config import DEVELOPMENT_API_KEY
+from scheduler_service.config.settings import DEVELOPMENT_API_KEY
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http.trace_exporter")
 NEVER = "2099-01-01T00:00:00Z"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scheduler_service.domain.ring import Ring
+from scheduler_service.domain.run_notice import RunNotice
 
 
 class RecordingBroker:
-    """Keeps the rings instead of delivering them."""
+    """Keeps the notices instead of delivering them."""
 
     def __init__(self) -> None:
-        self.rings: list[Ring] = []
+        self.notices: list[RunNotice] = []
 
-    async def send(self, rings: Sequence[Ring]) -> None:
-        self.rings += rings
+    async def send(self, notices: Sequence[RunNotice]) -> None:
+        self.notices += notices
 
     async def close(self) -> None:
         """Nothing is held open."""

@@ -30,7 +30,7 @@ async def test_a_tick_fires_what_is_due_and_rings_for_it(database: Database, clo
     await dispatcher(database, clock, broker).tick()
     async with database.read() as connection:
         (run_id,) = (await connection.execute(select(run_table.c.id))).scalars()
-    assert [(ring.run_id, ring.attempt) for ring in broker.rings] == [(run_id, 0)]
+    assert [(ring.run_id, ring.attempt) for ring in broker.notices] == [(run_id, 0)]
 
 
 async def test_a_tick_fires_all_that_is_due_in_however_many_batches(
@@ -41,7 +41,7 @@ async def test_a_tick_fires_all_that_is_due_in_however_many_batches(
     for _ in range(35):
         await add_job(database)
     await dispatcher(database, clock, broker).tick()
-    assert len({ring.run_id for ring in broker.rings}) == 35
+    assert len({ring.run_id for ring in broker.notices}) == 35
 
 
 async def test_five_dispatchers_ring_once_for_each_run(database: Database, clock: FakeClock) -> None:
@@ -49,7 +49,7 @@ async def test_five_dispatchers_ring_once_for_each_run(database: Database, clock
     for _ in range(100):
         await add_job(database)
     await asyncio.gather(*(dispatcher(database, clock, broker).tick() for _ in range(5)))
-    assert len(broker.rings) == len({ring.run_id for ring in broker.rings}) == 100
+    assert len(broker.notices) == len({ring.run_id for ring in broker.notices}) == 100
 
 
 async def test_it_rests_no_longer_than_until_the_next_instant(database: Database, clock: FakeClock) -> None:
@@ -68,15 +68,20 @@ async def test_a_retry_whose_wait_is_over_is_released_and_rung_for_once(database
     row = runs.queued_row(
         job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
     )
-    waiting = {"status": RunStatus.RETRYING, "attempt": 1, "rung_at": None, "available_at": NOON + timedelta(seconds=8)}
+    waiting = {
+        "status": RunStatus.RETRYING,
+        "attempt": 1,
+        "notified_at": None,
+        "available_at": NOON + timedelta(seconds=8),
+    }
     async with database.write() as connection:
         run = await runs.add(connection, row | waiting)
     await dispatcher(database, clock, broker).tick()
-    assert broker.rings == []
+    assert broker.notices == []
     clock.advance(8)
     for _ in range(2):
         await dispatcher(database, clock, broker).tick()
-    assert [(ring.run_id, ring.attempt) for ring in broker.rings] == [(run.id, 1)]
+    assert [(ring.run_id, ring.attempt) for ring in broker.notices] == [(run.id, 1)]
 
 
 async def test_an_idle_tick_leaves_the_writer_alone(database: Database, clock: FakeClock) -> None:
@@ -92,7 +97,7 @@ async def test_an_instant_is_rung_for_only_after_its_row_is_committed(database: 
     seen: list[int] = []
 
     class LookingBroker(RecordingBroker):
-        async def send(self, _rings: object) -> None:
+        async def send(self, _notices: object) -> None:
             async with database.read() as connection:
                 seen.append((await connection.execute(select(func.count()).select_from(run_table))).scalar_one())
 

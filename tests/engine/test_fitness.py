@@ -16,7 +16,7 @@ from tests.engine.conftest import create, run_to_its_end, until
 from tests.waiting import eventually
 
 from scheduler_service.bootstrap import Service, open_service
-from scheduler_service.config import Settings
+from scheduler_service.config.settings import Settings
 from scheduler_service.domain.run_state import TERMINAL, RunStatus
 from scheduler_service.services.health import Component, Verdict
 from scheduler_service.services.runs import RunDetail

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import pytest
 from tests.waiting import eventually
 
-from scheduler_service.engine.loop import Bell, insist, start_loop
+from scheduler_service.engine.loop import WakeEvent, insist, start_loop
 from scheduler_service.errors import LoopFailedError, UnavailableError
 
 
@@ -25,26 +25,26 @@ def terminations() -> Iterator[list[int]]:
 
 async def test_a_bell_cuts_the_rest_short() -> None:
     turns: list[int] = []
-    bell = Bell()
+    wake_event = WakeEvent()
 
     async def step() -> float:
         turns.append(1)
         return 3600.0
 
     async def turned_twice() -> bool:
-        bell.ring()
+        wake_event.set()
         return len(turns) >= 2
 
     async with AsyncExitStack() as stack:
-        start_loop(stack, "test", step, bell)
+        start_loop(stack, "test", step, wake_event)
         await eventually(turned_twice)
 
 
 async def test_a_ring_while_nobody_waits_is_kept() -> None:
-    bell = Bell()
-    bell.ring()
+    wake_event = WakeEvent()
+    wake_event.set()
     async with asyncio.timeout(10):
-        await bell.wait(3600)
+        await wake_event.wait(3600)
 
 
 async def test_a_loop_waits_for_a_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from tests.databases import NOON, FakeClock, add_job
 from tests.engine.test_rescue import Stopwatch
 
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState
-from scheduler_service.engine.node import Node
+from scheduler_service.engine.worker_session import WorkerSession
 from scheduler_service.errors import UnavailableError
 from scheduler_service.storage import runs, transitions, workers
 from scheduler_service.storage.database import Database
@@ -22,8 +22,8 @@ DEAD_SECONDS = 10.0
 
 def node_on(
     database: Database, clock: FakeClock, watch: Stopwatch | None = None, on_alive: Callable[[], None] = lambda: None
-) -> Node:
-    return Node(
+) -> WorkerSession:
+    return WorkerSession(
         database,
         clock,
         slots=2,
@@ -35,13 +35,13 @@ def node_on(
 
 
 @pytest.fixture
-async def node(database: Database, clock: FakeClock) -> Node:
+async def node(database: Database, clock: FakeClock) -> WorkerSession:
     node = node_on(database, clock)
     await node.register()
     return node
 
 
-async def claim(database: Database, node: Node) -> Claimed:
+async def claim(database: Database, node: WorkerSession) -> Claimed:
     """Let the node's worker claim a run, as if it were about to execute it."""
     job = await add_job(database)
     row = runs.queued_row(
@@ -61,7 +61,7 @@ async def status_of(database: Database, claimed: Claimed) -> RunStatus:
     return run.status
 
 
-async def test_a_beat_moves_the_counter_that_observers_watch(database: Database, node: Node) -> None:
+async def test_a_beat_moves_the_counter_that_observers_watch(database: Database, node: WorkerSession) -> None:
     assert await node.beat() == HEARTBEAT_SECONDS
     await node.beat()
     async with database.read() as connection:
@@ -69,7 +69,7 @@ async def test_a_beat_moves_the_counter_that_observers_watch(database: Database,
     assert (worker.beats, worker.state, worker.slots) == (2, WorkerState.ALIVE, 2)
 
 
-async def test_a_draining_node_says_so(database: Database, node: Node) -> None:
+async def test_a_draining_node_says_so(database: Database, node: WorkerSession) -> None:
     node.drain()
     await node.beat()
     async with database.read() as connection:
@@ -77,14 +77,14 @@ async def test_a_draining_node_says_so(database: Database, node: Node) -> None:
     assert worker.state is WorkerState.DRAINING
 
 
-async def test_a_beat_brings_the_wish_to_cancel(database: Database, node: Node) -> None:
+async def test_a_beat_brings_the_wish_to_cancel(database: Database, node: WorkerSession) -> None:
     claimed = await claim(database, node)
-    attempted = node.attend(claimed.lease)
+    handle = node.attend(claimed.lease)
     async with database.write() as connection:
         await transitions.ask_to_cancel(connection, claimed.run.id, Reason.USER, NOON)
     await node.beat()
-    assert attempted.cancel_reason is Reason.USER
-    assert not attempted.is_given_up
+    assert handle.cancel_reason is Reason.USER
+    assert not handle.is_given_up
 
 
 async def test_lets_its_runs_go_on_only_when_it_has_shown_that_it_lives(database: Database, clock: FakeClock) -> None:
@@ -103,32 +103,34 @@ async def test_a_node_that_cannot_show_that_it_lives_gives_up_its_attempts_in_ti
     unreachable = Database("postgresql://nobody@127.0.0.1:1/none")
     watch = Stopwatch()
     node = node_on(unreachable, clock, watch)
-    attempted = node.attend(Lease(1, 1, node.id))
+    handle = node.attend(Lease(1, 1, node.id))
     watch.seconds += DEAD_SECONDS / 2
     with pytest.raises(UnavailableError):
         await node.beat()
-    assert not attempted.is_given_up
+    assert not handle.is_given_up
     watch.seconds += DEAD_SECONDS / 4
     with pytest.raises(UnavailableError):
         await node.beat()
-    assert attempted.is_given_up, "others may take its runs after DEAD_SECONDS; it has to be done before"
+    assert handle.is_given_up, "others may take its runs after DEAD_SECONDS; it has to be done before"
     await unreachable.close()
 
 
-async def test_a_node_that_was_declared_dead_begins_again_under_another_name(database: Database, node: Node) -> None:
-    attempted = node.attend((await claim(database, node)).lease)
+async def test_a_node_that_was_declared_dead_begins_again_under_another_name(
+    database: Database, node: WorkerSession
+) -> None:
+    handle = node.attend((await claim(database, node)).lease)
     old_id = node.id
     async with database.write() as connection:
         (worker,) = await workers.living(connection)
         await workers.declare_dead(connection, worker)
     await node.beat()
-    assert attempted.is_given_up
+    assert handle.is_given_up
     assert node.id != old_id
     async with database.read() as connection:
         assert [worker.id for worker in await workers.living(connection)] == [node.id]
 
 
-async def test_a_claim_whose_answer_was_lost_is_handed_back(database: Database, node: Node) -> None:
+async def test_a_claim_whose_answer_was_lost_is_handed_back(database: Database, node: WorkerSession) -> None:
     claimed = await claim(database, node)
     await node.beat()
     assert await status_of(database, claimed) is RunStatus.RUNNING, "it may have been claimed a moment ago"
@@ -136,7 +138,7 @@ async def test_a_claim_whose_answer_was_lost_is_handed_back(database: Database, 
     assert await status_of(database, claimed) is RunStatus.QUEUED
 
 
-async def test_an_attempt_that_is_attended_to_is_not_handed_back(database: Database, node: Node) -> None:
+async def test_an_attempt_that_is_attended_to_is_not_handed_back(database: Database, node: WorkerSession) -> None:
     claimed = await claim(database, node)
     node.attend(claimed.lease)
     for _ in range(3):
@@ -144,13 +146,13 @@ async def test_an_attempt_that_is_attended_to_is_not_handed_back(database: Datab
     assert await status_of(database, claimed) is RunStatus.RUNNING
 
 
-async def test_a_retired_node_is_forgotten_and_not_counted_as_dead(database: Database, node: Node) -> None:
+async def test_a_retired_node_is_forgotten_and_not_counted_as_dead(database: Database, node: WorkerSession) -> None:
     await node.retire()
     async with database.read() as connection:
         assert await workers.known(connection) == []
 
 
-async def test_run_goes_back_to_the_queue_when_its_node_retires(database: Database, node: Node) -> None:
+async def test_run_goes_back_to_the_queue_when_its_node_retires(database: Database, node: WorkerSession) -> None:
     claimed = await claim(database, node)
 
     await node.retire()

@@ -9,8 +9,8 @@ from sqlalchemy import update
 from tests.databases import add_running
 from tests.waiting import eventually
 
-from scheduler_service.engine.node import Attempted
-from scheduler_service.engine.output import LeaseLostError, Output
+from scheduler_service.engine.log_writer import LeaseLostError, Output
+from scheduler_service.engine.worker_session import AttemptHandle
 from scheduler_service.storage import logs
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
@@ -18,23 +18,23 @@ from scheduler_service.storage.tables import runs as run_table
 
 
 @pytest.fixture
-async def attempted(database: Database) -> Attempted:
+async def handle(database: Database) -> AttemptHandle:
     run = await add_running(database)
-    return Attempted(Lease(run.id, 1, "w"))
+    return AttemptHandle(Lease(run.id, 1, "w"))
 
 
-async def log_of(database: Database, attempted: Attempted) -> bytes:
+async def log_of(database: Database, handle: AttemptHandle) -> bytes:
     async with database.read() as connection:
-        return await logs.read(connection, attempted.lease.run_id)
+        return await logs.read(connection, handle.lease.run_id)
 
 
 async def test_what_comes_while_a_piece_is_being_written_is_written_too(
-    database: Database, attempted: Attempted
+    database: Database, handle: AttemptHandle
 ) -> None:
     async def is_writing() -> bool:
         return output.is_writing
 
-    output = Output(database, attempted)
+    output = Output(database, handle)
     async with database.write() as connection:
         await connection.execute(update(run_table).values(message="this row is locked"))
         await output.__aenter__()
@@ -44,38 +44,38 @@ async def test_what_comes_while_a_piece_is_being_written_is_written_too(
         closing = asyncio.create_task(output.__aexit__(None, None, None))
         await asyncio.sleep(0)
     await closing
-    assert await log_of(database, attempted) == b"first second"
+    assert await log_of(database, handle) == b"first second"
 
 
-async def test_a_character_that_comes_in_two_pieces_stays_whole(database: Database, attempted: Attempted) -> None:
+async def test_a_character_that_comes_in_two_pieces_stays_whole(database: Database, handle: AttemptHandle) -> None:
     euro = "€".encode()
-    async with Output(database, attempted) as output:
+    async with Output(database, handle) as output:
         await output.take(euro[:1])
         await output.take(euro[1:])
-    assert await log_of(database, attempted) == euro
+    assert await log_of(database, handle) == euro
 
 
-async def test_bytes_that_are_no_text_are_replaced(database: Database, attempted: Attempted) -> None:
-    async with Output(database, attempted) as output:
+async def test_bytes_that_are_no_text_are_replaced(database: Database, handle: AttemptHandle) -> None:
+    async with Output(database, handle) as output:
         await output.take(b"a\xffb\xe2\x82")
-    assert (await log_of(database, attempted)).decode() == "a\ufffdb\ufffd"
+    assert (await log_of(database, handle)).decode() == "a\ufffdb\ufffd"
 
 
-async def test_a_lost_lease_gives_the_attempt_up_and_keeps_nothing(database: Database, attempted: Attempted) -> None:
+async def test_a_lost_lease_gives_the_attempt_up_and_keeps_nothing(database: Database, handle: AttemptHandle) -> None:
     async with database.write() as connection:
         await connection.execute(update(run_table).values(worker_id="somebody-else"))
-    output = Output(database, attempted)
+    output = Output(database, handle)
     await output.__aenter__()
     await output.take(b"late")
-    await asyncio.wait_for(attempted.wait(), 10)
+    await asyncio.wait_for(handle.wait(), 10)
     with pytest.raises(LeaseLostError):
         await output.__aexit__(None, None, None)
-    assert attempted.is_given_up
-    assert await log_of(database, attempted) == b""
+    assert handle.is_given_up
+    assert await log_of(database, handle) == b""
 
 
-async def test_the_tail_is_the_end_of_the_output(database: Database, attempted: Attempted) -> None:
-    async with Output(database, attempted) as output:
+async def test_the_tail_is_the_end_of_the_output(database: Database, handle: AttemptHandle) -> None:
+    async with Output(database, handle) as output:
         await output.take(b"x" * 2_000_000 + b"the end")
     assert output.tail.endswith("the end")
     assert len(output.tail) == 1024 * 1024

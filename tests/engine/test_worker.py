@@ -1,4 +1,4 @@
-"""A worker of the distributed setting: what rings tell it of, and what it finds by itself, share its slots."""
+"""A worker of the distributed setting: what notices tell it of, and what it finds by itself, share its slots."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.engine.conftest import create, until
 from tests.waiting import eventually
 
 from scheduler_service.bootstrap import Service, open_service, open_worker
-from scheduler_service.config import Settings, load_settings
+from scheduler_service.config.settings import Settings, load_settings
 from scheduler_service.domain.run_state import RunStatus
 
 

@@ -28,12 +28,10 @@ from typing import Any
 
 import yaml
 
-from scheduler_service.sandbox import syscall_table
-from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
-from scheduler_service.sandbox.layers import Layer
-from scheduler_service.sandbox.network_policy import NetworkPolicy
-from scheduler_service.sandbox.plain import PlainSandbox
-from scheduler_service.sandbox.spec import (
+from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
+from scheduler_service.sandbox.contract.layers import Layer
+from scheduler_service.sandbox.contract.network_policy import NetworkPolicy
+from scheduler_service.sandbox.contract.spec import (
     Command,
     Level,
     Limits,
@@ -44,8 +42,10 @@ from scheduler_service.sandbox.spec import (
     Script,
     Spec,
 )
-from scheduler_service.sandbox.syscalls import MACHINES, machine
-from scheduler_service.sandbox.warm import WarmSandbox
+from scheduler_service.sandbox.kernel import syscall_table
+from scheduler_service.sandbox.kernel.syscalls import MACHINES, machine
+from scheduler_service.sandbox.subprocess_sandbox import SubprocessSandbox
+from scheduler_service.sandbox.zygote_sandbox import ZygoteSandbox
 
 CORPUS = Path(__file__).parent / "corpus"
 EARLIER_SECRET = secrets.token_hex(16)
@@ -412,9 +412,9 @@ def _campaign(level: Level, corpus: list[dict[str, Any]], without: frozenset[Lay
     environments = [PythonEnvironment(preload=()) if only else DEFAULT_ENVIRONMENT]
     if any("environment" in entry for entry in entries):
         environments.append(PythonEnvironment("own", surroundings.install_python(), ()))
-    sandbox: Sandbox = PlainSandbox(root, 0.3, environments, DRAIN_SECONDS)
+    sandbox: Sandbox = SubprocessSandbox(root, 0.3, environments, DRAIN_SECONDS)
     if level is not Level.NONE:
-        sandbox = WarmSandbox(
+        sandbox = ZygoteSandbox(
             level,
             root,
             SLOTS,

@@ -21,12 +21,12 @@ from typing import Any
 import yaml
 
 from scheduler_service.payloads.line_endings import normalise
-from scheduler_service.sandbox.command import job_environment
-from scheduler_service.sandbox.environment import PythonEnvironment
-from scheduler_service.sandbox.plain import PlainSandbox
+from scheduler_service.sandbox.contract.command import job_environment
+from scheduler_service.sandbox.contract.environment import PythonEnvironment
+from scheduler_service.sandbox.contract.spec import Level, Limits, Sandbox, SandboxError, Script, Spec
 from scheduler_service.sandbox.probe import best_level, probe
-from scheduler_service.sandbox.spec import Level, Limits, Sandbox, SandboxError, Script, Spec
-from scheduler_service.sandbox.warm import WarmSandbox
+from scheduler_service.sandbox.subprocess_sandbox import SubprocessSandbox
+from scheduler_service.sandbox.zygote_sandbox import ZygoteSandbox
 
 SCRIPTS = Path(__file__).parent / "scripts"
 AT_ONCE = 4
@@ -116,8 +116,8 @@ async def run_all(entries: Sequence[dict[str, Any]]) -> dict[str, dict[str, Came
 
 def _sandbox(level: Level, root: Path) -> Sandbox:
     if level is Level.NONE:
-        return PlainSandbox(root)
-    return WarmSandbox(level, root, AT_ONCE, [PythonEnvironment(preload=())])
+        return SubprocessSandbox(root)
+    return ZygoteSandbox(level, root, AT_ONCE, [PythonEnvironment(preload=())])
 
 
 async def _each(entries: Sequence[dict[str, Any]], run: Any) -> dict[str, Came]:

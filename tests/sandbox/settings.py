@@ -10,9 +10,18 @@ import os
 import sys
 from pathlib import Path
 
-from scheduler_service.sandbox import seccomp, syscall_table
-from scheduler_service.sandbox.filter_program import FAIL, write_program
-from scheduler_service.sandbox.syscalls import CLONE_NEWNS, MACHINES, Mount, Prctl, machine, mount, prctl, unshare
+from scheduler_service.sandbox.kernel import seccomp, syscall_table
+from scheduler_service.sandbox.kernel.filter_program import FAIL, write_program
+from scheduler_service.sandbox.kernel.syscalls import (
+    CLONE_NEWNS,
+    MACHINES,
+    Mount,
+    Prctl,
+    machine,
+    mount,
+    prctl,
+    unshare,
+)
 
 PLAIN_UID = 54321  # nobody would share it with servers that other tests start
 ROOT, PLAIN, DOCKER = "root", "plain", "docker"

@@ -28,17 +28,17 @@ from scheduler_service.sandbox import (
     PythonEnvironment,
     SandboxError,
     Spec,
-    WarmSandbox,
+    ZygoteSandbox,
     probe,
 )
-from scheduler_service.sandbox.delegation import (
+from scheduler_service.sandbox.confinement.delegation import (
     RUNS,
     SERVICE,
     NotDelegatedError,
     claim_groups,
     find_delegated,
 )
-from scheduler_service.sandbox.layers import Layer
+from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.probe import Finding, best_level
 
 CGROUP2 = "30 24 0:26 {root} {mountpoint} rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -190,16 +190,16 @@ def root() -> Iterator[Path]:
         yield Path(base, "runs")
 
 
-Start = Callable[..., Awaitable[WarmSandbox]]
+Start = Callable[..., Awaitable[ZygoteSandbox]]
 
 
 @pytest.fixture
 async def start(level: Level, root: Path) -> AsyncIterator[Start]:
     started = []
 
-    async def start(*without: Layer) -> WarmSandbox:
+    async def start(*without: Layer) -> ZygoteSandbox:
         environments = [PythonEnvironment(preload=())]
-        sandbox = WarmSandbox(level, root, 1, environments, grace_seconds=0.2, without=frozenset(without))
+        sandbox = ZygoteSandbox(level, root, 1, environments, grace_seconds=0.2, without=frozenset(without))
         started.append(sandbox)
         await sandbox.start()
         return sandbox
@@ -209,7 +209,7 @@ async def start(level: Level, root: Path) -> AsyncIterator[Start]:
         await sandbox.stop()
 
 
-async def run(sandbox: WarmSandbox, code: str, **limits: object) -> tuple[Outcome, str]:
+async def run(sandbox: ZygoteSandbox, code: str, **limits: object) -> tuple[Outcome, str]:
     output = bytearray()
 
     async def collect(chunk: bytes) -> None:

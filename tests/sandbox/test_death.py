@@ -36,13 +36,13 @@ time.sleep(300)
 SERVICE = f"""
 import asyncio, sys
 from pathlib import Path
-from scheduler_service.sandbox.environment import PythonEnvironment
-from scheduler_service.sandbox.spec import Level, Script, Spec
-from scheduler_service.sandbox.warm import WarmSandbox
+from scheduler_service.sandbox.contract.environment import PythonEnvironment
+from scheduler_service.sandbox.contract.spec import Level, Script, Spec
+from scheduler_service.sandbox.zygote_sandbox import ZygoteSandbox
 
 async def main():
     nothing_preloaded = [PythonEnvironment(preload=())]
-    sandbox = WarmSandbox(Level(sys.argv[1]), Path(sys.argv[2]), 1, nothing_preloaded, grace_seconds=0.2)
+    sandbox = ZygoteSandbox(Level(sys.argv[1]), Path(sys.argv[2]), 1, nothing_preloaded, grace_seconds=0.2)
     await sandbox.start()
     async def up(chunk):
         print(sandbox._launcher.pid, flush=True)
@@ -70,7 +70,7 @@ class Service:
             text=True,
         )
         self.zygote = int(self.say())
-        self.warden = next(parent for pid in self.run() if (parent := parent_of(pid)) not in self.run())
+        self.supervisor = next(parent for pid in self.run() if (parent := parent_of(pid)) not in self.run())
 
     def say(self) -> str:
         """Give the next line of what the service says."""
@@ -129,13 +129,13 @@ def test_a_run_dies_with_its_zygote(service: Service) -> None:
 
 
 def test_a_run_dies_with_its_warden(service: Service) -> None:
-    os.kill(service.warden, signal.SIGKILL)
+    os.kill(service.supervisor, signal.SIGKILL)
     wait_until_clear(service)
     assert service.say() == "SandboxError"
 
 
 def test_a_run_dies_when_its_service_and_its_warden_are_killed_at_once(service: Service) -> None:
     os.kill(service.process.pid, signal.SIGKILL)
-    with suppress(ProcessLookupError):  # a warden may be quicker
-        os.kill(service.warden, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # a supervisor may be quicker
+        os.kill(service.supervisor, signal.SIGKILL)
     wait_until_clear(service, of_directories=False)  # they are removed at the next start

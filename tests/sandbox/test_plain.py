@@ -17,12 +17,12 @@ from scheduler_service.sandbox import (
     End,
     Limits,
     Outcome,
-    PlainSandbox,
     Program,
     PythonCode,
     SandboxError,
     Script,
     Spec,
+    SubprocessSandbox,
 )
 
 NEVER = asyncio.Event
@@ -48,8 +48,8 @@ class Collected:
 
 
 @pytest.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[PlainSandbox]:
-    sandbox = PlainSandbox(tmp_path / "runs", grace_seconds=0.2, drain_seconds=1.0)
+async def sandbox(tmp_path: Path) -> AsyncIterator[SubprocessSandbox]:
+    sandbox = SubprocessSandbox(tmp_path / "runs", grace_seconds=0.2, drain_seconds=1.0)
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
@@ -61,7 +61,7 @@ def output() -> Collected:
     return Collected()
 
 
-async def run(sandbox: PlainSandbox, command: Command, output: Collected, **limits: Any) -> Outcome:
+async def run(sandbox: SubprocessSandbox, command: Command, output: Collected, **limits: Any) -> Outcome:
     return await sandbox.run(Spec(command, Limits(**limits)), output, NEVER())
 
 
@@ -85,13 +85,13 @@ async def run(sandbox: PlainSandbox, command: Command, output: Collected, **limi
     ],
 )
 async def test_runs_the_command_as_documented(
-    sandbox: PlainSandbox, output: Collected, command: Command, expected: bytes
+    sandbox: SubprocessSandbox, output: Collected, command: Command, expected: bytes
 ) -> None:
     await run(sandbox, command, output)
     assert output.data.startswith(expected)
 
 
-async def test_tells_exit_codes_from_signals(sandbox: PlainSandbox, output: Collected) -> None:
+async def test_tells_exit_codes_from_signals(sandbox: SubprocessSandbox, output: Collected) -> None:
     exited = await run(sandbox, Script("exit 3"), output)
     killed = await run(sandbox, Script("kill -SEGV $$"), output)
     assert (exited.end, exited.exit_code, exited.signal) == (End.EXITED, 3, None)
@@ -103,25 +103,25 @@ async def test_tells_exit_codes_from_signals(sandbox: PlainSandbox, output: Coll
     "command",
     [Program(("no-such-program",)), Script("#!/no/such/interpreter\n"), PythonCode("1", "nowhere"), Program(("a\0b",))],
 )
-async def test_rejects_what_cannot_be_started(sandbox: PlainSandbox, output: Collected, command: Command) -> None:
+async def test_rejects_what_cannot_be_started(sandbox: SubprocessSandbox, output: Collected, command: Command) -> None:
     outcome = await run(sandbox, command, output)
     assert outcome.end is End.REJECTED
     assert outcome.message
 
 
-async def test_kills_what_ignores_the_timeout(sandbox: PlainSandbox, output: Collected) -> None:
+async def test_kills_what_ignores_the_timeout(sandbox: SubprocessSandbox, output: Collected) -> None:
     outcome = await run(
         sandbox, Script("trap '' TERM; echo start; while :; do sleep 1; done"), output, wall_seconds=0.5
     )
     assert (outcome.end, outcome.exit_code, output.data) == (End.TIMEOUT, None, b"start\n")
 
 
-async def test_lets_a_command_clean_up_in_its_grace_time(sandbox: PlainSandbox, output: Collected) -> None:
+async def test_lets_a_command_clean_up_in_its_grace_time(sandbox: SubprocessSandbox, output: Collected) -> None:
     await run(sandbox, Script("trap 'echo bye; exit' TERM; sleep 60 & wait"), output, wall_seconds=0.5)
     assert output.data == b"bye\n"
 
 
-async def test_hands_output_on_while_the_command_runs(sandbox: PlainSandbox, output: Collected) -> None:
+async def test_hands_output_on_while_the_command_runs(sandbox: SubprocessSandbox, output: Collected) -> None:
     cancel = asyncio.Event()
     attempt = asyncio.create_task(
         sandbox.run(Spec(PythonCode("print('now')\nimport time; time.sleep(60)")), output, cancel)
@@ -131,13 +131,13 @@ async def test_hands_output_on_while_the_command_runs(sandbox: PlainSandbox, out
     assert (await attempt).end is End.CANCELLED
 
 
-async def test_leaves_out_output_beyond_the_cap_and_says_so(sandbox: PlainSandbox, output: Collected) -> None:
+async def test_leaves_out_output_beyond_the_cap_and_says_so(sandbox: SubprocessSandbox, output: Collected) -> None:
     outcome = await run(sandbox, Script("head -c 300000 /dev/zero | tr '\\0' y"), output, output_kb=1)
     assert (outcome.end, outcome.exit_code, outcome.output_truncated) == (End.EXITED, 0, True)
     assert output.data == b"y" * 768 + b"\n[298976 bytes of output are left out here]\n" + b"y" * 256
 
 
-async def test_ends_a_flood_of_output(sandbox: PlainSandbox, output: Collected) -> None:
+async def test_ends_a_flood_of_output(sandbox: SubprocessSandbox, output: Collected) -> None:
     outcome = await run(sandbox, Script("exec cat /dev/zero"), output, output_kb=1)
     assert outcome.end is End.OUTPUT_LIMIT
 
@@ -151,14 +151,14 @@ async def test_ends_a_flood_of_output(sandbox: PlainSandbox, output: Collected) 
     ],
 )
 async def test_output_is_complete_when_a_filter_ends_last(
-    sandbox: PlainSandbox, output: Collected, script: str, expected: bytes
+    sandbox: SubprocessSandbox, output: Collected, script: str, expected: bytes
 ) -> None:
     outcome = await run(sandbox, Script(script), output)
     assert (outcome.exit_code, outcome.message, output.data) == (0, None, expected)
 
 
 async def test_background_processes_neither_delay_the_end_nor_outlive_it(
-    sandbox: PlainSandbox, output: Collected
+    sandbox: SubprocessSandbox, output: Collected
 ) -> None:
     began = time.monotonic()
     outcome = await run(sandbox, Script("sleep 300 & echo $!"), output)
@@ -178,7 +178,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-async def test_measures_what_was_used(sandbox: PlainSandbox, output: Collected) -> None:
+async def test_measures_what_was_used(sandbox: SubprocessSandbox, output: Collected) -> None:
     outcome = await run(
         sandbox, PythonCode("import time\nb = b'x' * 80_000_000\nwhile time.process_time() < 0.2: pass"), output
     )
@@ -187,7 +187,7 @@ async def test_measures_what_was_used(sandbox: PlainSandbox, output: Collected) 
 
 
 async def test_a_run_that_is_abandoned_dies_and_is_tidied_up(
-    sandbox: PlainSandbox, output: Collected, tmp_path: Path
+    sandbox: SubprocessSandbox, output: Collected, tmp_path: Path
 ) -> None:
     attempt = asyncio.create_task(run(sandbox, Script("echo $$; sleep 300"), output))
     await output.until(b"\n")
@@ -199,7 +199,7 @@ async def test_a_run_that_is_abandoned_dies_and_is_tidied_up(
     assert list((tmp_path / "runs").glob("*/run-*")) == []
 
 
-async def test_an_error_of_the_reader_ends_the_run_and_reaches_the_caller(sandbox: PlainSandbox) -> None:
+async def test_an_error_of_the_reader_ends_the_run_and_reaches_the_caller(sandbox: SubprocessSandbox) -> None:
     async def refuse(chunk: bytes) -> None:
         raise RuntimeError("the database is away")
 
@@ -207,7 +207,7 @@ async def test_an_error_of_the_reader_ends_the_run_and_reaches_the_caller(sandbo
         await sandbox.run(Spec(Script("echo x; sleep 300")), refuse, NEVER())
 
 
-async def test_stopping_kills_what_runs(sandbox: PlainSandbox, output: Collected) -> None:
+async def test_stopping_kills_what_runs(sandbox: SubprocessSandbox, output: Collected) -> None:
     attempt = asyncio.create_task(run(sandbox, Script("echo x; sleep 300"), output))
     await output.until(b"x")
     await sandbox.stop()
@@ -217,19 +217,19 @@ async def test_stopping_kills_what_runs(sandbox: PlainSandbox, output: Collected
 
 async def test_start_removes_what_a_killed_process_left(tmp_path: Path) -> None:
     (tmp_path / "runs" / "service-0123" / "run-0123" / "deep").mkdir(parents=True)
-    sandbox = PlainSandbox(tmp_path / "runs")
+    sandbox = SubprocessSandbox(tmp_path / "runs")
     await sandbox.start()
     assert not (tmp_path / "runs" / "service-0123").exists()
     await sandbox.stop()
 
 
 async def test_start_leaves_alone_what_another_process_uses(
-    sandbox: PlainSandbox, output: Collected, tmp_path: Path
+    sandbox: SubprocessSandbox, output: Collected, tmp_path: Path
 ) -> None:
     cancel = asyncio.Event()
     attempt = asyncio.create_task(sandbox.run(Spec(Script("echo x; sleep 300; ")), output, cancel))
     await output.until(b"x")
-    other = PlainSandbox(tmp_path / "runs")
+    other = SubprocessSandbox(tmp_path / "runs")
     await other.start()
     assert len(list((tmp_path / "runs").glob("service-*/run-*"))) == 1
     cancel.set()

@@ -19,7 +19,7 @@ from scheduler_service.sandbox import (
     PythonCode,
     PythonEnvironment,
     Spec,
-    WarmSandbox,
+    ZygoteSandbox,
     probe,
 )
 
@@ -52,18 +52,18 @@ def findings() -> list[Finding]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def strict(findings: list[Finding]) -> AsyncIterator[WarmSandbox]:
+async def strict(findings: list[Finding]) -> AsyncIterator[ZygoteSandbox]:
     if any(not finding.held for finding in findings if Level.STRICT in finding.levels):
         pytest.skip("this host does not hold the level strict")
     with tempfile.TemporaryDirectory(prefix="sockets-", dir="/tmp") as base:
         Path(base).chmod(0o711)  # noqa: ASYNC240
-        sandbox = WarmSandbox(Level.STRICT, Path(base, "runs"), 2, [PythonEnvironment(preload=())], 0.2)
+        sandbox = ZygoteSandbox(Level.STRICT, Path(base, "runs"), 2, [PythonEnvironment(preload=())], 0.2)
         await sandbox.start()
         yield sandbox
         await sandbox.stop()
 
 
-async def test_runs_do_not_reach_each_other_over_loopback(strict: WarmSandbox) -> None:
+async def test_runs_do_not_reach_each_other_over_loopback(strict: ZygoteSandbox) -> None:
     up, stop = asyncio.Event(), asyncio.Event()
 
     async def note(_: bytes) -> None:

@@ -17,22 +17,22 @@ from scheduler_service.sandbox import (
     PythonCode,
     Script,
     Spec,
-    WarmSandbox,
+    ZygoteSandbox,
     best_level,
     probe,
 )
-from scheduler_service.sandbox.plain import PlainSandbox
-from scheduler_service.sandbox.spec import Command, Sandbox
+from scheduler_service.sandbox.contract.spec import Command, Sandbox
+from scheduler_service.sandbox.subprocess_sandbox import SubprocessSandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sandbox() -> AsyncIterator[WarmSandbox]:
+async def sandbox() -> AsyncIterator[ZygoteSandbox]:
     if (level := best_level(probe())) is Level.NONE:
         pytest.skip("this host holds no level of the sandbox")
     with place_for_runs() as root:
-        sandbox = WarmSandbox(level, root, 2)
+        sandbox = ZygoteSandbox(level, root, 2)
         await sandbox.start()
         yield sandbox
         await sandbox.stop()
@@ -49,26 +49,26 @@ async def run(sandbox: Sandbox, command: Command | str, **env: str) -> tuple[Out
     return outcome, output.decode()
 
 
-async def test_traceback_names_script_without_directory(sandbox: WarmSandbox) -> None:
+async def test_traceback_names_script_without_directory(sandbox: ZygoteSandbox) -> None:
     _, output = await run(sandbox, "def f(): 1 / 0\nf()")
     assert 'File "job.py", line 2, in <module>' in output
     assert 'File "job.py", line 1, in f' in output
     assert "/" not in output.replace("1 / 0", "")
 
 
-async def test_traceback_names_directory_when_python_starts_anew(sandbox: WarmSandbox) -> None:
+async def test_traceback_names_directory_when_python_starts_anew(sandbox: ZygoteSandbox) -> None:
     _, output = await run(sandbox, "import os\nprint(os.getcwd())\n1 / 0", PYTHONHASHSEED="1")
     directory, _, traceback = output.partition("\n")
     assert f'File "{directory}/job.py", line 3, in <module>' in traceback
 
 
-async def test_stdout_is_flushed_at_each_line(sandbox: WarmSandbox) -> None:
+async def test_stdout_is_flushed_at_each_line(sandbox: ZygoteSandbox) -> None:
     code = "import os, sys\nprint('one')\nprint('two', file=sys.stderr)\nprint('three')\nos._exit(0)"
     _, output = await run(sandbox, code)
     assert output == "one\ntwo\nthree\n"
 
 
-async def test_stdout_is_unbuffered_when_python_starts_anew(sandbox: WarmSandbox) -> None:
+async def test_stdout_is_unbuffered_when_python_starts_anew(sandbox: ZygoteSandbox) -> None:
     code = "import os\nprint('kept', end='')\nos._exit(0)"
     _, output = await run(sandbox, code, PYTHONOPTIMIZE="1")
     assert output == "kept"
@@ -76,60 +76,60 @@ async def test_stdout_is_unbuffered_when_python_starts_anew(sandbox: WarmSandbox
 
 async def test_stdout_is_unbuffered_at_level_none() -> None:
     with place_for_runs() as root:
-        sandbox = PlainSandbox(root)
+        sandbox = SubprocessSandbox(root)
         await sandbox.start()
         _, output = await run(sandbox, "import os\nprint('kept', end='')\nos._exit(0)")
         await sandbox.stop()
     assert output == "kept"
 
 
-async def test_preloaded_modules_are_loaded_at_start(sandbox: WarmSandbox) -> None:
+async def test_preloaded_modules_are_loaded_at_start(sandbox: ZygoteSandbox) -> None:
     _, output = await run(sandbox, "import sys\nprint('numpy' in sys.modules, 'pandas' in sys.modules)")
     assert output == "True False\n"
 
 
-async def test_crash_report_lists_preloaded_extensions(sandbox: WarmSandbox) -> None:
+async def test_crash_report_lists_preloaded_extensions(sandbox: ZygoteSandbox) -> None:
     _, output = await run(sandbox, "import ctypes, faulthandler\nfaulthandler.enable()\nctypes.string_at(0)")
     assert output.startswith("Fatal Python error: Segmentation fault\n")
     assert "Extension modules: numpy." in output
     assert "zygote" not in output
 
 
-async def test_preloaded_objects_are_frozen(sandbox: WarmSandbox) -> None:
+async def test_preloaded_objects_are_frozen(sandbox: ZygoteSandbox) -> None:
     _, output = await run(sandbox, "import gc\nprint(gc.get_freeze_count() > 1000, len(gc.get_objects()) < 1000)")
     assert output == "True True\n"
 
 
-async def test_cached_is_a_stand_in_for_none(sandbox: WarmSandbox) -> None:
+async def test_cached_is_a_stand_in_for_none(sandbox: ZygoteSandbox) -> None:
     _, output = await run(sandbox, "print(__cached__, bool(__cached__), __cached__ == None, __cached__ is None)")
     assert output == "None False True False\n"
 
 
-async def test_uncaught_memory_error_is_out_of_memory(sandbox: WarmSandbox) -> None:
+async def test_uncaught_memory_error_is_out_of_memory(sandbox: ZygoteSandbox) -> None:
     outcome, output = await run(sandbox, "bytearray(1 << 60)")
     assert output.endswith("MemoryError\n")
     assert (outcome.end, outcome.exit_code) == (End.OUT_OF_MEMORY, None)
 
 
-async def test_caught_memory_error_is_no_failure(sandbox: WarmSandbox) -> None:
+async def test_caught_memory_error_is_no_failure(sandbox: ZygoteSandbox) -> None:
     outcome, _ = await run(sandbox, "try: bytearray(1 << 60)\nexcept MemoryError: raise SystemExit(3)")
     assert (outcome.end, outcome.exit_code) == (End.EXITED, 3)
 
 
-async def test_proc_shows_variables_of_the_warm_interpreter(sandbox: WarmSandbox) -> None:
+async def test_proc_shows_variables_of_the_warm_interpreter(sandbox: ZygoteSandbox) -> None:
     code = "import os\nprint('GIVEN' in os.environ, b'GIVEN' in open('/proc/self/environ', 'rb').read())"
     _, output = await run(sandbox, code, GIVEN="1")
     assert output == "True False\n"
 
 
 @pytest.mark.parametrize("name", ["python3", "python"])
-async def test_script_finds_python_with_packages(sandbox: WarmSandbox, name: str) -> None:
+async def test_script_finds_python_with_packages(sandbox: ZygoteSandbox, name: str) -> None:
     command = f"import sys, numpy; print(sys.prefix == {sys.prefix!r})"
     outcome, output = await run(sandbox, Script(f'{name} -c "{command}"'))
     assert (outcome.exit_code, output) == (0, "True\n")
 
 
-async def test_trace_function_sees_two_calls_at_the_end(sandbox: WarmSandbox) -> None:
+async def test_trace_function_sees_two_calls_at_the_end(sandbox: ZygoteSandbox) -> None:
     code = """import sys, os
 def trace(frame, event, arg): os.write(1, f"{frame.f_code.co_filename}\\n".encode())
 sys.settrace(trace)

@@ -29,13 +29,13 @@ from scheduler_service.sandbox import (
     SandboxError,
     Script,
     Spec,
-    WarmSandbox,
+    ZygoteSandbox,
     best_level,
     create,
     probe,
 )
-from scheduler_service.sandbox.census import descendants
-from scheduler_service.sandbox.layers import Layer
+from scheduler_service.sandbox.accounting.process_stats import descendants
+from scheduler_service.sandbox.contract.layers import Layer
 
 MB = 1 << 20
 ON_ONE_FILE_SYSTEM = frozenset({Layer.MOUNT_NAMESPACE, Layer.PID_NAMESPACE, Layer.IPC_NAMESPACE, Layer.WATCH})
@@ -64,17 +64,17 @@ def level() -> Level:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sandbox(level: Level) -> AsyncIterator[WarmSandbox]:
+async def sandbox(level: Level) -> AsyncIterator[ZygoteSandbox]:
     """A sandbox that the tests share: one that has run much is to be as good as a new one."""
     with place_for_runs() as root:
-        sandbox = WarmSandbox(level, root, 2, grace_seconds=0.2)
+        sandbox = ZygoteSandbox(level, root, 2, grace_seconds=0.2)
         await sandbox.start()
         yield sandbox
         await sandbox.stop()
         assert list(root.iterdir()) == []
 
 
-async def run(sandbox: WarmSandbox, command: Command, **limits: object) -> tuple[Outcome, str]:
+async def run(sandbox: ZygoteSandbox, command: Command, **limits: object) -> tuple[Outcome, str]:
     output = bytearray()
 
     async def collect(chunk: bytes) -> None:
@@ -84,19 +84,19 @@ async def run(sandbox: WarmSandbox, command: Command, **limits: object) -> tuple
     return outcome, output.decode()
 
 
-async def test_runs_say_what_held_them(sandbox: WarmSandbox) -> None:
+async def test_runs_say_what_held_them(sandbox: ZygoteSandbox) -> None:
     outcome, _ = await run(sandbox, PythonCode("pass"))
     assert outcome.isolation.level in {Level.STRICT, Level.STANDARD}
     assert {"landlock", "seccomp", "no_new_privileges"} <= set(outcome.isolation.layers)
 
 
-async def test_several_runs_go_at_once(sandbox: WarmSandbox) -> None:
+async def test_several_runs_go_at_once(sandbox: ZygoteSandbox) -> None:
     meet = "import time\nprint(time.time())\ntime.sleep(1)\nprint(time.time())"
     spans = [output.split() for _, output in await asyncio.gather(*(run(sandbox, PythonCode(meet)) for _ in range(4)))]
     assert max(float(began) for began, _ in spans) < min(float(ended) for _, ended in spans)
 
 
-async def test_each_run_has_random_numbers_of_its_own(sandbox: WarmSandbox) -> None:
+async def test_each_run_has_random_numbers_of_its_own(sandbox: ZygoteSandbox) -> None:
     code = "import random, numpy\nprint(random.random(), numpy.random.rand(), hash(object()) and '')"
     outputs = {(await run(sandbox, PythonCode(code)))[1] for _ in range(5)}
     assert len(outputs) == 5
@@ -112,7 +112,7 @@ def python_below_tmp(root: Path) -> Path:
 async def test_a_python_below_tmp_leaves_the_job_a_private_tmp(
     root: Path, level: Level, python_below_tmp: Path
 ) -> None:
-    sandbox = WarmSandbox(level, root, 1, [PythonEnvironment("default", python_below_tmp, ())])
+    sandbox = ZygoteSandbox(level, root, 1, [PythonEnvironment("default", python_below_tmp, ())])
     await sandbox.start()
     _, text = await run(sandbox, PythonCode("import sys, tempfile; tempfile.TemporaryFile(); print(sys.prefix)"))
     written, _ = await run(
@@ -147,14 +147,14 @@ async def test_a_python_below_tmp_leaves_the_job_a_private_tmp(
     assert not os.path.exists("/tmp/new")  # noqa: ASYNC240, PTH110, S108
 
 
-async def test_an_unknown_environment_is_rejected_with_its_name(sandbox: WarmSandbox) -> None:
+async def test_an_unknown_environment_is_rejected_with_its_name(sandbox: ZygoteSandbox) -> None:
     outcome, _ = await run(sandbox, PythonCode("pass", "nowhere"))
     assert outcome.end is End.REJECTED
     assert "nowhere" in (outcome.message or "")
 
 
 @pytest.mark.parametrize("command", [Program(("no-such-program",)), Script("#!/no/such/interpreter\n")])
-async def test_what_cannot_be_started_is_rejected(sandbox: WarmSandbox, command: Command) -> None:
+async def test_what_cannot_be_started_is_rejected(sandbox: ZygoteSandbox, command: Command) -> None:
     outcome, _ = await run(sandbox, command)
     assert outcome.end is End.REJECTED
     assert outcome.message
@@ -162,7 +162,7 @@ async def test_what_cannot_be_started_is_rejected(sandbox: WarmSandbox, command:
 
 async def test_a_job_picks_its_environment(root: Path, level: Level) -> None:
     light = PythonEnvironment("light", Path(sys.executable), preload=("json",))
-    sandbox = WarmSandbox(level, root, 1, [PythonEnvironment(), light])
+    sandbox = ZygoteSandbox(level, root, 1, [PythonEnvironment(), light])
     await sandbox.start()
     code = "import sys; print('numpy' in sys.modules, 'json' in sys.modules)"
     assert (await run(sandbox, PythonCode(code, "light")))[1] == "False True\n"
@@ -170,7 +170,7 @@ async def test_a_job_picks_its_environment(root: Path, level: Level) -> None:
     await sandbox.stop()
 
 
-async def test_cancelling_ends_a_run(sandbox: WarmSandbox) -> None:
+async def test_cancelling_ends_a_run(sandbox: ZygoteSandbox) -> None:
     cancel, started = asyncio.Event(), asyncio.Event()
 
     async def collect(_: bytes) -> None:
@@ -181,7 +181,7 @@ async def test_cancelling_ends_a_run(sandbox: WarmSandbox) -> None:
     assert outcome.end is End.CANCELLED
 
 
-async def test_a_run_that_is_abandoned_dies(sandbox: WarmSandbox) -> None:
+async def test_a_run_that_is_abandoned_dies(sandbox: ZygoteSandbox) -> None:
     up = asyncio.Event()
 
     async def collect(_: bytes) -> None:
@@ -196,24 +196,26 @@ async def test_a_run_that_is_abandoned_dies(sandbox: WarmSandbox) -> None:
 
 
 async def test_nothing_runs_when_a_layer_fails(root: Path, level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
-    sandbox = WarmSandbox(level, root, 1)
+    sandbox = ZygoteSandbox(level, root, 1)
     await sandbox.start()
     directory = root / "gone"
-    monkeypatch.setattr("scheduler_service.sandbox.warm.create_directory", lambda _root: directory)
-    monkeypatch.setattr("scheduler_service.sandbox.warm.write_order", lambda spec, _: _order(spec, str(directory)))
+    monkeypatch.setattr("scheduler_service.sandbox.zygote_sandbox.create_directory", lambda _root: directory)
+    monkeypatch.setattr(
+        "scheduler_service.sandbox.zygote_sandbox.write_order", lambda spec, _: _order(spec, str(directory))
+    )
     with pytest.raises(SandboxError):
         await run(sandbox, PythonCode("open('/job/ran', 'w'); print('RAN')"))
     await sandbox.stop()
 
 
 def _order(spec: Spec, directory: str) -> object:
-    from scheduler_service.sandbox.protocol import Order, Terms
+    from scheduler_service.sandbox.contract.protocol import Order, Terms
 
     terms = Terms(5, 100, 5, 5, 5, directory)
     return Order("python", spec.command.code, (), {}, network=False, terms=terms)  # type: ignore[union-attr]
 
 
-async def test_a_gibibyte_of_output_passes_in_little_memory(sandbox: WarmSandbox) -> None:
+async def test_a_gibibyte_of_output_passes_in_little_memory(sandbox: ZygoteSandbox) -> None:
     code = "import os\nb = (b'y' * 1023 + b'\\n') * 64\nfor _ in range(16384): os.write(1, b)"
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
     outcome, output = await run(sandbox, PythonCode(code), output_kb=1024)
@@ -224,7 +226,7 @@ async def test_a_gibibyte_of_output_passes_in_little_memory(sandbox: WarmSandbox
 
 
 async def test_what_nobody_lets_go_on_is_killed(level: Level, root: Path) -> None:
-    sandbox = WarmSandbox(level, root, 2, [PythonEnvironment(preload=())], lease_seconds=1.0)
+    sandbox = ZygoteSandbox(level, root, 2, [PythonEnvironment(preload=())], lease_seconds=1.0)
     await sandbox.start()
 
     async def renew() -> None:
@@ -236,12 +238,12 @@ async def test_what_nobody_lets_go_on_is_killed(level: Level, root: Path) -> Non
     outcome, output = await run(sandbox, Script("sleep 2; echo through"))
     renewing.cancel()
     assert (outcome.end, output) == (End.EXITED, "through\n")
-    with pytest.raises(SandboxError, match="the warden of the run was killed"):
+    with pytest.raises(SandboxError, match="the supervisor of the run was killed"):
         await run(sandbox, Script("sleep 300"))
     await sandbox.stop()
 
 
-async def test_five_hundred_runs_leak_nothing(sandbox: WarmSandbox) -> None:
+async def test_five_hundred_runs_leak_nothing(sandbox: ZygoteSandbox) -> None:
     async def several(count: int) -> None:
         for number in range(count):
             await run(sandbox, Script("true") if number % 5 == 0 else PythonCode("print(1)"))
@@ -291,13 +293,13 @@ async def test_auto_takes_the_best_level_that_holds(root: Path, level: Level) ->
         ("raise SystemExit(3)", End.EXITED, None),
     ],
 )
-async def test_an_end_is_told_in_words(sandbox: WarmSandbox, code: str, end: End, message: str | None) -> None:
+async def test_an_end_is_told_in_words(sandbox: ZygoteSandbox, code: str, end: End, message: str | None) -> None:
     outcome, _ = await run(sandbox, PythonCode(code))
     assert (outcome.end, outcome.message) == (end, message)
 
 
 async def test_nothing_is_left_after_stop_when_a_run_made_many_files(root: Path, level: Level) -> None:
-    sandbox = WarmSandbox(level, root, 1, [PythonEnvironment(preload=())], without=ON_ONE_FILE_SYSTEM)
+    sandbox = ZygoteSandbox(level, root, 1, [PythonEnvironment(preload=())], without=ON_ONE_FILE_SYSTEM)
     await sandbox.start()
     many = "import os\nfor n in range(1500): os.makedirs(f'{n}/a')\nprint('made')"
     outcome, text = await run(sandbox, PythonCode(many))

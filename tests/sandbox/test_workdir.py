@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.sandbox.workdir import Claim, Removal
+from scheduler_service.sandbox.confinement.workdir import Claim, Removal
 
 
 def test_a_claim_that_its_owner_releases_meanwhile_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from scheduler_service.services.alert_definition import AlertDefinition
-from scheduler_service.services.definition import JobDefinition
+from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.variables import LONGEST_STRING, MOST_BYTES
 
 # What is left of one string of the environment for the text in {"a": "…"}.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.databases import NOON
 
-from scheduler_service.domain.maxima import Maxima
+from scheduler_service.domain.resource_limits import ResourceLimits
 from scheduler_service.payloads.bounded import MOST_PROBLEMS
 from scheduler_service.services.checks import Rules, inspect_job, problems_of_job
 
@@ -58,7 +58,7 @@ def test_sound_part_keeps_all_but_the_wrong_fields() -> None:
 
 
 def test_bounds_of_the_server_are_told_beside_wrong_fields() -> None:
-    rules = Rules(Maxima(memory_mb=256, processes=8, timeout_seconds=60, network=False))
+    rules = Rules(ResourceLimits(memory_mb=256, processes=8, timeout_seconds=60, network=False))
     limits: dict[str, Any] = {"memory_mb": -1, "processes": 9, "network": True}
     inspection = inspect_job({**DEFINITION, "limits": limits, "timeout_seconds": 61, "priority": 99})
 

@@ -10,11 +10,11 @@ import pytest
 from tests.databases import NOON, FakeClock
 from tests.engine.doubles import RecordingBroker
 
-from scheduler_service.domain.maxima import Maxima
+from scheduler_service.domain.resource_limits import ResourceLimits
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, InvalidInputError, NotFoundError, PreconditionFailedError
-from scheduler_service.services.definition import JobDefinition
 from scheduler_service.services.inspection import RejectedError
+from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import JobService
 from scheduler_service.storage import runs
 from scheduler_service.storage.database import Database
@@ -129,7 +129,7 @@ class TestIdempotencyKey:
         first = await service.run(job.id, idempotency_key="k")
         second = await service.run(job.id, idempotency_key="k")
         assert first.id == second.id
-        assert len(broker.rings) == 1
+        assert len(broker.notices) == 1
 
     async def test_a_job_that_is_gone_is_not_made_again(self, service: JobService) -> None:
         job = await service.create(definition(), idempotency_key="k")
@@ -242,7 +242,7 @@ class TestPause:
         await service.pause(job.id)
         (run,) = await rows_of(database, job)
         assert (run.status, run.scheduled_for) == (RunStatus.QUEUED, NOON + MINUTE)
-        assert [ring.run_id for ring in broker.rings] == [run.id]
+        assert [ring.run_id for ring in broker.notices] == [run.id]
 
     async def test_resuming_keeps_the_rhythm_of_an_interval(self, service: JobService, clock: FakeClock) -> None:
         job = await service.create(definition(schedule_expr="1h"))
@@ -276,7 +276,7 @@ class TestRunNow:
         job = await service.create(definition())
         run = await service.run(job.id)
         assert (run.status, run.trigger, run.scheduled_for) == (RunStatus.QUEUED, Trigger.MANUAL, NOON)
-        assert [ring.run_id for ring in broker.rings] == [run.id]
+        assert [ring.run_id for ring in broker.notices] == [run.id]
         assert (await service.get(job.id)).next_run_at == job.next_run_at
 
     async def test_works_for_a_paused_job(self, service: JobService) -> None:
@@ -369,8 +369,8 @@ class TestBounds:
 
     @pytest.fixture
     def service(self, database: Database, clock: FakeClock, broker: RecordingBroker, wakes: Wakes) -> JobService:
-        bounds = Maxima(timeout_seconds=600, memory_mb=256, network=False)
-        return JobService(database, broker, clock, wakes, bounds)
+        resource_limits = ResourceLimits(timeout_seconds=600, memory_mb=256, network=False)
+        return JobService(database, broker, clock, wakes, resource_limits)
 
     WITHIN: ClassVar[dict[str, Any]] = {"memory_mb": 256, "network": False}
 

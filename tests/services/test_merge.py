@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scheduler_service.services.merge import merge
+from scheduler_service.services.merge_patch import merge
 
 SHELL = {"type": "shell_script", "script": "true"}
 FIBONACCI = {"type": "number_crunching", "operation": "fibonacci", "n": 5}

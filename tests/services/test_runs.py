@@ -86,7 +86,7 @@ async def test_a_failed_run_is_retried_by_a_new_one_for_the_same_instant(
     await finish(database, claimed, RunStatus.FAILED)
     new = await service.retry(claimed.run.id)
     assert (new.trigger, new.retry_of, new.scheduled_for) == (Trigger.RETRY, claimed.run.id, NOON)
-    assert [ring.run_id for ring in broker.rings] == [new.id]
+    assert [ring.run_id for ring in broker.notices] == [new.id]
     assert (await service.get(claimed.run.id)).view.run.status is RunStatus.FAILED
 
 

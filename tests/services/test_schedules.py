@@ -9,8 +9,8 @@ import pytest
 from tests.databases import FakeClock, add_job
 from tests.engine.doubles import RecordingBroker
 
-from scheduler_service.domain import calendar_dst
-from scheduler_service.services.definition import JobDefinition, PreviewRequest
+from scheduler_service.domain.schedules import calendar_dst
+from scheduler_service.services.job_definition import JobDefinition, PreviewRequest
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.schedules import ScheduleService, upcoming
 from scheduler_service.storage.database import Database

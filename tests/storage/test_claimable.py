@@ -19,7 +19,7 @@ async def queue(database: Database, tags: tuple[str, ...] = ()) -> int:
     """Queue a run at noon, rung for at once; gives its id."""
     job = await add_job(database, tags=list(tags))
     async with database.write() as connection:
-        (ring,) = (await ledger.fire(connection, [jobs.as_due(job)], NOON)).rings
+        (ring,) = (await ledger.fire(connection, [jobs.as_due(job)], NOON)).notices
     return ring.run_id
 
 
@@ -37,7 +37,7 @@ async def test_a_look_and_a_claim_agree_with_the_rule_of_routing(database: Datab
     served = {run_id for run_id, tags in tags_of.items() if routing.serves(tags)}
 
     async with database.write() as connection:
-        found = await runs.claimable(connection, NOON, 100, rung_before=NOON, routing=routing)
+        found = await runs.claimable(connection, NOON, 100, notified_before=NOON, routing=routing)
         await workers.register(connection, "a worker", host="h", pid=1, slots=1, now=NOON)
         claimed = {
             run_id
@@ -53,7 +53,7 @@ async def test_a_run_is_left_to_its_ring_for_a_while(database: Database) -> None
     run_id = await queue(database)
 
     async with database.read() as connection:
-        at_once = await runs.claimable(connection, NOON, 10, rung_before=NOON - SECOND)
-        later = await runs.claimable(connection, NOON + SECOND, 10, rung_before=NOON)
+        at_once = await runs.claimable(connection, NOON, 10, notified_before=NOON - SECOND)
+        later = await runs.claimable(connection, NOON + SECOND, 10, notified_before=NOON)
 
     assert (at_once, later) == ([], [(run_id, 0)])

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import make_url, text
 from tests.databases import NOON, add_job
 
-from scheduler_service.config import Settings
+from scheduler_service.config.settings import Settings
 from scheduler_service.errors import ConfigurationError, UnavailableError
 from scheduler_service.storage import jobs, migrations, workers
 from scheduler_service.storage.database import Database

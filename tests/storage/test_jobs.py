@@ -22,7 +22,7 @@ async def queue(database: Database, job: Job, priority: int = 5, available_at: d
 
 async def claimable(database: Database) -> list[int]:
     async with database.read() as connection:
-        return [run_id for run_id, _ in await runs.claimable(connection, NOON, 10, rung_before=NOON)]
+        return [run_id for run_id, _ in await runs.claimable(connection, NOON, 10, notified_before=NOON)]
 
 
 async def test_a_change_on_a_stale_version_is_refused(database: Database) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 from tests.databases import NOON, add_job
 
-from scheduler_service.domain.ring import Ring
+from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus
 from scheduler_service.storage import jobs, ledger, runs, transitions
 from scheduler_service.storage.database import Database
@@ -48,7 +48,7 @@ async def test_a_due_instant_becomes_a_queued_run_and_the_job_moves_on(database:
     (run,) = await rows_of(database, job)
     assert (run.status, run.scheduled_for, run.attempt) == (RunStatus.QUEUED, NOON, 0)
     assert (await reread(database, job)).next_run_at == NOON + MINUTE
-    assert fired.rings == (Ring(run.id, 0, 7, run.correlation_id, ("gpu",)),)
+    assert fired.notices == (RunNotice(run.id, 0, 7, run.correlation_id, ("gpu",)),)
 
 
 async def test_nothing_fires_before_its_time(database: Database) -> None:
@@ -74,7 +74,7 @@ async def test_five_dispatchers_at_once_fire_each_instant_once(database: Databas
     made = [await add_job(database) for _ in range(60)]
 
     async def dispatch() -> None:
-        while (await fire(database, NOON, limit=7)).rings:
+        while (await fire(database, NOON, limit=7)).notices:
             pass
 
     await asyncio.gather(*(dispatch() for _ in range(5)))
@@ -137,10 +137,10 @@ async def test_jitter_delays_the_run_but_not_its_instant_and_every_dispatcher_fi
     job = await add_job(database, jitter_seconds=600.0)
     fired = await fire(database, NOON)
     (run,) = await rows_of(database, job)
-    assert fired.rings == ()
+    assert fired.notices == ()
     assert run.scheduled_for == NOON
     assert NOON < run.available_at <= NOON + timedelta(seconds=600)
-    assert run.rung_at is None
+    assert run.notified_at is None
     due = jobs.as_due(job)
     assert ledger.delay(due, NOON, NOON) == ledger.delay(due, NOON, NOON)
 

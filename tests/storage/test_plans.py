@@ -17,9 +17,9 @@ from scheduler_service.storage.database import Database
 QUERIES: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[object]]]] = {
     "what a worker may claim": (
         "ix_runs_queued",
-        lambda connection: runs.claimable(connection, NOON, 4, rung_before=NOON),
+        lambda connection: runs.claimable(connection, NOON, 4, notified_before=NOON),
     ),
-    "the next wait that ends": ("ix_runs_unrung", ledger.ends),
+    "the next wait that ends": ("ix_runs_unnotified", ledger.ends),
     "what of a job goes on": ("ix_runs_active", lambda connection: runs.count_active(connection, [1, 2])),
     "what a worker holds": ("ix_runs_running", lambda connection: transitions.held_by(connection, "w")),
     "the next job that is due": ("ix_jobs_due", ledger.ends),

@@ -13,7 +13,7 @@ from tests.servers import PostgresServer
 from tests.storage.test_events import counts, fold, read
 from tests.storage.test_transitions import ME, put
 
-from scheduler_service.cli import trial_servers
+from scheduler_service.cli import devstack_servers
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.storage import events, workers
 from scheduler_service.storage.database import Database
@@ -64,7 +64,7 @@ async def restored(source: tuple[Database, str, Job], other_server: PostgresServ
 
 
 def transfer(source: str, target: str) -> None:
-    programs = trial_servers.installed_postgres() / "bin"
+    programs = devstack_servers.installed_postgres() / "bin"
     plain = [url.replace("+asyncpg", "") for url in (source, target)]
     dump = subprocess.run([programs / "pg_dump", "-Fc", plain[0]], capture_output=True, check=True)
     restore = [str(programs / "pg_restore"), "--no-owner", "--exit-on-error", "-d", plain[1]]

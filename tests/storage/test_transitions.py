@@ -93,7 +93,7 @@ MOVES: dict[str, tuple[Move, set[tuple[RunStatus, RunStatus]]]] = {
         {(RunStatus.RUNNING, RunStatus.RETRYING)},
     ),
     "hand back": (
-        lambda connection, run, _: rescues.hand_back(connection, lease_of(run), "drained", LATER),
+        lambda connection, run, _: rescues.requeue_after_fault(connection, lease_of(run), "drained", LATER),
         {(RunStatus.RUNNING, RunStatus.QUEUED)},
     ),
     "cancel what waits": (
@@ -115,9 +115,9 @@ MOVES: dict[str, tuple[Move, set[tuple[RunStatus, RunStatus]]]] = {
 async def test_each_move_leads_from_its_states_and_from_no_other(database: Database, job: Job, name: str) -> None:
     move, allowed = MOVES[name]
     targets = dict(allowed)
-    rung_at = None if name == "release" else NOON
+    notified_at = None if name == "release" else NOON
     for status in RunStatus:
-        run = await put(database, job, status, rung_at=rung_at, worker_id=ME)
+        run = await put(database, job, status, notified_at=notified_at, worker_id=ME)
         async with database.write() as connection:
             won = bool(await move(connection, run, job))
         after = (await find(database, run)).status
@@ -274,7 +274,7 @@ class TestClaimRaces:
             async with database.write() as connection:
                 claimed = await transitions.claim(connection, run.id, 0, OTHER, NOON)
                 assert claimed is not None
-                await rescues.hand_back(connection, claimed.lease, "drained", NOON)
+                await rescues.requeue_after_fault(connection, claimed.lease, "drained", NOON)
 
         assert await self.claim_while(database, run, monkeypatch, claim_and_hand_back) is None
         assert (await find(database, run)).attempt == 1
@@ -314,7 +314,7 @@ class TestFencing:
         async with database.write() as connection:
             assert not await transitions.finish(connection, stale, SUCCESS, LATER)
             assert not await transitions.retry_later(connection, stale, FAILURE, LATER, LATER)
-            assert not await rescues.hand_back(connection, stale.lease, "late", LATER)
+            assert not await rescues.requeue_after_fault(connection, stale.lease, "late", LATER)
         assert (await find(database, run)).status is RunStatus.RUNNING
 
     @pytest.mark.parametrize("change", STALE)
@@ -348,7 +348,7 @@ class TestRescue:
             assert await rescues.rescue_from(connection, ME, LATER) == 1
         rescued = await find(database, mine)
         assert (rescued.status, rescued.rescue_count, rescued.retry_count) == (RunStatus.QUEUED, 1, 0)
-        assert rescued.rung_at is None
+        assert rescued.notified_at is None
         assert (await find(database, others)).status is RunStatus.RUNNING
 
     async def test_takes_nothing_from_the_living(self, database: Database, job: Job) -> None:
@@ -360,7 +360,7 @@ class TestRescue:
     async def test_gives_up_after_some_tries(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING, rescue_count=MAX_RESCUES)
         async with database.write() as connection:
-            await rescues.hand_back(connection, lease_of(run), "lost", LATER)
+            await rescues.requeue_after_fault(connection, lease_of(run), "lost", LATER)
         after = await find(database, run)
         assert (after.status, after.reason) == (RunStatus.FAILED, Reason.WORKER_LOST)
 
@@ -369,14 +369,14 @@ class TestRescue:
     ) -> None:
         run = await put(database, job, RunStatus.RUNNING, rescue_count=MAX_RESCUES)
         async with database.write() as connection:
-            await rescues.hand_over(connection, lease_of(run), "stopped", LATER)
+            await rescues.requeue_on_shutdown(connection, lease_of(run), "stopped", LATER)
         after = await find(database, run)
         assert (after.status, after.rescue_count) == (RunStatus.QUEUED, MAX_RESCUES)
 
     async def test_cancels_what_was_to_be_cancelled(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING, cancel_requested_at=NOON, cancel_reason=Reason.JOB_DELETED)
         async with database.write() as connection:
-            await rescues.hand_back(connection, lease_of(run), "lost", LATER)
+            await rescues.requeue_after_fault(connection, lease_of(run), "lost", LATER)
         after = await find(database, run)
         assert (after.status, after.reason) == (RunStatus.CANCELLED, Reason.JOB_DELETED)
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
-from scheduler_service import trust
 from scheduler_service.alerts.web import PATIENCE_SECONDS, NotDeliveredError
-from scheduler_service.config import LOOPBACK_HOSTS
+from scheduler_service.config import tls
+from scheduler_service.config.settings import LOOPBACK_HOSTS
 from scheduler_service.errors import ConfigurationError
 
 THREADS = 4
@@ -88,7 +88,7 @@ class Mailer:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _send(self, connection: _Connection, message: EmailMessage) -> list[str]:
-        server, context = self._server, trust.authorities()
+        server, context = self._server, tls.authorities()
         connection.client = client = (
             smtplib.SMTP_SSL(server.host, server.port, timeout=PATIENCE_SECONDS, context=context)
             if server.is_secure

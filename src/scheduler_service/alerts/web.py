@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from scheduler_service import trust
-from scheduler_service.alerts.guard import Reach, resolve
+from scheduler_service.alerts.address_guard import Reach, resolve
+from scheduler_service.config import tls
 from scheduler_service.errors import ConfigurationError
 
 # For all of it: a receiver that drips its answer byte by byte gets no more than one that is silent.
@@ -74,7 +74,7 @@ async def _answer_of(method: str, url: str, body: bytes, headers: dict[str, str]
     addresses = await resolve(host, parts.port or (443 if parts.scheme == "https" else 80), reach)
     # Of the addresses of a name some may not be listened at: each gets its share of the time to connect.
     timeout = httpx2.Timeout(PATIENCE_SECONDS, connect=PATIENCE_SECONDS / max(1, len(addresses)))
-    verify = trust.context_for(parts.scheme)
+    verify = tls.context_for(parts.scheme)
     failure: httpx2.TransportError | None = None
     async with httpx2.AsyncClient(verify=verify, follow_redirects=False, trust_env=False, timeout=timeout) as client:
         for address in addresses:

@@ -12,16 +12,17 @@ from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp
 
 from scheduler_service import bootstrap
-from scheduler_service.api import documentation, errors
-from scheduler_service.api.http_metrics import request_histogram
-from scheduler_service.api.http_rules import BoundedAnswer, HttpRules
-from scheduler_service.api.middleware import BodyLimit, PlainStart, RequestContext
-from scheduler_service.api.problems import Problem
+from scheduler_service.api import documentation
 from scheduler_service.api.routers import alerts, events, health, job_actions, jobs, metrics, runs, schedules, stats
 from scheduler_service.api.shutdown import announced
 from scheduler_service.bootstrap import Service
-from scheduler_service.config import DEVELOPMENT_API_KEY, Settings
-from scheduler_service.unknown_settings import unknown_settings
+from scheduler_service.config.settings import DEVELOPMENT_API_KEY, Settings
+from scheduler_service.config.unknown import unknown_settings
+from scheduler_service.http import error_responses
+from scheduler_service.http.http_metrics import request_histogram
+from scheduler_service.http.http_rules import BoundedAnswer, HttpRules
+from scheduler_service.http.middleware import BodyLimit, PlainStart, RequestContext
+from scheduler_service.http.problems import Problem
 from scheduler_service.version import version
 
 ServiceFactory = Callable[[Settings], AbstractAsyncContextManager[Service]]
@@ -81,7 +82,7 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
     app.state.settings = settings
     app.state.request_histogram = request_histogram()
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_kb * 1024)
-    errors.install(app)
+    error_responses.install(app)
     # As they are: an application that includes a router works out its routes anew.
     app.router.routes.extend(_api.routes)
     documentation.install(app)

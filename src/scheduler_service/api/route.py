@@ -13,10 +13,10 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 
-from scheduler_service.api import errors
-from scheduler_service.api.auth import authenticate
-from scheduler_service.api.problems import LONGEST_VALUE
 from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.http import error_responses
+from scheduler_service.http.auth import authenticate
+from scheduler_service.http.problems import LONGEST_VALUE
 
 JSON = "application/json"
 # Of headers that are no list, a server would have to guess which one is meant.
@@ -82,13 +82,13 @@ class JsonRequest(Request):
         try:
             body = json.loads((await self.body()).decode("utf-8-sig"), object_pairs_hook=_members)
         except json.JSONDecodeError as error:
-            raise errors.malformed(f"no valid JSON: {error}") from None
+            raise error_responses.malformed(f"no valid JSON: {error}") from None
         except UnicodeDecodeError as error:
-            raise errors.malformed(f"no valid UTF-8: {error.reason} at byte {error.start}") from None
+            raise error_responses.malformed(f"no valid UTF-8: {error.reason} at byte {error.start}") from None
         except RecursionError:
-            raise errors.malformed("nested too deeply") from None
+            raise error_responses.malformed("nested too deeply") from None
         except ValueError:  # Python reads no integer of more than 4300 digits, since that takes time
-            raise errors.malformed("holds a number with too many digits") from None
+            raise error_responses.malformed("holds a number with too many digits") from None
         # For an answer that shows values as they were sent.
         self.state.body = body
         return body
@@ -107,7 +107,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
         name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise errors.malformed(f"the name {name[:LONGEST_VALUE]!r} stands twice in one object; keep one")
+        raise error_responses.malformed(f"the name {name[:LONGEST_VALUE]!r} stands twice in one object; keep one")
     return members
 
 
@@ -145,11 +145,11 @@ def _refuse_parameters(request: Request) -> None:
 
 def _refuse_other_media_types(request: Request) -> None:
     if request.headers.get("content-encoding", _AS_IT_IS).strip().lower() != _AS_IT_IS:
-        raise errors.unsupported_coding()
+        raise error_responses.unsupported_coding()
     media_type, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
     if media_type != JSON and not (media_type.startswith("application/") and media_type.endswith("+json")):
-        raise errors.unsupported_media_type(JSON)
+        raise error_responses.unsupported_media_type(JSON)
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name == "charset" and value.strip('"') not in _UTF_8:
-            raise errors.unsupported_charset()
+            raise error_responses.unsupported_charset()

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import structlog
 
-from scheduler_service import tracing
 from scheduler_service.bootstrap.descriptors import raise_descriptor_limit
-from scheduler_service.config import Settings
+from scheduler_service.config.settings import Settings
 from scheduler_service.engine.loop import start_loop
 from scheduler_service.storage import migrations
 from scheduler_service.storage.clock import DatabaseClock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.opening import open_database
 from scheduler_service.storage.rebase import rebase
+from scheduler_service.telemetry import tracing
 
 CLOCK_SYNC_SECONDS = 10.0
 ALIVE_SECONDS = 5.0

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
-from scheduler_service.config import Settings, make_own_directory
+from scheduler_service.config.settings import Settings, make_own_directory
 from scheduler_service.errors import ConfigurationError
 
 

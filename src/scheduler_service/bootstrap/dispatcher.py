@@ -6,13 +6,13 @@ from scheduler_service.alerts.mail import Mailer, read_server
 from scheduler_service.bootstrap.base import Base
 from scheduler_service.bootstrap.request_side import make_health
 from scheduler_service.brokers.base import Broker
-from scheduler_service.config import Settings
-from scheduler_service.engine.alerting import Watch
-from scheduler_service.engine.delivery import Courier
+from scheduler_service.config.settings import Settings
+from scheduler_service.engine.alert_detector import AlertDetector
+from scheduler_service.engine.alert_sender import AlertSender
 from scheduler_service.engine.dispatch import Dispatcher
-from scheduler_service.engine.loop import Bell, start_loop
-from scheduler_service.engine.observe import Counter
-from scheduler_service.engine.pulse import Pulse
+from scheduler_service.engine.heartbeat_url import Pulse
+from scheduler_service.engine.loop import WakeEvent, start_loop
+from scheduler_service.engine.metrics_fold import MetricsFold
 from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.engine.retention import Pruner
 
@@ -26,7 +26,7 @@ def start_dispatcher(base: Base, broker: Broker) -> Dispatcher:
     )
     start_loop(base.stack, "rescue", rescuer.look)
     start_loop(base.stack, "retention", pruner.prune)
-    start_loop(base.stack, "counting", Counter(database).fold)
+    start_loop(base.stack, "counting", MetricsFold(database).fold)
     _start_alerts(base)
     dispatcher = Dispatcher(database, broker, clock, tick_seconds=settings.tick_seconds)
     start_loop(base.stack, "ticks", dispatcher.note_tick)
@@ -38,13 +38,15 @@ def _start_alerts(base: Base) -> None:
     mailer = _mailer(settings)
     if mailer is not None:
         stack.callback(mailer.close)
-    bell = Bell()
+    wake_event = WakeEvent()
     reach = settings.effective_alert_reach
     base_url = settings.effective_public_url
-    courier = Courier(base.database, base.clock, reach=reach, mailer=mailer, base_url=base_url, on_free=bell.ring)
-    stack.push_async_callback(courier.stop)
-    start_loop(stack, "deliveries", courier.deliver, bell)
-    start_loop(stack, "alerts", Watch(base.database, base.clock, bell.ring).look)
+    sender = AlertSender(
+        base.database, base.clock, reach=reach, mailer=mailer, base_url=base_url, on_free=wake_event.set
+    )
+    stack.push_async_callback(sender.stop)
+    start_loop(stack, "deliveries", sender.deliver, wake_event)
+    start_loop(stack, "alerts", AlertDetector(base.database, base.clock, wake_event.set).look)
     if settings.heartbeat_url is not None:
         url, health = settings.heartbeat_url.get_secret_value(), make_health(base, None)
         start_loop(stack, "pulse", Pulse(url, settings.heartbeat_url_seconds, health.is_ready).beat)

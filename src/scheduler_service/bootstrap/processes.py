@@ -12,11 +12,11 @@ from scheduler_service.bootstrap.dispatcher import start_dispatcher
 from scheduler_service.bootstrap.request_side import Service, make_service, open_broker, open_ping
 from scheduler_service.bootstrap.worker import start_worker
 from scheduler_service.brokers.local import LocalBroker
-from scheduler_service.config import Settings
+from scheduler_service.config.settings import Settings
 from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.engine.listener import AttemptListener
-from scheduler_service.engine.loop import Bell, start_loop
-from scheduler_service.engine.observe import DropCounter
+from scheduler_service.engine.loop import WakeEvent, start_loop
+from scheduler_service.engine.metrics_fold import DropCounter
 from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.engine.worker import Worker
 from scheduler_service.storage import migrations, workers
@@ -50,7 +50,7 @@ async def open_worker(
     settings.prepare_data_dir()
     async with open_base(settings) as base:
         start_loop(base.stack, "dropped messages", DropCounter(base.database, take_dropped).note)
-        yield await start_worker(base, Bell(), patience_seconds=PATIENCE_SECONDS, listener=listener)
+        yield await start_worker(base, WakeEvent(), patience_seconds=PATIENCE_SECONDS, listener=listener)
 
 
 @asynccontextmanager
@@ -74,17 +74,17 @@ async def _open_everything(settings: Settings) -> AsyncIterator[Service]:
     settings.prepare_data_dir()
     with only_process_on(settings):
         async with open_base(settings) as base:
-            dispatcher_bell, worker_bell = Bell(), Bell()
-            broker = LocalBroker(worker_bell.ring)
+            dispatcher_wake, worker_wake = WakeEvent(), WakeEvent()
+            broker = LocalBroker(worker_wake.set)
             if base.database.is_sqlite:
                 await _bury_predecessors(base)
-            worker = await start_worker(base, worker_bell)
+            worker = await start_worker(base, worker_wake)
             dispatcher = start_dispatcher(base, broker)
             # What came due while the service was down is fired before it says that it is ready.
             await dispatcher.tick()
             await dispatcher.note_tick()
-            start_loop(base.stack, "dispatch", dispatcher.tick, dispatcher_bell)
-            service = make_service(base, broker, dispatcher_bell.ring, refusal=worker.refusal)
+            start_loop(base.stack, "dispatch", dispatcher.tick, dispatcher_wake)
+            service = make_service(base, broker, dispatcher_wake.set, refusal=worker.refusal)
             async with _claiming_until(service.stopping, worker):
                 yield service
 
@@ -117,4 +117,4 @@ async def _bury_predecessors(base: Base) -> None:
     async with base.database.read() as connection:
         predecessors = await workers.living(connection)
     for worker in predecessors:
-        await rescuer.bury(worker)
+        await rescuer.mark_dead(worker)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from scheduler_service.bootstrap.base import Base
-from scheduler_service.bootstrap.rules import bounds_of, environments_of, routing_of
+from scheduler_service.bootstrap.rules import environments_of, resource_limits_of, routing_of
 from scheduler_service.brokers.base import Broker
-from scheduler_service.config import Settings
+from scheduler_service.config.settings import Settings
 from scheduler_service.services.alerts import AlertService
 from scheduler_service.services.events import EventService
 from scheduler_service.services.health import HealthService, Ping
@@ -53,7 +53,9 @@ def make_service(
     offered = None if base.settings.is_distributed else known
     return Service(
         settings=base.settings,
-        jobs=JobService(base.database, broker, base.clock, wake_dispatcher, bounds_of(base.settings), offered, refusal),
+        jobs=JobService(
+            base.database, broker, base.clock, wake_dispatcher, resource_limits_of(base.settings), offered, refusal
+        ),
         runs=RunService(base.database, broker, base.clock),
         schedules=ScheduleService(base.clock, known),
         health=make_health(base, ping_broker),

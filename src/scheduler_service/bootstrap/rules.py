@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from scheduler_service.config import Settings
-from scheduler_service.domain.maxima import Maxima
+from scheduler_service.config.settings import Settings
+from scheduler_service.domain.resource_limits import ResourceLimits
 from scheduler_service.domain.routing import Routing
 from scheduler_service.errors import ConfigurationError
-from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
-from scheduler_service.sandbox.spec import Level
+from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
+from scheduler_service.sandbox.contract.spec import Level
 
 
-def bounds_of(settings: Settings) -> Maxima:
+def resource_limits_of(settings: Settings) -> ResourceLimits:
     """Give the most that a job may ask for."""
-    return Maxima(
+    return ResourceLimits(
         timeout_seconds=settings.max_timeout_seconds,
         memory_mb=settings.max_memory_mb,
         cpu_seconds=settings.max_cpu_seconds,

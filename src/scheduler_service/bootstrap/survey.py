@@ -11,10 +11,10 @@ from pathlib import Path
 from scheduler_service.bootstrap.data_dir import directory_of_its_own
 from scheduler_service.bootstrap.rules import environments_of, suffices
 from scheduler_service.bootstrap.worker import make_sandbox
-from scheduler_service.config import Settings
+from scheduler_service.config.settings import Settings
 from scheduler_service.sandbox.choice import TRIAL_RUN, ChosenSandbox
+from scheduler_service.sandbox.contract.spec import Level, SandboxError
 from scheduler_service.sandbox.probe import REMEDY, Finding, best_level, probe
-from scheduler_service.sandbox.spec import Level, SandboxError
 
 
 @dataclass(frozen=True, slots=True)

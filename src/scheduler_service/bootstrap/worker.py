@@ -11,20 +11,20 @@ from scheduler_service.bootstrap.base import Base
 from scheduler_service.bootstrap.data_dir import directory_of_its_own
 from scheduler_service.bootstrap.private_paths import private_paths
 from scheduler_service.bootstrap.rules import (
-    bounds_of,
     environments_of,
     hold_the_floor,
     least_level,
+    resource_limits_of,
     routing_of,
     suffices,
 )
-from scheduler_service.config import Settings
+from scheduler_service.config.settings import Settings
 from scheduler_service.engine.execute import Executor
 from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener
-from scheduler_service.engine.loop import Bell, start_loop
-from scheduler_service.engine.node import LEASE_SHARE, Node
+from scheduler_service.engine.loop import WakeEvent, start_loop
 from scheduler_service.engine.worker import Worker
+from scheduler_service.engine.worker_session import LEASE_SHARE, WorkerSession
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.sandbox import ChosenSandbox, SandboxError
 
@@ -32,9 +32,9 @@ log = structlog.get_logger(__name__)
 
 
 async def start_worker(
-    base: Base, bell: Bell, *, patience_seconds: float = 0.0, listener: AttemptListener | None = None
+    base: Base, wake_event: WakeEvent, *, patience_seconds: float = 0.0, listener: AttemptListener | None = None
 ) -> Worker:
-    """Start a worker that looks at the database when `bell` rings; it drains when `base` is taken down.
+    """Start a worker that looks at the database when `wake_event` notices; it drains when `base` is taken down.
 
     `listener` hears of each attempt.
     """
@@ -43,7 +43,7 @@ async def start_worker(
     box = make_sandbox(settings, directory)
     stack.push_async_callback(box.stop)
     fault = await _start_sandbox(settings, box)
-    node = Node(
+    node = WorkerSession(
         base.database,
         base.clock,
         slots=settings.slots,
@@ -52,28 +52,30 @@ async def start_worker(
         sandbox_level=lambda: box.level,
         on_alive=box.renew,
     )
-    fitness_bell = Bell()
-    fitness = Fitness(box, node, on_fault=fitness_bell.ring, on_fit=bell.ring)
+    fitness_wake = WakeEvent()
+    fitness = Fitness(box, node, on_fault=fitness_wake.set, on_fit=wake_event.set)
     if fault is not None:
         fitness.note_fault(fault)
     await node.register()
     stack.push_async_callback(node.retire)
     start_loop(stack, "heartbeat", node.beat)
-    executor = Executor(base.database, base.clock, node, fitness, routing, bell.ring, bounds_of(settings), listener)
+    executor = Executor(
+        base.database, base.clock, node, fitness, routing, wake_event.set, resource_limits_of(settings), listener
+    )
     worker = Worker(
         base.database,
         base.clock,
         node,
         executor,
-        bell,
+        wake_event,
         routing=routing,
         patience_seconds=patience_seconds,
         refusal=lambda: box.refusal,
     )
     stack.push_async_callback(worker.drain, settings.drain_seconds)
     # After the drain: a trial run that comes through then must not begin anything.
-    start_loop(stack, "fitness", fitness.look, fitness_bell)
-    start_loop(stack, "worker", worker.fill, bell)
+    start_loop(stack, "fitness", fitness.look, fitness_wake)
+    start_loop(stack, "worker", worker.fill, wake_event)
     return worker
 
 

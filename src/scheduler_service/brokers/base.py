@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from scheduler_service.domain.ring import Ring
+from scheduler_service.domain.run_notice import RunNotice
 
 
 class Broker(Protocol):
-    """A doorbell. It may lose, repeat or reorder rings; nobody may rely on it for more than promptness."""
+    """Notifies workers of runs. It may lose, repeat or reorder notices: only promptness depends on it."""
 
-    async def send(self, rings: Sequence[Ring]) -> None:
-        """Ring for each; a ring that cannot be delivered is logged and dropped (the rescue loop rings again)."""
+    async def send(self, notices: Sequence[RunNotice]) -> None:
+        """Send a notice for each run. One that cannot be sent is logged and dropped; the rescue loop sends it again."""
         ...
 
     async def close(self) -> None:

@@ -17,15 +17,15 @@ from kombu.entity import Queue
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from scheduler_service import telemetry
 from scheduler_service.addresses import redis_tls, without_query
 from scheduler_service.brokers import transport
 from scheduler_service.brokers.message import CORRELATION_HEADER, TASK, TRACE_HEADER, task_id
-from scheduler_service.config import Settings
-from scheduler_service.domain.ring import Ring
+from scheduler_service.config.settings import Settings
 from scheduler_service.domain.routing import Routing
+from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.errors import ConfigurationError
-from scheduler_service.quick_start import or_exit
+from scheduler_service.startup import or_exit
+from scheduler_service.telemetry import logging_config
 
 # Rings that wait to be published. One that finds no room is dropped: its run is found by a look at the database.
 MAX_PENDING = 20_000
@@ -47,19 +47,19 @@ class CeleryBroker:
         """Publish through `celery` to the queues that `routing` names."""
         self._celery = celery
         self._routing = routing
-        self._publisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rings")
+        self._publisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="notices")
         # Rings that are not yet published, nor dropped.
         self.pending = 0
 
-    async def send(self, rings: Sequence[Ring]) -> None:
-        """Hand rings over for publication, at once; see `Broker.send`."""
+    async def send(self, notices: Sequence[RunNotice]) -> None:
+        """Hand notices over for publication, at once; see `Broker.send`."""
         room = MAX_PENDING - self.pending
-        if len(rings) > room:
-            log.warning("rings_dropped", reason="too many wait", dropped=len(rings) - room)
-        if rings := rings[:room]:
-            self.pending += len(rings)
-            published = asyncio.get_running_loop().run_in_executor(self._publisher, self._publish, rings)
-            published.add_done_callback(lambda _: self._forget(len(rings)))
+        if len(notices) > room:
+            log.warning("notices_dropped", reason="too many wait", dropped=len(notices) - room)
+        if notices := notices[:room]:
+            self.pending += len(notices)
+            published = asyncio.get_running_loop().run_in_executor(self._publisher, self._publish, notices)
+            published.add_done_callback(lambda _: self._forget(len(notices)))
 
     async def close(self) -> None:
         """Let what waits be published within CLOSE_SECONDS, drop the rest, and release the connections."""
@@ -70,23 +70,23 @@ class CeleryBroker:
     def _forget(self, count: int) -> None:
         self.pending -= count
 
-    def _publish(self, rings: Sequence[Ring]) -> None:
+    def _publish(self, notices: Sequence[RunNotice]) -> None:
         """Publish in the order of urgency; the first failure drops the batch: the next one tries anew."""
         try:
             with self._celery.producer_or_acquire() as producer:
-                for ring in sorted(rings, key=lambda ring: -ring.priority):
+                for notice in sorted(notices, key=lambda notice: -notice.priority):
                     self._celery.send_task(
                         TASK,
-                        args=(ring.run_id, ring.attempt),
-                        task_id=task_id(ring.run_id, ring.attempt),
-                        queue=queue(class_of(ring.priority), self._routing.route(ring.tags)),
-                        headers=_headers(ring),
+                        args=(notice.run_id, notice.attempt),
+                        task_id=task_id(notice.run_id, notice.attempt),
+                        queue=queue(class_of(notice.priority), self._routing.route(notice.tags)),
+                        headers=_headers(notice),
                         ignore_result=True,
                         producer=producer,
                         retry=False,
                     )
         except (KombuError, RedisError, OSError) as error:
-            log.warning("rings_dropped", reason=str(error), dropped=len(rings))
+            log.warning("notices_dropped", reason=str(error), dropped=len(notices))
 
 
 class Application(Celery):  # type: ignore[misc]
@@ -117,7 +117,7 @@ class Application(Celery):  # type: ignore[misc]
 
     def _quiet(self, options: dict[str, Any]) -> dict[str, Any]:
         # Celery warns, and fails, before it has its logging set up.
-        telemetry.configure_logging(self.settings.log_level, self.settings.log_format)
+        logging_config.configure_logging(self.settings.log_level, self.settings.log_format)
         return {**options, "quiet": True} if self.settings.log_format == "json" else options
 
 
@@ -159,7 +159,7 @@ def create(settings: Settings) -> Application:
             "socket_keepalive": True,
             "health_check_interval": 10,
         },
-        beat_scheduler="scheduler_service.celery_beat:Scheduler",
+        beat_scheduler="scheduler_service.entrypoints.celery_beat:Scheduler",
     )
     return celery
 
@@ -199,7 +199,7 @@ def class_of(priority: int) -> str:
     return CLASSES[0] if priority >= HIGH_FROM else CLASSES[1] if priority >= NORMAL_FROM else CLASSES[2]
 
 
-def _headers(ring: Ring) -> dict[str, str]:
+def _headers(notice: RunNotice) -> dict[str, str]:
     """Give what is not for the worker alone: by these, monitors and other consumers find logs and traces."""
-    traced = {} if ring.trace_parent is None else {TRACE_HEADER: ring.trace_parent}
-    return {CORRELATION_HEADER: ring.correlation_id, **traced}
+    traced = {} if notice.trace_parent is None else {TRACE_HEADER: notice.trace_parent}
+    return {CORRELATION_HEADER: notice.correlation_id, **traced}

@@ -11,8 +11,8 @@ from typing import Any, NoReturn, Self
 
 import httpx2
 
-from scheduler_service import trust
-from scheduler_service.cli.failures import RefusedError, UnreachableError
+from scheduler_service.cli.exit_codes import RefusedError, UnreachableError
+from scheduler_service.config import tls
 from scheduler_service.errors import FieldProblem
 
 TIMEOUT_SECONDS = 30.0
@@ -39,7 +39,7 @@ class Client:
             base_url=f"{parsed}/api/v1/",
             headers={"X-API-Key": _checked_key(api_key)},
             timeout=TIMEOUT_SECONDS,
-            verify=trust.context_for(parsed.scheme),
+            verify=tls.context_for(parsed.scheme),
             # A proxy of the environment is for the world outside; it could not reach this machine's loopback.
             trust_env=parsed.host not in _LOOPBACK_HOSTS,
         )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 import typer
 
 from scheduler_service.cli.client import Client
-from scheduler_service.cli.failures import RefusedError
+from scheduler_service.cli.exit_codes import RefusedError
 from scheduler_service.errors import FieldProblem
 
 P = ParamSpec("P")
@@ -66,7 +66,7 @@ def _connect(url: str | None, api_key: str | None) -> Client:
         check_address_source,
         read_settings,
     )
-    from scheduler_service.config import url_of  # noqa: PLC0415 (likewise)
+    from scheduler_service.config.settings import url_of  # noqa: PLC0415 (likewise)
 
     settings = read_settings()
     if url is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scheduler_service.cli.failures import RefusedError
+from scheduler_service.cli.exit_codes import RefusedError
 from scheduler_service.errors import FieldProblem
 
 Document = dict[str, Any]

@@ -11,12 +11,12 @@ from scheduler_service.cli import render
 from scheduler_service.cli.client import Client
 from scheduler_service.cli.connection import with_client
 from scheduler_service.cli.definition import PayloadChoice, merged, read_document, read_fields, read_variables
-from scheduler_service.cli.failures import ExitCode, RefusedError
-from scheduler_service.cli.following import wait_for
+from scheduler_service.cli.exit_codes import ExitCode, RefusedError
+from scheduler_service.cli.log_follower import wait_for
 from scheduler_service.cli.options import AsJson, JobId, Page, Size, Wide
 from scheduler_service.cli.runs import announce
 from scheduler_service.errors import FieldProblem
-from scheduler_service.terminal_text import printable
+from scheduler_service.telemetry.terminal_text import printable
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Look at jobs, make them, change them, run them."

@@ -7,18 +7,18 @@ import io
 import sys
 from typing import Annotated
 
-from scheduler_service.quick_start import uncollected
+from scheduler_service.startup import without_gc
 
-with uncollected():
+with without_gc():
     import typer
 
     from scheduler_service.cli import jobs, render, runs
     from scheduler_service.cli.doctor import doctor
-    from scheduler_service.cli.failures import ExitCode, RefusedError, drop_output, report, report_usage
+    from scheduler_service.cli.exit_codes import ExitCode, RefusedError, drop_output, report, report_usage
     from scheduler_service.cli.migrate import migrate
+    from scheduler_service.cli.next_command import show_next
     from scheduler_service.cli.roles import api, beat, flower, worker
     from scheduler_service.cli.up import up
-    from scheduler_service.cli.upcoming import show_next
     from scheduler_service.errors import FieldProblem, SchedulerError
     from scheduler_service.version import version
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from scheduler_service.cli import render
-from scheduler_service.quick_start import uncollected
+from scheduler_service.startup import without_gc
 
 
 def migrate() -> None:
@@ -15,9 +15,9 @@ def migrate() -> None:
     directory has to stop first.
     """
     # Imported here, since they are slow to import: no other command that ends at once needs the database.
-    with uncollected():
+    with without_gc():
         from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
         from scheduler_service.cli.settings import read_settings  # noqa: PLC0415 (slow)
-        from scheduler_service.config import load_settings_without_key  # noqa: PLC0415 (slow)
+        from scheduler_service.config.settings import load_settings_without_key  # noqa: PLC0415 (slow)
 
     render.line(str(asyncio.run(bootstrap.migrate(read_settings(load_settings_without_key)))))

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from scheduler_service.terminal_text import printable
+from scheduler_service.telemetry.terminal_text import printable
 
 NOTHING = "-"
 _STYLES = {

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from scheduler_service.quick_start import uncollected
+from scheduler_service.startup import without_gc
 
 _Name = Annotated[str | None, typer.Option("--name", help="What monitors call it.", show_default="worker-PID")]
 
@@ -18,10 +18,10 @@ def api() -> None:
 
     Settings come from the environment and .env: REDIS_URL, DATABASE_URL, SCHEDULER_HOST, SCHEDULER_PORT.
     """
-    from scheduler_service.config import load_distributed_settings  # noqa: PLC0415 (slow)
+    from scheduler_service.config.settings import load_distributed_settings  # noqa: PLC0415 (slow)
 
     settings = load_distributed_settings()
-    with uncollected():
+    with without_gc():
         from scheduler_service.cli.serving import serve  # noqa: PLC0415 (slow)
 
     raise typer.Exit(serve(settings))
@@ -52,11 +52,11 @@ def flower() -> None:
 
 
 def _celery(*arguments: str) -> None:
-    from scheduler_service.config import load_distributed_settings  # noqa: PLC0415 (slow)
+    from scheduler_service.config.settings import load_distributed_settings  # noqa: PLC0415 (slow)
 
     settings = load_distributed_settings()
-    with uncollected():
-        from scheduler_service.celery_app import create  # noqa: PLC0415 (slow)
+    with without_gc():
+        from scheduler_service.entrypoints.celery_app import create  # noqa: PLC0415 (slow)
 
     # Flower reads its options from here.
     sys.argv = ["celery", *arguments]

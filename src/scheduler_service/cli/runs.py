@@ -9,7 +9,7 @@ import typer
 from scheduler_service.cli import render
 from scheduler_service.cli.client import Client
 from scheduler_service.cli.connection import with_client
-from scheduler_service.cli.following import copy_log, follow_log
+from scheduler_service.cli.log_follower import copy_log, follow_log
 from scheduler_service.cli.options import AsJson, Page, RunId, Size, Wide
 
 app = typer.Typer(

@@ -14,14 +14,14 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
-from scheduler_service import telemetry
 from scheduler_service.api.app import create_app
-from scheduler_service.api.connections import BoundedProtocol
-from scheduler_service.cli.failures import ExitCode
-from scheduler_service.cli.welcome import say, welcome
-from scheduler_service.config import Settings
+from scheduler_service.cli.banner import say, welcome
+from scheduler_service.cli.exit_codes import ExitCode
+from scheduler_service.config.open_files import raise_open_files
+from scheduler_service.config.settings import Settings
 from scheduler_service.errors import ConfigurationError
-from scheduler_service.open_files import raise_open_files
+from scheduler_service.http.connections import BoundedProtocol
+from scheduler_service.telemetry import logging_config
 
 # How long answers that are on their way may take once the process goes down; streams end at once by themselves.
 CLOSE_SECONDS = 5
@@ -33,7 +33,7 @@ BACKLOG = 2048
 
 def serve(settings: Settings) -> ExitCode:
     """Serve until a signal, drain, and give the exit code; raises `ConfigurationError` where the start fails."""
-    telemetry.configure_logging(settings.log_level, settings.log_format)
+    logging_config.configure_logging(settings.log_level, settings.log_format)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the banner says that the server is up, and where
     raise_open_files()
     app = create_app(settings)

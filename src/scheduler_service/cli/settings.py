@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dotenv import dotenv_values
 
 from scheduler_service.cli import render
-from scheduler_service.cli.failures import RefusedError
-from scheduler_service.config import ENV_FILE, Settings, load_settings
+from scheduler_service.cli.exit_codes import RefusedError
+from scheduler_service.config.settings import ENV_FILE, Settings, load_settings
+from scheduler_service.config.unknown import unknown_settings
 from scheduler_service.errors import FieldProblem
-from scheduler_service.unknown_settings import unknown_settings
 
 
 def read_settings(load: Callable[[], Settings] = load_settings) -> Settings:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from scheduler_service.errors import ConfigurationError
-from scheduler_service.quick_start import uncollected
+from scheduler_service.startup import without_gc
 
 
 def up(
@@ -25,11 +25,11 @@ def up(
     API_KEY and the rest of .env.example. A second Ctrl-C stops without waiting for what runs.
     """
     # Imported here, since it brings the whole service along: commands that only talk to one start quicker.
-    from scheduler_service.config import load_settings  # noqa: PLC0415 (slow)
+    from scheduler_service.config.settings import load_settings  # noqa: PLC0415 (slow)
 
     settings = load_settings()
     if distributed:
-        from scheduler_service.cli.trial import serve_trial  # noqa: PLC0415 (slow)
+        from scheduler_service.cli.devstack import serve_trial  # noqa: PLC0415 (slow)
 
         raise typer.Exit(serve_trial(settings))
     if settings.is_distributed:
@@ -38,7 +38,7 @@ def up(
             "and servers of their own, `docker compose up -d` does so in containers, `scheduler api`, `worker` and "
             "`beat` start one each; or take DATABASE_URL and REDIS_URL out, and one process does"
         )
-    with uncollected():
+    with without_gc():
         from scheduler_service.cli.serving import serve  # noqa: PLC0415 (slow)
 
     raise typer.Exit(serve(settings))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from scheduler_service.domain.recurrence import Recurrence
 from scheduler_service.domain.run_state import Reason
+from scheduler_service.domain.schedules.recurrence import Recurrence
 
 MisfirePolicy = Literal["fire_once", "fire_all", "skip"]
 OverlapPolicy = Literal["skip", "queue", "allow", "cancel_running"]

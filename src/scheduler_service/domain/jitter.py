@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from scheduler_service.domain.firing import FiringRules
-from scheduler_service.domain.recurrence import Recurrence
+from scheduler_service.domain.schedules.recurrence import Recurrence
 
 _DAY = timedelta(days=1)
 _TICK = timedelta.resolution

@@ -1,4 +1,4 @@
-"""The dispatcher: fires what is due and rings for runs whose wait is over. Any number of them may be alive."""
+"""The dispatcher: fires what is due and notices for runs whose wait is over. Any number of them may be alive."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
-    """Turns due instants into rows of the ledger, and rows into rings."""
+    """Turns due instants into rows of the ledger, and rows into notices."""
 
     def __init__(self, database: Database, broker: Broker, clock: Clock, *, tick_seconds: float) -> None:
         """`tick_seconds` is the longest rest, and so the longest that a new job of another process goes unseen."""
@@ -67,14 +67,14 @@ class Dispatcher:
             fired = await ledger.fire(connection, due, now)
         for job, error in fired.broken:
             log.error("job_paused_as_it_cannot_fire", job_id=job.id, exc_info=error)
-        await self._broker.send(fired.rings)
+        await self._broker.send(fired.notices)
         return len(due)
 
     async def _release(self, now: datetime) -> int:
         async with self._database.write() as connection:
-            rings = await transitions.release(connection, now, BATCH)
-        await self._broker.send(rings)
-        return len(rings)
+            notices = await transitions.release(connection, now, BATCH)
+        await self._broker.send(notices)
+        return len(notices)
 
     def _rest_seconds(self, *ends: datetime | None) -> float:
         now = self._clock.now()

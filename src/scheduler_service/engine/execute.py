@@ -9,27 +9,27 @@ from dataclasses import replace
 import structlog
 from pydantic import ValidationError
 
-from scheduler_service import telemetry, tracing
-from scheduler_service.domain.maxima import UNBOUNDED, Maxima
+from scheduler_service.domain.resource_limits import UNBOUNDED, ResourceLimits
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener, NoListener
+from scheduler_service.engine.log_writer import LeaseLostError, Output
 from scheduler_service.engine.loop import insist
-from scheduler_service.engine.node import Attempted, Node
-from scheduler_service.engine.output import LeaseLostError, Output
-from scheduler_service.engine.report import Cut, report_of
+from scheduler_service.engine.outcome import Cut, report_of
 from scheduler_service.engine.settlement import Settlement
+from scheduler_service.engine.worker_session import AttemptHandle, WorkerSession
 from scheduler_service.errors import UnavailableError
 from scheduler_service.payloads import registry
 from scheduler_service.payloads.base import Payload
-from scheduler_service.sandbox.spec import End, Limits, SandboxError, Spec
-from scheduler_service.sandbox.wording import printable
+from scheduler_service.sandbox.contract.spec import End, Limits, SandboxError, Spec
+from scheduler_service.sandbox.contract.wording import printable
 from scheduler_service.storage import logs, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.records import Run
 from scheduler_service.storage.transitions import Claimed, Report
+from scheduler_service.telemetry import logging_config, tracing
 
 log = structlog.get_logger(__name__)
 
@@ -41,11 +41,11 @@ class Executor:
         self,
         database: Database,
         clock: Clock,
-        node: Node,
+        node: WorkerSession,
         fitness: Fitness,
         routing: Routing = EVERYTHING,
         on_place_free: Callable[[], None] = lambda: None,
-        bounds: Maxima = UNBOUNDED,
+        resource_limits: ResourceLimits = UNBOUNDED,
         listener: AttemptListener | None = None,
     ) -> None:
         """Execute as `node`, in the sandbox that `fitness` watches, what `routing` gives to this worker.
@@ -59,7 +59,7 @@ class Executor:
         self._fitness = fitness
         self._routing = routing
         self._on_place_free = on_place_free
-        self._bounds = bounds
+        self._resource_limits = resource_limits
         self._listener = listener or NoListener()
 
     async def execute(self, run_id: int, attempt: int) -> bool:
@@ -68,7 +68,7 @@ class Executor:
             claimed = await self._claim(run_id, attempt)
             if claimed is None:
                 return False
-            attempted = self._node.attend(claimed.lease)
+            handle = self._node.attend(claimed.lease)
         run = claimed.run
         about: dict[str, str | int] = {
             "job_id": run.job_id,
@@ -78,10 +78,10 @@ class Executor:
         }
         waits_since, begun_at = min(run.available_at, claimed.began_at), claimed.began_at
         with (
-            telemetry.correlation(run.correlation_id),
+            logging_config.correlation(run.correlation_id),
             tracing.execution(run.trace_parent, waits_since=waits_since, begun_at=begun_at, **about) as span,
         ):
-            await self._execute_claimed(claimed, attempted, span)
+            await self._execute_claimed(claimed, handle, span)
         return True
 
     async def _claim(self, run_id: int, attempt: int) -> Claimed | None:
@@ -99,12 +99,12 @@ class Executor:
         async with self._database.write() as connection:
             return await transitions.find_claimed(connection, run_id, attempt, worker_id)
 
-    async def _execute_claimed(self, claimed: Claimed, attempted: Attempted, span: tracing.Span) -> None:
+    async def _execute_claimed(self, claimed: Claimed, handle: AttemptHandle, span: tracing.Span) -> None:
         log.info("attempt_started", run_id=claimed.run.id, job_id=claimed.job.id, attempt=claimed.run.attempt)
         self._listener.attempt_started(claimed)
         report: Report | Cut | None = None
         try:
-            report = await self._run_or_give_up(claimed, attempted)
+            report = await self._run_or_give_up(claimed, handle)
             await self._settlement.settle(claimed, report)
         except LeaseLostError:
             report = None
@@ -115,21 +115,21 @@ class Executor:
             tracing.note_outcome(span, status, is_failure=status == RunStatus.FAILED)
         finally:
             self._listener.attempt_ended(claimed, report if isinstance(report, Report) else None)
-            self._node.leave(attempted)
+            self._node.leave(handle)
             if claimed.run.place is not None:
                 self._on_place_free()
 
-    async def _run_or_give_up(self, claimed: Claimed, attempted: Attempted) -> Report | Cut:
+    async def _run_or_give_up(self, claimed: Claimed, handle: AttemptHandle) -> Report | Cut:
         try:
-            return await self._run(claimed, attempted)
+            return await self._run(claimed, handle)
         except LeaseLostError:
             raise
         except Exception as error:
             # A fault of ours: somebody else is to try, and after some tries the run is failed(worker_lost).
             log.exception("execution_failed", run_id=claimed.run.id)
-            return Cut(f"the service failed on it: {type(error).__name__}", by_stop=attempted.is_given_up)
+            return Cut(f"the service failed on it: {type(error).__name__}", by_stop=handle.is_given_up)
 
-    async def _run(self, claimed: Claimed, attempted: Attempted) -> Report | Cut:
+    async def _run(self, claimed: Claimed, handle: AttemptHandle) -> Report | Cut:
         """Run the code. Return its report, or the `Cut` after which somebody is to begin anew."""
         try:
             payload = registry.adapter().validate_python(claimed.job.payload)
@@ -140,14 +140,16 @@ class Executor:
             heading = b""
             if claimed.run.attempt > 1:
                 heading = await insist(lambda: self._heading(claimed.run), run_id=claimed.run.id)
-            async with Output(self._database, attempted, heading, claimed.run.log_bytes) as output:
-                outcome = await self._fitness.sandbox.run(_spec(claimed, payload, self._bounds), output.take, attempted)
+            async with Output(self._database, handle, heading, claimed.run.log_bytes) as output:
+                outcome = await self._fitness.sandbox.run(
+                    _spec(claimed, payload, self._resource_limits), output.take, handle
+                )
                 output.begin()
         except SandboxError as error:
-            return self._note_fault(claimed, attempted, error)
-        if outcome.end is End.CANCELLED and attempted.is_given_up:
+            return self._note_fault(claimed, handle, error)
+        if outcome.end is End.CANCELLED and handle.is_given_up:
             return Cut("its worker was stopped", by_stop=True)
-        report = report_of(outcome, attempted.cancel_reason)
+        report = report_of(outcome, handle.cancel_reason)
         return replace(report, result=payload.result(output.tail)) if report.status is RunStatus.SUCCESS else report
 
     async def _heading(self, run: Run) -> bytes:
@@ -156,16 +158,16 @@ class Executor:
             last = (await logs.tails(connection, [run], 1)).get(run.id, b"\n")
         return b"%s--- attempt %d ---\n" % (b"" if last == b"\n" else b"\n", run.attempt)
 
-    def _note_fault(self, claimed: Claimed, attempted: Attempted, error: SandboxError) -> Cut:
+    def _note_fault(self, claimed: Claimed, handle: AttemptHandle, error: SandboxError) -> Cut:
         """Name the sandbox as what cut an attempt short; if it could not begin one, the worker claims no more."""
         log.warning("sandbox_failed", run_id=claimed.run.id, attempt=claimed.run.attempt, error=str(error))
         if error.began:
-            return Cut(f"the sandbox failed: {error}", by_stop=attempted.is_given_up)
+            return Cut(f"the sandbox failed: {error}", by_stop=handle.is_given_up)
         self._fitness.note_fault(error)
         return Cut(f"the sandbox of worker {claimed.lease.worker_id} could not begin: {error}", began=False)
 
 
-def _spec(claimed: Claimed, payload: Payload, bounds: Maxima) -> Spec:
+def _spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimits) -> Spec:
     run, job = claimed.run, claimed.job
     about = {
         "SCHEDULER_JOB_ID": str(job.id),
@@ -175,7 +177,7 @@ def _spec(claimed: Claimed, payload: Payload, bounds: Maxima) -> Spec:
         "SCHEDULER_ARGS": json.dumps(job.args),
         "SCHEDULER_CORRELATION_ID": run.correlation_id,
     }
-    allowed = bounds.cut({**job.limits, "timeout_seconds": job.timeout_seconds})
+    allowed = resource_limits.cut({**job.limits, "timeout_seconds": job.timeout_seconds})
     limits = Limits(wall_seconds=allowed.pop("timeout_seconds"), **allowed)
     return Spec(command=payload.command(), limits=limits, env={**job.env, **about})
 

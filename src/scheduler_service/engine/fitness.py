@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import structlog
 
-from scheduler_service.engine.node import Node
-from scheduler_service.sandbox.spec import Sandbox, SandboxError
+from scheduler_service.engine.worker_session import WorkerSession
+from scheduler_service.sandbox.contract.spec import Sandbox, SandboxError
 
 FIRST_REST_SECONDS = 0.5
 LONGEST_REST_SECONDS = 30.0
@@ -26,7 +26,7 @@ class Fitness:
     """Keeps `node` from claiming while its sandbox is at fault."""
 
     def __init__(
-        self, sandbox: Sandbox, node: Node, *, on_fault: Callable[[], None], on_fit: Callable[[], None]
+        self, sandbox: Sandbox, node: WorkerSession, *, on_fault: Callable[[], None], on_fit: Callable[[], None]
     ) -> None:
         """`on_fault` has to let `look` be called soon; `on_fit` is called when the node may claim again."""
         self.sandbox = sandbox

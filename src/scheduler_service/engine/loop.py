@@ -1,4 +1,4 @@
-"""How the loops of the engine turn: a step says how long to rest, a bell cuts the rest short."""
+"""How the loops of the engine turn: a step says how long to rest, a wake_event cuts the rest short."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ LAST_STEP_SECONDS = 5.0
 log = structlog.get_logger(__name__)
 
 
-class Bell:
-    """Wakes one loop; rings while nobody waits are kept as one."""
+class WakeEvent:
+    """Wakes one loop; notices while nobody waits are kept as one."""
 
     def __init__(self) -> None:
         """Begin silent."""
         self._event = asyncio.Event()
 
-    def ring(self) -> None:
+    def set(self) -> None:
         """Wake the loop, now or at its next rest."""
         self._event.set()
 
     async def wait(self, seconds: float) -> None:
-        """Rest until the bell rings, `seconds` at the most."""
+        """Rest until the wake_event notices, `seconds` at the most."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
@@ -42,19 +42,19 @@ class Bell:
         self._event.clear()
 
 
-def start_loop(stack: AsyncExitStack, name: str, step: Step, bell: Bell | None = None) -> None:
+def start_loop(stack: AsyncExitStack, name: str, step: Step, wake_event: WakeEvent | None = None) -> None:
     """Repeat a step until the stack is left; a database that does not answer is waited for.
 
     A loop that meets what it was not made for ends the process in good order, for its supervisor to start anew: a
     service without it would only look alive. Leaving the stack then raises `LoopFailedError`.
     """
-    bell, ending = bell or Bell(), asyncio.Event()
-    task = asyncio.create_task(_turn(name, step, bell, ending), name=name)
+    wake_event, ending = wake_event or WakeEvent(), asyncio.Event()
+    task = asyncio.create_task(_turn(name, step, wake_event, ending), name=name)
     task.add_done_callback(_end_process_if_failed)
-    stack.push_async_callback(_stop_loop, task, bell, ending)
+    stack.push_async_callback(_stop_loop, task, wake_event, ending)
 
 
-async def _turn(name: str, step: Step, bell: Bell, ending: asyncio.Event) -> None:
+async def _turn(name: str, step: Step, wake_event: WakeEvent, ending: asyncio.Event) -> None:
     while not ending.is_set():
         try:
             rest_seconds = await step()
@@ -62,7 +62,7 @@ async def _turn(name: str, step: Step, bell: Bell, ending: asyncio.Event) -> Non
             log.warning("loop_waits_for_database", loop=name, error=str(error))
             rest_seconds = UNAVAILABLE_REST_SECONDS
         if not ending.is_set():
-            await bell.wait(rest_seconds)
+            await wake_event.wait(rest_seconds)
 
 
 async def insist(write: Callable[[], Awaitable[Result]], **about: object) -> Result:
@@ -75,11 +75,11 @@ async def insist(write: Callable[[], Awaitable[Result]], **about: object) -> Res
         await asyncio.sleep(UNAVAILABLE_REST_SECONDS)
 
 
-async def _stop_loop(task: asyncio.Task[None], bell: Bell, ending: asyncio.Event) -> None:
+async def _stop_loop(task: asyncio.Task[None], wake_event: WakeEvent, ending: asyncio.Event) -> None:
     # A step may be in a transaction. Cancelled there, its connection would go astray, on SQLite with the lock that
     # every other writer waits for; so it may end, and only one that does not is cancelled.
     ending.set()
-    bell.ring()
+    wake_event.set()
     await asyncio.wait([task], timeout=LAST_STEP_SECONDS)
     task.cancel()
     await asyncio.wait([task])

@@ -44,10 +44,10 @@ class Rescuer:
         silent = [worker for worker in living if self._is_silent(worker)]
         self._moved = {worker.id: self._moved[worker.id] for worker in living}
         for worker in silent:
-            await self.bury(worker)
+            await self.mark_dead(worker)
         return self._worker_dead_seconds / 4
 
-    async def bury(self, worker: Worker) -> None:
+    async def mark_dead(self, worker: Worker) -> None:
         """Declare a worker dead and take its runs from it, in one transaction, unless it has moved meanwhile."""
         now = self._clock.now()
         async with self._database.write() as connection:

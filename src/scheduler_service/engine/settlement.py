@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.engine.log_writer import LeaseLostError
 from scheduler_service.engine.loop import insist
-from scheduler_service.engine.output import LeaseLostError
-from scheduler_service.engine.report import Cut, fault_rest_seconds
+from scheduler_service.engine.outcome import Cut, fault_rest_seconds
 from scheduler_service.storage import events, rescues, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -66,7 +66,7 @@ async def _write_cut(connection: AsyncConnection, claimed: Claimed, cut: Cut, no
         # If the lease is gone, the run was put back already or is in other hands. No write of it was refused.
         await rescues.put_back(connection, claimed.lease, cut.message, available_at, now)
         return True
-    hand = rescues.hand_over if cut.by_stop else rescues.hand_back
+    hand = rescues.requeue_on_shutdown if cut.by_stop else rescues.requeue_after_fault
     if await hand(connection, claimed.lease, cut.message, now):
         return True
     lost = Report(status=RunStatus.FAILED, reason=Reason.WORKER_LOST, message=cut.message)

@@ -10,8 +10,8 @@ import structlog
 
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.engine.execute import Executor
-from scheduler_service.engine.loop import Bell
-from scheduler_service.engine.node import Node
+from scheduler_service.engine.loop import WakeEvent
+from scheduler_service.engine.worker_session import WorkerSession
 from scheduler_service.storage import runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -24,23 +24,23 @@ log = structlog.get_logger(__name__)
 class Worker:
     """Executes up to `node.slots` runs at once: those that `execute` is called for, and those that `fill` finds.
 
-    It looks at the database whenever its bell rings, whenever a slot falls free that a look had filled, and every
-    POLL_SECONDS in any case: a lost ring costs that much lateness and nothing else.
+    It looks at the database when its wake event is set, when a slot falls free that a look had filled, and every
+    POLL_SECONDS in any case: a lost notice costs that much lateness and nothing else.
     """
 
     def __init__(
         self,
         database: Database,
         clock: Clock,
-        node: Node,
+        node: WorkerSession,
         executor: Executor,
-        bell: Bell,
+        wake_event: WakeEvent,
         *,
         routing: Routing = EVERYTHING,
         patience_seconds: float = 0.0,
         refusal: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """Ring `bell` to make it look. For `patience_seconds` a run is left to the ring that is on its way.
+        """RunNotice `wake_event` to make it look. For `patience_seconds` a run is left to the ring that is on its way.
 
         `refusal` returns why no job can run here until the host is changed, if that is so.
         """
@@ -49,7 +49,7 @@ class Worker:
         self._clock = clock
         self._node = node
         self._executor = executor
-        self._bell = bell
+        self._wake_event = wake_event
         self._routing = routing
         self._patience = timedelta(seconds=patience_seconds)
         self._places = asyncio.Semaphore(node.slots)
@@ -63,7 +63,7 @@ class Worker:
             # Those that were started a moment ago may not have been claimed yet, and are seen again.
             waiting = await self._look(free + len(self._busy))
             for key in [key for key in waiting if key not in self._busy][:free]:
-                self._start(key).add_done_callback(lambda _: self._bell.ring())
+                self._start(key).add_done_callback(lambda _: self._wake_event.set())
         return POLL_SECONDS
 
     async def execute(self, run_id: int, attempt: int) -> bool:
@@ -91,7 +91,9 @@ class Worker:
     async def _look(self, limit: int) -> list[tuple[int, int]]:
         now = self._clock.now()
         async with self._database.read() as connection:
-            return await runs.claimable(connection, now, limit, rung_before=now - self._patience, routing=self._routing)
+            return await runs.claimable(
+                connection, now, limit, notified_before=now - self._patience, routing=self._routing
+            )
 
     def _start(self, key: tuple[int, int]) -> asyncio.Task[bool]:
         self._busy[key] = task = asyncio.create_task(self._execute_in_a_place(*key))

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from scheduler_service.sandbox.spec import Command
+from scheduler_service.sandbox.contract.spec import Command
 
 
 class Payload(BaseModel, ABC):

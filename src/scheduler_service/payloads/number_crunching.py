@@ -27,7 +27,7 @@ from scheduler_service.payloads.base import Payload
 from scheduler_service.payloads.bounded import check_all
 from scheduler_service.payloads.choice import Choice
 from scheduler_service.payloads.numbers import Whole
-from scheduler_service.sandbox.spec import PythonCode
+from scheduler_service.sandbox.contract.spec import PythonCode
 
 
 def _example(operation: str, **parameters: int) -> ConfigDict:

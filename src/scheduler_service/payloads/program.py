@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 
 from scheduler_service.payloads.base import Payload
-from scheduler_service.payloads.text import Stdin, Text
-from scheduler_service.sandbox.spec import Program
+from scheduler_service.payloads.command_text import Stdin, Text
+from scheduler_service.sandbox.contract.spec import Program
 
 # Linux takes no single argument above this (MAX_ARG_STRLEN in execve(2)); all together are held to it here.
 MAX_ARGV_BYTES = 128 * 1024

@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from scheduler_service.payloads.base import Payload
+from scheduler_service.payloads.command_text import Source
+from scheduler_service.payloads.enum_text import Spelling
 from scheduler_service.payloads.line_endings import BYTE_ORDER_MARK
-from scheduler_service.payloads.spelling import Spelling
-from scheduler_service.payloads.text import Source
-from scheduler_service.sandbox.environment import DEFAULT_NAME
-from scheduler_service.sandbox.spec import PythonCode
+from scheduler_service.sandbox.contract.environment import DEFAULT_NAME
+from scheduler_service.sandbox.contract.spec import PythonCode
 
 # Parsing takes time and memory that can grow with the square of the length: 256 KiB of `import a.a.a…` take a minute
 # and 18 GB. At this length the worst that was found is a quarter of a second and 100 MB.

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from scheduler_service.payloads.base import Payload
+from scheduler_service.payloads.command_text import Source
 from scheduler_service.payloads.line_endings import normalise
-from scheduler_service.payloads.text import Source
-from scheduler_service.sandbox.spec import Script
+from scheduler_service.sandbox.contract.spec import Script
 
 
 def _normalise(script: object) -> object:

@@ -1,11 +1,9 @@
 """Runs untrusted commands; stands alone and imports nothing else of this project."""
 
 from scheduler_service.sandbox.choice import Choice, ChosenSandbox, create
-from scheduler_service.sandbox.environment import PythonEnvironment
-from scheduler_service.sandbox.network_policy import NetworkPolicy
-from scheduler_service.sandbox.plain import PlainSandbox
-from scheduler_service.sandbox.probe import Finding, best_level, probe
-from scheduler_service.sandbox.spec import (
+from scheduler_service.sandbox.contract.environment import PythonEnvironment
+from scheduler_service.sandbox.contract.network_policy import NetworkPolicy
+from scheduler_service.sandbox.contract.spec import (
     Cancel,
     Command,
     End,
@@ -22,7 +20,9 @@ from scheduler_service.sandbox.spec import (
     Spec,
     Usage,
 )
-from scheduler_service.sandbox.warm import WarmSandbox
+from scheduler_service.sandbox.probe import Finding, best_level, probe
+from scheduler_service.sandbox.subprocess_sandbox import SubprocessSandbox
+from scheduler_service.sandbox.zygote_sandbox import ZygoteSandbox
 
 __all__ = [
     "Cancel",
@@ -37,7 +37,6 @@ __all__ = [
     "NetworkPolicy",
     "OnOutput",
     "Outcome",
-    "PlainSandbox",
     "Program",
     "PythonCode",
     "PythonEnvironment",
@@ -45,8 +44,9 @@ __all__ = [
     "SandboxError",
     "Script",
     "Spec",
+    "SubprocessSandbox",
     "Usage",
-    "WarmSandbox",
+    "ZygoteSandbox",
     "best_level",
     "create",
     "probe",

@@ -12,12 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from scheduler_service.sandbox.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
-from scheduler_service.sandbox.network_policy import NetworkPolicy
-from scheduler_service.sandbox.plain import PlainSandbox
+from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
+from scheduler_service.sandbox.contract.network_policy import NetworkPolicy
+from scheduler_service.sandbox.contract.spec import (
+    Cancel,
+    Isolation,
+    Level,
+    OnOutput,
+    Outcome,
+    Sandbox,
+    SandboxError,
+    Spec,
+)
 from scheduler_service.sandbox.probe import REMEDY, Finding, best_level, probe
-from scheduler_service.sandbox.spec import Cancel, Isolation, Level, OnOutput, Outcome, Sandbox, SandboxError, Spec
-from scheduler_service.sandbox.warm import WarmSandbox
+from scheduler_service.sandbox.subprocess_sandbox import SubprocessSandbox
+from scheduler_service.sandbox.zygote_sandbox import ZygoteSandbox
 
 _PUBLIC = NetworkPolicy()
 Choice = Literal["auto", "strict", "standard", "none"]
@@ -26,7 +35,7 @@ TRIAL_RUN = "runs a script and Python code from end to end"
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """What a sandbox of any level is made with; `WarmSandbox` explains each."""
+    """What a sandbox of any level is made with; `ZygoteSandbox` explains each."""
 
     root: Path
     slots: int
@@ -39,8 +48,8 @@ class Making:
     def make(self, level: Level) -> Sandbox:
         """Make a sandbox, which is not started yet."""
         if level is Level.NONE:
-            return PlainSandbox(self.root, self.grace_seconds, self.environments)
-        return WarmSandbox(
+            return SubprocessSandbox(self.root, self.grace_seconds, self.environments)
+        return ZygoteSandbox(
             level,
             self.root,
             self.slots,

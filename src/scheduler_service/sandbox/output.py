@@ -7,7 +7,7 @@ import fcntl
 import os
 from contextlib import suppress
 
-from scheduler_service.sandbox.spec import OUTPUT_FLOOD_FACTOR, OnOutput
+from scheduler_service.sandbox.contract.spec import OUTPUT_FLOOD_FACTOR, OnOutput
 
 PIPE_BYTES = 1 << 20
 LONGEST_END = 64 * 1024

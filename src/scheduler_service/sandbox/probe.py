@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler_service.sandbox.spec import Level, SandboxError
+from scheduler_service.sandbox.contract.spec import Level, SandboxError
 from scheduler_service.sandbox.zygote_process import ZYGOTE_ENVIRONMENT, bootstrap
 
 _SECONDS = 10.0
@@ -48,7 +48,7 @@ def probe(python: Path = Path(sys.executable)) -> list[Finding]:
     with os.fdopen(ours, encoding="utf-8") as report:
         try:
             process = subprocess.run(  # noqa: S603 (the operator's own interpreter)
-                [str(python), "-I", "-X", "utf8", "-c", bootstrap("trials"), str(theirs)],
+                [str(python), "-I", "-X", "utf8", "-c", bootstrap("runtime.capability_checks"), str(theirs)],
                 pass_fds=[theirs],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from scheduler_service.sandbox.spec import (
+from scheduler_service.sandbox.contract.spec import (
     Command,
     End,
     Limits,

@@ -1,4 +1,4 @@
-"""The service's side of zygotes and wardens: starting them, giving orders, hearing reports."""
+"""The service's side of zygotes and supervisors: starting them, giving orders, hearing reports."""
 
 from __future__ import annotations
 
@@ -15,12 +15,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scheduler_service.sandbox.identity import UidPool
-from scheduler_service.sandbox.protocol import HEADER, Order, Report, Setup, pack, pack_order, pack_record, pack_terms
-from scheduler_service.sandbox.python_code import FILE
-from scheduler_service.sandbox.root import HOME
-from scheduler_service.sandbox.spec import SandboxError
-from scheduler_service.sandbox.workdir import is_left, remove_directory
+from scheduler_service.sandbox.confinement.root import HOME
+from scheduler_service.sandbox.confinement.workdir import is_left, remove_directory
+from scheduler_service.sandbox.contract.protocol import (
+    HEADER,
+    Order,
+    Report,
+    Setup,
+    pack,
+    pack_order,
+    pack_record,
+    pack_terms,
+)
+from scheduler_service.sandbox.contract.spec import SandboxError
+from scheduler_service.sandbox.kernel.identity import UidPool
+from scheduler_service.sandbox.runtime.python_code import FILE
 
 _PACKAGE = Path(__file__).parents[1]
 ZYGOTE_ENVIRONMENT = {
@@ -30,7 +39,7 @@ ZYGOTE_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # its threads would not survive the fork
     "OMP_NUM_THREADS": "1",
 }
-_STARTUP = _PACKAGE / "sandbox" / "startup"
+_STARTUP = _PACKAGE / "sandbox" / "runtime" / "startup"
 _CONTROL = "ZYGOTE_CONTROL"  # as in startup/sitecustomize.py, which nothing but a starting interpreter may import
 _ZYGOTE_STACK = 2 << 20
 """Becomes the size of the jobs' thread stacks, all of which count as memory though little is ever touched."""
@@ -52,8 +61,8 @@ main(int(sys.argv[1]))
 """
 
 
-class Warden:
-    """The lines to one warden and to the job's process that waits below it, good for one run."""
+class SupervisorLine:
+    """The lines to one supervisor and to the job's process that waits below it, good for one run."""
 
     def __init__(self, channel: socket.socket, orders: socket.socket, uid: int) -> None:
         self._channel = channel
@@ -61,14 +70,14 @@ class Warden:
         self.uid = uid
 
     async def order(self, order: Order, descriptors: Sequence[int], output: int) -> None:
-        """Have `order` run. Raises `SandboxError` if the warden is gone, OSError if the host lacks something.
+        """Have `order` run. Raises `SandboxError` if the supervisor is gone, OSError if the host lacks something.
 
-        The job gets `descriptors`. Its warden gets `output`, the end from which the run's output is read, to notice
+        The job gets `descriptors`. Its supervisor gets `output`, the end from which the run's output is read, to notice
         when nobody can write any more.
         """
         message = pack_order(order)
         may_run = False
-        with suppress(ConnectionError):  # if the job's process is gone, the warden will say why
+        with suppress(ConnectionError):  # if the job's process is gone, the supervisor will say why
             sent = socket.send_fds(self._orders, [message], descriptors)
             if sent < len(message):
                 await asyncio.get_running_loop().sock_sendall(self._orders, message[sent:])
@@ -76,7 +85,7 @@ class Warden:
         try:
             socket.send_fds(self._channel, [pack_terms(order.terms)], [output])
         except ConnectionError as error:
-            raise SandboxError("the warden of the run was killed", began=may_run) from error
+            raise SandboxError("the supervisor of the run was killed", began=may_run) from error
 
     @property
     def is_spoilt(self) -> bool:
@@ -90,7 +99,7 @@ class Warden:
         return True
 
     def request(self, what: bytes) -> None:
-        """Ask it to end the run, or to let it go on; see `warden`."""
+        """Ask it to end the run, or to let it go on; see `supervisor`."""
         with suppress(OSError):
             self._channel.send(what)
 
@@ -172,14 +181,14 @@ def _open_removed_directory() -> int:
 
 
 class ZygoteProcess:
-    """One zygote and the wardens that it keeps ready, `standby` at a time; it is started again when it has died."""
+    """One zygote and the supervisors that it keeps ready, `standby` at a time; it is started again when it has died."""
 
     def __init__(self, python: Path, setup: Setup, uids: UidPool | None, standby: int) -> None:
         self._python = python
         self._setup = setup
         self._uids = uids
         self._standby = standby
-        self._ready: deque[Warden] = deque()
+        self._ready: deque[SupervisorLine] = deque()
         self._zygote: _Zygote | None = None
         self._starting = asyncio.Lock()
         self._farewells: set[asyncio.Task[None]] = set()
@@ -198,47 +207,47 @@ class ZygoteProcess:
         self._setup = replace(self._setup, mountpoint=mountpoint, groups=groups)
         await self._living()
 
-    async def take_warden(self) -> Warden:
-        """Give a warden that waits for an order; raises `SandboxError` where there can be none."""
+    async def take_supervisor(self) -> SupervisorLine:
+        """Give a supervisor that waits for an order; raises `SandboxError` where there can be none."""
         zygote = await self._living()
         while self._ready:
-            if not (warden := self._ready.popleft()).is_spoilt:
-                return warden
-            await self.dismiss(warden)
+            if not (supervisor := self._ready.popleft()).is_spoilt:
+                return supervisor
+            await self.dismiss(supervisor)
         try:
             return self._appoint(zygote)
         except OSError as error:
             raise SandboxError(f"no run can be started: {error}") from error
 
-    async def dismiss(self, warden: Warden) -> None:
-        """Be done with a warden; its user id is free again."""
-        await warden.dismiss()
+    async def dismiss(self, supervisor: SupervisorLine) -> None:
+        """Be done with a supervisor; its user id is free again."""
+        await supervisor.dismiss()
         if self._uids is not None:
-            self._uids.give_back(warden.uid)
+            self._uids.give_back(supervisor.uid)
 
-    def bid_farewell(self, warden: Warden, directory: Path | None) -> None:
-        """Be done with a warden that has reported, without waiting until it is gone and has removed `directory`."""
-        farewell = asyncio.create_task(self._replace(warden, directory))
+    def bid_farewell(self, supervisor: SupervisorLine, directory: Path | None) -> None:
+        """Be done with a supervisor that has reported, without waiting until it is gone and has removed `directory`."""
+        farewell = asyncio.create_task(self._replace(supervisor, directory))
         self._farewells.add(farewell)
         farewell.add_done_callback(self._farewells.discard)
 
-    async def _replace(self, warden: Warden, directory: Path | None) -> None:
-        """Appoint the next warden when this one is gone, not before: a run needs the processor more."""
-        await self.dismiss(warden)
-        if directory is not None and is_left(directory):  # the warden was killed, or was told to stop
+    async def _replace(self, supervisor: SupervisorLine, directory: Path | None) -> None:
+        """Appoint the next supervisor when this one is gone, not before: a run needs the processor more."""
+        await self.dismiss(supervisor)
+        if directory is not None and is_left(directory):  # the supervisor was killed, or was told to stop
             with suppress(OSError):
                 await asyncio.to_thread(remove_directory, directory)
         if self._zygote is not None and self._zygote.is_alive():
             self._refill(self._zygote)
 
     async def sweep(self) -> None:
-        """Wait until what a dead warden left behind is dead too."""
+        """Wait until what a dead supervisor left behind is dead too."""
         async with self._starting:
             if self._zygote is not None and self._zygote.is_alive():
                 await self._zygote.ask(pack({}))
 
     async def stop(self) -> None:
-        """End the zygote and all its wardens; idempotent."""
+        """End the zygote and all its supervisors; idempotent."""
         async with self._starting:
             await self._discard()
 
@@ -269,19 +278,19 @@ class ZygoteProcess:
             while len(self._ready) < self._standby:
                 self._ready.append(self._appoint(zygote))
 
-    def _appoint(self, zygote: _Zygote) -> Warden:
-        (channel, wardens), (orders, jobs) = socket.socketpair(), socket.socketpair()
+    def _appoint(self, zygote: _Zygote) -> SupervisorLine:
+        (channel, supervisors), (orders, jobs) = socket.socketpair(), socket.socketpair()
         for line in (channel, orders):
             line.setblocking(False)  # noqa: FBT003
         uid = os.getuid() if self._uids is None else self._uids.take()
-        with wardens, jobs:
+        with supervisors, jobs:
             try:
-                socket.send_fds(zygote.line, [pack({"uid": uid})], [wardens.fileno(), jobs.fileno()])
+                socket.send_fds(zygote.line, [pack({"uid": uid})], [supervisors.fileno(), jobs.fileno()])
             except OSError:
                 if self._uids is not None:
                     self._uids.give_back(uid)
                 raise
-        return Warden(channel, orders, uid)
+        return SupervisorLine(channel, orders, uid)
 
     async def _discard(self) -> None:
         if self._zygote is None:
@@ -289,7 +298,7 @@ class ZygoteProcess:
         zygote, self._zygote = self._zygote, None
         zygote.line.close()
         ready, self._ready = list(self._ready), deque()
-        await asyncio.gather(*self._farewells, *(self.dismiss(warden) for warden in ready))
+        await asyncio.gather(*self._farewells, *(self.dismiss(supervisor) for supervisor in ready))
         await asyncio.to_thread(zygote.end)
 
 

@@ -9,8 +9,8 @@ from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
 from scheduler_service.alerts.channels import Channel
 from scheduler_service.domain.alerting import AlertKind
-from scheduler_service.services.definition import Document, Name, Owner
 from scheduler_service.services.inspection import Inspection, inspect
+from scheduler_service.services.job_definition import Document, Name, Owner
 from scheduler_service.storage.alerts import AlertRule
 
 _MOST_SECONDS = 604_800

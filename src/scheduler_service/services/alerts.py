@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.alerts import writing
+from scheduler_service.alerts import messages
+from scheduler_service.alerts.address_guard import Reach, refusal_of
 from scheduler_service.alerts.channels import unmasked
-from scheduler_service.alerts.guard import Reach, refusal_of
 from scheduler_service.domain.alerting import Alert, AlertKind, Failure
 from scheduler_service.domain.run_state import Reason
 from scheduler_service.errors import FieldProblem, InvalidInputError, NotFoundError
@@ -140,7 +140,7 @@ class AlertService:
         """Return what people would be told; nothing is stored or sent. Raises `RejectedError`."""
         definition = inspect_rule(document).accept()
         samples = [_sample(kind, "Mathematical Analysis", self._clock.now()) for kind in definition.on]
-        return [Preview(alert.kind, alert.headline, writing.document(alert, 1, self._base_url)) for alert in samples]
+        return [Preview(alert.kind, alert.headline, messages.document(alert, 1, self._base_url)) for alert in samples]
 
 
 async def _existing(connection: AsyncConnection, rule_id: int, owner_id: str | None) -> AlertRule:

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
-from scheduler_service.domain.maxima import UNBOUNDED, Maxima
-from scheduler_service.domain.schedule import Schedule, parse
-from scheduler_service.domain.zone import load_zone
+from scheduler_service.domain.resource_limits import UNBOUNDED, ResourceLimits
+from scheduler_service.domain.schedules.schedule import Schedule, parse
+from scheduler_service.domain.schedules.zone import load_zone
 from scheduler_service.errors import FieldProblem, InvalidInputError
-from scheduler_service.services import maxima, pythons
-from scheduler_service.services.definition import JobDefinition, PreviewRequest
+from scheduler_service.services import python_environments, resource_limits
 from scheduler_service.services.inspection import Inspection, inspect
+from scheduler_service.services.job_definition import JobDefinition, PreviewRequest
 from scheduler_service.services.rescheduling import Bounds, date_problem, written
 
 Document = Mapping[str, JsonValue]
@@ -30,7 +30,7 @@ _NO_TIME = timedelta(0)
 class Rules:
     """The bounds of this server, and the Pythons that it offers; None: workers may offer others."""
 
-    bounds: Maxima = UNBOUNDED
+    resource_limits: ResourceLimits = UNBOUNDED
     environments: frozenset[str] | None = None
 
 
@@ -49,9 +49,9 @@ def problems_of_job(
     definition = inspection.sound
     if definition is None:
         return
-    yield from inspection.said_of_sent(maxima.problems(definition, rules.bounds))
-    if pythons.FIELD not in inspection.replaced:
-        yield from pythons.problems(inspection.document.get("payload"), rules.environments)
+    yield from inspection.said_of_sent(resource_limits.problems(definition, rules.resource_limits))
+    if python_environments.FIELD not in inspection.replaced:
+        yield from python_environments.problems(inspection.document.get("payload"), rules.environments)
     if is_rescheduled:
         yield from inspection.said_of_sent(_schedule_problems(inspection, definition, definition, now))
 

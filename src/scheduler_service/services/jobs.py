@@ -9,19 +9,18 @@ from typing import Any
 from pydantic import JsonValue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service import telemetry
 from scheduler_service.brokers.base import Broker
-from scheduler_service.domain.maxima import UNBOUNDED, Maxima
-from scheduler_service.domain.ring import Ring
+from scheduler_service.domain.resource_limits import UNBOUNDED, ResourceLimits
+from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, Trigger
-from scheduler_service.domain.schedule import parse
+from scheduler_service.domain.schedules.schedule import parse
 from scheduler_service.errors import ConflictError, FieldProblem, NotFoundError, PreconditionFailedError
-from scheduler_service.services import once
+from scheduler_service.services import idempotency
 from scheduler_service.services.checks import Rules, inspect_job, problems_of_job
-from scheduler_service.services.conversion import columns_of, document_of
-from scheduler_service.services.definition import JobDefinition
 from scheduler_service.services.inspection import Inspection, thinned
-from scheduler_service.services.merge import merge
+from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.services.job_mapping import columns_of, document_of
+from scheduler_service.services.merge_patch import merge
 from scheduler_service.services.read_only import without_read_only
 from scheduler_service.services.rescheduling import first_instant, is_rescheduled, new_schedule
 from scheduler_service.services.schedules import Upcoming, upcoming
@@ -31,6 +30,7 @@ from scheduler_service.storage.database import Database
 from scheduler_service.storage.jobs import JobFilter
 from scheduler_service.storage.paging import Listing, Page
 from scheduler_service.storage.records import Job, Run
+from scheduler_service.telemetry import logging_config
 
 Versions = frozenset[int] | None
 """The versions of which a client's `If-Match` says that one must be current; None: any."""
@@ -56,7 +56,7 @@ class JobService:
         broker: Broker,
         clock: Clock,
         wake_dispatcher: Callable[[], None],
-        bounds: Maxima = UNBOUNDED,
+        resource_limits: ResourceLimits = UNBOUNDED,
         environments: frozenset[str] | None = None,
         refusal: Callable[[], str | None] = lambda: None,
     ) -> None:
@@ -69,7 +69,7 @@ class JobService:
         self._broker = broker
         self._clock = clock
         self._wake_dispatcher = wake_dispatcher
-        self._rules = Rules(bounds, environments)
+        self._rules = Rules(resource_limits, environments)
         self._refusal = refusal
 
     def read(self, document: Document) -> JobDefinition:
@@ -84,9 +84,9 @@ class JobService:
         """
         self._accept(definition)
         self._check_host()
-        key = once.key_for("POST /jobs", idempotency_key, definition.model_dump_json())
-        action = once.Action(lambda connection: self._add(connection, definition), jobs.find)
-        job, _ = await once.perform(self._database, self._clock, key, action)
+        key = idempotency.key_for("POST /jobs", idempotency_key, definition.model_dump_json())
+        action = idempotency.Action(lambda connection: self._add(connection, definition), jobs.find)
+        job, _ = await idempotency.perform(self._database, self._clock, key, action)
         self._wake_dispatcher()
         return job
 
@@ -134,21 +134,21 @@ class JobService:
     async def delete(self, job_id: int, if_match: Versions = None) -> None:
         """Delete a job: what waits is cancelled, what runs is asked to stop, the history stays until retention."""
         async with self._database.write() as connection:
-            job, rings = await self._settled(connection, job_id, if_match)
+            job, notices = await self._settled(connection, job_id, if_match)
             now = self._clock.now()
             values = {"deleted_at": now, "updated_at": now, "status": JobStatus.PAUSED, "next_run_at": None}
             await jobs.change(connection, job.id, job.version, values)
             await transitions.cancel_all(connection, job.id, Reason.JOB_DELETED, now)
-        await self._broker.send(rings)
+        await self._broker.send(notices)
 
     async def run(self, job_id: int, *, idempotency_key: str | None = None) -> Run:
         """Queue a run at once, whatever the schedule says; also of a paused or finished job."""
         self._check_host()
-        key = once.key_for(f"POST /jobs/{job_id}/run", idempotency_key, "")
-        action = once.Action(lambda connection: self._add_run(connection, job_id), runs.find)
-        run, is_new = await once.perform(self._database, self._clock, key, action)
+        key = idempotency.key_for(f"POST /jobs/{job_id}/run", idempotency_key, "")
+        action = idempotency.Action(lambda connection: self._add_run(connection, job_id), runs.find)
+        run, is_new = await idempotency.perform(self._database, self._clock, key, action)
         if is_new:
-            await self._broker.send(await self._rings(run))
+            await self._broker.send(await self._notices(run))
         return run
 
     async def upcoming(self, job_id: int, count: int) -> tuple[Upcoming, ...]:
@@ -179,14 +179,14 @@ class JobService:
             trigger=Trigger.MANUAL,
             scheduled_for=now,
             priority=job.priority,
-            correlation_id=telemetry.current_correlation_id(),
+            correlation_id=logging_config.current_correlation_id(),
             now=now,
         )
         return await runs.add(connection, row)
 
-    async def _rings(self, run: Run) -> list[Ring]:
+    async def _notices(self, run: Run) -> list[RunNotice]:
         async with self._database.read() as connection:
-            return await runs.rings(connection, [run])
+            return await runs.notices(connection, [run])
 
     def _accept(self, definition: JobDefinition) -> None:
         document = definition.model_dump(mode="json")
@@ -218,7 +218,7 @@ class JobService:
         3. Store them under the next version. A change that changes nothing leaves the version as it is.
         """
         async with self._database.write() as connection:
-            job, rings = await self._settled(connection, job_id, if_match)
+            job, notices = await self._settled(connection, job_id, if_match)
             now = self._clock.now()
             change = plan(job)
             edited = replace(job, **change.columns)
@@ -226,19 +226,21 @@ class JobService:
             if edited != job:
                 values = {name: value for name, value in _items(edited) if value != getattr(job, name)}
                 edited = await _stored(connection, job, {**values, "updated_at": now})
-        await self._broker.send(rings)
+        await self._broker.send(notices)
         self._wake_dispatcher()
         return edited
 
-    async def _settled(self, connection: AsyncConnection, job_id: int, if_match: Versions) -> tuple[Job, list[Ring]]:
+    async def _settled(
+        self, connection: AsyncConnection, job_id: int, if_match: Versions
+    ) -> tuple[Job, list[RunNotice]]:
         job = await _existing(connection, job_id, lock=True)
         if if_match is not None and job.version not in if_match:
             raise PreconditionFailedError(f"the job is at version {job.version}; read it again and repeat the change")
-        rings: list[Ring] = []
+        notices: list[RunNotice] = []
         while job.next_run_at is not None and job.next_run_at <= (now := self._clock.now()):
-            rings += (await ledger.fire(connection, [jobs.as_due(job)], now)).rings
+            notices += (await ledger.fire(connection, [jobs.as_due(job)], now)).notices
             job = await _existing(connection, job_id)
-        return job, rings
+        return job, notices
 
 
 async def _existing(connection: AsyncConnection, job_id: int, *, lock: bool = False) -> Job:

@@ -15,7 +15,7 @@ from scheduler_service.domain.run_state import TERMINAL, JobStatus, RunStatus
 from scheduler_service.errors import UnavailableError
 from scheduler_service.payloads.registry import kinds
 from scheduler_service.services.health import Ping
-from scheduler_service.services.presence import Presence, presence, tick_age_seconds
+from scheduler_service.services.liveness import Presence, presence, tick_age_seconds
 from scheduler_service.storage import figures
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database

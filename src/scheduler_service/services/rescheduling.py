@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from scheduler_service.domain.firing import first_run_at
 from scheduler_service.domain.run_state import JobStatus
-from scheduler_service.domain.schedule import Schedule
+from scheduler_service.domain.schedules.schedule import Schedule
 from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputError
 from scheduler_service.storage.records import Job, schedule_of
 

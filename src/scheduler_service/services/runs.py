@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service import telemetry
 from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
-from scheduler_service.services import once
+from scheduler_service.services import idempotency
 from scheduler_service.storage import jobs, logs, runs, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.paging import Listing, Page
 from scheduler_service.storage.records import Attempt, Run
 from scheduler_service.storage.runs import RunFilter
+from scheduler_service.telemetry import logging_config
 
 TAIL_BYTES = 16 * 1024
 FOLLOW_SECONDS = 0.25
@@ -73,7 +73,7 @@ class RunService:
     """Every call is one transaction; when it returns, it is committed."""
 
     def __init__(self, database: Database, broker: Broker, clock: Clock) -> None:
-        """Ring `broker` for what is queued here."""
+        """RunNotice `broker` for what is queued here."""
         self._database = database
         self._broker = broker
         self._clock = clock
@@ -147,13 +147,13 @@ class RunService:
 
     async def retry(self, run_id: int, *, idempotency_key: str | None = None) -> Run:
         """Queue a new run for the instant of one that ended without success; the old row stays as it is."""
-        key = once.key_for(f"POST /runs/{run_id}/retry", idempotency_key, "")
-        action = once.Action(lambda connection: self._add_retry(connection, run_id), runs.find)
-        new, is_new = await once.perform(self._database, self._clock, key, action)
+        key = idempotency.key_for(f"POST /runs/{run_id}/retry", idempotency_key, "")
+        action = idempotency.Action(lambda connection: self._add_retry(connection, run_id), runs.find)
+        new, is_new = await idempotency.perform(self._database, self._clock, key, action)
         if is_new:
             async with self._database.read() as connection:
-                rings = await runs.rings(connection, [new])
-            await self._broker.send(rings)
+                notices = await runs.notices(connection, [new])
+            await self._broker.send(notices)
         return new
 
     async def _add_retry(self, connection: AsyncConnection, run_id: int) -> Run:
@@ -175,7 +175,7 @@ class RunService:
             trigger=Trigger.RETRY,
             scheduled_for=old.scheduled_for,
             priority=old.priority,
-            correlation_id=telemetry.current_correlation_id(),
+            correlation_id=logging_config.current_correlation_id(),
             now=self._clock.now(),
         )
         return {**row, "retry_of": old.id}

@@ -11,16 +11,16 @@ from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
-from scheduler_service.domain.calendar_dst import DstPolicy
 from scheduler_service.domain.firing import FiringRules
 from scheduler_service.domain.jitter import jitter_warning
-from scheduler_service.domain.schedule import Schedule, describe, parse, warnings
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.domain.schedules.schedule import Schedule, describe, parse, warnings
 from scheduler_service.errors import InvalidInputError
-from scheduler_service.services import pythons
-from scheduler_service.services.advice import advice, normalisation_advice
+from scheduler_service.services import python_environments
 from scheduler_service.services.checks import problems_of_preview
-from scheduler_service.services.definition import PreviewRequest
 from scheduler_service.services.inspection import inspect
+from scheduler_service.services.job_definition import PreviewRequest
+from scheduler_service.services.job_warnings import advice, normalisation_advice
 from scheduler_service.services.rescheduling import never_fires
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.records import Job, schedule_of
@@ -77,7 +77,7 @@ class ScheduleService:
             described = _describe_for(job, self._clock.now())
         except InvalidInputError as error:
             described = Description(job.schedule_expr, (f"this schedule cannot be read any more: {error}",))
-        unknown = pythons.warnings(job.payload, self._environments)
+        unknown = python_environments.warnings(job.payload, self._environments)
         changed = normalisation_advice(sent or {}, job)
         return replace(described, warnings=(*described.warnings, *advice(job), *unknown, *changed))
 

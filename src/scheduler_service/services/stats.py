@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scheduler_service.domain.run_state import RunStatus
-from scheduler_service.services.presence import take_runs
+from scheduler_service.services.liveness import take_runs
 from scheduler_service.storage import figures, stats
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.firing import Decision, Fire, FiringRules, Miss, Skip, decide
-from scheduler_service.domain.ring import Ring
+from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import insert_or_ignore
@@ -25,7 +25,7 @@ _NOT_YET = {"reason": None, "missed_until": None, "missed_count": None, "finishe
 # Made once, like those of `transitions`.
 _ends = select(
     select(func.min(jobs.c.next_run_at)).where(jobs.c.next_run_at.is_not(None)).scalar_subquery(),
-    select(func.min(runs.c.available_at)).where(with_status(*WAITING), runs.c.rung_at.is_(None)).scalar_subquery(),
+    select(func.min(runs.c.available_at)).where(with_status(*WAITING), runs.c.notified_at.is_(None)).scalar_subquery(),
 )
 _move_on = (
     update(jobs)
@@ -42,7 +42,7 @@ _move_on = (
 class Fired:
     """What came of firing: the runs whose doorbell is to be rung after the commit, and the jobs that could not fire."""
 
-    rings: tuple[Ring, ...]
+    notices: tuple[RunNotice, ...]
     broken: tuple[tuple[DueJob, Exception], ...] = ()
 
 
@@ -77,12 +77,12 @@ async def fire(connection: AsyncConnection, due: Sequence[DueJob], now: datetime
         if any(isinstance(entry, Fire) and entry.cancels_others for entry in decision.entries):
             await cancel_all(connection, job.id, Reason.OVERLAP, now)
     rows = [row for job, decision in decisions for row in _rows(job, decision, now)]
-    rings = await _insert(connection, rows, {job.id: tuple(job.tags) for job in due})
+    notices = await _insert(connection, rows, {job.id: tuple(job.tags) for job in due})
     moves = [_move(job, decision.next_run_at) for job, decision in decisions]
     moves += [{**_move(job, None), "to_status": JobStatus.PAUSED} for job, _ in broken]
     if moves:
         await connection.execute(_move_on, moves)
-    return Fired(rings, tuple(broken))
+    return Fired(notices, tuple(broken))
 
 
 def decide_for(job: DueJob, now: datetime, active: int) -> Decision:
@@ -128,27 +128,27 @@ def delay(job: DueJob, instant: datetime, now: datetime) -> dict[str, Any]:
     digest = hashlib.blake2b(f"{job.id}/{instant.isoformat()}".encode(), digest_size=8).digest()
     share = int.from_bytes(digest) / 2**64
     available_at = instant + timedelta(seconds=job.jitter_seconds * share)
-    return {"available_at": available_at, "rung_at": None} if available_at > now else {}
+    return {"available_at": available_at, "notified_at": None} if available_at > now else {}
 
 
 async def _insert(
     connection: AsyncConnection, rows: Sequence[dict[str, Any]], tags: dict[int, tuple[str, ...]]
-) -> tuple[Ring, ...]:
+) -> tuple[RunNotice, ...]:
     if not rows:
         return ()
     statement = insert_or_ignore(connection, runs).returning(
         runs.c.id,
         runs.c.job_id,
         runs.c.status,
-        runs.c.rung_at,
+        runs.c.notified_at,
         runs.c.priority,
         runs.c.correlation_id,
         runs.c.trace_parent,
     )
     return tuple(
-        Ring(row.id, 0, row.priority, row.correlation_id, tags[row.job_id], row.trace_parent)
+        RunNotice(row.id, 0, row.priority, row.correlation_id, tags[row.job_id], row.trace_parent)
         for row in await connection.execute(statement, rows)
-        if row.status is RunStatus.QUEUED and row.rung_at is not None
+        if row.status is RunStatus.QUEUED and row.notified_at is not None
     )
 
 

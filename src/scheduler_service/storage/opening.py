@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from scheduler_service.config import Settings
+from scheduler_service.config.settings import Settings
 from scheduler_service.errors import ConfigurationError, UnavailableError
 from scheduler_service.storage.database import Database
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from scheduler_service.domain.calendar_dst import DstPolicy
 from scheduler_service.domain.firing import MisfirePolicy, OverlapPolicy
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger, WorkerState
-from scheduler_service.domain.schedule import Schedule, parse
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.domain.schedules.schedule import Schedule, parse
 
 JsonObject = Mapping[str, Any]
 
@@ -100,7 +100,7 @@ class Run:
     priority: int
     queued_at: datetime
     available_at: datetime
-    rung_at: datetime | None
+    notified_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
     lateness_seconds: float | None

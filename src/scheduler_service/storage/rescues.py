@@ -18,7 +18,7 @@ from scheduler_service.storage.types import UtcInstant, Word
 MAX_RESCUES = 3
 
 
-async def hand_back(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
+async def requeue_after_fault(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
     """Give up an attempt that the host, not the user's code, cut short, by the owner of the lease.
 
     After MAX_RESCUES the run is failed(worker_lost) instead, since it may be what kills its workers; and a run that is
@@ -27,7 +27,7 @@ async def hand_back(connection: AsyncConnection, lease: Lease, message: str, now
     return await _requeue(connection, HELD, lease.binds, message, now) > 0
 
 
-async def hand_over(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
+async def requeue_on_shutdown(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
     """Give up an attempt because this worker is being stopped; that may happen to a run any number of times."""
     return await _requeue(connection, HELD, lease.binds, message, now, is_rescue=False) > 0
 
@@ -56,7 +56,7 @@ async def put_back(
             attempt=runs.c.attempt - 1,
             fault_count=runs.c.fault_count + 1,
             available_at=available_at,
-            rung_at=None,
+            notified_at=None,
             place=None,
         )
         .returning(runs.c.job_id)
@@ -71,7 +71,7 @@ async def put_back(
 
 
 async def rescue_from(connection: AsyncConnection, worker_id: str, now: datetime) -> int:
-    """Take all that a dead worker ran from it, as `hand_back` does; gives how many runs that were."""
+    """Take all that a dead worker ran from it, as `requeue_after_fault` does; gives how many runs that were."""
     dead = select(workers.c.id).where(workers.c.id == worker_id, workers.c.state == WorkerState.DEAD).exists()
     lost = and_(runs.c.worker_id == worker_id, with_status(RunStatus.RUNNING), dead)
     return await _requeue(connection, lost, {}, "the worker that ran it was lost", now)
@@ -107,7 +107,7 @@ async def _requeue(
             finished_at=case((ends, literal(now, UtcInstant())), else_=null()),
             rescue_count=case((ends, runs.c.rescue_count), else_=runs.c.rescue_count + int(is_rescue)),
             available_at=now,
-            rung_at=None,
+            notified_at=None,
             place=None,
         )
         .returning(runs.c.id, runs.c.attempt)

@@ -11,14 +11,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, insert, not_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service import tracing
-from scheduler_service.domain.ring import Ring
 from scheduler_service.domain.routing import EVERYTHING, Routing
+from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus, Trigger
 from scheduler_service.storage.dialect import json_array_has
 from scheduler_service.storage.paging import Listing, Page
 from scheduler_service.storage.records import Attempt, Job, Run
 from scheduler_service.storage.tables import attempts, jobs, runs, with_status
+from scheduler_service.telemetry import tracing
 
 # Made once, like those of `transitions`.
 _add = insert(runs).returning(runs)
@@ -44,7 +44,7 @@ class RunFilter:
 def queued_row(
     *, job_id: int, trigger: Trigger, scheduled_for: datetime, priority: int, correlation_id: str, now: datetime
 ) -> dict[str, Any]:
-    """Give the row of a new run that may be claimed at once and whose doorbell the caller rings after the commit."""
+    """Give the row of a new run that may be claimed at once and whose doorbell the caller notices after the commit."""
     return {
         "job_id": job_id,
         "status": RunStatus.QUEUED,
@@ -53,7 +53,7 @@ def queued_row(
         "priority": priority,
         "queued_at": now,
         "available_at": now,
-        "rung_at": now,
+        "notified_at": now,
         "attempt": 0,
         "retry_count": 0,
         "rescue_count": 0,
@@ -102,23 +102,23 @@ async def count_active(connection: AsyncConnection, job_ids: Sequence[int]) -> d
 
 
 async def claimable(
-    connection: AsyncConnection, now: datetime, limit: int, *, rung_before: datetime, routing: Routing = EVERYTHING
+    connection: AsyncConnection, now: datetime, limit: int, *, notified_before: datetime, routing: Routing = EVERYTHING
 ) -> list[tuple[int, int]]:
-    """Give (run id, attempt) of runs that a worker could claim now, the most urgent first.
+    """Return (run id, attempt) of runs that a worker could claim now, the most urgent first.
 
-    Those that were rung for after `rung_before` are left to their rings, and those that `routing` gives to others to
-    them. Runs of a job whose places are all taken are left out: they would only stand in the way of others.
+    Runs that workers were notified of after `notified_before` are left to those workers, and runs that `routing` gives
+    to others are left out. So are runs of a job without a free concurrency slot: they would only delay others.
     """
-    values = {"at": now, "rung_before": rung_before, "limit": limit}
+    values = {"at": now, "notified_before": notified_before, "limit": limit}
     return [(row.id, row.attempt) for row in await connection.execute(_claimable(routing), values)]
 
 
-async def rings(connection: AsyncConnection, waiting: Sequence[Run]) -> list[Ring]:
-    """Give the rings for runs that wait."""
+async def notices(connection: AsyncConnection, waiting: Sequence[Run]) -> list[RunNotice]:
+    """Give the notices for runs that wait."""
     query = select(jobs.c.id, jobs.c.tags).where(jobs.c.id.in_({run.job_id for run in waiting}))
     tags = {job_id: tuple(listed) for job_id, listed in await connection.execute(query)}
     return [
-        Ring(run.id, run.attempt, run.priority, run.correlation_id, tags[run.job_id], run.trace_parent)
+        RunNotice(run.id, run.attempt, run.priority, run.correlation_id, tags[run.job_id], run.trace_parent)
         for run in waiting
     ]
 
@@ -147,7 +147,7 @@ def _claimable(routing: Routing) -> Select[tuple[int, int]]:
         .where(
             with_status(RunStatus.QUEUED),
             runs.c.available_at <= bindparam("at"),
-            func.coalesce(runs.c.rung_at, runs.c.available_at) <= bindparam("rung_before"),
+            func.coalesce(runs.c.notified_at, runs.c.available_at) <= bindparam("notified_before"),
             or_(jobs.c.overlap_policy == "allow", _taken < jobs.c.max_concurrency),
             _served(routing),
         )

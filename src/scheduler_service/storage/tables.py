@@ -124,7 +124,7 @@ runs = Table(
     # Not to be claimed before: jitter and the wait before a retry.
     Column("available_at", UtcInstant, nullable=False),
     # When the doorbell last rang for it; NULL: it still has to.
-    Column("rung_at", UtcInstant),
+    Column("notified_at", UtcInstant),
     # Of the latest attempt; the lateness is that of the first.
     Column("started_at", UtcInstant),
     Column("finished_at", UtcInstant),
@@ -162,7 +162,7 @@ runs = Table(
     Index("ux_runs_instant", "job_id", "scheduled_for", unique=True, **_only("trigger = 'schedule'")),
     Index("ux_runs_place", "job_id", "place", unique=True, **_only("place IS NOT NULL")),
     Index("ix_runs_queued", "priority", "available_at", **_only(_one_of("status", (RunStatus.QUEUED,)))),
-    Index("ix_runs_unrung", "available_at", **_only(_one_of("status", WAITING) + " AND rung_at IS NULL")),
+    Index("ix_runs_unnotified", "available_at", **_only(_one_of("status", WAITING) + " AND notified_at IS NULL")),
     Index("ix_runs_active", "job_id", **_only(_one_of("status", ACTIVE))),
     Index("ix_runs_running", "worker_id", **_only(_one_of("status", (RunStatus.RUNNING,)))),
     Index("ix_runs_job", "job_id", "id"),

@@ -16,8 +16,8 @@ from sqlalchemy import Update, and_, bindparam, func, insert, literal, select, u
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.ring import Ring
 from scheduler_service.domain.routing import EVERYTHING, Routing
+from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState
 from scheduler_service.storage import jobs
 from scheduler_service.storage import runs as run_rows
@@ -219,25 +219,25 @@ async def held_by(connection: AsyncConnection, worker_id: str) -> dict[Lease, Re
     return {Lease(row.id, row.attempt, worker_id, row.fault_count): row.cancel_reason for row in rows}
 
 
-async def release(connection: AsyncConnection, now: datetime, limit: int) -> list[Ring]:
+async def release(connection: AsyncConnection, now: datetime, limit: int) -> list[RunNotice]:
     """Release the runs whose wait (retry, jitter, rescue) is over: queued or retrying → queued, and rung.
 
-    Gives the rings that are due after the commit.
+    Gives the notices that are due after the commit.
     """
     keys = (
         select(runs.c.id)
-        .where(with_status(*WAITING), runs.c.available_at <= now, runs.c.rung_at.is_(None))
+        .where(with_status(*WAITING), runs.c.available_at <= now, runs.c.notified_at.is_(None))
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
     statement = (
         update(runs)
         .where(runs.c.id.in_(keys), with_status(*WAITING))
-        .values(status=RunStatus.QUEUED, rung_at=now)
+        .values(status=RunStatus.QUEUED, notified_at=now)
         .returning(runs)
     )
     released = [Run(**row) for row in (await connection.execute(statement)).mappings()]
-    return await run_rows.rings(connection, released) if released else []
+    return await run_rows.notices(connection, released) if released else []
 
 
 async def _free_place(connection: AsyncConnection, job: Job) -> int | None:
@@ -279,7 +279,7 @@ def _lateness_seconds(run: Run, now: datetime) -> float:
 
 
 async def _leave(connection: AsyncConnection, statement: Update, lease: Lease, values: Mapping[str, Any]) -> bool:
-    left = {"place": None, "rung_at": None, **values}
+    left = {"place": None, "notified_at": None, **values}
     return (await connection.execute(statement, {**lease.binds, **left})).rowcount == 1
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tests.sandbox.differential.programs import Program, load_programs, normalize
 
-from scheduler_service.sandbox.plain import PlainSandbox
-from scheduler_service.sandbox.spec import Level, Limits, PythonCode, Sandbox, SandboxError, Spec
-from scheduler_service.sandbox.warm import WarmSandbox
+from scheduler_service.sandbox.contract.spec import Level, Limits, PythonCode, Sandbox, SandboxError, Spec
+from scheduler_service.sandbox.subprocess_sandbox import SubprocessSandbox
+from scheduler_service.sandbox.zygote_sandbox import ZygoteSandbox
 
 SLOTS = 4
 
@@ -53,7 +53,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="differential-", dir="/tmp") as base:
         Path(base).chmod(0o711)
         root = Path(base, "runs")
-        sandbox: Sandbox = PlainSandbox(root) if level is Level.NONE else WarmSandbox(level, root, SLOTS)
+        sandbox: Sandbox = SubprocessSandbox(root) if level is Level.NONE else ZygoteSandbox(level, root, SLOTS)
         found = asyncio.run(run_all(sandbox, [one for one in load_programs() if level not in one.unless]))
     results.write_text(json.dumps(found))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from scheduler_service.sandbox.command import job_environment
+from scheduler_service.sandbox.contract.command import job_environment
 
 PROGRAMS = Path(__file__).with_name("programs.yaml")
 GIVEN = {"GREETING": "hello"}

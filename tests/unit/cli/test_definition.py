@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scheduler_service.cli.definition import PayloadChoice, merged, read_document, read_fields, read_variables
-from scheduler_service.cli.failures import RefusedError
+from scheduler_service.cli.exit_codes import RefusedError
 
 
 def choice(**typed: Any) -> PayloadChoice:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scheduler_service.cli.following import verdict
+from scheduler_service.cli.log_follower import verdict
 
 RUN = {"id": 7, "status": "failed", "reason": None, "exit_code": None, "signal": None, "duration_seconds": 1.5}
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.cli.trial import passable, serve_trial
-from scheduler_service.config import load_settings
+from scheduler_service.cli.devstack import passable, serve_trial
+from scheduler_service.config.settings import load_settings
 from scheduler_service.errors import ConfigurationError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.config import DEVELOPMENT_API_KEY, Settings
+from scheduler_service.config.settings import DEVELOPMENT_API_KEY, Settings
 
 EXAMPLE = Path(__file__).parents[3] / ".env.example"
 ASSIGNMENT = re.compile(r"^(# )?([A-Z_]+)=(.*)$", re.MULTILINE)

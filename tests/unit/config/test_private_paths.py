@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scheduler_service.bootstrap.private_paths import private_paths
-from scheduler_service.config import Settings
+from scheduler_service.config.settings import Settings
 
 
 @pytest.fixture

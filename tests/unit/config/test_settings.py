@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.config import load_settings, load_settings_without_key
+from scheduler_service.config.settings import load_settings, load_settings_without_key
 from scheduler_service.errors import ConfigurationError
 
 

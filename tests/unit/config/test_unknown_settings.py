@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.config import SECRET_VARIABLES
-from scheduler_service.unknown_settings import unknown_settings
+from scheduler_service.config.settings import SECRET_VARIABLES
+from scheduler_service.config.unknown import unknown_settings
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from scheduler_service.config import DEVELOPMENT_API_KEY, LOOPBACK_HOSTS, Settings, load_settings
+from scheduler_service.config.settings import DEVELOPMENT_API_KEY, LOOPBACK_HOSTS, Settings, load_settings
 from scheduler_service.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[3]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from scheduler_service.config import Settings
-from scheduler_service.sandbox.limits import INTERPRETER_MB
+from scheduler_service.config.settings import Settings
+from scheduler_service.sandbox.confinement.limits import INTERPRETER_MB
 
 ROOT = Path(__file__).parents[3]
 SERVICE_MB, SERVICE_PROCESSES = 512, 128

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from scheduler_service.domain.calendar_dst import (
+from scheduler_service.domain.schedules.calendar_dst import (
     ELAPSED,
     LAST_YEAR,
     DstPolicy,
@@ -24,7 +24,7 @@ from scheduler_service.domain.calendar_dst import (
     resolve,
     stretches,
 )
-from scheduler_service.domain.zone import zone_names
+from scheduler_service.domain.schedules.zone import zone_names
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 POLICIES = [DstPolicy(gap, fold) for gap, fold in product(get_args(Gap), get_args(Fold))]

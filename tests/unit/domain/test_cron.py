@@ -21,8 +21,8 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler_service.domain.calendar_dst import DstPolicy, Fold, Gap
-from scheduler_service.domain.schedule import Cron, parse
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy, Fold, Gap
+from scheduler_service.domain.schedules.schedule import Cron, parse
 
 BOUNDED = settings(deadline=None, max_examples=100)
 MINUTE = timedelta(minutes=1)

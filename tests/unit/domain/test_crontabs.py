@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from croniter import croniter
 
-from scheduler_service.domain.calendar_dst import DstPolicy
-from scheduler_service.domain.schedule import parse
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.domain.schedules.schedule import parse
 from scheduler_service.errors import InvalidInputError
 
 FILE = Path(__file__).parent / "crontabs.txt"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler_service.domain.calendar_dst import DstPolicy
-from scheduler_service.domain.schedule import Schedule, describe, parse
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.domain.schedules.schedule import Schedule, describe, parse
 from scheduler_service.errors import InvalidInputError
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

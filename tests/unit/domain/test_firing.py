@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from scheduler_service.domain.calendar_dst import DstPolicy
 from scheduler_service.domain.firing import (
     MOST_ENTRIES,
     Decision,
@@ -18,9 +17,10 @@ from scheduler_service.domain.firing import (
     decide,
     first_run_at,
 )
-from scheduler_service.domain.interval import Interval
 from scheduler_service.domain.run_state import Reason
-from scheduler_service.domain.schedule import parse
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.domain.schedules.interval import Interval
+from scheduler_service.domain.schedules.schedule import parse
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTELY = Interval(timedelta(minutes=1), START)

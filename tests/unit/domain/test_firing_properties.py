@@ -8,10 +8,10 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler_service.domain.calendar_dst import DstPolicy
 from scheduler_service.domain.firing import Decision, Fire, FiringRules, Miss, Skip, decide, first_run_at
 from scheduler_service.domain.run_state import Reason
-from scheduler_service.domain.schedule import Schedule, parse
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.domain.schedules.schedule import Schedule, parse
 
 BOUNDED = settings(deadline=None, max_examples=200)
 START = datetime(2026, 3, 28, 20, tzinfo=UTC)  # five hours before Berlin's clock jumps

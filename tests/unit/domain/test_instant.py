@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scheduler_service.domain.calendar_dst import DstPolicy
-from scheduler_service.domain.schedule import Instant, parse
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.domain.schedules.schedule import Instant, parse
 
 ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)
 

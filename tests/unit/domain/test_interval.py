@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 
-from scheduler_service.domain.interval import Interval, read_interval
+from scheduler_service.domain.schedules.interval import Interval, read_interval
 
 ANCHOR = datetime(2026, 3, 29, 0, 30, 0, 500_000, tzinfo=UTC)
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from scheduler_service.domain.calendar_dst import DstPolicy
 from scheduler_service.domain.firing import FiringRules, OverlapPolicy
 from scheduler_service.domain.jitter import jitter_warning
-from scheduler_service.domain.schedule import parse
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.domain.schedules.schedule import parse
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 

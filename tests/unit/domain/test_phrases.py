@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from scheduler_service.domain.calendar_dst import DstPolicy
-from scheduler_service.domain.phrases import remedy_for
-from scheduler_service.domain.schedule import parse
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.domain.schedules.phrases import remedy_for
+from scheduler_service.domain.schedules.schedule import parse
 from scheduler_service.errors import InvalidInputError
 
 REMEDIES = {

@@ -9,8 +9,8 @@ from typing import get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler_service.domain.calendar_dst import DstPolicy, Fold, Gap
-from scheduler_service.domain.schedule import Schedule, parse
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy, Fold, Gap
+from scheduler_service.domain.schedules.schedule import Schedule, parse
 
 BOUNDED = settings(deadline=None, max_examples=150)
 MICROSECOND = timedelta(microseconds=1)

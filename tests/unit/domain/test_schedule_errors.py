@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler_service.domain.calendar_dst import DstPolicy
-from scheduler_service.domain.schedule import Cron, parse
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.domain.schedules.schedule import Cron, parse
 from scheduler_service.errors import FieldProblem, InvalidInputError
 
 ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from scheduler_service.domain.calendar_dst import DstPolicy
-from scheduler_service.domain.schedule import Schedule, parse, warnings
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.domain.schedules.schedule import Schedule, parse, warnings
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

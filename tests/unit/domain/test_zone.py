@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scheduler_service.domain.zone import load_zone, zone_names
+from scheduler_service.domain.schedules.zone import load_zone, zone_names
 from scheduler_service.errors import InvalidInputError
 
 

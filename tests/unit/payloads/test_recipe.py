@@ -13,7 +13,7 @@ import pytest
 
 from scheduler_service.payloads import registry
 from scheduler_service.payloads.base import Payload
-from scheduler_service.sandbox import End, Limits, PlainSandbox, Spec
+from scheduler_service.sandbox import End, Limits, Spec, SubprocessSandbox
 
 RECIPE = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text().partition("## Add a payload kind")[2]
 
@@ -44,7 +44,7 @@ async def test_the_recipe_gives_a_kind_whose_example_runs(tmp_path: Path) -> Non
     async def take(data: bytes) -> None:
         output.extend(data)
 
-    sandbox = PlainSandbox(tmp_path / "runs")
+    sandbox = SubprocessSandbox(tmp_path / "runs")
     await sandbox.start()
     command = registry.adapter().validate_python(example).command()
     outcome = await sandbox.run(Spec(command, Limits()), take, asyncio.Event())

@@ -22,7 +22,7 @@ PROJECT = Path(__file__).parents[3] / "pyproject.toml"
 PLUGIN = """
 from typing import Literal
 from scheduler_service.payloads.base import Payload
-from scheduler_service.sandbox.spec import Program
+from scheduler_service.sandbox.contract.spec import Program
 
 class Greeting(Payload):
     type: Literal["greeting"]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from scheduler_service.payloads import registry
 from scheduler_service.payloads.registry import AnyPayload
-from scheduler_service.sandbox.spec import Program, PythonCode, Script
+from scheduler_service.sandbox.contract.spec import Program, PythonCode, Script
 
 KIB = 1024
 

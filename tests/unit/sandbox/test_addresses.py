@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler_service.sandbox.addresses import is_loopback, is_public
+from scheduler_service.sandbox.contract.addresses import is_loopback, is_public
 
 PUBLIC = [
     "93.184.215.14", "8.8.8.8", "2606:4700::1111", "2a00:1450:4001:800::200e", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8",

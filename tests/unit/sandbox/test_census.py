@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tests.waiting import wait_until
 
-from scheduler_service.sandbox.census import take_census
-from scheduler_service.sandbox.kernel_objects import descriptors_kb
-from scheduler_service.sandbox.memory_use import MemoryUse
+from scheduler_service.sandbox.accounting.kernel_objects import descriptors_kb
+from scheduler_service.sandbox.accounting.memory_use import MemoryUse
+from scheduler_service.sandbox.accounting.process_stats import read_process_stats
 
 WITHOUT_FIRST_THREAD = """
 import ctypes, threading, time
@@ -24,7 +24,7 @@ ctypes.CDLL(None).pthread_exit(None)
 def test_census_counts_a_zombie_apart_from_tasks() -> None:
     child = subprocess.Popen(["true"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    census = take_census([child.pid, os.getpid()])
+    census = read_process_stats([child.pid, os.getpid()])
     child.wait()
     assert (census.zombies, census.tasks >= 1) == (1, True)
 
@@ -32,7 +32,7 @@ def test_census_counts_a_zombie_apart_from_tasks() -> None:
 def test_census_counts_the_threads_of_a_process_whose_first_thread_has_ended() -> None:
     with subprocess.Popen([sys.executable, "-c", WITHOUT_FIRST_THREAD]) as process:
         wait_until(lambda: _state(process.pid) == "Z")
-        census = take_census([process.pid])
+        census = read_process_stats([process.pid])
         process.kill()
     assert (census.zombies, census.tasks) == (0, 2)
 
@@ -53,19 +53,19 @@ def test_memory_counts_the_mappings_of_a_process() -> None:
     with subprocess.Popen([sys.executable, "-c", MAPPINGS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        processes = take_census([process.pid]).processes
+        processes = read_process_stats([process.pid]).processes
         least_kb = processes[0].resident_kb + 4000  # for its pages, and 0.25 kB for each mapping
         assert MemoryUse(least_kb).is_exceeded(processes, 0, 0)
         process.communicate(b"\n")
 
 
 def test_memory_is_within_a_limit_that_all_addresses_fit_in() -> None:
-    processes = take_census([os.getpid()]).processes
+    processes = read_process_stats([os.getpid()]).processes
     assert not MemoryUse(processes[0].virtual_kb).is_exceeded(processes, 0, 0)
 
 
 def test_memory_counts_what_the_kernel_holds() -> None:
-    processes = take_census([os.getpid()]).processes
+    processes = read_process_stats([os.getpid()]).processes
     assert MemoryUse(processes[0].virtual_kb).is_exceeded(processes, 0, processes[0].virtual_kb)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.sandbox.command import find_program
+from scheduler_service.sandbox.contract.command import find_program
 
 
 @pytest.fixture

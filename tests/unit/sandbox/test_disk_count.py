@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.sandbox import disk_count
-from scheduler_service.sandbox.disk_count import DiskCount
+from scheduler_service.sandbox.accounting import disk_count
+from scheduler_service.sandbox.accounting.disk_count import DiskCount
 
 MB = 1 << 20
 

@@ -10,12 +10,12 @@ from functools import cache
 
 import pytest
 
-from scheduler_service.sandbox import seccomp
-from scheduler_service.sandbox import syscall_table as table
-from scheduler_service.sandbox.filter_program import ALLOW, FAIL, KILL_PROCESS, write_program
-from scheduler_service.sandbox.seccomp import Policy, Sockets, assemble
-from scheduler_service.sandbox.syscall_table import ASK, ArgumentRule
-from scheduler_service.sandbox.syscalls import MACHINES, machine
+from scheduler_service.sandbox.kernel import seccomp
+from scheduler_service.sandbox.kernel import syscall_table as table
+from scheduler_service.sandbox.kernel.filter_program import ALLOW, FAIL, KILL_PROCESS, write_program
+from scheduler_service.sandbox.kernel.seccomp import Policy, Sockets, assemble
+from scheduler_service.sandbox.kernel.syscall_table import ASK, ArgumentRule
+from scheduler_service.sandbox.kernel.syscalls import MACHINES, machine
 
 HERE = MACHINES.index(machine())
 REFUSED, ABSENT = FAIL | errno.EPERM, FAIL | errno.ENOSYS

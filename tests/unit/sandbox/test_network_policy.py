@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.sandbox.network_policy import NetworkPolicy, read_nameservers
+from scheduler_service.sandbox.contract.network_policy import NetworkPolicy, read_nameservers
 
 REFUSED = [
     "127.0.0.1",
@@ -58,7 +58,7 @@ def test_nameserver_is_the_host_itself_when_none_is_configured(tmp_path: Path) -
 def test_policy_allows_a_private_nameserver_on_its_port_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = tmp_path / "resolv.conf"
     settings.write_text("nameserver 127.0.0.53\n")
-    monkeypatch.setattr("scheduler_service.sandbox.network_policy._RESOLVER_SETTINGS", settings)
+    monkeypatch.setattr("scheduler_service.sandbox.contract.network_policy._RESOLVER_SETTINGS", settings)
     policy = NetworkPolicy()
     assert policy.allows(packed("127.0.0.53"), 53)
     assert policy.allows(packed("::ffff:127.0.0.53"), 53)

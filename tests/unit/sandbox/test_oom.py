@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from scheduler_service.sandbox.oom import count_oom_kills
+from scheduler_service.sandbox.kernel.oom import count_oom_kills
 
 PREFER = (
-    "from scheduler_service.sandbox.oom import prefer_for_oom_kill as prefer; prefer(); import os; os.system('{show}')"
+    "from scheduler_service.sandbox.kernel.oom import prefer_for_oom_kill as prefer; prefer(); "
+    "import os; os.system('{show}')"
 )
 
 

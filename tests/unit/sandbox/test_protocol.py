@@ -1,10 +1,18 @@
-"""What goes over the lines between service, zygote, warden and job."""
+"""What goes over the lines between service, zygote, supervisor and job."""
 
 from __future__ import annotations
 
 import pytest
 
-from scheduler_service.sandbox.protocol import HEADER, Order, Terms, pack_order, pack_terms, parse_order, parse_terms
+from scheduler_service.sandbox.contract.protocol import (
+    HEADER,
+    Order,
+    Terms,
+    pack_order,
+    pack_terms,
+    parse_order,
+    parse_terms,
+)
 
 
 @pytest.mark.parametrize("directory", [None, "/tmp/runs/run-1", "/tmp/n\udcffname/ü"])  # noqa: S108

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.sandbox.reach import readable
+from scheduler_service.sandbox.confinement.reach import readable
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ HEAVY = {"asyncio", "hashlib", "logging", "random", "secrets", "shutil", "subpro
 
 
 def test_a_zygote_imports_nothing_heavy_of_its_own_accord() -> None:
-    program = f"{bootstrap('zygote').rpartition('main(')[0]}\nprint(*sys.modules)"
+    program = f"{bootstrap('runtime.zygote').rpartition('main(')[0]}\nprint(*sys.modules)"
     shown = subprocess.run(
         [sys.executable, "-I", "-X", "utf8", "-c", program],
         env=ZYGOTE_ENVIRONMENT,
@@ -20,5 +20,5 @@ def test_a_zygote_imports_nothing_heavy_of_its_own_accord() -> None:
         check=True,
     )
     loaded = set(shown.stdout.split())
-    assert "scheduler_service.sandbox.zygote" in loaded
+    assert "scheduler_service.sandbox.runtime.zygote" in loaded
     assert not loaded & HEAVY

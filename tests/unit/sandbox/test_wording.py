@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler_service.sandbox import End, Isolation, Level, Outcome, SandboxError
-from scheduler_service.sandbox.wording import LONGEST, printable
+from scheduler_service.sandbox.contract.wording import LONGEST, printable
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import structlog
 
-from scheduler_service import telemetry
+from scheduler_service.telemetry import logging_config
 
 
 @pytest.fixture(autouse=True)
@@ -30,11 +30,11 @@ def _restored_logging() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def configured(level: str = "INFO", log_format: telemetry.LogFormat = "json") -> io.StringIO:
+def configured(level: str = "INFO", log_format: logging_config.LogFormat = "json") -> io.StringIO:
     """Configure the logs and give what they are written to."""
     stream = io.StringIO()
     with contextlib.redirect_stderr(stream):
-        telemetry.configure_logging(level, log_format)
+        logging_config.configure_logging(level, log_format)
     return stream
 
 
@@ -68,7 +68,7 @@ def test_takes_the_records_of_libraries_through_the_same_formatter(name: str) ->
 def test_no_field_has_a_name_that_the_log_has_for_itself() -> None:
     """Such a field would be overwritten, and be missing where it is looked for."""
     own = {"timestamp", "level", "event", "logger", "exception"}
-    for module in Path(telemetry.__file__).parent.rglob("*.py"):
+    for module in Path(logging_config.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log."):
                 assert not own & {keyword.arg for keyword in node.keywords}, f"{module}:{node.lineno}"
@@ -198,7 +198,7 @@ def test_shows_a_traceback_to_people_on_lines_of_its_own() -> None:
 def test_puts_the_correlation_id_on_every_line_of_the_work() -> None:
     written = configured()
 
-    with telemetry.correlation("abc"):
+    with logging_config.correlation("abc"):
         structlog.get_logger("a.room").info("one")
         logging.getLogger("a.library").info("two")
     structlog.get_logger("a.room").info("three")
@@ -208,9 +208,9 @@ def test_puts_the_correlation_id_on_every_line_of_the_work() -> None:
 
 def test_keeps_the_correlation_ids_of_tasks_apart() -> None:
     async def work(correlation_id: str) -> str:
-        telemetry.bind_correlation(correlation_id)
+        logging_config.bind_correlation(correlation_id)
         await asyncio.sleep(0)
-        return telemetry.current_correlation_id()
+        return logging_config.current_correlation_id()
 
     async def both() -> list[str]:
         return list(await asyncio.gather(work("one"), work("two")))
@@ -219,7 +219,7 @@ def test_keeps_the_correlation_ids_of_tasks_apart() -> None:
 
 
 def test_gives_work_without_an_id_a_new_one() -> None:
-    first, second = telemetry.current_correlation_id(), telemetry.current_correlation_id()
+    first, second = logging_config.current_correlation_id(), logging_config.current_correlation_id()
 
     assert first != second
     assert len(first) == 32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler_service.terminal_text import plain, printable
+from scheduler_service.telemetry.terminal_text import plain, printable
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from scheduler_service.terminal_text import plain, printable
         ("Prüfung ✓ 日本", "Prüfung ✓ 日本"),
         ("\x1b[2Jgone", "\\x1b[2Jgone"),
         ("a\nb", "a\\nb"),
-        ("bell\x07", "bell\\x07"),
+        ("wake_event\x07", "wake_event\\x07"),
         ("\x9b31m", "\\x9b31m"),
         ("abc\u202ecba", "abc\\u202ecba"),
     ],
@@ -39,7 +39,7 @@ def test_printable_keeps_what_it_is_told_to_keep() -> None:
         ("\x1bcreset", "reset"),
         ("\x9b31mred", "red"),
         ("10%\r20%\r\ndone", "10%\n20%\ndone"),
-        ("bell\x07 back\x08 nul\x00 del\x7f", "bell back nul del"),
+        ("wake_event\x07 back\x08 nul\x00 del\x7f", "wake_event back nul del"),
         ("\u202edesrever", "desrever"),
     ],
 )

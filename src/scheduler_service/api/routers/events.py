@@ -13,13 +13,13 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import StreamingResponse
 
 from scheduler_service.api import examples
-from scheduler_service.api.answers import refusals
-from scheduler_service.api.auth import CurrentCaller, current_caller
 from scheduler_service.api.deps import CurrentService
 from scheduler_service.api.log_stream import EVENT_STREAM, HEARTBEAT_SECONDS
+from scheduler_service.api.openapi_responses import refusals
 from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.events import EventOut
 from scheduler_service.errors import UnavailableError
+from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.storage.events import Event, Position
 
 router = APIRouter(

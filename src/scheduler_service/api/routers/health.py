@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response, status
 
 from scheduler_service.api import examples
-from scheduler_service.api.answers import Documented, answer
 from scheduler_service.api.deps import CurrentService
+from scheduler_service.api.openapi_responses import Documented, answer
 from scheduler_service.api.route import PublicRoute
 from scheduler_service.api.schemas.health import Alive, HealthOut
 

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import Metric, exposition
 from prometheus_client.registry import Collector
 
-from scheduler_service.api import errors
-from scheduler_service.api.answers import refusals
-from scheduler_service.api.auth import HEADER, same_key
 from scheduler_service.api.deps import CurrentService
+from scheduler_service.api.openapi_responses import refusals
 from scheduler_service.api.route import PublicRoute
-from scheduler_service.config import Settings
+from scheduler_service.config.settings import Settings
+from scheduler_service.http import error_responses
+from scheduler_service.http.auth import HEADER, same_key
 
 router = APIRouter(tags=["health"], route_class=PublicRoute)
 
@@ -65,4 +65,4 @@ def _admit(request: Request) -> None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     given = token.strip() if scheme.lower() == "bearer" else request.headers.get(HEADER, "")
     if not same_key(given, settings.metrics_key.get_secret_value()):
-        raise errors.unauthorized("send the key that SCHEDULER_METRICS_KEY holds: Authorization: Bearer <key>")
+        raise error_responses.unauthorized("send the key that SCHEDULER_METRICS_KEY holds: Authorization: Bearer <key>")

@@ -8,15 +8,15 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
 from starlette.responses import StreamingResponse
 
 from scheduler_service.api import examples
-from scheduler_service.api.answers import LINK, LOG_HEADERS, RUN_LOCATION, answer, refusals
-from scheduler_service.api.auth import current_caller
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.links import page_links
 from scheduler_service.api.log_stream import EVENT_STREAM, accepts_events, log_events
-from scheduler_service.api.queries import AllRunsQuery, IdempotencyKey, LastEventId, LogQuery, RunId
+from scheduler_service.api.openapi_responses import LINK, LOG_HEADERS, RUN_LOCATION, answer, refusals
+from scheduler_service.api.pagination_links import page_links
+from scheduler_service.api.query_parameters import AllRunsQuery, IdempotencyKey, LastEventId, LogQuery, RunId
 from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole, in_pieces
 from scheduler_service.errors import ConflictError, NotFoundError
+from scheduler_service.http.auth import current_caller
 from scheduler_service.services.runs import RunView
 from scheduler_service.storage.paging import Listing, Page
 from scheduler_service.storage.records import Run

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends
 
 from scheduler_service.api import examples
-from scheduler_service.api.answers import answer, refusals
-from scheduler_service.api.auth import current_caller
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.patches import Described
+from scheduler_service.api.merge_patch import Described
+from scheduler_service.api.openapi_responses import answer, refusals
 from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.schedules import InstantOut, PreviewOut
-from scheduler_service.services.definition import PreviewRequest
+from scheduler_service.http.auth import current_caller
+from scheduler_service.services.job_definition import PreviewRequest
 
 router = APIRouter(
     prefix="/api/v1/schedules", tags=["schedules"], route_class=KeyedRoute, dependencies=[Depends(current_caller)]

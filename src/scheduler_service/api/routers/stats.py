@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from scheduler_service.api import examples
-from scheduler_service.api.answers import answer, refusals
-from scheduler_service.api.auth import CurrentCaller, current_caller
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.queries import StatsQuery
+from scheduler_service.api.openapi_responses import answer, refusals
+from scheduler_service.api.query_parameters import StatsQuery
 from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.stats import StatsOut
+from scheduler_service.http.auth import CurrentCaller, current_caller
 
 router = APIRouter(
     prefix="/api/v1/stats", tags=["stats"], route_class=KeyedRoute, dependencies=[Depends(current_caller)]

@@ -8,12 +8,12 @@ import sys
 from alembic import context
 from sqlalchemy import Connection, text
 
-from scheduler_service.config import load_settings_without_key
+from scheduler_service.config.settings import load_settings_without_key
+from scheduler_service.config.unknown import unknown_settings
 from scheduler_service.errors import SchedulerError
 from scheduler_service.storage.alert_tables import metadata
 from scheduler_service.storage.migrations import ADVISORY_LOCK, CONNECTION, Upgrade, revision
 from scheduler_service.storage.opening import open_database
-from scheduler_service.unknown_settings import unknown_settings
 
 
 def migrate(connection: Connection) -> None:

@@ -1,0 +1,159 @@
+"""The parameters that calls take from path, query and headers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import Header, Path
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
+
+from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
+from scheduler_service.payloads.enum_text import Spelling
+from scheduler_service.services.job_definition import Input, Instant
+from scheduler_service.services.stored_text import Storable
+from scheduler_service.storage.jobs import JobFilter
+from scheduler_service.storage.paging import Page
+from scheduler_service.storage.runs import RunFilter
+
+_LARGEST_ID = 2**63 - 1
+_DIGITS = re.compile(r"-?(0|[1-9][0-9]*)")
+
+
+def _is_of_digits(value: object) -> object:
+    # int() takes 01, 1_0, +1, 1.0 and blanks too: names of one thing under which caches and logs would not find it.
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("must be a whole number, written in digits alone")
+    return value
+
+
+# Behind the bounds: pydantic describes those in front of a function as bounds, and others by names of its own.
+Digits = BeforeValidator(_is_of_digits)
+Id = Annotated[int, Field(ge=1, le=_LARGEST_ID), Digits]
+Offset = Annotated[int, Field(ge=0, le=_LARGEST_ID), Digits]
+
+JobId = Annotated[Id, Path(description="The `id` of the job.", examples=[1])]
+AlertId = Annotated[Id, Path(description="The `id` of the rule.", examples=[1])]
+RunId = Annotated[Id, Path(description="The `id` of the run.", examples=[1])]
+
+# A longer one is in no job; a search for it takes time, and SQLite refuses a pattern of 50,000 characters.
+LONGEST_SEARCH = 200
+OwnerQuery = Annotated[str, StringConstraints(max_length=128), Storable]
+TagQuery = Annotated[str, StringConstraints(max_length=64), Storable]
+Search = Annotated[str, StringConstraints(max_length=LONGEST_SEARCH), Storable]
+
+IdempotencyKey = Annotated[
+    Annotated[str, Spelling(r"[\x21-\x7e]{1,255}", "1 to 255 letters, digits and signs of ASCII, without blanks")]
+    | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Any text of your own: a request that is sent again with the same key is not done again, and gets "
+        "the answer of the first.",
+        examples=["order-4711"],
+    ),
+]
+
+JobSort = Literal[
+    "id", "-id", "name", "-name", "created_at", "-created_at", "updated_at", "-updated_at",
+    "next_run_at", "-next_run_at", "priority", "-priority",
+]  # fmt: skip
+
+
+class Paging(Input):
+    """Which part of a list to give."""
+
+    page: Annotated[int, Field(ge=1, le=1_000_000_000, description="Counted from 1."), Digits] = 1
+    size: Annotated[int, Field(ge=1, le=100, description="Items on a page."), Digits] = 10
+
+
+class JobQuery(Paging):
+    """Which jobs to list."""
+
+    owner_id: Annotated[OwnerQuery | None, Field(description="Only jobs of this owner.")] = None
+    status: Annotated[JobStatus | None, Field(description="Only jobs in this state.")] = None
+    tag: Annotated[TagQuery | None, Field(description="Only jobs with this tag.")] = None
+    q: Annotated[Search | None, Field(description="Only jobs with this in their name or description.")] = None
+    sort: Annotated[JobSort, Field(description="The order; `-` reverses it.")] = "id"
+
+    def filters(self) -> JobFilter:
+        """Give what storage is to look for."""
+        return JobFilter(owner_id=self.owner_id, status=self.status, tag=self.tag, q=self.q, sort=self.sort)
+
+    def paging(self) -> Page:
+        """Give the page that is asked for."""
+        return Page(self.page, self.size)
+
+
+class RunQuery(Paging):
+    """Which runs of a job to list."""
+
+    trigger: Annotated[Trigger | None, Field(description="Only runs that this asked for.")] = None
+    status: Annotated[RunStatus | None, Field(description="Only runs in this state.")] = None
+    since: Annotated[Instant | None, Field(description="Only runs that were scheduled for then or later.")] = None
+    until: Annotated[Instant | None, Field(description="Only runs that were scheduled for an earlier instant.")] = None
+    before_id: Annotated[
+        Id | None,
+        Field(description="Go on behind this run, as the `next` link does: quick on every page."),
+    ] = None
+
+    @field_validator("until")
+    @classmethod
+    def _follows_since(cls, until: datetime | None, info: ValidationInfo) -> datetime | None:
+        since = info.data.get("since")
+        if until is not None and since is not None and until < since:
+            raise ValueError("must not be earlier than since")
+        return until
+
+    def filters(self) -> RunFilter:
+        """Give what storage is to look for."""
+        return RunFilter(trigger=self.trigger, status=self.status, since=self.since, until=self.until)
+
+    def paging(self) -> Page:
+        """Give the page that is asked for."""
+        return Page(self.page, self.size, self.before_id)
+
+
+class AllRunsQuery(RunQuery):
+    """Which runs of all jobs to list."""
+
+    job_id: Annotated[Id | None, Field(description="Only runs of this job.")] = None
+    owner_id: Annotated[OwnerQuery | None, Field(description="Only runs of jobs of this owner.")] = None
+
+    def filters(self) -> RunFilter:
+        """Give what storage is to look for."""
+        return replace(super().filters(), job_id=self.job_id, owner_id=self.owner_id)
+
+
+class NextQuery(Input):
+    """How many instants to give."""
+
+    count: Annotated[int, Field(ge=1, le=1000, description="How many instants to give at the most."), Digits] = 10
+
+
+class LogQuery(Input):
+    """From where on to read a log."""
+
+    offset: Annotated[Offset, Field(description="Go on behind so many bytes.")] = 0
+
+
+LastEventId = Annotated[
+    Offset | None,
+    Header(alias="Last-Event-ID", description="Of the last event that came: go on behind it."),
+]
+
+
+class StatsQuery(Input):
+    """How far to look back."""
+
+    window: Annotated[
+        str,
+        Spelling(r"[1-9][0-9]{0,3}[mhd]", "1 to 9999 minutes, hours or days, such as 15m, 1h or 7d"),
+        Field(description="Minutes, hours or days: `15m`, `1h`, `7d`."),
+    ] = "1h"
+
+    def span(self) -> timedelta:
+        """Give the window as a span."""
+        units = {"m": "minutes", "h": "hours", "d": "days"}
+        return timedelta(**{units[self.window[-1]]: int(self.window[:-1])})

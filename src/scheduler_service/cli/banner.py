@@ -1,0 +1,52 @@
+"""What a process that serves tells the person who started it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+
+from scheduler_service.cli.exit_codes import drop_output
+from scheduler_service.config.settings import DEVELOPMENT_API_KEY, Settings, url_of
+
+_USUAL_PORT = Settings.model_fields["port"].default
+_EXAMPLE = {
+    "name": "hello",
+    "schedule_expr": "10s",
+    "payload": {"type": "python_code", "code": "import numpy as np; print(np.pi)"},
+}
+
+
+def say(text: str) -> None:
+    """Write to standard output at once: the log has standard error to itself.
+
+    Where nobody takes it any more, that is no reason to stop, nor not to.
+    """
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except OSError:
+        drop_output()
+
+
+def welcome(settings: Settings, port: int) -> str:
+    """Tell where the service is, how to authenticate, and what to try first. A key of one's own is not shown."""
+    url = url_of(settings.host, port)
+    is_public = settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY
+    header = f"'X-API-Key: {DEVELOPMENT_API_KEY}'" if is_public else '"X-API-Key: $API_KEY"'
+    remark = "the development key; set API_KEY for one of your own" if is_public else "your API_KEY"
+    command = "scheduler" if shutil.which("scheduler") else sys.argv[0]
+    where = "" if port == _USUAL_PORT else f" --url {url}"
+    return f"""
+Scheduler Service is up. Ctrl-C drains and stops it.
+
+  API      {url}/api/v1
+  Docs     {url}/docs
+  Key      -H {header}  ({remark})
+
+To try it, paste into another terminal:
+
+  curl -s {url}/api/v1/jobs -H {header} -H 'Content-Type: application/json' \\
+    -d '{json.dumps(_EXAMPLE)}'
+  {command} runs list{where}
+"""

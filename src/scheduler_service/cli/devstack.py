@@ -1,0 +1,188 @@
+"""`scheduler up --distributed`: the distributed setting on one machine, as one tree of processes, to try it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from scheduler_service.cli.banner import say
+from scheduler_service.cli.devstack_servers import (
+    die_with_parent,
+    installed_postgres,
+    installed_valkey,
+    postgres,
+    valkey,
+)
+from scheduler_service.cli.exit_codes import ExitCode
+from scheduler_service.config.settings import Settings
+
+ROLES = ("api", "beat-1", "beat-2", "worker-1", "worker-2", "flower")
+# Beyond the drain: for connections to close.
+LAST_SECONDS = 15.0
+RESTART_SECONDS = 1.0
+# A process that ends sooner than this after its start would end so again.
+SOON_SECONDS = 5.0
+
+
+def serve_trial(settings: Settings) -> ExitCode:
+    """Start every process, start anew what dies, and give the exit code once a signal has ended all.
+
+    Servers that DATABASE_URL and REDIS_URL name are used; those that they do not name are started. Raises
+    `ConfigurationError` where that is not possible.
+    """
+    _check_installed(settings)
+    settings.prepare_data_dir()
+    with _servers(settings) as addresses:
+        return asyncio.run(
+            _Tree(settings, {**os.environ, **addresses, **_flower(settings), "LOG_FORMAT": settings.log_format}).serve()
+        )
+
+
+class _Tree:
+    """The processes of the service."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._flower_url = f"http://{environment['FLOWER_ADDRESS']}:{environment['FLOWER_PORT']}"
+        self._end_seconds = settings.drain_seconds + LAST_SECONDS
+        self._stopping = asyncio.Event()
+        self._failed = False
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+
+    async def serve(self) -> ExitCode:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop)
+        say(f"Flower comes up at {self._flower_url}, for the user scheduler, with the API key as password.")
+        async with asyncio.TaskGroup() as group:
+            for role in ROLES:
+                group.create_task(self._keep(role))
+        say("Stopped.")
+        return ExitCode.FAILED if self._failed else ExitCode.SUCCESS
+
+    def _stop(self) -> None:
+        if self._stopping.is_set():
+            self._signal(signal.SIGKILL)
+        else:
+            say("Draining: nothing new is started, what runs may end. Ctrl-C again stops at once.")
+            self._stopping.set()
+            self._signal(signal.SIGTERM)
+            asyncio.get_running_loop().call_later(self._end_seconds, self._signal, signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self._running.values():
+            process.send_signal(number)
+
+    async def _keep(self, role: str) -> None:
+        """Run a process until all are to stop, and again if it dies; one that cannot live ends all."""
+        while not self._stopping.is_set():
+            started_at = time.monotonic()
+            code = await self._run(role)
+            if self._stopping.is_set():
+                return
+            say(f"{role} ended with exit code {code}.")
+            if time.monotonic() - started_at < SOON_SECONDS:
+                self._failed = True
+                self._stop()
+                return
+            await asyncio.sleep(RESTART_SECONDS)
+
+    async def _run(self, role: str) -> int:
+        command = role.partition("-")[0]
+        options = ["--name", role] if command == "worker" else []
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            sys.argv[0],
+            command,
+            *options,
+            env=self._environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=2**20,
+            process_group=0,  # Ctrl-C is for this process alone, which then stops the others in good order
+            preexec_fn=die_with_parent,
+        )
+        self._running[role] = process
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_pass_on(process.stdout, ""))  # for people: what to paste has no prefix
+                group.create_task(_pass_on(process.stderr, f"{role:8} | "))
+            return await process.wait()
+        finally:
+            del self._running[role]
+
+
+async def _pass_on(output: asyncio.StreamReader | None, prefix: str) -> None:
+    assert output is not None  # noqa: S101 (both are pipes, see above)
+    async for line in output:
+        say(f"{prefix}{line.decode(errors='replace').rstrip()}")
+
+
+@contextmanager
+def passable(directory: Path) -> Iterator[None]:
+    """Let a server that root runs as another user get through to its own directory, until the end of the block.
+
+    Whoever passes finds nothing to read on the way: the files of this directory are for their owner alone.
+    """
+    if os.getuid() != 0:
+        yield
+        return
+    for file in directory.iterdir():
+        if file.is_file() and not file.is_symlink():
+            file.chmod(stat.S_IMODE(file.stat().st_mode) & stat.S_IRWXU)
+    mode = stat.S_IMODE(directory.stat().st_mode)
+    directory.chmod(mode | stat.S_IXOTH)
+    try:
+        yield
+    finally:
+        directory.chmod(mode)
+
+
+def _check_installed(settings: Settings) -> None:
+    """Raise `ConfigurationError` where a server is to be started that is not there; nothing was touched then."""
+    if settings.database_url is None:
+        installed_postgres()
+    if settings.redis_url is None:
+        installed_valkey()
+
+
+@contextmanager
+def _servers(settings: Settings) -> Iterator[dict[str, str]]:
+    """Start the servers that nobody named; gives their addresses as variables of the environment."""
+    with ExitStack() as stack:
+        yield {"DATABASE_URL": _database_url(settings, stack), "REDIS_URL": _redis_url(settings, stack)}
+
+
+def _database_url(settings: Settings, stack: ExitStack) -> str:
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    data_dir = settings.data_dir.absolute()
+    directory = data_dir / "postgres"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    stack.enter_context(passable(data_dir))
+    stack.enter_context(passable(directory))
+    return f"{stack.enter_context(postgres(directory, data_dir / 'programs'))}/postgres"
+
+
+def _redis_url(settings: Settings, stack: ExitStack) -> str:
+    if settings.redis_url is not None:
+        return settings.redis_url.get_secret_value()
+    directory = settings.data_dir.absolute() / "valkey"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    return f"{stack.enter_context(valkey(directory))}/0"
+
+
+def _flower(settings: Settings) -> dict[str, str]:
+    default = {
+        "FLOWER_ADDRESS": "127.0.0.1",
+        "FLOWER_PORT": "5555",
+        "FLOWER_BASIC_AUTH": f"scheduler:{settings.api_key.get_secret_value()}",
+    }
+    return {**default, **{name: value for name, value in os.environ.items() if name in default}}

@@ -1,0 +1,161 @@
+"""Reading a run's log to its end, as it stands or as it grows."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from httpx2 import ServerSentEvent
+from rich.console import Console
+from rich.status import Status
+
+from scheduler_service.cli import render
+from scheduler_service.cli.client import Client
+from scheduler_service.cli.exit_codes import ExitCode, UnreachableError
+from scheduler_service.telemetry.terminal_text import plain
+
+# A service that restarts goes on with the run, or begins it anew; for so long a follower waits for it to come back.
+PATIENCE_SECONDS = 15.0
+RETRY_SECONDS = 0.5
+LARGEST_EXIT_CODE = 255
+# What shells add to the number of the signal that ended a program; POSIX (Shell, 2.8.2): more than 128.
+SIGNALLED = 128
+
+
+def copy_log(client: Client, run_id: int) -> None:
+    """Write the log as it stands."""
+    for piece in client.read(f"runs/{run_id}/logs"):
+        _write(piece)
+
+
+def follow_log(client: Client, run_id: int) -> None:
+    """Write the log as it grows, until the run ends. Ctrl-C stops the following alone, and says so."""
+    client.get(f"runs/{run_id}")  # a wrong number or address is said at once; only what is lost later is waited for
+    with _interruptible(run_id), _spinner(f"Waiting for output of run {run_id}") as spinner:
+        for event in _events(client, run_id):
+            spinner.stop()
+            if event.event == "log":
+                _write(json.loads(event.data)["text"].encode())
+            else:
+                render.note(waiting(client.get(f"runs/{run_id}")))
+
+
+def wait_for(client: Client, run_id: int, *, as_json: bool) -> int:
+    """Follow a run to its end, say how it ended, and give the exit code that stands for that."""
+    if as_json:
+        with _interruptible(run_id):
+            for _ in _events(client, run_id):
+                pass
+    else:
+        follow_log(client, run_id)
+    run = client.get(f"runs/{run_id}")
+    if as_json:
+        render.show_json(run)
+    else:
+        render.note(verdict(run))
+    return exit_code_of(run)
+
+
+def exit_code_of(run: dict[str, Any]) -> int:
+    """Give the code that the run's program ended with, or what a shell and `timeout` give for how else it ended."""
+    match run:
+        case {"status": "success"}:
+            return ExitCode.SUCCESS
+        case {"status": "cancelled"}:
+            return ExitCode.INTERRUPTED
+        case {"reason": "timeout"}:
+            return ExitCode.TIMED_OUT
+        case {"exit_code": int(code)} if 0 < code <= LARGEST_EXIT_CODE:
+            return code
+        case {"signal": int(number)}:
+            return SIGNALLED + number
+        case _:
+            return ExitCode.FAILED
+
+
+def verdict(run: dict[str, Any]) -> str:
+    """Say in one line how a run ended."""
+    reason = f" ({_reason(run)})" if run["reason"] else ""
+    return f"Run {run['id']}: {run['status']}{reason}, after {render.seconds(run['duration_seconds'])}."
+
+
+def waiting(run: dict[str, Any], now: datetime | None = None) -> str:
+    """Return in one line what a run waits for that does not execute just now."""
+    if run["status"] != "retrying":
+        return f"Run {run['id']} is {run['status']}."
+    attempt, at = run["attempts"][-1], datetime.fromisoformat(run["available_at"])
+    left = max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+    failed = f"Attempt {attempt['attempt']} failed ({_reason(attempt)})"
+    return f"{failed}; the next one starts at {at:%H:%M:%S} UTC, in {left:.0f} s."
+
+
+def _reason(run: dict[str, Any]) -> str:
+    match run:
+        case {"reason": "exit_code", "exit_code": int(code)}:
+            return f"exit code {code}"
+        case {"reason": "signal", "signal": int(number)}:
+            return f"signal {number}, {_signal_name(number)}"
+        case _:
+            return str(run["reason"])
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have none
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+
+
+def _events(client: Client, run_id: int) -> Iterator[ServerSentEvent]:
+    """Yield the events `log` and `status` of a run until its end, over breaks of the connection.
+
+    Raises `UnreachableError` if the service stays away for longer than `PATIENCE_SECONDS`.
+    """
+    offset, lost_at = 0, None
+    while True:
+        try:
+            for event in client.follow(f"runs/{run_id}/logs", offset=offset):
+                if event.event == "end":
+                    return
+                yield event
+                offset = int(event.id)
+            lost_at = None
+        except UnreachableError:
+            lost_at = lost_at or time.monotonic()
+            if time.monotonic() - lost_at > PATIENCE_SECONDS:
+                raise
+        time.sleep(RETRY_SECONDS)
+
+
+def _write(piece: bytes) -> None:
+    """Write to standard output: byte for byte, but to a terminal only what prints."""
+    if sys.stdout.isatty():
+        sys.stdout.write(plain(piece.decode("utf-8", "replace")))
+        sys.stdout.flush()
+    else:
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _interruptible(run_id: int) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")  # the terminal shows ^C where the cursor was
+        render.note(f"No longer following; run {run_id} goes on. Again: scheduler runs logs {run_id} --follow")
+        raise
+
+
+@contextmanager
+def _spinner(text: str) -> Iterator[Status]:
+    """Turn on standard error until the block ends or `stop` is called; where that is no terminal, nothing is seen."""
+    console = Console(stderr=True)
+    with Status(text, console=console) as status:
+        yield status

@@ -1,0 +1,66 @@
+"""`scheduler next`: what a schedule names from now on, without a service."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from scheduler_service.cli import render
+from scheduler_service.cli.options import AsJson
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy, Fold, Gap
+from scheduler_service.domain.schedules.schedule import describe, parse, warnings
+from scheduler_service.errors import FieldProblem, InvalidInputError
+
+
+def show_next(
+    expr: Annotated[str, typer.Argument(help="A cron pattern, an interval or an instant; in quotes.")],
+    timezone: Annotated[str, typer.Option("--timezone", "-z", help="An IANA name, for example Europe/Berlin.")] = "UTC",
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="How many instants.")] = 10,
+    *,
+    dst_gap: Annotated[Gap, typer.Option("--dst-gap", help="What becomes of fixed times that a change skips.")] = (
+        "run_after"
+    ),
+    dst_fold: Annotated[Fold, typer.Option("--dst-fold", help="Which of those that a change repeats.")] = "first",
+    as_json: AsJson = False,
+) -> None:
+    """Show when a schedule fires next, in UTC and on its own clock, and what about it may surprise.
+
+    It works by itself, without a running service. An interval counts from now. With --json it writes what the API
+    answers to POST /schedules/preview.
+    """
+    now = datetime.now(UTC)
+    dst = DstPolicy(dst_gap, dst_fold)
+    schedule = parse(expr, timezone=timezone, dst=dst, anchor_at=now)
+    instants = list(islice(schedule.between(now, _END_OF_TIME), count))
+    if not instants:
+        raise InvalidInputError(FieldProblem("schedule_expr", "this never fires: it is past", expr))
+    pairs = [(at, at.astimezone(ZoneInfo(timezone))) for at in instants]
+    if as_json:
+        render.show_json(
+            {
+                "schedule_expr": expr,
+                "timezone": timezone,
+                "description": describe(schedule),
+                "warnings": warnings(schedule, now, dst),
+                "instants": [{"at": _iso(at), "local": _iso(local)} for at, local in pairs],
+            }
+        )
+        return
+    render.line(describe(schedule))
+    columns = ["UTC"] if timezone == "UTC" else ["UTC", timezone]
+    rows = [(f"{at:{_CLOCK}}Z", f"{local:{_CLOCK}%z}")[: len(columns)] for at, local in pairs]
+    render.show_table(columns, rows)
+    for warning in warnings(schedule, now, dst):
+        render.note(f"warning: {warning}")
+
+
+def _iso(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+_CLOCK = "%a %Y-%m-%d %H:%M:%S"
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""The settings of the service, from the environment, `.env` and secret files."""

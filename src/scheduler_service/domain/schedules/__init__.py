@@ -1,0 +1,1 @@
+"""Schedules: expressions, instants, clock changes, descriptions and warnings."""

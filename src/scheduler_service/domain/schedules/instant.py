@@ -1,0 +1,102 @@
+"""Schedules that name one instant: `2026-12-31T23:59:59Z`."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from scheduler_service.domain.schedules.calendar_dst import FIRST_YEAR, LAST_YEAR, DstPolicy, resolve
+from scheduler_service.domain.schedules.recurrence import Recurrence
+from scheduler_service.errors import FieldProblem, InvalidInputError
+
+
+@dataclass(frozen=True, slots=True)
+class Instant(Recurrence):
+    """One instant, `at` (UTC). `wall` is the naive local time it was written as; None if it came with an offset."""
+
+    at: datetime
+    wall: datetime | None
+    zone: ZoneInfo
+    dst: DstPolicy
+
+    def next_after(self, t: datetime) -> datetime | None:
+        """Give the instant while it lies ahead of `t`; None from then on."""
+        return self.at if t < self.at else None
+
+    def count_between(self, a: datetime, b: datetime) -> int:
+        """Give 1 or 0."""
+        return int(a < self.at <= b)
+
+    def last_between(self, a: datetime, b: datetime) -> datetime | None:
+        """Give the instant if it lies in the window."""
+        return self.at if a < self.at <= b else None
+
+
+def read_instant(text: str, zone: ZoneInfo, dst: DstPolicy) -> Instant:
+    """Read ISO 8601, local to `zone` unless it carries an offset; raises `InvalidInputError` on `schedule_expr`."""
+    written = _read(text)
+    if not FIRST_YEAR < written.year < LAST_YEAR:
+        raise _refusal(text, f"the year must lie between {FIRST_YEAR} and {LAST_YEAR}")
+    if written.tzinfo is not None:
+        return Instant(written.astimezone(UTC), None, zone, dst)
+    at = resolve(written, zone, dst)
+    if at is None:
+        problem = f"the clock in {zone.key} jumps over this time, and dst.gap is skip, so it would never fire"
+        raise _refusal(text, f"{problem}; write another time, or dst.gap run_after")
+    return Instant(at, written, zone, dst)
+
+
+def _read(text: str) -> datetime:
+    example = "write it as 2026-12-31T23:59:59Z, or without Z in the job's time zone"
+    if (wrong := _wrong_part(text)) is not None:
+        raise _refusal(text, f"not an instant ({wrong}); {example}")
+    try:
+        written = datetime.fromisoformat(text.upper())
+    except ValueError as error:
+        raise _refusal(text, f"not an instant ({_reason(text, str(error))}); {example}") from None
+    if _TOO_FINE.search(text):
+        raise _refusal(text, f"a second has at most six decimal places here; {example}")
+    if ":" not in text and "T" not in text.upper():
+        raise _refusal(text, f"a date alone does not say when; {example}")
+    return written
+
+
+def _wrong_part(text: str) -> str | None:
+    """Return which part of an instant is out of its range; None: none is, or the text has another form.
+
+    Versions of Python say this in different words, and do not agree on 24:00.
+    """
+    match = _PARTS.match(text)
+    if match is None:
+        return None
+    parts = {name: int(digits) for name, digits in match.groupdict().items() if digits is not None}
+    for name, (first, last) in _RANGES.items():
+        if not first <= parts.get(name, first) <= last:
+            return f"{name} must be in {first}..{last}, not {parts[name]}"
+    last_day = monthrange(parts["year"], parts["month"])[1]
+    if not 1 <= parts["day"] <= last_day:
+        return f"day must be in 1..{last_day} in month {parts['month']} of {parts['year']}, not {parts['day']}"
+    return None
+
+
+def _reason(text: str, error: str) -> str:
+    if "[" in text:  # RFC 9557
+        return "a zone in brackets belongs into the field timezone"
+    return "an offset is less than a day" if "timedelta" in error else "this is not as ISO 8601 has it"
+
+
+_PARTS = re.compile(
+    r"(?P<year>\d{4})(-?)(?P<month>\d\d)\2(?P<day>\d\d)"
+    r"(?:[T ](?P<hour>\d\d)(?:(:?)(?P<minute>\d\d)(?:\6(?P<second>\d\d))?)?)?(?!\d)",
+    re.ASCII | re.IGNORECASE,
+)
+_RANGES = {"year": (1, 9999), "month": (1, 12), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
+
+_TOO_FINE = re.compile(r"[.,]\d{7}", re.ASCII)
+
+
+def _refusal(text: str, message: str) -> InvalidInputError:
+    return InvalidInputError(FieldProblem("schedule_expr", message, text))

@@ -1,0 +1,98 @@
+"""Schedules: what users write, read into something that names instants."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.domain.schedules.cron import HORIZON_YEARS, Cron
+from scheduler_service.domain.schedules.cron_syntax import read_pattern
+from scheduler_service.domain.schedules.description import describe
+from scheduler_service.domain.schedules.instant import Instant, read_instant
+from scheduler_service.domain.schedules.interval import Interval, read_interval
+from scheduler_service.domain.schedules.phrases import remedy_for
+from scheduler_service.domain.schedules.schedule_warnings import warnings
+from scheduler_service.domain.schedules.zone import load_zone
+from scheduler_service.errors import FieldProblem, InvalidInputError
+
+__all__ = ["Cron", "Instant", "Interval", "Schedule", "describe", "parse", "warnings"]
+
+Schedule = Cron | Interval | Instant
+
+LONGEST_EXPR = 256
+
+
+def parse(expr: str, *, timezone: str, dst: DstPolicy, anchor_at: datetime) -> Schedule:
+    """Read a cron pattern, an interval or an instant; cheap to repeat, since what is pure is remembered.
+
+    Intervals count from `anchor_at`. Raises `InvalidInputError` naming `schedule_expr` or `timezone`, also for what
+    can never fire. Whether an instant lies in the past is the caller's question: `next_after(now)` is None.
+    """
+    read = _read(expr, timezone, dst, anchor_at.year)
+    return Interval(read, anchor_at, load_zone(timezone)) if isinstance(read, timedelta) else read
+
+
+@lru_cache(maxsize=16_384)
+def _read(expr: str, timezone: str, dst: DstPolicy, year: int) -> Cron | Instant | timedelta:
+    zone = load_zone(timezone)
+    text = _clean(expr)
+    try:
+        return _read_text(text, zone, dst, year)
+    except InvalidInputError:
+        if remedy := remedy_for(text):
+            raise _refusal(text, f"not a schedule; {remedy}") from None
+        raise
+
+
+def _read_text(text: str, zone: ZoneInfo, dst: DstPolicy, year: int) -> Cron | Instant | timedelta:
+    if prefix := _ZONE_PREFIX.fullmatch(text):
+        remedy = f"write {prefix[1]} into the field timezone, and {prefix[2]} here"
+        raise _refusal(text, f"a schedule holds no zone; {remedy}")
+    if _INSTANT.match(text):
+        return read_instant(text, zone, dst)
+    if _INTERVAL.fullmatch(text):
+        return read_interval(text)
+    if text.startswith("@") or text.count(" ") >= _FEWEST_CRON_SPACES:
+        return _read_cron(text, zone, dst, year)
+    raise _refusal(text, f"not a schedule; {_FORMS}")
+
+
+def _clean(expr: str) -> str:
+    text = " ".join(expr[: 4 * LONGEST_EXPR].split())
+    shown = text[:LONGEST_EXPR].encode("ascii", "backslashreplace").decode()
+    if not text:
+        raise _refusal(shown, f"empty; {_FORMS}")
+    if len(expr) > 4 * LONGEST_EXPR or len(text) > LONGEST_EXPR:
+        raise _refusal(shown, f"longer than {LONGEST_EXPR} characters; split it into several jobs")
+    # Of the blanks that `split` takes away, too: a no-break space is none that cron knows.
+    if not (expr.isascii() and text.isprintable()):
+        raise _refusal(shown, f"not plain ASCII text; {_FORMS}")
+    return text
+
+
+def _read_cron(text: str, zone: ZoneInfo, dst: DstPolicy, year: int) -> Cron:
+    pattern = read_pattern(text)
+    cron = Cron(pattern.expr, zone, dst, pattern.fields, pattern.is_fixed)
+    if cron.next_after(datetime(year, 1, 1, tzinfo=UTC)) is None:
+        problem = f"does not fire once in {HORIZON_YEARS} years: the clock in {zone.key} jumps over every time it names"
+        raise _refusal(text, f"{problem}; write another time, or dst.gap run_after with a fixed time")
+    return cron
+
+
+def _refusal(text: str, message: str) -> InvalidInputError:
+    return InvalidInputError(FieldProblem("schedule_expr", message, text))
+
+
+_FORMS = (
+    "write a cron pattern (*/10 * * * *), an alias (@daily), an interval (5m, 1h30m, PT5M) "
+    "or an instant (2026-12-31T23:59:59Z)"
+)
+# As crontab(5) and some libraries have it.
+_ZONE_PREFIX = re.compile(r"(?:CRON_)?TZ=\"?([^\s\"]+)\"? (.+)", re.ASCII | re.IGNORECASE)
+_INSTANT = re.compile(r"\d{4}-[\dW]|\d{8}T", re.ASCII | re.IGNORECASE)
+# A number by itself, or numbers with units: whatever a user may have meant as a length of time.
+_INTERVAL = re.compile(r"[-+]?p.*|[-+]?[\d.,]+|[-+]?[\d.,]+ ?-?[a-z][\w.,+ -]*", re.ASCII | re.IGNORECASE)
+_FEWEST_CRON_SPACES = 2  # with fewer words it is no slip in a cron pattern, but something else

@@ -1,0 +1,63 @@
+"""From what the sandbox says to what the ledger says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.sandbox.contract.spec import End, Outcome
+from scheduler_service.storage.transitions import Report
+
+FIRST_FAULT_REST_SECONDS = 1.0
+LONGEST_FAULT_REST_SECONDS = 60.0
+_LEFT_OUT = "not all of the output was kept; a greater limits.output_kb keeps more"
+_REASONS = {
+    End.EXITED: Reason.EXIT_CODE,
+    End.SIGNALLED: Reason.SIGNAL,
+    End.TIMEOUT: Reason.TIMEOUT,
+    End.CPU_LIMIT: Reason.CPU_LIMIT,
+    End.OUT_OF_MEMORY: Reason.OUT_OF_MEMORY,
+    End.OUTPUT_LIMIT: Reason.OUTPUT_LIMIT,
+    End.REJECTED: Reason.REJECTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An attempt that no doing of its code ended: its worker stops, or the host failed.
+
+    If `began` is False, no code has run, and the attempt does not count.
+    """
+
+    message: str
+    began: bool = True
+    by_stop: bool = False
+
+
+def fault_rest_seconds(fault_count: int) -> float:
+    """Return how long a run rests after a fault of the host; `fault_count` is how many it met before."""
+    return min(LONGEST_FAULT_REST_SECONDS, FIRST_FAULT_REST_SECONDS * 2.0 ** min(fault_count, 16))
+
+
+def report_of(outcome: Outcome, cancel_reason: Reason | None) -> Report:
+    """Give the report of an attempt; `cancel_reason` is why it was stopped, where it was."""
+    status, reason = _verdict(outcome, cancel_reason)
+    return Report(
+        status=status,
+        reason=reason,
+        message=outcome.message or (_LEFT_OUT if outcome.output_truncated else None),
+        exit_code=outcome.exit_code,
+        signal=outcome.signal,
+        logs_truncated=outcome.output_truncated,
+        isolation=asdict(outcome.isolation),
+        # The kernel counts microseconds; what floats add to that is noise.
+        usage={**asdict(outcome.usage), "cpu_seconds": round(outcome.usage.cpu_seconds, 6)},
+    )
+
+
+def _verdict(outcome: Outcome, cancel_reason: Reason | None) -> tuple[RunStatus, Reason | None]:
+    if outcome.end is End.EXITED and outcome.exit_code == 0:
+        return RunStatus.SUCCESS, None
+    if outcome.end is End.CANCELLED:
+        return RunStatus.CANCELLED, cancel_reason or Reason.USER
+    return RunStatus.FAILED, _REASONS[outcome.end]

@@ -1,0 +1,118 @@
+"""Who is calling, and what they may do."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+
+from scheduler_service.config.settings import DEVELOPMENT_API_KEY, LOOPBACK_HOSTS, Settings
+from scheduler_service.http import error_responses
+from scheduler_service.http.http_rules import HOST
+
+ALL_SCOPES = frozenset({"read", "write", "run", "admin"})
+HEADER = "X-API-Key"
+
+_scheme = APIKeyHeader(
+    name=HEADER, scheme_name="ApiKey", description="The key that the setting API_KEY holds.", auto_error=False
+)
+
+
+# A node of RFC 7239: an address, or one in brackets, and a port.
+_FOR = re.compile(r'(?:^|;)\s*for=(?:"?(\[[^\]"]*\])(?::\d+)?"?|"?([^";:]*)(?::\d+)?"?)', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who sent a valid key. `owner_id` None: may see the things of all owners."""
+
+    owner_id: str | None
+    scopes: frozenset[str]
+
+
+def authenticate(request: Request) -> None:
+    """Find out who is calling and keep it for `current_caller`; refuses everybody without a valid key."""
+    settings: Settings = request.app.state.settings
+    given = request.headers.get(HEADER)
+    if given is None:
+        raise error_responses.unauthorized(f"send your key in the header {HEADER}")
+    expected = settings.api_key.get_secret_value()
+    if not same_key(given, expected):
+        raise error_responses.unauthorized(f"the key in the header {HEADER} is not valid")
+    if expected == DEVELOPMENT_API_KEY and not _is_local(request, settings):
+        raise error_responses.forbidden(
+            "everybody knows the development key, so it opens the service to this machine alone, "
+            "as localhost; set an API_KEY of your own"
+        )
+    request.state.caller = Caller(owner_id=None, scopes=ALL_SCOPES)
+
+
+def same_key(given: str, expected: str) -> bool:
+    """Compare a header with a secret, in a time that tells nothing, not even the length."""
+    # Headers come as bytes, which Starlette reads as Latin-1.
+    digests = (hashlib.sha256(text).digest() for text in (given.encode("latin-1"), expected.encode()))
+    return hmac.compare_digest(*digests)
+
+
+async def current_caller(request: Request, _key: Annotated[str | None, Security(_scheme)]) -> Caller:
+    """Give whom the route authenticated; a router whose routes do not authenticate fails here, and stays shut."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+CurrentCaller = Annotated[Caller, Depends(current_caller)]
+
+
+def _is_local(connection: HTTPConnection, settings: Settings) -> bool:
+    """Say whether a request comes from this machine and is meant for it.
+
+    The name matters too: a page from elsewhere whose name was pointed at 127.0.0.1 (DNS rebinding) is otherwise as
+    good as one of our own to the browser on this machine, and could send the key that everybody knows.
+    """
+    if _host_name(connection.headers.get("host", "")) not in LOOPBACK_HOSTS:
+        return False
+    # A container that is published on the loopback sees its clients as the gateway of its own network.
+    is_published_here = settings.published_host in LOOPBACK_HOSTS
+    clients = list(_forwarded_for(connection.headers))
+    if connection.client is not None and connection.client.host:
+        clients.append(connection.client.host)  # a UNIX socket has none, and only this machine can reach it
+    return all(_is_loopback(client) or (is_published_here and _is_private(client)) for client in clients)
+
+
+def _forwarded_for(headers: Headers) -> Iterator[str]:
+    """Yield the clients that a proxy says it speaks for, also those that it does not name."""
+    for name in ("x-forwarded-for", "x-real-ip"):
+        for value in headers.getlist(name):
+            yield from (client.strip() for client in value.split(","))
+    for value in headers.getlist("forwarded"):  # RFC 7239
+        for hop in value.split(","):
+            found = _FOR.search(hop)
+            yield (found[1] or found[2]).strip("[]") if found else ""
+
+
+def _host_name(host: str) -> str | None:
+    match = HOST.fullmatch(host)
+    return match["name"].strip("[]").lower() if match else None
+
+
+def _is_private(address: str) -> bool:
+    try:
+        return ip_address(address).is_private
+    except ValueError:
+        return False
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False

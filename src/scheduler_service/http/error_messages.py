@@ -1,0 +1,106 @@
+"""What pydantic finds wrong, in the words of this API: what must be, and what to write instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from scheduler_service.http.rival_names import meant_by_word
+from scheduler_service.http.suggestions import closest
+
+_INSTANT = "write it as 2026-12-31T23:59:59Z"
+_WHOLE = "must be a whole number, such as 3"
+_NUMBER = "must be a number, such as 1.5"
+_BOOLEAN = "must be true or false, without quotes"
+_OBJECT = "must be a JSON object"
+# Of what pydantic gives with an error: its `ctx`.
+_TEXTS: Mapping[str, str] = {
+    "missing": "required; add it",
+    "string_type": 'must be text in double quotes, such as "a"',
+    "string_unicode": "a lone surrogate is no character and has no UTF-8; remove it",
+    "string_too_short": "must not be empty or blank; write at least {min_length} character{s}",
+    "string_too_long": "may have {max_length} character{s} at the most; shorten it",
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_parsing_size": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": "must be a finite number",
+    "greater_than_equal": "must be {ge} or more",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be {le} or less",
+    "less_than": "must be less than {lt}",
+    "bool_type": _BOOLEAN,
+    "bool_parsing": _BOOLEAN,
+    "list_type": "must be a JSON array",
+    "too_short": "must have at least {min_length} item{s}; add one",
+    "too_long": "may have {max_length} item{s} at the most; take some away",
+    "dict_type": _OBJECT,
+    "model_type": _OBJECT,
+    "model_attributes_type": _OBJECT,
+    "dataclass_type": _OBJECT,
+    "object_type": _OBJECT,
+    "recursion_depth_exceeded": "nested too deeply",
+    "timezone_aware": f"needs an offset from UTC; add Z or, say, +01:00, and {_INSTANT}",
+    "union_tag_not_found": "needs {discriminator}, which says of what kind it is",
+}
+_CHOICES = {
+    "literal_error": "expected",
+    "enum": "expected",
+    "unknown_option": "known",
+    "union_tag_invalid": "expected_tags",
+}
+_QUOTED = re.compile(r"\s*-?\d{1,20}(\.\d{1,20})?\s*", re.ASCII)
+# In an address + stands for a blank, so that an offset loses its sign.
+_LOST_PLUS = re.compile(r".*T[\d:.]+ (\d\d:?\d\d)")
+
+
+def detail_of(item: Mapping[str, Any]) -> str:
+    """Say what is wrong with a field of a body."""
+    detail = _detail(item)
+    is_quoted = isinstance(item["input"], str) and detail in {_WHOLE, _NUMBER} and _QUOTED.fullmatch(item["input"])
+    return f"{detail}; leave the quotes away" if is_quoted else detail
+
+
+def detail_of_parameter(item: Mapping[str, Any]) -> str:
+    """Say what is wrong with a parameter: there all is text, and an address has signs of its own."""
+    value = item["input"]
+    if isinstance(value, str) and (offset := _LOST_PLUS.fullmatch(value)):
+        return f"in an address + stands for a blank; write %2B{offset[1]}"
+    return _detail(item)
+
+
+def _detail(item: Mapping[str, Any]) -> str:
+    kind, context = item["type"], item.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if kind.startswith("datetime_"):
+        return f"not an instant{_reason(context)}; {_INSTANT}"
+    if kind in _CHOICES:
+        return _choice(context, _CHOICES[kind], item["input"])
+    if (text := _TEXTS.get(kind)) is None:
+        return str(item["msg"])
+    return text.format(
+        s="" if 1 in context.values() else "s", **{name: _plain(value) for name, value in context.items()}
+    )
+
+
+def _reason(context: Mapping[str, Any]) -> str:
+    return f" ({context['error']})" if "error" in context else ""
+
+
+def _choice(context: Mapping[str, Any], name: str, value: object) -> str:
+    words = [word for word in re.findall(r"[\w-]+", str(context[name])) if word != "or"]
+    kind = "" if "discriminator" not in context else f"{context['discriminator']} "
+    given = context.get("tag", value)
+    meant = (meant_by_word(given, words) or closest(given, words)) if isinstance(given, str) else None
+    return f"{kind}must be one of {', '.join(words)}{f'; did you mean {meant}?' if meant else ''}"
+
+
+def _plain(value: object) -> object:
+    """Write a bound as people do: 1e150 has 151 digits, and 604800.0 is 604800."""
+    if not isinstance(value, float):
+        return value
+    return int(value) if value.is_integer() and abs(value) < 2**53 else f"{value:g}"

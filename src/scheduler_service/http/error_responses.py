@@ -1,0 +1,209 @@
+"""Which error becomes which answer: the one place that knows the HTTP codes of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, compile_path
+
+from scheduler_service.errors import (
+    ConflictError,
+    FieldProblem,
+    InvalidInputError,
+    NotFoundError,
+    PreconditionFailedError,
+    SchedulerError,
+    UnavailableError,
+)
+from scheduler_service.http.problems import FieldError, Problem, ProblemResponse, clean, field_error, summary
+from scheduler_service.http.validation import MOST_ERRORS, Found, errors_in_body, errors_of_request
+from scheduler_service.services.inspection import RejectedError
+from scheduler_service.telemetry import logging_config
+
+STATUS: Mapping[type[SchedulerError], int] = {
+    InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
+    UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+CAUSES: Mapping[type[SchedulerError], str] = {
+    InvalidInputError: "A field, parameter or header is wrong; `errors` names each.",
+    NotFoundError: "There is no such job or run.",
+    ConflictError: "Its state does not allow this.",
+    PreconditionFailedError: "`If-Match` names a version that is no longer the current one.",
+}
+CAUSES_OF_EVERY_CALL: Mapping[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "The key is missing or not valid.",
+    HTTPStatus.FORBIDDEN: "The development key was sent from another machine.",
+    STATUS[InvalidInputError]: CAUSES[InvalidInputError],
+    STATUS[UnavailableError]: "The database does not answer just now; try again.",
+}
+CAUSES_OF_A_BODY: Mapping[int, str] = {
+    HTTPStatus.BAD_REQUEST: "The body is not valid JSON.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too long.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not declared as JSON in UTF-8, or is compressed.",
+}
+# RFC 9110 renamed these; `http` follows in Python 3.13 only.
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+RETRY_AFTER_SECONDS = 1
+
+log = structlog.get_logger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error with a problem document."""
+    for kind in STATUS:
+        app.add_exception_handler(kind, _answer_scheduler_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_exception_handler(Exception, _answer_unforeseen)
+
+
+def unauthorized(detail: str) -> HTTPException:
+    """Refuse a caller who is not known."""
+    # RFC 9110 demands a challenge; for keys in a header no scheme is registered.
+    return HTTPException(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": "APIKey"})
+
+
+def forbidden(detail: str) -> HTTPException:
+    """Refuse a caller who is known but may not do this."""
+    return HTTPException(HTTPStatus.FORBIDDEN, detail)
+
+
+def malformed(detail: str) -> HTTPException:
+    """Refuse what cannot even be read."""
+    return HTTPException(HTTPStatus.BAD_REQUEST, detail)
+
+
+def too_large(limit_bytes: int) -> HTTPException:
+    """Refuse a body that is longer than the service takes."""
+    detail = f"the body may have {limit_bytes // 1024} KiB at the most (SCHEDULER_MAX_BODY_KB)"
+    return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
+
+def unsupported_media_type(accepted: str) -> HTTPException:
+    """Refuse a body of another kind."""
+    detail = f"send the body as JSON, with the header Content-Type: {accepted}"
+    return HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept": accepted})
+
+
+def unsupported_coding() -> HTTPException:
+    """Refuse a body that is compressed (RFC 9110, section 15.5.16)."""
+    detail = "send the body as it is, without Content-Encoding"
+    return HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "identity"})
+
+
+def unsupported_charset() -> HTTPException:
+    """Refuse a body in another encoding than JSON has."""
+    return HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body in UTF-8, as JSON is (RFC 8259)")
+
+
+def title(status: int) -> str:
+    """Give the name of a code."""
+    return _TITLES.get(status) or HTTPStatus(status).phrase
+
+
+def problem(request: Request, status: int, detail: str, errors: list[FieldError] | None = None) -> Problem:
+    """Write the problem document for a request."""
+    # What is set here is what is sent: errors only where there are any.
+    named = {} if errors is None else {"errors": errors}
+    return Problem(
+        type="about:blank",
+        title=title(status),
+        status=status,
+        detail=clean(detail),
+        instance=clean(request.url.path),
+        correlation_id=logging_config.current_correlation_id(),
+        **named,
+    )
+
+
+async def _answer_scheduler_error(request: Request, error: Exception) -> Response:
+    status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
+    if isinstance(error, RejectedError):
+        found = errors_in_body(request, error.items, getattr(request.state, "body", None))
+        beyond = _described_each(request, error.beyond)
+        return _invalid(request, Found([*found.errors, *beyond.errors], found.further + beyond.further + error.further))
+    if isinstance(error, InvalidInputError):
+        return _invalid(request, _described_each(request, error.problems))
+    if isinstance(error, UnavailableError):
+        log.warning("request_unavailable", error=str(error))
+        detail = "something that the service needs does not answer just now; try again"
+        return ProblemResponse(problem(request, status, detail), {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return ProblemResponse(problem(request, status, str(error)))
+
+
+async def _answer_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (the handler is registered for it alone)
+    return _invalid(request, errors_of_request(request, error))
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 (the handler is registered for it alone)
+    detail, headers = error.detail, dict(error.headers or {})
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = f"there is nothing at {request.url.path}; {_way_out(request)}"
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_methods(request, headers["Allow"])))
+        detail = f"{request.method} is not possible here; possible: {headers['Allow']}"
+    return ProblemResponse(problem(request, error.status_code, detail), headers)
+
+
+async def _answer_unforeseen(request: Request, _error: Exception) -> Response:
+    """Say nothing of it but the id by which the log tells more: the server logs what comes through here."""
+    detail = "the service met an error of its own; the log tells more under the correlation id"
+    return ProblemResponse(problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail))
+
+
+def _way_out(request: Request) -> str:
+    path = request.url.path.rstrip("/")
+    scope = {**request.scope, "path": path}
+    if path != request.url.path and any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+        return f"write {path}, without the slash at the end"
+    return "/docs describes what there is"
+
+
+def _invalid(request: Request, found: Found) -> Response:
+    detail = summary(found.errors, found.further)
+    return ProblemResponse(problem(request, STATUS[InvalidInputError], detail, found.errors[:MOST_ERRORS]))
+
+
+def _described_each(request: Request, problems: Sequence[FieldProblem]) -> Found:
+    described = [_described(request, each) for each in problems[:MOST_ERRORS]]
+    return Found(described, len(problems) - len(described))
+
+
+def _described(request: Request, problem: FieldProblem) -> FieldError:
+    if problem.field in request.query_params:
+        return field_error(problem, path=())
+    return field_error(replace(problem, value=_as_sent(request, problem)))
+
+
+def _as_sent(request: Request, problem: FieldProblem) -> object:
+    """Give the value as the body has it: services see it read and in UTC. What is not in the body is theirs."""
+    value: object = getattr(request.state, "body", None)
+    for step in problem.field.split("."):
+        if not (isinstance(value, dict) and step in value):
+            return problem.value
+        value = value[step]
+    return value
+
+
+def _methods(request: Request, allowed: str) -> set[str]:
+    """Give all methods of a path: the framework names those of the first route that it finds, and HEAD of none."""
+    contexts = [(context.path or "", context.methods or ()) for context in iter_route_contexts(request.app.routes)]
+    matching = [(path, methods) for path, methods in contexts if compile_path(path)[0].match(request.url.path)]
+    # A fixed path may have a sibling with an id in its place, which matches as well.
+    nearest = min((path for path, _ in matching), key=lambda path: path.count("{"), default=None)
+    methods = set(allowed.split(", ")).union(*(methods for path, methods in matching if path == nearest))
+    return methods | {"HEAD"} if "GET" in methods else methods

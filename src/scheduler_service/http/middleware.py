@@ -1,0 +1,163 @@
+"""What surrounds every request. Plain ASGI: `BaseHTTPMiddleware` would run each request in a task of its own."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from scheduler_service.errors import SchedulerError
+from scheduler_service.http import error_responses, http_metrics
+from scheduler_service.telemetry import logging_config
+
+REQUEST_ID = "X-Request-ID"
+_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+SECURITY_HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+log = structlog.get_logger(__name__)
+
+
+class RequestContext:
+    """The outermost: gives a request its correlation id and its line in the log, and the answer its headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Surround `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and log how it went."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        # Not undone at the end: the server logs what nobody foresaw, and that line needs the id most of all.
+        logging_config.bind_correlation(request_id)
+        method, status, is_stream = scope["method"], None, False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status, is_stream
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                # How long somebody listens says nothing of how quick we are.
+                is_stream = Headers(raw=message["headers"]).get("content-type", "").startswith("text/event-stream")
+                _complete(MutableHeaders(scope=message), request_id)
+            await send(message)
+
+        began = time.perf_counter()
+        inner = {**scope, "headers": _trimmed(scope)}
+        try:
+            await self._app(inner, receive, send_with_headers)
+        finally:
+            seconds = time.perf_counter() - began
+            _log(inner, method, status, seconds)
+            if not is_stream:
+                histogram = scope["app"].state.request_histogram
+                http_metrics.observe(histogram, method, _route(inner), status, seconds)
+
+
+class BodyLimit:
+    """Refuses bodies that are too long, by what their sender declares and by what really comes."""
+
+    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+        """Let bodies of up to `limit_bytes` through."""
+        self._app = app
+        self._limit_bytes = limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; whoever reads a body that is too long gets an exception."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        received_bytes = 0
+
+        async def receive_within_limit() -> Message:
+            nonlocal received_bytes
+            if declared.isdecimal() and int(declared) > self._limit_bytes:
+                raise error_responses.too_large(self._limit_bytes)
+            message = await receive()
+            received_bytes += len(message.get("body", b""))
+            if received_bytes > self._limit_bytes:
+                raise error_responses.too_large(self._limit_bytes)
+            return message
+
+        await self._app(scope, receive_within_limit, send)
+
+
+class PlainStart:
+    """Tells in one line why the start failed, where whoever starts it can mend the reason."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Surround `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on but the traceback of an error that is meant to be read by whoever starts the service."""
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        failure: Message | None = None
+
+        async def hold_failure(message: Message) -> None:
+            nonlocal failure
+            if message["type"] == "lifespan.startup.failed":
+                failure = message
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, hold_failure)
+        except SchedulerError as error:
+            if failure is None:
+                raise
+            failure["message"] = str(error)
+        finally:
+            if failure is not None:
+                await send(failure)
+
+
+def _request_id(scope: Scope) -> str:
+    """Take the caller's id if it is fit to be one; else make a new one."""
+    given = Headers(scope=scope).get(REQUEST_ID, "")
+    return given if _VALID_REQUEST_ID.fullmatch(given) else logging_config.new_correlation_id()
+
+
+def _trimmed(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """Give the headers without the blanks around their values, which are no part of them (RFC 9110, section 5.5)."""
+    return [(name, value.strip(b" \t")) for name, value in scope["headers"]]
+
+
+def _complete(headers: MutableHeaders, request_id: str) -> None:
+    headers[REQUEST_ID] = request_id
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+
+
+def _route(scope: Scope) -> str | None:
+    return getattr(scope.get("route"), "path", None)
+
+
+def _log(scope: Scope, method: str, status: int | None, seconds: float) -> None:
+    """Write the line of a request; `status` None: the client was gone before there was an answer."""
+    # Probes come every few seconds and would mark_dead the rest.
+    write = log.debug if "/health" in scope["path"] else log.info
+    write(
+        "request",
+        method=method,
+        route=_route(scope),
+        path=scope["path"],
+        status=status,
+        duration_ms=round(seconds * 1e3, 2),
+    )

@@ -1,0 +1,1 @@
+"""What a run uses: processes, memory, processor time, files and kernel objects."""

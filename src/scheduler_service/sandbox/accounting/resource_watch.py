@@ -1,0 +1,114 @@
+"""Holding a whole run to the limits that the kernel keeps for single processes only."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scheduler_service.sandbox.accounting.cpu_time import CpuTime
+from scheduler_service.sandbox.accounting.disk_count import DiskCount
+from scheduler_service.sandbox.accounting.kernel_objects import Descriptors, messages_kb, segments_kb
+from scheduler_service.sandbox.accounting.memory_use import MemoryUse
+from scheduler_service.sandbox.accounting.process_stats import (
+    ProcessStats,
+    all_processes,
+    descendants,
+    read_process_stats,
+)
+from scheduler_service.sandbox.confinement.cell import Confinement
+from scheduler_service.sandbox.confinement.limits import INTERPRETER_MB
+from scheduler_service.sandbox.contract.layers import Layer
+from scheduler_service.sandbox.contract.protocol import Terms
+from scheduler_service.sandbox.contract.spec import End
+from scheduler_service.sandbox.kernel.cgroup import Group
+from scheduler_service.sandbox.kernel.identity import acting_as
+
+TICK_SECONDS = 0.1
+"""How long a run may be beyond a limit of this kind before it is noticed."""
+
+_SHORT_TICK_SECONDS = 0.02
+_PAUSE_FACTOR, _LONGEST_PAUSE_SECONDS = 4, 0.5
+_USER_OR_NAMESPACE = {Layer.OWN_USER, Layer.PID_NAMESPACE}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why a run must end, with a sentence where `End` alone does not say it."""
+
+    end: End
+    message: str | None = None
+    signal: int = 0
+
+
+class ResourceWatch:
+    """Looks at the run now and then; each look costs well under a millisecond for ordinary runs."""
+
+    def __init__(
+        self, terms: Terms, confinement: Confinement, group: Group | None, disk: DiskCount | None = None
+    ) -> None:
+        self._terms = terms
+        self._layers = confinement.layers
+        self._group = group
+        self._disk = disk
+        # In a PID namespace of the run, root has all rights over its processes.
+        self._uid = confinement.uid if self._layers & _USER_OR_NAMESPACE == {Layer.OWN_USER} else None
+        self._took_seconds = 0.0
+        self._cpu = CpuTime()
+        self._descriptors = Descriptors()
+        self._memory = MemoryUse((terms.memory_mb + INTERPRETER_MB) * 1024)
+        self._counts_tasks = group is None and confinement.existing_tasks != 0
+        self._most_listed = 2 * terms.processes if self._counts_tasks else math.inf  # as many zombies as processes
+
+    @property
+    def pause_seconds(self) -> float:
+        """How long to wait until the next look: longer than usual if a run has made looking dear."""
+        tick = _SHORT_TICK_SECONDS if self._cpu.is_suspicious else TICK_SECONDS
+        return max(tick, min(_LONGEST_PAUSE_SECONDS, _PAUSE_FACTOR * self._took_seconds))
+
+    @property
+    def lost_seconds(self) -> float:
+        """Processor time of processes that nobody waited for, by estimate."""
+        return self._cpu.lost_seconds
+
+    def look(self) -> Verdict | None:
+        """Return the reason to end the run, or None."""
+        began = time.monotonic()
+        verdict = self._look()
+        self._took_seconds = time.monotonic() - began
+        return verdict
+
+    def _look(self) -> Verdict | None:
+        pids = list_processes(self._layers, self._most_listed)
+        census = read_process_stats(pids)
+        # First, for a fork bomb leaves no time for more. An ended process that nobody waits for is no process to the
+        # user, but takes memory of the kernel all the same.
+        if self._counts_tasks and max(census.tasks, census.zombies) > self._terms.processes:
+            message = f"had more than {self._terms.processes} processes and threads"
+            return Verdict(End.SIGNALLED, message, signal.SIGKILL)
+        if self._cpu_seconds(census) > self._terms.cpu_seconds + 1:
+            return Verdict(End.CPU_LIMIT)
+        with acting_as(self._uid):
+            if self._is_out_of_memory(census):
+                return Verdict(End.OUT_OF_MEMORY)
+        return self._look_at_disk(pids)
+
+    def _is_out_of_memory(self, census: ProcessStats) -> bool:
+        has_ipc = Layer.IPC_NAMESPACE in self._layers
+        kernel_kb = self._descriptors.look(census.processes) + (messages_kb() if has_ipc else 0)
+        return self._memory.is_exceeded(census.processes, segments_kb() if has_ipc else 0, kernel_kb)
+
+    def _cpu_seconds(self, census: ProcessStats) -> float:
+        return self._cpu.look(census) if self._group is None else self._group.cpu_seconds()
+
+    def _look_at_disk(self, pids: Sequence[int]) -> Verdict | None:
+        complaint = self._disk.look(pids) if self._disk else None
+        return Verdict(End.SIGNALLED, complaint, signal.SIGXFSZ) if complaint else None
+
+
+def list_processes(layers: frozenset[Layer], most: float = math.inf) -> list[int]:
+    """Return the processes of the run that this process supervises, or some of them if there are more than `most`."""
+    return all_processes() if Layer.PID_NAMESPACE in layers else descendants(os.getpid(), most)

@@ -1,0 +1,282 @@
+"""The calls of a job that send with an address, or may: sendto(2), sendmsg(2), sendmmsg(2).
+
+All that the pointers of such a call lead to is copied first; then the copies are sent.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from scheduler_service.sandbox.broker.job_access import Memory
+from scheduler_service.sandbox.broker.socket_address import (
+    InetAddress,
+    SocketAddress,
+    UnixAddress,
+    Unspecified,
+    fail,
+    parse_address,
+)
+from scheduler_service.sandbox.broker.socket_broker import (
+    IP_FAMILIES,
+    JobSockets,
+    bounded_size,
+    check_family,
+    cookie_of,
+    is_blocking,
+)
+from scheduler_service.sandbox.broker.waiting_calls import Attempt, Borrowed
+from scheduler_service.sandbox.kernel.notifications import Call
+from scheduler_service.sandbox.kernel.syscalls import connect_socket
+
+MOST_BYTES = 256 << 10
+"""The most that one call sends: a stream takes the rest with the next, and no datagram can be as large."""
+_HEADER = struct.Struct("=QI4xQQQQi4x")  # struct msghdr: name, its size; vectors, how many; control, its size; flags
+_VECTOR = struct.Struct("=QQ")
+_CONTROL = struct.Struct("=Qii")
+_LENGTH = struct.Struct("=I")
+_STRIDE = _HEADER.size + 8  # struct mmsghdr: a header, and how much was sent
+_MOST_VECTORS = _MOST_MESSAGES = 1024
+_MOST_CONTROL_BYTES = 4096
+_MOST_ASSOCIATIONS = 4096
+_UDP_SEGMENT = 103
+_HARMLESS = {
+    (socket.IPPROTO_UDP, _UDP_SEGMENT),
+    (socket.IPPROTO_IP, socket.IP_TOS),
+    (socket.IPPROTO_IPV6, socket.IPV6_TCLASS),
+}
+"""Control messages on IP sockets that change nothing about where something goes."""
+_DESCRIPTOR = struct.Struct("=i")
+_ALIGNMENT = 8
+_IPV6_BYTES = 16
+_MAPPED = bytes(10) + b"\xff\xff"
+_NOBODY = bytes(16)  # AF_UNSPEC
+_USUAL_FLAGS = socket.MSG_OOB | socket.MSG_DONTROUTE | socket.MSG_EOR | socket.MSG_CONFIRM | socket.MSG_MORE
+
+Address = tuple[str, int] | bytes | None
+Control = list[tuple[int, int, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of a job, copied."""
+
+    content: bytes
+    address: SocketAddress | None
+    control: bytes
+
+
+class SocketSending:
+    """Answers the calls of a job that send."""
+
+    def __init__(self, sockets: JobSockets) -> None:
+        self._sockets = sockets
+        self.actions: dict[str, Callable[[Call], int | None]] = {
+            "sendto": self._sendto,
+            "sendmsg": self._sendmsg,
+            "sendmmsg": self._sendmmsg,
+        }
+
+    def _sendto(self, call: Call) -> int | None:
+        _, pointer, size, flags, name, name_size = call.arguments
+        with Borrowed() as borrowed:
+            sock = self._sockets.take(call, borrowed)
+            memory = self._sockets.open_memory(call, borrowed)
+            address = parse_address(memory.read(name, bounded_size(name_size)))
+            message = Message(memory.read(pointer, _bounded(sock, size)), address, b"")
+            return self._start(call, sock, message, flags, borrowed)
+
+    def _sendmsg(self, call: Call) -> int | None:
+        with Borrowed() as borrowed:
+            sock = self._sockets.take(call, borrowed)
+            message = _read_message(self._sockets.open_memory(call, borrowed), sock, call.arguments[1])
+            return self._start(call, sock, message, call.arguments[2], borrowed)
+
+    def _start(self, call: Call, sock: socket.socket, message: Message, flags: int, borrowed: Borrowed) -> int | None:
+        control = self._copy_control(call, sock, message.control, borrowed)
+        address = self._find(call, sock, message.address, borrowed)
+        return self._try(call, sock, partial(self._send, call, sock, message, control, address, flags), flags, borrowed)
+
+    def _sendmmsg(self, call: Call) -> int | None:
+        _, pointer, count, flags, *_ = call.arguments
+        with Borrowed() as borrowed:
+            sock = self._sockets.take(call, borrowed)
+            memory = self._sockets.open_memory(call, borrowed, os.O_RDWR)
+            places = range(pointer, pointer + count * _STRIDE, _STRIDE)
+            return self._try(call, sock, partial(self._send_each, call, sock, memory, places, flags), flags, borrowed)
+
+    def _try(
+        self, call: Call, sock: socket.socket, act: Callable[[], int], flags: int, borrowed: Borrowed
+    ) -> int | None:
+        """Send what does not block; let the call wait for the rest, if the job's socket and its `flags` say so."""
+        try:
+            return act()
+        except BlockingIOError:
+            if flags & socket.MSG_DONTWAIT or not is_blocking(sock):
+                raise
+        # Of the queue of the peer that a datagram goes to, the kernel does not tell when there is room.
+        polled = sock.family != socket.AF_UNIX or sock.type != socket.SOCK_DGRAM
+        self._sockets.waiting.add(Attempt(call, sock, act, borrowed.requeue_on_shutdown(), polled=polled))
+        return None
+
+    def _send_each(self, call: Call, sock: socket.socket, memory: Memory, places: range, flags: int) -> int:
+        """Send messages up to the first that cannot be sent, whose error counts only if it is the very first."""
+        sent = 0
+        for place in places[:_MOST_MESSAGES]:
+            try:
+                with Borrowed() as borrowed:
+                    message = _read_message(memory, sock, place)
+                    control = self._copy_control(call, sock, message.control, borrowed)
+                    address = self._find(call, sock, message.address, borrowed)
+                    size = self._send(call, sock, message, control, address, flags)
+            except OSError:
+                if not sent:
+                    raise
+                break
+            memory.write(place + _HEADER.size, _LENGTH.pack(size))
+            sent += 1
+        return sent
+
+    def _send(
+        self,
+        call: Call,
+        sock: socket.socket,
+        message: Message,
+        control: Control,
+        address: Address,
+        flags: int,
+    ) -> int:
+        usable = flags & _USUAL_FLAGS | socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+        try:
+            return sock.sendmsg([message.content], control, usable, address)
+        except ConnectionRefusedError:
+            if cookie_of(sock) not in self._sockets.associations:
+                raise
+            # It tells of an earlier datagram, which somebody who is not connected does not hear of.
+            return sock.sendmsg([message.content], control, usable, address)
+        except BrokenPipeError:
+            if not flags & socket.MSG_NOSIGNAL and self._sockets.listener.is_open(call):
+                os.kill(call.pid, signal.SIGPIPE)
+            raise
+
+    def _find(self, call: Call, sock: socket.socket, address: SocketAddress | None, borrowed: Borrowed) -> Address:
+        """Return what to send to, as Python wants it; None if the socket leads there by itself."""
+        if address is None or sock.type == socket.SOCK_SEQPACKET:
+            return None
+        if isinstance(address, UnixAddress):
+            check_family(sock, (socket.AF_UNIX,))
+            return self._find_unix(call, sock, address, borrowed)
+        if isinstance(address, Unspecified):
+            raise fail(errno.EAFNOSUPPORT)
+        check_family(sock, IP_FAMILIES)
+        if sock.type == socket.SOCK_STREAM:
+            return None
+        self._sockets.judge(address)
+        if not self._sockets.is_local():
+            return self._associate(sock, address)
+        self._sockets.expect_receiver(address)
+        return _spell(sock, address)
+
+    def _find_unix(self, call: Call, sock: socket.socket, address: UnixAddress, borrowed: Borrowed) -> bytes:
+        if sock.type == socket.SOCK_STREAM:
+            raise fail(errno.EISCONN)
+        if not address.name:
+            raise fail(errno.EINVAL)
+        if not address.is_path:
+            self._sockets.judge_name(sock)
+            return address.name
+        file = borrowed.add(self._sockets.unix.open(call.pid, address.name))
+        return b"/proc/self/fd/%d" % file
+
+    def _associate(self, sock: socket.socket, address: InetAddress) -> Address:
+        """Connect a socket for datagrams to whom it sends to: otherwise all the world could send to it from now on.
+
+        One that the job has connected stays so.
+        """
+        cookie, associations = cookie_of(sock), self._sockets.associations
+        known = associations.get(cookie)
+        if known == address:
+            return None
+        if known is None and _is_connected(sock):
+            return _spell(sock, address)
+        if known is not None:
+            connect_socket(sock.fileno(), _NOBODY)
+        connect_socket(sock.fileno(), address.raw)
+        if len(associations) >= _MOST_ASSOCIATIONS:
+            associations.clear()
+        associations[cookie] = address
+        return None
+
+    def _copy_control(self, call: Call, sock: socket.socket, control: bytes, borrowed: Borrowed) -> Control:
+        """Return the control messages of a message, with copies of the descriptors that go along."""
+        copied: Control = []
+        for level, kind, content in _split_control(control):
+            if sock.family == socket.AF_UNIX and (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                whole = content[: len(content) // _DESCRIPTOR.size * _DESCRIPTOR.size]
+                theirs = [number for (number,) in _DESCRIPTOR.iter_unpack(whole)]
+                ours = [self._sockets.copy(call, number, borrowed) for number in theirs]
+                copied.append((level, kind, b"".join(map(_DESCRIPTOR.pack, ours))))
+            elif (level, kind) in _HARMLESS and sock.family in IP_FAMILIES:
+                copied.append((level, kind, content))
+            else:
+                raise fail(errno.EPERM)
+        return copied
+
+
+def _read_message(memory: Memory, sock: socket.socket, pointer: int) -> Message:
+    name, name_size, vectors, count, control, control_size, _ = _HEADER.unpack(memory.read(pointer, _HEADER.size))
+    if count > _MOST_VECTORS or control_size > _MOST_CONTROL_BYTES:
+        raise fail(errno.EMSGSIZE)
+    address = parse_address(memory.read(name, bounded_size(name_size))) if name and name_size else None
+    content = _gather(memory, sock, memory.read(vectors, count * _VECTOR.size))
+    return Message(content, address, memory.read(control, control_size) if control else b"")
+
+
+def _gather(memory: Memory, sock: socket.socket, vectors: bytes) -> bytes:
+    parts: list[bytes] = []
+    room = MOST_BYTES
+    for pointer, size in _VECTOR.iter_unpack(vectors):
+        taken = min(size, room)
+        if taken < size and sock.type != socket.SOCK_STREAM:
+            raise fail(errno.EMSGSIZE)
+        parts.append(memory.read(pointer, taken))
+        room -= taken
+    return b"".join(parts)
+
+
+def _split_control(control: bytes) -> Iterator[tuple[int, int, bytes]]:
+    place = 0
+    while place + _CONTROL.size <= len(control):
+        size, level, kind = _CONTROL.unpack_from(control, place)
+        if size < _CONTROL.size or place + size > len(control):
+            raise fail(errno.EINVAL)
+        yield level, kind, control[place + _CONTROL.size : place + size]
+        place += -(-size // _ALIGNMENT) * _ALIGNMENT
+
+
+def _bounded(sock: socket.socket, size: int) -> int:
+    if size > MOST_BYTES and sock.type != socket.SOCK_STREAM:
+        raise fail(errno.EMSGSIZE)
+    return min(size, MOST_BYTES)
+
+
+def _spell(sock: socket.socket, address: InetAddress) -> Address:
+    """Write an address as Python wants it for this socket."""
+    if sock.family == socket.AF_INET:
+        return socket.inet_ntop(socket.AF_INET, address.host), address.port
+    host = address.host if len(address.host) == _IPV6_BYTES else _MAPPED + address.host
+    return socket.inet_ntop(socket.AF_INET6, host), address.port
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,146 @@
+"""The syscall broker: the supervisor's answers to the system calls that a job's filter asks about.
+
+It does what is asked in the job's place, if the job may have it, and answers with what came of it.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import signal
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scheduler_service.sandbox.accounting.disk_count import DiskCount
+from scheduler_service.sandbox.broker.file_broker import FileBroker
+from scheduler_service.sandbox.broker.socket_address import fail
+from scheduler_service.sandbox.broker.socket_broker import JobSockets, SocketBroker
+from scheduler_service.sandbox.broker.socket_sending import SocketSending
+from scheduler_service.sandbox.broker.unix_sockets import UnixSockets
+from scheduler_service.sandbox.confinement.cell import Confinement
+from scheduler_service.sandbox.confinement.root import HOME, SHARED_MEMORY, temporary_directories
+from scheduler_service.sandbox.confinement.shared_memory import SharedMemory
+from scheduler_service.sandbox.contract.layers import Layer
+from scheduler_service.sandbox.kernel.notifications import Call, Listener
+from scheduler_service.sandbox.kernel.seccomp import Sockets
+from scheduler_service.sandbox.kernel.syscall_table import (
+    ON_ADDRESSES,
+    ON_PROCESSES,
+    SENDMMSG,
+    SENDMSG,
+    SENDTO,
+    SOCKET,
+    THAT_A_SUPERVISOR_DOES,
+    THAT_A_WARDEN_BOUNDS,
+    THAT_NAME_SHARED_MEMORY,
+)
+from scheduler_service.sandbox.kernel.syscalls import MACHINES, machine
+
+_BURST_SECONDS, _LINGER_SECONDS = 0.02, 0.001
+_LONGEST_WAIT_SECONDS = 0.2
+_CALLS = {
+    **THAT_A_SUPERVISOR_DOES,
+    **THAT_A_WARDEN_BOUNDS,
+    **THAT_NAME_SHARED_MEMORY,
+    **ON_ADDRESSES,
+    **{name: numbers for name, (numbers, _) in ON_PROCESSES.items()},
+    "socket": SOCKET,
+    "sendto": SENDTO,
+    "sendmsg": SENDMSG,
+    "sendmmsg": SENDMMSG,
+}
+
+Actions = dict[str, Callable[[Call], int | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """The files of a run: its directory, its shared memory, and what counts both."""
+
+    directory: str
+    memory: SharedMemory
+    disk: DiskCount
+
+
+class SyscallBroker:
+    """Answers the calls of one job, which arrive on `listener`."""
+
+    def __init__(self, listener: Listener, sockets: JobSockets, actions: Actions) -> None:
+        self._listener = listener
+        self._sockets = sockets
+        sockets.events.register(listener.descriptor, select.EPOLLIN)
+        processor = MACHINES.index(machine())
+        self._actions = {numbers[processor]: actions[name] for name, numbers in _CALLS.items() if name in actions}
+
+    @property
+    def descriptor(self) -> int:
+        """What is readable when `answer` has something to do."""
+        return self._sockets.events.fileno()
+
+    @property
+    def deadline(self) -> float:
+        """When `answer` has something to do even if nothing is readable, on the monotonic clock."""
+        return self._sockets.waiting.deadline
+
+    def answer(self) -> None:
+        """Answer what has arrived, and what follows closely: a caller often comes back at once."""
+        end = time.monotonic() + _BURST_SECONDS
+        timeout = 0.0
+        while events := dict(self._sockets.events.poll(timeout)):
+            asked = events.pop(self._listener.descriptor, 0)
+            if asked & select.EPOLLIN and (call := self._listener.receive()):
+                self._answer_one(call)
+            elif asked & select.EPOLLHUP:  # nobody is left who could ask
+                self._sockets.events.unregister(self._listener.descriptor)
+            if events:
+                self._sockets.waiting.retry(events)
+            if time.monotonic() > end:
+                break
+            timeout = _LINGER_SECONDS
+        self._sockets.waiting.retry(())
+
+    def _answer_one(self, call: Call) -> None:
+        try:
+            value = self._actions[call.number](call)
+        except OSError as error:
+            self._listener.refuse(call, error)
+        except (ValueError, OverflowError, struct.error):  # arguments that make no sense
+            self._listener.refuse(call, fail(errno.EINVAL))
+        else:
+            if value is not None:
+                self._listener.answer(call, value)
+
+
+def open_broker(listener: int, confinement: Confinement, run: RunFiles | None, *, network: bool) -> SyscallBroker:
+    """Build the broker of one run. `run` has its files, if the run does not have a file system of its own."""
+    source = Listener(listener)
+    uid = confinement.uid if Layer.OWN_USER in confinement.layers else None
+    sockets = _sockets_of(source, confinement, uid, run, network=network)
+    actions: Actions = {}
+    if run is not None:
+        actions |= FileBroker(source, run.directory, uid, run.memory, run.disk).actions
+    if confinement.sockets is Sockets.BROKERED:
+        actions |= SocketBroker(sockets).actions | SocketSending(sockets).actions
+        _bound_waiting()
+    return SyscallBroker(source, sockets, actions)
+
+
+def _sockets_of(
+    listener: Listener, confinement: Confinement, uid: int | None, run: RunFiles | None, *, network: bool
+) -> JobSockets:
+    private = (HOME, SHARED_MEMORY, *temporary_directories())
+    places = private if run is None else (run.directory,)
+    unix = UnixSockets(places, uid, restricted=Layer.LANDLOCK in confinement.layers)
+    secluded = Layer.NETWORK_NAMESPACE in confinement.layers
+    return JobSockets(listener, unix, confinement.network if network else None, secluded=secluded)
+
+
+def _bound_waiting() -> None:
+    """Interrupt what blocks this process for long, again and again.
+
+    The last to close a socket waits for its data to be sent, as long as SO_LINGER says, and that may be us.
+    """
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, _LONGEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)

@@ -1,0 +1,94 @@
+"""Sockets that have a path: only those in the places of the run can be reached, and new ones are made only there."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from scheduler_service.sandbox.broker.job_access import CURRENT_DIRECTORY, open_path, status_of
+from scheduler_service.sandbox.broker.socket_address import UnixAddress, fail
+from scheduler_service.sandbox.kernel import landlock
+from scheduler_service.sandbox.kernel.identity import become_user
+from scheduler_service.sandbox.kernel.syscalls import Prctl, bind_socket, prctl
+
+
+class UnixSockets:
+    """Reaches sockets by their paths for a job whose files lie in `places`; `uid` is the job's own user, if any."""
+
+    def __init__(self, places: Sequence[str], uid: int | None, *, restricted: bool) -> None:
+        self._places = tuple(os.path.realpath(place) for place in places)
+        self._uid = uid
+        self._restricted = restricted
+
+    def open(self, pid: int, name: bytes) -> int:
+        """Open the socket file that a process of the job means by `name`; raises OSError if it is not the run's.
+
+        What is open stays the same file, whatever becomes of its name. Of what lies elsewhere, the error tells nothing.
+        """
+        try:
+            file = open_path(pid, CURRENT_DIRECTORY, name)
+        except OSError as error:
+            raise error if self._would_be_inside(pid, name) else fail(errno.EACCES) from error
+        if self._is_inside(file):
+            return file
+        os.close(file)
+        raise fail(errno.EACCES)
+
+    def bind(self, pid: int, descriptor: int, address: UnixAddress) -> int:
+        """Make a socket file for a process of the job, and give the socket its name.
+
+        The kernel keeps the name as it was given, so we cannot go by a directory that is open, and the path may be
+        changed meanwhile. So a child does it that may write nowhere else, as the job's user.
+        """
+        mask = int(status_of(pid)["Umask"], 8)
+        directory = os.open(f"/proc/{pid}/cwd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        child = os.fork()
+        if child == 0:
+            self._bind_and_exit(descriptor, address, mask, directory)
+        os.close(directory)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code:
+            raise fail(code if code > 0 else errno.EACCES)
+        return 0
+
+    def _bind_and_exit(self, descriptor: int, address: UnixAddress, mask: int, directory: int) -> NoReturn:
+        code = errno.EACCES
+        try:
+            os.umask(mask)
+            os.fchdir(directory)
+            self._restrict()
+            bind_socket(descriptor, address.raw)
+            code = 0
+        except OSError as error:
+            code = error.errno or code
+        finally:
+            os._exit(code)
+
+    def _restrict(self) -> None:
+        rules = landlock.Ruleset()
+        for place in self._places:
+            rules.allow_everything_below(place)
+        if self._uid is not None:
+            become_user(self._uid)
+        prctl(Prctl.SET_NO_NEW_PRIVS, 1)
+        if self._restricted:
+            rules.enforce()
+
+    def _is_inside(self, file: int) -> bool:
+        return f"{os.readlink(f'/proc/self/fd/{file}')}/".startswith(tuple(f"{place}/" for place in self._places))
+
+    def _would_be_inside(self, pid: int, name: bytes) -> bool:
+        """Return whether the nearest directory above `name` that can be opened is the run's."""
+        for parent in Path(os.fsdecode(name)).parents:
+            try:
+                file = open_path(pid, CURRENT_DIRECTORY, os.fsencode(parent))
+            except OSError:
+                continue
+            try:
+                return self._is_inside(file)
+            finally:
+                os.close(file)
+        return False

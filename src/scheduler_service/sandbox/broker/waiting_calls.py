@@ -1,0 +1,180 @@
+"""Calls of a job that cannot be answered yet, because what they ask for would block.
+
+The job's sockets are its own: whether one blocks is a property that all who hold it share, so the supervisor cannot
+wait in its place. It tries, and tries again when the socket is ready, or after a short time where the kernel does not
+tell. Signals to the caller do not end its wait while we have its call, so we look for them now and then.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable, Container
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Self
+
+from scheduler_service.sandbox.broker.job_access import has_signal
+from scheduler_service.sandbox.broker.socket_address import fail
+from scheduler_service.sandbox.kernel.notifications import Call, Listener
+
+_RETRY_SECONDS, _SIGNAL_SECONDS = 0.01, 0.05
+_MOST_WAITING = 256
+_TIMEVAL = struct.Struct("@ll")
+_READY = select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP
+
+
+class Borrowed:
+    """The descriptors that an answer needs, closed in the end: cheaper than an ExitStack, and made for each call."""
+
+    __slots__ = ("_descriptors", "_sock")
+
+    def __init__(self) -> None:
+        self._descriptors: list[int] = []
+        self._sock: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def add(self, descriptor: int) -> int:
+        """Close `descriptor` in the end."""
+        self._descriptors.append(descriptor)
+        return descriptor
+
+    def open_socket(self, descriptor: int) -> socket.socket:
+        """Return the socket of a descriptor, closed in the end; raises OSError if it is something else."""
+        try:
+            self._sock = socket.socket(fileno=descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return self._sock
+
+    def requeue_on_shutdown(self) -> Borrowed:
+        """Return all in a new collection, and have nothing left to close here."""
+        other = Borrowed()
+        other._descriptors, self._descriptors = self._descriptors, []
+        other._sock, self._sock = self._sock, None
+        return other
+
+    def release(self) -> None:
+        """Close all, once."""
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Something that a job asks of its socket, done by `act`, which raises BlockingIOError while it has to wait.
+
+    `late` is the error number if it has waited as long as the socket's SO_SNDTIMEO. `polled` says that the kernel tells
+    when the socket is ready for it. `borrowed` is released in the end.
+    """
+
+    call: Call
+    sock: socket.socket
+    act: Callable[[], int]
+    borrowed: Borrowed
+    late: int = errno.EAGAIN
+    polled: bool = True
+
+
+class WaitingCalls:
+    """The calls that wait, each with its socket."""
+
+    def __init__(self, listener: Listener, events: select.epoll) -> None:
+        self._listener = listener
+        self._events = events
+        self._waiting: dict[int, tuple[Attempt, float]] = {}
+        self._next_retry = math.inf
+
+    @property
+    def deadline(self) -> float:
+        """When to call `retry` though no socket is ready, on the monotonic clock."""
+        return self._next_retry
+
+    def add(self, attempt: Attempt) -> None:
+        """Let a call wait; raises OSError if too many do, and then has released what is borrowed."""
+        if len(self._waiting) >= _MOST_WAITING:
+            self._forget_the_gone()
+        if len(self._waiting) >= _MOST_WAITING:
+            attempt.borrowed.release()
+            raise fail(errno.ENOBUFS)
+        descriptor = attempt.sock.fileno()
+        if attempt.polled:
+            self._events.register(descriptor, _READY)
+        self._waiting[descriptor] = attempt, time.monotonic() + _send_timeout(attempt.sock)
+        self._schedule()
+
+    def retry(self, ready: Container[int]) -> None:
+        """Try again what is ready, what the kernel does not tell of, and what is late; answer what is done."""
+        now = time.monotonic()
+        due = now >= self._next_retry
+        for descriptor, (attempt, deadline) in list(self._waiting.items()):
+            if descriptor in ready or now >= deadline or (due and not attempt.polled):
+                self._try(attempt, is_late=now >= deadline)
+        if due:
+            self._interrupt()
+        if due or ready:
+            self._schedule()
+
+    def _try(self, attempt: Attempt, *, is_late: bool) -> None:
+        if not self._listener.is_open(attempt.call):
+            self._drop(attempt)
+            return
+        try:
+            value = attempt.act()
+        except BlockingIOError:
+            if is_late:
+                self._listener.refuse(attempt.call, fail(attempt.late))
+                self._drop(attempt)
+        except OSError as error:
+            self._listener.refuse(attempt.call, error)
+            self._drop(attempt)
+        else:
+            self._listener.answer(attempt.call, value)
+            self._drop(attempt)
+
+    def _interrupt(self) -> None:
+        """End the waits of callers that a signal has reached, or that are gone."""
+        for attempt, _ in list(self._waiting.values()):
+            if has_signal(attempt.call.pid):
+                self._listener.refuse(attempt.call, fail(errno.EINTR))
+                self._drop(attempt)
+        self._forget_the_gone()
+
+    def _forget_the_gone(self) -> None:
+        for attempt, _ in list(self._waiting.values()):
+            if not self._listener.is_open(attempt.call):
+                self._drop(attempt)
+
+    def _drop(self, attempt: Attempt) -> None:
+        descriptor = attempt.sock.fileno()
+        del self._waiting[descriptor]
+        with suppress(OSError):
+            self._events.unregister(descriptor)
+        attempt.borrowed.release()
+
+    def _schedule(self) -> None:
+        now = time.monotonic()
+        wake_ups = [
+            min(deadline, now + (_SIGNAL_SECONDS if attempt.polled else _RETRY_SECONDS))
+            for attempt, deadline in self._waiting.values()
+        ]
+        self._next_retry = min(wake_ups, default=math.inf)
+
+
+def _send_timeout(sock: socket.socket) -> float:
+    seconds, microseconds = _TIMEVAL.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.size))
+    return seconds + microseconds / 1_000_000 or math.inf

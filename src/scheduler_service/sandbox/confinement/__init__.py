@@ -1,0 +1,1 @@
+"""How a process is shut in: the layers of a run, in their order."""

@@ -1,0 +1,202 @@
+"""Shutting a process in: the steps between the fork of a job and its first own instruction, in their order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scheduler_service.sandbox.confinement.limits import limit_resources, limit_user, measure_footing
+from scheduler_service.sandbox.confinement.root import DEVICES, HOME, SHARED_MEMORY, TERMINALS, temporary_directories
+from scheduler_service.sandbox.contract.layers import Layer
+from scheduler_service.sandbox.contract.network_policy import NetworkPolicy
+from scheduler_service.sandbox.contract.protocol import Order, pack, send
+from scheduler_service.sandbox.kernel import landlock, seccomp
+from scheduler_service.sandbox.kernel.identity import become_user, enter_user_namespace
+from scheduler_service.sandbox.kernel.syscalls import (
+    CLONE_NEWNET,
+    Prctl,
+    close_descriptors_but,
+    drop_bounding_set,
+    drop_capabilities,
+    enter_namespace,
+    prctl,
+)
+
+_READABLE = (
+    "/etc/hosts",
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/filesystems",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/sys/kernel",
+    "/proc/uptime",
+    "/proc/version",
+    "/proc/vmstat",
+    "/sys/devices/system/cpu",
+)
+_OWN_PROCESS = "/proc/self"
+_OF_THE_HOST = ("net", "task")  # the sockets of the whole network namespace are below both
+_DEVICE_DIRECTORY = "/dev"
+_DEVICE_PATHS = tuple(f"{_DEVICE_DIRECTORY}/{name}" for name in DEVICES)
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """What is decided before a job is known: the layers, the job's user, and where a job with network may send to.
+
+    `readable` are the paths of the host below which a job may read everything, where it sees the host's file system.
+    `existing_tasks` are tasks that the kernel counts together with the job's, and None if some of them cannot be seen.
+    `broker_failure` says why sockets cannot be brokered on this host; it is empty where they can.
+    """
+
+    layers: frozenset[Layer]
+    uid: int
+    network: NetworkPolicy
+    empty_network: int | None
+    existing_tasks: int | None
+    readable: tuple[str, ...] = ()
+    broker_failure: str = ""
+
+    def filter_for(self, *, network: bool) -> bytes:
+        """Write the system call filter of a job with or without network."""
+        policy = seccomp.Policy(
+            families=self._families(network=network),
+            sockets=self.sockets,
+            namespaced=Layer.PID_NAMESPACE in self.layers,
+            shared_ids=self.shares_user,
+            own_files=Layer.MOUNT_NAMESPACE in self.layers,
+        )
+        return seccomp.assemble(policy)
+
+    def _families(self, *, network: bool) -> tuple[int, ...]:
+        """Return the families of which a job makes sockets itself: in its own network namespace, if it has one."""
+        if self.sockets is seccomp.Sockets.PAIRED:
+            return ()
+        if self._parts_network and self.sockets is seccomp.Sockets.BROKERED:
+            return (socket.AF_UNIX,) if network else ()
+        return (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6) if network else (socket.AF_UNIX,)
+
+    @property
+    def sockets(self) -> seccomp.Sockets:
+        """Who decides what the job's sockets may reach."""
+        if Layer.SOCKET_BROKER not in self.layers:
+            return seccomp.Sockets.FREE
+        return seccomp.Sockets.PAIRED if self.broker_failure else seccomp.Sockets.BROKERED
+
+    @property
+    def network_refusal(self) -> str | None:
+        """Why no job can have network on this host; None if it can."""
+        if self.sockets is not seccomp.Sockets.PAIRED:
+            return None
+        return f"network: true is refused: {self.broker_failure}; `scheduler doctor` shows the remedy"
+
+    @property
+    def asks_supervisor(self) -> bool:
+        """Whether the filter asks the supervisor about some calls; see `syscall_broker`."""
+        shares_files = Layer.MOUNT_NAMESPACE not in self.layers
+        return Layer.SECCOMP in self.layers and (shares_files or self.sockets is seccomp.Sockets.BROKERED)
+
+    @property
+    def _parts_network(self) -> bool:
+        return Layer.NETWORK_NAMESPACE in self.layers
+
+    @property
+    def shares_user(self) -> bool:
+        """Whether the job owns, as far as the kernel is concerned, what the service owns."""
+        return not self.layers & {Layer.OWN_USER, Layer.MOUNT_NAMESPACE}
+
+
+class Cell:
+    """The confinement of one job: prepared while there is time, closed when its order is there."""
+
+    def __init__(self, confinement: Confinement) -> None:
+        self._given = confinement
+        self._layers = confinement.layers
+        self._footing = measure_footing()
+        self._rules = self._write_rules() if Layer.LANDLOCK in self._layers else None
+
+    def close(self, order: Order, directory: str, line: socket.socket) -> None:
+        """Confine this process to `order`, for good; raises OSError if one layer fails, and then nothing may run.
+
+        Of the descriptors, only standard input, output and error stay open, and `line`, which leads to the supervisor.
+
+        The order of the steps matters: what needs a descriptor or a right comes before they are given up; a change of
+        user clears the parent-death signal; and the filter comes last, for it denies what the steps before it need.
+        """
+        steps: tuple[tuple[Layer, Callable[[], object]], ...] = (
+            (Layer.NETWORK_NAMESPACE, lambda: self._leave_network(order)),
+            (Layer.RESOURCE_LIMITS, lambda: limit_resources(order.terms, self._footing)),
+            (Layer.OWN_USER, lambda: become_user(self._given.uid)),
+            (Layer.USER_NAMESPACE, enter_user_namespace),
+            (Layer.RESOURCE_LIMITS, lambda: limit_user(order.terms, self._given.existing_tasks)),
+            (Layer.NO_NEW_PRIVILEGES, lambda: prctl(Prctl.SET_NO_NEW_PRIVS, 1)),
+            (Layer.REAPER, lambda: prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)),
+            (Layer.LANDLOCK, lambda: self._enforce_rules(order, directory)),
+            (Layer.DESCRIPTORS, lambda: close_descriptors_but(line.fileno())),
+            (Layer.CAPABILITIES, self._drop_capabilities),
+            (Layer.SECCOMP, lambda: self._enforce_filter(order, line)),
+        )
+        for layer, step in steps:
+            if layer in self._layers:
+                step()
+
+    def _drop_capabilities(self) -> None:
+        if Layer.USER_NAMESPACE in self._layers:  # which gave a full bounding set; otherwise the zygote's is inherited
+            drop_bounding_set()
+        drop_capabilities()
+
+    def _leave_network(self, order: Order) -> None:
+        leaves = not order.network or self._given.sockets is seccomp.Sockets.BROKERED
+        if leaves and self._given.empty_network is not None:
+            enter_namespace(self._given.empty_network, CLONE_NEWNET)
+
+    def _enforce_filter(self, order: Order, line: socket.socket) -> None:
+        program = self._given.filter_for(network=order.network)
+        if not self._given.asks_supervisor:
+            seccomp.enforce(program)
+            return
+        listener = seccomp.enforce_with_listener(program)
+        if self._given.sockets is seccomp.Sockets.BROKERED:
+            # sendmsg(2) would wait for an answer already, so the supervisor fetches it.
+            line.sendall(pack({"listener": listener, "network": order.network}))
+            line.recv(1)
+        else:
+            send(line, b"{}", [listener])
+        os.close(listener)
+
+    def _write_rules(self) -> landlock.Ruleset:
+        rules = landlock.Ruleset()
+        if Layer.MOUNT_NAMESPACE in self._layers:
+            # In the run's own root, nothing but the devices is below /dev; a rule for each would cost each run time.
+            rules.allow(["/"], landlock.READ)
+            rules.allow([_DEVICE_DIRECTORY], landlock.WRITE_DEVICE)
+            rules.allow([TERMINALS], landlock.WRITE_DEVICE | landlock.IOCTL_DEV)
+            rules.allow_everything_below(HOME)
+            for place in temporary_directories():
+                rules.allow_everything_below(place)
+            rules.allow_everything_below(SHARED_MEMORY)
+        else:
+            rules.allow([*self._given.readable, *_READABLE, *_files_of_own_process()], landlock.READ)
+            rules.allow([_OWN_PROCESS], landlock.READ_DIR)
+            rules.allow(_DEVICE_PATHS, landlock.WRITE_DEVICE)
+        return rules
+
+    def _enforce_rules(self, order: Order, directory: str) -> None:
+        if self._rules is None:
+            return
+        if directory != HOME:
+            self._rules.allow_everything_below(directory)
+        if order.network and self._given.sockets is seccomp.Sockets.FREE:
+            self._rules.allow_connecting_to(self._given.network.ports)
+        self._rules.enforce()
+
+
+def _files_of_own_process() -> list[str]:
+    """Return what this process may read of itself in /proc. A link leads elsewhere: `root` to all files of the host."""
+    with os.scandir(_OWN_PROCESS) as entries:
+        return [entry.path for entry in entries if not entry.is_symlink() and entry.name not in _OF_THE_HOST]

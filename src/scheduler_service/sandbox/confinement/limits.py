@@ -1,0 +1,93 @@
+"""The limits of a job: what the kernel keeps for each process, see setrlimit(2), and how much the whole may have."""
+
+from __future__ import annotations
+
+import os
+import resource
+from dataclasses import dataclass
+
+from scheduler_service.sandbox.confinement.root import most_private_bytes
+from scheduler_service.sandbox.contract.protocol import Terms
+
+INTERPRETER_MB = 64
+"""What a run may have beyond its `memory_mb`: an interpreter does not count as the user's."""
+_MB = 1 << 20
+OPEN_FILES = 1024
+_STACK, _MOST_STACK = 8 * _MB, 64 * _MB
+_SPARE_TASKS = 512
+_QUEUED_SIGNALS = 4096
+_MESSAGE_QUEUE_BYTES = 819_200
+_SPARE_ADDRESSES = 4096 * _MB
+"""Beyond memory_mb a process may reserve this much address space: threads and other runtimes do, and never fill it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footing:
+    """What a process has before it runs anything: it shares most of this, a warm interpreter's, with others."""
+
+    addresses: int
+    data: int
+
+
+def measure_footing() -> Footing:
+    """Measure this process, in bytes; see proc_pid_statm(5)."""
+    statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    pages = os.read(statm, 256).split()
+    os.close(statm)
+    return Footing(int(pages[0]) * resource.getpagesize(), int(pages[5]) * resource.getpagesize())
+
+
+def limit_resources(terms: Terms, footing: Footing) -> None:
+    """Hold this process and its descendants to its terms, each process by itself.
+
+    Memory is `footing` and `memory_mb` more.
+    """
+    memory = terms.memory_mb * _MB
+    data, addresses = footing.data + memory, footing.addresses + memory + _SPARE_ADDRESSES
+    for kind, soft, hard in (
+        (resource.RLIMIT_DATA, data, data),
+        (resource.RLIMIT_AS, addresses, addresses),
+        (resource.RLIMIT_CPU, terms.cpu_seconds, terms.cpu_seconds + 1),
+        (resource.RLIMIT_FSIZE, terms.disk_mb * _MB, terms.disk_mb * _MB),
+        (resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES),
+        (resource.RLIMIT_STACK, _STACK, _MOST_STACK),
+        (resource.RLIMIT_CORE, 1, 1),  # 0 would still start a core_pattern's program, as root, on the host
+        (resource.RLIMIT_NICE, 0, 0),
+        (resource.RLIMIT_RTPRIO, 0, 0),
+        (resource.RLIMIT_MEMLOCK, _MB, _MB),
+    ):
+        _limit(kind, soft, hard)
+
+
+def limit_user(terms: Terms, existing_tasks: int | None) -> None:
+    """Limit what the kernel counts for the user of this process: tasks, queued signals, bytes of message queues.
+
+    Since Linux 5.14 the kernel counts these for each user namespace, and checks the limits that a process had when it
+    made its namespace against the count of the parent, which other runs share. So this comes after that step.
+
+    Where the count is not the run's own, a limit of its size would let runs starve each other. There the supervisor of
+    the run counts, and RLIMIT_NPROC is wide: it slows a fork bomb down until the supervisor has seen it. It is not set
+    at all if `existing_tasks` is None: processes in other containers, which are not seen here, may have the same user.
+    """
+    if existing_tasks is not None:
+        tasks = existing_tasks + terms.processes + (_SPARE_TASKS if existing_tasks else 0)
+        _limit(resource.RLIMIT_NPROC, tasks, tasks)
+    if existing_tasks == 0:
+        _limit(resource.RLIMIT_SIGPENDING, _QUEUED_SIGNALS, _QUEUED_SIGNALS)
+        _limit(resource.RLIMIT_MSGQUEUE, _MESSAGE_QUEUE_BYTES, _MESSAGE_QUEUE_BYTES)
+
+
+def most_memory(terms: Terms) -> int:
+    """Give the bytes that all processes of a run may have together, with the files that are kept in memory.
+
+    Those the kernel counts alike, and a run that fills its directory and its shared memory does nothing wrong.
+    """
+    return (terms.memory_mb + INTERPRETER_MB) * _MB + most_private_bytes(terms.disk_mb)
+
+
+def _limit(kind: int, soft: int, hard: int) -> None:
+    """Set a limit, or keep the lower one that the operator has set: without privileges none can be raised."""
+    highest = resource.getrlimit(kind)[1]
+    if highest != resource.RLIM_INFINITY:
+        soft, hard = min(soft, highest), min(hard, highest)
+    resource.setrlimit(kind, (soft, hard))

@@ -1,0 +1,226 @@
+"""The file system that a job sees at level `strict`: read-only, and of the host only what programs need to run."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from scheduler_service.sandbox.confinement.reach import python_paths, readable
+from scheduler_service.sandbox.contract.command import DEFAULT_INTERPRETER
+from scheduler_service.sandbox.kernel.syscalls import Mount, invoke, mount, unmount
+
+HOME = "/job"
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 (where shm_open(3) looks)
+HOSTNAME = "job"
+PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix")
+SETTINGS = (
+    "alternatives",
+    "ca-certificates",
+    "debian_version",
+    "fonts",
+    "gai.conf",
+    "host.conf",
+    "inputrc",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "locale.alias",
+    "localtime",
+    "lsb-release",
+    "magic",
+    "mime.types",
+    "nsswitch.conf",
+    "os-release",
+    "perl",
+    "pki",
+    "profile",
+    "protocols",
+    *(f"python3.{minor}" for minor in range(7, 20)),  # sitecustomize.py of Debian's interpreters
+    "resolv.conf",
+    "services",
+    "ssl",
+    "terminfo",
+    "timezone",
+)
+USUAL_DISK_MB = 256
+DEVICES = ("null", "zero", "full", "random", "urandom")
+_INODE_BYTES = 1024
+"""What an empty file costs the kernel in memory, about; the `size` of a file system does not count it."""
+_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
+_ATTR_RDONLY, _ATTR_NOSUID = 0x1, 0x2
+_PRIVATE = Mount.NOSUID | Mount.NODEV
+_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 (programs that ignore TMPDIR get the same private place)
+_ROOM, _PYTHONS = "/run", "/.python"
+_PYTHON_NAMES = f"{_PYTHONS}/names"
+TERMINALS = "/dev/pts"
+_MOST_TERMINALS = 16
+"""A terminal keeps up to 150 kB that no other limit counts."""
+_LINKS = {
+    "ptmx": "pts/ptmx",
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
+
+
+def readable_on_host(private: Sequence[str]) -> tuple[str, ...]:
+    """Return what a job may read that sees the host's file system: the same, by real paths, as it sees in its own root.
+
+    No links are among it: who allows a link allows what it leads to, and that may be private.
+    """
+    programs = [os.path.realpath(path) for path in (*PROGRAMS, *(f"/etc/{name}" for name in SETTINGS))]
+    pythons = {os.path.realpath(path) for path in python_paths()}
+    return tuple(path for path in readable(programs, sorted(pythons), private) if not os.path.islink(path))
+
+
+def user_name(uid: int) -> str:
+    """Return the name of a job's user."""
+    return f"job{uid}"
+
+
+def enter_new_root(mountpoint: str, uids: Sequence[int], private: Sequence[str] = ()) -> None:
+    """Make the job's root on top of `mountpoint` and move into it; the mount namespace must already be our own.
+
+    What is `private` is not shown; see `reach`.
+
+    What mounts a run adds (see `mount_private`), it adds to a copy of this namespace.
+    """
+    mount("none", "/", None, Mount.REC | Mount.PRIVATE)
+    mount("tmpfs", mountpoint, "tmpfs", _PRIVATE, "size=1m,mode=0755")
+    new = Path(mountpoint)
+    for path in _outermost(readable(PROGRAMS, python_paths(), private), ()):
+        _show(path, _inside(new, path))
+    settings = readable([f"/etc/{name}" for name in SETTINGS], (), private)
+    for path in (*settings, *(f"/dev/{name}" for name in DEVICES)):
+        _bind(path, _inside(new, path))  # links resolved: where they lead may not be shown
+    for directory in (HOME, SHARED_MEMORY, TERMINALS, "/proc", _ROOM, "/var"):
+        _inside(new, directory).mkdir(parents=True, exist_ok=True)
+    for link in _TEMPORARY:
+        if not _inside(new, link).exists():
+            _inside(new, link).symlink_to(HOME)
+    _show_again(new, private)
+    for name, target in _LINKS.items():
+        _inside(new, f"/dev/{name}").symlink_to(target)
+    _name_users(new, uids)
+    mount("proc", str(_inside(new, "/proc")), "proc", _PRIVATE)
+    os.chdir(mountpoint)
+    invoke("pivot_root", b".", b".")
+    unmount(".")
+    os.chdir("/")
+    _make_read_only("/")
+
+
+def mount_private(uid: int) -> None:
+    """Give the run its own place to write: gone, whatever it holds, when the last process of the run is."""
+    options, temporary = f"{_room(USUAL_DISK_MB)},mode=0700,uid={uid},gid={uid}", temporary_directories()
+    for place in (_ROOM if temporary else HOME, SHARED_MEMORY):
+        mount("tmpfs", place, "tmpfs", _PRIVATE, options)
+    if temporary:
+        _share_room(uid, temporary)
+    with suppress(OSError):  # a kernel without devpts: then a run has no terminals
+        mount("devpts", TERMINALS, "devpts", Mount.NOSUID, f"newinstance,mode=0600,ptmxmode=0666,max={_MOST_TERMINALS}")
+
+
+def temporary_directories() -> list[str]:
+    """Return the temporary directories of the job's root that are not links to its home: a Python lies below them."""
+    return [place for place in _TEMPORARY if not os.path.islink(place)]
+
+
+def resize_private(disk_mb: int) -> None:
+    """Let the run write `disk_mb` of files, and as much again of shared memory."""
+    for place in (HOME, SHARED_MEMORY) if disk_mb != USUAL_DISK_MB else ():
+        mount("tmpfs", place, None, Mount.REMOUNT | _PRIVATE, _room(disk_mb))
+
+
+def most_private_bytes(disk_mb: int) -> int:
+    """Give the memory that a run's private places take when they are full."""
+    return 2 * ((disk_mb << 20) + _inodes(disk_mb) * _INODE_BYTES)
+
+
+def mount_proc() -> None:
+    """Show the processes of our PID namespace, and no others, in /proc."""
+    mount("proc", "/proc", "proc", _PRIVATE)
+
+
+def _show_again(new: Path, private: Sequence[str]) -> None:
+    """Show a Python that lies below /tmp in a second place, from where it is taken when a run gets its own /tmp."""
+    programs = [os.path.realpath(path) for path in PROGRAMS]
+    pythons = _outermost(readable((), python_paths(), private), programs)
+    again = [path for path in pythons if any(Path(path).is_relative_to(place) for place in _TEMPORARY)]
+    for number, path in enumerate(again):
+        _show(path, _inside(new, f"{_PYTHONS}/{number}"))
+    if again:
+        _inside(new, _PYTHON_NAMES).write_text("\0".join(again), encoding="utf-8", errors="surrogateescape")
+
+
+def _share_room(uid: int, temporary: Sequence[str]) -> None:
+    """Put the home and the `temporary` directories on the one file system at `_ROOM`, and show this Python in them."""
+    for place, mode in ((HOME, 0o700), *((place, 0o1777) for place in temporary)):
+        part = f"{_ROOM}/{place.replace('/', '-')}"
+        os.mkdir(part)
+        os.chmod(part, mode)
+        os.chown(part, uid, uid)
+        mount(part, place, None, Mount.BIND)
+    pythons = Path(_PYTHON_NAMES).read_text(encoding="utf-8", errors="surrogateescape").split("\0")
+    for number, path in enumerate(pythons):
+        _show(f"{_PYTHONS}/{number}", Path(path))
+    unmount(_ROOM)
+
+
+def _room(disk_mb: int) -> str:
+    return f"size={disk_mb}m,nr_inodes={_inodes(disk_mb)}"
+
+
+def _inodes(disk_mb: int) -> int:
+    return 1024 + 256 * disk_mb
+
+
+def _show(path: str, target: Path) -> None:
+    """Show what is at `path`, a link as a link: where it leads may be private."""
+    if not os.path.islink(path):
+        _bind(path, target)
+    elif not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(os.readlink(path))
+
+
+def _bind(source: str, target: Path) -> None:
+    if os.path.isdir(source):
+        target.mkdir(parents=True, exist_ok=True)
+    elif os.path.exists(source):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    else:
+        return
+    mount(source, str(target), None, Mount.BIND | Mount.REC)
+
+
+def _outermost(paths: Iterable[str], shown: Sequence[str]) -> list[str]:
+    """Leave out what lies below a directory that is shown anyway; a mount there would hide parts of it."""
+    kept: list[str] = []
+    for path in paths:
+        if not any(Path(path).is_relative_to(other) for other in (*shown, *kept)):
+            kept.append(path)
+    return kept
+
+
+def _inside(new: Path, path: str) -> Path:
+    return new / path.lstrip("/")
+
+
+def _name_users(new: Path, uids: Iterable[int]) -> None:
+    """Let programs that look up their user find one, and none of the host's."""
+    users = "".join(f"{user_name(uid)}:x:{uid}:{uid}::{HOME}:{DEFAULT_INTERPRETER}\n" for uid in uids)
+    groups = "".join(f"{user_name(uid)}:x:{uid}:\n" for uid in uids)
+    (new / "etc/passwd").write_text(f"root:x:0:0::/:/usr/sbin/nologin\n{users}")
+    (new / "etc/group").write_text(f"root:x:0:\n{groups}")
+    (new / "etc/hosts").write_text(f"127.0.0.1 localhost {HOSTNAME}\n::1 localhost\n")
+
+
+def _make_read_only(path: str) -> None:
+    attributes = struct.pack("=QQQQ", _ATTR_RDONLY | _ATTR_NOSUID, 0, 0, 0)
+    invoke("mount_setattr", _AT_FDCWD, path.encode(), _AT_RECURSIVE, attributes, len(attributes))

@@ -1,0 +1,81 @@
+"""The shared memory of a run that sees the host's /dev/shm: a directory of its own under that name.
+
+There, names are common to all users, and Landlock can tell directories apart but not files. So a job may not touch it.
+Instead the supervisor opens, links and removes what shm_open(3), sem_open(3) and mkstemp(3) name there, in a directory
+beside that of the run, where it counts as files of the run. See `file_broker`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from scheduler_service.sandbox.confinement.root import SHARED_MEMORY
+from scheduler_service.sandbox.kernel.identity import acting_as
+
+_PREFIX = os.fsencode(SHARED_MEMORY) + b"/"
+_FLAGS = os.O_ACCMODE | os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_APPEND
+_MOST_UNLINKED = 256
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def directory_of(home: str) -> str:
+    """Return the directory that holds the shared memory of the run that works in `home`; it is made when needed."""
+    return f"{home}.shm"
+
+
+def names_segment(path: bytes) -> bool:
+    """Return whether `path` is that of a file in shared memory."""
+    return path.startswith(_PREFIX)
+
+
+class SharedMemory:
+    """The segments and semaphores of one run; `uid` is the job's user, if that is not ours.
+
+    Each method does what the system call of its name does, and raises OSError as that fails. `unlinked` keeps segments
+    open that lost their last name, by their numbers, for `DiskCount` to look up their sizes.
+    """
+
+    def __init__(self, home: str, uid: int | None) -> None:
+        self._path = directory_of(home)
+        self._uid = uid
+        self._directory = -1
+        self.unlinked: dict[int, int] = {}
+
+    def open(self, path: bytes, flags: int, mode: int) -> int:
+        directory, name = self._find(path)
+        with acting_as(self._uid):
+            return os.open(name, flags & _FLAGS | os.O_NOFOLLOW | os.O_CLOEXEC, mode & 0o777, dir_fd=directory)
+
+    def unlink(self, path: bytes) -> None:
+        directory, name = self._find(path)
+        with acting_as(self._uid):
+            segment = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+            try:
+                os.unlink(name, dir_fd=directory)
+                self._keep(segment)
+            finally:
+                os.close(segment)
+
+    def _keep(self, segment: int) -> None:
+        status = os.fstat(segment)
+        if status.st_nlink == 0 and len(self.unlinked) < _MOST_UNLINKED:
+            self.unlinked[status.st_ino] = os.dup(segment)
+
+    def link(self, path: bytes, new_path: bytes) -> None:
+        directory, name = self._find(path)
+        _, new_name = self._find(new_path)
+        with acting_as(self._uid):
+            os.link(name, new_name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+
+    def _find(self, path: bytes) -> tuple[int, bytes]:
+        """Return the directory, which is made at the first use, and the name in it."""
+        name = path.removeprefix(_PREFIX)
+        if not names_segment(path) or b"/" in name or name in {b"", b".", b".."}:
+            raise PermissionError(errno.EACCES, "no name of shared memory")
+        if self._directory < 0:
+            os.mkdir(self._path, 0o700)
+            if self._uid is not None:
+                os.chown(self._path, self._uid, self._uid)
+            self._directory = os.open(self._path, _DIRECTORY)
+        return self._directory, name

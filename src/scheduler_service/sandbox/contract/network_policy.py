@@ -1,0 +1,82 @@
+"""Where a job with `network: true` may connect and send to."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from scheduler_service.sandbox.contract.addresses import is_public
+
+_DNS_PORT = 53
+_MOST_NAMESERVERS = 3  # the C library's resolver uses the first three
+_RESOLVER_SETTINGS = Path("/etc/resolv.conf")
+_MAPPED = bytes(10) + b"\xff\xff"  # begins an IPv6 address that stands for an IPv4 address
+_IPV4_BYTES = 4
+_PLATFORM = frozenset({ipaddress.ip_address("168.63.129.16")})  # Azure's metadata, public only by its number
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPolicy:
+    """Destinations that are allowed: public addresses, and those in the networks `also`, on `ports`.
+
+    The host's own addresses are refused even if they are public. The nameservers that the host is configured to use are
+    allowed on port 53 wherever they are, because no name could be resolved without them.
+    """
+
+    ports: tuple[int, ...] = (53, 80, 443)
+    also: tuple[str, ...] = ()
+
+    def allows(self, packed: bytes, port: int) -> bool:
+        """Return whether a job may send to `port` of the address `packed` (4 or 16 bytes in network order)."""
+        address = _unmap(packed)
+        if port == _DNS_PORT and address in read_nameservers(_RESOLVER_SETTINGS):
+            return True
+        return port in self.ports and (_is_in(address, self.also) or _is_of_others(address))
+
+
+def read_nameservers(settings: Path) -> frozenset[bytes]:
+    """Return the addresses of the nameservers in a file as resolv.conf(5) describes it, as the C library reads it."""
+    with suppress(OSError):
+        lines = settings.read_text(encoding="utf-8", errors="replace").splitlines()
+        words = [line.split() for line in lines if line.startswith(("nameserver ", "nameserver\t"))]
+        named = [packed for _, name, *_ in (word for word in words if len(word) > 1) if (packed := _pack(name))]
+        if named:
+            return frozenset(named[:_MOST_NAMESERVERS])
+    return frozenset({socket.inet_aton("127.0.0.1")})
+
+
+def _pack(name: str) -> bytes | None:
+    with suppress(ValueError):
+        return _unmap(ipaddress.ip_address(name).packed)
+    return None
+
+
+def _unmap(packed: bytes) -> bytes:
+    return packed.removeprefix(_MAPPED)
+
+
+@lru_cache(maxsize=256)
+def _is_in(packed: bytes, networks: tuple[str, ...]) -> bool:
+    address = ipaddress.ip_address(packed)
+    return any(address in ipaddress.ip_network(network) for network in networks)
+
+
+@lru_cache(maxsize=256)
+def _is_of_others(packed: bytes) -> bool:
+    """Return whether the address is public, and neither this host's nor its platform's."""
+    address = ipaddress.ip_address(packed)
+    return is_public(address) and address not in _PLATFORM and not _is_own(packed)
+
+
+def _is_own(packed: bytes) -> bool:
+    """Return whether this host has the address: then the kernel also sends from it to it. Nothing is sent here."""
+    family = socket.AF_INET if len(packed) == _IPV4_BYTES else socket.AF_INET6
+    name = socket.inet_ntop(family, packed)
+    with socket.socket(family, socket.SOCK_DGRAM) as trial, suppress(OSError):
+        trial.connect((name, _DNS_PORT))
+        return socket.inet_pton(family, trial.getsockname()[0].partition("%")[0]) == packed
+    return False

@@ -1,0 +1,238 @@
+"""The contract of the sandbox: what to run, within which limits, and what came of it."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from scheduler_service.sandbox.contract.wording import printable
+
+OUTPUT_FLOOD_FACTOR = 2048
+"""A run is ended once it has written this many times its `output_kb`: nobody reads it, and dropping it costs a core."""
+
+
+DRAIN_SECONDS = 5.0
+"""Background processes that hold a run's output open are killed so long after its main process has ended."""
+
+
+class Level(StrEnum):
+    """What a sandbox promises, from the most to the least; SECURITY.md says each promise in full."""
+
+    STRICT = "strict"
+    STANDARD = "standard"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class PythonCode:
+    """Python source, run as `__main__` by the interpreter of `environment`."""
+
+    code: str
+    environment: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script file; its shebang is honoured, and without one `/bin/bash` runs it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program by its argument vector (`argv[0]` is looked up on the job's PATH), fed `stdin` and then end of file."""
+
+    argv: tuple[str, ...]
+    stdin: bytes = b""
+
+
+Command = PythonCode | Script | Program
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one attempt may use."""
+
+    wall_seconds: float = 300.0
+    memory_mb: int = 512
+    cpu_seconds: int = 300
+    processes: int = 64
+    disk_mb: int = 256
+    output_kb: int = 1024
+    network: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One attempt to run. `env` is the whole environment that the command is given beside PATH, HOME, TMPDIR, LANG."""
+
+    command: Command
+    limits: Limits = field(default_factory=Limits)
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+class End(StrEnum):
+    """How an attempt ended."""
+
+    EXITED = "exited"
+    SIGNALLED = "signalled"
+    TIMEOUT = "timeout"
+    CPU_LIMIT = "cpu_limit"
+    OUT_OF_MEMORY = "out_of_memory"
+    OUTPUT_LIMIT = "output_limit"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an attempt used, all its processes together.
+
+    `max_rss_kb` is the peak of the largest, or that of all together where a cgroup counts it and it is more.
+    """
+
+    cpu_seconds: float = 0.0
+    max_rss_kb: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """The level that held during an attempt and the layers that made it so."""
+
+    level: Level
+    layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one attempt.
+
+    `exit_code` is set for EXITED; `signal` for SIGNALLED. `message` is one sentence for the user where the end needs
+    one (why a command was rejected, which limit was hit), and always printable. `output_truncated` says that there was
+    more output than `limits.output_kb`, so that its middle was left out.
+    """
+
+    end: End
+    isolation: Isolation
+    exit_code: int | None = None
+    signal: int | None = None
+    usage: Usage = field(default_factory=Usage)
+    output_truncated: bool = False
+    message: str | None = None
+
+    def __post_init__(self) -> None:
+        """Make the message printable: it may repeat what the job named its files and programs."""
+        if self.message is not None:
+            object.__setattr__(self, "message", printable(self.message))
+
+
+def explain_end(end: End, limits: Limits, number: int | None = None, killed: int = 0) -> str | None:
+    """Return what the user should know of the end: the limit or the signal `number`, and how many were `killed`."""
+    return "; ".join(filter(None, (_explain_end(end, limits, number), _explain_killed(killed)))) or None
+
+
+def _explain_killed(count: int) -> str | None:
+    if count == 0:
+        return None
+    processes = "1 background process" if count == 1 else f"{count} background processes"
+    return f"killed {processes} still running after the main process had ended; use `wait` to let such processes finish"
+
+
+def _explain_end(end: End, limits: Limits, number: int | None) -> str | None:
+    match end:
+        case End.TIMEOUT:
+            return f"ran longer than {limits.wall_seconds:g} s"
+        case End.CPU_LIMIT:
+            return f"used more than {limits.cpu_seconds} s of processor time"
+        case End.OUT_OF_MEMORY:
+            return f"ran out of memory; its limit is {limits.memory_mb} MB"
+        case End.OUTPUT_LIMIT:
+            return f"wrote more than {OUTPUT_FLOOD_FACTOR} times the {limits.output_kb} kB of output that are kept"
+        case End.SIGNALLED if number is not None:
+            return f"was ended by {_NAMES_OF_SIGNALS.get(number, f'signal {number}')}"
+        case _:
+            return None
+
+
+_NAMES_OF_SIGNALS = {number.value: number.name for number in signal.Signals}
+
+
+class Cancel(Protocol):
+    """Something to wait on until the attempt is asked to stop; an `asyncio.Event` is one."""
+
+    async def wait(self) -> object:
+        """Return once the attempt is to be stopped."""
+        ...
+
+
+OnOutput = Callable[[bytes], Awaitable[None]]
+"""Takes output as it comes, standard output and error in one stream, in order; `output_kb` and a line more at most."""
+
+
+class Sandbox(Protocol):
+    """Runs commands, any number at a time.
+
+    The job's processes are all dead when `run` returns or raises, also when it is cancelled. Its directory is gone too,
+    unless it holds so much that this takes long: then it goes on in the background, and `stop` waits for it.
+    """
+
+    @property
+    def isolation(self) -> Isolation:
+        """The level and the layers that every run has; all of them are known once the sandbox is started."""
+        ...
+
+    async def start(self) -> None:
+        """Get ready (fork what is kept warm); idempotent."""
+        ...
+
+    async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
+        """Run one command to its end. The end of the user's code is in the outcome, never an exception.
+
+        Raises `SandboxError` where the host failed (no process, no directory to be had): nothing was run, or what was
+        run is dead, and another try is right.
+        """
+        ...
+
+    async def rehearse(self, *, every: bool = False) -> None:
+        """Send trial runs the way of every run. Raises `SandboxError` if one does not come through.
+
+        Python code is tried in the default environment, and in the others if `every` is set.
+        """
+        ...
+
+    def renew(self) -> None:
+        """Let what runs go on for the time of another lease, where that was given at the start.
+
+        So a process that stands still has its runs killed, before others begin them anew; at the level `none`, not.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """Kill what still runs and release everything; idempotent."""
+        ...
+
+
+class SandboxError(Exception):
+    """The host, not the user's code, kept an attempt from running, or ended it. The message is one printable line."""
+
+    def __init__(self, message: str, *, began: bool = False) -> None:
+        """`began` is whether the user's code may have run."""
+        super().__init__(printable(" ".join(message.split())))
+        self.began = began
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the host lacked something that it may have again: room, memory, processes, descriptors."""
+        error: BaseException | None = self
+        while error is not None:
+            if isinstance(error, OSError) and error.errno in _PASSING:
+                return True
+            error = error.__cause__
+        return False
+
+
+_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EIO, errno.EROFS}

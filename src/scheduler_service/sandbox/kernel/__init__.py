@@ -1,0 +1,1 @@
+"""What speaks to the kernel: system calls, filters, Landlock, control groups, identities."""

@@ -1,0 +1,121 @@
+"""Who a job is: a user of its own where the service is root, otherwise the service's own user without any rights."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from scheduler_service.sandbox.kernel.syscalls import CLONE_NEWUSER, Prctl, invoke, prctl, unshare
+
+FIRST_UID, LAST_UID = 60578, 61183
+"""The range that neither Debian's policy nor systemd's (UIDS-GIDS.md) gives to anybody."""
+
+_INITIAL_USER_NAMESPACE, _INITIAL_PID_NAMESPACE = "user:[4026531837]", "pid:[4026531836]"
+"""The kernel's fixed numbers of the namespaces that a host starts with; see PROC_USER_INIT_INO."""
+
+
+class UidPool:
+    """Hands out user ids so that no two runs on this host, of whatever service process, have the same at once.
+
+    A claim is an abstract socket: the kernel keeps the name unique, and frees it with whoever held it.
+    """
+
+    def __init__(self) -> None:
+        self._claims: dict[int, socket.socket] = {}
+
+    def take(self) -> int:
+        """Claim a free user id; raises OSError when there is none."""
+        for uid in range(FIRST_UID, LAST_UID + 1):
+            if uid not in self._claims and (claim := _claim(uid)) is not None:
+                self._claims[uid] = claim
+                return uid
+        raise OSError(f"all user ids from {FIRST_UID} to {LAST_UID} are taken by running jobs")
+
+    def give_back(self, uid: int) -> None:
+        """Free a user id that has no process left."""
+        self._claims.pop(uid).close()
+
+    def close(self) -> None:
+        """Free all."""
+        for uid in list(self._claims):
+            self.give_back(uid)
+
+
+def become_user(uid: int) -> None:
+    """Turn from root into the user (and group) `uid`, for good."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    prctl(Prctl.SET_DUMPABLE, 1)  # the change of user has taken away even the view of its own /proc/self
+
+
+@contextmanager
+def acting_as(uid: int | None) -> Iterator[None]:
+    """Reach files and processes with the rights of the user `uid` alone, as root; None changes nothing.
+
+    Root in a container may lack the rights over files and processes of others. Signals go by another id, so that user
+    cannot signal this process meanwhile. The kernel clears the
+    parent-death signal.
+    """
+    if uid is None:
+        yield
+        return
+    invoke("setfsgid", uid)
+    invoke("setfsuid", uid)
+    try:
+        yield
+    finally:
+        invoke("setfsuid", os.geteuid())
+        invoke("setfsgid", os.getegid())
+
+
+def enter_user_namespace() -> None:
+    """Go into a new user namespace as the same user: with rights over nothing outside, and processes counted anew."""
+    uid, gid = os.geteuid(), os.getegid()
+    unshare(CLONE_NEWUSER)
+    for file, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        with open(f"/proc/self/{file}", "w", encoding="ascii") as handle:
+            handle.write(text)
+
+
+def sees_all_tasks() -> bool:
+    """Return whether this process sees all that may have its user ids: no other container shares its user namespace."""
+    user, pids = os.readlink("/proc/self/ns/user"), os.readlink("/proc/self/ns/pid")
+    return user != _INITIAL_USER_NAMESPACE or pids == _INITIAL_PID_NAMESPACE
+
+
+def counts_tasks_by_namespace() -> bool:
+    """Return whether the kernel counts the tasks of a user for each user namespace: Linux does since 5.14.
+
+    Tried by a child that may have two tasks in a namespace below ours, where this process and others run already.
+    """
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            enter_user_namespace()
+            resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))
+            code = os.waitstatus_to_exitcode(os.waitpid(_fork_nothing(), 0)[1])
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _fork_nothing() -> int:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    return child
+
+
+def _claim(uid: int) -> socket.socket | None:
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0scheduler-service-job-{uid}")
+    except OSError:
+        claim.close()
+        return None
+    return claim

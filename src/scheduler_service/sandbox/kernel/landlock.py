@@ -1,0 +1,106 @@
+"""Landlock: what of the file system, the network and other processes a job can reach; see landlock(7)."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
+
+from scheduler_service.sandbox.kernel.syscalls import invoke
+
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_REFER = 1 << 13
+TRUNCATE, IOCTL_DEV = 1 << 14, 1 << 15
+READ = EXECUTE | READ_FILE | READ_DIR
+WRITE_DEVICE = READ_FILE | WRITE_FILE | TRUNCATE
+EVERYTHING_TO_ABI = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
+"""All file access rights that exist since each ABI."""
+
+SCOPE_ABI = 6
+TCP_ABI = 4
+BIND_TCP, CONNECT_TCP = 1, 2
+SCOPE_ABSTRACT_SOCKETS, SCOPE_SIGNALS = 1, 2
+
+_ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
+_GET_VERSION = 1
+_RULE_PATH, _RULE_PORT = 1, 2
+
+
+_ATTRIBUTES = struct.Struct("=QQQ")  # struct landlock_ruleset_attr: access to files, to the network, scopes
+_PATH_RULE = struct.Struct("=Qi")  # struct landlock_path_beneath_attr: allowed access, descriptor
+_PORT_RULE = struct.Struct("=QQ")  # struct landlock_net_port_attr: allowed access, port
+
+
+@cache
+def abi() -> int:
+    """Give the version of Landlock that the running kernel has; 0 where there is none."""
+    try:
+        return invoke("landlock_create_ruleset", None, 0, _GET_VERSION)
+    except OSError:
+        return 0
+
+
+def scope_signals() -> bool:
+    """Let this process, and all it will ever start, signal only each other; return False if the kernel cannot do so.
+
+    Nothing else changes for it. Needs no_new_privs to be set.
+    """
+    if abi() < SCOPE_ABI:
+        return False
+    attributes = _ATTRIBUTES.pack(_REFER, 0, SCOPE_SIGNALS)
+    ruleset = invoke("landlock_create_ruleset", attributes, len(attributes), 0)
+    root = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    # Every domain that does not allow it denies moving files to another directory.
+    invoke("landlock_add_rule", ruleset, _RULE_PATH, _PATH_RULE.pack(_REFER, root), 0)
+    invoke("landlock_restrict_self", ruleset, 0)
+    os.close(root)
+    os.close(ruleset)
+    return True
+
+
+class Ruleset:
+    """What is allowed; everything else of files, TCP, abstract sockets and signals is not, once it is enforced."""
+
+    def __init__(self) -> None:
+        self._abi = abi()
+        self._rights = max(rights for since, rights in EVERYTHING_TO_ABI.items() if since <= max(1, self._abi))
+        attributes = _ATTRIBUTES.pack(
+            self._rights,
+            BIND_TCP | CONNECT_TCP if self._abi >= TCP_ABI else 0,
+            SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if self._abi >= SCOPE_ABI else 0,
+        )
+        self._descriptor = invoke("landlock_create_ruleset", attributes, len(attributes), 0)
+
+    def allow(self, paths: Iterable[str], rights: int) -> None:
+        """Allow `rights` on each path and all below it; a path that does not exist is left out."""
+        for path in paths:
+            with suppress(FileNotFoundError, PermissionError, NotADirectoryError):
+                self._allow_path(path, rights)
+
+    def allow_everything_below(self, path: str) -> None:
+        """Allow all that files, directories and links can be used for; raises OSError where `path` does not exist."""
+        self._allow_path(path, self._rights & ~IOCTL_DEV)
+
+    def allow_connecting_to(self, ports: Iterable[int]) -> None:
+        """Allow outgoing TCP connections to `ports`, wherever they lead."""
+        for port in ports:
+            self._add(_RULE_PORT, _PORT_RULE.pack(CONNECT_TCP, port))
+
+    def enforce(self) -> None:
+        """Hold this thread, and all it will ever start, to the rules; needs no_new_privs to be set."""
+        invoke("landlock_restrict_self", self._descriptor, 0)
+        os.close(self._descriptor)
+
+    def _allow_path(self, path: str, rights: int) -> None:
+        parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        try:
+            usable = self._rights if stat.S_ISDIR(os.fstat(parent).st_mode) else self._rights & _ON_FILES
+            self._add(_RULE_PATH, _PATH_RULE.pack(rights & usable, parent))
+        finally:
+            os.close(parent)
+
+    def _add(self, kind: int, rule: bytes) -> None:
+        invoke("landlock_add_rule", self._descriptor, kind, rule, 0)

@@ -1,0 +1,71 @@
+"""Opens directories in a tree that hostile processes change meanwhile, whatever their modes, and nothing outside."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+
+from scheduler_service.sandbox.kernel.identity import acting_as
+from scheduler_service.sandbox.kernel.syscalls import invoke
+
+_HOW = struct.Struct("=QQQ")  # struct open_how of openat2(2): flags, mode, resolve
+_RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x04, 0x08
+_LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_HANDLE = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@contextmanager
+def open_directory(root: int, path: Sequence[str], uid: int | None) -> Iterator[int]:
+    """Open the directory that `path` names below the descriptor `root`, to list it; symbolic links are not followed.
+
+    Its owner, `uid` if that is not us, may have closed it or one above to everybody. Then it is opened for as long as
+    the block runs. Raises OSError where it has vanished.
+    """
+    with acting_as(uid):
+        try:
+            directory = _open(root, "/".join(path) or ".", _LIST)
+        except OSError:  # closed, or the path is too long: go step by step
+            directory = -1
+    if directory >= 0:
+        try:
+            yield directory
+        finally:
+            os.close(directory)
+        return
+    with ExitStack() as opened:
+        with acting_as(uid):
+            directory = _open_step_by_step(root, path, opened, uid)
+        yield directory
+
+
+def _open_step_by_step(root: int, path: Sequence[str], opened: ExitStack, uid: int | None) -> int:
+    handle = _unlock(os.dup(root), opened, uid)
+    for name in path:
+        handle = _unlock(_open(handle, name, _HANDLE), opened, uid)
+    directory = _open(handle, ".", _LIST)
+    opened.callback(os.close, directory)
+    return directory
+
+
+def _unlock(handle: int, opened: ExitStack, uid: int | None) -> int:
+    """Let the owner read and enter the directory until `opened` is closed, which closes the handle as well."""
+    opened.callback(os.close, handle)
+    mode = stat.S_IMODE(os.fstat(handle).st_mode)
+    needed = stat.S_IRUSR | stat.S_IXUSR
+    if mode & needed != needed:
+        _change_mode(handle, mode | needed, None)  # we act as the owner already
+        opened.callback(_change_mode, handle, mode, uid)
+    return handle
+
+
+def _change_mode(handle: int, mode: int, uid: int | None) -> None:
+    with suppress(OSError), acting_as(uid):
+        os.chmod(f"/proc/self/fd/{handle}", mode)  # by descriptor: a name could have become a link
+
+
+def _open(directory: int, path: str, flags: int) -> int:
+    how = _HOW.pack(flags, 0, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS)
+    return invoke("openat2", directory, os.fsencode(path), how, len(how))

@@ -1,0 +1,159 @@
+"""The system call filter of a job; see seccomp(2).
+
+Every system call up to the newest that was reviewed is allowed, except for those in `syscall_table` and those whose
+arguments a rule there refuses. Newer ones do not exist for a job (ENOSYS), so that an update of the kernel cannot open
+a door; programs then fall back to what was there before.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from scheduler_service.sandbox.kernel import syscall_table as table
+from scheduler_service.sandbox.kernel.filter_program import ALLOW, FAIL, write_program
+from scheduler_service.sandbox.kernel.syscall_table import ASK, ArgumentRule, Numbers, Test
+from scheduler_service.sandbox.kernel.syscalls import MACHINES, Prctl, invoke, machine, prctl
+
+_MODE_FILTER = 2
+_SET_MODE_FILTER, _NEW_LISTENER, _WAIT_KILLABLE = 1, 1 << 3, 1 << 5
+_CURRENT_DIRECTORY = 0xFFFF_FF9C  # AT_FDCWD
+_REMOVE_DIRECTORY = 0x200  # AT_REMOVEDIR
+
+
+class Sockets(StrEnum):
+    """Who decides what a job's sockets may reach."""
+
+    BROKERED = "brokered"  # the supervisor, at each call that names an address; see `socket_broker`
+    PAIRED = "paired"  # nobody can: a job has pairs of connected sockets, and no others
+    FREE = "free"  # nobody does: for tests, which show what the broker is good for
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the filter leaves to a job, beside what is the same for all.
+
+    `families` are the socket families of which the job makes sockets itself. `shared_ids` says that the job has the
+    user id of the service, `namespaced` that it has process and IPC namespaces of its own, `own_files` that it has a
+    file system of its own.
+    """
+
+    families: tuple[int, ...]
+    sockets: Sockets
+    namespaced: bool
+    shared_ids: bool
+    own_files: bool
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+@cache
+def assemble(policy: Policy) -> bytes:
+    """Write the filter for this processor."""
+    answers: dict[int, int] = {}
+    processor = MACHINES.index(machine())
+    for calls, action in _denied(policy):
+        for numbers in calls.values():
+            answers.setdefault(numbers[processor], action)
+    # Beyond the newest lie the x32 calls as well, which have a high bit set.
+    return write_program(answers, _rules(policy), beyond=table.NEWEST + 1)
+
+
+def enforce(program: bytes) -> None:
+    """Hold this thread, and all it will ever start, to the filter; needs no_new_privs to be set."""
+    prctl(Prctl.SET_SECCOMP, _MODE_FILTER, ctypes.byref(_Program(len(program) // 8, program)))
+
+
+def enforce_with_listener(program: bytes, *, older: bool = True) -> int:
+    """Do as `enforce`; gives the descriptor on which calls that the filter asks about are answered.
+
+    Whoever holds it can allow them, so it must not stay with the job. Once a call is being answered, no signal but one
+    that kills interrupts it (from Linux 5.19 on): what was done for it would be done twice. Unless `older` kernels will
+    do, raises OSError there.
+    """
+    filter_ = ctypes.byref(_Program(len(program) // 8, program))
+    try:
+        return invoke("seccomp", _SET_MODE_FILTER, _NEW_LISTENER | _WAIT_KILLABLE, filter_)
+    except OSError:
+        if not older:
+            raise
+        return invoke("seccomp", _SET_MODE_FILTER, _NEW_LISTENER, filter_)
+
+
+def _denied(policy: Policy) -> Iterable[tuple[dict[str, Numbers], int]]:
+    yield table.FOR_ADMINISTRATORS, FAIL | errno.EPERM
+    yield table.OF_NAMESPACES_AND_MOUNTS, FAIL | errno.EPERM
+    yield table.ON_OTHER_PROCESSES, FAIL | errno.EPERM
+    yield table.OF_THE_KERNELS_SOFT_SPOTS, FAIL | errno.EPERM
+    yield table.WITH_A_FALLBACK, FAIL | errno.ENOSYS
+    if not policy.namespaced:
+        yield table.THAT_OUTLIVE_A_RUN, FAIL | errno.ENOSYS
+        yield table.THAT_CHANGE_ATTRIBUTES, FAIL | errno.ENOTSUP
+        yield table.THAT_WATCH_FILES, FAIL | errno.ENOSYS  # `tail -f` then looks at its file now and then
+    if policy.sockets is not Sockets.FREE:
+        yield table.ON_ADDRESSES, ASK if policy.sockets is Sockets.BROKERED else FAIL | errno.EPERM
+    if policy.shared_ids:
+        yield table.THAT_CHANGE_OWNED_FILES, FAIL | errno.EPERM
+        yield table.WITH_A_SIMPLER_FORM, FAIL | errno.ENOSYS
+        yield table.THAT_A_SUPERVISOR_DOES, ASK
+    if not policy.own_files:
+        yield table.THAT_A_WARDEN_BOUNDS, ASK
+
+
+def _rules(policy: Policy) -> Iterable[ArgumentRule]:
+    yield from table.ALWAYS
+    yield from _SOCKET_RULES[policy.sockets](policy.families)
+    if policy.shared_ids:
+        yield from table.ON_ITSELF_ONLY
+    if not policy.own_files:
+        yield from _asking_about_shared_memory()
+
+
+def _asking_about_shared_memory() -> Iterable[ArgumentRule]:
+    """Ask about calls that may name shared memory, and about few others: asking takes ten times as long as the call.
+
+    Those of shm_open(3), sem_open(3) and mkstemp(3) give a whole path, and open files that must be new or no links.
+    """
+    calls = table.THAT_NAME_SHARED_MEMORY
+    whole_path = (_CURRENT_DIRECTORY,)
+    for name, place in (("openat", 0), ("unlinkat", 0), ("linkat", 0), ("linkat", 2)):
+        yield ArgumentRule(calls[name], place, Test.AMONG, whole_path, ALLOW)
+    for name, place in (("open", 1), ("openat", 2)):
+        yield ArgumentRule(calls[name], place, Test.NO_BITS_OF, (os.O_DIRECTORY,), ALLOW)
+        yield ArgumentRule(calls[name], place, Test.NO_BITS_OF, (os.O_EXCL | os.O_NOFOLLOW,), ASK)
+    yield ArgumentRule(calls["unlinkat"], 2, Test.NO_BITS_OF, (_REMOVE_DIRECTORY,), ALLOW)
+    for name in ("unlink", "unlinkat", "link", "linkat"):
+        yield ArgumentRule(calls[name], 0, Test.AMONG, (), ASK)
+
+
+def _rules_of_brokered_sockets(families: tuple[int, ...]) -> Iterable[ArgumentRule]:
+    """Let the supervisor make the sockets that the job may not make itself, and send to whatever is named."""
+    yield ArgumentRule(table.SOCKET, 0, Test.AMONG, families, ASK)
+    yield ArgumentRule(table.SOCKET, 1, Test.AMONG, table.USUAL_TYPES, ASK)
+    yield ArgumentRule(table.SOCKET, 2, Test.AMONG, table.USUAL_PROTOCOLS, ASK)
+    yield ArgumentRule(table.SENDTO, 4, Test.IS_ZERO, (), ASK)  # send(2) names no address
+    yield ArgumentRule(table.SENDMSG, 0, Test.NEVER, (), ASK)
+    yield ArgumentRule(table.SENDMMSG, 0, Test.NEVER, (), ASK)
+
+
+def _rules_of_paired_sockets(families: tuple[int, ...]) -> Iterable[ArgumentRule]:
+    yield ArgumentRule(table.SOCKET, 0, Test.AMONG, families)
+    yield ArgumentRule(table.SOCKETPAIR, 1, Test.AMONG, table.CONNECTED_TYPES)  # no datagrams, which can be addressed
+
+
+def _rules_of_free_sockets(families: tuple[int, ...]) -> Iterable[ArgumentRule]:
+    yield ArgumentRule(table.SOCKET, 0, Test.AMONG, families)
+
+
+_SOCKET_RULES = {
+    Sockets.BROKERED: _rules_of_brokered_sockets,
+    Sockets.PAIRED: _rules_of_paired_sockets,
+    Sockets.FREE: _rules_of_free_sockets,
+}

@@ -1,0 +1,1 @@
+"""The processes of a run: the zygote, the supervisor of each run, and the job."""

@@ -1,0 +1,168 @@
+"""The job's own process, from its fork to the first instruction of the user's code."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import signal
+import socket
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+from scheduler_service.sandbox.confinement.cell import Cell, Confinement
+from scheduler_service.sandbox.confinement.limits import most_memory
+from scheduler_service.sandbox.confinement.root import HOME, resize_private, user_name
+from scheduler_service.sandbox.contract.command import (
+    DEFAULT_INTERPRETER,
+    find_program,
+    interpreter_of,
+    job_environment,
+)
+from scheduler_service.sandbox.contract.layers import Layer
+from scheduler_service.sandbox.contract.protocol import Order, Terms, pack, pack_order, parse_order, receive
+from scheduler_service.sandbox.kernel.cgroup import Group
+from scheduler_service.sandbox.kernel.oom import prefer_for_oom_kill
+from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl
+from scheduler_service.sandbox.runtime.python_code import (
+    FILE,
+    become_script,
+    prepare_interpreter,
+    variables_read_at_start,
+)
+
+SCRIPT_FILE = "job"
+_SAMPLE = Order("program", "", [DEFAULT_INTERPRETER], {}, False, Terms(1.0, 1, 1, 1, 1, None))  # noqa: FBT003
+_USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.E2BIG, errno.EISDIR, errno.ELOOP)
+
+
+def become_job(
+    orders: socket.socket,
+    channel: socket.socket,
+    confinement: Confinement,
+    group: Group | None,
+    note: mmap.mmap,
+    *,
+    python: bool,
+) -> None:
+    """Wait on `orders` for what the service wants run, then run it in this process, confined and in the cgroup `group`.
+
+    Return only for Python code, which CPython runs when all callers have returned too; see `startup/sitecustomize.py`.
+
+    `python` says that the order will be for Python code, which can be prepared for. Whatever goes wrong before the
+    user's code is said on `channel`, to the supervisor; it is closed when the user's code begins.
+    `note` is memory shared with the supervisor; see `python_end`.
+    """
+    try:
+        os.setsid()
+        prefer_for_oom_kill()
+        prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
+        if group is not None:
+            group.enter()
+        cell = Cell(confinement)
+        if python:
+            prepare_interpreter()
+        else:
+            _prepare_exec()
+        _rehearse(confinement)
+        body, (output, *stdin) = receive(orders)
+        order = parse_order(body)
+        if order.network and confinement.network_refusal:
+            _say(channel, "rejection", confinement.network_refusal)
+            os._exit(1)
+        directory = order.terms.directory or HOME
+        if Layer.MOUNT_NAMESPACE in confinement.layers:
+            resize_private(order.terms.disk_mb)
+        if group is not None:
+            group.limit(most_memory(order.terms), order.terms.processes)
+        _take_stdio(output, *stdin)
+        os.chdir(directory)
+        cell.close(order, directory, channel)
+        orders.detach()  # its descriptor is closed; the number may soon belong to a file of the user's code
+    except BaseException as error:  # noqa: BLE001 (nothing may go on from here)
+        _say(channel, "failure", f"{type(error).__name__}: {error}")
+        os._exit(1)
+    try:
+        environment = job_environment(directory, user_name(os.getuid()), _readable_settings(confinement) | order.env)
+        if order.kind == "python":
+            _write_file(FILE, order.text)
+        if order.kind != "python" or variables_read_at_start(order.env):
+            _execute(order, environment)
+        become_script(environment, note)
+    except (OSError, ValueError) as error:
+        mistake = isinstance(error, ValueError) or error.errno in _USERS_MISTAKES
+        _say(channel, "rejection" if mistake else "failure", _describe(error))
+        os._exit(1)
+    channel.close()
+
+
+def _readable_settings(confinement: Confinement) -> dict[str, str]:
+    """Return what keeps programs from files that are there and may not be read: git then gives up."""
+    hidden = Layer.LANDLOCK in confinement.layers and Layer.MOUNT_NAMESPACE not in confinement.layers
+    return {"GIT_CONFIG_NOSYSTEM": "1"} if hidden else {}
+
+
+def _prepare_exec() -> None:
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and an ignored signal stays so
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _rehearse(confinement: Confinement) -> None:
+    """Take a sample of an order as far as nothing is changed by it, before the one that somebody waits for.
+
+    Of the memory that is shared with the zygote the kernel copies each page at the first write to it, and in CPython
+    whoever looks at an object writes to it: for an order that comes first, that is two thirds of the time it takes.
+    """
+    ours, theirs = socket.socketpair()
+    with ours, theirs, open(os.devnull, "rb") as nothing:
+        socket.send_fds(theirs, [pack_order(_SAMPLE)], [nothing.fileno()])
+        body, (output, *_) = receive(ours)
+        order = parse_order(body)
+        os.dup2(output, output)
+        Cell(replace(confinement, layers=frozenset())).close(order, HOME, theirs)
+        confinement.filter_for(network=order.network)
+        interpreter_of(order.text)
+        find_program(order.argv[0], job_environment(HOME, "", order.env)["PATH"])
+        os.close(output)
+
+
+def _take_stdio(output: int, stdin: int | None = None) -> None:
+    source = os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin
+    for descriptor, place in ((source, 0), (output, 1), (output, 2)):
+        os.dup2(descriptor, place)
+
+
+def _execute(order: Order, environment: dict[str, str]) -> NoReturn:
+    argv = _argv_of(order)
+    os.execve(find_program(argv[0], environment["PATH"]), argv, environment)  # noqa: S606 (no shell is wanted)
+
+
+def _write_file(name: str, text: str, mode: int = 0o644) -> None:
+    # Not O_EXCL, about which the filter would ask the supervisor: there is nothing in the directory yet.
+    file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, mode)
+    data = memoryview(text.encode())
+    while data:
+        data = data[os.write(file, data) :]
+    os.close(file)
+
+
+def _argv_of(order: Order) -> list[str]:
+    if order.kind == "program":
+        return list(order.argv)
+    if order.kind == "python":
+        _prepare_exec()
+        return [sys.executable, "-u", FILE]
+    _write_file(SCRIPT_FILE, order.text, 0o755)  # scripts start themselves again, under flock(1) for one
+    return [*interpreter_of(order.text), str(Path.cwd() / SCRIPT_FILE)]
+
+
+def _say(channel: socket.socket, word: str, text: str) -> None:
+    channel.sendall(pack({word: text}))
+
+
+def _describe(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
+    return f"the command cannot be started: {error}"

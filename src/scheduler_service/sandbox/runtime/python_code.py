@@ -1,0 +1,95 @@
+"""Prepare a forked interpreter for the script that it is about to run as `__main__`.
+
+CPython runs the script and ends the process (see `startup/sitecustomize.py`). What is left to do here is to make the
+warm interpreter look as if it had just been started, in the job's directory and with the job's environment.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import linecache
+import mmap
+import os
+import sys
+import time
+from collections.abc import Mapping
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from scheduler_service.sandbox.runtime.python_end import Leftovers, ScriptEnd
+
+FILE = "job.py"
+"""The script, in the job's working directory. Tracebacks show this name, not where the host keeps the directory."""
+
+_MERSENNE_TWISTER_WORDS = 624
+_READ_AT_START = ("PYTHON", "LC_", "LD_", "MALLOC_", "OMP_", "OPENBLAS_", "MKL_", "BLIS_", "NPY_", "NUMPY_")
+_NAMES_READ_AT_START = frozenset({"LANG", "GLIBC_TUNABLES"})
+
+
+def prepare_interpreter() -> None:
+    """Prepare the interpreter as far as that is possible before its script and environment are known."""
+    _reseed()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # readers of the log see each line at once
+    _rehearse()
+
+
+def variables_read_at_start(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that have an effect only when an interpreter or its libraries start."""
+    return sorted(name for name in environment if name.startswith(_READ_AT_START) or name in _NAMES_READ_AT_START)
+
+
+def become_script(environment: dict[str, str], note: mmap.mmap) -> None:
+    """Do the last steps before CPython runs `job.py` of the working directory. `python_end` describes `note`."""
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    if processes := sys.modules.get("multiprocessing.process"):
+        processes.ORIGINAL_DIR = os.getcwd()  # type: ignore[attr-defined]
+    gc.freeze()  # the script sees no objects of ours among those that the collector knows
+    main = sys.modules["__main__"] = _copy(sys.modules["__main__"])
+    leftovers = Leftovers()
+    atexit.register(leftovers.keep_modules)
+    _complete_later(main, os.path.abspath(FILE), ScriptEnd(note, leftovers))
+
+
+def _copy(main: ModuleType) -> ModuleType:
+    """Copy the empty `__main__`: the collector leaves the frozen one alone, with all cycles that lead through it."""
+    copy = ModuleType(main.__name__)
+    copy.__dict__.clear()
+    copy.__dict__.update(vars(main), __annotations__={})
+    return copy
+
+
+def _complete_later(main: ModuleType, file: str, end: ScriptEnd) -> None:
+    """Have `__main__` get an absolute `__file__`, as CPython gives it, though tracebacks show a relative name.
+
+    CPython sets `__file__` and `__cached__`, then creates a loader, then runs the script, then deletes both again.
+    The step that can be replaced is the loader.
+    """
+    loaders: Any = import_module("_frozen_importlib_external")
+    original = loaders.SourceFileLoader
+
+    def create_loader(name: str, _: str) -> Any:
+        loaders.SourceFileLoader = original
+        main.__dict__.update(__file__=file, __cached__=end)
+        return original(name, file)
+
+    loaders.SourceFileLoader = create_loader
+
+
+def _rehearse() -> None:
+    """Compile and run a little: the memory that this writes to is copied now, and not while somebody waits."""
+    exec(compile("import sys\nfor _ in range(3): print(str(_), file=sys.stdout)\n", FILE, "exec"), {})  # noqa: S102
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        nowhere.write("")
+    linecache.clearcache()
+
+
+def _reseed() -> None:
+    """Seed the random numbers of numpy anew; the standard library does that for its own after each fork."""
+    if numpy_random := sys.modules.get("numpy.random"):
+        # What `seed()` comes to in the end, but without computing it from less than all the kernel would give.
+        key = sys.modules["numpy"].frombuffer(os.urandom(_MERSENNE_TWISTER_WORDS * 4), "uint32")
+        numpy_random.set_state(("MT19937", key, _MERSENNE_TWISTER_WORDS))

@@ -1,0 +1,265 @@
+"""The sandbox of level `none`: child processes that are tidied up after, and contained by nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import pwd
+import resource
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from scheduler_service.sandbox.confinement.limits import OPEN_FILES
+from scheduler_service.sandbox.confinement.workdir import Claim, create_directory, remove_directory
+from scheduler_service.sandbox.contract.command import interpreter_of, job_environment, stdin_of
+from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, DEFAULT_NAME, PythonEnvironment
+from scheduler_service.sandbox.contract.spec import (
+    DRAIN_SECONDS,
+    Cancel,
+    Command,
+    End,
+    Isolation,
+    Level,
+    Limits,
+    OnOutput,
+    Outcome,
+    Program,
+    PythonCode,
+    SandboxError,
+    Spec,
+    Usage,
+    explain_end,
+)
+from scheduler_service.sandbox.output import OutputPipe
+from scheduler_service.sandbox.rehearsal import rehearse
+from scheduler_service.sandbox.running import Running
+from scheduler_service.sandbox.runtime.leftovers import wait_for_leftovers
+from scheduler_service.sandbox.waiting import first_of, until_exit
+
+ISOLATION = Isolation(Level.NONE, ("process_group", "private_directory", "clean_environment"))
+_ENDS = (End.EXITED, End.CANCELLED, End.OUTPUT_LIMIT)
+_STOPPED = len(_ENDS)
+_USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.E2BIG, errno.EISDIR, errno.ELOOP)
+
+
+class SubprocessSandbox:
+    """Runs each command in a session of its own, in a private directory, with a clean environment, and no more.
+
+    For development, by explicit choice: of the limits only `wall_seconds` and `output_kb` are enforced, and a process
+    that leaves its process group survives.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        grace_seconds: float = 2.0,
+        environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,),
+        drain_seconds: float = DRAIN_SECONDS,
+    ) -> None:
+        self.isolation = ISOLATION
+        self._drain_seconds = drain_seconds
+        self._root = root.absolute()
+        self._claim: Claim | None = None
+        self._grace_seconds = grace_seconds
+        self._pythons = {environment.name: environment.python for environment in environments}
+        self._running = Running()
+
+    async def start(self) -> None:
+        """Make a directory below the root, and remove what killed processes have left there; idempotent."""
+        self._running.stopped.clear()
+        if self._claim is None:
+            try:
+                self._claim = await asyncio.to_thread(Claim, self._root)
+            except OSError as error:
+                raise SandboxError(f"no directory for runs can be made: {error}") from error
+
+    async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
+        """Run one command to its end; see `Sandbox.run`."""
+        with self._running.counted():
+            async with self._private_directory() as directory:
+                return await self._run_in(directory, spec, on_output, cancel)
+
+    async def rehearse(self, *, every: bool = False) -> None:
+        """Send trial runs the way of every run; see `Sandbox.rehearse`."""
+        names = list(self._pythons)
+        await rehearse(self, names if every else names[:1])
+
+    def renew(self) -> None:
+        """Nothing watches over a run here but this process itself; see `Sandbox.renew`."""
+
+    async def stop(self) -> None:
+        """Kill what still runs, whose `run` then raises `SandboxError`, and wait until all is tidied up."""
+        await self._running.stop()
+        if self._claim is not None:
+            await asyncio.to_thread(self._claim.release)
+            self._claim = None
+
+    async def _run_in(self, directory: Path, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
+        try:
+            output = OutputPipe(spec.limits.output_kb, on_output)
+        except OSError as error:
+            raise SandboxError(f"the host failed: {error}") from error
+        try:
+            process = self._spawn(spec, directory, output.write_end)
+            output.close_write_end()
+            return await self._attend(process, spec.limits, output, cancel)
+        except _RejectedError as error:
+            return Outcome(End.REJECTED, ISOLATION, message=str(error))
+        finally:
+            output.close()
+
+    @asynccontextmanager
+    async def _private_directory(self) -> AsyncIterator[Path]:
+        if self._claim is None:
+            raise SandboxError("the sandbox is not started")
+        try:
+            directory = create_directory(self._claim.path)
+        except OSError as error:
+            raise SandboxError(f"cannot make a working directory: {error}") from error
+        try:
+            yield directory
+        finally:
+            await asyncio.shield(asyncio.to_thread(remove_directory, directory))
+
+    def _spawn(self, spec: Spec, directory: Path, output: int) -> subprocess.Popen[bytes]:
+        try:
+            argv = self._argv_of(spec.command, directory)
+            stdin = stdin_of(spec.command)
+        except OSError as error:
+            raise SandboxError(f"the host failed: {error}") from error
+        try:
+            process = subprocess.Popen(  # noqa: S603 (running what the user wrote is what this is for)
+                argv,
+                stdin=stdin,
+                stdout=output,
+                stderr=output,
+                cwd=directory,
+                env=job_environment(str(directory), _user_name(), spec.env, str(self._python_for(spec.command))),
+                start_new_session=True,
+            )
+            open_files = min(OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+            with suppress(OSError):  # it may have ended already
+                resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (open_files, open_files))
+        except ValueError as error:  # a NUL in an argument or in the environment
+            raise _RejectedError(f"the command cannot be started: {error}") from error
+        except OSError as error:
+            if error.errno in _USERS_MISTAKES and not isinstance(spec.command, PythonCode):
+                raise _RejectedError(f"{error.filename or argv[0]}: {error.strerror}") from error
+            raise SandboxError(f"cannot start a process: {error}") from error
+        else:
+            return process
+        finally:
+            os.close(stdin)
+
+    def _python_for(self, command: Command) -> Path:
+        name = command.environment if isinstance(command, PythonCode) else DEFAULT_NAME
+        if python := self._pythons.get(name, DEFAULT_ENVIRONMENT.python if name == DEFAULT_NAME else None):
+            return python
+        raise _RejectedError(f"there is no Python environment named {name!r}")
+
+    def _argv_of(self, command: Command, directory: Path) -> list[str]:
+        if isinstance(command, Program):
+            return list(command.argv)
+        if isinstance(command, PythonCode):
+            python = self._python_for(command)
+            (directory / "job.py").write_text(command.code, encoding="utf-8", newline="")
+            return [str(python), "-u", "job.py"]
+        script = directory / "job"
+        script.write_text(command.text, encoding="utf-8", newline="")
+        script.chmod(0o755)  # scripts start themselves again, under flock(1) for one
+        return [*interpreter_of(command.text), str(script)]
+
+    async def _attend(
+        self, process: subprocess.Popen[bytes], limits: Limits, output: OutputPipe, cancel: Cancel
+    ) -> Outcome:
+        pump = asyncio.create_task(output.pump())
+        exited = asyncio.create_task(until_exit(process.pid))
+        try:
+            end = await self._first_end(exited, pump, limits, output, cancel)
+            killed = 0
+            if end is End.EXITED:
+                end = await self._drain(pump, output, cancel)
+                killed = await asyncio.to_thread(_wait_for_leftovers, process.pid)
+            else:
+                _signal_group(process.pid, signal.SIGTERM)
+                await self._wait_in_grace(exited, output)
+        except BaseException:
+            pump.cancel()
+            raise
+        finally:
+            usage = await asyncio.shield(_kill_and_reap(process, exited))
+        output.end()
+        await pump
+        return _conclude(end, process.returncode, usage, limits, output.truncated, killed)
+
+    async def _drain(self, pump: asyncio.Task[None], output: OutputPipe, cancel: Cancel) -> End:
+        """Wait until nobody can write output any more, for `drain_seconds` at most; a flood ends the run even then."""
+        events = (output.hung_up.wait(), cancel.wait(), output.flooded.wait(), self._running.stopped.wait(), pump)
+        first = await first_of(*events, timeout_seconds=self._drain_seconds)
+        if first == _STOPPED:
+            raise SandboxError("the sandbox was stopped while the command ran")
+        return End.OUTPUT_LIMIT if first == _ENDS.index(End.OUTPUT_LIMIT) else End.EXITED
+
+    async def _wait_in_grace(self, exited: asyncio.Task[None], output: OutputPipe) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._grace_seconds):
+                await asyncio.wait([exited])
+                await output.hung_up.wait()
+
+    async def _first_end(
+        self, exited: asyncio.Task[None], pump: asyncio.Task[None], limits: Limits, output: OutputPipe, cancel: Cancel
+    ) -> End:
+        events = (exited, cancel.wait(), output.flooded.wait(), self._running.stopped.wait(), pump)
+        first = await first_of(*events, timeout_seconds=limits.wall_seconds)
+        if first == _STOPPED:
+            raise SandboxError("the sandbox was stopped while the command ran", began=True)
+        return End.TIMEOUT if first is None else _ENDS[first]
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without an entry
+        return str(os.getuid())
+
+
+class _RejectedError(Exception):
+    """The command is at fault; trying again would not help."""
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # all gone, or only processes of another user are left
+        os.killpg(pid, number)
+
+
+def _wait_for_leftovers(group: int) -> int:
+    """Return how many processes of the group go on running after its first."""
+    return wait_for_leftovers(lambda: (int(name) for name in os.listdir("/proc") if name.isdigit()), group)
+
+
+async def _kill_and_reap(process: subprocess.Popen[bytes], exited: asyncio.Task[None]) -> Usage:
+    """Kill the whole group, and only then reap its first process: until it is reaped, its number stays its own."""
+    _signal_group(process.pid, signal.SIGKILL)
+    await asyncio.wait([exited])
+    _, status, usage = os.wait4(process.pid, 0)  # noqa: ASYNC222 (it has ended)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+
+
+def _conclude(end: End, code: int, usage: Usage, limits: Limits, truncated: bool, killed: int) -> Outcome:  # noqa: FBT001
+    exited = end is End.EXITED
+    end = End.SIGNALLED if exited and code < 0 else end
+    number = -code if end is End.SIGNALLED else None
+    return Outcome(
+        end,
+        ISOLATION,
+        exit_code=code if end is End.EXITED else None,
+        signal=number,
+        usage=usage,
+        output_truncated=truncated,
+        message=explain_end(end, limits, number, killed),
+    )

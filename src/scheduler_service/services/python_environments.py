@@ -1,0 +1,35 @@
+"""The Python environments that jobs ask for by name, and those that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from scheduler_service.errors import FieldProblem
+from scheduler_service.sandbox.contract.environment import DEFAULT_NAME
+from scheduler_service.storage.records import JsonObject
+
+FIELD = "payload.environment"
+
+
+def problems(payload: object, offered: frozenset[str] | None) -> Iterator[FieldProblem]:
+    """Yield what is wrong with the environment that a payload asks for; None: workers say which ones exist."""
+    if offered is None or not isinstance(payload, Mapping) or payload.get("type") != "python_code":
+        return
+    environment = payload.get("environment", DEFAULT_NAME)
+    if isinstance(environment, str) and environment not in offered:
+        message = f'unknown environment "{environment}"; available: {_listed(offered)}'
+        yield FieldProblem(FIELD, message, environment)
+
+
+def warnings(payload: JsonObject, known: frozenset[str] | None) -> Iterator[str]:
+    """Say that a stored payload asks for an environment which this process does not know; its workers may."""
+    environment = payload.get("environment")
+    if known is not None and payload["type"] == "python_code" and environment not in known:
+        yield (
+            f"{FIELD} is {environment}, and this server knows {_listed(known)}: a worker that does not know it either "
+            "fails each run."
+        )
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names))
