@@ -36,6 +36,7 @@ check: $(VENV)/test.stamp ## format, lint, types, import layers, migrations in s
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m scripts.check_language
 	$(BIN)/python -m scripts.check_migrations
 	$(BIN)/python -m scripts.audit requirements.txt
 

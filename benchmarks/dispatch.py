@@ -40,7 +40,7 @@ async def fill(database: Database, count: int) -> None:
 
 
 async def fire(database: Database, count: int) -> float:
-    """Give the jobs a second of one dispatcher's tick."""
+    """Return the jobs a second of one dispatcher's tick."""
     await fill(database, count)
     broker = RecordingBroker()
     dispatcher = Dispatcher(database, broker, FakeClock(NOON), tick_seconds=1)
@@ -53,7 +53,7 @@ async def fire(database: Database, count: int) -> float:
 
 
 async def floor(database: Database, count: int) -> float:
-    """Give the rows a second of the database alone, which decides nothing."""
+    """Return the rows a second of the database alone, which decides nothing."""
     await fill(database, count)
     before = time.perf_counter()
     async with database.write() as connection:
@@ -76,7 +76,7 @@ async def measure(report: Report, kind: str, url: str, count: int, rounds: int) 
 
 @contextmanager
 def databases() -> Iterator[dict[str, str]]:
-    """Give a SQLite file and a real PostgreSQL."""
+    """Return a SQLite file and a real PostgreSQL."""
     with tempfile.TemporaryDirectory() as directory, servers.postgres() as server:
         yield {"SQLite": f"sqlite:///{directory}/bench.db", "PostgreSQL": server.create_database()}
 

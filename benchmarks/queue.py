@@ -33,7 +33,7 @@ ALONE = ("--without-mingle", "--without-gossip", "--loglevel", "WARNING")
 
 
 async def drain_runs(client: Client, cluster: Cluster, application: str, code: str, slots: int, count: int) -> float:
-    """Queue so many runs, start a worker, and give the runs a second from the first start to the last end."""
+    """Queue so many runs, start a worker, and return the runs a second from the first start to the last end."""
     job = await client.create("", payload={"type": "python_code", "code": code})
     await client.run(job, count)
     worker = cluster.start("celery", "-A", application, "worker", *ALONE, SCHEDULER_SLOTS=str(slots))
@@ -53,7 +53,7 @@ async def has_succeeded(client: Client, job: int, count: int) -> bool:
 
 
 async def drain_tasks(url: str, slots: int, count: int) -> float:
-    """Do the same with Celery alone; gives tasks a second."""
+    """Do the same with Celery alone; returns tasks a second."""
     with Celery(broker=url) as sender, Redis.from_url(url) as notes:
         notes.delete(FIRST, LAST)
         for number in range(count):

@@ -100,7 +100,7 @@ def in_bubblewrap(script: Path) -> Action:
 
 
 async def throughput(action: Action, workers: int, each: int) -> float:
-    """Give runs per second of `workers` that start one run after the other."""
+    """Return runs per second of `workers` that start one run after the other."""
 
     async def work() -> None:
         for _ in range(each):
@@ -130,7 +130,7 @@ async def compare_throughput(report: Report, contenders: Contenders, each: int) 
 
 
 async def measure_output(report: Report, contenders: Contenders) -> None:
-    """Let a job write a gibibyte of output, and see what that takes of time and of the worker's memory."""
+    """Measure the time and the worker's memory that a gibibyte of output takes."""
     group = "a gibibyte of output"
     before = forget_peak()
     report.add(group, "seconds", "s", [await timed(contenders.gibibyte)], at_most=10)
@@ -138,7 +138,7 @@ async def measure_output(report: Report, contenders: Contenders) -> None:
 
 
 def forget_peak() -> float:
-    """Have the peak of our memory counted anew from now; gives what it is now, in MB."""
+    """Reset the peak of our memory. Return the memory now, in MB."""
     Path("/proc/self/clear_refs").write_text("5")
     return own_memory_mb("VmRSS")
 
@@ -148,7 +148,7 @@ def own_memory_mb(field: str) -> float:
 
 
 def memory_mb(pid: int) -> tuple[float, float]:
-    """Give the zygote's proportional memory and the private memory of each process that waits below it, in MB."""
+    """Return the zygote's proportional memory and the private memory of each process that waits below it, in MB."""
     family = [pid]
     for one in family:
         for thread in Path(f"/proc/{one}/task").iterdir():

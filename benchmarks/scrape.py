@@ -51,7 +51,7 @@ async def fill(database: Database, kind: str, count: int) -> None:
 
 
 async def measure(url: str, kind: str, count: int, rounds: int) -> list[float]:
-    """Give the milliseconds of a scrape, as text included."""
+    """Return the milliseconds of a scrape, as text included."""
     database = Database(url)
     await migrations.upgrade(database)
     await fill(database, kind, count)

@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _run(leg: str, options: argparse.Namespace) -> bool:
-    """Run one leg, print its table and write its report; gives whether all held."""
+    """Run one leg, print its table and write its report; returns whether all held."""
     print(f"{leg}: {LEGS[leg].__doc__}")
     with tempfile.TemporaryDirectory(prefix="faultlab-") as directory:
         verdicts = LEGS[leg](Path(directory), options)
@@ -91,7 +91,7 @@ def _chance(options: argparse.Namespace) -> random.Random:
 
 
 def torment(directory: Path, rounds: int, chance: random.Random) -> dict[str, list[int]]:
-    """Interrupt the service `rounds` times; gives the ids of what it accepted."""
+    """Interrupt the service `rounds` times; returns the ids of what it accepted."""
     accepted: dict[str, list[int]] = {"jobs": [], "runs": []}
     for number in range(1, rounds + 1):
         fault = chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])

@@ -27,7 +27,7 @@ Key = tuple[str, ...]
 
 
 def told(url: str) -> Counter[Key]:
-    """Give the counters that a process tells."""
+    """Return the counters that a process tells."""
     text = httpx2.get(f"{url}/metrics", timeout=30).raise_for_status().text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return Counter(
@@ -78,7 +78,7 @@ async def unended(database_url: str) -> int:
 
 
 def executed(counted: Counter[Key]) -> int:
-    """Say how many runs really ran to their end."""
+    """Return how many runs really ran to their end."""
     ran = {RunStatus.SUCCESS, RunStatus.FAILED}
     return sum(number for key, number in counted.items() if key[0] == RUNS and key[-1] in ran)
 

@@ -46,7 +46,7 @@ class Campaign:
     began_at: float = field(default_factory=time.monotonic)
 
     def thresholds(self) -> Iterator[float]:
-        """Give after how many executed runs each of the kills is due."""
+        """Return after how many executed runs each of the kills is due."""
         for number in range(self.kills):
             print(f"kill {number + 1} of {self.kills} …", file=sys.stderr)
             yield self.runs * (number + self.chance.uniform(0.3, 1)) / (self.kills + 1)
@@ -62,7 +62,7 @@ class Watch:
         self._fallen: set[Key] = set()
 
     def look(self, url: str) -> Counter[Key]:
-        """Give the counters of now; those of the last time while the process or its database does not answer."""
+        """Return the counters of now; those of the last time while the process or its database does not answer."""
         try:
             told = counters.told(url)
         except httpx2.TransportError:
@@ -166,7 +166,7 @@ class Crew:
             await self._add(kind)
 
     async def disturb(self, fault: str) -> None:
-        """Let one thing go wrong, and put another process in the place of one that was killed."""
+        """Inject one fault, and replace a process that was killed."""
         if fault == "redis":
             ask_valkey(self._cluster.environment["REDIS_URL"], "FLUSHALL")
         elif fault == "database":

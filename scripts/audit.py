@@ -15,7 +15,7 @@ from typing import Any
 
 
 def main(lock: str) -> int:
-    """Audit the lock and print what was found; gives the exit code."""
+    """Audit the lock and print what was found; returns the exit code."""
     command = [sys.executable, "-m", "pip_audit", "--requirement", lock, "--require-hashes", "--disable-pip"]
     audit = subprocess.run([*command, "--format=json"], capture_output=True, text=True, check=False)
     try:

@@ -1,4 +1,4 @@
-"""Says whether the migrations lead to the tables that the code expects, on SQLite and on a real PostgreSQL."""
+"""Checks that the migrations lead to the tables that the code expects, on SQLite and on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests import servers
 
 
 def main() -> int:
-    """Migrate an empty database of each kind and compare; gives the exit code."""
+    """Migrate an empty database of each kind and compare; returns the exit code."""
     with _databases() as databases:
         in_step = {name: _alembic(url, "upgrade", "head") and _alembic(url, "check") for name, url in databases.items()}
     for name, is_in_step in in_step.items():

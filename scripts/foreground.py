@@ -13,7 +13,7 @@ import sys
 
 
 def main(command: list[str]) -> int:
-    """Run the command; gives its exit code, or 128 and the number of the signal that ended it."""
+    """Run the command; returns its exit code, or 128 and the number of the signal that ended it."""
     terminal = _own_terminal()
     if terminal is None:
         os.execvp(command[0], command)  # noqa: S606 (the command that the Makefile names)
@@ -45,7 +45,7 @@ def _attend(child: int, terminal: int) -> int:
 
 
 def _own_terminal() -> int | None:
-    """Give the controlling terminal if this process is in its foreground, else None."""
+    """Return the controlling terminal if this process is in its foreground, else None."""
     try:
         terminal = os.open("/dev/tty", os.O_RDWR)
     except OSError:

@@ -87,7 +87,7 @@ _kept: dict[str, Database] = {}
 
 
 def led_to(url: str) -> Database:
-    """Give the `Database` that all tests have on this kind, whose next connections go to `url`.
+    """Return the `Database` that all tests have on this kind, whose next connections go to `url`.
 
     Its engines keep the SQL that they have compiled, as they do in a service; to compile it anew took a test longer
     than to execute it. Of a database, they keep nothing.

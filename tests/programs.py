@@ -42,10 +42,10 @@ class Process(Protocol):
         """Its number."""
 
     def poll(self) -> int | None:
-        """Give the exit code, if it has ended; a signal's number is negative."""
+        """Return the exit code, if it has ended; a signal's number is negative."""
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end, and give the exit code; raises `subprocess.TimeoutExpired`."""
+        """Wait for its end, and return the exit code; raises `subprocess.TimeoutExpired`."""
 
     def send_signal(self, sig: int) -> None:
         """Send it a signal, if it has not ended."""
@@ -60,7 +60,7 @@ class Start(Protocol):
     def __call__(
         self, words: Sequence[str], directory: Path, environment: Mapping[str, str], stdout: Path, stderr: Path
     ) -> Process:
-        """Give the process, the leader of a group of its own; what it writes is added to the files."""
+        """Return the process, the leader of a group of its own; what it writes is added to the files."""
 
 
 def execute(
@@ -138,7 +138,7 @@ def _become(words: Sequence[str], directory: Path, environment: Mapping[str, str
 
 
 def processes_with(variable: str) -> list[int]:
-    """Give the processes that have a variable, `NAME=value`, in their environment."""
+    """Return the processes that have a variable, `NAME=value`, in their environment."""
     found = []
     for path in Path("/proc").iterdir():
         with suppress(OSError):

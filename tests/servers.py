@@ -48,7 +48,7 @@ class PostgresServer:
 
     @contextmanager
     def lent(self, template: str = "template1") -> Iterator[str]:
-        """Give the URL of a new database, as `create_database` does, that is there until the end of the block."""
+        """Return the URL of a new database, as `create_database` does, that is there until the end of the block."""
         url = self.create_database(template)
         try:
             yield url
@@ -56,7 +56,7 @@ class PostgresServer:
             self.drop_database(url)
 
     def create_database(self, template: str = "template1") -> str:
-        """Make a database and give its URL: an empty one, or a clone of `template` (a name or a URL).
+        """Make a database and return its URL: an empty one, or a clone of `template` (a name or a URL).
 
         Nobody may be connected to the template. A clone takes 30 ms.
         """
@@ -66,7 +66,7 @@ class PostgresServer:
         return f"{self.url}/{name}"
 
     def drop_database(self, url: str) -> None:
-        """Remove a database, whoever is connected to it."""
+        """Remove a database, anybody who is connected to it."""
         self._execute(f"DROP DATABASE {_name_in(url)} WITH (FORCE)")
 
     def weaken_password(self) -> None:
@@ -88,7 +88,7 @@ class PostgresServer:
 
 @cache
 def _psql(server: str) -> subprocess.Popen[str]:
-    """Give a program that does what it is told, and ends with its input: once per process, since its start is slow."""
+    """Return a psql that executes its input and ends with it: one for each process, since its start is slow."""
     url = server.replace("+asyncpg", "") + "/postgres"
     psql = subprocess.Popen(
         [devstack_servers.installed_postgres() / "bin/psql", url, "-Xq"],
@@ -117,13 +117,13 @@ def postgres() -> Iterator[PostgresServer]:
 
 @contextmanager
 def valkey(port: int | None = None) -> Iterator[str]:
-    """Run a Valkey, which speaks Redis, until the end of the block; gives its URL without the number of a database."""
+    """Run a Valkey, which speaks Redis, until the end of the block. Yield its URL without a database number."""
     with _directory(directory_of_all()) as directory, devstack_servers.valkey(directory, port) as url:
         yield url
 
 
 def directory_of_all() -> Path:
-    """Give the directory that every server has its own in: in memory if there is enough, which is ten times as fast."""
+    """Return the directory for the servers' data: in memory if there is enough, which is ten times as fast."""
     usable = MEMORY_DISK.is_dir() and os.access(MEMORY_DISK, os.W_OK)
     in_memory = usable and shutil.disk_usage(MEMORY_DISK).free > MEMORY_DISK_BYTES
     return MEMORY_DISK if in_memory else Path(tempfile.gettempdir())

@@ -64,7 +64,7 @@ def test_a_server_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) 
 
 
 def _start_and_kill(name: str) -> tuple[int, int]:
-    """Start a server in a process of its own and kill that; gives the process's id and the server's port."""
+    """Start a server in a process of its own and kill that; returns the process's id and the server's port."""
     program = f"from tests import servers\nwith servers.{name}() as server:\n  print(server, flush=True)\n  input()"
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) as starter:
         assert starter.stdout is not None

@@ -23,7 +23,7 @@ class Authority:
     certificate: Path
 
     def vouch_for(self, name: str) -> ssl.SSLContext:
-        """Give what a server of this name shows."""
+        """Return what a server of this name shows."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._ca.issue_cert(name).configure_cert(context)
         return context
@@ -39,7 +39,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @contextmanager
 def in_front_of(url: str, tls: ssl.SSLContext) -> Iterator[str]:
-    """Speak TLS in front of a service, as a reverse proxy does; gives the address of that."""
+    """Speak TLS in front of a service, as a reverse proxy does; returns the address of that."""
     with start_blocking_portal() as portal:
         server = portal.call(_start, urlsplit(url), tls)
         try:

@@ -16,7 +16,7 @@ LONGEST_PAUSE_SECONDS = 0.2
 def wait_until(
     look: Callable[[], Any], patience_seconds: float = PATIENCE_SECONDS, pause_seconds: float | None = None
 ) -> Any:
-    """Look again and again until there is something to see, and give that; fails when patience is at its end."""
+    """Repeat a check until it returns something true, and return that. Fail after PATIENCE_SECONDS."""
     for pause in _pauses(patience_seconds, pause_seconds):
         if seen := look():
             return seen
@@ -36,7 +36,7 @@ async def eventually(
 
 
 def _pauses(patience_seconds: float, pause_seconds: float | None) -> Iterator[float]:
-    """Give the pauses between looks, longer and longer unless they are to be of one length."""
+    """Return the pauses between looks, longer and longer unless they are to be of one length."""
     deadline, pause = time.monotonic() + patience_seconds, FIRST_PAUSE_SECONDS
     while time.monotonic() < deadline:
         yield pause_seconds or pause

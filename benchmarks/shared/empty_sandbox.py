@@ -9,7 +9,7 @@ from scheduler_service.sandbox.contract.spec import Cancel, End, Isolation, Leve
 
 
 class EmptySandbox:
-    """Says of everything that it has run well."""
+    """Returns of everything that it has run well."""
 
     isolation = Isolation(Level.NONE)
 

@@ -78,18 +78,18 @@ class Report:
 
 
 def spread(values: Iterable[float]) -> tuple[float, float, float]:
-    """Give minimum, median and maximum."""
+    """Return minimum, median and maximum."""
     known = list(values)
     return min(known), statistics.median(known), max(known)
 
 
 def machine_facts() -> dict[str, object]:
-    """Say what numbers of seconds depend on most."""
+    """Return what numbers of seconds depend on most."""
     return {"processors": os.cpu_count(), "machine": platform.machine(), "Python": platform.python_version()}
 
 
 def options(description: str | None, name: str) -> argparse.ArgumentParser:
-    """Give a parser that knows where the report of the benchmark `name` goes."""
+    """Return a parser that knows where the report of the benchmark `name` goes."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--report", type=Path, default=RESULTS / f"{name}.json")
     return parser

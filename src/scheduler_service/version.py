@@ -6,7 +6,7 @@ from importlib import metadata
 
 
 def version() -> str:
-    """Give the version of the installed package; one that runs from its source alone has none."""
+    """Return the version of the installed package; one that runs from its source alone has none."""
     try:
         return metadata.version("scheduler-service")
     except metadata.PackageNotFoundError:

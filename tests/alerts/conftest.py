@@ -25,14 +25,14 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 
 @pytest.fixture(autouse=True)
 def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have what happened seen sooner than in a second: a test would do nothing but wait for it."""
+    """Shorten the time between checks: a test would do nothing but wait for it."""
     monkeypatch.setattr(alert_detector, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(alert_sender, "LOOK_SECONDS", 0.05)
 
 
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let receivers have less time, and tries follow each other sooner."""
+    """Shorten the time that receivers get, and the time between tries."""
     monkeypatch.setattr(web, "PATIENCE_SECONDS", 1.5)
     monkeypatch.setattr(alert_sender, "FIRST_DELAY_SECONDS", 0.2)
 

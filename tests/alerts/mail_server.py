@@ -46,7 +46,7 @@ class MailBox:
 async def mail_server(
     host: str = "127.0.0.1", at_once: ssl.SSLContext | None = None, **options: Any
 ) -> AsyncIterator[tuple[int, MailBox]]:
-    """Run a mail server, and give its port and its box; `at_once` speaks TLS from the first byte on."""
+    """Run a mail server, and return its port and its box; `at_once` speaks TLS from the first byte on."""
     box = MailBox()
 
     def connected() -> SMTP:

@@ -33,7 +33,7 @@ def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
 
 
 async def tried(service: Service, **channel: object) -> Delivery:
-    """Send a test, and give what came of the first try."""
+    """Send a test, and return what came of the first try."""
     definition: dict[str, Any] = {"name": "a rule", "on": ["failure"], "channel": channel}
     rule = await service.alerts.create(definition, None)
     await service.alerts.test(rule.id, None)

@@ -75,7 +75,7 @@ async def end_run(database: Database, job: Job, status: RunStatus, at: datetime)
 
 
 async def look(watch: AlertDetector, database: Database) -> list[Any]:
-    """Let it look; gives (kind, run) of all that was ever told."""
+    """Run one check. Return (kind, run) of all alerts so far."""
     await settle(database)
     await watch.look()
     async with database.read() as connection:

@@ -40,7 +40,7 @@ async def serving(settings: Settings) -> AsyncIterator[FastAPI]:
 
 
 def client_of(app: FastAPI, **options: Any) -> httpx2.AsyncClient:
-    """Give a client with a valid key, on this machine."""
+    """Return a client with a valid key, on this machine."""
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     headers = {"X-API-Key": DEVELOPMENT_API_KEY}
     return httpx2.AsyncClient(**{"transport": transport, "base_url": "http://localhost", "headers": headers, **options})

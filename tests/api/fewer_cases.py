@@ -23,7 +23,7 @@ _tried: set[tuple[object, ...]] = set()
 
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:
-    """Say whether a case is to be tried."""
+    """Return whether a case is to be tried."""
     data = case.meta.phase.data if case.meta else None
     if case.meta is None or not isinstance(data, CoveragePhaseData):
         return True

@@ -36,17 +36,17 @@ class Server:
         )
 
     def lines(self) -> list[dict[str, Any]]:
-        """Give the lines of the log, each of them JSON."""
+        """Return the lines of the log, each of them JSON."""
         return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
 
     def awaited_line(self, key: str) -> dict[str, Any]:
-        """Give the line of the log that has a key, once it is there."""
+        """Return the line of the log that has a key, once it is there."""
         line: dict[str, Any] = wait_until(lambda: next((line for line in self.lines() if key in line), None))
         return line
 
 
 def environment(directory: Path, **variables: str) -> dict[str, str]:
-    """Give an environment that holds nothing of whoever runs the tests."""
+    """Return an environment that holds nothing of anybody who runs the tests."""
     given = {"SCHEDULER_DATA_DIR": str(directory / "data"), "SCHEDULER_SANDBOX": "none", **variables}
     return {"PATH": os.environ["PATH"], "HOME": str(directory), **PACKAGE_PATH, **given}
 

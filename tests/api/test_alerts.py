@@ -26,7 +26,7 @@ async def made(client: httpx2.AsyncClient, **changes: Any) -> dict[str, Any]:
 
 
 async def every(client: httpx2.AsyncClient) -> list[dict[str, Any]]:
-    """Give all rules, those of other tests included."""
+    """Return all rules, those of other tests included."""
     answer = (await client.get(ALERTS)).json()
     assert list(answer) == ["alerts"]
     rules: list[dict[str, Any]] = answer["alerts"]

@@ -17,7 +17,7 @@ OPEN = ["/", "/docs", "/redoc", "/openapi.json", "/health", "/health/live", "/he
 
 
 def operations(app: FastAPI) -> list[tuple[str, str]]:
-    """Give every operation below /api/v1, with numbers in its path."""
+    """Return every operation below /api/v1, with numbers in its path."""
     return [
         (method.upper(), path.replace("{job_id}", "1").replace("{run_id}", "1"))
         for path, item in app.openapi()["paths"].items()

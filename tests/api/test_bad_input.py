@@ -410,7 +410,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def fields_of(answer: httpx2.Response) -> list[str]:
-    """Check that an answer is a problem document for bad input, and give the fields that it names."""
+    """Check that an answer is a problem document for bad input, and return the fields that it names."""
     assert answer.status_code == 422, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     problem = json.loads(answer.content.decode("utf-8"))

@@ -49,7 +49,7 @@ async def test_another_connection_sees_the_change_before_the_answer_is_sent(
 
 
 async def _ask(app: Any, method: str, path: str, body: object, at_answer: Any) -> object:
-    """Ask by bare ASGI, and give what `at_answer` says at the moment when the answer begins."""
+    """Ask by bare ASGI, and return what `at_answer` says at the moment when the answer begins."""
     content = b"" if body is None else json.dumps(body).encode()
     told: list[object] = []
 

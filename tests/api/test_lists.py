@@ -29,7 +29,7 @@ def links_of(answer: httpx2.Response) -> dict[str, str]:
 
 
 async def ids_by_links(client: httpx2.AsyncClient, path: str, items: str) -> list[list[int]]:
-    """Walk through a list by its `next` links and give the ids on each page."""
+    """Walk through a list by its `next` links and return the ids on each page."""
     pages = []
     following: str | None = path
     while following is not None:

@@ -51,7 +51,7 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> Metrics:
 
 
 async def scraped(directory: Path) -> str:
-    """Give the metrics of a service that has run something."""
+    """Return the metrics of a service that has run something."""
     settings = settings_for(f"sqlite:///{directory}/s.db", directory)
     async with serving(settings) as app, client_of(app) as client:
         await run_to_its_end(client, "true")

@@ -45,7 +45,7 @@ class Member:
         self.process.wait(PATIENCE_SECONDS)
 
     def stop(self) -> int:
-        """Send TERM, and give the exit code."""
+        """Send TERM, and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE_SECONDS)
 
@@ -98,7 +98,7 @@ class Cluster:
         await eventually(look)
 
     def stop(self) -> None:
-        """Let every member end in good order."""
+        """Stop every member in good order."""
         for member in self.members:
             member.process.send_signal(signal.SIGTERM)
         for member in self.members:
@@ -113,7 +113,7 @@ class Cluster:
 def cluster_on(
     database_url: str, redis_url: str, directory: Path, begin: Start = fork, /, **variables: str
 ) -> Iterator[Cluster]:
-    """Give a cluster without processes; those that it gets are killed at the end."""
+    """Return a cluster without processes; those that it gets are killed at the end."""
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(directory),
@@ -139,7 +139,7 @@ class Client:
         self.database = database
 
     async def create(self, script: str, **changes: Any) -> int:
-        """Create a job that runs a shell script, never if `changes` do not say when; gives its id."""
+        """Create a job that runs a shell script, never if `changes` do not say when; returns its id."""
         definition = {
             "name": "a job",
             "schedule_expr": NEVER,
@@ -151,7 +151,7 @@ class Client:
         return (await self.service.jobs.create(JobDefinition.model_validate(definition))).id
 
     async def run(self, job_id: int, times: int = 1) -> list[int]:
-        """Queue a job some times; gives the ids of the runs."""
+        """Queue a job some times; returns the ids of the runs."""
         return [(await self.service.jobs.run(job_id)).id for _ in range(times)]
 
     async def find(self, run_id: int) -> Run:
@@ -168,7 +168,7 @@ class Client:
         return run
 
     async def ask(self, query: str, **values: Any) -> list[Any]:
-        """Ask the database; gives the rows."""
+        """Ask the database; returns the rows."""
         async with self.database.read() as connection:
             return list(await connection.execute(text(query), values))
 

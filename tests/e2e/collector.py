@@ -37,12 +37,12 @@ class Trace:
         return "" in parents and parents <= {"", *(span.span_id for span in self.spans)}
 
     def named(self, name: str) -> Span:
-        """Give the span of a name."""
+        """Return the span of a name."""
         (span,) = [span for span in self.spans if span.name == name]
         return span
 
     def line_of(self, span: Span) -> list[Span]:
-        """Give a span, its parent, and so on up to the first."""
+        """Return a span, its parent, and so on up to the first."""
         parents = [other for other in self.spans if other.span_id == span.parent_id]
         return [span, *(self.line_of(parents[0]) if parents else [])]
 
@@ -56,11 +56,11 @@ class Collector:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Give what a process has to be started with to send its spans here, and soon: they come in batches."""
+        """Return what a process has to be started with to send its spans here, and soon: they come in batches."""
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
 
     def trace_of(self, correlation_id: str) -> Trace | None:
-        """Give the trace in which a run with that id was executed; None: not all of its spans have come."""
+        """Return the trace in which a run with that id was executed; None: not all of its spans have come."""
         runs = [span for span in self.spans if span.name == "run" and _id_of(span) == correlation_id]
         trace = Trace(tuple(span for span in self.spans if runs and span.trace_id == runs[0].trace_id))
         return trace if trace.is_whole else None

@@ -47,7 +47,7 @@ class Shell:
             return subprocess.CompletedProcess(words, code, *(stream.read_text("utf-8") for stream in streams))
 
     def read(self, *arguments: object) -> Any:
-        """Call a command that succeeds, and give the JSON that it writes."""
+        """Call a command that succeeds, and return the JSON that it writes."""
         done = self.call(*arguments, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -82,26 +82,26 @@ class Service:
         return answer.json() if "json" in answer.headers["content-type"] else answer.text
 
     def add_job(self, code: str, **fields: Any) -> int:
-        """Make a job that runs Python code, in the near future only when it is told to, and give its number."""
+        """Make a job that runs Python code, in the near future only when it is told to, and return its number."""
         payload = {"type": "python_code", "code": code}
         job = self.call("POST", "jobs", {"name": "job", "schedule_expr": "@yearly", "payload": payload, **fields})
         number: int = job["id"]
         return number
 
     def start_run(self, job_id: int) -> int:
-        """Start a run and give its number once it has written something."""
+        """Start a run and return its number once it has written something."""
         run_id: int = self.call("POST", f"jobs/{job_id}/run")["id"]
         wait_until(lambda: self.call("GET", f"runs/{run_id}/logs"))
         return run_id
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Send a signal and give the exit code."""
+        """Send a signal and return the exit code."""
         self.process.send_signal(number)
         return self.process.wait(PATIENCE_SECONDS)
 
 
 def shell(directory: Path, **variables: str) -> Shell:
-    """Give a shell in a directory, with an environment that holds nothing of whoever runs the tests."""
+    """Return a shell in a directory, with an environment that holds nothing of anybody who runs the tests."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "COLUMNS": "100", **PACKAGE_PATH, **variables}
     return Shell(directory, environment)
 

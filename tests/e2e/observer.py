@@ -35,7 +35,7 @@ class Observer:
         await eventually(has_started)
 
     async def told(self, component: str, status: str, *, code: int, within: float = TRUTH_SECONDS) -> float:
-        """Wait for a component to be told as that; gives the seconds that it took."""
+        """Wait for a component to be told as that; returns the seconds that it took."""
         begun_at, document = time.monotonic(), {}
         while time.monotonic() - begun_at < within:
             answer = await self._client.get("/health/ready")

@@ -32,7 +32,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def on_a_terminal(service: Service, *arguments: object, **variables: str) -> str:
-    """Run a command whose output goes to a terminal, and give what that gets."""
+    """Run a command whose output goes to a terminal, and return what that gets."""
     ours, theirs = pty.openpty()
     environment = {**service.shell.environment, "TERM": "xterm", **variables}
     command = [PROGRAM, *map(str, arguments)]

@@ -27,14 +27,14 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 
 def create(service: Service, schedule_expr: str, script: str, **changes: Any) -> int:
-    """Create a shell job and give its id."""
+    """Create a shell job and return its id."""
     payload = {"type": "shell_script", "script": script}
     definition = {"name": "a job", "schedule_expr": schedule_expr, "payload": payload, **changes}
     return int(service.call("POST", "jobs", definition)["id"])
 
 
 def runs_of(service: Service, job_id: int) -> list[dict[str, Any]]:
-    """Give all runs of a job by instant."""
+    """Return all runs of a job by instant."""
     runs = service.call("GET", f"jobs/{job_id}/runs?size=100")["runs"]
     return sorted(runs, key=lambda run: str(run["scheduled_for"]))
 

@@ -28,7 +28,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def paste(service: Service, block: str) -> list[str]:
-    """Run a block in bash, against the service of this test; gives the lines of its output."""
+    """Run a block in bash, against the service of this test; returns the lines of its output."""
     here = block.replace("http://localhost:8000", service.url).replace(".venv/bin/scheduler", PROGRAM)
     done = subprocess.run(
         ["bash", "-c", STRICT_CURL + here],

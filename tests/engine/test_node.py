@@ -42,7 +42,7 @@ async def node(database: Database, clock: FakeClock) -> WorkerSession:
 
 
 async def claim(database: Database, node: WorkerSession) -> Claimed:
-    """Let the node's worker claim a run, as if it were about to execute it."""
+    """Claim a run for the worker, as if it were about to execute it."""
     job = await add_job(database)
     row = runs.queued_row(
         job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON

@@ -35,7 +35,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 
 
 async def queue(service: Service, script: str, times: int = 1) -> list[int]:
-    """Queue runs of a job; gives their ids."""
+    """Queue runs of a job; returns their ids."""
     job = await create(service, {"type": "shell_script", "script": script}, overlap_policy="allow")
     return [(await service.jobs.run(job.id)).id for _ in range(times)]
 

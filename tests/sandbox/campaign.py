@@ -76,7 +76,7 @@ NUMBERS = {numbers}
 
 
 def load_corpus() -> list[dict[str, Any]]:
-    """Give all entries, attacks first."""
+    """Return all entries, attacks first."""
     return [
         {"file": name} | entry
         for name in ("attacks", "sockets", "uses", "socket_uses")
@@ -194,7 +194,7 @@ class Surroundings:
         ]
 
     def look(self) -> dict[str, bool]:
-        """Say what is still as it should be."""
+        """Return what is still as it should be."""
         pid = self.victim.pid
         return {
             "outside-intact": self._look_outside() == self.before and len(list(self.outside.iterdir())) == 3,

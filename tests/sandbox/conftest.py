@@ -24,7 +24,7 @@ EVERYTHING: Part = ((), ())
 
 
 def run_campaign(setting: str, level: str, *parts: Part) -> list[dict[str, Any]]:
-    """Run parts of the corpus one after the other, and give what came of each."""
+    """Run parts of the corpus one after the other, and return what came of each."""
     secret = f"secret-{secrets.token_hex(8)}"
     environment = {
         "PATH": os.environ["PATH"],

@@ -49,7 +49,7 @@ def enter(setting: str) -> None:
 
 
 def open_the_way(needed: list[Path]) -> None:
-    """Let every user reach the directories `needed`, in a mount namespace of our own.
+    """Make the directories `needed` reachable for every user, in a mount namespace of our own.
 
     A Python that lies in root's home, say, is out of reach for others; there, only the needed part is shown.
     """

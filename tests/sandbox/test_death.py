@@ -73,12 +73,12 @@ class Service:
         self.supervisor = next(parent for pid in self.run() if (parent := parent_of(pid)) not in self.run())
 
     def say(self) -> str:
-        """Give the next line of what the service says."""
+        """Return the next line of what the service says."""
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
     def run(self) -> list[int]:
-        """Give the processes of the run."""
+        """Return the processes of the run."""
         return processes_with(f"MARKER={self.marker}")
 
     def is_clear(self, *, of_directories: bool) -> bool:

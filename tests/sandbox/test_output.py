@@ -15,7 +15,7 @@ LINES = b"".join(b"line %06d\n" % number for number in range(100_000))
 
 
 async def read(written: bytes, output_kb: int) -> tuple[bytes, bool]:
-    """Give what is kept of `written`, and whether the pipe says that this is not all."""
+    """Return what is kept of `written`, and whether the pipe says that this is not all."""
     kept = bytearray()
 
     async def keep(chunk: bytes) -> None:

@@ -27,7 +27,7 @@ def needs_broker(entry: dict[str, Any]) -> bool:
 
 
 def complaints(entry: dict[str, Any], campaign: dict[str, Any]) -> list[str]:
-    """Say what is not as the entry wants it; nothing if all is well."""
+    """Return what is not as the entry wants it; nothing if all is well."""
     found, around, names = campaign["entries"][entry["id"]], campaign["around"], campaign["names"]
     if "error" in found:
         return [f"the sandbox failed: {found['error']}"]

@@ -16,7 +16,7 @@ SECOND = timedelta(seconds=1)
 
 
 async def queue(database: Database, tags: tuple[str, ...] = ()) -> int:
-    """Queue a run at noon, rung for at once; gives its id."""
+    """Queue a run at noon, rung for at once; returns its id."""
     job = await add_job(database, tags=list(tags))
     async with database.write() as connection:
         (ring,) = (await ledger.fire(connection, [jobs.as_due(job)], NOON)).notices

@@ -29,7 +29,7 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def stall(monkeypatch: pytest.MonkeyPatch) -> Stall:
-    """Let an hour pass, as far as the clock knows."""
+    """Advance the clock by an hour."""
     passed = 0.0
 
     def pass_an_hour(*_: Any) -> None:

@@ -84,7 +84,7 @@ Channel = Annotated[Webhook | Slack | Email, Field(discriminator="type")]
 
 
 def masked(channel: Webhook | Slack | Email) -> dict[str, object]:
-    """Give a channel as it may be shown: without what opens it to others."""
+    """Return a channel as it may be shown: without what opens it to others."""
     shown: dict[str, object] = channel.model_dump(mode="json")
     if isinstance(channel, Webhook) and channel.secret is not None:
         shown["secret"] = HIDDEN
@@ -94,7 +94,7 @@ def masked(channel: Webhook | Slack | Email) -> dict[str, object]:
 
 
 def unmasked(channel: Mapping[str, Any], stored: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Give a channel with the secrets of the stored one where it was sent as it is shown; `stored` None: none is.
+    """Return a channel with the secrets of the stored one where it was sent as it is shown; `stored` None: none is.
 
     A secret stays only where the address stays: it must not go to somebody else. Raises `InvalidInputError` where there
     is nothing to put in the place of the mask.

@@ -68,7 +68,7 @@ class Mailer:
         return self._server.sender
 
     async def send(self, message: EmailMessage) -> list[str]:
-        """Send a mail, and give the receivers that the server refused; raises `NotDeliveredError` if it took none."""
+        """Send a mail, and return the receivers that the server refused; raises `NotDeliveredError` if it took none."""
         connection = _Connection()
         loop = asyncio.get_running_loop()
         try:
@@ -84,7 +84,7 @@ class Mailer:
             connection.cut()
 
     def close(self) -> None:
-        """Let go of the threads."""
+        """Release the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _send(self, connection: _Connection, message: EmailMessage) -> list[str]:
@@ -102,7 +102,7 @@ class Mailer:
         return sorted(refused)
 
     def _log_in(self, client: smtplib.SMTP, context: ssl.SSLContext) -> None:
-        """Have TLS wherever the server offers it, and show the password to nobody without it but this machine."""
+        """Start TLS if the server offers it. Without TLS, log in only to a server on this machine."""
         server = self._server
         client.ehlo_or_helo_if_needed()
         is_secret = server.is_secure or server.host in LOOPBACK_HOSTS

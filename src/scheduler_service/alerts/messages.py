@@ -47,7 +47,7 @@ def document(alert: Alert, delivery_id: int, base_url: str) -> dict[str, Any]:
 def webhook(
     alert: Alert, delivery_id: int, base_url: str, secret: str | None, timestamp: int
 ) -> tuple[bytes, dict[str, str]]:
-    """Give the body and the headers of a webhook.
+    """Return the body and the headers of a webhook.
 
     The signature is `sha256=` and the HMAC-SHA256, in hexadecimal, of the timestamp, a full stop and the body: who
     checks it, and that the timestamp is recent, can be sure that it came from here and was not recorded by another.
@@ -69,7 +69,7 @@ def slack(alert: Alert, base_url: str) -> bytes:
 
 
 def email(alert: Alert, delivery_id: int, base_url: str, sender: str, receivers: list[str]) -> EmailMessage:
-    """Give the mail; its Message-ID is that of the delivery, by which programs know it when it comes again."""
+    """Return the mail; its Message-ID is that of the delivery, by which programs know it when it comes again."""
     message = EmailMessage()
     message["Subject"] = f"[scheduler] {alert.headline}"[:200]
     message["From"] = sender

@@ -24,7 +24,7 @@ class NotDeliveredError(Exception):
     """It did not arrive, or nobody says that it did; trying again is right, though not for `wait_seconds`."""
 
     def __init__(self, text: str, wait_seconds: float = 0.0) -> None:
-        """Say why, and how long the receiver wants to be left alone."""
+        """Return why, and how long the receiver wants to be left alone."""
         super().__init__(text)
         self.wait_seconds = wait_seconds
 

@@ -10,7 +10,7 @@ from scheduler_service.bootstrap import Service
 
 
 async def current_service(request: Request) -> Service:
-    """Give the service that the lifespan opened."""
+    """Return the service that the lifespan opened."""
     service: Service = request.app.state.service
     return service
 

@@ -40,7 +40,7 @@ async def show_redoc() -> Response:
 
 @router.get("/")
 async def show_entrance(request: Request) -> Response:
-    """Say where to go; people are taken to the documentation."""
+    """Return where to go; people are taken to the documentation."""
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("docs")
     links = {"documentation": "/docs", "description": "/openapi.json", "health": "/health", "jobs": "/api/v1/jobs"}

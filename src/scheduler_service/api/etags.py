@@ -39,13 +39,13 @@ IfNoneMatch = Annotated[
 
 
 def etag(version: int, shown: Answer) -> str:
-    """Give the entity tag of a version as it is shown."""
+    """Return the entity tag of a version as it is shown."""
     digest = hashlib.blake2b(shown.model_dump_json().encode(), digest_size=8).hexdigest()
     return f'"{version}-{digest}"'
 
 
 def versions_to_match(if_match: str | None) -> frozenset[int] | None:
-    """Give the versions of which one must be current; None: any. Weak tags match nothing, as the RFC has it."""
+    """Return the versions of which one must be current; None: any. Weak tags match nothing, as the RFC has it."""
     if if_match is None or if_match.strip() == "*":
         return None
     tags = [tag for is_weak, tag in _read("If-Match", if_match) if not is_weak]
@@ -53,7 +53,7 @@ def versions_to_match(if_match: str | None) -> frozenset[int] | None:
 
 
 def is_unchanged(if_none_match: str | None, current: str) -> bool:
-    """Say whether the client has what the tag `current` is of; weak tags are as good as strong ones here."""
+    """Return whether the client has what the tag `current` is of; weak tags are as good as strong ones here."""
     if if_none_match is None:
         return False
     return if_none_match.strip() == "*" or any(

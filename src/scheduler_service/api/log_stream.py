@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 def accepts_events(accept: str) -> bool:
-    """Say whether a client asks for events."""
+    """Return whether a client asks for events."""
     return any(_is_wanted(*part.lower().split(";")) for part in accept.split(","))
 
 
@@ -56,7 +56,7 @@ async def log_events(parts: AsyncIterator[LogSlice]) -> AsyncIterator[bytes]:
 
 
 def _is_wanted(media_type: str, *parameters: str) -> bool:
-    """Say whether a range of `Accept` names events, and not with the weight 0, which refuses (RFC 9110, 12.4.2)."""
+    """Return whether a range of `Accept` names events, and not with the weight 0, which refuses (RFC 9110, 12.4.2)."""
     weights = [value.strip() for name, _, value in (each.partition("=") for each in parameters) if name.strip() == "q"]
     return media_type.strip() == EVENT_STREAM and not any(_NO_WEIGHT.fullmatch(weight) for weight in weights)
 

@@ -78,11 +78,11 @@ class JobQuery(Paging):
     sort: Annotated[JobSort, Field(description="The order; `-` reverses it.")] = "id"
 
     def filters(self) -> JobFilter:
-        """Give what storage is to look for."""
+        """Return what storage is to look for."""
         return JobFilter(owner_id=self.owner_id, status=self.status, tag=self.tag, q=self.q, sort=self.sort)
 
     def paging(self) -> Page:
-        """Give the page that is asked for."""
+        """Return the page that is asked for."""
         return Page(self.page, self.size)
 
 
@@ -107,11 +107,11 @@ class RunQuery(Paging):
         return until
 
     def filters(self) -> RunFilter:
-        """Give what storage is to look for."""
+        """Return what storage is to look for."""
         return RunFilter(trigger=self.trigger, status=self.status, since=self.since, until=self.until)
 
     def paging(self) -> Page:
-        """Give the page that is asked for."""
+        """Return the page that is asked for."""
         return Page(self.page, self.size, self.before_id)
 
 
@@ -122,7 +122,7 @@ class AllRunsQuery(RunQuery):
     owner_id: Annotated[OwnerQuery | None, Field(description="Only runs of jobs of this owner.")] = None
 
     def filters(self) -> RunFilter:
-        """Give what storage is to look for."""
+        """Return what storage is to look for."""
         return replace(super().filters(), job_id=self.job_id, owner_id=self.owner_id)
 
 
@@ -154,6 +154,6 @@ class StatsQuery(Input):
     ] = "1h"
 
     def span(self) -> timedelta:
-        """Give the window as a span."""
+        """Return the window as a span."""
         units = {"m": "minutes", "h": "hours", "d": "days"}
         return timedelta(**{units[self.window[-1]]: int(self.window[:-1])})

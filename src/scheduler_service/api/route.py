@@ -53,7 +53,7 @@ class PublicRoute(APIRoute):
         return receive
 
     def admit(self, request: Request) -> None:
-        """Let everybody in."""
+        """Accept every caller."""
 
     async def _look_at_body(self, request: Request) -> None:
         if self.body_field is not None and await request.body():
@@ -70,7 +70,7 @@ class KeyedRoute(PublicRoute):
     """A route for callers with a key. Nothing of what others send is looked at, not even its body."""
 
     def admit(self, request: Request) -> None:
-        """Let callers in whose key is valid."""
+        """Accept callers with a valid key."""
         authenticate(request)
 
 

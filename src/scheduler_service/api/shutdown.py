@@ -14,7 +14,7 @@ from types import FrameType
 def announced(stopping: asyncio.Event) -> Iterator[None]:
     """Set `stopping` as soon as a signal asks the process to end; then the signal goes on to whom it was meant for.
 
-    A server waits for its open connections before it ends the lifespan, so whoever follows a log would keep the
+    A server waits for its open connections before it ends the lifespan, so anybody who follows a log would keep the
     process alive for ever if he were not told before.
     """
     if threading.current_thread() is not threading.main_thread():

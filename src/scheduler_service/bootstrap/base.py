@@ -61,7 +61,7 @@ async def _sync(clock: DatabaseClock) -> float:
 
 
 async def _show_alive(path: Path) -> float:
-    """Show whoever watches this process that its loop turns, whether or not the database answers."""
+    """Show anybody who watches this process that its loop turns, whether or not the database answers."""
     try:
         await asyncio.to_thread(path.touch)
     except OSError as error:  # the probe notices

@@ -91,7 +91,7 @@ async def _open_everything(settings: Settings) -> AsyncIterator[Service]:
 
 @asynccontextmanager
 async def _claiming_until(stopping: asyncio.Event, worker: Worker) -> AsyncIterator[None]:
-    """Have the worker claim nothing more from the first sign of the end on: the drain comes after open connections."""
+    """Stop claims at the first sign of the end, since the drain comes after open connections."""
 
     async def stop() -> None:
         await stopping.wait()

@@ -11,7 +11,7 @@ from scheduler_service.sandbox.contract.spec import Level
 
 
 def resource_limits_of(settings: Settings) -> ResourceLimits:
-    """Give the most that a job may ask for."""
+    """Return the most that a job may ask for."""
     return ResourceLimits(
         timeout_seconds=settings.max_timeout_seconds,
         memory_mb=settings.max_memory_mb,
@@ -24,13 +24,13 @@ def resource_limits_of(settings: Settings) -> ResourceLimits:
 
 
 def environments_of(settings: Settings) -> tuple[PythonEnvironment, ...]:
-    """Give the Pythons that jobs may ask for: the service's own as `default`, unless another has that name."""
+    """Return the Pythons that jobs may ask for: the service's own as `default`, unless another has that name."""
     named = {name: PythonEnvironment(name, env.python, env.preload) for name, env in settings.python_envs.items()}
     return (named.pop(DEFAULT_ENVIRONMENT.name, DEFAULT_ENVIRONMENT), *named.values())
 
 
 def routing_of(settings: Settings) -> Routing:
-    """Give which runs the worker of these settings takes."""
+    """Return which runs the worker of these settings takes."""
     return Routing(frozenset(settings.worker_tags), settings.reserved_tags)
 
 

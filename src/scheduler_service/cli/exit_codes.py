@@ -43,14 +43,14 @@ class UnreachableError(SchedulerError):
 
 
 def report(error: SchedulerError) -> ExitCode:
-    """Write an error to standard error, one line for each problem, and give the exit code."""
+    """Write an error to standard error, one line for each problem, and return the exit code."""
     for line in _lines_of(error):
         sys.stderr.write(f"scheduler: {printable(line)}\n")
     return ExitCode.UNREACHABLE if isinstance(error, UnreachableError | UnavailableError) else ExitCode.REFUSED
 
 
 def report_usage(error: typer.TyperException) -> int:
-    """Write what is wrong with the arguments to standard error, in one line, and give the exit code.
+    """Write what is wrong with the arguments to standard error, in one line, and return the exit code.
 
     Where a command was named without its subcommand there is nothing to say: its help was shown.
     """
@@ -70,7 +70,7 @@ def _usage_problem(error: typer.TyperException) -> str:
 
 
 def _rejected_value(error: typer.TyperException) -> str:
-    """Give what was written, which pydantic knows but does not tell."""
+    """Return what was written, which pydantic knows but does not tell."""
     from pydantic import ValidationError  # noqa: PLC0415 (slow, and only needed here)
 
     if not isinstance(error.__cause__, ValidationError):

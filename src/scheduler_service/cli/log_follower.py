@@ -47,7 +47,7 @@ def follow_log(client: Client, run_id: int) -> None:
 
 
 def wait_for(client: Client, run_id: int, *, as_json: bool) -> int:
-    """Follow a run to its end, say how it ended, and give the exit code that stands for that."""
+    """Follow a run to its end, say how it ended, and return the exit code that stands for that."""
     if as_json:
         with _interruptible(run_id):
             for _ in _events(client, run_id):
@@ -63,7 +63,7 @@ def wait_for(client: Client, run_id: int, *, as_json: bool) -> int:
 
 
 def exit_code_of(run: dict[str, Any]) -> int:
-    """Give the code that the run's program ended with, or what a shell and `timeout` give for how else it ended."""
+    """Return the code that the run's program ended with, or what a shell and `timeout` give for how else it ended."""
     match run:
         case {"status": "success"}:
             return ExitCode.SUCCESS
@@ -80,7 +80,7 @@ def exit_code_of(run: dict[str, Any]) -> int:
 
 
 def verdict(run: dict[str, Any]) -> str:
-    """Say in one line how a run ended."""
+    """Return in one line how a run ended."""
     reason = f" ({_reason(run)})" if run["reason"] else ""
     return f"Run {run['id']}: {run['status']}{reason}, after {render.seconds(run['duration_seconds'])}."
 

@@ -70,7 +70,7 @@ def show_pairs(pairs: Mapping[str, Any]) -> None:
 
 
 def show_place(answer: Mapping[str, Any], shown: int) -> None:
-    """Say how much of a list is on the page, where that is not all of it."""
+    """Return how much of a list is on the page, where that is not all of it."""
     if shown < answer["total"]:
         note(f"page {answer['page']}: {shown} of {answer['total']}; others with --page and --size")
 
@@ -81,7 +81,7 @@ def line(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Tell something to the person at the terminal, beside the output proper."""
+    """Write a line to standard error, for the person at the terminal."""
     sys.stderr.write(f"{printable(text)}\n")
 
 
@@ -94,12 +94,12 @@ def instant(value: str | None, *, short: bool = False) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Give a span, short."""
+    """Return a span, short."""
     return NOTHING if value is None else f"{value:.3f}s"
 
 
 def cell(value: Any) -> Text:
-    """Give a value as text that is no markup and holds no control character."""
+    """Return a value as text that is no markup and holds no control character."""
     text = _words(value)
     return Text(printable(text), style=_STYLES.get(text, ""))
 

@@ -95,7 +95,7 @@ def retry_run(client: Client, run: RunId, *, as_json: AsJson = False) -> None:
 
 
 def announce(run: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says which of two forms)
-    """Say how a run stands after something was asked of it."""
+    """Return how a run stands after something was asked of it."""
     if as_json:
         render.show_json(run)
         return

@@ -32,7 +32,7 @@ BACKLOG = 2048
 
 
 def serve(settings: Settings) -> ExitCode:
-    """Serve until a signal, drain, and give the exit code; raises `ConfigurationError` where the start fails."""
+    """Serve until a signal, drain, and return the exit code; raises `ConfigurationError` where the start fails."""
     logging_config.configure_logging(settings.log_level, settings.log_format)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the banner says that the server is up, and where
     raise_open_files()
@@ -82,7 +82,7 @@ async def _serve(app: FastAPI, server: _Server, listener: socket.socket) -> None
 
 
 def _handle_signals(server: _Server) -> None:
-    """Let the first signal drain and the second end at once, whatever is going on then."""
+    """Install handlers: the first signal drains, the second ends the process at once."""
     loop, task = asyncio.get_running_loop(), cast("asyncio.Task[None]", asyncio.current_task())
 
     def end() -> None:
@@ -103,7 +103,7 @@ def _handle_signals(server: _Server) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it is ready."""
+    """A server that prints the banner when it is ready."""
 
     def __init__(self, app: FastAPI, config: uvicorn.Config, settings: Settings) -> None:
         super().__init__(config)

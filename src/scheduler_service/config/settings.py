@@ -54,7 +54,7 @@ class SecretFileSource(PydanticBaseSettingsSource):
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Give the content of each file that is named, less the newline at its end."""
+        """Return the content of each file that is named, less the newline at its end."""
         return {
             name.lower().removeprefix("scheduler_"): _read_secret(f"{name}_FILE", path)
             for name in SECRET_VARIABLES

@@ -13,7 +13,7 @@ from scheduler_service.errors import ConfigurationError
 
 
 def context_for(scheme: str) -> ssl.SSLContext:
-    """Give what checks the other end of a connection by a URL of this scheme.
+    """Return what checks the other end of a connection by a URL of this scheme.
 
     To read all certificates takes longer than most requests: they are read once, and not at all where there is no TLS.
     Raises `ConfigurationError` as `authorities` does.

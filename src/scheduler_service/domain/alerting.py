@@ -88,7 +88,7 @@ class Alert:
 
     @property
     def headline(self) -> str:
-        """Say it in one line."""
+        """Return the alert in one line."""
         name, seconds = " ".join(self.job_name.split()), f"{self.seconds or 0:.0f} s"
         texts = {
             AlertKind.FAILURE: f"{name} failed" + (f": {self._cause}" if self.reason else ""),
@@ -116,7 +116,7 @@ class Alert:
 
 
 def kinds_of(change: Change, wanted: frozenset[AlertKind], thresholds: Thresholds) -> list[AlertKind]:
-    """Say which alerts a change of a run gives rise to."""
+    """Return which alerts a change of a run gives rise to."""
     lateness = change.lateness_seconds or 0.0
     holds = {
         AlertKind.FAILURE: change.change == "failed",
@@ -134,10 +134,10 @@ def key_of_worker(worker_id: str, at: datetime, window_seconds: float) -> str:
 
 
 def key_prefix(kind: AlertKind) -> str:
-    """Give what the id of a run follows in a key."""
+    """Return what the id of a run follows in a key."""
     return f"{kind}:run:"
 
 
 def key_of(kind: AlertKind, run_id: int) -> str:
-    """Give what makes two alerts of a rule one: whoever finds it first tells it, and nobody tells it again."""
+    """Return what makes two alerts of a rule one: anybody who finds it first tells it, and nobody tells it again."""
     return f"{key_prefix(kind)}{run_id}"

@@ -70,7 +70,7 @@ class Decision:
 def first_run_at(
     schedule: Recurrence, *, now: datetime, start_at: datetime | None, end_at: datetime | None
 ) -> datetime | None:
-    """Give the instant that a new, edited or resumed job waits for: after `now`, from `start_at` to `end_at`."""
+    """Return the instant that a new, edited or resumed job waits for: after `now`, from `start_at` to `end_at`."""
     after = now if start_at is None else max(now, start_at - _TICK)
     return _until(end_at, schedule.next_after(after))
 
@@ -129,7 +129,7 @@ class _Backlog:
         return (Miss(self.first, self._last_before(end), self._count_before(end), reason),)
 
     def instants_from(self, cut: datetime | None) -> tuple[list[datetime], datetime | None]:
-        """Give the instants from the cut on, as many as one decision takes, and the first one after them."""
+        """Return the instants from the cut on, as many as one decision takes, and the first one after them."""
         if cut is None:
             return [], self.schedule.next_after(self.limit)
         instants: list[datetime] = []

@@ -15,7 +15,7 @@ _MOST_INSTANTS = 12
 
 
 def jitter_warning(schedule: Recurrence, jitter_seconds: float, rules: FiringRules, now: datetime) -> str | None:
-    """Say what happens where runs still wait out their jitter when the next instants come; None where none does.
+    """Return what happens where runs still wait out their jitter when the next instants come; None where none does.
 
     Looked at are the next instants within a day of the first of them.
     """

@@ -20,12 +20,12 @@ class ResourceLimits:
     network: bool = True
 
     def most(self, field: str) -> float | None:
-        """Give the bound of a field; a bool is bounded as 0 and 1 are."""
+        """Return the bound of a field; a bool is bounded as 0 and 1 are."""
         bound: float | None = getattr(self, field)
         return bound
 
     def cut(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Give what of the wanted values is allowed: a job may be older than the bound."""
+        """Return what of the wanted values is allowed: a job may be older than the bound."""
         return {
             field: value if (most := self.most(field)) is None else min(value, most) for field, value in wanted.items()
         }

@@ -25,7 +25,7 @@ class RetryPolicy:
         return retries_done < self.max_retries
 
     def delay(self, attempt: int, random: float) -> float:
-        """Give the seconds to wait after failed attempt number `attempt` (the first is 1).
+        """Return the seconds to wait after failed attempt number `attempt` (the first is 1).
 
         `random` in [0, 1) picks the place within the jitter; 0.5 means none. Jitter may exceed `max_delay`, since
         retries that all sit at the ceiling are those that most need to be spread.

@@ -19,13 +19,13 @@ class Routing:
     reserved: tuple[str, ...] = ()
 
     def serves(self, tags: Iterable[str]) -> bool:
-        """Say whether this worker takes the runs of a job with these tags."""
+        """Return whether this worker takes the runs of a job with these tags."""
         if self.own:
             return not self.own.isdisjoint(tags)
         return not set(self.reserved).intersection(tags)
 
     def route(self, tags: Iterable[str]) -> str | None:
-        """Give the reserved tag by which a job is routed, the first in the order of `reserved`; None: it has none."""
+        """Return the reserved tag by which a job is routed, the first in the order of `reserved`; None: it has none."""
         mine = set(tags)
         return next((tag for tag in self.reserved if tag in mine), None)
 

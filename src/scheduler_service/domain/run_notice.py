@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RunNotice:
-    """Says that run `run_id`, with `attempt` attempts so far, may be claimed; `priority` 0 (last) to 9 is a hint.
+    """A notice that run `run_id`, with `attempt` attempts so far, may be claimed; `priority` 0 (last) to 9 is a hint.
 
-    `trace_parent` is the W3C trace context of the run, for whoever looks on; None: nobody traces.
+    `trace_parent` is the W3C trace context of the run, for anybody who looks on; None: nobody traces.
     """
 
     run_id: int

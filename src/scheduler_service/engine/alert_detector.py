@@ -35,7 +35,7 @@ class AlertDetector:
         self._on_find = on_find
 
     async def look(self) -> float:
-        """Look at what came since the last time and at what goes on, and give the seconds until the next look."""
+        """Check new events and what is still going on. Return the seconds until the next check."""
         if await self._is_behind():
             while await self._read_events() == BATCH:
                 pass
@@ -138,7 +138,7 @@ class AlertDetector:
             self._on_find()
 
     async def _tell_unfit(self, rules: Sequence[AlertRule], unfit: Sequence[Worker]) -> None:
-        """Tell of workers that take no runs, again in each window of a rule for as long as it lasts."""
+        """Store alerts about workers that take no runs, again in each window of a rule while that lasts."""
         now = self._clock.now()
         async with self._database.write() as connection:
             for rule, worker in product(rules, unfit):
@@ -189,6 +189,6 @@ async def _failure_of(connection: AsyncConnection, run_id: int) -> Failure | Non
 
 
 async def _is_told(connection: AsyncConnection, rule: AlertRule, event: Event) -> bool:
-    """Say whether people heard of this job's failures less than a window ago; the observer's place is locked."""
+    """Return whether people heard of this job's failures less than a window ago; the observer's place is locked."""
     told_at = await deliveries.last_told_at(connection, rule.id, AlertKind.FLAPPING, event.job_id)
     return told_at is not None and event.at - told_at < timedelta(seconds=rule.window_seconds)

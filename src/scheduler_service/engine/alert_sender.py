@@ -75,7 +75,7 @@ class AlertSender:
         self._is_stopping = False
 
     async def deliver(self) -> float:
-        """Begin to send what is due, and give the seconds until there may be more."""
+        """Begin to send what is due, and return the seconds until there may be more."""
         free = CONCURRENCY - len(self._busy)
         if free > 0:
             async with self._database.read() as connection:
@@ -153,7 +153,7 @@ class AlertSender:
         return sending.result()
 
     async def _try(self, outgoing: Outgoing) -> _Tried:
-        """Send; gives what came of it, why it did not arrive, and how long the receiver wants to be left alone."""
+        """Send; returns what came of it, why it did not arrive, and how long the receiver wants to be left alone."""
         try:
             note = await self._send(outgoing)
         except (RefusedError, ValidationError) as error:
@@ -167,7 +167,7 @@ class AlertSender:
         return "delivered", note, 0.0
 
     async def _send(self, outgoing: Outgoing) -> str | None:
-        """Send; gives what is to be said of it although it arrived."""
+        """Send; returns what is to be said of it although it arrived."""
         channel, alert, base_url = _channel.validate_python(outgoing.channel), outgoing.alert, self._base_url
         delivery_id = outgoing.delivery.id
         match channel:
@@ -201,7 +201,7 @@ class AlertSender:
 
 
 def delay_seconds(tries: int) -> float:
-    """Give the wait after so many tries: twice as long each time, and never for all receivers at once."""
+    """Return the wait after so many tries: twice as long each time, and never for all receivers at once."""
     longest: float = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (tries - 1))
     return longest * random.uniform(0.75, 1.0)  # noqa: S311 (spreads load, guards nothing)
 

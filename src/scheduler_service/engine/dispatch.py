@@ -32,7 +32,7 @@ class Dispatcher:
         self._id = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
 
     async def tick(self) -> float:
-        """Fire all that is due, ring for all whose wait is over, and give the seconds until there may be more."""
+        """Fire all that is due, ring for all whose wait is over, and return the seconds until there may be more."""
         now = self._clock.now()
         due_at, waits_until = await self._look()
         if _is_over(due_at, now):
@@ -47,7 +47,7 @@ class Dispatcher:
         return self._rest_seconds(due_at, waits_until)
 
     async def note_tick(self) -> float:
-        """Tell the others when the last tick came to its end, and give the seconds until that is to be told again.
+        """Store when the last tick ended. Return the seconds until the next call.
 
         A loop of its own: most ticks write nothing, and are not to wait for the writer.
         """

@@ -153,7 +153,7 @@ class Executor:
         return replace(report, result=payload.result(output.tail)) if report.status is RunStatus.SUCCESS else report
 
     async def _heading(self, run: Run) -> bytes:
-        """Give what parts an attempt from the one before, on a line of its own whatever that one wrote last."""
+        """Return what parts an attempt from the one before, on a line of its own whatever that one wrote last."""
         async with self._database.read() as connection:
             last = (await logs.tails(connection, [run], 1)).get(run.id, b"\n")
         return b"%s--- attempt %d ---\n" % (b"" if last == b"\n" else b"\n", run.attempt)

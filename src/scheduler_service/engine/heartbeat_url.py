@@ -22,7 +22,7 @@ class Pulse:
         self._is_well = is_well
 
     async def beat(self) -> float:
-        """Tell that all is well, if it is, and give the seconds until the next time."""
+        """Request the URL if the service is healthy. Return the seconds until the next call."""
         if not await self._is_well():
             log.warning("pulse_withheld", reason="the service is not ready")
             return self._interval_seconds

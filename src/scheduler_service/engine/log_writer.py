@@ -29,7 +29,7 @@ class Output:
     """
 
     def __init__(self, database: Database, handle: AttemptHandle, heading: bytes = b"", at_byte: int = 0) -> None:
-        """Write under the lease of this attempt, and give the attempt up if the lease is lost.
+        """Write under the lease of this attempt, and return the attempt up if the lease is lost.
 
         `heading` comes before the first output; an attempt that never begins leaves none. The log ends at `at_byte`.
         """

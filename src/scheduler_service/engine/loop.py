@@ -66,7 +66,7 @@ async def _turn(name: str, step: Step, wake_event: WakeEvent, ending: asyncio.Ev
 
 
 async def insist(write: Callable[[], Awaitable[Result]], **about: object) -> Result:
-    """Do what must not be given up, mostly a write: while the database does not answer, wait and try again."""
+    """Repeat a call, mostly a write, until it succeeds, waiting while the database does not answer."""
     while True:
         try:
             return await write()

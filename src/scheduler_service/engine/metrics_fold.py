@@ -20,7 +20,7 @@ class MetricsFold:
         self._database = database
 
     async def fold(self) -> float:
-        """Add what came since the last time to the totals, and give the seconds until the next time.
+        """Add what came since the last time to the totals, and return the seconds until the next time.
 
         A database may be replaced by a restored one while this process runs: that is noticed here.
         """

@@ -40,7 +40,7 @@ def fault_rest_seconds(fault_count: int) -> float:
 
 
 def report_of(outcome: Outcome, cancel_reason: Reason | None) -> Report:
-    """Give the report of an attempt; `cancel_reason` is why it was stopped, where it was."""
+    """Return the report of an attempt; `cancel_reason` is why it was stopped, where it was."""
     status, reason = _verdict(outcome, cancel_reason)
     return Report(
         status=status,

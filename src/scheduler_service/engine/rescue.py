@@ -38,7 +38,7 @@ class Rescuer:
         self._moved: dict[str, tuple[int, float]] = {}
 
     async def look(self) -> float:
-        """Look at every worker once, rescue from the dead, and give the seconds until the next look."""
+        """Check every worker once and rescue the runs of dead ones. Return the seconds until the next check."""
         async with self._database.read() as connection:
             living = await workers.living(connection)
         silent = [worker for worker in living if self._is_silent(worker)]

@@ -29,7 +29,7 @@ class Pruner:
         self._event_retention = timedelta(hours=event_retention_hours)
 
     async def prune(self) -> float:
-        """Remove all that is old, in short transactions, and give the seconds until the next time."""
+        """Remove all that is old, in short transactions, and return the seconds until the next time."""
         now = self._clock.now()
         await self._in_batches(runs.prune, now - self._retention)
         await self._in_batches(jobs.prune, now - self._retention)

@@ -57,7 +57,7 @@ class Worker:
         self._busy: dict[tuple[int, int], asyncio.Task[bool]] = {}
 
     async def fill(self) -> float:
-        """Start a run in each free slot, as far as there are any, and give the seconds until the next look."""
+        """Start a run in each free slot, as far as there are any, and return the seconds until the next look."""
         free = self._node.slots - len(self._busy)
         if free > 0 and self._node.takes_runs:
             # Those that were started a moment ago may not have been claimed yet, and are seen again.

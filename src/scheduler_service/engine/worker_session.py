@@ -111,7 +111,7 @@ class WorkerSession:
         log.info("worker_registered", worker=self.id, slots=self.slots)
 
     async def beat(self) -> float:
-        """Show that the node lives, learn what is to be cancelled, and give the seconds until the next beat.
+        """Show that the node lives, learn what is to be cancelled, and return the seconds until the next beat.
 
         A node that could not show it for too long, or that was declared dead, stops all that it runs: others are free
         to take it, and two attempts must never overlap.
@@ -177,7 +177,7 @@ class WorkerSession:
             await workers.forget(connection, self.id)
 
     async def _exchange(self) -> dict[Lease, Reason | None] | None:
-        """Beat, and give what the database thinks this node holds; None: it thinks that the node is dead."""
+        """Beat, and return what the database thinks this node holds; None: it thinks that the node is dead."""
         async with self._database.write() as connection:
             alive = await workers.beat(
                 connection,

@@ -38,7 +38,7 @@ class Scheduler(beat.Scheduler):  # type: ignore[misc]
         self._dispatcher: Dispatcher | None = None
 
     def tick(self, *_: Any, **__: Any) -> float:
-        """Fire what is due, and give the seconds until there may be more."""
+        """Fire what is due, and return the seconds until there may be more."""
         try:
             if self._dispatcher is None:
                 self._dispatcher = self._open()
@@ -48,7 +48,7 @@ class Scheduler(beat.Scheduler):  # type: ignore[misc]
             return UNAVAILABLE_REST_SECONDS
 
     def close(self) -> None:
-        """Let the transaction at hand end, and stop; Celery calls this twice."""
+        """Stop after the current transaction. Celery calls this twice."""
         self._stack.close()
         super().close()
 

@@ -14,10 +14,10 @@ HANDED_BACK = "handed back: another attempt follows"
 
 
 class TaskEvents:
-    """Tells a monitor of the attempts of this worker."""
+    """Publishes the attempts of this worker as Celery events."""
 
     def __init__(self, monitor: Monitor) -> None:
-        """Tell `monitor`."""
+        """Publish events of attempts to `monitor`."""
         self._monitor = monitor
         self._began_at: dict[str, float] = {}
 

@@ -64,7 +64,7 @@ def same_key(given: str, expected: str) -> bool:
 
 
 async def current_caller(request: Request, _key: Annotated[str | None, Security(_scheme)]) -> Caller:
-    """Give whom the route authenticated; a router whose routes do not authenticate fails here, and stays shut."""
+    """Return whom the route authenticated; a router whose routes do not authenticate fails here, and stays shut."""
     caller: Caller = request.state.caller
     return caller
 
@@ -73,7 +73,7 @@ CurrentCaller = Annotated[Caller, Depends(current_caller)]
 
 
 def _is_local(connection: HTTPConnection, settings: Settings) -> bool:
-    """Say whether a request comes from this machine and is meant for it.
+    """Return whether a request comes from this machine and is meant for it.
 
     The name matters too: a page from elsewhere whose name was pointed at 127.0.0.1 (DNS rebinding) is otherwise as
     good as one of our own to the browser on this machine, and could send the key that everybody knows.

@@ -51,7 +51,7 @@ def most_connections() -> int:
 
 
 def install() -> None:
-    """Have uvicorn make bounded connections, also where it is started by its own command.
+    """Make uvicorn use bounded connections, also if its own command starts it.
 
     It chooses its protocol before it imports the application, and reads no setting for these bounds: what is left to
     the application is the class itself.
@@ -94,7 +94,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of the timers."""
+        """Cancel the timers."""
         self._cancel_deadline()
         self._stop_checking()
         _waiting.pop(self, None)

@@ -58,14 +58,14 @@ _LOST_PLUS = re.compile(r".*T[\d:.]+ (\d\d:?\d\d)")
 
 
 def detail_of(item: Mapping[str, Any]) -> str:
-    """Say what is wrong with a field of a body."""
+    """Return what is wrong with a field of a body."""
     detail = _detail(item)
     is_quoted = isinstance(item["input"], str) and detail in {_WHOLE, _NUMBER} and _QUOTED.fullmatch(item["input"])
     return f"{detail}; leave the quotes away" if is_quoted else detail
 
 
 def detail_of_parameter(item: Mapping[str, Any]) -> str:
-    """Say what is wrong with a parameter: there all is text, and an address has signs of its own."""
+    """Return what is wrong with a parameter: there all is text, and an address has signs of its own."""
     value = item["input"]
     if isinstance(value, str) and (offset := _LOST_PLUS.fullmatch(value)):
         return f"in an address + stands for a blank; write %2B{offset[1]}"

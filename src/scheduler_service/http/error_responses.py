@@ -109,7 +109,7 @@ def unsupported_charset() -> HTTPException:
 
 
 def title(status: int) -> str:
-    """Give the name of a code."""
+    """Return the name of a code."""
     return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
@@ -160,7 +160,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
 
 
 async def _answer_unforeseen(request: Request, _error: Exception) -> Response:
-    """Say nothing of it but the id by which the log tells more: the server logs what comes through here."""
+    """Answer with nothing but the correlation id, by which the log tells more: the server logs the error itself."""
     detail = "the service met an error of its own; the log tells more under the correlation id"
     return ProblemResponse(problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail))
 
@@ -190,7 +190,7 @@ def _described(request: Request, problem: FieldProblem) -> FieldError:
 
 
 def _as_sent(request: Request, problem: FieldProblem) -> object:
-    """Give the value as the body has it: services see it read and in UTC. What is not in the body is theirs."""
+    """Return the value as the body has it: services see it read and in UTC. What is not in the body is theirs."""
     value: object = getattr(request.state, "body", None)
     for step in problem.field.split("."):
         if not (isinstance(value, dict) and step in value):
@@ -200,7 +200,7 @@ def _as_sent(request: Request, problem: FieldProblem) -> object:
 
 
 def _methods(request: Request, allowed: str) -> set[str]:
-    """Give all methods of a path: the framework names those of the first route that it finds, and HEAD of none."""
+    """Return all methods of a path: the framework names those of the first route that it finds, and HEAD of none."""
     contexts = [(context.path or "", context.methods or ()) for context in iter_route_contexts(request.app.routes)]
     matching = [(path, methods) for path, methods in contexts if compile_path(path)[0].match(request.url.path)]
     # A fixed path may have a sibling with an id in its place, which matches as well.

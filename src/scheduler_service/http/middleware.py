@@ -71,12 +71,12 @@ class BodyLimit:
     """Refuses bodies that are too long, by what their sender declares and by what really comes."""
 
     def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
-        """Let bodies of up to `limit_bytes` through."""
+        """Accept bodies of up to `limit_bytes`."""
         self._app = app
         self._limit_bytes = limit_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; whoever reads a body that is too long gets an exception."""
+        """Pass a request on; anybody who reads a body that is too long gets an exception."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -97,14 +97,14 @@ class BodyLimit:
 
 
 class PlainStart:
-    """Tells in one line why the start failed, where whoever starts it can mend the reason."""
+    """Logs one line that says why the start failed, if the user can mend the reason."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Surround `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on but the traceback of an error that is meant to be read by whoever starts the service."""
+        """Pass everything on but the traceback of an error that the user can mend, which becomes one line."""
         if scope["type"] != "lifespan":
             await self._app(scope, receive, send)
             return
@@ -135,7 +135,7 @@ def _request_id(scope: Scope) -> str:
 
 
 def _trimmed(scope: Scope) -> list[tuple[bytes, bytes]]:
-    """Give the headers without the blanks around their values, which are no part of them (RFC 9110, section 5.5)."""
+    """Return the headers without the blanks around their values, which are no part of them (RFC 9110, section 5.5)."""
     return [(name, value.strip(b" \t")) for name, value in scope["headers"]]
 
 

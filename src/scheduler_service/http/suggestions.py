@@ -16,7 +16,7 @@ MOST_NAMES = 12
 
 
 def remedy(name: str, known: Sequence[str]) -> str:
-    """Say what to write in place of an unknown name."""
+    """Return what to write in place of an unknown name."""
     if meant := closest(name, known):
         return f"did you mean {meant}?"
     if known and len(known) <= MOST_NAMES:
@@ -25,7 +25,7 @@ def remedy(name: str, known: Sequence[str]) -> str:
 
 
 def refusal_of_field(request: Request, path: Sequence[str | int], body: object) -> str:
-    """Say why a field of the body is refused whose name is not one of those that may be written at its place."""
+    """Return why a field of the body is refused whose name is not one of those that may be written at its place."""
     name, known = str(path[-1]), known_fields(request, path[:-1], body)
     if len(path) == 1 and name in _answered_fields(request):
         is_job = name == "status" and "enabled" in known
@@ -35,18 +35,18 @@ def refusal_of_field(request: Request, path: Sequence[str | int], body: object) 
 
 
 def closest(name: str, known: Sequence[str]) -> str | None:
-    """Give the known name that looks most like the one that was written, if any does."""
+    """Return the known name that looks most like the one that was written, if any does."""
     return next(iter(get_close_matches(name[:LONGEST_NAME].lower(), known, n=1)), None)
 
 
 def known_parameters(request: Request) -> list[str]:
-    """Give the names of the query parameters of the operation that a request is for."""
+    """Return the names of the query parameters of the operation that a request is for."""
     operation = _operation(request)
     return [parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"]
 
 
 def known_fields(request: Request, path: Sequence[str | int], body: object) -> list[str]:
-    """Give the names of the fields that the body of a request may have at a place."""
+    """Return the names of the fields that the body of a request may have at a place."""
     document = request.app.openapi()
     content = _operation(request).get("requestBody", {}).get("content", {})
     schema: Schema = next((media["schema"] for media in content.values()), {})
@@ -58,7 +58,7 @@ def known_fields(request: Request, path: Sequence[str | int], body: object) -> l
 
 
 def _answered_fields(request: Request) -> Mapping[str, Any]:
-    """Give the fields of the good answer, which clients may send back as they got it."""
+    """Return the fields of the good answer, which clients may send back as they got it."""
     responses = _operation(request)["responses"]
     content = next(answer for status, answer in responses.items() if status.startswith("2")).get("content", {})
     schema: Schema = content.get("application/json", {}).get("schema", {})

@@ -79,7 +79,7 @@ def _described(problem: FieldProblem, item: Mapping[str, Any], path: Path) -> Fi
 
 
 def _as_written(request: Request, location: Sequence[str | int], body: object, *, is_missing: bool) -> Path:
-    """Give the path of a field in the body, without the steps that are pydantic's own (`float`, `dict`, `[key]`).
+    """Return the path of a field in the body, without the steps that are pydantic's own (`float`, `dict`, `[key]`).
 
     A field that is not in the body is named too: what a patch leaves as it was may not go with what it changes.
     """

@@ -16,7 +16,7 @@ class Payload(BaseModel, ABC):
 
     @abstractmethod
     def command(self) -> Command:
-        """Give the command that the sandbox runs for this payload."""
+        """Return the command that the sandbox runs for this payload."""
 
     def result(self, output: str) -> JsonValue:  # noqa: ARG002 (kinds that have a result read it)
         """Read the run's `result` from the output of a successful attempt; None for kinds that have none."""

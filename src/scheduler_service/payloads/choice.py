@@ -26,7 +26,7 @@ class Choice:
     options: Callable[[], Mapping[str, type[BaseModel]]]
 
     def validate(self, value: object, info: ValidationInfo) -> BaseModel:
-        """Give the model of the value; raises `ValidationError`, located below the value."""
+        """Return the model of the value; raises `ValidationError`, located below the value."""
         options = self.options()
         if isinstance(value, BaseModel) and isinstance(value, tuple(options.values())):
             return value
@@ -40,7 +40,7 @@ class Choice:
         return options[name].model_validate(value, context=info.context)
 
     def json_schema(self, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Give the schema of all options, told apart by the field."""
+        """Return the schema of all options, told apart by the field."""
         choices = {name: model.__pydantic_core_schema__ for name, model in self.options().items()}
         return handler(core_schema.tagged_union_schema(choices, self.field))
 

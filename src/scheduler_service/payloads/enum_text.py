@@ -19,7 +19,7 @@ class Spelling:
     words: str
 
     def check(self, text: str) -> str:
-        """Give the text back; raises `ValueError` where it is written otherwise."""
+        """Return the text back; raises `ValueError` where it is written otherwise."""
         if not re.fullmatch(self.pattern, text):
             raise ValueError(f"must be {self.words}")
         return text

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator
 
 
 def as_whole(value: object) -> object:
-    """Give a float without fraction as an int; everything else as it is."""
+    """Return a float without fraction as an int; everything else as it is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -73,7 +73,7 @@ def _parse(code: str) -> None:
 
 
 def _nodes_to_compile(tree: ast.AST) -> int:
-    """Give a bound for the nodes that the compiler works through; nothing is executed.
+    """Return a bound for the nodes that the compiler works through; nothing is executed.
 
     It copies a `finally` block to every end of its `try` and to every jump out of it, and so on in the blocks around.
     """

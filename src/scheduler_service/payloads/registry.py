@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 @cache
 def kinds() -> Mapping[str, type[Payload]]:
-    """Give every kind by its `type`; the packages are asked once a process.
+    """Return every kind by its `type`; the packages are asked once a process.
 
     A kind that cannot be loaded is left out with a warning. None takes the name of a built-in kind.
     """
@@ -58,7 +58,7 @@ AnyPayload = Annotated[Payload, Choice("type", kinds)]
 
 @cache
 def adapter() -> TypeAdapter[Payload]:
-    """Give what validates a payload of any kind, and what makes the JSON schema of all."""
+    """Return what validates a payload of any kind, and what makes the JSON schema of all."""
     return TypeAdapter(AnyPayload)
 
 

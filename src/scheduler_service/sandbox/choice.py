@@ -122,7 +122,7 @@ class ChosenSandbox:
         await self.start()
 
     def renew(self) -> None:
-        """Let what runs go on; see `Sandbox.renew`."""
+        """Extend the lease of everything that runs; see `Sandbox.renew`."""
         if self._inner is not None:
             self._inner.renew()
 
@@ -190,7 +190,7 @@ def create(  # noqa: PLR0913 (all but three have defaults)
 
 
 def _sum_up(levels: Sequence[Level], findings: Sequence[Finding]) -> str:
-    """Say what the lowest of the levels fails on, and what to do about it."""
+    """Return what the lowest of the levels fails on, and what to do about it."""
     lowest = levels[-1]
     broken = next(finding for finding in findings if not finding.held and lowest in finding.levels)
     return (

@@ -45,7 +45,7 @@ class OutputPipe:
         return self._seen > self._cap
 
     def give_to(self, uid: int) -> None:
-        """Let the user `uid` open the pipe by name, as `/dev/stdout` or `/proc/self/fd/1`."""
+        """Allow the user `uid` to open the pipe by name, as `/dev/stdout` or `/proc/self/fd/1`."""
         os.fchown(self.write_end, uid, uid)
 
     def close_write_end(self) -> None:
@@ -66,7 +66,7 @@ class OutputPipe:
         await self._hand_on_the_end()
 
     def end(self) -> None:
-        """Have `pump` hand on what the pipe still holds, and return. Two pipefuls at most: others may write on."""
+        """Make `pump` pass on what the pipe still holds and return: two pipefuls at most, since others may write on."""
         self._ended = True
         self._wake.set()
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 
 
 async def first_of(*events: Awaitable[object], timeout_seconds: float | None = None) -> int | None:
-    """Wait for the first event; gives its position (the lowest, of several), or None after `timeout_seconds`.
+    """Wait for the first event; returns its position (the lowest, of several), or None after `timeout_seconds`.
 
     Raises what that event raised. Tasks that were passed in go on; bare coroutines are cancelled.
     """

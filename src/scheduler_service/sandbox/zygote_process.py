@@ -70,7 +70,7 @@ class SupervisorLine:
         self.uid = uid
 
     async def order(self, order: Order, descriptors: Sequence[int], output: int) -> None:
-        """Have `order` run. Raises `SandboxError` if the supervisor is gone, OSError if the host lacks something.
+        """Send `order` to be run. Raises `SandboxError` if the supervisor is gone, OSError if the host lacks something.
 
         The job gets `descriptors`. Its supervisor gets `output`, the end from which the run's output is read, to notice
         when nobody can write any more.
@@ -208,7 +208,7 @@ class ZygoteProcess:
         await self._living()
 
     async def take_supervisor(self) -> SupervisorLine:
-        """Give a supervisor that waits for an order; raises `SandboxError` where there can be none."""
+        """Return a supervisor that waits for an order; raises `SandboxError` where there can be none."""
         zygote = await self._living()
         while self._ready:
             if not (supervisor := self._ready.popleft()).is_spoilt:

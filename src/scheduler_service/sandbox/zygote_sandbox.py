@@ -147,7 +147,7 @@ class ZygoteSandbox:
         await rehearse(self, names if every else names[:1])
 
     def renew(self) -> None:
-        """Let what runs go on; see `Sandbox.renew`."""
+        """Extend the lease of everything that runs; see `Sandbox.renew`."""
         for supervisor in self._ordered:
             supervisor.request(RENEW)
 

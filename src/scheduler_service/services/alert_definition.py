@@ -52,7 +52,7 @@ class AlertDefinition(Document):
         return of_jobs
 
     def columns(self) -> dict[str, Any]:
-        """Give it as storage keeps it."""
+        """Return it as storage keeps it."""
         columns = self.model_dump(mode="json")
         return {"kinds": columns.pop("on"), **columns}
 

@@ -75,12 +75,12 @@ class AlertService:
         return () if refusal is None else (f"channel.url: {refusal}: deliveries fail.",)
 
     async def every(self, owner_id: str | None) -> Sequence[AlertRule]:
-        """Give all rules."""
+        """Return all rules."""
         async with self._database.read() as connection:
             return await alerts.every(connection, owner_id)
 
     async def get(self, rule_id: int, owner_id: str | None) -> AlertRule:
-        """Give a rule; raises `NotFoundError`."""
+        """Return a rule; raises `NotFoundError`."""
         async with self._database.read() as connection:
             return await _existing(connection, rule_id, owner_id)
 
@@ -115,7 +115,7 @@ class AlertService:
             return (await deliveries.of_rule(connection, rule.id, 1))[0]
 
     async def deliveries(self, rule_id: int, owner_id: str | None) -> Sequence[Delivery]:
-        """Give what a rule told lately, the newest first."""
+        """Return what a rule told lately, the newest first."""
         async with self._database.read() as connection:
             await _existing(connection, rule_id, owner_id)
             return await deliveries.of_rule(connection, rule_id, SHOWN_DELIVERIES)

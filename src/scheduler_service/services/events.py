@@ -22,7 +22,7 @@ class EventService:
         self._database = database
 
     async def start(self, last_event_id: str | None) -> Position:
-        """Give where to begin: behind the event that a client saw last, else with what happens from now on.
+        """Return where to begin: behind the event that a client saw last, else with what happens from now on.
 
         Raises `InvalidInputError` for an id that no event has.
         """
@@ -35,14 +35,14 @@ class EventService:
             return await events.newest(connection)
 
     async def may_have_a_gap(self, position: Position) -> bool:
-        """Say whether some of what came behind a position may be forgotten already."""
+        """Return whether some of what came behind a position may be forgotten already."""
         async with self._database.read() as connection:
             return await events.is_forgotten(connection, position)
 
     async def follow(
         self, position: Position, owner_id: str | None, stopping: asyncio.Event
     ) -> AsyncIterator[Sequence[Event]]:
-        """Give events as they come, none now and then where nothing happens, until `stopping`."""
+        """Return events as they come, none now and then where nothing happens, until `stopping`."""
         while not stopping.is_set():
             async with self._database.read() as connection:
                 found = await events.after(connection, position, BATCH, owner_id=owner_id)

@@ -60,7 +60,7 @@ class Health:
 
 
 class HealthService:
-    """Looks at the components when asked."""
+    """Checks the components on request."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class HealthService:
         tick_seconds: float,
         ping_broker: Ping | None = None,
     ) -> None:
-        """Look at this database and whom it knows; `ping_broker` None: the broker is in this very process."""
+        """Check this database and the processes it knows; `ping_broker` None means a broker inside this process."""
         self._database = database
         self._clock = clock
         self._heartbeat_seconds = heartbeat_seconds
@@ -79,12 +79,12 @@ class HealthService:
         self._ping_broker = ping_broker
 
     async def check(self) -> Health:
-        """Look at every component now; never raises for one that is ill, and never waits long for it."""
+        """Check every component now. Never raises for one that fails, and never waits long for it."""
         seen, broker = await asyncio.gather(self._look_at_database(), self._look_at_broker())
         return Health((*seen, *broker))
 
     async def is_ready(self) -> bool:
-        """Say whether requests and runs are served."""
+        """Return whether requests and runs are served."""
         return (await self.check()).is_ready
 
     async def _look_at_database(self) -> list[Component]:
@@ -139,7 +139,7 @@ def _workers(taking: Sequence[Worker]) -> Component:
 
 
 def _sandbox(seen: Sequence[tuple[Worker, Presence]]) -> list[Component]:
-    """Say at which level runs are held, and of workers that cannot hold any what their sandbox fails on."""
+    """Return at which level runs are held, and of workers that cannot hold any what their sandbox fails on."""
     held = Counter(worker.sandbox_level for worker, how in seen if how in {Presence.ALIVE, Presence.DRAINING})
     unfit = [worker for worker, how in seen if how is Presence.UNFIT]
     if unfit:

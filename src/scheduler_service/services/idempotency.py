@@ -30,7 +30,7 @@ class Action(Generic[Resource]):
 
 
 def key_for(scope: str, key: str | None, content: str) -> IdempotencyKey | None:
-    """Give the key of a request, where its client sent one."""
+    """Return the key of a request, where its client sent one."""
     if key is None:
         return None
     return IdempotencyKey(scope, key, hashlib.sha256(content.encode()).hexdigest())

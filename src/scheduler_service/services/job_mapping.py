@@ -19,14 +19,14 @@ _DUMPED = ("payload", "retry_policy", "limits")
 
 
 def columns_of(definition: JobDefinition) -> dict[str, Any]:
-    """Give the columns that a definition sets, less the status and what follows from the schedule."""
+    """Return the columns that a definition sets, less the status and what follows from the schedule."""
     dumped = definition.model_dump(mode="json", include=set(_DUMPED))
     copied = {name: getattr(definition, name) for name in _COPIED}
     return {**copied, **dumped, "dst_gap": definition.dst.gap, "dst_fold": definition.dst.fold}
 
 
 def document_of(job: Job) -> dict[str, JsonValue]:
-    """Give a stored job as the JSON document that a client would have sent for it."""
+    """Return a stored job as the JSON document that a client would have sent for it."""
     document: dict[str, Any] = {name: getattr(job, name) for name in (*_COPIED, *_DUMPED)}
     document["dst"] = {"gap": job.dst_gap, "fold": job.dst_fold}
     document["enabled"] = job.status is not JobStatus.PAUSED

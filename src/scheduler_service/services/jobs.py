@@ -91,7 +91,7 @@ class JobService:
         return job
 
     async def get(self, job_id: int) -> Job:
-        """Give a job; raises `NotFoundError`."""
+        """Return a job; raises `NotFoundError`."""
         async with self._database.read() as connection:
             return await _existing(connection, job_id)
 
@@ -122,7 +122,7 @@ class JobService:
         return await self._change(job_id, if_match, lambda _: Change({}, enabled=False))
 
     async def resume(self, job_id: int, if_match: Versions = None) -> Job:
-        """Let the schedule count again, from now on; raises `ConflictError` where it names no instant any more."""
+        """Resume a paused job from now on. Raise `ConflictError` if its schedule has no future instant."""
 
         def change(job: Job) -> Change:
             if job.status is JobStatus.FINISHED:
@@ -152,7 +152,7 @@ class JobService:
         return run
 
     async def upcoming(self, job_id: int, count: int) -> tuple[Upcoming, ...]:
-        """Give the next instants of a job; none while it is paused or once it is finished."""
+        """Return the next instants of a job; none while it is paused or once it is finished."""
         return await upcoming(await self.get(job_id), count)
 
     async def _add(self, connection: AsyncConnection, definition: JobDefinition) -> Job:

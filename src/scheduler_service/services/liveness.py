@@ -29,7 +29,7 @@ class Presence(StrEnum):
 
 
 def presence(worker: Worker, now: datetime, heartbeat_seconds: float) -> Presence:
-    """Say how a worker looks; `now` is by the database's clock, as are the instants that workers note."""
+    """Return how a worker looks; `now` is by the database's clock, as are the instants that workers note."""
     if worker.state is WorkerState.DEAD:
         return Presence.DEAD
     if (now - worker.seen_at).total_seconds() > max(SILENT_SECONDS, MISSED_BEATS * heartbeat_seconds):
@@ -40,15 +40,15 @@ def presence(worker: Worker, now: datetime, heartbeat_seconds: float) -> Presenc
 
 
 def tick_age_seconds(ticked_at: datetime | None, now: datetime) -> float | None:
-    """Say how long ago a dispatcher ticked last; None: none did for an hour."""
+    """Return how long ago a dispatcher ticked last; None: none did for an hour."""
     return None if ticked_at is None else max(0.0, (now - ticked_at).total_seconds())
 
 
 def is_ticking(age_seconds: float | None, tick_seconds: float) -> bool:
-    """Say whether some dispatcher does its work."""
+    """Return whether some dispatcher does its work."""
     return age_seconds is not None and age_seconds <= max(SILENT_SECONDS, MISSED_BEATS * tick_seconds)
 
 
 def take_runs(workers: Iterable[Worker], now: datetime, heartbeat_seconds: float) -> list[Worker]:
-    """Give the workers that take runs."""
+    """Return the workers that take runs."""
     return [worker for worker in workers if presence(worker, now, heartbeat_seconds) is Presence.ALIVE]

@@ -59,6 +59,6 @@ def _is_of_another_kind(current: Document, patch: Document) -> bool:
 
 
 def _replaced(current: Document, patch: Document) -> dict[str, JsonValue]:
-    """Give the new payload; null for what the old one had is no mistake, though there is nothing left to remove."""
+    """Return the new payload; null for what the old one had is no mistake, though there is nothing left to remove."""
     kept = {name: value for name, value in patch.items() if value is not None or name not in current}
     return {"type": current.get("type"), **kept}

@@ -36,7 +36,7 @@ Label = TypeVar("Label", bound=str)
 
 
 class MetricsService:
-    """Tells how things stand."""
+    """Collects the metrics of this process and of the database."""
 
     def __init__(
         self, database: Database, clock: Clock, *, heartbeat_seconds: float, ping_broker: Ping | None = None
@@ -48,7 +48,7 @@ class MetricsService:
         self._ping_broker = ping_broker
 
     async def read(self) -> list[Metric]:
-        """Look at the database once; where it does not answer, tell no more than that and how the broker is."""
+        """Collect all metrics from one snapshot; only its failure and the broker's state if the database is silent."""
         found, broker_is_up = await asyncio.gather(self._look_at_database(), self._broker_answers())
         ups = [
             _up("scheduler_database_up", "Whether the database answers.", is_up=found is not None),

@@ -22,7 +22,7 @@ def problems(payload: object, offered: frozenset[str] | None) -> Iterator[FieldP
 
 
 def warnings(payload: JsonObject, known: frozenset[str] | None) -> Iterator[str]:
-    """Say that a stored payload asks for an environment which this process does not know; its workers may."""
+    """Build the warning about an environment of a stored payload that this process does not know; workers may."""
     environment = payload.get("environment")
     if known is not None and payload["type"] == "python_code" and environment not in known:
         yield (

@@ -17,7 +17,7 @@ _NAMES_THE_INSTANTS = ("schedule_expr", "timezone", "dst_gap", "dst_fold", "star
 
 
 def new_schedule(job: Job, edited: Job, *, enabled: bool, now: datetime) -> dict[str, Any]:
-    """Give the status, and the instant that comes next, of a job after an edit.
+    """Return the status, and the instant that comes next, of a job after an edit.
 
     Raises `ConflictError` where the edit asks to stop or resume a schedule that names no instant any more.
     """

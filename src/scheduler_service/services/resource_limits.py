@@ -10,7 +10,7 @@ from scheduler_service.services.job_definition import JobDefinition
 
 
 def problems(definition: JobDefinition, maxima: ResourceLimits) -> Iterator[FieldProblem]:
-    """Give a problem for each field beyond its bound."""
+    """Return a problem for each field beyond its bound."""
     wanted = {"timeout_seconds": definition.timeout_seconds}
     wanted |= {f"limits.{name}": value for name, value in definition.limits}
     for field, value in wanted.items():

@@ -119,7 +119,7 @@ class RunService:
             offset += len(data)
 
     async def follow_log(self, run_id: int, offset: int, stopping: asyncio.Event) -> AsyncIterator[LogSlice]:
-        """Give the log as it grows, an empty part now and then where it does not; ends with the run or `stopping`."""
+        """Return the log as it grows, an empty part now and then where it does not; ends with the run or `stopping`."""
         while not stopping.is_set():
             part = await self.read_log(run_id, offset)
             offset = part.next_offset

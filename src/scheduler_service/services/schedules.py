@@ -51,7 +51,7 @@ class Preview:
 
 
 class ScheduleService:
-    """Looks at schedules without storing anything."""
+    """Previews schedules; stores nothing."""
 
     def __init__(self, clock: Clock, environments: frozenset[str] | None = None) -> None:
         """Take "now" from this clock; jobs are warned of Python environments that are not among those known here."""
@@ -64,7 +64,7 @@ class ScheduleService:
         return inspection.accept(problems_of_preview(inspection, self._clock.now()))
 
     async def preview(self, request: PreviewRequest) -> Preview:
-        """Say what a schedule would do; raises `InvalidInputError` where it is wrong or never fires."""
+        """Return what a schedule would do; raises `InvalidInputError` where it is wrong or never fires."""
         return await asyncio.to_thread(_preview, request, self._clock.now())
 
     def describe(self, job: Job, sent: Mapping[str, JsonValue] | None = None) -> Description:
@@ -83,7 +83,7 @@ class ScheduleService:
 
 
 async def upcoming(job: Job, count: int) -> tuple[Upcoming, ...]:
-    """Give the next instants of a job; none while it is paused or once it is finished."""
+    """Return the next instants of a job; none while it is paused or once it is finished."""
     if job.next_run_at is None:
         return ()
     instants = _instants(schedule_of(job), job.timezone, job.next_run_at, job.end_at)
@@ -100,7 +100,7 @@ def _preview(request: PreviewRequest, now: datetime) -> Preview:
 
 
 def _instants(schedule: Schedule, timezone: str, first: datetime, end_at: datetime | None) -> Iterator[Upcoming]:
-    """Give the instants from `first` to `end_at`. A thousand rare ones take seconds: never on the event loop."""
+    """Return the instants from `first` to `end_at`. A thousand rare ones take seconds: never on the event loop."""
     zone = ZoneInfo(timezone)
     instant: datetime | None = first
     while instant is not None and (end_at is None or instant <= end_at):

@@ -57,7 +57,7 @@ class StatsService:
         self._heartbeat_seconds = heartbeat_seconds
 
     async def read(self, window: timedelta, *, owner_id: str | None = None) -> Stats:
-        """Look back over a time; `owner_id` None: at the runs of everybody."""
+        """Return figures of a window; `owner_id` None means the runs of all owners."""
         now = self._clock.now()
         async with self._database.snapshot() as snapshot:
             ended = await stats.ended_since(snapshot, now - window, owner_id)

@@ -22,7 +22,7 @@ _OF_THE_DIRECTORY = frozenset({"HOME", "TMPDIR"})
 
 
 def check_name(name: str) -> str:
-    """Give the name back; raises `ValueError` for one that a job cannot set."""
+    """Return the name back; raises `ValueError` for one that a job cannot set."""
     if not _VARIABLE.fullmatch(name):
         raise ValueError("a variable's name has letters, digits and underscores and does not start with a digit")
     if name.startswith(RESERVED_PREFIX):
@@ -41,7 +41,7 @@ def check_number(env: object) -> object:
 
 
 def check_sizes(env: dict[str, str]) -> dict[str, str]:
-    """Give the variables back; raises `ValidationError` or `ValueError` for what no program could be started with."""
+    """Return the variables back; raises `ValidationError` or `ValueError` for what no program could be started with."""
     if wrong := list(_too_long(env)):
         raise ValidationError.from_exception_data("env", wrong)
     if (size := bytes_of(env)) > MOST_BYTES:

@@ -48,7 +48,7 @@ class AlertRule:
         return Thresholds(self.late_seconds, self.too_long_seconds, self.failures, self.window_seconds)
 
     def covers(self, job_id: int, owner_id: str | None) -> bool:
-        """Say whether it is for a job."""
+        """Return whether it is for a job."""
         return self.job_id in {None, job_id} and self.owner_id in {None, owner_id}
 
 
@@ -70,20 +70,20 @@ async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> AlertRu
 
 
 async def find(connection: AsyncConnection, rule_id: int, owner_id: str | None) -> AlertRule | None:
-    """Give a rule; `owner_id` None: whoever it belongs to."""
+    """Return a rule; `owner_id` None: anybody who it belongs to."""
     condition = and_(alert_rules.c.id == rule_id, _of(owner_id))
     row = (await connection.execute(select(alert_rules).where(condition))).mappings().one_or_none()
     return None if row is None else AlertRule(**row)
 
 
 async def every(connection: AsyncConnection, owner_id: str | None = None) -> list[AlertRule]:
-    """Give all rules, or those of an owner."""
+    """Return all rules, or those of an owner."""
     query = select(alert_rules).where(_of(owner_id)).order_by(alert_rules.c.id)
     return [AlertRule(**row) for row in (await connection.execute(query)).mappings()]
 
 
 async def replace(connection: AsyncConnection, rule_id: int, values: Mapping[str, Any]) -> None:
-    """Give a rule new columns."""
+    """Return a rule new columns."""
     await connection.execute(update(alert_rules).where(alert_rules.c.id == rule_id).values(**values))
 
 
@@ -99,7 +99,7 @@ async def note_failing(connection: AsyncConnection, job_id: int, at: datetime) -
 
 
 async def note_well(connection: AsyncConnection, job_id: int) -> bool:
-    """Note that the latest run of a job succeeded; gives whether the one before had failed."""
+    """Note that the latest run of a job succeeded; returns whether the one before had failed."""
     return (await connection.execute(delete(failing_jobs).where(failing_jobs.c.job_id == job_id))).rowcount == 1
 
 
@@ -115,12 +115,12 @@ async def count_failures(connection: AsyncConnection, job_id: int, since: dateti
 
 
 async def running_since(connection: AsyncConnection, rule: AlertRule, before: datetime) -> list[Overdue]:
-    """Give runs that a rule covers, that began before an instant and still run, and that it has not told of."""
+    """Return runs that a rule covers, that began before an instant and still run, and that it has not told of."""
     return await _overdue(connection, rule, AlertKind.TOO_LONG, RunStatus.RUNNING, "started_at", before)
 
 
 async def due_since(connection: AsyncConnection, rule: AlertRule, before: datetime) -> list[Overdue]:
-    """Give runs that a rule covers, that could have begun before an instant and still wait, likewise."""
+    """Return runs that a rule covers, that could have begun before an instant and still wait, likewise."""
     return await _overdue(connection, rule, AlertKind.LATE, RunStatus.QUEUED, "available_at", before)
 
 

@@ -19,10 +19,10 @@ MORE_LOOKS = 4
 
 
 class Clock(Protocol):
-    """Tells the time; tests bring their own."""
+    """The current time, in agreement with the database; tests bring their own."""
 
     def now(self) -> datetime:
-        """Give the present instant, in UTC."""
+        """Return the present instant, in UTC."""
         ...
 
 
@@ -53,7 +53,7 @@ class DatabaseClock:
         self._base_monotonic = monotonic()
 
     async def sync(self) -> None:
-        """Look at the database's clock; raises `UnavailableError` where it does not answer.
+        """Read the database's clock. Raise `UnavailableError` if it does not answer.
 
         A look is wrong by half its duration at most. So the time that it takes to get a connection is not part of it,
         and of some looks the quickest counts (as in NTP: RFC 5905, section 10): what holds up this process, or the
@@ -72,7 +72,7 @@ class DatabaseClock:
         self._base_monotonic = best.begun_at + best.seconds / 2
 
     def now(self) -> datetime:
-        """Give the present instant, in UTC."""
+        """Return the present instant, in UTC."""
         if self._database.is_sqlite:
             return datetime.now(UTC)
         return self._base + timedelta(seconds=monotonic() - self._base_monotonic)

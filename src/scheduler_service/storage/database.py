@@ -82,7 +82,7 @@ class Database:
             yield connection
 
     async def check(self) -> None:
-        """Look once, at the start, whether there is a database that can be used.
+        """Check once, at the start, that the database can be used.
 
         Raises `ConfigurationError` where there is none or it does not let us in, `UnavailableError` where no server
         answers; the caller knows which setting to name.
@@ -153,7 +153,7 @@ async def _reachable() -> AsyncIterator[None]:
 
 
 def _is_passing(error: DBAPIError) -> bool:
-    """Say whether trying again is right: no connection, a deadlock, no resources, a server that goes down.
+    """Return whether trying again is right: no connection, a deadlock, no resources, a server that goes down.
 
     The classes of SQLSTATE are those of PostgreSQL's manual, appendix A.
     """

@@ -84,7 +84,7 @@ async def add(connection: AsyncConnection, rule_id: int, key: str, alert: Alert,
 
 
 async def last_told_at(connection: AsyncConnection, rule_id: int, kind: AlertKind, job_id: int) -> datetime | None:
-    """Give the instant of what a rule told last of a job; None: it told nothing of that kind."""
+    """Return the instant of what a rule told last of a job; None: it told nothing of that kind."""
     mine = and_(deliveries.c.rule_id == rule_id, deliveries.c.kind == kind, deliveries.c.job_id == job_id)
     query = select(deliveries.c.alert).where(mine).order_by(deliveries.c.id.desc()).limit(1)
     alert = (await connection.execute(query)).scalar_one_or_none()
@@ -92,7 +92,7 @@ async def last_told_at(connection: AsyncConnection, rule_id: int, kind: AlertKin
 
 
 async def is_any_due(connection: AsyncConnection, now: datetime) -> bool:
-    """Say whether there is anything to take; a look that costs no lock."""
+    """Return whether there is anything to take; a look that costs no lock."""
     due = and_(deliveries.c.status == literal_column("'pending'"), deliveries.c.next_try_at <= now)
     return (await connection.execute(select(deliveries.c.id).where(due).limit(1))).one_or_none() is not None
 
@@ -163,12 +163,12 @@ async def call_off(connection: AsyncConnection, rule_id: int, error: str, now: d
 
 
 async def of_rule(connection: AsyncConnection, rule_id: int, limit: int) -> list[Delivery]:
-    """Give the newest deliveries of a rule."""
+    """Return the newest deliveries of a rule."""
     query = select(deliveries).where(deliveries.c.rule_id == rule_id).order_by(deliveries.c.id.desc()).limit(limit)
     return [Delivery(**row) for row in (await connection.execute(query)).mappings()]
 
 
 async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
-    """Forget deliveries that ended before an instant; gives how many."""
+    """Forget deliveries that ended before an instant; returns how many."""
     keys = select(deliveries.c.id).where(deliveries.c.ended_at < before).order_by(deliveries.c.ended_at).limit(limit)
     return (await connection.execute(delete(deliveries).where(deliveries.c.id.in_(keys)))).rowcount

@@ -13,12 +13,12 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 def is_sqlite(connection: AsyncConnection) -> bool:
-    """Say which of the two it is."""
+    """Return which of the two it is."""
     return connection.dialect.name == "sqlite"
 
 
 def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:
-    """Give an INSERT that passes over a row which a unique rule refuses."""
+    """Return an INSERT that passes over a row which a unique rule refuses."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(target).on_conflict_do_nothing()
 
@@ -43,7 +43,7 @@ def _has_on_sqlite(element: json_array_has, compiler: SQLCompiler, **options: An
 
 
 def contains_folded(connection: AsyncConnection, column: ColumnElement[str], text: str) -> ColumnElement[bool]:
-    """Say whether a text holds another, without regard to case, in every script."""
+    """Return whether a text holds another, without regard to case, in every script."""
     pattern = f"%{''.join(f'/{sign}' if sign in '%_/' else sign for sign in text)}%"
     return _lower(connection, column).like(_lower(connection, literal(pattern)), escape="/")
 
@@ -59,13 +59,13 @@ def _lower(connection: AsyncConnection, text: ColumnElement[str]) -> ColumnEleme
 def seconds_between(
     connection: AsyncConnection, earlier: ColumnElement[Any], later: ColumnElement[Any]
 ) -> ColumnElement[Any]:
-    """Give the span between two instants; NULL where one of them is."""
+    """Return the span between two instants; NULL where one of them is."""
     if connection.dialect.name == "postgresql":
         return func.extract("epoch", later - earlier)
     return (type_coerce(later, BigInteger) - type_coerce(earlier, BigInteger)) / 1e6
 
 
 def is_unique_violation(error: Exception) -> bool:
-    """Say whether a unique rule refused the statement."""
+    """Return whether a unique rule refused the statement."""
     original = getattr(error, "orig", None)
     return getattr(original, "sqlstate", None) == "23505" or "UNIQUE constraint failed" in str(original)

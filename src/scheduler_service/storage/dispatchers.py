@@ -22,11 +22,11 @@ async def note_tick(connection: AsyncConnection, dispatcher_id: str, now: dateti
 
 
 async def last_ticked_at(connection: AsyncConnection) -> datetime | None:
-    """Give when any dispatcher ticked last; None: none ever did, or not for long."""
+    """Return when any dispatcher ticked last; None: none ever did, or not for long."""
     instant: datetime | None = (await connection.execute(select(func.max(dispatchers.c.ticked_at)))).scalar_one()
     return instant
 
 
 async def prune(connection: AsyncConnection, before: datetime) -> int:
-    """Forget those that last ticked before an instant; gives how many."""
+    """Forget those that last ticked before an instant; returns how many."""
     return (await connection.execute(delete(dispatchers).where(dispatchers.c.ticked_at < before))).rowcount

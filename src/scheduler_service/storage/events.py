@@ -85,7 +85,7 @@ class Event:
 async def after(
     connection: AsyncConnection, position: Position, limit: int, *, owner_id: str | None = None
 ) -> list[Event]:
-    """Give the events behind a position, in order; what is left out now will come behind those that are given.
+    """Return the events behind a position, in order; what is left out now will come behind those that are given.
 
     `owner_id` None: those of everybody.
     """
@@ -107,7 +107,7 @@ async def after(
 
 
 async def newest(connection: AsyncConnection) -> Position:
-    """Give the position of the last event whose predecessors have all been committed."""
+    """Return the position of the last event whose predecessors have all been committed."""
     query = (
         select(events.c.transaction_id, events.c.id)
         .where(is_settled(connection))
@@ -119,25 +119,25 @@ async def newest(connection: AsyncConnection) -> Position:
 
 
 async def is_forgotten(connection: AsyncConnection, position: Position) -> bool:
-    """Say whether events behind a position may have been pruned: neither its own nor any before it is there."""
+    """Return whether events behind a position may have been pruned: neither its own nor any before it is there."""
     query = select(events.c.id).where(is_up_to(connection, position)).limit(1)
     return (await connection.execute(query)).one_or_none() is None
 
 
 async def cursor(connection: AsyncConnection, name: str) -> Position:
-    """Give how far an observer has come."""
+    """Return how far an observer has come."""
     query = select(observers.c.transaction_id, observers.c.event_id).where(observers.c.name == name)
     row = (await connection.execute(query)).one()
     return Position(row.transaction_id, row.event_id)
 
 
 async def is_behind(connection: AsyncConnection, name: str) -> bool:
-    """Say whether there is anything that an observer has not seen; a look that takes no lock."""
+    """Return whether there is anything that an observer has not seen; a look that takes no lock."""
     return await newest(connection) > await cursor(connection, name)
 
 
 async def lock_cursor(connection: AsyncConnection, name: str) -> Position | None:
-    """Take the place of an observer until the commit, and give how far it has come; None: another process has it."""
+    """Take the place of an observer until the commit, and return how far it has come; None: another process has it."""
     query = select(observers).where(observers.c.name == name).with_for_update(skip_locked=True)
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else Position(row.transaction_id, row.event_id)
@@ -166,7 +166,7 @@ async def _note(connection: AsyncConnection, change: str, lease: Lease, job_id: 
 
 
 async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
-    """Remove events of before an instant, the oldest first; gives how many. What is not counted yet stays."""
+    """Remove events of before an instant, the oldest first; returns how many. What is not counted yet stays."""
     counted = select(observers.c.transaction_id, observers.c.event_id).where(observers.c.name == TOTALS)
     oldest = select(events.c.id).order_by(events.c.transaction_id, events.c.id).limit(limit)
     old = and_(events.c.id.in_(oldest), events.c.at < before, _place() <= counted.scalar_subquery())
@@ -174,19 +174,19 @@ async def prune(connection: AsyncConnection, before: datetime, limit: int) -> in
 
 
 def is_after(connection: AsyncConnection, position: Position) -> ColumnElement[bool]:
-    """Say whether an event is behind a position."""
+    """Return whether an event is behind a position."""
     if is_sqlite(connection):  # it would use only the first column of the index
         return events.c.id > position.event_id
     return _place() > tuple_(literal(position.transaction_id), literal(position.event_id))
 
 
 def is_up_to(connection: AsyncConnection, position: Position) -> ColumnElement[bool]:
-    """Say whether an event is at a position or in front of it."""
+    """Return whether an event is at a position or in front of it."""
     return not_(is_after(connection, position))
 
 
 def is_settled(connection: AsyncConnection) -> ColumnElement[bool]:
-    """Say whether nothing can appear any more in front of an event: every transaction before it has ended."""
+    """Return whether nothing can appear any more in front of an event: every transaction before it has ended."""
     if is_sqlite(connection):
         return literal(1) == literal(1)
     return events.c.transaction_id < settled_position()

@@ -30,7 +30,7 @@ class Figures:
 
 
 async def read(snapshot: AsyncConnection) -> Figures:
-    """Look at everything, in a `Database.snapshot`."""
+    """Read all figures in a `Database.snapshot`."""
     return Figures(
         totals=tuple(await totals.read(snapshot)),
         active=await _active(snapshot),

@@ -21,7 +21,7 @@ class IdempotencyKey:
 
 
 async def find(connection: AsyncConnection, key: IdempotencyKey) -> tuple[str, int] | None:
-    """Give the fingerprint and the resource that an earlier request with this key led to."""
+    """Return the fingerprint and the resource that an earlier request with this key led to."""
     table = idempotency_keys.c
     query = select(table.fingerprint, table.resource_id).where(table.scope == key.scope, table.key == key.key)
     row = (await connection.execute(query)).one_or_none()
@@ -35,6 +35,6 @@ async def add(connection: AsyncConnection, key: IdempotencyKey, resource_id: int
 
 
 async def prune(connection: AsyncConnection, before: datetime) -> int:
-    """Forget the keys that are older than an instant; gives how many."""
+    """Forget the keys that are older than an instant; returns how many."""
     old = idempotency_keys.c.created_at < before
     return (await connection.execute(delete(idempotency_keys).where(old))).rowcount

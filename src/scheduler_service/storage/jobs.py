@@ -90,14 +90,14 @@ async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> Job:
 
 
 async def find(connection: AsyncConnection, job_id: int, *, lock: bool = False) -> Job | None:
-    """Give a job that is not deleted. `lock` keeps the dispatcher and other writers off it until the commit."""
+    """Return a job that is not deleted. `lock` keeps the dispatcher and other writers off it until the commit."""
     found = await connection.execute(_find_locked if lock else _find, {"of_job": job_id})
     row = found.mappings().one_or_none()
     return None if row is None else Job(**row)
 
 
 async def has_history(connection: AsyncConnection, job_id: int) -> bool:
-    """Say whether a job is there; a deleted one is, until its history is pruned."""
+    """Return whether a job is there; a deleted one is, until its history is pruned."""
     return (await connection.execute(select(jobs.c.id).where(jobs.c.id == job_id))).one_or_none() is not None
 
 
@@ -130,14 +130,14 @@ def _from_list(row: dict[str, Any]) -> Job:
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[DueJob]:
-    """Lock and give the jobs that are due, longest due first; those another dispatcher holds are passed over."""
+    """Lock and return the jobs that are due, longest due first; those another dispatcher holds are passed over."""
     return [DueJob(*row) for row in await connection.execute(_due, {"at": now, "limit": limit})]
 
 
 async def lock(connection: AsyncConnection, job_id: int) -> None:
     """Keep everybody else from changing a job until the commit.
 
-    For those that go on to change a run of it: whoever cancels all runs of a job has locked that before, and locks that
+    For callers that go on to change one of its runs: cancelling all runs locks the job first, and locks that
     two take in opposite orders end in a deadlock. SQLite has one writer anyway.
     """
     if not is_sqlite(connection):
@@ -151,14 +151,14 @@ async def note_last_run(connection: AsyncConnection, job_id: int, at: datetime, 
 
 
 async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
-    """Remove deleted jobs whose history is gone too; gives how many."""
+    """Remove deleted jobs whose history is gone too; returns how many."""
     without_runs = ~select(runs.c.id).where(runs.c.job_id == jobs.c.id).exists()
     keys = select(jobs.c.id).where(jobs.c.deleted_at < before, without_runs).limit(limit)
     return (await connection.execute(delete(jobs).where(jobs.c.id.in_(keys)))).rowcount
 
 
 def as_due(job: Job) -> DueJob:
-    """Give of a due job what the ledger has to know."""
+    """Return of a due job what the ledger has to know."""
     return DueJob(**{field.name: getattr(job, field.name) for field in fields(DueJob)})
 
 

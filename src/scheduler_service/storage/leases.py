@@ -34,7 +34,7 @@ class Lease:
 
     @property
     def binds(self) -> dict[str, Any]:
-        """Give what `HELD` asks for."""
+        """Return what `HELD` asks for."""
         return {
             "of_run": self.run_id,
             "of_attempt": self.attempt,

@@ -47,7 +47,7 @@ class Fired:
 
 
 async def ends(connection: AsyncConnection) -> tuple[datetime | None, datetime | None]:
-    """Give the earliest instant that a job waits for, and the earliest end of a wait that `release` has not seen yet.
+    """Return the earliest instant that a job waits for, and the earliest end of a wait that `release` has not seen yet.
 
     None: nothing waits. Both come in one look that takes no lock, since each tick begins with it.
     """

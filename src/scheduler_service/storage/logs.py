@@ -69,7 +69,7 @@ def _length_of(first: int) -> int:
 
 
 async def tails(connection: AsyncConnection, of: Iterable[Run], size: int) -> dict[int, bytes]:
-    """Give the last `size` bytes of the log of each run, in one query; runs without a log are left out."""
+    """Return the last `size` bytes of the log of each run, in one query; runs without a log are left out."""
     starts = {run.id: max(0, run.log_bytes - size) for run in of if run.log_bytes}
     if not starts:
         return {}

@@ -19,7 +19,7 @@ MAX_RESCUES = 3
 
 
 async def requeue_after_fault(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
-    """Give up an attempt that the host, not the user's code, cut short, by the owner of the lease.
+    """Return up an attempt that the host, not the user's code, cut short, by the owner of the lease.
 
     After MAX_RESCUES the run is failed(worker_lost) instead, since it may be what kills its workers; and a run that is
     to be cancelled is cancelled.
@@ -28,7 +28,7 @@ async def requeue_after_fault(connection: AsyncConnection, lease: Lease, message
 
 
 async def requeue_on_shutdown(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
-    """Give up an attempt because this worker is being stopped; that may happen to a run any number of times."""
+    """Return up an attempt because this worker is being stopped; that may happen to a run any number of times."""
     return await _requeue(connection, HELD, lease.binds, message, now, is_rescue=False) > 0
 
 
@@ -71,7 +71,7 @@ async def put_back(
 
 
 async def rescue_from(connection: AsyncConnection, worker_id: str, now: datetime) -> int:
-    """Take all that a dead worker ran from it, as `requeue_after_fault` does; gives how many runs that were."""
+    """Take all that a dead worker ran from it, as `requeue_after_fault` does; returns how many runs that were."""
     dead = select(workers.c.id).where(workers.c.id == worker_id, workers.c.state == WorkerState.DEAD).exists()
     lost = and_(runs.c.worker_id == worker_id, with_status(RunStatus.RUNNING), dead)
     return await _requeue(connection, lost, {}, "the worker that ran it was lost", now)

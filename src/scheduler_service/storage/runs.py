@@ -44,7 +44,7 @@ class RunFilter:
 def queued_row(
     *, job_id: int, trigger: Trigger, scheduled_for: datetime, priority: int, correlation_id: str, now: datetime
 ) -> dict[str, Any]:
-    """Give the row of a new run that may be claimed at once and whose doorbell the caller notices after the commit."""
+    """Build the row of a queued run. The caller notifies workers after the commit."""
     return {
         "job_id": job_id,
         "status": RunStatus.QUEUED,
@@ -70,13 +70,13 @@ async def add(connection: AsyncConnection, row: Mapping[str, Any]) -> Run:
 
 
 async def find(connection: AsyncConnection, run_id: int) -> Run | None:
-    """Give one run."""
+    """Return one run."""
     row = (await connection.execute(_find, {"of_run": run_id})).mappings().one_or_none()
     return None if row is None else Run(**row)
 
 
 async def find_attempts(connection: AsyncConnection, run_id: int) -> tuple[Attempt, ...]:
-    """Give a run's attempts in their order."""
+    """Return a run's attempts in their order."""
     return tuple(Attempt(**row) for row in (await connection.execute(_attempts_of, {"of_run": run_id})).mappings())
 
 
@@ -114,7 +114,7 @@ async def claimable(
 
 
 async def notices(connection: AsyncConnection, waiting: Sequence[Run]) -> list[RunNotice]:
-    """Give the notices for runs that wait."""
+    """Return the notices for runs that wait."""
     query = select(jobs.c.id, jobs.c.tags).where(jobs.c.id.in_({run.job_id for run in waiting}))
     tags = {job_id: tuple(listed) for job_id, listed in await connection.execute(query)}
     return [
@@ -124,12 +124,12 @@ async def notices(connection: AsyncConnection, waiting: Sequence[Run]) -> list[R
 
 
 async def job_of(connection: AsyncConnection, run: Run) -> Job:
-    """Give the job of a run, also when it has been deleted since."""
+    """Return the job of a run, also when it has been deleted since."""
     return Job(**(await connection.execute(_job_of, {"of_job": run.job_id})).mappings().one())
 
 
 async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
-    """Remove the runs that ended before an instant, with their attempts and logs; gives how many."""
+    """Remove the runs that ended before an instant, with their attempts and logs; returns how many."""
     keys = select(runs.c.id).where(runs.c.finished_at < before).order_by(runs.c.finished_at).limit(limit)
     return (await connection.execute(delete(runs).where(runs.c.id.in_(keys)))).rowcount
 
@@ -157,7 +157,7 @@ def _claimable(routing: Routing) -> Select[tuple[int, int]]:
 
 
 def _served(routing: Routing) -> ColumnElement[bool]:
-    """Say in SQL what `Routing.serves` says."""
+    """Return in SQL what `Routing.serves` says."""
     if routing.own:
         return or_(*(json_array_has(jobs.c.tags, tag) for tag in sorted(routing.own)))
     return and_(true(), *(not_(json_array_has(jobs.c.tags, tag)) for tag in routing.reserved))

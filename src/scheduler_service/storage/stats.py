@@ -41,7 +41,7 @@ class Ended:
 
 
 async def ended_since(connection: AsyncConnection, since: datetime, owner_id: str | None) -> Ended:
-    """Look at what ended since an instant; `owner_id` None: of everybody."""
+    """Summarise the runs that ended since an instant; `owner_id` None means those of all owners."""
     mine = true() if owner_id is None else runs.c.job_id.in_(select(jobs.c.id).where(jobs.c.owner_id == owner_id))
     condition = and_(runs.c.finished_at >= since, mine)
     duration = seconds_between(connection, runs.c.started_at, runs.c.finished_at)

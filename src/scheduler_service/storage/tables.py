@@ -47,7 +47,7 @@ WAITING = (RunStatus.QUEUED, RunStatus.RETRYING)
 
 
 def with_status(*statuses: RunStatus) -> ColumnElement[bool]:
-    """Give the condition that a run is in one of these states, in the words of the partial indexes below.
+    """Return the condition that a run is in one of these states, in the words of the partial indexes below.
 
     A bound value would keep SQLite from using them: it takes a partial index only where it sees its condition. So would
     the type Boolean, which SQLAlchemy writes there as a comparison with 1.

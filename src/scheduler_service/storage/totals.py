@@ -65,7 +65,7 @@ class Total:
 
 
 async def read(snapshot: AsyncConnection) -> list[Total]:
-    """Give all totals up to the newest commit; a key may come twice, and its figures are to be added.
+    """Return all totals up to the newest commit; a key may come twice, and its figures are to be added.
 
     Both parts have to be of one moment (see `Database.snapshot`), or a fold between them is counted twice or not.
     """
@@ -100,7 +100,7 @@ def _insert(connection: AsyncConnection) -> Any:
 
 
 def _adding(insert: Any) -> Any:
-    """Let an INSERT add to the totals that are there."""
+    """Build an INSERT that adds to existing totals."""
     added = {
         name: totals.c[name] + insert.excluded[name]
         for name in ("count", "duration_seconds", "lateness_seconds", "missed_count")

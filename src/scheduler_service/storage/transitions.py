@@ -169,7 +169,7 @@ async def finish(connection: AsyncConnection, claimed: Claimed, report: Report, 
 async def retry_later(
     connection: AsyncConnection, claimed: Claimed, report: Report, available_at: datetime, now: datetime
 ) -> bool:
-    """Let another attempt follow a failed one: running → retrying, by the owner, unless a cancel is asked for."""
+    """Schedule another attempt: running → retrying, by the owner, unless a cancel was requested."""
     values = {
         "status": RunStatus.RETRYING,
         "reason": report.reason,
@@ -214,7 +214,7 @@ async def cancel_all(connection: AsyncConnection, job_id: int, reason: Reason, n
 
 
 async def held_by(connection: AsyncConnection, worker_id: str) -> dict[Lease, Reason | None]:
-    """Give the attempts that a worker holds, each with the reason why somebody wants it stopped, or None."""
+    """Return the attempts that a worker holds, each with the reason why somebody wants it stopped, or None."""
     rows = await connection.execute(_held_by, {"of_worker": worker_id})
     return {Lease(row.id, row.attempt, worker_id, row.fault_count): row.cancel_reason for row in rows}
 
@@ -272,7 +272,7 @@ async def _begin(connection: AsyncConnection, run: Run, worker_id: str, place: i
 
 
 def _lateness_seconds(run: Run, now: datetime) -> float:
-    """Say how long after its due time a run begins; a wait that was meant (jitter) is no lateness."""
+    """Return how long after its due time a run begins; a wait that was meant (jitter) is no lateness."""
     was_moved = run.fault_count > 0  # by a fault of a worker, and such a wait was not meant
     on_time = run.trigger is Trigger.SCHEDULE and (was_moved or run.available_at <= run.queued_at)
     return (now - (run.scheduled_for if on_time else run.available_at)).total_seconds()

@@ -54,7 +54,7 @@ async def beat(
 
 
 async def living(connection: AsyncConnection) -> list[Worker]:
-    """Give the workers that nobody has declared dead."""
+    """Return the workers that nobody has declared dead."""
     return [Worker(**row) for row in (await connection.execute(_living)).mappings()]
 
 
@@ -65,7 +65,7 @@ async def unfit(connection: AsyncConnection) -> list[Worker]:
 
 
 async def known(connection: AsyncConnection) -> list[Worker]:
-    """Give the workers, also those that died lately."""
+    """Return the workers, also those that died lately."""
     query = select(workers).order_by(workers.c.id)
     return [Worker(**row) for row in (await connection.execute(query)).mappings()]
 
@@ -92,6 +92,6 @@ async def forget(connection: AsyncConnection, worker_id: str) -> None:
 
 
 async def prune(connection: AsyncConnection, before: datetime) -> int:
-    """Forget the dead that were last seen before an instant; gives how many."""
+    """Forget the dead that were last seen before an instant; returns how many."""
     gone = (workers.c.state == WorkerState.DEAD) & (workers.c.seen_at < before)
     return (await connection.execute(delete(workers).where(gone))).rowcount

@@ -61,18 +61,18 @@ def new_correlation_id() -> str:
 
 
 def current_correlation_id() -> str:
-    """Give the id of the work at hand; outside of any, a new one."""
+    """Return the id of the work at hand; outside of any, a new one."""
     return _correlation_id.get() or new_correlation_id()
 
 
 def bind_correlation(correlation_id: str) -> None:
-    """Give the rest of this task, and the tasks it starts, an id."""
+    """Return the rest of this task, and the tasks it starts, an id."""
     _correlation_id.set(correlation_id)
 
 
 @contextmanager
 def correlation(correlation_id: str) -> Iterator[None]:
-    """Give what is done in the block an id."""
+    """Return what is done in the block an id."""
     token = _correlation_id.set(correlation_id)
     try:
         yield

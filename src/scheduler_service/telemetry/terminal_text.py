@@ -11,14 +11,14 @@ import re
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    """Give the text with each character that does not print shown as its escape, but for those in `keep`."""
+    """Return the text with each character that does not print shown as its escape, but for those in `keep`."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char in keep else _escape(char) for char in text)
 
 
 def plain(log: str) -> str:
-    """Give a piece of a log without control sequences and control characters, newlines and tabs aside.
+    """Return a piece of a log without control sequences and control characters, newlines and tabs aside.
 
     A carriage return, which programs print to overwrite a line, becomes a newline. Of a sequence that is cut by the
     end of the piece its beginning is left out, the rest shows as harmless text.

@@ -59,7 +59,7 @@ def exported() -> Iterator[None]:
 
 
 def context_for_run(job_id: int, correlation_id: str) -> str | None:
-    """Give the context that a new run is to carry: of the request at hand, else of a trace of its own.
+    """Return the context that a new run is to carry: of the request at hand, else of a trace of its own.
 
     None: nobody traces.
     """
@@ -84,7 +84,7 @@ def execution(parent: str | None, *, waits_since: datetime, begun_at: datetime, 
 
 
 def note_outcome(span: Span, status: str, *, is_failure: bool) -> None:
-    """Say what an attempt came to."""
+    """Return what an attempt came to."""
     span.set_attribute("scheduler.status", status)
     if is_failure:
         span.set_status(StatusCode.ERROR)

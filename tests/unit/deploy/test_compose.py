@@ -66,7 +66,7 @@ def environments(model: dict[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def documented(command: list[str]) -> bool:
-    """Say whether a command is one of the documented ones, with options more."""
+    """Return whether a command is one of the documented ones, with options more."""
     words = [word for word in command if word != "--quiet"]
     return any(words[: len(shlex.split(line))] == shlex.split(line) for line in DOCUMENTED)
 

@@ -259,7 +259,7 @@ def days_of_change(zone: str) -> tuple[datetime, ...]:
 
 
 def scan(minute: str, hour: str, zone: ZoneInfo, dst: DstPolicy, start: datetime, end: datetime) -> Iterator[datetime]:
-    """Look at the clock at each minute of UTC, and at what it left out since the minute before."""
+    """Yield the wall clock of each minute of UTC, and what the clock left out since the minute before."""
     fixed = not (minute.startswith("*") or hour.startswith("*"))
 
     def matches(wall: datetime) -> bool:

@@ -41,14 +41,14 @@ CALLS = (*range(table.NEWEST + 20), 0x4000_0000, 0xFFFF_FFFF)
 
 
 def answer(program: bytes, number: int, arguments: tuple[int, ...] = (0,) * 6, architecture: int | None = None) -> int:
-    """Give the program's answer to one call."""
+    """Return the program's answer to one call."""
     return work_through(program, number, arguments, architecture)[0]
 
 
 def work_through(
     program: bytes, number: int, arguments: tuple[int, ...] = (0,) * 6, architecture: int | None = None
 ) -> tuple[int, int]:
-    """Do what the program says for one call; gives the answer and the number of steps to it."""
+    """Do what the program says for one call; returns the answer and the number of steps to it."""
     own = table.ARCHITECTURES[machine()] if architecture is None else architecture
     data = struct.pack("=IIQ6Q", number, own, 0, *arguments)
     instructions = read(program)
@@ -74,12 +74,12 @@ def work_through(
 
 @cache
 def read(program: bytes) -> list[tuple[int, ...]]:
-    """Give the instructions of a program: what to do, two jumps and a value."""
+    """Return the instructions of a program: what to do, two jumps and a value."""
     return list(struct.iter_unpack("=HBBI", program))
 
 
 def expected(policy: Policy, number: int, arguments: tuple[int, ...]) -> int:
-    """Say what the tables want, in the plainest way."""
+    """Return what the tables want, in the plainest way."""
     if number > table.NEWEST:
         return ABSENT
     for calls, action in seccomp._denied(policy):

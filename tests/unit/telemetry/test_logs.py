@@ -31,7 +31,7 @@ def _restored_logging() -> Iterator[None]:
 
 
 def configured(level: str = "INFO", log_format: logging_config.LogFormat = "json") -> io.StringIO:
-    """Configure the logs and give what they are written to."""
+    """Configure the logs and return what they are written to."""
     stream = io.StringIO()
     with contextlib.redirect_stderr(stream):
         logging_config.configure_logging(level, log_format)

@@ -49,7 +49,7 @@ Changes = Annotated[dict[str, Any], Body(media_type=MEDIA_TYPE, openapi_examples
 async def create_alert(
     definition: Definition, service: CurrentService, caller: CurrentCaller, response: Response
 ) -> AlertOut:
-    """Tell people of what becomes of one job, of those of an owner, or of all.
+    """Create a rule about one job, the jobs of an owner, or all jobs.
 
     `warnings` name what keeps this server from delivering: no mail server, or an address that it must not reach.
     """

@@ -85,7 +85,7 @@ async def _stream(greeting: bytes, batches: AsyncIterator[Sequence[Event]]) -> A
 
 
 def _gap(position: Position) -> bytes:
-    """Tell that events behind a position may be missing. Who shows states has to read them anew."""
+    """Build the event that says that events after a position may be missing: clients have to read states again."""
     data = json.dumps({"type": "stream.gap", "after": str(position)})
     return format_sse_event(event="stream.gap", data_str=data, id=str(position))
 

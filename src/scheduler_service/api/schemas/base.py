@@ -14,7 +14,7 @@ class Answer(BaseModel):
 
 
 def span_seconds(started_at: datetime | None, finished_at: datetime | None) -> float | None:
-    """Give how long something took; None while it is not over."""
+    """Return how long something took; None while it is not over."""
     if started_at is None or finished_at is None:
         return None
     return round((finished_at - started_at).total_seconds(), 6)

@@ -177,7 +177,7 @@ def _offset(zone: ZoneInfo, utc: datetime) -> timedelta:
 
 
 def _calendar(year: int) -> tuple[bool, bool, int]:
-    """Give all that a zone's rule can tell of a year.
+    """Return all that a zone's rule can tell of a year.
 
     It names days by their number, or by week and weekday (POSIX, chapter 8.3, TZ): the year's length and first weekday
     say which. The length of the year before says what reaches across New Year.

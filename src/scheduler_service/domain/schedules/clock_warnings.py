@@ -99,7 +99,7 @@ def _changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[ClockCh
 
 
 def _effect(change: ClockChange, dst: DstPolicy | None, *, times: int, is_single: bool = False) -> str:
-    """Say what becomes of times in a change; `dst` None: they follow elapsed time, and dst does not count."""
+    """Return what becomes of times in a change; `dst` None: they follow elapsed time, and dst does not count."""
     is_one = times == 1
     it, fires, does = ("it", "fires", "does") if is_one else ("they", "fire", "do")
     if change.is_gap:

@@ -38,7 +38,7 @@ class Cron(Recurrence):
     is_fixed: bool = field(repr=False, compare=False)
 
     def next_after(self, t: datetime) -> datetime | None:
-        """Give the first instant after `t`; None if there is none within `HORIZON_YEARS`."""
+        """Return the first instant after `t`; None if there is none within `HORIZON_YEARS`."""
         at = _second_after(t)
         for year in self._years(at.year, min(at.year + HORIZON_YEARS, LAST_YEAR)):
             for stretch in stretches(self.zone, year, self.policy):
@@ -52,7 +52,7 @@ class Cron(Recurrence):
         return sum(self._count(stretch, start, end) for stretch in self._stretches(start, end))
 
     def last_between(self, a: datetime, b: datetime) -> datetime | None:
-        """Give the latest instant in the window, searched from its end."""
+        """Return the latest instant in the window, searched from its end."""
         start, end = _second_after(a), _second_after(b)
         for stretch in reversed(list(self._stretches(start, end))):
             if found := self._last(stretch, start, end):
@@ -65,7 +65,7 @@ class Cron(Recurrence):
         return self.dst if self.is_fixed else ELAPSED
 
     def _years(self, first: int, end: int) -> Iterator[int]:
-        """Give the years of UTC, before `end`, to look at from `first` on: those in which the fields name a date.
+        """Return the years of UTC, before `end`, to look at from `first` on: those in which the fields name a date.
 
         Wall clock and UTC are less than a day apart, so the last day of a year may lie in the next, and the reverse.
         """
@@ -112,7 +112,7 @@ def _window(stretch: Stretch, start: datetime, end: datetime) -> tuple[datetime,
 
 
 def _second_after(t: datetime) -> datetime:
-    """Give the first whole second after `t` as naive UTC, kept within the years that calendars are made for.
+    """Return the first whole second after `t` as naive UTC, kept within the years that calendars are made for.
 
     Patterns name whole seconds, so `a` < x ≤ `b` is the same as `_second_after(a)` ≤ x < `_second_after(b)`.
     """

@@ -72,7 +72,7 @@ class CronFields:
         return days * self._per_day() - before + until
 
     def days_in(self, year: int, month: int) -> tuple[int, ...]:
-        """Give the matching days of a month, in order."""
+        """Return the matching days of a month, in order."""
         return _days_of(self, year, month)
 
     def _matches(self, day: date) -> bool:
@@ -94,7 +94,7 @@ class CronFields:
         return rank + bisect_left(self.seconds, wall.second)
 
     def _nth(self, day: datetime, rank: int) -> datetime:
-        """Give the time of that day before which there are `rank` others: the inverse of `_rank`."""
+        """Return the time of that day before which there are `rank` others: the inverse of `_rank`."""
         rank, second = divmod(rank, len(self.seconds))
         hour, minute = divmod(rank, len(self.minutes))
         return day.replace(hour=self.hours[hour], minute=self.minutes[minute], second=self.seconds[second])

@@ -90,7 +90,7 @@ class _FieldSyntax:
 
     @property
     def allowed(self) -> str:
-        """Say what may be written."""
+        """Return what may be written."""
         span = f"{self.lowest}-{self.highest}"
         return f"write {span}{self.extras}, * for all, lists (1,2), ranges (1-3) or steps (*/2)"
 

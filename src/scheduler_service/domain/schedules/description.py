@@ -14,7 +14,7 @@ from scheduler_service.domain.schedules.interval import Interval
 
 
 def describe(schedule: Cron | Interval | Instant) -> str:
-    """Say in one English sentence when it fires; never raises."""
+    """Return in one English sentence when it fires; never raises."""
     match schedule:
         case Cron():
             return f"{_cron_text(schedule.expr)} ({schedule.zone.key})"

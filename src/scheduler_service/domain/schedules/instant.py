@@ -23,15 +23,15 @@ class Instant(Recurrence):
     dst: DstPolicy
 
     def next_after(self, t: datetime) -> datetime | None:
-        """Give the instant while it lies ahead of `t`; None from then on."""
+        """Return the instant while it lies ahead of `t`; None from then on."""
         return self.at if t < self.at else None
 
     def count_between(self, a: datetime, b: datetime) -> int:
-        """Give 1 or 0."""
+        """Return 1 or 0."""
         return int(a < self.at <= b)
 
     def last_between(self, a: datetime, b: datetime) -> datetime | None:
-        """Give the instant if it lies in the window."""
+        """Return the instant if it lies in the window."""
         return self.at if a < self.at <= b else None
 
 

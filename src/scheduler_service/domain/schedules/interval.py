@@ -25,7 +25,7 @@ class Interval(Recurrence):
     zone: ZoneInfo | None = None
 
     def next_after(self, t: datetime) -> datetime | None:
-        """Give the first instant after `t`; None where the calendar ends, in the year 9999."""
+        """Return the first instant after `t`; None where the calendar ends, in the year 9999."""
         return self._instant(self._index(t) + 1)
 
     def count_between(self, a: datetime, b: datetime) -> int:
@@ -33,12 +33,12 @@ class Interval(Recurrence):
         return max(0, self._index(b) - self._index(a))
 
     def last_between(self, a: datetime, b: datetime) -> datetime | None:
-        """Give the latest instant in the window by division."""
+        """Return the latest instant in the window by division."""
         index = self._index(b)
         return self._instant(index) if index > self._index(a) else None
 
     def _index(self, t: datetime) -> int:
-        """Give the number k of the latest instant at or before `t`; 0 before the first."""
+        """Return the number k of the latest instant at or before `t`; 0 before the first."""
         return max(0, (t - self.anchor_at) // self.every)
 
     def _instant(self, index: int) -> datetime | None:

@@ -18,7 +18,7 @@ class Recurrence(ABC):
 
     @abstractmethod
     def next_after(self, t: datetime) -> datetime | None:
-        """Give the first instant after `t`; None if there is none."""
+        """Return the first instant after `t`; None if there is none."""
 
     @abstractmethod
     def count_between(self, a: datetime, b: datetime) -> int:
@@ -26,10 +26,10 @@ class Recurrence(ABC):
 
     @abstractmethod
     def last_between(self, a: datetime, b: datetime) -> datetime | None:
-        """Give the latest instant in the window; None if it holds none."""
+        """Return the latest instant in the window; None if it holds none."""
 
     def between(self, a: datetime, b: datetime) -> Iterator[datetime]:
-        """Give the instants in the window, in order, as they are asked for."""
+        """Return the instants in the window, in order, as they are asked for."""
         instant = self.next_after(a)
         while instant is not None and instant <= b:
             yield instant

@@ -13,7 +13,7 @@ from scheduler_service.errors import FieldProblem, InvalidInputError
 
 @lru_cache(maxsize=1024)
 def load_zone(name: str) -> ZoneInfo:
-    """Give the zone of that exact name; raises `InvalidInputError` on `timezone`, with close matches.
+    """Return the zone of that exact name; raises `InvalidInputError` on `timezone`, with close matches.
 
     Only names that the IANA database lists are looked up, so no path, NUL or absurd length reaches the file system.
     """

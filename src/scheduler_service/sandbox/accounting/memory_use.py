@@ -43,7 +43,7 @@ class _Sum:
 
 
 class MemoryUse:
-    """Says whether a run has more memory than `most_kb`."""
+    """Returns whether a run has more memory than `most_kb`."""
 
     def __init__(self, most_kb: int) -> None:
         self._most_kb = most_kb

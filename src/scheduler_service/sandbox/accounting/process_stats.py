@@ -59,12 +59,12 @@ class ProcessStats:
 
 
 def all_processes() -> list[int]:
-    """Give the processes of our PID namespace but for its first, which is the supervisor."""
+    """Return the processes of our PID namespace but for its first, which is the supervisor."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
 
 
 def children_of(pid: int) -> list[int]:
-    """Give the living children of `pid`, those it got as a subreaper included."""
+    """Return the living children of `pid`, those it got as a subreaper included."""
     children: list[int] = []
     with suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):

@@ -45,7 +45,7 @@ class Verdict:
 
 
 class ResourceWatch:
-    """Looks at the run now and then; each look costs well under a millisecond for ordinary runs."""
+    """Checks what the run uses from time to time. A check costs well under a millisecond for ordinary runs."""
 
     def __init__(
         self, terms: Terms, confinement: Confinement, group: Group | None, disk: DiskCount | None = None

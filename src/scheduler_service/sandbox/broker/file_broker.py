@@ -123,7 +123,7 @@ class FileBroker:
         return None
 
     def _allocate(self, pid: int, file: int, mode: int, offset: int, size: int) -> None:
-        """Let a file grow at once, if the run may have so much, and hold it to RLIMIT_FSIZE in each case."""
+        """Allocate space for a file if the run may have that much and RLIMIT_FSIZE allows it."""
         grows = not mode & (_PUNCH_HOLE | _COLLAPSE_RANGE)
         with acting_as(self._uid):
             handle = os.open(f"/proc/{pid}/fd/{signed(file)}", os.O_PATH | os.O_CLOEXEC)

@@ -126,7 +126,7 @@ class Processes:
         return invoke("pidfd_getfd", self._handles[pid], descriptor, 0)
 
     def close(self) -> None:
-        """Let go of all handles."""
+        """Close all handles."""
         while self._handles:
             os.close(self._handles.popitem()[1])
 

@@ -38,7 +38,7 @@ class UnixSockets:
         raise fail(errno.EACCES)
 
     def bind(self, pid: int, descriptor: int, address: UnixAddress) -> int:
-        """Make a socket file for a process of the job, and give the socket its name.
+        """Make a socket file for a process of the job, and return the socket its name.
 
         The kernel keeps the name as it was given, so we cannot go by a directory that is open, and the path may be
         changed meanwhile. So a child does it that may write nowhere else, as the job's user.

@@ -105,7 +105,7 @@ class WaitingCalls:
         return self._next_retry
 
     def add(self, attempt: Attempt) -> None:
-        """Let a call wait; raises OSError if too many do, and then has released what is borrowed."""
+        """Add a call that waits. Raise OSError if too many do; what was borrowed is then released."""
         if len(self._waiting) >= _MOST_WAITING:
             self._forget_the_gone()
         if len(self._waiting) >= _MOST_WAITING:

@@ -28,7 +28,7 @@ class NotDelegatedError(Exception):
 
 
 def find_delegated(proc: Path = Path("/proc/self"), systemd: Path = _SYSTEMD) -> Path:
-    """Give the cgroup that is the service's to divide; raises `NotDelegatedError` where none is.
+    """Return the cgroup that is the service's to divide; raises `NotDelegatedError` where none is.
 
     Where systemd manages cgroups, rights are not enough: it may undo, or trip over, what is done to a unit that it has
     not marked as delegated. Elsewhere (in a container, say) the right to write is the delegation. Changes nothing.
@@ -47,7 +47,7 @@ def find_delegated(proc: Path = Path("/proc/self"), systemd: Path = _SYSTEMD) ->
 
 
 def claim_groups(delegated: Path) -> Claim:
-    """Divide the cgroup, if no other process of the service has, and give a directory to make cgroups of runs in.
+    """Divide the cgroup, if no other process of the service has, and return a directory to make cgroups of runs in.
 
     What processes that were killed have left is removed. Raises OSError where the kernel does not let us.
     """

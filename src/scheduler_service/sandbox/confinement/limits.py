@@ -78,7 +78,7 @@ def limit_user(terms: Terms, existing_tasks: int | None) -> None:
 
 
 def most_memory(terms: Terms) -> int:
-    """Give the bytes that all processes of a run may have together, with the files that are kept in memory.
+    """Return the bytes that all processes of a run may have together, with the files that are kept in memory.
 
     Those the kernel counts alike, and a run that fills its directory and its shared memory does nothing wrong.
     """

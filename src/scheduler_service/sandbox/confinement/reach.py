@@ -15,7 +15,7 @@ _OF_PYTHON = ("bin", "include", "lib", "lib32", "lib64", "libexec", "pyvenv.cfg"
 
 
 def python_paths() -> list[str]:
-    """Give the directories that this interpreter and its packages live in, real paths and all that lead there."""
+    """Return the directories that this interpreter and its packages live in, real paths and all that lead there."""
     prefixes = (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
     return sorted({path for prefix in prefixes for path in (prefix, os.path.realpath(prefix))})
 

@@ -115,7 +115,7 @@ def enter_new_root(mountpoint: str, uids: Sequence[int], private: Sequence[str] 
 
 
 def mount_private(uid: int) -> None:
-    """Give the run its own place to write: gone, whatever it holds, when the last process of the run is."""
+    """Return the run its own place to write: gone, whatever it holds, when the last process of the run is."""
     options, temporary = f"{_room(USUAL_DISK_MB)},mode=0700,uid={uid},gid={uid}", temporary_directories()
     for place in (_ROOM if temporary else HOME, SHARED_MEMORY):
         mount("tmpfs", place, "tmpfs", _PRIVATE, options)
@@ -131,13 +131,13 @@ def temporary_directories() -> list[str]:
 
 
 def resize_private(disk_mb: int) -> None:
-    """Let the run write `disk_mb` of files, and as much again of shared memory."""
+    """Set the size of the run's places for files and for shared memory to `disk_mb` each."""
     for place in (HOME, SHARED_MEMORY) if disk_mb != USUAL_DISK_MB else ():
         mount("tmpfs", place, None, Mount.REMOUNT | _PRIVATE, _room(disk_mb))
 
 
 def most_private_bytes(disk_mb: int) -> int:
-    """Give the memory that a run's private places take when they are full."""
+    """Return the memory that a run's private places take when they are full."""
     return 2 * ((disk_mb << 20) + _inodes(disk_mb) * _INODE_BYTES)
 
 
@@ -213,7 +213,7 @@ def _inside(new: Path, path: str) -> Path:
 
 
 def _name_users(new: Path, uids: Iterable[int]) -> None:
-    """Let programs that look up their user find one, and none of the host's."""
+    """Write files in which programs find the job's users and none of the host's."""
     users = "".join(f"{user_name(uid)}:x:{uid}:{uid}::{HOME}:{DEFAULT_INTERPRETER}\n" for uid in uids)
     groups = "".join(f"{user_name(uid)}:x:{uid}:\n" for uid in uids)
     (new / "etc/passwd").write_text(f"root:x:0:0::/:/usr/sbin/nologin\n{users}")

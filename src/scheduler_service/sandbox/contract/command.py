@@ -14,7 +14,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def interpreter_of(script: str) -> list[str]:
-    """Give the words of the script's shebang (the interpreter and at most one argument, as execve(2) splits them).
+    """Return the words of the script's shebang (the interpreter and at most one argument, as execve(2) splits them).
 
     The line is read here, not by the kernel, because executing a file that was just written fails with ETXTBSY when
     another thread happened to fork in between.
@@ -58,7 +58,7 @@ def job_environment(home: str, user: str, env: Mapping[str, str], python: str = 
 
 
 def stdin_of(command: Command) -> int:
-    """Give a descriptor that reads what the command is fed, then end of file."""
+    """Return a descriptor that reads what the command is fed, then end of file."""
     stdin = os.memfd_create("stdin")
     with os.fdopen(stdin, "wb", closefd=False) as file:
         file.write(command.stdin if isinstance(command, Program) else b"")

@@ -47,7 +47,7 @@ _STRICT = frozenset({Layer.PID_NAMESPACE, Layer.MOUNT_NAMESPACE, Layer.IPC_NAMES
 
 
 def layers_of(level: Level, *, as_root: bool) -> frozenset[Layer]:
-    """Give the layers that a run at `level` has; with root's rights each run gets a user of its own.
+    """Return the layers that a run at `level` has; with root's rights each run gets a user of its own.
 
     No level promises a cgroup: it comes on top where the host delegates one.
     """

@@ -205,7 +205,7 @@ class Sandbox(Protocol):
         ...
 
     def renew(self) -> None:
-        """Let what runs go on for the time of another lease, where that was given at the start.
+        """Extend the lease of everything that runs, if a lease was set at the start.
 
         So a process that stands still has its runs killed, before others begin them anew; at the level `none`, not.
         """

@@ -38,16 +38,16 @@ class Group:
         self._write("cgroup.procs", "0")
 
     def limit(self, memory_bytes: int, tasks: int) -> None:
-        """Let all together have so much memory, files kept in memory included, and so many processes and threads."""
+        """Limit the memory of the whole group, files in memory included, and its processes and threads."""
         self._write("memory.max", str(memory_bytes))
         self._write("pids.max", str(tasks))
 
     def cpu_seconds(self) -> float:
-        """Give the processor time of all that have ever been inside, since they were."""
+        """Return the processor time of all that have ever been inside, since they were."""
         return self._counts("cpu.stat")["usage_usec"] / 1e6
 
     def peak_kb(self) -> int:
-        """Give the most memory that all together have had at once; 0 before Linux 5.19, which does not tell."""
+        """Return the most memory that all together have had at once; 0 before Linux 5.19, which does not tell."""
         with suppress(FileNotFoundError):
             return int(self._read("memory.peak")) // 1024
         return 0

@@ -48,7 +48,7 @@ def _judgements(rules: Iterable[ArgumentRule]) -> dict[int, Code]:
 
 
 def _ranges(special: Mapping[int, Code], beyond: int) -> list[tuple[int, Code]]:
-    """Give the first number of each range of calls that are answered alike, from 0 on."""
+    """Return the first number of each range of calls that are answered alike, from 0 on."""
     allow, absent = [_instruction(_RETURN, ALLOW)], [_instruction(_RETURN, FAIL | errno.ENOSYS)]
     numbers = [number for number in special if 0 <= number < beyond]
     ranges: list[tuple[int, Code]] = []

@@ -20,7 +20,7 @@ _INITIAL_USER_NAMESPACE, _INITIAL_PID_NAMESPACE = "user:[4026531837]", "pid:[402
 class UidPool:
     """Hands out user ids so that no two runs on this host, of whatever service process, have the same at once.
 
-    A claim is an abstract socket: the kernel keeps the name unique, and frees it with whoever held it.
+    A claim is an abstract socket: the kernel keeps the name unique, and frees it with anybody who held it.
     """
 
     def __init__(self) -> None:

@@ -36,7 +36,7 @@ _PORT_RULE = struct.Struct("=QQ")  # struct landlock_net_port_attr: allowed acce
 
 @cache
 def abi() -> int:
-    """Give the version of Landlock that the running kernel has; 0 where there is none."""
+    """Return the version of Landlock that the running kernel has; 0 where there is none."""
     try:
         return invoke("landlock_create_ruleset", None, 0, _GET_VERSION)
     except OSError:
@@ -44,7 +44,7 @@ def abi() -> int:
 
 
 def scope_signals() -> bool:
-    """Let this process, and all it will ever start, signal only each other; return False if the kernel cannot do so.
+    """Restrict signals of this process and its descendants to each other. Return False if the kernel cannot do so.
 
     Nothing else changes for it. Needs no_new_privs to be set.
     """

@@ -68,20 +68,20 @@ class Listener:
         return True
 
     def let_go_on(self, call: Call) -> None:
-        """Have the kernel do what the call says. It reads again whatever the call points to, so judge only numbers."""
+        """Continue the call in the kernel, which reads again what the call points to: judge only numbers before."""
         with suppress(OSError):
             fcntl.ioctl(self.descriptor, _SEND, _RESPONSE.pack(call.identity, 0, 0, _GO_ON))
 
     def answer(self, call: Call, value: int) -> None:
-        """Have the call return `value`; the caller may be gone."""
+        """Answer the call with `value`; the caller may be gone."""
         self._send(call, value, 0)
 
     def refuse(self, call: Call, error: OSError) -> None:
-        """Have the call fail as `error` says; the caller may be gone."""
+        """Answer the call with the failure `error`; the caller may be gone."""
         self._send(call, 0, -(error.errno or errno.EPERM))
 
     def answer_with_descriptor(self, call: Call, descriptor: int, *, close_on_exec: bool) -> None:
-        """Have the call return a copy of `descriptor`; raises OSError if the caller cannot have one more.
+        """Answer the call with a copy of `descriptor`. Raise OSError if the caller cannot have one more.
 
         The signal of our timer in the middle would have the call return 0, as if that were its new descriptor.
         """

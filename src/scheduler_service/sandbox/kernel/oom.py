@@ -8,7 +8,7 @@ _HIGHEST = 1000
 
 
 def prefer_for_oom_kill() -> None:
-    """Have the kernel kill this process and its descendants before the service, whatever they use.
+    """Set the OOM score so that the kernel kills this process and its descendants before the service.
 
     Anybody may raise the score. A job cannot lower it again: it may not write below /proc.
     """

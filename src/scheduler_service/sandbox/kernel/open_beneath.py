@@ -51,7 +51,7 @@ def _open_step_by_step(root: int, path: Sequence[str], opened: ExitStack, uid: i
 
 
 def _unlock(handle: int, opened: ExitStack, uid: int | None) -> int:
-    """Let the owner read and enter the directory until `opened` is closed, which closes the handle as well."""
+    """Allow the owner to read and enter the directory until `opened` is closed, which also closes the handle."""
     opened.callback(os.close, handle)
     mode = stat.S_IMODE(os.fstat(handle).st_mode)
     needed = stat.S_IRUSR | stat.S_IXUSR

@@ -72,7 +72,7 @@ def enforce(program: bytes) -> None:
 
 
 def enforce_with_listener(program: bytes, *, older: bool = True) -> int:
-    """Do as `enforce`; gives the descriptor on which calls that the filter asks about are answered.
+    """Enforce the filter as `enforce` does. Return the descriptor on which calls that it asks about are answered.
 
     Whoever holds it can allow them, so it must not stay with the job. Once a call is being answered, no signal but one
     that kills interrupts it (from Linux 5.19 on): what was done for it would be done twice. Unless `older` kernels will
@@ -134,7 +134,7 @@ def _asking_about_shared_memory() -> Iterable[ArgumentRule]:
 
 
 def _rules_of_brokered_sockets(families: tuple[int, ...]) -> Iterable[ArgumentRule]:
-    """Let the supervisor make the sockets that the job may not make itself, and send to whatever is named."""
+    """Build rules that ask the supervisor about sockets that the job may not make, and about sends to an address."""
     yield ArgumentRule(table.SOCKET, 0, Test.AMONG, families, ASK)
     yield ArgumentRule(table.SOCKET, 1, Test.AMONG, table.USUAL_TYPES, ASK)
     yield ArgumentRule(table.SOCKET, 2, Test.AMONG, table.USUAL_PROTOCOLS, ASK)

@@ -134,7 +134,7 @@ def connect_socket(descriptor: int, address: bytes) -> None:
 
 
 def bind_socket(descriptor: int, address: bytes) -> None:
-    """Give a socket a `struct sockaddr` as its name."""
+    """Return a socket a `struct sockaddr` as its name."""
     _checked(_libc.bind(descriptor, address, len(address)), "bind")
 
 
@@ -146,7 +146,7 @@ def close_descriptors_but(kept: int) -> None:
 
 
 def drop_capabilities() -> None:
-    """Give up every capability that this process has."""
+    """Return up every capability that this process has."""
     version_3 = (0x2008_0522).to_bytes(4, "little") + bytes(4)
     invoke("capset", version_3, bytes(24))
 

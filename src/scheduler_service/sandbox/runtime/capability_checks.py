@@ -81,7 +81,7 @@ def main(report: int) -> None:
 
 
 def _try_apart(attempt: Callable[[], None]) -> str | None:
-    """Run `attempt` in a child; gives what it raised as text, None if nothing."""
+    """Run `attempt` in a child; returns what it raised as text, None if nothing."""
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:

@@ -113,7 +113,7 @@ def _rehearse(confinement: Confinement) -> None:
     """Take a sample of an order as far as nothing is changed by it, before the one that somebody waits for.
 
     Of the memory that is shared with the zygote the kernel copies each page at the first write to it, and in CPython
-    whoever looks at an object writes to it: for an order that comes first, that is two thirds of the time it takes.
+    anybody who looks at an object writes to it: for an order that comes first, that is two thirds of the time it takes.
     """
     ours, theirs = socket.socketpair()
     with ours, theirs, open(os.devnull, "rb") as nothing:

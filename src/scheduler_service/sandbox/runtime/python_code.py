@@ -41,7 +41,7 @@ def variables_read_at_start(environment: Mapping[str, str]) -> list[str]:
 
 
 def become_script(environment: dict[str, str], note: mmap.mmap) -> None:
-    """Do the last steps before CPython runs `job.py` of the working directory. `python_end` describes `note`."""
+    """Prepare this process for CPython to run `job.py` of the working directory. `python_end` describes `note`."""
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
@@ -63,7 +63,7 @@ def _copy(main: ModuleType) -> ModuleType:
 
 
 def _complete_later(main: ModuleType, file: str, end: ScriptEnd) -> None:
-    """Have `__main__` get an absolute `__file__`, as CPython gives it, though tracebacks show a relative name.
+    """Set an absolute `__file__` for `__main__`, as CPython does, though tracebacks show a relative name.
 
     CPython sets `__file__` and `__cached__`, then creates a loader, then runs the script, then deletes both again.
     The step that can be replaced is the loader.

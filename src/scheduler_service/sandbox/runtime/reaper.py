@@ -40,7 +40,7 @@ def kill_all(layers: frozenset[Layer], uid: int, group: Group | None) -> None:
 
 
 def kill_children(spared: frozenset[int]) -> bool:
-    """Kill and reap the children of this process but for `spared`; says whether there were any.
+    """Kill and reap the children of this process but for `spared`; returns whether there were any.
 
     What they leave become our children in turn, so call again until there are none.
     """

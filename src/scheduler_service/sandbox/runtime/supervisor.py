@@ -176,7 +176,7 @@ class _Run:
         self._removal = Removal([])
 
     def rehearse(self) -> None:
-        """Do what the end of the run will take as far as nothing is changed by it; `job` says what that is good for."""
+        """Rehearse the end of the run as far as nothing changes by it; `job` says why."""
         ours, theirs = socket.socketpair()
         with ours:
             theirs.sendall(pack_terms(_SAMPLE))
@@ -294,7 +294,7 @@ class _Run:
             return True
 
     def sum_up(self, verdict: Verdict, terms: Terms) -> Report:
-        """Say what came of the run, after its end."""
+        """Return what came of the run, after its end."""
         return self._sum_up(verdict, terms, self._said or _read_line(self._line))
 
     def _sum_up(self, verdict: Verdict, terms: Terms, said: dict[str, Any]) -> Report:
@@ -329,7 +329,7 @@ class _Run:
         return End.SIGNALLED, None
 
     def _lines(self) -> list[int]:
-        """Give the descriptors on which the job may ask something of us."""
+        """Return the descriptors on which the job may ask something of us."""
         if not self._post.confinement.asks_supervisor or self._said:
             return []
         return [self._line.fileno() if self._broker is None else self._broker.descriptor]
@@ -358,7 +358,7 @@ class _Run:
             self._said = said
 
     def _has_ended(self) -> bool:
-        """Reap what has ended; says whether the job's first process is among it."""
+        """Reap what has ended; returns whether the job's first process is among it."""
         while (ended := reap(os.WNOHANG)) not in {None, (0, 0)}:
             if ended and ended[0] == self._job:
                 self._status = ended[1]
@@ -377,7 +377,7 @@ class _Run:
 
 
 def _read_line(line: socket.socket) -> dict[str, Any]:
-    """Give the last words of the job's process; none if it closed the line without any."""
+    """Return the last words of the job's process; none if it closed the line without any."""
     try:
         said: dict[str, Any] = json.loads(receive(line)[0])
     except EOFError:

@@ -217,7 +217,7 @@ class Zygote:
             self._sweep()
 
     def _close_down(self) -> None:
-        """Have every supervisor kill its run, and kill what supervisors that died before could not."""
+        """Kill all runs through their supervisors, and what supervisors that died have left."""
         os.close(self._alive)
         for descriptor in list(self._wardens):
             self._bury_warden(descriptor)
@@ -234,7 +234,7 @@ class Zygote:
 
 
 def _make_network() -> int:
-    """Give a network namespace with nothing in it, not even a loopback that is up.
+    """Return a network namespace with nothing in it, not even a loopback that is up.
 
     Made once, for it takes the kernel longer than all the rest; in a child, for there may be no way back into ours.
     """

@@ -47,7 +47,7 @@ async def upgrade(database: Database) -> Upgrade:
 
 
 async def is_current(connection: AsyncConnection) -> bool:
-    """Say whether the tables have the shape that this version of the code expects."""
+    """Return whether the tables have the shape that this version of the code expects."""
     return await connection.run_sync(revision) == HEAD
 
 

@@ -39,7 +39,7 @@ async def migrate_by_settings() -> Upgrade:
 
 
 def migrate_by_command() -> None:
-    """Do what `alembic …` asks for; what its user can mend ends it with one clear line."""
+    """Run the migrations that `alembic …` asks for. An error that its user can mend is one line."""
     try:
         upgrade = asyncio.run(migrate_by_settings())
         if _moves():

@@ -210,7 +210,7 @@ def _only(condition: sa.TextClause) -> dict[str, Any]:
 
 
 def _guard_ended_runs() -> None:
-    """Let the database itself refuse to change a run that has ended."""
+    """Create triggers by which the database refuses to change a run that has ended."""
     ended = "OLD.status IN ('success', 'failed', 'cancelled', 'skipped', 'missed')"
     message = "a run that has ended never changes again"
     if op.get_bind().dialect.name == "postgresql":

@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Let runs carry it."""
+    """Add the column to runs."""
     op.add_column("runs", sa.Column("trace_parent", sa.String(length=64), nullable=True))
 
 
