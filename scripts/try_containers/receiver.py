@@ -1,4 +1,4 @@
-"""A receiver of alerts, in a container: prints each request as a line, `PATH RUN_ID`."""
+"""Receive alerts in a container, and print each request as a line, `PATH RUN_ID`. The argument is the port."""
 
 from __future__ import annotations
 
@@ -30,4 +30,4 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    ThreadingHTTPServer(("", 9000), Receiver).serve_forever()
+    ThreadingHTTPServer(("", int(sys.argv[1])), Receiver).serve_forever()
