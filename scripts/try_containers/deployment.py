@@ -19,13 +19,16 @@ COMMAND_SECONDS = 600.0
 
 # Runs in a container of ours: calls the API as it is told by standard input, and prints the answer.
 _CALL = """
-import json, os, sys, urllib.request
+import json, os, sys, urllib.error, urllib.request
 method, path, body = json.load(sys.stdin)
 headers = {"X-API-Key": os.environ["API_KEY"], "Content-Type": "application/json"}
 data = None if body is None else json.dumps(body).encode()
 request = urllib.request.Request(os.environ["SCHEDULER_URL"] + path, data, headers, method=method)
-with urllib.request.urlopen(request, timeout=30) as answer:
-    sys.stdout.write(answer.read().decode() or "null")
+try:
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        sys.stdout.write(answer.read().decode() or "null")
+except urllib.error.HTTPError as refusal:
+    sys.exit(f"{method} {path}: {refusal.status} {refusal.read().decode()}")
 """
 
 
