@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import Dialect, Engine, event
 from tests.servers import PostgresServer
 
+from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
 from scheduler_service.storage import jobs, migrations, runs, workers
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.records import Job, Run
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 # For tests in which the database has no part: of their own, and shared.

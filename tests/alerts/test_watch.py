@@ -12,6 +12,7 @@ from tests.databases import NOON, ON_SQLITE, FakeClock, add_job
 from tests.storage.test_events import settle
 
 from scheduler_service.domain.alerting import Alert, AlertKind
+from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
 from scheduler_service.engine.alert_detector import AlertDetector
 from scheduler_service.engine.metrics_fold import MetricsFold
@@ -21,7 +22,6 @@ from scheduler_service.storage.alert_tables import failing_jobs
 from scheduler_service.storage.alerts import OVERDUE_BATCH, AlertRule
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.event_tables import events as event_table
-from scheduler_service.storage.records import Job
 from scheduler_service.storage.tables import runs as run_table
 
 A_RULE: dict[str, Any] = {

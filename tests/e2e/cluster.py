@@ -16,9 +16,9 @@ from tests.waiting import PATIENCE_SECONDS, eventually
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config.settings import Settings, load_settings
+from scheduler_service.domain.records import Run
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.records import Run
 
 ROOT = Path(__file__).parents[2]
 NEVER = "2099-01-01T00:00:00Z"

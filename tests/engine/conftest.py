@@ -13,10 +13,10 @@ from tests.waiting import eventually
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config.settings import Settings, load_settings
+from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import TERMINAL, RunStatus
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.runs import RunDetail
-from scheduler_service.storage.records import Job
 
 __all__ = ["shared_database_url"]
 

@@ -20,12 +20,11 @@ from tests.waiting import eventually
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config.settings import Settings
 from scheduler_service.config.values import PythonEnv
+from scheduler_service.domain.listing import Page, RunFilter
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.errors import ConfigurationError, InvalidInputError, UnavailableError
 from scheduler_service.services.runs import RunDetail
 from scheduler_service.storage import logs
-from scheduler_service.storage.paging import Page
-from scheduler_service.storage.runs import RunFilter
 
 pytestmark = SHARED
 

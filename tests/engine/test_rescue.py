@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from tests.databases import NOON, FakeClock, add_running
 
+from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import RunStatus, WorkerState
 from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.storage import runs, workers
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.records import Run
 
 DEAD_SECONDS = 10.0
 

@@ -10,6 +10,8 @@ import pytest
 from tests.databases import NOON, FakeClock
 from tests.engine.doubles import RecordingBroker
 
+from scheduler_service.domain.listing import JobFilter, Page, RunFilter
+from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.resource_limits import ResourceLimits
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, InvalidInputError, NotFoundError, PreconditionFailedError
@@ -18,10 +20,6 @@ from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import JobService
 from scheduler_service.storage import runs
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.jobs import JobFilter
-from scheduler_service.storage.paging import Page
-from scheduler_service.storage.records import Job, Run
-from scheduler_service.storage.runs import RunFilter
 
 MINUTE = timedelta(minutes=1)
 

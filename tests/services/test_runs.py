@@ -8,6 +8,8 @@ import pytest
 from tests.databases import NOON, FakeClock, add_job
 from tests.engine.doubles import RecordingBroker
 
+from scheduler_service.domain.listing import Page, RunFilter
+from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.services import runs as run_service
@@ -15,9 +17,6 @@ from scheduler_service.services.runs import TAIL_BYTES, RunService
 from scheduler_service.storage import logs, runs, transitions, workers
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
-from scheduler_service.storage.paging import Page
-from scheduler_service.storage.records import Run
-from scheduler_service.storage.runs import RunFilter
 from scheduler_service.storage.transitions import Claimed, Report
 
 

@@ -12,12 +12,12 @@ from tests.databases import A_JOB, NOON, add_job
 from tests.storage.test_transitions import FAILURE, ME, SUCCESS, put
 from tests.waiting import eventually
 
+from scheduler_service.domain.events import Event, Position
+from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus
 from scheduler_service.storage import events, jobs, ledger, totals, transitions, workers
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.event_tables import events as event_table
-from scheduler_service.storage.events import Event, Position
-from scheduler_service.storage.records import Job
 from scheduler_service.storage.tables import runs as run_table
 from scheduler_service.storage.totals import Total
 from scheduler_service.storage.transitions import Claimed

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from tests.databases import NOON, add_job
 
+from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_state import RunStatus, Trigger
 from scheduler_service.storage import jobs, runs, transitions, workers
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.records import Job, Run
 
 
 async def queue(database: Database, job: Job, priority: int = 5, available_at: datetime = NOON) -> Run:

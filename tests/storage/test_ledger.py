@@ -10,14 +10,13 @@ import pytest
 from sqlalchemy import select, update
 from tests.databases import NOON, add_job
 
+from scheduler_service.domain.listing import Page, RunFilter
+from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus
 from scheduler_service.storage import jobs, ledger, runs, transitions
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.ledger import Fired
-from scheduler_service.storage.paging import Page
-from scheduler_service.storage.records import Job, Run
-from scheduler_service.storage.runs import RunFilter
 from scheduler_service.storage.tables import jobs as job_table
 from scheduler_service.storage.tables import runs as run_table
 

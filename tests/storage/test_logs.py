@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from tests.databases import NOON, add_running
 
+from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import RunStatus, Trigger
 from scheduler_service.storage import logs, runs
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
-from scheduler_service.storage.records import Run
 from scheduler_service.storage.tables import runs as run_table
 
 

@@ -14,12 +14,12 @@ from tests.storage.test_events import counts, fold, read
 from tests.storage.test_transitions import ME, put
 
 from scheduler_service.cli import devstack_servers
+from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.storage import events, workers
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
 from scheduler_service.storage.rebase import rebase
-from scheduler_service.storage.records import Job
 
 SKIPPED = ("skipped", "shell_script")
 # More than a new server has used up when a dump is in it.

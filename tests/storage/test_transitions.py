@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.databases import NOON, add_job
 from tests.waiting import eventually
 
+from scheduler_service.domain.records import Job, Run, Worker
 from scheduler_service.domain.run_state import TERMINAL, TRANSITIONS, Reason, RunStatus, Trigger
 from scheduler_service.storage import jobs, logs, rescues, runs, transitions, workers
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
-from scheduler_service.storage.records import Job, Run, Worker
 from scheduler_service.storage.rescues import MAX_RESCUES
 from scheduler_service.storage.tables import attempts
 from scheduler_service.storage.tables import runs as run_table

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from scheduler_service.storage.paging import Page
+from scheduler_service.domain.listing import Page
 
 
 def page_links(request: Request, page: Page, total: int, last_id: int | None = None) -> str:

@@ -10,13 +10,11 @@ from typing import Annotated, Literal
 from fastapi import Header, Path
 from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
 
+from scheduler_service.domain.listing import JobFilter, Page, RunFilter
 from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
 from scheduler_service.payloads.enum_text import Spelling
 from scheduler_service.services.job_definition import Input, Instant
 from scheduler_service.services.stored_text import Storable
-from scheduler_service.storage.jobs import JobFilter
-from scheduler_service.storage.paging import Page
-from scheduler_service.storage.runs import RunFilter
 
 _LARGEST_ID = 2**63 - 1
 _DIGITS = re.compile(r"-?(0|[1-9][0-9]*)")

@@ -9,12 +9,12 @@ from itertools import product
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.alerting import Alert, AlertKind, Change, Failure, key_of, key_of_worker, kinds_of
+from scheduler_service.domain.events import Event
+from scheduler_service.domain.records import Worker
 from scheduler_service.storage import alerts, deliveries, events, logs, runs, workers
 from scheduler_service.storage.alerts import AlertRule, Overdue
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.events import Event
-from scheduler_service.storage.records import Worker
 
 OBSERVER = "alerts"
 BATCH = 500

@@ -9,6 +9,7 @@ from dataclasses import replace
 import structlog
 from pydantic import ValidationError
 
+from scheduler_service.domain.records import Run
 from scheduler_service.domain.resource_limits import UNBOUNDED, ResourceLimits
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import Reason, RunStatus
@@ -27,7 +28,6 @@ from scheduler_service.sandbox.contract.wording import printable
 from scheduler_service.storage import logs, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.records import Run
 from scheduler_service.storage.transitions import Claimed, Report
 from scheduler_service.telemetry import logging_config, tracing
 

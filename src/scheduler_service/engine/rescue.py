@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import structlog
 
+from scheduler_service.domain.records import Worker
 from scheduler_service.storage import rescues, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.records import Worker
 
 log = structlog.get_logger(__name__)
 

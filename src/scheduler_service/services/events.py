@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
+from scheduler_service.domain.events import Event, Position
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.storage import events
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.events import Event, Position
 
 BATCH = 500
 LOOK_SECONDS = 0.25

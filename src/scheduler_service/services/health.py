@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from scheduler_service.domain.records import Worker
 from scheduler_service.errors import UnavailableError
 from scheduler_service.services.liveness import Presence, is_ticking, presence, tick_age_seconds
 from scheduler_service.storage import dispatchers, migrations, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.records import Worker
 
 PATIENCE_SECONDS = 2.0
 

@@ -10,13 +10,13 @@ from typing import Generic, TypeVar
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.records import Job, Run
 from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputError
 from scheduler_service.storage import idempotency
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.dialect import is_unique_violation
 from scheduler_service.storage.idempotency import IdempotencyKey
-from scheduler_service.storage.records import Job, Run
 
 Resource = TypeVar("Resource", Job, Run)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.services.job_definition import JobDefinition
-from scheduler_service.storage.records import Job
 
 _COPIED = (
     "name", "schedule_expr", "timezone", "owner_id", "description", "tags", "priority", "timeout_seconds",

@@ -7,9 +7,9 @@ from dataclasses import fields
 
 from pydantic import JsonValue
 
+from scheduler_service.domain.records import Job
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.sandbox.runtime.python_code import variables_read_at_start
-from scheduler_service.storage.records import Job
 
 
 def advice(job: Job) -> Iterator[str]:

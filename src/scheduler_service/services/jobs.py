@@ -10,6 +10,8 @@ from pydantic import JsonValue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.brokers.base import Broker
+from scheduler_service.domain.listing import JobFilter, Listing, Page
+from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.resource_limits import UNBOUNDED, ResourceLimits
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, Trigger
@@ -27,9 +29,6 @@ from scheduler_service.services.schedules import Upcoming, upcoming
 from scheduler_service.storage import jobs, ledger, runs, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.jobs import JobFilter
-from scheduler_service.storage.paging import Listing, Page
-from scheduler_service.storage.records import Job, Run
 from scheduler_service.telemetry import logging_config
 
 Versions = frozenset[int] | None

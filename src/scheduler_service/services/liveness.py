@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
+from scheduler_service.domain.records import Worker
 from scheduler_service.domain.run_state import WorkerState
-from scheduler_service.storage.records import Worker
 
 # Beats and notes come each second; whoever watches is to know within five of them. What is declared dead, and loses
 # its runs, is a matter of `worker_dead_seconds`.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from scheduler_service.domain.records import JsonObject
 from scheduler_service.errors import FieldProblem
 from scheduler_service.sandbox.contract.environment import DEFAULT_NAME
-from scheduler_service.storage.records import JsonObject
 
 FIELD = "payload.environment"
 

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from scheduler_service.domain.firing import first_run_at
+from scheduler_service.domain.records import Job, schedule_of
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.domain.schedules.schedule import Schedule
 from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputError
-from scheduler_service.storage.records import Job, schedule_of
 
 _NAMES_THE_INSTANTS = ("schedule_expr", "timezone", "dst_gap", "dst_fold", "start_at", "end_at")
 

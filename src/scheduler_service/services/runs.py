@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.brokers.base import Broker
+from scheduler_service.domain.listing import Listing, Page, RunFilter
+from scheduler_service.domain.records import Attempt, Run
 from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.services import idempotency
 from scheduler_service.storage import jobs, logs, runs, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.paging import Listing, Page
-from scheduler_service.storage.records import Attempt, Run
-from scheduler_service.storage.runs import RunFilter
 from scheduler_service.telemetry import logging_config
 
 TAIL_BYTES = 16 * 1024

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from scheduler_service.domain.firing import FiringRules
 from scheduler_service.domain.jitter import jitter_warning
+from scheduler_service.domain.records import Job, schedule_of
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
 from scheduler_service.domain.schedules.schedule import Schedule, describe, parse, warnings
 from scheduler_service.errors import InvalidInputError
@@ -23,7 +24,6 @@ from scheduler_service.services.job_definition import PreviewRequest
 from scheduler_service.services.job_warnings import advice, normalisation_advice
 from scheduler_service.services.rescheduling import never_fires
 from scheduler_service.storage.clock import Clock
-from scheduler_service.storage.records import Job, schedule_of
 
 
 @dataclass(frozen=True, slots=True)

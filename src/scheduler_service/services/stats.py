@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from scheduler_service.domain.outcomes import Ended, Outcome, Spread
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.services.liveness import take_runs
 from scheduler_service.storage import figures, stats
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.figures import Figures
-from scheduler_service.storage.stats import Ended, Outcome, Spread
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from datetime import datetime
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.records import Worker
 from scheduler_service.domain.run_state import ACTIVE, JobStatus, RunStatus
 from scheduler_service.storage import dispatchers, totals, workers
 from scheduler_service.storage.dialect import is_sqlite
-from scheduler_service.storage.records import Worker
 from scheduler_service.storage.tables import jobs, runs, with_status
 from scheduler_service.storage.totals import Total
 

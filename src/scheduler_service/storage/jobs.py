@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -25,10 +25,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.run_state import JobStatus, RunStatus
+from scheduler_service.domain.listing import JobFilter, Listing, Page
+from scheduler_service.domain.records import DueJob, Job
+from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.storage.dialect import contains_folded, is_sqlite, json_array_has
-from scheduler_service.storage.paging import Listing, Page
-from scheduler_service.storage.records import DueJob, Job
 from scheduler_service.storage.tables import jobs, runs
 
 SORTS: Mapping[str, ColumnElement[Any]] = {
@@ -71,17 +71,6 @@ _listed = select(
     *(_unless_large(column) if column.name in _LARGE else column for column in jobs.c),
     jobs.c.payload["type"].as_string().label("payload_type"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which jobs to list. `q` is part of the name or description; `sort` is a key of SORTS, `-` in front reverses."""
-
-    owner_id: str | None = None
-    status: JobStatus | None = None
-    tag: str | None = None
-    q: str | None = None
-    sort: str = "id"
 
 
 async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> Job:

@@ -13,11 +13,11 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.firing import Decision, Fire, FiringRules, Miss, Skip, decide
+from scheduler_service.domain.records import DueJob, schedule_of
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import insert_or_ignore
-from scheduler_service.storage.records import DueJob, schedule_of
 from scheduler_service.storage.tables import WAITING, jobs, runs, with_status
 from scheduler_service.storage.transitions import cancel_all
 

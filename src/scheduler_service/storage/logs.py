@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.records import Run
 from scheduler_service.storage.leases import HELD, Lease
-from scheduler_service.storage.records import Run
 from scheduler_service.storage.tables import run_logs, runs
 
 _lengthen = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, insert, not_, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.listing import Listing, Page, RunFilter
+from scheduler_service.domain.records import Attempt, Job, Run
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus, Trigger
 from scheduler_service.storage.dialect import json_array_has
-from scheduler_service.storage.paging import Listing, Page
-from scheduler_service.storage.records import Attempt, Job, Run
 from scheduler_service.storage.tables import attempts, jobs, runs, with_status
 from scheduler_service.telemetry import tracing
 
@@ -27,18 +26,6 @@ _job_of = select(jobs).where(jobs.c.id == bindparam("of_job"))
 _attempts_of = select(attempts).where(attempts.c.run_id == bindparam("of_run")).order_by(attempts.c.attempt)
 _holding = runs.alias("holding")
 _taken = select(func.count()).where(_holding.c.job_id == jobs.c.id, _holding.c.place.is_not(None)).scalar_subquery()
-
-
-@dataclass(frozen=True, slots=True)
-class RunFilter:
-    """Which runs to list: `since` and `until` bound `scheduled_for`, the first in and the second out."""
-
-    job_id: int | None = None
-    owner_id: str | None = None
-    trigger: Trigger | None = None
-    status: RunStatus | None = None
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 def queued_row(

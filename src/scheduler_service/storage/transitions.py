@@ -16,6 +16,7 @@ from sqlalchemy import Update, and_, bindparam, func, insert, literal, select, u
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState
@@ -23,7 +24,6 @@ from scheduler_service.storage import jobs
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import is_unique_violation
 from scheduler_service.storage.leases import HELD, Lease
-from scheduler_service.storage.records import Job, Run
 from scheduler_service.storage.tables import WAITING, attempts, runs, with_status, workers
 from scheduler_service.storage.types import UtcInstant, Word
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.records import Worker
 from scheduler_service.domain.run_state import WorkerState
-from scheduler_service.storage.records import Worker
 from scheduler_service.storage.tables import workers
 
 _beat = (

@@ -19,11 +19,11 @@ from scheduler_service.api.schemas.jobs import JobOut, JobPage
 from scheduler_service.api.schemas.runs import RunPage
 from scheduler_service.api.schemas.schedules import InstantOut, Next
 from scheduler_service.bootstrap import Service
+from scheduler_service.domain.records import Job
 from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
 from scheduler_service.http.auth import current_caller
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import Shown
-from scheduler_service.storage.records import Job
 
 JOBS = "/api/v1/jobs"
 

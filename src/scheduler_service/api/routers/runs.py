@@ -15,11 +15,11 @@ from scheduler_service.api.pagination_links import page_links
 from scheduler_service.api.query_parameters import AllRunsQuery, IdempotencyKey, LastEventId, LogQuery, RunId
 from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole, in_pieces
+from scheduler_service.domain.listing import Listing, Page
+from scheduler_service.domain.records import Run
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.http.auth import current_caller
 from scheduler_service.services.runs import RunView
-from scheduler_service.storage.paging import Listing, Page
-from scheduler_service.storage.records import Run
 
 RUNS = "/api/v1/runs"
 

@@ -8,8 +8,8 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from scheduler_service.api.schemas.base import Answer
+from scheduler_service.domain.events import Event
 from scheduler_service.domain.run_state import Reason
-from scheduler_service.storage.events import Event
 
 
 class EventOut(Answer):

@@ -10,9 +10,9 @@ from pydantic import ConfigDict, Field
 
 from scheduler_service.api import examples
 from scheduler_service.api.schemas.base import Answer
+from scheduler_service.domain.outcomes import Spread
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.services.stats import Stats
-from scheduler_service.storage.stats import Spread
 
 
 class SpreadOut(Answer):

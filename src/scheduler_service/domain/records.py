@@ -1,4 +1,4 @@
-"""What storage gives back: plain, frozen records, one for each noun."""
+"""Plain, frozen records, one for each noun. Storage fills them; the API shows them."""
 
 from __future__ import annotations
 

@@ -1,9 +1,12 @@
-"""Lists come in pages."""
+"""What to list: filters and pages; and the page that was found."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
+
+from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
 
 Item = TypeVar("Item")
 
@@ -32,3 +35,26 @@ class Listing(Generic[Item]):
 
     items: tuple[Item, ...]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list. `q` is part of the name or description; `sort` names a column, `-` in front reverses."""
+
+    owner_id: str | None = None
+    status: JobStatus | None = None
+    tag: str | None = None
+    q: str | None = None
+    sort: str = "id"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs to list: `since` and `until` bound `scheduled_for`, the first in and the second out."""
+
+    job_id: int | None = None
+    owner_id: str | None = None
+    trigger: Trigger | None = None
+    status: RunStatus | None = None
+    since: datetime | None = None
+    until: datetime | None = None
