@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 
 from benchmarks.shared.reports import Report, machine_facts, options
 from sqlalchemy import insert, text
-from tests import servers
-from tests.databases import A_JOB, FakeClock
-from tests.engine.doubles import RecordingBroker
+from testkit import servers
+from testkit.databases import A_JOB
+from testkit.doubles import FakeClock, RecordingBroker
 
 from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.storage import migrations

@@ -19,13 +19,11 @@ from benchmarks.shared.plain_celery import FIRST, LAST, nothing
 from benchmarks.shared.reports import Report, machine_facts, options
 from celery import Celery
 from redis import Redis
-from tests import servers
-from tests.e2e.cluster import ROOT, Client, Cluster, client_of, cluster_on
-from tests.programs import FOLDER, execute
-from tests.waiting import eventually
-
-from scheduler_service.storage import migrations
-from scheduler_service.storage.database import Database
+from testkit import servers
+from testkit.cluster import ROOT, Client, Cluster, client_of, cluster_on
+from testkit.databases import migrate
+from testkit.programs import FOLDER, execute
+from testkit.waiting import eventually
 
 SLOTS_OF_PI, SLOTS_OF_NOTHING = 2, 4
 NAIVE_RUNS = 10
@@ -83,7 +81,7 @@ async def measure(report: Report, cluster: Cluster, plain_url: str, rounds: int,
     pi.write_text(PI)
     naive = as_process(sys.executable, str(pi))
     examples, nothings = [], []
-    await migrate(cluster)
+    await migrate(cluster.environment["DATABASE_URL"])
     async with client_of(cluster) as client:
         for number in range(rounds):
             print(f"round {number + 1} of {rounds} …", file=sys.stderr)
@@ -95,12 +93,6 @@ async def measure(report: Report, cluster: Cluster, plain_url: str, rounds: int,
             nothings.append((await drain_tasks(plain_url, SLOTS_OF_NOTHING, 2 * runs), ours))
     enter(report, "the numpy example", "subprocess.run, one after the other", examples, 20)
     enter(report, "nothing", "a task in Celery alone", nothings, 0.8)
-
-
-async def migrate(cluster: Cluster) -> None:
-    database = Database(cluster.environment["DATABASE_URL"])
-    await migrations.upgrade(database)
-    await database.close()
 
 
 def enter(report: Report, group: str, other: str, pairs: list[tuple[float, float]], at_least: float) -> None:

@@ -9,7 +9,7 @@ import time
 from benchmarks.dispatch import databases
 from benchmarks.shared.reports import Report, machine_facts, options
 from sqlalchemy import text
-from tests.databases import add_job
+from testkit.databases import add_job
 
 from scheduler_service.services.metrics import MetricsService
 from scheduler_service.storage import migrations, totals

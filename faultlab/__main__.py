@@ -22,9 +22,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.commands import Service, up
-from tests.programs import execute
-from tests.waiting import wait_until
+from testkit.commands import Service, up
+from testkit.programs import execute
+from testkit.waiting import wait_until
 
 from faultlab import counting
 from faultlab.counting import Campaign

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import httpx2
 from sqlalchemy import text
-from tests import servers
-from tests.databases import add_job, migrate
-from tests.e2e.cluster import Cluster, Member, cluster_on
-from tests.e2e.commands import up
-from tests.e2e.observer import Observer, start_api
-from tests.programs import execute
+from testkit import servers
+from testkit.cluster import Cluster, Member, cluster_on
+from testkit.commands import up
+from testkit.databases import add_job, migrate
+from testkit.observer import Observer, start_api
+from testkit.programs import execute
 
 from faultlab import counters
 from faultlab.counters import Key

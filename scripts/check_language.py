@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-FOLDERS = ("src", "tests", "scripts", "benchmarks", "faultlab")
+FOLDERS = ("src", "testkit", "tests", "scripts", "benchmarks", "faultlab")
 VAGUE = frozenset({"Give", "Gives", "Say", "Says", "Tell", "Tells", "Let", "Lets", "Have", "Has", "Look", "Looks"})
 
 

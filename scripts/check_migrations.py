@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests import servers
+from testkit import servers
 
 
 def main() -> int:

@@ -10,16 +10,17 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 import pytest
-from tests import servers
-from tests.databases import clock, database, database_url, migrate, migrated_sqlite
-from tests.programs import PACKAGE_PATH
-from tests.servers import PostgresServer
-from tests.tls import authority
+from testkit import servers
+from testkit.databases import migrate
+from testkit.programs import PACKAGE_PATH
+from testkit.servers import PostgresServer
+from testkit.tls import Authority
+from tests.database_fixtures import clock, database, database_url, migrated_sqlite
 
 from scheduler_service.cli.devstack_servers import ask_valkey
 from scheduler_service.startup import without_gc
 
-__all__ = ["authority", "clock", "database", "database_url", "migrated_sqlite"]
+__all__ = ["clock", "database", "database_url", "migrated_sqlite"]
 
 POSTGRES = "SCHEDULER_TEST_POSTGRES_URL"
 VALKEY = "SCHEDULER_TEST_VALKEY_URL"
@@ -97,6 +98,12 @@ def migrated_postgres_url(postgres_server: PostgresServer, migrated_template: st
     """The URL of a migrated, empty PostgreSQL database, this test's own."""
     with postgres_server.lent(migrated_template) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority, shared by all tests."""
+    return Authority.create(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests import servers
-from tests.servers import PostgresServer
-from tests.waiting import wait_until
+from testkit import servers
+from testkit.servers import PostgresServer
+from testkit.waiting import wait_until
 
 from scheduler_service.cli.devstack_servers import ask_valkey
 from scheduler_service.errors import ConfigurationError
@@ -65,7 +65,7 @@ def test_a_server_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) 
 
 def _start_and_kill(name: str) -> tuple[int, int]:
     """Start a server in a process of its own and kill that; returns the process's id and the server's port."""
-    program = f"from tests import servers\nwith servers.{name}() as server:\n  print(server, flush=True)\n  input()"
+    program = f"from testkit import servers\nwith servers.{name}() as server:\n  print(server, flush=True)\n  input()"
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) as starter:
         assert starter.stdout is not None
         address = re.search(r"127\.0\.0\.1:(\d+)", starter.stdout.readline())

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from testkit.databases import NOON
+from testkit.waiting import eventually
 from tests.alerts.mail_server import mail_server
 from tests.alerts.receiver import Received, Receiver, busy, drip, fail, hang, redirect
-from tests.databases import NOON, ON_SQLITE
+from tests.database_fixtures import ON_SQLITE
 from tests.engine.conftest import create, run_to_its_end, until
-from tests.waiting import eventually
 
 from scheduler_service.alerts import messages
 from scheduler_service.alerts.address_guard import Reach, RefusedError, resolve

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from testkit.databases import NOON
+from testkit.doubles import FakeClock
 from tests.alerts.receiver import Receiver, hang
-from tests.databases import NOON, FakeClock
 
 from scheduler_service.domain.run_state import WorkerState
 from scheduler_service.engine.heartbeat_url import Pulse

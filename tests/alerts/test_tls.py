@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from testkit.tls import Authority
+from testkit.waiting import eventually
 from tests.alerts.mail_server import PASSWORD, USER, MailBox, mail_server
 from tests.alerts.receiver import Receiver
-from tests.databases import ON_SQLITE
-from tests.tls import Authority
-from tests.waiting import eventually
+from tests.database_fixtures import ON_SQLITE
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import tls

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
-from tests.databases import NOON, ON_SQLITE, FakeClock, add_job
+from testkit.databases import NOON, add_job
+from testkit.doubles import FakeClock
+from tests.database_fixtures import ON_SQLITE
 from tests.storage.test_events import settle
 
 from scheduler_service.domain.alerting import Alert, AlertKind

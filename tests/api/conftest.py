@@ -11,7 +11,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
-from tests.databases import shared_database_url
+from tests.database_fixtures import shared_database_url
 
 from scheduler_service.api.app import create_app
 from scheduler_service.config.settings import DEVELOPMENT_API_KEY, Settings, load_settings

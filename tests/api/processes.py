@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from tests.programs import PACKAGE_PATH, Process, Start, fork
-from tests.waiting import PATIENCE_SECONDS, wait_until
+from testkit.programs import PACKAGE_PATH, Process, Start, fork
+from testkit.waiting import DEADLINE_SECONDS, wait_until
 
 from scheduler_service.config.settings import DEVELOPMENT_API_KEY
 
@@ -32,7 +32,7 @@ class Server:
 
     def client(self) -> httpx2.Client:
         return httpx2.Client(
-            base_url=self.url, headers={"X-API-Key": DEVELOPMENT_API_KEY}, timeout=PATIENCE_SECONDS, verify=False
+            base_url=self.url, headers={"X-API-Key": DEVELOPMENT_API_KEY}, timeout=DEADLINE_SECONDS, verify=False
         )
 
     def lines(self) -> list[dict[str, Any]]:
@@ -54,7 +54,7 @@ def environment(directory: Path, **variables: str) -> dict[str, str]:
 def run(directory: Path, begin: Start = fork, /, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the command until it ends by itself."""
     stdout, stderr = directory / "stdout", directory / "stderr"
-    code = begin(COMMAND, ROOT, environment(directory, **variables), stdout, stderr).wait(PATIENCE_SECONDS)
+    code = begin(COMMAND, ROOT, environment(directory, **variables), stdout, stderr).wait(DEADLINE_SECONDS)
     return subprocess.CompletedProcess(COMMAND, code, stdout.read_text("utf-8"), stderr.read_text("utf-8"))
 
 

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from tests.api.conftest import SHARED, client_of, serving, settings_for
-from tests.databases import SHARED_ON_SQLITE
+from tests.database_fixtures import SHARED_ON_SQLITE
 
 from scheduler_service.config.settings import DEVELOPMENT_API_KEY
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from tests.api.conftest import DEFINITION, SHARED, create
-from tests.databases import SHARED_ON_SQLITE
+from tests.database_fixtures import SHARED_ON_SQLITE
 
 pytestmark = [SHARED, SHARED_ON_SQLITE]  # none of the cases may leave a trace
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx2
 import pytest
 import pytest_asyncio
+from testkit.waiting import eventually
 from tests.api.conftest import DEFINITION, SHARED, create
-from tests.databases import SHARED_ON_SQLITE
-from tests.waiting import eventually
+from tests.database_fixtures import SHARED_ON_SQLITE
 
 pytestmark = [SHARED, SHARED_ON_SQLITE]
 

@@ -12,9 +12,9 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
+from testkit.programs import execute
+from testkit.waiting import DEADLINE_SECONDS, wait_until
 from tests.api.processes import Server, serving
-from tests.programs import execute
-from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from scheduler_service.config.settings import DEVELOPMENT_API_KEY
 from scheduler_service.http import connections
@@ -40,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def connect(server: Server) -> socket.socket:
     _, _, port = server.url.rpartition(":")
-    return socket.create_connection(("127.0.0.1", int(port)), PATIENCE_SECONDS)
+    return socket.create_connection(("127.0.0.1", int(port)), DEADLINE_SECONDS)
 
 
 def received(connection: socket.socket) -> bytes:
@@ -82,7 +82,7 @@ def sent_until_refused(connection: socket.socket, piece: bytes, most: int) -> in
                 break
         except BlockingIOError:
             continue
-    connection.settimeout(PATIENCE_SECONDS)
+    connection.settimeout(DEADLINE_SECONDS)
     return taken
 
 
@@ -182,7 +182,7 @@ def test_reader_that_never_reads_is_dropped(server: Server) -> None:
                 pass  # until the run has ended
         with closing(socket.socket()) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.settimeout(PATIENCE_SECONDS)
+            connection.settimeout(DEADLINE_SECONDS)
             connection.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
             connection.sendall(f"GET {path} HTTP/1.1\r\n{HEAD}{KEY}\r\n".encode())
             wait_until(lambda: len([line for line in server.lines() if line.get("path") == path]) > 1)
@@ -209,7 +209,7 @@ def test_body_that_is_too_long_is_answered(server: Server, *, declares: bool) ->
     request = urllib.request.Request(f"{server.url}/api/v1/jobs", data, headers)  # noqa: S310 (of our own)
 
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(request, timeout=PATIENCE_SECONDS)  # noqa: S310
+        urllib.request.urlopen(request, timeout=DEADLINE_SECONDS)  # noqa: S310
 
     with closing(refused.value) as answer:
         assert answer.code == 413

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
 from tests.api.conftest import SHARED, settings_for
-from tests.databases import SHARED_ON_SQLITE
+from tests.database_fixtures import SHARED_ON_SQLITE
 
 from scheduler_service.api import examples
 from scheduler_service.api.app import create_app

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from tests.api.conftest import DEFINITION, SHARED, client_of, create
-from tests.databases import SHARED_ON_SQLITE
+from tests.database_fixtures import SHARED_ON_SQLITE
 
 from scheduler_service.errors import ConfigurationError, UnavailableError
 

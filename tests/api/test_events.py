@@ -14,9 +14,9 @@ import httpx2
 import pytest
 import uvicorn
 from sqlalchemy import text
+from testkit.waiting import eventually
 from tests.api.conftest import create, settings_for
 from tests.api.test_metrics import run_to_its_end
-from tests.waiting import eventually
 
 from scheduler_service.api.app import create_app
 from scheduler_service.config.settings import DEVELOPMENT_API_KEY

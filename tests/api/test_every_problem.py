@@ -8,9 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
+from testkit.waiting import eventually
 from tests.api.conftest import DEFINITION, SHARED, create
-from tests.databases import SHARED_ON_SQLITE
-from tests.waiting import eventually
+from tests.database_fixtures import SHARED_ON_SQLITE
 
 from scheduler_service.http import suggestions
 from scheduler_service.payloads.bounded import MOST_PROBLEMS

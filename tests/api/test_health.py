@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx2
 import pytest
 from fastapi import FastAPI
+from testkit.waiting import eventually
 from tests.api.conftest import SHARED
-from tests.waiting import eventually
 
 from scheduler_service.services.health import Component, Health, Verdict
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from testkit.soon import create_soon
+from testkit.waiting import eventually
 from tests.api.conftest import DEFINITION, NEVER, SHARED, create
-from tests.soon import create_soon
-from tests.waiting import eventually
 
 from scheduler_service.api import examples
 from scheduler_service.api.schemas.jobs import JobOut

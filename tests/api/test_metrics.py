@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
+from testkit.waiting import eventually
 from tests.api.conftest import SHARED, client_of, create, serving, settings_for
-from tests.waiting import eventually
 
 from scheduler_service.storage.database import Database
 

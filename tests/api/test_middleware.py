@@ -9,7 +9,7 @@ import pytest
 import structlog
 from fastapi import FastAPI
 from tests.api.conftest import SHARED, create
-from tests.databases import SHARED_ON_SQLITE
+from tests.database_fixtures import SHARED_ON_SQLITE
 
 pytestmark = [SHARED, SHARED_ON_SQLITE]
 

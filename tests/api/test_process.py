@@ -13,10 +13,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from testkit.programs import execute
+from testkit.waiting import DEADLINE_SECONDS
 from tests.api.conftest import DEFINITION
 from tests.api.processes import ROOT, Server, environment, run, serving
-from tests.programs import execute
-from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -171,11 +171,11 @@ def test_ends_although_somebody_follows_a_log(tmp_path: Path, number: signal.Sig
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        assert begun.wait(PATIENCE_SECONDS)
+        assert begun.wait(DEADLINE_SECONDS)
         server.process.send_signal(number)
 
-        assert server.process.wait(PATIENCE_SECONDS) in {0, -number}
-        watcher.join(PATIENCE_SECONDS)
+        assert server.process.wait(DEADLINE_SECONDS) in {0, -number}
+        watcher.join(DEADLINE_SECONDS)
     assert seen == ["log"]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from testkit.waiting import eventually
 from tests.api.conftest import SHARED, create
-from tests.waiting import eventually
 
 from scheduler_service.api.schemas.runs import RunOut, RunWhole
 from scheduler_service.domain.run_state import TERMINAL

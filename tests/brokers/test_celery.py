@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.waiting import eventually
+from testkit.waiting import eventually
 
 from scheduler_service.brokers import celery, message
 from scheduler_service.brokers.celery import CeleryBroker

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.cluster import Client, Cluster, client_of, cluster_on
+from testkit.cluster import Client, Cluster, client_of, cluster_on
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e.commands import shell
+from testkit.commands import shell
 from tests.sandbox import settings
 
 from scheduler_service.sandbox.kernel import seccomp

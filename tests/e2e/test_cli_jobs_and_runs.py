@@ -15,9 +15,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from tests.e2e.commands import PROGRAM, Service, shell, up
-from tests.tls import Authority, in_front_of
-from tests.waiting import PATIENCE_SECONDS
+from testkit.commands import PROGRAM, Service, shell, up
+from testkit.tls import Authority, in_front_of
+from testkit.waiting import DEADLINE_SECONDS
 
 from scheduler_service.config.settings import DEVELOPMENT_API_KEY
 
@@ -309,7 +309,7 @@ def test_ctrl_c_stops_following_and_leaves_the_run_alone(service: Service) -> No
         assert follower.stdout is not None
         follower.stdout.readline()
         follower.send_signal(signal.SIGINT)
-        _, said = follower.communicate(timeout=PATIENCE_SECONDS)
+        _, said = follower.communicate(timeout=DEADLINE_SECONDS)
     status = service.call("GET", f"runs/{run_id}")["status"]
     service.call("POST", f"runs/{run_id}/cancel")
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.e2e.commands import Service, shell, up
-from tests.waiting import PATIENCE_SECONDS, wait_until
+from testkit.commands import Service, shell, up
+from testkit.waiting import DEADLINE_SECONDS, wait_until
 
 from scheduler_service.config.settings import DEVELOPMENT_API_KEY
 
@@ -71,7 +71,7 @@ def test_a_signal_drains_whoever_still_listens(tmp_path: Path) -> None:
             assert any("Ctrl-C drains" in line for line in output)
         process.terminate()
         try:
-            _, log = process.communicate(timeout=PATIENCE_SECONDS)
+            _, log = process.communicate(timeout=DEADLINE_SECONDS)
         finally:
             process.kill()
 
@@ -85,7 +85,7 @@ def test_what_runs_may_end_before_the_process_does(tmp_path: Path) -> None:
         run_id = service.start_run(service.add_job(code))
         # As a terminal does on Ctrl-C: every process of the group gets it, not only the first.
         os.killpg(service.process.pid, signal.SIGINT)
-        service.process.wait(PATIENCE_SECONDS)
+        service.process.wait(DEADLINE_SECONDS)
     with up(tmp_path) as service:
         run = service.call("GET", f"runs/{run_id}")
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import httpx2
 import pytest
 import redis
-from tests.databases import A_JOB
-from tests.e2e.cluster import Client, Cluster
-from tests.soon import create_soon
-from tests.waiting import PATIENCE_SECONDS, eventually
+from testkit.cluster import Client, Cluster
+from testkit.databases import A_JOB
+from testkit.soon import create_soon
+from testkit.waiting import DEADLINE_SECONDS, eventually
 
 from scheduler_service.cli.devstack_servers import free_port
 from scheduler_service.errors import InvalidInputError
@@ -160,7 +160,7 @@ async def test_worker_has_the_slots_of_its_command_line(cluster: Cluster, client
 def test_worker_ends_with_2_when_it_cannot_start(cluster: Cluster, words: str, line: str) -> None:
     worker = cluster.start(*words.split(), SCHEDULER_DATA_DIR="/dev/null/data")
 
-    assert worker.process.wait(PATIENCE_SECONDS) == 2, worker.log
+    assert worker.process.wait(DEADLINE_SECONDS) == 2, worker.log
     assert line in worker.log
     assert "Traceback" not in worker.log
 

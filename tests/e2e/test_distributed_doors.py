@@ -10,8 +10,8 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from tests.e2e.cluster import ROOT
-from tests.waiting import PATIENCE_SECONDS
+from testkit.cluster import ROOT
+from testkit.waiting import DEADLINE_SECONDS
 
 from scheduler_service.storage.migrations import HEAD
 
@@ -38,7 +38,7 @@ def typed(folder: Path, command: str, **variables: str) -> subprocess.CompletedP
         env=environment,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=DEADLINE_SECONDS,
         check=False,
     )
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from tests import servers
-from tests.e2e.cluster import Client, Cluster, client_of
-from tests.waiting import eventually
+from testkit import servers
+from testkit.cluster import Client, Cluster, client_of
+from testkit.waiting import eventually
 
 from scheduler_service.cli.devstack_servers import ask_valkey, free_port
 

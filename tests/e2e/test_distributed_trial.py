@@ -11,8 +11,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.e2e.commands import shell
-from tests.waiting import PATIENCE_SECONDS, wait_until
+from testkit.commands import shell
+from testkit.waiting import DEADLINE_SECONDS, wait_until
 
 from scheduler_service.cli.devstack_servers import free_port
 
@@ -44,7 +44,7 @@ def test_one_command_starts_all_and_one_signal_ends_it(tmp_path: Path, data_dir:
         tree = _descendants(process.pid)
     finally:
         process.send_signal(signal.SIGINT)
-        code = process.wait(PATIENCE_SECONDS)
+        code = process.wait(DEADLINE_SECONDS)
 
     said = (tmp_path / "output").read_text()
     assert (code, ran.returncode) == (0, 0), said

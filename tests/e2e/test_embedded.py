@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.commands import Service, up
-from tests.programs import processes_with
-from tests.waiting import wait_until
+from testkit.commands import Service, up
+from testkit.programs import processes_with
+from testkit.waiting import wait_until
 
 NEVER = "2099-01-01T00:00:00Z"
 

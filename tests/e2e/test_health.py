@@ -8,10 +8,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from tests import servers
-from tests.e2e.cluster import Cluster, cluster_on
-from tests.e2e.gate import Gate
-from tests.e2e.observer import Observer, start_api
+from testkit import servers
+from testkit.cluster import Cluster, cluster_on
+from testkit.gate import Gate
+from testkit.observer import Observer, start_api
 
 from scheduler_service.cli.devstack_servers import ask_valkey
 
@@ -30,7 +30,7 @@ async def test_each_fault_and_its_end_are_told_within_seconds(
     with servers.valkey() as redis_url, cluster_on(migrated_postgres_url, f"{redis_url}/0", tmp_path) as cluster:
         *_, observer = await asyncio.gather(cluster.start_beat(), cluster.start_worker(), start_api(cluster, gate))
         for component in ("workers", "dispatcher", "database", "broker"):
-            await observer.told(component, "ok", code=200)
+            await observer.wait_for(component, "ok", code=200)
 
         await check_the_last_worker(cluster, observer)
         await check_the_last_dispatcher(cluster, observer)
@@ -40,44 +40,44 @@ async def test_each_fault_and_its_end_are_told_within_seconds(
 
 
 async def check_the_last_worker(cluster: Cluster, observer: Observer) -> None:
-    assert await observer.figure("scheduler_workers", state="alive") == 1
+    assert await observer.metric("scheduler_workers", state="alive") == 1
     cluster.members[1].kill()
-    await observer.told("workers", "failing", code=503)
-    assert await observer.figure("scheduler_workers", state="alive") == 0
-    assert await observer.figure("scheduler_slots", state="free") == 0
+    await observer.wait_for("workers", "failing", code=503)
+    assert await observer.metric("scheduler_workers", state="alive") == 0
+    assert await observer.metric("scheduler_slots", state="free") == 0
 
     await cluster.start_worker()
-    await observer.told("workers", "ok", code=200)
-    assert await observer.figure("scheduler_workers", state="alive") == 1
+    await observer.wait_for("workers", "ok", code=200)
+    assert await observer.metric("scheduler_workers", state="alive") == 1
 
 
 async def check_the_last_dispatcher(cluster: Cluster, observer: Observer) -> None:
     cluster.members[0].kill()
-    await observer.told("dispatcher", "failing", code=503)
-    assert await observer.figure("scheduler_dispatcher_tick_age_seconds") > 3
+    await observer.wait_for("dispatcher", "failing", code=503)
+    assert await observer.metric("scheduler_dispatcher_tick_age_seconds") > 3
 
     await cluster.start_beat()
-    await observer.told("dispatcher", "ok", code=200)
-    assert await observer.figure("scheduler_dispatcher_tick_age_seconds") < 5
+    await observer.wait_for("dispatcher", "ok", code=200)
+    assert await observer.metric("scheduler_dispatcher_tick_age_seconds") < 5
 
 
 async def check_the_database(gate: Gate, observer: Observer) -> None:
     await gate.close()
-    await observer.told("database", "failing", code=503)
-    assert await observer.figure("scheduler_database_up") == 0
-    assert await observer.lives(), "a database that is gone is no reason to kill the process"
+    await observer.wait_for("database", "failing", code=503)
+    assert await observer.metric("scheduler_database_up") == 0
+    assert await observer.is_live(), "a database that is gone is no reason to kill the process"
 
     await gate.open()
-    await observer.told("database", "ok", code=200)
-    assert await observer.figure("scheduler_database_up") == 1
+    await observer.wait_for("database", "ok", code=200)
+    assert await observer.metric("scheduler_database_up") == 1
 
 
 async def check_redis(redis_url: str, observer: Observer) -> None:
     """It only degrades: work goes on."""
     ask_valkey(f"{redis_url}/0", "SHUTDOWN NOSAVE")
-    await observer.told("broker", "degraded", code=200)
-    assert await observer.figure("scheduler_broker_up") == 0
+    await observer.wait_for("broker", "degraded", code=200)
+    assert await observer.metric("scheduler_broker_up") == 0
 
     with servers.valkey(urlsplit(redis_url).port):
-        await observer.told("broker", "ok", code=200)
-        assert await observer.figure("scheduler_broker_up") == 1
+        await observer.wait_for("broker", "ok", code=200)
+        assert await observer.metric("scheduler_broker_up") == 1

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.e2e.commands import PROGRAM, Service, shell, up
-from tests.programs import Process, execute
+from testkit.commands import PROGRAM, Service, shell, up
+from testkit.programs import Process, execute
+from testkit.waiting import wait_until
 from tests.sandbox import settings
-from tests.waiting import wait_until
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="root is needed to have less than root")
 HERE = Path(__file__).parent

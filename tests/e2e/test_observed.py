@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.e2e.cluster import Client, Cluster, Member
+from testkit.cluster import Client, Cluster, Member
+from testkit.observer import start_api
+from testkit.waiting import eventually
 from tests.e2e.collector import Collector, Trace, collector
-from tests.e2e.observer import start_api
-from tests.waiting import eventually
 
 from scheduler_service.config.settings import DEVELOPMENT_API_KEY
 from scheduler_service.storage.logs import read

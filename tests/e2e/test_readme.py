@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.commands import PROGRAM, Service, up
-from tests.programs import execute
-from tests.waiting import PATIENCE_SECONDS
+from testkit.commands import PROGRAM, Service, up
+from testkit.programs import execute
+from testkit.waiting import DEADLINE_SECONDS
 
 README = Path(__file__).parents[2] / "README.md"
 MAKEFILE = README.with_name("Makefile")
@@ -36,7 +36,7 @@ def paste(service: Service, block: str) -> list[str]:
         cwd=service.directory,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=DEADLINE_SECONDS,
         check=False,
     )
     assert done.returncode == 0, f"{here}\n{done.stdout}\n{done.stderr}"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from testkit.commands import up
+from testkit.waiting import wait_until
 from tests.e2e.collector import collector
-from tests.e2e.commands import up
-from tests.waiting import wait_until
 
 from scheduler_service.config.settings import DEVELOPMENT_API_KEY
 

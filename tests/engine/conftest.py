@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.databases import shared_database_url
-from tests.waiting import eventually
+from testkit.waiting import eventually
+from tests.database_fixtures import shared_database_url
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config.settings import Settings, load_settings

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, update
-from tests.databases import NOON, FakeClock, add_job
-from tests.engine.doubles import RecordingBroker
+from testkit.databases import NOON, add_job
+from testkit.doubles import FakeClock, RecordingBroker
 
 from scheduler_service.domain.run_state import RunStatus, Trigger
 from scheduler_service.engine import dispatch

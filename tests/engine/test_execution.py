@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
-from tests.databases import ON_SQLITE, SHARED_ON_SQLITE
+from testkit.soon import create_soon
+from testkit.waiting import eventually
+from tests.database_fixtures import ON_SQLITE, SHARED_ON_SQLITE
 from tests.engine.conftest import SHARED, create, run_to_its_end, until
-from tests.soon import create_soon
-from tests.waiting import eventually
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config.settings import Settings

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.databases import ON_SQLITE
+from testkit.waiting import eventually
+from tests.database_fixtures import ON_SQLITE
 from tests.engine.conftest import create, run_to_its_end, until
-from tests.waiting import eventually
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config.settings import Settings

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import pytest
-from tests.waiting import eventually
+from testkit.waiting import eventually
 
 from scheduler_service.engine.loop import WakeEvent, insist, start_loop
 from scheduler_service.errors import LoopFailedError, UnavailableError

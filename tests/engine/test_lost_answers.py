@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
+from testkit.waiting import eventually
 from tests.engine.conftest import create, settings_for, until
-from tests.waiting import eventually
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.domain.run_state import TERMINAL, RunStatus

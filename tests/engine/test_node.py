@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.databases import NOON, FakeClock, add_job
+from testkit.databases import NOON, add_job
+from testkit.doubles import FakeClock
 from tests.engine.test_rescue import Stopwatch
 
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState

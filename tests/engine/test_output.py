@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 from sqlalchemy import update
-from tests.databases import add_running
-from tests.waiting import eventually
+from testkit.databases import add_running
+from testkit.waiting import eventually
 
 from scheduler_service.engine.log_writer import LeaseLostError, Output
 from scheduler_service.engine.worker_session import AttemptHandle

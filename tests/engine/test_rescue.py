@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.databases import NOON, FakeClock, add_running
+from testkit.databases import NOON, add_running
+from testkit.doubles import FakeClock
 
 from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import RunStatus, WorkerState

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from sqlalchemy import func, insert, select
-from tests.databases import NOON, FakeClock, add_job
+from testkit.databases import NOON, add_job
+from testkit.doubles import FakeClock
 
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.engine.retention import Pruner

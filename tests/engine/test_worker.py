@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from testkit.waiting import eventually
 from tests.engine.conftest import create, until
-from tests.waiting import eventually
 
 from scheduler_service.bootstrap import Service, open_service, open_worker
 from scheduler_service.config.settings import Settings, load_settings

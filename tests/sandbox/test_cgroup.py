@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from testkit.waiting import wait_until
 from tests.sandbox.settings import PLAIN, ROOT
 from tests.sandbox.test_death import SECONDS, Service, wait_until_clear
-from tests.waiting import wait_until
 
 from scheduler_service.sandbox import (
     End,

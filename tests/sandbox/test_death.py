@@ -14,11 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.programs import processes_with
+from testkit.programs import processes_with
+from testkit.waiting import wait_until
 from tests.sandbox.conftest import HERE, SOURCE
 from tests.sandbox.settings import PLAIN, ROOT
 from tests.sandbox.test_corpus import skip_unless_possible
-from tests.waiting import wait_until
 
 SECONDS = 2.0
 HOSTILE = """#!/usr/bin/env python3

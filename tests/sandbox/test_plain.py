@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.waiting import eventually
+from testkit.waiting import eventually
 
 from scheduler_service.sandbox import (
     Command,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.databases import NOON
+from testkit.databases import NOON
 
 from scheduler_service.domain.resource_limits import ResourceLimits
 from scheduler_service.payloads.bounded import MOST_PROBLEMS

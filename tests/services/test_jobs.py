@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
-from tests.databases import NOON, FakeClock
-from tests.engine.doubles import RecordingBroker
+from testkit.databases import NOON
+from testkit.doubles import FakeClock, RecordingBroker
 
 from scheduler_service.domain.listing import JobFilter, Page, RunFilter
 from scheduler_service.domain.records import Job, Run

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.databases import NOON, FakeClock, add_job
-from tests.engine.doubles import RecordingBroker
+from testkit.databases import NOON, add_job
+from testkit.doubles import FakeClock, RecordingBroker
 
 from scheduler_service.domain.listing import Page, RunFilter
 from scheduler_service.domain.records import Run

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable
 
 import pytest
-from tests.databases import FakeClock, add_job
-from tests.engine.doubles import RecordingBroker
+from testkit.databases import add_job
+from testkit.doubles import FakeClock, RecordingBroker
 
 from scheduler_service.domain.schedules import calendar_dst
 from scheduler_service.services.job_definition import JobDefinition, PreviewRequest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.databases import NOON, add_job
+from testkit.databases import NOON, add_job
 
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.storage import jobs, ledger, runs, transitions, workers

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
-from tests.servers import PostgresServer
+from testkit.servers import PostgresServer
 
 from scheduler_service.storage import clock as clocks
 from scheduler_service.storage.clock import DatabaseClock

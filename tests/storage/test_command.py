@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 from alembic.config import main
-from tests.waiting import PATIENCE_SECONDS
+from testkit.waiting import DEADLINE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 UNREACHABLE = {"DATABASE_URL": "postgresql+asyncpg://u:hidden@127.0.0.1:1/x"}
@@ -55,7 +55,7 @@ def test_as_a_program_it_says_no_more_than_that(tmp_path: Path) -> None:
         check=False,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=DEADLINE_SECONDS,
     )
 
     [line] = done.stderr.splitlines()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import make_url, text
-from tests.databases import NOON, add_job
+from testkit.databases import NOON, add_job
 
 from scheduler_service.config.settings import Settings
 from scheduler_service.errors import ConfigurationError, UnavailableError

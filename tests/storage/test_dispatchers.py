@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from tests.databases import NOON
+from testkit.databases import NOON
 
 from scheduler_service.storage import dispatchers
 from scheduler_service.storage.database import Database

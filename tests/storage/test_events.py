@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from tests.databases import A_JOB, NOON, add_job
+from testkit.databases import A_JOB, NOON, add_job
+from testkit.waiting import eventually
 from tests.storage.test_transitions import FAILURE, ME, SUCCESS, put
-from tests.waiting import eventually
 
 from scheduler_service.domain.events import Event, Position
 from scheduler_service.domain.records import Job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from tests.databases import NOON, add_job
+from testkit.databases import NOON, add_job
 
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_state import RunStatus, Trigger

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
-from tests.databases import NOON, add_job
+from testkit.databases import NOON, add_job
 
 from scheduler_service.domain.listing import Page, RunFilter
 from scheduler_service.domain.records import Job, Run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.databases import NOON, add_running
+from testkit.databases import NOON, add_running
 
 from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import RunStatus, Trigger

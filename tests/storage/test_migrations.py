@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from tests.databases import led_to
+from tests.database_fixtures import led_to
 
 from scheduler_service.storage import migrations
 from scheduler_service.storage.database import Database

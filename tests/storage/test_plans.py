@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
-from tests.databases import NOON
+from testkit.databases import NOON
 
 from scheduler_service.storage import ledger, runs, transitions
 from scheduler_service.storage.database import Database

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
-from tests import servers
-from tests.databases import NOON, add_job
-from tests.servers import PostgresServer
+from testkit import servers
+from testkit.databases import NOON, add_job
+from testkit.servers import PostgresServer
 from tests.storage.test_events import counts, fold, read
 from tests.storage.test_transitions import ME, put
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
-from tests.databases import add_job
-from tests.waiting import eventually, wait_until
+from testkit.databases import add_job
+from testkit.waiting import eventually, wait_until
 
 from scheduler_service.errors import UnavailableError
 from scheduler_service.storage import database as database_module

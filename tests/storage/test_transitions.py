@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import delete, insert, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
-from tests.databases import NOON, add_job
-from tests.waiting import eventually
+from testkit.databases import NOON, add_job
+from testkit.waiting import eventually
 
 from scheduler_service.domain.records import Job, Run, Worker
 from scheduler_service.domain.run_state import TERMINAL, TRANSITIONS, Reason, RunStatus, Trigger

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.waiting import wait_until
+from testkit.waiting import wait_until
 
 from scheduler_service.sandbox.accounting.kernel_objects import descriptors_kb
 from scheduler_service.sandbox.accounting.memory_use import MemoryUse

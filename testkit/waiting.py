@@ -8,15 +8,15 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 # For one thing to happen, on a machine that has other things to do.
-PATIENCE_SECONDS = 60.0
+DEADLINE_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 0.2
 
 
 def wait_until(
-    look: Callable[[], Any], patience_seconds: float = PATIENCE_SECONDS, pause_seconds: float | None = None
+    look: Callable[[], Any], patience_seconds: float = DEADLINE_SECONDS, pause_seconds: float | None = None
 ) -> Any:
-    """Repeat a check until it returns something true, and return that. Fail after PATIENCE_SECONDS."""
+    """Repeat a check until it returns something true, and return that. Fail after DEADLINE_SECONDS."""
     for pause in _pauses(patience_seconds, pause_seconds):
         if seen := look():
             return seen
@@ -25,7 +25,7 @@ def wait_until(
 
 
 async def eventually(
-    look: Callable[[], Awaitable[Any]], patience_seconds: float = PATIENCE_SECONDS, pause_seconds: float | None = None
+    look: Callable[[], Awaitable[Any]], patience_seconds: float = DEADLINE_SECONDS, pause_seconds: float | None = None
 ) -> Any:
     """Do as `wait_until` does, in an event loop."""
     for pause in _pauses(patience_seconds, pause_seconds):

@@ -1,4 +1,4 @@
-"""An authority of the tests' own, which vouches for the servers that they run."""
+"""A certificate authority for the servers that tests run, and a reverse proxy that speaks TLS."""
 
 from __future__ import annotations
 
@@ -8,33 +8,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
-import pytest
 import trustme
 from anyio.from_thread import start_blocking_portal
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Whoever has its certificate in SSL_CERT_FILE trusts the servers that it vouches for."""
+    """Clients that have its certificate in SSL_CERT_FILE trust the servers that it signs for."""
 
     _ca: trustme.CA
     certificate: Path
+
+    @classmethod
+    def create(cls, directory: Path) -> Self:
+        """Create an authority, and write its certificate into the directory."""
+        ca, certificate = trustme.CA(), directory / "certificate.pem"
+        ca.cert_pem.write_to_path(certificate)
+        return cls(ca, certificate)
 
     def vouch_for(self, name: str) -> ssl.SSLContext:
         """Return what a server of this name shows."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._ca.issue_cert(name).configure_cert(context)
         return context
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    ca = trustme.CA()
-    certificate = tmp_path_factory.mktemp("authority") / "certificate.pem"
-    ca.cert_pem.write_to_path(certificate)
-    return Authority(ca, certificate)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 from contextlib import closing
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from faultlab.__main__ import SECOND, judge
+from testkit.databases import migrate
 
 INSTANT = 1_768_478_400 * SECOND
 ROW = (
@@ -16,6 +18,13 @@ ROW = (
     " retry_count, rescue_count, log_bytes, logs_truncated, correlation_id, started_at, worker_id, finished_at,"
     " exit_code) VALUES ({id}, 1, 'success', 'schedule', {at}, 5, {at}, {at}, 1, 0, 0, 2, 0, 'c', {at}, 'w', {at}, 0)"
 )
+
+
+@pytest.fixture(scope="module")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "scheduler.db"
+    asyncio.run(migrate(f"sqlite:///{path}"))
+    return path
 
 
 @pytest.fixture

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
-from tests.programs import PACKAGE_PATH, Process, Start, fork
-from tests.waiting import PATIENCE_SECONDS, eventually
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config.settings import Settings, load_settings
 from scheduler_service.domain.records import Run
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.storage.database import Database
+from testkit.programs import PACKAGE_PATH, Process, Start, fork
+from testkit.waiting import DEADLINE_SECONDS, eventually
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 NEVER = "2099-01-01T00:00:00Z"
 
 
@@ -42,12 +42,12 @@ class Member:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(PATIENCE_SECONDS)
+        self.process.wait(DEADLINE_SECONDS)
 
     def stop(self) -> int:
         """Send TERM, and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE_SECONDS)
+        return self.process.wait(DEADLINE_SECONDS)
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Cluster:
         for member in self.members:
             member.process.send_signal(signal.SIGTERM)
         for member in self.members:
-            member.process.wait(PATIENCE_SECONDS)
+            member.process.wait(DEADLINE_SECONDS)
 
     def end(self) -> None:
         for member in self.members:

@@ -1,10 +1,26 @@
-"""Stand-ins for the clock's neighbours: a doorbell that remembers who was rung for."""
+"""Doubles of the clock and of the broker."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from scheduler_service.domain.run_notice import RunNotice
+from testkit.databases import NOON
+
+
+class FakeClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, at: datetime = NOON) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, seconds: float) -> datetime:
+        self.at += timedelta(seconds=seconds)
+        return self.at
 
 
 class RecordingBroker:

@@ -31,7 +31,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 # With the requirements alone installed, programs find the package by its path.
 PACKAGE_PATH: Mapping[str, str] = {} if (FOLDER / "scheduler").exists() else {"PYTHONPATH": str(SOURCE)}
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["tests.preloaded", __name__])
+_forks.set_forkserver_preload(["testkit.preloaded", __name__])
 
 
 class Process(Protocol):

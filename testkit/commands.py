@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from tests.programs import PACKAGE_PATH, Process, Start, fork, program
-from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from scheduler_service.config.settings import DEVELOPMENT_API_KEY
+from testkit.programs import PACKAGE_PATH, Process, Start, fork, program
+from testkit.waiting import DEADLINE_SECONDS, wait_until
 
 PROGRAM = str(program("scheduler"))
 STREAMS = ("stdout", "stderr")
@@ -35,7 +35,7 @@ class Shell:
         return subprocess.Popen([PROGRAM, *map(str, arguments)], **self._options(options))
 
     def run(self, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": PATIENCE_SECONDS, **options}
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": DEADLINE_SECONDS, **options}
         return subprocess.run([PROGRAM, *map(str, arguments)], check=False, **self._options(options))
 
     def call(self, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -43,7 +43,7 @@ class Shell:
         words = ["scheduler", *map(str, arguments)]
         with tempfile.TemporaryDirectory() as place:
             streams = [Path(place, stream) for stream in STREAMS]
-            code = fork(words, self.directory, self.environment, *streams).wait(PATIENCE_SECONDS)
+            code = fork(words, self.directory, self.environment, *streams).wait(DEADLINE_SECONDS)
             return subprocess.CompletedProcess(words, code, *(stream.read_text("utf-8") for stream in streams))
 
     def read(self, *arguments: object) -> Any:
@@ -97,7 +97,7 @@ class Service:
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Send a signal and return the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE_SECONDS)
+        return self.process.wait(DEADLINE_SECONDS)
 
 
 def shell(directory: Path, **variables: str) -> Shell:
@@ -124,7 +124,7 @@ def up(directory: Path, begin: Start = fork, /, **variables: str) -> Iterator[Se
             yield Service(process, directory, shell(directory, **{**variables, "SCHEDULER_URL": url}), url, client)
     finally:
         process.kill()
-        process.wait(PATIENCE_SECONDS)
+        process.wait(DEADLINE_SECONDS)
 
 
 def _announced_url(process: Process, directory: Path) -> str | None:

@@ -1,41 +1,25 @@
-"""A migrated database for a test, on each kind that the service supports: one suite, every database."""
+"""Fixtures of migrated databases, on each kind that the service supports: one suite, every database."""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Dialect, Engine, event
-from tests.servers import PostgresServer
+from testkit.databases import migrate
+from testkit.doubles import FakeClock
+from testkit.servers import PostgresServer
 
-from scheduler_service.domain.records import Job, Run
-from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
-from scheduler_service.storage import jobs, migrations, runs, workers
 from scheduler_service.storage.database import Database
 
-NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 # For tests in which the database has no part: of their own, and shared.
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SHARED_ON_SQLITE = pytest.mark.parametrize("shared_database_url", ["sqlite"], indirect=True)
-
-
-class FakeClock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self, at: datetime = NOON) -> None:
-        self.at = at
-
-    def now(self) -> datetime:
-        return self.at
-
-    def advance(self, seconds: float) -> datetime:
-        self.at += timedelta(seconds=seconds)
-        return self.at
 
 
 @pytest.fixture
@@ -46,8 +30,6 @@ def clock() -> FakeClock:
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file to copy: ten times as fast as to migrate anew."""
-    import asyncio
-
     path = tmp_path_factory.mktemp("template") / "scheduler.db"
     asyncio.run(migrate(f"sqlite:///{path}"))
     return path
@@ -104,61 +86,3 @@ def led_to(url: str) -> Database:
 def _lead(engine: Engine, dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
     arguments[:], changed = dialect.create_connect_args(engine.url)
     options.update(changed)
-
-
-async def add_job(database: Database, **changes: Any) -> Job:
-    """Store a job that is due every minute from noon on, or as `changes` say."""
-    async with database.write() as connection:
-        return await jobs.add(connection, {**A_JOB, **changes})
-
-
-async def add_running(database: Database) -> Run:
-    """Store a run of a new job that a new worker `w` executes."""
-    job = await add_job(database)
-    row = runs.queued_row(
-        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
-    )
-    running = {"status": RunStatus.RUNNING, "attempt": 1, "worker_id": "w", "started_at": NOON}
-    async with database.write() as connection:
-        await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)
-        return await runs.add(connection, row | running)
-
-
-A_JOB: dict[str, Any] = {
-    "name": "a job",
-    "description": "",
-    "owner_id": "",
-    "tags": [],
-    "status": JobStatus.ACTIVE,
-    "schedule_expr": "* * * * *",
-    "timezone": "UTC",
-    "dst_gap": "run_after",
-    "dst_fold": "first",
-    "anchor_at": NOON,
-    "start_at": None,
-    "end_at": None,
-    "jitter_seconds": 0.0,
-    "payload": {"type": "shell_script", "script": "echo hello"},
-    "env": {},
-    "args": {},
-    "limits": {},
-    "timeout_seconds": 30.0,
-    "retry_policy": {"max_retries": 0},
-    "priority": 5,
-    "overlap_policy": "allow",
-    "max_concurrency": 1,
-    "misfire_policy": "fire_once",
-    "misfire_grace_seconds": 60.0,
-    "catchup_limit": 100,
-    "next_run_at": NOON,
-    "version": 1,
-    "schedule_version": 1,
-    "created_at": NOON,
-    "updated_at": NOON,
-}
-
-
-async def migrate(url: str) -> None:
-    database = Database(url)
-    await migrations.upgrade(database)
-    await database.close()
