@@ -28,4 +28,4 @@ with without_gc():
 
     import scheduler_service.cli.main
     import scheduler_service.cli.serving
-    import scheduler_service.cli.settings  # noqa: F401
+    import scheduler_service.console.settings  # noqa: F401

@@ -8,10 +8,10 @@ import pytest
 from tests.alerts.receiver import Receiver
 from tests.engine.conftest import settings
 
-from scheduler_service.alerts import web
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config.settings import Settings
 from scheduler_service.engine import alert_detector, alert_sender
+from scheduler_service.outbound import web
 
 __all__ = ["settings"]
 

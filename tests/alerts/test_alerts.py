@@ -21,12 +21,12 @@ from tests.database_fixtures import ON_SQLITE
 from tests.engine.conftest import create, run_to_its_end, until
 
 from scheduler_service.alerts import messages
-from scheduler_service.alerts.address_guard import Reach, RefusedError, resolve
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config.settings import Settings
 from scheduler_service.domain.alerting import Alert, AlertKind, Failure
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.engine import alert_detector, alert_sender
+from scheduler_service.outbound.address_guard import Reach, RefusedError, resolve
 from scheduler_service.storage.alerts import AlertRule
 from scheduler_service.storage.deliveries import Delivery
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from scheduler_service.api.route import PublicRoute
+from scheduler_service.http.route import PublicRoute
 
 STATIC = Path(__file__).parent / "static"
 # Both programs write styles into the page; Redoc draws by blob and searches in a worker that it makes from one.

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import Header, Path
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from scheduler_service.domain.listing import JobFilter, Page, RunFilter
 from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
+from scheduler_service.http.parameters import Digits, Id, Offset, Paging
 from scheduler_service.payloads.enum_text import Spelling
 from scheduler_service.services.job_definition import Input, Instant
 from scheduler_service.services.stored_text import Storable
-
-_LARGEST_ID = 2**63 - 1
-_DIGITS = re.compile(r"-?(0|[1-9][0-9]*)")
-
-
-def _is_of_digits(value: object) -> object:
-    # int() takes 01, 1_0, +1, 1.0 and blanks too: names of one thing under which caches and logs would not find it.
-    if isinstance(value, str) and not _DIGITS.fullmatch(value):
-        raise ValueError("must be a whole number, written in digits alone")
-    return value
-
-
-# Behind the bounds: pydantic describes those in front of a function as bounds, and others by names of its own.
-Digits = BeforeValidator(_is_of_digits)
-Id = Annotated[int, Field(ge=1, le=_LARGEST_ID), Digits]
-Offset = Annotated[int, Field(ge=0, le=_LARGEST_ID), Digits]
 
 JobId = Annotated[Id, Path(description="The `id` of the job.", examples=[1])]
 AlertId = Annotated[Id, Path(description="The `id` of the rule.", examples=[1])]
@@ -57,13 +41,6 @@ JobSort = Literal[
     "id", "-id", "name", "-name", "created_at", "-created_at", "updated_at", "-updated_at",
     "next_run_at", "-next_run_at", "priority", "-priority",
 ]  # fmt: skip
-
-
-class Paging(Input):
-    """Which part of a list to give."""
-
-    page: Annotated[int, Field(ge=1, le=1_000_000_000, description="Counted from 1."), Digits] = 1
-    size: Annotated[int, Field(ge=1, le=100, description="Items on a page."), Digits] = 10
 
 
 class JobQuery(Paging):

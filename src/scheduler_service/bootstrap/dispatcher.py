@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from scheduler_service.alerts.mail import Mailer, read_server
 from scheduler_service.bootstrap.base import Base
 from scheduler_service.bootstrap.request_side import make_health
 from scheduler_service.brokers.base import Broker
@@ -15,6 +14,7 @@ from scheduler_service.engine.loop import WakeEvent, start_loop
 from scheduler_service.engine.metrics_fold import MetricsFold
 from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.engine.retention import Pruner
+from scheduler_service.outbound.mail import Mailer, read_server
 
 
 def start_dispatcher(base: Base, broker: Broker) -> Dispatcher:

@@ -6,8 +6,8 @@ import json
 import shutil
 import sys
 
-from scheduler_service.cli.exit_codes import drop_output
 from scheduler_service.config.settings import DEVELOPMENT_API_KEY, Settings, url_of
+from scheduler_service.console.exit_codes import drop_output
 
 _USUAL_PORT = Settings.model_fields["port"].default
 _EXAMPLE = {

@@ -20,8 +20,8 @@ from scheduler_service.cli.devstack_servers import (
     postgres,
     valkey,
 )
-from scheduler_service.cli.exit_codes import ExitCode
 from scheduler_service.config.settings import Settings
+from scheduler_service.console.exit_codes import ExitCode
 
 ROLES = ("api", "beat-1", "beat-2", "worker-1", "worker-2", "flower")
 # Beyond the drain: for connections to close.

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from scheduler_service.cli import render
-from scheduler_service.cli.exit_codes import ExitCode
-from scheduler_service.cli.options import AsJson
+from scheduler_service.console import render
+from scheduler_service.console.exit_codes import ExitCode
+from scheduler_service.console.options import AsJson
 
 if TYPE_CHECKING:
     from scheduler_service.bootstrap import Survey
@@ -24,8 +24,8 @@ def doctor(*, as_json: AsJson = False) -> None:
     """
     # Imported here: commands that only talk to a service start quicker.
     from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
-    from scheduler_service.cli.settings import read_settings  # noqa: PLC0415 (slow)
     from scheduler_service.config.settings import load_settings_without_key  # noqa: PLC0415 (slow)
+    from scheduler_service.console.settings import read_settings  # noqa: PLC0415 (slow)
 
     settings = read_settings(load_settings_without_key)
     found = bootstrap.survey(settings)

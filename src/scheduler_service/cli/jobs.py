@@ -7,14 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from scheduler_service.cli import render
-from scheduler_service.cli.client import Client
-from scheduler_service.cli.connection import with_client
-from scheduler_service.cli.definition import PayloadChoice, merged, read_document, read_fields, read_variables
-from scheduler_service.cli.exit_codes import ExitCode, RefusedError
 from scheduler_service.cli.log_follower import wait_for
-from scheduler_service.cli.options import AsJson, JobId, Page, Size, Wide
+from scheduler_service.cli.payload_choice import PayloadChoice
 from scheduler_service.cli.runs import announce
+from scheduler_service.console import render
+from scheduler_service.console.client import Client
+from scheduler_service.console.connection import with_client
+from scheduler_service.console.documents import merged, read_document, read_fields, read_variables
+from scheduler_service.console.exit_codes import ExitCode, RefusedError
+from scheduler_service.console.options import AsJson, JobId, Page, Size, Wide
 from scheduler_service.errors import FieldProblem
 from scheduler_service.telemetry.terminal_text import printable
 

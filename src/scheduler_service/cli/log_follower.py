@@ -15,9 +15,9 @@ from httpx2 import ServerSentEvent
 from rich.console import Console
 from rich.status import Status
 
-from scheduler_service.cli import render
-from scheduler_service.cli.client import Client
-from scheduler_service.cli.exit_codes import ExitCode, UnreachableError
+from scheduler_service.console import render
+from scheduler_service.console.client import Client
+from scheduler_service.console.exit_codes import ExitCode, UnreachableError
 from scheduler_service.telemetry.terminal_text import plain
 
 # A service that restarts goes on with the run, or begins it anew; for so long a follower waits for it to come back.

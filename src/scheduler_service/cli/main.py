@@ -12,13 +12,14 @@ from scheduler_service.startup import without_gc
 with without_gc():
     import typer
 
-    from scheduler_service.cli import jobs, render, runs
+    from scheduler_service.cli import jobs, runs
     from scheduler_service.cli.doctor import doctor
-    from scheduler_service.cli.exit_codes import ExitCode, RefusedError, drop_output, report, report_usage
     from scheduler_service.cli.migrate import migrate
     from scheduler_service.cli.next_command import show_next
     from scheduler_service.cli.roles import api, beat, flower, worker
     from scheduler_service.cli.up import up
+    from scheduler_service.console import render
+    from scheduler_service.console.exit_codes import ExitCode, RefusedError, drop_output, report, report_usage
     from scheduler_service.errors import FieldProblem, SchedulerError
     from scheduler_service.version import version
 

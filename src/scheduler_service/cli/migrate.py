@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from scheduler_service.cli import render
+from scheduler_service.console import render
 from scheduler_service.startup import without_gc
 
 
@@ -17,7 +17,7 @@ def migrate() -> None:
     # Imported here, since they are slow to import: no other command that ends at once needs the database.
     with without_gc():
         from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
-        from scheduler_service.cli.settings import read_settings  # noqa: PLC0415 (slow)
         from scheduler_service.config.settings import load_settings_without_key  # noqa: PLC0415 (slow)
+        from scheduler_service.console.settings import read_settings  # noqa: PLC0415 (slow)
 
     render.line(str(asyncio.run(bootstrap.migrate(read_settings(load_settings_without_key)))))

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from scheduler_service.cli import render
-from scheduler_service.cli.options import AsJson
+from scheduler_service.console import render
+from scheduler_service.console.options import AsJson
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy, Fold, Gap
 from scheduler_service.domain.schedules.schedule import describe, parse, warnings
 from scheduler_service.errors import FieldProblem, InvalidInputError

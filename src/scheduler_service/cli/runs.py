@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from scheduler_service.cli import render
-from scheduler_service.cli.client import Client
-from scheduler_service.cli.connection import with_client
 from scheduler_service.cli.log_follower import copy_log, follow_log
-from scheduler_service.cli.options import AsJson, Page, RunId, Size, Wide
+from scheduler_service.console import render
+from scheduler_service.console.client import Client
+from scheduler_service.console.connection import with_client
+from scheduler_service.console.options import AsJson, Page, RunId, Size, Wide
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Look at runs and their logs, cancel them, try them again."

@@ -16,9 +16,9 @@ from fastapi import FastAPI
 
 from scheduler_service.api.app import create_app
 from scheduler_service.cli.banner import say, welcome
-from scheduler_service.cli.exit_codes import ExitCode
 from scheduler_service.config.open_files import raise_open_files
 from scheduler_service.config.settings import Settings
+from scheduler_service.console.exit_codes import ExitCode
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.http.connections import BoundedProtocol
 from scheduler_service.telemetry import logging_config

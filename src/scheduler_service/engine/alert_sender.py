@@ -14,11 +14,11 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from scheduler_service.alerts import messages
-from scheduler_service.alerts.address_guard import Reach, RefusedError
 from scheduler_service.alerts.channels import Channel, Email, Slack, Webhook
-from scheduler_service.alerts.mail import Mailer
-from scheduler_service.alerts.web import PATIENCE_SECONDS, NotDeliveredError, post
 from scheduler_service.engine.loop import LAST_STEP_SECONDS, insist
+from scheduler_service.outbound.address_guard import Reach, RefusedError
+from scheduler_service.outbound.mail import Mailer
+from scheduler_service.outbound.web import PATIENCE_SECONDS, NotDeliveredError, post
 from scheduler_service.storage import deliveries
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from scheduler_service.alerts.address_guard import RefusedError
-from scheduler_service.alerts.web import NotDeliveredError, ping
+from scheduler_service.outbound.address_guard import RefusedError
+from scheduler_service.outbound.web import NotDeliveredError, ping
 
 log = structlog.get_logger(__name__)
 

@@ -13,11 +13,11 @@ from pydantic import JsonValue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.alerts import messages
-from scheduler_service.alerts.address_guard import Reach, refusal_of
 from scheduler_service.alerts.channels import unmasked
 from scheduler_service.domain.alerting import Alert, AlertKind, Failure
 from scheduler_service.domain.run_state import Reason
 from scheduler_service.errors import FieldProblem, InvalidInputError, NotFoundError
+from scheduler_service.outbound.address_guard import Reach, refusal_of
 from scheduler_service.services.alert_definition import AlertDefinition, changed, inspect_rule
 from scheduler_service.services.inspection import Inspection, thinned
 from scheduler_service.services.read_only import without_read_only

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from scheduler_service.cli.definition import PayloadChoice, merged, read_document, read_fields, read_variables
-from scheduler_service.cli.exit_codes import RefusedError
+from scheduler_service.cli.payload_choice import PayloadChoice
+from scheduler_service.console.documents import merged, read_document, read_fields, read_variables
+from scheduler_service.console.exit_codes import RefusedError
 
 
 def choice(**typed: Any) -> PayloadChoice:

@@ -8,10 +8,7 @@ from fastapi import APIRouter, Body, Depends, Response, status
 
 from scheduler_service.api import examples_of_alerts as examples
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.merge_patch import MEDIA_TYPE, Described, patch_body
-from scheduler_service.api.openapi_responses import answer, refusals
 from scheduler_service.api.query_parameters import AlertId
-from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.alerts import (
     AlertList,
     AlertOut,
@@ -23,6 +20,9 @@ from scheduler_service.api.schemas.alerts import (
 from scheduler_service.bootstrap import Service
 from scheduler_service.errors import NotFoundError
 from scheduler_service.http.auth import CurrentCaller, current_caller
+from scheduler_service.http.merge_patch import MEDIA_TYPE, Described, patch_body
+from scheduler_service.http.openapi_responses import answer, refusals
+from scheduler_service.http.route import KeyedRoute
 from scheduler_service.services.alert_definition import AlertDefinition
 from scheduler_service.services.alerts import Shown
 from scheduler_service.storage.alerts import AlertRule

@@ -15,12 +15,12 @@ from starlette.responses import StreamingResponse
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
 from scheduler_service.api.log_stream import EVENT_STREAM, HEARTBEAT_SECONDS
-from scheduler_service.api.openapi_responses import refusals
-from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.events import EventOut
 from scheduler_service.domain.events import Event, Position
 from scheduler_service.errors import UnavailableError
 from scheduler_service.http.auth import CurrentCaller, current_caller
+from scheduler_service.http.openapi_responses import refusals
+from scheduler_service.http.route import KeyedRoute
 
 router = APIRouter(
     prefix="/api/v1/events", tags=["events"], route_class=KeyedRoute, dependencies=[Depends(current_caller)]

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request, Response, status
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.openapi_responses import Documented, answer
-from scheduler_service.api.route import PublicRoute
 from scheduler_service.api.schemas.health import Alive, HealthOut
+from scheduler_service.http.openapi_responses import Documented, answer
+from scheduler_service.http.route import PublicRoute
 
 router = APIRouter(prefix="/health", tags=["health"], route_class=PublicRoute)
 

@@ -8,12 +8,7 @@ from fastapi import APIRouter, Body, Depends, Query, Request, Response, status
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.etags import IfMatch, IfNoneMatch, etag, is_unchanged, versions_to_match
-from scheduler_service.api.merge_patch import MEDIA_TYPE, Described, patch_body
-from scheduler_service.api.openapi_responses import ETAG, JOB_LOCATION, LINK, answer, refusals
-from scheduler_service.api.pagination_links import page_links
 from scheduler_service.api.query_parameters import IdempotencyKey, JobId, JobQuery, NextQuery, RunQuery
-from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.routers.runs import show_runs
 from scheduler_service.api.schemas.jobs import JobOut, JobPage
 from scheduler_service.api.schemas.runs import RunPage
@@ -22,6 +17,11 @@ from scheduler_service.bootstrap import Service
 from scheduler_service.domain.records import Job
 from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
 from scheduler_service.http.auth import current_caller
+from scheduler_service.http.etags import IfMatch, IfNoneMatch, etag, is_unchanged, versions_to_match
+from scheduler_service.http.merge_patch import MEDIA_TYPE, Described, patch_body
+from scheduler_service.http.openapi_responses import ETAG, JOB_LOCATION, LINK, answer, refusals
+from scheduler_service.http.pagination_links import page_links
+from scheduler_service.http.route import KeyedRoute
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import Shown
 

@@ -10,11 +10,11 @@ from prometheus_client import Metric, exposition
 from prometheus_client.registry import Collector
 
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.openapi_responses import refusals
-from scheduler_service.api.route import PublicRoute
 from scheduler_service.config.settings import Settings
 from scheduler_service.http import error_responses
 from scheduler_service.http.auth import HEADER, same_key
+from scheduler_service.http.openapi_responses import refusals
+from scheduler_service.http.route import PublicRoute
 
 router = APIRouter(tags=["health"], route_class=PublicRoute)
 

@@ -10,15 +10,15 @@ from starlette.responses import StreamingResponse
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
 from scheduler_service.api.log_stream import EVENT_STREAM, accepts_events, log_events
-from scheduler_service.api.openapi_responses import LINK, LOG_HEADERS, RUN_LOCATION, answer, refusals
-from scheduler_service.api.pagination_links import page_links
 from scheduler_service.api.query_parameters import AllRunsQuery, IdempotencyKey, LastEventId, LogQuery, RunId
-from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole, in_pieces
 from scheduler_service.domain.listing import Listing, Page
 from scheduler_service.domain.records import Run
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.http.auth import current_caller
+from scheduler_service.http.openapi_responses import LINK, LOG_HEADERS, RUN_LOCATION, answer, refusals
+from scheduler_service.http.pagination_links import page_links
+from scheduler_service.http.route import KeyedRoute
 from scheduler_service.services.runs import RunView
 
 RUNS = "/api/v1/runs"

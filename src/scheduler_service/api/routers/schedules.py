@@ -8,11 +8,11 @@ from fastapi import APIRouter, Body, Depends
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.merge_patch import Described
-from scheduler_service.api.openapi_responses import answer, refusals
-from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.schedules import InstantOut, PreviewOut
 from scheduler_service.http.auth import current_caller
+from scheduler_service.http.merge_patch import Described
+from scheduler_service.http.openapi_responses import answer, refusals
+from scheduler_service.http.route import KeyedRoute
 from scheduler_service.services.job_definition import PreviewRequest
 
 router = APIRouter(

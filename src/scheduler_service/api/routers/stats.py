@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Query
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.openapi_responses import answer, refusals
 from scheduler_service.api.query_parameters import StatsQuery
-from scheduler_service.api.route import KeyedRoute
 from scheduler_service.api.schemas.stats import StatsOut
 from scheduler_service.http.auth import CurrentCaller, current_caller
+from scheduler_service.http.openapi_responses import answer, refusals
+from scheduler_service.http.route import KeyedRoute
 
 router = APIRouter(
     prefix="/api/v1/stats", tags=["stats"], route_class=KeyedRoute, dependencies=[Depends(current_caller)]

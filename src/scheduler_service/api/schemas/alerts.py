@@ -10,8 +10,8 @@ from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
 
 from scheduler_service.alerts.channels import Channel, Email, Slack, Webhook, masked
 from scheduler_service.api import examples_of_alerts as examples
-from scheduler_service.api.schemas.base import Answer
 from scheduler_service.domain.alerting import AlertKind
+from scheduler_service.http.answers import Answer
 from scheduler_service.services.alerts import Preview
 from scheduler_service.storage.alerts import AlertRule
 from scheduler_service.storage.deliveries import Delivery, DeliveryStatus

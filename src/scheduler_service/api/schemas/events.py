@@ -7,9 +7,9 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from scheduler_service.api.schemas.base import Answer
 from scheduler_service.domain.events import Event
 from scheduler_service.domain.run_state import Reason
+from scheduler_service.http.answers import Answer
 
 
 class EventOut(Answer):

@@ -8,12 +8,12 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, JsonValue
 
 from scheduler_service.api import examples
-from scheduler_service.api.schemas.base import Answer
 from scheduler_service.domain.firing import MisfirePolicy, OverlapPolicy
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.run_state import JobStatus, RunStatus
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.http.answers import Answer
 from scheduler_service.services.job_definition import JobLimits
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.services.schedules import Description

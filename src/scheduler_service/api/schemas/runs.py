@@ -10,9 +10,9 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, JsonValue
 
 from scheduler_service.api import examples
-from scheduler_service.api.schemas.base import Answer, span_seconds
 from scheduler_service.domain.records import Attempt
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
+from scheduler_service.http.answers import Answer, span_seconds
 from scheduler_service.services.runs import RunDetail, RunView
 
 

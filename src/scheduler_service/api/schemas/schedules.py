@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field
 
 from scheduler_service.api import examples
-from scheduler_service.api.schemas.base import Answer
+from scheduler_service.http.answers import Answer
 from scheduler_service.services.schedules import Upcoming
 
 

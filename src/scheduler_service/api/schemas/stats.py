@@ -9,9 +9,9 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field
 
 from scheduler_service.api import examples
-from scheduler_service.api.schemas.base import Answer
 from scheduler_service.domain.outcomes import Spread
 from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.http.answers import Answer
 from scheduler_service.services.stats import Stats
 
 

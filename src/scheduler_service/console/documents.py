@@ -1,15 +1,14 @@
-"""Job documents, made from what is typed or from a file."""
+"""Documents that commands send, read from a file or from typed words."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from scheduler_service.cli.exit_codes import RefusedError
+from scheduler_service.console.exit_codes import RefusedError
 from scheduler_service.errors import FieldProblem
 
 Document = dict[str, Any]
@@ -20,9 +19,9 @@ def read_document(path: str) -> Document:
     try:
         document = _parse(_read(path))
     except ValueError as error:
-        raise _refusal("--file", f"{path} is not JSON: {error}") from None
+        raise refusal("--file", f"{path} is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise _refusal("--file", f"{path} holds no JSON object; write {{…}}")
+        raise refusal("--file", f"{path} holds no JSON object; write {{…}}")
     return document
 
 
@@ -45,7 +44,7 @@ def read_fields(words: Iterable[str]) -> Document:
         for parent in parents:
             target = target.setdefault(parent, {})
             if not isinstance(target, dict):
-                raise _refusal(path, f"{parent} has a value of its own already")
+                raise refusal(path, f"{parent} has a value of its own already")
         target[name] = _value(value) if parents != ["env"] or value == "null" else value
     return document
 
@@ -53,33 +52,6 @@ def read_fields(words: Iterable[str]) -> Document:
 def read_variables(words: Iterable[str]) -> dict[str, str]:
     """Read `NAME=value` words; every value is text."""
     return dict(_split(word, "NAME=value") for word in words)
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadChoice:
-    """What was typed of a payload: at most one kind, and the words that belong to it."""
-
-    python: str | None
-    shell: str | None
-    crunch: str | None
-    program: bool
-    words: Sequence[str]
-
-    def document(self) -> Document | None:
-        """Return the payload, None where none was typed; raises `RefusedError` where two were, or loose words."""
-        kinds = [kind for kind in self._kinds() if kind is not None]
-        if len(kinds) > 1:
-            raise _refusal("payload", "one of --python, --shell, --crunch and --program, not several")
-        if self.words and not (self.crunch or self.program):
-            raise _refusal("payload", f"what is {self.words[0]!r}? Loose words go with --crunch or --program only")
-        return kinds[0] if kinds else None
-
-    def _kinds(self) -> Iterator[Document | None]:
-        yield {"type": "python_code", "code": read_text(self.python)} if self.python is not None else None
-        yield {"type": "shell_script", "script": read_text(self.shell)} if self.shell is not None else None
-        yield {"type": "program", "argv": list(self.words)} if self.program else None
-        if self.crunch is not None:
-            yield {"type": "number_crunching", "operation": self.crunch, **read_fields(self.words)}
 
 
 def merged(document: Document, changes: Document) -> Document:
@@ -94,7 +66,7 @@ def merged(document: Document, changes: Document) -> Document:
 def _split(word: str, form: str) -> tuple[str, str]:
     name, separator, value = word.partition("=")
     if not (name and separator):
-        raise _refusal(word, f"write {form}")
+        raise refusal(word, f"write {form}")
     return name, value
 
 
@@ -129,8 +101,9 @@ def _read(path: str) -> str:
         return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise _refusal(path, f"cannot be read: {reason}") from None
+        raise refusal(path, f"cannot be read: {reason}") from None
 
 
-def _refusal(field: str, message: str) -> RefusedError:
+def refusal(field: str, message: str) -> RefusedError:
+    """Build the error of one wrong option."""
     return RefusedError(FieldProblem(field, message))

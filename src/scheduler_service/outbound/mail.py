@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
-from scheduler_service.alerts.web import PATIENCE_SECONDS, NotDeliveredError
 from scheduler_service.config import tls
 from scheduler_service.config.settings import LOOPBACK_HOSTS
 from scheduler_service.errors import ConfigurationError
+from scheduler_service.outbound.web import PATIENCE_SECONDS, NotDeliveredError
 
 THREADS = 4
 

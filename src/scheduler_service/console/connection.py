@@ -9,8 +9,8 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
-from scheduler_service.cli.client import Client
-from scheduler_service.cli.exit_codes import RefusedError
+from scheduler_service.console.client import Client
+from scheduler_service.console.exit_codes import RefusedError
 from scheduler_service.errors import FieldProblem
 
 P = ParamSpec("P")
@@ -62,11 +62,11 @@ def _connect(url: str | None, api_key: str | None) -> Client:
             raise RefusedError(FieldProblem(option, "empty; write a value, or leave the option out"))
     if url and api_key:
         return Client(url, api_key)
-    from scheduler_service.cli.settings import (  # noqa: PLC0415 (slow, and not needed for --help)
+    from scheduler_service.config.settings import url_of  # noqa: PLC0415 (likewise)
+    from scheduler_service.console.settings import (  # noqa: PLC0415 (slow, and not needed for --help)
         check_address_source,
         read_settings,
     )
-    from scheduler_service.config.settings import url_of  # noqa: PLC0415 (likewise)
 
     settings = read_settings()
     if url is None:

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from scheduler_service.alerts.address_guard import Reach, resolve
 from scheduler_service.config import tls
 from scheduler_service.errors import ConfigurationError
+from scheduler_service.outbound.address_guard import Reach, resolve
 
 # For all of it: a receiver that drips its answer byte by byte gets no more than one that is silent.
 PATIENCE_SECONDS = 10.0

@@ -11,8 +11,8 @@ from typing import Any, NoReturn, Self
 
 import httpx2
 
-from scheduler_service.cli.exit_codes import RefusedError, UnreachableError
 from scheduler_service.config import tls
+from scheduler_service.console.exit_codes import RefusedError, UnreachableError
 from scheduler_service.errors import FieldProblem
 
 TIMEOUT_SECONDS = 30.0

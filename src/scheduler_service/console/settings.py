@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from dotenv import dotenv_values
 
-from scheduler_service.cli import render
-from scheduler_service.cli.exit_codes import RefusedError
 from scheduler_service.config.settings import ENV_FILE, Settings, load_settings
 from scheduler_service.config.unknown import unknown_settings
+from scheduler_service.console import render
+from scheduler_service.console.exit_codes import RefusedError
 from scheduler_service.errors import FieldProblem
 
 

@@ -13,8 +13,8 @@ from typing import Annotated
 
 from fastapi import Header
 
-from scheduler_service.api.schemas.base import Answer
 from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.http.answers import Answer
 
 # The grammar of an entity tag (RFC 9110, section 8.8.3), and of a list of them.
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')

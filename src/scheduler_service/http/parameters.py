@@ -1,0 +1,33 @@
+"""Parameters that calls of several nouns take from path and query."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from scheduler_service.services.job_definition import Input
+
+_LARGEST_ID = 2**63 - 1
+_DIGITS = re.compile(r"-?(0|[1-9][0-9]*)")
+
+
+def _is_of_digits(value: object) -> object:
+    # int() takes 01, 1_0, +1, 1.0 and blanks too: names of one thing under which caches and logs would not find it.
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("must be a whole number, written in digits alone")
+    return value
+
+
+# Behind the bounds: pydantic describes those in front of a function as bounds, and others by names of its own.
+Digits = BeforeValidator(_is_of_digits)
+Id = Annotated[int, Field(ge=1, le=_LARGEST_ID), Digits]
+Offset = Annotated[int, Field(ge=0, le=_LARGEST_ID), Digits]
+
+
+class Paging(Input):
+    """Which part of a list to give."""
+
+    page: Annotated[int, Field(ge=1, le=1_000_000_000, description="Counted from 1."), Digits] = 1
+    size: Annotated[int, Field(ge=1, le=100, description="Items on a page."), Digits] = 10

@@ -1,0 +1,1 @@
+"""Requests and mails to other machines, which may be slow, wrong or hostile."""
