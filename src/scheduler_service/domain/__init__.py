@@ -1,1 +1,1 @@
-"""The rules, pure: no I/O, no clock, no framework. `now` is an argument."""
+"""The scheduling rules as pure functions: no I/O, no clock, no framework. The caller passes `now`."""

@@ -1,4 +1,12 @@
-"""What becomes of the instants of a job that is due: the one decision that dispatcher, preview and simulation share."""
+"""Decides which due instants of a job fire, are skipped or are missed.
+
+Theory of operation. A job stores the next instant that has no row in the ledger yet (`next_run_at`). `decide` takes
+every instant from there to `now` and puts each into exactly one entry. An instant older than the grace period is
+misfired. The misfire policy chooses a cut: one `Miss` covers all instants before the cut, and the instants from the cut
+on fire. The overlap policy then turns some of those into a `Skip`, depending on the number of active runs.
+
+The dispatcher, the schedule preview and the tests call the same function, so they cannot disagree.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +20,16 @@ from scheduler_service.domain.schedules.recurrence import Recurrence
 MisfirePolicy = Literal["fire_once", "fire_all", "skip"]
 OverlapPolicy = Literal["skip", "queue", "allow", "cancel_running"]
 
-MOST_ENTRIES = 500
-"""At most this many instants are fired or skipped by one decision, to keep its transaction short; the rest waits."""
+MAX_ENTRIES = 500
+"""Upper limit of fired and skipped instants per decision. It keeps the transaction short; the next decision continues.
+"""
 
 _TICK = timedelta.resolution
 
 
 @dataclass(frozen=True, slots=True)
 class FiringRules:
-    """A job's choices for instants that come late (misfire) or while it is still busy (overlap)."""
+    """A job's policies for late instants (misfire) and for instants that come due during a run (overlap)."""
 
     misfire_policy: MisfirePolicy = "fire_once"
     misfire_grace_seconds: float = 60
@@ -31,7 +40,7 @@ class FiringRules:
 
 @dataclass(frozen=True, slots=True)
 class Fire:
-    """This instant becomes a queued run; with `cancels_others`, the job's other runs are cancelled for it."""
+    """Create a queued run for this instant. If `cancels_others` is true, cancel the job's other active runs."""
 
     scheduled_for: datetime
     cancels_others: bool = False
@@ -39,7 +48,7 @@ class Fire:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """This instant becomes a `skipped` row: the job was busy."""
+    """Create a `skipped` row for this instant, because the job was busy."""
 
     scheduled_for: datetime
     reason: Reason = Reason.OVERLAP
@@ -47,7 +56,7 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """The `count` instants from `first` to `last`, both included, become one `missed` row."""
+    """Create one `missed` row for the `count` instants from `first` to `last`, both included."""
 
     first: datetime
     last: datetime
@@ -57,10 +66,10 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The ledger's new entries, by instant, and the first instant not accounted for yet.
+    """New ledger entries, ordered by instant, and the first instant without an entry.
 
-    `next_run_at` may already be due, where a backlog is long: decide again. None means that the schedule names no
-    instant any more: the job is finished.
+    `next_run_at` can already be due if the backlog has more than `MAX_ENTRIES` instants; the caller then decides again.
+    It is None if the schedule has no further instant, which finishes the job.
     """
 
     entries: tuple[Fire | Skip | Miss, ...]
@@ -70,7 +79,7 @@ class Decision:
 def first_run_at(
     schedule: Recurrence, *, now: datetime, start_at: datetime | None, end_at: datetime | None
 ) -> datetime | None:
-    """Return the instant that a new, edited or resumed job waits for: after `now`, from `start_at` to `end_at`."""
+    """Return the first instant after `now` and between `start_at` and `end_at`, or None if there is none."""
     after = now if start_at is None else max(now, start_at - _TICK)
     return _until(end_at, schedule.next_after(after))
 
@@ -84,33 +93,33 @@ def decide(
     active: int,
     end_at: datetime | None,
 ) -> Decision:
-    """Account for every instant from `next_run_at` to `now` (and to `end_at`), each exactly once.
+    """Return one entry for every instant from `next_run_at` to `now`, or to `end_at` if that is earlier.
 
-    All rules of misfire come down to a cut: what lies before it is written off in one range, what follows fires,
-    subject to overlap. `next_run_at` is taken at its word as an instant, as it was promised to the user.
-    `active` is the number of the job's runs that are queued, running or retrying. Those that wait out their jitter are
-    among them: two that were let wait could come due at once, and `skip` promises that nothing piles up.
+    `next_run_at` counts as an instant even if the schedule does not name it, because the API has shown it to the user.
+
+    `active` is the number of the job's queued, running and retrying runs. It includes queued runs that wait out their
+    jitter. Otherwise two of them could come due together, which the overlap policy `skip` rules out.
     """
     limit = now if end_at is None else min(now, end_at)
     if next_run_at > limit:
         return Decision((), _until(end_at, next_run_at))
     backlog = _Backlog(schedule, next_run_at, limit)
-    cut = backlog.cut(rules, now - timedelta(seconds=rules.misfire_grace_seconds))
+    cut = backlog.first_to_fire(rules, now - timedelta(seconds=rules.misfire_grace_seconds))
     fires, following = backlog.instants_from(cut)
-    entries = (*backlog.written_off(cut, rules), *_overlap(fires, rules, active))
+    entries = (*backlog.missed_before(cut, rules), *_overlap(fires, rules, active))
     return Decision(entries, _until(end_at, following))
 
 
 @dataclass(frozen=True, slots=True)
 class _Backlog:
-    """The instants from `first` (one of them) to `limit`."""
+    """The due instants from `first`, which is one of them, to `limit`."""
 
     schedule: Recurrence
     first: datetime
     limit: datetime
 
-    def cut(self, rules: FiringRules, fresh_from: datetime) -> datetime | None:
-        """Find the first instant that fires; None if none does. Those before `fresh_from` are misfired."""
+    def first_to_fire(self, rules: FiringRules, fresh_from: datetime) -> datetime | None:
+        """Return the first instant that fires, or None if none fires. Instants before `fresh_from` are misfired."""
         if self.first >= fresh_from:
             return self.first
         if rules.misfire_policy == "fire_all" and rules.catchup_limit:
@@ -120,8 +129,8 @@ class _Backlog:
             return self._last_before(self.limit + _TICK)
         return fresh
 
-    def written_off(self, cut: datetime | None, rules: FiringRules) -> tuple[Miss, ...]:
-        """Put all instants before the cut in one range."""
+    def missed_before(self, cut: datetime | None, rules: FiringRules) -> tuple[Miss, ...]:
+        """Return one `Miss` for all instants before the cut, or nothing if there are none."""
         end = self.limit + _TICK if cut is None else cut
         if end == self.first:
             return ()
@@ -129,23 +138,23 @@ class _Backlog:
         return (Miss(self.first, self._last_before(end), self._count_before(end), reason),)
 
     def instants_from(self, cut: datetime | None) -> tuple[list[datetime], datetime | None]:
-        """Return the instants from the cut on, as many as one decision takes, and the first one after them."""
+        """Return up to `MAX_ENTRIES` instants from the cut on, and the first instant after them."""
         if cut is None:
             return [], self.schedule.next_after(self.limit)
         instants: list[datetime] = []
         instant: datetime | None = cut
-        while instant is not None and instant <= self.limit and len(instants) < MOST_ENTRIES:
+        while instant is not None and instant <= self.limit and len(instants) < MAX_ENTRIES:
             instants.append(instant)
             instant = self.schedule.next_after(instant)
         return instants, instant
 
     def _cut_by_count(self, kept: int, fresh_from: datetime) -> datetime:
-        """Find the cut that leaves the latest `kept` of the misfired instants to fire, by bisecting on their count."""
+        """Return the cut after which `kept` misfired instants remain, found by bisection on their count."""
         end = min(fresh_from, self.limit + _TICK)
         surplus = self._count_before(end) - kept
         if surplus <= 0:
             return self.first
-        lo, hi = self.first, end  # at most `surplus` instants lie before `lo`, more than that before `hi`
+        lo, hi = self.first, end  # invariant: at most `surplus` instants before `lo`, more before `hi`
         while hi - lo > _TICK:
             middle = lo + (hi - lo) // 2
             if self._count_before(middle) > surplus:
@@ -167,8 +176,8 @@ def _overlap(instants: list[datetime], rules: FiringRules, active: int) -> list[
         return [Fire(instant) for instant in instants]
     if rules.overlap_policy == "skip":
         fired = max(0, free)
-        return [Fire(instant) if place < fired else Skip(instant) for place, instant in enumerate(instants)]
-    # Each would cancel the one before it: only the last is worth a start.
+        return [Fire(instant) if index < fired else Skip(instant) for index, instant in enumerate(instants)]
+    # Each run would cancel the one before it, so only the last one starts.
     return [*map(Skip, instants[:-1]), *(Fire(instant, cancels_others=free <= 0) for instant in instants[-1:])]
 
 

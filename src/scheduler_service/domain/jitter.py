@@ -1,4 +1,7 @@
-"""Jitter, as it may surprise: runs that wait it out stand in the way of those that follow."""
+"""Warns about jitter that is longer than the interval between two instants.
+
+A run that waits out its jitter is active. It can therefore block or reorder the runs of the following instants.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,21 @@ from scheduler_service.domain.schedules.recurrence import Recurrence
 
 _DAY = timedelta(days=1)
 _TICK = timedelta.resolution
-# Of a pattern that names instants unevenly; whoever names them oftener in a day mostly does it evenly.
-_MOST_INSTANTS = 12
+# Enough for a pattern with uneven intervals. A pattern with more instants a day is nearly always even.
+_MAX_INSTANTS = 12
 
 
 def jitter_warning(schedule: Recurrence, jitter_seconds: float, rules: FiringRules, now: datetime) -> str | None:
-    """Return what happens where runs still wait out their jitter when the next instants come; None where none does.
+    """Return a warning if runs can still wait out their jitter when the next instants come due, or None.
 
-    Looked at are the next instants within a day of the first of them.
+    It examines the instants within one day of the first one, at most `_MAX_INSTANTS`.
     """
     held_up_by = rules.max_concurrency if rules.overlap_policy in _EFFECTS else 1
     first = schedule.next_after(now)
     if first is None or not jitter_seconds:
         return None
-    span = timedelta(seconds=jitter_seconds) - _TICK  # an instant that comes just then finds the run begun
-    instants = islice(schedule.between(now, first + _DAY), _MOST_INSTANTS)
+    span = timedelta(seconds=jitter_seconds) - _TICK  # at the full span the run has started
+    instants = islice(schedule.between(now, first + _DAY), _MAX_INSTANTS)
     if not any(schedule.count_between(instant, instant + span) >= held_up_by for instant in instants):
         return None
     effect = _EFFECTS.get(rules.overlap_policy, "runs may begin in another order than that of their instants")

@@ -1,4 +1,4 @@
-"""What the operator lets a job use at the most, whatever its definition says."""
+"""The operator's upper limits for what a job may use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ResourceLimits:
-    """The bounds of this server, named as the fields that they bound and in their units; None: no bound here."""
+    """Upper limits of this server, in the units of the job fields with the same names. None means no limit."""
 
     timeout_seconds: float | None = None
     memory_mb: int | None = None
@@ -19,16 +19,17 @@ class ResourceLimits:
     output_kb: int | None = None
     network: bool = True
 
-    def most(self, field: str) -> float | None:
-        """Return the bound of a field; a bool is bounded as 0 and 1 are."""
-        bound: float | None = getattr(self, field)
-        return bound
+    def limit_of(self, field: str) -> float | None:
+        """Return the limit of a field. A bool is compared as 0 or 1."""
+        limit: float | None = getattr(self, field)
+        return limit
 
-    def cut(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what of the wanted values is allowed: a job may be older than the bound."""
+    def clamp(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values, each reduced to its limit. A stored job can exceed a limit that was lowered later."""
         return {
-            field: value if (most := self.most(field)) is None else min(value, most) for field, value in wanted.items()
+            field: value if (limit := self.limit_of(field)) is None else min(value, limit)
+            for field, value in wanted.items()
         }
 
 
-UNBOUNDED = ResourceLimits()
+NO_LIMITS = ResourceLimits()

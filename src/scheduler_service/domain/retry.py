@@ -1,4 +1,4 @@
-"""How often, and after how long, a failed attempt is tried again."""
+"""Decides whether a failed attempt is retried, and after which delay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Exponential backoff with a ceiling; spans are seconds, `jitter` is a share of the delay (0.1: ± 10 %)."""
+    """Exponential backoff with a maximum delay in seconds. `jitter` is a share of the delay: 0.1 means ± 10 %."""
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid", "allow_inf_nan": False}
 
@@ -21,19 +21,19 @@ class RetryPolicy:
     jitter: Annotated[float, Ge(0), Le(1)] = 0.1
 
     def allows(self, retries_done: int) -> bool:
-        """Whether one more retry may follow `retries_done` of them."""
+        """Return whether another retry may follow `retries_done` retries."""
         return retries_done < self.max_retries
 
     def delay(self, attempt: int, random: float) -> float:
-        """Return the seconds to wait after failed attempt number `attempt` (the first is 1).
+        """Return the seconds to wait after failed attempt `attempt`; the first attempt is 1.
 
-        `random` in [0, 1) picks the place within the jitter; 0.5 means none. Jitter may exceed `max_delay`, since
-        retries that all sit at the ceiling are those that most need to be spread.
+        `random` in [0, 1) selects the point within the jitter; 0.5 means no jitter. Jitter can exceed `max_delay`,
+        because retries that all wait for the maximum delay would otherwise run at the same time.
         """
         return self._backoff(attempt) * (1 + self.jitter * (2 * random - 1))
 
     def _backoff(self, attempt: int) -> float:
         try:
             return min(self.max_delay, self.retry_delay * float(self.backoff_factor) ** (attempt - 1))
-        except OverflowError:  # float ** int raises where it would pass 1.8e308
+        except OverflowError:  # float ** int raises above 1.8e308
             return self.max_delay if self.retry_delay else 0.0

@@ -1,4 +1,4 @@
-"""Which worker takes whose runs, by the tags of the job."""
+"""Decides by a job's tags which workers may run it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """What one worker takes.
+    """The tags that select a worker's jobs.
 
-    `reserved` are tags whose jobs run only where a worker names one of them as its own; every process knows the same.
-    `own` are the tags that this worker names: it then takes nothing else. A worker that names none takes every job
-    without a reserved tag.
+    `reserved` lists the tags whose jobs run only on workers that own one of them. Every process has the same list.
+    `own` lists the tags of this worker. A worker with own tags runs only jobs with one of them. A worker without own
+    tags runs every job that has no reserved tag.
     """
 
     own: frozenset[str] = frozenset()
     reserved: tuple[str, ...] = ()
 
     def serves(self, tags: Iterable[str]) -> bool:
-        """Return whether this worker takes the runs of a job with these tags."""
+        """Return whether this worker runs jobs with these tags."""
         if self.own:
             return not self.own.isdisjoint(tags)
         return not set(self.reserved).intersection(tags)
 
     def route(self, tags: Iterable[str]) -> str | None:
-        """Return the reserved tag by which a job is routed, the first in the order of `reserved`; None: it has none."""
+        """Return the job's first reserved tag, in the order of `reserved`, or None if the job has none."""
         mine = set(tags)
         return next((tag for tag in self.reserved if tag in mine), None)
 

@@ -1,4 +1,4 @@
-"""What goes through the doorbell."""
+"""The notice that a broker carries to the workers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RunNotice:
-    """A notice that run `run_id`, with `attempt` attempts so far, may be claimed; `priority` 0 (last) to 9 is a hint.
+    """A notice that run `run_id`, which has had `attempt` attempts, may be claimed.
 
-    `trace_parent` is the W3C trace context of the run, for anybody who looks on; None: nobody traces.
+    `priority` from 0 (last) to 9 is a hint. `trace_parent` is the W3C trace context of the run, or None if tracing is
+    off. Losing a notice delays a run but does not lose it: workers also poll the database.
     """
 
     run_id: int

@@ -1,4 +1,9 @@
-"""The states of runs, jobs and workers, and the moves between them that the database lets happen."""
+"""The states of runs, jobs and workers, and the transitions that the database allows.
+
+Theory of operation. A run moves `queued` → `running` → one of the final states. A failed attempt with retries left
+moves it through `retrying` back to `queued`. The comment on each state names the process that sets it and the process
+that ends it. `storage/transitions.py` makes each move as one guarded UPDATE whose row count decides who won.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +13,31 @@ from types import MappingProxyType
 
 
 class RunStatus(StrEnum):
-    """Where a run stands. The last five never change again."""
+    """The state of a run. The last five states are final."""
 
-    # Inserted by the dispatcher for a due instant, or by the API (run now, backfill). Back here when a due retry is
-    # released, when the worker died, or when a draining worker gave it up. A worker's claim moves it on.
+    # The dispatcher inserts it for a due instant, or the API for a manual run. A run returns here when its retry is
+    # due, when its worker died, or when its worker shut down first. A worker's claim ends it.
     QUEUED = "queued"
-    # A worker claimed it and holds its lease. The same worker moves it on; if that worker is dead, the rescue loop.
+    # A worker claimed the run and holds its lease. That worker ends the state, or the rescue loop if the worker is
+    # dead.
     RUNNING = "running"
-    # An attempt failed, and retries are left: it waits until `available_at`. A dispatcher releases it to `queued`.
+    # An attempt failed and a retry is allowed at `available_at`. A dispatcher then moves the run back to `queued`.
     RETRYING = "retrying"
     # The attempt that held the lease ended with exit code 0. Final.
     SUCCESS = "success"
-    # The last allowed attempt failed, or its worker was lost too often. Final.
+    # The last allowed attempt failed, or too many attempts lost their worker. Final.
     FAILED = "failed"
-    # The user asked, or the job was deleted or overlapped itself: the API while it waits, the owner once it is killed.
-    # Final.
+    # A user cancelled the run, its job was deleted, or a later run replaced it. The API sets it for a waiting run; the
+    # worker that holds the lease sets it after it has killed the run. Final.
     CANCELLED = "cancelled"
-    # Inserted by the dispatcher: the instant was due, but the job was still busy with earlier ones. Final.
+    # The dispatcher inserts it for an instant that came due during earlier runs of the job. Final.
     SKIPPED = "skipped"
-    # Inserted by the dispatcher: the instant, or a range of them, passed while nobody could fire it. Final.
+    # The dispatcher inserts it for one instant or a range that passed before a dispatcher could fire it. Final.
     MISSED = "missed"
 
 
 class Reason(StrEnum):
-    """Why a run ended otherwise than in success, or never began."""
+    """Why a run did not succeed, or why it never started."""
 
     EXIT_CODE = "exit_code"
     SIGNAL = "signal"
@@ -49,7 +55,7 @@ class Reason(StrEnum):
 
 
 class Trigger(StrEnum):
-    """What asked for a run."""
+    """What created a run."""
 
     SCHEDULE = "schedule"
     MANUAL = "manual"
@@ -58,7 +64,7 @@ class Trigger(StrEnum):
 
 
 class JobStatus(StrEnum):
-    """Whether a job's schedule counts: `finished` means that it names no instant any more."""
+    """Whether a job's schedule fires. A `finished` job has no further instant."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -66,7 +72,7 @@ class JobStatus(StrEnum):
 
 
 class WorkerState(StrEnum):
-    """Whether a worker takes runs: `draining` ends what it has, `dead` was seen not to beat and may write no more."""
+    """Whether a worker claims runs. A `draining` worker only finishes its runs; a `dead` one may write nothing more."""
 
     ALIVE = "alive"
     DRAINING = "draining"
@@ -88,7 +94,7 @@ TRANSITIONS: Mapping[RunStatus | None, frozenset[RunStatus]] = MappingProxyType(
         RunStatus.MISSED: frozenset(),
     }
 )
-"""From each state (None: the row is not there yet) to the states that may follow it."""
+"""The states that may follow each state. None stands for a run that has no row yet."""
 
 TERMINAL = frozenset(status for status in RunStatus if not TRANSITIONS[status])
 ACTIVE = frozenset(RunStatus) - TERMINAL

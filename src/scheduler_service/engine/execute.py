@@ -10,7 +10,7 @@ import structlog
 from pydantic import ValidationError
 
 from scheduler_service.domain.records import Run
-from scheduler_service.domain.resource_limits import UNBOUNDED, ResourceLimits
+from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.engine.fitness import Fitness
@@ -45,7 +45,7 @@ class Executor:
         fitness: Fitness,
         routing: Routing = EVERYTHING,
         on_place_free: Callable[[], None] = lambda: None,
-        resource_limits: ResourceLimits = UNBOUNDED,
+        resource_limits: ResourceLimits = NO_LIMITS,
         listener: AttemptListener | None = None,
     ) -> None:
         """Execute as `node`, in the sandbox that `fitness` watches, what `routing` gives to this worker.
@@ -177,7 +177,7 @@ def _spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimits) -
         "SCHEDULER_ARGS": json.dumps(job.args),
         "SCHEDULER_CORRELATION_ID": run.correlation_id,
     }
-    allowed = resource_limits.cut({**job.limits, "timeout_seconds": job.timeout_seconds})
+    allowed = resource_limits.clamp({**job.limits, "timeout_seconds": job.timeout_seconds})
     limits = Limits(wall_seconds=allowed.pop("timeout_seconds"), **allowed)
     return Spec(command=payload.command(), limits=limits, env={**job.env, **about})
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
-from scheduler_service.domain.resource_limits import UNBOUNDED, ResourceLimits
+from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
 from scheduler_service.domain.schedules.schedule import Schedule, parse
 from scheduler_service.domain.schedules.zone import load_zone
 from scheduler_service.errors import FieldProblem, InvalidInputError
@@ -30,7 +30,7 @@ _NO_TIME = timedelta(0)
 class Rules:
     """The bounds of this server, and the Pythons that it offers; None: workers may offer others."""
 
-    resource_limits: ResourceLimits = UNBOUNDED
+    resource_limits: ResourceLimits = NO_LIMITS
     environments: frozenset[str] | None = None
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.listing import JobFilter, Listing, Page
 from scheduler_service.domain.records import Job, Run
-from scheduler_service.domain.resource_limits import UNBOUNDED, ResourceLimits
+from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, Trigger
 from scheduler_service.domain.schedules.schedule import parse
@@ -55,7 +55,7 @@ class JobService:
         broker: Broker,
         clock: Clock,
         wake_dispatcher: Callable[[], None],
-        resource_limits: ResourceLimits = UNBOUNDED,
+        resource_limits: ResourceLimits = NO_LIMITS,
         environments: frozenset[str] | None = None,
         refusal: Callable[[], str | None] = lambda: None,
     ) -> None:

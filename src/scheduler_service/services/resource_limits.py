@@ -1,4 +1,4 @@
-"""Refusing what goes beyond the bounds of this server."""
+"""Checks a job against the resource limits of this server."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from scheduler_service.errors import FieldProblem
 from scheduler_service.services.job_definition import JobDefinition
 
 
-def problems(definition: JobDefinition, maxima: ResourceLimits) -> Iterator[FieldProblem]:
-    """Return a problem for each field beyond its bound."""
+def problems(definition: JobDefinition, limits: ResourceLimits) -> Iterator[FieldProblem]:
+    """Yield a problem for each field that exceeds its limit."""
     wanted = {"timeout_seconds": definition.timeout_seconds}
     wanted |= {f"limits.{name}": value for name, value in definition.limits}
     for field, value in wanted.items():
-        most = maxima.most(field.rpartition(".")[2])
-        if most is not None and value > most:
-            yield FieldProblem(field, _message(most), value)
+        limit = limits.limit_of(field.rpartition(".")[2])
+        if limit is not None and value > limit:
+            yield FieldProblem(field, _message(limit), value)
 
 
-def _message(most: float) -> str:
-    if most is False:
+def _message(limit: float) -> str:
+    if limit is False:
         return "this server gives no network to jobs; write false, or ask its operator"
-    return f"this server allows {most} at the most; write less, or ask its operator"
+    return f"this server allows {limit} at the most; write less, or ask its operator"

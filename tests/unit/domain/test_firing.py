@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scheduler_service.domain.firing import (
-    MOST_ENTRIES,
+    MAX_ENTRIES,
     Decision,
     Fire,
     FiringRules,
@@ -180,8 +180,8 @@ def test_an_instant_that_fires_once_finishes_the_job() -> None:
 def test_a_long_backlog_is_taken_in_pieces() -> None:
     everything = rules(misfire_policy="fire_all", catchup_limit=10_000)
     decision = decided(everything, due=1, now=2_000)
-    assert len(decision.entries) == MOST_ENTRIES
-    assert decision.next_run_at == minute(MOST_ENTRIES + 1)
+    assert len(decision.entries) == MAX_ENTRIES
+    assert decision.next_run_at == minute(MAX_ENTRIES + 1)
 
 
 def test_ten_years_of_seconds_are_written_off_at_once() -> None:

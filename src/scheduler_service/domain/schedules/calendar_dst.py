@@ -1,8 +1,11 @@
-"""Where wall-clock time becomes instants: the one place that knows of daylight saving time.
+"""Converts wall-clock time to instants. Only this module knows about daylight saving time.
 
-A zone's year is cut into stretches of constant offset. Within a stretch, wall clock and UTC differ by a constant, so a
-schedule counts and searches plain wall-clock time there; what happens at the seams is the job's choice, and is laid
-into the stretches' bounds once. In this module naive datetimes are UTC or wall clock, as their names say.
+Theory of operation. A year of a zone is split into stretches of constant UTC offset. Within a stretch, wall clock and
+UTC differ by a constant, so a schedule can search and count plain wall-clock times. A clock change lies between two
+stretches. If the clock jumps forward, the times in between do not exist (a gap); if it jumps back, they happen twice (a
+fold, see PEP 495). `stretches` applies the job's policy once by moving the limits of the stretches.
+
+Naive datetimes in this module are UTC or wall clock, as their names say.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from itertools import pairwise
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
-FIRST_YEAR, LAST_YEAR = 1900, 9990  # clear of datetime's own ends, where adding an offset overflows
+FIRST_YEAR, LAST_YEAR = 1900, 9990  # keeps offset arithmetic inside datetime's range
 
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
@@ -27,10 +30,10 @@ Fold = Literal["first", "second", "both"]
 
 @dataclass(frozen=True, slots=True)
 class DstPolicy:
-    """What becomes of fixed times that a change removes (`gap`) or repeats (`fold`); by default Debian cron's rule.
+    """What happens to fixed times that a clock change removes (`gap`) or repeats (`fold`).
 
-    gap: `run_after` fires once, right at the end of the gap; `skip` does not fire. fold: the `first`, the `second` or
-    `both` of the two instants that read the same on the clock.
+    `gap`: `run_after` fires once at the end of the gap; `skip` does not fire. `fold`: fire at the `first`, the `second`
+    or `both` of the two instants with the same wall-clock time. The defaults are the rule of Debian's cron(8).
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -40,12 +43,12 @@ class DstPolicy:
 
 
 ELAPSED = DstPolicy(gap="skip", fold="both")
-"""Every wall-clock time as often as it happens: the rule for wildcard jobs, which follow elapsed time."""
+"""Fire at every instant that matches, in gaps never and in folds twice: the rule for wildcard patterns."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClockChange:
-    """A zone's offset changes from `before` to `after` at `utc`."""
+    """A change of a zone's offset from `before` to `after` at the UTC time `utc`."""
 
     utc: datetime
     before: timedelta
@@ -53,21 +56,21 @@ class ClockChange:
 
     @property
     def is_gap(self) -> bool:
-        """Whether the clock jumps forward, so that the times of `window` do not exist; else they happen twice."""
+        """Return True if the times of `window` do not exist, False if they happen twice."""
         return self.after > self.before
 
     @property
     def window(self) -> tuple[datetime, datetime]:
-        """The wall-clock times that do not exist or happen twice: from the first, up to but without the second."""
+        """Return the wall-clock times that do not exist or happen twice: start included, end excluded."""
         seam = sorted((self.before, self.after))
         return self.utc + seam[0], self.utc + seam[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A span of constant offset: the instants `wall - offset` of the wall-clock times `lo` ≤ wall < `hi`.
+    """A span of constant offset: the instants `wall - offset` for the wall-clock times `lo` ≤ wall < `hi`.
 
-    Where `gap` is set, a fixed time within that window of wall-clock time (which do not exist) fires at `start`.
+    If `gap` is set, a fixed time within that window of missing wall-clock times fires at `start`.
     """
 
     start: datetime
@@ -80,8 +83,8 @@ class Stretch:
 
 @lru_cache(maxsize=8192)
 def stretches(zone: ZoneInfo, year: int, policy: DstPolicy) -> tuple[Stretch, ...]:
-    """Cut a year of UTC into its stretches, in order, without hole or overlap. No wall-clock time is cut off twice."""
-    # The neighbouring years come first and are cut away last, since a fold may reach across New Year.
+    """Return the stretches of a UTC year in order, without holes or overlaps."""
+    # Include the neighbouring years until the end, because a fold can reach across New Year.
     changes = [change for near in (year - 1, year, year + 1) for change in clock_changes(zone, near)]
     seams = [None, *changes, None]
     whole = (_stretch(zone, year, seam, policy) for seam in pairwise(seams))
@@ -91,7 +94,7 @@ def stretches(zone: ZoneInfo, year: int, policy: DstPolicy) -> tuple[Stretch, ..
 
 @lru_cache(maxsize=8192)
 def clock_changes(zone: ZoneInfo, year: int) -> tuple[ClockChange, ...]:
-    """Find the changes of a zone's offset within a year of UTC."""
+    """Return the changes of a zone's offset within a UTC year."""
     if year < _AFTER_ALIKE:
         return _probed_changes(zone, year)
     alike = _ALIKE[_calendar(year)]
@@ -100,7 +103,7 @@ def clock_changes(zone: ZoneInfo, year: int) -> tuple[ClockChange, ...]:
 
 
 def _probed_changes(zone: ZoneInfo, year: int) -> tuple[ClockChange, ...]:
-    """Probe each day, and bisect where the offset differs from that of the day before."""
+    """Return the changes found by comparing the offset of each day with the day before, then bisecting."""
     start = datetime(year, 1, 1, tzinfo=UTC) - _SECOND
     end = datetime(year + 1, 1, 1, tzinfo=UTC) - _SECOND
     probes = [(utc, _offset(zone, utc)) for utc in (start + day * _DAY for day in range((end - start).days + 1))]
@@ -112,9 +115,9 @@ def _probed_changes(zone: ZoneInfo, year: int) -> tuple[ClockChange, ...]:
 
 
 def resolve(wall: datetime, zone: ZoneInfo, policy: DstPolicy) -> datetime | None:
-    """Turn one naive wall-clock time into its instant, aware UTC; None if the policy skips the gap it falls in.
+    """Return the instant (aware UTC) of a naive wall-clock time, or None if the policy skips its gap.
 
-    Fold `both` makes no sense for a single instant and means `first`.
+    `fold="both"` means `first` here, because the result is a single instant.
     """
     for stretch in _around(wall, zone, policy):
         if stretch.lo <= wall < stretch.hi:
@@ -125,7 +128,8 @@ def resolve(wall: datetime, zone: ZoneInfo, policy: DstPolicy) -> datetime | Non
 
 
 def _around(wall: datetime, zone: ZoneInfo, policy: DstPolicy) -> Iterator[Stretch]:
-    # An offset is less than a day, so a wall-clock time lies in the UTC year of its own date or of a neighbouring day.
+    # An offset is less than a day, so the UTC year of a wall-clock time is that of its own date or of a neighbouring
+    # day.
     for year in range((wall - _DAY).year, (wall + _DAY).year + 1):
         yield from stretches(zone, year, policy)
 
@@ -158,7 +162,7 @@ def _cut(stretch: Stretch, start: datetime, end: datetime) -> Stretch:
 
 
 def _seam(zone: ZoneInfo, earlier: datetime, later: datetime) -> datetime:
-    """Find the first second from which the offset is no longer that of `earlier`."""
+    """Return the first second with an offset other than that of `earlier`."""
     before = _offset(zone, earlier)
     while later - earlier > _SECOND:
         middle = earlier + (later - earlier) // 2 // _SECOND * _SECOND
@@ -177,15 +181,15 @@ def _offset(zone: ZoneInfo, utc: datetime) -> timedelta:
 
 
 def _calendar(year: int) -> tuple[bool, bool, int]:
-    """Return all that a zone's rule can tell of a year.
+    """Return the properties of a year that determine its clock changes under a POSIX TZ rule.
 
-    It names days by their number, or by week and weekday (POSIX, chapter 8.3, TZ): the year's length and first weekday
-    say which. The length of the year before says what reaches across New Year.
+    Such a rule (POSIX, chapter 8.3, TZ) names a day by number, or by week and weekday. The length of the year and its
+    first weekday determine the date. The length of the year before determines what reaches across New Year.
     """
     return isleap(year - 1), isleap(year), date(year, 1, 1).weekday()
 
 
-# The changes that the IANA database lists one by one end long before (in 2086, in Gaza); what follows is each zone's
-# rule. In 28 years without the exception of a century every calendar comes about.
+# The IANA database lists single changes until 2086 (Gaza); after that, each zone follows a rule. Every combination of
+# year length and first weekday occurs within 28 years that contain no century exception.
 _AFTER_ALIKE = 2233
 _ALIKE = {_calendar(year): year for year in range(_AFTER_ALIKE - 28, _AFTER_ALIKE)}

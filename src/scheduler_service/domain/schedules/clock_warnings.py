@@ -1,4 +1,4 @@
-"""What the clock changes of the next two years do to a schedule."""
+"""Warns about the effects of the clock changes of the next two years on a schedule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEFAULT = DstPolicy()
 
 
 def clock_warnings(schedule: Cron | Interval | Instant, now: datetime, dst: DstPolicy) -> Iterator[str]:
-    """Yield a warning for each effect of a clock change, with all its dates, and one if `dst` has no effect."""
+    """Yield a warning for each kind of effect with all its dates, and one if `dst` has no effect."""
     match schedule:
         case Cron():
             yield from _cron_warnings(schedule, now)
@@ -48,7 +48,7 @@ def _cron_warnings(cron: Cron, now: datetime) -> Iterator[str]:
 
 
 def _touched(cron: Cron, change: ClockChange) -> tuple[datetime, str, str] | None:
-    """Return the first time that a change removes or repeats, all of them in words, and the effect; None: none is."""
+    """Return the first time that a change removes or repeats, all such times as text, and the effect, or None."""
     first = cron.fields.first_in(*change.window)
     if first is None or (not cron.is_fixed and _keeps_its_pace(cron, change)):
         return None
@@ -58,9 +58,9 @@ def _touched(cron: Cron, change: ClockChange) -> tuple[datetime, str, str] | Non
 
 
 def _keeps_its_pace(cron: Cron, change: ClockChange) -> bool:
-    """Whether a pattern repeats so evenly that a change of the clock moves none of its instants.
+    """Return whether a pattern is so even that no clock change moves its instants.
 
-    `0 * * * *` fires once in each hour that passes, whatever the clock calls it; `0 */2 * * *` does not.
+    `0 * * * *` fires once in every elapsed hour, so a change does not affect it; `0 */2 * * *` is affected.
     """
     if len(cron.fields.hours) < _DAY // _HOUR:
         return False
@@ -99,7 +99,7 @@ def _changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[ClockCh
 
 
 def _effect(change: ClockChange, dst: DstPolicy | None, *, times: int, is_single: bool = False) -> str:
-    """Return what becomes of times in a change; `dst` None: they follow elapsed time, and dst does not count."""
+    """Return the effect of a change on the times. `dst` None means that they follow elapsed time and ignore `dst`."""
     is_one = times == 1
     it, fires, does = ("it", "fires", "does") if is_one else ("they", "fire", "do")
     if change.is_gap:

@@ -1,4 +1,4 @@
-"""Schedules written as cron patterns, in a time zone."""
+"""Schedules written as cron patterns in a time zone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scheduler_service.domain.schedules.cron_fields import CronFields
 from scheduler_service.domain.schedules.recurrence import Recurrence
 
 HORIZON_YEARS = 50
-"""How far ahead `next_after` looks: the rarest pattern that fires, 29 February on a given weekday, waits 40 years."""
+"""Years that `next_after` searches. The rarest valid pattern, 29 February on a given weekday, occurs every 40 years."""
 
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
@@ -29,7 +29,7 @@ _LATEST = datetime(LAST_YEAR, 1, 1)  # noqa: DTZ001 (naive UTC)
 
 @dataclass(frozen=True, slots=True)
 class Cron(Recurrence):
-    """A cron pattern, `expr`, upper case with single spaces; `dst` counts if the times are fixed (see `is_fixed`)."""
+    """A cron pattern. `expr` is upper case with single spaces; `dst` applies only if the times are fixed."""
 
     expr: str
     zone: ZoneInfo
@@ -38,7 +38,7 @@ class Cron(Recurrence):
     is_fixed: bool = field(repr=False, compare=False)
 
     def next_after(self, t: datetime) -> datetime | None:
-        """Return the first instant after `t`; None if there is none within `HORIZON_YEARS`."""
+        """Return the first instant after `t`, or None if there is none within `HORIZON_YEARS`."""
         at = _second_after(t)
         for year in self._years(at.year, min(at.year + HORIZON_YEARS, LAST_YEAR)):
             for stretch in stretches(self.zone, year, self.policy):
@@ -47,12 +47,12 @@ class Cron(Recurrence):
         return None
 
     def count_between(self, a: datetime, b: datetime) -> int:
-        """Count the instants in the window: per stretch of constant offset, months times days times times of day."""
+        """Return the number of instants in the window, computed per stretch of constant offset."""
         start, end = _second_after(a), _second_after(b)
         return sum(self._count(stretch, start, end) for stretch in self._stretches(start, end))
 
     def last_between(self, a: datetime, b: datetime) -> datetime | None:
-        """Return the latest instant in the window, searched from its end."""
+        """Return the latest instant in the window, searched backwards."""
         start, end = _second_after(a), _second_after(b)
         for stretch in reversed(list(self._stretches(start, end))):
             if found := self._last(stretch, start, end):
@@ -61,13 +61,14 @@ class Cron(Recurrence):
 
     @property
     def policy(self) -> DstPolicy:
-        """What happens at clock changes: the job's choice for fixed times, elapsed time for wildcards."""
+        """Return the job's policy for fixed times, and `ELAPSED` for wildcard patterns."""
         return self.dst if self.is_fixed else ELAPSED
 
     def _years(self, first: int, end: int) -> Iterator[int]:
-        """Return the years of UTC, before `end`, to look at from `first` on: those in which the fields name a date.
+        """Return the UTC years from `first` to before `end` in which the fields can match a date.
 
-        Wall clock and UTC are less than a day apart, so the last day of a year may lie in the next, and the reverse.
+        Wall clock and UTC differ by less than a day, so 31 December can lie in the next UTC year and 1 January in the
+        last.
         """
         year = first
         while year < end:
@@ -98,7 +99,7 @@ class Cron(Recurrence):
     def _count(self, stretch: Stretch, start: datetime, end: datetime) -> int:
         count = self.fields.count_in(*_window(stretch, start, end))
         if start <= stretch.start < end and self._fires_after_gap(stretch):
-            # A time of its own at the very end of the gap is the same instant: it counts once.
+            # A matching time at the very end of the gap is the same instant, so it counts once.
             first = stretch.start + stretch.offset
             count += not self.fields.count_in(first, first + _SECOND)
         return count
@@ -112,9 +113,9 @@ def _window(stretch: Stretch, start: datetime, end: datetime) -> tuple[datetime,
 
 
 def _second_after(t: datetime) -> datetime:
-    """Return the first whole second after `t` as naive UTC, kept within the years that calendars are made for.
+    """Return the first whole second after `t` as naive UTC, limited to the supported years.
 
-    Patterns name whole seconds, so `a` < x ≤ `b` is the same as `_second_after(a)` ≤ x < `_second_after(b)`.
+    Patterns name whole seconds, so `a` < x ≤ `b` equals `_second_after(a)` ≤ x < `_second_after(b)`.
     """
     naive = t.astimezone(UTC).replace(tzinfo=None, microsecond=0)
     return min(max(naive, _EARLIEST), _LATEST) + _SECOND

@@ -1,7 +1,7 @@
-"""A cron pattern as plain wall-clock times: which there are in a window, and how many. No time zones here.
+"""Finds and counts the wall-clock times that match a cron pattern. Time zones are not considered here.
 
-cronsim reads the fields and says which days match; within a day the times are the product of three sorted fields, so
-the n-th time of a day is arithmetic, and nothing is ever stepped through.
+cronsim parses the fields and decides which days match. The times within a day are the product of three sorted fields,
+so the n-th time of a day is computed arithmetically. Nothing iterates over single times.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CronFields:
-    """The matching wall-clock times (naive, whole seconds); every window is half open, `lo` ≤ wall < `hi`."""
+    """The matching wall-clock times (naive, whole seconds). Every window is half open: `lo` ≤ wall < `hi`."""
 
     seconds: tuple[int, ...]
     minutes: tuple[int, ...]
@@ -30,7 +30,7 @@ class CronFields:
 
     @classmethod
     def read(cls, expr: str) -> CronFields:
-        """Read five or six fields; raises `CronSimError` for what is no cron pattern or names no day of any year."""
+        """Return the fields of a pattern. Raise `CronSimError` if it is invalid or matches no day of any year."""
         sim = CronSim(expr, datetime(2000, 1, 1))  # noqa: DTZ001 (only the fields count, not the start)
         return cls(
             seconds=tuple(sorted(sim.seconds)),
@@ -41,7 +41,7 @@ class CronFields:
         )
 
     def first_in(self, lo: datetime, hi: datetime) -> datetime | None:
-        """Find the earliest time in the window."""
+        """Return the earliest time in the window, or None."""
         rank = self._rank(lo)
         if rank < self._per_day() and self._matches(lo):
             wall = self._nth(lo, rank)
@@ -52,7 +52,7 @@ class CronFields:
         return wall if wall < hi else None
 
     def last_in(self, lo: datetime, hi: datetime) -> datetime | None:
-        """Find the latest time in the window."""
+        """Return the latest time in the window, or None."""
         rank = self._rank(hi)
         if rank and self._matches(hi):
             wall = self._nth(hi, rank - 1)
@@ -63,7 +63,7 @@ class CronFields:
         return wall if wall >= lo else None
 
     def count_in(self, lo: datetime, hi: datetime) -> int:
-        """Count the times in the window, a month at a time."""
+        """Return the number of times in the window, counted month by month."""
         if lo >= hi:
             return 0
         days = self._count_days(lo.date(), hi.date())
@@ -72,7 +72,7 @@ class CronFields:
         return days * self._per_day() - before + until
 
     def days_in(self, year: int, month: int) -> tuple[int, ...]:
-        """Return the matching days of a month, in order."""
+        """Return the matching days of a month in order."""
         return _days_of(self, year, month)
 
     def _matches(self, day: date) -> bool:
@@ -82,7 +82,7 @@ class CronFields:
         return len(self.hours) * len(self.minutes) * len(self.seconds)
 
     def _rank(self, wall: datetime) -> int:
-        """Count the times of a matching day that come before the time of day of `wall`."""
+        """Return how many times of a matching day come before the time of day of `wall`."""
         hours = bisect_left(self.hours, wall.hour)
         rank = hours * len(self.minutes) * len(self.seconds)
         if hours == len(self.hours) or self.hours[hours] != wall.hour:
@@ -94,13 +94,13 @@ class CronFields:
         return rank + bisect_left(self.seconds, wall.second)
 
     def _nth(self, day: datetime, rank: int) -> datetime:
-        """Return the time of that day before which there are `rank` others: the inverse of `_rank`."""
+        """Return the time of that day with `rank` times before it: the inverse of `_rank`."""
         rank, second = divmod(rank, len(self.seconds))
         hour, minute = divmod(rank, len(self.minutes))
         return day.replace(hour=self.hours[hour], minute=self.minutes[minute], second=self.seconds[second])
 
     def _day_from(self, first: date, last: date) -> datetime | None:
-        """Find the first matching day from `first` on, not looking past the month of `last`."""
+        """Return the first matching day from `first` to the end of the month of `last`, or None."""
         lowest = first.day
         for year, month in _months(first, last):
             days = _days_of(self, year, month)
@@ -110,7 +110,7 @@ class CronFields:
         return None
 
     def _day_until(self, first: date, last: date) -> datetime | None:
-        """Find the last matching day up to `last`, not looking past the month of `first`."""
+        """Return the last matching day from the start of the month of `first` to `last`, or None."""
         highest = last.day
         for year, month in reversed(list(_months(first, last))):
             days = _days_of(self, year, month)
@@ -120,7 +120,7 @@ class CronFields:
         return None
 
     def _count_days(self, first: date, end: date) -> int:
-        """Count the matching days from `first` up to, but without, `end`."""
+        """Return the number of matching days from `first` to before `end`."""
         days = sum(len(_days_of(self, year, month)) for year, month in _months(first, end))
         before = bisect_left(_days_of(self, first.year, first.month), first.day)
         after = len(tail := _days_of(self, end.year, end.month)) - bisect_left(tail, end.day)

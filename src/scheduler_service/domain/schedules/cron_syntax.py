@@ -1,4 +1,4 @@
-"""The cron pattern as users write it: checked field by field, so that an error names the field and the remedy."""
+"""Checks a cron pattern field by field, so that an error names the wrong field and the remedy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ALIASES = {
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A checked pattern; `is_fixed` as Debian cron has it: neither minute nor hour starts with `*`."""
+    """A checked pattern. `is_fixed` follows Debian's cron(8): neither minute nor hour starts with `*`."""
 
     expr: str
     fields: CronFields
@@ -34,7 +34,10 @@ class Pattern:
 
 
 def read_pattern(text: str) -> Pattern:
-    """Read five or six fields or an alias; raises `InvalidInputError` on `schedule_expr`, naming the cron field."""
+    """Return the pattern of five or six fields or an alias.
+
+    Raise `InvalidInputError` on `schedule_expr`; the message names the cron field.
+    """
     parts = _unalias(text).split()
     if len(parts) not in {5, 6}:
         raise _refusal(text, _count_problem(parts))
@@ -47,7 +50,7 @@ def read_pattern(text: str) -> Pattern:
 @lru_cache(maxsize=8192)
 def _checked(expr: str, text: str) -> Pattern:
     fields = _fields(expr)
-    # Half a century holds every combination of date and weekday, 29 February included.
+    # Fifty years contain every combination of date and weekday, including 29 February.
     if fields is None or fields.first_in(datetime(2000, 1, 1), datetime(2050, 1, 1)) is None:  # noqa: DTZ001 (wall clock)
         raise _refusal(text, "no date matches its day and month fields, so it would never fire; change one of them")
     minute, hour = expr.split()[-5:-3]
@@ -57,7 +60,7 @@ def _checked(expr: str, text: str) -> Pattern:
 def _fields(expr: str) -> CronFields | None:
     try:
         return CronFields.read(expr)
-    except CronSimError:  # each field is right by itself, so cronsim refuses a day that no month has
+    except CronSimError:  # every field is valid alone, so the day exists in no month
         return None
 
 
@@ -90,7 +93,7 @@ class _FieldSyntax:
 
     @property
     def allowed(self) -> str:
-        """Return what may be written."""
+        """Return a description of the accepted values."""
         span = f"{self.lowest}-{self.highest}"
         return f"write {span}{self.extras}, * for all, lists (1,2), ranges (1-3) or steps (*/2)"
 

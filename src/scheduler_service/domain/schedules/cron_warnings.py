@@ -1,4 +1,4 @@
-"""Cron patterns that read as if they meant something else than cron makes of them."""
+"""Warns about cron patterns that are often misread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scheduler_service.domain.schedules.cron_fields import CronFields
 
 
 def pattern_warnings(expr: str, fields: CronFields) -> Iterator[str]:
-    """Warn of steps that do not fill their round, of days that some months lack, and of two day fields.
+    """Yield warnings about uneven steps, days that some months lack, and two restricted day fields.
 
     `expr` is upper case with single spaces.
     """
@@ -19,24 +19,24 @@ def pattern_warnings(expr: str, fields: CronFields) -> Iterator[str]:
     is_daily = day == month == weekday == "*"
     if _has_neighbours(fields.minutes):
         advice = "s" if minute == hour == "*" and is_daily else None
-        yield from _uneven_step(_Round(second, "second", "minute", 60, fields.seconds), advice)
+        yield from _uneven_step(_Cycle(second, "second", "minute", 60, fields.seconds), advice)
     if _has_neighbours(fields.hours):
         yield from _uneven_step(
-            _Round(minute, "minute", "hour", 60, fields.minutes), "m" if hour == "*" and is_daily else None
+            _Cycle(minute, "minute", "hour", 60, fields.minutes), "m" if hour == "*" and is_daily else None
         )
     if "/" in hour and any(_has_neighbours(fields.days_in(_LEAP_YEAR, number)) for number in fields.months):
-        yield from _uneven_step(_Round(hour, "hour", "day", 24, fields.hours), "h" if is_daily else None)
+        yield from _uneven_step(_Cycle(hour, "hour", "day", 24, fields.hours), "h" if is_daily else None)
     if weekday == "*":
         yield from _uneven_days(day, fields, "d" if month == "*" else None)
-    yield from _uneven_step(_Round(month, "month", "year", 12, sorted(fields.months)), None)
+    yield from _uneven_step(_Cycle(month, "month", "year", 12, sorted(fields.months)), None)
     yield from _absent_days(day, fields)
     if not (day.startswith("*") or weekday.startswith("*")):
         yield "With day-of-month and day-of-week it fires on days that match either, not only on those that match both."
 
 
 @dataclass(frozen=True, slots=True)
-class _Round:
-    """A field, what it counts, in what larger unit it starts anew, and after how many; its values are sorted."""
+class _Cycle:
+    """A cron field, its unit, the larger unit in which it restarts, and its number of values, which are sorted."""
 
     part: str
     unit: str
@@ -45,7 +45,7 @@ class _Round:
     values: Sequence[int]
 
 
-def _uneven_step(field: _Round, advice: str | None) -> Iterator[str]:
+def _uneven_step(field: _Cycle, advice: str | None) -> Iterator[str]:
     match = _STEP.fullmatch(field.part)
     if match is None:
         return
@@ -70,7 +70,7 @@ def _uneven_days(part: str, fields: CronFields, advice: str | None) -> Iterator[
 
 
 def _absent_days(part: str, fields: CronFields) -> Iterator[str]:
-    """Warn of the latest day that is named by itself, if only some of the months have it."""
+    """Yield a warning about the latest listed day if only some of the months have it."""
     latest = max((int(term) for term in part.split(",") if term.isdigit()), default=0)
     without = [month for month in sorted(fields.months) if _LENGTHS[month] < latest]
     if without and len(without) < len(fields.months):
@@ -93,7 +93,7 @@ def _instead(step: int, advice: str | None) -> str:
 
 _STEP = re.compile(r"(?:\*|(\d+))/(\d+)", re.ASCII)
 _LEAP_YEAR, _LEAP_DAY = 2028, 29
-# By the number of the month, in a year that is no leap year.
+# Indexed by month number, for a year that is not a leap year.
 _LENGTHS = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _NAMES = (
     "", "January", "February", "March", "April", "May", "June",

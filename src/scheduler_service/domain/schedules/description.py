@@ -1,4 +1,4 @@
-"""Schedules in plain English."""
+"""Describes schedules in plain English."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from cron_descriptor import FormatError, Options, get_description  # type: ignore[import-untyped] # it ships none
+from cron_descriptor import FormatError, Options, get_description  # type: ignore[import-untyped] # no type hints
 
 from scheduler_service.domain.schedules.cron import Cron
 from scheduler_service.domain.schedules.instant import Instant
@@ -14,7 +14,7 @@ from scheduler_service.domain.schedules.interval import Interval
 
 
 def describe(schedule: Cron | Interval | Instant) -> str:
-    """Return in one English sentence when it fires; never raises."""
+    """Return one English sentence that says when the schedule fires. Never raises."""
     match schedule:
         case Cron():
             return f"{_cron_text(schedule.expr)} ({schedule.zone.key})"
@@ -37,16 +37,16 @@ def _cron_text(expr: str) -> str:
         return by_name
     day, _, weekday = expr.split()[-3:]
     if day.startswith("*") or weekday.startswith("*"):
-        # The descriptor reads two restricted day fields as "either"; cron, where one starts with `*`, means "both".
+        # The library joins two restricted day fields with "or". cron(8) requires both if one of them starts with `*`.
         return text.replace(", or on ", ", and only on ")
-    # It knows no "or" for the n-th or last weekday of a month.
+    # The library has no "or" for the n-th or last weekday of a month.
     return _NTH_WEEKDAY.sub(r", or on the \1", text)
 
 
 def _is_misread(expr: str) -> bool:
-    """Whether the descriptor would say something else than cron does: no sentence is better than a false one.
+    """Return whether the library would describe this pattern wrongly; such a pattern gets no description.
 
-    It takes `1,5L` for the last Monday and Friday, `THU/3` for each third week, and shows the star of a list as such.
+    It reads `1,5L` as the last Monday and Friday, `THU/3` as every third week, and prints the star of a list.
     """
     day, _, weekday = expr.split()[-3:]
     lists = [part for part in expr.split() if "," in part]
@@ -67,5 +67,5 @@ def _utc_text(at: datetime) -> str:
 
 
 _NTH_WEEKDAY = re.compile(r", on the (\w+ \w+day)\b")
-# The language is fixed: descriptions are part of the API, not of the host's locale.
+# The language is fixed, because descriptions are part of the API and must not depend on the host's locale.
 _ENGLISH = Options(locale_code="en_US", use_24hour_time_format=True)

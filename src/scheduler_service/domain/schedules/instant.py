@@ -1,4 +1,4 @@
-"""Schedules that name one instant: `2026-12-31T23:59:59Z`."""
+"""Schedules that name a single instant, such as `2026-12-31T23:59:59Z`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scheduler_service.errors import FieldProblem, InvalidInputError
 
 @dataclass(frozen=True, slots=True)
 class Instant(Recurrence):
-    """One instant, `at` (UTC). `wall` is the naive local time it was written as; None if it came with an offset."""
+    """One instant, `at` (UTC). `wall` is the naive local time in the expression, or None if it had an offset."""
 
     at: datetime
     wall: datetime | None
@@ -23,20 +23,23 @@ class Instant(Recurrence):
     dst: DstPolicy
 
     def next_after(self, t: datetime) -> datetime | None:
-        """Return the instant while it lies ahead of `t`; None from then on."""
+        """Return the instant if it is after `t`, else None."""
         return self.at if t < self.at else None
 
     def count_between(self, a: datetime, b: datetime) -> int:
-        """Return 1 or 0."""
+        """Return 1 if the window contains the instant, else 0."""
         return int(a < self.at <= b)
 
     def last_between(self, a: datetime, b: datetime) -> datetime | None:
-        """Return the instant if it lies in the window."""
+        """Return the instant if the window contains it, else None."""
         return self.at if a < self.at <= b else None
 
 
 def read_instant(text: str, zone: ZoneInfo, dst: DstPolicy) -> Instant:
-    """Read ISO 8601, local to `zone` unless it carries an offset; raises `InvalidInputError` on `schedule_expr`."""
+    """Return the instant of an ISO 8601 text, which is local to `zone` if it has no offset.
+
+    Raise `InvalidInputError` on `schedule_expr`.
+    """
     written = _read(text)
     if not FIRST_YEAR < written.year < LAST_YEAR:
         raise _refusal(text, f"the year must lie between {FIRST_YEAR} and {LAST_YEAR}")
@@ -65,9 +68,9 @@ def _read(text: str) -> datetime:
 
 
 def _wrong_part(text: str) -> str | None:
-    """Return which part of an instant is out of its range; None: none is, or the text has another form.
+    """Return the part of an instant that is out of range, or None if all parts are valid or the form is another.
 
-    Versions of Python say this in different words, and do not agree on 24:00.
+    Python's own messages differ between versions, and so does its treatment of 24:00.
     """
     match = _PARTS.match(text)
     if match is None:

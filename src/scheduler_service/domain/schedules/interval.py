@@ -1,4 +1,4 @@
-"""Schedules written as a length of time: `5m`, `1h30m`, `PT5M`."""
+"""Schedules written as a duration: `5m`, `1h30m`, `PT5M`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 from scheduler_service.domain.schedules.recurrence import Recurrence
 from scheduler_service.errors import FieldProblem, InvalidInputError
 
-SHORTEST, LONGEST = timedelta(seconds=1), timedelta(days=3650)
+MIN_SPAN, MAX_SPAN = timedelta(seconds=1), timedelta(days=3650)
 
 
 @dataclass(frozen=True, slots=True)
 class Interval(Recurrence):
-    """The instants `anchor_at` + k · `every` for k ≥ 1: elapsed time, so neither lateness nor clock changes add up.
+    """The instants `anchor_at` + k · `every` for k ≥ 1. Late runs and clock changes do not shift them.
 
-    `zone` is where its owner reads the clock; it moves no instant.
+    `zone` is the owner's zone. It is used in descriptions and does not affect the instants.
     """
 
     every: timedelta
@@ -25,20 +25,20 @@ class Interval(Recurrence):
     zone: ZoneInfo | None = None
 
     def next_after(self, t: datetime) -> datetime | None:
-        """Return the first instant after `t`; None where the calendar ends, in the year 9999."""
+        """Return the first instant after `t`, or None beyond the year 9999."""
         return self._instant(self._index(t) + 1)
 
     def count_between(self, a: datetime, b: datetime) -> int:
-        """Count the instants in the window by division."""
+        """Return the number of instants in the window, computed by division."""
         return max(0, self._index(b) - self._index(a))
 
     def last_between(self, a: datetime, b: datetime) -> datetime | None:
-        """Return the latest instant in the window by division."""
+        """Return the latest instant in the window, computed by division."""
         index = self._index(b)
         return self._instant(index) if index > self._index(a) else None
 
     def _index(self, t: datetime) -> int:
-        """Return the number k of the latest instant at or before `t`; 0 before the first."""
+        """Return the number k of the latest instant at or before `t`, or 0 before the first."""
         return max(0, (t - self.anchor_at) // self.every)
 
     def _instant(self, index: int) -> datetime | None:
@@ -49,7 +49,7 @@ class Interval(Recurrence):
 
 
 def read_interval(text: str) -> timedelta:
-    """Read the length of an interval, from one second to 3650 days; raises `InvalidInputError` on `schedule_expr`."""
+    """Return the duration, from one second to 3650 days. Raise `InvalidInputError` on `schedule_expr`."""
     if _MONTHS.search(text):
         raise _refusal(text, f"an upper-case M may mean months; {_EXAMPLES}")
     compact = "".join(text.lower().split())
@@ -58,9 +58,9 @@ def read_interval(text: str) -> timedelta:
         raise _refusal(text, _syntax_problem(compact))
     weeks, days, hours, minutes, seconds = (int(number or 0) for number in match.groups())
     every = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
-    if every < SHORTEST:
+    if every < MIN_SPAN:
         raise _refusal(text, "an interval lasts at least 1 second; write 1s or more")
-    if every > LONGEST:
+    if every > MAX_SPAN:
         raise _refusal(text, _TOO_LONG)
     return every
 
@@ -83,7 +83,7 @@ def _refusal(text: str, message: str) -> InvalidInputError:
     return InvalidInputError(FieldProblem("schedule_expr", message, text))
 
 
-# Eight digits of any unit fit a timedelta; what is longer is refused as too long before it can overflow one.
+# Eight digits of any unit fit into a timedelta. Longer numbers are refused before they can overflow.
 _WEEKS_AND_DAYS = r"(?:(\d{1,8})w)?(?:(\d{1,8})d)?"
 _TIME = r"(?:(\d{1,8})h)?(?:(\d{1,8})m)?(?:(\d{1,8})s)?"
 _PLAIN = re.compile(_WEEKS_AND_DAYS + _TIME, re.ASCII)

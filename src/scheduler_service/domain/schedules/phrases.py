@@ -1,7 +1,7 @@
-"""Schedules in words and in the syntax of other schedulers: refused, with what to write instead.
+"""Suggests a valid expression for schedules in words or in the syntax of other schedulers.
 
-Nothing here is accepted as a schedule. A guess that is wrong costs its reader a second; a schedule that is guessed
-wrong runs a job at the wrong time.
+These texts are still refused. A wrong suggestion costs the reader a second; a schedule guessed wrongly runs a job at
+the wrong time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scheduler_service.errors import InvalidInputError
 
 
 def remedy_for(text: str) -> str | None:
-    """Return what to write for `text`, such as `write 5m or */5 * * * *`; None if nothing can be guessed."""
+    """Return what to write instead of `text`, such as `write 5m or */5 * * * *`, or None."""
     if _MONTHS.search(text):
         return None
     words = " ".join(text.lower().replace(",", " ").split())
@@ -25,7 +25,7 @@ def remedy_for(text: str) -> str | None:
 
 
 def _interval(words: str) -> str | None:
-    """Read `every 5 minutes`, `5 minutes`, `2 hours 30 minutes` and `every hour`."""
+    """Return a remedy for `every 5 minutes`, `5 minutes`, `2 hours 30 minutes` and `every hour`."""
     words, is_repeated = _without(words, "every ", "each ")
     words = _NUMBER_WORD.sub(lambda match: _NUMBERS[match[0]], words)
     if is_repeated and words in _UNITS:
@@ -43,15 +43,15 @@ def _interval(words: str) -> str | None:
 
 
 def _pattern_of(number: int, unit: str) -> str | None:
-    """Return the cron pattern of a span that fills its round: 5 minutes do, 7 minutes do not."""
-    length, pattern = _ROUNDS.get(unit, (0, ""))
+    """Return the cron pattern of a span that divides its cycle: 5 minutes do, 7 minutes do not."""
+    length, pattern = _CYCLES.get(unit, (0, ""))
     if not length or length % number:
         return None
     return pattern.format("*" if number == 1 else f"*/{number}") if number < length else None
 
 
 def _calendar(words: str) -> str | None:
-    """Read `every day at 9`, `daily at 09:00`, `weekdays at 8:30 am`, `midnight` and `hourly`."""
+    """Return a remedy for `every day at 9`, `daily at 09:00`, `weekdays at 8:30 am`, `midnight` and `hourly`."""
     words, _ = _without(words, "every ", "each ", "@", "on ")
     if (match := _TIME.search(words)) is None:
         return f"write {_DAYS[words]}" if words in _DAYS else None
@@ -75,14 +75,14 @@ def _time_of(match: re.Match[str]) -> tuple[int, int] | None:
 
 
 def _of_aws(text: str) -> str | None:
-    """Read `cron(0 12 * * ? *)` of Amazon EventBridge: minutes first, the year last."""
+    """Return a remedy for `cron(0 12 * * ? *)` of Amazon EventBridge: minutes first, the year last."""
     match = _AWS.fullmatch(text)
     parts = match[1].split() if match else []
     return _without_year(parts[:5], parts[5:]) if len(parts) == len(_WITH_YEAR) else None
 
 
 def _of_quartz(parts: Sequence[str]) -> str | None:
-    """Read the 6 or 7 fields of Quartz: seconds first, `?` for any day, perhaps a year at the end."""
+    """Return a remedy for the 6 or 7 fields of Quartz: seconds first, `?` for any day, an optional year last."""
     if len(parts) not in _QUARTZ or (len(parts) == _QUARTZ[0] and "?" not in parts):
         return None
     seconds = [] if parts[0] == "0" else [parts[0]]
@@ -108,12 +108,12 @@ def _without(words: str, *prefixes: str) -> tuple[str, bool]:
 
 
 _FIELDS = 5
-_MONTHS = re.compile(r"\dM")  # or minutes: who wrote it has to say
+_MONTHS = re.compile(r"\dM")  # ambiguous: months or minutes
 _RATE = re.compile(r"rate\(([^()]*)\)")
 _AWS = re.compile(r"cron\(([^()]*)\)", re.IGNORECASE)
 _WITH_YEAR = ("minute", "hour", "day", "month", "weekday", "year")
 _QUARTZ = (6, 7)
-_WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")  # Quartz counts them from 1
+_WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")  # Quartz numbers them from 1
 _WEEKDAY_NUMBER = re.compile(r"(?<![#/\d])([1-7])(?![\d])")
 _UNIT_WORDS = {
     "s": ("s", "sec", "secs", "second", "seconds"),
@@ -132,8 +132,8 @@ _NUMBERS = {
     "forty-five": "45", "sixty": "60", "a": "1", "an": "1",
 }  # fmt: skip
 _NUMBER_WORD = re.compile(rf"^(?:{'|'.join(sorted(_NUMBERS, key=len, reverse=True))})(?= )")
-# By the unit: how many make the next larger one, and the pattern of a step.
-_ROUNDS = {
+# For each unit: how many make up the next larger one, and the pattern of a step.
+_CYCLES = {
     "s": (60, "{} * * * * *"),
     "m": (60, "{} * * * *"),
     "h": (24, "0 {} * * *"),

@@ -1,4 +1,4 @@
-"""What every schedule can be asked."""
+"""The interface that every kind of schedule implements."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from datetime import datetime
 
 
 class Recurrence(ABC):
-    """A strictly increasing series of instants; all that go in and come out are aware UTC.
+    """A strictly increasing series of instants. All arguments and results are aware UTC.
 
-    Windows are open at their start and closed at their end: `a` < instant ≤ `b`. Every answer is bounded: none walks
-    through the instants of a window but `between`, which is lazy.
+    Windows exclude their start and include their end: `a` < instant ≤ `b`. No method iterates over the instants of a
+    window except `between`, which is lazy.
     """
 
     __slots__ = ()
 
     @abstractmethod
     def next_after(self, t: datetime) -> datetime | None:
-        """Return the first instant after `t`; None if there is none."""
+        """Return the first instant after `t`, or None."""
 
     @abstractmethod
     def count_between(self, a: datetime, b: datetime) -> int:
-        """Count the instants in the window, exactly."""
+        """Return the exact number of instants in the window."""
 
     @abstractmethod
     def last_between(self, a: datetime, b: datetime) -> datetime | None:
-        """Return the latest instant in the window; None if it holds none."""
+        """Return the latest instant in the window, or None."""
 
     def between(self, a: datetime, b: datetime) -> Iterator[datetime]:
-        """Return the instants in the window, in order, as they are asked for."""
+        """Yield the instants in the window in order."""
         instant = self.next_after(a)
         while instant is not None and instant <= b:
             yield instant

@@ -1,4 +1,4 @@
-"""Schedules: what users write, read into something that names instants."""
+"""Parses schedule expressions."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["Cron", "Instant", "Interval", "Schedule", "describe", "parse", "warn
 
 Schedule = Cron | Interval | Instant
 
-LONGEST_EXPR = 256
+MAX_EXPR_CHARACTERS = 256
 
 
 def parse(expr: str, *, timezone: str, dst: DstPolicy, anchor_at: datetime) -> Schedule:
-    """Read a cron pattern, an interval or an instant; cheap to repeat, since what is pure is remembered.
+    """Return the schedule of a cron pattern, an interval or an instant. Repeated calls are cheap because of a cache.
 
-    Intervals count from `anchor_at`. Raises `InvalidInputError` naming `schedule_expr` or `timezone`, also for what
-    can never fire. Whether an instant lies in the past is the caller's question: `next_after(now)` is None.
+    Intervals count from `anchor_at`. Raise `InvalidInputError` on `schedule_expr` or `timezone` if the text is invalid
+    or can never fire. An instant in the past is valid: its `next_after(now)` is None.
     """
     read = _read(expr, timezone, dst, anchor_at.year)
     return Interval(read, anchor_at, load_zone(timezone)) if isinstance(read, timedelta) else read
@@ -55,19 +55,19 @@ def _read_text(text: str, zone: ZoneInfo, dst: DstPolicy, year: int) -> Cron | I
         return read_instant(text, zone, dst)
     if _INTERVAL.fullmatch(text):
         return read_interval(text)
-    if text.startswith("@") or text.count(" ") >= _FEWEST_CRON_SPACES:
+    if text.startswith("@") or text.count(" ") >= _MIN_CRON_SPACES:
         return _read_cron(text, zone, dst, year)
     raise _refusal(text, f"not a schedule; {_FORMS}")
 
 
 def _clean(expr: str) -> str:
-    text = " ".join(expr[: 4 * LONGEST_EXPR].split())
-    shown = text[:LONGEST_EXPR].encode("ascii", "backslashreplace").decode()
+    text = " ".join(expr[: 4 * MAX_EXPR_CHARACTERS].split())
+    shown = text[:MAX_EXPR_CHARACTERS].encode("ascii", "backslashreplace").decode()
     if not text:
         raise _refusal(shown, f"empty; {_FORMS}")
-    if len(expr) > 4 * LONGEST_EXPR or len(text) > LONGEST_EXPR:
-        raise _refusal(shown, f"longer than {LONGEST_EXPR} characters; split it into several jobs")
-    # Of the blanks that `split` takes away, too: a no-break space is none that cron knows.
+    if len(expr) > 4 * MAX_EXPR_CHARACTERS or len(text) > MAX_EXPR_CHARACTERS:
+        raise _refusal(shown, f"longer than {MAX_EXPR_CHARACTERS} characters; split it into several jobs")
+    # Check `expr`, because `split` also removes blanks that cron does not accept, such as a no-break space.
     if not (expr.isascii() and text.isprintable()):
         raise _refusal(shown, f"not plain ASCII text; {_FORMS}")
     return text
@@ -90,9 +90,9 @@ _FORMS = (
     "write a cron pattern (*/10 * * * *), an alias (@daily), an interval (5m, 1h30m, PT5M) "
     "or an instant (2026-12-31T23:59:59Z)"
 )
-# As crontab(5) and some libraries have it.
+# The form of crontab(5) and of some libraries.
 _ZONE_PREFIX = re.compile(r"(?:CRON_)?TZ=\"?([^\s\"]+)\"? (.+)", re.ASCII | re.IGNORECASE)
 _INSTANT = re.compile(r"\d{4}-[\dW]|\d{8}T", re.ASCII | re.IGNORECASE)
-# A number by itself, or numbers with units: whatever a user may have meant as a length of time.
+# A plain number, or numbers with units: everything that can be meant as a duration.
 _INTERVAL = re.compile(r"[-+]?p.*|[-+]?[\d.,]+|[-+]?[\d.,]+ ?-?[a-z][\w.,+ -]*", re.ASCII | re.IGNORECASE)
-_FEWEST_CRON_SPACES = 2  # with fewer words it is no slip in a cron pattern, but something else
+_MIN_CRON_SPACES = 2  # text with fewer words is not meant as cron

@@ -1,4 +1,4 @@
-"""What about a schedule may surprise its owner."""
+"""Collects the warnings about a schedule."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _DEFAULT = DstPolicy()
 
 
 def warnings(schedule: Cron | Interval | Instant, now: datetime, dst: DstPolicy = _DEFAULT) -> tuple[str, ...]:
-    """Return what may surprise: in the pace of a schedule, in how its pattern reads, and at clock changes.
+    """Return warnings about how often a schedule fires, how its pattern reads, and clock changes.
 
-    `dst` is the choice that was written beside the schedule.
+    `dst` is the policy that the job sets with the schedule.
     """
     following = schedule.next_after(now)
     if following is None:

@@ -1,4 +1,4 @@
-"""Time zones by their IANA names."""
+"""Loads time zones by IANA name."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from scheduler_service.errors import FieldProblem, InvalidInputError
 
 @lru_cache(maxsize=1024)
 def load_zone(name: str) -> ZoneInfo:
-    """Return the zone of that exact name; raises `InvalidInputError` on `timezone`, with close matches.
+    """Return the zone with exactly this name. Raise `InvalidInputError` on `timezone` with close matches.
 
-    Only names that the IANA database lists are looked up, so no path, NUL or absurd length reaches the file system.
+    Only names in the IANA list are looked up, so no path, NUL or overlong name reaches the file system.
     """
     if name not in zone_names():
         raise InvalidInputError(
-            FieldProblem("timezone", f"unknown time zone {_shown(name)}; {_remedy(name)}", name[:_LONGEST])
+            FieldProblem("timezone", f"unknown time zone {_shown(name)}; {_remedy(name)}", name[:_MAX_NAME_CHARACTERS])
         )
     return ZoneInfo(name)
 
 
 @cache
 def zone_names() -> frozenset[str]:
-    """All names of the IANA database, as the tzdata package lists them, less those that stand for no place."""
-    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split()) - _NO_PLACES
+    """Return all IANA names that the tzdata package lists, except those that are no real zone."""
+    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split()) - _NO_ZONES
 
 
 def _remedy(name: str) -> str:
     by_lower_case = {known.lower(): known for known in sorted(zone_names())}
     if exact := by_lower_case.get(name.strip().lower()):
         return f"did you mean {exact}?"
-    if offset := _OFFSET.fullmatch(name[:_LONGEST].strip()):
+    if offset := _OFFSET.fullmatch(name[:_MAX_NAME_CHARACTERS].strip()):
         return _remedy_for_offset(offset)
-    if matches := get_close_matches(name[:_LONGEST].lower(), by_lower_case, n=3, cutoff=0.7):
+    if matches := get_close_matches(name[:_MAX_NAME_CHARACTERS].lower(), by_lower_case, n=3, cutoff=0.7):
         return "did you mean " + " or ".join(by_lower_case[match] for match in matches) + "?"
     return "write an IANA name such as Europe/Berlin, America/New_York or UTC"
 
@@ -55,12 +55,12 @@ def _remedy_for_offset(offset: re.Match[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    return repr(name if len(name) <= _LONGEST else name[:_LONGEST] + "…")
+    return repr(name if len(name) <= _MAX_NAME_CHARACTERS else name[:_MAX_NAME_CHARACTERS] + "…")
 
 
-_LONGEST = 64
+_MAX_NAME_CHARACTERS = 64
 _OFFSET = re.compile(r"(?:UTC|GMT|Z)? ?([+-]) ?(\d{1,2})(?::?([0-5]\d))?", re.ASCII | re.IGNORECASE)
-# A region for each offset in minutes, in winter.
+# An example region for each winter offset in minutes.
 _REGIONS = {
     -600: "Pacific/Honolulu", -540: "America/Anchorage", -480: "America/Los_Angeles", -420: "America/Denver",
     -360: "America/Chicago", -300: "America/New_York", -240: "America/Halifax", -210: "America/St_Johns",
@@ -70,5 +70,5 @@ _REGIONS = {
     480: "Asia/Singapore", 540: "Asia/Tokyo", 570: "Australia/Adelaide", 600: "Australia/Sydney",
     660: "Pacific/Guadalcanal", 720: "Pacific/Auckland",
 }  # fmt: skip
-# `Factory` is what a machine has whose zone nobody has set ("-00"); the others are links of a machine to its own zone.
-_NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})
+# `Factory` ("-00") stands for a zone that was never set; the others link to the zone of the local machine.
+_NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
