@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import text
 
 from scheduler_service.bootstrap import Service, open_service
-from scheduler_service.config.settings import Settings, load_settings
+from scheduler_service.config.loading import load_settings
+from scheduler_service.config.settings import Settings
 from scheduler_service.domain.records import Run
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.storage.database import Database

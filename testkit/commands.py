@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx2
 
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 from testkit.programs import PACKAGE_PATH, Process, Start, fork, program
 from testkit.waiting import DEADLINE_SECONDS, wait_until
 

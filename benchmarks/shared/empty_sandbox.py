@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler_service.config.settings import load_settings
+from scheduler_service.config.loading import load_settings
 from scheduler_service.entrypoints.celery_app import create
 from scheduler_service.sandbox.choice import ChosenSandbox
 from scheduler_service.sandbox.contract.spec import Cancel, End, Isolation, Level, OnOutput, Outcome, Spec

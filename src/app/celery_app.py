@@ -1,6 +1,6 @@
 """`celery -A src.app.celery_app worker|beat|flower`."""
 
-from scheduler_service.config.settings import load_distributed_settings
+from scheduler_service.config.loading import load_distributed_settings
 from scheduler_service.startup import or_exit, without_gc
 
 settings = or_exit(load_distributed_settings)  # first, since a wrong one is to be told without a wait

@@ -1,7 +1,7 @@
 """`uvicorn src.app.main:app`."""
 
+from scheduler_service.config.loading import load_settings
 from scheduler_service.config.open_files import raise_open_files
-from scheduler_service.config.settings import load_settings
 from scheduler_service.startup import opened_or_exit, or_exit, without_gc
 
 settings = or_exit(load_settings)  # first, since a wrong one is to be told without a wait

@@ -14,7 +14,9 @@ from fastapi import FastAPI
 from tests.database_fixtures import shared_database_url
 
 from scheduler_service.api.app import create_app
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY, Settings, load_settings
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
+from scheduler_service.config.loading import load_settings
+from scheduler_service.config.settings import Settings
 
 __all__ = ["shared_database_url"]
 

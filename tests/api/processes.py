@@ -16,7 +16,7 @@ import httpx2
 from testkit.programs import PACKAGE_PATH, Process, Start, fork
 from testkit.waiting import DEADLINE_SECONDS, wait_until
 
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 
 ROOT = Path(__file__).parents[2]
 COMMAND = ["uvicorn", "src.app.main:app", "--port", "0"]

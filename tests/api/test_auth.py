@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from tests.api.conftest import SHARED, client_of, serving, settings_for
 from tests.database_fixtures import SHARED_ON_SQLITE
 
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 
 pytestmark = SHARED
 OPEN = ["/", "/docs", "/redoc", "/openapi.json", "/health", "/health/live", "/health/ready", "/api/v1/health"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.api.conftest import DEFINITION, serving, settings_for
 
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 
 HEADERS = [
     (b"host", b"localhost"),

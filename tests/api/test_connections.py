@@ -16,7 +16,7 @@ from testkit.programs import execute
 from testkit.waiting import DEADLINE_SECONDS, wait_until
 from tests.api.processes import Server, serving
 
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 from scheduler_service.http import connections
 
 KEY = f"X-API-Key: {DEVELOPMENT_API_KEY}\r\n"

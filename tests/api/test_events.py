@@ -19,7 +19,7 @@ from tests.api.conftest import create, settings_for
 from tests.api.test_metrics import run_to_its_end
 
 from scheduler_service.api.app import create_app
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 from scheduler_service.storage.database import Database
 
 Seen = dict[str, Any]

@@ -60,7 +60,7 @@ def test_works_where_the_package_is_not_installed(tmp_path: Path) -> None:
     ("variables", "line"),
     [
         ({"SCHEDULER_PORT": "http"}, r"SCHEDULER_PORT: .*got 'http'.*"),
-        ({"ENVIRONMENT": "production"}, r"API_KEY: production needs a key of its own; .*"),
+        ({"ENVIRONMENT": "production"}, r"API_KEY: production does not accept the development key; .*"),
         ({"LOG_LEVEL": "LOUD"}, r"LOG_LEVEL: .*"),
     ],
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.api.processes import ROOT, serving
 
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 EXAMPLES = 10

@@ -16,7 +16,8 @@ from testkit.waiting import eventually
 from scheduler_service.brokers import celery, message
 from scheduler_service.brokers.celery import CeleryBroker
 from scheduler_service.cli.devstack_servers import ask_valkey
-from scheduler_service.config.settings import Settings, load_settings
+from scheduler_service.config.loading import load_settings
+from scheduler_service.config.settings import Settings
 from scheduler_service.domain.routing import Routing
 from scheduler_service.domain.run_notice import RunNotice
 

@@ -19,7 +19,7 @@ from testkit.commands import PROGRAM, Service, shell, up
 from testkit.tls import Authority, in_front_of
 from testkit.waiting import DEADLINE_SECONDS
 
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 
 COMMANDS = ("up", "migrate", "next", "jobs", "runs")
 SLOW = "import time; print('begun', flush=True); time.sleep(600)"

@@ -17,7 +17,7 @@ import pytest
 from testkit.commands import Service, shell, up
 from testkit.waiting import DEADLINE_SECONDS, wait_until
 
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 
 SLOW = "import time; print('begun', flush=True); time.sleep(60)"
 

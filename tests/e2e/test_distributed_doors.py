@@ -64,7 +64,7 @@ def test_celery_says_in_one_line_that_it_has_no_redis(folder: Path, role: str) -
 
     assert refused.returncode == 2
     (line,) = refused.stderr.splitlines()
-    assert "REDIS_URL: several processes need a Redis" in line
+    assert "REDIS_URL: not set, and several processes need Redis" in line
 
 
 COMMANDS = (
@@ -97,5 +97,5 @@ def test_celery_says_in_one_line_that_sqlite_will_not_do(folder: Path) -> None:
 
     assert refused.returncode == 2
     (line,) = refused.stderr.splitlines()
-    assert "SQLite serves one process" in line
+    assert "SQLite supports only one process" in line
     assert "secret" not in line

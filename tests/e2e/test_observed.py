@@ -14,7 +14,7 @@ from testkit.observer import start_api
 from testkit.waiting import eventually
 from tests.e2e.collector import Collector, Trace, collector
 
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 from scheduler_service.storage.logs import read
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http.trace_exporter")

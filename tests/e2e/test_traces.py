@@ -10,7 +10,7 @@ from testkit.commands import up
 from testkit.waiting import wait_until
 from tests.e2e.collector import collector
 
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http.trace_exporter")
 NEVER = "2099-01-01T00:00:00Z"

@@ -12,7 +12,8 @@ from testkit.waiting import eventually
 from tests.database_fixtures import shared_database_url
 
 from scheduler_service.bootstrap import Service, open_service
-from scheduler_service.config.settings import Settings, load_settings
+from scheduler_service.config.loading import load_settings
+from scheduler_service.config.settings import Settings
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import TERMINAL, RunStatus
 from scheduler_service.services.job_definition import JobDefinition

@@ -19,7 +19,7 @@ from tests.engine.conftest import SHARED, create, run_to_its_end, until
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config.settings import Settings
-from scheduler_service.config.values import PythonEnv
+from scheduler_service.config.values import PythonEnvironment
 from scheduler_service.domain.listing import Page, RunFilter
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.errors import ConfigurationError, InvalidInputError, UnavailableError
@@ -303,13 +303,13 @@ class TestTheOperatorsChoices:
             assert (await until(service, run.id, RunStatus.FAILED)).view.run.reason is Reason.TIMEOUT
 
     async def test_a_job_picks_a_python_by_its_name(self, settings: Settings) -> None:
-        other = PythonEnv(python=Path(sys.executable), preload=())
+        other = PythonEnvironment(python=Path(sys.executable), preload=())
         payload = {**python("print('from the other')"), "environment": "other"}
         async with open_service(settings.model_copy(update={"python_envs": {"other": other}})) as service:
             assert (await run_to_its_end(service, payload)).view.logs == "from the other\n"
 
     async def test_a_python_that_is_not_there_any_more_is_rejected(self, settings: Settings) -> None:
-        other = PythonEnv(python=Path(sys.executable), preload=())
+        other = PythonEnvironment(python=Path(sys.executable), preload=())
         async with open_service(settings.model_copy(update={"python_envs": {"other": other}})) as service:
             job = await create(service, {**python("print(1)"), "environment": "other"})
         async with open_service(settings) as service:

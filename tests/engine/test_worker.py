@@ -11,7 +11,8 @@ from testkit.waiting import eventually
 from tests.engine.conftest import create, until
 
 from scheduler_service.bootstrap import Service, open_service, open_worker
-from scheduler_service.config.settings import Settings, load_settings
+from scheduler_service.config.loading import load_settings
+from scheduler_service.config.settings import Settings
 from scheduler_service.domain.run_state import RunStatus
 
 

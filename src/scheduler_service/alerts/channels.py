@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from scheduler_service.config.settings import VISIBLE
+from scheduler_service.config.api_key import VISIBLE
 from scheduler_service.errors import FieldProblem, InvalidInputError
 
 # Visible ASCII, less what has a meaning in the headers of a mail.

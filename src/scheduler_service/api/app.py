@@ -16,7 +16,8 @@ from scheduler_service.api import documentation
 from scheduler_service.api.routers import alerts, events, health, job_actions, jobs, metrics, runs, schedules, stats
 from scheduler_service.api.shutdown import announced
 from scheduler_service.bootstrap import Service
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY, Settings
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
+from scheduler_service.config.settings import Settings
 from scheduler_service.config.unknown import unknown_settings
 from scheduler_service.http import error_responses
 from scheduler_service.http.http_metrics import request_histogram

@@ -10,7 +10,8 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
-from scheduler_service.config.settings import Settings, make_own_directory
+from scheduler_service.config.directories import make_own_directory
+from scheduler_service.config.settings import Settings
 from scheduler_service.errors import ConfigurationError
 
 

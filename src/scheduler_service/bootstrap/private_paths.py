@@ -11,7 +11,8 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 import scheduler_service
-from scheduler_service.config.settings import ENV_FILE, SECRET_VARIABLES, Settings
+from scheduler_service.config.secret_files import SECRET_VARIABLES
+from scheduler_service.config.settings import ENV_FILE, Settings
 
 _CREDENTIALS = (
     "AWS_SHARED_CREDENTIALS_FILE",

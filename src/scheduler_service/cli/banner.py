@@ -6,7 +6,9 @@ import json
 import shutil
 import sys
 
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY, Settings, url_of
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
+from scheduler_service.config.settings import Settings
+from scheduler_service.config.web_address import url_of
 from scheduler_service.console.exit_codes import drop_output
 
 _USUAL_PORT = Settings.model_fields["port"].default

@@ -24,7 +24,7 @@ def doctor(*, as_json: AsJson = False) -> None:
     """
     # Imported here: commands that only talk to a service start quicker.
     from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
-    from scheduler_service.config.settings import load_settings_without_key  # noqa: PLC0415 (slow)
+    from scheduler_service.config.loading import load_settings_without_key  # noqa: PLC0415 (slow)
     from scheduler_service.console.settings import read_settings  # noqa: PLC0415 (slow)
 
     settings = read_settings(load_settings_without_key)

@@ -17,7 +17,7 @@ def migrate() -> None:
     # Imported here, since they are slow to import: no other command that ends at once needs the database.
     with without_gc():
         from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
-        from scheduler_service.config.settings import load_settings_without_key  # noqa: PLC0415 (slow)
+        from scheduler_service.config.loading import load_settings_without_key  # noqa: PLC0415 (slow)
         from scheduler_service.console.settings import read_settings  # noqa: PLC0415 (slow)
 
     render.line(str(asyncio.run(bootstrap.migrate(read_settings(load_settings_without_key)))))

@@ -18,7 +18,7 @@ def api() -> None:
 
     Settings come from the environment and .env: REDIS_URL, DATABASE_URL, SCHEDULER_HOST, SCHEDULER_PORT.
     """
-    from scheduler_service.config.settings import load_distributed_settings  # noqa: PLC0415 (slow)
+    from scheduler_service.config.loading import load_distributed_settings  # noqa: PLC0415 (slow)
 
     settings = load_distributed_settings()
     with without_gc():
@@ -52,7 +52,7 @@ def flower() -> None:
 
 
 def _celery(*arguments: str) -> None:
-    from scheduler_service.config.settings import load_distributed_settings  # noqa: PLC0415 (slow)
+    from scheduler_service.config.loading import load_distributed_settings  # noqa: PLC0415 (slow)
 
     settings = load_distributed_settings()
     with without_gc():

@@ -25,7 +25,7 @@ def up(
     API_KEY and the rest of .env.example. A second Ctrl-C stops without waiting for what runs.
     """
     # Imported here, since it brings the whole service along: commands that only talk to one start quicker.
-    from scheduler_service.config.settings import load_settings  # noqa: PLC0415 (slow)
+    from scheduler_service.config.loading import load_settings  # noqa: PLC0415 (slow)
 
     settings = load_settings()
     if distributed:

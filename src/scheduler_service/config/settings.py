@@ -1,92 +1,47 @@
-"""The settings: read once at the start, from the environment, `.env` and `NAME_FILE`, then passed in."""
+"""The settings of the service: each process reads them once at its start and passes them on.
+
+A field is read from SCHEDULER_<NAME>; only the six variables in `_UNPREFIXED`, which other programs use too, have no
+prefix. `.env.example` explains every setting to users, with the sentences that follow the fields here.
+"""
 
 from __future__ import annotations
 
-import os
-import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from dotenv.parser import parse_stream
-from pydantic import (
-    AliasChoices,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import AliasChoices, AliasGenerator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from scheduler_service.addresses import check_database_url, check_redis_url
-from scheduler_service.config.values import AliveFile, LogLevel, PythonEnvs, Tags
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY, check_api_key, check_reach_of_development_key
+from scheduler_service.config.directories import make_own_directory
+from scheduler_service.config.secret_files import SecretFileSource
+from scheduler_service.config.values import AliveFile, LogLevel, PythonEnvironments, Tags
+from scheduler_service.config.web_address import is_web_address, url_of
 from scheduler_service.errors import ConfigurationError
 
 ENV_FILE = ".env"
-DEVELOPMENT_API_KEY = "your-secret-api-key-here"
-SHORTEST_KEY = 16
-# RFC 9110, section 5.5: what a header's value may hold everywhere, less the space.
-VISIBLE = re.compile(r"[!-~]+")
-LEAST_HEARTBEATS = 2
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
-SECRET_VARIABLES = (
-    "API_KEY",
-    "DATABASE_URL",
-    "REDIS_URL",
-    "SCHEDULER_HEARTBEAT_URL",
-    "SCHEDULER_METRICS_KEY",
-    "SCHEDULER_SMTP_URL",
-)
+_LEAST_HEARTBEATS = 2
+_UNPREFIXED = frozenset({"database_url", "redis_url", "api_key", "environment", "log_level", "log_format"})
 
 
-class SecretFileSource(PydanticBaseSettingsSource):
-    """Reads `NAME_FILE` for the secret settings, as container secrets are mounted."""
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 (the base's shape)
-        """Not used: `__call__` gives all values at once."""
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """Return the content of each file that is named, less the newline at its end."""
-        return {
-            name.lower().removeprefix("scheduler_"): _read_secret(f"{name}_FILE", path)
-            for name in SECRET_VARIABLES
-            if (path := os.environ.get(f"{name}_FILE"))
-        }
-
-
-def _read_secret(variable: str, path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{variable}: cannot read {path!r}: {error}") from None
-
-
-def url_of(host: str, port: int) -> str:
-    """Return the URL at which a service that listens there is found from this machine."""
-    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared with, not bound to)
-    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+def _variable(field_name: str) -> AliasChoices:
+    prefix = "" if field_name in _UNPREFIXED else "SCHEDULER_"
+    return AliasChoices(f"{prefix}{field_name.upper()}")
 
 
 def _usual_log_format() -> Literal["json", "console"]:
     return "console" if sys.stderr.isatty() else "json"
 
 
-def _scheduler(name: str) -> AliasChoices:
-    return AliasChoices(f"SCHEDULER_{name.upper()}")
-
-
 class Settings(BaseSettings):
-    """Every setting of the service; `.env.example` explains each to its user."""
+    """Every setting of the service."""
 
     model_config = SettingsConfigDict(
+        alias_generator=AliasGenerator(validation_alias=_variable),
+        use_attribute_docstrings=True,
         env_file=ENV_FILE,
         env_file_encoding="utf-8",
         env_ignore_empty=True,
@@ -97,63 +52,88 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr | None = None
+    """Connect to this PostgreSQL. Default: a SQLite file in SCHEDULER_DATA_DIR."""
     redis_url: SecretStr | None = None
-    api_key: SecretStr = SecretStr(DEVELOPMENT_API_KEY)
-    environment: Literal["development", "production"] = "development"
-    log_level: LogLevel = "INFO"
-    log_format: Annotated[Literal["json", "console"], Field(default_factory=_usual_log_format)]
+    """Send tasks to workers through this Redis. Default: workers run in the process of the API."""
+    data_dir: Path = Path("data")
+    """Keep the SQLite file and the runs' working directories here. Default: ./data."""
+    run_dir: Path | None = None
+    """Keep the runs' working directories here. Default: `runs` in SCHEDULER_DATA_DIR."""
 
-    data_dir: Annotated[Path, Field(validation_alias=_scheduler("data_dir"))] = Path("data")
-    run_dir: Annotated[Path | None, Field(validation_alias=_scheduler("run_dir"))] = None
-    host: Annotated[str, Field(validation_alias=_scheduler("host"))] = "127.0.0.1"
-    # Where the service is reached from outside, if that is not `host`: a container listens on every address of its own,
-    # and its engine publishes that on one of the machine.
-    published_host: Annotated[str | None, Field(validation_alias=_scheduler("published_host"))] = None
-    port: Annotated[int, Field(validation_alias=_scheduler("port"), ge=0, le=65535)] = 8000
-    # Where people reach the service, for links in alerts: behind a proxy, neither host nor port tell.
-    public_url: Annotated[str | None, Field(validation_alias=_scheduler("public_url"))] = None
-    slots: Annotated[int, Field(validation_alias=_scheduler("slots"), ge=1, le=256)] = 4
-    worker_tags: Annotated[Tags, Field(validation_alias=_scheduler("worker_tags"))] = ()
-    reserved_tags: Annotated[Tags, Field(validation_alias=_scheduler("reserved_tags"))] = ()
-    sandbox: Annotated[Literal["auto", "strict", "standard", "none"], Field(validation_alias=_scheduler("sandbox"))] = (
-        "auto"
-    )
-    sandbox_required: Annotated[
-        Literal["strict", "standard", "none"], Field(validation_alias=_scheduler("sandbox_required"))
-    ] = "standard"
-    python_envs: Annotated[PythonEnvs, Field(validation_alias=_scheduler("python_envs"))] = {}
-    max_timeout_seconds: Annotated[float | None, Field(validation_alias=_scheduler("max_timeout_seconds"), gt=0)] = None
-    max_memory_mb: Annotated[int | None, Field(validation_alias=_scheduler("max_memory_mb"), ge=16)] = None
-    max_cpu_seconds: Annotated[int | None, Field(validation_alias=_scheduler("max_cpu_seconds"), ge=1)] = None
-    max_processes: Annotated[int | None, Field(validation_alias=_scheduler("max_processes"), ge=1)] = None
-    max_disk_mb: Annotated[int | None, Field(validation_alias=_scheduler("max_disk_mb"), ge=1)] = None
-    max_output_kb: Annotated[int | None, Field(validation_alias=_scheduler("max_output_kb"), ge=1)] = None
-    allow_network: Annotated[bool, Field(validation_alias=_scheduler("allow_network"))] = True
-    drain_seconds: Annotated[float, Field(validation_alias=_scheduler("drain_seconds"), ge=0, le=86400)] = 10.0
-    alive_file: Annotated[AliveFile | None, Field(validation_alias=_scheduler("alive_file"))] = None
-    tick_seconds: Annotated[float, Field(validation_alias=_scheduler("tick_seconds"), ge=0.01, le=60)] = 0.2
-    heartbeat_seconds: Annotated[float, Field(validation_alias=_scheduler("heartbeat_seconds"), ge=0.1, le=60)] = 1.0
-    worker_dead_seconds: Annotated[
-        float, Field(validation_alias=_scheduler("worker_dead_seconds"), ge=0.5, le=86400)
-    ] = 10.0
-    retention_days: Annotated[int, Field(validation_alias=_scheduler("retention_days"), ge=1, le=36500)] = 30
-    event_retention_hours: Annotated[
-        float, Field(validation_alias=_scheduler("event_retention_hours"), ge=0.1, le=876000)
-    ] = 72.0
-    # Where alerts may go. Unset: in production to public addresses, in development also to this machine.
-    alert_reach: Annotated[
-        Literal["public", "loopback", "private"] | None, Field(validation_alias=_scheduler("alert_reach"))
-    ] = None
-    smtp_url: Annotated[SecretStr | None, Field(validation_alias=_scheduler("smtp_url"))] = None
-    mail_from: Annotated[str, Field(validation_alias=_scheduler("mail_from"), pattern=r"^[^@\s]+@[^@\s]+$")] = (
-        "scheduler@localhost"
-    )
-    heartbeat_url: Annotated[SecretStr | None, Field(validation_alias=_scheduler("heartbeat_url"))] = None
-    heartbeat_url_seconds: Annotated[
-        float, Field(validation_alias=_scheduler("heartbeat_url_seconds"), ge=1, le=86400)
-    ] = 60.0
-    metrics_key: Annotated[SecretStr | None, Field(validation_alias=_scheduler("metrics_key"))] = None
-    max_body_kb: Annotated[int, Field(validation_alias=_scheduler("max_body_kb"), ge=16, le=65536)] = 1024
+    api_key: SecretStr = SecretStr(DEVELOPMENT_API_KEY)
+    """Require this key in the header X-API-Key: printable ASCII without spaces."""
+    environment: Literal["development", "production"] = "development"
+    """Choose development or production. Default: development."""
+    host: str = "127.0.0.1"
+    """Listen on this address. Default: 127.0.0.1."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """Listen on this port; 0 takes a free one. Default: 8000."""
+    published_host: str | None = None
+    """Name the address that clients use, if it is not SCHEDULER_HOST."""
+    public_url: str | None = None
+    """Begin links in alerts with this URL, such as https://scheduler.example.org."""
+    metrics_key: SecretStr | None = None
+    """Require this bearer token for /metrics. Default: none."""
+    max_body_kb: Annotated[int, Field(ge=16, le=65536)] = 1024
+    """Refuse larger request bodies, in KiB. Default: 1024."""
+
+    log_level: LogLevel = "INFO"
+    """Log events of this level and above: DEBUG, INFO, WARNING, ERROR or CRITICAL. Default: INFO."""
+    log_format: Annotated[Literal["json", "console"], Field(default_factory=_usual_log_format)]
+    """Write the log as json or for a console. Default: console on a terminal, json elsewhere."""
+
+    slots: Annotated[int, Field(ge=1, le=256)] = 4
+    """Execute this many runs at once in each worker. Default: 4."""
+    worker_tags: Tags = ()
+    """Execute only runs with one of these tags, separated by commas. Default: all tags that are not reserved."""
+    reserved_tags: Tags = ()
+    """Send runs with these tags only to workers that name them, separated by commas. Default: none."""
+    drain_seconds: Annotated[float, Field(ge=0, le=86400)] = 10.0
+    """Wait this many seconds for runs to end at shutdown. Default: 10."""
+    alive_file: AliveFile | None = None
+    """Touch this file every 5 seconds while the process works. Default: none."""
+    sandbox: Literal["auto", "strict", "standard", "none"] = "auto"
+    """Contain runs at this level: strict, standard, none, or auto for the best that works here. Default: auto."""
+    sandbox_required: Literal["strict", "standard", "none"] = "standard"
+    """Run no code below this level in production; development only warns. Default: standard."""
+    python_envs: PythonEnvironments = {}
+    """Offer these Pythons to jobs, as a JSON object. Default: only the service's own Python."""
+    max_timeout_seconds: Annotated[float | None, Field(gt=0)] = None
+    """Allow jobs at most this timeout, in seconds. Default: the limit of the API."""
+    max_memory_mb: Annotated[int | None, Field(ge=16)] = None
+    """Allow jobs at most this much memory, in MiB. Default: the limit of the API."""
+    max_cpu_seconds: Annotated[int | None, Field(ge=1)] = None
+    """Allow jobs at most this much processor time, in seconds. Default: the limit of the API."""
+    max_processes: Annotated[int | None, Field(ge=1)] = None
+    """Allow jobs at most this many processes and threads. Default: the limit of the API."""
+    max_disk_mb: Annotated[int | None, Field(ge=1)] = None
+    """Allow jobs at most this much disk space, in MiB. Default: the limit of the API."""
+    max_output_kb: Annotated[int | None, Field(ge=1)] = None
+    """Allow jobs at most this much output, in KiB. Default: the limit of the API."""
+    allow_network: bool = True
+    """Allow jobs to use the network with `network: true`. Default: true."""
+
+    tick_seconds: Annotated[float, Field(ge=0.01, le=60)] = 0.2
+    """Look for due jobs at least every this many seconds. Default: 0.2."""
+    heartbeat_seconds: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    """Record that a worker is alive every this many seconds. Default: 1."""
+    worker_dead_seconds: Annotated[float, Field(ge=0.5, le=86400)] = 10.0
+    """Requeue the runs of a worker after this many seconds without a heartbeat. Default: 10."""
+    retention_days: Annotated[int, Field(ge=1, le=36500)] = 30
+    """Keep ended runs and their logs for this many days. Default: 30."""
+    event_retention_hours: Annotated[float, Field(ge=0.1, le=876000)] = 72.0
+    """Keep events of jobs and runs for this many hours. Default: 72."""
+
+    alert_reach: Literal["public", "loopback", "private"] | None = None
+    """Send alerts to public, loopback or private addresses. Default: loopback; in production, public."""
+    smtp_url: SecretStr | None = None
+    """Send mail through this server: smtp://user:password@host:587 or smtps://host:465. Default: none."""
+    mail_from: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] = "scheduler@localhost"
+    """Send mail from this address. Default: scheduler@localhost."""
+    heartbeat_url: SecretStr | None = None
+    """Request this URL regularly while the service is healthy, for an outside monitor. Default: none."""
+    heartbeat_url_seconds: Annotated[float, Field(ge=1, le=86400)] = 60.0
+    """Request SCHEDULER_HEARTBEAT_URL every this many seconds. Default: 60."""
 
     @classmethod
     def settings_customise_sources(
@@ -168,7 +148,7 @@ class Settings(BaseSettings):
 
     @field_validator("database_url", "redis_url")
     @classmethod
-    def _can_be_connected_to(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+    def _check_connection_url(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if url is not None:
             check = check_redis_url if info.field_name == "redis_url" else check_database_url
             check(url.get_secret_value())
@@ -176,72 +156,49 @@ class Settings(BaseSettings):
 
     @field_validator("heartbeat_url")
     @classmethod
-    def _is_web_address(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None:
-            parts = urlsplit(url.get_secret_value())
-            if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
-                raise ValueError("write an address such as https://example.org/ping/…")
+    def _check_heartbeat_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not is_web_address(url.get_secret_value()):
+            raise ValueError("not an HTTP address; write one such as https://example.org/ping/…")
         return url
 
     @field_validator("public_url")
     @classmethod
-    def _is_base_of_links(cls, url: str | None) -> str | None:
-        parts = urlsplit(url or "http://unset")
-        if (
-            parts.scheme not in {"http", "https"}
-            or not parts.hostname
-            or parts.port == 0
-            or parts.query
-            or parts.fragment
-        ):
-            raise ValueError("write an address such as https://scheduler.example.org")
+    def _check_public_url(cls, url: str | None) -> str | None:
+        if url is not None and (not is_web_address(url) or urlsplit(url).query or urlsplit(url).fragment):
+            raise ValueError("not the base of a link; write an address such as https://scheduler.example.org")
         return url
 
     @model_validator(mode="after")
-    def _hold_the_key_rule(self) -> Self:
+    def _check_key(self) -> Self:
         key = self.api_key.get_secret_value()
-        if not VISIBLE.fullmatch(key):
-            raise ValueError(
-                "API_KEY: a key is of ASCII characters that print, without spaces; others no header carries"
-            )
-        if key != DEVELOPMENT_API_KEY:
-            if self.environment == "production" and len(key) < SHORTEST_KEY:
-                raise ValueError(
-                    f"API_KEY: production needs {SHORTEST_KEY} characters or more; try `openssl rand -hex 32`"
-                )
-            return self
-        if self.environment == "production":
-            raise ValueError("API_KEY: production needs a key of its own; set API_KEY or API_KEY_FILE")
-        if (reached_at := self.published_host or self.host) not in LOOPBACK_HOSTS:
+        check_api_key(key, is_production=self.environment == "production")
+        if key == DEVELOPMENT_API_KEY:
             variable = "SCHEDULER_PUBLISHED_HOST" if self.published_host else "SCHEDULER_HOST"
-            raise ValueError(
-                f"{variable}: {reached_at!r} is not loopback, and the development API_KEY is public; "
-                "set an API_KEY of your own"
-            )
+            check_reach_of_development_key(variable, self.published_host or self.host)
         return self
 
     @model_validator(mode="after")
-    def _hold_the_rule_of_heartbeats(self) -> Self:
-        if self.worker_dead_seconds < (least := LEAST_HEARTBEATS * self.heartbeat_seconds):
+    def _check_heartbeats(self) -> Self:
+        if self.worker_dead_seconds < (least := _LEAST_HEARTBEATS * self.heartbeat_seconds):
             raise ValueError(
-                f"SCHEDULER_WORKER_DEAD_SECONDS: {self.worker_dead_seconds:g} s are less than {LEAST_HEARTBEATS} "
-                f"heartbeats, and workers would be taken for dead while they live; set {least:g} or more, "
+                f"SCHEDULER_WORKER_DEAD_SECONDS: {self.worker_dead_seconds:g} s is less than {_LEAST_HEARTBEATS} "
+                f"heartbeats, so live workers would count as dead; set {least:g} or more, "
                 "or a smaller SCHEDULER_HEARTBEAT_SECONDS"
             )
         return self
 
     @model_validator(mode="after")
-    def _hold_the_rule_of_one_process(self) -> Self:
+    def _check_database_is_shared(self) -> Self:
         if self.is_distributed and self.uses_sqlite:
             raise ValueError(
-                "REDIS_URL: SQLite serves one process, and Redis is for several; set DATABASE_URL to a PostgreSQL "
-                "(postgresql+asyncpg://…), or take REDIS_URL away"
+                "REDIS_URL: SQLite supports only one process, and Redis connects several; set DATABASE_URL to a "
+                "PostgreSQL (postgresql+asyncpg://…) or remove REDIS_URL"
             )
         return self
 
     @property
     def effective_database_url(self) -> str:
-        """The database to use: the one that is named, else a SQLite file in the data directory."""
+        """DATABASE_URL, or else a SQLite file in the data directory."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite+aiosqlite:///{quote(str(self.data_dir / 'scheduler.db'))}"
@@ -253,93 +210,29 @@ class Settings(BaseSettings):
 
     @property
     def effective_run_dir(self) -> Path:
-        """The directory that workers make the runs' directories in."""
+        """The directory in which workers create the runs' directories."""
         return self.run_dir or self.data_dir / "runs"
 
     def prepare_data_dir(self) -> None:
-        """Create the data directory if it is missing. Raises `ConfigurationError` if that is not possible."""
+        """Create the data directory if it is missing. Raises `ConfigurationError` if it cannot be created."""
         try:
             make_own_directory(self.data_dir)
         except OSError as error:
-            raise ConfigurationError(f"SCHEDULER_DATA_DIR: cannot make {str(self.data_dir)!r}: {error}") from None
+            raise ConfigurationError(
+                f"SCHEDULER_DATA_DIR: cannot create {str(self.data_dir)!r}: {error.strerror}; name another directory"
+            ) from None
 
     @property
     def effective_alert_reach(self) -> Literal["public", "loopback", "private"]:
-        """Which addresses alerts may go to."""
+        """The addresses to which alerts may be sent."""
         return self.alert_reach or ("public" if self.environment == "production" else "loopback")
 
     @property
     def effective_public_url(self) -> str:
-        """The URL that links to this service begin with, without a slash at its end."""
+        """The URL with which links to this service begin, without a slash at its end."""
         return (self.public_url or url_of(self.published_host or self.host, self.port)).rstrip("/")
 
     @property
     def is_distributed(self) -> bool:
-        """Whether work goes through Redis and Celery."""
+        """Whether runs go to workers through Redis and Celery."""
         return self.redis_url is not None
-
-
-def make_own_directory(path: Path) -> None:
-    """Create a directory that only this user can list, with its parents, if it is missing. Raises OSError.
-
-    If this user is root, others may pass: jobs have users of their own, and run below. Each file inside is private by
-    its own mode.
-    """
-    if path.is_dir():
-        return
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.geteuid() == 0:
-        path.chmod(0o711)
-
-
-def load_settings(**overrides: Any) -> Settings:
-    """Read the settings; raises `ConfigurationError` with one line that names the variable, never its secret value."""
-    try:
-        _check_env_file(overrides.get("_env_file", ENV_FILE))
-        return Settings(**overrides)
-    except ValidationError as error:
-        raise ConfigurationError("; ".join(_describe(problem) for problem in error.errors())) from None
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f".env: this is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except OSError as error:
-        raise ConfigurationError(f".env: cannot be read: {error.strerror}") from None
-
-
-def load_settings_without_key(**overrides: Any) -> Settings:
-    """Read the settings of a process that serves nobody, and so needs no key of its own; raises as `load_settings`."""
-    nobody = {"host": "127.0.0.1", "published_host": None, "api_key": "-" * SHORTEST_KEY}
-    return load_settings(**nobody, **overrides)
-
-
-def _check_env_file(path: str | Path | None) -> None:
-    """Raise `ConfigurationError` for a line that is no setting: it would be passed over, perhaps with the next ones."""
-    if path is None or not Path(path).is_file():
-        return
-    with Path(path).open(encoding="utf-8") as file:
-        for binding in parse_stream(file):
-            if binding.error:
-                raise ConfigurationError(
-                    f".env: line {binding.original.line} is no setting; write NAME=value, and end what is quoted"
-                )
-
-
-def load_distributed_settings() -> Settings:
-    """Read the settings of one process among several; raises as `load_settings` does, and where there is no Redis."""
-    settings = load_settings()
-    if not settings.is_distributed:
-        raise ConfigurationError(
-            "REDIS_URL: several processes need a Redis; set it (redis://localhost:6379/0), "
-            "or run `scheduler up`, one process that does everything without any"
-        )
-    return settings
-
-
-def _describe(problem: Any) -> str:
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if not problem["loc"]:
-        return message
-    variable, *path = map(str, problem["loc"])
-    variable = variable.upper()
-    place = f"{'.'.join(path)}: " if path else ""
-    shown = "" if variable in SECRET_VARIABLES else f" (got {problem['input']!r})"
-    return f"{variable}: {place}{message}{shown}"

@@ -1,4 +1,4 @@
-"""Variables that look like settings of the service and are none: most are slips, and none is read."""
+"""Variables that look like settings of the service but are not: most are typing errors."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from pydantic import AliasChoices
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
-from scheduler_service.config.settings import SECRET_VARIABLES, Settings
+from scheduler_service.config.secret_files import SECRET_VARIABLES
+from scheduler_service.config.settings import Settings
 
 PREFIX = "SCHEDULER_"
-# What else has the prefix: the command's own, what the tests take their servers from, and what jobs are told, which
-# may call the command themselves.
+# Other variables with the prefix: of the command, of the tests, and of jobs, which may call the command.
 _OTHERS = frozenset(
     f"{PREFIX}{name}"
     for name in (
@@ -23,9 +23,9 @@ _OTHERS = frozenset(
 
 
 def unknown_settings() -> str | None:
-    """Name the variables of the environment and of `.env` that nobody reads, and what may be meant; None: no such.
+    """Return the unknown variables of the environment and of `.env` with suggestions, or None if there are none.
 
-    That is no reason to stop, since another program may use the prefix as well. Raises as reading the settings does.
+    They do not stop the start, because another program may use the prefix too. Raises as reading the settings does.
     """
     settings = frozenset(_settings())
     present = {
@@ -36,9 +36,9 @@ def unknown_settings() -> str | None:
 
 
 def _settings() -> Iterator[str]:
-    for name, field in Settings.model_fields.items():
-        alias = field.validation_alias
-        yield str(alias.choices[0]) if isinstance(alias, AliasChoices) else name.upper()
+    for field in Settings.model_fields.values():
+        if isinstance(field.validation_alias, AliasChoices):
+            yield str(field.validation_alias.choices[0])
     yield from (f"{name}_FILE" for name in SECRET_VARIABLES)
 
 

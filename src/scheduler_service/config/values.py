@@ -1,4 +1,4 @@
-"""Settings that are more than a word or a number: how they are written, and what is said of those that are not."""
+"""Types of settings that are more than a word or a number: how they are read and checked."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _ENVIRONMENTS_FORM = 'write {"science": {"python": "/opt/science/bin/python", "preload": ["numpy"]}}'
 
 
-class PythonEnv(BaseModel):
-    """A Python that jobs may ask for by name: its interpreter, and the modules that are imported once for all runs."""
+class PythonEnvironment(BaseModel):
+    """A Python that jobs can name in `environment`: an interpreter, and modules imported once for all runs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,7 +29,7 @@ class PythonEnv(BaseModel):
     @classmethod
     def _can_be_run(cls, python: Path) -> Path:
         if not (python.is_file() and os.access(python, os.X_OK)):
-            raise ValueError(f"{str(python)!r} is no program that can be run; name an interpreter, not a directory")
+            raise ValueError(f"{str(python)!r} is not an executable file; name a Python interpreter")
         return python
 
 
@@ -37,14 +37,14 @@ def _check_alive_file(path: Path) -> Path:
     if path.is_dir():
         raise ValueError(f"{str(path)!r} is a directory; name a file")
     if not path.parent.is_dir():
-        raise ValueError(f"there is no directory {str(path.parent)!r}; create it or name another file")
+        raise ValueError(f"the directory {str(path.parent)!r} does not exist; create it or name another file")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise ValueError(f"{str(path)!r} cannot be written; make it writable or name another file")
+        raise ValueError(f"{str(path)!r} is not writable; make it writable or name another file")
     return path
 
 
 def _read_level(value: object) -> object:
-    # As it is where it names no level, so that the error shows what was written.
+    # An unknown level is returned unchanged, so that the error shows it as written.
     return value.upper() if isinstance(value, str) and value.upper() in _LEVELS else value
 
 
@@ -54,7 +54,9 @@ def _split_tags(value: object) -> object:
     tags = tuple(tag for part in value.split(",") if (tag := part.strip()))
     for tag in tags:
         if not ROUTED_TAG.fullmatch(tag):
-            raise ValueError(f"{tag!r} cannot route; write tags of letters, digits, - and _, separated by commas")
+            raise ValueError(
+                f"invalid tag {tag!r}; write 1 to 64 letters, digits, - and _, and separate tags by commas"
+            )
     return tags
 
 
@@ -72,4 +74,4 @@ AliveFile = Annotated[Path, AfterValidator(_check_alive_file)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_read_level)]
 # NoDecode: read here, and not by pydantic-settings, which knows JSON alone and does not name the variable.
 Tags = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_tags)]
-PythonEnvs = Annotated[dict[str, PythonEnv], NoDecode, BeforeValidator(_read_environments)]
+PythonEnvironments = Annotated[dict[str, PythonEnvironment], NoDecode, BeforeValidator(_read_environments)]

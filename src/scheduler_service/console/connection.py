@@ -62,7 +62,7 @@ def _connect(url: str | None, api_key: str | None) -> Client:
             raise RefusedError(FieldProblem(option, "empty; write a value, or leave the option out"))
     if url and api_key:
         return Client(url, api_key)
-    from scheduler_service.config.settings import url_of  # noqa: PLC0415 (likewise)
+    from scheduler_service.config.web_address import url_of  # noqa: PLC0415 (likewise)
     from scheduler_service.console.settings import (  # noqa: PLC0415 (slow, and not needed for --help)
         check_address_source,
         read_settings,

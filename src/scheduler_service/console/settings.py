@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from dotenv import dotenv_values
 
-from scheduler_service.config.settings import ENV_FILE, Settings, load_settings
+from scheduler_service.config.loading import load_settings
+from scheduler_service.config.settings import ENV_FILE, Settings
 from scheduler_service.config.unknown import unknown_settings
 from scheduler_service.console import render
 from scheduler_service.console.exit_codes import RefusedError

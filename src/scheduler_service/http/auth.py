@@ -15,7 +15,8 @@ from fastapi.security import APIKeyHeader
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY, LOOPBACK_HOSTS, Settings
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY, LOOPBACK_HOSTS
+from scheduler_service.config.settings import Settings
 from scheduler_service.http import error_responses
 from scheduler_service.http.http_rules import HOST
 

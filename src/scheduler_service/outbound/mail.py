@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
 from scheduler_service.config import tls
-from scheduler_service.config.settings import LOOPBACK_HOSTS
+from scheduler_service.config.api_key import LOOPBACK_HOSTS
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.outbound.web import PATIENCE_SECONDS, NotDeliveredError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scheduler_service.cli.devstack import passable, serve_trial
-from scheduler_service.config.settings import load_settings
+from scheduler_service.config.loading import load_settings
 from scheduler_service.errors import ConfigurationError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scheduler_service.addresses import connect_arguments, redis_tls
-from scheduler_service.config.settings import load_settings
+from scheduler_service.config.loading import load_settings
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.storage.database import Database, parse_url
 

@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import AliasChoices
 
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY, Settings
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
+from scheduler_service.config.settings import Settings
 
 EXAMPLE = Path(__file__).parents[3] / ".env.example"
 ASSIGNMENT = re.compile(r"^(# )?([A-Z_]+)=(.*)$", re.MULTILINE)
@@ -25,10 +27,15 @@ def test_every_setting_is_in_the_file_and_nothing_else() -> None:
     assert sorted(named) == sorted(_variables())
 
 
-def test_every_setting_is_explained() -> None:
-    text = re.sub(r"^# ──.*\n", "", EXAMPLE.read_text(), flags=re.MULTILINE)
-    paragraphs = [paragraph for paragraph in text.split("\n\n") if ASSIGNMENT.search(paragraph)]
-    assert [paragraph for paragraph in paragraphs if ASSIGNMENT.match(paragraph)] == []
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_each_setting_follows_its_description(name: str) -> None:
+    """The description of the field is the first line above the variable."""
+    field = Settings.model_fields[name]
+    assert re.search(
+        rf"^# {re.escape(field.description or 'none')}\n(# .*\n)*?(# )?{_variable(name)}=",
+        EXAMPLE.read_text(),
+        re.MULTILINE,
+    )
 
 
 def test_the_file_is_accepted_as_it_stands() -> None:
@@ -46,7 +53,10 @@ def test_what_is_commented_out_is_the_default(tmp_path: Path) -> None:
 
 
 def _variables() -> set[str]:
-    return {
-        str(getattr(field.validation_alias, "choices", [name.upper()])[0])
-        for name, field in Settings.model_fields.items()
-    }
+    return {_variable(name) for name in Settings.model_fields}
+
+
+def _variable(name: str) -> str:
+    alias = Settings.model_fields[name].validation_alias
+    assert isinstance(alias, AliasChoices)
+    return str(alias.choices[0])

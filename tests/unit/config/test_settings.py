@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.config.settings import load_settings, load_settings_without_key
+from scheduler_service.config.loading import load_settings, load_settings_without_key
 from scheduler_service.errors import ConfigurationError
 
 
@@ -28,7 +28,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_key_that_no_header_can_carry_is_refused(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("API_KEY", key)
 
-    with pytest.raises(ConfigurationError, match="API_KEY: a key is of ASCII characters that print"):
+    with pytest.raises(ConfigurationError, match="API_KEY: only printable ASCII characters without spaces"):
         load_settings(_env_file=None)
 
 
@@ -86,7 +86,7 @@ def test_a_line_of_the_file_that_is_no_setting_is_named_and_not_shown(tmp_path: 
 
     with pytest.raises(ConfigurationError) as refused:
         load_settings(_env_file=file)
-    assert str(refused.value) == ".env: line 4 is no setting; write NAME=value, and end what is quoted"
+    assert str(refused.value) == ".env: line 4 is not a setting; write NAME=value and close every quote"
 
 
 def test_a_wrong_log_level_is_shown_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,8 +102,8 @@ def test_a_wrong_log_level_is_shown_as_written(monkeypatch: pytest.MonkeyPatch) 
         ("{bad", r"^SCHEDULER_PYTHON_ENVS: not JSON \(Expecting property name.*\); write {\"science\": {"),
         ("[1]", r"^SCHEDULER_PYTHON_ENVS: not a JSON object; write {\"science\": {"),
         ('{"x": {}}', r"^SCHEDULER_PYTHON_ENVS: x.python: Field required"),
-        ('{"x": {"python": "/tmp"}}', r"^SCHEDULER_PYTHON_ENVS: x.python: '/tmp' is no program that can be run"),
-        ('{"x": {"python": "/none"}}', r"^SCHEDULER_PYTHON_ENVS: x.python: '/none' is no program that can be run"),
+        ('{"x": {"python": "/tmp"}}', r"^SCHEDULER_PYTHON_ENVS: x.python: '/tmp' is not an executable file"),
+        ('{"x": {"python": "/none"}}', r"^SCHEDULER_PYTHON_ENVS: x.python: '/none' is not an executable file"),
     ],
 )
 def test_pythons_that_cannot_be_read_say_where_and_how_to_write_them(
@@ -148,7 +148,7 @@ def test_number_is_refused_when_it_is_not_finite(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("none/alive", "there is no directory '.*/none'; create it"), ("", "is a directory; name a file")],
+    [("none/alive", "the directory '.*/none' does not exist; create it"), ("", "is a directory; name a file")],
 )
 def test_alive_file_is_refused_when_it_cannot_be_made(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, message: str

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.config.settings import SECRET_VARIABLES
+from scheduler_service.config.secret_files import SECRET_VARIABLES
 from scheduler_service.config.unknown import unknown_settings
 
 

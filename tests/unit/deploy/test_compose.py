@@ -14,7 +14,9 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from scheduler_service.config.settings import DEVELOPMENT_API_KEY, LOOPBACK_HOSTS, Settings, load_settings
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY, LOOPBACK_HOSTS
+from scheduler_service.config.loading import load_settings
+from scheduler_service.config.settings import Settings
 from scheduler_service.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[3]

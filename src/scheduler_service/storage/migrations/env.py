@@ -8,7 +8,7 @@ import sys
 from alembic import context
 from sqlalchemy import Connection, text
 
-from scheduler_service.config.settings import load_settings_without_key
+from scheduler_service.config.loading import load_settings_without_key
 from scheduler_service.config.unknown import unknown_settings
 from scheduler_service.errors import SchedulerError
 from scheduler_service.storage.alert_tables import metadata

@@ -1,0 +1,17 @@
+"""HTTP addresses in settings."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the URL at which this machine reaches a service that listens on this host and port."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared with, not bound to)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
+def is_web_address(url: str) -> bool:
+    """Return whether this is an HTTP URL with a host. Raises ValueError if its port is not a number up to 65535."""
+    parts = urlsplit(url)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
