@@ -18,6 +18,7 @@ from scheduler_service.config.settings import Settings
 from scheduler_service.domain.records import Run
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.storage.database import Database
+from testkit.callers import ADMIN
 from testkit.programs import PACKAGE_PATH, Process, Start, fork
 from testkit.waiting import DEADLINE_SECONDS, eventually
 
@@ -149,14 +150,14 @@ class Client:
             "retry_policy": {"max_retries": 0},
             **changes,
         }
-        return (await self.service.jobs.create(JobDefinition.model_validate(definition))).id
+        return (await self.service.jobs.create(ADMIN, JobDefinition.model_validate(definition))).id
 
     async def run(self, job_id: int, times: int = 1) -> list[int]:
         """Queue a job some times; returns the ids of the runs."""
-        return [(await self.service.jobs.run(job_id)).id for _ in range(times)]
+        return [(await self.service.jobs.run(ADMIN, job_id)).id for _ in range(times)]
 
     async def find(self, run_id: int) -> Run:
-        return (await self.service.runs.get(run_id)).view.run
+        return (await self.service.runs.get(ADMIN, run_id)).view.run
 
     async def until(self, run_id: int, *statuses: str) -> Run:
         """Wait for a run to come into one of these states."""

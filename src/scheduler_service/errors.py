@@ -38,6 +38,10 @@ class NotFoundError(SchedulerError):
     """There is no such thing, or it belongs to somebody else."""
 
 
+class ForbiddenError(SchedulerError):
+    """The caller is known but lacks a scope that the operation needs; the text names the scope."""
+
+
 class ConflictError(SchedulerError):
     """The thing is there, but its state does not allow what was asked."""
 

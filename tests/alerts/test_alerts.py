@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from testkit.callers import ADMIN
 from testkit.databases import NOON
 from testkit.waiting import eventually
 from tests.alerts.mail_server import mail_server
@@ -85,10 +86,10 @@ async def test_what_is_found_is_sent_at_once(
     async with open_service(settings) as service:
         made = await rule(service, f"{receiver.url}/hook", kind, too_long_seconds=1)
         job = await create(service, shell(script))
-        run = await service.jobs.run(job.id)
+        run = await service.jobs.run(ADMIN, job.id)
         await delivered(service, made)
         if kind == "too_long":
-            await service.runs.cancel(run.id)
+            await service.runs.cancel(ADMIN, run.id)
 
 
 @ON_SQLITE
@@ -108,11 +109,11 @@ async def test_recovery_and_flapping_are_told_of_one_job(service: Service, recei
     job = await create(service, shell('[ -e "$FLAG" ]'), env={"FLAG": "/no/such/file"}, overlap_policy="allow")
     await rule(service, f"{receiver.url}/hook", "recovery", "flapping", job_id=job.id, failures=2)
     for _ in range(3):
-        run = await service.jobs.run(job.id)
+        run = await service.jobs.run(ADMIN, job.id)
         await until(service, run.id, RunStatus.FAILED)
-    await service.jobs.patch(job.id, {"env": {"FLAG": "/"}})
+    await service.jobs.patch(ADMIN, job.id, {"env": {"FLAG": "/"}})
     for _ in range(2):
-        run = await service.jobs.run(job.id)
+        run = await service.jobs.run(ADMIN, job.id)
         await until(service, run.id, RunStatus.SUCCESS)
     await run_to_its_end(service, shell("exit 1"))
 
@@ -139,20 +140,20 @@ async def test_a_run_that_takes_too_long_and_one_that_waits_too_long_are_told_wh
     service: Service, receiver: Receiver
 ) -> None:
     job = await create(service, shell("sleep 60"), overlap_policy="queue")
-    running = await service.jobs.run(job.id)
+    running = await service.jobs.run(ADMIN, job.id)
     await until(service, running.id, RunStatus.RUNNING)
     # Only now: on a busy machine the first run may have waited for a second as well.
     await rule(service, f"{receiver.url}/hook", "too_long", "late", too_long_seconds=1, late_seconds=1)
-    waiting = await service.jobs.run(job.id)
+    waiting = await service.jobs.run(ADMIN, job.id)
 
     found = await told(receiver, "/hook", 2)
     assert {(received.json["kind"], received.json["run_id"]) for received in found} == {
         ("too_long", running.id),
         ("late", waiting.id),
     }
-    assert (await service.runs.get(running.id)).view.run.status is RunStatus.RUNNING
+    assert (await service.runs.get(ADMIN, running.id)).view.run.status is RunStatus.RUNNING
     for run in (waiting, running):
-        await service.runs.cancel(run.id)
+        await service.runs.cancel(ADMIN, run.id)
 
 
 @pytest.mark.usefixtures("hurry")

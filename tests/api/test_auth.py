@@ -11,6 +11,8 @@ from tests.api.conftest import SHARED, client_of, serving, settings_for
 from tests.database_fixtures import SHARED_ON_SQLITE
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
+from scheduler_service.domain.caller import Caller, Scope
+from scheduler_service.http import auth
 
 pytestmark = SHARED
 OPEN = ["/", "/docs", "/redoc", "/openapi.json", "/health", "/health/live", "/health/ready", "/api/v1/health"]
@@ -38,6 +40,16 @@ async def test_refuses_every_operation_without_the_key(app: FastAPI, key: str | 
     assert {answer.status_code for answer in answers} == {401}
     assert {answer.headers["Content-Type"] for answer in answers} == {"application/problem+json"}
     assert {answer.headers["WWW-Authenticate"] for answer in answers} == {"APIKey"}
+
+
+@SHARED_ON_SQLITE
+async def test_names_the_scope_that_a_key_lacks(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "BOOTSTRAP", Caller("ann", frozenset({Scope.READ})))
+
+    answer = await client.post("/api/v1/jobs/1/run")
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (403, "application/problem+json")
+    assert answer.json()["detail"] == "this key lacks the scope run; use a key that has it"
 
 
 @SHARED_ON_SQLITE

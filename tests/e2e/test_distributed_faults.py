@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from testkit import servers
+from testkit.callers import ADMIN
 from testkit.cluster import Client, Cluster, client_of
 from testkit.waiting import eventually
 
@@ -47,7 +48,7 @@ async def test_a_worker_is_killed_and_its_run_is_executed_again_elsewhere(cluste
 
     assert last.attempt == 2
     assert last.worker_id != first.worker_id
-    attempts = (await client.service.runs.get(run_id)).attempts
+    attempts = (await client.service.runs.get(ADMIN, run_id)).attempts
     assert [(attempt.status, attempt.reason) for attempt in attempts] == [("failed", "worker_lost"), ("success", None)]
     assert sum(worker.process.poll() is None for worker in workers) == 1
 

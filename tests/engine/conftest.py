@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from testkit.callers import ADMIN
 from testkit.waiting import eventually
 from tests.database_fixtures import shared_database_url
 
@@ -46,14 +47,14 @@ async def service(shared_database_url: str, tmp_path_factory: pytest.TempPathFac
 async def create(service: Service, payload: dict[str, Any], **changes: Any) -> Job:
     """Create a job whose own schedule is far away."""
     definition = {"name": "a job", "schedule_expr": NEVER, "retry_policy": {"max_retries": 0}, **changes}
-    return await service.jobs.create(JobDefinition.model_validate({**definition, "payload": payload}))
+    return await service.jobs.create(ADMIN, JobDefinition.model_validate({**definition, "payload": payload}))
 
 
 async def until(service: Service, run_id: int, *statuses: RunStatus) -> RunDetail:
     """Wait for a run to come into one of these states."""
 
     async def look() -> RunDetail | None:
-        detail = await service.runs.get(run_id)
+        detail = await service.runs.get(ADMIN, run_id)
         return detail if detail.view.run.status in statuses else None
 
     detail: RunDetail = await eventually(look)
@@ -63,5 +64,5 @@ async def until(service: Service, run_id: int, *statuses: RunStatus) -> RunDetai
 async def run_to_its_end(service: Service, payload: dict[str, Any], **changes: Any) -> RunDetail:
     """Run a payload once and wait for its end."""
     job = await create(service, payload, **changes)
-    run = await service.jobs.run(job.id)
+    run = await service.jobs.run(ADMIN, job.id)
     return await until(service, run.id, *TERMINAL)

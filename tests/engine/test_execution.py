@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from testkit.callers import ADMIN
 from testkit.soon import create_soon
 from testkit.waiting import eventually
 from tests.database_fixtures import ON_SQLITE, SHARED_ON_SQLITE
@@ -41,7 +42,7 @@ async def log_holds(service: Service, run_id: int, text: str) -> None:
     """Wait for a running run to have written something."""
 
     async def look() -> bool:
-        return text in (await service.runs.get(run_id)).view.logs
+        return text in (await service.runs.get(ADMIN, run_id)).view.logs
 
     await eventually(look)
 
@@ -106,10 +107,10 @@ class TestWhatTheCodeSees:
 class TestOutput:
     async def test_is_readable_while_the_code_runs(self, service: Service) -> None:
         job = await create(service, shell("echo begun; sleep 60"))
-        run = await service.jobs.run(job.id)
+        run = await service.jobs.run(ADMIN, job.id)
         await log_holds(service, run.id, "begun")
-        assert (await service.runs.get(run.id)).view.run.status is RunStatus.RUNNING
-        await service.runs.cancel(run.id)
+        assert (await service.runs.get(ADMIN, run.id)).view.run.status is RunStatus.RUNNING
+        await service.runs.cancel(ADMIN, run.id)
 
     async def test_nul_survives_and_invalid_utf8_is_replaced(self, service: Service) -> None:
         detail = await run_to_its_end(service, shell(r"printf 'a\0b\377c\xc3\xa9'"))
@@ -219,9 +220,9 @@ class TestRetries:
 
     async def test_back_off(self, service: Service) -> None:
         job = await create(service, shell("exit 1"), retry_policy={"max_retries": 1, "retry_delay": 3600, "jitter": 0})
-        run = await service.jobs.run(job.id)
+        run = await service.jobs.run(ADMIN, job.id)
         waiting = (await until(service, run.id, RunStatus.RETRYING)).view.run
-        ended_at = (await service.runs.get(run.id)).attempts[0].finished_at
+        ended_at = (await service.runs.get(ADMIN, run.id)).attempts[0].finished_at
         assert ended_at is not None
         assert (waiting.available_at - ended_at).total_seconds() == 3600
 
@@ -229,22 +230,22 @@ class TestRetries:
 class TestCancel:
     async def test_of_a_running_run_kills_it(self, service: Service) -> None:
         job = await create(service, shell("trap '' TERM; echo begun; sleep 60"))
-        run = await service.jobs.run(job.id)
+        run = await service.jobs.run(ADMIN, job.id)
         await log_holds(service, run.id, "begun")
-        await service.runs.cancel(run.id)
+        await service.runs.cancel(ADMIN, run.id)
         assert verdict(await until(service, run.id, RunStatus.CANCELLED)) == (RunStatus.CANCELLED, Reason.USER)
 
     async def test_of_a_run_that_waits_for_its_retry(self, service: Service) -> None:
         job = await create(service, shell("exit 1"), retry_policy={"max_retries": 1, "retry_delay": 3600})
-        run = await service.jobs.run(job.id)
+        run = await service.jobs.run(ADMIN, job.id)
         await until(service, run.id, RunStatus.RETRYING)
-        assert (await service.runs.cancel(run.id)).status is RunStatus.CANCELLED
+        assert (await service.runs.cancel(ADMIN, run.id)).status is RunStatus.CANCELLED
 
     async def test_by_deleting_the_job(self, service: Service) -> None:
         job = await create(service, shell("echo begun; sleep 60"))
-        run = await service.jobs.run(job.id)
+        run = await service.jobs.run(ADMIN, job.id)
         await log_holds(service, run.id, "begun")
-        await service.jobs.delete(job.id)
+        await service.jobs.delete(ADMIN, job.id)
         detail = await until(service, run.id, RunStatus.CANCELLED)
         assert detail.view.run.reason is Reason.JOB_DELETED
 
@@ -252,14 +253,14 @@ class TestCancel:
 class TestConcurrency:
     async def test_queued_runs_of_a_limited_job_go_one_after_the_other(self, service: Service) -> None:
         job = await create(service, shell("date +%s.%N; sleep 0.2; date +%s.%N"), overlap_policy="queue")
-        queued = [await service.jobs.run(job.id) for _ in range(3)]
+        queued = [await service.jobs.run(ADMIN, job.id) for _ in range(3)]
         logs = [(await until(service, run.id, RunStatus.SUCCESS)).view.logs for run in queued]
         spans = sorted([float(line) for line in log.split()] for log in logs)
         assert all(earlier[1] <= later[0] for earlier, later in pairwise(spans))
 
     async def test_more_runs_than_slots_all_run(self, service: Service) -> None:
         job = await create(service, shell("echo done"), overlap_policy="allow")
-        queued = [await service.jobs.run(job.id) for _ in range(20)]
+        queued = [await service.jobs.run(ADMIN, job.id) for _ in range(20)]
         for run in queued:
             assert (await until(service, run.id, RunStatus.SUCCESS)).view.logs == "done\n"
 
@@ -271,10 +272,10 @@ class TestSchedules:
         )
 
         async def finished() -> bool:
-            return (await service.jobs.get(job.id)).status == "finished"
+            return (await service.jobs.get(ADMIN, job.id)).status == "finished"
 
         await eventually(finished)
-        listing = await service.runs.page(RunFilter(job_id=job.id), Page())
+        listing = await service.runs.page(ADMIN, RunFilter(job_id=job.id), Page())
         (view,) = listing.items
         detail = await until(service, view.run.id, RunStatus.SUCCESS)
         assert detail.view.run.scheduled_for == at
@@ -284,12 +285,12 @@ class TestSchedules:
         job = await create(service, shell("true"), schedule_expr="1s", overlap_policy="allow")
 
         async def three() -> bool:
-            return (await service.runs.page(RunFilter(job_id=job.id), Page())).total >= 3
+            return (await service.runs.page(ADMIN, RunFilter(job_id=job.id), Page())).total >= 3
 
         await eventually(three)
-        runs = [view.run for view in (await service.runs.page(RunFilter(job_id=job.id), Page())).items]
+        runs = [view.run for view in (await service.runs.page(ADMIN, RunFilter(job_id=job.id), Page())).items]
         seconds = sorted((run.scheduled_for - job.anchor_at).total_seconds() for run in runs)
-        await service.jobs.delete(job.id)
+        await service.jobs.delete(ADMIN, job.id)
         assert seconds[:3] == [1.0, 2.0, 3.0]
 
 
@@ -299,7 +300,7 @@ class TestTheOperatorsChoices:
         async with open_service(settings) as service:
             job = await create(service, shell("sleep 60"), timeout_seconds=60)
         async with open_service(settings.model_copy(update={"max_timeout_seconds": 0.3})) as service:
-            run = await service.jobs.run(job.id)
+            run = await service.jobs.run(ADMIN, job.id)
             assert (await until(service, run.id, RunStatus.FAILED)).view.run.reason is Reason.TIMEOUT
 
     async def test_a_job_picks_a_python_by_its_name(self, settings: Settings) -> None:
@@ -313,7 +314,7 @@ class TestTheOperatorsChoices:
         async with open_service(settings.model_copy(update={"python_envs": {"other": other}})) as service:
             job = await create(service, {**python("print(1)"), "environment": "other"})
         async with open_service(settings) as service:
-            run = await service.jobs.run(job.id)
+            run = await service.jobs.run(ADMIN, job.id)
             detail = await until(service, run.id, RunStatus.FAILED)
         assert verdict(detail) == (RunStatus.FAILED, Reason.REJECTED)
         assert "'other'" in (detail.view.run.message or "")
@@ -336,7 +337,7 @@ class TestEndOfTheProcess:
     async def test_what_runs_longer_than_the_drain_is_handed_back_and_run_again(self, settings: Settings) -> None:
         async with open_service(settings) as service:
             job = await create(service, shell('[ "$SCHEDULER_ATTEMPT" = 2 ] || { echo begun; sleep 60; }'))
-            run = await service.jobs.run(job.id)
+            run = await service.jobs.run(ADMIN, job.id)
             await log_holds(service, run.id, "begun")
         async with open_service(settings) as service:
             detail = await until(service, run.id, RunStatus.SUCCESS)
@@ -346,17 +347,17 @@ class TestEndOfTheProcess:
     async def test_what_ends_within_the_drain_ends_well(self, settings: Settings) -> None:
         async with open_service(settings.model_copy(update={"drain_seconds": 20.0})) as service:
             job = await create(service, shell("echo begun; sleep 0.5; echo ended"))
-            run = await service.jobs.run(job.id)
+            run = await service.jobs.run(ADMIN, job.id)
             await log_holds(service, run.id, "begun")
         async with open_service(settings) as service:
-            detail = await service.runs.get(run.id)
+            detail = await service.runs.get(ADMIN, run.id)
         assert (detail.view.run.status, len(detail.attempts)) == (RunStatus.SUCCESS, 1)
 
     async def test_nothing_is_begun_any_more_once_the_end_is_announced(self, settings: Settings) -> None:
         async with open_service(settings) as service:
             job = await create(service, shell("true"))
             service.stopping.set()
-            run = await service.jobs.run(job.id)
+            run = await service.jobs.run(ADMIN, job.id)
         closed_at = datetime.now(UTC)
         async with open_service(settings) as service:
             detail = await until(service, run.id, RunStatus.SUCCESS)

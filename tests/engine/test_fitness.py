@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from testkit.callers import ADMIN
 from testkit.waiting import eventually
 from tests.database_fixtures import ON_SQLITE
 from tests.engine.conftest import create, run_to_its_end, until
@@ -46,7 +47,7 @@ async def sandbox_component(service: Service, verdict: Verdict) -> Component:
 
 async def put_back(service: Service, run_id: int) -> RunDetail:
     async def look() -> RunDetail | None:
-        detail = await service.runs.get(run_id)
+        detail = await service.runs.get(ADMIN, run_id)
         return detail if detail.view.run.fault_count else None
 
     detail: RunDetail = await eventually(look)
@@ -63,7 +64,7 @@ async def test_no_attempt_is_used_up_when_the_sandbox_cannot_begin(settings: Set
     async with open_service(settings) as service:
         with nowhere_to_run(settings.data_dir):
             job = await create(service, HELLO, retry_policy={"max_retries": 1, "retry_delay": 0})
-            run = (await put_back(service, (await service.jobs.run(job.id)).id)).view.run
+            run = (await put_back(service, (await service.jobs.run(ADMIN, job.id)).id)).view.run
             component = await sandbox_component(service, Verdict.FAILING)
             unfit = await figure(service, "scheduler_workers", state="unfit")
         detail = await until(service, run.id, *TERMINAL)
@@ -85,8 +86,8 @@ async def test_nothing_is_claimed_while_the_worker_is_unfit(settings: Settings) 
     async with open_service(settings) as service:
         with nowhere_to_run(settings.data_dir):
             job = await create(service, HELLO, overlap_policy="allow")
-            first = await put_back(service, (await service.jobs.run(job.id)).id)
-            others = [(await service.jobs.run(job.id)).id for _ in range(5)]
+            first = await put_back(service, (await service.jobs.run(ADMIN, job.id)).id)
+            others = [(await service.jobs.run(ADMIN, job.id)).id for _ in range(5)]
             await sandbox_component(service, Verdict.FAILING)
             faults = await figure(service, "scheduler_sandbox_faults_total")
         for run_id in (first.view.run.id, *others):
@@ -111,8 +112,8 @@ async def test_cancel_of_a_run_that_was_put_back_ends_it(settings: Settings) -> 
     async with open_service(settings) as service:
         with nowhere_to_run(settings.data_dir):
             job = await create(service, HELLO)
-            run = (await put_back(service, (await service.jobs.run(job.id)).id)).view.run
-            assert (await service.runs.cancel(run.id)).status is RunStatus.CANCELLED
+            run = (await put_back(service, (await service.jobs.run(ADMIN, job.id)).id)).view.run
+            assert (await service.runs.cancel(ADMIN, run.id)).status is RunStatus.CANCELLED
 
 
 @ON_SQLITE
@@ -128,7 +129,7 @@ async def test_worker_starts_unfit_when_it_has_no_room(settings: Settings, monke
     async with open_service(settings) as service:
         component = await sandbox_component(service, Verdict.FAILING)
         job = await create(service, HELLO)
-        run = await service.jobs.run(job.id)
+        run = await service.jobs.run(ADMIN, job.id)
         full.clear()
         detail = await until(service, run.id, *TERMINAL)
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
+from testkit.callers import ADMIN
 from testkit.waiting import eventually
 from tests.engine.conftest import create, settings_for, until
 
@@ -77,7 +78,7 @@ async def test_no_attempt_is_used_up_when_answers_to_commits_are_lost(
 async def _queue(service: Service, job_id: int, key: str) -> int:
     async def run() -> int:
         try:
-            return (await service.jobs.run(job_id, idempotency_key=key)).id
+            return (await service.jobs.run(ADMIN, job_id, idempotency_key=key)).id
         except UnavailableError:
             return 0
 
@@ -88,7 +89,7 @@ async def _queue(service: Service, job_id: int, key: str) -> int:
 async def _wait_for_an_end(service: Service, run_ids: list[int]) -> None:
     async def look() -> bool:
         try:
-            return all([(await service.runs.get(run_id)).view.run.status in TERMINAL for run_id in run_ids])
+            return all([(await service.runs.get(ADMIN, run_id)).view.run.status in TERMINAL for run_id in run_ids])
         except UnavailableError:
             return False
 

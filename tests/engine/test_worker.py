@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from testkit.callers import ADMIN
 from testkit.waiting import eventually
 from tests.engine.conftest import create, until
 
@@ -38,7 +39,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 async def queue(service: Service, script: str, times: int = 1) -> list[int]:
     """Queue runs of a job; returns their ids."""
     job = await create(service, {"type": "shell_script", "script": script}, overlap_policy="allow")
-    return [(await service.jobs.run(job.id)).id for _ in range(times)]
+    return [(await service.jobs.run(ADMIN, job.id)).id for _ in range(times)]
 
 
 async def test_a_ring_executes_its_run_once(service: Service, settings: Settings) -> None:
@@ -95,9 +96,9 @@ async def test_a_worker_that_drains_takes_nothing_more_and_hands_back_the_rest(
         assert not await worker.execute(waiting, 0)
         await execution
 
-    detail = await service.runs.get(running)
+    detail = await service.runs.get(ADMIN, running)
     assert (detail.view.run.status, detail.view.run.attempt) == (RunStatus.QUEUED, 1)
-    assert (await service.runs.get(waiting)).view.run.attempt == 0
+    assert (await service.runs.get(ADMIN, waiting)).view.run.attempt == 0
 
 
 async def test_a_worker_with_tags_refuses_a_ring_for_a_job_without(service: Service, settings: Settings) -> None:
@@ -106,7 +107,7 @@ async def test_a_worker_with_tags_refuses_a_ring_for_a_job_without(service: Serv
     async with open_worker(settings.model_copy(update={"worker_tags": ("gpu",)})) as worker:
         assert not await worker.execute(run_id, 0)
 
-    assert (await service.runs.get(run_id)).view.run.status is RunStatus.QUEUED
+    assert (await service.runs.get(ADMIN, run_id)).view.run.status is RunStatus.QUEUED
 
 
 async def test_a_file_shows_that_the_loop_turns(settings: Settings, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
+from testkit.callers import ADMIN
 from testkit.databases import NOON
 from testkit.doubles import FakeClock, RecordingBroker
 
@@ -66,22 +67,22 @@ async def rows_of(database: Database, job: Job) -> list[Run]:
 
 class TestCreate:
     async def test_stores_the_definition_and_waits_for_its_first_instant(self, service: JobService) -> None:
-        job = await service.create(definition(tags=["a"], env={"X": "1"}))
-        found = await service.get(job.id)
+        job = await service.create(ADMIN, definition(tags=["a"], env={"X": "1"}))
+        found = await service.get(ADMIN, job.id)
         assert found == job
         assert (found.status, found.next_run_at, found.version) == (JobStatus.ACTIVE, NOON + MINUTE, 1)
         assert (found.tags, found.env, found.payload["script"]) == (["a"], {"X": "1"}, "true")
 
     async def test_wakes_the_dispatcher(self, service: JobService, wakes: Wakes) -> None:
-        await service.create(definition())
+        await service.create(ADMIN, definition())
         assert wakes.count == 1
 
     async def test_of_a_disabled_job_owes_nothing(self, service: JobService) -> None:
-        job = await service.create(definition(enabled=False))
+        job = await service.create(ADMIN, definition(enabled=False))
         assert (job.status, job.next_run_at) == (JobStatus.PAUSED, None)
 
     async def test_waits_for_start_at(self, service: JobService) -> None:
-        job = await service.create(definition(start_at=NOON + timedelta(hours=1)))
+        job = await service.create(ADMIN, definition(start_at=NOON + timedelta(hours=1)))
         assert job.next_run_at == NOON + timedelta(hours=1)
 
     @pytest.mark.parametrize(
@@ -101,122 +102,127 @@ class TestCreate:
         self, service: JobService, changes: dict[str, Any], field: str
     ) -> None:
         with pytest.raises(InvalidInputError) as caught:
-            await service.create(definition(**changes))
+            await service.create(ADMIN, definition(**changes))
         assert [problem.field for problem in caught.value.problems] == [field]
-        assert (await service.page(JobFilter(), Page())).total == 0
+        assert (await service.page(ADMIN, JobFilter(), Page())).total == 0
 
 
 class TestIdempotencyKey:
     async def test_the_same_request_twice_makes_one_job(self, service: JobService) -> None:
-        first = await service.create(definition(), idempotency_key="k")
-        second = await service.create(definition(), idempotency_key="k")
+        first = await service.create(ADMIN, definition(), idempotency_key="k")
+        second = await service.create(ADMIN, definition(), idempotency_key="k")
         assert first.id == second.id
-        assert (await service.page(JobFilter(), Page())).total == 1
+        assert (await service.page(ADMIN, JobFilter(), Page())).total == 1
 
     async def test_twins_at_the_same_time_make_one_job(self, service: JobService) -> None:
-        made = await asyncio.gather(*(service.create(definition(), idempotency_key="k") for _ in range(8)))
+        made = await asyncio.gather(*(service.create(ADMIN, definition(), idempotency_key="k") for _ in range(8)))
         assert len({job.id for job in made}) == 1
 
     async def test_another_request_with_the_same_key_is_refused(self, service: JobService) -> None:
-        await service.create(definition(), idempotency_key="k")
+        await service.create(ADMIN, definition(), idempotency_key="k")
         with pytest.raises(InvalidInputError, match="Idempotency-Key"):
-            await service.create(definition(name="another"), idempotency_key="k")
+            await service.create(ADMIN, definition(name="another"), idempotency_key="k")
 
     async def test_a_run_is_queued_and_rung_for_once(self, service: JobService, broker: RecordingBroker) -> None:
-        job = await service.create(definition())
-        first = await service.run(job.id, idempotency_key="k")
-        second = await service.run(job.id, idempotency_key="k")
+        job = await service.create(ADMIN, definition())
+        first = await service.run(ADMIN, job.id, idempotency_key="k")
+        second = await service.run(ADMIN, job.id, idempotency_key="k")
         assert first.id == second.id
         assert len(broker.notices) == 1
 
     async def test_a_job_that_is_gone_is_not_made_again(self, service: JobService) -> None:
-        job = await service.create(definition(), idempotency_key="k")
-        await service.delete(job.id)
+        job = await service.create(ADMIN, definition(), idempotency_key="k")
+        await service.delete(ADMIN, job.id)
         with pytest.raises(ConflictError, match="deleted"):
-            await service.create(definition(), idempotency_key="k")
+            await service.create(ADMIN, definition(), idempotency_key="k")
 
 
 class TestEdit:
     async def test_instants_up_to_the_edit_belong_to_the_old_schedule(
         self, service: JobService, database: Database, clock: FakeClock
     ) -> None:
-        job = await service.create(definition(overlap_policy="allow"))
+        job = await service.create(ADMIN, definition(overlap_policy="allow"))
         clock.at = NOON + 2 * MINUTE + timedelta(seconds=30)
-        edited = await service.patch(job.id, {"schedule_expr": "0 * * * *"})
+        edited = await service.patch(ADMIN, job.id, {"schedule_expr": "0 * * * *"})
         assert [run.scheduled_for for run in await rows_of(database, job)] == [NOON + MINUTE, NOON + 2 * MINUTE]
         assert edited.next_run_at == NOON + timedelta(hours=1)
 
     async def test_a_new_schedule_begins_at_the_edit(self, service: JobService, clock: FakeClock) -> None:
-        job = await service.create(definition(schedule_expr="1h"))
+        job = await service.create(ADMIN, definition(schedule_expr="1h"))
         clock.at = NOON + 10 * MINUTE
-        edited = await service.patch(job.id, {"schedule_expr": "30m"})
+        edited = await service.patch(ADMIN, job.id, {"schedule_expr": "30m"})
         assert edited.next_run_at == NOON + 40 * MINUTE
 
     async def test_an_edit_of_something_else_leaves_the_rhythm_alone(
         self, service: JobService, clock: FakeClock
     ) -> None:
-        job = await service.create(definition(schedule_expr="1h"))
+        job = await service.create(ADMIN, definition(schedule_expr="1h"))
         clock.at = NOON + 10 * MINUTE
-        edited = await service.patch(job.id, {"name": "renamed"})
+        edited = await service.patch(ADMIN, job.id, {"name": "renamed"})
         assert (edited.next_run_at, edited.anchor_at) == (job.next_run_at, job.anchor_at)
         assert edited.schedule_version == job.schedule_version
 
     async def test_a_patch_changes_what_it_names_and_null_restores_the_default(self, service: JobService) -> None:
-        job = await service.create(definition(priority=9, limits={"memory_mb": 64, "processes": 2}, env={"A": "1"}))
+        job = await service.create(
+            ADMIN, definition(priority=9, limits={"memory_mb": 64, "processes": 2}, env={"A": "1"})
+        )
         edited = await service.patch(
-            job.id, {"priority": None, "limits": {"processes": 3}, "env": {"A": None, "B": "2"}}
+            ADMIN, job.id, {"priority": None, "limits": {"processes": 3}, "env": {"A": None, "B": "2"}}
         )
         assert (edited.priority, edited.limits["memory_mb"], edited.limits["processes"]) == (5, 64, 3)
         assert edited.env == {"B": "2"}
 
     async def test_replacing_restores_the_default_of_all_that_is_not_named(self, service: JobService) -> None:
-        job = await service.create(definition(priority=9, description="old"))
-        replaced = await service.replace(job.id, document(name="new"))
+        job = await service.create(ADMIN, definition(priority=9, description="old"))
+        replaced = await service.replace(ADMIN, job.id, document(name="new"))
         assert (replaced.name, replaced.priority, replaced.description) == ("new", 5, "")
 
     async def test_each_change_raises_the_version_by_one_and_no_change_leaves_it(self, service: JobService) -> None:
-        job = await service.create(definition())
-        assert (await service.patch(job.id, {"name": "b"})).version == 2
-        assert (await service.patch(job.id, {"name": "b"})).version == 2
+        job = await service.create(ADMIN, definition())
+        assert (await service.patch(ADMIN, job.id, {"name": "b"})).version == 2
+        assert (await service.patch(ADMIN, job.id, {"name": "b"})).version == 2
 
     async def test_a_stale_version_is_refused(self, service: JobService) -> None:
-        job = await service.create(definition())
-        await service.patch(job.id, {"name": "b"}, frozenset({1}))
-        for call in (service.patch(job.id, {"name": "c"}, frozenset({1})), service.delete(job.id, frozenset({1}))):
+        job = await service.create(ADMIN, definition())
+        await service.patch(ADMIN, job.id, {"name": "b"}, frozenset({1}))
+        for call in (
+            service.patch(ADMIN, job.id, {"name": "c"}, frozenset({1})),
+            service.delete(ADMIN, job.id, frozenset({1})),
+        ):
             with pytest.raises(PreconditionFailedError):
                 await call
-        assert (await service.get(job.id)).name == "b"
+        assert (await service.get(ADMIN, job.id)).name == "b"
 
     @pytest.mark.parametrize(
         "patch", [{"priority": 99}, {"unknown": 1}, {"name": None}, {"payload": {"type": "nonsense"}}, {"tags": "x"}]
     )
     async def test_a_wrong_patch_changes_nothing(self, service: JobService, patch: dict[str, Any]) -> None:
-        job = await service.create(definition())
+        job = await service.create(ADMIN, definition())
         with pytest.raises(RejectedError):
-            await service.patch(job.id, patch)
-        assert await service.get(job.id) == job
+            await service.patch(ADMIN, job.id, patch)
+        assert await service.get(ADMIN, job.id) == job
 
     async def test_a_finished_job_with_a_new_schedule_is_active_again(
         self, service: JobService, clock: FakeClock, database: Database
     ) -> None:
-        job = await service.create(definition(schedule_expr=(NOON + MINUTE).isoformat()))
+        job = await service.create(ADMIN, definition(schedule_expr=(NOON + MINUTE).isoformat()))
         clock.at = NOON + MINUTE
-        finished = await service.patch(job.id, {"name": "settled"})
+        finished = await service.patch(ADMIN, job.id, {"name": "settled"})
         assert finished.status is JobStatus.FINISHED
-        again = await service.patch(job.id, {"schedule_expr": (NOON + 2 * MINUTE).isoformat()})
+        again = await service.patch(ADMIN, job.id, {"schedule_expr": (NOON + 2 * MINUTE).isoformat()})
         assert (again.status, again.next_run_at) == (JobStatus.ACTIVE, NOON + 2 * MINUTE)
         assert len(await rows_of(database, job)) == 1
 
     async def test_a_finished_job_stays_finished_until_it_gets_a_new_schedule(
         self, service: JobService, clock: FakeClock
     ) -> None:
-        job = await service.create(definition(schedule_expr=(NOON + MINUTE).isoformat()))
+        job = await service.create(ADMIN, definition(schedule_expr=(NOON + MINUTE).isoformat()))
         clock.at = NOON + MINUTE
-        assert (await service.patch(job.id, {"enabled": True})).status is JobStatus.FINISHED
-        for stop in (service.patch(job.id, {"enabled": False}), service.pause(job.id)):
+        assert (await service.patch(ADMIN, job.id, {"enabled": True})).status is JobStatus.FINISHED
+        for stop in (service.patch(ADMIN, job.id, {"enabled": False}), service.pause(ADMIN, job.id)):
             with pytest.raises(ConflictError, match="no instant is to come"):
                 await stop
-        again = await service.patch(job.id, {"schedule_expr": (NOON + 2 * MINUTE).isoformat(), "enabled": False})
+        again = await service.patch(ADMIN, job.id, {"schedule_expr": (NOON + 2 * MINUTE).isoformat(), "enabled": False})
         assert again.status is JobStatus.PAUSED
 
 
@@ -224,104 +230,104 @@ class TestPause:
     async def test_instants_while_paused_are_not_owed(
         self, service: JobService, database: Database, clock: FakeClock
     ) -> None:
-        job = await service.create(definition())
-        paused = await service.pause(job.id)
+        job = await service.create(ADMIN, definition())
+        paused = await service.pause(ADMIN, job.id)
         assert (paused.status, paused.next_run_at) == (JobStatus.PAUSED, None)
         clock.at = NOON + 10 * MINUTE
-        resumed = await service.resume(job.id)
+        resumed = await service.resume(ADMIN, job.id)
         assert (resumed.status, resumed.next_run_at) == (JobStatus.ACTIVE, NOON + 11 * MINUTE)
         assert await rows_of(database, job) == []
 
     async def test_instants_before_the_pause_are_owed(
         self, service: JobService, database: Database, clock: FakeClock, broker: RecordingBroker
     ) -> None:
-        job = await service.create(definition())
+        job = await service.create(ADMIN, definition())
         clock.at = NOON + MINUTE
-        await service.pause(job.id)
+        await service.pause(ADMIN, job.id)
         (run,) = await rows_of(database, job)
         assert (run.status, run.scheduled_for) == (RunStatus.QUEUED, NOON + MINUTE)
         assert [ring.run_id for ring in broker.notices] == [run.id]
 
     async def test_resuming_keeps_the_rhythm_of_an_interval(self, service: JobService, clock: FakeClock) -> None:
-        job = await service.create(definition(schedule_expr="1h"))
-        await service.pause(job.id)
+        job = await service.create(ADMIN, definition(schedule_expr="1h"))
+        await service.pause(ADMIN, job.id)
         clock.at = NOON + timedelta(hours=3, minutes=20)
-        assert (await service.resume(job.id)).next_run_at == NOON + timedelta(hours=4)
+        assert (await service.resume(ADMIN, job.id)).next_run_at == NOON + timedelta(hours=4)
 
     async def test_pausing_and_resuming_again_change_nothing(self, service: JobService) -> None:
-        job = await service.create(definition())
-        assert await service.resume(job.id) == job
-        paused = await service.pause(job.id)
-        assert await service.pause(job.id) == paused
+        job = await service.create(ADMIN, definition())
+        assert await service.resume(ADMIN, job.id) == job
+        paused = await service.pause(ADMIN, job.id)
+        assert await service.pause(ADMIN, job.id) == paused
 
     async def test_a_job_whose_instant_passed_while_it_was_paused_cannot_be_resumed(
         self, service: JobService, clock: FakeClock
     ) -> None:
-        job = await service.create(definition(schedule_expr=(NOON + MINUTE).isoformat()))
-        await service.pause(job.id)
+        job = await service.create(ADMIN, definition(schedule_expr=(NOON + MINUTE).isoformat()))
+        await service.pause(ADMIN, job.id)
         clock.at = NOON + 2 * MINUTE
         with pytest.raises(ConflictError, match="new schedule_expr"):
-            await service.resume(job.id)
+            await service.resume(ADMIN, job.id)
 
     async def test_enabled_false_is_a_pause(self, service: JobService) -> None:
-        job = await service.create(definition())
-        assert (await service.patch(job.id, {"enabled": False})).status is JobStatus.PAUSED
-        assert (await service.patch(job.id, {"enabled": True})).status is JobStatus.ACTIVE
+        job = await service.create(ADMIN, definition())
+        assert (await service.patch(ADMIN, job.id, {"enabled": False})).status is JobStatus.PAUSED
+        assert (await service.patch(ADMIN, job.id, {"enabled": True})).status is JobStatus.ACTIVE
 
 
 class TestRunNow:
     async def test_queues_a_run_beside_the_schedule(self, service: JobService, broker: RecordingBroker) -> None:
-        job = await service.create(definition())
-        run = await service.run(job.id)
+        job = await service.create(ADMIN, definition())
+        run = await service.run(ADMIN, job.id)
         assert (run.status, run.trigger, run.scheduled_for) == (RunStatus.QUEUED, Trigger.MANUAL, NOON)
         assert [ring.run_id for ring in broker.notices] == [run.id]
-        assert (await service.get(job.id)).next_run_at == job.next_run_at
+        assert (await service.get(ADMIN, job.id)).next_run_at == job.next_run_at
 
     async def test_works_for_a_paused_job(self, service: JobService) -> None:
-        job = await service.create(definition(enabled=False))
-        assert (await service.run(job.id)).status is RunStatus.QUEUED
+        job = await service.create(ADMIN, definition(enabled=False))
+        assert (await service.run(ADMIN, job.id)).status is RunStatus.QUEUED
 
 
 class TestDelete:
     async def test_cancels_what_waits_and_keeps_the_history(self, service: JobService, database: Database) -> None:
-        job = await service.create(definition())
-        await service.run(job.id)
-        await service.delete(job.id)
+        job = await service.create(ADMIN, definition())
+        await service.run(ADMIN, job.id)
+        await service.delete(ADMIN, job.id)
         (run,) = await rows_of(database, job)
         assert (run.status, run.reason) == (RunStatus.CANCELLED, Reason.JOB_DELETED)
 
     async def test_a_deleted_job_is_not_found_by_anything(self, service: JobService) -> None:
-        job = await service.create(definition())
-        await service.delete(job.id)
+        job = await service.create(ADMIN, definition())
+        await service.delete(ADMIN, job.id)
         for call in (
-            service.get(job.id),
-            service.patch(job.id, {"name": "x"}),
-            service.pause(job.id),
-            service.resume(job.id),
-            service.run(job.id),
-            service.delete(job.id),
-            service.upcoming(job.id, 1),
+            service.get(ADMIN, job.id),
+            service.patch(ADMIN, job.id, {"name": "x"}),
+            service.pause(ADMIN, job.id),
+            service.resume(ADMIN, job.id),
+            service.run(ADMIN, job.id),
+            service.delete(ADMIN, job.id),
+            service.upcoming(ADMIN, job.id, 1),
         ):
             with pytest.raises(NotFoundError):
                 await call
-        assert (await service.page(JobFilter(), Page())).total == 0
+        assert (await service.page(ADMIN, JobFilter(), Page())).total == 0
 
 
 class TestUpcoming:
     async def test_gives_instants_in_utc_and_in_the_zone(self, service: JobService) -> None:
-        job = await service.create(definition(schedule_expr="0 9 * * *", timezone="Asia/Tokyo"))
-        first, second = await service.upcoming(job.id, 2)
+        job = await service.create(ADMIN, definition(schedule_expr="0 9 * * *", timezone="Asia/Tokyo"))
+        first, second = await service.upcoming(ADMIN, job.id, 2)
         assert first.at == NOON.replace(hour=0) + timedelta(days=1)
         assert (first.local.hour, str(first.local.tzinfo)) == (9, "Asia/Tokyo")
         assert second.at - first.at == timedelta(days=1)
 
     async def test_ends_with_the_job(self, service: JobService) -> None:
-        job = await service.create(definition(end_at=NOON + 2 * MINUTE))
-        assert [each.at for each in await service.upcoming(job.id, 10)] == [NOON + MINUTE, NOON + 2 * MINUTE]
+        job = await service.create(ADMIN, definition(end_at=NOON + 2 * MINUTE))
+        assert [each.at for each in await service.upcoming(ADMIN, job.id, 10)] == [NOON + MINUTE, NOON + 2 * MINUTE]
 
     async def test_of_a_paused_job_is_empty(self, service: JobService) -> None:
-        job = await service.create(definition(enabled=False))
-        assert await service.upcoming(job.id, 10) == ()
+        job = await service.create(ADMIN, definition(enabled=False))
+        assert await service.upcoming(ADMIN, job.id, 10) == ()
 
 
 class TestList:
@@ -343,21 +349,22 @@ class TestList:
         ],
     )
     async def test_filters_and_sorts(self, service: JobService, filters: JobFilter, names: list[str]) -> None:
-        await service.create(definition(name="alpha", owner_id="math", schedule_expr="2h"))
-        await service.create(definition(name="beta", owner_id="ops", tags=["gpu"], enabled=False))
+        await service.create(ADMIN, definition(name="alpha", owner_id="math", schedule_expr="2h"))
+        await service.create(ADMIN, definition(name="beta", owner_id="ops", tags=["gpu"], enabled=False))
         await service.create(
+            ADMIN,
             definition(
                 name="gamma",
                 owner_id="math",
                 tags=["gpu", "x"],
                 description="of 100% \u00e4pfel \u041e\u0442\u0447\u0451\u0442",
-            )
+            ),
         )
-        assert [job.name for job in (await service.page(filters, Page())).items] == names
+        assert [job.name for job in (await service.page(ADMIN, filters, Page())).items] == names
 
     async def test_gives_pages_and_the_total(self, service: JobService) -> None:
-        made = [await service.create(definition(name=f"job {number}")) for number in range(5)]
-        listing = await service.page(JobFilter(), Page(number=2, size=2))
+        made = [await service.create(ADMIN, definition(name=f"job {number}")) for number in range(5)]
+        listing = await service.page(ADMIN, JobFilter(), Page(number=2, size=2))
         assert [job.id for job in listing.items] == [made[2].id, made[3].id]
         assert listing.total == 5
 
@@ -383,18 +390,18 @@ class TestBounds:
     async def test_what_goes_beyond_is_refused_by_name(
         self, service: JobService, changes: dict[str, Any], fields: list[str]
     ) -> None:
-        job = await service.create(definition(limits=self.WITHIN))
+        job = await service.create(ADMIN, definition(limits=self.WITHIN))
         for call in (
-            service.create(definition(**changes)),
-            service.replace(job.id, document(**changes)),
-            service.patch(job.id, changes),
+            service.create(ADMIN, definition(**changes)),
+            service.replace(ADMIN, job.id, document(**changes)),
+            service.patch(ADMIN, job.id, changes),
         ):
             with pytest.raises(InvalidInputError) as caught:
                 await call
             assert [problem.field for problem in caught.value.problems] == fields
 
     async def test_what_lies_within_is_accepted(self, service: JobService) -> None:
-        job = await service.create(definition(limits=self.WITHIN, timeout_seconds=600))
+        job = await service.create(ADMIN, definition(limits=self.WITHIN, timeout_seconds=600))
         assert job.limits["memory_mb"] == 256
 
     async def test_an_environment_that_is_not_offered_is_refused_with_those_that_are(
@@ -403,11 +410,11 @@ class TestBounds:
         offered = frozenset({"default", "science"})
         service = JobService(database, broker, clock, wakes, environments=offered)
         wanted: dict[str, Any] = {"type": "python_code", "code": "1", "environment": "sciense"}
-        job = await service.create(definition(payload={**wanted, "environment": "science"}))
+        job = await service.create(ADMIN, definition(payload={**wanted, "environment": "science"}))
         for call in (
-            service.create(definition(payload=wanted)),
-            service.replace(job.id, document(payload=wanted)),
-            service.patch(job.id, {"payload": wanted}),
+            service.create(ADMIN, definition(payload=wanted)),
+            service.replace(ADMIN, job.id, document(payload=wanted)),
+            service.patch(ADMIN, job.id, {"payload": wanted}),
         ):
             with pytest.raises(InvalidInputError) as caught:
                 await call
@@ -418,5 +425,5 @@ class TestBounds:
     async def test_a_stored_job_that_is_older_than_the_bound_can_still_be_paused(
         self, service: JobService, database: Database, broker: RecordingBroker, clock: FakeClock, wakes: Wakes
     ) -> None:
-        job = await JobService(database, broker, clock, wakes).create(definition())
-        assert (await service.pause(job.id)).status is JobStatus.PAUSED
+        job = await JobService(database, broker, clock, wakes).create(ADMIN, definition())
+        assert (await service.pause(ADMIN, job.id)).status is JobStatus.PAUSED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from testkit.callers import ADMIN
 from testkit.databases import NOON, add_job
 from testkit.doubles import FakeClock, RecordingBroker
 
@@ -61,13 +62,13 @@ async def finish(database: Database, claimed: Claimed, status: RunStatus) -> Non
 
 async def test_a_waiting_run_is_cancelled_at_once(service: RunService, database: Database) -> None:
     run = await queue(database, (await add_job(database)).id)
-    cancelled = await service.cancel(run.id)
+    cancelled = await service.cancel(ADMIN, run.id)
     assert (cancelled.status, cancelled.reason) == (RunStatus.CANCELLED, Reason.USER)
 
 
 async def test_a_running_run_is_asked_to_stop(service: RunService, database: Database) -> None:
     claimed = await claim(database, await queue(database, (await add_job(database)).id))
-    asked = await service.cancel(claimed.run.id)
+    asked = await service.cancel(ADMIN, claimed.run.id)
     assert (asked.status, asked.cancel_requested_at) == (RunStatus.RUNNING, NOON)
 
 
@@ -75,7 +76,7 @@ async def test_an_ended_run_cannot_be_cancelled(service: RunService, database: D
     claimed = await claim(database, await queue(database, (await add_job(database)).id))
     await finish(database, claimed, RunStatus.SUCCESS)
     with pytest.raises(ConflictError, match="success"):
-        await service.cancel(claimed.run.id)
+        await service.cancel(ADMIN, claimed.run.id)
 
 
 async def test_a_failed_run_is_retried_by_a_new_one_for_the_same_instant(
@@ -83,10 +84,10 @@ async def test_a_failed_run_is_retried_by_a_new_one_for_the_same_instant(
 ) -> None:
     claimed = await claim(database, await queue(database, (await add_job(database)).id))
     await finish(database, claimed, RunStatus.FAILED)
-    new = await service.retry(claimed.run.id)
+    new = await service.retry(ADMIN, claimed.run.id)
     assert (new.trigger, new.retry_of, new.scheduled_for) == (Trigger.RETRY, claimed.run.id, NOON)
     assert [ring.run_id for ring in broker.notices] == [new.id]
-    assert (await service.get(claimed.run.id)).view.run.status is RunStatus.FAILED
+    assert (await service.get(ADMIN, claimed.run.id)).view.run.status is RunStatus.FAILED
 
 
 async def test_what_succeeded_or_still_goes_on_cannot_be_retried(service: RunService, database: Database) -> None:
@@ -95,15 +96,15 @@ async def test_what_succeeded_or_still_goes_on_cannot_be_retried(service: RunSer
     await finish(database, claimed, RunStatus.SUCCESS)
     for run_id in (waiting.id, claimed.run.id):
         with pytest.raises(ConflictError):
-            await service.retry(run_id)
+            await service.retry(ADMIN, run_id)
 
 
 async def test_what_is_not_there_is_not_found(service: RunService) -> None:
-    for call in (service.get(1), service.cancel(1), service.retry(1), service.read_log(1)):
+    for call in (service.get(ADMIN, 1), service.cancel(ADMIN, 1), service.retry(ADMIN, 1), service.read_log(ADMIN, 1)):
         with pytest.raises(NotFoundError):
             await call
     with pytest.raises(NotFoundError, match="no job 7"):
-        await service.page_of(7, RunFilter(), Page())
+        await service.page_of(ADMIN, 7, RunFilter(), Page())
 
 
 async def test_a_list_carries_the_end_of_each_log_and_says_so(service: RunService, database: Database) -> None:
@@ -115,7 +116,7 @@ async def test_a_list_carries_the_end_of_each_log_and_says_so(service: RunServic
     await write(database, short.lease, b"short")
     await write(database, long.lease, "é".encode() * TAIL_BYTES)
     await write(database, long.lease, b"end")
-    views = (await service.page(RunFilter(), Page())).items
+    views = (await service.page(ADMIN, RunFilter(), Page())).items
     assert [(view.run.id, view.is_tail) for view in views] == [(long.run.id, True), (short.run.id, False)]
     assert views[1].logs == "short"
     assert views[0].logs == "é" * ((TAIL_BYTES - 3) // 2) + "end"
@@ -124,7 +125,7 @@ async def test_a_list_carries_the_end_of_each_log_and_says_so(service: RunServic
 async def test_one_run_carries_all_of_its_log(service: RunService, database: Database) -> None:
     claimed = await claim(database, await queue(database, (await add_job(database)).id))
     await write(database, claimed.lease, b"x" * 3 * TAIL_BYTES)
-    detail = await service.get(claimed.run.id)
+    detail = await service.get(ADMIN, claimed.run.id)
     assert (len(detail.view.logs), detail.view.is_tail, detail.is_whole) == (3 * TAIL_BYTES, False, True)
 
 
@@ -138,9 +139,9 @@ async def test_long_log_is_read_in_slices_of_whole_characters(
     await finish(database, claimed, RunStatus.SUCCESS)
     run_id, end = claimed.run.id, len(log.encode())
 
-    detail = await service.get(run_id)
-    followed = [part async for part in service.follow_log(run_id, 0, asyncio.Event())]
-    pieces = [piece async for piece in service.read_pieces(run_id, detail.next_offset, end)]
+    detail = await service.get(ADMIN, run_id)
+    followed = [part async for part in service.follow_log(ADMIN, run_id, 0, asyncio.Event())]
+    pieces = [piece async for piece in service.read_pieces(ADMIN, run_id, detail.next_offset, end)]
 
     assert detail.view.logs + b"".join(pieces).decode() == log
     assert not detail.is_whole
@@ -152,16 +153,16 @@ async def test_long_log_is_read_in_slices_of_whole_characters(
 async def test_a_log_is_read_on_from_where_the_last_part_ended(service: RunService, database: Database) -> None:
     claimed = await claim(database, await queue(database, (await add_job(database)).id))
     await write(database, claimed.lease, b"one")
-    first = await service.read_log(claimed.run.id)
+    first = await service.read_log(ADMIN, claimed.run.id)
     await write(database, claimed.lease, b"two")
-    second = await service.read_log(claimed.run.id, first.next_offset)
+    second = await service.read_log(ADMIN, claimed.run.id, first.next_offset)
     assert (first.data, second.data, second.next_offset, second.is_last) == (b"one", b"two", 6, False)
 
 
 async def test_following_ends_with_the_run_and_misses_nothing(service: RunService, database: Database) -> None:
     claimed = await claim(database, await queue(database, (await add_job(database)).id))
     seen = b""
-    async for part in service.follow_log(claimed.run.id, 0, asyncio.Event()):
+    async for part in service.follow_log(ADMIN, claimed.run.id, 0, asyncio.Event()):
         seen += part.data
         if seen == b"":
             await write(database, claimed.lease, b"begin ")
@@ -175,7 +176,7 @@ async def test_following_ends_when_the_service_stops(service: RunService, databa
     run = await queue(database, (await add_job(database)).id)
     stopping = asyncio.Event()
     async with asyncio.timeout(10):
-        async for _ in service.follow_log(run.id, 0, stopping):
+        async for _ in service.follow_log(ADMIN, run.id, 0, stopping):
             stopping.set()
 
 
@@ -184,7 +185,7 @@ async def test_runs_are_filtered_by_status(service: RunService, database: Databa
     job = await add_job(database)
     await queue(database, job.id)
     await finish(database, await claim(database, await queue(database, job.id)), RunStatus.SUCCESS)
-    views = (await service.page(RunFilter(status=status), Page())).items
+    views = (await service.page(ADMIN, RunFilter(status=status), Page())).items
     assert [view.run.status for view in views] == [status]
 
 
@@ -199,14 +200,14 @@ async def test_runs_are_filtered_by_instant_and_owner(service: RunService, datab
         (RunFilter(until=at), 0),
         (RunFilter(since=at), 2),
     ):
-        assert (await service.page(filters, Page())).total == count
-    assert (await service.page(RunFilter(owner_id="me"), Page())).items[0].run.id == run.id
+        assert (await service.page(ADMIN, filters, Page())).total == count
+    assert (await service.page(ADMIN, RunFilter(owner_id="me"), Page())).items[0].run.id == run.id
 
 
 async def test_a_page_behind_a_run_is_not_moved_by_newer_ones(service: RunService, database: Database) -> None:
     job = await add_job(database)
     made = [await queue(database, job.id) for _ in range(4)]
-    first = await service.page(RunFilter(), Page(size=2))
+    first = await service.page(ADMIN, RunFilter(), Page(size=2))
     await queue(database, job.id)
-    rest = await service.page(RunFilter(), Page(size=2, before_id=first.items[-1].run.id))
+    rest = await service.page(ADMIN, RunFilter(), Page(size=2, before_id=first.items[-1].run.id))
     assert [view.run.id for view in rest.items] == [made[1].id, made[0].id]

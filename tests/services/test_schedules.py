@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 
 import pytest
+from testkit.callers import ADMIN
 from testkit.databases import add_job
 from testkit.doubles import FakeClock, RecordingBroker
 
@@ -38,7 +39,7 @@ async def turns_during(computing: Awaitable[object]) -> int:
 async def test_leaves_the_loop_to_others_during_a_long_preview(clock: FakeClock) -> None:
     request = PreviewRequest.model_validate({**RARE, "count": 300})
 
-    assert await turns_during(ScheduleService(clock).preview(request)) > 3
+    assert await turns_during(ScheduleService(clock).preview(ADMIN, request)) > 3
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ async def test_warns_of_what_a_job_says_in_vain(
     }
     service = JobService(database, RecordingBroker(), clock, lambda: None)
 
-    job = await service.create(JobDefinition.model_validate(definition))
+    job = await service.create(ADMIN, JobDefinition.model_validate(definition))
 
     assert ScheduleService(clock).describe(job).warnings == ((warning,) if warning else ())
 
@@ -119,7 +120,7 @@ async def test_warns_of_what_a_job_says_in_vain(
 async def test_leaves_the_loop_to_others_while_it_looks_far_ahead(database: Database, clock: FakeClock) -> None:
     definition = {"name": "a job", **RARE, "payload": {"type": "shell_script", "script": "true"}}
     service = JobService(database, RecordingBroker(), clock, lambda: None)
-    job = await service.create(JobDefinition.model_validate(definition))
+    job = await service.create(ADMIN, JobDefinition.model_validate(definition))
 
     assert await turns_during(upcoming(job, 300)) > 3
 

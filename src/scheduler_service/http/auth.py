@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated
 
@@ -17,11 +16,13 @@ from starlette.requests import HTTPConnection
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY, LOOPBACK_HOSTS
 from scheduler_service.config.settings import Settings
+from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.http import error_responses
 from scheduler_service.http.http_rules import HOST
 
-ALL_SCOPES = frozenset({"read", "write", "run", "admin"})
 HEADER = "X-API-Key"
+BOOTSTRAP = Caller(owner_id=None, scopes=frozenset(Scope))
+"""The caller whose key is the setting API_KEY."""
 
 _scheme = APIKeyHeader(
     name=HEADER, scheme_name="ApiKey", description="The key that the setting API_KEY holds.", auto_error=False
@@ -30,14 +31,6 @@ _scheme = APIKeyHeader(
 
 # A node of RFC 7239: an address, or one in brackets, and a port.
 _FOR = re.compile(r'(?:^|;)\s*for=(?:"?(\[[^\]"]*\])(?::\d+)?"?|"?([^";:]*)(?::\d+)?"?)', re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Somebody who sent a valid key. `owner_id` None: may see the things of all owners."""
-
-    owner_id: str | None
-    scopes: frozenset[str]
 
 
 def authenticate(request: Request) -> None:
@@ -54,7 +47,7 @@ def authenticate(request: Request) -> None:
             "everybody knows the development key, so it opens the service to this machine alone, "
             "as localhost; set an API_KEY of your own"
         )
-    request.state.caller = Caller(owner_id=None, scopes=ALL_SCOPES)
+    request.state.caller = BOOTSTRAP
 
 
 def same_key(given: str, expected: str) -> bool:

@@ -18,6 +18,7 @@ from starlette.routing import Match, compile_path
 from scheduler_service.errors import (
     ConflictError,
     FieldProblem,
+    ForbiddenError,
     InvalidInputError,
     NotFoundError,
     PreconditionFailedError,
@@ -31,6 +32,7 @@ from scheduler_service.telemetry import logging_config
 
 STATUS: Mapping[type[SchedulerError], int] = {
     InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
@@ -44,7 +46,9 @@ CAUSES: Mapping[type[SchedulerError], str] = {
 }
 CAUSES_OF_EVERY_CALL: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "The key is missing or not valid.",
-    HTTPStatus.FORBIDDEN: "The development key was sent from another machine.",
+    STATUS[
+        ForbiddenError
+    ]: "The key lacks the scope that the call needs, or the development key was sent from another machine.",
     STATUS[InvalidInputError]: CAUSES[InvalidInputError],
     STATUS[UnavailableError]: "The database does not answer just now; try again.",
 }

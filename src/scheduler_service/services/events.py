@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
+from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.events import Event, Position
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.storage import events
@@ -21,11 +22,12 @@ class EventService:
         """Read from this database."""
         self._database = database
 
-    async def start(self, last_event_id: str | None) -> Position:
+    async def start(self, caller: Caller, last_event_id: str | None) -> Position:
         """Return where to begin: behind the event that a client saw last, else with what happens from now on.
 
         Raises `InvalidInputError` for an id that no event has.
         """
+        caller.require(Scope.READ)
         if last_event_id is not None:
             if (position := Position.parse(last_event_id)) is None:
                 message = "this is no id of an event; send the id of the last one that you got, or none"
@@ -40,12 +42,13 @@ class EventService:
             return await events.is_forgotten(connection, position)
 
     async def follow(
-        self, position: Position, owner_id: str | None, stopping: asyncio.Event
+        self, caller: Caller, position: Position, stopping: asyncio.Event
     ) -> AsyncIterator[Sequence[Event]]:
-        """Return events as they come, none now and then where nothing happens, until `stopping`."""
+        """Yield the events of the caller's jobs as they come, none if nothing happens, until `stopping`."""
+        caller.require(Scope.READ)
         while not stopping.is_set():
             async with self._database.read() as connection:
-                found = await events.after(connection, position, BATCH, owner_id=owner_id)
+                found = await events.after(connection, position, BATCH, owner_id=caller.bound)
             yield found
             if found:
                 position = found[-1].position

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.caller import Caller
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputError
 from scheduler_service.storage import idempotency
@@ -29,10 +30,14 @@ class Action(Generic[Resource]):
     find: Callable[[AsyncConnection, int], Awaitable[Resource | None]]
 
 
-def key_for(scope: str, key: str | None, content: str) -> IdempotencyKey | None:
-    """Return the key of a request, where its client sent one."""
+def key_for(caller: Caller, call: str, key: str | None, content: str) -> IdempotencyKey | None:
+    """Return the key of a request, if its client sent one. Callers of different owners may use the same key.
+
+    `call` is a method and a path without spaces, so what stands before it can only be the owner.
+    """
     if key is None:
         return None
+    scope = call if caller.owner_id is None else f"{caller.owner_id} {call}"
     return IdempotencyKey(scope, key, hashlib.sha256(content.encode()).hexdigest())
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 from pydantic import JsonValue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.brokers.base import Broker
+from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.listing import JobFilter, Listing, Page
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
@@ -23,6 +25,7 @@ from scheduler_service.services.inspection import Inspection, thinned
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import columns_of, document_of
 from scheduler_service.services.merge_patch import merge
+from scheduler_service.services.ownership import owned_by, owner_problems
 from scheduler_service.services.read_only import without_read_only
 from scheduler_service.services.rescheduling import first_instant, is_rescheduled, new_schedule
 from scheduler_service.services.schedules import Upcoming, upcoming
@@ -71,56 +74,68 @@ class JobService:
         self._rules = Rules(resource_limits, environments)
         self._refusal = refusal
 
-    def read(self, document: Document) -> JobDefinition:
+    def read(self, caller: Caller, document: Document) -> JobDefinition:
         """Read a document as a new job; raises `RejectedError` with everything that is wrong with it."""
-        inspection = inspect_job(document)
-        return inspection.accept(problems_of_job(inspection, self._rules, self._clock.now()))
+        caller.require(Scope.WRITE)
+        return owned_by(caller, self._accept(caller, inspect_job(document)))
 
-    async def create(self, definition: JobDefinition, *, idempotency_key: str | None = None) -> Job:
+    async def create(self, caller: Caller, definition: JobDefinition, *, idempotency_key: str | None = None) -> Job:
         """Store a job. Raises `InvalidInputError` where its schedule is wrong or never fires.
 
         Raises `ConflictError` if no job can run here.
         """
-        self._accept(definition)
+        caller.require(Scope.WRITE)
+        definition = owned_by(caller, definition)
+        self._accept(caller, Inspection(definition.model_dump(mode="json"), (), 0, definition, frozenset()))
         self._check_host()
-        key = idempotency.key_for("POST /jobs", idempotency_key, definition.model_dump_json())
-        action = idempotency.Action(lambda connection: self._add(connection, definition), jobs.find)
+        key = idempotency.key_for(caller, "POST /jobs", idempotency_key, definition.model_dump_json())
+        action = idempotency.Action(
+            lambda connection: self._add(connection, definition), partial(jobs.find, owner_id=caller.bound)
+        )
         job, _ = await idempotency.perform(self._database, self._clock, key, action)
         self._wake_dispatcher()
         return job
 
-    async def get(self, job_id: int) -> Job:
+    async def get(self, caller: Caller, job_id: int) -> Job:
         """Return a job; raises `NotFoundError`."""
+        caller.require(Scope.READ)
         async with self._database.read() as connection:
-            return await _existing(connection, job_id)
+            return await _existing(connection, caller, job_id)
 
-    async def page(self, filters: JobFilter, page: Page) -> Listing[Job]:
+    async def page(self, caller: Caller, filters: JobFilter, page: Page) -> Listing[Job]:
         """List jobs."""
+        caller.require(Scope.READ)
         async with self._database.read() as connection:
-            return await jobs.page(connection, filters, page)
+            return await jobs.page(connection, filters, page, owner_id=caller.bound)
 
     async def replace(
-        self, job_id: int, document: Document, if_match: Versions = None, shown: Shown | None = None
+        self, caller: Caller, job_id: int, document: Document, if_match: Versions = None, shown: Shown | None = None
     ) -> Job:
         """Replace the definition of a job; raises `RejectedError` with everything that is wrong with the new one.
 
         `shown` gives a job as clients see it: its read-only fields may be sent back unchanged.
         """
-        return await self._change(job_id, if_match, lambda job: self._new_definition(job, document, shown, dict))
 
-    async def patch(self, job_id: int, changes: Document, if_match: Versions = None, shown: Shown | None = None) -> Job:
+        def change(job: Job) -> Change:
+            return self._new_definition(caller, job, document, shown, dict)
+
+        return await self._change(caller, job_id, if_match, change)
+
+    async def patch(
+        self, caller: Caller, job_id: int, changes: Document, if_match: Versions = None, shown: Shown | None = None
+    ) -> Job:
         """Change a job by a JSON merge patch (RFC 7396); raises and takes `shown` as `replace` does."""
 
         def change(job: Job) -> Change:
-            return self._new_definition(job, changes, shown, lambda rest: merge(document_of(job), rest))
+            return self._new_definition(caller, job, changes, shown, lambda rest: merge(document_of(job), rest))
 
-        return await self._change(job_id, if_match, change)
+        return await self._change(caller, job_id, if_match, change)
 
-    async def pause(self, job_id: int, if_match: Versions = None) -> Job:
+    async def pause(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
         """Stop the schedule: instants from now on are not owed; raises `ConflictError` where none is to come."""
-        return await self._change(job_id, if_match, lambda _: Change({}, enabled=False))
+        return await self._change(caller, job_id, if_match, lambda _: Change({}, enabled=False))
 
-    async def resume(self, job_id: int, if_match: Versions = None) -> Job:
+    async def resume(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
         """Resume a paused job from now on. Raise `ConflictError` if its schedule has no future instant."""
 
         def change(job: Job) -> Change:
@@ -128,31 +143,34 @@ class JobService:
                 raise ConflictError("the job is finished; give it a new schedule_expr")
             return Change({}, enabled=True)
 
-        return await self._change(job_id, if_match, change)
+        return await self._change(caller, job_id, if_match, change)
 
-    async def delete(self, job_id: int, if_match: Versions = None) -> None:
+    async def delete(self, caller: Caller, job_id: int, if_match: Versions = None) -> None:
         """Delete a job: what waits is cancelled, what runs is asked to stop, the history stays until retention."""
+        caller.require(Scope.WRITE)
         async with self._database.write() as connection:
-            job, notices = await self._settled(connection, job_id, if_match)
+            job, notices = await self._settled(connection, caller, job_id, if_match)
             now = self._clock.now()
             values = {"deleted_at": now, "updated_at": now, "status": JobStatus.PAUSED, "next_run_at": None}
             await jobs.change(connection, job.id, job.version, values)
             await transitions.cancel_all(connection, job.id, Reason.JOB_DELETED, now)
         await self._broker.send(notices)
 
-    async def run(self, job_id: int, *, idempotency_key: str | None = None) -> Run:
+    async def run(self, caller: Caller, job_id: int, *, idempotency_key: str | None = None) -> Run:
         """Queue a run at once, whatever the schedule says; also of a paused or finished job."""
+        caller.require(Scope.RUN)
         self._check_host()
-        key = idempotency.key_for(f"POST /jobs/{job_id}/run", idempotency_key, "")
-        action = idempotency.Action(lambda connection: self._add_run(connection, job_id), runs.find)
+        key = idempotency.key_for(caller, f"POST /jobs/{job_id}/run", idempotency_key, "")
+        find = partial(runs.find, owner_id=caller.bound)
+        action = idempotency.Action(lambda connection: self._add_run(connection, caller, job_id), find)
         run, is_new = await idempotency.perform(self._database, self._clock, key, action)
         if is_new:
             await self._broker.send(await self._notices(run))
         return run
 
-    async def upcoming(self, job_id: int, count: int) -> tuple[Upcoming, ...]:
+    async def upcoming(self, caller: Caller, job_id: int, count: int) -> tuple[Upcoming, ...]:
         """Return the next instants of a job; none while it is paused or once it is finished."""
-        return await upcoming(await self.get(job_id), count)
+        return await upcoming(await self.get(caller, job_id), count)
 
     async def _add(self, connection: AsyncConnection, definition: JobDefinition) -> Job:
         now = self._clock.now()
@@ -170,8 +188,8 @@ class JobService:
         }
         return await jobs.add(connection, values)
 
-    async def _add_run(self, connection: AsyncConnection, job_id: int) -> Run:
-        job = await _existing(connection, job_id, lock=True)
+    async def _add_run(self, connection: AsyncConnection, caller: Caller, job_id: int) -> Run:
+        job = await _existing(connection, caller, job_id, lock=True)
         now = self._clock.now()
         row = runs.queued_row(
             job_id=job.id,
@@ -187,37 +205,37 @@ class JobService:
         async with self._database.read() as connection:
             return await runs.notices(connection, [run])
 
-    def _accept(self, definition: JobDefinition) -> None:
-        document = definition.model_dump(mode="json")
-        inspection = Inspection(document, (), 0, definition, frozenset())
-        inspection.accept(problems_of_job(inspection, self._rules, self._clock.now()))
+    def _accept(self, caller: Caller, inspection: Inspection[JobDefinition]) -> JobDefinition:
+        problems = problems_of_job(inspection, self._rules, self._clock.now())
+        return inspection.accept([*problems, *owner_problems(inspection, caller)])
 
     def _check_host(self) -> None:
         if (refusal := self._refusal()) is not None:
             raise ConflictError(refusal)
 
     def _new_definition(
-        self, job: Job, sent: Document, shown: Shown | None, merged: Callable[[Document], Document]
+        self, caller: Caller, job: Job, sent: Document, shown: Shown | None, merged: Callable[[Document], Document]
     ) -> Change:
         changed: list[FieldProblem] = []
         if shown is not None:
             sent, changed = without_read_only(sent, shown(job))
         sent, further = thinned(JobDefinition, sent)
         inspection = inspect_job(merged(sent), further)
-        columns = {} if inspection.sound is None else columns_of(inspection.sound)
+        columns = {} if inspection.sound is None else columns_of(owned_by(caller, inspection.sound))
         found = problems_of_job(inspection, self._rules, self._clock.now(), is_rescheduled=is_rescheduled(job, columns))
-        definition = inspection.accept([*changed, *found])
+        definition = inspection.accept([*changed, *found, *owner_problems(inspection, caller)])
         return Change(columns, definition.enabled)
 
-    async def _change(self, job_id: int, if_match: Versions, plan: Callable[[Job], Change]) -> Job:
+    async def _change(self, caller: Caller, job_id: int, if_match: Versions, plan: Callable[[Job], Change]) -> Job:
         """Change a job.
 
         1. Lock it and let the old schedule account for every instant until now.
         2. Work out the new columns; instants from now on belong to the new schedule.
         3. Store them under the next version. A change that changes nothing leaves the version as it is.
         """
+        caller.require(Scope.WRITE)
         async with self._database.write() as connection:
-            job, notices = await self._settled(connection, job_id, if_match)
+            job, notices = await self._settled(connection, caller, job_id, if_match)
             now = self._clock.now()
             change = plan(job)
             edited = replace(job, **change.columns)
@@ -230,20 +248,20 @@ class JobService:
         return edited
 
     async def _settled(
-        self, connection: AsyncConnection, job_id: int, if_match: Versions
+        self, connection: AsyncConnection, caller: Caller, job_id: int, if_match: Versions
     ) -> tuple[Job, list[RunNotice]]:
-        job = await _existing(connection, job_id, lock=True)
+        job = await _existing(connection, caller, job_id, lock=True)
         if if_match is not None and job.version not in if_match:
             raise PreconditionFailedError(f"the job is at version {job.version}; read it again and repeat the change")
         notices: list[RunNotice] = []
         while job.next_run_at is not None and job.next_run_at <= (now := self._clock.now()):
             notices += (await ledger.fire(connection, [jobs.as_due(job)], now)).notices
-            job = await _existing(connection, job_id)
+            job = await _existing(connection, caller, job_id)
         return job, notices
 
 
-async def _existing(connection: AsyncConnection, job_id: int, *, lock: bool = False) -> Job:
-    job = await jobs.find(connection, job_id, lock=lock)
+async def _existing(connection: AsyncConnection, caller: Caller, job_id: int, *, lock: bool = False) -> Job:
+    job = await jobs.find(connection, job_id, owner_id=caller.bound, lock=lock)
     if job is None:
         raise NotFoundError(f"there is no job {job_id}")
     return job

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.brokers.base import Broker
+from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.listing import Listing, Page, RunFilter
 from scheduler_service.domain.records import Attempt, Run
 from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trigger
@@ -77,50 +79,59 @@ class RunService:
         self._broker = broker
         self._clock = clock
 
-    async def page_of(self, job_id: int, filters: RunFilter, page: Page) -> Listing[RunView]:
+    async def page_of(self, caller: Caller, job_id: int, filters: RunFilter, page: Page) -> Listing[RunView]:
         """List runs of a job, as `page` does; raises `NotFoundError` for an unknown one."""
+        caller.require(Scope.READ)
         async with self._database.read() as connection:
-            if not await jobs.has_history(connection, job_id):
+            if not await jobs.has_history(connection, job_id, owner_id=caller.bound):
                 raise NotFoundError(f"there is no job {job_id}")
-        return await self.page(replace(filters, job_id=job_id), page)
+        return await self.page(caller, replace(filters, job_id=job_id), page)
 
-    async def page(self, filters: RunFilter, page: Page) -> Listing[RunView]:
+    async def page(self, caller: Caller, filters: RunFilter, page: Page) -> Listing[RunView]:
         """List runs, newest first, each with the end of its log."""
+        caller.require(Scope.READ)
         async with self._database.read() as connection:
-            listing = await runs.page(connection, filters, page)
+            listing = await runs.page(connection, filters, page, owner_id=caller.bound)
             tails = await logs.tails(connection, listing.items, TAIL_BYTES)
         return Listing(tuple(_with_tail(run, tails.get(run.id, b"")) for run in listing.items), listing.total)
 
-    async def get(self, run_id: int) -> RunDetail:
+    async def get(self, caller: Caller, run_id: int) -> RunDetail:
         """Return one run with the beginning of its log; raises `NotFoundError`."""
+        caller.require(Scope.READ)
         async with self._database.read() as connection:
-            run = await _existing(connection, run_id)
+            run = await _existing(connection, caller, run_id)
             log = await logs.read(connection, run_id, 0, SLICE_BYTES)
             attempts = await runs.find_attempts(connection, run_id)
         return RunDetail(RunView(run, log.decode("utf-8", "replace"), is_tail=False), attempts, len(log))
 
-    async def read_log(self, run_id: int, offset: int = 0) -> LogSlice:
+    async def read_log(self, caller: Caller, run_id: int, offset: int = 0) -> LogSlice:
         """Return SLICE_BYTES of the log of a run from a position (bytes) on; raises `NotFoundError`."""
+        caller.require(Scope.READ)
         async with self._database.read() as connection:
             # The status first: a log read after the end of the run is complete.
-            run = await _existing(connection, run_id)
+            run = await _existing(connection, caller, run_id)
             data = await logs.read(connection, run_id, offset, SLICE_BYTES)
         return LogSlice(data, offset + len(data), run.status, run.log_bytes)
 
-    async def read_pieces(self, run_id: int, offset: int, end: int) -> AsyncIterator[bytes]:
+    async def read_pieces(self, caller: Caller, run_id: int, offset: int, end: int) -> AsyncIterator[bytes]:
         """Yield the log of a run between two positions, SLICE_BYTES at a time. Ends sooner if it is pruned."""
+        caller.require(Scope.READ)
         while offset < end:
             async with self._database.read() as connection:
+                if await runs.find(connection, run_id, owner_id=caller.bound) is None:
+                    return
                 data = await logs.read(connection, run_id, offset, min(SLICE_BYTES, end - offset))
             if not data:
                 return
             yield data
             offset += len(data)
 
-    async def follow_log(self, run_id: int, offset: int, stopping: asyncio.Event) -> AsyncIterator[LogSlice]:
-        """Return the log as it grows, an empty part now and then where it does not; ends with the run or `stopping`."""
+    async def follow_log(
+        self, caller: Caller, run_id: int, offset: int, stopping: asyncio.Event
+    ) -> AsyncIterator[LogSlice]:
+        """Yield the log as it grows, an empty part now and then if it does not; end with the run or `stopping`."""
         while not stopping.is_set():
-            part = await self.read_log(run_id, offset)
+            part = await self.read_log(caller, run_id, offset)
             offset = part.next_offset
             yield part
             if part.is_last:
@@ -133,21 +144,25 @@ class RunService:
             except TimeoutError:
                 continue
 
-    async def cancel(self, run_id: int) -> Run:
+    async def cancel(self, caller: Caller, run_id: int) -> Run:
         """End a run that waits, or ask a running one to stop; raises `ConflictError` once it has ended."""
+        caller.require(Scope.RUN)
         now = self._clock.now()
         async with self._database.write() as connection:
+            await _existing(connection, caller, run_id)
             run = await transitions.cancel_waiting(connection, run_id, Reason.USER, now)
             run = run or await transitions.ask_to_cancel(connection, run_id, Reason.USER, now)
             if run is None:
-                ended = await _existing(connection, run_id)
+                ended = await _existing(connection, caller, run_id)
                 raise ConflictError(f"run {run_id} has ended ({ended.status}); there is nothing to cancel")
         return run
 
-    async def retry(self, run_id: int, *, idempotency_key: str | None = None) -> Run:
+    async def retry(self, caller: Caller, run_id: int, *, idempotency_key: str | None = None) -> Run:
         """Queue a new run for the instant of one that ended without success; the old row stays as it is."""
-        key = idempotency.key_for(f"POST /runs/{run_id}/retry", idempotency_key, "")
-        action = idempotency.Action(lambda connection: self._add_retry(connection, run_id), runs.find)
+        caller.require(Scope.RUN)
+        key = idempotency.key_for(caller, f"POST /runs/{run_id}/retry", idempotency_key, "")
+        find = partial(runs.find, owner_id=caller.bound)
+        action = idempotency.Action(lambda connection: self._add_retry(connection, caller, run_id), find)
         new, is_new = await idempotency.perform(self._database, self._clock, key, action)
         if is_new:
             async with self._database.read() as connection:
@@ -155,8 +170,8 @@ class RunService:
             await self._broker.send(notices)
         return new
 
-    async def _add_retry(self, connection: AsyncConnection, run_id: int) -> Run:
-        old = await _existing(connection, run_id)
+    async def _add_retry(self, connection: AsyncConnection, caller: Caller, run_id: int) -> Run:
+        old = await _existing(connection, caller, run_id)
         return await runs.add(connection, await self._row_to_retry(connection, old))
 
     async def _row_to_retry(self, connection: AsyncConnection, old: Run) -> dict[str, object]:
@@ -180,8 +195,8 @@ class RunService:
         return {**row, "retry_of": old.id}
 
 
-async def _existing(connection: AsyncConnection, run_id: int) -> Run:
-    run = await runs.find(connection, run_id)
+async def _existing(connection: AsyncConnection, caller: Caller, run_id: int) -> Run:
+    run = await runs.find(connection, run_id, owner_id=caller.bound)
     if run is None:
         raise NotFoundError(f"there is no run {run_id}")
     return run

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
+from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.firing import FiringRules
 from scheduler_service.domain.jitter import jitter_warning
 from scheduler_service.domain.records import Job, schedule_of
@@ -63,8 +64,9 @@ class ScheduleService:
         inspection = inspect(PreviewRequest, document, {"schedule_expr": "@hourly"})
         return inspection.accept(problems_of_preview(inspection, self._clock.now()))
 
-    async def preview(self, request: PreviewRequest) -> Preview:
-        """Return what a schedule would do; raises `InvalidInputError` where it is wrong or never fires."""
+    async def preview(self, caller: Caller, request: PreviewRequest) -> Preview:
+        """Return what a schedule would do; raises `InvalidInputError` if it is wrong or never fires."""
+        caller.require(Scope.READ)
         return await asyncio.to_thread(_preview, request, self._clock.now())
 
     def describe(self, job: Job, sent: Mapping[str, JsonValue] | None = None) -> Description:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.outcomes import Ended, Outcome, Spread
+from scheduler_service.domain.records import Worker
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.services.liveness import take_runs
-from scheduler_service.storage import figures, stats
+from scheduler_service.storage import figures, stats, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.figures import Figures
+from scheduler_service.storage.figures import Backlog
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +59,27 @@ class StatsService:
         self._clock = clock
         self._heartbeat_seconds = heartbeat_seconds
 
-    async def read(self, window: timedelta, *, owner_id: str | None = None) -> Stats:
-        """Return figures of a window; `owner_id` None means the runs of all owners."""
+    async def read(self, caller: Caller, window: timedelta) -> Stats:
+        """Return figures of a window. Runs are those that the caller reaches; workers serve all owners."""
+        caller.require(Scope.READ)
         now = self._clock.now()
         async with self._database.snapshot() as snapshot:
-            ended = await stats.ended_since(snapshot, now - window, owner_id)
-            found = await figures.read(snapshot)
-        return _stats(ended, self._standing(found, now), now - window, now)
+            ended = await stats.ended_since(snapshot, now - window, caller.bound)
+            backlog = await figures.read_backlog(snapshot, caller.bound)
+            known = await workers.known(snapshot)
+        return _stats(ended, self._standing(backlog, known, now), now - window, now)
 
-    def _standing(self, found: Figures, now: datetime) -> Standing:
-        workers = take_runs(found.workers, now, self._heartbeat_seconds)
+    def _standing(self, found: Backlog, known: Sequence[Worker], now: datetime) -> Standing:
+        taking = take_runs(known, now, self._heartbeat_seconds)
         waits_since = found.queued_since
         return Standing(
             queued=found.active.get(RunStatus.QUEUED, 0),
             retrying=found.active.get(RunStatus.RETRYING, 0),
             running=found.active.get(RunStatus.RUNNING, 0),
             oldest_queued_seconds=0.0 if waits_since is None else max(0.0, (now - waits_since).total_seconds()),
-            workers=len(workers),
-            slots=sum(worker.slots for worker in workers),
-            busy=sum(worker.busy for worker in workers),
+            workers=len(taking),
+            slots=sum(worker.slots for worker in taking),
+            busy=sum(worker.busy for worker in taking),
         )
 
 

@@ -16,6 +16,16 @@ from scheduler_service.storage.dialect import is_sqlite
 from scheduler_service.storage.tables import jobs, runs, with_status
 from scheduler_service.storage.totals import Total
 
+_OWNED = " AND job_id IN (SELECT id FROM jobs WHERE owner_id = :owner)"
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The runs that have not ended, and since when the longest waiting one is queued; None: none is."""
+
+    active: Mapping[RunStatus, int]
+    queued_since: datetime | None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
@@ -31,29 +41,37 @@ class Figures:
 
 async def read(snapshot: AsyncConnection) -> Figures:
     """Read all figures in a `Database.snapshot`."""
+    backlog = await read_backlog(snapshot)
     return Figures(
         totals=tuple(await totals.read(snapshot)),
-        active=await _active(snapshot),
-        queued_since=await _queued_since(snapshot),
+        active=backlog.active,
+        queued_since=backlog.queued_since,
         jobs=await _jobs(snapshot),
         workers=tuple(await workers.known(snapshot)),
         ticked_at=await dispatchers.last_ticked_at(snapshot),
     )
 
 
-async def _active(connection: AsyncConnection) -> dict[RunStatus, int]:
-    condition = with_status(*ACTIVE)
+async def read_backlog(connection: AsyncConnection, owner_id: str | None = None) -> Backlog:
+    """Read which runs have not ended; with `owner_id`, only those of that owner's jobs."""
+    owned, binds = ("", {}) if owner_id is None else (_OWNED, {"owner": owner_id})
+    return Backlog(await _active(connection, owned, binds), await _queued_since(connection, owned, binds))
+
+
+async def _active(connection: AsyncConnection, owned: str, binds: Mapping[str, str]) -> dict[RunStatus, int]:
+    condition = f"{with_status(*ACTIVE)}{owned}"
     table = _runs(connection, "ix_runs_active")
     query = f"SELECT status, count(*) FROM {table} WHERE {condition} GROUP BY status"  # noqa: S608 (words of ours)
-    rows = await connection.execute(text(query).columns(status=runs.c.status.type))
+    rows = await connection.execute(text(query).columns(status=runs.c.status.type), binds)
     return dict(rows.all())
 
 
-async def _queued_since(connection: AsyncConnection) -> datetime | None:
-    condition = with_status(RunStatus.QUEUED)
+async def _queued_since(connection: AsyncConnection, owned: str, binds: Mapping[str, str]) -> datetime | None:
+    condition = f"{with_status(RunStatus.QUEUED)}{owned}"
     table = _runs(connection, "ix_runs_queued")
     query = f"SELECT min(available_at) AS at FROM {table} WHERE {condition}"  # noqa: S608 (words of ours)
-    instant: datetime | None = (await connection.execute(text(query).columns(at=runs.c.available_at.type))).scalar_one()
+    found = await connection.execute(text(query).columns(at=runs.c.available_at.type), binds)
+    instant: datetime | None = found.scalar_one()
     return instant
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Select,
     Text,
     and_,
     bindparam,
@@ -21,6 +23,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,8 +46,6 @@ _DUE_COLUMNS = [jobs.c[field.name] for field in fields(DueJob)]
 
 # Made once, like those of `transitions`.
 _add = insert(jobs).returning(jobs)
-_find = select(jobs).where(jobs.c.id == bindparam("of_job"), jobs.c.deleted_at.is_(None))
-_find_locked = _find.with_for_update()
 _due = (
     select(*_DUE_COLUMNS)
     .where(jobs.c.next_run_at <= bindparam("at"))
@@ -78,16 +79,23 @@ async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> Job:
     return Job(**(await connection.execute(_add, values)).mappings().one())
 
 
-async def find(connection: AsyncConnection, job_id: int, *, lock: bool = False) -> Job | None:
-    """Return a job that is not deleted. `lock` keeps the dispatcher and other writers off it until the commit."""
-    found = await connection.execute(_find_locked if lock else _find, {"of_job": job_id})
+async def find(
+    connection: AsyncConnection, job_id: int, *, owner_id: str | None = None, lock: bool = False
+) -> Job | None:
+    """Return a job that is not deleted; with `owner_id`, only if it belongs to that owner.
+
+    `lock` keeps the dispatcher and other writers off it until the commit.
+    """
+    query = _find(has_owner=owner_id is not None, lock=lock)
+    found = await connection.execute(query, {"of_job": job_id, "of_owner": owner_id})
     row = found.mappings().one_or_none()
     return None if row is None else Job(**row)
 
 
-async def has_history(connection: AsyncConnection, job_id: int) -> bool:
-    """Return whether a job is there; a deleted one is, until its history is pruned."""
-    return (await connection.execute(select(jobs.c.id).where(jobs.c.id == job_id))).one_or_none() is not None
+async def has_history(connection: AsyncConnection, job_id: int, *, owner_id: str | None = None) -> bool:
+    """Return whether a job exists, of this owner if one is given; a deleted job does until its history is pruned."""
+    query = select(jobs.c.id).where(jobs.c.id == job_id, _is_owned_by(owner_id))
+    return (await connection.execute(query)).one_or_none() is not None
 
 
 async def change(connection: AsyncConnection, job_id: int, version: int, values: Mapping[str, Any]) -> Job | None:
@@ -102,9 +110,11 @@ async def change(connection: AsyncConnection, job_id: int, version: int, values:
     return None if row is None else Job(**row)
 
 
-async def page(connection: AsyncConnection, filters: JobFilter, page: Page) -> Listing[Job]:
-    """List jobs, each without those of its fields that are longer than LONGEST_LISTED."""
-    condition = _condition(connection, filters)
+async def page(
+    connection: AsyncConnection, filters: JobFilter, page: Page, *, owner_id: str | None = None
+) -> Listing[Job]:
+    """List jobs, each without its fields that are longer than LONGEST_LISTED; with `owner_id`, only that owner's."""
+    condition = and_(_is_owned_by(owner_id), _condition(connection, filters))
     total = (await connection.execute(select(func.count()).select_from(jobs).where(condition))).scalar_one()
     keys = select(jobs.c.id).where(condition).order_by(*_order(filters.sort)).limit(page.size).offset(page.offset)
     rows = await connection.execute(_listed.where(jobs.c.id.in_(keys)).order_by(*_order(filters.sort)))
@@ -149,6 +159,18 @@ async def prune(connection: AsyncConnection, before: datetime, limit: int) -> in
 def as_due(job: Job) -> DueJob:
     """Return of a due job what the ledger has to know."""
     return DueJob(**{field.name: getattr(job, field.name) for field in fields(DueJob)})
+
+
+@cache
+def _find(*, has_owner: bool, lock: bool) -> Select[Any]:
+    query = select(jobs).where(jobs.c.id == bindparam("of_job"), jobs.c.deleted_at.is_(None))
+    if has_owner:
+        query = query.where(jobs.c.owner_id == bindparam("of_owner"))
+    return query.with_for_update() if lock else query
+
+
+def _is_owned_by(owner_id: str | None) -> ColumnElement[bool]:
+    return true() if owner_id is None else jobs.c.owner_id == owner_id
 
 
 def _condition(connection: AsyncConnection, filters: JobFilter) -> ColumnElement[bool]:

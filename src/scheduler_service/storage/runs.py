@@ -7,7 +7,20 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, insert, not_, or_, select, true
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.listing import Listing, Page, RunFilter
@@ -21,7 +34,6 @@ from scheduler_service.telemetry import tracing
 
 # Made once, like those of `transitions`.
 _add = insert(runs).returning(runs)
-_find = select(runs).where(runs.c.id == bindparam("of_run"))
 _job_of = select(jobs).where(jobs.c.id == bindparam("of_job"))
 _attempts_of = select(attempts).where(attempts.c.run_id == bindparam("of_run")).order_by(attempts.c.attempt)
 _holding = runs.alias("holding")
@@ -56,9 +68,10 @@ async def add(connection: AsyncConnection, row: Mapping[str, Any]) -> Run:
     return Run(**(await connection.execute(_add, row)).mappings().one())
 
 
-async def find(connection: AsyncConnection, run_id: int) -> Run | None:
-    """Return one run."""
-    row = (await connection.execute(_find, {"of_run": run_id})).mappings().one_or_none()
+async def find(connection: AsyncConnection, run_id: int, *, owner_id: str | None = None) -> Run | None:
+    """Return one run; with `owner_id`, only if its job belongs to that owner."""
+    query = _find(has_owner=owner_id is not None)
+    row = (await connection.execute(query, {"of_run": run_id, "of_owner": owner_id})).mappings().one_or_none()
     return None if row is None else Run(**row)
 
 
@@ -67,9 +80,11 @@ async def find_attempts(connection: AsyncConnection, run_id: int) -> tuple[Attem
     return tuple(Attempt(**row) for row in (await connection.execute(_attempts_of, {"of_run": run_id})).mappings())
 
 
-async def page(connection: AsyncConnection, filters: RunFilter, page: Page) -> Listing[Run]:
-    """List runs, newest first."""
-    condition = _condition(filters)
+async def page(
+    connection: AsyncConnection, filters: RunFilter, page: Page, *, owner_id: str | None = None
+) -> Listing[Run]:
+    """List runs, newest first; with `owner_id`, only those of that owner's jobs."""
+    condition = and_(_condition(filters), true() if owner_id is None else is_of_owner(owner_id))
     total = (await connection.execute(select(func.count()).select_from(runs).where(condition))).scalar_one()
     keys = select(runs.c.id).where(condition).order_by(runs.c.id.desc()).limit(page.size).offset(page.offset)
     if page.before_id is not None:
@@ -126,6 +141,17 @@ def ended_row(row: Mapping[str, Any], status: RunStatus, reason: Reason, now: da
     return {**row, "status": status, "reason": reason, "finished_at": now}
 
 
+def is_of_owner(owner_id: str | BindParameter[str]) -> ColumnElement[bool]:
+    """Return the condition that a run is of a job of this owner."""
+    return runs.c.job_id.in_(select(jobs.c.id).where(jobs.c.owner_id == owner_id))
+
+
+@cache
+def _find(*, has_owner: bool) -> Select[Any]:
+    query = select(runs).where(runs.c.id == bindparam("of_run"))
+    return query.where(is_of_owner(bindparam("of_owner"))) if has_owner else query
+
+
 @cache
 def _claimable(routing: Routing) -> Select[tuple[int, int]]:
     return (
@@ -155,8 +181,7 @@ def _condition(filters: RunFilter) -> ColumnElement[bool]:
     if filters.job_id is not None:
         conditions.append(runs.c.job_id == filters.job_id)
     if filters.owner_id is not None:
-        owned = select(jobs.c.id).where(jobs.c.owner_id == filters.owner_id)
-        conditions.append(runs.c.job_id.in_(owned))
+        conditions.append(is_of_owner(filters.owner_id))
     if filters.trigger is not None:
         conditions.append(runs.c.trigger == filters.trigger)
     if filters.status is not None:

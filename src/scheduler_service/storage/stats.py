@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.outcomes import Ended, Outcome, Spread
 from scheduler_service.storage.dialect import seconds_between
-from scheduler_service.storage.tables import jobs, runs
+from scheduler_service.storage.runs import is_of_owner
+from scheduler_service.storage.tables import runs
 
 
 async def ended_since(connection: AsyncConnection, since: datetime, owner_id: str | None) -> Ended:
     """Summarise the runs that ended since an instant; `owner_id` None means those of all owners."""
-    mine = true() if owner_id is None else runs.c.job_id.in_(select(jobs.c.id).where(jobs.c.owner_id == owner_id))
+    mine = true() if owner_id is None else is_of_owner(owner_id)
     condition = and_(runs.c.finished_at >= since, mine)
     duration = seconds_between(connection, runs.c.started_at, runs.c.finished_at)
     return Ended(

@@ -59,9 +59,9 @@ async def follow_events(
     A client that lost the connection goes on by `Last-Event-ID` and misses nothing that is younger than
     SCHEDULER_EVENT_RETENTION_HOURS. One that comes later than that is told first, by an event `stream.gap`.
     """
-    position = await service.events.start(last_event_id)
+    position = await service.events.start(caller, last_event_id)
     is_late = last_event_id is not None and await service.events.may_have_a_gap(position)
-    batches = service.events.follow(position, caller.owner_id, service.stopping)
+    batches = service.events.follow(caller, position, service.stopping)
     # nginx would gather events up.
     greeting = _gap(position) if is_late else KEEPALIVE_COMMENT
     return StreamingResponse(_stream(greeting, batches), media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})

@@ -12,7 +12,7 @@ from scheduler_service.api.routers.runs import show_run
 from scheduler_service.api.schemas.jobs import JobOut
 from scheduler_service.api.schemas.runs import RunOut
 from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
-from scheduler_service.http.auth import current_caller
+from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.etags import IfMatch, versions_to_match
 from scheduler_service.http.openapi_responses import ETAG, RUN_LOCATION, answer, refusals
 from scheduler_service.http.route import KeyedRoute
@@ -28,12 +28,14 @@ _CONFLICTS = refusals(NotFoundError, ConflictError, PreconditionFailedError)
     summary="Pause a job",
     responses={200: answer("The job as it is now.", examples.JOB, ETAG), **_CONFLICTS},
 )
-async def pause_job(job_id: JobId, service: CurrentService, response: Response, if_match: IfMatch = None) -> JobOut:
+async def pause_job(
+    job_id: JobId, service: CurrentService, caller: CurrentCaller, response: Response, if_match: IfMatch = None
+) -> JobOut:
     """Instants while it is paused are not owed. What is queued or runs goes on; pausing twice changes nothing.
 
     A finished job has no instant to come, and cannot be paused.
     """
-    return show_job(await service.jobs.pause(job_id, versions_to_match(if_match)), service, response)
+    return show_job(await service.jobs.pause(caller, job_id, versions_to_match(if_match)), service, response)
 
 
 @router.post(
@@ -42,9 +44,11 @@ async def pause_job(job_id: JobId, service: CurrentService, response: Response, 
     summary="Resume a paused job",
     responses={200: answer("The job as it is now.", examples.JOB, ETAG), **_CONFLICTS},
 )
-async def resume_job(job_id: JobId, service: CurrentService, response: Response, if_match: IfMatch = None) -> JobOut:
+async def resume_job(
+    job_id: JobId, service: CurrentService, caller: CurrentCaller, response: Response, if_match: IfMatch = None
+) -> JobOut:
     """The schedule counts again from now on. A job whose schedule names no instant any more cannot be resumed."""
-    return show_job(await service.jobs.resume(job_id, versions_to_match(if_match)), service, response)
+    return show_job(await service.jobs.resume(caller, job_id, versions_to_match(if_match)), service, response)
 
 
 @router.post(
@@ -58,10 +62,14 @@ async def resume_job(job_id: JobId, service: CurrentService, response: Response,
     },
 )
 async def run_job(
-    job_id: JobId, service: CurrentService, response: Response, idempotency_key: IdempotencyKey = None
+    job_id: JobId,
+    service: CurrentService,
+    caller: CurrentCaller,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> RunOut:
     """Queue a run beside the schedule, also of a paused or finished job.
 
     With an `Idempotency-Key`, the same request sent again queues nothing and gives the run of the first.
     """
-    return show_run(await service.jobs.run(job_id, idempotency_key=idempotency_key), response)
+    return show_run(await service.jobs.run(caller, job_id, idempotency_key=idempotency_key), response)

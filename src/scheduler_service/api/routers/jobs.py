@@ -16,7 +16,7 @@ from scheduler_service.api.schemas.schedules import InstantOut, Next
 from scheduler_service.bootstrap import Service
 from scheduler_service.domain.records import Job
 from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
-from scheduler_service.http.auth import current_caller
+from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.etags import IfMatch, IfNoneMatch, etag, is_unchanged, versions_to_match
 from scheduler_service.http.merge_patch import MEDIA_TYPE, Described, patch_body
 from scheduler_service.http.openapi_responses import ETAG, JOB_LOCATION, LINK, answer, refusals
@@ -44,13 +44,17 @@ Changes = Annotated[dict[str, Any], Body(media_type=MEDIA_TYPE, openapi_examples
     },
 )
 async def create_job(
-    definition: Definition, service: CurrentService, response: Response, idempotency_key: IdempotencyKey = None
+    definition: Definition,
+    service: CurrentService,
+    caller: CurrentCaller,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
     """Only `name`, `schedule_expr` and `payload` are required; `warnings` says what may surprise of the schedule.
 
     With an `Idempotency-Key`, the same request sent again creates nothing and gives the job of the first.
     """
-    job = await service.jobs.create(service.jobs.read(definition), idempotency_key=idempotency_key)
+    job = await service.jobs.create(caller, service.jobs.read(caller, definition), idempotency_key=idempotency_key)
     response.headers["Location"] = f"{JOBS}/{job.id}"
     return show_job(job, service, response, definition)
 
@@ -62,11 +66,15 @@ async def create_job(
     responses={200: answer("One page of the list.", examples.JOB_PAGE, LINK), **refusals()},
 )
 async def list_jobs(
-    query: Annotated[JobQuery, Query()], service: CurrentService, request: Request, response: Response
+    query: Annotated[JobQuery, Query()],
+    service: CurrentService,
+    caller: CurrentCaller,
+    request: Request,
+    response: Response,
 ) -> JobPage:
     """All filters hold together."""
     page = query.paging()
-    listing = await service.jobs.page(query.filters(), page)
+    listing = await service.jobs.page(caller, query.filters(), page)
     response.headers["Link"] = page_links(request, page, listing.total)
     jobs = [JobOut.of(job, service.schedules.describe(job)) for job in listing.items]
     return JobPage(jobs=jobs, total=listing.total, page=page.number, size=page.size)
@@ -84,10 +92,10 @@ async def list_jobs(
     },
 )
 async def get_job(
-    job_id: JobId, service: CurrentService, response: Response, if_none_match: IfNoneMatch = None
+    job_id: JobId, service: CurrentService, caller: CurrentCaller, response: Response, if_none_match: IfNoneMatch = None
 ) -> JobOut | Response:
     """With `If-None-Match`, a job of which nothing has changed, not by runs either, is not sent again."""
-    job = await service.jobs.get(job_id)
+    job = await service.jobs.get(caller, job_id)
     shown = show_job(job, service, response)
     if is_unchanged(if_none_match, response.headers["ETag"]):
         return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=dict(response.headers))
@@ -105,13 +113,18 @@ async def get_job(
     },
 )
 async def patch_job(
-    job_id: JobId, changes: Changes, service: CurrentService, response: Response, if_match: IfMatch = None
+    job_id: JobId,
+    changes: Changes,
+    service: CurrentService,
+    caller: CurrentCaller,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> JobOut:
     """A JSON merge patch (RFC 7396): fields that are not named stay, objects are merged, null sets to the default.
 
     A `payload` of another `type` or `operation` replaces the old one whole. Read-only fields may be sent unchanged.
     """
-    job = await service.jobs.patch(job_id, changes, versions_to_match(if_match), _shown_by(service))
+    job = await service.jobs.patch(caller, job_id, changes, versions_to_match(if_match), _shown_by(service))
     return show_job(job, service, response, changes)
 
 
@@ -125,13 +138,18 @@ async def patch_job(
     },
 )
 async def replace_job(
-    job_id: JobId, definition: Definition, service: CurrentService, response: Response, if_match: IfMatch = None
+    job_id: JobId,
+    definition: Definition,
+    service: CurrentService,
+    caller: CurrentCaller,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> JobOut:
     """Fields that are not named get their defaults; `id` and history stay.
 
     A job can be sent back as it was read: read-only fields are accepted if they are unchanged.
     """
-    job = await service.jobs.replace(job_id, definition, versions_to_match(if_match), _shown_by(service))
+    job = await service.jobs.replace(caller, job_id, definition, versions_to_match(if_match), _shown_by(service))
     return show_job(job, service, response, definition)
 
 
@@ -142,9 +160,9 @@ async def replace_job(
     status_code=status.HTTP_204_NO_CONTENT,
     responses={204: {"description": "The job is gone."}, **refusals(NotFoundError, PreconditionFailedError)},
 )
-async def delete_job(job_id: JobId, service: CurrentService, if_match: IfMatch = None) -> None:
+async def delete_job(job_id: JobId, service: CurrentService, caller: CurrentCaller, if_match: IfMatch = None) -> None:
     """What is queued is cancelled, what runs is asked to stop; the history stays until its retention ends."""
-    await service.jobs.delete(job_id, versions_to_match(if_match))
+    await service.jobs.delete(caller, job_id, versions_to_match(if_match))
 
 
 @router.get(
@@ -157,12 +175,13 @@ async def list_job_runs(
     job_id: JobId,
     query: Annotated[RunQuery, Query()],
     service: CurrentService,
+    caller: CurrentCaller,
     request: Request,
     response: Response,
 ) -> RunPage:
     """Newest first, with the end of each log (16 KiB); also of a deleted job, until its history's retention ends."""
     page = query.paging()
-    listing = await service.runs.page_of(job_id, query.filters(), page)
+    listing = await service.runs.page_of(caller, job_id, query.filters(), page)
     return show_runs(listing, page, request, response)
 
 
@@ -172,10 +191,12 @@ async def list_job_runs(
     summary="Tell when a job is to run",
     responses={200: answer("The instants to come.", examples.NEXT), **refusals(NotFoundError)},
 )
-async def list_next(job_id: JobId, query: Annotated[NextQuery, Query()], service: CurrentService) -> Next:
+async def list_next(
+    job_id: JobId, query: Annotated[NextQuery, Query()], service: CurrentService, caller: CurrentCaller
+) -> Next:
     """In UTC and in the job's zone; none while the job is paused and once it is finished."""
-    job = await service.jobs.get(job_id)
-    instants = await service.jobs.upcoming(job_id, query.count)
+    job = await service.jobs.get(caller, job_id)
+    instants = await service.jobs.upcoming(caller, job_id, query.count)
     return Next(job_id=job.id, timezone=job.timezone, instants=[InstantOut.of(instant) for instant in instants])
 
 

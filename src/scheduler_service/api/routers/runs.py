@@ -15,7 +15,7 @@ from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole, in_pie
 from scheduler_service.domain.listing import Listing, Page
 from scheduler_service.domain.records import Run
 from scheduler_service.errors import ConflictError, NotFoundError
-from scheduler_service.http.auth import current_caller
+from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.openapi_responses import LINK, LOG_HEADERS, RUN_LOCATION, answer, refusals
 from scheduler_service.http.pagination_links import page_links
 from scheduler_service.http.route import KeyedRoute
@@ -33,11 +33,15 @@ router = APIRouter(prefix=RUNS, tags=["runs"], route_class=KeyedRoute, dependenc
     responses={200: answer("One page of the list.", examples.RUN_PAGE, LINK), **refusals()},
 )
 async def list_runs(
-    query: Annotated[AllRunsQuery, Query()], service: CurrentService, request: Request, response: Response
+    query: Annotated[AllRunsQuery, Query()],
+    service: CurrentService,
+    caller: CurrentCaller,
+    request: Request,
+    response: Response,
 ) -> RunPage:
     """The runs of all jobs, newest first, with the end of each log (16 KiB). All filters hold together."""
     page = query.paging()
-    listing = await service.runs.page(query.filters(), page)
+    listing = await service.runs.page(caller, query.filters(), page)
     return show_runs(listing, page, request, response)
 
 
@@ -48,13 +52,13 @@ async def list_runs(
     response_model=RunWhole,
     responses={200: answer("The run, with all its attempts.", examples.RUN_WHOLE), **refusals(NotFoundError)},
 )
-async def get_run(run_id: RunId, service: CurrentService) -> RunWhole | StreamingResponse:
+async def get_run(run_id: RunId, service: CurrentService, caller: CurrentCaller) -> RunWhole | StreamingResponse:
     """With all that was kept of its log."""
-    detail = await service.runs.get(run_id)
+    detail = await service.runs.get(caller, run_id)
     shown = RunWhole.of_detail(detail)
     if detail.is_whole:
         return shown
-    rest = service.runs.read_pieces(run_id, detail.next_offset, detail.view.run.log_bytes)
+    rest = service.runs.read_pieces(caller, run_id, detail.next_offset, detail.view.run.log_bytes)
     return StreamingResponse(in_pieces(shown, rest), media_type="application/json")
 
 
@@ -79,6 +83,7 @@ async def read_log(
     run_id: RunId,
     query: Annotated[LogQuery, Query()],
     service: CurrentService,
+    caller: CurrentCaller,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
     last_event_id: LastEventId = None,
 ) -> Response:
@@ -89,16 +94,16 @@ async def read_log(
     `Last-Event-ID`; an event `end` holds the run's `status`. A stream that ends without it was cut off.
     """
     if not accepts_events(accept):
-        part = await service.runs.read_log(run_id, query.offset)
+        part = await service.runs.read_log(caller, run_id, query.offset)
         end = max(part.next_offset, part.log_bytes)
         headers = {"X-Next-Offset": str(end), "X-Run-Status": part.status}
         if not part.is_behind:
             return Response(part.data, media_type="text/plain", headers=headers)
-        pieces = service.runs.read_pieces(run_id, query.offset, end)
+        pieces = service.runs.read_pieces(caller, run_id, query.offset, end)
         return StreamingResponse(pieces, media_type="text/plain", headers=headers)
     offset = query.offset if last_event_id is None else last_event_id
-    await service.runs.read_log(run_id, offset)
-    parts = service.runs.follow_log(run_id, offset, service.stopping)
+    await service.runs.read_log(caller, run_id, offset)
+    parts = service.runs.follow_log(caller, run_id, offset, service.stopping)
     # nginx would gather events up.
     return StreamingResponse(log_events(parts), media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
 
@@ -113,9 +118,9 @@ async def read_log(
         **refusals(NotFoundError, ConflictError),
     },
 )
-async def cancel_run(run_id: RunId, service: CurrentService, response: Response) -> RunOut:
+async def cancel_run(run_id: RunId, service: CurrentService, caller: CurrentCaller, response: Response) -> RunOut:
     """One that waits is cancelled at once; one that runs is asked to stop, and killed if it does not."""
-    return show_run(await service.runs.cancel(run_id), response)
+    return show_run(await service.runs.cancel(caller, run_id), response)
 
 
 @router.post(
@@ -129,13 +134,17 @@ async def cancel_run(run_id: RunId, service: CurrentService, response: Response)
     },
 )
 async def retry_run(
-    run_id: RunId, service: CurrentService, response: Response, idempotency_key: IdempotencyKey = None
+    run_id: RunId,
+    service: CurrentService,
+    caller: CurrentCaller,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> RunOut:
     """Queue a new run for the same instant, with `retry_of`; the old one stays as it is.
 
     With an `Idempotency-Key`, the same request sent again queues nothing and gives the run of the first.
     """
-    return show_run(await service.runs.retry(run_id, idempotency_key=idempotency_key), response)
+    return show_run(await service.runs.retry(caller, run_id, idempotency_key=idempotency_key), response)
 
 
 def show_runs(listing: Listing[RunView], page: Page, request: Request, response: Response) -> RunPage:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Depends
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
 from scheduler_service.api.schemas.schedules import InstantOut, PreviewOut
-from scheduler_service.http.auth import current_caller
+from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.merge_patch import Described
 from scheduler_service.http.openapi_responses import answer, refusals
 from scheduler_service.http.route import KeyedRoute
@@ -29,10 +29,11 @@ router = APIRouter(
 async def preview_schedule(
     wanted: Annotated[dict[str, Any], Described(PreviewRequest), Body(openapi_examples=examples.PREVIEW_REQUESTS)],
     service: CurrentService,
+    caller: CurrentCaller,
 ) -> PreviewOut:
     """From now on, by the very functions that fire jobs. Nothing is stored."""
     preview = service.schedules.read(wanted)
-    shown = await service.schedules.preview(preview)
+    shown = await service.schedules.preview(caller, preview)
     return PreviewOut(
         schedule_expr=preview.schedule_expr,
         timezone=preview.timezone,

@@ -27,4 +27,4 @@ router = APIRouter(
 )
 async def get_stats(query: Annotated[StatsQuery, Query()], service: CurrentService, caller: CurrentCaller) -> StatsOut:
     """Rates, outcomes, durations and latenesses of the runs that ended within the window; queue and workers as now."""
-    return StatsOut.of(await service.stats.read(query.span(), owner_id=caller.owner_id))
+    return StatsOut.of(await service.stats.read(caller, query.span()))
