@@ -1,1 +1,1 @@
-"""The fault campaign: kill the service again and again while it works, then hold the ledger against what happened."""
+"""The fault campaign: kill the service again and again while it works, then check every promise."""

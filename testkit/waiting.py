@@ -1,4 +1,4 @@
-"""Waiting in tests: for something to come to pass, never for a time to pass."""
+"""Waiting in tests: for a condition with a deadline, never for a time."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-# For one thing to happen, on a machine that has other things to do.
+# For one condition, on a busy machine: a test fails after it.
 DEADLINE_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 0.2
 
 
 def wait_until(
-    look: Callable[[], Any], patience_seconds: float = DEADLINE_SECONDS, pause_seconds: float | None = None
+    look: Callable[[], Any], deadline_seconds: float = DEADLINE_SECONDS, pause_seconds: float | None = None
 ) -> Any:
-    """Repeat a check until it returns something true, and return that. Fail after DEADLINE_SECONDS."""
-    for pause in _pauses(patience_seconds, pause_seconds):
+    """Repeat a check until it returns something true, and return that. Fail after the deadline."""
+    for pause in _pauses(deadline_seconds, pause_seconds):
         if seen := look():
             return seen
         time.sleep(pause)
-    raise AssertionError(_too_late(patience_seconds))
+    raise AssertionError(_too_late(deadline_seconds))
 
 
 async def eventually(
-    look: Callable[[], Awaitable[Any]], patience_seconds: float = DEADLINE_SECONDS, pause_seconds: float | None = None
+    look: Callable[[], Awaitable[Any]], deadline_seconds: float = DEADLINE_SECONDS, pause_seconds: float | None = None
 ) -> Any:
     """Do as `wait_until` does, in an event loop."""
-    for pause in _pauses(patience_seconds, pause_seconds):
+    for pause in _pauses(deadline_seconds, pause_seconds):
         if seen := await look():
             return seen
         await asyncio.sleep(pause)
-    raise AssertionError(_too_late(patience_seconds))
+    raise AssertionError(_too_late(deadline_seconds))
 
 
-def _pauses(patience_seconds: float, pause_seconds: float | None) -> Iterator[float]:
+def _pauses(deadline_seconds: float, pause_seconds: float | None) -> Iterator[float]:
     """Return the pauses between looks, longer and longer unless they are to be of one length."""
-    deadline, pause = time.monotonic() + patience_seconds, FIRST_PAUSE_SECONDS
+    deadline, pause = time.monotonic() + deadline_seconds, FIRST_PAUSE_SECONDS
     while time.monotonic() < deadline:
         yield pause_seconds or pause
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
     yield 0.0  # one more look: it may have been this process that was held up
 
 
-def _too_late(patience_seconds: float) -> str:
-    return f"it did not come to pass within {patience_seconds:g} s"
+def _too_late(deadline_seconds: float) -> str:
+    return f"the condition did not hold within {deadline_seconds:g} s"

@@ -54,12 +54,12 @@ async def told(receiver: Receiver, path: str, count: int) -> list[Received]:
     return found
 
 
-async def delivered(service: Service, rule: AlertRule, patience_seconds: float = 90.0) -> None:
+async def delivered(service: Service, rule: AlertRule, deadline_seconds: float = 90.0) -> None:
     async def look() -> bool:
         found = await service.alerts.deliveries(rule.id, None)
         return bool(found) and all(one.status == "delivered" for one in found)
 
-    await eventually(look, patience_seconds)
+    await eventually(look, deadline_seconds)
 
 
 async def test_a_failure_is_told_once_and_signed(service: Service, receiver: Receiver) -> None:

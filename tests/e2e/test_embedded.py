@@ -47,7 +47,7 @@ def test_a_minute_of_schedules(service: Service) -> None:
     often = create(service, "5s", "echo often")
     once_at = (began + timedelta(seconds=15)).isoformat()
     once = create(service, once_at, "echo once")
-    wait_until(lambda: len(runs_of(service, often)) >= 12, patience_seconds=90, pause_seconds=2.0)
+    wait_until(lambda: len(runs_of(service, often)) >= 12, deadline_seconds=90, pause_seconds=2.0)
 
     instants = [run["scheduled_for"] for run in runs_of(service, often)][:12]
     anchor = datetime.fromisoformat(service.call("GET", f"jobs/{often}")["created_at"])

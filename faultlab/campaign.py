@@ -1,4 +1,4 @@
-"""The leg of the campaign that executes thousands of runs under kills, and then compares every counter."""
+"""The legs that execute thousands of runs under kills, and then compare every counter with the database."""
 
 from __future__ import annotations
 
@@ -21,24 +21,26 @@ from testkit.databases import add_job, migrate
 from testkit.observer import Observer, start_api
 from testkit.programs import execute
 
-from faultlab import counters
-from faultlab.counters import Key
-from faultlab.verdict import Verdict
+from faultlab import checker
+from faultlab.checker import Key
+from faultlab.promise import Promise
 from scheduler_service.cli.devstack_servers import ask_valkey
 from scheduler_service.storage.database import Database
 
 INSTANTS = 100
 SCRIPT = {"type": "shell_script", "script": "exit $((SCHEDULER_RUN_ID % 2))"}
 PROGRAM = {"type": "program", "argv": ["true"]}
-# The share that skips where the one before still runs: rows that never began are counted, too.
+# The share of jobs that skip an instant if the run before is still active: skipped rows are counted, too.
 SKIPPING = 0.1
-PATIENCE_SECONDS = 1800.0
+# For all runs of a leg to end.
+LEG_SECONDS = 1800.0
+# Between looks, so that the processors are left to the service.
 PAUSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """How much to do, and by what chance it is disturbed."""
+    """How many runs to execute, how many faults to inject, and the random numbers that place them."""
 
     runs: int
     kills: int
@@ -52,40 +54,40 @@ class Campaign:
             yield self.runs * (number + self.chance.uniform(0.3, 1)) / (self.kills + 1)
 
 
-class Watch:
-    """Reads the counters of a service again and again, and sees when one goes down."""
+class CounterHistory:
+    """The counters of a service as they were read, and those that ever went down."""
 
     def __init__(self) -> None:
-        """Nothing is seen yet."""
-        self._seen: Counter[Key] = Counter()
-        self._looks = 0
+        """Start without a reading."""
+        self._latest: Counter[Key] = Counter()
+        self._readings = 0
         self._fallen: set[Key] = set()
 
-    def look(self, url: str) -> Counter[Key]:
-        """Return the counters of now; those of the last time while the process or its database does not answer."""
+    def read(self, url: str) -> Counter[Key]:
+        """Read the counters and return them; return the last ones if the process or its database does not answer."""
         try:
-            told = counters.told(url)
+            counters = checker.read_counters(url)
         except httpx2.TransportError:
-            return self._seen
-        if told:
-            self._looks += 1
-            self._fallen |= {key for key, number in self._seen.items() if told[key] < number}
-            self._seen = told
-        return self._seen
+            return self._latest
+        if counters:
+            self._readings += 1
+            self._fallen |= {key for key, number in self._latest.items() if counters[key] < number}
+            self._latest = counters
+        return self._latest
 
-    def verdicts(self, counted: Counter[Key], campaign: Campaign) -> list[Verdict]:
-        """Hold what was seen last, and on the way to it, against the rows."""
-        ran, seconds = counters.executed(counted), time.monotonic() - campaign.began_at
+    def check(self, counted: Counter[Key], campaign: Campaign) -> list[Promise]:
+        """Check the readings against the rows."""
+        ran, seconds = checker.executed(counted), time.monotonic() - campaign.began_at
         about = f"{ran} executed, {campaign.kills} faults, {seconds:.0f} s"
         return [
-            Verdict("as many runs as asked were really executed", ran >= campaign.runs, about),
-            Verdict("no counter ever went down", not self._fallen, f"{self._looks} looks"),
-            *counters.compare(self._seen, counted),
+            Promise("at least as many runs as asked for were executed", ran >= campaign.runs, about),
+            Promise("no counter ever went down", not self._fallen, f"{self._readings} readings"),
+            *checker.compare(self._latest, counted),
         ]
 
 
 async def store_jobs(database_url: str, number_of_runs: int) -> None:
-    """Store jobs that owe a hundred instants each and no more after that: so many runs that overlap, and some more."""
+    """Store jobs with a hundred past instants each: enough for `number_of_runs` that overlap, and some that skip."""
     await migrate(database_url)
     database, now = Database(database_url), datetime.now(UTC)
     first = now - timedelta(seconds=INSTANTS)
@@ -98,59 +100,59 @@ async def store_jobs(database_url: str, number_of_runs: int) -> None:
     await database.close()
 
 
-def embedded(directory: Path, campaign: Campaign) -> list[Verdict]:
-    """Kill the one process again and again while it works off what is owed."""
+def embedded(directory: Path, campaign: Campaign) -> list[Promise]:
+    """Kill the one process again and again while it executes the runs that are due."""
     file = directory / "data" / "scheduler.db"
     file.parent.mkdir(parents=True)
-    url, watch = f"sqlite:///{file}", Watch()
+    url, history = f"sqlite:///{file}", CounterHistory()
     asyncio.run(store_jobs(url, campaign.runs))
     variables = {"SCHEDULER_SANDBOX": "none", "SCHEDULER_SLOTS": "4"}
     for enough in campaign.thresholds():
         with up(directory, execute, **variables) as service:
-            _until(lambda: counters.executed(watch.look(service.url)) >= enough)  # noqa: B023 (called at once)
+            _until(lambda: checker.executed(history.read(service.url)) >= enough)  # noqa: B023 (called at once)
             service.process.kill()
             service.process.wait()
     with up(directory, execute, **variables) as service:
-        _until(lambda: asyncio.run(counters.unended(url)) == 0)
-        watch.look(service.url)
-        counted = asyncio.run(counters.kept(url))
-    return watch.verdicts(counted, campaign)
+        _until(lambda: asyncio.run(checker.count_active(url)) == 0)
+        history.read(service.url)
+        counted = asyncio.run(checker.count_rows(url))
+    return history.check(counted, campaign)
 
 
-async def distributed(directory: Path, campaign: Campaign) -> list[Verdict]:
-    """Kill processes of every kind, cut off everybody from the database, and flush Redis, in turns."""
+async def distributed(directory: Path, campaign: Campaign) -> list[Promise]:
+    """Kill processes of every kind, cut all connections to the database, and flush Redis, in turns."""
     variables = {"SCHEDULER_SLOTS": "4", "SCHEDULER_WORKER_DEAD_SECONDS": "2"}
     with servers.postgres() as postgres, servers.valkey() as redis:
-        url, watch = postgres.create_database(), Watch()
+        url, history = postgres.create_database(), CounterHistory()
         await store_jobs(url, campaign.runs)
         with cluster_on(url, f"{redis}/0", directory, execute, **variables) as cluster:
-            crew = Crew(cluster)
-            await crew.start()
+            fleet = Fleet(cluster)
+            await fleet.start()
             for number, enough in enumerate(campaign.thresholds()):
-                await asyncio.to_thread(_until, lambda: counters.executed(watch.look(crew.url)) >= enough)  # noqa: B023
-                await crew.disturb(FAULTS[number % len(FAULTS)])
-            await asyncio.to_thread(_until, lambda: asyncio.run(counters.unended(url)) == 0)
-            watch.look(crew.url)
-            counted = await counters.kept(url)
-    return watch.verdicts(counted, campaign)
+                await asyncio.to_thread(_until, lambda: checker.executed(history.read(fleet.url)) >= enough)  # noqa: B023
+                await fleet.inject(FAULTS[number % len(FAULTS)])
+            await asyncio.to_thread(_until, lambda: asyncio.run(checker.count_active(url)) == 0)
+            history.read(fleet.url)
+            counted = await checker.count_rows(url)
+    return history.check(counted, campaign)
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, and leave the processor to the service meanwhile."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + LEG_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass in time"  # noqa: S101 (as in tests)
+        assert time.monotonic() < deadline, f"the runs did not end within {LEG_SECONDS:g} s"  # noqa: S101 (as in tests)
         time.sleep(PAUSE_SECONDS)
 
 
 FAULTS = ("worker", "beat", "api", "database", "redis")
 
 
-class Crew:
+class Fleet:
     """Two processes of each kind, of which one at a time is killed and replaced."""
 
     def __init__(self, cluster: Cluster) -> None:
-        """Nothing is started yet."""
+        """Prepare; `start` starts the processes."""
         self._cluster = cluster
         self._members: dict[str, list[Member]] = {"worker": [], "beat": [], "api": []}
         self._observers: list[Observer] = []
@@ -161,16 +163,16 @@ class Crew:
         return self._observers[0].url
 
     async def start(self) -> None:
-        """Start them all."""
+        """Start two of each kind."""
         for kind in (*self._members, *self._members):
             await self._add(kind)
 
-    async def disturb(self, fault: str) -> None:
+    async def inject(self, fault: str) -> None:
         """Inject one fault, and replace a process that was killed."""
         if fault == "redis":
             ask_valkey(self._cluster.environment["REDIS_URL"], "FLUSHALL")
         elif fault == "database":
-            await _cut_off_everybody(self._cluster.environment["DATABASE_URL"])
+            await _cut_connections(self._cluster.environment["DATABASE_URL"])
         else:
             self._members[fault].pop(0).kill()
             if fault == "api":
@@ -186,7 +188,7 @@ class Crew:
         self._members[kind].append(member)
 
 
-async def _cut_off_everybody(database_url: str) -> None:
+async def _cut_connections(database_url: str) -> None:
     database = Database(database_url)
     others = "datname = current_database() AND pid <> pg_backend_pid()"
     async with database.read() as connection:

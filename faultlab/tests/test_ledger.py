@@ -1,4 +1,4 @@
-"""The judge of the fault campaign: it sees each promise that was broken."""
+"""The check of the ledger finds each promise that was broken."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from faultlab.__main__ import SECOND, judge
+from faultlab.ledger import SECOND, check
 from testkit.databases import migrate
 
 INSTANT = 1_768_478_400 * SECOND
@@ -29,7 +29,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def path(migrated_sqlite: Path, tmp_path: Path) -> Path:
-    """A database as a faultless campaign leaves it: three seconds, three runs, their output."""
+    """A database without faults: three seconds, three runs, their output."""
     path = tmp_path / "scheduler.db"
     shutil.copy(migrated_sqlite, path)
     change(path, "PRAGMA foreign_keys = OFF")
@@ -47,10 +47,10 @@ def change(path: Path, statement: str) -> None:
 
 
 def broken(path: Path) -> list[str]:
-    return [verdict.promise for verdict in judge(path, {"jobs": [1, 2], "runs": [3]}) if not verdict.held]
+    return [promise.text for promise in check(path, {"jobs": [1, 2], "runs": [3]}) if not promise.kept]
 
 
-def test_a_faultless_campaign_breaks_nothing(path: Path) -> None:
+def test_no_promise_is_broken_without_a_fault(path: Path) -> None:
     assert broken(path) == []
 
 
@@ -58,7 +58,7 @@ def test_a_faultless_campaign_breaks_nothing(path: Path) -> None:
     ("fault", "promise"),
     [
         ("DELETE FROM runs WHERE id = 2", "each instant is in exactly one row"),
-        ("DELETE FROM runs WHERE id = 3", "what was accepted is there, and ended"),
+        ("DELETE FROM runs WHERE id = 3", "each accepted run has succeeded"),
         ("UPDATE run_logs SET data = x'31' WHERE run_id = 2", "a run of one attempt wrote exactly its own output"),
         (
             ROW.format(id=9, at=INSTANT).replace("'success'", "'running'").replace(f"{INSTANT}, 0)", "NULL, NULL)"),
@@ -66,6 +66,6 @@ def test_a_faultless_campaign_breaks_nothing(path: Path) -> None:
         ),
     ],
 )
-def test_each_broken_promise_is_seen(path: Path, fault: str, promise: str) -> None:
+def test_check_finds_each_broken_promise(path: Path, fault: str, promise: str) -> None:
     change(path, fault)
     assert promise in broken(path)

@@ -1,4 +1,4 @@
-"""Counters as /metrics tells them, against what stands in the database."""
+"""Checks the counters of /metrics against the rows of the database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import func, select
 
-from faultlab.verdict import Verdict
+from faultlab.promise import Promise
 from scheduler_service.domain.run_state import TERMINAL, RunStatus
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.event_tables import events
@@ -26,8 +26,8 @@ Key = tuple[str, ...]
 """The name of a counter, and the values of its labels."""
 
 
-def told(url: str) -> Counter[Key]:
-    """Return the counters that a process tells."""
+def read_counters(url: str) -> Counter[Key]:
+    """Return the counters that a process reports at /metrics."""
     text = httpx2.get(f"{url}/metrics", timeout=30).raise_for_status().text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return Counter(
@@ -39,8 +39,8 @@ def told(url: str) -> Counter[Key]:
     )
 
 
-async def kept(database_url: str) -> Counter[Key]:
-    """Count the same in the rows. Nothing of it may have been pruned, and no run be cancelled while it waits."""
+async def count_rows(database_url: str) -> Counter[Key]:
+    """Count the same in the rows. No row may have been pruned, and no run cancelled while it was queued."""
     database = Database(database_url)
     measured = func.count().filter(runs.c.started_at.is_not(None), runs.c.finished_at.is_not(None))
     each = select(
@@ -67,8 +67,8 @@ async def kept(database_url: str) -> Counter[Key]:
     return counted
 
 
-async def unended(database_url: str) -> int:
-    """Count the runs that have not come to their end."""
+async def count_active(database_url: str) -> int:
+    """Count the runs in a state that is not terminal."""
     database = Database(database_url)
     async with database.read() as connection:
         query = select(func.count()).select_from(runs).where(runs.c.status.not_in(TERMINAL))
@@ -77,23 +77,23 @@ async def unended(database_url: str) -> int:
     return number
 
 
-def executed(counted: Counter[Key]) -> int:
-    """Return how many runs really ran to their end."""
+def executed(counters: Counter[Key]) -> int:
+    """Return how many runs were executed to their end."""
     ran = {RunStatus.SUCCESS, RunStatus.FAILED}
-    return sum(number for key, number in counted.items() if key[0] == RUNS and key[-1] in ran)
+    return sum(number for key, number in counters.items() if key[0] == RUNS and key[-1] in ran)
 
 
-def compare(seen: Counter[Key], counted: Counter[Key]) -> list[Verdict]:
-    """Hold each counter against the rows."""
+def compare(reported: Counter[Key], counted: Counter[Key]) -> list[Promise]:
+    """Compare each counter with the rows."""
     return [
-        Verdict(
-            f"{name} is what the database counts",
-            _of(seen, name) == _of(counted, name),
-            f"{_of(seen, name).total()} told, {_of(counted, name).total()} counted",
+        Promise(
+            f"{name} equals what the database counts",
+            _of(reported, name) == _of(counted, name),
+            f"{_of(reported, name).total()} reported, {_of(counted, name).total()} counted",
         )
         for name in COUNTERS
     ]
 
 
-def _of(counted: Counter[Key], name: str) -> Counter[Key]:
-    return Counter({key: number for key, number in counted.items() if key[0] == name and number})
+def _of(counters: Counter[Key], name: str) -> Counter[Key]:
+    return Counter({key: number for key, number in counters.items() if key[0] == name and number})
