@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 IMAGE = "scheduler-service-try"
 PROJECT = "scheduler-try"
 FILES = ("compose.yaml", "scripts/try_containers/compose.yaml")
-PATIENCE_SECONDS = 180.0
+CONDITION_SECONDS = 180.0
 COMMAND_SECONDS = 600.0
 
 # Runs in a container of ours: calls the API as it is told by standard input, and prints the answer.
@@ -106,7 +106,7 @@ def run(words: list[str], *, stdin: str | bytes | None = None, check: bool = Tru
     return done.stdout.decode(errors="replace")
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> float:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = CONDITION_SECONDS) -> float:
     """Wait until a condition holds, and return the seconds that it took; what fails to answer does not hold yet."""
     begun_at = time.monotonic()
     while time.monotonic() - begun_at < seconds:

@@ -33,7 +33,7 @@ def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the time that receivers get, and the time between tries."""
-    monkeypatch.setattr(web, "PATIENCE_SECONDS", 1.5)
+    monkeypatch.setattr(web, "DELIVERY_SECONDS", 1.5)
     monkeypatch.setattr(alert_sender, "FIRST_DELAY_SECONDS", 0.2)
 
 

@@ -94,8 +94,8 @@ def test_after_kill_9_nothing_is_lost_doubled_or_left_running(tmp_path: Path) ->
 
 
 def test_nothing_runs_on_for_a_service_that_stands_still(tmp_path: Path) -> None:
-    patience = {"SCHEDULER_HEARTBEAT_SECONDS": "0.5", "SCHEDULER_WORKER_DEAD_SECONDS": "3"}
-    with up(tmp_path, SCHEDULER_SANDBOX="auto", **patience) as service:
+    timing = {"SCHEDULER_HEARTBEAT_SECONDS": "0.5", "SCHEDULER_WORKER_DEAD_SECONDS": "3"}
+    with up(tmp_path, SCHEDULER_SANDBOX="auto", **timing) as service:
         script = '[ "$SCHEDULER_ATTEMPT" = 2 ] || exec sleep 300'
         run_id = service.call("POST", f"jobs/{create(service, NEVER, script, env={'MARKER': str(tmp_path)})}/run")["id"]
         wait_until(lambda: processes_with(f"MARKER={tmp_path}"))

@@ -22,8 +22,8 @@ from scheduler_service.engine.worker import Worker
 from scheduler_service.storage import migrations, workers
 from scheduler_service.storage.opening import open_database
 
-# How long a worker leaves a run to the ring that is on its way to some worker, before it takes it by itself.
-PATIENCE_SECONDS = 1.0
+# How long a polling worker leaves a run to the worker that gets its notice.
+NOTICE_SECONDS = 1.0
 
 
 @asynccontextmanager
@@ -50,7 +50,7 @@ async def open_worker(
     settings.prepare_data_dir()
     async with open_base(settings) as base:
         start_loop(base.stack, "dropped messages", DropCounter(base.database, take_dropped).note)
-        yield await start_worker(base, WakeEvent(), patience_seconds=PATIENCE_SECONDS, listener=listener)
+        yield await start_worker(base, WakeEvent(), notice_seconds=NOTICE_SECONDS, listener=listener)
 
 
 @asynccontextmanager

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 async def start_worker(
-    base: Base, wake_event: WakeEvent, *, patience_seconds: float = 0.0, listener: AttemptListener | None = None
+    base: Base, wake_event: WakeEvent, *, notice_seconds: float = 0.0, listener: AttemptListener | None = None
 ) -> Worker:
     """Start a worker that looks at the database when `wake_event` notices; it drains when `base` is taken down.
 
@@ -69,7 +69,7 @@ async def start_worker(
         executor,
         wake_event,
         routing=routing,
-        patience_seconds=patience_seconds,
+        notice_seconds=notice_seconds,
         refusal=lambda: box.refusal,
     )
     stack.push_async_callback(worker.drain, settings.drain_seconds)

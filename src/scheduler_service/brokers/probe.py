@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 from scheduler_service.addresses import redis_tls, without_query
 from scheduler_service.errors import UnavailableError
 
-PATIENCE_SECONDS = 2.0
+PING_SECONDS = 2.0
 
 
 class RedisProbe:
@@ -18,8 +18,8 @@ class RedisProbe:
         """Connect when asked first."""
         self._redis = Redis.from_url(
             without_query(url),
-            socket_timeout=PATIENCE_SECONDS,
-            socket_connect_timeout=PATIENCE_SECONDS,
+            socket_timeout=PING_SECONDS,
+            socket_connect_timeout=PING_SECONDS,
             max_connections=2,
             **(redis_tls(url) or {}),
         )

@@ -21,7 +21,7 @@ from scheduler_service.console.exit_codes import ExitCode, UnreachableError
 from scheduler_service.telemetry.terminal_text import plain
 
 # A service that restarts goes on with the run, or begins it anew; for so long a follower waits for it to come back.
-PATIENCE_SECONDS = 15.0
+RECONNECT_SECONDS = 15.0
 RETRY_SECONDS = 0.5
 LARGEST_EXIT_CODE = 255
 # What shells add to the number of the signal that ended a program; POSIX (Shell, 2.8.2): more than 128.
@@ -115,7 +115,7 @@ def _signal_name(number: int) -> str:
 def _events(client: Client, run_id: int) -> Iterator[ServerSentEvent]:
     """Yield the events `log` and `status` of a run until its end, over breaks of the connection.
 
-    Raises `UnreachableError` if the service stays away for longer than `PATIENCE_SECONDS`.
+    Raises `UnreachableError` if the service stays away for longer than `RECONNECT_SECONDS`.
     """
     offset, lost_at = 0, None
     while True:
@@ -128,7 +128,7 @@ def _events(client: Client, run_id: int) -> Iterator[ServerSentEvent]:
             lost_at = None
         except UnreachableError:
             lost_at = lost_at or time.monotonic()
-            if time.monotonic() - lost_at > PATIENCE_SECONDS:
+            if time.monotonic() - lost_at > RECONNECT_SECONDS:
                 raise
         time.sleep(RETRY_SECONDS)
 

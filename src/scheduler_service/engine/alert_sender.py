@@ -18,7 +18,7 @@ from scheduler_service.alerts.channels import Channel, Email, Slack, Webhook
 from scheduler_service.engine.loop import LAST_STEP_SECONDS, insist
 from scheduler_service.outbound.address_guard import Reach, RefusedError
 from scheduler_service.outbound.mail import Mailer
-from scheduler_service.outbound.web import PATIENCE_SECONDS, NotDeliveredError, post
+from scheduler_service.outbound.web import DELIVERY_SECONDS, NotDeliveredError, post
 from scheduler_service.storage import deliveries
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -30,7 +30,7 @@ CONCURRENCY = 128
 OF_EACH_RULE = 4
 LOOK_SECONDS = 1.0
 # A process that was killed while it sent leaves the delivery to the next one after this time.
-LEASE_SECONDS = 3 * PATIENCE_SECONDS
+LEASE_SECONDS = 3 * DELIVERY_SECONDS
 FIRST_DELAY_SECONDS = 2.0
 LONGEST_DELAY_SECONDS = 900.0
 # With the delays between them the last one comes some two hours after the first.

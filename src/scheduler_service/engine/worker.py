@@ -37,10 +37,10 @@ class Worker:
         wake_event: WakeEvent,
         *,
         routing: Routing = EVERYTHING,
-        patience_seconds: float = 0.0,
+        notice_seconds: float = 0.0,
         refusal: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """RunNotice `wake_event` to make it look. For `patience_seconds` a run is left to the ring that is on its way.
+        """Set `wake_event` to make it look. A run is left to the worker that gets its notice for `notice_seconds`.
 
         `refusal` returns why no job can run here until the host is changed, if that is so.
         """
@@ -51,7 +51,7 @@ class Worker:
         self._executor = executor
         self._wake_event = wake_event
         self._routing = routing
-        self._patience = timedelta(seconds=patience_seconds)
+        self._notice_delay = timedelta(seconds=notice_seconds)
         self._places = asyncio.Semaphore(node.slots)
         # With those that wait for a place: each has one coming.
         self._busy: dict[tuple[int, int], asyncio.Task[bool]] = {}
@@ -92,7 +92,7 @@ class Worker:
         now = self._clock.now()
         async with self._database.read() as connection:
             return await runs.claimable(
-                connection, now, limit, notified_before=now - self._patience, routing=self._routing
+                connection, now, limit, notified_before=now - self._notice_delay, routing=self._routing
             )
 
     def _start(self, key: tuple[int, int]) -> asyncio.Task[bool]:

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from scheduler_service.config import tls
 from scheduler_service.config.api_key import LOOPBACK_HOSTS
 from scheduler_service.errors import ConfigurationError
-from scheduler_service.outbound.web import PATIENCE_SECONDS, NotDeliveredError
+from scheduler_service.outbound.web import DELIVERY_SECONDS, NotDeliveredError
 
 THREADS = 4
 
@@ -72,10 +72,10 @@ class Mailer:
         connection = _Connection()
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(DELIVERY_SECONDS):
                 return await loop.run_in_executor(self._threads, self._send, connection, message)
         except TimeoutError:
-            raise NotDeliveredError(f"the mail server did not take it within {PATIENCE_SECONDS:g} s") from None
+            raise NotDeliveredError(f"the mail server did not take it within {DELIVERY_SECONDS:g} s") from None
         except ConfigurationError as error:
             raise NotDeliveredError(str(error)) from error
         except (smtplib.SMTPException, OSError) as error:
@@ -90,9 +90,9 @@ class Mailer:
     def _send(self, connection: _Connection, message: EmailMessage) -> list[str]:
         server, context = self._server, tls.authorities()
         connection.client = client = (
-            smtplib.SMTP_SSL(server.host, server.port, timeout=PATIENCE_SECONDS, context=context)
+            smtplib.SMTP_SSL(server.host, server.port, timeout=DELIVERY_SECONDS, context=context)
             if server.is_secure
-            else smtplib.SMTP(server.host, server.port, timeout=PATIENCE_SECONDS)
+            else smtplib.SMTP(server.host, server.port, timeout=DELIVERY_SECONDS)
         )
         with contextlib.closing(client):
             self._log_in(client, context)

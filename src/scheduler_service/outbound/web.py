@@ -15,7 +15,7 @@ from scheduler_service.errors import ConfigurationError
 from scheduler_service.outbound.address_guard import Reach, resolve
 
 # For all of it: a receiver that drips its answer byte by byte gets no more than one that is silent.
-PATIENCE_SECONDS = 10.0
+DELIVERY_SECONDS = 10.0
 
 _ASKS_TO_WAIT = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
@@ -45,10 +45,10 @@ async def ping(url: str) -> None:
 
 async def _ask(method: str, url: str, body: bytes, headers: dict[str, str], reach: Reach) -> None:
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(DELIVERY_SECONDS):
             status, retry_after = await _answer_of(method, url, body, headers, reach)
     except TimeoutError:
-        raise NotDeliveredError(f"no answer within {PATIENCE_SECONDS:g} s") from None
+        raise NotDeliveredError(f"no answer within {DELIVERY_SECONDS:g} s") from None
     except ConfigurationError as error:
         raise NotDeliveredError(str(error)) from error
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
@@ -73,7 +73,7 @@ async def _answer_of(method: str, url: str, body: bytes, headers: dict[str, str]
     host = parts.hostname or ""
     addresses = await resolve(host, parts.port or (443 if parts.scheme == "https" else 80), reach)
     # Of the addresses of a name some may not be listened at: each gets its share of the time to connect.
-    timeout = httpx2.Timeout(PATIENCE_SECONDS, connect=PATIENCE_SECONDS / max(1, len(addresses)))
+    timeout = httpx2.Timeout(DELIVERY_SECONDS, connect=DELIVERY_SECONDS / max(1, len(addresses)))
     verify = tls.context_for(parts.scheme)
     failure: httpx2.TransportError | None = None
     async with httpx2.AsyncClient(verify=verify, follow_redirects=False, trust_env=False, timeout=timeout) as client:

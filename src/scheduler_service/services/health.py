@@ -17,7 +17,8 @@ from scheduler_service.storage import dispatchers, migrations, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
-PATIENCE_SECONDS = 2.0
+# For the database, and for the broker, to answer.
+HEALTH_CHECK_SECONDS = 2.0
 
 Ping = Callable[[], Awaitable[None]]
 """Returns if something answers; raises `UnavailableError`."""
@@ -90,7 +91,7 @@ class HealthService:
     async def _look_at_database(self) -> list[Component]:
         before = time.perf_counter()
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS), self._database.read() as connection:
+            async with asyncio.timeout(HEALTH_CHECK_SECONDS), self._database.read() as connection:
                 is_current = await migrations.is_current(connection)
                 latency_seconds = time.perf_counter() - before
                 if not is_current:
@@ -100,7 +101,7 @@ class HealthService:
         except UnavailableError as error:
             return [Component("database", Verdict.FAILING, str(error))]
         except TimeoutError:
-            return [Component("database", Verdict.FAILING, f"has not answered for {PATIENCE_SECONDS:g} s")]
+            return [Component("database", Verdict.FAILING, f"has not answered for {HEALTH_CHECK_SECONDS:g} s")]
         now = self._clock.now()
         seen = [(worker, presence(worker, now, self._heartbeat_seconds)) for worker in living]
         return [
@@ -116,7 +117,7 @@ class HealthService:
             return []
         before = time.perf_counter()
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(HEALTH_CHECK_SECONDS):
                 await self._ping_broker()
         except (UnavailableError, TimeoutError):
             # The database is the truth, and workers look at it every second.

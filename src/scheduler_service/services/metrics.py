@@ -31,7 +31,7 @@ from scheduler_service.storage.totals import (
 )
 
 # A scrape that takes longer has failed for Prometheus (its default is 10 s).
-PATIENCE_SECONDS = 3.0
+SCRAPE_SECONDS = 3.0
 Label = TypeVar("Label", bound=str)
 
 
@@ -58,14 +58,14 @@ class MetricsService:
 
     async def _look_at_database(self) -> Figures | None:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS), self._database.snapshot() as snapshot:
+            async with asyncio.timeout(SCRAPE_SECONDS), self._database.snapshot() as snapshot:
                 return await figures.read(snapshot)
         except (UnavailableError, TimeoutError):
             return None
 
     async def _broker_answers(self) -> bool:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(SCRAPE_SECONDS):
                 if self._ping_broker is not None:
                     await self._ping_broker()
         except (UnavailableError, TimeoutError):

@@ -19,7 +19,7 @@ from scheduler_service.sandbox.contract.command import job_environment
 PROGRAMS = Path(__file__).with_name("programs.yaml")
 GIVEN = {"GREETING": "hello"}
 AT_ONCE = 2
-PATIENCE_SECONDS = 60
+PROGRAM_SECONDS = 60
 
 _SCRIPT_PATH = re.compile(r"(/[\w.+-]+)+/job\.py")
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
@@ -64,7 +64,7 @@ def _run(program: Program) -> tuple[int, str]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=PATIENCE_SECONDS,
+            timeout=PROGRAM_SECONDS,
             check=False,
             umask=0o022,
         )
