@@ -1,6 +1,6 @@
-"""Checks of DATABASE_URL and REDIS_URL that need no connection, and the options that stand in their queries.
+"""Checks DATABASE_URL and REDIS_URL without connecting, and converts the options in their query strings.
 
-Every message names what is wrong and the remedy, and never shows a URL, which may hold a password.
+Every message names the problem and the remedy. No message contains a URL, because it can contain a password.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ POSTGRESQL_SCHEMES = frozenset(
 )
 SQLITE_SCHEMES = frozenset({"sqlite", "sqlite+aiosqlite"})
 REDIS_SCHEMES = frozenset({"redis", "rediss"})
-# PostgreSQL's manual, section 32.18.1.
+# PostgreSQL manual, section 32.18.1.
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 HIGHEST_PORT = 65535
 
 _REDIS_FORM = "write redis://host:6379/0, or rediss://host:6379/0 for TLS"
 _DATABASE_FORM = "write postgresql+asyncpg://user:password@host:5432/name"
-# What asyncpg reads from a connection string as libpq does.
+# Options that asyncpg reads from a connection string in the same way as libpq.
 _OF_LIBPQ = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "target_session_attrs"})
 _FILES = ("sslrootcert", "sslcert", "sslkey", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
-# SQLAlchemy reads these from the URL by itself.
+# Options that SQLAlchemy reads from the URL.
 _OF_SQLALCHEMY = frozenset({"host", "port", "prepared_statement_cache_size"})
 _NUMBERS: Mapping[str, type[int | float]] = MappingProxyType(
     {"connect_timeout": float, "statement_cache_size": int, "prepared_statement_cache_size": int}
@@ -36,7 +36,7 @@ _OF_REDIS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_
 
 
 def check_redis_url(url: str) -> None:
-    """Raise ValueError if this is no URL of a Redis that the service can use."""
+    """Raise ValueError if the service cannot use this Redis URL."""
     parts = _split(url, REDIS_SCHEMES, _REDIS_FORM)
     if not parts.hostname:
         raise ValueError(f"the URL names no host; {_REDIS_FORM}")
@@ -51,7 +51,7 @@ def check_redis_url(url: str) -> None:
 
 
 def redis_tls(url: str) -> dict[str, Any] | None:
-    """Return what redis-py needs to verify the server of a `rediss://` URL; None for `redis://`."""
+    """Return the redis-py options that verify the server of a `rediss://` URL, or None for `redis://`."""
     parts = urlsplit(url)
     if parts.scheme != "rediss":
         return None
@@ -60,12 +60,12 @@ def redis_tls(url: str) -> dict[str, Any] | None:
 
 
 def without_query(url: str) -> str:
-    """Return a URL without its options."""
+    """Return a URL without its query string."""
     return urlsplit(url)._replace(query="").geturl()
 
 
 def check_database_url(url: str) -> None:
-    """Raise ValueError if this is no URL of a database that the service can use."""
+    """Raise ValueError if the service cannot use this database URL."""
     scheme = url.partition(":")[0]
     if scheme in SQLITE_SCHEMES:
         return
@@ -79,9 +79,9 @@ def check_database_url(url: str) -> None:
 
 
 def connect_arguments(query: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments for asyncpg that stand for the options of a URL which SQLAlchemy does not read.
+    """Return asyncpg arguments for the URL options that SQLAlchemy does not read.
 
-    Those of libpq go into a connection string of their own: asyncpg reads them there as libpq does.
+    Options of libpq are passed in a separate connection string, where asyncpg reads them as libpq does.
     """
     of_libpq = {name: value for name, value in query.items() if name in _OF_LIBPQ}
     if "ssl" in query:
@@ -95,14 +95,14 @@ def connect_arguments(query: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_by_sqlalchemy(query: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a URL that SQLAlchemy reads."""
+    """Return the URL options that SQLAlchemy reads."""
     return {name: value for name, value in query.items() if name in _OF_SQLALCHEMY}
 
 
 def _split(url: str, schemes: Collection[str], form: str) -> SplitResult:
     if "://" not in url:
         raise ValueError(f"this is not a URL; {form}")
-    # urlsplit() would drop some of them without a word.
+    # urlsplit() silently removes some of these characters.
     if not url.isprintable() or " " in url:
         raise ValueError(f"the URL holds a space or a control character; {form}")
     scheme = url.partition("://")[0]
@@ -119,7 +119,7 @@ def _split(url: str, schemes: Collection[str], form: str) -> SplitResult:
 
 
 def _options(parts: SplitResult, known: frozenset[str]) -> dict[str, str]:
-    """Return the options of a query; raise ValueError for one that is unknown or names a file that cannot be read."""
+    """Return the options of a query. Raise ValueError for an unknown option or an unreadable file."""
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in options.keys() - known:
         supported = f"supported: {', '.join(sorted(known))}" if known else f"{parts.scheme}:// takes none"

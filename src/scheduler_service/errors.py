@@ -1,4 +1,7 @@
-"""Every error that a caller is meant to handle. HTTP codes live in `api/errors.py`, exit codes in `cli/`."""
+"""The errors that callers handle.
+
+`http/error_responses.py` maps them to HTTP codes, `cli/exit_codes.py` maps them to exit codes.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,18 @@ from dataclasses import dataclass
 
 
 class SchedulerError(Exception):
-    """The base of all errors of this package."""
+    """The base class of all errors of this package."""
 
 
 class ConfigurationError(SchedulerError):
-    """A setting is wrong or the host lacks something; the text is one line that names the setting and the remedy."""
+    """A setting is wrong or the host lacks something. The text is one line that names the setting and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One thing that is wrong with one field of an input.
+    """One problem with one field of an input.
 
-    `field` is a dotted path (`retry_policy.max_retries`); `message` says what is wrong and what to write instead.
+    `field` is a dotted path (`retry_policy.max_retries`). `message` says what is wrong and what to write instead.
     """
 
     field: str
@@ -26,16 +29,16 @@ class FieldProblem:
 
 
 class InvalidInputError(SchedulerError):
-    """The caller's input cannot be accepted; nothing was stored."""
+    """The input is invalid; nothing was stored."""
 
     def __init__(self, *problems: FieldProblem) -> None:
-        """Keep every problem, so that the caller can mend all of them at once."""
+        """Keep all problems, so that the caller can report them together."""
         super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
         self.problems = problems
 
 
 class NotFoundError(SchedulerError):
-    """There is no such thing, or it belongs to somebody else."""
+    """The object does not exist, or it belongs to another owner."""
 
 
 class ForbiddenError(SchedulerError):
@@ -43,16 +46,16 @@ class ForbiddenError(SchedulerError):
 
 
 class ConflictError(SchedulerError):
-    """The thing is there, but its state does not allow what was asked."""
+    """The object's state does not allow the operation."""
 
 
 class PreconditionFailedError(SchedulerError):
-    """The caller's `If-Match` names a version that is no longer the current one."""
+    """The `If-Match` header names a version that is not the current one."""
 
 
 class UnavailableError(SchedulerError):
-    """Something that the service needs (the database, say) does not answer just now; trying again is right."""
+    """A dependency, such as the database, does not respond. The caller may try again."""
 
 
 class LoopFailedError(SchedulerError):
-    """A loop of the service met what it was not made for; the process ends, and is to be started anew."""
+    """A loop of the service failed unexpectedly. The process ends and must be restarted."""

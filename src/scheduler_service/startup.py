@@ -1,4 +1,4 @@
-"""The first steps of a process."""
+"""Helpers for the start of a process."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ WRONG_SETTING = 2
 
 @contextmanager
 def without_gc() -> Iterator[None]:
-    """Import in this block without garbage collection, and leave all that is there at its end out of later ones.
+    """Disable garbage collection within the block and exclude the objects that exist at its end from later collections.
 
-    What imports make stays for good: looking through it again and again while it grows takes a sixth of a start.
+    Imported modules are never freed. Scanning them repeatedly during imports takes a sixth of the start time.
     """
     gc.disable()
     try:
@@ -31,20 +31,20 @@ def without_gc() -> Iterator[None]:
 
 
 def or_exit(load: Callable[[], T]) -> T:
-    """Load the settings of this process; where they are wrong, end it with one line on standard error and code 2."""
+    """Return the loaded settings. If they are wrong, print one line to standard error and exit with code 2."""
     try:
         return load()
     except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")  # there is no log without settings
+        sys.stderr.write(f"{error}\n")  # logging needs settings
         raise SystemExit(WRONG_SETTING) from None
 
 
 def opened_or_exit(
     factory: Callable[[Argument], AbstractAsyncContextManager[T]],
 ) -> Callable[[Argument], AbstractAsyncContextManager[T]]:
-    """Wrap what opens the service: a setting that proves wrong then ends the process with one line and code 2.
+    """Wrap a context manager factory: a `ConfigurationError` on entry ends the process with one line and code 2.
 
-    uvicorn would end with code 3, after two more lines. When the error arrives here, all that was opened is closed.
+    uvicorn would print two more lines and exit with code 3. Everything opened before the error is already closed.
     """
 
     @asynccontextmanager

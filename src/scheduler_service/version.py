@@ -1,4 +1,4 @@
-"""Which version this is."""
+"""The version of this package."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib import metadata
 
 
 def version() -> str:
-    """Return the version of the installed package; one that runs from its source alone has none."""
+    """Return the version of the installed package, or `0+source` if it runs from a checkout."""
     try:
         return metadata.version("scheduler-service")
     except metadata.PackageNotFoundError:

@@ -13,7 +13,7 @@ from tests.api.conftest import DEFINITION, SHARED, create
 from tests.database_fixtures import SHARED_ON_SQLITE
 
 from scheduler_service.http import suggestions
-from scheduler_service.payloads.bounded import MOST_PROBLEMS
+from scheduler_service.payloads.bounded import MAX_PROBLEMS
 from scheduler_service.services.job_definition import JobDefinition
 
 pytestmark = [SHARED, SHARED_ON_SQLITE]
@@ -134,8 +134,8 @@ async def test_few_names_are_compared_when_very_many_are_unknown(
 
     assert answer.json()["detail"].endswith(f"; and {20_000 - 3} more")
     assert in_address.json()["detail"].endswith(f"; and {2_000 - 3} more")
-    assert len(answer.json()["errors"]) == len(in_address.json()["errors"]) == MOST_PROBLEMS
-    assert len(compared) <= 2 * MOST_PROBLEMS
+    assert len(answer.json()["errors"]) == len(in_address.json()["errors"]) == MAX_PROBLEMS
+    assert len(compared) <= 2 * MAX_PROBLEMS
 
 
 @pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/alerts"])

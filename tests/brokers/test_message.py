@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scheduler_service.brokers.message import LONGEST_ITEM_BYTES, Message, UnreadableError, is_message
+from scheduler_service.brokers.message import MAX_ITEM_BYTES, Message, UnreadableError, is_message
 
 RING = Message(17, 2, "the-id", "00-trace")
 
@@ -71,7 +71,7 @@ def test_all_but_the_ids_is_ignored() -> None:
             b'{"headers": {"task": "scheduler.execute_run"}, "properties": {"body_encoding": "base64"}, "body": "%"}',
             "a body without the ids of a run",
         ),
-        (item(padding="x" * LONGEST_ITEM_BYTES), "longer than 16384 bytes"),
+        (item(padding="x" * MAX_ITEM_BYTES), "longer than 16384 bytes"),
     ],
 )
 def test_item_is_dropped_when_it_is_no_message(raw: bytes, reason: str) -> None:

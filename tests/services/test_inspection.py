@@ -8,7 +8,7 @@ import pytest
 from testkit.databases import NOON
 
 from scheduler_service.domain.resource_limits import ResourceLimits
-from scheduler_service.payloads.bounded import MOST_PROBLEMS
+from scheduler_service.payloads.bounded import MAX_PROBLEMS
 from scheduler_service.services.checks import Rules, inspect_job, problems_of_job
 
 DEFINITION: dict[str, Any] = {
@@ -42,7 +42,7 @@ def test_few_problems_are_worked_out_when_there_are_very_many(case: str) -> None
 
     inspection = inspect_job({**DEFINITION, **changes})
 
-    assert len(inspection.items) <= MOST_PROBLEMS
+    assert len(inspection.items) <= MAX_PROBLEMS
     assert len(inspection.items) + inspection.further == number
 
 

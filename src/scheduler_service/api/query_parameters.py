@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from scheduler_service.domain.listing import JobFilter, Page, RunFilter
 from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
 from scheduler_service.http.parameters import Digits, Id, Offset, Paging
-from scheduler_service.payloads.enum_text import Spelling
+from scheduler_service.payloads.text_pattern import TextPattern
 from scheduler_service.services.job_definition import Input, Instant
 from scheduler_service.services.stored_text import Storable
 
@@ -27,7 +27,7 @@ TagQuery = Annotated[str, StringConstraints(max_length=64), Storable]
 Search = Annotated[str, StringConstraints(max_length=LONGEST_SEARCH), Storable]
 
 IdempotencyKey = Annotated[
-    Annotated[str, Spelling(r"[\x21-\x7e]{1,255}", "1 to 255 letters, digits and signs of ASCII, without blanks")]
+    Annotated[str, TextPattern(r"[\x21-\x7e]{1,255}", "1 to 255 letters, digits and signs of ASCII, without blanks")]
     | None,
     Header(
         alias="Idempotency-Key",
@@ -124,7 +124,7 @@ class StatsQuery(Input):
 
     window: Annotated[
         str,
-        Spelling(r"[1-9][0-9]{0,3}[mhd]", "1 to 9999 minutes, hours or days, such as 15m, 1h or 7d"),
+        TextPattern(r"[1-9][0-9]{0,3}[mhd]", "1 to 9999 minutes, hours or days, such as 15m, 1h or 7d"),
         Field(description="Minutes, hours or days: `15m`, `1h`, `7d`."),
     ] = "1h"
 

@@ -1,1 +1,1 @@
-"""Doorbells: they say that a run may be ready; the database says whether it is."""
+"""Brokers carry notices to workers that a run may be ready. The database decides whether it is."""

@@ -1,4 +1,4 @@
-"""The seam between the two settings: who is told that a run waits."""
+"""The interface of brokers. The embedded and the distributed setting differ in its implementation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from scheduler_service.domain.run_notice import RunNotice
 
 
 class Broker(Protocol):
-    """Notifies workers of runs. It may lose, repeat or reorder notices: only promptness depends on it."""
+    """Sends notices to workers. It may lose, repeat or reorder them: that delays runs but loses none."""
 
     async def send(self, notices: Sequence[RunNotice]) -> None:
-        """Send a notice for each run. One that cannot be sent is logged and dropped; the rescue loop sends it again."""
+        """Send a notice for each run.
+
+        A notice that cannot be sent is logged and dropped; the rescue loop sends it again.
+        """
         ...
 
     async def close(self) -> None:

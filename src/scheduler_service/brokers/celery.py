@@ -1,4 +1,10 @@
-"""The doorbell between processes: Celery on Redis. A message says that a run may be ready, and carries ids only."""
+"""Sends notices between processes through Celery on Redis.
+
+Theory of operation. A message says that a run may be ready; it carries only ids. A worker that receives it claims the
+run in the database, and a worker without messages still finds due runs by polling. Redis can therefore lose, repeat or
+delay messages without consequences for correctness. `create` turns off what Celery does for durability: late
+acknowledgement, retries, results, ETA.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +33,13 @@ from scheduler_service.errors import ConfigurationError
 from scheduler_service.startup import or_exit
 from scheduler_service.telemetry import logging_config
 
-# Rings that wait to be published. One that finds no room is dropped: its run is found by a look at the database.
+# Notices that wait for publication. A notice above this limit is dropped; workers find its run by polling.
 MAX_PENDING = 20_000
 CONNECT_SECONDS = 1.0
-# Longer than the second that a blocking pop of the transport takes at the most.
+# Longer than the transport's blocking pop, which takes up to one second.
 ANSWER_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
-MOST_SLOTS = 256
+MAX_SLOTS = 256
 CLASSES = ("high", "normal", "low")
 HIGH_FROM, NORMAL_FROM = 7, 4
 
@@ -41,18 +47,18 @@ log = structlog.get_logger(__name__)
 
 
 class CeleryBroker:
-    """Publishes from a thread of its own: anybody who sends never waits for Redis, and never hears that it is down."""
+    """Publishes in a separate thread, so that the caller never waits for Redis and never sees its errors."""
 
     def __init__(self, celery: Celery, routing: Routing) -> None:
         """Publish through `celery` to the queues that `routing` names."""
         self._celery = celery
         self._routing = routing
         self._publisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="notices")
-        # Rings that are not yet published, nor dropped.
+        # Notices that are neither published nor dropped yet.
         self.pending = 0
 
     async def send(self, notices: Sequence[RunNotice]) -> None:
-        """Hand notices over for publication, at once; see `Broker.send`."""
+        """Queue the notices for publication and return at once; see `Broker.send`."""
         room = MAX_PENDING - self.pending
         if len(notices) > room:
             log.warning("notices_dropped", reason="too many wait", dropped=len(notices) - room)
@@ -62,7 +68,7 @@ class CeleryBroker:
             published.add_done_callback(lambda _: self._forget(len(notices)))
 
     async def close(self) -> None:
-        """Publish pending notices for up to CLOSE_SECONDS, drop the rest, and release the connections."""
+        """Publish pending notices for up to `CLOSE_SECONDS`, drop the rest, and release the connections."""
         done = asyncio.get_running_loop().run_in_executor(self._publisher, self._celery.close)
         await asyncio.wait([done], timeout=CLOSE_SECONDS)
         self._publisher.shutdown(wait=False, cancel_futures=True)
@@ -71,7 +77,7 @@ class CeleryBroker:
         self.pending -= count
 
     def _publish(self, notices: Sequence[RunNotice]) -> None:
-        """Publish in the order of urgency; the first failure drops the batch: the next one tries anew."""
+        """Publish the notices by descending priority. The first failure drops the rest of the batch."""
         try:
             with self._celery.producer_or_acquire() as producer:
                 for notice in sorted(notices, key=lambda notice: -notice.priority):
@@ -90,24 +96,24 @@ class CeleryBroker:
 
 
 class Application(Celery):  # type: ignore[misc]
-    """A Celery application that knows the settings it was made from."""
+    """A Celery application with the settings that it was created from."""
 
     settings: Settings
 
     def Worker(self, *args: Any, **options: Any) -> Any:  # noqa: N802 (Celery's name for its class)
-        """Make a worker with the slots that its command line asks for, else with those of the settings.
+        """Build a worker whose slots come from the command line or else from the settings.
 
-        Where logs are for machines, it does not greet people. An option that the engine cannot honour ends the process.
+        It prints no banner if the log format is JSON. An option that the engine does not support ends the process.
         """
         self.settings = or_exit(lambda: with_slots(self.settings, options))
         return super().Worker(*args, **self._quiet(options))
 
     def Beat(self, *args: Any, **options: Any) -> Any:  # noqa: N802 (Celery's name for its class)
-        """Make a beat, likewise."""
+        """Build a beat. It prints no banner if the log format is JSON."""
         return super().Beat(*args, **self._quiet(options))
 
     def start(self, argv: list[str] | None = None) -> int:
-        """Run Celery's command, and return its exit code, which Celery itself loses."""
+        """Run Celery's command and return its exit code, which Celery's own `start` discards."""
         program.params[0].default = self
         try:
             code = program.main(args=sys.argv if argv is None else argv, standalone_mode=False)
@@ -116,17 +122,17 @@ class Application(Celery):  # type: ignore[misc]
         return code if isinstance(code, int) else 0
 
     def _quiet(self, options: dict[str, Any]) -> dict[str, Any]:
-        # Celery warns, and fails, before it has its logging set up.
+        # Celery can warn and fail before it has set up its own logging.
         logging_config.configure_logging(self.settings.log_level, self.settings.log_format)
         return {**options, "quiet": True} if self.settings.log_format == "json" else options
 
 
 def create(settings: Settings) -> Application:
-    """Make the Celery application, configured; every process of the distributed setting has the same.
+    """Build the configured Celery application. Every process of the distributed setting uses the same one.
 
-    Early acknowledgement and no ETA: on Redis, a task that is not acknowledged within the visibility timeout is
-    delivered again while it runs. No retries, no results: both are the database's. One message is taken for each free
-    slot; more would wait here while others idle.
+    Messages are acknowledged early and have no ETA. Otherwise Redis redelivers a task that runs longer than the
+    visibility timeout. Retries and results are off, because the database holds both. A worker prefetches one message
+    per free slot; more would wait here during idle time of other workers.
     """
     assert settings.redis_url is not None  # noqa: S101 (nobody asks for a broker in the embedded setting)
     transport.install()
@@ -165,23 +171,23 @@ def create(settings: Settings) -> Application:
 
 
 def with_slots(settings: Settings, options: Mapping[str, Any]) -> Settings:
-    """Return the settings of a worker whose command line may ask for another number of slots.
+    """Return settings with the number of slots that the command line asks for.
 
-    Raises `ConfigurationError` for options of Celery that have no meaning here: a worker is one process, whose threads
-    wait for runs that are processes of their own.
+    Raise `ConfigurationError` for Celery options without meaning here. A worker is one process whose threads wait for
+    runs, and every run is a separate process.
     """
     if options.get("autoscale"):
         raise ConfigurationError("--autoscale: a worker has a fixed number of slots; write --concurrency=8 instead")
     if (options.get("pool") or options.get("pool_cls") or TaskPool) is not TaskPool:
         raise ConfigurationError("--pool: a worker uses threads, and each run is a process; remove the option")
     slots = options.get("concurrency") or settings.slots
-    if not isinstance(slots, int) or not 1 <= slots <= MOST_SLOTS:
-        raise ConfigurationError(f"--concurrency: {slots!r} is not a number from 1 to {MOST_SLOTS}")
+    if not isinstance(slots, int) or not 1 <= slots <= MAX_SLOTS:
+        raise ConfigurationError(f"--concurrency: {slots!r} is not a number from 1 to {MAX_SLOTS}")
     return settings.model_copy(update={"slots": slots})
 
 
 def queues(settings: Settings) -> Iterator[Queue]:
-    """Return the queues that the worker of these settings takes from, the most urgent first."""
+    """Yield the queues that a worker with these settings consumes, the most urgent first."""
     for urgency in CLASSES:
         for tag in settings.worker_tags or (None,):
             yield queue(urgency, tag)
@@ -189,7 +195,7 @@ def queues(settings: Settings) -> Iterator[Queue]:
 
 @cache
 def queue(urgency: str, tag: str | None) -> Queue:
-    """Return a queue: there is one for each class of priority, and again for each reserved tag."""
+    """Return the queue for a priority class and a reserved tag, or for jobs without one if `tag` is None."""
     name = f"runs.{urgency}" if tag is None else f"runs.{tag}.{urgency}"
     return Queue(name, routing_key=name)
 
@@ -200,6 +206,6 @@ def class_of(priority: int) -> str:
 
 
 def _headers(notice: RunNotice) -> dict[str, str]:
-    """Return what is not for the worker alone: by these, monitors and other consumers find logs and traces."""
+    """Return headers by which monitors and other consumers find logs and traces."""
     traced = {} if notice.trace_parent is None else {TRACE_HEADER: notice.trace_parent}
     return {CORRELATION_HEADER: notice.correlation_id, **traced}

@@ -1,4 +1,4 @@
-"""The doorbell inside one process."""
+"""Sends notices within one process."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from scheduler_service.domain.run_notice import RunNotice
 
 
 class LocalBroker:
-    """Wakes the workers of this process; what is to be run, and in which order, they read from the database."""
+    """Wakes the workers of this process. They read the due runs and their order from the database."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        """Call `wake` once for all notices of a call."""
+        """Call `wake` once for each `send`."""
         self._wake = wake
 
     async def send(self, notices: Sequence[RunNotice]) -> None:
@@ -20,4 +20,4 @@ class LocalBroker:
             self._wake()
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: there are no connections."""

@@ -1,8 +1,8 @@
-"""What a message carries: the ids of a run. All else that a queue holds is dropped before anything acts on it.
+"""Reads and writes the messages in the queues. A message carries the ids of a run.
 
-Everybody who reaches Redis can put anything into its lists. Celery reads far more than the ids from a message (times,
-callbacks, names), and what it cannot read ends its process. So an item of our queues is read here, strictly, and the
-message that Celery gets is written anew from the ids.
+Theory of operation. Anyone with access to Redis can write to its lists. Celery reads more than the ids from a message
+(times, callbacks, names), and a message that it cannot read ends its process. `Message.read` therefore parses each item
+strictly, and `Message.write` builds the message for Celery from the ids alone.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from uuid import uuid4
 
 TASK = "scheduler.execute_run"
 CORRELATION_HEADER = "scheduler_correlation_id"
-# W3C Trace Context, section 3.2. Workers go by the row, which no lost or repeated message can put in doubt.
+# W3C Trace Context, section 3.2. Workers use the context in the run's row, since messages can be lost or repeated.
 TRACE_HEADER = "traceparent"
-# Ours have about one KiB.
-LONGEST_ITEM_BYTES = 16 * 1024
+# Messages of this service have about 1 KiB.
+MAX_ITEM_BYTES = 16 * 1024
 LARGEST_ID = 2**63 - 1
-LONGEST_HEADER = 128
+MAX_HEADER_CHARACTERS = 128
 
 
 class UnreadableError(ValueError):
-    """The item is no message of ours; the text says why, and holds nothing of the item."""
+    """The item is not a message of this service. The text gives the reason and contains nothing of the item."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The ids that a message carries: run `run_id` may be claimed, with `attempt` attempts so far."""
+    """The ids in a message: run `run_id`, which has had `attempt` attempts, may be claimed."""
 
     run_id: int
     attempt: int
@@ -38,9 +38,9 @@ class Message:
 
     @classmethod
     def read(cls, item: bytes) -> Self:
-        """Read an item of a queue; raises `UnreadableError`."""
-        if len(item) > LONGEST_ITEM_BYTES:
-            raise UnreadableError(f"longer than {LONGEST_ITEM_BYTES} bytes")
+        """Parse a queue item. Raise `UnreadableError` if it is not a message of this service."""
+        if len(item) > MAX_ITEM_BYTES:
+            raise UnreadableError(f"longer than {MAX_ITEM_BYTES} bytes")
         payload = _load(item)
         headers, properties = payload.get("headers"), payload.get("properties")
         if not (isinstance(headers, dict) and isinstance(properties, dict)):
@@ -51,7 +51,7 @@ class Message:
         return cls(run_id, attempt, _header(headers, CORRELATION_HEADER), _header(headers, TRACE_HEADER))
 
     def write(self, queue: str) -> bytes:
-        """Write the message that Celery gets, as if it had been published to `queue` (Celery's protocol, version 2)."""
+        """Return the message for Celery, as if published to `queue` (Celery message protocol, version 2)."""
         body = json.dumps([[self.run_id, self.attempt], {}, _NOTHING_FOLLOWS]).encode()
         return json.dumps(
             {
@@ -91,12 +91,12 @@ class Message:
 
 
 def task_id(run_id: int, attempt: int) -> str:
-    """Return the name of the message that leads to the attempt after `attempt`."""
+    """Return the id of the message for the attempt after `attempt`."""
     return f"run-{run_id}-{attempt + 1}"
 
 
 def is_message(payload: object) -> bool:
-    """Return whether kombu can make a message of what it decoded; for queues and channels that are not ours."""
+    """Return whether kombu can handle a decoded item. Used for queues and channels of Celery itself."""
     if not isinstance(payload, dict):
         return False
     properties, headers = payload.get("properties"), payload.get("headers", {})
@@ -131,5 +131,7 @@ def _ids(body: object, encoding: object) -> tuple[int, int]:
 
 def _header(headers: dict[str, Any], name: str) -> str | None:
     value = headers.get(name)
-    is_sound = isinstance(value, str) and value.isascii() and value.isprintable() and len(value) <= LONGEST_HEADER
+    is_sound = (
+        isinstance(value, str) and value.isascii() and value.isprintable() and len(value) <= MAX_HEADER_CHARACTERS
+    )
     return value if is_sound else None

@@ -1,7 +1,7 @@
-"""Task events for Flower and other monitors of Celery.
+"""Publishes task events for Flower and other Celery monitors.
 
-Celery's own events tell of messages. A message is a hint here: a run that a worker finds in the database needs none,
-and a message that comes too late does nothing. So workers publish events of attempts instead, one task for each.
+Celery's own events describe messages. Here a message is only a hint: a run can start without one, and a late message
+has no effect. Workers therefore publish events about attempts, with one task for each attempt.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ log = structlog.get_logger(__name__)
 
 
 class Monitor:
-    """Publishes events from a thread of its own: a Redis that is slow or down never holds up a run."""
+    """Publishes events in a separate thread, so that a slow or failed Redis never delays a run."""
 
     def __init__(self, celery: Celery, hostname: str) -> None:
-        """Publish as the worker `hostname`, which is the name that Celery gave to it."""
+        """Publish as the worker `hostname`, the name that Celery assigned."""
         self._celery = celery
         self._hostname = hostname
         self._lock = threading.Lock()
@@ -37,7 +37,7 @@ class Monitor:
         self._publisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="task-events")
 
     def send(self, kind: str, **fields: Any) -> None:
-        """Publish an event soon; one that cannot be published is dropped."""
+        """Queue an event for publication. An event that cannot be published is dropped."""
         with self._lock:
             if len(self._waiting) >= MAX_PENDING:
                 return
@@ -48,7 +48,7 @@ class Monitor:
         self._publisher.submit(self._publish_all)
 
     async def close(self) -> None:
-        """Publish what waits, within CLOSE_SECONDS, and drop the rest."""
+        """Publish pending events for up to `CLOSE_SECONDS` and drop the rest."""
         done = asyncio.get_running_loop().run_in_executor(self._publisher, lambda: None)
         await asyncio.wait([done], timeout=CLOSE_SECONDS)
         self._publisher.shutdown(wait=False, cancel_futures=True)

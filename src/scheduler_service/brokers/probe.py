@@ -1,4 +1,4 @@
-"""Whether Redis answers, for those who ask how the service is."""
+"""Checks whether Redis responds, for the health endpoints."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ PING_SECONDS = 2.0
 
 
 class RedisProbe:
-    """A connection of its own: the broker's may be busy, and tries again where this one is to tell at once."""
+    """A separate connection to Redis.
+
+    The broker's connection can be busy, and it retries where a probe must fail at once.
+    """
 
     def __init__(self, url: str) -> None:
-        """Connect when asked first."""
+        """Store the URL. The first `ping` connects."""
         self._redis = Redis.from_url(
             without_query(url),
             socket_timeout=PING_SECONDS,
@@ -25,7 +28,7 @@ class RedisProbe:
         )
 
     async def ping(self) -> None:
-        """Return if it answers; raises `UnavailableError`."""
+        """Raise `UnavailableError` if Redis does not respond."""
         try:
             await self._redis.ping()
         except (RedisError, OSError) as error:

@@ -1,7 +1,7 @@
-"""Kombu's transport to Redis, behind a filter: what is no message is dropped and counted, and the process goes on.
+"""Filters what kombu's Redis transport receives: an item that is not a message is dropped and counted.
 
-Kombu decodes an item where no error of it is handled: one that is not JSON, or not of the shape that it expects, ends
-a worker. So items are looked at before kombu sees them.
+Kombu decodes items outside any error handling. An item that is not JSON, or has an unexpected shape, would end the
+worker, so items are checked before kombu sees them.
 """
 
 from __future__ import annotations
@@ -25,21 +25,20 @@ log = structlog.get_logger(__name__)
 
 
 class Dropped:
-    """How many items this process dropped; any thread may count."""
+    """A thread-safe count of the items that this process dropped."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._lock = threading.Lock()
         self._count = 0
 
     def add(self, queue: str, reason: str) -> None:
-        """Count an item, and log why it was dropped."""
+        """Count an item and log the reason."""
         with self._lock:
             self._count += 1
         log.warning("message_dropped", queue=queue, reason=reason)
 
     def take(self) -> int:
-        """Return how many were dropped since the last call."""
+        """Return the number of items dropped since the last call."""
         with self._lock:
             count, self._count = self._count, 0
         return count
@@ -49,10 +48,10 @@ dropped = Dropped()
 
 
 class Client(Redis):
-    """A client whose BRPOP answers with messages alone."""
+    """A Redis client whose BRPOP returns only valid messages."""
 
     def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
-        """Read an answer of the server; None where it brought an item that is no message."""
+        """Return the server's response, or None if it is an item that is not a message."""
         answer = super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
         if command_name != "BRPOP" or not answer:
             return answer
@@ -66,10 +65,10 @@ class Client(Redis):
 
 
 class Channel(kombu_redis.Channel):
-    """A channel that drops what others broadcast and kombu could not read."""
+    """A channel that drops broadcasts that kombu cannot decode."""
 
     def _get_client(self) -> type[Redis]:
-        super()._get_client()  # type: ignore[no-untyped-call] # which checks the version of the library
+        super()._get_client()  # type: ignore[no-untyped-call] # checks the redis-py version
         return Client
 
     def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
@@ -87,13 +86,13 @@ class Channel(kombu_redis.Channel):
 
 
 class Transport(kombu_redis.Transport):
-    """The transport of `redis://` and `rediss://` in processes of this service."""
+    """The transport for `redis://` and `rediss://` URLs in processes of this service."""
 
     Channel = Channel
 
 
 def install() -> None:
-    """Make kombu use this transport for the URLs of Redis, in this process."""
+    """Register this transport with kombu for Redis URLs in this process."""
     for scheme in SCHEMES:
         TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"
 
@@ -101,7 +100,7 @@ def install() -> None:
 def _filtered(queue: str, item: bytes) -> bytes:
     if queue.startswith(OUR_QUEUES):
         return Message.read(item).write(queue)
-    # Answers to who inspects workers.
+    # Replies to Celery's remote control commands.
     try:
         payload = loads(item.decode())
     except (ValueError, RecursionError):

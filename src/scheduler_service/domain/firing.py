@@ -21,8 +21,7 @@ MisfirePolicy = Literal["fire_once", "fire_all", "skip"]
 OverlapPolicy = Literal["skip", "queue", "allow", "cancel_running"]
 
 MAX_ENTRIES = 500
-"""Upper limit of fired and skipped instants per decision. It keeps the transaction short; the next decision continues.
-"""
+"""Limit of fired and skipped instants per decision, which keeps its transaction short. The next decision continues."""
 
 _TICK = timedelta.resolution
 

@@ -1,1 +1,1 @@
-"""The kinds of payload: one file a kind."""
+"""The payload kinds, one module for each kind."""

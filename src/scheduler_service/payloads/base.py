@@ -1,4 +1,4 @@
-"""What every kind of payload is."""
+"""The base class of all payload kinds."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from scheduler_service.sandbox.contract.spec import Command
 
 
 class Payload(BaseModel, ABC):
-    """One kind of payload: a pydantic model with a `type: Literal["…"]` field that tells the kinds apart."""
+    """A payload kind: a pydantic model whose field `type: Literal["…"]` names the kind."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @abstractmethod
     def command(self) -> Command:
-        """Return the command that the sandbox runs for this payload."""
+        """Return the command that the sandbox runs."""
 
     def result(self, output: str) -> JsonValue:  # noqa: ARG002 (kinds that have a result read it)
-        """Read the run's `result` from the output of a successful attempt; None for kinds that have none."""
+        """Return the run's `result` from the output of a successful attempt, or None if the kind has no result."""
         return None

@@ -1,6 +1,7 @@
-"""How many problems of one kind are worked out; the rest is counted.
+"""Limits the number of validation problems that are described; further ones are only counted.
 
-Each problem takes longer to describe than to make: a megabyte of them would hold the event loop for seconds.
+Describing a problem takes longer than causing one. Without a limit, a body of one megabyte could block the event loop
+for seconds.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from typing import Any
 from pydantic import ValidationError, ValidatorFunctionWrapHandler
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-MOST_PROBLEMS = 50
+MAX_PROBLEMS = 50
 FURTHER = "further"
-"""The type of an error that stands for `count` more."""
+"""The type of an error that stands for `count` further errors."""
 
 
 def refusal(title: str, wrong: Sequence[InitErrorDetails], further: int = 0) -> ValidationError:
-    """Return an error of these details; `further` counts those that are left out."""
-    details = list(wrong[:MOST_PROBLEMS])
+    """Build an error with these details. `further` is the number of problems that are not described."""
+    details = list(wrong[:MAX_PROBLEMS])
     if count := further + len(wrong) - len(details):
         custom = PydanticCustomError(FURTHER, "{count} more", {"count": count})
         details.append(InitErrorDetails(type=custom, loc=(), input=None))
@@ -26,7 +27,7 @@ def refusal(title: str, wrong: Sequence[InitErrorDetails], further: int = 0) -> 
 
 
 def details_of(error: ValidationError) -> list[InitErrorDetails]:
-    """Return the details of an error, to be raised again beside others."""
+    """Return the details of an error in a form that can be raised again."""
     return [
         InitErrorDetails(type=item["type"], loc=item["loc"], input=item["input"], ctx=item.get("ctx", {}))
         for item in error.errors(include_url=False)
@@ -36,19 +37,20 @@ def details_of(error: ValidationError) -> list[InitErrorDetails]:
 def check_all(
     items: Any, handler: ValidatorFunctionWrapHandler, is_right: Callable[[Any], bool], right: object
 ) -> object:
-    """Validate a list of which very many items may be wrong.
+    """Validate a list that may contain very many wrong items.
 
-    `is_right` decides quickly what the handler decides with reasons; `right` stands for those that are only counted.
+    `is_right` decides quickly what the handler decides with an explanation. `right` is a valid value; it replaces the
+    wrong items that are only counted.
     """
     if not isinstance(items, list):
         return handler(items)
-    wrong = [place for place, item in enumerate(items) if not is_right(item)]
-    if len(wrong) <= MOST_PROBLEMS:
+    wrong = [index for index, item in enumerate(items) if not is_right(item)]
+    if len(wrong) <= MAX_PROBLEMS:
         return handler(items)
     shown = list(items)
-    for place in wrong[MOST_PROBLEMS:]:
-        shown[place] = right
+    for index in wrong[MAX_PROBLEMS:]:
+        shown[index] = right
     try:
         return handler(shown)
     except ValidationError as error:
-        raise refusal("items", details_of(error), len(wrong) - MOST_PROBLEMS) from None
+        raise refusal("items", details_of(error), len(wrong) - MAX_PROBLEMS) from None

@@ -1,7 +1,7 @@
-"""The choice of a model by one of its fields, with errors that point at the very field that is wrong.
+"""Chooses a model by the value of one field, with errors that point at the wrong field.
 
-pydantic's own tagged unions put the tag into an error's location (`payload.python_code.code`), which no client has
-written; here it is `payload.code`.
+pydantic's tagged unions add the tag to the location of an error (`payload.python_code.code`). The client did not write
+that path; here it is `payload.code`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An annotation: the value is validated by the one of `options()` that its `field` names.
+    """An annotation that validates a value with the model that its `field` names in `options()`.
 
-    `options` is called late, when a value is validated or a schema is made, so that it may ask for plug-ins.
+    `options` is called at validation and schema time, not at import, because it may load plug-ins.
     """
 
     field: str
     options: Callable[[], Mapping[str, type[BaseModel]]]
 
     def validate(self, value: object, info: ValidationInfo) -> BaseModel:
-        """Return the model of the value; raises `ValidationError`, located below the value."""
+        """Return the validated model. Raise `ValidationError` with a location relative to the value."""
         options = self.options()
         if isinstance(value, BaseModel) and isinstance(value, tuple(options.values())):
             return value
@@ -40,7 +40,7 @@ class Choice:
         return options[name].model_validate(value, context=info.context)
 
     def json_schema(self, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Return the schema of all options, told apart by the field."""
+        """Return a schema with all options and `field` as the discriminator."""
         choices = {name: model.__pydantic_core_schema__ for name, model in self.options().items()}
         return handler(core_schema.tagged_union_schema(choices, self.field))
 
@@ -50,7 +50,7 @@ class Choice:
         )
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        # Any: what is dumped is the model that was chosen, with all its fields, and not the annotated base.
+        # Any: serialization must use the chosen model with all its fields, not the annotated base class.
         return core_schema.with_info_before_validator_function(self.validate, core_schema.any_schema())
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

@@ -1,4 +1,4 @@
-"""What users write, within bounds that every database, pipe and file can hold."""
+"""Text types for programs and their input that every database, pipe and file can store."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def _refuse_blank(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_refuse_what_cannot_be_kept)]
-"""Text without NUL, which PostgreSQL and arguments cannot hold, and without lone surrogates, which JSON can spell."""
+"""Text without NUL (PostgreSQL and argv cannot store it) and without lone surrogates (JSON can contain them)."""
 
 Stdin = Annotated[Text, AfterValidator(_refuse_too_long), Field(json_schema_extra={"maxLength": MAX_BYTES})]
 """Text of at most 256 KiB in UTF-8."""
 
 Source = Annotated[Stdin, AfterValidator(_refuse_blank), Field(json_schema_extra={"minLength": 1})]
-"""Text of a program: at most 256 KiB, and not blank."""
+"""Program text: at most 256 KiB in UTF-8 and not blank."""

@@ -1,4 +1,4 @@
-"""The line endings of scripts that were written on Windows: a shell takes the carriage return for part of a word."""
+"""Converts the line endings of scripts that were written on Windows. A shell reads CR as part of a word."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _HERE_DOCUMENT = re.compile(r"(?<!<)<<-?[ \t]*(['\"\\]?)(\w+)['\"]?")
 
 
 def normalise(script: str) -> str:
-    """Return the script without a byte order mark, and with LF where a line ends in CRLF.
+    """Return the script without a byte order mark, with LF instead of CRLF at the ends of lines.
 
-    A here-document keeps its CRLF in a script that has lines with LF alone: there CRLF is data, as in a message that is
-    sent as it stands. A CR that does not end a line is always kept.
+    If some lines of the script end in LF alone, here-documents keep their CRLF: there it is data, for example in a mail
+    message. A CR that is not at the end of a line is always kept.
     """
     text = script.removeprefix(BYTE_ORDER_MARK)
     if "\r\n" not in text:

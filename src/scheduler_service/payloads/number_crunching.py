@@ -1,4 +1,4 @@
-"""Payloads of known calculations, by the name of the operation and its parameters."""
+"""Payloads that run one of the built-in calculations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _example(operation: str, **parameters: int) -> ConfigDict:
 Seed = Annotated[
     int, Field(strict=True, ge=0, le=2**63 - 1, description="The same seed gives the same numbers."), Whole
 ]
-# Below the square root of the largest float, so that a variance is finite.
+# Below the square root of the largest float, so that the variance stays finite.
 LARGEST = 1e150
 Value = Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST)]
 
@@ -75,13 +75,13 @@ class NumberCrunchingPayload(Payload):
         return {"title": "Number crunching", "description": getdoc(cls), **_operation.json_schema(handler)}
 
     def command(self) -> PythonCode:
-        """Run the operation's program with the parameters appended."""
+        """Return the operation's program with a call that passes the parameters."""
         parameters = self.model_dump_json(exclude={"type", "operation"})
         call = f"print(json.dumps(compute(**json.loads({parameters!r})), allow_nan=False))"
         return PythonCode(f"{_program(self.operation)}\n\nimport json\n\n{call}\n")
 
     def result(self, output: str) -> JsonValue:
-        """Read the answer from the last line; None where the output was cut short."""
+        """Return the answer from the last line of the output, or None if the output was truncated."""
         try:
             answer: JsonValue = from_json(output.rstrip().rpartition("\n")[2], allow_inf_nan=False)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Numbers as JSON has them."""
+"""Converts JSON numbers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from pydantic import BeforeValidator
 
 
 def as_whole(value: object) -> object:
-    """Return a float without fraction as an int; everything else as it is."""
+    """Return a float without a fraction as an int, and any other value unchanged."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 Whole = BeforeValidator(as_whole)
-"""For fields of whole numbers, behind their constraints: JSON has one kind of number, and 3, 3.0 and 30e-1 are one."""
+"""Annotation for integer fields, placed after their constraints.
+
+JSON has one number type: 3, 3.0 and 30e-1 are equal.
+"""

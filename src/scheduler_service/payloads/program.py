@@ -1,4 +1,4 @@
-"""Payloads that name a program of the host."""
+"""Payloads that run a program of the host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from scheduler_service.payloads.base import Payload
 from scheduler_service.payloads.command_text import Stdin, Text
 from scheduler_service.sandbox.contract.spec import Program
 
-# Linux takes no single argument above this (MAX_ARG_STRLEN in execve(2)); all together are held to it here.
+# Linux limits a single argument to this size (MAX_ARG_STRLEN, execve(2)). The same limit applies here to the whole
+# argv.
 MAX_ARGV_BYTES = 128 * 1024
 
 
@@ -49,5 +50,5 @@ class ProgramPayload(Payload):
     stdin: Annotated[Stdin, Field(description="What the program reads from standard input, at most 256 KiB.")] = ""
 
     def command(self) -> Program:
-        """Run the program and feed it `stdin`."""
+        """Return the program with its arguments and `stdin`."""
         return Program(tuple(self.argv), self.stdin.encode())

@@ -1,4 +1,4 @@
-"""Payloads of Python source."""
+"""Payloads of Python source code."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_v
 
 from scheduler_service.payloads.base import Payload
 from scheduler_service.payloads.command_text import Source
-from scheduler_service.payloads.enum_text import Spelling
 from scheduler_service.payloads.line_endings import BYTE_ORDER_MARK
+from scheduler_service.payloads.text_pattern import TextPattern
 from scheduler_service.sandbox.contract.environment import DEFAULT_NAME
 from scheduler_service.sandbox.contract.spec import PythonCode
 
-# Parsing takes time and memory that can grow with the square of the length: 256 KiB of `import a.a.a…` take a minute
-# and 18 GB. At this length the worst that was found is a quarter of a second and 100 MB.
+# Parsing can take time and memory quadratic in the length: 256 KiB of `import a.a.a…` take a minute and 18 GB. At this
+# length, the worst case found takes 0.25 s and 100 MB.
 CHECKED_BYTES = 16 * 1024
-# Compiling finds what the grammar allows and the language does not (`return` outside a function). Of code that is as
-# short as that it takes as long as parsing, but where `finally` is nested. Up to here: a tenth of a second.
-MOST_NODES = 200_000
+# Compiling finds errors that the parser accepts, such as `return` outside a function. It takes as long as parsing,
+# except with nested `finally` blocks. Up to this number of nodes it takes at most 0.1 s.
+MAX_NODES = 200_000
 
 
 def _without_mark(code: object) -> object:
@@ -43,7 +43,7 @@ class PythonCodePayload(Payload):
     type: Literal["python_code"]
     environment: Annotated[
         str,
-        Spelling(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "a name of up to 64 letters, digits and . _ -"),
+        TextPattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "a name of up to 64 letters, digits and . _ -"),
         Field(description="The name of one of the Python environments that the operator offers."),
     ] = DEFAULT_NAME
     code: Annotated[Source, Field(description="The source, at most 256 KiB."), BeforeValidator(_without_mark)]
@@ -56,26 +56,29 @@ class PythonCodePayload(Payload):
         return code
 
     def command(self) -> PythonCode:
-        """Run the code in its environment."""
+        """Return the code with its environment."""
         return PythonCode(self.code, self.environment)
 
 
 def _parse(code: str) -> None:
-    """Raise ValueError for a syntax error; code that is too much for the parser passes, and its run says so."""
+    """Raise ValueError for a syntax error.
+
+    Code that exceeds the parser's limits passes, and its run reports the error.
+    """
     with warnings.catch_warnings(), suppress(MemoryError, RecursionError):
-        warnings.simplefilter("ignore")  # of the user's invalid escapes and the like
+        warnings.simplefilter("ignore")  # about invalid escapes in the user's code
         try:
             tree = ast.parse(code)
-            if "finally" not in code or _nodes_to_compile(tree) <= MOST_NODES:
+            if "finally" not in code or _nodes_to_compile(tree) <= MAX_NODES:
                 compile(tree, "<job>", "exec", dont_inherit=True)
         except SyntaxError as error:
             raise ValueError(f"syntax error in line {error.lineno}: {error.msg}") from None
 
 
 def _nodes_to_compile(tree: ast.AST) -> int:
-    """Return a bound for the nodes that the compiler works through; nothing is executed.
+    """Return an upper limit for the nodes that the compiler visits. The code is not executed.
 
-    It copies a `finally` block to every end of its `try` and to every jump out of it, and so on in the blocks around.
+    The compiler copies a `finally` block to every exit of its `try`, also for each enclosing block.
     """
     nodes = jumps = deepest = 0
     waiting = [(tree, 0)]

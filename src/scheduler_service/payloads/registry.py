@@ -1,7 +1,7 @@
-"""The kinds of payload that there are: those of this package, and those that installed packages add.
+"""Registers the payload kinds of this package and of installed packages.
 
-A package adds a kind by an entry point in the group `scheduler_service.payloads`, whose name is the kind's `type` and
-whose object is its class, a `Payload`.
+A package adds a kind with an entry point in the group `scheduler_service.payloads`. The name of the entry point is the
+kind's `type`; its object is the `Payload` subclass.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from scheduler_service.payloads.shell_script import ShellScriptPayload
 
 GROUP = "scheduler_service.payloads"
 
-# Named here as well as in the package's own entry points: those exist only where the package is installed, and with
-# `pip install -r requirements.txt` alone it is not.
+# Listed here and as entry points, because entry points exist only if the package is installed. After `pip install -r
+# requirements.txt` alone it is not.
 BUILT_IN: Mapping[str, type[Payload]] = MappingProxyType(
     {
         "python_code": PythonCodePayload,
@@ -41,9 +41,9 @@ log = structlog.get_logger(__name__)
 
 @cache
 def kinds() -> Mapping[str, type[Payload]]:
-    """Return every kind by its `type`; the packages are asked once a process.
+    """Return every kind by its `type`. Entry points are loaded once per process.
 
-    A kind that cannot be loaded is left out with a warning. None takes the name of a built-in kind.
+    A kind that fails to load is skipped with a warning. An entry point cannot replace a built-in kind.
     """
     found = dict(BUILT_IN)
     for entry_point in entry_points(group=GROUP):
@@ -53,12 +53,12 @@ def kinds() -> Mapping[str, type[Payload]]:
 
 
 AnyPayload = Annotated[Payload, Choice("type", kinds)]
-"""A payload of any kind, chosen by its `type`; for the fields of pydantic models."""
+"""A payload of any kind, chosen by its `type`, for fields of pydantic models."""
 
 
 @cache
 def adapter() -> TypeAdapter[Payload]:
-    """Return what validates a payload of any kind, and what makes the JSON schema of all."""
+    """Return the validator and JSON schema source for payloads of any kind."""
     return TypeAdapter(AnyPayload)
 
 

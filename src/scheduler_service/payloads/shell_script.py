@@ -1,4 +1,4 @@
-"""Payloads of shell script, or script for any interpreter of the host."""
+"""Payloads of scripts for a shell or another interpreter of the host."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ class ShellScriptPayload(Payload):
     script: Annotated[Source, Field(description="The script, at most 256 KiB."), BeforeValidator(_normalise)]
 
     def command(self) -> Script:
-        """Run the script by its interpreter."""
+        """Return the script."""
         return Script(self.script)

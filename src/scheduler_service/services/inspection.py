@@ -5,7 +5,7 @@ the database are rules of the services. So that one stage does not hide the next
 a document: the fields that the model accepts, with defaults or stand-ins in place of the others. What they say of a
 field that was replaced is dropped, since it is said of a value that nobody sent.
 
-The work is bounded: of unknown members the first MOST_PROBLEMS are looked at and the rest is counted.
+The work is bounded: of unknown members the first MAX_PROBLEMS are looked at and the rest is counted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from scheduler_service.errors import FieldProblem, InvalidInputError
-from scheduler_service.payloads.bounded import FURTHER, MOST_PROBLEMS
+from scheduler_service.payloads.bounded import FURTHER, MAX_PROBLEMS
 
 Model = TypeVar("Model", bound=BaseModel)
 Document = Mapping[str, JsonValue]
@@ -95,7 +95,7 @@ def inspect(model: type[Model], document: Document, stand_ins: Document, further
 
 
 def thinned(model: type[BaseModel], document: Document) -> tuple[dict[str, JsonValue], int]:
-    """Return a document with at most MOST_PROBLEMS unknown members in each object, and the number of those left out."""
+    """Return a document with at most MAX_PROBLEMS unknown members in each object, and the number of those left out."""
     known, left_out = _names(model), 0
     kept, further = _few(document, known)
     for name, value in kept.items():
@@ -107,7 +107,7 @@ def thinned(model: type[BaseModel], document: Document) -> tuple[dict[str, JsonV
 
 def _few(members: Document, known: frozenset[str]) -> tuple[dict[str, JsonValue], int]:
     unknown = [name for name in members if name not in known]
-    surplus = frozenset(unknown[MOST_PROBLEMS:])
+    surplus = frozenset(unknown[MAX_PROBLEMS:])
     return {name: value for name, value in members.items() if name not in surplus}, len(surplus)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from scheduler_service.domain.alerting import AlertKind
 from scheduler_service.storage.event_tables import metadata
-from scheduler_service.storage.types import BigId, Json, UtcInstant, Word
+from scheduler_service.storage.types import BigId, EnumText, Json, UtcInstant
 
 __all__ = ["alert_rules", "deliveries", "failing_jobs", "metadata"]
 
@@ -58,7 +58,7 @@ deliveries = Table(
     Column("id", BigId, primary_key=True),
     Column("rule_id", BigId, ForeignKey("alert_rules.id", ondelete="CASCADE"), nullable=False),
     Column("key", String(96), nullable=False),
-    Column("kind", Word(AlertKind), nullable=False),
+    Column("kind", EnumText(AlertKind), nullable=False),
     Column("job_id", BigId),
     Column("run_id", BigId),
     Column("alert", Json, nullable=False),

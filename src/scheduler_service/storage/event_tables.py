@@ -9,7 +9,7 @@ from sqlalchemy import Column, Float, Index, Integer, String, Table, Text
 
 from scheduler_service.domain.run_state import Reason
 from scheduler_service.storage.tables import metadata
-from scheduler_service.storage.types import BigId, UtcInstant, Word
+from scheduler_service.storage.types import BigId, EnumText, UtcInstant
 
 __all__ = ["dispatchers", "event_offset", "events", "metadata", "observers", "totals"]
 
@@ -27,7 +27,7 @@ events = Table(
     Column("job_id", BigId, nullable=False),
     Column("run_id", BigId),
     Column("attempt", Integer),
-    Column("reason", Word(Reason)),
+    Column("reason", EnumText(Reason)),
     # Of runs that ended: the kind of payload that the job has at that moment.
     Column("payload_type", Text),
     # Of attempts that ended.

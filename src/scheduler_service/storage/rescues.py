@@ -13,7 +13,7 @@ from scheduler_service.domain.run_state import Reason, RunStatus, WorkerState
 from scheduler_service.storage import events
 from scheduler_service.storage.leases import HELD, Lease
 from scheduler_service.storage.tables import attempts, runs, with_status, workers
-from scheduler_service.storage.types import UtcInstant, Word
+from scheduler_service.storage.types import EnumText, UtcInstant
 
 MAX_RESCUES = 3
 
@@ -100,7 +100,7 @@ async def _requeue(
             ),
             reason=case(
                 (cancelled, runs.c.cancel_reason),
-                (spent, literal(Reason.WORKER_LOST, Word(Reason))),
+                (spent, literal(Reason.WORKER_LOST, EnumText(Reason))),
                 else_=null(),
             ),
             message=case((ends, message), else_=null()),
@@ -121,4 +121,4 @@ async def _requeue(
 
 
 def _status(status: RunStatus) -> ColumnElement[RunStatus]:
-    return literal(status, Word(RunStatus))
+    return literal(status, EnumText(RunStatus))

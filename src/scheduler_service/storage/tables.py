@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from scheduler_service.domain.run_state import ACTIVE, TERMINAL, JobStatus, Reason, RunStatus, Trigger, WorkerState
-from scheduler_service.storage.types import BigId, Json, UtcInstant, Word
+from scheduler_service.storage.types import BigId, EnumText, Json, UtcInstant
 
 metadata = MetaData(
     naming_convention={
@@ -67,7 +67,7 @@ jobs = Table(
     Column("description", Text, nullable=False),
     Column("owner_id", Text, nullable=False),
     Column("tags", Json, nullable=False),
-    Column("status", Word(JobStatus), nullable=False),
+    Column("status", EnumText(JobStatus), nullable=False),
     Column("schedule_expr", Text, nullable=False),
     Column("timezone", Text, nullable=False),
     Column("dst_gap", String(16), nullable=False),
@@ -92,7 +92,7 @@ jobs = Table(
     Column("next_run_at", UtcInstant),
     # Of the ledger row that came last: kept here so that a list of jobs needs no look at ten million runs.
     Column("last_run_at", UtcInstant),
-    Column("last_run_status", Word(RunStatus)),
+    Column("last_run_status", EnumText(RunStatus)),
     Column("version", Integer, nullable=False),
     # Rises with each change of what names the instants; the dispatcher's compare-and-set looks at it.
     Column("schedule_version", Integer, nullable=False),
@@ -111,10 +111,10 @@ runs = Table(
     metadata,
     Column("id", BigId, primary_key=True),
     Column("job_id", BigId, ForeignKey("jobs.id"), nullable=False),
-    Column("status", Word(RunStatus), nullable=False),
-    Column("reason", Word(Reason)),
+    Column("status", EnumText(RunStatus), nullable=False),
+    Column("reason", EnumText(Reason)),
     Column("message", Text),
-    Column("trigger", Word(Trigger), nullable=False),
+    Column("trigger", EnumText(Trigger), nullable=False),
     Column("scheduled_for", UtcInstant, nullable=False),
     Column("missed_until", UtcInstant),
     Column("missed_count", Integer),
@@ -139,7 +139,7 @@ runs = Table(
     # Which of the job's max_concurrency places it holds while it runs; unique, so the database counts for us.
     Column("place", Integer),
     Column("cancel_requested_at", UtcInstant),
-    Column("cancel_reason", Word(Reason)),
+    Column("cancel_reason", EnumText(Reason)),
     Column("exit_code", Integer),
     Column("signal", Integer),
     Column("result", Json),
@@ -180,8 +180,8 @@ attempts = Table(
     Column("worker_id", String(64), nullable=False),
     Column("started_at", UtcInstant, nullable=False),
     Column("finished_at", UtcInstant),
-    Column("status", Word(RunStatus), nullable=False),
-    Column("reason", Word(Reason)),
+    Column("status", EnumText(RunStatus), nullable=False),
+    Column("reason", EnumText(Reason)),
     Column("message", Text),
     Column("exit_code", Integer),
     Column("signal", Integer),
@@ -207,7 +207,7 @@ workers = Table(
     Column("id", String(64), primary_key=True),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
-    Column("state", Word(WorkerState), nullable=False),
+    Column("state", EnumText(WorkerState), nullable=False),
     Column("slots", Integer, nullable=False),
     Column("busy", Integer, nullable=False),
     # Observers watch whether this moves, on their own monotonic clocks; no wall clocks are compared.

@@ -25,7 +25,7 @@ from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import is_unique_violation
 from scheduler_service.storage.leases import HELD, Lease
 from scheduler_service.storage.tables import WAITING, attempts, runs, with_status, workers
-from scheduler_service.storage.types import UtcInstant, Word
+from scheduler_service.storage.types import EnumText, UtcInstant
 
 _ENDED_ATTEMPT = ("status", "reason", "message", "exit_code", "signal", "isolation", "usage")
 
@@ -197,7 +197,7 @@ async def ask_to_cancel(connection: AsyncConnection, run_id: int, reason: Reason
     """Ask the worker of a running run to stop it; asking again changes nothing."""
     values = {
         "cancel_requested_at": func.coalesce(runs.c.cancel_requested_at, literal(now, UtcInstant())),
-        "cancel_reason": func.coalesce(runs.c.cancel_reason, literal(reason, Word(Reason))),
+        "cancel_reason": func.coalesce(runs.c.cancel_reason, literal(reason, EnumText(Reason))),
     }
     guard = and_(runs.c.id == run_id, with_status(RunStatus.RUNNING))
     row = (await connection.execute(update(runs).where(guard).values(values).returning(runs))).mappings().one_or_none()

@@ -49,19 +49,19 @@ class UtcInstant(TypeDecorator[datetime]):
         return instant
 
 
-class Word(TypeDecorator[StrEnum]):
-    """One word of a `StrEnum`, kept as text; the words themselves are a CHECK of the table."""
+class EnumText(TypeDecorator[StrEnum]):
+    """A column type for members of a `StrEnum`, stored as text. A CHECK constraint of the table lists the values."""
 
     impl = String(24)
     cache_ok = True
 
-    def __init__(self, words: type[StrEnum]) -> None:
-        """Take the enumeration that the words belong to."""
+    def __init__(self, values: type[StrEnum]) -> None:
+        """Store members of this enumeration."""
         super().__init__()
-        self.words = words
+        self.values = values
 
     def process_bind_param(self, value: StrEnum | None, _dialect: Dialect) -> str | None:
         return None if value is None else str(value)
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> StrEnum | None:
-        return None if value is None else self.words(value)
+        return None if value is None else self.values(value)

@@ -1,1 +1,1 @@
-"""Logs, traces, and text that is safe to show on a terminal."""
+"""Logs, traces, and text that is safe to print on a terminal."""

@@ -1,4 +1,4 @@
-"""Logs, one line for each record, and the correlation id that joins the lines of one piece of work."""
+"""Configures logging, one line per record, and the correlation id that links the lines of one piece of work."""
 
 from __future__ import annotations
 
@@ -16,28 +16,27 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 LogFormat = Literal["json", "console"]
 
 _FIRST_KEYS = ("timestamp", "level", "event", "logger", "correlation_id")
-# Libraries that bring handlers or levels of their own (uvicorn does); their records go the way of all others.
+# Libraries that install handlers or levels (such as uvicorn); their records use the common handler instead.
 _TAMED_LOGGERS = ("uvicorn", "uvicorn.error", "sqlalchemy", "alembic", "asyncio")
-# Below WARNING these log secrets: parameters of statements, and so the text of payloads; and addresses, which are the
-# key to many a receiver.
+# Below WARNING these loggers print secrets: SQL parameters, which include payload text, and URLs that contain tokens.
 _TALKATIVE_LOGGERS = ("sqlalchemy.engine", "sqlalchemy.pool", "aiosqlite", "httpx2", "httpcore2")
-# Below WARNING Alembic logs each of its plugins and steps; the event `database_migrated` holds what matters of them.
+# Below WARNING Alembic logs every plugin and step; the event `database_migrated` carries the relevant facts.
 _MIGRATION_LOGGER = "alembic"
 
 _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 
 
 def configure_logging(level: str, log_format: LogFormat) -> None:
-    """Send all logs of this process, those of libraries too, to standard error: `json` for machines, else for people.
+    """Send all logs of this process, including those of libraries, to standard error.
 
-    For entry points only; calling it again replaces what was set before.
+    `json` is for machines, `console` for people. Only entry points call this. A second call replaces the configuration.
     """
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_correlation_id,
-        structlog.processors.format_exc_info,  # plain: a traceback with local variables would show secrets
+        structlog.processors.format_exc_info,  # plain: tracebacks with local variables would reveal secrets
     ]
     structlog.configure(
         processors=[
@@ -56,23 +55,23 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
 
 
 def new_correlation_id() -> str:
-    """Make an id for a new piece of work."""
+    """Return a random id for a new piece of work."""
     return uuid.uuid4().hex
 
 
 def current_correlation_id() -> str:
-    """Return the id of the work at hand; outside of any, a new one."""
+    """Return the id of the current work, or a new id if none is bound."""
     return _correlation_id.get() or new_correlation_id()
 
 
 def bind_correlation(correlation_id: str) -> None:
-    """Return the rest of this task, and the tasks it starts, an id."""
+    """Set the correlation id for the rest of this task and for the tasks that it starts."""
     _correlation_id.set(correlation_id)
 
 
 @contextmanager
 def correlation(correlation_id: str) -> Iterator[None]:
-    """Return what is done in the block an id."""
+    """Set the correlation id within the block."""
     token = _correlation_id.set(correlation_id)
     try:
         yield
@@ -96,7 +95,7 @@ def _send_everything_to(formatter: logging.Formatter, level: str) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     if root.level >= logging.INFO:
         logging.getLogger(_MIGRATION_LOGGER).setLevel(max(logging.WARNING, root.level))
-    # The API writes an access log of its own, with the route and the correlation id.
+    # The API writes its own access log, with the route and the correlation id.
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False
@@ -105,7 +104,7 @@ def _send_everything_to(formatter: logging.Formatter, level: str) -> None:
 def _renderers(log_format: LogFormat) -> list[Processor]:
     if log_format == "console":
         return [_escape_control_characters, _for_people()]
-    return [_put_first_keys_first, structlog.processors.JSONRenderer()]  # JSON escapes control characters by itself
+    return [_put_first_keys_first, structlog.processors.JSONRenderer()]  # JSON escapes control characters
 
 
 def _add_correlation_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -119,7 +118,10 @@ def _put_first_keys_first(_logger: WrappedLogger, _method: str, event: EventDict
 
 
 def _escape_control_characters(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Keep what a user wrote from forging a line or driving the terminal; only tracebacks have lines."""
+    """Escape control characters, so that user text cannot forge a line or control the terminal.
+
+    Only tracebacks keep their line breaks.
+    """
     return {
         key: _printable(value, keep="\n" if key == "exception" else "") if isinstance(value, str) else value
         for key, value in event.items()
@@ -136,5 +138,5 @@ def _printable(text: str, keep: str) -> str:
 
 
 def _for_people() -> structlog.dev.ConsoleRenderer:
-    # Plain tracebacks: the pretty ones print local variables, and with them secrets.
+    # Plain tracebacks: the pretty ones print local variables and could reveal secrets.
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)

@@ -1,6 +1,7 @@
-"""Traces by OpenTelemetry: off, and next to free, unless OTEL_EXPORTER_OTLP_ENDPOINT names where they are to go.
+"""Exports traces with OpenTelemetry if OTEL_EXPORTER_OTLP_ENDPOINT is set; otherwise the cost is negligible.
 
-A run's row carries the W3C trace context of what asked for it, so the trace goes on in whatever process executes it.
+A run's row stores the W3C trace context of the request that created it. The trace therefore continues in the process
+that executes the run.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ _propagator = TraceContextTextMapPropagator()
 
 @contextmanager
 def exported() -> Iterator[None]:
-    """Send the spans of this process, by OTLP over HTTP, until the end of the block; without an endpoint do nothing.
+    """Export the spans of this process by OTLP over HTTP within the block, or do nothing without an endpoint.
 
-    OpenTelemetry knows one provider for each process, so of several blocks in one the first counts. Raises
-    `ConfigurationError` where an endpoint is named but the SDK is not installed.
+    OpenTelemetry allows one provider per process, so only the first of several blocks takes effect. Raise
+    `ConfigurationError` if an endpoint is set but the SDK is not installed.
     """
     if not os.environ.get(ENDPOINT) or not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         yield
@@ -59,9 +60,9 @@ def exported() -> Iterator[None]:
 
 
 def context_for_run(job_id: int, correlation_id: str) -> str | None:
-    """Return the context that a new run is to carry: of the request at hand, else of a trace of its own.
+    """Return the trace context for a new run, or None if tracing is off.
 
-    None: nobody traces.
+    It is the context of the current request, or else a new trace.
     """
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return None
@@ -74,7 +75,7 @@ def context_for_run(job_id: int, correlation_id: str) -> str | None:
 
 @contextmanager
 def execution(parent: str | None, *, waits_since: datetime, begun_at: datetime, **about: str | int) -> Iterator[Span]:
-    """Trace an attempt, and before it the time that the run waited, in the context that the run carries."""
+    """Trace an attempt, and the run's waiting time before it, in the run's trace context."""
     context = Context() if parent is None else _propagator.extract({_HEADER: parent}, Context())
     attributes = {f"scheduler.{name}": value for name, value in about.items()}
     waiting = _tracer.start_span("queue wait", context, attributes=attributes, start_time=_nanoseconds(waits_since))
@@ -84,7 +85,7 @@ def execution(parent: str | None, *, waits_since: datetime, begun_at: datetime, 
 
 
 def note_outcome(span: Span, status: str, *, is_failure: bool) -> None:
-    """Return what an attempt came to."""
+    """Record the outcome of an attempt in its span."""
     span.set_attribute("scheduler.status", status)
     if is_failure:
         span.set_status(StatusCode.ERROR)

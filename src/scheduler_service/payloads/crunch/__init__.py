@@ -1,5 +1,5 @@
-"""The programs of `number_crunching`, one file an operation, with `compute` as its one function.
+"""The programs of `number_crunching`, one module for each operation, with one function `compute`.
 
-A file is sent into the sandbox as it stands, so it may use the standard library and numpy and nothing else. What
-`compute` gives is the run's `result`; it is the same for the same parameters, whatever the number of threads.
+The source of a module is sent into the sandbox, so it may import only the standard library and numpy. The return value
+of `compute` is the run's `result`. It depends only on the parameters, not on the number of threads.
 """

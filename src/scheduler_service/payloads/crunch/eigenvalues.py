@@ -1,10 +1,13 @@
-"""The eigenvalues of a random symmetric matrix."""
+"""Eigenvalues of a random symmetric matrix."""
 
 import numpy as np
 
 
 def compute(size: int, seed: int) -> dict[str, object]:
-    """Symmetric, so that all eigenvalues are real; entries are normal, and the last digits may differ between hosts."""
+    """Return the eigenvalues of a symmetric matrix with normal entries, so that all are real.
+
+    The last digits can differ between hosts.
+    """
     matrix = np.random.default_rng(seed).standard_normal((size, size))
     eigenvalues = np.linalg.eigvalsh((matrix + matrix.T) / 2)
     return {

@@ -1,4 +1,4 @@
-"""n factorial, exactly."""
+"""The exact factorial of n."""
 
 from decimal import MAX_EMAX, Context, Inexact, localcontext
 from decimal import Decimal as Exact
@@ -6,9 +6,9 @@ from math import lgamma, log
 
 
 def compute(n: int) -> dict[str, object]:
-    """Multiply halves of the range, so that factors of like size meet.
+    """Return n!, computed by multiplying halves of the range so that the factors have similar sizes.
 
-    In decimal from the start, because turning a binary integer of n bits into digits takes time that grows with n².
+    The computation is decimal, because converting a binary integer of n bits to digits takes time quadratic in n.
     """
     digits = int(lgamma(n + 1) / log(10)) + 2
     with localcontext(Context(prec=digits, Emax=MAX_EMAX, traps=[Inexact])):

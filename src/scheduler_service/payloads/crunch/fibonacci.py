@@ -1,13 +1,13 @@
-"""The n-th Fibonacci number, exactly: F(0) = 0, F(1) = 1."""
+"""The exact n-th Fibonacci number, with F(0) = 0 and F(1) = 1."""
 
 from decimal import MAX_EMAX, Context, Inexact, localcontext
 from decimal import Decimal as Exact
 
 
 def compute(n: int) -> dict[str, object]:
-    """Fast doubling: F(2k) = F(k) (2 F(k+1) - F(k)) and F(2k+1) = F(k)² + F(k+1)², one bit of n at a time.
+    """Return F(n) by fast doubling: F(2k) = F(k) (2 F(k+1) - F(k)) and F(2k+1) = F(k)² + F(k+1)².
 
-    In decimal from the start, because turning a binary integer of n bits into digits takes time that grows with n².
+    The computation is decimal, because converting a binary integer of n bits to digits takes time quadratic in n.
     """
     with localcontext(Context(prec=n // 4 + 10, Emax=MAX_EMAX, traps=[Inexact])):
         current, following = Exact(0), Exact(1)

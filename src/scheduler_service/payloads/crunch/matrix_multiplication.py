@@ -6,7 +6,10 @@ SHOWN = 5
 
 
 def compute(size: int, seed: int) -> dict[str, object]:
-    """Multiply matrices of the digits 0 to 9: small enough for floating point to be exact, so every host agrees."""
+    """Return figures of the product.
+
+    The entries 0 to 9 keep floating point exact, so the result is the same on every host.
+    """
     rng = np.random.default_rng(seed)
     left, right = (rng.integers(0, 10, (size, size), dtype=np.int8).astype(np.float64) for _ in range(2))
     product = left @ right

@@ -1,14 +1,14 @@
-"""Pi, estimated from random points in the unit square."""
+"""An estimate of pi from random points in the unit square."""
 
 import math
 
 import numpy as np
 
-CHUNK = 1_000_000  # points at a time: 16 MB
+CHUNK = 1_000_000  # points per batch: 16 MB
 
 
 def compute(samples: int, seed: int) -> dict[str, object]:
-    """Count the points within the quarter circle."""
+    """Return the estimate from the share of points within the quarter circle."""
     rng = np.random.default_rng(seed)
     inside = sum(_count_inside(rng, min(CHUNK, samples - done)) for done in range(0, samples, CHUNK))
     estimate = 4 * inside / samples

@@ -1,4 +1,4 @@
-"""The primes up to a limit."""
+"""The prime numbers up to a limit."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ SHOWN = 10
 
 
 def compute(limit: int) -> dict[str, object]:
-    """Sieve of Eratosthenes over the odd numbers, a byte each."""
+    """Return figures from a sieve of Eratosthenes over the odd numbers, one byte each."""
     is_prime = np.ones(
         (limit + 1) // 2, dtype=np.bool_
-    )  # position i stands for 2i + 1; position 0, as 1 is none, for 2
+    )  # index i stands for 2i + 1; index 0 stands for 2, since 1 is not prime
     for i in range(1, (int(limit**0.5) + 1) // 2):
         if is_prime[i]:
             prime = 2 * i + 1

@@ -6,7 +6,7 @@ QUANTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 
 
 def compute(size: int | None, seed: int, values: list[float] | None) -> dict[str, object]:
-    """Describe the data; the variance is that of a population (divided by the count, not by one less)."""
+    """Return the statistics. The variance is that of a population, divided by the count."""
     data = _sample(size, seed) if values is None else np.asarray(values, dtype=np.float64)
     return {
         "operation": "statistics",

@@ -1,4 +1,4 @@
-"""How a text is to be written, in a pattern for programs and in words for people."""
+"""Text that must match a pattern, described as a pattern for programs and in words for people."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pydantic_core import CoreSchema, core_schema
 
 
 @dataclass(frozen=True, slots=True)
-class Spelling:
-    """An annotation: the whole text matches `pattern`, and who writes another is told that it "must be `words`"."""
+class TextPattern:
+    """An annotation: the whole text must match `pattern`; the error message is "must be `words`"."""
 
     pattern: str
     words: str
 
     def check(self, text: str) -> str:
-        """Return the text back; raises `ValueError` where it is written otherwise."""
+        """Return the text. Raise `ValueError` if it does not match."""
         if not re.fullmatch(self.pattern, text):
             raise ValueError(f"must be {self.words}")
         return text
