@@ -13,6 +13,7 @@ from tests.api.conftest import DEFINITION, NEVER, SHARED, create
 
 from scheduler_service.api import examples
 from scheduler_service.api.schemas.jobs import JobOut
+from scheduler_service.services.job_definition import JobDefinition
 
 pytestmark = SHARED
 
@@ -46,6 +47,39 @@ async def test_shows_a_job_with_all_its_defaults(client: httpx2.AsyncClient) -> 
         "last_run_status": None,
         **{name: job[name] for name in ("id", "next_run_at", "created_at", "updated_at")},
     }
+
+
+OF_EVERY_TYPE = {
+    "retry_policy": {"max_retries": 1, "retry_delay": 2.5, "backoff_factor": 3.0, "max_delay": 4.0, "jitter": 0.5},
+    "owner_id": "team",
+    "tags": ["a", "b"],
+    "enabled": False,
+    "priority": 9,
+    "timeout_seconds": 1.5,
+    "limits": {**examples.JOB["limits"], "memory_mb": 64, "network": True},
+    "overlap_policy": "queue",
+    "dst": {"gap": "skip", "fold": "both"},
+    "start_at": "2090-06-01T10:00:00Z",
+    "end_at": "2091-06-01T10:00:00Z",
+    "env": {"NAME": "value"},
+    "args": {"a": [1, None, {"b": "c"}]},
+}
+
+
+async def test_returns_every_field_as_it_was_sent(client: httpx2.AsyncClient) -> None:
+    job = await create(client, schedule_expr="@hourly", **OF_EVERY_TYPE)
+
+    assert {name: job[name] for name in OF_EVERY_TYPE} == OF_EVERY_TYPE
+    assert (await client.get(f"{JOBS}/{job['id']}")).json() == job
+
+
+async def test_patches_every_field_back_to_its_default(client: httpx2.AsyncClient) -> None:
+    job = await create(client, schedule_expr="@hourly", **OF_EVERY_TYPE)
+
+    patched = await client.patch(f"{JOBS}/{job['id']}", json=dict.fromkeys(OF_EVERY_TYPE))
+
+    defaults = JobDefinition.model_validate(DEFINITION).model_dump(mode="json")
+    assert {name: patched.json()[name] for name in OF_EVERY_TYPE} == {name: defaults[name] for name in OF_EVERY_TYPE}
 
 
 async def test_writes_instants_in_utc_whatever_zone_came_in(client: httpx2.AsyncClient) -> None:

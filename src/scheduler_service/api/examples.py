@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from scheduler_service.domain.retry import RetryPolicy
+from scheduler_service.services.job_definition import JobDefinition
+
 Document = dict[str, Any]
 
 DEFINITION: Document = {
@@ -51,33 +54,13 @@ PATCHES: Document = {
     "default": {"summary": "Null: back to the default", "value": {"timeout_seconds": None}},
 }
 
+_POLICY = DEFINITION["retry_policy"]
+# Not validated: that would load the kinds of payload at import.
+_WHOLE = JobDefinition.model_construct(**{**DEFINITION, "retry_policy": RetryPolicy(**_POLICY)})
+
 JOB: Document = {
     "id": 1,
-    **DEFINITION,
-    "retry_policy": {"max_retries": 3, "retry_delay": 60, "backoff_factor": 2.0, "max_delay": 3600, "jitter": 0.1},
-    "description": "",
-    "enabled": True,
-    "priority": 5,
-    "timeout_seconds": 300,
-    "limits": {
-        "memory_mb": 512,
-        "cpu_seconds": 300,
-        "processes": 64,
-        "disk_mb": 256,
-        "output_kb": 1024,
-        "network": False,
-    },
-    "overlap_policy": "skip",
-    "max_concurrency": 1,
-    "misfire_policy": "fire_once",
-    "misfire_grace_seconds": 60,
-    "catchup_limit": 100,
-    "dst": {"gap": "run_after", "fold": "first"},
-    "start_at": None,
-    "end_at": None,
-    "jitter_seconds": 0,
-    "env": {},
-    "args": {},
+    **_WHOLE.model_dump(mode="json"),
     "status": "active",
     "next_run_at": "2026-01-15T10:30:00Z",
     "last_run_at": "2026-01-15T10:20:00Z",

@@ -13,7 +13,8 @@ from scheduler_service.domain.listing import JobFilter, Page, RunFilter
 from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
 from scheduler_service.http.parameters import Digits, Id, Offset, Paging
 from scheduler_service.payloads.text_pattern import TextPattern
-from scheduler_service.services.job_definition import Input, Instant
+from scheduler_service.services.instants import Instant
+from scheduler_service.services.job_definition import Input
 from scheduler_service.services.stored_text import Storable
 
 JobId = Annotated[Id, Path(description="The `id` of the job.", examples=[1])]

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+Total = Annotated[int, Field(description="Number of items in the whole list.")]
+PageNumber = Annotated[int, Field(description="Number of this page, counted from 1.")]
+PageSize = Annotated[int, Field(description="Largest number of items on a page, 1 to 100.")]
 
 
 class Answer(BaseModel):

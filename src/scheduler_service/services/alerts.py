@@ -128,7 +128,7 @@ class AlertService:
             old = await _existing(connection, rule_id, owner_id)
             differing: list[FieldProblem] = []
             if shown is not None:
-                sent, differing = without_read_only(sent, shown(old))
+                sent, differing = without_read_only(AlertDefinition, sent, shown(old))
             sent, further = thinned(AlertDefinition, sent)
             columns = await _columns(connection, inspect_rule(merged(old, sent), further), owner_id, old, differing)
             await alerts.replace(connection, rule_id, {**columns, "updated_at": now})

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_origin
 
 from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
@@ -23,8 +23,6 @@ from scheduler_service.payloads.bounded import FURTHER, MAX_PROBLEMS
 
 Model = TypeVar("Model", bound=BaseModel)
 Document = Mapping[str, JsonValue]
-# Members with names of the user's own; their models bound them.
-_OPEN = frozenset({"env", "args"})
 
 
 class RejectedError(InvalidInputError):
@@ -99,10 +97,16 @@ def thinned(model: type[BaseModel], document: Document) -> tuple[dict[str, JsonV
     known, left_out = _names(model), 0
     kept, further = _few(document, known)
     for name, value in kept.items():
-        if isinstance(value, dict) and name not in _OPEN:
+        if isinstance(value, dict) and name not in open_fields(model):
             kept[name], left_out = _few(value, known)
             further += left_out
     return kept, further
+
+
+@cache
+def open_fields(model: type[BaseModel]) -> frozenset[str]:
+    """Return the fields whose members have names of the user's own, such as variables; their types bound them."""
+    return frozenset(name for name, field in model.model_fields.items() if get_origin(field.annotation) is dict)
 
 
 def _few(members: Document, known: frozenset[str]) -> tuple[dict[str, JsonValue], int]:

@@ -1,7 +1,11 @@
-"""Between a definition, as a client writes it, and the columns of a stored job."""
+"""Between a definition, as a client writes it, and the columns of a stored job.
+
+Every field of `JobDefinition` has a column of its name, but for `dst`, which has two, and `enabled`, which is a status.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import JsonValue
@@ -10,24 +14,22 @@ from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.services.job_definition import JobDefinition
 
-_COPIED = (
-    "name", "schedule_expr", "timezone", "owner_id", "description", "tags", "priority", "timeout_seconds",
-    "overlap_policy", "max_concurrency", "misfire_policy", "misfire_grace_seconds", "catchup_limit", "start_at",
-    "end_at", "jitter_seconds", "env", "args",
-)  # fmt: skip
-_DUMPED = ("payload", "retry_policy", "limits")
+_WITHOUT_COLUMN = frozenset({"dst", "enabled"})
 
 
 def columns_of(definition: JobDefinition) -> dict[str, Any]:
     """Return the columns that a definition sets, less the status and what follows from the schedule."""
-    dumped = definition.model_dump(mode="json", include=set(_DUMPED))
-    copied = {name: getattr(definition, name) for name in _COPIED}
-    return {**copied, **dumped, "dst_gap": definition.dst.gap, "dst_fold": definition.dst.fold}
+    columns = definition.model_dump(mode="json", exclude=set(_WITHOUT_COLUMN))
+    # Columns of instants take them as they are, not as JSON text.
+    instants = {name: value for name, value in definition if isinstance(value, datetime)}
+    return {**columns, **instants, "dst_gap": definition.dst.gap, "dst_fold": definition.dst.fold}
 
 
 def document_of(job: Job) -> dict[str, JsonValue]:
     """Return a stored job as the JSON document that a client would have sent for it."""
-    document: dict[str, Any] = {name: getattr(job, name) for name in (*_COPIED, *_DUMPED)}
+    document: dict[str, Any] = {
+        name: getattr(job, name) for name in JobDefinition.model_fields if name not in _WITHOUT_COLUMN
+    }
     document["dst"] = {"gap": job.dst_gap, "fold": job.dst_fold}
     document["enabled"] = job.status is not JobStatus.PAUSED
     return document

@@ -218,7 +218,7 @@ class JobService:
     ) -> Change:
         changed: list[FieldProblem] = []
         if shown is not None:
-            sent, changed = without_read_only(sent, shown(job))
+            sent, changed = without_read_only(JobDefinition, sent, shown(job))
         sent, further = thinned(JobDefinition, sent)
         inspection = inspect_job(merged(sent), further)
         columns = {} if inspection.sound is None else columns_of(owned_by(caller, inspection.sound))

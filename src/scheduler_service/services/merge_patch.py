@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
+from scheduler_service.services.inspection import open_fields
+from scheduler_service.services.job_definition import JobDefinition
+
 Document = Mapping[str, JsonValue]
 
-# Members of any name, which are a user's own.
-_OPEN = ("env", "args")
 # What decides which other fields a payload has.
 _KINDS = ("type", "operation")
 
@@ -27,7 +28,7 @@ def merge(job: Document, patch: Document) -> dict[str, JsonValue]:
             if name == "payload" and _is_of_another_kind(current, value):
                 merged[name] = _replaced(current, value)
             else:
-                merged[name] = _merge_members(current, value, is_open=name in _OPEN)
+                merged[name] = _merge_members(current, value, is_open=name in open_fields(JobDefinition))
         else:
             _put(merged, name, value, is_open=False)
     return merged

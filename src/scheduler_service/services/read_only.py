@@ -7,20 +7,15 @@ runs change a field and clients do not, a value that it had before is therefore 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from scheduler_service.domain.run_state import JobStatus, RunStatus
 from scheduler_service.errors import FieldProblem
 
 Document = Mapping[str, JsonValue]
-READ_ONLY = frozenset(
-    {
-        "id", "status", "next_run_at", "last_run_at", "last_run_status", "schedule_description", "version",
-        "created_at", "updated_at", "warnings", "left_out",
-    }
-)  # fmt: skip
 _REMEDIES = {
     "left_out": "this is a job of a list, which leaves large fields out; get the job itself, or send only what changes",
     "status": "to pause or resume the job, set enabled or use POST …/pause and …/resume",
@@ -29,15 +24,21 @@ _REMEDIES = {
 }
 
 
-def without_read_only(document: Document, shown: Document) -> tuple[dict[str, JsonValue], list[FieldProblem]]:
-    """Return a document without its read-only fields, and a problem for each of them that differs from `shown`."""
-    rest = {name: value for name, value in document.items() if name not in READ_ONLY or name not in shown}
-    return rest, list(_changed(document, shown))
+def without_read_only(
+    definition: type[BaseModel], document: Document, shown: Document
+) -> tuple[dict[str, JsonValue], list[FieldProblem]]:
+    """Return a document without its read-only fields, and a problem for each of them that differs from `shown`.
+
+    Read-only are the fields that are shown and not part of the definition.
+    """
+    read_only = shown.keys() - definition.model_fields.keys()
+    rest = {name: value for name, value in document.items() if name not in read_only}
+    return rest, list(_changed(document, shown, read_only))
 
 
-def _changed(document: Document, shown: Document) -> Iterator[FieldProblem]:
+def _changed(document: Document, shown: Document, read_only: AbstractSet[str]) -> Iterator[FieldProblem]:
     for name in document:
-        if name in READ_ONLY and name in shown and not _is_unchanged(name, document, shown):
+        if name in read_only and not _is_unchanged(name, document, shown):
             remedy = _REMEDIES.get(name, "leave it out, or send it as it is")
             yield FieldProblem(name, f"read-only, and {_written(shown[name])} now; {remedy}", document[name])
 

@@ -60,7 +60,7 @@ _note_last_run = update(jobs).where(
 
 LONGEST_LISTED = 16 * 1024
 """A list holds no field whose JSON has more characters, or a page of long programs would take all their memory."""
-_LARGE = ("payload", "env", "args")
+_LARGE = tuple(column.name for column in jobs.c if column.info.get("may_be_large"))
 
 
 def _unless_large(column: Column[Any]) -> ColumnElement[Any]:

@@ -59,6 +59,9 @@ def _only(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
+# Lists leave a value out if its JSON is long.
+_MAY_BE_LARGE = {"may_be_large": True}
+
 jobs = Table(
     "jobs",
     metadata,
@@ -77,9 +80,9 @@ jobs = Table(
     Column("start_at", UtcInstant),
     Column("end_at", UtcInstant),
     Column("jitter_seconds", Float, nullable=False),
-    Column("payload", Json, nullable=False),
-    Column("env", Json, nullable=False),
-    Column("args", Json, nullable=False),
+    Column("payload", Json, nullable=False, info=_MAY_BE_LARGE),
+    Column("env", Json, nullable=False, info=_MAY_BE_LARGE),
+    Column("args", Json, nullable=False, info=_MAY_BE_LARGE),
     Column("limits", Json, nullable=False),
     Column("timeout_seconds", Float, nullable=False),
     Column("retry_policy", Json, nullable=False),

@@ -3,92 +3,86 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, JsonValue
 
 from scheduler_service.api import examples
-from scheduler_service.domain.firing import MisfirePolicy, OverlapPolicy
 from scheduler_service.domain.records import Job
-from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.run_state import JobStatus, RunStatus
-from scheduler_service.domain.schedules.calendar_dst import DstPolicy
-from scheduler_service.http.answers import Answer
-from scheduler_service.services.job_definition import JobLimits
+from scheduler_service.http.answers import Answer, PageNumber, PageSize, Total
+from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.services.schedules import Description
 
 
-class JobOut(Answer):
-    """A job: its definition with all defaults, and how it stands."""
+class _Identified(Answer):
+    """The base of `JobOut` whose field comes first."""
 
-    model_config = ConfigDict(title="Job", json_schema_extra={"examples": [examples.JOB]})
+    id: Annotated[int, Field(description="Identifier of the job.")]
 
-    id: int
-    name: str
-    schedule_expr: str
-    timezone: str
-    payload: Annotated[dict[str, JsonValue], Field(description="What the job runs, by its `type`.")]
-    retry_policy: RetryPolicy
-    owner_id: str
-    description: str
-    tags: list[str]
-    enabled: Annotated[bool, Field(description="False while the job is paused.")]
-    priority: int
-    timeout_seconds: float
-    limits: JobLimits
-    overlap_policy: OverlapPolicy
-    max_concurrency: int
-    misfire_policy: MisfirePolicy
-    misfire_grace_seconds: float
-    catchup_limit: int
-    dst: DstPolicy
-    start_at: datetime | None
-    end_at: datetime | None
-    jitter_seconds: float
-    env: dict[str, str]
-    args: dict[str, JsonValue]
-    status: Annotated[JobStatus, Field(description="`finished`: the schedule names no instant any more.")]
-    next_run_at: Annotated[datetime | None, Field(description="Null while paused and once finished.")]
-    last_run_at: datetime | None
-    last_run_status: RunStatus | None
+
+def _requires_all(schema: dict[str, Any]) -> None:
+    """Describe that an answer has all fields, also those that a definition may leave out."""
+    schema["required"] = list(schema["properties"])
+    schema["examples"] = [examples.JOB]
+
+
+class JobOut(JobDefinition, _Identified):
+    """A job: its definition with all defaults, and its state.
+
+    Only the fields that a definition does not have are listed here.
+    """
+
+    model_config = ConfigDict(title="Job", strict=False, extra="ignore", json_schema_extra=_requires_all)
+
+    # As it is stored: a list shows only the type of a large payload, and a kind may be of a package that is gone.
+    payload: Annotated[  # type: ignore[assignment]
+        dict[str, JsonValue], Field(description="What the job runs. `type` names the kind of payload.")
+    ]
+    status: Annotated[
+        JobStatus,
+        Field(description="`active`, `paused`, or `finished`: the schedule has no future instant."),
+    ]
+    next_run_at: Annotated[
+        datetime | None, Field(description="Next instant of the schedule. Null if the job is paused or finished.")
+    ]
+    last_run_at: Annotated[
+        datetime | None, Field(description="Start of the newest run that has ended. Null: none has ended yet.")
+    ]
+    last_run_status: Annotated[RunStatus | None, Field(description="Status of that run. Null: none has ended yet.")]
     schedule_description: Annotated[str, Field(description="The schedule in English.")]
     version: Annotated[
-        int, Field(description="Rises with each change of the job, not with its runs; the `ETag` begins with it.")
+        int,
+        Field(description="Counts the changes of the job, from 1. Runs do not count. The `ETag` begins with it."),
     ]
-    created_at: datetime
-    updated_at: datetime
-    warnings: Annotated[list[str], Field(description="What the owner of this job should know.")]
+    created_at: Annotated[datetime, Field(description="When the job was created.")]
+    updated_at: Annotated[datetime, Field(description="When the job was last changed. Runs do not count.")]
+    warnings: Annotated[list[str], Field(description="What the owner of the job should know, in English.")]
     left_out: Annotated[
         list[str],
         Field(
-            description="Fields that a list does not show because their JSON is longer than 16 KiB: `payload` holds "
-            "only its `type` then, `env` and `args` are empty. `GET /jobs/{id}` shows them."
+            description="Fields that a list does not show because their JSON is longer than 16 KiB: `payload` then "
+            "holds only its `type`, the others are empty. `GET /jobs/{id}` shows them."
         ),
     ]
 
     @classmethod
     def of(cls, job: Job, described: Description) -> Self:
-        """Show a job."""
-        standing = {name: getattr(job, name) for name in _STANDING}
+        """Return a job as it is shown. A migration that tightens a bound has to mend the jobs that are stored."""
+        of_record = cls.model_fields.keys() - JobDefinition.model_fields.keys() - {"schedule_description", "warnings"}
         return cls(
             **document_of(job),
-            **standing,
+            **{name: getattr(job, name) for name in of_record},
             schedule_description=described.sentence,
             warnings=list(described.warnings),
-            left_out=list(job.left_out),
         )
-
-
-_STANDING = (
-    "id", "status", "next_run_at", "last_run_at", "last_run_status", "version", "created_at", "updated_at",
-)  # fmt: skip
 
 
 class JobPage(Answer):
     """One page of a list of jobs."""
 
-    jobs: list[JobOut]
-    total: Annotated[int, Field(description="How many jobs the whole list has.")]
-    page: int
-    size: int
+    jobs: Annotated[list[JobOut], Field(description="The jobs of this page.")]
+    total: Total
+    page: PageNumber
+    size: PageSize

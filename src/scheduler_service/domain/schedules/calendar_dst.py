@@ -36,10 +36,12 @@ class DstPolicy:
     or `both` of the two instants with the same wall-clock time. The defaults are the rule of Debian's cron(8).
     """
 
-    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid", "use_attribute_docstrings": True}
 
     gap: Gap = "run_after"
+    """Times that the change removes: `run_after` runs right after the change, `skip` never. Default `run_after`."""
     fold: Fold = "first"
+    """Times that the change repeats: run at the `first`, at the `second` or at `both`. Default `first`."""
 
 
 ELAPSED = DstPolicy(gap="skip", fold="both")

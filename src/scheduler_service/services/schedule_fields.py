@@ -1,0 +1,33 @@
+"""The fields of a schedule, which jobs and previews share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.services.stored_text import Storable
+
+ScheduleExpr = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=256, strip_whitespace=True),
+    Storable,
+    Field(
+        description="When the job runs, up to 256 characters: a cron pattern of five fields, or six with seconds first "
+        "(`*/10 * * * *`), a name (`@hourly`), an interval (`1h30m`), or one instant (`2026-12-31T23:59:59Z`).",
+    ),
+]
+Timezone = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    Storable,
+    Field(description="Time zone of the schedule, an IANA name such as `Europe/Berlin`. Default `UTC`."),
+]
+Dst = Annotated[
+    DstPolicy,
+    Field(
+        description="What happens to fixed times that a clock change removes or repeats. "
+        "Default: run removed times right after the change, and repeated times once."
+    ),
+]
