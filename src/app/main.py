@@ -1,10 +1,10 @@
-"""`uvicorn src.app.main:app`."""
+"""Module for `uvicorn src.app.main:app`."""
 
 from scheduler_service.config.loading import load_settings
 from scheduler_service.config.open_files import raise_open_files
 from scheduler_service.startup import opened_or_exit, or_exit, without_gc
 
-settings = or_exit(load_settings)  # first, since a wrong one is to be told without a wait
+settings = or_exit(load_settings)  # before the slow imports, so that errors appear at once
 
 with without_gc():
     from scheduler_service import bootstrap

@@ -1,1 +1,1 @@
-"""The command `scheduler`: a client of the HTTP API, and the ways to start the service."""
+"""The command `scheduler`: a client of the HTTP API, and the commands that start the service."""

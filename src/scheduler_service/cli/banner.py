@@ -1,4 +1,4 @@
-"""What a process that serves tells the person who started it."""
+"""The text that a serving process prints for the person who started it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _EXAMPLE = {
 }
 
 
-def say(text: str) -> None:
-    """Write to standard output at once: the log has standard error to itself.
+def print_now(text: str) -> None:
+    """Write to standard output and flush; standard error is reserved for the log.
 
-    Where nobody takes it any more, that is no reason to stop, nor not to.
+    A closed standard output is ignored.
     """
     try:
         sys.stdout.write(f"{text}\n")
@@ -31,8 +31,8 @@ def say(text: str) -> None:
         drop_output()
 
 
-def welcome(settings: Settings, port: int) -> str:
-    """Build the text that says where the service is, how to authenticate and what to try. It shows no private key."""
+def banner_text(settings: Settings, port: int) -> str:
+    """Return a text that says where the service is, how to authenticate and what to try. It contains no private key."""
     url = url_of(settings.host, port)
     is_public = settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY
     header = f"'X-API-Key: {DEVELOPMENT_API_KEY}'" if is_public else '"X-API-Key: $API_KEY"'

@@ -1,4 +1,4 @@
-"""`scheduler up --distributed`: the distributed setting on one machine, as one tree of processes, to try it."""
+"""The command `scheduler up --distributed`, which runs all processes of the distributed setting on one machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from scheduler_service.cli.banner import say
+from scheduler_service.cli.banner import print_now
 from scheduler_service.cli.devstack_servers import (
     die_with_parent,
     installed_postgres,
@@ -24,18 +24,17 @@ from scheduler_service.config.settings import Settings
 from scheduler_service.console.exit_codes import ExitCode
 
 ROLES = ("api", "beat-1", "beat-2", "worker-1", "worker-2", "flower")
-# Beyond the drain: for connections to close.
-LAST_SECONDS = 15.0
+# Time beyond the drain for closing connections.
+CLEANUP_SECONDS = 15.0
 RESTART_SECONDS = 1.0
-# A process that ends sooner than this after its start would end so again.
-SOON_SECONDS = 5.0
+# A process that ends this soon after its start is not restarted.
+MIN_LIFETIME_SECONDS = 5.0
 
 
-def serve_trial(settings: Settings) -> ExitCode:
-    """Start every process, start anew what dies, and return the exit code once a signal has ended all.
+def serve_devstack(settings: Settings) -> ExitCode:
+    """Start every process, restart those that die, and return the exit code after a signal has stopped all.
 
-    Servers that DATABASE_URL and REDIS_URL name are used; those that they do not name are started. Raises
-    `ConfigurationError` where that is not possible.
+    Servers in DATABASE_URL and REDIS_URL are used; missing ones are started. Raise `ConfigurationError` on failure.
     """
     _check_installed(settings)
     settings.prepare_data_dir()
@@ -51,7 +50,7 @@ class _Tree:
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._flower_url = f"http://{environment['FLOWER_ADDRESS']}:{environment['FLOWER_PORT']}"
-        self._end_seconds = settings.drain_seconds + LAST_SECONDS
+        self._end_seconds = settings.drain_seconds + CLEANUP_SECONDS
         self._stopping = asyncio.Event()
         self._failed = False
         self._running: dict[str, asyncio.subprocess.Process] = {}
@@ -59,18 +58,18 @@ class _Tree:
     async def serve(self) -> ExitCode:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._stop)
-        say(f"Flower comes up at {self._flower_url}, for the user scheduler, with the API key as password.")
+        print_now(f"Flower comes up at {self._flower_url}, for the user scheduler, with the API key as password.")
         async with asyncio.TaskGroup() as group:
             for role in ROLES:
                 group.create_task(self._keep(role))
-        say("Stopped.")
+        print_now("Stopped.")
         return ExitCode.FAILED if self._failed else ExitCode.SUCCESS
 
     def _stop(self) -> None:
         if self._stopping.is_set():
             self._signal(signal.SIGKILL)
         else:
-            say("Draining: nothing new is started, what runs may end. Ctrl-C again stops at once.")
+            print_now("Draining: nothing new is started, what runs may end. Ctrl-C again stops at once.")
             self._stopping.set()
             self._signal(signal.SIGTERM)
             asyncio.get_running_loop().call_later(self._end_seconds, self._signal, signal.SIGKILL)
@@ -80,14 +79,14 @@ class _Tree:
             process.send_signal(number)
 
     async def _keep(self, role: str) -> None:
-        """Run a process until all are to stop, and again if it dies; one that cannot live ends all."""
+        """Run a process and restart it until all are stopped. A process that fails repeatedly stops all."""
         while not self._stopping.is_set():
             started_at = time.monotonic()
             code = await self._run(role)
             if self._stopping.is_set():
                 return
-            say(f"{role} ended with exit code {code}.")
-            if time.monotonic() - started_at < SOON_SECONDS:
+            print_now(f"{role} ended with exit code {code}.")
+            if time.monotonic() - started_at < MIN_LIFETIME_SECONDS:
                 self._failed = True
                 self._stop()
                 return
@@ -106,13 +105,13 @@ class _Tree:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=2**20,
-            process_group=0,  # Ctrl-C is for this process alone, which then stops the others in good order
+            process_group=0,  # only this process gets Ctrl-C and stops the others in order
             preexec_fn=die_with_parent,
         )
         self._running[role] = process
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_pass_on(process.stdout, ""))  # for people: what to paste has no prefix
+                group.create_task(_pass_on(process.stdout, ""))  # for people: no prefix, so that lines can be copied
                 group.create_task(_pass_on(process.stderr, f"{role:8} | "))
             return await process.wait()
         finally:
@@ -122,14 +121,14 @@ class _Tree:
 async def _pass_on(output: asyncio.StreamReader | None, prefix: str) -> None:
     assert output is not None  # noqa: S101 (both are pipes, see above)
     async for line in output:
-        say(f"{prefix}{line.decode(errors='replace').rstrip()}")
+        print_now(f"{prefix}{line.decode(errors='replace').rstrip()}")
 
 
 @contextmanager
 def passable(directory: Path) -> Iterator[None]:
-    """Make a directory passable, until the end of the block, for a server that root runs as another user.
+    """Make a directory traversable for other users within the block, for a server that root runs as another user.
 
-    Whoever passes finds nothing to read on the way: the files of this directory are for their owner alone.
+    They cannot read its files, which only their owner can.
     """
     if os.getuid() != 0:
         yield
@@ -146,7 +145,7 @@ def passable(directory: Path) -> Iterator[None]:
 
 
 def _check_installed(settings: Settings) -> None:
-    """Raise `ConfigurationError` where a server is to be started that is not there; nothing was touched then."""
+    """Raise `ConfigurationError` if a server that must be started is not installed, before anything is changed."""
     if settings.database_url is None:
         installed_postgres()
     if settings.redis_url is None:
@@ -155,7 +154,7 @@ def _check_installed(settings: Settings) -> None:
 
 @contextmanager
 def _servers(settings: Settings) -> Iterator[dict[str, str]]:
-    """Start the servers that nobody named; returns their addresses as variables of the environment."""
+    """Start the missing servers, and yield their addresses as environment variables."""
     with ExitStack() as stack:
         yield {"DATABASE_URL": _database_url(settings, stack), "REDIS_URL": _redis_url(settings, stack)}
 

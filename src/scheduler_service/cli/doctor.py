@@ -1,4 +1,4 @@
-"""`scheduler doctor`: what containment this host gives to jobs, found out by doing."""
+"""The command `scheduler doctor`, which tests the sandbox on this host."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def doctor(*, as_json: AsJson = False) -> None:
 
     It ends with 1 if the host gives less than SCHEDULER_SANDBOX_REQUIRED. SECURITY.md says what each level means.
     """
-    # Imported here: commands that only talk to a service start quicker.
+    # Imported here so that client commands start faster.
     from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
     from scheduler_service.config.loading import load_settings_without_key  # noqa: PLC0415 (slow)
     from scheduler_service.console.settings import read_settings  # noqa: PLC0415 (slow)

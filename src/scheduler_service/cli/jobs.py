@@ -1,4 +1,4 @@
-"""`scheduler jobs …`."""
+"""The commands `scheduler jobs …`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from scheduler_service.cli.log_follower import wait_for
 from scheduler_service.cli.payload_choice import PayloadChoice
-from scheduler_service.cli.runs import announce
+from scheduler_service.cli.runs import show_run_state
 from scheduler_service.console import render
 from scheduler_service.console.client import Client
 from scheduler_service.console.connection import with_client
@@ -49,7 +49,7 @@ def list_jobs(  # noqa: PLR0913 (one for each option)
     columns = ("ID", "NAME", "STATUS", "SCHEDULE", "ZONE", "NEXT RUN", "LAST", "TAGS")
     rows = [_row(job, wide=wide) for job in answer["jobs"]]
     render.show_table(columns, rows, optional=("TAGS", "ZONE", "LAST"), wide=wide)
-    render.show_place(answer, len(answer["jobs"]))
+    render.show_position(answer, len(answer["jobs"]))
 
 
 @app.command("show")
@@ -172,7 +172,7 @@ def run_job(
     run = client.post(f"jobs/{job}/run")
     if wait:
         raise typer.Exit(wait_for(client, run["id"], as_json=as_json))
-    announce(run, as_json)
+    show_run_state(run, as_json)
 
 
 @app.command("delete")

@@ -1,4 +1,8 @@
-"""Reading a run's log to its end, as it stands or as it grows."""
+"""Prints a run's log, either as stored or while it grows.
+
+Theory of operation. `_events` reads the run's event stream and reconnects after a break at the last offset. The
+follower therefore prints every byte once, unless the service stays away for longer than `RECONNECT_SECONDS`.
+"""
 
 from __future__ import annotations
 
@@ -20,34 +24,34 @@ from scheduler_service.console.client import Client
 from scheduler_service.console.exit_codes import ExitCode, UnreachableError
 from scheduler_service.telemetry.terminal_text import plain
 
-# A service that restarts goes on with the run, or begins it anew; for so long a follower waits for it to come back.
+# A restarted service continues or repeats the run. The follower waits this long for the service to return.
 RECONNECT_SECONDS = 15.0
 RETRY_SECONDS = 0.5
 LARGEST_EXIT_CODE = 255
-# What shells add to the number of the signal that ended a program; POSIX (Shell, 2.8.2): more than 128.
+# Shells add this to the signal number of a killed program (POSIX, Shell, 2.8.2: more than 128).
 SIGNALLED = 128
 
 
 def copy_log(client: Client, run_id: int) -> None:
-    """Write the log as it stands."""
+    """Print the stored log."""
     for piece in client.read(f"runs/{run_id}/logs"):
         _write(piece)
 
 
 def follow_log(client: Client, run_id: int) -> None:
-    """Write the log as it grows, until the run ends. Ctrl-C stops the following alone, and says so."""
-    client.get(f"runs/{run_id}")  # a wrong number or address is said at once; only what is lost later is waited for
+    """Print the log until the run ends. Ctrl-C ends only the following."""
+    client.get(f"runs/{run_id}")  # reports a wrong id or address at once; only later failures are retried
     with _interruptible(run_id), _spinner(f"Waiting for output of run {run_id}") as spinner:
         for event in _events(client, run_id):
             spinner.stop()
             if event.event == "log":
                 _write(json.loads(event.data)["text"].encode())
             else:
-                render.note(waiting(client.get(f"runs/{run_id}")))
+                render.note(waiting_line(client.get(f"runs/{run_id}")))
 
 
 def wait_for(client: Client, run_id: int, *, as_json: bool) -> int:
-    """Follow a run to its end, say how it ended, and return the exit code that stands for that."""
+    """Follow a run to its end, print how it ended, and return the exit code for it."""
     if as_json:
         with _interruptible(run_id):
             for _ in _events(client, run_id):
@@ -58,12 +62,12 @@ def wait_for(client: Client, run_id: int, *, as_json: bool) -> int:
     if as_json:
         render.show_json(run)
     else:
-        render.note(verdict(run))
+        render.note(ending_line(run))
     return exit_code_of(run)
 
 
 def exit_code_of(run: dict[str, Any]) -> int:
-    """Return the code that the run's program ended with, or what a shell and `timeout` give for how else it ended."""
+    """Return the exit code of the run's program, or the code that a shell or timeout(1) would return."""
     match run:
         case {"status": "success"}:
             return ExitCode.SUCCESS
@@ -79,14 +83,14 @@ def exit_code_of(run: dict[str, Any]) -> int:
             return ExitCode.FAILED
 
 
-def verdict(run: dict[str, Any]) -> str:
+def ending_line(run: dict[str, Any]) -> str:
     """Return in one line how a run ended."""
     reason = f" ({_reason(run)})" if run["reason"] else ""
     return f"Run {run['id']}: {run['status']}{reason}, after {render.seconds(run['duration_seconds'])}."
 
 
-def waiting(run: dict[str, Any], now: datetime | None = None) -> str:
-    """Return in one line what a run waits for that does not execute just now."""
+def waiting_line(run: dict[str, Any], now: datetime | None = None) -> str:
+    """Return in one line what a run waits for."""
     if run["status"] != "retrying":
         return f"Run {run['id']} is {run['status']}."
     attempt, at = run["attempts"][-1], datetime.fromisoformat(run["available_at"])
@@ -108,14 +112,14 @@ def _reason(run: dict[str, Any]) -> str:
 def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
-    except ValueError:  # most real-time signals have none
+    except ValueError:  # most real-time signals have no name
         return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
 def _events(client: Client, run_id: int) -> Iterator[ServerSentEvent]:
-    """Yield the events `log` and `status` of a run until its end, over breaks of the connection.
+    """Yield the events `log` and `status` of a run until its end, across reconnections.
 
-    Raises `UnreachableError` if the service stays away for longer than `RECONNECT_SECONDS`.
+    Raise `UnreachableError` if the service stays away for longer than `RECONNECT_SECONDS`.
     """
     offset, lost_at = 0, None
     while True:
@@ -134,7 +138,7 @@ def _events(client: Client, run_id: int) -> Iterator[ServerSentEvent]:
 
 
 def _write(piece: bytes) -> None:
-    """Write to standard output: byte for byte, but to a terminal only what prints."""
+    """Write to standard output: unchanged to a file or pipe, only printable text to a terminal."""
     if sys.stdout.isatty():
         sys.stdout.write(plain(piece.decode("utf-8", "replace")))
         sys.stdout.flush()
@@ -148,14 +152,14 @@ def _interruptible(run_id: int) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        sys.stderr.write("\n")  # the terminal shows ^C where the cursor was
+        sys.stderr.write("\n")  # the terminal has printed ^C at the cursor
         render.note(f"No longer following; run {run_id} goes on. Again: scheduler runs logs {run_id} --follow")
         raise
 
 
 @contextmanager
 def _spinner(text: str) -> Iterator[Status]:
-    """Turn on standard error until the block ends or `stop` is called; where that is no terminal, nothing is seen."""
+    """Show a spinner on standard error until the block ends or `stop` is called, if that is a terminal."""
     console = Console(stderr=True)
     with Status(text, console=console) as status:
         yield status

@@ -1,4 +1,4 @@
-"""The command `scheduler`: its table of contents, and the one door by which errors leave."""
+"""The command `scheduler`: its subcommands, and the handling of all errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ with without_gc():
     from scheduler_service.cli.roles import api, beat, flower, worker
     from scheduler_service.cli.up import up
     from scheduler_service.console import render
-    from scheduler_service.console.exit_codes import ExitCode, RefusedError, drop_output, report, report_usage
+    from scheduler_service.console.exit_codes import ExitCode, RefusedError, drop_output, print_error, print_usage_error
     from scheduler_service.errors import FieldProblem, SchedulerError
     from scheduler_service.version import version
 
@@ -30,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",  # its paragraphs fit themselves to the terminal's width
+    rich_markup_mode="markdown",  # wraps paragraphs to the terminal's width
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -75,38 +75,38 @@ def scheduler(
 
 
 def main() -> None:
-    """Run the command that the arguments name; every error that a user can mend is a line, never a traceback."""
+    """Run the command line. An error that the user can fix is one line, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
+            stream.reconfigure(errors="backslashreplace")  # never fail on a missing character
     try:
         _refuse_other_than_text(sys.argv[1:])
         _run()
     except SchedulerError as error:
-        sys.exit(report(error))
+        sys.exit(print_error(error))
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             raise
         drop_output()
-        if error.errno != errno.EPIPE:  # a reader that has seen enough
+        if error.errno != errno.EPIPE:  # the reader closed the pipe
             sys.stderr.write(f"scheduler: cannot write: {error.strerror}\n")
         sys.exit(ExitCode.FAILED)
 
 
 def _run() -> None:
     try:
-        code: int | None = app(standalone_mode=False)  # which leaves errors to us
+        code: int | None = app(standalone_mode=False)  # errors are handled below
         sys.exit(code or ExitCode.SUCCESS)
     except typer.TyperException as error:
-        sys.exit(report_usage(error))
-    except typer.Abort:  # Ctrl-C or the end of input, in answer to a question
+        sys.exit(print_usage_error(error))
+    except typer.Abort:  # Ctrl-C or end of input at a prompt
         sys.exit(ExitCode.INTERRUPTED)
     finally:
-        sys.stdout.flush()  # here, where a failure can still be said
+        sys.stdout.flush()  # flush here, so that a failure can be reported
 
 
 def _refuse_other_than_text(arguments: list[str]) -> None:
-    # Python gives bytes that are no UTF-8 as lone surrogates, which no request can carry.
+    # Python represents bytes that are not UTF-8 as lone surrogates, which no request can contain.
     for argument in arguments:
         if any("\ud800" <= char <= "\udfff" for char in argument):
             raise RefusedError(FieldProblem("", "an argument is not UTF-8 text", argument))

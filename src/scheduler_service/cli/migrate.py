@@ -1,4 +1,4 @@
-"""`scheduler migrate`: the database's tables in their newest shape."""
+"""The command `scheduler migrate`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def migrate() -> None:
     Which database: DATABASE_URL, else the SQLite file in SCHEDULER_DATA_DIR (./data). A service that runs on that
     directory has to stop first.
     """
-    # Imported here, since they are slow to import: no other command that ends at once needs the database.
+    # Imported here because they are slow to import, and other short commands do not need the database.
     with without_gc():
         from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
         from scheduler_service.config.loading import load_settings_without_key  # noqa: PLC0415 (slow)

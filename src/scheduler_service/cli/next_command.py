@@ -1,4 +1,4 @@
-"""`scheduler next`: what a schedule names from now on, without a service."""
+"""The command `scheduler next`, which works without a service."""
 
 from __future__ import annotations
 

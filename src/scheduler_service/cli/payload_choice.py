@@ -1,4 +1,4 @@
-"""The payload of a job, from the options that were typed."""
+"""Builds the payload of a job from command line options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scheduler_service.console.documents import Document, read_fields, read_text
 
 @dataclass(frozen=True, slots=True)
 class PayloadChoice:
-    """What was typed of a payload: at most one kind, and the words that belong to it."""
+    """The payload options: at most one kind, and its arguments."""
 
     python: str | None
     shell: str | None
@@ -19,7 +19,7 @@ class PayloadChoice:
     words: Sequence[str]
 
     def document(self) -> Document | None:
-        """Return the payload, None where none was typed; raises `RefusedError` where two were, or loose words."""
+        """Return the payload, or None without options. Raise `RefusedError` for two kinds or unrelated arguments."""
         kinds = [kind for kind in self._kinds() if kind is not None]
         if len(kinds) > 1:
             raise refusal("payload", "one of --python, --shell, --crunch and --program, not several")

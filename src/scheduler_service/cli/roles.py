@@ -1,4 +1,4 @@
-"""`scheduler api`, `worker`, `beat` and `flower`: one role of the distributed setting for one process."""
+"""The commands `scheduler api`, `worker`, `beat` and `flower`: one role of the distributed setting per process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def worker(name: _Name = None) -> None:
     What it is told of comes through REDIS_URL, what is true stands in DATABASE_URL. SCHEDULER_SLOTS says how many runs
     go at once, SCHEDULER_WORKER_TAGS whose.
     """
-    # Without a chat with its neighbours at the start, which takes a second and says nothing that the database does not.
+    # These skip a handshake with other workers, which takes a second. The database already holds that information.
     alone = ("--without-mingle", "--without-gossip")
     _celery("worker", "--hostname", f"{name or f'worker-{os.getpid()}'}@%h", *alone)
 
@@ -45,7 +45,7 @@ def beat() -> None:
 
 def flower() -> None:
     """Start Flower, which shows the workers and what they execute; FLOWER_PORT and such are settings of its own."""
-    # As flowerconfig.py has it, which is only found at the root of a checkout.
+    # The same as in flowerconfig.py, which Flower finds only in the root of a checkout.
     os.environ.setdefault("FLOWER_ADDRESS", "127.0.0.1")
     os.environ.setdefault("FLOWER_READ_ONLY", "true")
     _celery("flower")
@@ -58,6 +58,6 @@ def _celery(*arguments: str) -> None:
     with without_gc():
         from scheduler_service.entrypoints.celery_app import create  # noqa: PLC0415 (slow)
 
-    # Flower reads its options from here.
+    # Flower reads its options from sys.argv.
     sys.argv = ["celery", *arguments]
     raise typer.Exit(create(settings).start(["--quiet", *arguments]))

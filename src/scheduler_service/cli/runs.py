@@ -1,4 +1,4 @@
-"""`scheduler runs …`."""
+"""The commands `scheduler runs …`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def list_runs(  # noqa: PLR0913 (one for each option)
     columns = ("ID", "JOB", "STATUS", "REASON", "TRIGGER", "SCHEDULED FOR", "STARTED", "TOOK", "LATE", "EXIT")
     rows = [_row(run, wide=wide) for run in answer["runs"]]
     render.show_table(columns, rows, optional=("TRIGGER", "LATE", "STARTED", "EXIT", "TOOK"), wide=wide)
-    render.show_place(answer, len(answer["runs"]))
+    render.show_position(answer, len(answer["runs"]))
 
 
 @app.command("show")
@@ -82,7 +82,7 @@ def cancel_run(client: Client, run: RunId, *, as_json: AsJson = False) -> None:
     """End a run that waits, or ask one that is on to stop."""
     asked = client.post(f"runs/{run}/cancel")
     if as_json or asked["status"] != "running":
-        announce(asked, as_json)
+        show_run_state(asked, as_json)
     else:
         render.line(f"Run {run} of job {asked['job_id']} was asked to stop.")
 
@@ -91,11 +91,11 @@ def cancel_run(client: Client, run: RunId, *, as_json: AsJson = False) -> None:
 @with_client
 def retry_run(client: Client, run: RunId, *, as_json: AsJson = False) -> None:
     """Run again what ended without success: a new run for the same instant."""
-    announce(client.post(f"runs/{run}/retry"), as_json)
+    show_run_state(client.post(f"runs/{run}/retry"), as_json)
 
 
-def announce(run: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says which of two forms)
-    """Return how a run stands after something was asked of it."""
+def show_run_state(run: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says which of two forms)
+    """Print the state of a run after a command changed it."""
     if as_json:
         render.show_json(run)
         return

@@ -1,4 +1,8 @@
-"""One process that serves: it listens, tells how to reach it, and goes down in good order."""
+"""Runs the server in one process: it listens, prints the banner, and shuts down on signals.
+
+Theory of operation. The first signal drains: no new connections, streams end, and runs may finish within the drain
+time. The second signal cancels the main task until the process has ended.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from scheduler_service.api.app import create_app
-from scheduler_service.cli.banner import say, welcome
+from scheduler_service.cli.banner import banner_text, print_now
 from scheduler_service.config.open_files import raise_open_files
 from scheduler_service.config.settings import Settings
 from scheduler_service.console.exit_codes import ExitCode
@@ -23,25 +27,25 @@ from scheduler_service.errors import ConfigurationError
 from scheduler_service.http.connections import BoundedProtocol
 from scheduler_service.telemetry import logging_config
 
-# How long answers that are on their way may take once the process goes down; streams end at once by themselves.
+# Time for responses in progress after the first signal. Streams end at once.
 CLOSE_SECONDS = 5
-# How long the unwinding may take after the second signal.
-LAST_SECONDS = 5.0
+# Time for cleanup after the second signal.
+CLEANUP_SECONDS = 5.0
 CANCEL_SECONDS = 0.5
 BACKLOG = 2048
 
 
 def serve(settings: Settings) -> ExitCode:
-    """Serve until a signal, drain, and return the exit code; raises `ConfigurationError` where the start fails."""
+    """Serve until a signal, drain, and return the exit code. Raise `ConfigurationError` if the start fails."""
     logging_config.configure_logging(settings.log_level, settings.log_format)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the banner says that the server is up, and where
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the banner replaces uvicorn's start messages
     raise_open_files()
     app = create_app(settings)
     config = uvicorn.Config(
         app,
         http=BoundedProtocol,
-        ws="none",  # nothing here speaks WebSocket
-        lifespan="off",  # it is entered here, where an error at the start is still an exception of its own kind
+        ws="none",  # WebSocket is not used
+        lifespan="off",  # entered below, where an error at the start keeps its type
         log_config=None,
         access_log=False,
         workers=1,
@@ -54,20 +58,20 @@ def serve(settings: Settings) -> ExitCode:
         try:
             loop.run(_serve(app, _Server(app, config, settings), listener))
         except asyncio.CancelledError:
-            say("Stopped without waiting: what was running is tried again at the next start.")
+            print_now("Stopped without waiting: what was running is tried again at the next start.")
             return ExitCode.INTERRUPTED
-    say("Stopped.")
+    print_now("Stopped.")
     return ExitCode.SUCCESS
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Listen on one address; raises `ConfigurationError` where that cannot be."""
+    """Return a socket that listens on one address. Raise `ConfigurationError` on failure."""
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        # Of `localhost` the IPv4 address: whoever tries the other one first comes round to it.
+        # Prefer IPv4 for `localhost`: clients that try IPv6 first fall back to it.
         family, *_, address = min(addresses, key=lambda found: found[0] != socket.AF_INET)
         return socket.create_server(address, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:  # a name that is no host name fails as text
+    except (OSError, UnicodeError) as error:  # a name with invalid characters raises UnicodeError
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             raise ConfigurationError(
                 f"SCHEDULER_PORT: {port} is in use on {host}; stop what listens there or name another port"
@@ -82,20 +86,20 @@ async def _serve(app: FastAPI, server: _Server, listener: socket.socket) -> None
 
 
 def _handle_signals(server: _Server) -> None:
-    """Install handlers: the first signal drains, the second ends the process at once."""
+    """Install handlers: the first signal drains, the second ends the process."""
     loop, task = asyncio.get_running_loop(), cast("asyncio.Task[None]", asyncio.current_task())
 
     def end() -> None:
-        # Again and again: one cancellation ends only what is waited for at that moment, which need not be the drain.
+        # Repeatedly: one cancellation ends only the current await, which may not be the drain.
         task.cancel()
         loop.call_later(CANCEL_SECONDS, end)
 
     def stop() -> None:
         if server.should_exit:
             end()
-            loop.call_later(LAST_SECONDS, os._exit, ExitCode.INTERRUPTED)
+            loop.call_later(CLEANUP_SECONDS, os._exit, ExitCode.INTERRUPTED)
         else:
-            say("Draining: nothing new is started, what runs may end. Ctrl-C again stops at once.")
+            print_now("Draining: nothing new is started, what runs may end. Ctrl-C again stops at once.")
             server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -103,7 +107,7 @@ def _handle_signals(server: _Server) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that prints the banner when it is ready."""
+    """A uvicorn server that prints the banner when it is ready."""
 
     def __init__(self, app: FastAPI, config: uvicorn.Config, settings: Settings) -> None:
         super().__init__(config)
@@ -113,10 +117,10 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or []:
-            say(welcome(self._settings, listener.getsockname()[1]))
+            print_now(banner_text(self._settings, listener.getsockname()[1]))
         if (refusal := self._app.state.service.refusal()) is not None:
-            say(f"WARNING: {refusal}\n")
+            print_now(f"WARNING: {refusal}\n")
 
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
-        """Leave the signals alone: they have to be handled for longer than the server runs."""
+        """Do nothing: signals are handled outside, for longer than the server runs."""
         return contextlib.nullcontext()

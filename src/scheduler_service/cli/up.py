@@ -1,4 +1,4 @@
-"""`scheduler up`: the service in one process, until a signal ends it."""
+"""The command `scheduler up`: the whole service in one process."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def up(
     Settings come from the environment and .env: SCHEDULER_HOST, SCHEDULER_PORT (8000), SCHEDULER_DATA_DIR (./data),
     API_KEY and the rest of .env.example. A second Ctrl-C stops without waiting for what runs.
     """
-    # Imported here, since it brings the whole service along: commands that only talk to one start quicker.
+    # Imported here because it imports the whole service. Client commands start faster without it.
     from scheduler_service.config.loading import load_settings  # noqa: PLC0415 (slow)
 
     settings = load_settings()
     if distributed:
-        from scheduler_service.cli.devstack import serve_trial  # noqa: PLC0415 (slow)
+        from scheduler_service.cli.devstack import serve_devstack  # noqa: PLC0415 (slow)
 
-        raise typer.Exit(serve_trial(settings))
+        raise typer.Exit(serve_devstack(settings))
     if settings.is_distributed:
         raise ConfigurationError(
             "REDIS_URL: set, so no single process does everything: `scheduler up --distributed` starts several "

@@ -1,1 +1,1 @@
-"""The settings of the service, from the environment, `.env` and secret files."""
+"""The settings, read from environment variables, `.env` and secret files."""

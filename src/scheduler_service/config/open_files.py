@@ -1,17 +1,18 @@
-"""How many descriptors this process may have open."""
+"""The limit of open file descriptors of this process."""
 
 from __future__ import annotations
 
 import resource
 
-# As many as connections, runs and logs of one process ever need; a limit without an end has costs of its own.
+# More than the connections, runs and logs of one process need. Very high limits slow down programs that close all
+# descriptors.
 ENOUGH = 65_536
 
 
 def raise_open_files() -> int:
-    """Raise the soft limit of open files as far as it helps, and return it.
+    """Raise the soft limit of open files up to `ENOUGH`, and return it.
 
-    The usual soft limit is 1,024 and stands for programs that call select(2); nothing here does.
+    The usual soft limit of 1,024 protects programs that call select(2). Nothing here does.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = ENOUGH if hard == resource.RLIM_INFINITY else min(hard, ENOUGH)

@@ -1,7 +1,6 @@
-"""The settings of the service: each process reads them once at its start and passes them on.
+"""The settings. Each process reads them once at its start and passes them to what it builds.
 
-A field is read from SCHEDULER_<NAME>; only the six variables in `_UNPREFIXED`, which other programs use too, have no
-prefix. `.env.example` explains every setting to users, with the sentences that follow the fields here.
+Sources, in order of precedence: environment variables, `.env`, and files named by `NAME_FILE` variables.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def _usual_log_format() -> Literal["json", "console"]:
 
 
 class Settings(BaseSettings):
-    """Every setting of the service."""
+    """Every setting of the service. `.env.example` documents each one for users."""
 
     model_config = SettingsConfigDict(
         alias_generator=AliasGenerator(validation_alias=_variable),
@@ -198,23 +197,23 @@ class Settings(BaseSettings):
 
     @property
     def effective_database_url(self) -> str:
-        """DATABASE_URL, or else a SQLite file in the data directory."""
+        """Return the configured database, or a SQLite file in the data directory."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite+aiosqlite:///{quote(str(self.data_dir / 'scheduler.db'))}"
 
     @property
     def uses_sqlite(self) -> bool:
-        """Whether the database is a file that only one process may write."""
+        """Return whether the database is a SQLite file, which only one process may write."""
         return self.effective_database_url.startswith("sqlite")
 
     @property
     def effective_run_dir(self) -> Path:
-        """The directory in which workers create the runs' directories."""
+        """Return the directory in which workers create the working directories of runs."""
         return self.run_dir or self.data_dir / "runs"
 
     def prepare_data_dir(self) -> None:
-        """Create the data directory if it is missing. Raises `ConfigurationError` if it cannot be created."""
+        """Create the data directory if it does not exist. Raise `ConfigurationError` on failure."""
         try:
             make_own_directory(self.data_dir)
         except OSError as error:
@@ -224,15 +223,15 @@ class Settings(BaseSettings):
 
     @property
     def effective_alert_reach(self) -> Literal["public", "loopback", "private"]:
-        """The addresses to which alerts may be sent."""
+        """Return which addresses alerts may be sent to."""
         return self.alert_reach or ("public" if self.environment == "production" else "loopback")
 
     @property
     def effective_public_url(self) -> str:
-        """The URL with which links to this service begin, without a slash at its end."""
+        """Return the base URL of links to this service, without a trailing slash."""
         return (self.public_url or url_of(self.published_host or self.host, self.port)).rstrip("/")
 
     @property
     def is_distributed(self) -> bool:
-        """Whether runs go to workers through Redis and Celery."""
+        """Return whether runs are distributed through Redis and Celery."""
         return self.redis_url is not None

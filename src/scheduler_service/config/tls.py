@@ -1,4 +1,4 @@
-"""Whom we trust at the other end of TLS."""
+"""The certificate authorities that the service trusts for TLS connections."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from scheduler_service.errors import ConfigurationError
 
 
 def context_for(scheme: str) -> ssl.SSLContext:
-    """Return what checks the other end of a connection by a URL of this scheme.
+    """Return the TLS context for connections to URLs of this scheme.
 
-    To read all certificates takes longer than most requests: they are read once, and not at all where there is no TLS.
-    Raises `ConfigurationError` as `authorities` does.
+    Reading all certificates takes longer than most requests. They are read once, and only for schemes with TLS. Raise
+    `ConfigurationError` as `authorities` does.
     """
     return authorities() if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @cache
 def authorities() -> ssl.SSLContext:
-    """Trust the authorities of this machine, and those besides that SSL_CERT_FILE and SSL_CERT_DIR name.
+    """Return a context that trusts this machine's authorities and those in SSL_CERT_FILE and SSL_CERT_DIR.
 
-    Raises `ConfigurationError` where what they name cannot be read.
+    Raise `ConfigurationError` if these variables name something unreadable.
     """
     context = httpx2.create_ssl_context(trust_env=False)
     for variable, kind in (("SSL_CERT_FILE", "cafile"), ("SSL_CERT_DIR", "capath")):
         if path := os.environ.get(variable):
             try:
-                Path(path).stat()  # a directory that is not there is passed over in silence
+                Path(path).stat()  # ssl ignores a missing directory
                 context.load_verify_locations(**{kind: path})
-            except OSError as error:  # what ssl raises is one
+            except OSError as error:  # ssl.SSLError is an OSError
                 why = error.strerror or error
                 raise ConfigurationError(f"{variable}: {path!r} holds no certificates: {why}; name PEM") from None
     return context

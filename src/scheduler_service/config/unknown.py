@@ -1,4 +1,4 @@
-"""Variables that look like settings of the service but are not: most are typing errors."""
+"""Finds variables that look like settings of the service but are unknown, usually because of a typing error."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _OTHERS = frozenset(
 
 
 def unknown_settings() -> str | None:
-    """Return the unknown variables of the environment and of `.env` with suggestions, or None if there are none.
+    """Return a message that names unknown variables in the environment and `.env` with suggestions, or None.
 
-    They do not stop the start, because another program may use the prefix too. Raises as reading the settings does.
+    Unknown variables do not stop the start, because another program may use the prefix. Raise as reading the settings
+    does.
     """
     settings = frozenset(_settings())
     present = {

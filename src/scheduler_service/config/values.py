@@ -1,4 +1,4 @@
-"""Types of settings that are more than a word or a number: how they are read and checked."""
+"""Types of settings with a structure, and their error messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, field_validator
 from pydantic_settings import NoDecode
 
-# A tag becomes part of a queue's name, where nothing may need quoting.
+# A tag becomes part of a queue name, so it contains no character that needs quoting.
 ROUTED_TAG = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _ENVIRONMENTS_FORM = 'write {"science": {"python": "/opt/science/bin/python", "preload": ["numpy"]}}'
@@ -72,6 +72,6 @@ def _read_environments(value: object) -> object:
 
 AliveFile = Annotated[Path, AfterValidator(_check_alive_file)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_read_level)]
-# NoDecode: read here, and not by pydantic-settings, which knows JSON alone and does not name the variable.
+# NoDecode: parsed here. pydantic-settings would accept only JSON, and its errors do not name the variable.
 Tags = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_tags)]
 PythonEnvironments = Annotated[dict[str, PythonEnvironment], NoDecode, BeforeValidator(_read_environments)]

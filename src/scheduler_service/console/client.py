@@ -1,4 +1,4 @@
-"""The HTTP API as the commands use it."""
+"""The HTTP client of the commands."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ from scheduler_service.console.exit_codes import RefusedError, UnreachableError
 from scheduler_service.errors import FieldProblem
 
 TIMEOUT_SECONDS = 30.0
-# A stream that follows a log is silent while the job is; the service sends a comment now and then.
-SILENCE_SECONDS = 60.0
+# A log stream is silent as long as the job is. The service then sends a comment from time to time.
+READ_TIMEOUT_SECONDS = 60.0
 _FIRST_FAILURE = 500
-# X509_V_ERR_… of OpenSSL (x509_vfy.h): self-signed, or of an authority that is not known here.
+# X509_V_ERR_… in OpenSSL's x509_vfy.h: self-signed, or signed by an unknown authority.
 _UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Client:
-    """Calls the API at `url`, which has no path. Every call raises `RefusedError` or `UnreachableError`."""
+    """A client of the API at `url`, which has no path. Every call can raise `RefusedError` or `UnreachableError`."""
 
     def __init__(self, url: str, api_key: str) -> None:
-        """Prepare; nothing is opened yet.
+        """Check the URL and the key without connecting.
 
-        Raises `RefusedError` for a URL or a key that cannot be sent, `ConfigurationError` as `trust` does.
+        Raise `RefusedError` if the URL or the key is invalid, `ConfigurationError` if the trusted certificates are
+        unreadable.
         """
         parsed = _checked_url(url)
-        # Without a user and a password that the URL may hold.
+        # Without credentials that the URL may contain.
         self._origin = f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
         self._http = httpx2.Client(
             base_url=f"{parsed}/api/v1/",
             headers={"X-API-Key": _checked_key(api_key)},
             timeout=TIMEOUT_SECONDS,
             verify=tls.context_for(parsed.scheme),
-            # A proxy of the environment is for the world outside; it could not reach this machine's loopback.
+            # Proxies from the environment are for remote hosts; they cannot reach this machine's loopback.
             trust_env=parsed.host not in _LOOPBACK_HOSTS,
         )
 
@@ -53,29 +54,29 @@ class Client:
         self._http.close()
 
     def get(self, path: str, **params: Any) -> Any:
-        """Read a document; parameters that are None are left out."""
+        """Return a document. Parameters that are None are omitted."""
         return self._document(self._call("GET", path, **params))
 
     def post(self, path: str, document: Any = None) -> Any:
-        """Make or do something, and return the document that answers."""
+        """Create an object or start an action, and return the response's document."""
         return self._document(self._call("POST", path, document=document))
 
     def patch(self, path: str, changes: Any) -> Any:
-        """Change something by a JSON merge patch (RFC 7396), and return how it stands then."""
+        """Change an object with a JSON merge patch (RFC 7396), and return its new state."""
         kind = {"Content-Type": "application/merge-patch+json"}
         return self._document(self._call("PATCH", path, document=changes, headers=kind))
 
     def delete(self, path: str) -> None:
-        """Delete something."""
+        """Delete an object."""
         self._call("DELETE", path)
 
     def read(self, path: str) -> Iterator[bytes]:
-        """Return a text as it is, piece by piece."""
+        """Yield the bytes of a text response."""
         with self._stream(path, "text/plain", {}) as response:
             yield from response.iter_bytes()
 
     def follow(self, path: str, **params: Any) -> Iterator[httpx2.ServerSentEvent]:
-        """Return the events of a stream until the service ends it."""
+        """Yield the events of a stream until the service ends it."""
         with self._stream(path, "text/event-stream", params) as response:
             yield from httpx2.EventSource(response)
 
@@ -92,7 +93,7 @@ class Client:
     @contextmanager
     def _stream(self, path: str, media_type: str, params: Mapping[str, Any]) -> Iterator[httpx2.Response]:
         headers = {"Accept": media_type}
-        timeout = httpx2.Timeout(TIMEOUT_SECONDS, read=SILENCE_SECONDS)
+        timeout = httpx2.Timeout(TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS)
         with (
             self._reaching(),
             self._http.stream("GET", path, params=_given(params), headers=headers, timeout=timeout) as response,
@@ -128,7 +129,10 @@ class Client:
         raise RefusedError(*(FieldProblem(error["field"], error["detail"], error.get("value")) for error in errors))
 
     def _document(self, response: httpx2.Response) -> _Answer:
-        """Return the JSON object of an answer; raises `UnreachableError` if it is none: another service answered."""
+        """Return the JSON object of a response.
+
+        Raise `UnreachableError` if it is none, which means another server answered.
+        """
         kind = response.headers.get("Content-Type", "")
         try:
             document = json.loads(response.content, object_hook=_Answer) if "json" in kind else None
@@ -143,7 +147,7 @@ class Client:
 
 
 class _Answer(dict[str, Any]):
-    """An object of an answer. A field that is missing raises `UnreachableError`: the API always sends it."""
+    """A JSON object of a response. A missing field raises `UnreachableError`, since the API always sends all fields."""
 
     def __missing__(self, name: str) -> NoReturn:
         raise UnreachableError(
@@ -153,7 +157,7 @@ class _Answer(dict[str, Any]):
 
 
 def _untrusted(error: BaseException | None) -> str | None:
-    """Return why TLS did not come about; None: it is not for that reason that the connection did not."""
+    """Return why the TLS handshake failed, or None if the connection failed for another reason."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             hint = "; name who issued it with SSL_CERT_FILE" if error.verify_code in _UNKNOWN_ISSUER else ""

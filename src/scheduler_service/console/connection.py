@@ -1,4 +1,4 @@
-"""Where the service is and with which key to call it: two options that every command of the API has."""
+"""The options --url and --api-key, which every command of the API has."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ApiKey = Annotated[
 
 
 def with_client(command: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:
-    """Make a command of a function that takes a `Client` first: in the client's place come --url and --api-key."""
+    """Wrap a function that takes a `Client` first into a command with the options --url and --api-key."""
 
     @wraps(command)
     def run(*args: Any, url: str | None, api_key: str | None, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Documents that commands send, read from a file or from typed words."""
+"""Builds request documents from files and from command line arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Document = dict[str, Any]
 
 
 def read_document(path: str) -> Document:
-    """Read a JSON object from a file, or from standard input for `-`; raises `RefusedError`."""
+    """Return the JSON object in a file, or on standard input for `-`. Raise `RefusedError` on failure."""
     try:
         document = _parse(_read(path))
     except ValueError as error:
@@ -26,15 +26,15 @@ def read_document(path: str) -> Document:
 
 
 def read_text(value: str) -> str:
-    """Return the text that was typed, or for `@path` that of the file, or for `@-` of standard input."""
+    """Return the argument itself, the content of the file for `@path`, or standard input for `@-`."""
     return _read(value[1:]) if value.startswith("@") else value
 
 
 def read_fields(words: Iterable[str]) -> Document:
-    """Read `field=value` words, as in `retry_policy.max_retries=3 name=hello tags='["a"]'`.
+    """Return a document from words such as `retry_policy.max_retries=3 name=hello tags='["a"]'`.
 
-    A value is JSON where it can be read as such, else text; dots in the field's name reach into objects. Variables
-    (`env.NAME=1`) hold text alone, so it is taken as it stands, but for null, which takes one away.
+    A value is parsed as JSON if possible and is text otherwise. Dots in the field name address nested objects. Values
+    of variables (`env.NAME=1`) are always text, except null, which removes a variable.
     """
     document: Document = {}
     for word in words:
@@ -50,12 +50,12 @@ def read_fields(words: Iterable[str]) -> Document:
 
 
 def read_variables(words: Iterable[str]) -> dict[str, str]:
-    """Read `NAME=value` words; every value is text."""
+    """Return variables from `NAME=value` words. Every value is text."""
     return dict(_split(word, "NAME=value") for word in words)
 
 
 def merged(document: Document, changes: Document) -> Document:
-    """Lay changes over a document, object by object."""
+    """Return the document with the changes merged recursively."""
     result = dict(document)
     for name, value in changes.items():
         below = result.get(name)
@@ -78,7 +78,7 @@ def _value(text: str) -> Any:
 
 
 def _parse(text: str) -> Any:
-    """Read JSON as its standard has it (RFC 8259), which knows no NaN and no Infinity."""
+    """Return the value of a JSON text (RFC 8259), in which NaN and Infinity are invalid."""
     try:
         return json.loads(text, parse_constant=_refuse_constant, parse_int=_read_integer)
     except RecursionError:
@@ -88,7 +88,7 @@ def _parse(text: str) -> Any:
 def _read_integer(digits: str) -> int:
     try:
         return int(digits)
-    except ValueError:  # Python reads no integer of more than 4300 digits, since that takes time
+    except ValueError:  # Python refuses integers of more than 4300 digits
         raise ValueError("it holds a number with too many digits") from None
 
 
@@ -105,5 +105,5 @@ def _read(path: str) -> str:
 
 
 def refusal(field: str, message: str) -> RefusedError:
-    """Build the error of one wrong option."""
+    """Return the error for one wrong option."""
     return RefusedError(FieldProblem(field, message))

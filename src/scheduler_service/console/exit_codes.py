@@ -1,4 +1,4 @@
-"""What can go wrong for a user of the command, in exit codes and in lines on standard error."""
+"""The exit codes of the command, and the error lines on standard error."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from scheduler_service.telemetry.terminal_text import printable
 
 
 class ExitCode(IntEnum):
-    """How the command ends; `jobs run --wait` ends with the exit code of the run itself where it has one."""
+    """The exit codes of the command. `jobs run --wait` returns the run's own exit code if it has one."""
 
     SUCCESS = 0
-    # A run ended without success and never had an exit code, or there is no room for what a command writes.
+    # A run did not succeed and has no exit code, or the output cannot be written.
     FAILED = 1
-    # Wrong usage, a wrong setting, or the service refused what was asked.
+    # Wrong usage, a wrong setting, or a request that the service refused.
     REFUSED = 2
-    # The service does not answer, or it answers that it cannot work just now.
+    # The service does not respond, or it responds that it is unavailable.
     UNREACHABLE = 3
-    # A run took longer than its timeout: as timeout(1) has it.
+    # A run exceeded its timeout; the code of timeout(1).
     TIMED_OUT = 124
-    # Ctrl-C, or the run was cancelled: 128 + SIGINT, as shells have it.
+    # Ctrl-C, or a cancelled run: 128 + SIGINT, as shells report it.
     INTERRUPTED = 130
 
 
 class RefusedError(SchedulerError):
-    """The service refused what was asked; one problem for each thing to mend, the field empty where there is none."""
+    """The service refused the request. Each problem has its own entry; `field` is empty if no field is wrong."""
 
     def __init__(self, *problems: FieldProblem) -> None:
-        """Keep every problem, to show each on a line of its own."""
+        """Keep every problem, so that each one is printed on its own line."""
         super().__init__("; ".join(problem.message for problem in problems))
         self.problems = problems
 
 
 class UnreachableError(SchedulerError):
-    """The service does not answer, or not as this version of the command expects."""
+    """The service does not respond, or its response does not match this version of the command."""
 
 
-def report(error: SchedulerError) -> ExitCode:
+def print_error(error: SchedulerError) -> ExitCode:
     """Write an error to standard error, one line for each problem, and return the exit code."""
     for line in _lines_of(error):
         sys.stderr.write(f"scheduler: {printable(line)}\n")
     return ExitCode.UNREACHABLE if isinstance(error, UnreachableError | UnavailableError) else ExitCode.REFUSED
 
 
-def report_usage(error: typer.TyperException) -> int:
-    """Write what is wrong with the arguments to standard error, in one line, and return the exit code.
+def print_usage_error(error: typer.TyperException) -> int:
+    """Write a usage error to standard error in one line, and return the exit code.
 
-    Where a command was named without its subcommand there is nothing to say: its help was shown.
+    A command without its subcommand prints nothing here, because its help is already shown.
     """
     if message := " ".join(_usage_problem(error).split()):
         sys.stderr.write(f"scheduler: {printable(message)}\n")
@@ -70,7 +70,7 @@ def _usage_problem(error: typer.TyperException) -> str:
 
 
 def _rejected_value(error: typer.TyperException) -> str:
-    """Return what was written, which pydantic knows but does not tell."""
+    """Return the rejected value, which the message of a pydantic error does not contain."""
     from pydantic import ValidationError  # noqa: PLC0415 (slow, and only needed here)
 
     if not isinstance(error.__cause__, ValidationError):
@@ -95,15 +95,15 @@ def _line_of(problem: FieldProblem) -> str:
 
 def _shown(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+    return text if len(text) <= _MAX_VALUE_CHARACTERS else f"{text[:_MAX_VALUE_CHARACTERS]}…"
 
 
-_LONGEST_VALUE = 80
+_MAX_VALUE_CHARACTERS = 80
 
 
 def drop_output() -> None:
-    """Write to standard output no more: nobody takes it.
+    """Redirect standard output to /dev/null after its reader has closed it.
 
-    What is left in its buffer would be tried again when the interpreter ends, and fail with a traceback.
+    Otherwise the interpreter would try to flush the buffer at exit and print a traceback.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""How answers look: tables and pairs for people, JSON for programs."""
+"""Prints API responses: tables and pairs for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ _STYLES = {
     "paused": "yellow", "cancelled": "yellow", "skipped": "yellow", "finished": "dim",
 }  # fmt: skip
 _GAP = 2
-_SHORTEST_CELL = 8
-# Wider than any line: where nobody looks at a screen, a cell is never cut or folded.
+_MIN_CELL_WIDTH = 8
+# Wider than any line: outside a terminal, cells are never cut or wrapped.
 _UNBOUNDED_WIDTH = 1_000_000
 _UNBOUNDED_HEIGHT = 100
 
 
 def show_json(document: Any) -> None:
-    """Write a document as the API gave it; characters beyond ASCII are escaped, so that none can act on a terminal."""
+    """Print a document as JSON. Non-ASCII characters are escaped, so that none can control the terminal."""
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 
 def show_table(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], *, optional: Sequence[str] = (), wide: bool = False
 ) -> None:
-    """Write aligned columns under a header.
+    """Print aligned columns under a header.
 
-    A terminal gets one line for each row: if they do not fit, the `optional` columns are left out, the first one first,
-    and then the longest cells are cut. Elsewhere, and if `wide` is set, nothing is left out.
+    On a terminal every row takes one line. If the rows are too wide, `optional` columns are dropped, the first one
+    first, and then the longest cells are cut. Elsewhere, or if `wide` is set, everything is printed.
     """
     console = _console(bounded=not wide)
     cells_by_row = [list(map(cell, row)) for row in rows]
@@ -57,7 +57,7 @@ def show_table(
 
 
 def show_pairs(pairs: Mapping[str, Any]) -> None:
-    """Write one thing as its fields, one a line; text of several lines stands below its name, indented."""
+    """Print the fields of one object, one per line. Multi-line text follows its name, indented."""
     console = _console()
     width = max(map(len, pairs)) + 2
     for name, value in pairs.items():
@@ -69,14 +69,14 @@ def show_pairs(pairs: Mapping[str, Any]) -> None:
             console.print(label + cell(value), soft_wrap=True)
 
 
-def show_place(answer: Mapping[str, Any], shown: int) -> None:
-    """Return how much of a list is on the page, where that is not all of it."""
+def show_position(answer: Mapping[str, Any], shown: int) -> None:
+    """Print which part of a list the page shows, unless it shows the whole list."""
     if shown < answer["total"]:
         note(f"page {answer['page']}: {shown} of {answer['total']}; others with --page and --size")
 
 
 def line(text: str) -> None:
-    """Write one line of output."""
+    """Write one line to standard output."""
     sys.stdout.write(f"{printable(text)}\n")
 
 
@@ -86,7 +86,7 @@ def note(text: str) -> None:
 
 
 def instant(value: str | None, *, short: bool = False) -> str:
-    """Return an instant of the API to the second, in UTC as it came; `short`: as people on a terminal read it."""
+    """Return an instant in UTC to the second. If `short` is true, use the form for people on a terminal."""
     if value is None:
         return NOTHING
     form = "%d %b %H:%M:%SZ" if short and sys.stdout.isatty() else "%Y-%m-%dT%H:%M:%SZ"
@@ -94,18 +94,18 @@ def instant(value: str | None, *, short: bool = False) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Return a span, short."""
+    """Return a duration in a short form."""
     return NOTHING if value is None else f"{value:.3f}s"
 
 
 def cell(value: Any) -> Text:
-    """Return a value as text that is no markup and holds no control character."""
+    """Return a value as text without markup and control characters."""
     text = _words(value)
     return Text(printable(text), style=_STYLES.get(text, ""))
 
 
 def _fit(shown: Sequence[tuple[str, list[Text]]], optional: Sequence[str], room: int) -> dict[str, int]:
-    """Return the width of each column that is shown, so that a line fits into `room` characters."""
+    """Return the widths of the shown columns so that a row fits into `room` characters."""
     widths = {column: max(cell_len(column), *(text.cell_len for text in cells), 0) for column, cells in shown}
     for column in optional:
         if _line_width(widths) <= room:
@@ -113,9 +113,9 @@ def _fit(shown: Sequence[tuple[str, list[Text]]], optional: Sequence[str], room:
         del widths[column]
     while (excess := _line_width(widths) - room) > 0:
         longest = max(widths, key=widths.__getitem__)
-        if widths[longest] <= _SHORTEST_CELL:
+        if widths[longest] <= _MIN_CELL_WIDTH:
             break
-        widths[longest] = max(_SHORTEST_CELL, widths[longest] - excess, sorted(widths.values())[-2] - 1)
+        widths[longest] = max(_MIN_CELL_WIDTH, widths[longest] - excess, sorted(widths.values())[-2] - 1)
     return widths
 
 
@@ -138,6 +138,6 @@ def _words(value: Any) -> str:
 def _console(*, bounded: bool = True) -> Console:
     is_bounded = bounded and sys.stdout.isatty()
     width = None if is_bounded else _UNBOUNDED_WIDTH
-    # The height is given as well, since rich takes a dumb terminal for one of 80 columns otherwise.
+    # The height is set because rich otherwise assumes 80 columns for a dumb terminal.
     height = None if is_bounded else _UNBOUNDED_HEIGHT
     return Console(width=width, height=height, highlight=False, markup=False, emoji=False)

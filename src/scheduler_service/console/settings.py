@@ -1,4 +1,4 @@
-"""The settings, for commands that do one thing and end."""
+"""Reads the settings for commands that perform one action and exit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scheduler_service.errors import FieldProblem
 
 
 def read_settings(load: Callable[[], Settings] = load_settings) -> Settings:
-    """Read the settings, and say on standard error which of those that were made nobody reads."""
+    """Return the settings, and print unknown ones to standard error."""
     settings = load()
     if unknown := unknown_settings():
         render.note(f"warning: unknown settings are ignored: {unknown}")
@@ -24,9 +24,9 @@ def read_settings(load: Callable[[], Settings] = load_settings) -> Settings:
 
 
 def check_address_source(api_key: str | None) -> None:
-    """Raise `RefusedError` if a key of the caller's would go to an address that only a file in this directory names.
+    """Raise `RefusedError` if the user's key would be sent to an address from the `.env` file in this directory.
 
-    Whoever wrote that file, in a directory that somebody else may have made, would learn the key.
+    The author of that file would receive the key, and another user may have created the directory.
     """
     exported = api_key or os.environ.get("API_KEY") or os.environ.get("API_KEY_FILE")
     written = {name.upper(): value for name, value in dotenv_values(ENV_FILE, encoding="utf-8").items() if value}

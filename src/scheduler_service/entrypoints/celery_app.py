@@ -1,4 +1,4 @@
-"""The Celery application of a worker, a beat or a Flower process: what `celery -A src.app.celery_app …` loads."""
+"""Creates the Celery application that `celery -A src.app.celery_app …` loads in a worker, beat or Flower process."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ log = structlog.get_logger(__name__)
 
 
 def create(settings: Settings) -> Celery:
-    """Make the application, for a process that does nothing else, and send that one's logs our way.
+    """Return the Celery application and configure logging for this process.
 
-    The settings are those of the distributed setting.
+    `settings` are those of the distributed setting. The process must serve no other purpose.
     """
     celery = broker.create(settings)
     engine = Engine(celery)
@@ -37,13 +37,13 @@ def create(settings: Settings) -> Celery:
         logging_config.configure_logging(settings.log_level, settings.log_format)
 
     if settings.log_format == "json":
-        worker.safe_say = lambda *_: None  # says to people that it ends, in the middle of the log
-    # Without the events of Celery, which tell of messages: the engine publishes those of attempts.
+        worker.safe_say = lambda *_: None  # would print shutdown messages into the log
+    # Celery's own events describe messages; the engine publishes events about attempts instead.
     celery.task(name=TASK, bind=True, send_events=False)(execute_run)
     signals.setup_logging.connect(configure_logging, weak=False)
-    # Now as well: Celery warns of the superuser before it asks for that, and Flower never asks.
+    # Configure logging here too: Celery warns about root before it calls the hook, and Flower never calls it.
     configure_logging()
-    # Flower would set the level of all logs, to INFO.
+    # Otherwise Flower sets the level of all loggers to INFO.
     os.environ.setdefault("FLOWER_LOGGING", "none")
     if unknown := unknown_settings():
         log.warning("unknown_settings", ignored=unknown)

@@ -1,4 +1,4 @@
-"""The dispatcher inside a Celery beat process. Any number of beats may be alive: the database sorts them out."""
+"""Runs the dispatcher in a Celery beat process. Several beats may run at once: the database elects one of them."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ log = structlog.get_logger(__name__)
 
 
 class Scheduler(beat.Scheduler):  # type: ignore[misc]
-    """Ticks the dispatcher where Celery's own scheduler would look at a schedule in a file.
+    """Runs a dispatcher tick instead of reading a schedule from a file, as Celery's own scheduler does.
 
-    The dispatcher lives on an event loop in a thread of its own, so that a signal, which strikes the main thread, never
-    strikes inside a transaction. It is opened by the first tick that finds a database which answers: while Celery makes
-    this object, it could not be stopped.
+    The dispatcher has an event loop in its own thread. Signals reach the main thread and therefore never interrupt a
+    transaction. The first tick that finds the database available opens the dispatcher. It cannot be opened earlier,
+    because Celery does not handle a shutdown during the construction of this object.
     """
 
     app: Application
 
     def setup_schedule(self) -> None:
-        """Start the loop; Celery also makes schedulers only to print their names, and does not call this then."""
+        """Start the event loop. Celery also constructs schedulers to print their names, and then does not call this."""
         self._stack = ExitStack()
         self._portal: BlockingPortal = self._stack.enter_context(start_blocking_portal(name="dispatcher"))
         self._dispatcher: Dispatcher | None = None
 
     def tick(self, *_: Any, **__: Any) -> float:
-        """Fire what is due, and return the seconds until there may be more."""
+        """Fire due instants, and return the seconds until the next tick."""
         try:
             if self._dispatcher is None:
                 self._dispatcher = self._open()
@@ -61,7 +61,7 @@ class Scheduler(beat.Scheduler):  # type: ignore[misc]
         except SchedulerError as error:
             sys.stderr.write(f"{error}\n")
             sys.stderr.flush()
-            # Nothing is open. Celery takes SystemExit in a tick for a request to stop, and ends with 0.
+            # Nothing is open. Celery would treat SystemExit in a tick as a normal stop and exit with 0.
             os._exit(WRONG_SETTING)
         log.info("dispatcher_started")
         return dispatcher

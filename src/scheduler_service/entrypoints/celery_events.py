@@ -1,4 +1,4 @@
-"""Attempts as tasks of Celery, for Flower: one task for each attempt, named after the job."""
+"""Publishes attempts as Celery tasks for Flower: one task for each attempt, named after the job."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class TaskEvents:
     """Publishes the attempts of this worker as Celery events."""
 
     def __init__(self, monitor: Monitor) -> None:
-        """Publish events of attempts to `monitor`."""
+        """Publish events to `monitor`."""
         self._monitor = monitor
         self._began_at: dict[str, float] = {}
 
     def attempt_started(self, claimed: Claimed) -> None:
-        """Show a task that has started."""
+        """Publish the start of a task."""
         name = _name(claimed)
         self._began_at[name] = time.monotonic()
         self._monitor.send(
@@ -40,7 +40,7 @@ class TaskEvents:
         self._monitor.send("task-started", uuid=name)
 
     def attempt_ended(self, claimed: Claimed, report: Report | None) -> None:
-        """Show the end of a task: success, failure with the reason, or revoked."""
+        """Publish the end of a task: success, failure with the reason, or revoked."""
         name = _name(claimed)
         seconds = time.monotonic() - self._began_at.pop(name, time.monotonic())
         if report is None:
@@ -54,7 +54,7 @@ class TaskEvents:
 
 
 def failure(report: Report) -> str:
-    """Return why an attempt failed, in one line: the reason, the exit code or the signal, and the message."""
+    """Return in one line why an attempt failed: the reason, the exit code or the signal, and the message."""
     details = []
     if report.exit_code is not None:
         details.append(f"exit code {report.exit_code}")

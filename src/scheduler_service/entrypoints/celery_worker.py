@@ -1,4 +1,9 @@
-"""The engine inside a Celery worker process: one event loop in a thread of its own, which all tasks share."""
+"""Runs the engine in a Celery worker process.
+
+Theory of operation. One event loop in a separate thread holds the engine. Each of Celery's pool threads takes a
+message, calls `Engine.execute`, and blocks until the run has ended. Celery thereby limits the number of concurrent runs
+to its number of threads.
+"""
 
 from __future__ import annotations
 
@@ -28,21 +33,23 @@ log = structlog.get_logger(__name__)
 
 
 class Engine:
-    """The worker of this process, for Celery's threads to call."""
+    """The engine of this process, called from Celery's threads."""
 
     def __init__(self, celery: Application) -> None:
-        """Prepare; nothing is started yet."""
+        """Store the application. `start` starts the engine."""
         self._celery = celery
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
         self._worker: Worker | None = None
-        # Readable when a slot took its message: Celery's event loop, which sleeps up to a second, fetches the next.
+        # Readable after a thread took its message. It wakes Celery's event loop, which sleeps up to a second, to fetch
+        # the next message.
         self.taken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def start(self, hostname: str) -> None:
-        """Start the loop and the worker in it, once the database answers; `hostname` is Celery's name for the worker.
+        """Start the event loop and the worker as soon as the database is available.
 
-        Raises `SchedulerError` if that is not possible, `WorkerShutdown` if the process is to stop meanwhile.
+        `hostname` is Celery's name for the worker. Raise `SchedulerError` if the worker cannot start, and
+        `WorkerShutdown` if the process is asked to stop first.
         """
         portal = self._stack.enter_context(start_blocking_portal(name="engine"))
         monitor = Monitor(self._celery, hostname)
@@ -57,14 +64,17 @@ class Engine:
         self._portal = portal
 
     def execute(self, run_id: int, attempt: int) -> bool:
-        """Execute a run and wait for its end, in any thread; False: it is not to be had, see `Worker.execute`."""
+        """Execute a run and return after it has ended, from any thread.
+
+        Return False if the run cannot be claimed; see `Worker.execute`.
+        """
         os.eventfd_write(self.taken, 1)
         if self._portal is None or self._worker is None:
             return False
         return self._portal.call(self._worker.execute, run_id, attempt)
 
     def stop(self) -> None:
-        """Drain, and end the loop. What Celery still brings is not to be had here."""
+        """Drain the worker and end the loop. Messages that Celery still delivers are not executed."""
         self._portal = None
         self._stack.close()
 
@@ -79,13 +89,13 @@ class Engine:
 
 
 def step_of(engine: Engine) -> type[bootsteps.StartStopStep]:
-    """Make the step of Celery's start and stop that starts and drains an engine."""
+    """Return the Celery bootstep class that starts and drains `engine`."""
 
     class EngineStep(bootsteps.StartStopStep):  # type: ignore[misc]
-        """Starts before messages are taken, and stops once they are not taken any more.
+        """Starts before Celery consumes messages, and stops after it has ceased to.
 
-        Celery's consumer comes last when starting and first when stopping. The pool is required, so its threads
-        outlive the runs that they wait for.
+        Celery's consumer starts last and stops first. The step requires the pool, so that the pool's threads outlive
+        the runs that they wait for.
         """
 
         requires = ("celery.worker.components:Pool",)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scheduler_service.cli.log_follower import verdict
+from scheduler_service.cli.log_follower import ending_line
 
 RUN = {"id": 7, "status": "failed", "reason": None, "exit_code": None, "signal": None, "duration_seconds": 1.5}
 
@@ -22,4 +22,4 @@ RUN = {"id": 7, "status": "failed", "reason": None, "exit_code": None, "signal":
     ],
 )
 def test_the_end_of_a_run_is_said_with_its_number(run: dict[str, Any], words: str) -> None:
-    assert verdict({**RUN, **run}) == words
+    assert ending_line({**RUN, **run}) == words

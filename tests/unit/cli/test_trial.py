@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.cli.devstack import passable, serve_trial
+from scheduler_service.cli.devstack import passable, serve_devstack
 from scheduler_service.config.loading import load_settings
 from scheduler_service.errors import ConfigurationError
 
@@ -60,6 +60,6 @@ def test_without_the_servers_nothing_is_touched_and_what_to_do_is_said(
     settings = load_settings(_env_file=None, data_dir=tmp_path / "data", database_url=None, redis_url=None)
 
     with pytest.raises(ConfigurationError, match="`make trial` installs and starts them"):
-        serve_trial(settings)
+        serve_devstack(settings)
 
     assert not (tmp_path / "data").exists()
