@@ -24,7 +24,7 @@ COMMAND = ["uvicorn", "src.app.main:app", "--port", "0"]
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that runs, and where its log goes."""
+    """A running server and its log."""
 
     process: Process
     log: Path
@@ -46,13 +46,13 @@ class Server:
 
 
 def environment(directory: Path, **variables: str) -> dict[str, str]:
-    """Return an environment that holds nothing of anybody who runs the tests."""
+    """Return an environment without variables of the person who runs the tests."""
     given = {"SCHEDULER_DATA_DIR": str(directory / "data"), "SCHEDULER_SANDBOX": "none", **variables}
     return {"PATH": os.environ["PATH"], "HOME": str(directory), **PACKAGE_PATH, **given}
 
 
 def run(directory: Path, begin: Start = fork, /, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command until it ends by itself."""
+    """Run the command until it ends."""
     stdout, stderr = directory / "stdout", directory / "stderr"
     code = begin(COMMAND, ROOT, environment(directory, **variables), stdout, stderr).wait(DEADLINE_SECONDS)
     return subprocess.CompletedProcess(COMMAND, code, stdout.read_text("utf-8"), stderr.read_text("utf-8"))

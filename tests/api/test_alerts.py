@@ -33,7 +33,7 @@ async def every(client: httpx2.AsyncClient) -> list[dict[str, Any]]:
     return rules
 
 
-async def test_a_rule_is_kept_and_shown_without_its_secrets(client: httpx2.AsyncClient) -> None:
+async def test_rule_is_stored_and_shown_without_its_secrets(client: httpx2.AsyncClient) -> None:
     others = await every(client)
     rule = await made(client)
     slack = await made(client, channel={"type": "slack", "url": "https://hooks.example.org/services/T0/B0/x"})
@@ -44,7 +44,7 @@ async def test_a_rule_is_kept_and_shown_without_its_secrets(client: httpx2.Async
     assert await every(client) == [*others, rule, slack]
 
 
-async def test_a_rule_is_replaced_and_deleted(client: httpx2.AsyncClient) -> None:
+async def test_rule_is_replaced_and_deleted(client: httpx2.AsyncClient) -> None:
     rule = await made(client)
     changed = {**DEFINITION, "on": ["missed", "late", "late"], "late_seconds": 5}
 
@@ -54,7 +54,7 @@ async def test_a_rule_is_replaced_and_deleted(client: httpx2.AsyncClient) -> Non
     assert (await client.get(f"{ALERTS}/{rule['id']}")).status_code == 404
 
 
-async def test_a_rule_that_was_read_can_be_sent_back(client: httpx2.AsyncClient) -> None:
+async def test_rule_can_be_sent_back_as_it_was_read(client: httpx2.AsyncClient) -> None:
     slack = {"type": "slack", "url": "https://hooks.example.org/services/T0/B0/x"}
     for channel in (WEBHOOK, slack):
         rule = await made(client, channel=channel)
@@ -64,7 +64,7 @@ async def test_a_rule_that_was_read_can_be_sent_back(client: httpx2.AsyncClient)
         assert await stored_channel(client, rule["id"]) == channel
 
 
-async def test_a_patch_changes_what_it_names_and_nothing_else(client: httpx2.AsyncClient) -> None:
+async def test_patch_changes_only_the_fields_it_names(client: httpx2.AsyncClient) -> None:
     rule = await made(client, late_seconds=5)
     answer = await client.patch(f"{ALERTS}/{rule['id']}", json={"enabled": False, "late_seconds": None})
     assert answer.status_code == 200, answer.text
@@ -103,7 +103,7 @@ async def test_rule_warns_when_this_server_cannot_deliver(
     assert (await client.get(f"{ALERTS}/{rule['id']}")).json() == rule
 
 
-async def test_rule_about_workers_is_for_no_job(client: httpx2.AsyncClient) -> None:
+async def test_rule_about_workers_cannot_name_a_job_or_owner(client: httpx2.AsyncClient) -> None:
     job = await create(client)
     document = {**DEFINITION, "on": ["worker_unfit"], "job_id": job["id"], "owner_id": "me"}
 
@@ -114,7 +114,7 @@ async def test_rule_about_workers_is_for_no_job(client: httpx2.AsyncClient) -> N
     assert made.status_code == 201
 
 
-async def test_a_rule_of_a_deleted_job_can_still_be_changed(client: httpx2.AsyncClient) -> None:
+async def test_rule_of_a_deleted_job_can_still_be_changed(client: httpx2.AsyncClient) -> None:
     job = await create(client)
     rule = await made(client, job_id=job["id"])
     await client.delete(f"/api/v1/jobs/{job['id']}")
@@ -122,7 +122,7 @@ async def test_a_rule_of_a_deleted_job_can_still_be_changed(client: httpx2.Async
     assert (answer.status_code, answer.json()["enabled"]) == (200, False)
 
 
-async def test_a_secret_stays_where_the_address_stays_and_goes_nowhere_else(client: httpx2.AsyncClient) -> None:
+async def test_secret_is_kept_only_while_the_address_is_the_same(client: httpx2.AsyncClient) -> None:
     rule = await made(client)
     here = {**WEBHOOK, "secret": None}
     kept = await client.put(f"{ALERTS}/{rule['id']}", json={**DEFINITION, "channel": here})
@@ -132,7 +132,7 @@ async def test_a_secret_stays_where_the_address_stays_and_goes_nowhere_else(clie
     assert moved.json()["channel"]["secret"] is None
 
 
-async def test_a_preview_says_what_people_would_be_told(client: httpx2.AsyncClient) -> None:
+async def test_preview_shows_the_messages_and_stores_nothing(client: httpx2.AsyncClient) -> None:
     others = await every(client)
 
     answer = await client.post(f"{ALERTS}/preview", json={**DEFINITION, "on": ["failure", "too_long"]})
@@ -149,7 +149,7 @@ async def stored_channel(client: httpx2.AsyncClient, rule_id: int) -> dict[str, 
     return dict((await service.alerts.get(rule_id, None)).channel)
 
 
-async def test_a_test_is_on_its_way_at_once(client: httpx2.AsyncClient) -> None:
+async def test_alert_is_queued_at_once(client: httpx2.AsyncClient) -> None:
     rule = await made(client)
     answer = await client.post(f"{ALERTS}/{rule['id']}/test")
     assert (answer.status_code, answer.json()["kind"], answer.json()["status"]) == (202, "test", "pending")
@@ -157,7 +157,7 @@ async def test_a_test_is_on_its_way_at_once(client: httpx2.AsyncClient) -> None:
     assert [delivery["id"] for delivery in shown] == [answer.json()["id"]]
 
 
-async def test_a_rule_goes_with_its_job(client: httpx2.AsyncClient) -> None:
+async def test_rule_names_the_job_it_is_for(client: httpx2.AsyncClient) -> None:
     job = await create(client)
     assert (await made(client, job_id=job["id"]))["job_id"] == job["id"]
 
@@ -199,7 +199,7 @@ async def test_a_rule_goes_with_its_job(client: httpx2.AsyncClient) -> None:
         ({"unknown": 1}, "unknown"),
     ],
 )
-async def test_what_cannot_be_kept_is_refused_by_its_field(
+async def test_invalid_rule_is_refused_with_its_field(
     client: httpx2.AsyncClient, changes: dict[str, Any], field: str
 ) -> None:
     answer = await client.post(ALERTS, content=json.dumps({**DEFINITION, **changes}), headers=JSON)

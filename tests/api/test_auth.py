@@ -1,4 +1,4 @@
-"""Who is let in."""
+"""API keys, and which hosts the development key is valid for."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def operations(app: FastAPI) -> list[tuple[str, str]]:
 
 @SHARED_ON_SQLITE
 @pytest.mark.parametrize("key", [None, "", "wrong", DEVELOPMENT_API_KEY + " x", DEVELOPMENT_API_KEY[:-1], "\u00e9"])
-async def test_refuses_every_operation_without_the_key(app: FastAPI, key: str | None) -> None:
+async def test_every_operation_answers_401_without_a_valid_key(app: FastAPI, key: str | None) -> None:
     headers = {} if key is None else {"X-API-Key": key.encode("latin-1")}
 
     async with client_of(app, headers=headers) as client:
@@ -43,7 +43,9 @@ async def test_refuses_every_operation_without_the_key(app: FastAPI, key: str | 
 
 
 @SHARED_ON_SQLITE
-async def test_names_the_scope_that_a_key_lacks(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_refusal_names_the_scope_that_the_key_lacks(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(auth, "BOOTSTRAP", Caller("ann", frozenset({Scope.READ})))
 
     answer = await client.post("/api/v1/jobs/1/run")
@@ -54,7 +56,7 @@ async def test_names_the_scope_that_a_key_lacks(client: httpx2.AsyncClient, monk
 
 @SHARED_ON_SQLITE
 @pytest.mark.parametrize("path", OPEN)
-async def test_asks_for_no_key_where_none_is_needed(app: FastAPI, path: str) -> None:
+async def test_open_paths_need_no_key(app: FastAPI, path: str) -> None:
     async with client_of(app, headers={}) as client:
         # Just after the start the service may not be ready yet, and says so.
         assert (await client.get(path)).status_code in {200, 503}
@@ -62,12 +64,12 @@ async def test_asks_for_no_key_where_none_is_needed(app: FastAPI, path: str) -> 
 
 @SHARED_ON_SQLITE
 @pytest.mark.parametrize("key", [f"{DEVELOPMENT_API_KEY} ", f" \t{DEVELOPMENT_API_KEY}\t"])
-async def test_leaves_blanks_around_a_key_out(app: FastAPI, key: str) -> None:
+async def test_key_is_accepted_with_blanks_around_it(app: FastAPI, key: str) -> None:
     async with client_of(app, headers={"X-API-Key": key}) as client:
         assert (await client.get("/api/v1/jobs")).status_code == 200
 
 
-async def test_takes_a_key_of_any_characters_that_a_header_carries(tmp_path: Path) -> None:
+async def test_key_may_hold_every_visible_ascii_character(tmp_path: Path) -> None:
     key = "".join(map(chr, range(0x21, 0x7F)))
     settings = settings_for(f"sqlite:///{tmp_path}/scheduler.db", tmp_path, api_key=key)
     async with serving(settings) as app, client_of(app, headers={"X-API-Key": key}) as client:
@@ -91,7 +93,7 @@ async def test_takes_a_key_of_any_characters_that_a_header_carries(tmp_path: Pat
         ("127.0.0.1", "[::1]x", 400),
     ],
 )
-async def test_opens_by_the_development_key_to_this_machine_alone(
+async def test_development_key_is_valid_on_the_loopback_only(
     app: FastAPI, client_host: str, name: str, status: int
 ) -> None:
     transport = httpx2.ASGITransport(app, client=(client_host, 4711))
@@ -121,7 +123,7 @@ async def test_opens_by_the_development_key_to_this_machine_alone(
         ("Forwarded", "by=127.0.0.1", 403),
     ],
 )
-async def test_development_key_is_refused_when_a_proxy_speaks_for_somebody_elsewhere(
+async def test_development_key_is_refused_for_remote_client_of_a_proxy(
     app: FastAPI, client_host: str, header: str, value: str, status: int
 ) -> None:
     transport = httpx2.ASGITransport(app, client=(client_host, 4711))
@@ -136,7 +138,7 @@ async def test_development_key_is_refused_when_a_proxy_speaks_for_somebody_elsew
     ("client_host", "name", "status"),
     [("172.18.0.1", "localhost:8000", 200), ("172.18.0.1", "evil.example", 403), ("8.8.8.8", "localhost", 403)],
 )
-async def test_opens_by_the_development_key_through_a_port_published_on_the_loopback(
+async def test_development_key_is_valid_at_port_published_on_loopback(
     tmp_path: Path, client_host: str, name: str, status: int
 ) -> None:
     url = f"sqlite:///{tmp_path}/scheduler.db"
@@ -150,7 +152,7 @@ async def test_opens_by_the_development_key_through_a_port_published_on_the_loop
     assert answer.status_code == status
 
 
-async def test_opens_to_everybody_with_a_key_of_its_own(tmp_path: Path) -> None:
+async def test_own_key_is_valid_from_every_host(tmp_path: Path) -> None:
     settings = settings_for(f"sqlite:///{tmp_path}/scheduler.db", tmp_path, api_key="own")
     async with serving(settings) as app:
         transport = httpx2.ASGITransport(app, client=("192.168.1.7", 4711))

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a request, the answer names the field, and nothing is stored."""
+"""Answers to bad input name the wrong field, and nothing is stored."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ DEFINITIONS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("case", DEFINITIONS)
-async def test_names_the_field_that_is_wrong_with_a_new_job(client: httpx2.AsyncClient, case: str) -> None:
+async def test_wrong_field_is_named_when_a_job_is_created(client: httpx2.AsyncClient, case: str) -> None:
     definition, field = DEFINITIONS[case]
 
     answer = await client.post("/api/v1/jobs", content=json.dumps(definition), headers=JSON)
@@ -278,7 +278,7 @@ REQUESTS: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REQUESTS)
-async def test_names_what_is_wrong_with_a_request(client: httpx2.AsyncClient, case: str) -> None:
+async def test_wrong_part_of_a_request_is_named(client: httpx2.AsyncClient, case: str) -> None:
     request, options, field = REQUESTS[case]
     method, path = request.split(" ")
 
@@ -314,7 +314,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-async def test_names_the_field_that_is_wrong_with_a_change(client: httpx2.AsyncClient, case: str) -> None:
+async def test_wrong_field_is_named_when_a_job_is_changed(client: httpx2.AsyncClient, case: str) -> None:
     change, field = CHANGES[case]
     job = await create(client, schedule_expr="@yearly", end_at="2099-02-01T00:00:00Z")
 
@@ -326,7 +326,7 @@ async def test_names_the_field_that_is_wrong_with_a_change(client: httpx2.AsyncC
     assert stored == job
 
 
-async def test_names_every_field_that_is_wrong(client: httpx2.AsyncClient) -> None:
+async def test_every_wrong_field_is_named(client: httpx2.AsyncClient) -> None:
     definition = changed(name="", priority=99, payload={"type": "python_code", "cod": "x"}, retry_policy={"jitter": 2})
 
     answer = await client.post("/api/v1/jobs", json=definition)
@@ -349,7 +349,7 @@ HINTS = {
 
 
 @pytest.mark.parametrize("case", HINTS)
-async def test_says_what_may_have_been_meant(client: httpx2.AsyncClient, case: str) -> None:
+async def test_error_suggests_a_known_name(client: httpx2.AsyncClient, case: str) -> None:
     definition, hint = HINTS[case]
 
     answer = await client.post("/api/v1/jobs", json=definition)
@@ -357,20 +357,20 @@ async def test_says_what_may_have_been_meant(client: httpx2.AsyncClient, case: s
     assert any(hint in error["detail"] for error in answer.json()["errors"])
 
 
-async def test_points_nowhere_into_the_body_for_a_parameter(client: httpx2.AsyncClient) -> None:
+async def test_error_of_a_parameter_has_no_pointer_into_the_body(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/api/v1/jobs?dry_run=1", json=DEFINITION)
 
     assert ["pointer" in error for error in answer.json()["errors"]] == [False]
 
 
-async def test_names_so_many_errors_and_counts_the_rest(client: httpx2.AsyncClient) -> None:
+async def test_first_50_errors_are_listed_and_the_rest_counted(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/api/v1/jobs", json=changed(**{f"x{number}": 1 for number in range(200)}))
 
     assert len(answer.json()["errors"]) == 50
     assert answer.json()["detail"].endswith("; and 197 more")
 
 
-async def test_says_which_parameter_may_have_been_meant(client: httpx2.AsyncClient) -> None:
+async def test_error_suggests_a_known_query_parameter(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/api/v1/jobs?pagee=1")
 
     assert answer.json()["errors"][0]["detail"] == "unknown query parameter; did you mean page?"
@@ -386,20 +386,24 @@ async def test_says_which_parameter_may_have_been_meant(client: httpx2.AsyncClie
         ([], "#"),
     ],
 )
-async def test_points_at_the_place_in_the_body(client: httpx2.AsyncClient, definition: Any, pointer: str) -> None:
+async def test_pointer_leads_to_the_place_in_the_body(
+    client: httpx2.AsyncClient, definition: Any, pointer: str
+) -> None:
     answer = await client.post("/api/v1/jobs", json=definition)
 
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
-async def test_shows_values_cut_to_a_reasonable_length(client: httpx2.AsyncClient) -> None:
+async def test_values_in_errors_are_cut_to_100_characters(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/api/v1/jobs", json=changed(name="x" * 10_000))
 
     assert answer.json()["errors"][0]["value"] == "x" * 100 + "…"
 
 
 @pytest.mark.parametrize("definition", [changed(env={"A": 12345}), changed(args={"x": 1}, api_token=12345)])
-async def test_never_shows_values_that_may_be_secret(client: httpx2.AsyncClient, definition: dict[str, Any]) -> None:
+async def test_errors_never_show_values_that_may_be_secret(
+    client: httpx2.AsyncClient, definition: dict[str, Any]
+) -> None:
     answer = await client.post("/api/v1/jobs", json=definition)
 
     assert answer.status_code == 422

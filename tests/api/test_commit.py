@@ -1,4 +1,4 @@
-"""An answer is sent only once what it tells is committed."""
+"""Answers are sent after their change is committed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HEADERS = [
         ("DELETE", "/api/v1/jobs/1", None, "SELECT deleted_at IS NULL FROM jobs WHERE id = 1", 0),
     ],
 )
-async def test_another_connection_sees_the_change_before_the_answer_is_sent(
+async def test_change_is_committed_before_the_answer_is_sent(
     migrated_sqlite: Path, tmp_path: Path, method: str, path: str, body: object, look: str, seen: object
 ) -> None:
     file = tmp_path / "scheduler.db"
@@ -49,7 +49,7 @@ async def test_another_connection_sees_the_change_before_the_answer_is_sent(
 
 
 async def _ask(app: Any, method: str, path: str, body: object, at_answer: Any) -> object:
-    """Ask by bare ASGI, and return what `at_answer` says at the moment when the answer begins."""
+    """Send a request by bare ASGI. Return what `at_answer` returns when the answer begins."""
     content = b"" if body is None else json.dumps(body).encode()
     told: list[object] = []
 

@@ -26,14 +26,16 @@ async def path(client: httpx2.AsyncClient) -> str:
 
 
 @pytest.mark.parametrize("tags", CURRENT)
-async def test_changes_a_job_that_is_at_a_version_named(client: httpx2.AsyncClient, path: str, tags: str) -> None:
+async def test_change_is_accepted_when_if_match_names_the_version(
+    client: httpx2.AsyncClient, path: str, tags: str
+) -> None:
     answer = await client.patch(path, json={"name": "third"}, headers={"If-Match": tags})
 
     assert (answer.status_code, answer.json()["name"], answer.json()["version"]) == (200, "third", 3)
 
 
 @pytest.mark.parametrize("tags", STALE)
-async def test_refuses_to_change_a_job_that_is_at_no_version_named(
+async def test_change_is_refused_when_if_match_names_another_version(
     client: httpx2.AsyncClient, path: str, tags: str
 ) -> None:
     answer = await client.patch(path, json={"name": "third"}, headers={"If-Match": tags})
@@ -44,7 +46,7 @@ async def test_refuses_to_change_a_job_that_is_at_no_version_named(
 
 
 @pytest.mark.parametrize("tags", UNREADABLE)
-async def test_refuses_tags_that_cannot_be_read(client: httpx2.AsyncClient, path: str, tags: str) -> None:
+async def test_unreadable_if_match_is_refused(client: httpx2.AsyncClient, path: str, tags: str) -> None:
     answer = await client.patch(path, json={"name": "third"}, headers={b"If-Match": tags.encode("latin-1")})
 
     assert answer.status_code == 422
@@ -53,7 +55,7 @@ async def test_refuses_tags_that_cannot_be_read(client: httpx2.AsyncClient, path
 
 
 @pytest.mark.parametrize(("method", "body"), [("PUT", DEFINITION), ("DELETE", None)])
-async def test_looks_at_the_version_before_every_change(
+async def test_put_and_delete_are_refused_when_if_match_is_stale(
     client: httpx2.AsyncClient, path: str, method: str, body: object
 ) -> None:
     answer = await client.request(method, path, json=body, headers={"If-Match": '"1"'})
@@ -63,7 +65,7 @@ async def test_looks_at_the_version_before_every_change(
 
 
 @pytest.mark.parametrize("form", ["{tag}", "W/{tag}", '"1", W/{tag}', "*"])
-async def test_does_not_send_again_what_the_client_has(client: httpx2.AsyncClient, path: str, form: str) -> None:
+async def test_get_is_304_when_if_none_match_names_the_tag(client: httpx2.AsyncClient, path: str, form: str) -> None:
     tag = (await client.get(path)).headers["ETag"]
 
     answer = await client.get(path, headers={"If-None-Match": form.format(tag=tag)})
@@ -73,13 +75,13 @@ async def test_does_not_send_again_what_the_client_has(client: httpx2.AsyncClien
 
 
 @pytest.mark.parametrize("tags", ['"1"', 'W/"1"', '"2"', '"2-0123456789abcdef"', '"22"'])
-async def test_sends_what_the_client_has_not(client: httpx2.AsyncClient, path: str, tags: str) -> None:
+async def test_get_is_200_when_if_none_match_names_other_tags(client: httpx2.AsyncClient, path: str, tags: str) -> None:
     answer = await client.get(path, headers={"If-None-Match": tags})
 
     assert (answer.status_code, answer.json()["version"]) == (200, 2)
 
 
-async def test_keeps_the_tag_where_nothing_changed(client: httpx2.AsyncClient, path: str) -> None:
+async def test_etag_stays_when_a_patch_changes_nothing(client: httpx2.AsyncClient, path: str) -> None:
     before = (await client.get(path)).headers["ETag"]
 
     answer = await client.patch(path, json={"name": "second"})
@@ -88,9 +90,7 @@ async def test_keeps_the_tag_where_nothing_changed(client: httpx2.AsyncClient, p
     assert before.startswith('"2-')
 
 
-async def test_sends_a_job_again_when_a_run_has_ended_and_lets_it_be_changed(
-    client: httpx2.AsyncClient, path: str
-) -> None:
+async def test_etag_changes_when_a_run_ends_but_still_allows_changes(client: httpx2.AsyncClient, path: str) -> None:
     tag = (await client.get(path)).headers["ETag"]
     await client.post(f"{path}/run")
 
@@ -108,7 +108,7 @@ async def test_sends_a_job_again_when_a_run_has_ended_and_lets_it_be_changed(
 
 
 @pytest.mark.parametrize("action", ["pause", "resume"])
-async def test_looks_at_the_version_before_it_pauses_or_resumes(
+async def test_pause_and_resume_are_refused_when_if_match_is_stale(
     client: httpx2.AsyncClient, path: str, action: str
 ) -> None:
     if action == "resume":

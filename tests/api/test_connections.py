@@ -1,4 +1,4 @@
-"""What connections cost, whatever their clients do: spoken to by sockets, as no library would speak."""
+"""Limits on connections, whatever clients do. The tests write to sockets what no client library would send."""
 
 from __future__ import annotations
 
@@ -136,12 +136,12 @@ def test_request_that_does_not_end_is_answered_in_time(server: Server, begin: st
     assert (status, problem(answer)["title"]) == (408, "Request Timeout")
 
 
-def test_connection_that_says_nothing_is_closed(server: Server) -> None:
+def test_silent_connection_is_closed(server: Server) -> None:
     with closing(connect(server)) as connection:
         assert connection.recv(1) == b""
 
 
-def test_connection_in_use_is_not_closed_when_others_crowd(server: Server) -> None:
+def test_connections_are_served_when_200_others_are_idle(server: Server) -> None:
     with ExitStack() as stack:
         idle = [stack.enter_context(closing(connect(server))) for _ in range(200)]
         statuses = [asked(server, f"GET /health/live HTTP/1.1\r\n{HEAD}Connection: close\r\n\r\n")[0] for _ in range(5)]
@@ -150,7 +150,7 @@ def test_connection_in_use_is_not_closed_when_others_crowd(server: Server) -> No
     assert statuses == [200] * 5
 
 
-def test_busy_connections_are_not_closed_for_new_ones(server: Server) -> None:
+def test_connections_with_a_response_in_progress_are_kept(server: Server) -> None:
     begin = f"GET /api/v1/events HTTP/1.1\r\n{HEAD}{KEY}\r\n"
     with ExitStack() as stack:
         for _ in range(MOST_CONNECTIONS - 1):
@@ -167,8 +167,8 @@ def test_busy_connections_are_not_closed_for_new_ones(server: Server) -> None:
             assert received(refused).startswith(b"HTTP/1.1 503 ")
 
 
-def test_reader_that_never_reads_is_dropped(server: Server) -> None:
-    """Of an answer that no buffer of the kernel holds."""
+def test_client_that_never_reads_is_disconnected(server: Server) -> None:
+    """The answer is larger than the buffers of the kernel."""
     with server.client() as client:
         script = "head -c 30000000 /dev/zero | tr '\\0' x"
         limits = {"output_kb": 40_000}
@@ -201,8 +201,8 @@ def received_or_cut(connection: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("declares", [True, False], ids=["length", "chunked"])
-def test_body_that_is_too_long_is_answered(server: Server, *, declares: bool) -> None:
-    """By a client that sends all before it reads, and closes the connection."""
+def test_client_that_sends_a_too_long_body_reads_the_413(server: Server, *, declares: bool) -> None:
+    """The client sends everything before it reads, and closes the connection."""
     body = b"x" * 8_000_000
     data: Any = body if declares else iter([body])
     headers = {"X-API-Key": DEVELOPMENT_API_KEY, "Content-Type": "application/json"}
@@ -215,7 +215,7 @@ def test_body_that_is_too_long_is_answered(server: Server, *, declares: bool) ->
         assert answer.code == 413
 
 
-def test_body_that_nobody_wants_does_not_go_on_for_ever(server: Server) -> None:
+def test_refused_body_is_read_up_to_a_limit(server: Server) -> None:
     head = f"POST /api/v1/jobs HTTP/1.1\r\n{HEAD}Content-Type: application/json\r\nContent-Length: 900000000\r\n\r\n"
     with closing(connect(server)) as connection:
         connection.sendall(head.encode())
@@ -234,7 +234,7 @@ def sent_until_cut(connection: socket.socket, most: int) -> int:
     return taken
 
 
-def test_trailer_stands_for_no_header(server: Server) -> None:
+def test_trailer_cannot_replace_a_header(server: Server) -> None:
     head = f"GET /api/v1/jobs HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
 
     status, _ = asked(server, f"{head}0\r\n{KEY}\r\n")
@@ -243,7 +243,7 @@ def test_trailer_stands_for_no_header(server: Server) -> None:
 
 
 @pytest.mark.parametrize("flood", ["trailer", "extension"])
-def test_lines_around_chunks_are_refused_when_they_are_too_long(server: Server, flood: str) -> None:
+def test_trailer_and_chunk_extension_are_limited(server: Server, flood: str) -> None:
     head = (
         f"POST /api/v1/jobs HTTP/1.1\r\n{HEAD}{KEY}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
@@ -268,7 +268,7 @@ def test_body_in_small_chunks_is_accepted(server: Server) -> None:
     assert status == 200
 
 
-def test_requests_behind_each_other_are_answered_in_order(server: Server) -> None:
+def test_pipelined_requests_are_all_answered(server: Server) -> None:
     one = f"GET /health/live HTTP/1.1\r\n{HEAD}\r\n"
     last = f"GET /health/live HTTP/1.1\r\n{HEAD}Connection: close\r\n\r\n"
 
@@ -277,7 +277,7 @@ def test_requests_behind_each_other_are_answered_in_order(server: Server) -> Non
     assert answer.count(b"HTTP/1.1 200") == 6
 
 
-def test_too_many_requests_behind_each_other_cost_the_connection(server: Server) -> None:
+def test_connection_is_closed_after_too_many_pipelined_requests(server: Server) -> None:
     with closing(connect(server)) as connection:
         connection.sendall(f"GET /api/v1/events HTTP/1.1\r\n{HEAD}{KEY}\r\n".encode())
         assert connection.recv(12) == b"HTTP/1.1 200"
@@ -285,7 +285,7 @@ def test_too_many_requests_behind_each_other_cost_the_connection(server: Server)
         assert b"HTTP/1.1" not in received_or_cut(connection)
 
 
-def test_connections_leave_room_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection_limit_leaves_descriptors_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "open_files", lambda: 1024)
     assert connections.most_connections() == 1024 - connections.RESERVED_FILES
     monkeypatch.setattr(connections, "open_files", lambda: 65_536)
@@ -321,7 +321,7 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize("case", REQUESTS)
-def test_request_is_judged_by_the_rules_of_http(server: Server, case: str) -> None:
+def test_request_is_checked_by_the_rules_of_http(server: Server, case: str) -> None:
     head, expected = REQUESTS[case]
     end = "0\r\n\r\n" if "chunked" in head else ""
 
@@ -332,7 +332,7 @@ def test_request_is_judged_by_the_rules_of_http(server: Server, case: str) -> No
         assert problem(answer)["status"] == status
 
 
-def test_head_of_a_stream_without_end_is_answered(server: Server) -> None:
+def test_head_request_for_an_endless_stream_is_answered(server: Server) -> None:
     status, answer = asked(server, f"HEAD /api/v1/events HTTP/1.1\r\n{HEAD}{KEY}Connection: close\r\n\r\n")
 
     assert status == 200

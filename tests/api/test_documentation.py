@@ -1,4 +1,4 @@
-"""The description of the API is complete, and its pages come from here alone."""
+"""The OpenAPI description is complete, and the documentation pages load nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def missing(described: dict[str, Any], is_there: Any) -> list[str]:
     return [name for name, operation in operations(described) if not is_there(operation)]
 
 
-def test_describes_every_call_of_the_contract(described: dict[str, Any]) -> None:
+def test_description_lists_every_call_of_the_contract(described: dict[str, Any]) -> None:
     names = {name for name, _ in operations(described)}
 
     assert names >= {
@@ -63,24 +63,24 @@ def test_describes_every_call_of_the_contract(described: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("part", ["summary", "description", "operationId", "tags"])
-def test_gives_every_operation_its_words(described: dict[str, Any], part: str) -> None:
+def test_every_operation_has_its_texts(described: dict[str, Any], part: str) -> None:
     assert missing(described, lambda operation: operation.get(part)) == []
 
 
-def test_gives_every_operation_a_readable_id_of_its_own(described: dict[str, Any]) -> None:
+def test_every_operation_has_a_readable_unique_id(described: dict[str, Any]) -> None:
     ids = [operation["operationId"] for _, operation in operations(described)]
 
     assert len(ids) == len(set(ids))
     assert all(re.fullmatch(r"[a-z]+([A-Z][a-z]+)+", operation_id) for operation_id in ids)
 
 
-def test_explains_every_tag(described: dict[str, Any]) -> None:
+def test_every_tag_has_a_description(described: dict[str, Any]) -> None:
     explained = {tag["name"] for tag in described["tags"] if tag["description"]}
 
     assert missing(described, lambda operation: set(operation["tags"]) <= explained) == []
 
 
-def test_shows_an_example_of_every_body(described: dict[str, Any]) -> None:
+def test_every_request_body_has_an_example(described: dict[str, Any]) -> None:
     def has_example(operation: dict[str, Any]) -> bool:
         content = operation.get("requestBody", {}).get("content", {})
         return all(media.get("examples") or media.get("example") for media in content.values())
@@ -88,7 +88,7 @@ def test_shows_an_example_of_every_body(described: dict[str, Any]) -> None:
     assert missing(described, has_example) == []
 
 
-def test_shows_an_example_of_every_answer(described: dict[str, Any]) -> None:
+def test_every_response_has_an_example(described: dict[str, Any]) -> None:
     def has_examples(operation: dict[str, Any]) -> bool:
         answers = operation["responses"].values()
         return all("example" in media for answer in answers for media in answer.get("content", {}).values())
@@ -96,7 +96,7 @@ def test_shows_an_example_of_every_answer(described: dict[str, Any]) -> None:
     assert missing(described, has_examples) == []
 
 
-def test_describes_the_errors_of_every_call_that_needs_a_key(described: dict[str, Any]) -> None:
+def test_every_call_with_a_key_lists_its_errors(described: dict[str, Any]) -> None:
     def has_errors(operation: dict[str, Any]) -> bool:
         expected = {"401", "403", "422", "503"}
         expected |= {"400", "413", "415"} if "requestBody" in operation else set()
@@ -108,7 +108,7 @@ def test_describes_the_errors_of_every_call_that_needs_a_key(described: dict[str
     assert missing(described, has_errors) == []
 
 
-def test_describes_every_error_as_a_problem_document(described: dict[str, Any]) -> None:
+def test_every_error_is_described_as_a_problem_document(described: dict[str, Any]) -> None:
     def is_problem(operation: dict[str, Any]) -> bool:
         errors = [answer for code, answer in operation["responses"].items() if code.startswith("4")]
         return all(list(answer["content"]) == ["application/problem+json"] for answer in errors)
@@ -117,7 +117,7 @@ def test_describes_every_error_as_a_problem_document(described: dict[str, Any]) 
     assert "HTTPValidationError" not in described["components"]["schemas"]
 
 
-def test_demands_the_key_for_all_but_health(described: dict[str, Any]) -> None:
+def test_every_call_but_health_needs_the_key(described: dict[str, Any]) -> None:
     def is_right(operation: dict[str, Any]) -> bool:
         return set(operation["tags"]) <= OPEN_TAGS or operation.get("security") == [{"ApiKey": []}]
 
@@ -126,14 +126,14 @@ def test_demands_the_key_for_all_but_health(described: dict[str, Any]) -> None:
     assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-API-Key")
 
 
-def test_describes_every_parameter(described: dict[str, Any]) -> None:
+def test_every_parameter_has_a_description(described: dict[str, Any]) -> None:
     def has_words(operation: dict[str, Any]) -> bool:
         return all(parameter.get("description") for parameter in operation.get("parameters", ()))
 
     assert missing(described, has_words) == []
 
 
-def test_describes_the_bounds_of_every_number(described: dict[str, Any]) -> None:
+def test_every_number_has_a_minimum_and_a_maximum(described: dict[str, Any]) -> None:
     def numbers(schema: Any) -> list[dict[str, Any]]:
         if isinstance(schema, list):
             return [found for part in schema for found in numbers(part)]
@@ -150,7 +150,7 @@ def test_describes_the_bounds_of_every_number(described: dict[str, Any]) -> None
     assert not re.findall(r"'(?:ge|le|gt|lt)': ", str(described))
 
 
-def test_refers_only_to_what_is_there(described: dict[str, Any]) -> None:
+def test_every_reference_resolves(described: dict[str, Any]) -> None:
     for reference in re.findall(r"'\$ref': '#/([^']+)'", str(described)):
         found: Any = described
         for step in reference.split("/"):
@@ -158,7 +158,7 @@ def test_refers_only_to_what_is_there(described: dict[str, Any]) -> None:
             found = found[step]
 
 
-def test_describes_every_kind_of_payload(described: dict[str, Any]) -> None:
+def test_description_lists_every_payload_kind(described: dict[str, Any]) -> None:
     payload = described["components"]["schemas"]["JobDefinition"]["properties"]["payload"]
 
     assert set(payload["discriminator"]["mapping"]) >= {"python_code", "shell_script", "number_crunching", "program"}
@@ -179,7 +179,7 @@ def test_describes_every_kind_of_payload(described: dict[str, Any]) -> None:
         *((PreviewRequest, example["value"]) for example in examples.PREVIEW_REQUESTS.values()),
     ],
 )
-def test_shows_examples_that_are_as_the_models_have_them(model: type[BaseModel], example: dict[str, Any]) -> None:
+def test_examples_have_the_fields_of_their_models(model: type[BaseModel], example: dict[str, Any]) -> None:
     read = model.model_validate(example)
 
     if not issubclass(model, JobDefinition | PreviewRequest):
@@ -189,7 +189,7 @@ def test_shows_examples_that_are_as_the_models_have_them(model: type[BaseModel],
 @SHARED
 @SHARED_ON_SQLITE
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
-async def test_refers_to_no_other_host(client: httpx2.AsyncClient, page: str) -> None:
+async def test_pages_refer_to_no_other_host(client: httpx2.AsyncClient, page: str) -> None:
     html = (await client.get(page)).text
     referred = re.findall(r'(?:src|href|spec-url)="([^"]*)"', html)
 
@@ -203,7 +203,7 @@ async def test_refers_to_no_other_host(client: httpx2.AsyncClient, page: str) ->
 @SHARED
 @SHARED_ON_SQLITE
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
-async def test_lets_its_pages_load_nothing_from_elsewhere(client: httpx2.AsyncClient, page: str) -> None:
+async def test_pages_forbid_loading_from_other_hosts(client: httpx2.AsyncClient, page: str) -> None:
     answer = await client.get(page)
 
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
@@ -214,7 +214,7 @@ async def test_lets_its_pages_load_nothing_from_elsewhere(client: httpx2.AsyncCl
 
 
 @pytest.mark.parametrize("file", PUBLISHED)
-def test_keeps_programs_as_published_with_their_licences(file: str) -> None:
+def test_vendored_files_are_as_published_with_licences(file: str) -> None:
     path = STATIC / file
 
     assert hashlib.sha256(path.read_bytes()).hexdigest() == PUBLISHED[file]
@@ -223,7 +223,7 @@ def test_keeps_programs_as_published_with_their_licences(file: str) -> None:
 
 @SHARED
 @SHARED_ON_SQLITE
-async def test_takes_people_to_the_pages_and_programs_to_links(client: httpx2.AsyncClient) -> None:
+async def test_root_redirects_browsers_and_lists_links_for_programs(client: httpx2.AsyncClient) -> None:
     person = await client.get("/", headers={"Accept": "text/html,*/*"})
     program = await client.get("/")
 
@@ -236,7 +236,7 @@ async def test_takes_people_to_the_pages_and_programs_to_links(client: httpx2.As
 
 @SHARED
 @SHARED_ON_SQLITE
-async def test_gives_the_description_as_json(app: FastAPI, client: httpx2.AsyncClient) -> None:
+async def test_openapi_json_is_the_description_of_the_app(app: FastAPI, client: httpx2.AsyncClient) -> None:
     answer = await client.get("/openapi.json")
 
     assert answer.json() == app.openapi()

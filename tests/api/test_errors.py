@@ -31,7 +31,7 @@ def problem_of(answer: httpx2.Response) -> dict[str, Any]:
     return problem
 
 
-async def test_answers_404_where_there_is_nothing(client: httpx2.AsyncClient) -> None:
+async def test_unknown_path_is_404(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/api/v1/jbos")
 
     assert problem_of(answer)["detail"] == "there is nothing at /api/v1/jbos; /docs describes what there is"
@@ -49,7 +49,7 @@ async def test_answers_404_where_there_is_nothing(client: httpx2.AsyncClient) ->
         ("POST", "/docs/assets/docs.js", "GET, HEAD"),
     ],
 )
-async def test_answers_405_with_all_methods_of_the_path(
+async def test_wrong_method_is_405_with_all_methods_of_the_path(
     client: httpx2.AsyncClient, method: str, path: str, allowed: str
 ) -> None:
     answer = await client.request(method, path)
@@ -72,14 +72,14 @@ async def test_answers_405_with_all_methods_of_the_path(
         (b'{"priority": ' + b"9" * 5000 + b"}", "too many digits"),
     ],
 )
-async def test_answers_400_to_what_is_no_json(client: httpx2.AsyncClient, body: bytes, detail: str) -> None:
+async def test_invalid_json_is_400(client: httpx2.AsyncClient, body: bytes, detail: str) -> None:
     answer = await client.post("/api/v1/jobs", content=body, headers=JSON)
 
     assert problem_of(answer)["status"] == 400
     assert detail in answer.json()["detail"]
 
 
-async def test_reads_json_behind_a_byte_order_mark(client: httpx2.AsyncClient) -> None:
+async def test_json_may_begin_with_a_byte_order_mark(client: httpx2.AsyncClient) -> None:
     body = b'\xef\xbb\xbf{"schedule_expr": "5m"}'
 
     assert (await client.post("/api/v1/schedules/preview", content=body, headers=JSON)).status_code == 200
@@ -88,7 +88,7 @@ async def test_reads_json_behind_a_byte_order_mark(client: httpx2.AsyncClient) -
 @pytest.mark.parametrize(
     "media_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json", ""]
 )
-async def test_answers_415_to_what_is_not_declared_as_json(client: httpx2.AsyncClient, media_type: str) -> None:
+async def test_other_media_type_is_415(client: httpx2.AsyncClient, media_type: str) -> None:
     headers = {"Content-Type": media_type} if media_type else {}
 
     answer = await client.post("/api/v1/jobs", content=b'{"name": "a"}', headers=headers)
@@ -106,7 +106,7 @@ async def test_answers_415_to_what_is_not_declared_as_json(client: httpx2.AsyncC
         "application/vnd.a+json",
     ],
 )
-async def test_takes_json_by_all_its_names(client: httpx2.AsyncClient, media_type: str) -> None:
+async def test_every_name_of_the_json_media_type_is_accepted(client: httpx2.AsyncClient, media_type: str) -> None:
     body = b'{"schedule_expr": "5m"}'
 
     answer = await client.post("/api/v1/schedules/preview", content=body, headers={"Content-Type": media_type})
@@ -115,7 +115,7 @@ async def test_takes_json_by_all_its_names(client: httpx2.AsyncClient, media_typ
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip"])
-async def test_answers_415_to_a_body_that_is_compressed(client: httpx2.AsyncClient, coding: str) -> None:
+async def test_compressed_body_is_415(client: httpx2.AsyncClient, coding: str) -> None:
     headers = {**JSON, "Content-Encoding": coding}
 
     answer = await client.post("/api/v1/jobs", content=b"\x1f\x8b\x08", headers=headers)
@@ -126,7 +126,7 @@ async def test_answers_415_to_a_body_that_is_compressed(client: httpx2.AsyncClie
 
 
 @pytest.mark.parametrize("charset", ["latin-1", "utf-16", '"iso-8859-1"'])
-async def test_answers_415_to_another_charset(client: httpx2.AsyncClient, charset: str) -> None:
+async def test_other_charset_is_415(client: httpx2.AsyncClient, charset: str) -> None:
     headers = {"Content-Type": f"application/json; charset={charset}"}
 
     answer = await client.post("/api/v1/schedules/preview", content=b'{"schedule_expr": "5m"}', headers=headers)
@@ -136,14 +136,14 @@ async def test_answers_415_to_another_charset(client: httpx2.AsyncClient, charse
 
 
 @pytest.mark.parametrize("path", ["/docs", "/api/v1/jobs", "/api/v1/jobs/1", "/health"])
-async def test_says_where_only_the_slash_at_the_end_is_wrong(client: httpx2.AsyncClient, path: str) -> None:
+async def test_trailing_slash_is_404_with_the_right_path(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(f"{path}/")
 
     assert problem_of(answer)["status"] == 404
     assert answer.json()["detail"] == f"there is nothing at {path}/; write {path}, without the slash at the end"
 
 
-async def test_does_not_send_from_nowhere_to_nowhere(client: httpx2.AsyncClient) -> None:
+async def test_unknown_path_with_a_slash_is_404_without_a_hint(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/api/v1/jbos/")
 
     assert answer.json()["detail"] == "there is nothing at /api/v1/jbos/; /docs describes what there is"
@@ -158,26 +158,26 @@ LIMIT = 1024 * 1024
 
 
 @pytest.mark.parametrize("content", [b" " * (LIMIT + 1), b" " * (5 * LIMIT)])
-async def test_answers_413_to_a_body_that_is_declared_too_long(client: httpx2.AsyncClient, content: bytes) -> None:
+async def test_body_declared_too_long_is_413(client: httpx2.AsyncClient, content: bytes) -> None:
     answer = await client.post("/api/v1/jobs", content=content, headers=JSON)
 
     assert problem_of(answer)["status"] == 413
     assert answer.json()["detail"] == "the body may have 1024 KiB at the most (SCHEDULER_MAX_BODY_KB)"
 
 
-async def test_answers_413_to_a_body_that_grows_too_long(client: httpx2.AsyncClient) -> None:
+async def test_streamed_body_that_grows_too_long_is_413(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/api/v1/jobs", content=pieces(LIMIT, 1), headers=JSON)
 
     assert problem_of(answer)["status"] == 413
 
 
-async def test_takes_a_body_of_just_the_longest_length(client: httpx2.AsyncClient) -> None:
+async def test_body_of_the_longest_length_is_read(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/api/v1/jobs", content=pieces(LIMIT - 10, 10), headers=JSON)
 
     assert problem_of(answer)["status"] == 400
 
 
-async def test_answers_409_where_the_state_does_not_allow_it(client: httpx2.AsyncClient) -> None:
+async def test_call_that_the_state_forbids_is_409(client: httpx2.AsyncClient) -> None:
     job = await create(client)
     run = (await client.post(f"/api/v1/jobs/{job['id']}/run")).json()
     await client.delete(f"/api/v1/jobs/{job['id']}")
@@ -187,7 +187,7 @@ async def test_answers_409_where_the_state_does_not_allow_it(client: httpx2.Asyn
     assert problem_of(answer)["status"] == 409
 
 
-async def test_answers_503_without_details_where_the_database_does_not_answer(
+async def test_unavailable_database_is_503_without_details(
     app: FastAPI, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     break_jobs(app, monkeypatch, UnavailableError("connection to 10.0.0.7 refused"))
@@ -200,7 +200,7 @@ async def test_answers_503_without_details_where_the_database_does_not_answer(
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("of code ab12"), ConfigurationError("of host ab12")])
-async def test_answers_500_without_details_to_what_nobody_foresaw(
+async def test_unexpected_error_is_500_without_details(
     app: FastAPI, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     break_jobs(app, monkeypatch, error)
@@ -213,7 +213,7 @@ async def test_answers_500_without_details_to_what_nobody_foresaw(
     assert "ab12" not in answer.text
 
 
-async def test_lets_the_server_log_what_nobody_foresaw(
+async def test_unexpected_error_reaches_the_server_for_its_log(
     app: FastAPI, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     break_jobs(app, monkeypatch, ZeroDivisionError())
@@ -230,7 +230,7 @@ def break_jobs(app: FastAPI, monkeypatch: pytest.MonkeyPatch, error: Exception) 
     monkeypatch.setattr(type(app.state.service.jobs), "get", fail)
 
 
-async def test_says_what_is_wrong_in_one_line_too(client: httpx2.AsyncClient) -> None:
+async def test_detail_names_the_errors_in_one_line(client: httpx2.AsyncClient) -> None:
     body = {**DEFINITION, "name": "", "priority": 99, "a": 1, "b": 2, "c": 3}
 
     answer = await client.post("/api/v1/jobs", json=body)

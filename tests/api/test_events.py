@@ -1,4 +1,4 @@
-"""The stream of events: what clients see of it, and how they go on after a break. Over a real connection."""
+"""The stream of events over a real connection."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def until(events: AsyncIterator[Seen], kind: str) -> list[Seen]:
     return seen
 
 
-async def test_shows_what_happens_to_jobs_and_runs_as_it_happens(client: httpx2.AsyncClient) -> None:
+async def test_stream_shows_events_of_jobs_and_runs_as_they_happen(client: httpx2.AsyncClient) -> None:
     async with following(client) as events:
         job_id = await run_to_its_end(client, "exit 3")
         seen = await until(events, "run.failed")
@@ -97,7 +97,7 @@ async def test_shows_what_happens_to_jobs_and_runs_as_it_happens(client: httpx2.
     assert len({event["correlation_id"] for event in seen[1:]}) == 1
 
 
-async def test_goes_on_where_a_client_stopped_and_repeats_nothing(client: httpx2.AsyncClient) -> None:
+async def test_stream_resumes_after_the_last_event_id(client: httpx2.AsyncClient) -> None:
     async with following(client) as events:
         await create(client, name="first")
         (first,) = await until(events, "job.created")
@@ -109,9 +109,7 @@ async def test_goes_on_where_a_client_stopped_and_repeats_nothing(client: httpx2
     assert [second["job_name"], third["job_name"]] == ["second", "third"]
 
 
-async def test_a_client_that_comes_too_late_is_told_that_it_missed_something(
-    client: httpx2.AsyncClient, database_url: str
-) -> None:
+async def test_client_is_told_when_it_missed_pruned_events(client: httpx2.AsyncClient, database_url: str) -> None:
     async with following(client) as events:
         await create(client)
         (seen,) = await until(events, "job.created")
@@ -130,7 +128,7 @@ async def test_a_client_that_comes_too_late_is_told_that_it_missed_something(
     assert new["job_name"] == "new"
 
 
-async def test_begins_with_what_happens_from_now_on(client: httpx2.AsyncClient) -> None:
+async def test_stream_begins_with_new_events(client: httpx2.AsyncClient) -> None:
     await run_to_its_end(client, "true")
     await asyncio.sleep(0)
     async with following(client) as events:
@@ -139,17 +137,17 @@ async def test_begins_with_what_happens_from_now_on(client: httpx2.AsyncClient) 
     assert seen[-1]["job_name"] == "new"
 
 
-async def test_an_id_that_no_event_has_is_refused(client: httpx2.AsyncClient) -> None:
+async def test_invalid_last_event_id_is_refused(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/api/v1/events", headers={"Last-Event-ID": "yesterday"})
     assert answer.status_code == 422
     assert "Last-Event-ID" in answer.text
 
 
-async def test_needs_a_key(client: httpx2.AsyncClient) -> None:
+async def test_stream_needs_a_key(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/api/v1/events", headers={"X-API-Key": "wrong"})).status_code == 401
 
 
-async def test_an_open_stream_does_not_keep_the_process_from_ending(database_url: str, tmp_path: Path) -> None:
+async def test_open_stream_does_not_delay_the_stop(database_url: str, tmp_path: Path) -> None:
     app = create_app(settings_for(database_url, tmp_path))
     config = uvicorn.Config(app, log_config=None, access_log=False)
     async with httpx2.AsyncClient(headers={"X-API-Key": DEVELOPMENT_API_KEY}, timeout=30, verify=False) as client:

@@ -1,4 +1,4 @@
-"""All wrong fields of a body are told at once: no stage hides another, and the work is bounded."""
+"""All wrong fields of a body are reported at once, at bounded cost."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def fields_of(answer: httpx2.Response) -> list[str]:
     return [error["field"] for error in answer.json()["errors"]]
 
 
-async def test_every_wrong_field_of_a_new_job_is_told(client: httpx2.AsyncClient) -> None:
+async def test_every_wrong_field_of_a_new_job_is_reported(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/api/v1/jobs", content=json.dumps({**DEFINITION, **WRONG}), headers=JSON)
 
     assert sorted(fields_of(answer)) == sorted(FIELDS)
@@ -52,7 +52,7 @@ async def test_every_wrong_field_of_a_new_job_is_told(client: httpx2.AsyncClient
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-async def test_every_wrong_field_of_a_change_is_told(client: httpx2.AsyncClient, method: str) -> None:
+async def test_every_wrong_field_of_a_change_is_reported(client: httpx2.AsyncClient, method: str) -> None:
     job = await create(client)
     body = {**(DEFINITION if method == "PUT" else {}), **WRONG, "id": 4711}
 
@@ -77,7 +77,7 @@ async def test_every_wrong_field_of_a_change_is_told(client: httpx2.AsyncClient,
         ({"name": "", "payload": {"type": "nothing"}, "timezone": "Mars/X"}, {"name", "payload.type", "timezone"}),
     ],
 )
-async def test_stages_do_not_hide_each_other(
+async def test_errors_of_every_validation_stage_are_reported(
     client: httpx2.AsyncClient, changes: dict[str, Any], fields: set[str]
 ) -> None:
     answer = await client.post("/api/v1/jobs", json={**DEFINITION, **changes})
@@ -85,13 +85,13 @@ async def test_stages_do_not_hide_each_other(
     assert sorted(fields_of(answer)) == sorted(fields)
 
 
-async def test_a_schedule_is_judged_when_required_fields_are_missing(client: httpx2.AsyncClient) -> None:
+async def test_schedule_is_checked_when_required_fields_are_missing(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/api/v1/jobs", json={"schedule_expr": "61 * * * *", "timezone": "Mars/X"})
 
     assert sorted(fields_of(answer)) == ["name", "payload", "schedule_expr", "timezone"]
 
 
-async def test_every_wrong_field_of_a_preview_is_told(client: httpx2.AsyncClient) -> None:
+async def test_every_wrong_field_of_a_preview_is_reported(client: httpx2.AsyncClient) -> None:
     wrong = {"schedule_expr": "61 * * * *", "timezone": "Mars/X", "count": 0, "dst": {"gap": "jump"}, "tz": "UTC"}
 
     answer = await client.post("/api/v1/schedules/preview", json=wrong)
@@ -100,7 +100,7 @@ async def test_every_wrong_field_of_a_preview_is_told(client: httpx2.AsyncClient
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
-async def test_every_wrong_field_of_an_alert_rule_is_told(client: httpx2.AsyncClient, method: str) -> None:
+async def test_every_wrong_field_of_an_alert_rule_is_reported(client: httpx2.AsyncClient, method: str) -> None:
     rule = {"name": "a rule", "on": ["failure"], "channel": {"type": "email", "to": ["a@example.org"]}}
     path = "/api/v1/alerts"
     if method != "POST":
@@ -117,7 +117,7 @@ async def test_every_wrong_field_of_an_alert_rule_is_told(client: httpx2.AsyncCl
     assert sorted(fields_of(answer)) == ["channel.secret", "failures", "job_id"]
 
 
-async def test_few_names_are_compared_when_very_many_are_unknown(
+async def test_suggestions_are_limited_when_many_names_are_unknown(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared: list[str] = []
@@ -139,7 +139,7 @@ async def test_few_names_are_compared_when_very_many_are_unknown(
 
 
 @pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/alerts"])
-async def test_what_was_read_can_be_sent_back(app: FastAPI, client: httpx2.AsyncClient, path: str) -> None:
+async def test_document_can_be_sent_back_as_it_was_read(app: FastAPI, client: httpx2.AsyncClient, path: str) -> None:
     channel = {"type": "webhook", "url": "https://example.org/x", "secret": "correct-horse"}
     definition = DEFINITION if path.endswith("jobs") else {"name": "a rule", "on": ["failure"], "channel": channel}
     made = (await client.post(path, json=definition)).json()
@@ -153,7 +153,7 @@ async def test_what_was_read_can_be_sent_back(app: FastAPI, client: httpx2.Async
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-async def test_read_only_fields_are_refused_by_name_when_they_differ(client: httpx2.AsyncClient, method: str) -> None:
+async def test_read_only_fields_of_a_job_are_refused_when_they_differ(client: httpx2.AsyncClient, method: str) -> None:
     job = await create(client)
     differing = {
         "id": 4711, "status": "paused", "next_run_at": "2101-01-01T00:00:00Z", "last_run_at": "2101-01-01T00:00:00Z",
@@ -169,7 +169,7 @@ async def test_read_only_fields_are_refused_by_name_when_they_differ(client: htt
     assert details["status"].startswith("read-only, and active now; to pause or resume the job, set enabled")
 
 
-async def test_read_only_fields_of_an_alert_rule_are_refused_when_they_differ(client: httpx2.AsyncClient) -> None:
+async def test_read_only_fields_of_a_rule_are_refused_when_they_differ(client: httpx2.AsyncClient) -> None:
     definition = {"name": "a rule", "on": ["failure"], "channel": {"type": "email", "to": ["a@example.org"]}}
     rule = (await client.post("/api/v1/alerts", json=definition)).json()
     differing = {"id": 4711, "created_at": "2020-01-01T00:00:00Z", "updated_at": "x", "warnings": "x"}
@@ -190,7 +190,7 @@ async def test_read_only_fields_of_a_new_job_are_refused(client: httpx2.AsyncCli
     assert set(details) == {*job} - set(JobDefinition.model_fields) - {"status"}
 
 
-async def test_a_stale_copy_is_accepted_when_only_runs_have_moved_it(app: FastAPI, client: httpx2.AsyncClient) -> None:
+async def test_stale_copy_is_accepted_when_only_runs_changed_the_job(app: FastAPI, client: httpx2.AsyncClient) -> None:
     job = await create(client)
     run = (await client.post(f"/api/v1/jobs/{job['id']}/run")).json()
 

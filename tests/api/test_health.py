@@ -14,7 +14,7 @@ pytestmark = SHARED
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready", "/api/v1/health", "/api/v1/health/ready"])
-async def test_tells_that_everything_works(client: httpx2.AsyncClient, path: str) -> None:
+async def test_health_is_ok_when_every_component_works(client: httpx2.AsyncClient, path: str) -> None:
     async def look() -> httpx2.Response | None:
         answer = await client.get(path)
         return None if answer.status_code == 503 else answer
@@ -29,7 +29,7 @@ async def test_tells_that_everything_works(client: httpx2.AsyncClient, path: str
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])
-async def test_tells_what_does_not_work(
+async def test_health_is_503_and_names_the_failing_component(
     app: FastAPI, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     async def check(_self: object) -> Health:
@@ -44,7 +44,7 @@ async def test_tells_what_does_not_work(
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/api/v1/health/live"])
-async def test_tells_that_the_process_answers(client: httpx2.AsyncClient, path: str) -> None:
+async def test_liveness_is_ok_while_the_process_answers(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(path)
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})

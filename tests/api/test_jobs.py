@@ -66,14 +66,14 @@ OF_EVERY_TYPE = {
 }
 
 
-async def test_returns_every_field_as_it_was_sent(client: httpx2.AsyncClient) -> None:
+async def test_every_field_is_returned_as_it_was_sent(client: httpx2.AsyncClient) -> None:
     job = await create(client, schedule_expr="@hourly", **OF_EVERY_TYPE)
 
     assert {name: job[name] for name in OF_EVERY_TYPE} == OF_EVERY_TYPE
     assert (await client.get(f"{JOBS}/{job['id']}")).json() == job
 
 
-async def test_patches_every_field_back_to_its_default(client: httpx2.AsyncClient) -> None:
+async def test_patch_resets_every_field_to_its_default(client: httpx2.AsyncClient) -> None:
     job = await create(client, schedule_expr="@hourly", **OF_EVERY_TYPE)
 
     patched = await client.patch(f"{JOBS}/{job['id']}", json=dict.fromkeys(OF_EVERY_TYPE))

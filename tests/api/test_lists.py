@@ -18,7 +18,7 @@ pytestmark = SHARED
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def client(client: httpx2.AsyncClient) -> AsyncIterator[httpx2.AsyncClient]:
-    """The client of all tests, without a job: what is counted here must be all there is."""
+    """Return a client of a service without jobs, because these tests count all jobs."""
     yield client
     for job in (await client.get("/api/v1/jobs?size=100")).json()["jobs"]:
         await client.delete(f"/api/v1/jobs/{job['id']}")
@@ -39,7 +39,7 @@ async def ids_by_links(client: httpx2.AsyncClient, path: str, items: str) -> lis
     return pages
 
 
-async def test_list_leaves_large_fields_of_a_job_out_and_names_them(client: httpx2.AsyncClient) -> None:
+async def test_list_leaves_out_large_fields_and_names_them(client: httpx2.AsyncClient) -> None:
     long = "#" * 20_000
     payload = {"type": "python_code", "code": long}
     job = await create(client, payload=payload, env={"LONG": long}, args={"long": long})
@@ -63,7 +63,7 @@ async def test_list_shows_small_fields_of_a_job(client: httpx2.AsyncClient) -> N
     assert listed == job | {"left_out": []}
 
 
-async def test_lists_jobs_page_by_page(client: httpx2.AsyncClient) -> None:
+async def test_jobs_are_listed_page_by_page(client: httpx2.AsyncClient) -> None:
     ids = [(await create(client))["id"] for _ in range(5)]
 
     answer = await client.get("/api/v1/jobs?page=2&size=2")
@@ -78,7 +78,7 @@ async def test_lists_jobs_page_by_page(client: httpx2.AsyncClient) -> None:
     }
 
 
-async def test_walks_through_a_list_of_jobs_by_its_links(client: httpx2.AsyncClient) -> None:
+async def test_next_links_lead_through_all_jobs(client: httpx2.AsyncClient) -> None:
     ids = [(await create(client, tags=["a&b"]))["id"] for _ in range(5)]
     await create(client, tags=["c"])
 
@@ -87,7 +87,7 @@ async def test_walks_through_a_list_of_jobs_by_its_links(client: httpx2.AsyncCli
     assert pages == [[ids[4], ids[3]], [ids[2], ids[1]], [ids[0]]]
 
 
-async def test_walks_through_a_list_of_runs_though_new_ones_come(client: httpx2.AsyncClient) -> None:
+async def test_next_links_repeat_no_run_when_new_runs_arrive(client: httpx2.AsyncClient) -> None:
     job = await create(client, payload={"type": "program", "argv": ["true"]})
     ids = [(await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"] for _ in range(5)]
     path = f"/api/v1/jobs/{job['id']}/runs?size=2"
@@ -100,7 +100,7 @@ async def test_walks_through_a_list_of_runs_though_new_ones_come(client: httpx2.
     assert rest[:2] == [[ids[2], ids[1]], [ids[0]]]
 
 
-async def test_gives_an_empty_page_behind_the_end_and_links_back(client: httpx2.AsyncClient) -> None:
+async def test_page_behind_the_end_is_empty_and_links_back(client: httpx2.AsyncClient) -> None:
     await create(client)
 
     answer = await client.get("/api/v1/jobs?page=7")
@@ -141,7 +141,7 @@ FOUND: dict[str, list[str]] = {
 }
 
 
-async def test_filters_and_orders_jobs(client: httpx2.AsyncClient) -> None:
+async def test_jobs_are_filtered_and_sorted(client: httpx2.AsyncClient) -> None:
     for job in JOBS:
         await create(client, **{"schedule_expr": NEVER, **job})
 
@@ -150,12 +150,12 @@ async def test_filters_and_orders_jobs(client: httpx2.AsyncClient) -> None:
     assert {query: [job["name"] for job in jobs] for query, jobs in answers.items()} == FOUND
 
 
-async def test_offers_every_order_that_storage_knows() -> None:
+async def test_every_order_of_storage_can_be_requested() -> None:
     assert set(get_args(JobSort)) == {sign + name for name in SORTS for sign in ("", "-")}
 
 
 @ALONE
-async def test_filters_runs(own_client: httpx2.AsyncClient) -> None:
+async def test_runs_are_filtered_by_time_and_status(own_client: httpx2.AsyncClient) -> None:
     job = await create(own_client, payload={"type": "program", "argv": ["true"]})
     run = (await own_client.post(f"/api/v1/jobs/{job['id']}/run")).json()
     instant = run["scheduled_for"]
@@ -170,7 +170,7 @@ async def test_filters_runs(own_client: httpx2.AsyncClient) -> None:
 
 
 @ALONE
-async def test_filters_runs_by_what_they_belong_to(own_client: httpx2.AsyncClient) -> None:
+async def test_runs_are_filtered_by_job_and_owner(own_client: httpx2.AsyncClient) -> None:
     jobs = [await create(own_client, owner_id=owner, payload={"type": "program", "argv": ["false"]}) for owner in "ab"]
     first, second = [(await own_client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"] for job in jobs]
 

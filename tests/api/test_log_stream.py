@@ -1,4 +1,4 @@
-"""What goes over the wire while a log is followed."""
+"""The bytes that are sent while a log is followed."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ async def written(*parts: LogSlice | Exception) -> list[bytes]:
     return [piece async for piece in log_stream.log_events(come())]
 
 
-async def test_writes_nothing_while_nothing_comes() -> None:
+async def test_nothing_is_sent_when_the_log_does_not_grow() -> None:
     assert await written(SILENCE, SILENCE) == []
 
 
-async def test_shows_now_and_then_that_the_line_still_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_comment_is_sent_when_the_heartbeat_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_stream, "HEARTBEAT_SECONDS", 0.0)
 
     assert await written(SILENCE, SILENCE) == [b": ping\n\n"] * 2
 
 
-async def test_ends_with_the_status_of_the_run() -> None:
+async def test_last_event_carries_the_status_of_the_run() -> None:
     (piece,) = await written(LogSlice(b"two\n", 8, RunStatus.SUCCESS))
 
     assert piece == (
@@ -45,7 +45,7 @@ async def test_ends_with_the_status_of_the_run() -> None:
     )
 
 
-async def test_sends_a_status_event_each_time_the_run_begins_to_wait() -> None:
+async def test_status_event_is_sent_each_time_the_run_starts_waiting() -> None:
     states = [RunStatus.QUEUED, RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.RETRYING, RunStatus.RETRYING]
 
     pieces = await written(*(LogSlice(b"", 0, status) for status in states))
@@ -54,7 +54,7 @@ async def test_sends_a_status_event_each_time_the_run_begins_to_wait() -> None:
     assert all(piece.startswith(b"event: status\n") for piece in pieces)
 
 
-async def test_cuts_what_is_long_into_events_that_clients_take() -> None:
+async def test_long_output_is_split_into_events_below_a_megabyte() -> None:
     """Clients refuse events of a megabyte or more, and JSON writes six bytes and more for some characters."""
     text = "\0" * 100_000 + "\U0001f600" * 100_000 + "the end\n"
     data = text.encode()
@@ -73,7 +73,7 @@ async def test_cuts_what_is_long_into_events_that_clients_take() -> None:
     assert events[-2]["id"] == events[-1]["id"] == str(5 + len(data))
 
 
-async def test_does_not_say_end_where_the_database_was_lost() -> None:
+async def test_end_event_is_not_sent_when_the_database_is_lost() -> None:
     pieces = await written(LogSlice(b"one\n", 4, RunStatus.RUNNING), UnavailableError("gone"))
 
     assert [piece.split(b"\n")[0] for piece in pieces] == [b"event: log"]
@@ -93,5 +93,5 @@ async def test_does_not_say_end_where_the_database_was_lost() -> None:
         ("", False),
     ],
 )
-def test_sends_events_to_those_who_ask_for_them(accept: str, *, is_asked: bool) -> None:
+def test_events_are_sent_when_the_accept_header_asks(accept: str, *, is_asked: bool) -> None:
     assert log_stream.accepts_events(accept) is is_asked

@@ -1,4 +1,4 @@
-"""Metrics and figures: they agree with the database, whoever is asked, and tell when it does not answer."""
+"""Metrics and stats agree with the database, from every process and after a restart."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from scheduler_service.storage.database import Database
 
 @pytest.fixture
 def client(own_client: httpx2.AsyncClient) -> httpx2.AsyncClient:
-    """What is counted here must be all there is."""
+    """Return a client of a service without runs, because these tests count all runs."""
     return own_client
 
 
 @pytest.fixture(scope="module")
 def untouched(app: FastAPI) -> httpx2.AsyncClient:
-    """A client of a service that nothing is told to do, so that it may be shared."""
+    """Return a client of a shared service in which no test starts anything."""
     return client_of(app)
 
 
@@ -72,7 +72,7 @@ async def run_to_its_end(client: httpx2.AsyncClient, script: str) -> int:
     return int(job["id"])
 
 
-async def test_every_promised_metric_is_there_with_its_labels(client: httpx2.AsyncClient) -> None:
+async def test_every_metric_of_the_contract_has_its_labels(client: httpx2.AsyncClient) -> None:
     await run_to_its_end(client, "true")
     answer = await client.get("/metrics")
     families = {family.name: family for family in text_string_to_metric_families(answer.text)}
@@ -84,14 +84,14 @@ async def test_every_promised_metric_is_there_with_its_labels(client: httpx2.Asy
 
 
 @SHARED
-async def test_what_has_never_happened_is_a_zero(untouched: httpx2.AsyncClient) -> None:
+async def test_counter_is_zero_before_the_first_run(untouched: httpx2.AsyncClient) -> None:
     samples = await scrape(untouched)
 
     assert sample(samples, "scheduler_runs_total", status="failed", payload_type="program") == 0
     assert sample(samples, "scheduler_runs_total", status="success", payload_type="number_crunching") == 0
 
 
-async def test_runs_are_counted_by_what_they_came_to(client: httpx2.AsyncClient) -> None:
+async def test_runs_are_counted_by_status_and_duration(client: httpx2.AsyncClient) -> None:
     await run_to_its_end(client, "true")
     await run_to_its_end(client, "exit 3")
     await run_to_its_end(client, "sleep 0.3")
@@ -107,7 +107,7 @@ async def test_runs_are_counted_by_what_they_came_to(client: httpx2.AsyncClient)
     assert sample(samples, "scheduler_run_duration_seconds_sum") >= 0.3
 
 
-async def test_counters_go_on_after_a_restart_and_after_retention(database_url: str, tmp_path: Path) -> None:
+async def test_counters_survive_a_restart_and_retention(database_url: str, tmp_path: Path) -> None:
     settings = settings_for(database_url, tmp_path)
     async with serving(settings) as app, client_of(app) as client:
         await run_to_its_end(client, "true")
@@ -123,7 +123,7 @@ async def test_counters_go_on_after_a_restart_and_after_retention(database_url: 
     assert sample(samples, "scheduler_runs_total", status="success", payload_type="shell_script") == 2
 
 
-async def test_jobs_workers_slots_and_the_dispatcher_are_told(client: httpx2.AsyncClient) -> None:
+async def test_jobs_workers_slots_and_dispatcher_are_reported(client: httpx2.AsyncClient) -> None:
     paused = await create(client, enabled=False)
     await create(client)
     deleted = await create(client)
@@ -142,7 +142,7 @@ async def test_jobs_workers_slots_and_the_dispatcher_are_told(client: httpx2.Asy
     assert sample(samples, "scheduler_broker_up") == 1
 
 
-async def test_the_queue_is_told_with_its_age(client: httpx2.AsyncClient) -> None:
+async def test_queue_length_and_age_are_reported(client: httpx2.AsyncClient) -> None:
     script = {"type": "shell_script", "script": "sleep 60"}
     job = await create(client, payload=script, overlap_policy="queue")
     for _ in range(3):
@@ -156,7 +156,7 @@ async def test_the_queue_is_told_with_its_age(client: httpx2.AsyncClient) -> Non
     await eventually(waits)
 
 
-async def test_requests_are_measured_by_route_and_never_by_what_a_caller_makes_up(client: httpx2.AsyncClient) -> None:
+async def test_requests_are_measured_by_route_and_known_method(client: httpx2.AsyncClient) -> None:
     await client.get("/api/v1/jobs/4711")
     await client.get("/no/such/path")
     await client.request("BREW", "/api/v1/jobs")
@@ -169,7 +169,7 @@ async def test_requests_are_measured_by_route_and_never_by_what_a_caller_makes_u
     assert {dict(labels)["method"] for key, labels in samples if key == name} == {"GET", "other"}
 
 
-async def test_metrics_may_be_protected_by_a_key(migrated_sqlite: Path, tmp_path: Path) -> None:
+async def test_metrics_need_the_key_when_one_is_set(migrated_sqlite: Path, tmp_path: Path) -> None:
     shutil.copy(migrated_sqlite, tmp_path / "s.db")
     settings = settings_for(f"sqlite:///{tmp_path}/s.db", tmp_path, metrics_key="watching")
     async with serving(settings) as app, client_of(app) as client:
@@ -180,7 +180,7 @@ async def test_metrics_may_be_protected_by_a_key(migrated_sqlite: Path, tmp_path
             assert (await client.get("/metrics", headers=headers)).status_code == 200
 
 
-async def test_stats_agree_with_what_ran(client: httpx2.AsyncClient) -> None:
+async def test_stats_agree_with_the_runs(client: httpx2.AsyncClient) -> None:
     for script in ("true", "sleep 1", "exit 3", "true"):
         await run_to_its_end(client, script)
 
@@ -197,14 +197,14 @@ async def test_stats_agree_with_what_ran(client: httpx2.AsyncClient) -> None:
 
 
 @SHARED
-async def test_stats_of_nothing_hold_no_rates(untouched: httpx2.AsyncClient) -> None:
+async def test_stats_have_no_rates_when_nothing_ran(untouched: httpx2.AsyncClient) -> None:
     stats = (await untouched.get("/api/v1/stats")).json()
     assert (stats["executed"], stats["success_rate"]) == (0, None)
     assert stats["duration_seconds"] == {"p50": None, "p95": None}
 
 
 @SHARED
-async def test_a_window_that_is_none_is_refused(untouched: httpx2.AsyncClient) -> None:
+async def test_invalid_window_is_refused(untouched: httpx2.AsyncClient) -> None:
     for window in ("", "0h", "1", "1w", "-1h", "99999d"):
         answer = await untouched.get("/api/v1/stats", params={"window": window})
         assert answer.status_code == 422, window

@@ -1,4 +1,4 @@
-"""What surrounds every request."""
+"""What the middleware does for every request: ids, headers, one log line."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ pytestmark = [SHARED, SHARED_ON_SQLITE]
 
 
 @pytest.mark.parametrize("request_id", ["a", "A-b_c.9", "x" * 128])
-async def test_takes_the_id_of_a_request(client: httpx2.AsyncClient, request_id: str) -> None:
+async def test_valid_request_id_is_returned(client: httpx2.AsyncClient, request_id: str) -> None:
     answer = await client.get("/health/live", headers={"X-Request-ID": request_id})
 
     assert answer.headers["X-Request-ID"] == request_id
 
 
 @pytest.mark.parametrize("request_id", ["", "x" * 129, "a b", "a\u00e4", "a;b", '{"a":1}', "a\tb"])
-async def test_gives_a_request_a_new_id_where_its_own_is_unfit(client: httpx2.AsyncClient, request_id: str) -> None:
+async def test_request_gets_a_new_id_when_its_own_is_invalid(client: httpx2.AsyncClient, request_id: str) -> None:
     answers = [
         await client.get("/health/live", headers={b"X-Request-ID": request_id.encode("latin-1")}) for _ in range(2)
     ]
@@ -35,7 +35,7 @@ async def test_gives_a_request_a_new_id_where_its_own_is_unfit(client: httpx2.As
 @pytest.mark.parametrize(
     "path", ["/", "/health", "/docs", "/docs/assets/docs.js", "/openapi.json", "/api/v1/jobs", "/api/v1/nothing"]
 )
-async def test_gives_every_answer_security_headers(client: httpx2.AsyncClient, path: str) -> None:
+async def test_every_answer_has_security_headers(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(path)
 
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -46,14 +46,14 @@ async def test_gives_every_answer_security_headers(client: httpx2.AsyncClient, p
 
 
 @pytest.mark.parametrize("path", ["/health", "/api/v1/jobs", "/api/v1/jobs/999999", "/api/v1/nothing"])
-async def test_ends_every_document_as_a_line_ends(client: httpx2.AsyncClient, path: str) -> None:
+async def test_every_document_ends_with_a_newline(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(path)
 
     assert answer.content.endswith(b"}\n")
     assert answer.headers["Content-Length"] == str(len(answer.content))
 
 
-async def test_lets_nobody_keep_answers(client: httpx2.AsyncClient) -> None:
+async def test_answers_may_not_be_cached(client: httpx2.AsyncClient) -> None:
     job = await create(client)
 
     assert (await client.get("/api/v1/jobs")).headers["Cache-Control"] == "no-store"
@@ -61,7 +61,7 @@ async def test_lets_nobody_keep_answers(client: httpx2.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/api/v1/jobs", "/openapi.json", "/docs/assets/docs.js"])
-async def test_answers_head_as_it_answers_get(client: httpx2.AsyncClient, path: str) -> None:
+async def test_head_is_answered_as_get_is(client: httpx2.AsyncClient, path: str) -> None:
     head, get = await client.head(path), await client.get(path)
 
     assert head.status_code == get.status_code == 200
@@ -77,7 +77,7 @@ async def test_answers_head_as_it_answers_get(client: httpx2.AsyncClient, path: 
         ("GET", "/nothing%0Aforged", {"route": None, "status": 404}),
     ],
 )
-async def test_logs_each_request_on_a_line(
+async def test_each_request_is_logged_on_one_line(
     client: httpx2.AsyncClient, method: str, path: str, line: dict[str, Any]
 ) -> None:
     with structlog.testing.capture_logs() as logs:
@@ -89,7 +89,7 @@ async def test_logs_each_request_on_a_line(
     assert logged == {"event": "request", "log_level": "info", "method": method, **line}
 
 
-async def test_logs_a_request_that_failed(
+async def test_failed_request_is_logged_as_500(
     app: FastAPI, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object) -> None:
@@ -102,14 +102,14 @@ async def test_logs_a_request_that_failed(
     assert [log["status"] for log in logs if log["event"] == "request"] == [500]
 
 
-async def test_does_not_let_probes_bury_the_log(client: httpx2.AsyncClient) -> None:
+async def test_probes_are_logged_at_debug(client: httpx2.AsyncClient) -> None:
     with structlog.testing.capture_logs() as logs:
         await client.get("/health/live")
 
     assert [log["log_level"] for log in logs] == ["debug"]
 
 
-async def test_takes_it_calmly_that_a_client_leaves_while_it_sends(app: FastAPI, client: httpx2.AsyncClient) -> None:
+async def test_client_may_disconnect_while_it_sends(app: FastAPI, client: httpx2.AsyncClient) -> None:
     messages: list[dict[str, Any]] = [{"type": "http.request", "body": b"{", "more_body": True}]
     headers = [(name.lower(), value) for name, value in client.headers.raw] + [(b"host", b"localhost")]
     scope = {
@@ -130,7 +130,7 @@ async def test_takes_it_calmly_that_a_client_leaves_while_it_sends(app: FastAPI,
     assert [(log["log_level"], log["status"]) for log in logs] == [("info", 499)]
 
 
-async def test_sends_nobody_elsewhere_for_a_slash_too_many(client: httpx2.AsyncClient) -> None:
+async def test_trailing_slash_is_404_without_a_redirect(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/api/v1/jobs/", headers={"Host": "elsewhere.example"})
 
     assert answer.status_code == 404

@@ -1,4 +1,4 @@
-"""`uvicorn src.app.main:app`, as documented."""
+"""`uvicorn src.app.main:app`, as documented, in a process of its own."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def follow(client: httpx2.Client, run_id: int, **headers: str) -> Iterator[httpx
         yield from (event for event in httpx2.EventSource(response) if event.event != "status")
 
 
-def test_works_where_the_package_is_not_installed(tmp_path: Path) -> None:
-    """Of what is installed, only the requirements are to be seen."""
+def test_app_is_found_when_the_package_is_not_installed(tmp_path: Path) -> None:
+    """The requirements are installed, the package itself is not."""
     program = "import src.app.main, scheduler_service; print(scheduler_service.__file__)"
     hidden = f"import sys; sys.path = [p for p in sys.path if not p.endswith('/src')]; {program}"
 
@@ -64,14 +64,14 @@ def test_works_where_the_package_is_not_installed(tmp_path: Path) -> None:
         ({"LOG_LEVEL": "LOUD"}, r"LOG_LEVEL: .*"),
     ],
 )
-def test_ends_in_one_line_where_a_setting_is_wrong(tmp_path: Path, variables: dict[str, str], line: str) -> None:
+def test_wrong_setting_ends_the_start_with_one_line(tmp_path: Path, variables: dict[str, str], line: str) -> None:
     done = run(tmp_path, **variables)
 
     assert done.returncode == 2
     assert re.fullmatch(line + "\n", done.stderr)
 
 
-def test_says_in_one_line_why_it_cannot_start(server: Server, tmp_path: Path) -> None:
+def test_second_instance_is_refused_with_one_line(server: Server, tmp_path: Path) -> None:
     data_dir = server.log.parent / "data"
 
     done = run(tmp_path, SCHEDULER_DATA_DIR=str(data_dir))
@@ -81,7 +81,7 @@ def test_says_in_one_line_why_it_cannot_start(server: Server, tmp_path: Path) ->
     assert done.stderr.splitlines()[-1].startswith("SCHEDULER_DATA_DIR: another instance is already running on ")
 
 
-def test_says_in_one_line_that_the_database_does_not_answer(tmp_path: Path) -> None:
+def test_unreachable_database_is_reported_with_one_line(tmp_path: Path) -> None:
     done = run(tmp_path, DATABASE_URL="postgresql+asyncpg://u:hidden@127.0.0.1:1/none")
 
     lines = [line for line in map(json.loads, done.stderr.splitlines()) if line["level"] in {"warning", "error"}]
@@ -91,17 +91,17 @@ def test_says_in_one_line_that_the_database_does_not_answer(tmp_path: Path) -> N
     assert "hidden" not in done.stderr
 
 
-def test_warns_of_the_key_that_everybody_knows(server: Server) -> None:
+def test_development_key_is_logged_as_a_warning(server: Server) -> None:
     assert [line["level"] for line in server.lines() if line["event"] == "development_api_key"] == ["warning"]
 
 
-def test_warns_of_settings_that_nobody_reads(server: Server) -> None:
+def test_unknown_setting_is_logged_as_a_warning(server: Server) -> None:
     line = server.awaited_line("ignored")
 
     assert (line["level"], line["ignored"]) == ("warning", "SCHEDULER_SLOT (did you mean SCHEDULER_SLOTS?)")
 
 
-def test_puts_the_id_of_a_request_on_every_line_of_its_work(server: Server) -> None:
+def test_log_lines_of_a_run_carry_the_request_id(server: Server) -> None:
     with server.client() as client:
         client.headers["X-Request-ID"] = "from-end-to-end"
         run_id = start_run(client, "echo $SCHEDULER_CORRELATION_ID")
@@ -112,7 +112,7 @@ def test_puts_the_id_of_a_request_on_every_line_of_its_work(server: Server) -> N
     assert {"request", "attempt_started", "attempt_ended"} <= told
 
 
-def test_never_logs_what_a_payload_holds(server: Server) -> None:
+def test_output_of_a_run_never_appears_in_the_log(server: Server) -> None:
     with server.client() as client:
         list(follow(client, start_run(client, 'echo tell-nobody\necho \'{"level": "forged"}\'')))
 
@@ -120,7 +120,7 @@ def test_never_logs_what_a_payload_holds(server: Server) -> None:
     assert "forged" not in {line["level"] for line in server.lines()}
 
 
-def test_follows_a_log_until_the_run_ends(server: Server) -> None:
+def test_log_stream_ends_with_the_run(server: Server) -> None:
     with server.client() as client:
         events = list(follow(client, start_run(client, "echo one; sleep 0.5; echo 'zwei \u00fc \U0001f600'; exit 3")))
 
@@ -130,7 +130,7 @@ def test_follows_a_log_until_the_run_ends(server: Server) -> None:
     assert (end.event, json.loads(end.data), end.id) == ("end", {"status": "failed"}, logs[-1].id)
 
 
-def test_goes_on_with_a_log_behind_the_last_event(server: Server) -> None:
+def test_log_stream_resumes_after_the_last_event(server: Server) -> None:
     with server.client() as client:
         run_id = start_run(client, "echo one; echo two")
         list(follow(client, run_id))
@@ -140,7 +140,7 @@ def test_goes_on_with_a_log_behind_the_last_event(server: Server) -> None:
     assert json.loads(end.data) == {"status": "success"}
 
 
-def test_follows_a_log_that_prints_what_looks_like_events(server: Server) -> None:
+def test_output_that_looks_like_events_stays_text(server: Server) -> None:
     text = "a\n\ndata: forged\nevent: end\n\n\rb"
     with server.client() as client:
         events = list(follow(client, start_run(client, f"printf '{text}'")))
@@ -149,7 +149,7 @@ def test_follows_a_log_that_prints_what_looks_like_events(server: Server) -> Non
     assert [event.event for event in events].count("end") == 1
 
 
-def test_knows_no_log_of_a_run_that_is_not_there(server: Server) -> None:
+def test_log_stream_of_an_unknown_run_is_404(server: Server) -> None:
     with server.client() as client:
         answer = client.get("/api/v1/runs/4711/logs", headers={"Accept": "text/event-stream"})
 
@@ -158,7 +158,7 @@ def test_knows_no_log_of_a_run_that_is_not_there(server: Server) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_ends_although_somebody_follows_a_log(tmp_path: Path, number: signal.Signals) -> None:
+def test_process_stops_while_a_log_is_followed(tmp_path: Path, number: signal.Signals) -> None:
     with serving(tmp_path, SCHEDULER_DRAIN_SECONDS="0") as server, server.client() as client:
         run_id = start_run(client, "echo begun; exec sleep 300")
         seen: list[str] = []
@@ -179,7 +179,7 @@ def test_ends_although_somebody_follows_a_log(tmp_path: Path, number: signal.Sig
     assert seen == ["log"]
 
 
-def test_logs_what_nobody_foresaw_with_its_traceback(tmp_path: Path) -> None:
+def test_unexpected_error_is_logged_with_its_traceback(tmp_path: Path) -> None:
     sabotage = "from scheduler_service.services.jobs import JobService; JobService.get = None; "
     program = (
         f"import sys; {sabotage}import uvicorn; sys.argv[1:] = ['src.app.main:app', '--port', '0']; uvicorn.main()"

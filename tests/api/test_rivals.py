@@ -1,4 +1,4 @@
-"""Names and words of other schedulers are refused with those of this one."""
+"""Fields and values of other schedulers are refused with a hint at those of this one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ MEANT: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("changes", "field", "hint"), MEANT, ids=lambda value: str(value)[:40])
-async def test_a_job_of_another_scheduler_is_refused_with_a_hint(
+async def test_job_field_of_another_scheduler_is_refused_with_a_hint(
     client: httpx2.AsyncClient, changes: dict[str, Any], field: str, hint: str
 ) -> None:
     answer = await client.post("/api/v1/jobs", json={**DEFINITION, **changes})
@@ -65,7 +65,7 @@ async def test_a_job_of_another_scheduler_is_refused_with_a_hint(
         ({"channel": {"type": "mail", "to": ["a@example.org"]}}, "channel", "did you mean email?"),
     ],
 )
-async def test_a_rule_of_another_scheduler_is_refused_with_a_hint(
+async def test_rule_field_of_another_scheduler_is_refused_with_a_hint(
     client: httpx2.AsyncClient, changes: dict[str, Any], field: str, hint: str
 ) -> None:
     answer = await client.post("/api/v1/alerts", json={**RULE, **changes})
@@ -75,7 +75,7 @@ async def test_a_rule_of_another_scheduler_is_refused_with_a_hint(
     assert hint in details[field]
 
 
-async def test_a_span_in_words_is_not_taken_for_a_quoted_number(client: httpx2.AsyncClient) -> None:
+async def test_duration_in_words_is_refused_as_no_number(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/api/v1/jobs", json={**DEFINITION, "timeout_seconds": "5m"})
 
     assert answer.json()["errors"][0]["detail"] == "must be a number, such as 1.5"

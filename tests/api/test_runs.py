@@ -38,7 +38,7 @@ async def ended(client: httpx2.AsyncClient, run_id: int) -> dict[str, Any]:
     return await until(client, run_id, *TERMINAL)
 
 
-async def test_shows_a_run_with_its_attempts_and_its_log(client: httpx2.AsyncClient) -> None:
+async def test_run_is_shown_with_its_attempts_and_its_log(client: httpx2.AsyncClient) -> None:
     run = await ended(client, await start(client, "echo out; echo err >&2; exit 3"))
 
     assert list(run) == list(RunWhole.model_fields)
@@ -52,7 +52,7 @@ async def test_shows_a_run_with_its_attempts_and_its_log(client: httpx2.AsyncCli
     assert (attempt["attempt"], attempt["status"], attempt["worker"]) == (1, "failed", run["worker"])
 
 
-async def test_run_with_a_long_log_is_the_same_document_in_pieces(
+async def test_run_is_the_same_document_when_its_log_is_read_in_slices(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = await start(client, r"""printf '{"logs":""}\n\t"quoted" \\ \001 zwölf €\n'; exit 3""")
@@ -69,7 +69,7 @@ async def test_run_with_a_long_log_is_the_same_document_in_pieces(
     assert log_in_pieces.headers["X-Next-Offset"] == log.headers["X-Next-Offset"]
 
 
-async def test_attempts_tell_where_their_log_begins(client: httpx2.AsyncClient) -> None:
+async def test_attempts_carry_the_offset_of_their_log(client: httpx2.AsyncClient) -> None:
     script = {"type": "shell_script", "script": "echo '--- attempt 2 ---'; exit 3"}
     job = await create(client, payload=script, retry_policy={"max_retries": 1, "retry_delay": 0, "jitter": 0})
 
@@ -80,7 +80,7 @@ async def test_attempts_tell_where_their_log_begins(client: httpx2.AsyncClient) 
     assert run["logs"][second:] == "--- attempt 2 ---\n--- attempt 2 ---\n"
 
 
-async def test_shows_what_a_calculation_came_to(client: httpx2.AsyncClient) -> None:
+async def test_run_of_a_calculation_has_its_result(client: httpx2.AsyncClient) -> None:
     payload = {"type": "number_crunching", "operation": "prime_numbers", "limit": 100}
     job = await create(client, payload=payload)
 
@@ -89,7 +89,7 @@ async def test_shows_what_a_calculation_came_to(client: httpx2.AsyncClient) -> N
     assert run["result"]["count"] == 25
 
 
-async def test_shows_the_end_of_a_long_log_in_a_list(client: httpx2.AsyncClient) -> None:
+async def test_list_shows_the_end_of_a_long_log(client: httpx2.AsyncClient) -> None:
     run_id = await start(client, "seq 10000; echo end")
     whole = await ended(client, run_id)
 
@@ -101,7 +101,7 @@ async def test_shows_the_end_of_a_long_log_in_a_list(client: httpx2.AsyncClient)
     assert whole["logs"].endswith(listed["logs"])
 
 
-async def test_reads_a_log_from_an_offset_on(client: httpx2.AsyncClient) -> None:
+async def test_log_is_read_from_an_offset(client: httpx2.AsyncClient) -> None:
     run_id = await start(client, "printf 'one\\nzw\u00f6lf\\n'")
     await ended(client, run_id)
 
@@ -115,7 +115,7 @@ async def test_reads_a_log_from_an_offset_on(client: httpx2.AsyncClient) -> None
     assert whole.headers["X-Run-Status"] == "success"
 
 
-async def test_gives_no_browser_a_log_to_take_for_a_page(client: httpx2.AsyncClient) -> None:
+async def test_log_is_plain_text_even_for_a_browser(client: httpx2.AsyncClient) -> None:
     run_id = await start(client, "echo '<script>alert(1)</script>'")
     await ended(client, run_id)
 
@@ -125,7 +125,7 @@ async def test_gives_no_browser_a_log_to_take_for_a_page(client: httpx2.AsyncCli
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_cancels_a_run_that_runs(client: httpx2.AsyncClient) -> None:
+async def test_running_run_is_cancelled(client: httpx2.AsyncClient) -> None:
     run_id = await start(client, "exec sleep 300")
     await until(client, run_id, "running")
 
@@ -138,7 +138,7 @@ async def test_cancels_a_run_that_runs(client: httpx2.AsyncClient) -> None:
     assert (run["status"], run["reason"]) == ("cancelled", "user")
 
 
-async def test_does_not_cancel_what_has_ended(client: httpx2.AsyncClient) -> None:
+async def test_finished_run_cannot_be_cancelled(client: httpx2.AsyncClient) -> None:
     run_id = await start(client, "true")
     await ended(client, run_id)
 
@@ -148,7 +148,7 @@ async def test_does_not_cancel_what_has_ended(client: httpx2.AsyncClient) -> Non
     assert answer.json()["detail"] == f"run {run_id} has ended (success); there is nothing to cancel"
 
 
-async def test_retries_what_failed_in_a_new_run(client: httpx2.AsyncClient) -> None:
+async def test_failed_run_is_retried_as_a_new_run(client: httpx2.AsyncClient) -> None:
     run_id = await start(client, "false")
     failed = await ended(client, run_id)
 
@@ -161,7 +161,7 @@ async def test_retries_what_failed_in_a_new_run(client: httpx2.AsyncClient) -> N
     assert await ended(client, run_id) == failed
 
 
-async def test_passes_the_longest_arguments_on(client: httpx2.AsyncClient) -> None:
+async def test_longest_arguments_reach_the_job(client: httpx2.AsyncClient) -> None:
     args = {"a": "x" * (128 * 1024 - len('SCHEDULER_ARGS={"a": ""}\0'))}
 
     run = await ended(client, await start(client, 'printf %s "$SCHEDULER_ARGS" | wc -c', args=args))
@@ -169,7 +169,7 @@ async def test_passes_the_longest_arguments_on(client: httpx2.AsyncClient) -> No
     assert (run["status"], run["logs"].strip()) == ("success", str(len(json.dumps(args))))
 
 
-async def test_retries_once_for_an_idempotency_key(client: httpx2.AsyncClient) -> None:
+async def test_retry_is_made_once_for_an_idempotency_key(client: httpx2.AsyncClient) -> None:
     run_id = await start(client, "false")
     job_id = (await ended(client, run_id))["job_id"]
 
@@ -183,7 +183,7 @@ async def test_retries_once_for_an_idempotency_key(client: httpx2.AsyncClient) -
 
 
 @pytest.mark.parametrize("action", ["cancel", "retry"])
-async def test_refuses_a_body_where_a_call_takes_none(client: httpx2.AsyncClient, action: str) -> None:
+async def test_body_is_refused_when_a_call_takes_none(client: httpx2.AsyncClient, action: str) -> None:
     run_id = await start(client, "false")
     await ended(client, run_id)
 
@@ -192,7 +192,7 @@ async def test_refuses_a_body_where_a_call_takes_none(client: httpx2.AsyncClient
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body")
 
 
-async def test_does_not_retry_what_succeeded(client: httpx2.AsyncClient) -> None:
+async def test_successful_run_cannot_be_retried(client: httpx2.AsyncClient) -> None:
     run_id = await start(client, "true")
     await ended(client, run_id)
 
@@ -200,7 +200,7 @@ async def test_does_not_retry_what_succeeded(client: httpx2.AsyncClient) -> None
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("GET", "/logs"), ("POST", "/cancel"), ("POST", "/retry")])
-async def test_knows_no_run_that_is_not_there(client: httpx2.AsyncClient, method: str, path: str) -> None:
+async def test_unknown_run_is_404(client: httpx2.AsyncClient, method: str, path: str) -> None:
     answer = await client.request(method, f"/api/v1/runs/4711{path}")
 
     assert answer.status_code == 404

@@ -1,4 +1,4 @@
-"""Schedules over HTTP."""
+"""Previews of schedules over HTTP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def preview(client: httpx2.AsyncClient, **request: Any) -> dict[str, Any]:
     return shown
 
 
-async def test_tells_what_a_schedule_would_do(client: httpx2.AsyncClient) -> None:
+async def test_preview_shows_description_and_instants(client: httpx2.AsyncClient) -> None:
     shown = await preview(client, schedule_expr="2098-12-31T12:00:00", timezone="Europe/Berlin")
 
     assert list(shown) == ["schedule_expr", "timezone", "description", "warnings", "instants"]
@@ -29,7 +29,7 @@ async def test_tells_what_a_schedule_would_do(client: httpx2.AsyncClient) -> Non
 
 
 @pytest.mark.parametrize(("count", "given"), [({}, 10), ({"count": 1}, 1), ({"count": 1000}, 1000)])
-async def test_tells_as_many_instants_as_are_asked_for(
+async def test_preview_shows_as_many_instants_as_requested(
     client: httpx2.AsyncClient, count: dict[str, int], given: int
 ) -> None:
     shown = await preview(client, schedule_expr="* * * * * *", **count)
@@ -37,7 +37,7 @@ async def test_tells_as_many_instants_as_are_asked_for(
     assert len(shown["instants"]) == given
 
 
-async def test_honours_the_choice_for_the_change_to_winter_time(client: httpx2.AsyncClient) -> None:
+async def test_preview_follows_the_choice_for_the_fold(client: httpx2.AsyncClient) -> None:
     both = await preview(client, schedule_expr="30 2 25 10 *", timezone="Europe/Berlin", dst={"fold": "both"}, count=40)
     first = await preview(client, schedule_expr="30 2 25 10 *", timezone="Europe/Berlin", count=40)
 
@@ -48,5 +48,5 @@ async def test_honours_the_choice_for_the_change_to_winter_time(client: httpx2.A
     assert len(days(both)) > len(set(days(both)))
 
 
-async def test_warns_of_what_may_surprise(client: httpx2.AsyncClient) -> None:
+async def test_preview_has_warnings_for_a_risky_schedule(client: httpx2.AsyncClient) -> None:
     assert (await preview(client, schedule_expr="* * * * * *"))["warnings"]

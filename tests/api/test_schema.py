@@ -1,4 +1,4 @@
-"""The service keeps to its own description, whatever it is sent."""
+"""The service keeps to its own OpenAPI description for good and bad requests."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ LEFT_OUT = (
 
 
 @pytest.mark.long
-def test_answers_as_it_describes(tmp_path: Path) -> None:
-    """More than a thousand requests, good and bad: a program of its own makes them up from the description alone."""
+def test_answers_agree_with_the_description(tmp_path: Path) -> None:
+    """Schemathesis makes more than a thousand requests, good and bad, from the description alone."""
     options = {
         "--exclude-path": "/api/v1/events",  # a stream without end
         "--exclude-checks": ",".join(LEFT_OUT),

@@ -1,4 +1,4 @@
-"""What is wrong is said in plain words, with what to write instead."""
+"""Errors say in plain words what is wrong and what to write."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ DETAILS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "detail"), DETAILS, ids=lambda value: repr(value)[:50])
-async def test_says_what_is_wrong_and_what_to_write(
+async def test_error_of_a_field_says_what_to_write(
     client: httpx2.AsyncClient, changes: dict[str, Any], detail: str
 ) -> None:
     answer = await client.post("/api/v1/jobs", content=json.dumps({**DEFINITION, **changes}), headers=JSON)
@@ -87,7 +87,7 @@ async def test_says_what_is_wrong_and_what_to_write(
         ("/jobs?status=runing", "status", "must be one of active, paused"),
     ],
 )
-async def test_says_what_is_wrong_with_an_address(
+async def test_error_of_a_query_says_what_to_write(
     client: httpx2.AsyncClient, query: str, field: str, detail: str
 ) -> None:
     answer = await client.get(f"/api/v1{query}")
@@ -98,13 +98,13 @@ async def test_says_what_is_wrong_with_an_address(
     assert detail in error["detail"]
 
 
-async def test_takes_a_window_of_runs_in_any_offset(client: httpx2.AsyncClient) -> None:
+async def test_window_of_runs_may_mix_offsets(client: httpx2.AsyncClient) -> None:
     window = "since=2026-01-01T00:00:00%2B02:00&until=2025-12-31T22:00:00Z"
 
     assert (await client.get(f"/api/v1/runs?{window}")).status_code == 200
 
 
-async def test_cuts_names_as_it_cuts_values(client: httpx2.AsyncClient) -> None:
+async def test_long_field_names_are_cut_in_errors(client: httpx2.AsyncClient) -> None:
     name = "x" * 500_000
 
     answer = await client.post("/api/v1/jobs", json={**DEFINITION, name: 1, "limits": {name: 1}})
@@ -115,20 +115,20 @@ async def test_cuts_names_as_it_cuts_values(client: httpx2.AsyncClient) -> None:
     assert fields == {cut: f"#/{cut}", f"limits.{cut}": f"#/limits/{cut}"}
 
 
-async def test_cuts_the_name_of_a_parameter(client: httpx2.AsyncClient) -> None:
+async def test_long_parameter_names_are_cut_in_errors(client: httpx2.AsyncClient) -> None:
     answer = await client.get(f"/api/v1/jobs?{'x' * 5_000}=1")
 
     assert answer.json()["errors"][0]["field"] == "x" * 100 + "…"
 
 
 @pytest.mark.parametrize("end_at", ["2026-01-01T00:00:00Z", "2026-01-01t02:00:00+02:00"])
-async def test_shows_an_instant_as_it_was_sent(client: httpx2.AsyncClient, end_at: str) -> None:
+async def test_error_shows_an_instant_as_it_was_sent(client: httpx2.AsyncClient, end_at: str) -> None:
     answer = await client.post("/api/v1/jobs", json={**DEFINITION, "schedule_expr": "@hourly", "end_at": end_at})
 
     assert [(error["field"], error["value"]) for error in answer.json()["errors"]] == [("end_at", end_at)]
 
 
-async def test_shows_a_null_that_was_sent_and_none_that_was_not(client: httpx2.AsyncClient) -> None:
+async def test_error_shows_null_only_when_null_was_sent(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/api/v1/jobs", json={"name": None, "schedule_expr": "5m"})
 
     name, payload = answer.json()["errors"]
