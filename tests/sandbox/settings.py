@@ -1,4 +1,4 @@
-"""The settings that the sandbox is tested in: as root, as a plain user, and as one in a Docker container.
+"""The settings that the sandbox is tested in: as root, as an unprivileged user, and as one in a Docker container.
 
 A setting is entered by a child process, for good: `python settings.py <setting> <program> [arguments]`.
 """
@@ -23,8 +23,8 @@ from scheduler_service.sandbox.kernel.syscalls import (
     unshare,
 )
 
-PLAIN_UID = 54321  # nobody would share it with servers that other tests start
-ROOT, PLAIN, DOCKER = "root", "plain", "docker"
+USER_UID = 54321  # nobody would share it with servers that other tests start
+ROOT, USER, DOCKER = "root", "user", "docker"
 # Root in a container: as engines start it, and with `--cap-drop=ALL`.
 DOCKER_ROOT, BARE_ROOT = "docker-root", "bare-root"
 _CAP_SYS_ADMIN = 21
@@ -41,8 +41,8 @@ def enter(setting: str) -> None:
         return
     if setting != ROOT and os.geteuid() == 0:
         os.setgroups([])
-        os.setresgid(PLAIN_UID, PLAIN_UID, PLAIN_UID)
-        os.setresuid(PLAIN_UID, PLAIN_UID, PLAIN_UID)
+        os.setresgid(USER_UID, USER_UID, USER_UID)
+        os.setresuid(USER_UID, USER_UID, USER_UID)
     if setting == DOCKER:
         prctl(Prctl.SET_NO_NEW_PRIVS, 1)
         seccomp.enforce(docker_filter())
@@ -79,15 +79,15 @@ def docker_filter() -> bytes:
     """
     processor = MACHINES.index(machine())
     tables = (
-        syscall_table.OF_NAMESPACES_AND_MOUNTS,
-        syscall_table.FOR_ADMINISTRATORS,
-        syscall_table.OF_THE_KERNELS_SOFT_SPOTS,
-        {name: syscall_table.ON_OTHER_PROCESSES[name] for name in _ON_PROCESSES},
-        {name: syscall_table.WITH_A_FALLBACK[name] for name in ("bpf", "userfaultfd", "io_uring_setup")},
+        syscall_table.NAMESPACES_AND_MOUNTS,
+        syscall_table.ADMINISTRATION,
+        syscall_table.KERNEL_ATTACK_SURFACE,
+        {name: syscall_table.OTHER_PROCESSES[name] for name in _ON_PROCESSES},
+        {name: syscall_table.WITH_FALLBACK[name] for name in ("bpf", "userfaultfd", "io_uring_setup")},
     )
     answers = {numbers[processor]: FAIL | errno.EPERM for table in tables for numbers in table.values()}
-    answers[syscall_table.WITH_A_FALLBACK["clone3"][processor]] = FAIL | errno.ENOSYS
-    return write_program(answers, [syscall_table.ALWAYS[0]], beyond=1 << 30)
+    answers[syscall_table.WITH_FALLBACK["clone3"][processor]] = FAIL | errno.ENOSYS
+    return write_program(answers, [syscall_table.COMMON_RULES[0]], beyond=1 << 30)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from testkit.waiting import wait_until
-from tests.sandbox.settings import PLAIN, ROOT
+from tests.sandbox.settings import ROOT, USER
 from tests.sandbox.test_death import SECONDS, Service, wait_until_clear
 
 from scheduler_service.sandbox import (
@@ -35,7 +35,7 @@ from scheduler_service.sandbox.confinement.delegation import (
     RUNS,
     SERVICE,
     NotDelegatedError,
-    claim_groups,
+    claim_cgroups,
     find_delegated,
 )
 from scheduler_service.sandbox.contract.layers import Layer
@@ -148,7 +148,7 @@ def test_what_cannot_be_written_is_not_ours(host: Host, name: str, monkeypatch: 
 def test_a_claim_moves_the_processes_that_have_a_number_here(host: Host) -> None:
     group = host.has("unit")
     (group / "cgroup.procs").write_text("17\n0\n")
-    claim = claim_groups(group)
+    claim = claim_cgroups(group)
     assert (group / SERVICE / "cgroup.procs").read_text() == "17"
     assert {path: path.read_text() for path in group.rglob("cgroup.subtree_control")} == {
         directory / "cgroup.subtree_control": "+memory +pids" for directory in (group, group / RUNS, claim.path)
@@ -310,8 +310,8 @@ async def test_tasks_as_a_whole_are_held_by_no_other_layer(start: Start) -> None
 
 async def test_run_ends_out_of_memory_when_the_memory_of_all_runs_is_used_up(start: Start) -> None:
     sandbox = await start(Layer.WATCH)
-    assert sandbox._groups is not None
-    (sandbox._groups.path / "memory.max").write_text(str(48 << 20))
+    assert sandbox._cgroups is not None
+    (sandbox._cgroups.path / "memory.max").write_text(str(48 << 20))
     outcome, _ = await run(sandbox, TOGETHER, memory_mb=200)
     message = "was killed by the kernel because the host or the container ran out of memory"
     assert (outcome.end, outcome.message) == (End.OUT_OF_MEMORY, message)
@@ -343,17 +343,17 @@ async def test_nothing_is_left_of_runs_and_of_the_claim(start: Start, delegated:
     sandbox = await start()
     before = set((delegated / RUNS).iterdir())
     await asyncio.gather(*(run(sandbox, "print(1)") for _ in range(10)))
-    assert sandbox._groups is not None
-    claim = sandbox._groups.path
+    assert sandbox._cgroups is not None
+    claim = sandbox._cgroups.path
     assert claim in before
     await sandbox.stop()
     assert not claim.exists()
 
 
-async def test_what_a_killed_warden_leaves_goes_with_the_claim(start: Start) -> None:
+async def test_what_a_killed_supervisor_leaves_goes_with_the_claim(start: Start) -> None:
     sandbox = await start()
-    assert sandbox._groups is not None
-    claim, up = sandbox._groups.path, asyncio.Event()
+    assert sandbox._cgroups is not None
+    claim, up = sandbox._cgroups.path, asyncio.Event()
 
     async def collect(_: bytes) -> None:
         up.set()
@@ -361,14 +361,14 @@ async def test_what_a_killed_warden_leaves_goes_with_the_claim(start: Start) -> 
     spec = Spec(PythonCode("import time\nprint('UP', flush=True)\ntime.sleep(300)"))
     attempt = asyncio.create_task(sandbox.run(spec, collect, asyncio.Event()))
     await up.wait()
-    os.kill(_warden_of_a_job(claim), signal.SIGKILL)
+    os.kill(_supervisor_of_a_job(claim), signal.SIGKILL)
     with pytest.raises(SandboxError):
         await attempt
     await sandbox.stop()
     assert not claim.exists()
 
 
-def _warden_of_a_job(claim: Path) -> int:
+def _supervisor_of_a_job(claim: Path) -> int:
     """Find the parent of a process that runs in a group, and not of one that still waits: that has no code yet."""
     for group in claim.glob("run-*"):
         for pid in (group / "cgroup.procs").read_text().split():
@@ -381,7 +381,7 @@ def test_nothing_is_left_of_a_service_that_was_killed(level: Level, delegated: P
     base = Path(tempfile.mkdtemp(prefix="cgroup-", dir="/tmp"))
     base.chmod(0o777)
     before = _groups(delegated)
-    service = Service(ROOT if os.geteuid() == 0 else PLAIN, level, base)
+    service = Service(ROOT if os.geteuid() == 0 else USER, level, base)
     try:
         assert _groups(delegated) - before
         os.kill(service.process.pid, signal.SIGKILL)
@@ -392,7 +392,7 @@ def test_nothing_is_left_of_a_service_that_was_killed(level: Level, delegated: P
     finally:
         service.end()
         shutil.rmtree(base)
-    claim_groups(delegated).release()
+    claim_cgroups(delegated).release()
     assert _groups(delegated) <= before
 
 

@@ -8,12 +8,18 @@ import os
 import pytest
 from tests.sandbox.campaign import load_corpus
 from tests.sandbox.conftest import EVERYTHING, run_campaign
-from tests.sandbox.settings import DOCKER, PLAIN, ROOT
-from tests.sandbox.verdict import applies, complaints
+from tests.sandbox.expectations import applies, complaints
+from tests.sandbox.settings import DOCKER, ROOT, USER
 
 CORPUS = {entry["id"]: entry for entry in load_corpus()}
 MUST_FAIL_BARE = 45
-CAMPAIGNS = [(ROOT, "strict"), (ROOT, "standard"), (PLAIN, "strict"), (PLAIN, "standard"), (DOCKER, "standard")]
+CAMPAIGNS = [
+    (ROOT, "strict"),
+    (ROOT, "standard"),
+    (USER, "strict"),
+    (USER, "standard"),
+    (DOCKER, "standard"),
+]
 WEAKENINGS = {
     (ROOT, "strict"): [
         ("pid_namespace", ["other-processes-listed"]),
@@ -29,7 +35,7 @@ WEAKENINGS = {
         ("watch", ["memory-shared-mapping"]),
         ("descriptors", ["descriptors-inherited"]),
     ],
-    (PLAIN, "strict"): [
+    (USER, "strict"): [
         ("network_namespace", ["interfaces-listed"]),
         ("seccomp", ["io-ring", "socket-buffer-raised", "socket-filter", "asynchronous-io"]),
         ("resource_limits", ["threads-to-the-limit", "vforks-beyond-the-limit", "timers-without-end"]),
@@ -51,7 +57,7 @@ WEAKENINGS = {
             ],
         ),
     ],
-    (PLAIN, "standard"): [
+    (USER, "standard"): [
         (
             "landlock",
             [
@@ -120,7 +126,7 @@ def test_holds(setting: str, level: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("setting", "level"), [(ROOT, "strict"), (PLAIN, "standard")])
+@pytest.mark.parametrize(("setting", "level"), [(ROOT, "strict"), (USER, "standard")])
 def test_attack_succeeds_when_its_guard_is_left_out(setting: str, level: str) -> None:
     skip_unless_possible(setting)
     guarded: dict[str, list[str]] = {}
@@ -136,7 +142,7 @@ def test_attack_succeeds_when_its_guard_is_left_out(setting: str, level: str) ->
 @pytest.mark.long
 def test_would_not_hold_without_a_sandbox() -> None:
     bare = [entry for entry in CORPUS.values() if entry.get("bare")]
-    found, *_ = run_campaign(PLAIN, "none", ((), [entry["id"] for entry in bare]))
+    found, *_ = run_campaign(USER, "none", ((), [entry["id"] for entry in bare]))
     failing = [entry["id"] for entry in bare if complaints(entry, found)]
     assert len(failing) >= MUST_FAIL_BARE, f"only these fail: {failing}"
 

@@ -17,7 +17,7 @@ import pytest
 from testkit.programs import processes_with
 from testkit.waiting import wait_until
 from tests.sandbox.conftest import HERE, SOURCE
-from tests.sandbox.settings import PLAIN, ROOT
+from tests.sandbox.settings import ROOT, USER
 from tests.sandbox.test_corpus import skip_unless_possible
 
 SECONDS = 2.0
@@ -97,7 +97,7 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-@pytest.fixture(params=[(ROOT, "strict"), (ROOT, "standard"), (PLAIN, "strict"), (PLAIN, "standard")], ids="-".join)
+@pytest.fixture(params=[(ROOT, "strict"), (ROOT, "standard"), (USER, "strict"), (USER, "standard")], ids="-".join)
 def service(request: pytest.FixtureRequest) -> Iterator[Service]:
     setting, level = request.param
     skip_unless_possible(setting)
@@ -128,13 +128,13 @@ def test_a_run_dies_with_its_zygote(service: Service) -> None:
     assert service.say() == "SandboxError"
 
 
-def test_a_run_dies_with_its_warden(service: Service) -> None:
+def test_a_run_dies_with_its_supervisor(service: Service) -> None:
     os.kill(service.supervisor, signal.SIGKILL)
     wait_until_clear(service)
     assert service.say() == "SandboxError"
 
 
-def test_a_run_dies_when_its_service_and_its_warden_are_killed_at_once(service: Service) -> None:
+def test_a_run_dies_when_its_service_and_its_supervisor_are_killed_at_once(service: Service) -> None:
     os.kill(service.process.pid, signal.SIGKILL)
     with suppress(ProcessLookupError):  # a supervisor may be quicker
         os.kill(service.supervisor, signal.SIGKILL)

@@ -13,12 +13,18 @@ from pathlib import Path
 import pytest
 from tests.sandbox.differential import campaign
 from tests.sandbox.differential.programs import load_programs, run_by_cpython
-from tests.sandbox.settings import PLAIN, ROOT
+from tests.sandbox.settings import ROOT, USER
 from tests.sandbox.test_corpus import skip_unless_possible
 
 HERE = Path(__file__).parent
 CAMPAIGN_SECONDS = 240
-CAMPAIGNS = [(ROOT, "strict"), (ROOT, "standard"), (PLAIN, "strict"), (PLAIN, "standard"), (PLAIN, "none")]
+CAMPAIGNS = [
+    (ROOT, "strict"),
+    (ROOT, "standard"),
+    (USER, "strict"),
+    (USER, "standard"),
+    (USER, "none"),
+]
 Found = dict[str, list[object]]
 
 

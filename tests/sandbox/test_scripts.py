@@ -1,4 +1,4 @@
-"""Scripts do in the sandbox what they do elsewhere, at every level, as root and as a plain user.
+"""Scripts do in the sandbox what they do elsewhere, at every level, as root and as an unprivileged user.
 
 What differs is stated in docs/running-code.md, and each difference has its test here.
 """
@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from tests.sandbox.conftest import CAMPAIGN_SECONDS, HERE, SOURCE
 from tests.sandbox.script_campaign import DIFFERENCES, OUTSIDE, Came, load_scripts
-from tests.sandbox.settings import PLAIN, ROOT
+from tests.sandbox.settings import ROOT, USER
 
-SETTINGS = [ROOT, PLAIN] if os.geteuid() == 0 else [PLAIN]
+SETTINGS = [ROOT, USER] if os.geteuid() == 0 else [USER]
 ENTRIES = {entry["id"]: entry for entry in load_scripts()}
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from tests.sandbox.test_warm import place_for_runs
+from tests.sandbox.test_zygote_sandbox import place_for_runs
 
 from scheduler_service.sandbox import (
     End,

@@ -1,4 +1,86 @@
-"""Runs untrusted commands; stands alone and imports nothing else of this project."""
+"""Runs untrusted commands in processes that are confined, measured, and dead when the run is over.
+
+This package stands alone: it imports nothing else of the project, so that it can be read and tested by itself.
+
+Processes
+    service         The worker. It knows the secrets, and runs no foreign code. `Sandbox.run` is called here.
+    zygote          One for each Python environment, and one for scripts and programs. An interpreter with its modules
+                    imported. It forks a supervisor for each run to come, so that no run waits for imports.
+    supervisor      One for each run, forked before there is a run. It starts the job's process, holds the run to its
+                    limits, answers some of its system calls, kills all that is left of it, and reports.
+    init            Only at `strict`: process 1 of a PID namespace. The zygote is process 1 of its own, and each
+                    supervisor of one below that. In a run's namespace, the supervisor is the init.
+    job             The user's code and all that it starts. Its first process confines itself, then becomes the command.
+    file broker     Not processes, but the parts of the supervisor that answer system calls of the job about files and
+    socket broker   sockets. At those, the filter stops the caller until an answer comes (seccomp_unotify(2)).
+
+    service ──setup, requests──> zygote ──fork──> supervisor ──fork──> job
+       │                                              ▲  │               ▲
+       ├───terms, CANCEL, FLOOD, RENEW ───────────────┘  └── answers ────┤
+       └───order: code, environment, output pipe ────────────────────────┘
+
+Trust
+    The service trusts the zygote and the supervisors. All of them are code of this package.
+    Nobody trusts the job. Its output is data. If its memory is read for a decision, the copy is judged and the copy is
+    used, because another thread may change the original. A path is opened first, and what is open is judged.
+    The zygote does not see orders or output. The supervisor sees the limits of its run, not its code or environment.
+    No secret of the service reaches a zygote: it starts with a clean environment and no inherited descriptors. On the
+    host, the service makes itself undumpable, so that no process of the same user reads its memory or /proc entries.
+
+Levels
+    `strict`        Namespaces: a read-only root that shows only programs and settings, a private place to write, and
+                    processes, IPC and network of the run alone. And all of `standard`.
+    `standard`      The job sees the host's file system through Landlock, which allows programs and the run's directory.
+                    As root, each run has a user id of its own.
+    `none`          A child process in its own directory. Nothing contains it; see `subprocess_sandbox`.
+    Where the host delegates a cgroup, it comes on top at `strict` and `standard`. `layers` has the list for each level.
+
+What is shared, and what each run has
+    The zygote enters its namespaces once: user (without root), PID, mount, UTS. Its runs share the root that it mounts
+    there, and one empty network, because making a network namespace takes longer than all else that a run needs.
+    Each supervisor gets a PID, a mount and an IPC namespace of its own, and mounts the run's home, shared memory and
+    /proc there.
+    The job's process waits, almost ready, for its order. Only what depends on the order is done after it arrives.
+
+Order of the steps (`supervisor`, `job`, `confinement.cell`)
+    1.  Mounts before everything below: they need CAP_SYS_ADMIN. Landlock forbids mounting altogether (landlock(7)).
+    2.  The cgroup, while the process is almost bare: what it starts later is born inside. Its limits need the order.
+    3.  Empty network: setns(2) needs a right over that namespace.
+    4.  Resource limits of each process. Lowering one needs no right (setrlimit(2)), so this place is no necessity.
+    5.  The job's user, or without root a user namespace. A change of user clears the parent-death signal (prctl(2)).
+    6.  Limits by user (tasks, signals, queues) after that. Since Linux 5.14 they count for each user namespace.
+    7.  no_new_privs, without which neither Landlock nor seccomp may be used by a process without rights. Programs with
+        set-user-ID gain nothing from here on.
+    8.  Parent-death signal, again, because of 5.
+    9.  Landlock. Its rules were opened before, since a path may be out of reach by now.
+    10. Descriptors: all but standard streams and the socket to the supervisor are closed.
+    11. Capabilities, when no step needs one any more.
+    12. seccomp last: the filter denies the calls that the steps above made.
+    If a step fails, the process reports it and exits. No command runs in fewer layers than its run records.
+
+Deaths
+    command         The supervisor waits until the output is closed or `drain_seconds` have passed, kills what is left,
+                    and reports.
+    supervisor      `strict`: the kernel kills its whole PID namespace. `standard`: the job's first process gets its
+                    parent-death signal; orphans become children of the zygote, a subreaper, which kills them. The
+                    service reports that the run failed. It removes the directory when the zygote has swept.
+    zygote          A pipe hangs up for its supervisors, and each kills its run. At `strict` the kernel kills them all.
+                    The service starts a new zygote for the next run.
+    service         The sockets to zygotes and supervisors close: supervisors kill their runs, and zygotes exit. The
+                    next process with the same root removes the directories and cgroups, whose locks are free.
+    service stalls  With a lease, a supervisor that is not renewed in time kills its run, because another worker may
+                    start the next attempt.
+    host            Nothing is left but directories, which the next start removes.
+
+Rooms, each of which imports only from those below (see CONTRIBUTING.md)
+    (this room)     the service's side: `choice`, `zygote_sandbox`, `zygote_process`, `orders`, `output`, `probe`
+    runtime         the programs of zygote, supervisor and job
+    broker          answers to the job's system calls
+    accounting      processor time, memory, files and processes of a run
+    confinement     the steps by which a process is shut in
+    contract        what all sides agree on: specs, outcomes, messages, layers
+    kernel          system calls that Python's library does not have
+"""
 
 from scheduler_service.sandbox.choice import Choice, ChosenSandbox, create
 from scheduler_service.sandbox.contract.environment import PythonEnvironment

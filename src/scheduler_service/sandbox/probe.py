@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scheduler_service.sandbox.contract.spec import Level, SandboxError
-from scheduler_service.sandbox.zygote_process import ZYGOTE_ENVIRONMENT, bootstrap
+from scheduler_service.sandbox.zygote_interpreter import ZYGOTE_ENVIRONMENT, bootstrap
 
 _SECONDS = 10.0
 REMEDY = (
@@ -48,7 +48,7 @@ def probe(python: Path = Path(sys.executable)) -> list[Finding]:
     with os.fdopen(ours, encoding="utf-8") as report:
         try:
             process = subprocess.run(  # noqa: S603 (the operator's own interpreter)
-                [str(python), "-I", "-X", "utf8", "-c", bootstrap("runtime.capability_checks"), str(theirs)],
+                [str(python), "-I", "-X", "utf8", "-c", bootstrap("runtime.capability_report"), str(theirs)],
                 pass_fds=[theirs],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

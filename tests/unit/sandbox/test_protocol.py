@@ -1,23 +1,60 @@
-"""What goes over the lines between service, zygote, supervisor and job."""
+"""The messages between service, zygote, supervisor and job arrive as they were sent."""
 
 from __future__ import annotations
+
+import socket
 
 import pytest
 
 from scheduler_service.sandbox.contract.protocol import (
-    HEADER,
+    JobMessage,
     Order,
     Terms,
+    pack,
     pack_order,
     pack_terms,
+    parse_job_message,
     parse_order,
     parse_terms,
+    receive,
+    send,
 )
+
+TERMS = Terms(0.25, 512, 300, 64, 1 << 40, "/tmp/runs/run-1")  # noqa: S108
+
+
+def transmit(message: bytes, *descriptors: int) -> tuple[bytes, list[int]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        send(ours, message, descriptors)
+        return receive(theirs)
 
 
 @pytest.mark.parametrize("directory", [None, "/tmp/runs/run-1", "/tmp/n\udcffname/ü"])  # noqa: S108
-def test_terms_and_orders_arrive_as_they_were_sent(directory: str | None) -> None:
+def test_terms_arrive_as_sent(directory: str | None) -> None:
     terms = Terms(0.25, 512, 300, 64, 1 << 40, directory)
-    order = Order("script", "echo ü\n", ["a", "b"], {"KEY": "value"}, network=True, terms=terms)
-    assert parse_terms(pack_terms(terms)[HEADER.size :]) == terms
-    assert parse_order(pack_order(order)[HEADER.size :]) == order
+    assert parse_terms(transmit(pack_terms(terms))[0]) == terms
+
+
+def test_order_arrives_as_sent() -> None:
+    order = Order("script", "echo ü\n", ["a", "b"], {"KEY": "value"}, network=True, terms=TERMS)
+    assert parse_order(transmit(pack_order(order))[0]) == order
+
+
+def test_job_message_arrives_with_its_descriptor() -> None:
+    message = JobMessage(listener=5, network=True)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        body, (copy,) = transmit(pack(message), theirs.fileno())
+        assert parse_job_message(body) == message
+        with socket.socket(fileno=copy) as received:
+            received.send(b"x")
+        assert ours.recv(1) == b"x"
+
+
+def test_receive_raises_when_the_peer_is_gone() -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        theirs.close()
+        with pytest.raises(EOFError):
+            receive(ours)

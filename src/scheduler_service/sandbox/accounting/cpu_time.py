@@ -41,18 +41,18 @@ class CpuTime:
         """Return whether time goes uncounted, so that looking more often makes the estimate better."""
         return self._excess > _SUSPICIOUS_SECONDS
 
-    def look(self, census: ProcessStats) -> float:
+    def look(self, stats: ProcessStats) -> float:
         """Return the processor time of the run so far, in seconds."""
         elapsed, self._looked_at = time.monotonic() - self._looked_at, time.monotonic()
-        present = {(process.pid, process.started): process.own_seconds for process in census.processes}
-        for process in census.processes:
+        present = {(process.pid, process.started): process.own_seconds for process in stats.processes}
+        for process in stats.processes:
             if process.is_running and (process.pid, process.started) not in self._seen:
                 self._guess(elapsed * running_share(process) - process.own_seconds, elapsed)
         self._ended += sum(seconds for key, seconds in self._seen.items() if key not in present)
         self._seen = present
-        known = _waited_for() + census.cpu_seconds
+        known = _waited_for() + stats.cpu_seconds
         self._excess = sum(present.values()) + self._ended + self._guessed - known - _TICK_SECONDS * len(present)
-        self._ignores_children = self._ignores_children or (self.is_suspicious and _some_ignore_children(census))
+        self._ignores_children = self._ignores_children or (self.is_suspicious and _some_ignore_children(stats))
         noise = 0.0 if self._ignores_children else _DEVIATIONS * math.sqrt(self._variance)
         self.lost_seconds = max(self.lost_seconds, self._excess - noise)
         return known + self.lost_seconds
@@ -68,8 +68,8 @@ def _waited_for() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _some_ignore_children(census: ProcessStats) -> bool:
-    for process in census.processes:
+def _some_ignore_children(stats: ProcessStats) -> bool:
+    for process in stats.processes:
         with suppress(OSError, ValueError), open(f"/proc/{process.pid}/status", encoding="utf-8") as file:
             if int(file.read().partition("SigIgn:")[2].split(maxsplit=1)[0], 16) & _SIGCHLD:
                 return True

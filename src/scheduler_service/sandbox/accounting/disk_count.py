@@ -9,7 +9,7 @@ What shows no size is not free:
 - A mapped file that has neither name nor descriptor counts as a quarter of the limit at least. Semaphores lose both as
   a rule, so the size of segments of shared memory is looked up before.
 - Descriptors in messages that nobody has read show nothing but their number. They end a run if they stay there while it
-  has written more than its limit, or if there are more than `_MOST_IN_FLIGHT`.
+  has written more than its limit, or if there are more than `_MAX_IN_FLIGHT`.
 - A process that cannot be looked into, because its program may not be read, ends a run if it stays.
 """
 
@@ -31,7 +31,7 @@ DEEPEST = 250
 _FILES_PER_MB, _MORE_FILES = 256, 1024
 _AT_A_TIME = 256
 _COUNTS_UNTIL_CERTAIN = 3
-_MOST_IN_FLIGHT = 256
+_MAX_IN_FLIGHT = 256
 _UNKNOWN_SHARE = 4
 _BLOCK = 512
 _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -187,6 +187,6 @@ class DiskCount:
             return "ran a program that it may not read, so that the files of that process cannot be counted"
         if self._flying_counts < _COUNTS_UNTIL_CERTAIN:
             return None
-        if held.in_flight > _MOST_IN_FLIGHT or written_bytes(self._pids, self._uid) > self._most_bytes:
+        if held.in_flight > _MAX_IN_FLIGHT or written_bytes(self._pids, self._uid) > self._most_bytes:
             return f"kept {held.in_flight} file descriptors in messages, where files cannot be counted"
         return None

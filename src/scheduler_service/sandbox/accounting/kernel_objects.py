@@ -27,8 +27,8 @@ _MESSAGE_KB, _SEMAPHORE_KB, _SET_KB = (
     1,
 )  # struct msg_msg, struct sem on a cache line of its own, struct msg_queue
 _STANDARD_STREAMS = 3
-_PAUSE_FACTOR, _LONGEST_PAUSE_SECONDS = 20, 1.0
-_MOST_FDINFO_BYTES, _TOO_MANY = 1 << 23, 1 << 24
+_PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 20, 1.0
+_MAX_FDINFO_BYTES, _TOO_MANY = 1 << 23, 1 << 24
 
 
 def segments_kb() -> float:
@@ -55,11 +55,11 @@ class Descriptors:
         if began < self._next_look_at:
             return self._kb
         # Sockets and pipes take descriptors, which are counted fast; file locks do not, but take time to make.
-        if _may_hold_much(processes) or began - self._full_look_at > _LONGEST_PAUSE_SECONDS:
+        if _may_hold_much(processes) or began - self._full_look_at > _MAX_PAUSE_SECONDS:
             self._kb = descriptors_kb(process.pid for process in processes)
             self._full_look_at = time.monotonic()
             took = self._full_look_at - began
-            self._next_look_at = self._full_look_at + min(_LONGEST_PAUSE_SECONDS / 2, took * _PAUSE_FACTOR)
+            self._next_look_at = self._full_look_at + min(_MAX_PAUSE_SECONDS / 2, took * _PAUSE_FACTOR)
         return self._kb
 
 
@@ -123,8 +123,8 @@ def _add_one(found: _Found, target: str, fdinfo: str) -> None:
 
 def _count_locks(fdinfo: str) -> int:
     with open(fdinfo, "rb") as file:
-        text = file.read(_MOST_FDINFO_BYTES)
-    return text.count(b"lock:") if len(text) < _MOST_FDINFO_BYTES else _TOO_MANY
+        text = file.read(_MAX_FDINFO_BYTES)
+    return text.count(b"lock:") if len(text) < _MAX_FDINFO_BYTES else _TOO_MANY
 
 
 def _count_descriptors(pid: int) -> int:

@@ -26,7 +26,7 @@ _MAPPING_KB = 0.25  # struct vm_area_struct and its place in the tree
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _TRIES, _PAUSE_SECONDS = 3, 0.005
 _ANONYMOUS = (b"/dev/zero (deleted)", b"/memfd:")
-_PAUSE_FACTOR, _LONGEST_PAUSE_SECONDS = 50, 1.0
+_PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 50, 1.0
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class MemoryUse:
         began = time.monotonic()
         exceeded = self._is_really_exceeded(processes, segments_kb, most_kb)
         took = time.monotonic() - began
-        self._next_exact = began + took + min(_LONGEST_PAUSE_SECONDS, took * _PAUSE_FACTOR)
+        self._next_exact = began + took + min(_MAX_PAUSE_SECONDS, took * _PAUSE_FACTOR)
         return exceeded
 
     def _is_really_exceeded(self, processes: Sequence[Process], segments_kb: float, most_kb: float) -> bool:

@@ -24,19 +24,19 @@ from scheduler_service.sandbox.confinement.limits import INTERPRETER_MB
 from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.contract.protocol import Terms
 from scheduler_service.sandbox.contract.spec import End
-from scheduler_service.sandbox.kernel.cgroup import Group
+from scheduler_service.sandbox.kernel.cgroup import Cgroup
 from scheduler_service.sandbox.kernel.identity import acting_as
 
 TICK_SECONDS = 0.1
 """How long a run may be beyond a limit of this kind before it is noticed."""
 
 _SHORT_TICK_SECONDS = 0.02
-_PAUSE_FACTOR, _LONGEST_PAUSE_SECONDS = 4, 0.5
+_PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 4, 0.5
 _USER_OR_NAMESPACE = {Layer.OWN_USER, Layer.PID_NAMESPACE}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class EndReason:
     """Why a run must end, with a sentence where `End` alone does not say it."""
 
     end: End
@@ -48,11 +48,11 @@ class ResourceWatch:
     """Checks what the run uses from time to time. A check costs well under a millisecond for ordinary runs."""
 
     def __init__(
-        self, terms: Terms, confinement: Confinement, group: Group | None, disk: DiskCount | None = None
+        self, terms: Terms, confinement: Confinement, cgroup: Cgroup | None, disk: DiskCount | None = None
     ) -> None:
         self._terms = terms
         self._layers = confinement.layers
-        self._group = group
+        self._cgroup = cgroup
         self._disk = disk
         # In a PID namespace of the run, root has all rights over its processes.
         self._uid = confinement.uid if self._layers & _USER_OR_NAMESPACE == {Layer.OWN_USER} else None
@@ -60,53 +60,53 @@ class ResourceWatch:
         self._cpu = CpuTime()
         self._descriptors = Descriptors()
         self._memory = MemoryUse((terms.memory_mb + INTERPRETER_MB) * 1024)
-        self._counts_tasks = group is None and confinement.existing_tasks != 0
+        self._counts_tasks = cgroup is None and confinement.existing_tasks != 0
         self._most_listed = 2 * terms.processes if self._counts_tasks else math.inf  # as many zombies as processes
 
     @property
     def pause_seconds(self) -> float:
         """How long to wait until the next look: longer than usual if a run has made looking dear."""
         tick = _SHORT_TICK_SECONDS if self._cpu.is_suspicious else TICK_SECONDS
-        return max(tick, min(_LONGEST_PAUSE_SECONDS, _PAUSE_FACTOR * self._took_seconds))
+        return max(tick, min(_MAX_PAUSE_SECONDS, _PAUSE_FACTOR * self._took_seconds))
 
     @property
     def lost_seconds(self) -> float:
         """Processor time of processes that nobody waited for, by estimate."""
         return self._cpu.lost_seconds
 
-    def look(self) -> Verdict | None:
+    def look(self) -> EndReason | None:
         """Return the reason to end the run, or None."""
         began = time.monotonic()
         verdict = self._look()
         self._took_seconds = time.monotonic() - began
         return verdict
 
-    def _look(self) -> Verdict | None:
+    def _look(self) -> EndReason | None:
         pids = list_processes(self._layers, self._most_listed)
-        census = read_process_stats(pids)
+        stats = read_process_stats(pids)
         # First, for a fork bomb leaves no time for more. An ended process that nobody waits for is no process to the
         # user, but takes memory of the kernel all the same.
-        if self._counts_tasks and max(census.tasks, census.zombies) > self._terms.processes:
+        if self._counts_tasks and max(stats.tasks, stats.zombies) > self._terms.processes:
             message = f"had more than {self._terms.processes} processes and threads"
-            return Verdict(End.SIGNALLED, message, signal.SIGKILL)
-        if self._cpu_seconds(census) > self._terms.cpu_seconds + 1:
-            return Verdict(End.CPU_LIMIT)
+            return EndReason(End.SIGNALLED, message, signal.SIGKILL)
+        if self._cpu_seconds(stats) > self._terms.cpu_seconds + 1:
+            return EndReason(End.CPU_LIMIT)
         with acting_as(self._uid):
-            if self._is_out_of_memory(census):
-                return Verdict(End.OUT_OF_MEMORY)
+            if self._is_out_of_memory(stats):
+                return EndReason(End.OUT_OF_MEMORY)
         return self._look_at_disk(pids)
 
-    def _is_out_of_memory(self, census: ProcessStats) -> bool:
+    def _is_out_of_memory(self, stats: ProcessStats) -> bool:
         has_ipc = Layer.IPC_NAMESPACE in self._layers
-        kernel_kb = self._descriptors.look(census.processes) + (messages_kb() if has_ipc else 0)
-        return self._memory.is_exceeded(census.processes, segments_kb() if has_ipc else 0, kernel_kb)
+        kernel_kb = self._descriptors.look(stats.processes) + (messages_kb() if has_ipc else 0)
+        return self._memory.is_exceeded(stats.processes, segments_kb() if has_ipc else 0, kernel_kb)
 
-    def _cpu_seconds(self, census: ProcessStats) -> float:
-        return self._cpu.look(census) if self._group is None else self._group.cpu_seconds()
+    def _cpu_seconds(self, stats: ProcessStats) -> float:
+        return self._cpu.look(stats) if self._cgroup is None else self._cgroup.cpu_seconds()
 
-    def _look_at_disk(self, pids: Sequence[int]) -> Verdict | None:
+    def _look_at_disk(self, pids: Sequence[int]) -> EndReason | None:
         complaint = self._disk.look(pids) if self._disk else None
-        return Verdict(End.SIGNALLED, complaint, signal.SIGXFSZ) if complaint else None
+        return EndReason(End.SIGNALLED, complaint, signal.SIGXFSZ) if complaint else None
 
 
 def list_processes(layers: frozenset[Layer], most: float = math.inf) -> list[int]:

@@ -13,7 +13,7 @@ from scheduler_service.sandbox.kernel.filter_program import write_program
 from scheduler_service.sandbox.kernel.identity import become_user, enter_user_namespace
 from scheduler_service.sandbox.kernel.notifications import Listener
 from scheduler_service.sandbox.kernel.seccomp import enforce_with_listener
-from scheduler_service.sandbox.kernel.syscall_table import ASK, ON_ADDRESSES
+from scheduler_service.sandbox.kernel.syscall_table import ASK, BROKERED_ADDRESSES
 from scheduler_service.sandbox.kernel.syscalls import MACHINES, Prctl, connect_socket, machine, prctl
 
 _ADDRESS = b"\x01\x00not-there"
@@ -49,7 +49,7 @@ def _ask(layers: frozenset[Layer], uid: int, line: socket.socket) -> None:
         if Layer.USER_NAMESPACE in layers:
             enter_user_namespace()
         prctl(Prctl.SET_NO_NEW_PRIVS, 1)
-        number = ON_ADDRESSES["connect"][MACHINES.index(machine())]
+        number = BROKERED_ADDRESSES["connect"][MACHINES.index(machine())]
         listener = enforce_with_listener(write_program({number: ASK}, [], beyond=1 << 30), older=False)
         line.sendall(b"%d" % listener)
         line.recv(1)

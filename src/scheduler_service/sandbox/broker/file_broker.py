@@ -29,7 +29,7 @@ from scheduler_service.sandbox.broker.job_access import (
 from scheduler_service.sandbox.confinement.shared_memory import SharedMemory, directory_of, names_segment
 from scheduler_service.sandbox.kernel.identity import acting_as
 from scheduler_service.sandbox.kernel.notifications import Call, Listener
-from scheduler_service.sandbox.kernel.syscall_table import ON_PROCESSES
+from scheduler_service.sandbox.kernel.syscall_table import BROKERED_PROCESS_CHANGES
 from scheduler_service.sandbox.kernel.syscalls import invoke
 
 _TIMES = struct.Struct("=qqqq")
@@ -68,7 +68,7 @@ class FileBroker:
         }
         self.actions: dict[str, Callable[[Call], int | None]] = {
             **{name: _answering(action) for name, action in actions.items()},
-            **{name: self._judging(argument) for name, (_, argument) in ON_PROCESSES.items()},
+            **{name: self._judging(argument) for name, (_, argument) in BROKERED_PROCESS_CHANGES.items()},
             "open": lambda call: self._open(call, *call.arguments[:3]),
             "openat": lambda call: self._open(call, *call.arguments[1:4]),
             "unlink": lambda call: self._unlink(call, call.arguments[0]),

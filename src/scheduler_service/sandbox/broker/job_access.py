@@ -12,8 +12,8 @@ from scheduler_service.sandbox.kernel.syscalls import invoke
 
 CURRENT_DIRECTORY = -100
 _LONGEST_PATH = 4096
-_MOST_KEPT = 64
-_MOST_COPIED = 128
+_MAX_KEPT = 64
+_MAX_COPIED = 128
 _OF_A_THREAD = os.O_EXCL  # PIDFD_THREAD, since Linux 6.9
 
 
@@ -21,14 +21,14 @@ class _Span(ctypes.Structure):  # struct iovec
     _fields_ = (("start", ctypes.c_void_p), ("size", ctypes.c_size_t))
 
 
-_room = ctypes.create_string_buffer(_MOST_COPIED)
+_room = ctypes.create_string_buffer(_MAX_COPIED)
 _ours, _theirs = _Span(ctypes.addressof(_room)), _Span()
 _ours_by_reference, _theirs_by_reference = ctypes.byref(_ours), ctypes.byref(_theirs)
 
 
 def copy_memory(pid: int, address: int, size: int) -> bytes:
     """Read a little of a process's memory; raises OSError if there is less. Cheaper than to open all of it."""
-    if size > _MOST_COPIED:
+    if size > _MAX_COPIED:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     _theirs.start = address
     _ours.size = _theirs.size = size
@@ -120,7 +120,7 @@ class Processes:
                 if error.errno != errno.ESRCH:
                     raise
                 os.close(self._handles.pop(pid))
-        if len(self._handles) >= _MOST_KEPT:
+        if len(self._handles) >= _MAX_KEPT:
             self.close()
         self._handles[pid] = _open_process(pid)
         return invoke("pidfd_getfd", self._handles[pid], descriptor, 0)

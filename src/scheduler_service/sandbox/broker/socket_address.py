@@ -8,6 +8,8 @@ import socket
 import struct
 from typing import NamedTuple
 
+from scheduler_service.sandbox.broker.job_access import signed
+
 LONGEST = 128  # sizeof(struct sockaddr_storage)
 _FAMILY = struct.Struct("=H")
 _PORT = struct.Struct("!H")
@@ -79,3 +81,10 @@ def path_address(path: str) -> bytes:
 def fail(number: int) -> OSError:
     """Build the error for an error number."""
     return OSError(number, os.strerror(number))
+
+
+def bounded_size(size: int) -> int:
+    """Return the size of an address. Raise OSError if no address can have it."""
+    if not 0 <= signed(size) <= LONGEST:
+        raise fail(errno.EINVAL)
+    return signed(size)

@@ -1,6 +1,6 @@
-"""The calls of a job that send with an address, or may: sendto(2), sendmsg(2), sendmmsg(2).
+"""The calls of a job that can send to an address: sendto(2), sendmsg(2), sendmmsg(2).
 
-All that the pointers of such a call lead to is copied first; then the copies are sent.
+The address, the content and the descriptors of a message are copied, the copies are judged, and the copies are sent.
 """
 
 from __future__ import annotations
@@ -10,41 +10,41 @@ import os
 import signal
 import socket
 import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 
 from scheduler_service.sandbox.broker.job_access import Memory
+from scheduler_service.sandbox.broker.job_sockets import (
+    IP_FAMILIES,
+    JobSockets,
+    check_family,
+    cookie_of,
+    is_blocking,
+)
 from scheduler_service.sandbox.broker.socket_address import (
     InetAddress,
     SocketAddress,
     UnixAddress,
     Unspecified,
+    bounded_size,
     fail,
     parse_address,
 )
-from scheduler_service.sandbox.broker.socket_broker import (
-    IP_FAMILIES,
-    JobSockets,
-    bounded_size,
-    check_family,
-    cookie_of,
-    is_blocking,
+from scheduler_service.sandbox.broker.socket_messages import (
+    HEADER,
+    STRIDE,
+    Message,
+    bounded_content,
+    read_message,
+    split_control,
 )
 from scheduler_service.sandbox.broker.waiting_calls import Attempt, Borrowed
 from scheduler_service.sandbox.kernel.notifications import Call
 from scheduler_service.sandbox.kernel.syscalls import connect_socket
 
-MOST_BYTES = 256 << 10
-"""The most that one call sends: a stream takes the rest with the next, and no datagram can be as large."""
-_HEADER = struct.Struct("=QI4xQQQQi4x")  # struct msghdr: name, its size; vectors, how many; control, its size; flags
-_VECTOR = struct.Struct("=QQ")
-_CONTROL = struct.Struct("=Qii")
 _LENGTH = struct.Struct("=I")
-_STRIDE = _HEADER.size + 8  # struct mmsghdr: a header, and how much was sent
-_MOST_VECTORS = _MOST_MESSAGES = 1024
-_MOST_CONTROL_BYTES = 4096
-_MOST_ASSOCIATIONS = 4096
+_MAX_MESSAGES = 1024  # UIO_MAXIOV, where sendmmsg(2) stops too
+_MAX_ASSOCIATIONS = 4096
 _UDP_SEGMENT = 103
 _HARMLESS = {
     (socket.IPPROTO_UDP, _UDP_SEGMENT),
@@ -53,7 +53,6 @@ _HARMLESS = {
 }
 """Control messages on IP sockets that change nothing about where something goes."""
 _DESCRIPTOR = struct.Struct("=i")
-_ALIGNMENT = 8
 _IPV6_BYTES = 16
 _MAPPED = bytes(10) + b"\xff\xff"
 _NOBODY = bytes(16)  # AF_UNSPEC
@@ -61,15 +60,6 @@ _USUAL_FLAGS = socket.MSG_OOB | socket.MSG_DONTROUTE | socket.MSG_EOR | socket.M
 
 Address = tuple[str, int] | bytes | None
 Control = list[tuple[int, int, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message of a job, copied."""
-
-    content: bytes
-    address: SocketAddress | None
-    control: bytes
 
 
 class SocketSending:
@@ -89,13 +79,13 @@ class SocketSending:
             sock = self._sockets.take(call, borrowed)
             memory = self._sockets.open_memory(call, borrowed)
             address = parse_address(memory.read(name, bounded_size(name_size)))
-            message = Message(memory.read(pointer, _bounded(sock, size)), address, b"")
+            message = Message(memory.read(pointer, bounded_content(sock, size)), address, b"")
             return self._start(call, sock, message, flags, borrowed)
 
     def _sendmsg(self, call: Call) -> int | None:
         with Borrowed() as borrowed:
             sock = self._sockets.take(call, borrowed)
-            message = _read_message(self._sockets.open_memory(call, borrowed), sock, call.arguments[1])
+            message = read_message(self._sockets.open_memory(call, borrowed), sock, call.arguments[1])
             return self._start(call, sock, message, call.arguments[2], borrowed)
 
     def _start(self, call: Call, sock: socket.socket, message: Message, flags: int, borrowed: Borrowed) -> int | None:
@@ -108,7 +98,7 @@ class SocketSending:
         with Borrowed() as borrowed:
             sock = self._sockets.take(call, borrowed)
             memory = self._sockets.open_memory(call, borrowed, os.O_RDWR)
-            places = range(pointer, pointer + count * _STRIDE, _STRIDE)
+            places = range(pointer, pointer + count * STRIDE, STRIDE)
             return self._try(call, sock, partial(self._send_each, call, sock, memory, places, flags), flags, borrowed)
 
     def _try(
@@ -122,16 +112,16 @@ class SocketSending:
                 raise
         # Of the queue of the peer that a datagram goes to, the kernel does not tell when there is room.
         polled = sock.family != socket.AF_UNIX or sock.type != socket.SOCK_DGRAM
-        self._sockets.waiting.add(Attempt(call, sock, act, borrowed.requeue_on_shutdown(), polled=polled))
+        self._sockets.waiting.add(Attempt(call, sock, act, borrowed.move(), polled=polled))
         return None
 
     def _send_each(self, call: Call, sock: socket.socket, memory: Memory, places: range, flags: int) -> int:
         """Send messages up to the first that cannot be sent, whose error counts only if it is the very first."""
         sent = 0
-        for place in places[:_MOST_MESSAGES]:
+        for place in places[:_MAX_MESSAGES]:
             try:
                 with Borrowed() as borrowed:
-                    message = _read_message(memory, sock, place)
+                    message = read_message(memory, sock, place)
                     control = self._copy_control(call, sock, message.control, borrowed)
                     address = self._find(call, sock, message.address, borrowed)
                     size = self._send(call, sock, message, control, address, flags)
@@ -139,7 +129,7 @@ class SocketSending:
                 if not sent:
                     raise
                 break
-            memory.write(place + _HEADER.size, _LENGTH.pack(size))
+            memory.write(place + HEADER.size, _LENGTH.pack(size))
             sent += 1
         return sent
 
@@ -208,7 +198,7 @@ class SocketSending:
         if known is not None:
             connect_socket(sock.fileno(), _NOBODY)
         connect_socket(sock.fileno(), address.raw)
-        if len(associations) >= _MOST_ASSOCIATIONS:
+        if len(associations) >= _MAX_ASSOCIATIONS:
             associations.clear()
         associations[cookie] = address
         return None
@@ -216,7 +206,7 @@ class SocketSending:
     def _copy_control(self, call: Call, sock: socket.socket, control: bytes, borrowed: Borrowed) -> Control:
         """Return the control messages of a message, with copies of the descriptors that go along."""
         copied: Control = []
-        for level, kind, content in _split_control(control):
+        for level, kind, content in split_control(control):
             if sock.family == socket.AF_UNIX and (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 whole = content[: len(content) // _DESCRIPTOR.size * _DESCRIPTOR.size]
                 theirs = [number for (number,) in _DESCRIPTOR.iter_unpack(whole)]
@@ -227,43 +217,6 @@ class SocketSending:
             else:
                 raise fail(errno.EPERM)
         return copied
-
-
-def _read_message(memory: Memory, sock: socket.socket, pointer: int) -> Message:
-    name, name_size, vectors, count, control, control_size, _ = _HEADER.unpack(memory.read(pointer, _HEADER.size))
-    if count > _MOST_VECTORS or control_size > _MOST_CONTROL_BYTES:
-        raise fail(errno.EMSGSIZE)
-    address = parse_address(memory.read(name, bounded_size(name_size))) if name and name_size else None
-    content = _gather(memory, sock, memory.read(vectors, count * _VECTOR.size))
-    return Message(content, address, memory.read(control, control_size) if control else b"")
-
-
-def _gather(memory: Memory, sock: socket.socket, vectors: bytes) -> bytes:
-    parts: list[bytes] = []
-    room = MOST_BYTES
-    for pointer, size in _VECTOR.iter_unpack(vectors):
-        taken = min(size, room)
-        if taken < size and sock.type != socket.SOCK_STREAM:
-            raise fail(errno.EMSGSIZE)
-        parts.append(memory.read(pointer, taken))
-        room -= taken
-    return b"".join(parts)
-
-
-def _split_control(control: bytes) -> Iterator[tuple[int, int, bytes]]:
-    place = 0
-    while place + _CONTROL.size <= len(control):
-        size, level, kind = _CONTROL.unpack_from(control, place)
-        if size < _CONTROL.size or place + size > len(control):
-            raise fail(errno.EINVAL)
-        yield level, kind, control[place + _CONTROL.size : place + size]
-        place += -(-size // _ALIGNMENT) * _ALIGNMENT
-
-
-def _bounded(sock: socket.socket, size: int) -> int:
-    if size > MOST_BYTES and sock.type != socket.SOCK_STREAM:
-        raise fail(errno.EMSGSIZE)
-    return min(size, MOST_BYTES)
 
 
 def _spell(sock: socket.socket, address: InetAddress) -> Address:

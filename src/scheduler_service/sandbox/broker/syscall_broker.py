@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from scheduler_service.sandbox.accounting.disk_count import DiskCount
 from scheduler_service.sandbox.broker.file_broker import FileBroker
+from scheduler_service.sandbox.broker.job_sockets import JobSockets
 from scheduler_service.sandbox.broker.socket_address import fail
-from scheduler_service.sandbox.broker.socket_broker import JobSockets, SocketBroker
+from scheduler_service.sandbox.broker.socket_broker import SocketBroker
 from scheduler_service.sandbox.broker.socket_sending import SocketSending
 from scheduler_service.sandbox.broker.unix_sockets import UnixSockets
 from scheduler_service.sandbox.confinement.cell import Confinement
@@ -26,26 +27,26 @@ from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.kernel.notifications import Call, Listener
 from scheduler_service.sandbox.kernel.seccomp import Sockets
 from scheduler_service.sandbox.kernel.syscall_table import (
-    ON_ADDRESSES,
-    ON_PROCESSES,
+    BROKERED_ADDRESSES,
+    BROKERED_ALLOCATION,
+    BROKERED_FILE_CHANGES,
+    BROKERED_PROCESS_CHANGES,
+    BROKERED_SHARED_MEMORY,
     SENDMMSG,
     SENDMSG,
     SENDTO,
     SOCKET,
-    THAT_A_SUPERVISOR_DOES,
-    THAT_A_WARDEN_BOUNDS,
-    THAT_NAME_SHARED_MEMORY,
 )
 from scheduler_service.sandbox.kernel.syscalls import MACHINES, machine
 
 _BURST_SECONDS, _LINGER_SECONDS = 0.02, 0.001
 _LONGEST_WAIT_SECONDS = 0.2
 _CALLS = {
-    **THAT_A_SUPERVISOR_DOES,
-    **THAT_A_WARDEN_BOUNDS,
-    **THAT_NAME_SHARED_MEMORY,
-    **ON_ADDRESSES,
-    **{name: numbers for name, (numbers, _) in ON_PROCESSES.items()},
+    **BROKERED_FILE_CHANGES,
+    **BROKERED_ALLOCATION,
+    **BROKERED_SHARED_MEMORY,
+    **BROKERED_ADDRESSES,
+    **{name: numbers for name, (numbers, _) in BROKERED_PROCESS_CHANGES.items()},
     "socket": SOCKET,
     "sendto": SENDTO,
     "sendmsg": SENDMSG,

@@ -24,7 +24,7 @@ from scheduler_service.sandbox.broker.socket_address import fail
 from scheduler_service.sandbox.kernel.notifications import Call, Listener
 
 _RETRY_SECONDS, _SIGNAL_SECONDS = 0.01, 0.05
-_MOST_WAITING = 256
+_MAX_WAITING = 256
 _TIMEVAL = struct.Struct("@ll")
 _READY = select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP
 
@@ -58,7 +58,7 @@ class Borrowed:
             raise
         return self._sock
 
-    def requeue_on_shutdown(self) -> Borrowed:
+    def move(self) -> Borrowed:
         """Return all in a new collection, and have nothing left to close here."""
         other = Borrowed()
         other._descriptors, self._descriptors = self._descriptors, []
@@ -106,9 +106,9 @@ class WaitingCalls:
 
     def add(self, attempt: Attempt) -> None:
         """Add a call that waits. Raise OSError if too many do; what was borrowed is then released."""
-        if len(self._waiting) >= _MOST_WAITING:
+        if len(self._waiting) >= _MAX_WAITING:
             self._forget_the_gone()
-        if len(self._waiting) >= _MOST_WAITING:
+        if len(self._waiting) >= _MAX_WAITING:
             attempt.borrowed.release()
             raise fail(errno.ENOBUFS)
         descriptor = attempt.sock.fileno()

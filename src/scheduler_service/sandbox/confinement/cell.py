@@ -12,7 +12,7 @@ from scheduler_service.sandbox.confinement.limits import limit_resources, limit_
 from scheduler_service.sandbox.confinement.root import DEVICES, HOME, SHARED_MEMORY, TERMINALS, temporary_directories
 from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.contract.network_policy import NetworkPolicy
-from scheduler_service.sandbox.contract.protocol import Order, pack, send
+from scheduler_service.sandbox.contract.protocol import JobMessage, Order, pack, send
 from scheduler_service.sandbox.kernel import landlock, seccomp
 from scheduler_service.sandbox.kernel.identity import become_user, enter_user_namespace
 from scheduler_service.sandbox.kernel.syscalls import (
@@ -162,11 +162,12 @@ class Cell:
             return
         listener = seccomp.enforce_with_listener(program)
         if self._given.sockets is seccomp.Sockets.BROKERED:
-            # sendmsg(2) would wait for an answer already, so the supervisor fetches it.
-            line.sendall(pack({"listener": listener, "network": order.network}))
+            # From here on the filter asks the supervisor about sendmsg(2), and so about sending a descriptor. The
+            # supervisor cannot answer yet, so it is sent the number, and copies the descriptor with pidfd_getfd(2).
+            line.sendall(pack(JobMessage(listener=listener, network=order.network)))
             line.recv(1)
         else:
-            send(line, b"{}", [listener])
+            send(line, pack(JobMessage(network=order.network)), [listener])
         os.close(listener)
 
     def _write_rules(self) -> landlock.Ruleset:

@@ -46,7 +46,7 @@ def find_delegated(proc: Path = Path("/proc/self"), systemd: Path = _SYSTEMD) ->
     return group
 
 
-def claim_groups(delegated: Path) -> Claim:
+def claim_cgroups(delegated: Path) -> Claim:
     """Divide the cgroup, if no other process of the service has, and return a directory to make cgroups of runs in.
 
     What processes that were killed have left is removed. Raises OSError where the kernel does not let us.
@@ -55,7 +55,7 @@ def claim_groups(delegated: Path) -> Claim:
     runs = delegated / RUNS
     runs.mkdir(exist_ok=True)
     _enable_controllers(runs)
-    claim = Claim(runs, 0o755, _remove_groups)
+    claim = Claim(runs, 0o755, _remove_cgroups)
     _enable_controllers(claim.path)
     return claim
 
@@ -112,7 +112,7 @@ def _enable_controllers(group: Path) -> None:
     (group / "cgroup.subtree_control").write_text(text, encoding="ascii")
 
 
-def _remove_groups(claim: Path) -> None:
+def _remove_cgroups(claim: Path) -> None:
     """Remove a claim with the cgroups in it, and kill what is still inside; what will not die is left to the next."""
     with suppress(OSError):  # before Linux 5.14; what is inside dies with its supervisor
         (claim / "cgroup.kill").write_text("1", encoding="ascii")

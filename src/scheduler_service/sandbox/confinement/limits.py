@@ -6,14 +6,14 @@ import os
 import resource
 from dataclasses import dataclass
 
-from scheduler_service.sandbox.confinement.root import most_private_bytes
+from scheduler_service.sandbox.confinement.root import max_private_bytes
 from scheduler_service.sandbox.contract.protocol import Terms
 
 INTERPRETER_MB = 64
 """What a run may have beyond its `memory_mb`: an interpreter does not count as the user's."""
 _MB = 1 << 20
 OPEN_FILES = 1024
-_STACK, _MOST_STACK = 8 * _MB, 64 * _MB
+_STACK, _MAX_STACK = 8 * _MB, 64 * _MB
 _SPARE_TASKS = 512
 _QUEUED_SIGNALS = 4096
 _MESSAGE_QUEUE_BYTES = 819_200
@@ -50,7 +50,7 @@ def limit_resources(terms: Terms, footing: Footing) -> None:
         (resource.RLIMIT_CPU, terms.cpu_seconds, terms.cpu_seconds + 1),
         (resource.RLIMIT_FSIZE, terms.disk_mb * _MB, terms.disk_mb * _MB),
         (resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES),
-        (resource.RLIMIT_STACK, _STACK, _MOST_STACK),
+        (resource.RLIMIT_STACK, _STACK, _MAX_STACK),
         (resource.RLIMIT_CORE, 1, 1),  # 0 would still start a core_pattern's program, as root, on the host
         (resource.RLIMIT_NICE, 0, 0),
         (resource.RLIMIT_RTPRIO, 0, 0),
@@ -77,12 +77,12 @@ def limit_user(terms: Terms, existing_tasks: int | None) -> None:
         _limit(resource.RLIMIT_MSGQUEUE, _MESSAGE_QUEUE_BYTES, _MESSAGE_QUEUE_BYTES)
 
 
-def most_memory(terms: Terms) -> int:
+def max_memory_bytes(terms: Terms) -> int:
     """Return the bytes that all processes of a run may have together, with the files that are kept in memory.
 
     Those the kernel counts alike, and a run that fills its directory and its shared memory does nothing wrong.
     """
-    return (terms.memory_mb + INTERPRETER_MB) * _MB + most_private_bytes(terms.disk_mb)
+    return (terms.memory_mb + INTERPRETER_MB) * _MB + max_private_bytes(terms.disk_mb)
 
 
 def _limit(kind: int, soft: int, hard: int) -> None:

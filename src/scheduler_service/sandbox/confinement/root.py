@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from scheduler_service.sandbox.confinement.reach import python_paths, readable
+from scheduler_service.sandbox.confinement.readable_paths import python_paths, readable
 from scheduler_service.sandbox.contract.command import DEFAULT_INTERPRETER
 from scheduler_service.sandbox.kernel.syscalls import Mount, invoke, mount, unmount
 
@@ -56,7 +56,7 @@ _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 (programs that ignore TMPDIR get
 _ROOM, _PYTHONS = "/run", "/.python"
 _PYTHON_NAMES = f"{_PYTHONS}/names"
 TERMINALS = "/dev/pts"
-_MOST_TERMINALS = 16
+_MAX_TERMINALS = 16
 """A terminal keeps up to 150 kB that no other limit counts."""
 _LINKS = {
     "ptmx": "pts/ptmx",
@@ -85,7 +85,7 @@ def user_name(uid: int) -> str:
 def enter_new_root(mountpoint: str, uids: Sequence[int], private: Sequence[str] = ()) -> None:
     """Make the job's root on top of `mountpoint` and move into it; the mount namespace must already be our own.
 
-    What is `private` is not shown; see `reach`.
+    What is `private` is not shown; see `readable_paths`.
 
     What mounts a run adds (see `mount_private`), it adds to a copy of this namespace.
     """
@@ -122,7 +122,7 @@ def mount_private(uid: int) -> None:
     if temporary:
         _share_room(uid, temporary)
     with suppress(OSError):  # a kernel without devpts: then a run has no terminals
-        mount("devpts", TERMINALS, "devpts", Mount.NOSUID, f"newinstance,mode=0600,ptmxmode=0666,max={_MOST_TERMINALS}")
+        mount("devpts", TERMINALS, "devpts", Mount.NOSUID, f"newinstance,mode=0600,ptmxmode=0666,max={_MAX_TERMINALS}")
 
 
 def temporary_directories() -> list[str]:
@@ -136,7 +136,7 @@ def resize_private(disk_mb: int) -> None:
         mount("tmpfs", place, None, Mount.REMOUNT | _PRIVATE, _room(disk_mb))
 
 
-def most_private_bytes(disk_mb: int) -> int:
+def max_private_bytes(disk_mb: int) -> int:
     """Return the memory that a run's private places take when they are full."""
     return 2 * ((disk_mb << 20) + _inodes(disk_mb) * _INODE_BYTES)
 

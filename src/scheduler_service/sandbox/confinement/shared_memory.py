@@ -15,7 +15,7 @@ from scheduler_service.sandbox.kernel.identity import acting_as
 
 _PREFIX = os.fsencode(SHARED_MEMORY) + b"/"
 _FLAGS = os.O_ACCMODE | os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_APPEND
-_MOST_UNLINKED = 256
+_MAX_UNLINKED = 256
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -59,7 +59,7 @@ class SharedMemory:
 
     def _keep(self, segment: int) -> None:
         status = os.fstat(segment)
-        if status.st_nlink == 0 and len(self.unlinked) < _MOST_UNLINKED:
+        if status.st_nlink == 0 and len(self.unlinked) < _MAX_UNLINKED:
             self.unlinked[status.st_ino] = os.dup(segment)
 
     def link(self, path: bytes, new_path: bytes) -> None:

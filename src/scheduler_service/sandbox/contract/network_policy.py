@@ -12,7 +12,7 @@ from pathlib import Path
 from scheduler_service.sandbox.contract.addresses import is_public
 
 _DNS_PORT = 53
-_MOST_NAMESERVERS = 3  # the C library's resolver uses the first three
+_MAX_NAMESERVERS = 3  # the C library's resolver uses the first three
 _RESOLVER_SETTINGS = Path("/etc/resolv.conf")
 _MAPPED = bytes(10) + b"\xff\xff"  # begins an IPv6 address that stands for an IPv4 address
 _IPV4_BYTES = 4
@@ -45,7 +45,7 @@ def read_nameservers(settings: Path) -> frozenset[bytes]:
         words = [line.split() for line in lines if line.startswith(("nameserver ", "nameserver\t"))]
         named = [packed for _, name, *_ in (word for word in words if len(word) > 1) if (packed := _pack(name))]
         if named:
-            return frozenset(named[:_MOST_NAMESERVERS])
+            return frozenset(named[:_MAX_NAMESERVERS])
     return frozenset({socket.inet_aton("127.0.0.1")})
 
 

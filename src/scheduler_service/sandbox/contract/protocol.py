@@ -1,7 +1,17 @@
-"""What the service, the zygote and the supervisors say to each other: JSON messages with a length in front.
+"""The messages between the service, zygotes, supervisors and the processes of jobs: the only place for their bytes.
 
-The service trusts what it reads here: jobs hold none of these sockets. Code, environment and output of a run go from
-the service straight to the job's process; its supervisor hears only the terms.
+A message is JSON with its length in front, except for two that are sent once or more in every run: the terms, which are
+packed numbers, and the requests of the service to a supervisor, which are one byte each.
+
+    service    -> zygote      ZygoteSetup once; then supervisor requests (with two sockets) and SWEEP
+    zygote     -> service     DONE after the setup and after each sweep
+    service    -> supervisor  Terms (with the read end of the output), then CANCEL, FLOOD, RENEW
+    service    -> job         Order (with the write end of the output, and standard input)
+    job        -> supervisor  JobMessage: the listener if the filter asks the supervisor, an error if nothing can begin
+    supervisor -> service     RunReport, exactly one unless it is killed
+
+The service trusts what it reads here: user code holds none of these sockets. Code, environment and output of a run go
+from the service straight to the job's process. Its supervisor reads only the terms.
 """
 
 from __future__ import annotations
@@ -10,22 +20,28 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-HEADER = struct.Struct("!I")
-_TERMS = struct.Struct("!dqqqq")
-_MOST_DESCRIPTORS = 2
+CANCEL, FLOOD, RENEW = b"c", b"f", b"r"
+"""Requests of the service to a supervisor while the job runs. Closing the socket means: kill the run at once."""
+LISTENER_COPIED = b"t"
+"""The supervisor's answer to a `JobMessage` with a `listener`."""
+
+_HEADER = struct.Struct("!I")
+_TERMS = struct.Struct("!dqqqq")  # in the order of the fields of Terms; the directory follows
+_MAX_DESCRIPTORS = 2  # an order has the output and standard input; nothing has more
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
-    """What a zygote is told once, at its start.
+class ZygoteSetup:
+    """The settings of a zygote, sent once, at its start.
 
-    `lease_seconds` is how long a run may go on without a renewal; None: for as long as it wants. `groups` is where it
-    makes cgroups, and empty where it cannot. `private` is what no job may read, though it lies among programs.
+    A run is killed after `lease_seconds` without a renewal; None means that runs need no renewals. `cgroups` is the
+    directory for the cgroups of runs, and empty if the host delegates none. `private` lists paths that no job may read,
+    even if they lie among programs.
     """
 
     layers: Sequence[str]
@@ -38,13 +54,13 @@ class Setup:
     python: bool
     lease_seconds: float | None = None
     mountpoint: str = ""
-    groups: str = ""
+    cgroups: str = ""
     private: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a supervisor is told: how far its run may go. `directory` is None where it has a file system of its own."""
+    """The limits of one run, for its supervisor. `directory` is None if the run has a file system of its own."""
 
     wall_seconds: float
     memory_mb: int
@@ -56,7 +72,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What one job's process is told to run, once.
+    """The command of one run, for the job's process.
 
     `kind` is `python`, `script` or `program`; `text` is the source of the first two, `argv` the words of the third.
     """
@@ -70,11 +86,28 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a supervisor says at the end: `status` as waitpid(2) gives it, `failure` where the sandbox itself failed.
+class JobMessage:
+    """A message of a job's process to its supervisor, sent before the user's code begins.
 
-    `killed` counts the processes that were still running after the main process had ended.
-    `began` is whether the user's code may have run before such a failure.
+    `rejection` is the user's mistake, `failure` that of the sandbox or the host: the process then exits. Otherwise the
+    message is about the descriptor on which the job's system calls arrive. `listener` is its number, for the supervisor
+    to copy, and the process waits for LISTENER_COPIED. Without a number, the descriptor itself comes with the message.
+    `network` is that of the order.
+    """
+
+    rejection: str | None = None
+    failure: str | None = None
+    listener: int | None = None
+    network: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """The final message of a supervisor: how the run ended and what it used.
+
+    `status` is the exit code, or the negative number of the signal. `failure` is set if the sandbox itself failed, and
+    then `began` says whether the user's code may have run. `killed` counts the processes that were still running after
+    the main process had ended.
     """
 
     end: str
@@ -87,60 +120,88 @@ class Report:
     began: bool = False
 
 
-def pack(message: dict[str, Any]) -> bytes:
-    """Write a message as bytes."""
-    return _with_length(_encode(message).encode())
+def pack(record: ZygoteSetup | RunReport | JobMessage) -> bytes:
+    """Return a record as a message."""
+    return _pack(_fields(record))
 
 
-def pack_record(record: Setup | Report) -> bytes:
-    """Write what a message consists of as bytes."""
-    return pack(_fields(record))
+def pack_supervisor_request(uid: int) -> bytes:
+    """Return the request for a supervisor whose job runs as the user `uid`; its two sockets go along."""
+    return _pack({"uid": uid})
+
+
+def parse_supervisor_request(body: bytes) -> int:
+    """Return the user of the job."""
+    uid: int = json.loads(body)["uid"]
+    return uid
 
 
 def pack_terms(terms: Terms) -> bytes:
-    """Write terms as bytes: a supervisor reads them without all that reading JSON takes."""
+    """Return terms as a message: numbers, because a supervisor that parses JSON copies more of the zygote's memory."""
     numbers = (terms.wall_seconds, terms.memory_mb, terms.cpu_seconds, terms.processes, terms.disk_mb)
     return _with_length(_TERMS.pack(*numbers) + os.fsencode(terms.directory or ""))
 
 
 def parse_terms(body: bytes) -> Terms:
-    """Read the body of a message as terms."""
+    """Return the terms in the body of a message."""
     wall_seconds, memory_mb, cpu_seconds, processes, disk_mb = _TERMS.unpack_from(body)
     directory = os.fsdecode(body[_TERMS.size :]) or None
     return Terms(wall_seconds, memory_mb, cpu_seconds, processes, disk_mb, directory)
 
 
 def pack_order(order: Order) -> bytes:
-    """Write an order as bytes."""
-    return pack(_fields(order) | {"terms": _fields(order.terms)})
+    """Return an order as a message."""
+    return _pack(_fields(order) | {"terms": _fields(order.terms)})
 
 
 def parse_order(body: bytes) -> Order:
-    """Read the body of a message as an order."""
+    """Return the order in the body of a message."""
     fields = json.loads(body)
     return Order(**fields | {"terms": Terms(**fields["terms"])})
 
 
-def send(channel: socket.socket, body: bytes, descriptors: Sequence[int]) -> None:
-    """Send the body of a message on, with descriptors, waiting as long as it takes."""
-    message = _with_length(body)
+def parse_job_message(body: bytes) -> JobMessage:
+    """Return the job's message in the body of a message."""
+    return JobMessage(**json.loads(body))
+
+
+def send(channel: socket.socket, message: bytes, descriptors: Sequence[int]) -> None:
+    """Send a message with descriptors, and block until all of it is sent."""
     sent = socket.send_fds(channel, [message], descriptors)
-    if sent < len(message):  # even nothing cannot be sent to who has read all and gone
+    if sent < len(message):  # not even b"" can be sent to a peer that has read everything and closed its end
         channel.sendall(message[sent:])
 
 
 def receive(channel: socket.socket) -> tuple[bytes, list[int]]:
-    """Read the body of one message and the descriptors that came with it, waiting as long as it takes.
+    """Return the body of the next message and its descriptors, and block until they are there.
 
-    Raises EOFError when the other side is gone.
+    Raises EOFError if the peer has closed its end.
     """
-    first, descriptors, _, _ = socket.recv_fds(channel, HEADER.size, _MOST_DESCRIPTORS)
-    header = first + _read(channel, HEADER.size - len(first))
-    return _read(channel, HEADER.unpack(header)[0]), descriptors
+    first, descriptors, _, _ = socket.recv_fds(channel, _HEADER.size, _MAX_DESCRIPTORS)
+    header = first + _read(channel, _HEADER.size - len(first))
+    return _read(channel, _HEADER.unpack(header)[0]), descriptors
+
+
+async def receive_json(read: Callable[[int], Awaitable[bytes]]) -> dict[str, Any] | None:
+    """Return the next message, or None if the peer is gone. `read` returns so many bytes, or none if the peer is gone.
+
+    For the service, whose event loop must not block. This module does without asyncio, which would make every zygote
+    larger, and so every fork slower.
+    """
+    header = await read(_HEADER.size)
+    body = header and await read(_HEADER.unpack(header)[0])
+    if not body:
+        return None
+    message: dict[str, Any] = json.loads(body)
+    return message
+
+
+def _pack(message: dict[str, Any]) -> bytes:
+    return _with_length(_encode(message).encode())
 
 
 def _with_length(body: bytes) -> bytes:
-    return HEADER.pack(len(body)) + body
+    return _HEADER.pack(len(body)) + body
 
 
 def _fields(record: Any) -> dict[str, Any]:
@@ -155,3 +216,9 @@ def _read(channel: socket.socket, size: int) -> bytes:
             raise EOFError
         parts += part
     return bytes(parts)
+
+
+SWEEP = _pack({})
+"""The request to a zygote to kill what dead supervisors have left behind."""
+DONE = _pack({"done": True})
+"""The answer of a zygote to its setup and to a sweep."""

@@ -9,15 +9,15 @@ import os
 from contextlib import suppress
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-_MOST_BYTES = 4096
+_MAX_BYTES = 4096
 
 
-def open_groups(path: str) -> int:
+def open_cgroups(path: str) -> int:
     """Open the directory that cgroups of runs are made in; the descriptor stays good where the path is not shown."""
     return os.open(path, _DIRECTORY)
 
 
-class Group:
+class Cgroup:
     """One cgroup with the limits of memory and tasks; each method raises OSError if the kernel refuses."""
 
     def __init__(self, groups: int) -> None:
@@ -78,7 +78,7 @@ class Group:
     def _read(self, name: str) -> str:
         file = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._directory)
         try:
-            return os.read(file, _MOST_BYTES).decode()
+            return os.read(file, _MAX_BYTES).decode()
         finally:
             os.close(file)
 

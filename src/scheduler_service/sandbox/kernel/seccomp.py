@@ -88,30 +88,30 @@ def enforce_with_listener(program: bytes, *, older: bool = True) -> int:
 
 
 def _denied(policy: Policy) -> Iterable[tuple[dict[str, Numbers], int]]:
-    yield table.FOR_ADMINISTRATORS, FAIL | errno.EPERM
-    yield table.OF_NAMESPACES_AND_MOUNTS, FAIL | errno.EPERM
-    yield table.ON_OTHER_PROCESSES, FAIL | errno.EPERM
-    yield table.OF_THE_KERNELS_SOFT_SPOTS, FAIL | errno.EPERM
-    yield table.WITH_A_FALLBACK, FAIL | errno.ENOSYS
+    yield table.ADMINISTRATION, FAIL | errno.EPERM
+    yield table.NAMESPACES_AND_MOUNTS, FAIL | errno.EPERM
+    yield table.OTHER_PROCESSES, FAIL | errno.EPERM
+    yield table.KERNEL_ATTACK_SURFACE, FAIL | errno.EPERM
+    yield table.WITH_FALLBACK, FAIL | errno.ENOSYS
     if not policy.namespaced:
-        yield table.THAT_OUTLIVE_A_RUN, FAIL | errno.ENOSYS
-        yield table.THAT_CHANGE_ATTRIBUTES, FAIL | errno.ENOTSUP
-        yield table.THAT_WATCH_FILES, FAIL | errno.ENOSYS  # `tail -f` then looks at its file now and then
+        yield table.PERSISTENT_IPC, FAIL | errno.ENOSYS
+        yield table.EXTENDED_ATTRIBUTES, FAIL | errno.ENOTSUP
+        yield table.FILE_WATCHES, FAIL | errno.ENOSYS  # `tail -f` then looks at its file now and then
     if policy.sockets is not Sockets.FREE:
-        yield table.ON_ADDRESSES, ASK if policy.sockets is Sockets.BROKERED else FAIL | errno.EPERM
+        yield table.BROKERED_ADDRESSES, ASK if policy.sockets is Sockets.BROKERED else FAIL | errno.EPERM
     if policy.shared_ids:
-        yield table.THAT_CHANGE_OWNED_FILES, FAIL | errno.EPERM
-        yield table.WITH_A_SIMPLER_FORM, FAIL | errno.ENOSYS
-        yield table.THAT_A_SUPERVISOR_DOES, ASK
+        yield table.OLD_TIME_CHANGES, FAIL | errno.EPERM
+        yield table.WITH_OLDER_FORM, FAIL | errno.ENOSYS
+        yield table.BROKERED_FILE_CHANGES, ASK
     if not policy.own_files:
-        yield table.THAT_A_WARDEN_BOUNDS, ASK
+        yield table.BROKERED_ALLOCATION, ASK
 
 
 def _rules(policy: Policy) -> Iterable[ArgumentRule]:
-    yield from table.ALWAYS
+    yield from table.COMMON_RULES
     yield from _SOCKET_RULES[policy.sockets](policy.families)
     if policy.shared_ids:
-        yield from table.ON_ITSELF_ONLY
+        yield from table.ITSELF_ONLY_RULES
     if not policy.own_files:
         yield from _asking_about_shared_memory()
 
@@ -121,7 +121,7 @@ def _asking_about_shared_memory() -> Iterable[ArgumentRule]:
 
     Those of shm_open(3), sem_open(3) and mkstemp(3) give a whole path, and open files that must be new or no links.
     """
-    calls = table.THAT_NAME_SHARED_MEMORY
+    calls = table.BROKERED_SHARED_MEMORY
     whole_path = (_CURRENT_DIRECTORY,)
     for name, place in (("openat", 0), ("unlinkat", 0), ("linkat", 0), ("linkat", 2)):
         yield ArgumentRule(calls[name], place, Test.AMONG, whole_path, ALLOW)

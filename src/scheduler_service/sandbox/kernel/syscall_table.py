@@ -18,7 +18,7 @@ ARCHITECTURES = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 
 Numbers = tuple[int, int]
 
-FOR_ADMINISTRATORS: dict[str, Numbers] = {
+ADMINISTRATION: dict[str, Numbers] = {
     "reboot": (169, 142),
     "kexec_load": (246, 104),
     "kexec_file_load": (320, 294),
@@ -49,7 +49,7 @@ FOR_ADMINISTRATORS: dict[str, Numbers] = {
     "sysfs": (139, -1),
     "modify_ldt": (154, -1),
 }
-OF_NAMESPACES_AND_MOUNTS: dict[str, Numbers] = {
+NAMESPACES_AND_MOUNTS: dict[str, Numbers] = {
     "mount": (165, 40),
     "umount2": (166, 39),
     "pivot_root": (155, 41),
@@ -66,7 +66,7 @@ OF_NAMESPACES_AND_MOUNTS: dict[str, Numbers] = {
     "statmount": (457, 457),
     "listmount": (458, 458),
 }
-ON_OTHER_PROCESSES: dict[str, Numbers] = {
+OTHER_PROCESSES: dict[str, Numbers] = {
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
@@ -78,7 +78,7 @@ ON_OTHER_PROCESSES: dict[str, Numbers] = {
     "move_pages": (279, 239),
     "perf_event_open": (298, 241),
 }
-OF_THE_KERNELS_SOFT_SPOTS: dict[str, Numbers] = {
+KERNEL_ATTACK_SURFACE: dict[str, Numbers] = {
     "add_key": (248, 217),
     "request_key": (249, 218),
     "keyctl": (250, 219),
@@ -88,7 +88,7 @@ OF_THE_KERNELS_SOFT_SPOTS: dict[str, Numbers] = {
     "open_by_handle_at": (304, 265),
     "lsm_set_self_attr": (460, 460),
 }
-WITH_A_FALLBACK: dict[str, Numbers] = {
+WITH_FALLBACK: dict[str, Numbers] = {
     # These answer ENOSYS, as an older kernel would, and callers have another way.
     "clone3": (435, 435),  # its flags are behind a pointer, where no filter can look
     "io_uring_setup": (425, 425),  # its operations pass by every filter
@@ -100,7 +100,7 @@ WITH_A_FALLBACK: dict[str, Numbers] = {
     "memfd_secret": (447, 447),
     "io_setup": (206, 0),  # takes from a number that the whole host has, fs.aio-max-nr
 }
-THAT_OUTLIVE_A_RUN: dict[str, Numbers] = {
+PERSISTENT_IPC: dict[str, Numbers] = {
     # Without an IPC namespace these leave something behind, and reach what others left.
     "shmget": (29, 194),
     "shmat": (30, 196),
@@ -112,19 +112,19 @@ THAT_OUTLIVE_A_RUN: dict[str, Numbers] = {
     "mq_open": (240, 180),
     "mq_unlink": (241, 181),
 }
-THAT_WATCH_FILES: dict[str, Numbers] = {
+FILE_WATCHES: dict[str, Numbers] = {
     # Landlock does not rule on these. A watch on a directory tells the names of all that others make in it.
     "inotify_init": (253, -1),
     "inotify_init1": (294, 26),
     "inotify_add_watch": (254, 27),
 }
-THAT_CHANGE_OWNED_FILES: dict[str, Numbers] = {
+OLD_TIME_CHANGES: dict[str, Numbers] = {
     # Landlock does not rule on these. They matter where a job has the user id of the service, whose files it owns.
     "utime": (132, -1),
     "utimes": (235, -1),
     "futimesat": (261, -1),
 }
-THAT_A_SUPERVISOR_DOES: dict[str, Numbers] = {
+BROKERED_FILE_CHANGES: dict[str, Numbers] = {
     # The same, but ordinary programs want these for their own files; see `file_broker`.
     "chmod": (90, -1),
     "fchmod": (91, 52),
@@ -135,11 +135,11 @@ THAT_A_SUPERVISOR_DOES: dict[str, Numbers] = {
     "fchown": (93, 55),
     "fchownat": (260, 54),
 }
-THAT_A_WARDEN_BOUNDS: dict[str, Numbers] = {
+BROKERED_ALLOCATION: dict[str, Numbers] = {
     # It takes any amount of disk in an instant, and RLIMIT_FSIZE does not hold for what lies beyond a file's end.
     "fallocate": (285, 47),
 }
-THAT_NAME_SHARED_MEMORY: dict[str, Numbers] = {
+BROKERED_SHARED_MEMORY: dict[str, Numbers] = {
     # What shm_open(3), sem_open(3) and their kin call. Where /dev/shm is the host's, a supervisor gives a job its own.
     "open": (2, -1),
     "openat": (257, 56),
@@ -148,14 +148,14 @@ THAT_NAME_SHARED_MEMORY: dict[str, Numbers] = {
     "link": (86, -1),
     "linkat": (265, 37),
 }
-ON_ADDRESSES: dict[str, Numbers] = {
+BROKERED_ADDRESSES: dict[str, Numbers] = {
     # What they name is behind a pointer, where no filter can look; see `socket_broker`.
     "connect": (42, 203),
     "bind": (49, 200),
     "listen": (50, 201),  # names none, but gives a socket that has no address one that all can reach
 }
-WITH_A_SIMPLER_FORM: dict[str, Numbers] = {"fchmodat2": (452, 452)}
-THAT_CHANGE_ATTRIBUTES: dict[str, Numbers] = {
+WITH_OLDER_FORM: dict[str, Numbers] = {"fchmodat2": (452, 452)}
+EXTENDED_ATTRIBUTES: dict[str, Numbers] = {
     # Landlock does not rule on these either, and a file that anybody may write takes attributes from anybody. They
     # answer ENOTSUP, as a file system without attributes does: `cp -p`, `install` and `sed -i` then go on without.
     "setxattr": (188, 5),
@@ -217,7 +217,7 @@ _MAP_HUGETLB, _SHM_HUGETLB = 0x4_0000, 0o4000
 _BUFFER_SIZES = (socket.SO_SNDBUF, socket.SO_RCVBUF)
 _SOCKET_PROGRAMS = (26, 50, 51, 52)  # SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF, …_EBPF
 
-ALWAYS = (
+COMMON_RULES = (
     ArgumentRule(CLONE, 0, Test.NO_BITS_OF, (_NEW_NAMESPACES,)),
     ArgumentRule(IOCTL, 1, Test.NOT_AMONG, (_TIOCSTI, _TIOCLINUX, _TIOCSETD)),
     ArgumentRule(IOCTL, 1, Test.OUTSIDE, (_FIRST_OF_INTERFACES, _LAST_OF_INTERFACES)),
@@ -243,7 +243,7 @@ ALWAYS = (
     ArgumentRule(MMAP, 3, Test.NO_BITS_OF, (_MAP_HUGETLB,), _FAIL | errno.ENOMEM),  # as where the host has none
     ArgumentRule((29, 194), 2, Test.NO_BITS_OF, (_SHM_HUGETLB,)),  # shmget
 )
-ON_PROCESSES: dict[str, tuple[Numbers, int]] = {
+BROKERED_PROCESS_CHANGES: dict[str, tuple[Numbers, int]] = {
     # The call, and the argument that names a process: 0 for the caller itself.
     "prlimit64": ((302, 261), 0),
     "sched_setaffinity": ((203, 122), 0),
@@ -253,9 +253,12 @@ ON_PROCESSES: dict[str, tuple[Numbers, int]] = {
     "setpriority": ((141, 140), 1),
     "ioprio_set": ((251, 30), 1),
 }
-ON_ITSELF_ONLY = (
+ITSELF_ONLY_RULES = (
     # These reach every process of the same user. Of the processes of its own run the supervisor allows a job to do so.
-    ArgumentRule(ON_PROCESSES["setpriority"][0], 0, Test.AMONG, (0,)),  # PRIO_PROCESS
-    ArgumentRule(ON_PROCESSES["ioprio_set"][0], 0, Test.AMONG, (1,)),  # IOPRIO_WHO_PROCESS
-    *(ArgumentRule(numbers, argument, Test.AMONG, _ITSELF, ASK) for numbers, argument in ON_PROCESSES.values()),
+    ArgumentRule(BROKERED_PROCESS_CHANGES["setpriority"][0], 0, Test.AMONG, (0,)),  # PRIO_PROCESS
+    ArgumentRule(BROKERED_PROCESS_CHANGES["ioprio_set"][0], 0, Test.AMONG, (1,)),  # IOPRIO_WHO_PROCESS
+    *(
+        ArgumentRule(numbers, argument, Test.AMONG, _ITSELF, ASK)
+        for numbers, argument in BROKERED_PROCESS_CHANGES.values()
+    ),
 )

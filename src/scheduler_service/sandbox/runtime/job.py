@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from scheduler_service.sandbox.confinement.cell import Cell, Confinement
-from scheduler_service.sandbox.confinement.limits import most_memory
+from scheduler_service.sandbox.confinement.limits import max_memory_bytes
 from scheduler_service.sandbox.confinement.root import HOME, resize_private, user_name
 from scheduler_service.sandbox.contract.command import (
     DEFAULT_INTERPRETER,
@@ -22,8 +22,8 @@ from scheduler_service.sandbox.contract.command import (
     job_environment,
 )
 from scheduler_service.sandbox.contract.layers import Layer
-from scheduler_service.sandbox.contract.protocol import Order, Terms, pack, pack_order, parse_order, receive
-from scheduler_service.sandbox.kernel.cgroup import Group
+from scheduler_service.sandbox.contract.protocol import JobMessage, Order, Terms, pack, pack_order, parse_order, receive
+from scheduler_service.sandbox.kernel.cgroup import Cgroup
 from scheduler_service.sandbox.kernel.oom import prefer_for_oom_kill
 from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl
 from scheduler_service.sandbox.runtime.python_code import (
@@ -42,47 +42,47 @@ def become_job(
     orders: socket.socket,
     channel: socket.socket,
     confinement: Confinement,
-    group: Group | None,
+    cgroup: Cgroup | None,
     note: mmap.mmap,
     *,
     python: bool,
 ) -> None:
-    """Wait on `orders` for what the service wants run, then run it in this process, confined and in the cgroup `group`.
+    """Wait for the order on `orders`, then run it in this process, confined and in `cgroup`.
 
     Return only for Python code, which CPython runs when all callers have returned too; see `startup/sitecustomize.py`.
 
-    `python` says that the order will be for Python code, which can be prepared for. Whatever goes wrong before the
-    user's code is said on `channel`, to the supervisor; it is closed when the user's code begins.
+    `python` says that the order will be for Python code, so that the interpreter can be prepared before it comes. An
+    error before the user's code is sent on `channel`, to the supervisor. The channel is closed when the code begins.
     `note` is memory shared with the supervisor; see `python_end`.
     """
     try:
         os.setsid()
         prefer_for_oom_kill()
         prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
-        if group is not None:
-            group.enter()
+        if cgroup is not None:
+            cgroup.enter()
         cell = Cell(confinement)
         if python:
             prepare_interpreter()
         else:
             _prepare_exec()
-        _rehearse(confinement)
+        _prefault(confinement)
         body, (output, *stdin) = receive(orders)
         order = parse_order(body)
         if order.network and confinement.network_refusal:
-            _say(channel, "rejection", confinement.network_refusal)
+            channel.sendall(pack(JobMessage(rejection=confinement.network_refusal)))
             os._exit(1)
         directory = order.terms.directory or HOME
         if Layer.MOUNT_NAMESPACE in confinement.layers:
             resize_private(order.terms.disk_mb)
-        if group is not None:
-            group.limit(most_memory(order.terms), order.terms.processes)
+        if cgroup is not None:
+            cgroup.limit(max_memory_bytes(order.terms), order.terms.processes)
         _take_stdio(output, *stdin)
         os.chdir(directory)
         cell.close(order, directory, channel)
         orders.detach()  # its descriptor is closed; the number may soon belong to a file of the user's code
     except BaseException as error:  # noqa: BLE001 (nothing may go on from here)
-        _say(channel, "failure", f"{type(error).__name__}: {error}")
+        channel.sendall(pack(JobMessage(failure=f"{type(error).__name__}: {error}")))
         os._exit(1)
     try:
         environment = job_environment(directory, user_name(os.getuid()), _readable_settings(confinement) | order.env)
@@ -92,8 +92,8 @@ def become_job(
             _execute(order, environment)
         become_script(environment, note)
     except (OSError, ValueError) as error:
-        mistake = isinstance(error, ValueError) or error.errno in _USERS_MISTAKES
-        _say(channel, "rejection" if mistake else "failure", _describe(error))
+        text, is_mistake = _describe(error), isinstance(error, ValueError) or error.errno in _USERS_MISTAKES
+        channel.sendall(pack(JobMessage(rejection=text) if is_mistake else JobMessage(failure=text)))
         os._exit(1)
     channel.close()
 
@@ -109,7 +109,7 @@ def _prepare_exec() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _rehearse(confinement: Confinement) -> None:
+def _prefault(confinement: Confinement) -> None:
     """Take a sample of an order as far as nothing is changed by it, before the one that somebody waits for.
 
     Of the memory that is shared with the zygote the kernel copies each page at the first write to it, and in CPython
@@ -156,10 +156,6 @@ def _argv_of(order: Order) -> list[str]:
         return [sys.executable, "-u", FILE]
     _write_file(SCRIPT_FILE, order.text, 0o755)  # scripts start themselves again, under flock(1) for one
     return [*interpreter_of(order.text), str(Path.cwd() / SCRIPT_FILE)]
-
-
-def _say(channel: socket.socket, word: str, text: str) -> None:
-    channel.sendall(pack({word: text}))
 
 
 def _describe(error: OSError | ValueError) -> str:

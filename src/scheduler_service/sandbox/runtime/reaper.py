@@ -10,13 +10,13 @@ from contextlib import suppress
 
 from scheduler_service.sandbox.accounting.process_stats import children_of
 from scheduler_service.sandbox.contract.layers import Layer
-from scheduler_service.sandbox.kernel.cgroup import Group
+from scheduler_service.sandbox.kernel.cgroup import Cgroup
 from scheduler_service.sandbox.kernel.identity import become_user
 
 _PAUSE_SECONDS = 0.001
 
 
-def kill_all(layers: frozenset[Layer], uid: int, group: Group | None) -> None:
+def kill_all(layers: frozenset[Layer], uid: int, cgroup: Cgroup | None) -> None:
     """Kill all processes of the run that this process (its supervisor) watches over, and wait until they are gone.
 
     In a PID namespace, in a cgroup, under a user of their own, or where Landlock keeps signals within the run, one call
@@ -29,8 +29,8 @@ def kill_all(layers: frozenset[Layer], uid: int, group: Group | None) -> None:
         while reap() is not None:
             pass
         return
-    if group is not None:
-        group.kill()
+    if cgroup is not None:
+        cgroup.kill()
     if Layer.OWN_USER in layers:
         _kill_user(uid)
     elif _signals_stay_within():

@@ -1,8 +1,11 @@
-"""The zygote: a clean, warm interpreter that forks a supervisor for each run, and sees nothing of what runs.
+"""The zygote: an interpreter with its modules imported, which forks a supervisor for each run.
 
-It is started as `startup/sitecustomize.py` describes, with few variables of environment. It is told its `Setup` on its
-control socket, imports what jobs will want, and then waits for calls. It must stay single-threaded: PR_SET_PDEATHSIG
-follows the thread that forked, and threads do not survive a fork.
+It starts as `startup/sitecustomize.py` describes, with few environment variables and none of the service's secrets. It
+receives its setup on the control socket, enters the namespaces that all runs share, imports the modules that jobs will
+want, and then waits for requests. It never sees an order or a byte of output.
+
+It must stay single-threaded. Threads do not survive a fork, and PR_SET_PDEATHSIG fires when the forking thread ends,
+not the process (prctl(2)).
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ import importlib
 import json
 import os
 import select
-import signal
 import socket
 import sys
 import time
@@ -24,14 +26,21 @@ from scheduler_service.sandbox.accounting.process_stats import count_tasks_of_us
 from scheduler_service.sandbox.broker.broker_check import why_not_brokered
 from scheduler_service.sandbox.confinement import root
 from scheduler_service.sandbox.confinement.cell import Confinement
+from scheduler_service.sandbox.confinement.namespaces import become_first_process, make_empty_network
 from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.contract.network_policy import NetworkPolicy
-from scheduler_service.sandbox.contract.protocol import Report, Setup, pack, pack_record, receive
+from scheduler_service.sandbox.contract.protocol import (
+    DONE,
+    RunReport,
+    ZygoteSetup,
+    pack,
+    parse_supervisor_request,
+    receive,
+)
 from scheduler_service.sandbox.contract.spec import End
-from scheduler_service.sandbox.kernel.cgroup import open_groups
+from scheduler_service.sandbox.kernel.cgroup import open_cgroups
 from scheduler_service.sandbox.kernel.identity import counts_tasks_by_namespace, enter_user_namespace, sees_all_tasks
 from scheduler_service.sandbox.kernel.syscalls import (
-    CLONE_NEWNET,
     CLONE_NEWNS,
     CLONE_NEWPID,
     CLONE_NEWUTS,
@@ -43,22 +52,24 @@ from scheduler_service.sandbox.kernel.syscalls import (
     unshare,
 )
 from scheduler_service.sandbox.runtime.reaper import kill_children
-from scheduler_service.sandbox.runtime.supervisor import Post, become_supervisor
+from scheduler_service.sandbox.runtime.supervisor import become_supervisor
+from scheduler_service.sandbox.runtime.supervisor_setup import SupervisorSetup
 
 _SWEEP_SECONDS = 0.1
 _hidden: list[ModuleType] = []
+"""Keeps our own modules alive after they left `sys.modules`, where a job would see them."""
 
 
 def main(control: int) -> None:
-    """Serve on the control socket until the service hangs up, then exit with nothing of the zygote left.
+    """Serve requests on the control socket until the service hangs up, then exit.
 
     Return in the process of a Python job only, where CPython then runs the job's code.
     """
     with socket.socket(fileno=control) as line:
         setup, _ = receive(line)
-        zygote = Zygote(Setup(**json.loads(setup)), line)
-        zygote.warm_up()
-        line.sendall(pack({"ready": True}))
+        zygote = Zygote(ZygoteSetup(**json.loads(setup)), line)
+        zygote.prepare()
+        line.sendall(DONE)
         if not zygote.serve():
             os._exit(0)
     gc.enable()
@@ -67,12 +78,12 @@ def main(control: int) -> None:
 class Zygote:
     """Forks supervisors on demand, and kills what a supervisor that was killed has left behind."""
 
-    def __init__(self, setup: Setup, line: socket.socket) -> None:
+    def __init__(self, setup: ZygoteSetup, line: socket.socket) -> None:
         self._setup = setup
         self._line = line
         self._layers = frozenset(map(Layer, setup.layers))
-        self._wardens: dict[int, int] = {}
-        self._alive_for_wardens, self._alive = os.pipe()
+        self._supervisors: dict[int, int] = {}  # pidfd: pid
+        self._alive_read_end, self._alive_write_end = os.pipe()  # hangs up for all supervisors when the zygote dies
         self._own_pids = -1
         self._sees_all_tasks = sees_all_tasks()
         self._counted_apart = Layer.OWN_USER in self._layers and self._sees_all_tasks
@@ -80,10 +91,10 @@ class Zygote:
         self._readable: tuple[str, ...] = ()
         self._broker_failure = ""
         self._fork: Callable[[], int] = os.fork
-        self._groups = open_groups(setup.groups) if setup.groups else None
+        self._cgroups = open_cgroups(setup.cgroups) if setup.cgroups else None
 
-    def warm_up(self) -> None:
-        """Enter the namespaces that all runs share, import what is to be warm, and freeze it for sharing."""
+    def prepare(self) -> None:
+        """Enter the namespaces that all runs share, import the preloaded modules, and freeze the heap for sharing."""
         os.umask(0o022)
         prctl(Prctl.SET_CHILD_SUBREAPER, 1)
         self._broker_failure = why_not_brokered(self._layers, self._setup.uids[0])
@@ -93,15 +104,17 @@ class Zygote:
         for name in self._setup.preload:
             with suppress(ImportError):
                 importlib.import_module(name)
-        self._rehearse()
+        self._prefault()
         if len(os.listdir("/proc/self/task")) == 1:  # a preloaded module may start threads, though it must not
             self._fork = fork_bare
+        # The collector writes to the header of each object that it visits, so a collection in a child would copy all
+        # the memory that it shares with us. Frozen objects are not visited.
         gc.collect()
         gc.freeze()
         gc.disable()
 
     def serve(self) -> bool:
-        """Fork a supervisor for each message, which brings its lines, until the service hangs up.
+        """Fork a supervisor for each request until the service hangs up.
 
         Return False then, and True in the process of a job that is ready to run Python code.
         """
@@ -114,29 +127,32 @@ class Zygote:
                         self._close_down()
                         return False
                     if descriptors:
-                        if self._appoint_warden(*descriptors, uid=json.loads(message)["uid"]):
+                        if self._start_supervisor(*descriptors, uid=parse_supervisor_request(message)):
                             return True
                     else:
-                        self._line.sendall(pack({"swept": self._sweep()}))
+                        self._sweep()
+                        self._line.sendall(DONE)
                 else:
-                    self._bury_warden(descriptor)
+                    self._reap_supervisor(descriptor)
 
-    def _rehearse(self) -> None:
-        """Leave nothing to each run that can be done once for all."""
+    def _prefault(self) -> None:
+        """Assemble both filters, which are cached, and hide our modules, so that no run has to."""
         for network in (False, True):
             self._confinement(0).filter_for(network=network)
-        # A job sees the packages that its environment has, and not what forked it.
+        # A job must find the packages of its environment, and not ours.
         own = [name for name in sys.modules if name.split(".")[0] == __package__.split(".")[0]]
         _hidden.extend(sys.modules.pop(name) for name in own)
 
     def _enter_namespaces(self) -> None:
+        # The user namespace comes first: without root, it grants the rights over all others (user_namespaces(7)). The
+        # mounts come last, because /proc shows the PID namespace of the process that mounts it.
         if Layer.USER_NAMESPACE in self._layers:
             enter_user_namespace()
             self._counted_apart = counts_tasks_by_namespace()
         if Layer.NETWORK_NAMESPACE in self._layers:
-            self._empty_network = _make_network()
+            self._empty_network = make_empty_network()
         if Layer.PID_NAMESPACE in self._layers:
-            _become_first_process()
+            become_first_process()
             self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         if Layer.MOUNT_NAMESPACE in self._layers:
             unshare(CLONE_NEWNS | CLONE_NEWUTS)
@@ -147,28 +163,28 @@ class Zygote:
 
     def _wait(self) -> list[int]:
         poll = select.poll()
-        for descriptor in (self._line.fileno(), *self._wardens):
+        for descriptor in (self._line.fileno(), *self._supervisors):
             poll.register(descriptor, select.POLLIN)
         return [descriptor for descriptor, _ in poll.poll()]
 
-    def _appoint_warden(self, channel: int, orders: int, *, uid: int) -> bool:
+    def _start_supervisor(self, channel: int, orders: int, *, uid: int) -> bool:
         """Fork a supervisor. Return False here, and True in the process of its job."""
         try:
             pid = self._fork_apart()
             if pid == 0:
-                self._become_warden(channel, orders, uid)
+                self._run_supervisor(channel, orders, uid)
                 return True
-            self._wardens[os.pidfd_open(pid)] = pid
+            self._supervisors[os.pidfd_open(pid)] = pid
         except OSError as error:
-            # No process, memory or namespace can be had just now. The other supervisors and their runs must go on.
-            report = Report(End.REJECTED, failure=f"{type(error).__name__}: {error}")
-            os.write(channel, pack_record(report))
+            # The host is out of processes, memory or namespaces. The other supervisors and their runs must go on.
+            report = RunReport(End.REJECTED, failure=f"{type(error).__name__}: {error}")
+            os.write(channel, pack(report))
         os.close(channel)
         os.close(orders)
         return False
 
     def _fork_apart(self) -> int:
-        """Fork into a PID namespace of the run's own where the level has one."""
+        """Fork, into a new PID namespace if the level has one."""
         if Layer.PID_NAMESPACE not in self._layers:
             return self._fork()
         unshare(CLONE_NEWPID)
@@ -176,27 +192,30 @@ class Zygote:
         try:
             pid = self._fork()
         finally:
+            # The kernel allows one unshare(CLONE_NEWPID) until we return to our own; see pid_namespaces(7).
             if pid != 0:
                 enter_namespace(self._own_pids, CLONE_NEWPID)
         return pid
 
-    def _become_warden(self, channel: int, orders: int, uid: int) -> None:
-        for descriptor in (self._alive, *self._wardens):
+    def _run_supervisor(self, channel: int, orders: int, uid: int) -> None:
+        # A supervisor that kept these would hide the death of the zygote from the others, and the end of the others
+        # from the zygote.
+        for descriptor in (self._alive_write_end, *self._supervisors):
             os.close(descriptor)
         self._line.close()
         setup = self._setup
         become_supervisor(
-            Post(
-                # Told what they are, the sockets need not be asked.
-                socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, channel),
-                socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, orders),
-                self._alive_for_wardens,
-                self._confinement(uid),
-                setup.grace_seconds,
-                setup.drain_seconds,
-                setup.lease_seconds,
-                setup.python,
-                self._groups,
+            SupervisorSetup(
+                # With family and type given, Python does not ask the kernel for them.
+                service=socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, channel),
+                orders=socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, orders),
+                zygote=self._alive_read_end,
+                confinement=self._confinement(uid),
+                grace_seconds=setup.grace_seconds,
+                drain_seconds=setup.drain_seconds,
+                lease_seconds=setup.lease_seconds,
+                python=setup.python,
+                cgroups=self._cgroups,
             )
         )
 
@@ -210,58 +229,24 @@ class Zygote:
             return 0
         return count_tasks_of_user(uid) if self._sees_all_tasks else None
 
-    def _bury_warden(self, descriptor: int) -> None:
-        _, status = os.waitpid(self._wardens.pop(descriptor), 0)
+    def _reap_supervisor(self, descriptor: int) -> None:
+        _, status = os.waitpid(self._supervisors.pop(descriptor), 0)
         os.close(descriptor)
         if os.WIFSIGNALED(status):
             self._sweep()
 
     def _close_down(self) -> None:
-        """Kill all runs through their supervisors, and what supervisors that died have left."""
-        os.close(self._alive)
-        for descriptor in list(self._wardens):
-            self._bury_warden(descriptor)
+        """End all supervisors, which kill their runs, and kill what a killed supervisor has left behind."""
+        os.close(self._alive_write_end)
+        for descriptor in list(self._supervisors):
+            self._reap_supervisor(descriptor)
 
-    def _sweep(self) -> bool:
-        """Kill what supervisors that died have left to us; returns when it is gone.
+    def _sweep(self) -> None:
+        """Kill what dead supervisors have left to us, and wait until it is gone.
 
-        Looks for a while, not once: a list of children that is read while they come and go may leave some out.
+        Repeats for a while: a list of children that is read while they come and go may leave some out (see
+        /proc/PID/task/TID/children in proc(5)).
         """
         deadline = time.monotonic() + _SWEEP_SECONDS
-        while kill_children(frozenset(self._wardens.values())) or time.monotonic() < deadline:
+        while kill_children(frozenset(self._supervisors.values())) or time.monotonic() < deadline:
             time.sleep(_SWEEP_SECONDS / 20)
-        return True
-
-
-def _make_network() -> int:
-    """Return a network namespace with nothing in it, not even a loopback that is up.
-
-    Made once, for it takes the kernel longer than all the rest; in a child, for there may be no way back into ours.
-    """
-    ours, theirs = socket.socketpair()
-    maker = os.fork()
-    if maker == 0:
-        ours.close()
-        try:
-            unshare(CLONE_NEWNET)
-            theirs.send(b"m")
-            theirs.recv(1)
-        finally:
-            os._exit(0)
-    theirs.close()
-    if not ours.recv(1):
-        raise OSError("cannot make a network namespace")
-    network = os.open(f"/proc/{maker}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    ours.close()
-    os.waitpid(maker, 0)
-    return network
-
-
-def _become_first_process() -> None:
-    """Go on as process 1 of a new PID namespace, which the kernel clears when it dies; the parent only waits for it."""
-    unshare(CLONE_NEWPID)
-    child = os.fork()
-    if child:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
-    prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)

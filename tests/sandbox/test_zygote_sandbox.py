@@ -51,7 +51,7 @@ def root() -> Iterator[Path]:
 
 @contextmanager
 def place_for_runs() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="warm-", dir="/tmp") as base:
+    with tempfile.TemporaryDirectory(prefix="runs-", dir="/tmp") as base:
         Path(base).chmod(0o711)
         yield Path(base, "runs")
 
@@ -200,9 +200,7 @@ async def test_nothing_runs_when_a_layer_fails(root: Path, level: Level, monkeyp
     await sandbox.start()
     directory = root / "gone"
     monkeypatch.setattr("scheduler_service.sandbox.zygote_sandbox.create_directory", lambda _root: directory)
-    monkeypatch.setattr(
-        "scheduler_service.sandbox.zygote_sandbox.write_order", lambda spec, _: _order(spec, str(directory))
-    )
+    monkeypatch.setattr("scheduler_service.sandbox.orders.build_order", lambda spec, _: _order(spec, str(directory)))
     with pytest.raises(SandboxError):
         await run(sandbox, PythonCode("open('/job/ran', 'w'); print('RAN')"))
     await sandbox.stop()

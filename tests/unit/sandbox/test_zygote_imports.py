@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from scheduler_service.sandbox.zygote_process import ZYGOTE_ENVIRONMENT, bootstrap
+from scheduler_service.sandbox.zygote_interpreter import ZYGOTE_ENVIRONMENT, bootstrap
 
 HEAVY = {"asyncio", "hashlib", "logging", "random", "secrets", "shutil", "subprocess", "tempfile"}
 

@@ -24,17 +24,17 @@ ctypes.CDLL(None).pthread_exit(None)
 def test_census_counts_a_zombie_apart_from_tasks() -> None:
     child = subprocess.Popen(["true"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    census = read_process_stats([child.pid, os.getpid()])
+    stats = read_process_stats([child.pid, os.getpid()])
     child.wait()
-    assert (census.zombies, census.tasks >= 1) == (1, True)
+    assert (stats.zombies, stats.tasks >= 1) == (1, True)
 
 
 def test_census_counts_the_threads_of_a_process_whose_first_thread_has_ended() -> None:
     with subprocess.Popen([sys.executable, "-c", WITHOUT_FIRST_THREAD]) as process:
         wait_until(lambda: _state(process.pid) == "Z")
-        census = read_process_stats([process.pid])
+        stats = read_process_stats([process.pid])
         process.kill()
-    assert (census.zombies, census.tasks) == (0, 2)
+    assert (stats.zombies, stats.tasks) == (0, 2)
 
 
 def _state(pid: int) -> str:

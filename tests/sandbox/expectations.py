@@ -17,7 +17,7 @@ def applies(entry: dict[str, Any], setting: str, level: str) -> bool:
     if entry.get("settings") == ["x86"]:
         return platform.machine() == "x86_64"
     shares_user = level == "standard" and setting != "root"
-    return not (shares_user and entry.get("unless") == "standard-plain")
+    return not (shares_user and entry.get("unless") == "standard-user")
 
 
 def needs_broker(entry: dict[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.sandbox.confinement.reach import readable
+from scheduler_service.sandbox.confinement.readable_paths import readable
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-SPARE_PLACES = (Path("/var/lib/scheduler-service/runs"), Path("/run/scheduler-service/runs"))
+FALLBACK_ROOTS = (Path("/var/lib/scheduler-service/runs"), Path("/run/scheduler-service/runs"))
 """Tried in this order where the usual place is out of reach. Only root can write their parents."""
 _PASSABLE = 0o711
 
@@ -25,7 +25,7 @@ def closed_directory(path: Path) -> Path | None:
     return None
 
 
-def open_place(usual: Path, spare: Sequence[Path] = SPARE_PLACES) -> Path:
+def choose_run_root(usual: Path, spare: Sequence[Path] = FALLBACK_ROOTS) -> Path:
     """Return a directory that the users of jobs reach: `usual`, or the first of `spare` that can be made.
 
     Returns `usual` if there is none; the run that follows says what is in its way.

@@ -1,0 +1,73 @@
+"""The supervisor's end of the socket to the job's process, and the broker that it opens there.
+
+The job's process sends two kinds of `JobMessage`. With the first, its filter is in place, and from then on the broker
+answers its system calls. The second says why the user's code cannot begin, and the process exits after it.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import time
+from contextlib import suppress
+
+from scheduler_service.sandbox.broker.syscall_broker import RunFiles, SyscallBroker, open_broker
+from scheduler_service.sandbox.confinement.cell import Confinement
+from scheduler_service.sandbox.contract.protocol import LISTENER_COPIED, JobMessage, parse_job_message, receive
+from scheduler_service.sandbox.kernel.syscalls import invoke
+
+
+class JobChannel:
+    """Receives the messages of one job's process, and answers the system calls that its filter asks about."""
+
+    def __init__(self, sock: socket.socket, process: int, confinement: Confinement) -> None:
+        """`process` is a pidfd of the job's process."""
+        self._sock = sock
+        self._process = process
+        self._confinement = confinement
+        self._broker: SyscallBroker | None = None
+        self._error: JobMessage | None = None
+        self.files: RunFiles | None = None
+        """The files of the run, for the broker. Must be set before the first `answer`."""
+
+    @property
+    def deadline(self) -> float:
+        """When `answer` has something to do even if no descriptor is readable, on the monotonic clock."""
+        return math.inf if self._broker is None else self._broker.deadline
+
+    def descriptors(self) -> list[int]:
+        """Return the descriptors on which the job may ask something."""
+        if not self._confinement.asks_supervisor or self._error is not None:
+            return []
+        return [self._sock.fileno() if self._broker is None else self._broker.descriptor]
+
+    def answer(self, ready: list[int]) -> None:
+        """Answer what has arrived on the descriptors that are `ready`."""
+        if self._broker is not None:
+            if self._broker.descriptor in ready or time.monotonic() >= self._broker.deadline:
+                self._broker.answer()
+        elif self._sock.fileno() in ready:
+            with suppress(EOFError):  # the process died before it was confined
+                body, descriptors = receive(self._sock)
+                self._receive(parse_job_message(body), descriptors)
+
+    def read_error(self) -> JobMessage:
+        """Return why the user's code could not begin; an empty message if it began. The job must be dead."""
+        return self._error or read_error(self._sock)
+
+    def _receive(self, message: JobMessage, descriptors: list[int]) -> None:
+        if message.listener is not None:
+            descriptors = [invoke("pidfd_getfd", self._process, message.listener, 0)]
+            self._sock.send(LISTENER_COPIED)
+        if descriptors:
+            self._broker = open_broker(descriptors[0], self._confinement, self.files, network=message.network)
+        else:
+            self._error = message
+
+
+def read_error(sock: socket.socket) -> JobMessage:
+    """Return the last message on the socket; an empty one if the other side closed it without any."""
+    try:
+        return parse_job_message(receive(sock)[0])
+    except EOFError:
+        return JobMessage()

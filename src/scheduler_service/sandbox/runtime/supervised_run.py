@@ -1,0 +1,228 @@
+"""One run as its supervisor sees it: the wait for its terms, the loop that holds it to them, and its end.
+
+The loop ends for one of these reasons, whichever comes first:
+
+- the main process has ended, and nobody holds the output open or `drain_seconds` have passed: EXITED
+- a limit is exceeded: `ResourceWatch` says which
+- `wall_seconds` have passed: TIMEOUT
+- the service asks for the end: CANCELLED or OUTPUT_LIMIT
+- the service or the zygote is gone, or the lease was not renewed: no reason, and nobody reads a report
+
+The job's processes are then killed in every case. Only after a TIMEOUT or a cancellation they get SIGTERM and
+`grace_seconds` first.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from scheduler_service.sandbox.accounting.disk_count import DiskCount
+from scheduler_service.sandbox.accounting.resource_watch import TICK_SECONDS, EndReason, ResourceWatch, list_processes
+from scheduler_service.sandbox.broker.syscall_broker import RunFiles
+from scheduler_service.sandbox.confinement.shared_memory import SharedMemory, directory_of
+from scheduler_service.sandbox.confinement.workdir import Removal
+from scheduler_service.sandbox.contract.layers import Layer
+from scheduler_service.sandbox.contract.protocol import (
+    CANCEL,
+    FLOOD,
+    RENEW,
+    RunReport,
+    Terms,
+    pack,
+    pack_terms,
+    parse_terms,
+    receive,
+)
+from scheduler_service.sandbox.contract.spec import End
+from scheduler_service.sandbox.kernel.cgroup import Cgroup
+from scheduler_service.sandbox.runtime.job_channel import JobChannel, read_error
+from scheduler_service.sandbox.runtime.leftovers import wait_for_leftovers
+from scheduler_service.sandbox.runtime.polling import wait_for_descriptors
+from scheduler_service.sandbox.runtime.reaper import kill_all, reap
+from scheduler_service.sandbox.runtime.run_report import ReportBuilder
+from scheduler_service.sandbox.runtime.supervisor_setup import SupervisorSetup
+
+_REQUESTS = {CANCEL: End.CANCELLED, FLOOD: End.OUTPUT_LIMIT}
+_SAMPLE = Terms(1.0, 1, 1, 1, 1, None)
+_REMOVAL_SECONDS = 0.1
+"""How long a report waits for the removal of files: enough for ordinary runs. The slot is not held for more."""
+_LOW_PRIORITY = 10
+_WITH_GRACE = (End.TIMEOUT, End.CANCELLED)
+
+
+class SupervisedRun:
+    """Holds one job to its terms. `job` is the id of its process, `sock` leads there; `note`: see `python_end`."""
+
+    def __init__(
+        self, setup: SupervisorSetup, cgroup: Cgroup | None, job: int, sock: socket.socket, note: mmap.mmap
+    ) -> None:
+        self._setup = setup
+        self._layers = setup.confinement.layers
+        self._cgroup = cgroup
+        self._job = job
+        self._process = os.pidfd_open(job)
+        self._channel = JobChannel(sock, self._process, setup.confinement)
+        self._reports = ReportBuilder(cgroup, note)
+        self._status: int | None = None
+        self._terms: Terms | None = None
+        self._output: int | None = None
+        self._watch: ResourceWatch | None = None
+        self._lease_end = math.inf
+        self._removal = Removal([])
+
+    def prefault(self) -> None:
+        """Go through the end of a run as far as that changes nothing, before somebody waits for it.
+
+        This process shares its memory with the zygote, and the kernel copies each page at the first write to it.
+        """
+        ours, theirs = socket.socketpair()
+        with ours:
+            theirs.sendall(pack_terms(_SAMPLE))
+            theirs.close()
+            terms = parse_terms(receive(ours)[0])
+            error = read_error(ours)
+        wait_for_descriptors([self._process], time.monotonic())
+        self._has_ended()
+        ResourceWatch(terms, self._setup.confinement, self._cgroup)
+        pack(self._reports.build(EndReason(End.EXITED), terms, self._status, error))
+
+    def wait_for_terms(self) -> Terms | None:
+        """Wait until the run begins, and return its terms; None if the service or the zygote is gone instead."""
+        service, zygote = self._setup.service, self._setup.zygote
+        if zygote in wait_for_descriptors([service.fileno(), zygote]):
+            return None
+        try:
+            body, descriptors = receive(service)
+        except EOFError:
+            return None
+        self._terms = parse_terms(body)
+        self._output = descriptors[0] if descriptors else None
+        self._lease_end = self._next_lease_end()
+        return self._terms
+
+    def supervise(self, terms: Terms) -> EndReason | None:
+        """Hold the run to its terms until it is over, and return why; None if nobody waits for a report.
+
+        After the main process has ended, a filter or a background process may still hold output back. The run is over
+        when nobody can write any more, or `drain_seconds` later.
+        """
+        disk = self._open_files(terms) if terms.directory else None
+        self._watch = ResourceWatch(terms, self._setup.confinement, self._cgroup, disk)
+        reason = self._supervise_until(self._has_ended, time.monotonic() + terms.wall_seconds, End.TIMEOUT)
+        if reason is None or reason.end is not End.EXITED:
+            return reason
+        late = self._supervise_until(self._is_silent, time.monotonic() + self._setup.drain_seconds, End.EXITED)
+        # It is too late to cancel: the main process has ended already, and its exit code is what counts.
+        return reason if late is not None and late.end is End.CANCELLED else late
+
+    def end(self, reason: EndReason | None) -> None:
+        """Ask the job to stop if it gets a grace time, then kill all that is left of the run and remove its files."""
+        if reason is not None and reason.end in _WITH_GRACE:
+            self._wait_in_grace()
+        if reason is not None and reason.end is End.EXITED:
+            self._reports.killed = wait_for_leftovers(lambda: list_processes(self._layers))
+        kill_all(self._layers, self._setup.confinement.uid, self._cgroup)
+        if self._terms is not None and self._terms.directory is not None:
+            self._removal = Removal([Path(self._terms.directory), Path(directory_of(self._terms.directory))])
+            self._remove_files(_REMOVAL_SECONDS)
+
+    def build_report(self, reason: EndReason, terms: Terms) -> RunReport:
+        """Build the report on the run, after its `end`."""
+        self._reports.lost_seconds = self._watch.lost_seconds if self._watch is not None else 0.0
+        return self._reports.build(reason, terms, self._status, self._channel.read_error())
+
+    def remove_the_rest(self) -> None:
+        """Remove what is left of the run's files after the report, when nobody waits any more.
+
+        Stops if the zygote ends. The service then removes them with its own directory.
+        """
+        os.nice(_LOW_PRIORITY)
+        while not self._remove_files(_REMOVAL_SECONDS) and not wait_for_descriptors(
+            [self._setup.zygote], time.monotonic()
+        ):
+            pass
+
+    def _open_files(self, terms: Terms) -> DiskCount:
+        directory = terms.directory or ""
+        # With a user id of its own, the job owns its files, and it takes that user's rights to reach them.
+        uid = self._setup.confinement.uid if Layer.OWN_USER in self._layers else None
+        memory = SharedMemory(directory, uid)
+        disk = DiskCount([directory, directory_of(directory)], terms.disk_mb, uid, memory.unlinked)
+        self._channel.files = RunFiles(directory, memory, disk)
+        return disk
+
+    def _supervise_until(self, is_over: Callable[[], bool], deadline: float, late: End) -> EndReason | None:
+        """Hold the run to its limits and answer its calls until `is_over` (EXITED), the deadline (`late`) or a reason.
+
+        Return None if nobody waits for a report.
+        """
+        next_look = time.monotonic() + TICK_SECONDS / 2 if Layer.WATCH in self._layers else math.inf
+        while True:
+            ready = self._wait(min(deadline, next_look, self._lease_end, self._channel.deadline))
+            if self._setup.zygote in ready:
+                return None
+            if self._setup.service.fileno() in ready:
+                request = self._setup.service.recv(1)
+                if request != RENEW:
+                    return EndReason(_REQUESTS[request]) if request else None
+                self._lease_end = self._next_lease_end()
+            self._channel.answer(ready)
+            if is_over():
+                return EndReason(End.EXITED)
+            if time.monotonic() >= deadline:
+                return EndReason(late)
+            if time.monotonic() >= self._lease_end:  # another worker may have begun the next attempt
+                return None
+            if time.monotonic() >= next_look:
+                if self._watch is not None and (reason := self._watch.look()):
+                    return reason
+                self._reports.forget_oom_kills()
+                next_look = time.monotonic() + (self._watch.pause_seconds if self._watch else TICK_SECONDS)
+
+    def _wait(self, deadline: float) -> list[int]:
+        """Wait for the service, the zygote, the job, and for what comes next: the job's end, then its silence."""
+        has_ended = self._status is not None
+        awaited = [] if has_ended else [self._process]
+        hang_up = [self._output] if has_ended and self._output is not None else []
+        asking = self._channel.descriptors()
+        return wait_for_descriptors(
+            [self._setup.service.fileno(), self._setup.zygote, *awaited, *asking], deadline, hang_up
+        )
+
+    def _wait_in_grace(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._job, signal.SIGTERM)
+        deadline = time.monotonic() + self._setup.grace_seconds
+        while (reason := self._supervise_until(self._is_silent, deadline, End.EXITED)) and reason.end is End.CANCELLED:
+            pass  # it was asked to stop already
+
+    def _has_ended(self) -> bool:
+        """Reap what has ended. Return whether the main process has."""
+        while (ended := reap(os.WNOHANG)) not in {None, (0, 0)}:
+            if ended and ended[0] == self._job:
+                self._status = ended[1]
+        return self._status is not None
+
+    def _is_silent(self) -> bool:
+        """Return whether the main process has ended and no process holds the run's output open."""
+        if not self._has_ended():
+            return False
+        return self._output is None or bool(wait_for_descriptors([], time.monotonic(), [self._output]))
+
+    def _next_lease_end(self) -> float:
+        lease_seconds = self._setup.lease_seconds
+        return math.inf if lease_seconds is None else time.monotonic() + lease_seconds
+
+    def _remove_files(self, seconds: float) -> bool:
+        try:
+            return self._removal.go_on(seconds)
+        except OSError:  # no fault of the run; its directory goes with that of the service
+            return True

@@ -1,0 +1,28 @@
+"""The settings of one supervisor, which its zygote hands to it with the fork."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+from scheduler_service.sandbox.confinement.cell import Confinement
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorSetup:
+    """The sockets, rules and times of one supervisor.
+
+    `service` is its socket to the service. `orders` is the socket of the job's process to the service, which the
+    supervisor only passes on. `zygote` is a pipe that hangs up when the zygote dies. `python` says that the order will
+    be for Python code. `cgroups` is the directory for the run's cgroup, and None if the host delegates none.
+    """
+
+    service: socket.socket
+    orders: socket.socket
+    zygote: int
+    confinement: Confinement
+    grace_seconds: float
+    drain_seconds: float
+    lease_seconds: float | None
+    python: bool
+    cgroups: int | None
