@@ -22,8 +22,8 @@ from scheduler_service.http import connections
 KEY = f"X-API-Key: {DEVELOPMENT_API_KEY}\r\n"
 HEAD = "Host: localhost\r\n"
 # Bounds that a test can pass in no time; the rest is as it is.
-MOST_CONNECTIONS = 40
-BOUNDS = {"HEAD_SECONDS": 1.0, "BODY_SECONDS": 1.0, "SLOW_READER_SECONDS": 0.2, "MOST_CONNECTIONS": MOST_CONNECTIONS}
+MAX_CONNECTIONS = 40
+BOUNDS = {"HEAD_SECONDS": 1.0, "BODY_SECONDS": 1.0, "SLOW_READER_SECONDS": 0.2, "MAX_CONNECTIONS": MAX_CONNECTIONS}
 PROGRAM = (
     "import sys; from scheduler_service.http import connections; "
     + "; ".join(f"connections.{name} = {value}" for name, value in BOUNDS.items())
@@ -153,7 +153,7 @@ def test_connections_are_served_when_200_others_are_idle(server: Server) -> None
 def test_connections_with_a_response_in_progress_are_kept(server: Server) -> None:
     begin = f"GET /api/v1/events HTTP/1.1\r\n{HEAD}{KEY}\r\n"
     with ExitStack() as stack:
-        for _ in range(MOST_CONNECTIONS - 1):
+        for _ in range(MAX_CONNECTIONS - 1):
             busy = stack.enter_context(closing(connect(server)))
             busy.sendall(begin.encode())
             assert busy.recv(12) == b"HTTP/1.1 200"
@@ -221,7 +221,7 @@ def test_refused_body_is_read_up_to_a_limit(server: Server) -> None:
         connection.sendall(head.encode())
         assert connection.recv(12) == b"HTTP/1.1 401"
         taken = sent_until_cut(connection, 900_000_000)
-    assert taken < 2 * connections.MOST_LINGER_BYTES
+    assert taken < 2 * connections.MAX_LINGER_BYTES
 
 
 def sent_until_cut(connection: socket.socket, most: int) -> int:
@@ -287,9 +287,9 @@ def test_connection_is_closed_after_too_many_pipelined_requests(server: Server) 
 
 def test_connection_limit_leaves_descriptors_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "open_files", lambda: 1024)
-    assert connections.most_connections() == 1024 - connections.RESERVED_FILES
+    assert connections.max_connections() == 1024 - connections.RESERVED_FILES
     monkeypatch.setattr(connections, "open_files", lambda: 65_536)
-    assert connections.most_connections() == connections.MOST_CONNECTIONS
+    assert connections.max_connections() == connections.MAX_CONNECTIONS
 
 
 REQUESTS = {

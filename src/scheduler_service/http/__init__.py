@@ -1,1 +1,1 @@
-"""What everything that speaks HTTP shares: authentication, middleware, problems, validation, messages."""
+"""HTTP code that all routers share: authentication, middleware, problem documents, validation, messages."""

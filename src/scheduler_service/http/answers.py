@@ -1,4 +1,4 @@
-"""The base of all answers."""
+"""The base class of all response models."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ PageSize = Annotated[int, Field(description="Largest number of items on a page, 
 
 
 class Answer(BaseModel):
-    """The base of all answers. What they hold is never shown in an error's text, which the log would keep."""
+    """The base class of all response models. Its errors hide input values, which the log would store otherwise."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 def span_seconds(started_at: datetime | None, finished_at: datetime | None) -> float | None:
-    """Return how long something took; None while it is not over."""
+    """Return the duration in seconds, or None if the end is not known yet."""
     if started_at is None or finished_at is None:
         return None
     return round((finished_at - started_at).total_seconds(), 6)

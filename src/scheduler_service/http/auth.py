@@ -1,4 +1,4 @@
-"""Who is calling, and what they may do."""
+"""Authenticates callers and decides what they may do."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _scheme = APIKeyHeader(
 )
 
 
-# A node of RFC 7239: an address, or one in brackets, and a port.
+# A node of RFC 7239: an address with an optional port; an address in brackets before a port.
 _FOR = re.compile(r'(?:^|;)\s*for=(?:"?(\[[^\]"]*\])(?::\d+)?"?|"?([^";:]*)(?::\d+)?"?)', re.IGNORECASE)
 
 
 def authenticate(request: Request) -> None:
-    """Find out who is calling and keep it for `current_caller`; refuses everybody without a valid key."""
+    """Check the key and store the caller for `current_caller`. Refuse requests without a valid key."""
     settings: Settings = request.app.state.settings
     given = request.headers.get(HEADER)
     if given is None:
@@ -51,14 +51,17 @@ def authenticate(request: Request) -> None:
 
 
 def same_key(given: str, expected: str) -> bool:
-    """Compare a header with a secret, in a time that tells nothing, not even the length."""
-    # Headers come as bytes, which Starlette reads as Latin-1.
+    """Compare a header with a secret in constant time.
+
+    The time reveals neither the position of a difference nor the length of the secret.
+    """
+    # Starlette decodes the bytes of headers as Latin-1.
     digests = (hashlib.sha256(text).digest() for text in (given.encode("latin-1"), expected.encode()))
     return hmac.compare_digest(*digests)
 
 
 async def current_caller(request: Request, _key: Annotated[str | None, Security(_scheme)]) -> Caller:
-    """Return whom the route authenticated; a router whose routes do not authenticate fails here, and stays shut."""
+    """Return the caller that the route authenticated. Fail if the route does not authenticate."""
     caller: Caller = request.state.caller
     return caller
 
@@ -67,23 +70,23 @@ CurrentCaller = Annotated[Caller, Depends(current_caller)]
 
 
 def _is_local(connection: HTTPConnection, settings: Settings) -> bool:
-    """Return whether a request comes from this machine and is meant for it.
+    """Return whether a request comes from this machine and addresses it by a local name.
 
-    The name matters too: a page from elsewhere whose name was pointed at 127.0.0.1 (DNS rebinding) is otherwise as
-    good as one of our own to the browser on this machine, and could send the key that everybody knows.
+    The name matters because of DNS rebinding: a foreign page whose name resolves to 127.0.0.1 counts as same-origin in
+    this machine's browser. Such a page could send the well-known development key.
     """
     if _host_name(connection.headers.get("host", "")) not in LOOPBACK_HOSTS:
         return False
-    # A container that is published on the loopback sees its clients as the gateway of its own network.
+    # A container with a port published on the loopback sees its clients as the gateway of its own network.
     is_published_here = settings.published_host in LOOPBACK_HOSTS
     clients = list(_forwarded_for(connection.headers))
     if connection.client is not None and connection.client.host:
-        clients.append(connection.client.host)  # a UNIX socket has none, and only this machine can reach it
+        clients.append(connection.client.host)  # UNIX sockets have no client address; only this machine reaches them
     return all(_is_loopback(client) or (is_published_here and _is_private(client)) for client in clients)
 
 
 def _forwarded_for(headers: Headers) -> Iterator[str]:
-    """Yield the clients that a proxy says it speaks for, also those that it does not name."""
+    """Yield the client addresses in the proxy headers, including unknown ones."""
     for name in ("x-forwarded-for", "x-real-ip"):
         for value in headers.getlist(name):
             yield from (client.strip() for client in value.split(","))

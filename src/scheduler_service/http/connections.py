@@ -1,18 +1,17 @@
-"""Connections that cost little, whatever their clients do: bounds on bytes, on time and on their number.
+"""Limits what a single client connection can cost: bytes, time, and the number of connections.
 
-uvicorn's protocol bounds nothing of this: a header may have 300 MB, a request may begin and never end, a reader may
-never read. Each connection goes through these stages, and each stage has a bound:
+uvicorn's protocol has no such limits: a header may have 300 MB, a request may never end, a client may never read. Every
+connection goes through these stages, and each stage has a limit:
 
-- *head*: from the first byte, or from the connection, to the end of the headers: HEAD_SECONDS and MOST_HEAD_BYTES;
-- *body*: until the request is complete: BODY_SECONDS. Chunk lines and trailers count like a head;
-- *answer*: a client that reads less than LEAST_READ_BYTES in SLOW_READER_SECONDS is dropped;
-- *linger*: an answer that comes before the body is complete is followed by the end of our side alone. What still comes
-  is read and dropped, within bounds, since a connection that is closed over unread bytes takes the answer with it
-  (RFC 9112, 9.6);
+- *head*: from the first byte, or from the connection, to the end of the headers: HEAD_SECONDS and MAX_HEAD_BYTES;
+- *body*: until the request is complete: BODY_SECONDS. Chunk lines and trailers count towards MAX_HEAD_BYTES;
+- *answer*: a client that reads less than MIN_READ_BYTES in SLOW_READER_SECONDS is dropped;
+- *linger*: if a response is complete before its request body, only the sending side is closed. The rest of the body
+  is read and dropped, within limits. Closing a socket with unread bytes would discard the response (RFC 9112, 9.6);
 - *idle*: uvicorn's own keep-alive timeout.
 
-Only so many connections are open at once. One more takes the place of the one that has waited longest for a head; if
-all are busy, it is answered with 503.
+The number of open connections is limited too. A further connection replaces the one that has waited longest for a head.
+If all are busy, it gets a 503 response.
 """
 
 from __future__ import annotations
@@ -26,35 +25,35 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from scheduler_service.config.open_files import open_files
 
-MOST_HEAD_BYTES = 64 * 1024
-MOST_HEADERS = 200
-MOST_PIPELINED = 16
+MAX_HEAD_BYTES = 64 * 1024
+MAX_HEADERS = 200
+MAX_PIPELINED = 16
 HEAD_SECONDS = 15.0
 BODY_SECONDS = 60.0
 SLOW_READER_SECONDS = 30.0
 LINGER_SECONDS = 10.0
-# Of a body whose request is answered; a longer one costs the connection.
-MOST_UNWANTED_BYTES = 1024 * 1024
-MOST_LINGER_BYTES = 64 * 1024 * 1024
-LEAST_READ_BYTES = 4096
-MOST_CONNECTIONS = 2000
-# For the database, runs, logs and files.
+# Of a body after its response; a longer one closes the connection.
+MAX_UNWANTED_BYTES = 1024 * 1024
+MAX_LINGER_BYTES = 64 * 1024 * 1024
+MIN_READ_BYTES = 4096
+MAX_CONNECTIONS = 2000
+# Reserved for the database, runs, logs and files.
 RESERVED_FILES = 400
-FEWEST_CONNECTIONS = 32
+MIN_CONNECTIONS = 32
 
 _TITLES = {431: "Request Header Fields Too Large", 408: "Request Timeout", 503: "Service Unavailable"}
 
 
-def most_connections() -> int:
-    """Return how many connections may be open at once, by the limit of open files."""
-    return max(FEWEST_CONNECTIONS, min(MOST_CONNECTIONS, open_files() - RESERVED_FILES))
+def max_connections() -> int:
+    """Return how many connections may be open, derived from the limit of open files."""
+    return max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, open_files() - RESERVED_FILES))
 
 
 def install() -> None:
-    """Make uvicorn use bounded connections, also if its own command starts it.
+    """Make uvicorn use limited connections, also if it is started by its own command.
 
-    It chooses its protocol before it imports the application, and reads no setting for these bounds: what is left to
-    the application is the class itself.
+    uvicorn chooses its protocol class before it imports the application, and has no setting for these limits. The
+    application can therefore only replace how that class creates its instances.
     """
     make = object.__new__
 
@@ -65,10 +64,9 @@ def install() -> None:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with the bounds of this module."""
+    """uvicorn's HTTP protocol with the limits of this module."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Begin with nothing received."""
         super().__init__(*arguments, **options)
         self._is_in_head = True
         self._is_refused = False
@@ -82,8 +80,8 @@ class BoundedProtocol(HttpToolsProtocol):
     # Stages
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection, in place of another one if there are too many."""
-        if len(self.connections) >= most_connections():
+        """Accept the connection. If there are too many, close the one that has waited longest, or refuse."""
+        if len(self.connections) >= max_connections():
             if not _waiting:
                 transport.write(_answer(503, "too many connections are open; try again", "Retry-After: 1\r\n"))
                 self._is_refused = True
@@ -102,7 +100,7 @@ class BoundedProtocol(HttpToolsProtocol):
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what came, as far as the bounds of its stage let it pass."""
+        """Pass received data to the parser within the limits of the stage."""
         if self._linger_bytes is not None:
             self._drop(len(data))
             return
@@ -114,7 +112,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
             if self._deadline is None:
                 self._await_head()
-            piece, data = data[: MOST_HEAD_BYTES - self._overhead_bytes], data[MOST_HEAD_BYTES - self._overhead_bytes :]
+            piece, data = data[: MAX_HEAD_BYTES - self._overhead_bytes], data[MAX_HEAD_BYTES - self._overhead_bytes :]
             self._overhead_bytes += len(piece)
             super().data_received(piece)
             self._check_overhead()
@@ -124,81 +122,81 @@ class BoundedProtocol(HttpToolsProtocol):
         self._set_deadline(HEAD_SECONDS)
 
     def _check_overhead(self) -> None:
-        if self._overhead_bytes >= MOST_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(431, f"headers may have {MOST_HEAD_BYTES // 1024} KiB at the most, request line included")
+        if self._overhead_bytes >= MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(431, f"headers may have {MAX_HEAD_BYTES // 1024} KiB at the most, request line included")
 
-    # What the parser finds
+    # Callbacks of the parser
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; a trailer is dropped, since it cannot stand for a header (RFC 9110, 6.5.1)."""
+        """Store a header. Drop a trailer, because it must not be merged into the headers (RFC 9110, 6.5.1)."""
         if self._is_in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Start the request, unless it has too many headers or too many wait behind each other."""
+        """Start the request, or refuse it for too many headers or too many pipelined requests."""
         self._is_in_head, self._overhead_bytes = False, 0
         _waiting.pop(self, None)
         self._set_deadline(BODY_SECONDS)
-        if len(self.headers) > MOST_HEADERS:
-            self._refuse(431, f"a request may have {MOST_HEADERS} headers at the most")
-        elif len(self.pipeline) >= MOST_PIPELINED:
+        if len(self.headers) > MAX_HEADERS:
+            self._refuse(431, f"a request may have {MAX_HEADERS} headers at the most")
+        elif len(self.pipeline) >= MAX_PIPELINED:
             self.drop()
         if not self._is_refused:
             super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
-        """Count the lines around each chunk by themselves."""
+        """Count the bytes of chunk lines."""
         self._overhead_bytes = 0
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body, which is no overhead."""
+        """Pass on a part of the body. It does not count as overhead."""
         self._overhead_bytes -= len(body)
         if self._is_refused:
             return
         super().on_body(body)
         if self.cycle.response_complete:
             self._unwanted_bytes += len(body)
-            if self._unwanted_bytes > MOST_UNWANTED_BYTES:
-                self.begin_to_linger()
+            if self._unwanted_bytes > MAX_UNWANTED_BYTES:
+                self.start_lingering()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, or for the rest of one that is answered already."""
+        """Wait for the next request, or for the rest of the current one."""
         super().on_response_complete()
         self._unwanted_bytes = 0
         if not self._is_in_head:
             _waiting[self] = None
 
     def on_message_complete(self) -> None:
-        """Wait for the next head, without a deadline until it begins: idle connections have one of their own."""
+        """Wait for the next head. The keep-alive timeout applies until its first byte."""
         self._is_in_head, self._overhead_bytes = True, 0
         self._cancel_deadline()
         if not self._is_refused:
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP with a problem document, too."""
+        """Answer invalid HTTP with a problem document."""
         if not self._is_refused:
             self._refuse(400, msg)
 
     # Deadlines
 
     def drop(self) -> None:
-        """Close the connection without an answer."""
+        """Close the connection without a response."""
         self._is_refused = True
         _waiting.pop(self, None)
         self.transport.abort()
 
     def _set_deadline(self, seconds: float) -> None:
         self._cancel_deadline()
-        self._deadline = self.loop.call_later(seconds, self._be_late)
+        self._deadline = self.loop.call_later(seconds, self._time_out)
 
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _be_late(self) -> None:
-        """Answer 408 if the client waits for an answer that nobody can give, else close."""
+    def _time_out(self) -> None:
+        """Answer 408 if a response is expected, else close the connection."""
         is_answered = not self._is_in_head and (self.cycle.response_started or self.cycle.response_complete)
         if is_answered or (self._is_in_head and not self._overhead_bytes):
             self.drop()
@@ -212,16 +210,16 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self.begin_to_linger()
+        self.start_lingering()
 
-    # The end of an answer before that of its request
+    # Responses that end before their request
 
     def is_incomplete(self) -> bool:
-        """Whether bytes of the request are still to come."""
+        """Return whether bytes of the request are missing."""
         return self._is_refused or not self._is_in_head
 
-    def begin_to_linger(self) -> None:
-        """End our side, and read and drop what still comes, within bounds."""
+    def start_lingering(self) -> None:
+        """Close the sending side, then read and drop the rest of the request within limits."""
         if self._linger_bytes is not None:
             return
         self._linger_bytes = 0
@@ -235,11 +233,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _drop(self, count: int) -> None:
         self._linger_bytes = (self._linger_bytes or 0) + count
-        if self._linger_bytes > MOST_LINGER_BYTES:
+        if self._linger_bytes > MAX_LINGER_BYTES:
             self.transport.abort()
 
     def shutdown(self) -> None:
-        """Close at once what only lingers."""
+        """Close lingering connections at once."""
         if self._linger_bytes is not None:
             self.transport.abort()
         else:
@@ -248,20 +246,20 @@ class BoundedProtocol(HttpToolsProtocol):
     # Slow readers
 
     def pause_writing(self) -> None:
-        """Watch whether the client reads at all."""
+        """Start to check whether the client reads."""
         super().pause_writing()
         self._unread_bytes = self.transport.get_write_buffer_size()
         self._reader_check = self._reader_check or self.loop.call_later(SLOW_READER_SECONDS, self._check_reader)
 
     def resume_writing(self) -> None:
-        """Go on: the client reads."""
+        """Stop the check: the client reads."""
         super().resume_writing()
         self._stop_checking()
 
     def _check_reader(self) -> None:
-        """Drop a client that has read nothing since the last look."""
+        """Drop the client if it has read nothing since the last check."""
         unread_bytes, self._reader_check = self.transport.get_write_buffer_size(), None
-        if unread_bytes > self._unread_bytes - LEAST_READ_BYTES:
+        if unread_bytes > self._unread_bytes - MIN_READ_BYTES:
             self.drop()
             return
         self._unread_bytes = unread_bytes
@@ -274,7 +272,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class _Lingering:
-    """A transport whose owner's `close` waits for the end of the request."""
+    """A transport whose `close` waits for the end of the request."""
 
     def __init__(self, transport: asyncio.Transport, protocol: BoundedProtocol) -> None:
         self._transport = transport
@@ -284,7 +282,7 @@ class _Lingering:
 
     def close(self) -> None:
         if self._protocol.is_incomplete() and not self._transport.is_closing():
-            self._protocol.begin_to_linger()
+            self._protocol.start_lingering()
         else:
             self._transport.close()
 
@@ -292,8 +290,8 @@ class _Lingering:
         return getattr(self._transport, name)
 
 
-# The connections of this process that nobody needs, the one that has waited longest first: those that wait for a head,
-# and those whose request was answered before it was complete.
+# Connections that may be closed for a new one, the longest waiting first: those that wait for a head, and those that
+# linger.
 _waiting: dict[BoundedProtocol, None] = {}
 
 

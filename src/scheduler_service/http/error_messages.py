@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in the words of this API: what must be, and what to write instead."""
+"""Translates pydantic errors into this API's messages: what is required, and what to write instead."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WHOLE = "must be a whole number, such as 3"
 _NUMBER = "must be a number, such as 1.5"
 _BOOLEAN = "must be true or false, without quotes"
 _OBJECT = "must be a JSON object"
-# Of what pydantic gives with an error: its `ctx`.
+# Placeholders are keys of pydantic's `ctx`.
 _TEXTS: Mapping[str, str] = {
     "missing": "required; add it",
     "string_type": 'must be text in double quotes, such as "a"',
@@ -53,19 +53,19 @@ _CHOICES = {
     "union_tag_invalid": "expected_tags",
 }
 _QUOTED = re.compile(r"\s*-?\d{1,20}(\.\d{1,20})?\s*", re.ASCII)
-# In an address + stands for a blank, so that an offset loses its sign.
+# In a URL, + encodes a space, so an offset loses its sign.
 _LOST_PLUS = re.compile(r".*T[\d:.]+ (\d\d:?\d\d)")
 
 
 def detail_of(item: Mapping[str, Any]) -> str:
-    """Return what is wrong with a field of a body."""
+    """Return the message for a wrong field of a body."""
     detail = _detail(item)
     is_quoted = isinstance(item["input"], str) and detail in {_WHOLE, _NUMBER} and _QUOTED.fullmatch(item["input"])
     return f"{detail}; leave the quotes away" if is_quoted else detail
 
 
 def detail_of_parameter(item: Mapping[str, Any]) -> str:
-    """Return what is wrong with a parameter: there all is text, and an address has signs of its own."""
+    """Return the message for a wrong parameter. Parameters are text, and some characters have a meaning in URLs."""
     value = item["input"]
     if isinstance(value, str) and (offset := _LOST_PLUS.fullmatch(value)):
         return f"in an address + stands for a blank; write %2B{offset[1]}"
@@ -100,7 +100,7 @@ def _choice(context: Mapping[str, Any], name: str, value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """Write a bound as people do: 1e150 has 151 digits, and 604800.0 is 604800."""
+    """Return a limit in its usual notation: 1e150 instead of 151 digits, 604800 instead of 604800.0."""
     if not isinstance(value, float):
         return value
     return int(value) if value.is_integer() and abs(value) < 2**53 else f"{value:g}"

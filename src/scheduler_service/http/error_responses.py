@@ -1,4 +1,4 @@
-"""Which error becomes which answer: the one place that knows the HTTP codes of errors."""
+"""Maps errors to responses. Only this module knows the HTTP codes of errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from scheduler_service.errors import (
     UnavailableError,
 )
 from scheduler_service.http.problems import FieldError, Problem, ProblemResponse, clean, field_error, summary
-from scheduler_service.http.validation import MOST_ERRORS, Found, errors_in_body, errors_of_request
+from scheduler_service.http.validation import MAX_ERRORS, Found, errors_in_body, errors_of_request
 from scheduler_service.services.inspection import RejectedError
 from scheduler_service.telemetry import logging_config
 
@@ -57,7 +57,7 @@ CAUSES_OF_A_BODY: Mapping[int, str] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too long.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not declared as JSON in UTF-8, or is compressed.",
 }
-# RFC 9110 renamed these; `http` follows in Python 3.13 only.
+# RFC 9110 renamed these; `http.HTTPStatus` has the new names from Python 3.13.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 RETRY_AFTER_SECONDS = 1
 
@@ -65,7 +65,7 @@ log = structlog.get_logger(__name__)
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error with a problem document."""
+    """Register handlers that answer every error with a problem document."""
     for kind in STATUS:
         app.add_exception_handler(kind, _answer_scheduler_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
@@ -74,52 +74,52 @@ def install(app: FastAPI) -> None:
 
 
 def unauthorized(detail: str) -> HTTPException:
-    """Refuse a caller who is not known."""
-    # RFC 9110 demands a challenge; for keys in a header no scheme is registered.
+    """Return the error for an unauthenticated caller."""
+    # RFC 9110 requires a challenge, and no scheme is registered for keys in a header.
     return HTTPException(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": "APIKey"})
 
 
 def forbidden(detail: str) -> HTTPException:
-    """Refuse a caller who is known but may not do this."""
+    """Return the error for a caller without permission."""
     return HTTPException(HTTPStatus.FORBIDDEN, detail)
 
 
 def malformed(detail: str) -> HTTPException:
-    """Refuse what cannot even be read."""
+    """Return the error for a request that cannot be parsed."""
     return HTTPException(HTTPStatus.BAD_REQUEST, detail)
 
 
 def too_large(limit_bytes: int) -> HTTPException:
-    """Refuse a body that is longer than the service takes."""
+    """Return the error for a body above the size limit."""
     detail = f"the body may have {limit_bytes // 1024} KiB at the most (SCHEDULER_MAX_BODY_KB)"
     return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
 def unsupported_media_type(accepted: str) -> HTTPException:
-    """Refuse a body of another kind."""
+    """Return the error for a body of another media type."""
     detail = f"send the body as JSON, with the header Content-Type: {accepted}"
     return HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept": accepted})
 
 
 def unsupported_coding() -> HTTPException:
-    """Refuse a body that is compressed (RFC 9110, section 15.5.16)."""
+    """Return the error for a compressed body (RFC 9110, section 15.5.16)."""
     detail = "send the body as it is, without Content-Encoding"
     return HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "identity"})
 
 
 def unsupported_charset() -> HTTPException:
-    """Refuse a body in another encoding than JSON has."""
+    """Return the error for a body in an encoding other than UTF-8."""
     return HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body in UTF-8, as JSON is (RFC 8259)")
 
 
 def title(status: int) -> str:
-    """Return the name of a code."""
+    """Return the standard phrase of a status code."""
     return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
 def problem(request: Request, status: int, detail: str, errors: list[FieldError] | None = None) -> Problem:
-    """Write the problem document for a request."""
-    # What is set here is what is sent: errors only where there are any.
+    """Build the problem document for a request."""
+    # Only fields that are set are sent, so `errors` is set only if there are any.
     named = {} if errors is None else {"errors": errors}
     return Problem(
         type="about:blank",
@@ -164,7 +164,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
 
 
 async def _answer_unforeseen(request: Request, _error: Exception) -> Response:
-    """Answer with nothing but the correlation id, by which the log tells more: the server logs the error itself."""
+    """Answer with the correlation id alone. The server logs the error under that id."""
     detail = "the service met an error of its own; the log tells more under the correlation id"
     return ProblemResponse(problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail))
 
@@ -179,11 +179,11 @@ def _way_out(request: Request) -> str:
 
 def _invalid(request: Request, found: Found) -> Response:
     detail = summary(found.errors, found.further)
-    return ProblemResponse(problem(request, STATUS[InvalidInputError], detail, found.errors[:MOST_ERRORS]))
+    return ProblemResponse(problem(request, STATUS[InvalidInputError], detail, found.errors[:MAX_ERRORS]))
 
 
 def _described_each(request: Request, problems: Sequence[FieldProblem]) -> Found:
-    described = [_described(request, each) for each in problems[:MOST_ERRORS]]
+    described = [_described(request, each) for each in problems[:MAX_ERRORS]]
     return Found(described, len(problems) - len(described))
 
 
@@ -194,7 +194,10 @@ def _described(request: Request, problem: FieldProblem) -> FieldError:
 
 
 def _as_sent(request: Request, problem: FieldProblem) -> object:
-    """Return the value as the body has it: services see it read and in UTC. What is not in the body is theirs."""
+    """Return the value as the client sent it.
+
+    Services see parsed values in UTC. Return their value if the body has none.
+    """
     value: object = getattr(request.state, "body", None)
     for step in problem.field.split("."):
         if not (isinstance(value, dict) and step in value):
@@ -204,10 +207,10 @@ def _as_sent(request: Request, problem: FieldProblem) -> object:
 
 
 def _methods(request: Request, allowed: str) -> set[str]:
-    """Return all methods of a path: the framework names those of the first route that it finds, and HEAD of none."""
+    """Return all methods of a path. Starlette names only those of the first matching route, without HEAD."""
     contexts = [(context.path or "", context.methods or ()) for context in iter_route_contexts(request.app.routes)]
     matching = [(path, methods) for path, methods in contexts if compile_path(path)[0].match(request.url.path)]
-    # A fixed path may have a sibling with an id in its place, which matches as well.
+    # A fixed path may also match a sibling route with a path parameter.
     nearest = min((path for path, _ in matching), key=lambda path: path.count("{"), default=None)
     methods = set(allowed.split(", ")).union(*(methods for path, methods in matching if path == nearest))
     return methods | {"HEAD"} if "GET" in methods else methods

@@ -1,8 +1,7 @@
-"""Conditional requests (RFC 9110, section 13) on jobs.
+"""Conditional requests on jobs (RFC 9110, section 13).
 
-An entity tag is `"<version>-<digest>"`. The digest is of the whole representation, so that a job is sent again when a
-run has changed what it shows. A change is guarded by the version alone: what a client read is not stale because a run
-has ended meanwhile.
+An entity tag is `"<version>-<digest>"`. The digest covers the whole representation, so a GET returns the job again
+after a run changed it. `If-Match` compares only the version, so the end of a run does not make a client's copy stale.
 """
 
 from __future__ import annotations
@@ -39,13 +38,16 @@ IfNoneMatch = Annotated[
 
 
 def etag(version: int, shown: Answer) -> str:
-    """Return the entity tag of a version as it is shown."""
+    """Return the entity tag of a version in this representation."""
     digest = hashlib.blake2b(shown.model_dump_json().encode(), digest_size=8).hexdigest()
     return f'"{version}-{digest}"'
 
 
 def versions_to_match(if_match: str | None) -> frozenset[int] | None:
-    """Return the versions of which one must be current; None: any. Weak tags match nothing, as the RFC has it."""
+    """Return the versions of which one must be current, or None if any is accepted.
+
+    Weak tags never match (RFC 9110).
+    """
     if if_match is None or if_match.strip() == "*":
         return None
     tags = [tag for is_weak, tag in _read("If-Match", if_match) if not is_weak]
@@ -53,7 +55,7 @@ def versions_to_match(if_match: str | None) -> frozenset[int] | None:
 
 
 def is_unchanged(if_none_match: str | None, current: str) -> bool:
-    """Return whether the client has what the tag `current` is of; weak tags are as good as strong ones here."""
+    """Return whether one of the client's tags equals `current`. Weak and strong tags are equivalent here."""
     if if_none_match is None:
         return False
     return if_none_match.strip() == "*" or any(

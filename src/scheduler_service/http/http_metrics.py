@@ -1,4 +1,4 @@
-"""How long requests take: of this process alone, since only it sees them."""
+"""Measures the duration of this process's requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 
 def request_histogram() -> Histogram:
-    """Make the histogram of a process."""
+    """Return a new histogram of request durations."""
     return Histogram(
         "scheduler_http_request_duration_seconds",
         "Seconds from the request to the end of its answer, of this process.",
@@ -21,6 +21,6 @@ def request_histogram() -> Histogram:
 
 
 def observe(histogram: Histogram, method: str, route: str | None, status: int | None, seconds: float) -> None:
-    """Note one request. Labels are of what we know, so that callers cannot make up new ones."""
+    """Record one request. Labels come only from known values, so that clients cannot create new ones."""
     method = method if method in _METHODS else "other"
     histogram.labels(method, route or UNROUTED, "none" if status is None else str(status)).observe(seconds)

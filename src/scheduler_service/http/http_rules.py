@@ -1,7 +1,7 @@
-"""Rules of HTTP that the server's parser leaves to the application (RFC 9110, RFC 9112).
+"""Enforces rules of HTTP that the server's parser leaves to the application (RFC 9110, RFC 9112).
 
-Where several programs read one request, those that read it differently can be played off against each other: what is
-ambiguous is refused, not guessed.
+Programs that read one request differently can be exploited (request smuggling). Ambiguous requests are therefore
+refused instead of interpreted.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from scheduler_service.http import error_responses
 from scheduler_service.http.problems import ProblemResponse
 
-# A name or an IPv4 address, or an IPv6 address in brackets, and a port (RFC 3986, 3.2.2 and 3.2.3).
+# A name or an IPv4 address, or an IPv6 address in brackets, with an optional port (RFC 3986, 3.2.2 and 3.2.3).
 HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::(?P<port>[0-9]{0,5}))?")
 VERSIONS = frozenset({"1.0", "1.1", "2", "3"})
-# As much as a connection takes before it waits for its reader.
+# The amount that a connection buffers before it waits for its client.
 PIECE_BYTES = 64 * 1024
 
 
 class HttpRules:
-    """Refuses what is no right HTTP, before anything else looks at it."""
+    """Refuses invalid HTTP before other code reads the request."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Surround `app`."""
+        """Wrap `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a right request on; refuse a wrong one and end its connection."""
+        """Pass valid requests on. Refuse invalid ones and close their connection."""
         found = _fault(scope) if scope["type"] == "http" else None
         if found is None:
             await self._app(scope, receive, send)
@@ -42,14 +42,14 @@ class HttpRules:
 
 
 class BoundedAnswer:
-    """Sends answers in pieces that wait for their reader, and answers HEAD without content."""
+    """Sends responses in pieces that wait for the client, and answers HEAD without content."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Surround `app`."""
+        """Wrap `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; HEAD as GET, whose headers are the answer (RFC 9110, 9.3.2)."""
+        """Pass a request on. HEAD is handled as GET, whose headers it returns (RFC 9110, 9.3.2)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["method"] == "HEAD":
@@ -59,7 +59,7 @@ class BoundedAnswer:
 
 
 class _Head:
-    """An answer of which only the headers are sent, however long its content would be."""
+    """A response of which only the headers are sent."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -67,11 +67,11 @@ class _Head:
         self._is_over = False
 
     async def answer(self, app: ASGIApp, scope: Scope) -> None:
-        scope["method"] = "GET"  # in place: the router writes into it what the log reads
+        scope["method"] = "GET"  # in place: the router writes into the scope that the access log reads
         await app(scope, self._receive_until_over, self._send_headers)
 
     async def _receive_until_over(self) -> Message:
-        # A stream without end hears that nobody reads it.
+        # Signals to an endless stream that the client is gone.
         return {"type": "http.disconnect"} if self._is_over else await self._receive()
 
     async def _send_headers(self, message: Message) -> None:
@@ -111,7 +111,7 @@ def _fault_of_host(hosts: list[str], version: str) -> tuple[int, str] | None:
 
 
 def _fault_of_coding(headers: Headers, version: str) -> tuple[int, str] | None:
-    """Return what is wrong with the transfer codings of a request (RFC 9112, 6.1)."""
+    """Return what is wrong with the transfer coding of a request, or None (RFC 9112, 6.1)."""
     values = headers.getlist("transfer-encoding")
     if not values:
         return None

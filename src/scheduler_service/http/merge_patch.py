@@ -1,4 +1,4 @@
-"""Bodies that services judge: how they are described, whole or as JSON merge patches (RFC 7396)."""
+"""Request bodies that services validate, documented as a whole or as JSON merge patches (RFC 7396)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MEDIA_TYPE = "application/merge-patch+json"
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """An annotation of a JSON object: it is described by a model, and judged by the service that reads it.
+    """An annotation of a JSON object: a model documents it, and the service that reads it validates it.
 
-    FastAPI would stop at what the model says, and hide what the service has to say of the same body.
+    If FastAPI validated it, its errors would hide those that the service finds in the same body.
     """
 
     model: type[BaseModel]
@@ -25,14 +25,14 @@ class Described:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         described = self.model.__pydantic_core_schema__
         if described["type"] == "model" and (name := described.get("ref")):
-            # Named in the components, as other models are, and not written out in each operation.
+            # Refer to the component by name instead of repeating the schema in each operation.
             reference = core_schema.definition_reference_schema(name)
             described = core_schema.definitions_schema(reference, [described])
         return handler(described)
 
 
 def patch_body(definition: type[BaseModel], title: str, examples: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe a patch: the fields of a definition, each as there or null."""
+    """Return the schema of a patch: all fields of a definition, each optional and nullable."""
     field = f"#/components/schemas/{definition.__name__}/properties"
     properties = {name: {"anyOf": [{"$ref": f"{field}/{name}"}, {"type": "null"}]} for name in definition.model_fields}
     schema = {"type": "object", "title": title, "additionalProperties": False, "properties": properties}

@@ -1,4 +1,7 @@
-"""What surrounds every request. Plain ASGI: `BaseHTTPMiddleware` would run each request in a task of its own."""
+"""ASGI middleware around every request.
+
+These classes are plain ASGI, because Starlette's `BaseHTTPMiddleware` would run each request in a separate task.
+"""
 
 from __future__ import annotations
 
@@ -30,19 +33,19 @@ log = structlog.get_logger(__name__)
 
 
 class RequestContext:
-    """The outermost: gives a request its correlation id and its line in the log, and the answer its headers."""
+    """The outermost middleware: assigns the correlation id, adds response headers, and writes the access log."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Surround `app`."""
+        """Wrap `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and log how it went."""
+        """Pass a request on, and log its outcome."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        # Not undone at the end: the server logs what nobody foresaw, and that line needs the id most of all.
+        # Stays bound afterwards: the server logs unexpected errors later, and that line needs the id.
         logging_config.bind_correlation(request_id)
         method, status, is_stream = scope["method"], None, False
 
@@ -50,7 +53,7 @@ class RequestContext:
             nonlocal status, is_stream
             if message["type"] == "http.response.start":
                 status = message["status"]
-                # How long somebody listens says nothing of how quick we are.
+                # The duration of a stream depends on the client, not on the service.
                 is_stream = Headers(raw=message["headers"]).get("content-type", "").startswith("text/event-stream")
                 _complete(MutableHeaders(scope=message), request_id)
             await send(message)
@@ -68,7 +71,7 @@ class RequestContext:
 
 
 class BodyLimit:
-    """Refuses bodies that are too long, by what their sender declares and by what really comes."""
+    """Refuses bodies above the limit, by their declared length and by the bytes received."""
 
     def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
         """Accept bodies of up to `limit_bytes`."""
@@ -76,7 +79,7 @@ class BodyLimit:
         self._limit_bytes = limit_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; anybody who reads a body that is too long gets an exception."""
+        """Pass a request on. Reading a body beyond the limit raises an exception."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -97,14 +100,14 @@ class BodyLimit:
 
 
 class PlainStart:
-    """Logs one line that says why the start failed, if the user can mend the reason."""
+    """Logs one line instead of a traceback if the start fails for a reason that the user can fix."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Surround `app`."""
+        """Wrap `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on but the traceback of an error that the user can mend, which becomes one line."""
+        """Pass everything on, but replace the traceback of a `SchedulerError` at the start with one line."""
         if scope["type"] != "lifespan":
             await self._app(scope, receive, send)
             return
@@ -129,13 +132,13 @@ class PlainStart:
 
 
 def _request_id(scope: Scope) -> str:
-    """Take the caller's id if it is fit to be one; else make a new one."""
+    """Return the client's request id if it is valid, else a new id."""
     given = Headers(scope=scope).get(REQUEST_ID, "")
     return given if _VALID_REQUEST_ID.fullmatch(given) else logging_config.new_correlation_id()
 
 
 def _trimmed(scope: Scope) -> list[tuple[bytes, bytes]]:
-    """Return the headers without the blanks around their values, which are no part of them (RFC 9110, section 5.5)."""
+    """Return the headers without whitespace around their values, which is not part of them (RFC 9110, section 5.5)."""
     return [(name, value.strip(b" \t")) for name, value in scope["headers"]]
 
 
@@ -150,8 +153,8 @@ def _route(scope: Scope) -> str | None:
 
 
 def _log(scope: Scope, method: str, status: int | None, seconds: float) -> None:
-    """Write the line of a request; `status` None: the client was gone before there was an answer."""
-    # Probes come every few seconds and would mark_dead the rest.
+    """Write the access log line. `status` None means that the client disconnected before the response."""
+    # Health checks arrive every few seconds and would hide other lines.
     write = log.debug if "/health" in scope["path"] else log.info
     write(
         "request",

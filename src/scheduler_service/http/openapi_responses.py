@@ -1,4 +1,4 @@
-"""Answers as the documentation shows them: examples, headers, and the errors that a call may end in."""
+"""Documents responses: examples, headers, and the possible errors of an operation."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ LOG_HEADERS = {
 
 
 def answer(description: str, example: object, headers: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Document a good answer."""
+    """Return the documentation of a successful response."""
     return {"description": description, "content": {"application/json": {"example": example}}, "headers": headers or {}}
 
 
 def refusals(*kinds: type[SchedulerError], takes_body: bool = False) -> Documented:
-    """Document the errors of a call that needs a key: those named, and those that every such call may end in."""
+    """Return the documentation of an operation's errors: those listed, and those of every call with a key."""
     causes = {**error_responses.CAUSES_OF_EVERY_CALL, **(error_responses.CAUSES_OF_A_BODY if takes_body else {})}
     causes |= {error_responses.STATUS[kind]: error_responses.CAUSES[kind] for kind in kinds}
     return {status: _refusal(status, cause) for status, cause in sorted(causes.items())}

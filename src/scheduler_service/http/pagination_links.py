@@ -10,9 +10,9 @@ from scheduler_service.domain.listing import Page
 
 
 def page_links(request: Request, page: Page, total: int, last_id: int | None = None) -> str:
-    """Link to the first, previous, next and last page, by paths that hold whatever name the service is reached by.
+    """Return links to the first, previous, next and last page, as paths without a host name.
 
-    With `last_id`, the id of the last row here, the next page is found by that row and not by counting.
+    With `last_id`, the id of the last row on this page, the next page starts after that row instead of after a count.
     """
     last = max(1, -(-total // page.size))
     targets: dict[str, dict[str, int]] = {"first": {"page": 1}, "last": {"page": last}}

@@ -1,4 +1,4 @@
-"""Parameters that calls of several nouns take from path and query."""
+"""Path and query parameters that several routers share."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _DIGITS = re.compile(r"-?(0|[1-9][0-9]*)")
 
 
 def _is_of_digits(value: object) -> object:
-    # int() takes 01, 1_0, +1, 1.0 and blanks too: names of one thing under which caches and logs would not find it.
+    # int() also accepts 01, 1_0, +1, 1.0 and spaces. Caches and logs would then see several names for one object.
     if isinstance(value, str) and not _DIGITS.fullmatch(value):
         raise ValueError("must be a whole number, written in digits alone")
     return value
 
 
-# Behind the bounds: pydantic describes those in front of a function as bounds, and others by names of its own.
+# Placed after the limits, because pydantic documents only constraints that come before a function.
 Digits = BeforeValidator(_is_of_digits)
 Id = Annotated[int, Field(ge=1, le=_LARGEST_ID), Digits]
 Offset = Annotated[int, Field(ge=0, le=_LARGEST_ID), Digits]
 
 
 class Paging(Input):
-    """Which part of a list to give."""
+    """The requested part of a list."""
 
     page: Annotated[int, Field(ge=1, le=1_000_000_000, description="Counted from 1."), Digits] = 1
     size: Annotated[int, Field(ge=1, le=100, description="Items on a page."), Digits] = 10

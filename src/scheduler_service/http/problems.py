@@ -1,4 +1,4 @@
-"""Errors as clients get them: problem documents (RFC 9457)."""
+"""Error responses as problem documents (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from starlette.responses import JSONResponse
 from scheduler_service.errors import FieldProblem
 
 MEDIA_TYPE = "application/problem+json"
-LONGEST_VALUE = 100
-MOST_TOLD = 3
+MAX_VALUE_CHARACTERS = 100
+MAX_IN_SUMMARY = 3
 WHOLE_BODY = "body"
-# Beyond this a JavaScript client reads another number than was sent.
+# JavaScript numbers above this value lose precision.
 _LARGEST_EXACT = 2**53
 _SECRET = re.compile(r"^env(\.|$)|key|secret|token|passw|credential", re.IGNORECASE)
 HEADER_FIELDS = frozenset({"Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID", "X-API-Key"})
@@ -84,21 +84,23 @@ class ProblemResponse(JSONResponse):
     media_type = MEDIA_TYPE
 
     def __init__(self, problem: Problem, headers: dict[str, str] | None = None) -> None:
-        """Take the status of the answer from the document."""
+        """Use the status of the document."""
         content = problem.model_dump(exclude_unset=True)
         super().__init__(content, problem.status, headers)
 
     def render(self, content: Any) -> bytes:
-        """End the document as a line ends, as other answers do."""
+        """Return the document with a final newline."""
         return super().render(content) + b"\n"
 
 
 def field_error(
     problem: FieldProblem, path: Sequence[str | int] | None = None, *, is_sent: bool | None = None
 ) -> FieldError:
-    """Describe what is wrong with a field; `path` is where it is in the body, else its dots are followed.
+    """Return the description of a wrong field.
 
-    `is_sent` says whether there is a value at all, which may be null; without it, None is no value.
+    `path` is its place in the body; by default the dotted field name is split.
+
+    `is_sent` says whether the client sent a value, which may be null. By default, None counts as not sent.
     """
     steps = problem.field.split(".") if path is None else path or [problem.field]
     shown: dict[str, Any] = {
@@ -115,19 +117,19 @@ def field_error(
 
 
 def clean(text: str) -> str:
-    """Spell lone surrogates out: they have no UTF-8, so no answer could carry them."""
+    """Replace lone surrogates with escapes, because UTF-8 cannot encode them."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def summary(errors: Sequence[FieldError], further: int = 0) -> str:
-    """Return in one line what is wrong; `further` counts the errors that are not described."""
-    told = [f"{error.field}: {error.detail}" for error in errors[:MOST_TOLD]]
+    """Return one line about all errors. `further` is the number of errors without a description."""
+    told = [f"{error.field}: {error.detail}" for error in errors[:MAX_IN_SUMMARY]]
     more = len(errors) - len(told) + further
     return "; ".join(told) + (f"; and {more} more" if more else "")
 
 
 def _pointer(path: Sequence[str | int]) -> str:
-    """Write a JSON pointer as a URI fragment, without the percent-encoding: it is for reading."""
+    """Return a JSON pointer as a URI fragment, without percent-encoding for readability."""
     return clean("#" + "".join("/" + _cut(str(step)).replace("~", "~0").replace("/", "~1") for step in path))
 
 
@@ -138,10 +140,10 @@ def _shown(value: Any) -> JsonValue:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
-    # reprlib: what was sent may be a megabyte, or nested too deeply for repr.
+    # reprlib, because the value may have a megabyte or be nested too deeply for repr.
     text = value if isinstance(value, str) else reprlib.repr(value)
     return clean(_cut(text))
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…"
+    return text if len(text) <= MAX_VALUE_CHARACTERS else text[:MAX_VALUE_CHARACTERS] + "…"

@@ -1,4 +1,4 @@
-"""Names and words that other schedulers use for what is written otherwise here."""
+"""Names and values that other schedulers use, with their equivalents here."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ _MISFIRES = _table({"fire_once": "once coalesce run_once latest", "fire_all": "a
 
 
 def meant_by_name(name: str, path: Sequence[str | int], known: Sequence[str], body: object) -> str | None:
-    """Return what a field is called here that has another name elsewhere; `path` leads to the object that has it."""
+    """Return this API's name for another scheduler's field, or None. `path` leads to the object that contains it."""
     plain = snake_case(name)
     if plain in known:
         return plain
@@ -133,7 +133,7 @@ def meant_by_name(name: str, path: Sequence[str | int], known: Sequence[str], bo
 
 
 def meant_by_word(word: str, choices: Sequence[str]) -> str | None:
-    """Return the one of the choices that a word of others stands for."""
+    """Return the choice that equals another scheduler's word, or None."""
     plain = snake_case(word)
     if plain in choices:
         return plain
@@ -144,8 +144,8 @@ def meant_by_word(word: str, choices: Sequence[str]) -> str | None:
 
 
 def snake_case(name: str) -> str:
-    """Write a name as fields are written here: `scheduleExpr` and `schedule-expr` are `schedule_expr`."""
-    return _HUMP.sub("_", name[:_LONGEST]).replace("-", "_").replace(" ", "_").lower().strip("_")
+    """Return a name in snake case: `scheduleExpr` and `schedule-expr` become `schedule_expr`."""
+    return _HUMP.sub("_", name[:_MAX_NAME_CHARACTERS]).replace("-", "_").replace(" ", "_").lower().strip("_")
 
 
 def _table_of(path: Sequence[str | int], known: Sequence[str], body: object) -> Mapping[str, str]:
@@ -163,5 +163,5 @@ def _table_of(path: Sequence[str | int], known: Sequence[str], body: object) -> 
     return {}
 
 
-_LONGEST = 64
+_MAX_NAME_CHARACTERS = 64
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

@@ -1,4 +1,4 @@
-"""How every request is received, before its endpoint: who calls, what is asked, and whether the body can be read."""
+"""Route classes that check the caller, the query and the body before the endpoint is called."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from starlette.responses import StreamingResponse
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.http import error_responses
 from scheduler_service.http.auth import authenticate
-from scheduler_service.http.problems import LONGEST_VALUE
+from scheduler_service.http.problems import MAX_VALUE_CHARACTERS
 
 JSON = "application/json"
-# Of headers that are no list, a server would have to guess which one is meant.
+# If one of these headers occurs twice, the server would have to guess which value counts.
 SINGLE_HEADERS = ("Idempotency-Key", "Last-Event-ID")
 _EMPTY = (b"", b"{}")
 _UTF_8 = ("utf-8", "utf8")
 _AS_IT_IS = "identity"
 _REPEATED = "given more than once; keep one"
-# nginx's own code, for the log and the metrics alone: nobody is there any more to read the answer.
+# nginx's code for logs and metrics. The client has disconnected and does not get it.
 CLIENT_CLOSED_REQUEST = 499
 
 
 class PublicRoute(APIRoute):
-    """A route that anybody may use. One that takes no query parameters refuses all; the others name theirs."""
+    """A route without authentication. It refuses query parameters that the endpoint does not declare."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Put what comes before the endpoint in front of it."""
+        """Return the endpoint's handler with the checks in front of it."""
         handle = super().get_route_handler()
 
         async def receive(request: Request) -> Response:
@@ -67,7 +67,7 @@ class PublicRoute(APIRoute):
 
 
 class KeyedRoute(PublicRoute):
-    """A route for callers with a key. Nothing of what others send is looked at, not even its body."""
+    """A route for callers with a key. Nothing of an unauthenticated request is read, not even its body."""
 
     def admit(self, request: Request) -> None:
         """Accept callers with a valid key."""
@@ -75,10 +75,13 @@ class KeyedRoute(PublicRoute):
 
 
 class JsonRequest(Request):
-    """A request whose body is JSON in UTF-8. What cannot be read is answered as malformed, saying where."""
+    """A request with a JSON body in UTF-8. Invalid JSON raises an error with its position."""
 
     async def json(self) -> Any:
-        """Read the body; NaN and lone surrogates pass, so that validation can name the field that holds them."""
+        """Return the parsed body.
+
+        NaN and lone surrogates are accepted here, so that validation can name their field.
+        """
         try:
             body = json.loads((await self.body()).decode("utf-8-sig"), object_pairs_hook=_members)
         except json.JSONDecodeError as error:
@@ -87,16 +90,16 @@ class JsonRequest(Request):
             raise error_responses.malformed(f"no valid UTF-8: {error.reason} at byte {error.start}") from None
         except RecursionError:
             raise error_responses.malformed("nested too deeply") from None
-        except ValueError:  # Python reads no integer of more than 4300 digits, since that takes time
+        except ValueError:  # Python refuses integers of more than 4300 digits
             raise error_responses.malformed("holds a number with too many digits") from None
-        # For an answer that shows values as they were sent.
+        # Kept for error responses, which show values as sent.
         self.state.body = body
         return body
 
 
 def _with_line_end(response: Response) -> Response:
-    """End a JSON answer as a line ends, so that in a terminal the prompt does not follow it on the same one."""
-    is_stream = isinstance(response, StreamingResponse)  # which ends its last line itself
+    """Append a newline to a JSON response, so that a shell prompt starts on its own line."""
+    is_stream = isinstance(response, StreamingResponse)  # streams end with a newline already
     if response.media_type == JSON and not is_stream and response.body:
         response.body = bytes(response.body) + b"\n"
         response.headers["Content-Length"] = str(len(response.body))
@@ -107,7 +110,9 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
         name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise error_responses.malformed(f"the name {name[:LONGEST_VALUE]!r} stands twice in one object; keep one")
+        raise error_responses.malformed(
+            f"the name {name[:MAX_VALUE_CHARACTERS]!r} stands twice in one object; keep one"
+        )
     return members
 
 
@@ -118,7 +123,7 @@ def _refuse_repeated_headers(request: Request) -> None:
 
 
 def _refuse_other_encodings(request: Request) -> None:
-    # Starlette would put U+FFFD in place of what it cannot read.
+    # Starlette would replace invalid bytes with U+FFFD.
     for part in request.scope["query_string"].split(b"&"):
         name = unquote_to_bytes(part.partition(b"=")[0])
         try:

@@ -1,4 +1,4 @@
-"""Names that a client may have meant, from the schema that the API publishes."""
+"""Suggests names for unknown fields and parameters, from the published OpenAPI schema."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from starlette.requests import Request
 from scheduler_service.http.rival_names import meant_by_name
 
 Schema = Mapping[str, Any]
-LONGEST_NAME = 64
-MOST_NAMES = 12
+MAX_NAME_CHARACTERS = 64
+MAX_NAMES = 12
 
 
 def remedy(name: str, known: Sequence[str]) -> str:
-    """Return what to write in place of an unknown name."""
+    """Return what to write instead of an unknown name."""
     if meant := closest(name, known):
         return f"did you mean {meant}?"
-    if known and len(known) <= MOST_NAMES:
+    if known and len(known) <= MAX_NAMES:
         return f"known here: {', '.join(known)}"
     return "see /docs for what is known here" if known else "nothing is expected here"
 
 
 def refusal_of_field(request: Request, path: Sequence[str | int], body: object) -> str:
-    """Return why a field of the body is refused whose name is not one of those that may be written at its place."""
+    """Return why an unknown field of the body is refused."""
     name, known = str(path[-1]), known_fields(request, path[:-1], body)
     if len(path) == 1 and name in _answered_fields(request):
         is_job = name == "status" and "enabled" in known
@@ -35,18 +35,18 @@ def refusal_of_field(request: Request, path: Sequence[str | int], body: object) 
 
 
 def closest(name: str, known: Sequence[str]) -> str | None:
-    """Return the known name that looks most like the one that was written, if any does."""
-    return next(iter(get_close_matches(name[:LONGEST_NAME].lower(), known, n=1)), None)
+    """Return the known name most similar to `name`, or None."""
+    return next(iter(get_close_matches(name[:MAX_NAME_CHARACTERS].lower(), known, n=1)), None)
 
 
 def known_parameters(request: Request) -> list[str]:
-    """Return the names of the query parameters of the operation that a request is for."""
+    """Return the query parameters of the request's operation."""
     operation = _operation(request)
     return [parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"]
 
 
 def known_fields(request: Request, path: Sequence[str | int], body: object) -> list[str]:
-    """Return the names of the fields that the body of a request may have at a place."""
+    """Return the fields that the body may have at `path`."""
     document = request.app.openapi()
     content = _operation(request).get("requestBody", {}).get("content", {})
     schema: Schema = next((media["schema"] for media in content.values()), {})
@@ -58,7 +58,7 @@ def known_fields(request: Request, path: Sequence[str | int], body: object) -> l
 
 
 def _answered_fields(request: Request) -> Mapping[str, Any]:
-    """Return the fields of the good answer, which clients may send back as they got it."""
+    """Return the fields of the successful response, which clients may send back."""
     responses = _operation(request)["responses"]
     content = next(answer for status, answer in responses.items() if status.startswith("2")).get("content", {})
     schema: Schema = content.get("application/json", {}).get("schema", {})
@@ -73,7 +73,7 @@ def _operation(request: Request) -> Schema:
 
 
 def _resolved(document: Schema, schema: Schema, value: object) -> Schema:
-    """Follow references, and of several kinds take the one that the value says it is."""
+    """Follow references. Of several alternatives, return the one that matches the value."""
     while True:
         if reference := schema.get("$ref"):
             schema = _referred(document, reference)

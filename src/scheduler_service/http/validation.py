@@ -1,4 +1,4 @@
-"""What pydantic says of a request, in the words and places of its author."""
+"""Converts pydantic's errors about a request into field errors at the path that the client used."""
 
 from __future__ import annotations
 
@@ -19,35 +19,36 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Errors, and how many more there are: only the first are worked out."""
+    """The described errors, and the number of further ones."""
 
     errors: list[FieldError]
     further: int = 0
 
 
-# Deeper than anything that is known here; what a user nests deeper is cut in the answer.
-LONGEST_PATH = 16
+# Deeper than any known field; deeper paths are truncated in the response.
+MAX_PATH_STEPS = 16
 _UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
 
 
-# Each is longer than what it is about: a body of unknown fields would be answered by several of its size.
-MOST_ERRORS = 50
+# An error is longer than the field that it describes. Without a limit, the response could exceed the request several
+# times.
+MAX_ERRORS = 50
 
 
 def errors_of_request(request: Request, error: RequestValidationError) -> Found:
-    """Describe what FastAPI finds wrong with a request."""
+    """Return the errors that FastAPI found in a request."""
     return _described_each(request, [(item["loc"][0], item["loc"][1:], item) for item in error.errors()], error.body)
 
 
 def errors_in_body(request: Request, items: Sequence[Mapping[str, Any]], body: object) -> Found:
-    """Describe what a model finds wrong with the body of a request."""
+    """Return the errors that a model found in the body of a request."""
     return _described_each(request, [("body", item["loc"], item) for item in items], body)
 
 
 def _described_each(request: Request, items: Sequence[tuple[object, Path, Mapping[str, Any]]], body: object) -> Found:
     found: dict[tuple[str, str], FieldError] = {}
     for number, (where, location, item) in enumerate(items):
-        if len(found) == MOST_ERRORS:
+        if len(found) == MAX_ERRORS:
             return Found(list(found.values()), len(items) - number)
         describe = _in_body if where == "body" else _in_parameter
         described = describe(request, item, tuple(location), body)
@@ -74,14 +75,14 @@ def _in_parameter(request: Request, item: Mapping[str, Any], location: Path, _bo
 
 
 def _described(problem: FieldProblem, item: Mapping[str, Any], path: Path) -> FieldError:
-    # What is missing has no value; pydantic gives that of the object around it.
+    # A missing field has no value; pydantic reports that of the enclosing object.
     return field_error(problem, path, is_sent=item["type"] != "missing")
 
 
 def _as_written(request: Request, location: Sequence[str | int], body: object, *, is_missing: bool) -> Path:
-    """Return the path of a field in the body, without the steps that are pydantic's own (`float`, `dict`, `[key]`).
+    """Return the path of a field in the body, without pydantic's internal steps (`float`, `dict`, `[key]`).
 
-    A field that is not in the body is named too: what a patch leaves as it was may not go with what it changes.
+    A field outside the body is included: in a patch, an unchanged field can conflict with a changed one.
     """
     path: list[str | int] = []
     value: Any = body
@@ -91,7 +92,7 @@ def _as_written(request: Request, location: Sequence[str | int], body: object, *
         elif not (isinstance(value, dict) and (is_missing or step in known_fields(request, path, body))):
             continue
         path.append(step)
-    return tuple(path[:LONGEST_PATH])
+    return tuple(path[:MAX_PATH_STEPS])
 
 
 def _has(value: Any, step: str | int) -> bool:
