@@ -283,7 +283,7 @@ async def test_does_not_pause_what_is_finished(client: httpx2.AsyncClient) -> No
 
     for answer in (paused, disabled):
         assert answer.status_code == 409
-        assert answer.json()["detail"] == "the job is finished: no instant is to come that a pause could hold back"
+        assert answer.json()["detail"] == "the job is finished: it has no future runs to pause"
     assert (await client.patch(path, json={"name": "another"})).json()["status"] == "finished"
 
 

@@ -220,7 +220,7 @@ class TestEdit:
         clock.at = NOON + MINUTE
         assert (await service.patch(ADMIN, job.id, {"enabled": True})).status is JobStatus.FINISHED
         for stop in (service.patch(ADMIN, job.id, {"enabled": False}), service.pause(ADMIN, job.id)):
-            with pytest.raises(ConflictError, match="no instant is to come"):
+            with pytest.raises(ConflictError, match="no future runs to pause"):
                 await stop
         again = await service.patch(ADMIN, job.id, {"schedule_expr": (NOON + 2 * MINUTE).isoformat(), "enabled": False})
         assert again.status is JobStatus.PAUSED

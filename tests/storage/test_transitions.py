@@ -15,11 +15,11 @@ from testkit.databases import NOON, add_job
 from testkit.waiting import eventually
 
 from scheduler_service.domain.records import Job, Run, Worker
+from scheduler_service.domain.rescue import MAX_RESCUES
 from scheduler_service.domain.run_state import TERMINAL, TRANSITIONS, Reason, RunStatus, Trigger
 from scheduler_service.storage import jobs, logs, rescues, runs, transitions, workers
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
-from scheduler_service.storage.rescues import MAX_RESCUES
 from scheduler_service.storage.tables import attempts
 from scheduler_service.storage.tables import runs as run_table
 from scheduler_service.storage.transitions import Claimed, Report

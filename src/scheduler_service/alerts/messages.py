@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from scheduler_service.domain.alerting import Alert
+from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.telemetry.terminal_text import plain
 
 SIGNATURE = "X-Scheduler-Signature"
@@ -29,7 +30,7 @@ def document(alert: Alert, delivery_id: int, base_url: str) -> dict[str, Any]:
         "delivery_id": delivery_id,
         "kind": alert.kind,
         "headline": alert.headline,
-        "at": alert.at.isoformat().replace("+00:00", "Z"),
+        "at": iso8601(alert.at),
         "job_id": alert.job_id,
         "job_name": alert.job_name,
         "owner_id": alert.owner_id,

@@ -11,6 +11,7 @@ import typer
 
 from scheduler_service.console import render
 from scheduler_service.console.options import AsJson
+from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy, Fold, Gap
 from scheduler_service.domain.schedules.schedule import describe, parse, warnings
 from scheduler_service.errors import FieldProblem, InvalidInputError
@@ -46,7 +47,7 @@ def show_next(
                 "timezone": timezone,
                 "description": describe(schedule),
                 "warnings": warnings(schedule, now, dst),
-                "instants": [{"at": _iso(at), "local": _iso(local)} for at, local in pairs],
+                "instants": [{"at": iso8601(at), "local": iso8601(local)} for at, local in pairs],
             }
         )
         return
@@ -56,10 +57,6 @@ def show_next(
     render.show_table(columns, rows)
     for warning in warnings(schedule, now, dst):
         render.note(f"warning: {warning}")
-
-
-def _iso(instant: datetime) -> str:
-    return instant.isoformat().replace("+00:00", "Z")
 
 
 _CLOCK = "%a %Y-%m-%d %H:%M:%S"

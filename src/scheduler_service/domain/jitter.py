@@ -5,6 +5,7 @@ A run that waits out its jitter is active. It can therefore block or reorder the
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -15,6 +16,13 @@ _DAY = timedelta(days=1)
 _TICK = timedelta.resolution
 # Enough for a pattern with uneven intervals. A pattern with more instants a day is nearly always even.
 _MAX_INSTANTS = 12
+
+
+def jittered(job_id: int, instant: datetime, jitter_seconds: float) -> datetime:
+    """Return when the run of an instant may begin. Job and instant decide it, so every dispatcher finds the same."""
+    digest = hashlib.blake2b(f"{job_id}/{instant.isoformat()}".encode(), digest_size=8).digest()
+    share = int.from_bytes(digest) / 2**64
+    return instant + timedelta(seconds=jitter_seconds * share)
 
 
 def jitter_warning(schedule: Recurrence, jitter_seconds: float, rules: FiringRules, now: datetime) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import structlog
 from pydantic import ValidationError
 
+from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.records import Run
 from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
 from scheduler_service.domain.routing import EVERYTHING, Routing
@@ -172,7 +173,7 @@ def _spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimits) -
     about = {
         "SCHEDULER_JOB_ID": str(job.id),
         "SCHEDULER_RUN_ID": str(run.id),
-        "SCHEDULER_SCHEDULED_FOR": run.scheduled_for.isoformat().replace("+00:00", "Z"),
+        "SCHEDULER_SCHEDULED_FOR": iso8601(run.scheduled_for),
         "SCHEDULER_ATTEMPT": str(run.attempt),
         "SCHEDULER_ARGS": json.dumps(job.args),
         "SCHEDULER_CORRELATION_ID": run.correlation_id,

@@ -9,6 +9,7 @@ import structlog
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.engine.log_writer import LeaseLostError
@@ -90,7 +91,7 @@ def _log_end(claimed: Claimed, end: Report | Cut, retry_at: datetime | None) -> 
         log.warning("attempt_cut", **about, began=end.began, cause=end.message)
     elif end.status is RunStatus.FAILED:
         cause: dict[str, object] = {"reason": end.reason, "exit_code": end.exit_code, "signal": end.signal}
-        cause["retry_at"] = None if retry_at is None else retry_at.isoformat().replace("+00:00", "Z")
+        cause["retry_at"] = None if retry_at is None else iso8601(retry_at)
         log.warning("attempt_failed", **about, **{name: value for name, value in cause.items() if value is not None})
     else:
         log.info("attempt_ended", **about, status=end.status)

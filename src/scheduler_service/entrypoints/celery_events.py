@@ -7,6 +7,7 @@ from typing import Any
 
 from scheduler_service.brokers.message import task_id
 from scheduler_service.brokers.monitor import Monitor
+from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.storage.transitions import Claimed, Report
 
@@ -76,5 +77,5 @@ def _about(claimed: Claimed) -> dict[str, Any]:
         "run_id": run.id,
         "attempt": run.attempt,
         "trigger": str(run.trigger),
-        "scheduled_for": run.scheduled_for.isoformat().replace("+00:00", "Z"),
+        "scheduled_for": iso8601(run.scheduled_for),
     }

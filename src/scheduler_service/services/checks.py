@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
+from scheduler_service.domain.instant_text import iso8601
+from scheduler_service.domain.rescheduling import Bounds, date_problem
 from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
 from scheduler_service.domain.schedules.schedule import Schedule, parse
 from scheduler_service.domain.schedules.zone import load_zone
@@ -15,7 +17,6 @@ from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.services import python_environments, resource_limits
 from scheduler_service.services.inspection import Inspection, inspect
 from scheduler_service.services.job_definition import JobDefinition, PreviewRequest
-from scheduler_service.services.rescheduling import Bounds, date_problem, written
 
 Document = Mapping[str, JsonValue]
 JOB: Document = {"name": "a job", "schedule_expr": "@hourly", "payload": {"type": "shell_script", "script": "true"}}
@@ -92,7 +93,7 @@ def _schedule_problems(
             yield from error.problems
     if bounds.end_at is not None and bounds.end_at <= now:
         yield FieldProblem(
-            "end_at", "is past, so the job would never run; move it or leave it out", written(bounds.end_at)
+            "end_at", "is past, so the job would never run; move it or leave it out", iso8601(bounds.end_at)
         )
     elif schedule is not None:
         slack = _NO_TIME if is_zone_known else _ZONES_APART

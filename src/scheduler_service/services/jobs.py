@@ -14,6 +14,7 @@ from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.listing import JobFilter, Listing, Page
 from scheduler_service.domain.records import Job, Run
+from scheduler_service.domain.rescheduling import first_instant, is_rescheduled, rescheduled
 from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, Trigger
@@ -27,7 +28,6 @@ from scheduler_service.services.job_mapping import columns_of, document_of
 from scheduler_service.services.merge_patch import merge
 from scheduler_service.services.ownership import owned_by, owner_problems
 from scheduler_service.services.read_only import without_read_only
-from scheduler_service.services.rescheduling import first_instant, is_rescheduled, new_schedule
 from scheduler_service.services.schedules import Upcoming, upcoming
 from scheduler_service.storage import jobs, ledger, runs, transitions
 from scheduler_service.storage.clock import Clock
@@ -238,8 +238,7 @@ class JobService:
             job, notices = await self._settled(connection, caller, job_id, if_match)
             now = self._clock.now()
             change = plan(job)
-            edited = replace(job, **change.columns)
-            edited = replace(edited, **new_schedule(job, edited, enabled=change.enabled, now=now))
+            edited = rescheduled(job, replace(job, **change.columns), enabled=change.enabled, now=now)
             if edited != job:
                 values = {name: value for name, value in _items(edited) if value != getattr(job, name)}
                 edited = await _stored(connection, job, {**values, "updated_at": now})

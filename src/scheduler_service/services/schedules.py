@@ -15,6 +15,7 @@ from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.firing import FiringRules
 from scheduler_service.domain.jitter import jitter_warning
 from scheduler_service.domain.records import Job, schedule_of
+from scheduler_service.domain.rescheduling import never_fires
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
 from scheduler_service.domain.schedules.schedule import Schedule, describe, parse, warnings
 from scheduler_service.errors import InvalidInputError
@@ -23,7 +24,6 @@ from scheduler_service.services.checks import problems_of_preview
 from scheduler_service.services.inspection import inspect
 from scheduler_service.services.job_definition import PreviewRequest
 from scheduler_service.services.job_warnings import advice, normalisation_advice
-from scheduler_service.services.rescheduling import never_fires
 from scheduler_service.storage.clock import Clock
 
 

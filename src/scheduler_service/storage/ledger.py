@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.firing import Decision, Fire, FiringRules, Miss, Skip, decide
+from scheduler_service.domain.jitter import jittered
 from scheduler_service.domain.records import DueJob, schedule_of
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
@@ -101,7 +101,7 @@ def _rows(job: DueJob, decision: Decision, now: datetime) -> Iterator[dict[str, 
     for entry in decision.entries:
         match entry:
             case Fire(scheduled_for=instant):
-                yield {**_queued(job, instant, now), **_NOT_YET, **delay(job, instant, now)}
+                yield {**_queued(job, instant, now), **_NOT_YET, **_wait(job, instant, now)}
             case Skip(scheduled_for=instant, reason=reason):
                 ended = run_rows.ended_row(_queued(job, instant, now), RunStatus.SKIPPED, reason, now)
                 yield {**_NOT_YET, **ended}
@@ -121,13 +121,8 @@ def _queued(job: DueJob, instant: datetime, now: datetime) -> dict[str, Any]:
     )
 
 
-def delay(job: DueJob, instant: datetime, now: datetime) -> dict[str, Any]:
-    """Spread runs over the job's jitter. The share comes from job and instant, so every dispatcher finds the same."""
-    if not job.jitter_seconds:
-        return {}
-    digest = hashlib.blake2b(f"{job.id}/{instant.isoformat()}".encode(), digest_size=8).digest()
-    share = int.from_bytes(digest) / 2**64
-    available_at = instant + timedelta(seconds=job.jitter_seconds * share)
+def _wait(job: DueJob, instant: datetime, now: datetime) -> dict[str, Any]:
+    available_at = jittered(job.id, instant, job.jitter_seconds)
     return {"available_at": available_at, "notified_at": None} if available_at > now else {}
 
 

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, false, func, literal, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, literal, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.rescue import Rescue, after_loss, after_shutdown
 from scheduler_service.domain.run_state import Reason, RunStatus, WorkerState
 from scheduler_service.storage import events
 from scheduler_service.storage.leases import HELD, Lease
 from scheduler_service.storage.tables import attempts, runs, with_status, workers
 from scheduler_service.storage.types import EnumText, UtcInstant
 
-MAX_RESCUES = 3
+_LOST = {"status": RunStatus.FAILED, "reason": Reason.WORKER_LOST}
 
 
 async def requeue_after_fault(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
-    """Return up an attempt that the host, not the user's code, cut short, by the owner of the lease.
-
-    After MAX_RESCUES the run is failed(worker_lost) instead, since it may be what kills its workers; and a run that is
-    to be cancelled is cancelled.
-    """
-    return await _requeue(connection, HELD, lease.binds, message, now) > 0
+    """Take an attempt from the worker that holds the lease, because the host cut it short: see `after_loss`."""
+    return await _requeue(connection, HELD, lease.binds, after_loss, message, now) > 0
 
 
 async def requeue_on_shutdown(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
-    """Return up an attempt because this worker is being stopped; that may happen to a run any number of times."""
-    return await _requeue(connection, HELD, lease.binds, message, now, is_rescue=False) > 0
+    """Take an attempt from the worker that holds the lease, because that worker stops: see `after_shutdown`."""
+    return await _requeue(connection, HELD, lease.binds, after_shutdown, message, now) > 0
 
 
 async def put_back(
@@ -74,50 +71,46 @@ async def rescue_from(connection: AsyncConnection, worker_id: str, now: datetime
     """Take all that a dead worker ran from it, as `requeue_after_fault` does; returns how many runs that were."""
     dead = select(workers.c.id).where(workers.c.id == worker_id, workers.c.state == WorkerState.DEAD).exists()
     lost = and_(runs.c.worker_id == worker_id, with_status(RunStatus.RUNNING), dead)
-    return await _requeue(connection, lost, {}, "the worker that ran it was lost", now)
+    return await _requeue(connection, lost, {}, after_loss, "the worker that ran it was lost", now)
+
+
+_Rule = Callable[[int, Reason | None], Rescue]
 
 
 async def _requeue(
     connection: AsyncConnection,
     chosen: ColumnElement[bool],
     binds: Mapping[str, Any],
+    rule: _Rule,
     message: str,
     now: datetime,
-    *,
-    is_rescue: bool = True,
 ) -> int:
-    cancelled = runs.c.cancel_requested_at.is_not(None)
-    spent = runs.c.rescue_count >= MAX_RESCUES if is_rescue else false()
-    ends = or_(cancelled, spent)
-    statement = (
-        update(runs)
-        .where(chosen)
-        .values(
-            status=case(
-                (cancelled, _status(RunStatus.CANCELLED)),
-                (spent, _status(RunStatus.FAILED)),
-                else_=_status(RunStatus.QUEUED),
-            ),
-            reason=case(
-                (cancelled, runs.c.cancel_reason),
-                (spent, literal(Reason.WORKER_LOST, EnumText(Reason))),
-                else_=null(),
-            ),
-            message=case((ends, message), else_=null()),
-            finished_at=case((ends, literal(now, UtcInstant())), else_=null()),
-            rescue_count=case((ends, runs.c.rescue_count), else_=runs.c.rescue_count + int(is_rescue)),
-            available_at=now,
-            notified_at=None,
-            place=None,
-        )
-        .returning(runs.c.id, runs.c.attempt)
-    )
-    moved = (await connection.execute(statement, binds)).all()
-    lost = {"status": RunStatus.FAILED, "reason": Reason.WORKER_LOST, "message": message, "finished_at": now}
-    for run_id, attempt in moved:
-        mine = and_(attempts.c.run_id == run_id, attempts.c.attempt == attempt)
-        await connection.execute(update(attempts).where(mine).values(lost))
-    return len(moved)
+    """Move the chosen runs as a rule of `domain/rescue` says, and end their attempts. Return how many they are.
+
+    The runs are locked until the commit, so nothing can change between the decision and the move.
+    """
+    columns = (runs.c.id, runs.c.attempt, runs.c.rescue_count, runs.c.cancel_reason)
+    interrupted = select(*columns).where(chosen).order_by(runs.c.id).with_for_update(key_share=True)
+    found = (await connection.execute(interrupted, binds)).all()
+    for run in found:
+        rescue = rule(run.rescue_count, run.cancel_reason)
+        await connection.execute(update(runs).where(runs.c.id == run.id).values(_moved(rescue, message, now)))
+        ended = update(attempts).where(attempts.c.run_id == run.id, attempts.c.attempt == run.attempt)
+        await connection.execute(ended.values(**_LOST, message=message, finished_at=now))
+    return len(found)
+
+
+def _moved(rescue: Rescue, message: str, now: datetime) -> dict[str, Any]:
+    return {
+        "status": rescue.status,
+        "reason": rescue.reason,
+        "message": message if rescue.is_final else None,
+        "finished_at": now if rescue.is_final else None,
+        "rescue_count": rescue.rescue_count,
+        "available_at": now,
+        "notified_at": None,
+        "place": None,
+    }
 
 
 def _status(status: RunStatus) -> ColumnElement[RunStatus]:

@@ -16,10 +16,11 @@ from sqlalchemy import Update, and_, bindparam, func, insert, literal, select, u
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.lateness import lateness_seconds
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_notice import RunNotice
-from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState
+from scheduler_service.domain.run_state import Reason, RunStatus, WorkerState
 from scheduler_service.storage import jobs
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import is_unique_violation
@@ -258,7 +259,7 @@ async def _begin(connection: AsyncConnection, run: Run, worker_id: str, place: i
         "worker_id": worker_id,
         "place": place,
         "started_at": now,
-        "lateness_seconds": _lateness_seconds(run, now) if run.lateness_seconds is None else run.lateness_seconds,
+        "lateness_seconds": lateness_seconds(run, now),
     }
     binds = {"of_run": run.id, "of_attempt": run.attempt, "of_worker": worker_id, "at": now}
     try:
@@ -269,13 +270,6 @@ async def _begin(connection: AsyncConnection, run: Run, worker_id: str, place: i
             return None
         raise
     return None if row is None else Run(**row)
-
-
-def _lateness_seconds(run: Run, now: datetime) -> float:
-    """Return how long after its due time a run begins; a wait that was meant (jitter) is no lateness."""
-    was_moved = run.fault_count > 0  # by a fault of a worker, and such a wait was not meant
-    on_time = run.trigger is Trigger.SCHEDULE and (was_moved or run.available_at <= run.queued_at)
-    return (now - (run.scheduled_for if on_time else run.available_at)).total_seconds()
 
 
 async def _leave(connection: AsyncConnection, statement: Update, lease: Lease, values: Mapping[str, Any]) -> bool:

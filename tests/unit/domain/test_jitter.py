@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from scheduler_service.domain.firing import FiringRules, OverlapPolicy
-from scheduler_service.domain.jitter import jitter_warning
+from scheduler_service.domain.jitter import jitter_warning, jittered
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
 from scheduler_service.domain.schedules.schedule import parse
 
@@ -60,3 +60,20 @@ def test_compares_it_with_the_instants_to_come(expr: str, jitter_seconds: float,
 )
 def test_counts_the_runs_that_may_go_at_once(policy: OverlapPolicy, places: int, *, is_told: bool) -> None:
     assert (warning("10s", 60, policy, places) is not None) is is_told
+
+
+def test_run_begins_within_its_jitter_at_the_same_time_for_every_dispatcher() -> None:
+    instants = [NOON + timedelta(minutes=number) for number in range(200)]
+    waits = [(jittered(1, instant, 600) - instant).total_seconds() for instant in instants]
+    assert waits == [(jittered(1, instant, 600) - instant).total_seconds() for instant in instants]
+    assert min(waits) >= 0
+    assert max(waits) < 600
+    assert max(waits) - min(waits) > 500, "they are spread"
+
+
+def test_jobs_of_one_instant_begin_apart() -> None:
+    assert len({jittered(job_id, NOON, 600) for job_id in range(100)}) == 100
+
+
+def test_run_without_jitter_begins_at_its_instant() -> None:
+    assert jittered(1, NOON, 0) == NOON

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from scheduler_service.domain.firing import first_run_at
+from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.records import Job, schedule_of
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.domain.schedules.schedule import Schedule
@@ -16,30 +17,40 @@ from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputEr
 _NAMES_THE_INSTANTS = ("schedule_expr", "timezone", "dst_gap", "dst_fold", "start_at", "end_at")
 
 
-def new_schedule(job: Job, edited: Job, *, enabled: bool, now: datetime) -> dict[str, Any]:
-    """Return the status, and the instant that comes next, of a job after an edit.
+def rescheduled(job: Job, edited: Job, *, enabled: bool, now: datetime) -> Job:
+    """Return an edited job with the status, the anchor and the next instant that follow from the edit.
 
-    Raises `ConflictError` where the edit asks to stop or resume a schedule that names no instant any more.
+    1. New instants begin now.  2. A disabled job waits for none.  3. A resumed one waits for its next instant from now.
+
+    Raise `InvalidInputError` if a new schedule names no instant. Raise `ConflictError` if the edit pauses or resumes a
+    schedule that has no future instant.
     """
-    is_new = any(getattr(job, name) != getattr(edited, name) for name in _NAMES_THE_INSTANTS)
-    begun: dict[str, Any] = {}
-    if is_new:
-        begun = {"anchor_at": now, "schedule_version": job.schedule_version + 1}
-        edited = replace(edited, anchor_at=now)
-        next_run_at: datetime | None = first_instant(schedule_of(edited), edited, now)
-    elif job.status is JobStatus.FINISHED:
+    if _differs(job, {name: getattr(edited, name) for name in _NAMES_THE_INSTANTS}):
+        return _anchored(job, edited, enabled=enabled, now=now)
+    if job.status is JobStatus.FINISHED:
         if not enabled:
-            raise ConflictError("the job is finished: no instant is to come that a pause could hold back")
-        return {}
-    elif enabled and job.status is JobStatus.PAUSED:
-        next_run_at = first_run_at(schedule_of(job), now=now, start_at=job.start_at, end_at=job.end_at)
-        if next_run_at is None:
-            raise ConflictError("the schedule names no instant any more; give the job a new schedule_expr")
-    elif enabled:
-        return {}
+            raise ConflictError("the job is finished: it has no future runs to pause")
+        return edited
     if not enabled:
-        return {**begun, "status": JobStatus.PAUSED, "next_run_at": None}
-    return {**begun, "status": JobStatus.ACTIVE, "next_run_at": next_run_at}
+        return _paused(edited)
+    return _resumed(edited, now) if job.status is JobStatus.PAUSED else edited
+
+
+def _anchored(job: Job, edited: Job, *, enabled: bool, now: datetime) -> Job:
+    anchored = replace(edited, anchor_at=now, schedule_version=job.schedule_version + 1)
+    next_run_at = first_instant(schedule_of(anchored), anchored, now)
+    return replace(anchored, status=JobStatus.ACTIVE, next_run_at=next_run_at) if enabled else _paused(anchored)
+
+
+def _paused(job: Job) -> Job:
+    return replace(job, status=JobStatus.PAUSED, next_run_at=None)
+
+
+def _resumed(job: Job, now: datetime) -> Job:
+    next_run_at = first_run_at(schedule_of(job), now=now, start_at=job.start_at, end_at=job.end_at)
+    if next_run_at is None:
+        raise ConflictError("the schedule names no instant any more; give the job a new schedule_expr")
+    return replace(job, status=JobStatus.ACTIVE, next_run_at=next_run_at)
 
 
 class Bounds(Protocol):
@@ -90,16 +101,15 @@ def never_fires(schedule_expr: str) -> FieldProblem:
     return FieldProblem("schedule_expr", "this never fires: it is past; name an instant still to come", schedule_expr)
 
 
-def is_rescheduled(job: Job, edited: Mapping[str, Any]) -> bool:
-    """Whether an edit changes the instants that a job names."""
-    return any(getattr(job, name) != edited.get(name, getattr(job, name)) for name in _NAMES_THE_INSTANTS)
+def is_rescheduled(job: Job, changes: Mapping[str, Any]) -> bool:
+    """Return whether an edit changes the instants that a job names."""
+    return _differs(job, {name: value for name, value in changes.items() if name in _NAMES_THE_INSTANTS})
 
 
-def written(instant: datetime | None) -> str | None:
-    """Write an instant as answers do."""
-    return None if instant is None else instant.isoformat().replace("+00:00", "Z")
+def _differs(job: Job, values: Mapping[str, Any]) -> bool:
+    return any(getattr(job, name) != value for name, value in values.items())
 
 
 def _names_none(where: str, bound: str, value: datetime | None) -> FieldProblem:
     message = f"the schedule names no instant {where}; move {bound} or change schedule_expr"
-    return FieldProblem(bound, message, written(value))
+    return FieldProblem(bound, message, None if value is None else iso8601(value))

@@ -1,0 +1,39 @@
+"""Rescue: what becomes of a run whose attempt was interrupted by something other than its own code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scheduler_service.domain.run_state import Reason, RunStatus
+
+MAX_RESCUES = 3
+"""A run that loses more workers than this is failed, since it may be what kills them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """The state of a run after an interruption, and how often it has been rescued then."""
+
+    status: RunStatus
+    reason: Reason | None
+    rescue_count: int
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run has ended."""
+        return self.status is not RunStatus.QUEUED
+
+
+def after_loss(rescue_count: int, cancel_reason: Reason | None) -> Rescue:
+    """Return what becomes of a run whose worker was lost. `cancel_reason` is why somebody wants it cancelled, if so."""
+    if cancel_reason is None and rescue_count >= MAX_RESCUES:
+        return Rescue(RunStatus.FAILED, Reason.WORKER_LOST, rescue_count)
+    rescued = after_shutdown(rescue_count, cancel_reason)
+    return rescued if rescued.is_final else Rescue(RunStatus.QUEUED, None, rescue_count + 1)
+
+
+def after_shutdown(rescue_count: int, cancel_reason: Reason | None) -> Rescue:
+    """Return what becomes of a run whose worker is stopped in good order, which may happen any number of times."""
+    if cancel_reason is not None:
+        return Rescue(RunStatus.CANCELLED, cancel_reason, rescue_count)
+    return Rescue(RunStatus.QUEUED, None, rescue_count)

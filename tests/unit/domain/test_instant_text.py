@@ -1,0 +1,22 @@
+"""Instants as programs read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from scheduler_service.domain.instant_text import iso8601
+
+
+@pytest.mark.parametrize(
+    ("instant", "text"),
+    [
+        (datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC), "2026-12-31T23:59:59Z"),
+        (datetime(2026, 12, 31, 23, 59, 59, 500000, tzinfo=UTC), "2026-12-31T23:59:59.500000Z"),
+        (datetime(2026, 12, 31, tzinfo=ZoneInfo("Asia/Kathmandu")), "2026-12-31T00:00:00+05:45"),
+    ],
+)
+def test_writes_utc_with_z_and_other_offsets_as_they_are(instant: datetime, text: str) -> None:
+    assert iso8601(instant) == text
