@@ -126,11 +126,48 @@ def test_every_call_but_health_needs_the_key(described: dict[str, Any]) -> None:
     assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-API-Key")
 
 
-def test_every_parameter_has_a_description(described: dict[str, Any]) -> None:
-    def has_words(operation: dict[str, Any]) -> bool:
-        return all(parameter.get("description") for parameter in operation.get("parameters", ()))
+def test_every_parameter_and_header_has_a_description(described: dict[str, Any]) -> None:
+    bare = [
+        f"{name} {parameter['name']}"
+        for name, operation in operations(described)
+        for parameter in operation.get("parameters", ())
+        if not parameter.get("description")
+    ]
+    bare += [
+        f"{name} {header}"
+        for name, operation in operations(described)
+        for answer in operation["responses"].values()
+        for header, schema in answer.get("headers", {}).items()
+        if not schema.get("description")
+    ]
 
-    assert missing(described, has_words) == []
+    assert bare == []
+
+
+def test_every_field_has_a_description(described: dict[str, Any]) -> None:
+    schemas = described["components"]["schemas"]
+    bare = [
+        name
+        for model, schema in schemas.items()
+        if not model.startswith(("Alert", "Delivery", "Email", "Slack", "Webhook"))
+        for name in fields_without_description(model, schema)
+    ]
+
+    assert bare == []
+
+
+def fields_without_description(path: str, schema: Any) -> Iterator[str]:
+    if isinstance(schema, list):
+        for part in schema:
+            yield from fields_without_description(path, part)
+    if not isinstance(schema, dict):
+        return
+    for name, field in schema.get("properties", {}).items():
+        if not field.get("description"):
+            yield f"{path}.{name}"
+        yield from fields_without_description(f"{path}.{name}", field)
+    for part in ("items", "additionalProperties", "anyOf", "oneOf", "allOf"):
+        yield from fields_without_description(path, schema.get(part))
 
 
 def test_every_number_has_a_minimum_and_a_maximum(described: dict[str, Any]) -> None:

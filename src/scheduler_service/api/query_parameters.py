@@ -32,8 +32,8 @@ IdempotencyKey = Annotated[
     | None,
     Header(
         alias="Idempotency-Key",
-        description="Any text of your own: a request that is sent again with the same key is not done again, and gets "
-        "the answer of the first.",
+        description="A unique text of your choice, 1 to 255 ASCII characters without blanks. A repeated request with "
+        "the same key changes nothing and gets the answer of the first request.",
         examples=["order-4711"],
     ),
 ]
@@ -47,11 +47,19 @@ JobSort = Literal[
 class JobQuery(Paging):
     """Which jobs to list."""
 
-    owner_id: Annotated[OwnerQuery | None, Field(description="Only jobs of this owner.")] = None
+    owner_id: Annotated[OwnerQuery | None, Field(description="Only jobs of this owner, up to 128 characters.")] = None
     status: Annotated[JobStatus | None, Field(description="Only jobs in this state.")] = None
-    tag: Annotated[TagQuery | None, Field(description="Only jobs with this tag.")] = None
-    q: Annotated[Search | None, Field(description="Only jobs with this in their name or description.")] = None
-    sort: Annotated[JobSort, Field(description="The order; `-` reverses it.")] = "id"
+    tag: Annotated[TagQuery | None, Field(description="Only jobs with this tag, up to 64 characters.")] = None
+    q: Annotated[
+        Search | None,
+        Field(
+            description="Only jobs whose name or description contains this text, up to 200 characters. Case does not "
+            "matter."
+        ),
+    ] = None
+    sort: Annotated[JobSort, Field(description="Field to sort by. `-` in front reverses the order. Default `id`.")] = (
+        "id"
+    )
 
     def filters(self) -> JobFilter:
         """Return what storage is to look for."""
@@ -65,13 +73,13 @@ class JobQuery(Paging):
 class RunQuery(Paging):
     """Which runs of a job to list."""
 
-    trigger: Annotated[Trigger | None, Field(description="Only runs that this asked for.")] = None
+    trigger: Annotated[Trigger | None, Field(description="Only runs that were created by this trigger.")] = None
     status: Annotated[RunStatus | None, Field(description="Only runs in this state.")] = None
-    since: Annotated[Instant | None, Field(description="Only runs that were scheduled for then or later.")] = None
-    until: Annotated[Instant | None, Field(description="Only runs that were scheduled for an earlier instant.")] = None
+    since: Annotated[Instant | None, Field(description="Only runs scheduled for this instant or later.")] = None
+    until: Annotated[Instant | None, Field(description="Only runs scheduled for an earlier instant than this.")] = None
     before_id: Annotated[
         Id | None,
-        Field(description="Go on behind this run, as the `next` link does: quick on every page."),
+        Field(description="Only runs older than the run with this id, as in the `next` link. Fast on every page."),
     ] = None
 
     @field_validator("until")
@@ -94,8 +102,10 @@ class RunQuery(Paging):
 class AllRunsQuery(RunQuery):
     """Which runs of all jobs to list."""
 
-    job_id: Annotated[Id | None, Field(description="Only runs of this job.")] = None
-    owner_id: Annotated[OwnerQuery | None, Field(description="Only runs of jobs of this owner.")] = None
+    job_id: Annotated[Id | None, Field(description="Only runs of the job with this id.")] = None
+    owner_id: Annotated[
+        OwnerQuery | None, Field(description="Only runs of jobs of this owner, up to 128 characters.")
+    ] = None
 
     def filters(self) -> RunFilter:
         """Return what storage is to look for."""
@@ -105,18 +115,20 @@ class AllRunsQuery(RunQuery):
 class NextQuery(Input):
     """How many instants to give."""
 
-    count: Annotated[int, Field(ge=1, le=1000, description="How many instants to give at the most."), Digits] = 10
+    count: Annotated[
+        int, Field(ge=1, le=1000, description="Largest number of instants, 1 to 1,000. Default 10."), Digits
+    ] = 10
 
 
 class LogQuery(Input):
     """From where on to read a log."""
 
-    offset: Annotated[Offset, Field(description="Go on behind so many bytes.")] = 0
+    offset: Annotated[Offset, Field(description="Number of bytes to skip at the start of the log. Default 0.")] = 0
 
 
 LastEventId = Annotated[
     Offset | None,
-    Header(alias="Last-Event-ID", description="Of the last event that came: go on behind it."),
+    Header(alias="Last-Event-ID", description="Id of the last event received. The log continues after it."),
 ]
 
 
@@ -126,7 +138,10 @@ class StatsQuery(Input):
     window: Annotated[
         str,
         TextPattern(r"[1-9][0-9]{0,3}[mhd]", "1 to 9999 minutes, hours or days, such as 15m, 1h or 7d"),
-        Field(description="Minutes, hours or days: `15m`, `1h`, `7d`."),
+        Field(
+            description="Length of the window, 1 to 9999 minutes, hours or days, such as `15m`, `1h` or `7d`. Default "
+            "`1h`."
+        ),
     ] = "1h"
 
     def span(self) -> timedelta:

@@ -24,15 +24,15 @@ IfMatch = Annotated[
     str | None,
     Header(
         alias="If-Match",
-        description="Do it only if nobody has changed the job since: its `ETag`, or `*`. Only the version "
-        "in front of the dash is compared, so a run that ended meanwhile does not matter; the version alone will do.",
+        description="Change the job only if its version is still this `ETag`; `*` accepts any version. Only the number "
+        "before the dash is compared, because runs change the rest.",
     ),
 ]
 IfNoneMatch = Annotated[
     str | None,
     Header(
         alias="If-None-Match",
-        description="Answer 304 if nothing of the job has changed, not by runs either: its `ETag`, or `*`.",
+        description="Return 304 without a body if the job and its last run are unchanged since this `ETag`.",
     ),
 ]
 

@@ -29,5 +29,7 @@ Offset = Annotated[int, Field(ge=0, le=_LARGEST_ID), Digits]
 class Paging(Input):
     """The requested part of a list."""
 
-    page: Annotated[int, Field(ge=1, le=1_000_000_000, description="Counted from 1."), Digits] = 1
-    size: Annotated[int, Field(ge=1, le=100, description="Items on a page."), Digits] = 10
+    page: Annotated[
+        int, Field(ge=1, le=1_000_000_000, description="Number of the page, counted from 1. Default 1."), Digits
+    ] = 1
+    size: Annotated[int, Field(ge=1, le=100, description="Items on a page, 1 to 100. Default 10."), Digits] = 10

@@ -65,16 +65,18 @@ class Problem(BaseModel):
         }
     )
 
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    instance: Annotated[str, Field(description="The path of the request.")]
+    type: Annotated[str, Field(description="Always `about:blank`: `title` and `status` name the kind of problem.")] = (
+        "about:blank"
+    )
+    title: Annotated[str, Field(description="Name of the HTTP status.")]
+    status: Annotated[int, Field(description="HTTP status code.")]
+    detail: Annotated[str, Field(description="What is wrong, in a sentence.")]
+    instance: Annotated[str, Field(description="Path of the request.")]
     correlation_id: Annotated[
-        str, Field(description="Also in the header `X-Request-ID`, and on every line of the log.")
+        str, Field(description="Identifier of the request, also in the header `X-Request-ID` and in the log.")
     ]
     errors: Annotated[
-        list[FieldError] | None, Field(description="One item for each field that is wrong, where fields are.")
+        list[FieldError] | None, Field(description="One item for each wrong field. Left out if no field is wrong.")
     ] = None
 
 

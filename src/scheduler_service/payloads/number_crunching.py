@@ -36,8 +36,16 @@ def _example(operation: str, **parameters: int) -> ConfigDict:
 
 
 Seed = Annotated[
-    int, Field(strict=True, ge=0, le=2**63 - 1, description="The same seed gives the same numbers."), Whole
+    int,
+    Field(
+        strict=True,
+        ge=0,
+        le=2**63 - 1,
+        description="Seed of the random numbers, 0 to 2^63 - 1: the same seed gives the same numbers. Default 0.",
+    ),
+    Whole,
 ]
+_SELECTS = Field(description="Selects the calculation.")
 # Below the square root of the largest float, so that the variance stays finite.
 LARGEST = 1e150
 Value = Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST)]
@@ -60,7 +68,7 @@ class NumberCrunchingPayload(Payload):
 
     model_config = ConfigDict(title="Number crunching")
 
-    type: Literal["number_crunching"]
+    type: Annotated[Literal["number_crunching"], Field(description="Selects this kind of payload.")]
     operation: str
 
     @model_validator(mode="wrap")
@@ -94,8 +102,10 @@ class Fibonacci(NumberCrunchingPayload):
 
     model_config = _example("fibonacci", n=100)
 
-    operation: Literal["fibonacci"]
-    n: Annotated[int, Field(strict=True, ge=0, le=1_000_000), Whole]
+    operation: Annotated[Literal["fibonacci"], _SELECTS]
+    n: Annotated[
+        int, Field(strict=True, description="Which Fibonacci number, 0 to 1,000,000.", ge=0, le=1_000_000), Whole
+    ]
 
 
 class Factorial(NumberCrunchingPayload):
@@ -103,8 +113,8 @@ class Factorial(NumberCrunchingPayload):
 
     model_config = _example("factorial", n=50)
 
-    operation: Literal["factorial"]
-    n: Annotated[int, Field(strict=True, ge=0, le=50_000), Whole]
+    operation: Annotated[Literal["factorial"], _SELECTS]
+    n: Annotated[int, Field(strict=True, description="The number, 0 to 50,000.", ge=0, le=50_000), Whole]
 
 
 class PrimeNumbers(NumberCrunchingPayload):
@@ -112,8 +122,10 @@ class PrimeNumbers(NumberCrunchingPayload):
 
     model_config = _example("prime_numbers", limit=1_000_000)
 
-    operation: Literal["prime_numbers"]
-    limit: Annotated[int, Field(strict=True, ge=0, le=100_000_000), Whole]
+    operation: Annotated[Literal["prime_numbers"], _SELECTS]
+    limit: Annotated[
+        int, Field(strict=True, description="Largest number to test, 0 to 100,000,000.", ge=0, le=100_000_000), Whole
+    ]
 
 
 class MatrixMultiplication(NumberCrunchingPayload):
@@ -121,8 +133,10 @@ class MatrixMultiplication(NumberCrunchingPayload):
 
     model_config = _example("matrix_multiplication", size=500, seed=42)
 
-    operation: Literal["matrix_multiplication"]
-    size: Annotated[int, Field(strict=True, ge=1, le=3000), Whole]
+    operation: Annotated[Literal["matrix_multiplication"], _SELECTS]
+    size: Annotated[
+        int, Field(strict=True, description="Rows and columns of each matrix, 1 to 3,000.", ge=1, le=3000), Whole
+    ]
     seed: Seed = 0
 
 
@@ -131,8 +145,12 @@ class MonteCarloPi(NumberCrunchingPayload):
 
     model_config = _example("monte_carlo_pi", samples=1_000_000, seed=42)
 
-    operation: Literal["monte_carlo_pi"]
-    samples: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000), Whole]
+    operation: Annotated[Literal["monte_carlo_pi"], _SELECTS]
+    samples: Annotated[
+        int,
+        Field(strict=True, description="Number of random points, 1 to 1,000,000,000.", ge=1, le=1_000_000_000),
+        Whole,
+    ]
     seed: Seed = 0
 
 
@@ -141,12 +159,18 @@ class Statistics(NumberCrunchingPayload):
 
     model_config = _example("statistics", size=1_000_000, seed=42)
 
-    operation: Literal["statistics"]
-    values: Annotated[list[Value], Field(min_length=1, max_length=100_000), WrapValidator(_check_values)] | None = None
-    size: Annotated[int, Field(strict=True, ge=1, le=10_000_000), Whole] | None = Field(
-        default=None, validate_default=True
-    )
-    seed: Annotated[Seed, Field(description="For `size`: the same seed gives the same numbers.")] = 0
+    operation: Annotated[Literal["statistics"], _SELECTS]
+    values: Annotated[
+        Annotated[list[Value], Field(min_length=1, max_length=100_000), WrapValidator(_check_values)] | None,
+        Field(description="The numbers, 1 to 100,000 of them, each from -1e150 to 1e150. Instead of `size`."),
+    ] = None
+    size: Annotated[
+        Annotated[int, Field(strict=True, ge=1, le=10_000_000), Whole] | None,
+        Field(description="Number of random numbers, 1 to 10,000,000. Instead of `values`.", validate_default=True),
+    ] = None
+    seed: Annotated[
+        Seed, Field(description="Seed for `size`, 0 to 2^63 - 1: the same seed gives the same numbers. Default 0.")
+    ] = 0
 
     @field_validator("size")
     @classmethod
@@ -168,8 +192,10 @@ class Eigenvalues(NumberCrunchingPayload):
 
     model_config = _example("eigenvalues", size=100, seed=42)
 
-    operation: Literal["eigenvalues"]
-    size: Annotated[int, Field(strict=True, ge=1, le=2000), Whole]
+    operation: Annotated[Literal["eigenvalues"], _SELECTS]
+    size: Annotated[
+        int, Field(strict=True, description="Rows and columns of the matrix, 1 to 2,000.", ge=1, le=2000), Whole
+    ]
     seed: Seed = 0
 
 

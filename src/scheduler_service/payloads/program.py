@@ -36,7 +36,7 @@ class ProgramPayload(Payload):
         json_schema_extra={"examples": [{"type": "program", "argv": ["sort", "--unique"], "stdin": "b\na\nb\n"}]},
     )
 
-    type: Literal["program"]
+    type: Annotated[Literal["program"], Field(description="Selects this kind of payload.")]
     argv: Annotated[
         list[Text],
         Field(

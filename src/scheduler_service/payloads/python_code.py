@@ -40,7 +40,7 @@ class PythonCodePayload(Payload):
         json_schema_extra={"examples": [{"type": "python_code", "code": "import numpy as np\nprint(np.pi)"}]},
     )
 
-    type: Literal["python_code"]
+    type: Annotated[Literal["python_code"], Field(description="Selects this kind of payload.")]
     environment: Annotated[
         str,
         TextPattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "a name of up to 64 letters, digits and . _ -"),

@@ -27,7 +27,7 @@ class ShellScriptPayload(Payload):
         json_schema_extra={"examples": [{"type": "shell_script", "script": "set -eu\ndf -h / | tail -1"}]},
     )
 
-    type: Literal["shell_script"]
+    type: Annotated[Literal["shell_script"], Field(description="Selects this kind of payload.")]
     script: Annotated[Source, Field(description="The script, at most 256 KiB."), BeforeValidator(_normalise)]
 
     def command(self) -> Script:

@@ -135,9 +135,9 @@ class JobDefinition(Document):
             description="An attempt that runs longer is killed. In seconds, 0.1 to 604,800 (7 days). Default 300.",
         ),
     ] = 300
-    limits: Annotated[JobLimits, Field(description="Limits of each attempt, for all its processes together.")] = (
-        JobLimits()
-    )
+    limits: Annotated[
+        JobLimits, Field(description="What each attempt may use: memory, processor time, disk and so on.")
+    ] = JobLimits()
     overlap_policy: Annotated[
         OverlapPolicy,
         Field(

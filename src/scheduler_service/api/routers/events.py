@@ -49,7 +49,7 @@ async def follow_events(
         str | None,
         Header(
             alias="Last-Event-ID",
-            description="Go on behind the event that had this id; without it, with what happens from now on.",
+            description="Id of the last event received. Without it, the stream starts with the next event.",
             max_length=64,
         ),
     ] = None,

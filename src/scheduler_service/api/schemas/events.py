@@ -15,18 +15,29 @@ from scheduler_service.http.answers import Answer
 class EventOut(Answer):
     """A change of a job or of a run."""
 
-    type: Annotated[str, Field(description="`job.` or `run.` and what became of it, such as `run.success`.")]
-    at: datetime
-    job_id: int
-    job_name: str | None
-    owner_id: str | None
-    run_id: int | None
-    attempt: int | None
-    reason: Reason | None
-    duration_seconds: float | None
-    lateness_seconds: float | None
-    missed_count: int | None
-    correlation_id: str | None
+    type: Annotated[str, Field(description="`job.` or `run.` and what happened, such as `run.success`.")]
+    at: Annotated[datetime, Field(description="When it happened.")]
+    job_id: Annotated[int, Field(description="Identifier of the job.")]
+    job_name: Annotated[str | None, Field(description="Name of the job. Null: the job is gone.")]
+    owner_id: Annotated[str | None, Field(description="Owner of the job. Null: the job is gone.")]
+    run_id: Annotated[int | None, Field(description="Identifier of the run. Null for events of jobs.")]
+    attempt: Annotated[
+        int | None, Field(description="Number of the attempt, counted from 1. Null: not about an attempt.")
+    ]
+    reason: Annotated[Reason | None, Field(description="Why a run ended without success. Null: no reason.")]
+    duration_seconds: Annotated[
+        float | None, Field(description="Duration of the attempt, in seconds. Null: it has not ended.")
+    ]
+    lateness_seconds: Annotated[
+        float | None,
+        Field(description="Time from the scheduled instant to the start, in seconds. Null: not about a start."),
+    ]
+    missed_count: Annotated[
+        int | None, Field(description="Number of instants that a `missed` row stands for. Null for other events.")
+    ]
+    correlation_id: Annotated[
+        str | None, Field(description="Follows the run through logs and requests. Null for events of jobs.")
+    ]
 
     @classmethod
     def of(cls, event: Event) -> Self:

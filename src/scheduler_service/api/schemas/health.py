@@ -16,9 +16,11 @@ class ComponentOut(Answer):
 
     model_config = ConfigDict(title="Component")
 
-    status: Verdict
-    detail: str
-    latency_ms: Annotated[float | None, Field(description="How long its answer took.")]
+    status: Annotated[Verdict, Field(description="`ok`, `degraded` (slower, but work goes on) or `failing`.")]
+    detail: Annotated[str, Field(description="State of the component in words.")]
+    latency_ms: Annotated[
+        float | None, Field(description="Time that its answer took, in milliseconds. Null: not measured.")
+    ]
 
     @classmethod
     def of(cls, component: Component) -> Self:
@@ -36,9 +38,14 @@ class HealthOut(Answer):
 
     model_config = ConfigDict(title="Health", json_schema_extra={"examples": [examples.HEALTH]})
 
-    status: Annotated[Verdict, Field(description="The worst of all components; `degraded`: work goes on.")]
-    version: str
-    components: dict[str, ComponentOut]
+    status: Annotated[
+        Verdict, Field(description="Worst status of all components. `degraded`: slower, but work goes on.")
+    ]
+    version: Annotated[str, Field(description="Version of the service.")]
+    components: Annotated[
+        dict[str, ComponentOut],
+        Field(description="Components by name, such as `database`, `dispatcher` and `workers`."),
+    ]
 
     @classmethod
     def of(cls, health: Health, version: str) -> Self:
@@ -55,4 +62,4 @@ class Alive(Answer):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
 
-    status: Literal["ok"] = "ok"
+    status: Annotated[Literal["ok"], Field(description="Always `ok`: the process answers.")] = "ok"

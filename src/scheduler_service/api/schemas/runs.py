@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, JsonValue
 from scheduler_service.api import examples
 from scheduler_service.domain.records import Attempt
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
-from scheduler_service.http.answers import Answer, span_seconds
+from scheduler_service.http.answers import Answer, PageNumber, PageSize, Total, span_seconds
 from scheduler_service.services.runs import RunDetail, RunView
 
 
@@ -21,8 +21,10 @@ class IsolationOut(Answer):
 
     model_config = ConfigDict(title="Isolation")
 
-    level: str
-    layers: list[str]
+    level: Annotated[str, Field(description="Level of the sandbox: `strict`, `standard` or `none`.")]
+    layers: Annotated[
+        list[str], Field(description="Mechanisms of the kernel that enforced it, such as `landlock` and `seccomp`.")
+    ]
 
 
 class UsageOut(Answer):
@@ -30,9 +32,12 @@ class UsageOut(Answer):
 
     model_config = ConfigDict(title="Usage")
 
-    cpu_seconds: float
+    cpu_seconds: Annotated[float, Field(description="Processor time of all processes, in seconds.")]
     max_rss_kb: Annotated[
-        int, Field(description="The peak memory of its largest process, or of all together where that is known.")
+        int,
+        Field(
+            description="Peak memory in kB: of the largest process, or of all together where the kernel counts that."
+        ),
     ]
 
 
@@ -41,39 +46,69 @@ class RunOut(Answer):
 
     model_config = ConfigDict(title="Run", json_schema_extra={"examples": [examples.RUN]})
 
-    id: int
-    job_id: int
-    status: Annotated[RunStatus, Field(description="The last five never change again.")]
-    reason: Annotated[Reason | None, Field(description="Why it ended otherwise than in success, or never began.")]
-    message: Annotated[str | None, Field(description="The reason in a sentence, where there is more to say.")]
-    trigger: Trigger
-    scheduled_for: Annotated[datetime, Field(description="The instant that the schedule named.")]
+    id: Annotated[int, Field(description="Identifier of the run.")]
+    job_id: Annotated[int, Field(description="Identifier of the job.")]
+    status: Annotated[
+        RunStatus,
+        Field(description="State of the run. `success`, `failed`, `cancelled`, `skipped` and `missed` are final."),
+    ]
+    reason: Annotated[
+        Reason | None, Field(description="Why the run ended without success, or never started. Null: no reason.")
+    ]
+    message: Annotated[str | None, Field(description="The reason in a sentence. Null: nothing to add.")]
+    trigger: Annotated[Trigger, Field(description="What created the run.")]
+    scheduled_for: Annotated[
+        datetime, Field(description="Instant of the schedule. For a manual run, the time of the request.")
+    ]
     missed_until: Annotated[
-        datetime | None, Field(description="Last instant of the range that a `missed` row stands for.")
+        datetime | None,
+        Field(description="Last instant of the range that a `missed` row stands for. Null for other rows."),
     ]
-    missed_count: Annotated[int | None, Field(description="How many instants a `missed` row stands for.")]
-    retry_of: Annotated[int | None, Field(description="The run that this one repeats.")]
-    queued_at: datetime
-    available_at: Annotated[datetime, Field(description="When it may (again) begin.")]
-    started_at: Annotated[datetime | None, Field(description="When the latest attempt began.")]
-    finished_at: datetime | None
-    duration_seconds: Annotated[float | None, Field(description="Of the latest attempt.")]
+    missed_count: Annotated[
+        int | None, Field(description="Number of instants that a `missed` row stands for. Null for other rows.")
+    ]
+    retry_of: Annotated[int | None, Field(description="Identifier of the run that this one repeats. Null: none.")]
+    queued_at: Annotated[datetime, Field(description="When the run was created.")]
+    available_at: Annotated[
+        datetime, Field(description="Earliest start of the next attempt, after jitter or a wait before a retry.")
+    ]
+    started_at: Annotated[datetime | None, Field(description="Start of the latest attempt. Null: none has started.")]
+    finished_at: Annotated[datetime | None, Field(description="End of the run. Null: it has not ended.")]
+    duration_seconds: Annotated[
+        float | None, Field(description="Duration of the latest attempt, in seconds. Null: it has not ended.")
+    ]
     lateness_seconds: Annotated[
-        float | None, Field(description="From `scheduled_for` to the begin of the first attempt.")
+        float | None,
+        Field(description="Seconds from `scheduled_for` to the start of the first attempt. Null: none has started."),
     ]
-    logs: Annotated[str, Field(description="What it wrote, standard output and error together.")]
-    logs_tail: Annotated[bool, Field(description="Whether `logs` holds only the end of what was kept.")]
-    logs_truncated: Annotated[bool, Field(description="Whether it wrote more than was kept.")]
-    attempt: Annotated[int, Field(description="How many attempts have begun.")]
-    retry_count: int
-    exit_code: int | None
-    signal: int | None
-    result: Annotated[JsonValue, Field(description="The answer, for payloads that have one.")]
-    worker: str | None
-    cancel_requested_at: datetime | None
-    correlation_id: str
-    isolation: IsolationOut | None
-    usage: UsageOut | None
+    logs: Annotated[
+        str, Field(description="Standard output and standard error, in the order in which they were written.")
+    ]
+    logs_tail: Annotated[bool, Field(description="Whether `logs` holds only the end of the log that was kept.")]
+    logs_truncated: Annotated[
+        bool,
+        Field(
+            description="Whether the run wrote more than `limits.output_kb`, so that the middle of the log is missing."
+        ),
+    ]
+    attempt: Annotated[int, Field(description="Number of attempts that have started.")]
+    retry_count: Annotated[int, Field(description="Number of retries by `retry_policy`.")]
+    exit_code: Annotated[int | None, Field(description="Exit code of the latest attempt. Null: it has not exited.")]
+    signal: Annotated[int | None, Field(description="Number of the signal that killed the latest attempt. Null: none.")]
+    result: Annotated[JsonValue, Field(description="Result of the payload, if its kind has one. Null: none.")]
+    worker: Annotated[
+        str | None, Field(description="Identifier of the worker of the latest attempt. Null: none has started.")
+    ]
+    cancel_requested_at: Annotated[
+        datetime | None, Field(description="When somebody asked the run to stop. Null: nobody has.")
+    ]
+    correlation_id: Annotated[
+        str, Field(description="Follows the run through logs and requests. The code has it in its environment.")
+    ]
+    isolation: Annotated[
+        IsolationOut | None, Field(description="Sandbox of the latest attempt. Null: none has started.")
+    ]
+    usage: Annotated[UsageOut | None, Field(description="Resources that the latest attempt used. Null: not known.")]
 
     @classmethod
     def of(cls, view: RunView, **more: Any) -> Self:
@@ -101,10 +136,10 @@ _COPIED = (
 class RunPage(Answer):
     """One page of a list of runs, newest first."""
 
-    runs: list[RunOut]
-    total: Annotated[int, Field(description="How many runs the whole list has.")]
-    page: int
-    size: int
+    runs: Annotated[list[RunOut], Field(description="The runs of this page, newest first.")]
+    total: Total
+    page: PageNumber
+    size: PageSize
 
 
 class AttemptOut(Answer):
@@ -112,22 +147,24 @@ class AttemptOut(Answer):
 
     model_config = ConfigDict(title="Attempt")
 
-    attempt: Annotated[int, Field(description="Counted from 1.")]
+    attempt: Annotated[int, Field(description="Number of the attempt, counted from 1.")]
     log_offset: Annotated[
         int | None,
-        Field(description="The byte of the log at which it begins; null for attempts of earlier versions."),
+        Field(description="Where its log begins, in bytes. Null: stored by an earlier version of the service."),
     ]
-    status: RunStatus
-    reason: Reason | None
-    message: str | None
-    started_at: datetime
-    finished_at: datetime | None
-    duration_seconds: float | None
-    exit_code: int | None
-    signal: int | None
-    worker: str
-    isolation: IsolationOut | None
-    usage: UsageOut | None
+    status: Annotated[RunStatus, Field(description="State of the attempt.")]
+    reason: Annotated[Reason | None, Field(description="Why the attempt ended without success. Null: no reason.")]
+    message: Annotated[str | None, Field(description="The reason in a sentence. Null: nothing to add.")]
+    started_at: Annotated[datetime, Field(description="Start of the attempt.")]
+    finished_at: Annotated[datetime | None, Field(description="End of the attempt. Null: it has not ended.")]
+    duration_seconds: Annotated[
+        float | None, Field(description="Duration of the attempt, in seconds. Null: it has not ended.")
+    ]
+    exit_code: Annotated[int | None, Field(description="Exit code. Null: it has not exited.")]
+    signal: Annotated[int | None, Field(description="Number of the signal that killed it. Null: none.")]
+    worker: Annotated[str, Field(description="Identifier of the worker.")]
+    isolation: Annotated[IsolationOut | None, Field(description="Sandbox of the attempt. Null: not known yet.")]
+    usage: Annotated[UsageOut | None, Field(description="Resources that the attempt used. Null: not known.")]
 
     @classmethod
     def of(cls, attempt: Attempt) -> Self:
@@ -142,7 +179,7 @@ class RunWhole(RunOut):
 
     model_config = ConfigDict(title="Run with attempts", json_schema_extra={"examples": [examples.RUN_WHOLE]})
 
-    attempts: list[AttemptOut]
+    attempts: Annotated[list[AttemptOut], Field(description="All attempts of the run, oldest first.")]
 
     @classmethod
     def of_detail(cls, detail: RunDetail) -> Self:

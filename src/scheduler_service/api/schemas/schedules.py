@@ -17,8 +17,8 @@ class InstantOut(Answer):
 
     model_config = ConfigDict(title="Instant")
 
-    at: datetime
-    local: Annotated[datetime, Field(description="The same instant, with the zone's offset.")]
+    at: Annotated[datetime, Field(description="The instant, in UTC.")]
+    local: Annotated[datetime, Field(description="The same instant in the schedule's time zone, with its offset.")]
 
     @classmethod
     def of(cls, upcoming: Upcoming) -> Self:
@@ -31,9 +31,9 @@ class Next(Answer):
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.NEXT]})
 
-    job_id: int
-    timezone: str
-    instants: list[InstantOut]
+    job_id: Annotated[int, Field(description="Identifier of the job.")]
+    timezone: Annotated[str, Field(description="Time zone of the schedule.")]
+    instants: Annotated[list[InstantOut], Field(description="Upcoming instants, earliest first.")]
 
 
 class PreviewOut(Answer):
@@ -41,8 +41,8 @@ class PreviewOut(Answer):
 
     model_config = ConfigDict(title="Preview", json_schema_extra={"examples": [examples.PREVIEW]})
 
-    schedule_expr: str
-    timezone: str
+    schedule_expr: Annotated[str, Field(description="The schedule as it was sent.")]
+    timezone: Annotated[str, Field(description="Time zone of the schedule.")]
     description: Annotated[str, Field(description="The schedule in English.")]
-    warnings: Annotated[list[str], Field(description="What the owner of this schedule should know.")]
-    instants: list[InstantOut]
+    warnings: Annotated[list[str], Field(description="What the owner of the schedule should know, in English.")]
+    instants: Annotated[list[InstantOut], Field(description="Upcoming instants, earliest first.")]

@@ -20,8 +20,8 @@ class SpreadOut(Answer):
 
     model_config = ConfigDict(title="Spread")
 
-    p50: float | None
-    p95: float | None
+    p50: Annotated[float | None, Field(description="Median. Null: no values.")]
+    p95: Annotated[float | None, Field(description="95 % of the values are at most this. Null: no values.")]
 
     @classmethod
     def of(cls, spread: Spread) -> Self:
@@ -32,18 +32,20 @@ class SpreadOut(Answer):
 class Queue(Answer):
     """What has not ended yet."""
 
-    queued: int
-    retrying: int
-    running: int
-    oldest_queued_seconds: Annotated[float, Field(description="For how long the oldest queued run is due.")]
+    queued: Annotated[int, Field(description="Runs in state `queued`.")]
+    retrying: Annotated[int, Field(description="Runs in state `retrying`: they wait for their next attempt.")]
+    running: Annotated[int, Field(description="Runs in state `running`.")]
+    oldest_queued_seconds: Annotated[
+        float, Field(description="How long the oldest queued run has been due, in seconds. 0: none is queued.")
+    ]
 
 
 class Workers(Answer):
     """Who takes runs."""
 
-    alive: int
-    slots: int
-    busy: int
+    alive: Annotated[int, Field(description="Workers that take runs.")]
+    slots: Annotated[int, Field(description="Runs that these workers can execute at the same time.")]
+    busy: Annotated[int, Field(description="Slots in use.")]
 
 
 class StatsOut(Answer):
@@ -51,19 +53,23 @@ class StatsOut(Answer):
 
     model_config = ConfigDict(title="Stats", json_schema_extra={"examples": [examples.STATS]})
 
-    window_seconds: float
-    since: datetime
-    until: datetime
+    window_seconds: Annotated[float, Field(description="Length of the window, in seconds.")]
+    since: Annotated[datetime, Field(description="Start of the window.")]
+    until: Annotated[datetime, Field(description="End of the window: now.")]
     executed: Annotated[int, Field(description="Runs that succeeded or failed.")]
-    executed_per_minute: float
-    success_rate: Annotated[float | None, Field(description="Of those that were executed; null: there are none.")]
-    by_status: dict[RunStatus, int]
-    by_reason: dict[Reason, int]
-    missed_instants: Annotated[int, Field(description="Instants that the `missed` rows stand for.")]
-    duration_seconds: SpreadOut
-    lateness_seconds: SpreadOut
-    queue: Queue
-    workers: Workers
+    executed_per_minute: Annotated[float, Field(description="Average number of these runs in a minute.")]
+    success_rate: Annotated[
+        float | None, Field(description="Share of these runs that succeeded, 0 to 1. Null: there are none.")
+    ]
+    by_status: Annotated[dict[RunStatus, int], Field(description="Number of runs by final state.")]
+    by_reason: Annotated[dict[Reason, int], Field(description="Number of runs by reason.")]
+    missed_instants: Annotated[int, Field(description="Number of instants that `missed` rows stand for.")]
+    duration_seconds: Annotated[SpreadOut, Field(description="Duration of runs, in seconds.")]
+    lateness_seconds: Annotated[
+        SpreadOut, Field(description="Lateness of runs, in seconds: from the scheduled instant to the start.")
+    ]
+    queue: Annotated[Queue, Field(description="Runs that have not ended, now.")]
+    workers: Annotated[Workers, Field(description="Workers that take runs, now.")]
 
     @classmethod
     def of(cls, stats: Stats) -> Self:
