@@ -10,7 +10,7 @@ from testkit.databases import NOON
 
 
 class FakeClock:
-    """A clock that stands until it is moved."""
+    """A clock that stands still until a test advances it."""
 
     def __init__(self, at: datetime = NOON) -> None:
         self.at = at

@@ -20,7 +20,7 @@ pytestmark = SHARED
 JOBS = "/api/v1/jobs"
 
 
-async def test_creates_a_job_and_says_where_it_is(client: httpx2.AsyncClient) -> None:
+async def test_created_job_is_found_at_its_location(client: httpx2.AsyncClient) -> None:
     answer = await client.post(JOBS, json=DEFINITION)
 
     assert answer.status_code == 201
@@ -30,7 +30,7 @@ async def test_creates_a_job_and_says_where_it_is(client: httpx2.AsyncClient) ->
     assert (stored.json(), stored.headers["ETag"]) == (job, answer.headers["ETag"])
 
 
-async def test_shows_a_job_with_all_its_defaults(client: httpx2.AsyncClient) -> None:
+async def test_job_is_shown_with_all_its_defaults(client: httpx2.AsyncClient) -> None:
     job = await create(client, schedule_expr="*/10 * * * *", timezone="Europe/Berlin")
 
     assert list(job) == list(JobOut.model_fields)
@@ -82,7 +82,7 @@ async def test_patch_resets_every_field_to_its_default(client: httpx2.AsyncClien
     assert {name: patched.json()[name] for name in OF_EVERY_TYPE} == {name: defaults[name] for name in OF_EVERY_TYPE}
 
 
-async def test_writes_instants_in_utc_whatever_zone_came_in(client: httpx2.AsyncClient) -> None:
+async def test_instants_are_written_in_utc(client: httpx2.AsyncClient) -> None:
     job = await create(client, schedule_expr="@hourly", start_at="2090-06-01T12:00:00+02:00")
 
     assert job["start_at"] == "2090-06-01T10:00:00Z"
@@ -100,13 +100,13 @@ async def test_writes_instants_in_utc_whatever_zone_came_in(client: httpx2.Async
         {"type": "program", "argv": ["ls", "-l"]},
     ],
 )
-async def test_takes_every_kind_of_payload(client: httpx2.AsyncClient, payload: dict[str, Any]) -> None:
+async def test_every_payload_kind_is_accepted(client: httpx2.AsyncClient, payload: dict[str, Any]) -> None:
     job = await create(client, payload=payload)
 
     assert payload.items() <= job["payload"].items()
 
 
-async def test_creates_a_job_once_for_an_idempotency_key(client: httpx2.AsyncClient) -> None:
+async def test_job_is_created_once_for_an_idempotency_key(client: httpx2.AsyncClient) -> None:
     headers = {"Idempotency-Key": "order-4711"}
 
     first = await client.post(JOBS, json={**DEFINITION, "name": "only once"}, headers=headers)
@@ -117,7 +117,7 @@ async def test_creates_a_job_once_for_an_idempotency_key(client: httpx2.AsyncCli
     assert (await client.get(f"{JOBS}?q=only once")).json()["total"] == 1
 
 
-async def test_refuses_an_idempotency_key_that_came_with_another_job(client: httpx2.AsyncClient) -> None:
+async def test_idempotency_key_of_another_job_is_refused(client: httpx2.AsyncClient) -> None:
     headers = {"Idempotency-Key": "order-4711"}
     await client.post(JOBS, json=DEFINITION, headers=headers)
 
@@ -129,21 +129,21 @@ async def test_refuses_an_idempotency_key_that_came_with_another_job(client: htt
     assert "pointer" not in error
 
 
-async def test_tells_what_may_surprise_of_a_schedule(client: httpx2.AsyncClient) -> None:
+async def test_job_has_warnings_for_a_risky_schedule(client: httpx2.AsyncClient) -> None:
     job = await create(client, schedule_expr="30 2 * * *", timezone="Europe/Berlin")
 
     assert job["schedule_description"] == "At 02:30 (Europe/Berlin)"
     assert job["warnings"]
 
 
-async def test_warns_of_byte_order_mark_when_code_begins_with_one(client: httpx2.AsyncClient) -> None:
+async def test_job_has_a_warning_when_code_had_a_byte_order_mark(client: httpx2.AsyncClient) -> None:
     job = await create(client, payload={"type": "python_code", "code": "\ufeffprint(1)\r\n"}, schedule_expr="@hourly")
 
     assert job["payload"]["code"] == "print(1)\r\n"
     assert job["warnings"] == ["payload.code began with a byte order mark, which is not stored."]
 
 
-async def test_warns_of_line_endings_when_they_are_not_stored_as_sent(client: httpx2.AsyncClient) -> None:
+async def test_job_has_a_warning_when_line_endings_were_changed(client: httpx2.AsyncClient) -> None:
     script = {"type": "shell_script", "script": "\ufeffif true; then\r\n  echo a\r\nfi\r\n"}
     job = await create(client, payload=script, schedule_expr="@hourly")
     kept = (await client.get(f"{JOBS}/{job['id']}")).json()
@@ -162,7 +162,7 @@ async def test_warns_of_line_endings_when_they_are_not_stored_as_sent(client: ht
 
 
 @pytest.mark.parametrize("media_type", ["application/merge-patch+json", "application/json"])
-async def test_merges_a_patch(client: httpx2.AsyncClient, media_type: str) -> None:
+async def test_patch_is_merged_into_the_job(client: httpx2.AsyncClient, media_type: str) -> None:
     job = await create(client, tags=["a"], retry_policy={"max_retries": 7, "retry_delay": 5}, timeout_seconds=9)
 
     answer = await client.patch(
@@ -178,7 +178,7 @@ async def test_merges_a_patch(client: httpx2.AsyncClient, media_type: str) -> No
     assert changed["version"] == 2
 
 
-async def test_replaces_a_definition(client: httpx2.AsyncClient) -> None:
+async def test_put_replaces_the_definition(client: httpx2.AsyncClient) -> None:
     job = await create(client, tags=["a"], priority=9)
 
     answer = await client.put(f"{JOBS}/{job['id']}", json={**DEFINITION, "name": "new"})
@@ -188,7 +188,7 @@ async def test_replaces_a_definition(client: httpx2.AsyncClient) -> None:
     assert replaced["created_at"] == job["created_at"]
 
 
-async def test_deletes_a_job_and_keeps_its_history(client: httpx2.AsyncClient) -> None:
+async def test_deleted_job_keeps_its_history(client: httpx2.AsyncClient) -> None:
     job = await create(client)
     run = (await client.post(f"{JOBS}/{job['id']}/run")).json()
 
@@ -199,7 +199,7 @@ async def test_deletes_a_job_and_keeps_its_history(client: httpx2.AsyncClient) -
     assert [row["id"] for row in (await client.get(f"{JOBS}/{job['id']}/runs")).json()["runs"]] == [run["id"]]
 
 
-async def test_pauses_and_resumes(client: httpx2.AsyncClient) -> None:
+async def test_job_is_paused_and_resumed(client: httpx2.AsyncClient) -> None:
     job = await create(client)
 
     paused = (await client.post(f"{JOBS}/{job['id']}/pause")).json()
@@ -209,7 +209,7 @@ async def test_pauses_and_resumes(client: httpx2.AsyncClient) -> None:
     assert (resumed["status"], resumed["enabled"], resumed["next_run_at"]) == ("active", True, NEVER)
 
 
-async def test_runs_a_paused_job_now(client: httpx2.AsyncClient) -> None:
+async def test_paused_job_can_be_run_now(client: httpx2.AsyncClient) -> None:
     job = await create(client, enabled=False)
 
     answer = await client.post(f"{JOBS}/{job['id']}/run", headers={"X-Request-ID": "asked-by-hand"})
@@ -220,7 +220,7 @@ async def test_runs_a_paused_job_now(client: httpx2.AsyncClient) -> None:
     assert (run["job_id"], run["trigger"], run["correlation_id"]) == (job["id"], "manual", "asked-by-hand")
 
 
-async def test_runs_a_job_once_for_an_idempotency_key(client: httpx2.AsyncClient) -> None:
+async def test_job_is_run_once_for_an_idempotency_key(client: httpx2.AsyncClient) -> None:
     job = await create(client)
     headers = {"Idempotency-Key": "now"}
 
@@ -232,7 +232,7 @@ async def test_runs_a_job_once_for_an_idempotency_key(client: httpx2.AsyncClient
 
 @pytest.mark.parametrize("action", ["pause", "resume", "run"])
 @pytest.mark.parametrize("body", [b'{"args": {"a": 1}}', b"{", b"null", b"x" * 2_000])
-async def test_refuses_a_body_where_a_call_takes_none(client: httpx2.AsyncClient, action: str, body: bytes) -> None:
+async def test_body_is_refused_when_a_call_takes_none(client: httpx2.AsyncClient, action: str, body: bytes) -> None:
     job = await create(client)
 
     answer = await client.post(f"{JOBS}/{job['id']}/{action}", content=body, headers={"Content-Type": "text/plain"})
@@ -246,13 +246,13 @@ async def test_refuses_a_body_where_a_call_takes_none(client: httpx2.AsyncClient
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b" { }\n"])
-async def test_takes_an_empty_body_where_a_call_takes_none(client: httpx2.AsyncClient, body: bytes) -> None:
+async def test_empty_body_is_accepted_when_a_call_takes_none(client: httpx2.AsyncClient, body: bytes) -> None:
     job = await create(client)
 
     assert (await client.post(f"{JOBS}/{job['id']}/run", content=body)).status_code == 202
 
 
-async def test_refuses_two_idempotency_keys(client: httpx2.AsyncClient) -> None:
+async def test_two_idempotency_keys_are_refused(client: httpx2.AsyncClient) -> None:
     headers = [("Idempotency-Key", "one"), ("Idempotency-Key", "two"), *client.headers.items()]
 
     answer = await client.post(JOBS, json=DEFINITION, headers=headers)
@@ -263,14 +263,14 @@ async def test_refuses_two_idempotency_keys(client: httpx2.AsyncClient) -> None:
     ]
 
 
-async def test_says_in_words_what_an_idempotency_key_is(client: httpx2.AsyncClient) -> None:
+async def test_error_says_which_idempotency_keys_are_valid(client: httpx2.AsyncClient) -> None:
     answer = await client.post(JOBS, json=DEFINITION, headers={"Idempotency-Key": "a b"})
 
     (error,) = answer.json()["errors"]
     assert error["detail"] == "must be 1 to 255 letters, digits and signs of ASCII, without blanks"
 
 
-async def test_does_not_pause_what_is_finished(client: httpx2.AsyncClient) -> None:
+async def test_finished_job_cannot_be_paused(client: httpx2.AsyncClient) -> None:
     job, _ = await create_soon(lambda instant: create(client, schedule_expr=instant), AssertionError)
     path = f"{JOBS}/{job['id']}"
 
@@ -287,7 +287,7 @@ async def test_does_not_pause_what_is_finished(client: httpx2.AsyncClient) -> No
     assert (await client.patch(path, json={"name": "another"})).json()["status"] == "finished"
 
 
-async def test_tells_the_instants_to_come_in_both_times(client: httpx2.AsyncClient) -> None:
+async def test_next_shows_instants_in_utc_and_in_the_zone(client: httpx2.AsyncClient) -> None:
     job = await create(client, schedule_expr="0 12 * * *", timezone="Asia/Tokyo", start_at="2090-01-01T00:00:00Z")
 
     answer = await client.get(f"{JOBS}/{job['id']}/next?count=2")
@@ -316,7 +316,7 @@ async def test_tells_the_instants_to_come_in_both_times(client: httpx2.AsyncClie
         ("GET", "/next"),
     ],
 )
-async def test_knows_no_job_that_is_not_there(client: httpx2.AsyncClient, method: str, path: str) -> None:
+async def test_unknown_job_is_404(client: httpx2.AsyncClient, method: str, path: str) -> None:
     answer = await client.request(method, f"{JOBS}/4711{path}", json=DEFINITION if method in {"PUT", "PATCH"} else None)
 
     assert answer.status_code == 404

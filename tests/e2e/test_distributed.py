@@ -153,8 +153,8 @@ async def test_worker_has_the_slots_of_its_command_line(cluster: Cluster, client
         ("celery -A src.app.celery_app worker -c 999", "--concurrency: 999 is not a number from 1 to 256"),
         ("celery -A src.app.celery_app worker --autoscale 8,2", "--autoscale: a worker has a fixed number of slots"),
         ("celery -A src.app.celery_app worker -P solo", "--pool: a worker uses threads"),
-        ("scheduler worker", "SCHEDULER_DATA_DIR: cannot make '/dev/null/data'"),
-        ("celery -A src.app.celery_app worker", "SCHEDULER_DATA_DIR: cannot make '/dev/null/data'"),
+        ("scheduler worker", "SCHEDULER_DATA_DIR: cannot create '/dev/null/data'"),
+        ("celery -A src.app.celery_app worker", "SCHEDULER_DATA_DIR: cannot create '/dev/null/data'"),
     ],
 )
 def test_worker_ends_with_2_when_it_cannot_start(cluster: Cluster, words: str, line: str) -> None:

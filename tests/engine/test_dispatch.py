@@ -1,4 +1,4 @@
-"""The dispatcher's tick: fire, release, rest."""
+"""The dispatcher's tick: fire, release, notify, rest."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def dispatcher(database: Database, clock: FakeClock, broker: RecordingBroker) ->
     return Dispatcher(database, broker, clock, tick_seconds=TICK_SECONDS)
 
 
-async def test_a_tick_fires_what_is_due_and_rings_for_it(database: Database, clock: FakeClock) -> None:
+async def test_tick_fires_due_jobs_and_notifies_workers(database: Database, clock: FakeClock) -> None:
     broker = RecordingBroker()
     await add_job(database)
     await dispatcher(database, clock, broker).tick()
     async with database.read() as connection:
         (run_id,) = (await connection.execute(select(run_table.c.id))).scalars()
-    assert [(ring.run_id, ring.attempt) for ring in broker.notices] == [(run_id, 0)]
+    assert [(notice.run_id, notice.attempt) for notice in broker.notices] == [(run_id, 0)]
 
 
-async def test_a_tick_fires_all_that_is_due_in_however_many_batches(
+async def test_tick_fires_all_due_jobs_in_several_batches(
     database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatch, "BATCH", 10)
@@ -41,28 +41,28 @@ async def test_a_tick_fires_all_that_is_due_in_however_many_batches(
     for _ in range(35):
         await add_job(database)
     await dispatcher(database, clock, broker).tick()
-    assert len({ring.run_id for ring in broker.notices}) == 35
+    assert len({notice.run_id for notice in broker.notices}) == 35
 
 
-async def test_five_dispatchers_ring_once_for_each_run(database: Database, clock: FakeClock) -> None:
+async def test_five_dispatchers_notify_once_for_each_run(database: Database, clock: FakeClock) -> None:
     broker = RecordingBroker()
     for _ in range(100):
         await add_job(database)
     await asyncio.gather(*(dispatcher(database, clock, broker).tick() for _ in range(5)))
-    assert len(broker.notices) == len({ring.run_id for ring in broker.notices}) == 100
+    assert len(broker.notices) == len({notice.run_id for notice in broker.notices}) == 100
 
 
-async def test_it_rests_no_longer_than_until_the_next_instant(database: Database, clock: FakeClock) -> None:
+async def test_dispatcher_rests_until_the_next_instant(database: Database, clock: FakeClock) -> None:
     await add_job(database, next_run_at=NOON + timedelta(seconds=0.05))
     assert await dispatcher(database, clock, RecordingBroker()).tick() == 0.05
 
 
-async def test_it_rests_no_longer_than_a_tick(database: Database, clock: FakeClock) -> None:
+async def test_dispatcher_rests_for_one_tick_at_most(database: Database, clock: FakeClock) -> None:
     await add_job(database, next_run_at=NOON + timedelta(hours=1))
     assert await dispatcher(database, clock, RecordingBroker()).tick() == TICK_SECONDS
 
 
-async def test_a_retry_whose_wait_is_over_is_released_and_rung_for_once(database: Database, clock: FakeClock) -> None:
+async def test_due_retry_is_released_and_notified_once(database: Database, clock: FakeClock) -> None:
     broker = RecordingBroker()
     job = await add_job(database, next_run_at=NOON + timedelta(days=1))
     row = runs.queued_row(
@@ -81,11 +81,11 @@ async def test_a_retry_whose_wait_is_over_is_released_and_rung_for_once(database
     clock.advance(8)
     for _ in range(2):
         await dispatcher(database, clock, broker).tick()
-    assert [(ring.run_id, ring.attempt) for ring in broker.notices] == [(run.id, 1)]
+    assert [(notice.run_id, notice.attempt) for notice in broker.notices] == [(run.id, 1)]
 
 
-async def test_an_idle_tick_leaves_the_writer_alone(database: Database, clock: FakeClock) -> None:
-    """A writer that never ends its transaction must not stop a dispatcher that has nothing to write."""
+async def test_idle_tick_does_not_wait_for_the_writer(database: Database, clock: FakeClock) -> None:
+    """A writer that never commits must not stop a dispatcher that has nothing to write."""
     job = await add_job(database, next_run_at=NOON + timedelta(hours=1))
     async with database.write() as connection:
         await connection.execute(update(run_table).where(run_table.c.job_id == job.id).values(message="held"))
@@ -93,7 +93,7 @@ async def test_an_idle_tick_leaves_the_writer_alone(database: Database, clock: F
             await dispatcher(database, clock, RecordingBroker()).tick()
 
 
-async def test_an_instant_is_rung_for_only_after_its_row_is_committed(database: Database, clock: FakeClock) -> None:
+async def test_workers_are_notified_after_the_commit(database: Database, clock: FakeClock) -> None:
     seen: list[int] = []
 
     class LookingBroker(RecordingBroker):

@@ -1,4 +1,4 @@
-"""Executing runs: what becomes of real code in real child processes, on every database."""
+"""Executing runs: real code in real child processes, on each database."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def shell(script: str) -> dict[str, Any]:
 
 
 async def log_holds(service: Service, run_id: int, text: str) -> None:
-    """Wait for a running run to have written something."""
+    """Wait until the log of a running run holds a text."""
 
     async def look() -> bool:
         return text in (await service.runs.get(ADMIN, run_id)).view.logs
@@ -47,30 +47,30 @@ async def log_holds(service: Service, run_id: int, text: str) -> None:
     await eventually(look)
 
 
-def verdict(detail: RunDetail) -> tuple[RunStatus, Reason | None]:
+def outcome(detail: RunDetail) -> tuple[RunStatus, Reason | None]:
     return detail.view.run.status, detail.view.run.reason
 
 
 class TestEachKindOfPayload:
     @SHARED_ON_SQLITE
-    async def test_python_code(self, service: Service) -> None:
+    async def test_python_code_is_run(self, service: Service) -> None:
         detail = await run_to_its_end(service, python("print('hi from', 6 * 7)"))
-        assert verdict(detail) == (RunStatus.SUCCESS, None)
+        assert outcome(detail) == (RunStatus.SUCCESS, None)
         assert detail.view.logs == "hi from 42\n"
         assert detail.view.run.exit_code == 0
 
     @SHARED_ON_SQLITE
-    async def test_shell_script(self, service: Service) -> None:
+    async def test_shell_script_is_run(self, service: Service) -> None:
         detail = await run_to_its_end(service, shell('for i in 1 2; do echo "line $i"; done; exit 4'))
-        assert verdict(detail) == (RunStatus.FAILED, Reason.EXIT_CODE)
+        assert outcome(detail) == (RunStatus.FAILED, Reason.EXIT_CODE)
         assert (detail.view.logs, detail.view.run.exit_code) == ("line 1\nline 2\n", 4)
 
     @SHARED_ON_SQLITE
-    async def test_program(self, service: Service) -> None:
+    async def test_program_is_run_with_its_stdin(self, service: Service) -> None:
         detail = await run_to_its_end(service, {"type": "program", "argv": ["tr", "a-z", "A-Z"], "stdin": "shout"})
         assert (detail.view.logs, detail.view.run.status) == ("SHOUT", RunStatus.SUCCESS)
 
-    async def test_number_crunching_gives_a_result(self, service: Service) -> None:
+    async def test_number_crunching_has_a_result(self, service: Service) -> None:
         detail = await run_to_its_end(
             service, {"type": "number_crunching", "operation": "prime_numbers", "limit": 1_000_000}
         )
@@ -80,7 +80,7 @@ class TestEachKindOfPayload:
 
 @SHARED_ON_SQLITE
 class TestWhatTheCodeSees:
-    async def test_the_documented_variables_and_its_own(self, service: Service) -> None:
+    async def test_code_sees_the_documented_and_its_own_variables(self, service: Service) -> None:
         code = "import json, os; print(json.dumps(dict(os.environ)))"
         detail = await run_to_its_end(service, python(code), env={"MINE": "1"}, args={"n": [1, 2]})
         seen, run = json.loads(detail.view.logs), detail.view.run
@@ -92,31 +92,31 @@ class TestWhatTheCodeSees:
         assert seen["SCHEDULER_SCHEDULED_FOR"].endswith("Z")
         assert seen["SCHEDULER_CORRELATION_ID"] == run.correlation_id
 
-    async def test_nothing_of_the_services_own_environment(
+    async def test_code_does_not_see_the_environment_of_the_service(
         self, service: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("API_KEY", "canary-1f9a")
         detail = await run_to_its_end(service, shell("env; cat /proc/self/environ"))
         assert "canary-1f9a" not in detail.view.logs
 
-    async def test_an_empty_standard_input(self, service: Service) -> None:
+    async def test_standard_input_is_empty(self, service: Service) -> None:
         detail = await run_to_its_end(service, python("import sys; print(repr(sys.stdin.read()))"))
         assert detail.view.logs == "''\n"
 
 
 class TestOutput:
-    async def test_is_readable_while_the_code_runs(self, service: Service) -> None:
+    async def test_output_is_readable_while_the_code_runs(self, service: Service) -> None:
         job = await create(service, shell("echo begun; sleep 60"))
         run = await service.jobs.run(ADMIN, job.id)
         await log_holds(service, run.id, "begun")
         assert (await service.runs.get(ADMIN, run.id)).view.run.status is RunStatus.RUNNING
         await service.runs.cancel(ADMIN, run.id)
 
-    async def test_nul_survives_and_invalid_utf8_is_replaced(self, service: Service) -> None:
+    async def test_nul_is_kept_and_invalid_utf8_is_replaced(self, service: Service) -> None:
         detail = await run_to_its_end(service, shell(r"printf 'a\0b\377c\xc3\xa9'"))
         assert detail.view.logs == "a\0b\ufffdcé"
 
-    async def test_is_capped_and_says_so(self, service: Service) -> None:
+    async def test_long_output_is_cut_in_the_middle_with_a_message(self, service: Service) -> None:
         detail = await run_to_its_end(service, shell("seq 100000; echo why; exit 3"), limits={"output_kb": 64})
         run, log = detail.view.run, detail.view.logs
         assert (run.status, run.logs_truncated) == (RunStatus.FAILED, True)
@@ -126,7 +126,7 @@ class TestOutput:
         assert log.endswith("100000\nwhy\n")
         assert "output_kb" in (run.message or "")
 
-    async def test_of_several_attempts_is_kept_apart(self, service: Service) -> None:
+    async def test_output_of_attempts_is_separated_by_a_line(self, service: Service) -> None:
         detail = await run_to_its_end(
             service,
             shell('echo "this is $SCHEDULER_ATTEMPT"; [ "$SCHEDULER_ATTEMPT" = 1 ] || printf unfinished; exit 1'),
@@ -136,7 +136,7 @@ class TestOutput:
             "this is 1\n--- attempt 2 ---\nthis is 2\nunfinished\n--- attempt 3 ---\nthis is 3\nunfinished"
         )
 
-    async def test_a_database_that_is_away_for_a_moment_costs_a_retry_nothing(
+    async def test_retry_survives_a_short_loss_of_the_database(
         self, service: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tails, failures = logs.tails, [UnavailableError("away for a moment")]
@@ -153,25 +153,25 @@ class TestOutput:
         assert [attempt.reason for attempt in detail.attempts] == [Reason.EXIT_CODE, None]
 
 
-class TestEnds:
+class TestOutcomes:
     @SHARED_ON_SQLITE
-    async def test_a_timeout_kills_and_says_so(self, service: Service) -> None:
+    async def test_timeout_kills_the_run(self, service: Service) -> None:
         detail = await run_to_its_end(service, shell("trap '' TERM; echo begun; sleep 60"), timeout_seconds=0.5)
-        assert verdict(detail) == (RunStatus.FAILED, Reason.TIMEOUT)
+        assert outcome(detail) == (RunStatus.FAILED, Reason.TIMEOUT)
         assert detail.view.logs == "begun\n"
 
     @SHARED_ON_SQLITE
-    async def test_a_signal_is_told_apart(self, service: Service) -> None:
+    async def test_run_that_a_signal_ended_has_reason_signal(self, service: Service) -> None:
         detail = await run_to_its_end(service, shell("kill -USR1 $$"))
-        assert verdict(detail) == (RunStatus.FAILED, Reason.SIGNAL)
+        assert outcome(detail) == (RunStatus.FAILED, Reason.SIGNAL)
         assert detail.view.run.signal == 10
 
     @SHARED_ON_SQLITE
-    async def test_a_program_that_is_not_there_is_rejected_and_not_retried(self, service: Service) -> None:
+    async def test_missing_program_is_rejected_and_not_retried(self, service: Service) -> None:
         detail = await run_to_its_end(
             service, {"type": "program", "argv": ["no-such-program"]}, retry_policy={"max_retries": 3, "retry_delay": 0}
         )
-        assert verdict(detail) == (RunStatus.FAILED, Reason.REJECTED)
+        assert outcome(detail) == (RunStatus.FAILED, Reason.REJECTED)
         assert detail.view.run.retry_count == 0
         assert "no-such-program" in (detail.view.run.message or "")
 
@@ -186,7 +186,7 @@ class TestEnds:
 
 
 class TestRetries:
-    async def test_go_on_until_one_succeeds(self, service: Service) -> None:
+    async def test_retries_end_with_the_first_success(self, service: Service) -> None:
         detail = await run_to_its_end(
             service, shell('[ "$SCHEDULER_ATTEMPT" = 3 ]'), retry_policy={"max_retries": 5, "retry_delay": 0}
         )
@@ -199,9 +199,7 @@ class TestRetries:
         ]
 
     @SHARED_ON_SQLITE
-    async def test_a_failed_attempt_is_logged_as_a_warning_with_its_cause_and_the_next_try(
-        self, service: Service
-    ) -> None:
+    async def test_failed_attempt_is_logged_as_a_warning_with_its_cause(self, service: Service) -> None:
         with capture_logs() as logged:
             detail = await run_to_its_end(service, shell("exit 9"), retry_policy={"max_retries": 1, "retry_delay": 0})
 
@@ -213,12 +211,12 @@ class TestRetries:
         assert first["retry_at"].endswith("Z")
         assert "retry_at" not in last
 
-    async def test_end_with_the_last_failure(self, service: Service) -> None:
+    async def test_run_fails_after_its_last_retry(self, service: Service) -> None:
         detail = await run_to_its_end(service, shell("exit 9"), retry_policy={"max_retries": 2, "retry_delay": 0})
-        assert verdict(detail) == (RunStatus.FAILED, Reason.EXIT_CODE)
+        assert outcome(detail) == (RunStatus.FAILED, Reason.EXIT_CODE)
         assert len(detail.attempts) == 3
 
-    async def test_back_off(self, service: Service) -> None:
+    async def test_retry_waits_for_its_delay(self, service: Service) -> None:
         job = await create(service, shell("exit 1"), retry_policy={"max_retries": 1, "retry_delay": 3600, "jitter": 0})
         run = await service.jobs.run(ADMIN, job.id)
         waiting = (await until(service, run.id, RunStatus.RETRYING)).view.run
@@ -228,20 +226,20 @@ class TestRetries:
 
 
 class TestCancel:
-    async def test_of_a_running_run_kills_it(self, service: Service) -> None:
+    async def test_cancel_kills_a_running_run(self, service: Service) -> None:
         job = await create(service, shell("trap '' TERM; echo begun; sleep 60"))
         run = await service.jobs.run(ADMIN, job.id)
         await log_holds(service, run.id, "begun")
         await service.runs.cancel(ADMIN, run.id)
-        assert verdict(await until(service, run.id, RunStatus.CANCELLED)) == (RunStatus.CANCELLED, Reason.USER)
+        assert outcome(await until(service, run.id, RunStatus.CANCELLED)) == (RunStatus.CANCELLED, Reason.USER)
 
-    async def test_of_a_run_that_waits_for_its_retry(self, service: Service) -> None:
+    async def test_cancel_ends_a_run_that_waits_for_its_retry(self, service: Service) -> None:
         job = await create(service, shell("exit 1"), retry_policy={"max_retries": 1, "retry_delay": 3600})
         run = await service.jobs.run(ADMIN, job.id)
         await until(service, run.id, RunStatus.RETRYING)
         assert (await service.runs.cancel(ADMIN, run.id)).status is RunStatus.CANCELLED
 
-    async def test_by_deleting_the_job(self, service: Service) -> None:
+    async def test_deleting_a_job_cancels_its_run(self, service: Service) -> None:
         job = await create(service, shell("echo begun; sleep 60"))
         run = await service.jobs.run(ADMIN, job.id)
         await log_holds(service, run.id, "begun")
@@ -251,14 +249,14 @@ class TestCancel:
 
 
 class TestConcurrency:
-    async def test_queued_runs_of_a_limited_job_go_one_after_the_other(self, service: Service) -> None:
+    async def test_queued_runs_of_a_job_run_one_after_another(self, service: Service) -> None:
         job = await create(service, shell("date +%s.%N; sleep 0.2; date +%s.%N"), overlap_policy="queue")
         queued = [await service.jobs.run(ADMIN, job.id) for _ in range(3)]
         logs = [(await until(service, run.id, RunStatus.SUCCESS)).view.logs for run in queued]
         spans = sorted([float(line) for line in log.split()] for log in logs)
         assert all(earlier[1] <= later[0] for earlier, later in pairwise(spans))
 
-    async def test_more_runs_than_slots_all_run(self, service: Service) -> None:
+    async def test_more_runs_than_slots_all_succeed(self, service: Service) -> None:
         job = await create(service, shell("echo done"), overlap_policy="allow")
         queued = [await service.jobs.run(ADMIN, job.id) for _ in range(20)]
         for run in queued:
@@ -266,7 +264,7 @@ class TestConcurrency:
 
 
 class TestSchedules:
-    async def test_a_one_off_fires_once_and_its_job_is_finished(self, service: Service) -> None:
+    async def test_one_time_job_fires_once_and_is_finished(self, service: Service) -> None:
         job, at = await create_soon(
             lambda instant: create(service, shell("echo once"), schedule_expr=instant), InvalidInputError
         )
@@ -281,7 +279,7 @@ class TestSchedules:
         assert detail.view.run.scheduled_for == at
         assert detail.view.run.lateness_seconds is not None
 
-    async def test_an_interval_fires_at_its_anchored_instants(self, service: Service) -> None:
+    async def test_interval_fires_at_its_anchored_instants(self, service: Service) -> None:
         job = await create(service, shell("true"), schedule_expr="1s", overlap_policy="allow")
 
         async def three() -> bool:
@@ -295,36 +293,36 @@ class TestSchedules:
 
 
 @ON_SQLITE
-class TestTheOperatorsChoices:
-    async def test_a_bound_holds_for_a_job_that_asks_for_more(self, settings: Settings) -> None:
+class TestServerSettings:
+    async def test_server_limit_applies_to_a_job_that_asks_for_more(self, settings: Settings) -> None:
         async with open_service(settings) as service:
             job = await create(service, shell("sleep 60"), timeout_seconds=60)
         async with open_service(settings.model_copy(update={"max_timeout_seconds": 0.3})) as service:
             run = await service.jobs.run(ADMIN, job.id)
             assert (await until(service, run.id, RunStatus.FAILED)).view.run.reason is Reason.TIMEOUT
 
-    async def test_a_job_picks_a_python_by_its_name(self, settings: Settings) -> None:
+    async def test_job_runs_in_the_environment_it_names(self, settings: Settings) -> None:
         other = PythonEnvironment(python=Path(sys.executable), preload=())
         payload = {**python("print('from the other')"), "environment": "other"}
         async with open_service(settings.model_copy(update={"python_envs": {"other": other}})) as service:
             assert (await run_to_its_end(service, payload)).view.logs == "from the other\n"
 
-    async def test_a_python_that_is_not_there_any_more_is_rejected(self, settings: Settings) -> None:
+    async def test_run_is_rejected_when_its_environment_was_removed(self, settings: Settings) -> None:
         other = PythonEnvironment(python=Path(sys.executable), preload=())
         async with open_service(settings.model_copy(update={"python_envs": {"other": other}})) as service:
             job = await create(service, {**python("print(1)"), "environment": "other"})
         async with open_service(settings) as service:
             run = await service.jobs.run(ADMIN, job.id)
             detail = await until(service, run.id, RunStatus.FAILED)
-        assert verdict(detail) == (RunStatus.FAILED, Reason.REJECTED)
+        assert outcome(detail) == (RunStatus.FAILED, Reason.REJECTED)
         assert "'other'" in (detail.view.run.message or "")
 
-    async def test_production_runs_no_code_below_the_required_level(self, settings: Settings) -> None:
+    async def test_production_does_not_start_below_the_required_level(self, settings: Settings) -> None:
         strict = settings.model_copy(update={"environment": "production", "sandbox_required": "standard"})
         with pytest.raises(ConfigurationError, match="SCHEDULER_SANDBOX: none is less than SCHEDULER_SANDBOX_REQUIRED"):
             await _open_and_close(strict)
 
-    async def test_production_runs_at_a_level_that_suffices(self, settings: Settings) -> None:
+    async def test_production_starts_at_the_required_level(self, settings: Settings) -> None:
         await _open_and_close(settings.model_copy(update={"environment": "production", "sandbox_required": "none"}))
 
 
@@ -333,8 +331,8 @@ async def _open_and_close(settings: Settings) -> None:
         pass
 
 
-class TestEndOfTheProcess:
-    async def test_what_runs_longer_than_the_drain_is_handed_back_and_run_again(self, settings: Settings) -> None:
+class TestShutdown:
+    async def test_run_longer_than_the_drain_is_requeued_and_run_again(self, settings: Settings) -> None:
         async with open_service(settings) as service:
             job = await create(service, shell('[ "$SCHEDULER_ATTEMPT" = 2 ] || { echo begun; sleep 60; }'))
             run = await service.jobs.run(ADMIN, job.id)
@@ -344,7 +342,7 @@ class TestEndOfTheProcess:
         assert [attempt.reason for attempt in detail.attempts] == [Reason.WORKER_LOST, None]
         assert detail.view.run.retry_count == 0
 
-    async def test_what_ends_within_the_drain_ends_well(self, settings: Settings) -> None:
+    async def test_run_that_ends_within_the_drain_succeeds(self, settings: Settings) -> None:
         async with open_service(settings.model_copy(update={"drain_seconds": 20.0})) as service:
             job = await create(service, shell("echo begun; sleep 0.5; echo ended"))
             run = await service.jobs.run(ADMIN, job.id)
@@ -353,7 +351,7 @@ class TestEndOfTheProcess:
             detail = await service.runs.get(ADMIN, run.id)
         assert (detail.view.run.status, len(detail.attempts)) == (RunStatus.SUCCESS, 1)
 
-    async def test_nothing_is_begun_any_more_once_the_end_is_announced(self, settings: Settings) -> None:
+    async def test_stopping_service_starts_no_run(self, settings: Settings) -> None:
         async with open_service(settings) as service:
             job = await create(service, shell("true"))
             service.stopping.set()
@@ -365,7 +363,7 @@ class TestEndOfTheProcess:
         assert detail.view.run.started_at > closed_at
         assert detail.view.run.attempt == 1
 
-    async def test_a_second_instance_on_the_same_data_is_refused(self, settings: Settings) -> None:
+    async def test_second_instance_on_the_same_data_is_refused(self, settings: Settings) -> None:
         async with open_service(settings):
             with pytest.raises(ConfigurationError, match="SCHEDULER_DATA_DIR: another instance"):
                 async with asyncio.timeout(10):

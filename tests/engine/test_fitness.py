@@ -1,4 +1,4 @@
-"""Faults of the host: a run that could not begin has used up nothing, and its worker takes none until it can again."""
+"""Faults of the host: a run that could not start loses no attempt, and an unfit worker claims nothing."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ HELLO = {"type": "shell_script", "script": "echo attempt $SCHEDULER_ATTEMPT; [ $
 
 
 @contextmanager
-def nowhere_to_run(data_dir: Path) -> Iterator[None]:
-    """Take the directory of the runs away, and put a file in its place, until the end of the block."""
+def without_run_directory(data_dir: Path) -> Iterator[None]:
+    """Replace the directory of the runs by a file until the end of the block."""
     runs = data_dir / "runs"
     shutil.rmtree(runs)
     runs.write_text("in the way")
@@ -62,7 +62,7 @@ async def figure(service: Service, name: str, **labels: str) -> float:
 @ON_SQLITE
 async def test_no_attempt_is_used_up_when_the_sandbox_cannot_begin(settings: Settings) -> None:
     async with open_service(settings) as service:
-        with nowhere_to_run(settings.data_dir):
+        with without_run_directory(settings.data_dir):
             job = await create(service, HELLO, retry_policy={"max_retries": 1, "retry_delay": 0})
             run = (await put_back(service, (await service.jobs.run(ADMIN, job.id)).id)).view.run
             component = await sandbox_component(service, Verdict.FAILING)
@@ -82,9 +82,9 @@ async def test_no_attempt_is_used_up_when_the_sandbox_cannot_begin(settings: Set
 
 
 @ON_SQLITE
-async def test_nothing_is_claimed_while_the_worker_is_unfit(settings: Settings) -> None:
+async def test_unfit_worker_claims_nothing(settings: Settings) -> None:
     async with open_service(settings) as service:
-        with nowhere_to_run(settings.data_dir):
+        with without_run_directory(settings.data_dir):
             job = await create(service, HELLO, overlap_policy="allow")
             first = await put_back(service, (await service.jobs.run(ADMIN, job.id)).id)
             others = [(await service.jobs.run(ADMIN, job.id)).id for _ in range(5)]
@@ -97,7 +97,7 @@ async def test_nothing_is_claimed_while_the_worker_is_unfit(settings: Settings) 
 
 
 @ON_SQLITE
-async def test_service_may_open_more_files_than_a_job(settings: Settings) -> None:
+async def test_service_raises_its_own_file_limit_and_not_that_of_jobs(settings: Settings) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1000), hard))
     async with open_service(settings) as service:
@@ -108,16 +108,16 @@ async def test_service_may_open_more_files_than_a_job(settings: Settings) -> Non
 
 
 @ON_SQLITE
-async def test_cancel_of_a_run_that_was_put_back_ends_it(settings: Settings) -> None:
+async def test_requeued_run_is_cancelled_at_once(settings: Settings) -> None:
     async with open_service(settings) as service:
-        with nowhere_to_run(settings.data_dir):
+        with without_run_directory(settings.data_dir):
             job = await create(service, HELLO)
             run = (await put_back(service, (await service.jobs.run(ADMIN, job.id)).id)).view.run
             assert (await service.runs.cancel(ADMIN, run.id)).status is RunStatus.CANCELLED
 
 
 @ON_SQLITE
-async def test_worker_starts_unfit_when_it_has_no_room(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_worker_starts_unfit_when_the_disk_is_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     full, make = [True], os.mkdir
 
     def mkdir(path: Any, *arguments: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""How loops turn, wait and fail."""
+"""Loops: how they wait, stop and fail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def terminations() -> Iterator[list[int]]:
     signal.signal(signal.SIGTERM, previous)
 
 
-async def test_a_bell_cuts_the_rest_short() -> None:
+async def test_wake_event_ends_the_rest_of_a_loop() -> None:
     turns: list[int] = []
     wake_event = WakeEvent()
 
@@ -40,14 +40,14 @@ async def test_a_bell_cuts_the_rest_short() -> None:
         await eventually(turned_twice)
 
 
-async def test_a_ring_while_nobody_waits_is_kept() -> None:
+async def test_wake_event_is_kept_until_the_next_wait() -> None:
     wake_event = WakeEvent()
     wake_event.set()
     async with asyncio.timeout(10):
         await wake_event.wait(3600)
 
 
-async def test_a_loop_waits_for_a_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_loop_retries_when_the_database_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scheduler_service.engine.loop.UNAVAILABLE_REST_SECONDS", 0.0)
     answers = iter([UnavailableError("down"), UnavailableError("down"), None])
     recovered = asyncio.Event()
@@ -64,7 +64,7 @@ async def test_a_loop_waits_for_a_database_that_does_not_answer(monkeypatch: pyt
         await recovered.wait()
 
 
-async def test_a_loop_that_fails_ends_the_process_and_says_so_at_the_end(terminations: list[int]) -> None:
+async def test_failed_loop_terminates_the_process_and_reraises(terminations: list[int]) -> None:
     async def step() -> float:
         raise RuntimeError("not foreseen")
 
@@ -80,8 +80,8 @@ async def test_a_loop_that_fails_ends_the_process_and_says_so_at_the_end(termina
         await run()
 
 
-async def test_a_step_that_has_begun_may_end_when_the_loop_is_stopped() -> None:
-    """It may be in a transaction, and hold what others wait for."""
+async def test_stopped_loop_finishes_its_step() -> None:
+    """The step may be in a transaction, and hold locks that others wait for."""
     begun, proceed = asyncio.Event(), asyncio.Event()
     ended: list[bool] = []
 
@@ -98,7 +98,7 @@ async def test_a_step_that_has_begun_may_end_when_the_loop_is_stopped() -> None:
     assert ended == [True]
 
 
-async def test_a_step_that_does_not_end_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_endless_step_is_cancelled_when_the_loop_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scheduler_service.engine.loop.LAST_STEP_SECONDS", 0.01)
 
     async def step() -> float:
@@ -109,7 +109,7 @@ async def test_a_step_that_does_not_end_is_cancelled(monkeypatch: pytest.MonkeyP
         start_loop(stack, "test", step)
 
 
-async def test_a_loop_that_is_stopped_does_not_end_the_process(terminations: list[int]) -> None:
+async def test_stopped_loop_does_not_terminate_the_process(terminations: list[int]) -> None:
     async def step() -> float:
         return 3600.0
 
@@ -118,7 +118,7 @@ async def test_a_loop_that_is_stopped_does_not_end_the_process(terminations: lis
     assert terminations == []
 
 
-async def test_a_write_that_must_not_be_given_up_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_insisted_write_is_repeated_until_it_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scheduler_service.engine.loop.UNAVAILABLE_REST_SECONDS", 0.0)
     answers = iter([UnavailableError("down"), None])
 

@@ -1,4 +1,4 @@
-"""Commits whose answers are lost: what was committed is found again, and nothing is done or counted twice."""
+"""Commits whose answers are lost: the service finds what was committed, and does nothing twice."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ RUNS = 25
 COMMITTED = b"C\0\0\0\x0bCOMMIT\0"
 
 
-class Swallower:
-    """Passes everything on between clients and a PostgreSQL, but for some answers to COMMIT: there it hangs up."""
+class AnswerDroppingProxy:
+    """A proxy of PostgreSQL that closes the connection instead of passing on some answers to COMMIT."""
 
     def __init__(self, url: str) -> None:
         self._to = make_url(url)
@@ -56,21 +56,19 @@ class Swallower:
         source.feed_eof()
 
 
-async def test_no_attempt_is_used_up_when_answers_to_commits_are_lost(
-    migrated_postgres_url: str, tmp_path: Path
-) -> None:
-    swallower = Swallower(migrated_postgres_url)
-    async with swallower.serve() as url, open_service(settings_for(url, tmp_path)) as service:
+async def test_no_attempt_is_lost_when_answers_to_commits_are_lost(migrated_postgres_url: str, tmp_path: Path) -> None:
+    proxy = AnswerDroppingProxy(migrated_postgres_url)
+    async with proxy.serve() as url, open_service(settings_for(url, tmp_path)) as service:
         script = {"type": "shell_script", "script": "echo one; echo two"}
         job = await create(service, script, overlap_policy="allow")
-        swallower.share = 0.2
+        proxy.share = 0.2
         run_ids = [await _queue(service, job.id, str(number)) for number in range(RUNS)]
         await _wait_for_an_end(service, run_ids)
-        swallower.share = 0.0
+        proxy.share = 0.0
         details = [await until(service, run_id, *TERMINAL) for run_id in run_ids]
         fenced = [sample for metric in await service.metrics.read() for sample in metric.samples]
 
-    assert swallower.swallowed > RUNS / 4
+    assert proxy.swallowed > RUNS / 4
     assert {_story(detail) for detail in details} == {(RunStatus.SUCCESS, 1, (RunStatus.SUCCESS,), 0, "one\ntwo\n")}
     assert [sample.value for sample in fenced if sample.name == "scheduler_fenced_writes_total"] == [0]
 

@@ -1,4 +1,4 @@
-"""A node among the workers: how it shows that it lives, and what it does when it cannot."""
+"""A worker's session: how it shows that it lives, and what it does when it cannot."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def status_of(database: Database, claimed: Claimed) -> RunStatus:
     return run.status
 
 
-async def test_a_beat_moves_the_counter_that_observers_watch(database: Database, node: WorkerSession) -> None:
+async def test_beat_advances_the_counter(database: Database, node: WorkerSession) -> None:
     assert await node.beat() == HEARTBEAT_SECONDS
     await node.beat()
     async with database.read() as connection:
@@ -70,7 +70,7 @@ async def test_a_beat_moves_the_counter_that_observers_watch(database: Database,
     assert (worker.beats, worker.state, worker.slots) == (2, WorkerState.ALIVE, 2)
 
 
-async def test_a_draining_node_says_so(database: Database, node: WorkerSession) -> None:
+async def test_beat_of_a_draining_worker_reports_draining(database: Database, node: WorkerSession) -> None:
     node.drain()
     await node.beat()
     async with database.read() as connection:
@@ -78,7 +78,7 @@ async def test_a_draining_node_says_so(database: Database, node: WorkerSession) 
     assert worker.state is WorkerState.DRAINING
 
 
-async def test_a_beat_brings_the_wish_to_cancel(database: Database, node: WorkerSession) -> None:
+async def test_beat_brings_cancel_requests(database: Database, node: WorkerSession) -> None:
     claimed = await claim(database, node)
     handle = node.attend(claimed.lease)
     async with database.write() as connection:
@@ -88,7 +88,7 @@ async def test_a_beat_brings_the_wish_to_cancel(database: Database, node: Worker
     assert not handle.is_given_up
 
 
-async def test_lets_its_runs_go_on_only_when_it_has_shown_that_it_lives(database: Database, clock: FakeClock) -> None:
+async def test_leases_are_renewed_only_after_a_successful_beat(database: Database, clock: FakeClock) -> None:
     said: list[str] = []
     away = Database("postgresql://nobody@127.0.0.1:1/none")
     node, cut_off = (node_on(place, clock, on_alive=lambda: said.append("alive")) for place in (database, away))
@@ -100,7 +100,7 @@ async def test_lets_its_runs_go_on_only_when_it_has_shown_that_it_lives(database
     await away.close()
 
 
-async def test_a_node_that_cannot_show_that_it_lives_gives_up_its_attempts_in_time(clock: FakeClock) -> None:
+async def test_attempts_are_given_up_before_the_worker_counts_as_dead(clock: FakeClock) -> None:
     unreachable = Database("postgresql://nobody@127.0.0.1:1/none")
     watch = Stopwatch()
     node = node_on(unreachable, clock, watch)
@@ -116,9 +116,7 @@ async def test_a_node_that_cannot_show_that_it_lives_gives_up_its_attempts_in_ti
     await unreachable.close()
 
 
-async def test_a_node_that_was_declared_dead_begins_again_under_another_name(
-    database: Database, node: WorkerSession
-) -> None:
+async def test_worker_declared_dead_registers_under_a_new_id(database: Database, node: WorkerSession) -> None:
     handle = node.attend((await claim(database, node)).lease)
     old_id = node.id
     async with database.write() as connection:
@@ -131,7 +129,7 @@ async def test_a_node_that_was_declared_dead_begins_again_under_another_name(
         assert [worker.id for worker in await workers.living(connection)] == [node.id]
 
 
-async def test_a_claim_whose_answer_was_lost_is_handed_back(database: Database, node: WorkerSession) -> None:
+async def test_claim_whose_answer_was_lost_is_requeued(database: Database, node: WorkerSession) -> None:
     claimed = await claim(database, node)
     await node.beat()
     assert await status_of(database, claimed) is RunStatus.RUNNING, "it may have been claimed a moment ago"
@@ -139,7 +137,7 @@ async def test_a_claim_whose_answer_was_lost_is_handed_back(database: Database, 
     assert await status_of(database, claimed) is RunStatus.QUEUED
 
 
-async def test_an_attempt_that_is_attended_to_is_not_handed_back(database: Database, node: WorkerSession) -> None:
+async def test_tracked_attempt_is_not_requeued(database: Database, node: WorkerSession) -> None:
     claimed = await claim(database, node)
     node.attend(claimed.lease)
     for _ in range(3):
@@ -147,13 +145,13 @@ async def test_an_attempt_that_is_attended_to_is_not_handed_back(database: Datab
     assert await status_of(database, claimed) is RunStatus.RUNNING
 
 
-async def test_a_retired_node_is_forgotten_and_not_counted_as_dead(database: Database, node: WorkerSession) -> None:
+async def test_retired_worker_is_deleted(database: Database, node: WorkerSession) -> None:
     await node.retire()
     async with database.read() as connection:
         assert await workers.known(connection) == []
 
 
-async def test_run_goes_back_to_the_queue_when_its_node_retires(database: Database, node: WorkerSession) -> None:
+async def test_run_is_requeued_when_its_worker_retires(database: Database, node: WorkerSession) -> None:
     claimed = await claim(database, node)
 
     await node.retire()

@@ -1,4 +1,4 @@
-"""The way of output to the log: nothing is lost, nothing is torn, nothing stale is written."""
+"""The way of output to the log: complete, in whole characters, and only while the lease is held."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ async def log_of(database: Database, handle: AttemptHandle) -> bytes:
         return await logs.read(connection, handle.lease.run_id)
 
 
-async def test_what_comes_while_a_piece_is_being_written_is_written_too(
-    database: Database, handle: AttemptHandle
-) -> None:
+async def test_output_that_arrives_during_a_write_is_written_too(database: Database, handle: AttemptHandle) -> None:
     async def is_writing() -> bool:
         return output.is_writing
 
@@ -47,7 +45,7 @@ async def test_what_comes_while_a_piece_is_being_written_is_written_too(
     assert await log_of(database, handle) == b"first second"
 
 
-async def test_a_character_that_comes_in_two_pieces_stays_whole(database: Database, handle: AttemptHandle) -> None:
+async def test_character_in_two_pieces_stays_whole(database: Database, handle: AttemptHandle) -> None:
     euro = "€".encode()
     async with Output(database, handle) as output:
         await output.take(euro[:1])
@@ -55,13 +53,13 @@ async def test_a_character_that_comes_in_two_pieces_stays_whole(database: Databa
     assert await log_of(database, handle) == euro
 
 
-async def test_bytes_that_are_no_text_are_replaced(database: Database, handle: AttemptHandle) -> None:
+async def test_invalid_utf8_is_replaced(database: Database, handle: AttemptHandle) -> None:
     async with Output(database, handle) as output:
         await output.take(b"a\xffb\xe2\x82")
     assert (await log_of(database, handle)).decode() == "a\ufffdb\ufffd"
 
 
-async def test_a_lost_lease_gives_the_attempt_up_and_keeps_nothing(database: Database, handle: AttemptHandle) -> None:
+async def test_lost_lease_ends_the_attempt_and_drops_its_output(database: Database, handle: AttemptHandle) -> None:
     async with database.write() as connection:
         await connection.execute(update(run_table).values(worker_id="somebody-else"))
     output = Output(database, handle)
@@ -74,7 +72,7 @@ async def test_a_lost_lease_gives_the_attempt_up_and_keeps_nothing(database: Dat
     assert await log_of(database, handle) == b""
 
 
-async def test_the_tail_is_the_end_of_the_output(database: Database, handle: AttemptHandle) -> None:
+async def test_tail_is_the_last_megabyte_of_the_output(database: Database, handle: AttemptHandle) -> None:
     async with Output(database, handle) as output:
         await output.take(b"x" * 2_000_000 + b"the end")
     assert output.tail.endswith("the end")

@@ -1,4 +1,4 @@
-"""Rescue: who is taken for dead, and who is not."""
+"""Which workers are declared dead, and what becomes of their runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEAD_SECONDS = 10.0
 
 
 class Stopwatch:
-    """A monotonic clock that stands until it is moved."""
+    """A monotonic clock that stands still until a test advances it."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -43,7 +43,7 @@ def rescuer(database: Database, clock: FakeClock, watch: Stopwatch) -> Rescuer:
     return Rescuer(database, clock, worker_dead_seconds=DEAD_SECONDS, monotonic=watch)
 
 
-async def test_a_worker_whose_counter_stands_still_is_dead(database: Database, clock: FakeClock, run: Run) -> None:
+async def test_worker_is_dead_when_its_counter_does_not_advance(database: Database, clock: FakeClock, run: Run) -> None:
     watch = Stopwatch()
     observer = rescuer(database, clock, watch)
     await observer.look()
@@ -52,9 +52,7 @@ async def test_a_worker_whose_counter_stands_still_is_dead(database: Database, c
     assert await status_of(database, run) is RunStatus.QUEUED
 
 
-async def test_a_worker_that_beats_lives_however_long_its_run_takes(
-    database: Database, clock: FakeClock, run: Run
-) -> None:
+async def test_worker_that_beats_keeps_its_run_for_any_time(database: Database, clock: FakeClock, run: Run) -> None:
     watch = Stopwatch()
     observer = rescuer(database, clock, watch)
     for _ in range(10):
@@ -66,7 +64,7 @@ async def test_a_worker_that_beats_lives_however_long_its_run_takes(
     assert await status_of(database, run) is RunStatus.RUNNING
 
 
-async def test_wall_clocks_do_not_matter(database: Database, clock: FakeClock, run: Run) -> None:
+async def test_worker_is_not_dead_when_the_wall_clock_jumps(database: Database, clock: FakeClock, run: Run) -> None:
     observer = rescuer(database, clock, Stopwatch())
     await observer.look()
     clock.at = NOON + timedelta(days=365)
@@ -74,7 +72,9 @@ async def test_wall_clocks_do_not_matter(database: Database, clock: FakeClock, r
     assert await status_of(database, run) is RunStatus.RUNNING
 
 
-async def test_a_new_observer_gives_every_worker_the_full_time(database: Database, clock: FakeClock, run: Run) -> None:
+async def test_new_observer_waits_the_full_time_for_every_worker(
+    database: Database, clock: FakeClock, run: Run
+) -> None:
     watch = Stopwatch()
     await rescuer(database, clock, watch).look()
     watch.seconds += DEAD_SECONDS + 1
@@ -82,7 +82,7 @@ async def test_a_new_observer_gives_every_worker_the_full_time(database: Databas
     assert await status_of(database, run) is RunStatus.RUNNING
 
 
-async def test_several_observers_rescue_a_run_once(database: Database, clock: FakeClock, run: Run) -> None:
+async def test_three_observers_rescue_a_run_once(database: Database, clock: FakeClock, run: Run) -> None:
     watch = Stopwatch()
     observers = [rescuer(database, clock, watch) for _ in range(3)]
     for observer in observers:

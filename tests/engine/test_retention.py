@@ -1,4 +1,4 @@
-"""Retention: what is old goes, what is young or needed stays."""
+"""Retention: old history is pruned, recent and needed history stays."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def count(database: Database, table: object) -> int:
         return found
 
 
-async def test_runs_are_kept_for_the_retention_time_and_then_pruned(database: Database, clock: FakeClock) -> None:
+async def test_run_is_pruned_after_the_retention_time(database: Database, clock: FakeClock) -> None:
     job = await add_job(database)
     await add_skipped(database, job.id)
     pruner = Pruner(database, clock, retention_days=30, event_retention_hours=1)
@@ -44,7 +44,7 @@ async def test_runs_are_kept_for_the_retention_time_and_then_pruned(database: Da
     assert await count(database, job_table) == 1
 
 
-async def test_more_than_one_batch_is_pruned(database: Database, clock: FakeClock) -> None:
+async def test_pruning_continues_over_several_batches(database: Database, clock: FakeClock) -> None:
     job = await add_job(database)
     await add_skipped(database, job.id, 510)
     clock.at = NOON + timedelta(days=31)
@@ -52,7 +52,7 @@ async def test_more_than_one_batch_is_pruned(database: Database, clock: FakeCloc
     assert await count(database, run_table) == 0
 
 
-async def test_a_run_that_has_not_ended_is_never_pruned(database: Database, clock: FakeClock) -> None:
+async def test_active_run_is_never_pruned(database: Database, clock: FakeClock) -> None:
     job = await add_job(database)
     row = runs.queued_row(
         job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
@@ -64,7 +64,7 @@ async def test_a_run_that_has_not_ended_is_never_pruned(database: Database, cloc
     assert await count(database, run_table) == 1
 
 
-async def test_a_deleted_job_goes_with_the_last_of_its_history(database: Database, clock: FakeClock) -> None:
+async def test_deleted_job_is_pruned_with_its_last_run(database: Database, clock: FakeClock) -> None:
     deleted = {"status": JobStatus.PAUSED, "next_run_at": None, "deleted_at": NOON}
     job = await add_job(database, **deleted)
     await add_skipped(database, job.id)

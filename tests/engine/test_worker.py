@@ -1,4 +1,4 @@
-"""A worker of the distributed setting: what notices tell it of, and what it finds by itself, share its slots."""
+"""A worker of the distributed setting: runs from notices and runs from polls share its slots."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def settings(migrated_postgres_url: str, redis_url: str, tmp_path: Path) -> Sett
 
 @pytest.fixture
 async def service(settings: Settings) -> AsyncIterator[Service]:
-    """The request side alone."""
+    """The request side without a worker."""
     async with open_service(settings) as service:
         yield service
 
@@ -42,7 +42,7 @@ async def queue(service: Service, script: str, times: int = 1) -> list[int]:
     return [(await service.jobs.run(ADMIN, job.id)).id for _ in range(times)]
 
 
-async def test_a_ring_executes_its_run_once(service: Service, settings: Settings) -> None:
+async def test_notice_executes_its_run_once(service: Service, settings: Settings) -> None:
     (run_id,) = await queue(service, "true")
 
     async with open_worker(settings) as worker:
@@ -52,7 +52,7 @@ async def test_a_ring_executes_its_run_once(service: Service, settings: Settings
     assert (await until(service, run_id, RunStatus.SUCCESS)).view.run.attempt == 1
 
 
-async def test_a_ring_for_a_run_that_runs_here_waits_for_its_end(service: Service, settings: Settings) -> None:
+async def test_second_notice_waits_for_the_end_of_the_run(service: Service, settings: Settings) -> None:
     (run_id,) = await queue(service, "sleep 0.3")
 
     async with open_worker(settings) as worker:
@@ -61,16 +61,14 @@ async def test_a_ring_for_a_run_that_runs_here_waits_for_its_end(service: Servic
     assert (await until(service, run_id, RunStatus.SUCCESS)).view.run.attempt == 1
 
 
-async def test_a_run_whose_ring_was_lost_is_found(service: Service, settings: Settings) -> None:
+async def test_run_is_found_when_its_notice_is_lost(service: Service, settings: Settings) -> None:
     (run_id,) = await queue(service, "true")
 
     async with open_worker(settings):
         await until(service, run_id, RunStatus.SUCCESS)
 
 
-async def test_no_more_runs_go_at_once_than_there_are_slots(
-    service: Service, settings: Settings, tmp_path: Path
-) -> None:
+async def test_concurrent_runs_never_exceed_the_slots(service: Service, settings: Settings, tmp_path: Path) -> None:
     script = f"echo begin >> {tmp_path}/diary; sleep 0.2; echo end >> {tmp_path}/diary"
     run_ids = await queue(service, script, 6)
 
@@ -84,9 +82,7 @@ async def test_no_more_runs_go_at_once_than_there_are_slots(
     assert most == 2
 
 
-async def test_a_worker_that_drains_takes_nothing_more_and_hands_back_the_rest(
-    service: Service, settings: Settings
-) -> None:
+async def test_draining_worker_claims_nothing_and_requeues_its_runs(service: Service, settings: Settings) -> None:
     running, waiting = await queue(service, "sleep 300", 2)
 
     async with open_worker(settings) as worker:
@@ -101,7 +97,7 @@ async def test_a_worker_that_drains_takes_nothing_more_and_hands_back_the_rest(
     assert (await service.runs.get(ADMIN, waiting)).view.run.attempt == 0
 
 
-async def test_a_worker_with_tags_refuses_a_ring_for_a_job_without(service: Service, settings: Settings) -> None:
+async def test_worker_with_tags_refuses_a_job_without_tags(service: Service, settings: Settings) -> None:
     (run_id,) = await queue(service, "true")
 
     async with open_worker(settings.model_copy(update={"worker_tags": ("gpu",)})) as worker:
@@ -110,7 +106,7 @@ async def test_a_worker_with_tags_refuses_a_ring_for_a_job_without(service: Serv
     assert (await service.runs.get(ADMIN, run_id)).view.run.status is RunStatus.QUEUED
 
 
-async def test_a_file_shows_that_the_loop_turns(settings: Settings, tmp_path: Path) -> None:
+async def test_alive_file_is_written_while_the_worker_runs(settings: Settings, tmp_path: Path) -> None:
     alive_file = tmp_path / "alive"
 
     async def is_there() -> bool:

@@ -1,4 +1,4 @@
-"""What a worker finds when it looks at the database."""
+"""Which runs a worker finds when it polls the database."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SECOND = timedelta(seconds=1)
 
 
 async def queue(database: Database, tags: tuple[str, ...] = ()) -> int:
-    """Queue a run at noon, rung for at once; returns its id."""
+    """Queue a run at noon, with its notice sent at once. Return its id."""
     job = await add_job(database, tags=list(tags))
     async with database.write() as connection:
-        (ring,) = (await ledger.fire(connection, [jobs.as_due(job)], NOON)).notices
-    return ring.run_id
+        (notice,) = (await ledger.fire(connection, [jobs.as_due(job)], NOON)).notices
+    return notice.run_id
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ async def queue(database: Database, tags: tuple[str, ...] = ()) -> int:
         Routing(frozenset({"night", "day"}), ("gpu", "night")),
     ],
 )
-async def test_a_look_and_a_claim_agree_with_the_rule_of_routing(database: Database, routing: Routing) -> None:
+async def test_poll_and_claim_agree_with_the_routing_rule(database: Database, routing: Routing) -> None:
     tags_of = {await queue(database, tags): tags for tags in TAGS}
     served = {run_id for run_id, tags in tags_of.items() if routing.serves(tags)}
 
@@ -49,7 +49,7 @@ async def test_a_look_and_a_claim_agree_with_the_rule_of_routing(database: Datab
     assert claimed == served
 
 
-async def test_a_run_is_left_to_its_ring_for_a_while(database: Database) -> None:
+async def test_run_is_hidden_from_polls_just_after_its_notice(database: Database) -> None:
     run_id = await queue(database)
 
     async with database.read() as connection:

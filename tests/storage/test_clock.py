@@ -1,4 +1,4 @@
-"""The shared time: whatever holds up a process, its clock goes with the database's."""
+"""The shared clock: it follows the database's clock, whatever delays this process."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def seconds_ahead(clock: DatabaseClock) -> float:
     return (clock.now() - datetime.now(UTC)).total_seconds()
 
 
-async def test_goes_on_with_the_monotonic_clock_between_two_looks(database: Database, stall: Stall) -> None:
+async def test_clock_advances_monotonically_between_two_syncs(database: Database, stall: Stall) -> None:
     clock = DatabaseClock(database)
     await clock.sync()
     stall()
     assert seconds_ahead(clock) == pytest.approx(HOUR, abs=60)
 
 
-async def test_does_not_count_the_time_that_it_takes_to_connect(database: Database, stall: Stall) -> None:
+async def test_clock_ignores_the_time_to_connect(database: Database, stall: Stall) -> None:
     event.listen(database._reader.sync_engine, "connect", stall)
     clock = DatabaseClock(database)
     await clock.sync()
@@ -60,7 +60,7 @@ async def test_does_not_count_the_time_that_it_takes_to_connect(database: Databa
 
 
 @pytest.mark.parametrize("moment", ["before_cursor_execute", "after_cursor_execute"])
-async def test_is_wrong_by_half_a_look_at_most(
+async def test_clock_is_wrong_by_half_a_round_trip_at_most(
     database: Database, stall: Stall, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     monkeypatch.setattr(clocks, "MORE_LOOKS", 0)
@@ -70,7 +70,7 @@ async def test_is_wrong_by_half_a_look_at_most(
     assert abs(seconds_ahead(clock)) == pytest.approx(HOUR / 2, abs=60)
 
 
-async def test_does_not_count_what_a_connection_does_first(
+async def test_clock_ignores_the_first_statements_of_a_connection(
     database: Database, stall: Stall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clocks, "MORE_LOOKS", 0)
@@ -81,7 +81,7 @@ async def test_does_not_count_what_a_connection_does_first(
 
 
 @pytest.mark.parametrize("moment", ["before_cursor_execute", "after_cursor_execute"])
-async def test_looks_again_after_a_look_that_was_held_up(database: Database, stall: Stall, moment: str) -> None:
+async def test_clock_reads_again_after_a_delayed_reading(database: Database, stall: Stall, moment: str) -> None:
     looks = iter([False, True])  # the first is for the connection
 
     def stall_the_second(*_: Any) -> None:
@@ -94,7 +94,7 @@ async def test_looks_again_after_a_look_that_was_held_up(database: Database, sta
     assert abs(seconds_ahead(clock)) < 60
 
 
-async def test_is_the_machines_own_time_on_sqlite(tmp_path: Path) -> None:
+async def test_clock_is_the_local_time_on_sqlite(tmp_path: Path) -> None:
     clock = DatabaseClock(Database(f"sqlite:///{tmp_path / 'never-opened.db'}"))
     before = datetime.now(UTC)
     await clock.sync()

@@ -1,4 +1,4 @@
-"""Transactions: what `Database` promises on both kinds."""
+"""What `Database` promises about transactions, on both kinds of database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scheduler_service.storage import jobs, migrations, workers
 from scheduler_service.storage.database import Database
 
 
-async def test_a_write_is_rolled_back_by_an_exception(database: Database) -> None:
+async def test_exception_rolls_a_write_back(database: Database) -> None:
     async def fail_after_a_write() -> None:
         async with database.write() as connection:
             await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)
@@ -48,7 +48,7 @@ async def test_concurrent_read_then_write_loses_no_update(database: Database) ->
     assert found.version == 21
 
 
-async def test_an_instant_comes_back_aware_and_exact_to_the_microsecond(database: Database) -> None:
+async def test_instants_are_read_aware_and_exact_to_the_microsecond(database: Database) -> None:
     instant = NOON.replace(microsecond=123457)
     job = await add_job(database, start_at=instant)
     async with database.read() as connection:
@@ -58,7 +58,7 @@ async def test_an_instant_comes_back_aware_and_exact_to_the_microsecond(database
     assert found.start_at.utcoffset() is not None
 
 
-async def test_a_reader_of_sqlite_cannot_write(migrated_sqlite: Path) -> None:
+async def test_sqlite_reader_cannot_write(migrated_sqlite: Path) -> None:
     database = Database(f"sqlite:///{migrated_sqlite}")
     with pytest.raises(UnavailableError, match="readonly"):
         async with database.read() as connection:
@@ -66,7 +66,7 @@ async def test_a_reader_of_sqlite_cannot_write(migrated_sqlite: Path) -> None:
     await database.close()
 
 
-async def test_an_unreachable_database_is_unavailable() -> None:
+async def test_unreachable_database_is_unavailable() -> None:
     database = Database("postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(UnavailableError):
         async with database.read():
@@ -74,7 +74,7 @@ async def test_an_unreachable_database_is_unavailable() -> None:
     await database.close()
 
 
-async def test_a_file_that_another_program_writes_is_unavailable_until_it_is_done(tmp_path: Path) -> None:
+async def test_sqlite_is_unavailable_while_another_program_writes(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/s.db")
     async with database.write() as connection:
         await connection.execute(text("PRAGMA busy_timeout = 1"))  # for the test alone: it would wait half a minute
@@ -90,7 +90,7 @@ async def test_a_file_that_another_program_writes_is_unavailable_until_it_is_don
     await database.close()
 
 
-async def test_a_connection_that_the_driver_closed_is_made_anew(database: Database) -> None:
+async def test_closed_connection_is_replaced(database: Database) -> None:
     async with database.write() as connection:
         driver: Any = (await connection.get_raw_connection()).driver_connection
     await driver.close()
@@ -102,7 +102,7 @@ async def test_a_connection_that_the_driver_closed_is_made_anew(database: Databa
         assert await workers.living(connection) == []
 
 
-async def test_a_file_that_it_makes_is_for_its_owner_alone(tmp_path: Path) -> None:
+async def test_sqlite_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/s.db")
     async with database.write() as connection:
         await connection.execute(text("CREATE TABLE t (x)"))
@@ -114,7 +114,7 @@ async def test_a_file_that_it_makes_is_for_its_owner_alone(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["q a?b", "q#x", "q%41", "q&mode=rw", "qé"])
-async def test_any_name_of_a_file_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
+async def test_sqlite_file_may_have_any_name(tmp_path: Path, name: str) -> None:
     settings = Settings(_env_file=None, data_dir=tmp_path / name)
     settings.prepare_data_dir()
     database = Database(settings.effective_database_url)
@@ -132,7 +132,7 @@ def test_sqlite_without_a_file_is_refused(name: str) -> None:
         Database(f"sqlite+aiosqlite:///{name}")
 
 
-async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+async def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "letter"
     path.write_text("a letter, and no database at all\n" * 100)
     database = Database(f"sqlite+aiosqlite:///{path}")
@@ -142,7 +142,7 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"database": "nowhere"}, {"username": "nowhere"}])
-async def test_a_server_that_does_not_let_us_in_is_refused(postgres_url: str, wrong: dict[str, Any]) -> None:
+async def test_refusal_of_the_server_is_a_configuration_error(postgres_url: str, wrong: dict[str, Any]) -> None:
     database = Database(make_url(postgres_url).set(**wrong).render_as_string(hide_password=False))
 
     with pytest.raises(ConfigurationError, match=r"the database refuses: .*nowhere"):
@@ -151,7 +151,7 @@ async def test_a_server_that_does_not_let_us_in_is_refused(postgres_url: str, wr
 
 
 @pytest.mark.parametrize("url", ["mysql://user:hunter2@host/db", "not a url hunter2", "postgresql+hunter2"])
-def test_a_wrong_url_is_refused_without_showing_its_secret(url: str) -> None:
+def test_error_for_a_wrong_url_hides_its_secret(url: str) -> None:
     with pytest.raises(ConfigurationError, match="DATABASE_URL") as caught:
         Database(url)
     assert "hunter2" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What dispatchers tell of themselves."""
+"""Ticks that dispatchers note in the database."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scheduler_service.storage import dispatchers
 from scheduler_service.storage.database import Database
 
 
-async def test_the_first_notes_of_a_dispatcher_may_come_at_the_same_time(database: Database) -> None:
-    """At the start of a process its loop notes a tick, and so does the start itself."""
+async def test_concurrent_first_ticks_of_a_dispatcher_make_one_row(database: Database) -> None:
+    """When a process starts, both the start and its loop note a tick."""
 
     async def note(seconds: int) -> None:
         async with database.write() as connection:

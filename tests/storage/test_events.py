@@ -1,4 +1,4 @@
-"""Events: every move of a job or run leaves one, readers miss none, and the totals count each once."""
+"""Events: every change of a job or run leaves one, readers miss none, and the totals count each once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def job(database: Database) -> Job:
 
 
 async def settle(database: Database) -> None:
-    """Wait for the transactions of other tests on the same server: events are held back while older ones are open."""
+    """Wait for older transactions of other tests on the same server, because they hold events back."""
 
     async def is_settled() -> bool:
         async with database.read() as connection:
@@ -79,7 +79,7 @@ async def claim(database: Database, run_id: int, attempt: int, now: datetime) ->
     return claimed
 
 
-async def test_a_run_leaves_an_event_for_each_of_its_states(database: Database, job: Job) -> None:
+async def test_run_leaves_an_event_for_each_of_its_states(database: Database, job: Job) -> None:
     run = await put(database, job)
     began, ended = NOON + timedelta(seconds=2), NOON + timedelta(seconds=5)
     first = await claim(database, run.id, 0, began)
@@ -100,7 +100,7 @@ async def test_a_run_leaves_an_event_for_each_of_its_states(database: Database, 
     assert abs((datetime.now(UTC) - found[-1].at).total_seconds()) < 600
 
 
-async def test_a_job_leaves_an_event_for_each_change_and_none_for_firing(database: Database, job: Job) -> None:
+async def test_job_leaves_an_event_for_each_edit_and_none_for_firing(database: Database, job: Job) -> None:
     async with database.write() as connection:
         await ledger.fire(connection, await jobs.due(connection, NOON, 10), NOON)
         paused = {"status": JobStatus.PAUSED, "next_run_at": None}
@@ -118,7 +118,7 @@ async def test_a_job_leaves_an_event_for_each_change_and_none_for_firing(databas
     ]  # fmt: skip
 
 
-async def test_missed_instants_are_counted_with_their_row(database: Database) -> None:
+async def test_event_of_a_missed_range_counts_its_instants(database: Database) -> None:
     await add_job(database, misfire_policy="skip")
     now = NOON + timedelta(minutes=10, seconds=30)
     async with database.write() as connection:
@@ -129,7 +129,7 @@ async def test_missed_instants_are_counted_with_their_row(database: Database) ->
     assert (missed.missed_count, missed.payload_type) == (10, "shell_script")
 
 
-async def test_what_is_rolled_back_leaves_none(database: Database, job: Job) -> None:
+async def test_no_event_when_the_transaction_is_rolled_back(database: Database, job: Job) -> None:
     run = await put(database, job)
 
     async def cancel_and_fail() -> None:
@@ -142,15 +142,15 @@ async def test_what_is_rolled_back_leaves_none(database: Database, job: Job) -> 
     assert (await changes(database))[-1] == "run.queued"
 
 
-async def test_an_owner_sees_only_his_own(database: Database, job: Job) -> None:
+async def test_events_are_filtered_by_owner(database: Database, job: Job) -> None:
     other = await add_job(database, owner_id="other")
     assert {event.job_id for event in await read(database, owner_id="other")} == {other.id}
 
 
-async def test_a_reader_misses_nothing_of_a_transaction_that_commits_late(
+async def test_reader_misses_no_event_of_a_late_commit(
     migrated_postgres_url: str,
 ) -> None:
-    """The slow transaction takes its ids first; a reader that went by ids would pass over them."""
+    """The slow transaction takes its ids first: a reader that goes by ids would skip them."""
     database = Database(migrated_postgres_url)
     slow = await database._writer.connect()
     await slow.begin()
@@ -167,7 +167,7 @@ async def test_a_reader_misses_nothing_of_a_transaction_that_commits_late(
     assert early.id in {event.job_id for event in seen}
 
 
-async def test_totals_count_each_event_once_folded_or_not(database: Database, job: Job) -> None:
+async def test_totals_count_each_event_once_before_and_after_the_fold(database: Database, job: Job) -> None:
     run = await put(database, job)
     claimed = await claim(database, run.id, 0, NOON + timedelta(seconds=0.02))
     unfolded = await counts(database)
@@ -184,7 +184,7 @@ async def test_totals_count_each_event_once_folded_or_not(database: Database, jo
     assert await counts(database) == expected
 
 
-async def test_totals_outlive_the_events(database: Database, job: Job) -> None:
+async def test_totals_remain_when_events_are_pruned(database: Database, job: Job) -> None:
     for _ in range(3):
         await put(database, job, RunStatus.SKIPPED)
     future = datetime.now(UTC) + timedelta(days=1)
@@ -200,7 +200,7 @@ async def test_totals_outlive_the_events(database: Database, job: Job) -> None:
     assert (await counts(database))[("skipped", "shell_script")] == 4, "a pruned id must not come again"
 
 
-async def test_totals_stay_exact_while_many_write_and_fold(database: Database, job: Job) -> None:
+async def test_totals_are_exact_under_concurrent_writes_and_folds(database: Database, job: Job) -> None:
     async def write(number: int) -> None:
         for _ in range(10):
             await put(database, job, RunStatus.SKIPPED if number % 2 else RunStatus.QUEUED)
@@ -219,7 +219,7 @@ async def test_totals_stay_exact_while_many_write_and_fold(database: Database, j
     assert sum((await counts(database)).values()) == rows == 60
 
 
-async def test_measures_fall_into_their_buckets(database: Database, job: Job) -> None:
+async def test_lateness_and_duration_are_counted_in_their_buckets(database: Database, job: Job) -> None:
     for seconds in (0.01, 0.0101, 7200.0):
         run = await put(database, job)
         claimed = await claim(database, run.id, 0, NOON + timedelta(seconds=seconds))
@@ -234,15 +234,15 @@ async def test_measures_fall_into_their_buckets(database: Database, job: Job) ->
 
 
 @pytest.mark.parametrize("text", ["", "1", "1-", "-1-2", "1-2-3", "a-b", "²-1", f"{2**63}-1"])
-def test_a_position_that_is_none_is_told_apart(text: str) -> None:
+def test_invalid_position_is_none(text: str) -> None:
     assert Position.parse(text) is None
 
 
-def test_a_position_survives_its_text() -> None:
+def test_position_survives_a_round_trip_as_text() -> None:
     assert Position.parse(str(Position(7, 12))) == Position(7, 12)
 
 
-async def test_every_event_has_a_position_of_its_own(database: Database, job: Job) -> None:
+async def test_every_event_has_its_own_position(database: Database, job: Job) -> None:
     await put(database, job)
     async with database.read() as connection:
         ids = (await connection.execute(select(event_table.c.id))).scalars().all()

@@ -1,4 +1,4 @@
-"""Jobs and the runs they let through, as SQL sees them."""
+"""Statements on jobs, and on the runs that a job's limit lets through."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def claimable(database: Database) -> list[int]:
         return [run_id for run_id, _ in await runs.claimable(connection, NOON, 10, notified_before=NOON)]
 
 
-async def test_a_change_on_a_stale_version_is_refused(database: Database) -> None:
+async def test_change_is_refused_when_the_version_is_stale(database: Database) -> None:
     job = await add_job(database)
     async with database.write() as connection:
         assert await jobs.change(connection, job.id, job.version, {"name": "first"}) is not None
@@ -35,7 +35,7 @@ async def test_a_change_on_a_stale_version_is_refused(database: Database) -> Non
     assert found.name == "first"
 
 
-async def test_an_older_run_that_ends_late_does_not_hide_a_newer_one(database: Database) -> None:
+async def test_last_run_is_not_replaced_by_an_older_one(database: Database) -> None:
     job = await add_job(database)
     async with database.write() as connection:
         await jobs.note_last_run(connection, job.id, NOON, RunStatus.SUCCESS)
@@ -45,7 +45,7 @@ async def test_an_older_run_that_ends_late_does_not_hide_a_newer_one(database: D
     assert (found.last_run_at, found.last_run_status) == (NOON, RunStatus.SUCCESS)
 
 
-async def test_the_most_urgent_run_is_offered_first(database: Database) -> None:
+async def test_claimable_runs_are_sorted_by_priority_then_time(database: Database) -> None:
     job = await add_job(database)
     late = await queue(database, job, available_at=NOON)
     early = await queue(database, job, available_at=NOON - timedelta(seconds=1))
@@ -53,7 +53,7 @@ async def test_the_most_urgent_run_is_offered_first(database: Database) -> None:
     assert await claimable(database) == [urgent.id, early.id, late.id]
 
 
-async def test_runs_of_a_job_without_a_free_place_do_not_stand_in_the_way(database: Database) -> None:
+async def test_runs_of_a_job_at_its_limit_are_not_claimable(database: Database) -> None:
     limited, other = await add_job(database, overlap_policy="queue"), await add_job(database)
     first, _, free = await queue(database, limited), await queue(database, limited), await queue(database, other)
     async with database.write() as connection:
@@ -62,6 +62,6 @@ async def test_runs_of_a_job_without_a_free_place_do_not_stand_in_the_way(databa
     assert await claimable(database) == [free.id]
 
 
-async def test_a_run_that_is_to_wait_is_not_offered(database: Database) -> None:
+async def test_run_is_not_claimable_before_its_time(database: Database) -> None:
     await queue(database, await add_job(database), available_at=NOON + timedelta(microseconds=1))
     assert await claimable(database) == []

@@ -1,4 +1,4 @@
-"""Firing: each instant goes to exactly one row, whatever number of dispatchers is alive."""
+"""Firing: each instant gets exactly one row, however many dispatchers run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def reread(database: Database, job: Job) -> Job:
     return found
 
 
-async def test_a_due_instant_becomes_a_queued_run_and_the_job_moves_on(database: Database) -> None:
+async def test_due_instant_becomes_a_queued_run_and_the_job_moves_on(database: Database) -> None:
     job = await add_job(database, priority=7, tags=["gpu"])
     fired = await fire(database, NOON)
     (run,) = await rows_of(database, job)
@@ -50,26 +50,26 @@ async def test_a_due_instant_becomes_a_queued_run_and_the_job_moves_on(database:
     assert fired.notices == (RunNotice(run.id, 0, 7, run.correlation_id, ("gpu",)),)
 
 
-async def test_nothing_fires_before_its_time(database: Database) -> None:
+async def test_job_does_not_fire_before_its_instant(database: Database) -> None:
     job = await add_job(database)
     await fire(database, NOON - timedelta(microseconds=1))
     assert await rows_of(database, job) == []
 
 
-async def test_a_paused_job_does_not_fire(database: Database) -> None:
+async def test_paused_job_does_not_fire(database: Database) -> None:
     job = await add_job(database, status=JobStatus.PAUSED, next_run_at=None)
     await fire(database, NOON + MINUTE)
     assert await rows_of(database, job) == []
 
 
-async def test_a_job_without_further_instants_is_finished(database: Database) -> None:
+async def test_job_is_finished_after_its_last_instant(database: Database) -> None:
     job = await add_job(database, schedule_expr=NOON.isoformat())
     await fire(database, NOON)
     after = await reread(database, job)
     assert (after.status, after.next_run_at) == (JobStatus.FINISHED, None)
 
 
-async def test_five_dispatchers_at_once_fire_each_instant_once(database: Database) -> None:
+async def test_five_concurrent_dispatchers_fire_each_instant_once(database: Database) -> None:
     made = [await add_job(database) for _ in range(60)]
 
     async def dispatch() -> None:
@@ -80,8 +80,8 @@ async def test_five_dispatchers_at_once_fire_each_instant_once(database: Databas
     assert [[run.scheduled_for for run in await rows_of(database, job)] for job in made] == [[NOON]] * len(made)
 
 
-async def test_an_instant_that_has_its_row_gets_no_second_one(database: Database) -> None:
-    """As after a clock that went back, or an edit on a machine whose clock is slow."""
+async def test_instant_with_a_row_is_not_fired_again(database: Database) -> None:
+    """The next instant can move back when a clock goes back, or by an edit on a host with a slow clock."""
     job = await add_job(database)
     other = await add_job(database)
     await fire(database, NOON)
@@ -92,7 +92,7 @@ async def test_an_instant_that_has_its_row_gets_no_second_one(database: Database
     assert (await reread(database, job)).next_run_at == NOON + MINUTE
 
 
-async def test_an_outage_leaves_one_row_for_the_missed_range(database: Database) -> None:
+async def test_outage_leaves_one_row_for_the_missed_range(database: Database) -> None:
     job = await add_job(database, misfire_policy="skip", misfire_grace_seconds=30)
     await fire(database, NOON + timedelta(minutes=10, seconds=10))
     missed, fired = await rows_of(database, job)
@@ -101,7 +101,7 @@ async def test_an_outage_leaves_one_row_for_the_missed_range(database: Database)
     assert (fired.status, fired.scheduled_for) == (RunStatus.QUEUED, NOON + 10 * MINUTE)
 
 
-async def test_an_instant_that_overlaps_is_skipped_with_its_reason(database: Database) -> None:
+async def test_overlapping_instant_is_skipped_with_its_reason(database: Database) -> None:
     job = await add_job(database, overlap_policy="skip")
     await fire(database, NOON)
     await fire(database, NOON + MINUTE)
@@ -109,7 +109,7 @@ async def test_an_instant_that_overlaps_is_skipped_with_its_reason(database: Dat
     assert (skipped.status, skipped.reason) == (RunStatus.SKIPPED, Reason.OVERLAP)
 
 
-async def test_cancel_running_makes_room(database: Database) -> None:
+async def test_cancel_running_cancels_the_active_run(database: Database) -> None:
     job = await add_job(database, overlap_policy="cancel_running")
     await fire(database, NOON)
     await fire(database, NOON + MINUTE)
@@ -118,7 +118,7 @@ async def test_cancel_running_makes_room(database: Database) -> None:
     assert second.status is RunStatus.QUEUED
 
 
-async def test_a_backlog_beyond_one_decision_is_accounted_for_in_several(database: Database) -> None:
+async def test_long_backlog_is_fired_in_several_ticks(database: Database) -> None:
     job = await add_job(
         database, schedule_expr="1s", next_run_at=NOON + timedelta(seconds=1), misfire_grace_seconds=3600.0
     )
@@ -140,7 +140,7 @@ async def test_jitter_delays_the_run_but_not_its_instant(database: Database) -> 
     assert run.notified_at is None
 
 
-async def test_a_run_that_waits_out_its_jitter_counts_as_active(database: Database) -> None:
+async def test_run_that_waits_for_its_jitter_counts_as_active(database: Database) -> None:
     job = await add_job(database, jitter_seconds=600.0, overlap_policy="skip")
     await fire(database, NOON)
     await fire(database, NOON + MINUTE)
@@ -149,7 +149,7 @@ async def test_a_run_that_waits_out_its_jitter_counts_as_active(database: Databa
     assert (first.status, second.status, second.reason) == (RunStatus.QUEUED, RunStatus.SKIPPED, Reason.OVERLAP)
 
 
-async def test_a_jittered_run_is_released_when_its_wait_is_over(database: Database) -> None:
+async def test_jittered_run_is_released_when_its_delay_is_over(database: Database) -> None:
     job = await add_job(database, jitter_seconds=600.0, tags=["gpu"])
     await fire(database, NOON)
     (run,) = await rows_of(database, job)
@@ -160,7 +160,7 @@ async def test_a_jittered_run_is_released_when_its_wait_is_over(database: Databa
     assert (released.run_id, released.tags) == (run.id, ("gpu",))
 
 
-async def test_a_job_that_cannot_fire_any_more_is_paused_and_holds_up_nobody(database: Database) -> None:
+async def test_job_with_an_unknown_zone_is_paused_and_others_fire(database: Database) -> None:
     broken = await add_job(database, timezone="Atlantis/Capital")
     sound = await add_job(database)
     fired = await fire(database, NOON)
@@ -174,7 +174,7 @@ async def test_a_job_that_cannot_fire_any_more_is_paused_and_holds_up_nobody(dat
     [{"schedule_version": 2, "schedule_expr": "5 * * * *"}, {"next_run_at": NOON + 5 * MINUTE}],
     ids=["edited", "moved on by another dispatcher"],
 )
-async def test_what_changed_meanwhile_keeps_the_dispatcher_from_moving_the_job(
+async def test_dispatcher_leaves_a_job_that_was_changed_meanwhile(
     database: Database, meanwhile: dict[str, Any]
 ) -> None:
     job = await add_job(database)

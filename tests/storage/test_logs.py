@@ -1,4 +1,4 @@
-"""The logs: bytes in order, readable from any position."""
+"""Logs of runs: bytes in order, readable from any position."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def write(database: Database, run: Run, *pieces: bytes) -> None:
 
 
 @pytest.mark.parametrize(("offset", "rest"), [(0, b"one two"), (2, b"e two"), (3, b" two"), (7, b""), (99, b"")])
-async def test_a_log_is_read_from_any_position(database: Database, run: Run, offset: int, rest: bytes) -> None:
+async def test_log_is_read_from_any_position(database: Database, run: Run, offset: int, rest: bytes) -> None:
     await write(database, run, b"one", b" ", b"two")
     async with database.read() as connection:
         assert await logs.read(connection, run.id, offset) == rest
@@ -36,7 +36,7 @@ async def test_a_log_is_read_from_any_position(database: Database, run: Run, off
 @pytest.mark.parametrize(
     ("size", "read"), [(0, ""), (1, "a"), (2, "a"), (3, "aé"), (5, "aé"), (6, "aé€"), (9, "aé€"), (10, "aé€😀")]
 )
-async def test_bounded_read_cuts_no_character(database: Database, run: Run, size: int, read: str) -> None:
+async def test_bounded_read_splits_no_character(database: Database, run: Run, size: int, read: str) -> None:
     await write(database, run, "aé".encode(), "€😀".encode())
     async with database.read() as connection:
         assert (await logs.read(connection, run.id, 0, size)).decode() == read
@@ -60,7 +60,7 @@ async def test_nul_and_every_other_byte_survive(database: Database, run: Run) ->
         assert await logs.read(connection, run.id) == everything
 
 
-async def test_tails_give_the_last_bytes_of_several_runs(database: Database, run: Run) -> None:
+async def test_tails_are_the_last_bytes_of_several_runs(database: Database, run: Run) -> None:
     async with database.write() as connection:
         silent = await runs.add(
             connection,
@@ -75,7 +75,7 @@ async def test_tails_give_the_last_bytes_of_several_runs(database: Database, run
         assert await logs.tails(connection, [found, silent], 5) == {run.id: b"56789"}
 
 
-async def test_pruning_a_run_takes_its_log_along(database: Database, run: Run) -> None:
+async def test_log_is_pruned_with_its_run(database: Database, run: Run) -> None:
     await write(database, run, b"text")
     async with database.write() as connection:
         await connection.execute(run_table.update().values(status=RunStatus.SUCCESS, exit_code=0, finished_at=NOON))

@@ -1,4 +1,4 @@
-"""The tables come to the newest shape, once."""
+"""Migrations lead to the tables that the code expects."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     return led_to(f"sqlite:///{path}")
 
 
-def test_the_code_expects_what_the_last_step_leads_to() -> None:
+def test_head_is_the_last_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
 
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 
-async def test_takes_every_step_and_then_none(empty_database: Database) -> None:
+async def test_upgrade_applies_every_migration_once(empty_database: Database) -> None:
     async with empty_database.read() as connection:
         assert not await migrations.is_current(connection)
 

@@ -1,4 +1,4 @@
-"""What runs all the time must not read the whole history: each such query uses its partial index on SQLite."""
+"""Frequent queries use their partial index on SQLite, instead of the whole history."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def database_url(migrated_sqlite: Path) -> str:
 
 
 @pytest.mark.parametrize("name", QUERIES)
-async def test_it_uses_its_index(database: Database, name: str) -> None:
+async def test_query_uses_its_index(database: Database, name: str) -> None:
     index, ask = QUERIES[name]
     asked: list[tuple[str, Any]] = []
 

@@ -1,4 +1,4 @@
-"""A dump that is restored into another server: what happens there is counted and told, after what was."""
+"""Events and totals continue after a dump is restored into another server."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def source(migrated_postgres_url: str) -> AsyncIterator[tuple[Database, st
 
 @pytest.fixture
 async def restored(source: tuple[Database, str, Job], other_server: PostgresServer) -> AsyncIterator[Database]:
-    """Yield the database as another server has it from a dump."""
+    """Yield the database after its dump was restored into another server."""
     database, url, job = source
     await put(database, job, RunStatus.SKIPPED)  # which nobody has folded
     with other_server.lent() as copy:
@@ -94,7 +94,7 @@ async def test_events_are_counted_and_followed_after_a_restore(
     assert len({position.event_id for position in positions}) == 7
 
 
-async def test_client_goes_on_after_a_restore_with_a_position_that_the_dump_lacks(
+async def test_client_reads_on_from_a_position_that_the_dump_lacks(
     source: tuple[Database, str, Job], restored: Database
 ) -> None:
     database, _, job = source
@@ -107,7 +107,7 @@ async def test_client_goes_on_after_a_restore_with_a_position_that_the_dump_lack
     assert [event.change for event in await read(restored, position)] == ["skipped"]
 
 
-async def test_stale_write_is_noted_after_a_restore(restored: Database) -> None:
+async def test_fenced_write_is_an_event_after_a_restore(restored: Database) -> None:
     await rebase(restored)
     before = (await read(restored))[-1].position
 
@@ -117,7 +117,7 @@ async def test_stale_write_is_noted_after_a_restore(restored: Database) -> None:
     assert [event.change for event in await read(restored, before)] == ["fenced"]
 
 
-async def test_nothing_is_moved_when_the_server_is_the_same(source: tuple[Database, str, Job]) -> None:
+async def test_rebase_does_nothing_on_the_same_server(source: tuple[Database, str, Job]) -> None:
     database, _, _ = source
 
     assert not await rebase(database)

@@ -1,4 +1,4 @@
-"""A process that stands still in a transaction: the server ends its session, and others get what it had locked."""
+"""A process that stops in a transaction: the server ends its session, and releases its locks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ WHERE datname = current_database() AND locktype = 'advisory' AND now() - waitsta
 """
 
 
-async def test_lock_is_free_soon_when_its_holder_stands_still(migrated_postgres_url: str) -> None:
+async def test_lock_of_a_stopped_process_is_released(migrated_postgres_url: str) -> None:
     database = Database(migrated_postgres_url)
     job = await add_job(database)
     holder = await asyncio.create_subprocess_exec(
@@ -57,7 +57,7 @@ async def test_lock_is_free_soon_when_its_holder_stands_still(migrated_postgres_
     await database.close()
 
 
-async def test_lock_that_is_never_free_is_waited_for_in_vain(
+async def test_lock_wait_ends_with_an_error_after_the_timeout(
     migrated_postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(database_module._POSTGRES_SETTINGS, "lock_timeout", "50ms")
@@ -72,7 +72,7 @@ async def test_lock_that_is_never_free_is_waited_for_in_vain(
     await database.close()
 
 
-async def test_migration_waits_for_another_as_long_as_it_takes(
+async def test_migration_waits_for_another_without_a_timeout(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(database_module._POSTGRES_SETTINGS, "lock_timeout", "50ms")

@@ -1,4 +1,4 @@
-"""The state table: which moves there are, who may make them, and what stops the stale."""
+"""The table of states: which transitions exist, and which stale writes they refuse."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def job(database: Database) -> Job:
 
 
 async def put(database: Database, job: Job, status: RunStatus = RunStatus.QUEUED, **changes: Any) -> Run:
-    """Store a run that stands in any state, as if it had come there by the right way."""
+    """Store a run in any state, as if it had reached it by valid transitions."""
     row = runs.queued_row(
         job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
     )
@@ -112,7 +112,7 @@ MOVES: dict[str, tuple[Move, set[tuple[RunStatus, RunStatus]]]] = {
 
 
 @pytest.mark.parametrize("name", MOVES)
-async def test_each_move_leads_from_its_states_and_from_no_other(database: Database, job: Job, name: str) -> None:
+async def test_transition_applies_only_from_its_own_states(database: Database, job: Job, name: str) -> None:
     move, allowed = MOVES[name]
     targets = dict(allowed)
     notified_at = None if name == "release" else NOON
@@ -126,7 +126,7 @@ async def test_each_move_leads_from_its_states_and_from_no_other(database: Datab
             await connection.execute(delete(run_table).where(run_table.c.id == run.id))
 
 
-def test_the_moves_together_are_the_table_of_the_domain() -> None:
+def test_transitions_together_are_the_table_of_the_domain() -> None:
     made = {pair for _, allowed in MOVES.values() for pair in allowed if pair[0] is not pair[1]}
     # Cancelled by its owner after the kill: `finish` with another report.
     made.add((RunStatus.RUNNING, RunStatus.CANCELLED))
@@ -135,9 +135,7 @@ def test_the_moves_together_are_the_table_of_the_domain() -> None:
 
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
-async def test_the_database_itself_refuses_to_change_a_run_that_has_ended(
-    database: Database, job: Job, status: RunStatus
-) -> None:
+async def test_database_refuses_changes_of_a_finished_run(database: Database, job: Job, status: RunStatus) -> None:
     run = await put(database, job, status)
     with pytest.raises(DBAPIError, match="has ended never changes"):
         async with database.write() as connection:
@@ -156,23 +154,21 @@ async def test_the_database_itself_refuses_to_change_a_run_that_has_ended(
         "UPDATE jobs SET status = 'paused'",
     ],
 )
-async def test_the_database_itself_refuses_a_row_that_contradicts_itself(
-    database: Database, job: Job, tampering: str
-) -> None:
+async def test_database_refuses_a_contradictory_row(database: Database, job: Job, tampering: str) -> None:
     await put(database, job)
     with pytest.raises(DBAPIError):
         async with database.write() as connection:
             await connection.execute(text(tampering))
 
 
-async def test_two_scheduled_runs_of_one_instant_are_refused(database: Database, job: Job) -> None:
+async def test_database_refuses_a_second_scheduled_run_of_an_instant(database: Database, job: Job) -> None:
     await put(database, job, trigger=Trigger.SCHEDULE)
     with pytest.raises(DBAPIError):
         await put(database, job, trigger=Trigger.SCHEDULE)
 
 
 class TestClaim:
-    async def test_starts_the_next_attempt_and_notes_it(self, database: Database, job: Job) -> None:
+    async def test_claim_starts_and_records_the_next_attempt(self, database: Database, job: Job) -> None:
         run = await put(database, job, attempt=2)
         async with database.write() as connection:
             claimed = await transitions.claim(connection, run.id, 2, ME, LATER)
@@ -181,23 +177,23 @@ class TestClaim:
         assert (claimed.run.attempt, claimed.run.worker_id, claimed.run.started_at) == (3, ME, LATER)
         assert [(attempt.attempt, attempt.status) for attempt in noted] == [(3, RunStatus.RUNNING)]
 
-    async def test_fails_for_an_old_ring(self, database: Database, job: Job) -> None:
+    async def test_claim_fails_for_an_old_notice(self, database: Database, job: Job) -> None:
         run = await put(database, job, attempt=1)
         async with database.write() as connection:
             assert await transitions.claim(connection, run.id, 0, ME, LATER) is None
 
-    async def test_fails_before_its_time(self, database: Database, job: Job) -> None:
+    async def test_claim_fails_before_the_run_is_available(self, database: Database, job: Job) -> None:
         run = await put(database, job, available_at=LATER + timedelta(seconds=1))
         async with database.write() as connection:
             assert await transitions.claim(connection, run.id, 0, ME, LATER) is None
 
-    async def test_fails_for_a_worker_that_was_declared_dead(self, database: Database, job: Job) -> None:
+    async def test_claim_fails_for_a_worker_declared_dead(self, database: Database, job: Job) -> None:
         run = await put(database, job)
         async with database.write() as connection:
             assert await workers.declare_dead(connection, await _worker(connection, ME))
             assert await transitions.claim(connection, run.id, 0, ME, LATER) is None
 
-    async def test_of_two_workers_one_wins(self, database: Database, job: Job) -> None:
+    async def test_second_claim_of_a_run_fails(self, database: Database, job: Job) -> None:
         run = await put(database, job)
         async with database.write() as connection:
             assert await transitions.claim(connection, run.id, 0, ME, LATER) is not None
@@ -205,7 +201,7 @@ class TestClaim:
             assert await transitions.claim(connection, run.id, 0, OTHER, LATER) is None
 
     @pytest.mark.usefixtures("job")
-    async def test_keeps_to_the_places_of_the_job(self, database: Database) -> None:
+    async def test_claim_fails_beyond_max_concurrency(self, database: Database) -> None:
         limited = await add_job(database, overlap_policy="queue", max_concurrency=2)
         taken = []
         for _ in range(3):
@@ -215,7 +211,7 @@ class TestClaim:
         assert taken == [True, True, False]
 
     @pytest.mark.usefixtures("job")
-    async def test_gives_a_place_back_at_the_end(self, database: Database) -> None:
+    async def test_finished_run_frees_its_concurrency_slot(self, database: Database) -> None:
         limited = await add_job(database, overlap_policy="queue", max_concurrency=1)
         first, second = await put(database, limited), await put(database, limited)
         async with database.write() as connection:
@@ -224,9 +220,7 @@ class TestClaim:
             assert await transitions.finish(connection, claimed, SUCCESS, LATER)
             assert await transitions.claim(connection, second.id, 0, ME, LATER) is not None
 
-    async def test_measures_the_lateness_of_the_first_attempt_from_the_instant(
-        self, database: Database, job: Job
-    ) -> None:
+    async def test_lateness_is_measured_from_the_instant(self, database: Database, job: Job) -> None:
         run = await put(database, job, trigger=Trigger.SCHEDULE)
         async with database.write() as connection:
             claimed = await transitions.claim(connection, run.id, 0, ME, LATER)
@@ -235,7 +229,7 @@ class TestClaim:
 
 
 class TestClaimRaces:
-    """What others do between the look of a claim and its move; on SQLite the one writer leaves no room for it."""
+    """Changes between the read and the update of a claim; SQLite has a single writer and cannot have them."""
 
     @pytest.fixture(params=["postgresql"])
     def database_url(self, request: pytest.FixtureRequest) -> str:
@@ -255,7 +249,9 @@ class TestClaimRaces:
         async with database.write() as connection:
             return await transitions.claim(connection, run.id, 0, ME, LATER)
 
-    async def test_a_cancel_wins(self, database: Database, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_claim_fails_when_the_run_is_cancelled_meanwhile(
+        self, database: Database, job: Job, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         run = await put(database, job)
 
         async def cancel() -> None:
@@ -265,7 +261,7 @@ class TestClaimRaces:
         assert await self.claim_while(database, run, monkeypatch, cancel) is None
         assert (await find(database, run)).status is RunStatus.CANCELLED
 
-    async def test_an_attempt_that_began_and_was_handed_back_wins(
+    async def test_claim_fails_when_another_attempt_began_meanwhile(
         self, database: Database, job: Job, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run = await put(database, job)
@@ -280,7 +276,7 @@ class TestClaimRaces:
         assert (await find(database, run)).attempt == 1
 
     @pytest.mark.usefixtures("job")
-    async def test_another_that_took_the_last_place_wins(
+    async def test_claim_fails_when_the_last_slot_is_taken_meanwhile(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         limited = await add_job(database, overlap_policy="queue", max_concurrency=1)
@@ -303,12 +299,14 @@ class TestClaimRaces:
 
 
 class TestFencing:
-    """A stale attempt cannot write: neither an outcome, nor a retry, nor a line of its log."""
+    """A stale attempt cannot write an outcome, a retry or a piece of its log."""
 
     STALE = ({"attempt": 7}, {"worker_id": OTHER})
 
     @pytest.mark.parametrize("change", STALE)
-    async def test_a_stale_outcome_is_refused(self, database: Database, job: Job, change: dict[str, Any]) -> None:
+    async def test_outcome_is_refused_when_the_lease_is_stale(
+        self, database: Database, job: Job, change: dict[str, Any]
+    ) -> None:
         run = await put(database, job, RunStatus.RUNNING)
         stale = Claimed(Run(**{**_fields(run), **change}), job)
         async with database.write() as connection:
@@ -318,27 +316,29 @@ class TestFencing:
         assert (await find(database, run)).status is RunStatus.RUNNING
 
     @pytest.mark.parametrize("change", STALE)
-    async def test_a_stale_line_is_refused(self, database: Database, job: Job, change: dict[str, Any]) -> None:
+    async def test_log_piece_is_refused_when_the_lease_is_stale(
+        self, database: Database, job: Job, change: dict[str, Any]
+    ) -> None:
         run = await put(database, job, RunStatus.RUNNING)
         stale = Claimed(Run(**{**_fields(run), **change}), job).lease
         async with database.write() as connection:
             assert not await logs.append(connection, stale, b"late", 0)
             assert await logs.read(connection, run.id) == b""
 
-    async def test_a_line_that_comes_after_the_end_is_refused(self, database: Database, job: Job) -> None:
+    async def test_log_piece_is_refused_when_the_run_has_ended(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING)
         async with database.write() as connection:
             assert await transitions.finish(connection, Claimed(run, job), SUCCESS, LATER)
             assert not await logs.append(connection, lease_of(run), b"late", 0)
 
-    async def test_a_run_that_is_to_be_cancelled_is_not_retried(self, database: Database, job: Job) -> None:
+    async def test_run_with_a_cancel_request_is_not_retried(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING, cancel_requested_at=NOON, cancel_reason=Reason.USER)
         async with database.write() as connection:
             assert not await transitions.retry_later(connection, Claimed(run, job), FAILURE, LATER, LATER)
 
 
 class TestRescue:
-    async def test_takes_from_a_dead_worker_and_from_no_other(self, database: Database, job: Job) -> None:
+    async def test_rescue_requeues_runs_of_a_dead_worker_only(self, database: Database, job: Job) -> None:
         mine, others = (
             await put(database, job, RunStatus.RUNNING),
             await put(database, job, RunStatus.RUNNING, worker_id=OTHER),
@@ -351,29 +351,27 @@ class TestRescue:
         assert rescued.notified_at is None
         assert (await find(database, others)).status is RunStatus.RUNNING
 
-    async def test_takes_nothing_from_the_living(self, database: Database, job: Job) -> None:
+    async def test_rescue_leaves_runs_of_a_live_worker(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING)
         async with database.write() as connection:
             assert await rescues.rescue_from(connection, ME, LATER) == 0
         assert (await find(database, run)).status is RunStatus.RUNNING
 
-    async def test_gives_up_after_some_tries(self, database: Database, job: Job) -> None:
+    async def test_run_fails_after_the_most_rescues(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING, rescue_count=MAX_RESCUES)
         async with database.write() as connection:
             await rescues.requeue_after_fault(connection, lease_of(run), "lost", LATER)
         after = await find(database, run)
         assert (after.status, after.reason) == (RunStatus.FAILED, Reason.WORKER_LOST)
 
-    async def test_a_worker_that_is_being_stopped_may_hand_a_run_over_any_number_of_times(
-        self, database: Database, job: Job
-    ) -> None:
+    async def test_requeue_on_shutdown_is_not_counted_as_a_rescue(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING, rescue_count=MAX_RESCUES)
         async with database.write() as connection:
             await rescues.requeue_on_shutdown(connection, lease_of(run), "stopped", LATER)
         after = await find(database, run)
         assert (after.status, after.rescue_count) == (RunStatus.QUEUED, MAX_RESCUES)
 
-    async def test_cancels_what_was_to_be_cancelled(self, database: Database, job: Job) -> None:
+    async def test_rescued_run_is_cancelled_when_a_cancel_was_requested(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING, cancel_requested_at=NOON, cancel_reason=Reason.JOB_DELETED)
         async with database.write() as connection:
             await rescues.requeue_after_fault(connection, lease_of(run), "lost", LATER)
@@ -381,14 +379,14 @@ class TestRescue:
         assert (after.status, after.reason) == (RunStatus.CANCELLED, Reason.JOB_DELETED)
 
     @pytest.mark.usefixtures("job")
-    async def test_a_worker_that_beat_meanwhile_is_not_declared_dead(self, database: Database) -> None:
+    async def test_worker_that_beat_meanwhile_is_not_declared_dead(self, database: Database) -> None:
         async with database.write() as connection:
             seen = await _worker(connection, ME)
             assert await workers.beat(connection, ME, state=seen.state, busy=0, now=LATER)
             assert not await workers.declare_dead(connection, seen)
 
 
-async def test_the_outcome_is_kept_with_run_attempt_and_job(database: Database, job: Job) -> None:
+async def test_outcome_is_stored_with_run_attempt_and_job(database: Database, job: Job) -> None:
     run = await put(database, job, RunStatus.RUNNING)
     async with database.write() as connection:
         assert await transitions.finish(connection, Claimed(run, job), FAILURE, LATER)
@@ -400,7 +398,7 @@ async def test_the_outcome_is_kept_with_run_attempt_and_job(database: Database, 
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer
-async def test_a_run_can_end_while_all_runs_of_its_job_are_cancelled(database: Database, job: Job) -> None:
+async def test_run_can_end_while_the_runs_of_its_job_are_cancelled(database: Database, job: Job) -> None:
     run = await put(database, job, RunStatus.RUNNING)
 
     async def finish() -> bool:
@@ -410,14 +408,14 @@ async def test_a_run_can_end_while_all_runs_of_its_job_are_cancelled(database: D
     async with database.write() as connection:
         await jobs.find(connection, job.id, lock=True)
         finishing = asyncio.create_task(finish())
-        await _somebody_waits(database)
+        await _wait_for_a_lock_waiter(database)
         await transitions.cancel_all(connection, job.id, Reason.JOB_DELETED, LATER)
 
     assert await finishing
     assert (await find(database, run)).status is RunStatus.SUCCESS
 
 
-async def _somebody_waits(database: Database) -> None:
+async def _wait_for_a_lock_waiter(database: Database) -> None:
     """Wait until another connection waits for a lock."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
