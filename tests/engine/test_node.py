@@ -10,7 +10,7 @@ from testkit.doubles import FakeClock
 from tests.engine.test_rescue import Stopwatch
 
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState
-from scheduler_service.engine.worker_session import WorkerSession
+from scheduler_service.engine.worker_session import WorkerSession, WorkerTerms
 from scheduler_service.errors import UnavailableError
 from scheduler_service.storage import runs, transitions, workers
 from scheduler_service.storage.database import Database
@@ -27,9 +27,7 @@ def node_on(
     return WorkerSession(
         database,
         clock,
-        slots=2,
-        heartbeat_seconds=HEARTBEAT_SECONDS,
-        worker_dead_seconds=DEAD_SECONDS,
+        WorkerTerms(slots=2, heartbeat_seconds=HEARTBEAT_SECONDS, worker_dead_seconds=DEAD_SECONDS),
         on_alive=on_alive,
         monotonic=watch or Stopwatch(),
     )

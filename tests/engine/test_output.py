@@ -30,7 +30,7 @@ async def log_of(database: Database, handle: AttemptHandle) -> bytes:
 
 async def test_output_that_arrives_during_a_write_is_written_too(database: Database, handle: AttemptHandle) -> None:
     async def is_writing() -> bool:
-        return output.is_writing
+        return output._writing.locked()
 
     output = Output(database, handle)
     async with database.write() as connection:

@@ -12,10 +12,10 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from scheduler_service.domain.listing import JobFilter, Page, RunFilter
 from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
 from scheduler_service.http.parameters import Digits, Id, Offset, Paging
+from scheduler_service.payloads.stored_text import Storable
 from scheduler_service.payloads.text_pattern import TextPattern
 from scheduler_service.services.instants import Instant
 from scheduler_service.services.job_definition import Input
-from scheduler_service.services.stored_text import Storable
 
 JobId = Annotated[Id, Path(description="The `id` of the job.", examples=[1])]
 AlertId = Annotated[Id, Path(description="The `id` of the rule.", examples=[1])]

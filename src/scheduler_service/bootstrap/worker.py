@@ -24,7 +24,7 @@ from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener
 from scheduler_service.engine.loop import WakeEvent, start_loop
 from scheduler_service.engine.worker import Worker
-from scheduler_service.engine.worker_session import LEASE_SHARE, WorkerSession
+from scheduler_service.engine.worker_session import LEASE_SHARE, WorkerSession, WorkerTerms
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.sandbox import ChosenSandbox, SandboxError
 
@@ -46,9 +46,7 @@ async def start_worker(
     node = WorkerSession(
         base.database,
         base.clock,
-        slots=settings.slots,
-        heartbeat_seconds=settings.heartbeat_seconds,
-        worker_dead_seconds=settings.worker_dead_seconds,
+        WorkerTerms(settings.slots, settings.heartbeat_seconds, settings.worker_dead_seconds),
         sandbox_level=lambda: box.level,
         on_alive=box.renew,
     )

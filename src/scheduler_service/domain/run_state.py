@@ -60,7 +60,6 @@ class Trigger(StrEnum):
     SCHEDULE = "schedule"
     MANUAL = "manual"
     RETRY = "retry"
-    BACKFILL = "backfill"
 
 
 class JobStatus(StrEnum):

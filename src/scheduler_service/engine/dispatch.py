@@ -12,6 +12,7 @@ from scheduler_service.brokers.base import Broker
 from scheduler_service.storage import dispatchers, jobs, ledger, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
+from scheduler_service.telemetry import tracing
 
 BATCH = 2000
 NOTE_SECONDS = 1.0
@@ -64,7 +65,7 @@ class Dispatcher:
     async def _fire(self, now: datetime) -> int:
         async with self._database.write() as connection:
             due = await jobs.due(connection, now, BATCH)
-            fired = await ledger.fire(connection, due, now)
+            fired = await ledger.fire(connection, due, now, tracing.context_for_run)
         for job, error in fired.broken:
             log.error("job_paused_as_it_cannot_fire", job_id=job.id, exc_info=error)
         await self._broker.send(fired.notices)

@@ -69,11 +69,6 @@ class Output:
             await self._flush()
 
     @property
-    def is_writing(self) -> bool:
-        """Whether a piece is on its way to the database."""
-        return self._writing.locked()
-
-    @property
     def tail(self) -> str:
         """The end of the output, TAIL_BYTES at the most."""
         return self._tail.decode("utf-8", "replace")

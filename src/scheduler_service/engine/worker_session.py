@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 
@@ -57,6 +58,15 @@ class AttemptHandle:
         await self._stopped.wait()
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerTerms:
+    """How many runs a worker executes at once, how often it beats, and after how long a silence it counts as dead."""
+
+    slots: int
+    heartbeat_seconds: float
+    worker_dead_seconds: float
+
+
 class WorkerSession:
     """This process among the workers."""
 
@@ -64,24 +74,22 @@ class WorkerSession:
         self,
         database: Database,
         clock: Clock,
+        terms: WorkerTerms,
         *,
-        slots: int,
-        heartbeat_seconds: float,
-        worker_dead_seconds: float,
         sandbox_level: Callable[[], str | None] = lambda: None,
         on_alive: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`slots` is how many runs go at once; `sandbox_level` returns the level that runs have now, if any.
+        """`sandbox_level` returns the level that runs have now, if any.
 
-        `on_alive` is called each time that the node has shown that it lives.
+        `on_alive` is called each time that this worker has shown that it lives.
         """
         self._database = database
         self._clock = clock
-        self.slots = slots
+        self.slots = terms.slots
         self._sandbox_level = sandbox_level
-        self._heartbeat_seconds = heartbeat_seconds
-        self._fence_seconds = worker_dead_seconds * FENCE_SHARE
+        self._heartbeat_seconds = terms.heartbeat_seconds
+        self._fence_seconds = terms.worker_dead_seconds * FENCE_SHARE
         self._attempts: dict[Lease, AttemptHandle] = {}
         self._unattended: set[Lease] = set()
         self._claiming: Counter[int] = Counter()

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 
 from scheduler_service.payloads.base import Payload
-from scheduler_service.payloads.command_text import Stdin, Text
+from scheduler_service.payloads.command_text import Stdin
+from scheduler_service.payloads.stored_text import Text
 from scheduler_service.sandbox.contract.spec import Program
 
 # Linux limits a single argument to this size (MAX_ARG_STRLEN, execve(2)). The same limit applies here to the whole

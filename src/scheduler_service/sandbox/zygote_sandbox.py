@@ -111,11 +111,6 @@ class ZygoteSandbox:
         mountpoint, cgroups = str(self._claim.path), "" if self._cgroups is None else str(self._cgroups.path)
         await asyncio.gather(*(zygote.start(mountpoint, cgroups) for zygote in self._zygotes()))
 
-    @property
-    def zygote_pids(self) -> dict[str, int | None]:
-        """The process of each environment's zygote, to measure it; None while it is not running."""
-        return {name: zygote.pid for name, zygote in self._environments.items()}
-
     async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
         """Run one command to its end; see `Sandbox.run`."""
         with self._running.counted():

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from scheduler_service.payloads.bounded import refusal
-from scheduler_service.services.stored_text import fault_of_text
+from scheduler_service.payloads.stored_text import fault_of_text
 from scheduler_service.services.variables import ARGS_VARIABLE, LONGEST_STRING, MOST_BYTES, bytes_of
 
 ROOM = LONGEST_STRING - len(f"{ARGS_VARIABLE}=\0")

@@ -22,11 +22,11 @@ from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
 from scheduler_service.payloads.numbers import Whole
 from scheduler_service.payloads.registry import AnyPayload
+from scheduler_service.payloads.stored_text import Storable, Text
 from scheduler_service.services.arguments import check_args, check_values
 from scheduler_service.services.instants import Instant
 from scheduler_service.services.retry_policy import WrittenRetryPolicy
 from scheduler_service.services.schedule_fields import Dst, ScheduleExpr, Timezone
-from scheduler_service.services.stored_text import Storable, Text
 from scheduler_service.services.variables import MOST_VARIABLES, check_name, check_number, check_sizes
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), Storable]

@@ -32,7 +32,7 @@ from scheduler_service.services.schedules import Upcoming, upcoming
 from scheduler_service.storage import jobs, ledger, runs, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.telemetry import logging_config
+from scheduler_service.telemetry import logging_config, tracing
 
 Versions = frozenset[int] | None
 """The versions of which a client's `If-Match` says that one must be current; None: any."""
@@ -191,12 +191,14 @@ class JobService:
     async def _add_run(self, connection: AsyncConnection, caller: Caller, job_id: int) -> Run:
         job = await _existing(connection, caller, job_id, lock=True)
         now = self._clock.now()
+        correlation_id = logging_config.current_correlation_id()
         row = runs.queued_row(
             job_id=job.id,
             trigger=Trigger.MANUAL,
             scheduled_for=now,
             priority=job.priority,
-            correlation_id=logging_config.current_correlation_id(),
+            correlation_id=correlation_id,
+            trace_parent=tracing.context_for_run(job.id, correlation_id),
             now=now,
         )
         return await runs.add(connection, row)
@@ -254,7 +256,7 @@ class JobService:
             raise PreconditionFailedError(f"the job is at version {job.version}; read it again and repeat the change")
         notices: list[RunNotice] = []
         while job.next_run_at is not None and job.next_run_at <= (now := self._clock.now()):
-            notices += (await ledger.fire(connection, [jobs.as_due(job)], now)).notices
+            notices += (await ledger.fire(connection, [jobs.as_due(job)], now, tracing.context_for_run)).notices
             job = await _existing(connection, caller, job_id)
         return job, notices
 

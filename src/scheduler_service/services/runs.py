@@ -19,7 +19,7 @@ from scheduler_service.services import idempotency
 from scheduler_service.storage import jobs, logs, runs, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.telemetry import logging_config
+from scheduler_service.telemetry import logging_config, tracing
 
 TAIL_BYTES = 16 * 1024
 FOLLOW_SECONDS = 0.25
@@ -184,12 +184,14 @@ class RunService:
             )
         if await jobs.find(connection, old.job_id, lock=True) is None:
             raise ConflictError(f"job {old.job_id} of run {old.id} has been deleted")
+        correlation_id = logging_config.current_correlation_id()
         row = runs.queued_row(
             job_id=old.job_id,
             trigger=Trigger.RETRY,
             scheduled_for=old.scheduled_for,
             priority=old.priority,
-            correlation_id=logging_config.current_correlation_id(),
+            correlation_id=correlation_id,
+            trace_parent=tracing.context_for_run(old.job_id, correlation_id),
             now=self._clock.now(),
         )
         return {**row, "retry_of": old.id}

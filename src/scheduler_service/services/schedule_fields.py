@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
-from scheduler_service.services.stored_text import Storable
+from scheduler_service.payloads.stored_text import Storable
 
 ScheduleExpr = Annotated[
     str,

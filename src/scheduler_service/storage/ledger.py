@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,6 +38,10 @@ _move_on = (
 )
 
 
+StartTrace = Callable[[int, str], str | None]
+"""Returns the trace context of a new run, by job id and correlation id; None: nobody traces."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fired:
     """What came of firing: the runs whose doorbell is to be rung after the commit, and the jobs that could not fire."""
@@ -55,7 +59,9 @@ async def ends(connection: AsyncConnection) -> tuple[datetime | None, datetime |
     return due_at, waits_until
 
 
-async def fire(connection: AsyncConnection, due: Sequence[DueJob], now: datetime) -> Fired:
+async def fire(
+    connection: AsyncConnection, due: Sequence[DueJob], now: datetime, trace: StartTrace = lambda _job, _run: None
+) -> Fired:
     """Account for the due instants of jobs that the caller has locked.
 
     1. Count what of each job has not ended yet, and decide by the pure rules what each instant becomes.
@@ -64,6 +70,8 @@ async def fire(connection: AsyncConnection, due: Sequence[DueJob], now: datetime
     4. Move each job to its next instant, by compare-and-set; a job whose schedule is exhausted is finished. One whose
        schedule cannot be computed any more (its time zone was abolished, say) is paused and reported: it must not
        hold up the others.
+
+    `trace` starts the trace of each run.
     """
     active = await run_rows.count_active(connection, [job.id for job in due])
     decisions: list[tuple[DueJob, Decision]] = []
@@ -76,7 +84,7 @@ async def fire(connection: AsyncConnection, due: Sequence[DueJob], now: datetime
     for job, decision in decisions:
         if any(isinstance(entry, Fire) and entry.cancels_others for entry in decision.entries):
             await cancel_all(connection, job.id, Reason.OVERLAP, now)
-    rows = [row for job, decision in decisions for row in _rows(job, decision, now)]
+    rows = [row for job, decision in decisions for row in _rows(job, decision, now, trace)]
     notices = await _insert(connection, rows, {job.id: tuple(job.tags) for job in due})
     moves = [_move(job, decision.next_run_at) for job, decision in decisions]
     moves += [{**_move(job, None), "to_status": JobStatus.PAUSED} for job, _ in broken]
@@ -97,26 +105,28 @@ def decide_for(job: DueJob, now: datetime, active: int) -> Decision:
     return decide(schedule_of(job), rules, next_run_at=job.next_run_at, now=now, active=active, end_at=job.end_at)
 
 
-def _rows(job: DueJob, decision: Decision, now: datetime) -> Iterator[dict[str, Any]]:
+def _rows(job: DueJob, decision: Decision, now: datetime, trace: StartTrace) -> Iterator[dict[str, Any]]:
     for entry in decision.entries:
         match entry:
             case Fire(scheduled_for=instant):
-                yield {**_queued(job, instant, now), **_NOT_YET, **_wait(job, instant, now)}
+                yield {**_queued(job, instant, now, trace), **_NOT_YET, **_wait(job, instant, now)}
             case Skip(scheduled_for=instant, reason=reason):
-                ended = run_rows.ended_row(_queued(job, instant, now), RunStatus.SKIPPED, reason, now)
+                ended = run_rows.ended_row(_queued(job, instant, now, trace), RunStatus.SKIPPED, reason, now)
                 yield {**_NOT_YET, **ended}
             case Miss(first=first, last=last, count=count, reason=reason):
-                ended = run_rows.ended_row(_queued(job, first, now), RunStatus.MISSED, reason, now)
+                ended = run_rows.ended_row(_queued(job, first, now, trace), RunStatus.MISSED, reason, now)
                 yield {**ended, "missed_until": last, "missed_count": count}
 
 
-def _queued(job: DueJob, instant: datetime, now: datetime) -> dict[str, Any]:
+def _queued(job: DueJob, instant: datetime, now: datetime, trace: StartTrace) -> dict[str, Any]:
+    correlation_id = uuid.uuid4().hex
     return run_rows.queued_row(
         job_id=job.id,
         trigger=Trigger.SCHEDULE,
         scheduled_for=instant,
         priority=job.priority,
-        correlation_id=uuid.uuid4().hex,
+        correlation_id=correlation_id,
+        trace_parent=trace(job.id, correlation_id),
         now=now,
     )
 

@@ -30,7 +30,6 @@ from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus, Trigger
 from scheduler_service.storage.dialect import json_array_has
 from scheduler_service.storage.tables import attempts, jobs, runs, with_status
-from scheduler_service.telemetry import tracing
 
 # Made once, like those of `transitions`.
 _add = insert(runs).returning(runs)
@@ -41,7 +40,14 @@ _taken = select(func.count()).where(_holding.c.job_id == jobs.c.id, _holding.c.p
 
 
 def queued_row(
-    *, job_id: int, trigger: Trigger, scheduled_for: datetime, priority: int, correlation_id: str, now: datetime
+    *,
+    job_id: int,
+    trigger: Trigger,
+    scheduled_for: datetime,
+    priority: int,
+    correlation_id: str,
+    now: datetime,
+    trace_parent: str | None = None,
 ) -> dict[str, Any]:
     """Build the row of a queued run. The caller notifies workers after the commit."""
     return {
@@ -59,7 +65,7 @@ def queued_row(
         "log_bytes": 0,
         "logs_truncated": False,
         "correlation_id": correlation_id,
-        "trace_parent": tracing.context_for_run(job_id, correlation_id),
+        "trace_parent": trace_parent,
     }
 
 

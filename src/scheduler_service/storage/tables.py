@@ -154,6 +154,7 @@ runs = Table(
     # The W3C trace context of what asked for the run; NULL: nobody traces.
     Column("trace_parent", String(64)),
     CheckConstraint(_one_of("status", RunStatus), name="status"),
+    # The migrations also allow the trigger `backfill`, which nothing writes.
     CheckConstraint(_one_of("trigger", Trigger), name="trigger"),
     CheckConstraint(f"({_one_of('status', TERMINAL)}) = (finished_at IS NOT NULL)", name="finished_when_terminal"),
     CheckConstraint(

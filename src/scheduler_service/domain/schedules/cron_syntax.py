@@ -11,7 +11,7 @@ from cronsim import CronSimError
 from cronsim.cronsim import Field
 
 from scheduler_service.domain.schedules.cron_fields import CronFields
-from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.domain.schedules.invalid_schedule import invalid_schedule
 
 ALIASES = {
     "@HOURLY": "0 * * * *",
@@ -40,10 +40,10 @@ def read_pattern(text: str) -> Pattern:
     """
     parts = _unalias(text).split()
     if len(parts) not in {5, 6}:
-        raise _refusal(text, _count_problem(parts))
+        raise invalid_schedule(text, _count_problem(parts))
     for syntax, part in zip(_FIELDS[-len(parts) :], parts, strict=True):
         if problem := _problem(syntax, part.upper()):
-            raise _refusal(text, f"{syntax.name} field {part!r}: {problem}")
+            raise invalid_schedule(text, f"{syntax.name} field {part!r}: {problem}")
     return _checked(" ".join(parts).upper(), text)
 
 
@@ -52,7 +52,9 @@ def _checked(expr: str, text: str) -> Pattern:
     fields = _fields(expr)
     # Fifty years contain every combination of date and weekday, including 29 February.
     if fields is None or fields.first_in(datetime(2000, 1, 1), datetime(2050, 1, 1)) is None:  # noqa: DTZ001 (wall clock)
-        raise _refusal(text, "no date matches its day and month fields, so it would never fire; change one of them")
+        raise invalid_schedule(
+            text, "no date matches its day and month fields, so it would never fire; change one of them"
+        )
     minute, hour = expr.split()[-5:-3]
     return Pattern(expr, fields, is_fixed=not (minute.startswith("*") or hour.startswith("*")))
 
@@ -68,12 +70,12 @@ def _unalias(text: str) -> str:
     if not text.startswith("@"):
         return text
     if text.upper() == "@REBOOT":
-        raise _refusal(text, "a service has no reboot to wait for; write a time, such as @daily or 5m")
+        raise invalid_schedule(text, "a service has no reboot to wait for; write a time, such as @daily or 5m")
     word, _, interval = text.partition(" ")
     if word.upper() == "@EVERY":
-        raise _refusal(text, f"an interval stands by itself; write {interval or '5m'}")
+        raise invalid_schedule(text, f"an interval stands by itself; write {interval or '5m'}")
     if (expr := ALIASES.get(text.upper())) is None:
-        raise _refusal(text, f"unknown alias; write one of {', '.join(ALIASES).lower()}")
+        raise invalid_schedule(text, f"unknown alias; write one of {', '.join(ALIASES).lower()}")
     return expr
 
 
@@ -152,7 +154,3 @@ def _value_problem(syntax: _FieldSyntax, term: str) -> str | None:
             return f"a range cannot run backwards; write two, such as {start}-{syntax.highest},{syntax.lowest}-{end}"
         return syntax.allowed
     return None
-
-
-def _refusal(text: str, message: str) -> InvalidInputError:
-    return InvalidInputError(FieldProblem("schedule_expr", message, text))

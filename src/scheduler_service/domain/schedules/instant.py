@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from scheduler_service.domain.schedules.calendar_dst import FIRST_YEAR, LAST_YEAR, DstPolicy, resolve
+from scheduler_service.domain.schedules.invalid_schedule import invalid_schedule
 from scheduler_service.domain.schedules.recurrence import Recurrence
-from scheduler_service.errors import FieldProblem, InvalidInputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +42,28 @@ def read_instant(text: str, zone: ZoneInfo, dst: DstPolicy) -> Instant:
     """
     written = _read(text)
     if not FIRST_YEAR < written.year < LAST_YEAR:
-        raise _refusal(text, f"the year must lie between {FIRST_YEAR} and {LAST_YEAR}")
+        raise invalid_schedule(text, f"the year must lie between {FIRST_YEAR} and {LAST_YEAR}")
     if written.tzinfo is not None:
         return Instant(written.astimezone(UTC), None, zone, dst)
     at = resolve(written, zone, dst)
     if at is None:
         problem = f"the clock in {zone.key} jumps over this time, and dst.gap is skip, so it would never fire"
-        raise _refusal(text, f"{problem}; write another time, or dst.gap run_after")
+        raise invalid_schedule(text, f"{problem}; write another time, or dst.gap run_after")
     return Instant(at, written, zone, dst)
 
 
 def _read(text: str) -> datetime:
     example = "write it as 2026-12-31T23:59:59Z, or without Z in the job's time zone"
     if (wrong := _wrong_part(text)) is not None:
-        raise _refusal(text, f"not an instant ({wrong}); {example}")
+        raise invalid_schedule(text, f"not an instant ({wrong}); {example}")
     try:
         written = datetime.fromisoformat(text.upper())
     except ValueError as error:
-        raise _refusal(text, f"not an instant ({_reason(text, str(error))}); {example}") from None
+        raise invalid_schedule(text, f"not an instant ({_reason(text, str(error))}); {example}") from None
     if _TOO_FINE.search(text):
-        raise _refusal(text, f"a second has at most six decimal places here; {example}")
+        raise invalid_schedule(text, f"a second has at most six decimal places here; {example}")
     if ":" not in text and "T" not in text.upper():
-        raise _refusal(text, f"a date alone does not say when; {example}")
+        raise invalid_schedule(text, f"a date alone does not say when; {example}")
     return written
 
 
@@ -99,7 +99,3 @@ _PARTS = re.compile(
 _RANGES = {"year": (1, 9999), "month": (1, 12), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
 
 _TOO_FINE = re.compile(r"[.,]\d{7}", re.ASCII)
-
-
-def _refusal(text: str, message: str) -> InvalidInputError:
-    return InvalidInputError(FieldProblem("schedule_expr", message, text))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from scheduler_service.domain.schedules.invalid_schedule import invalid_schedule
 from scheduler_service.domain.schedules.recurrence import Recurrence
-from scheduler_service.errors import FieldProblem, InvalidInputError
 
 MIN_SPAN, MAX_SPAN = timedelta(seconds=1), timedelta(days=3650)
 
@@ -51,17 +51,17 @@ class Interval(Recurrence):
 def read_interval(text: str) -> timedelta:
     """Return the duration, from one second to 3650 days. Raise `InvalidInputError` on `schedule_expr`."""
     if _MONTHS.search(text):
-        raise _refusal(text, f"an upper-case M may mean months; {_EXAMPLES}")
+        raise invalid_schedule(text, f"an upper-case M may mean months; {_EXAMPLES}")
     compact = "".join(text.lower().split())
     match = _ISO.fullmatch(compact) or _PLAIN.fullmatch(compact)
     if match is None or not any(match.groups()):
-        raise _refusal(text, _syntax_problem(compact))
+        raise invalid_schedule(text, _syntax_problem(compact))
     weeks, days, hours, minutes, seconds = (int(number or 0) for number in match.groups())
     every = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
     if every < MIN_SPAN:
-        raise _refusal(text, "an interval lasts at least 1 second; write 1s or more")
+        raise invalid_schedule(text, "an interval lasts at least 1 second; write 1s or more")
     if every > MAX_SPAN:
-        raise _refusal(text, _TOO_LONG)
+        raise invalid_schedule(text, _TOO_LONG)
     return every
 
 
@@ -77,10 +77,6 @@ def _syntax_problem(compact: str) -> str:
     if _CALENDAR_UNIT.fullmatch(compact):
         return f"months and years vary in length, so they are no interval; {_EXAMPLES}, or a cron pattern (@monthly)"
     return f"not an interval; {_EXAMPLES}, in this order: w d h m s, each unit once"
-
-
-def _refusal(text: str, message: str) -> InvalidInputError:
-    return InvalidInputError(FieldProblem("schedule_expr", message, text))
 
 
 # Eight digits of any unit fit into a timedelta. Longer numbers are refused before they can overflow.

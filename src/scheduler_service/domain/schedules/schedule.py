@@ -13,10 +13,11 @@ from scheduler_service.domain.schedules.cron_syntax import read_pattern
 from scheduler_service.domain.schedules.description import describe
 from scheduler_service.domain.schedules.instant import Instant, read_instant
 from scheduler_service.domain.schedules.interval import Interval, read_interval
+from scheduler_service.domain.schedules.invalid_schedule import invalid_schedule
 from scheduler_service.domain.schedules.phrases import remedy_for
 from scheduler_service.domain.schedules.schedule_warnings import warnings
 from scheduler_service.domain.schedules.zone import load_zone
-from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.errors import InvalidInputError
 
 __all__ = ["Cron", "Instant", "Interval", "Schedule", "describe", "parse", "warnings"]
 
@@ -43,33 +44,33 @@ def _read(expr: str, timezone: str, dst: DstPolicy, year: int) -> Cron | Instant
         return _read_text(text, zone, dst, year)
     except InvalidInputError:
         if remedy := remedy_for(text):
-            raise _refusal(text, f"not a schedule; {remedy}") from None
+            raise invalid_schedule(text, f"not a schedule; {remedy}") from None
         raise
 
 
 def _read_text(text: str, zone: ZoneInfo, dst: DstPolicy, year: int) -> Cron | Instant | timedelta:
     if prefix := _ZONE_PREFIX.fullmatch(text):
         remedy = f"write {prefix[1]} into the field timezone, and {prefix[2]} here"
-        raise _refusal(text, f"a schedule holds no zone; {remedy}")
+        raise invalid_schedule(text, f"a schedule holds no zone; {remedy}")
     if _INSTANT.match(text):
         return read_instant(text, zone, dst)
     if _INTERVAL.fullmatch(text):
         return read_interval(text)
     if text.startswith("@") or text.count(" ") >= _MIN_CRON_SPACES:
         return _read_cron(text, zone, dst, year)
-    raise _refusal(text, f"not a schedule; {_FORMS}")
+    raise invalid_schedule(text, f"not a schedule; {_FORMS}")
 
 
 def _clean(expr: str) -> str:
     text = " ".join(expr[: 4 * MAX_EXPR_CHARACTERS].split())
     shown = text[:MAX_EXPR_CHARACTERS].encode("ascii", "backslashreplace").decode()
     if not text:
-        raise _refusal(shown, f"empty; {_FORMS}")
+        raise invalid_schedule(shown, f"empty; {_FORMS}")
     if len(expr) > 4 * MAX_EXPR_CHARACTERS or len(text) > MAX_EXPR_CHARACTERS:
-        raise _refusal(shown, f"longer than {MAX_EXPR_CHARACTERS} characters; split it into several jobs")
+        raise invalid_schedule(shown, f"longer than {MAX_EXPR_CHARACTERS} characters; split it into several jobs")
     # Check `expr`, because `split` also removes blanks that cron does not accept, such as a no-break space.
     if not (expr.isascii() and text.isprintable()):
-        raise _refusal(shown, f"not plain ASCII text; {_FORMS}")
+        raise invalid_schedule(shown, f"not plain ASCII text; {_FORMS}")
     return text
 
 
@@ -78,12 +79,8 @@ def _read_cron(text: str, zone: ZoneInfo, dst: DstPolicy, year: int) -> Cron:
     cron = Cron(pattern.expr, zone, dst, pattern.fields, pattern.is_fixed)
     if cron.next_after(datetime(year, 1, 1, tzinfo=UTC)) is None:
         problem = f"does not fire once in {HORIZON_YEARS} years: the clock in {zone.key} jumps over every time it names"
-        raise _refusal(text, f"{problem}; write another time, or dst.gap run_after with a fixed time")
+        raise invalid_schedule(text, f"{problem}; write another time, or dst.gap run_after with a fixed time")
     return cron
-
-
-def _refusal(text: str, message: str) -> InvalidInputError:
-    return InvalidInputError(FieldProblem("schedule_expr", message, text))
 
 
 _FORMS = (
