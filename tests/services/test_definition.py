@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from scheduler_service.services.alert_definition import AlertDefinition
+from scheduler_service.features.alerts.definition import AlertDefinition
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.variables import LONGEST_STRING, MOST_BYTES
 

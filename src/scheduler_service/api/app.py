@@ -13,12 +13,13 @@ from starlette.types import ASGIApp
 
 from scheduler_service import bootstrap
 from scheduler_service.api import documentation
-from scheduler_service.api.routers import alerts, events, health, job_actions, jobs, metrics, runs, schedules, stats
+from scheduler_service.api.routers import events, health, job_actions, jobs, metrics, runs, schedules, stats
 from scheduler_service.api.shutdown import announced
 from scheduler_service.bootstrap import Service
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 from scheduler_service.config.settings import Settings
 from scheduler_service.config.unknown import unknown_settings
+from scheduler_service.features.registry import FEATURES
 from scheduler_service.http import error_responses
 from scheduler_service.http.http_metrics import request_histogram
 from scheduler_service.http.http_rules import BoundedAnswer, HttpRules
@@ -38,15 +39,27 @@ TAGS = [
     {"name": "jobs", "description": "What is to run, and when."},
     {"name": "runs", "description": "What ran, what it wrote, and what became no run and why."},
     {"name": "schedules", "description": "What a schedule would do."},
-    {"name": "alerts", "description": "Who is told when something goes wrong."},
+    *({"name": feature.name, "description": feature.description} for feature in FEATURES),
     {"name": "events", "description": "What happens, as it happens."},
     {"name": "stats", "description": "How it went, in figures."},
     {"name": "health", "description": "Whether the service works; no key needed."},
 ]
 
+ROUTERS = (
+    jobs.router,
+    job_actions.router,
+    runs.router,
+    schedules.router,
+    *(router for feature in FEATURES for router in feature.routers()),
+    events.router,
+    stats.router,
+    health.router,
+    metrics.router,
+)
+
 _api = APIRouter()
-for _room in (jobs, job_actions, runs, schedules, alerts, events, stats, health, metrics):
-    _api.include_router(_room.router)
+for _router in ROUTERS:
+    _api.include_router(_router)
 _api.include_router(health.router, prefix="/api/v1", include_in_schema=False)
 # Routes are worked out when somebody looks at them; let that not be the first caller, who waits.
 list(iter_route_contexts(_api.routes))

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from scheduler_service.bootstrap.descriptors import raise_descriptor_limit
 from scheduler_service.config.settings import Settings
+from scheduler_service.engine.base import Base
 from scheduler_service.engine.loop import start_loop
 from scheduler_service.storage import migrations
 from scheduler_service.storage.clock import DatabaseClock
-from scheduler_service.storage.database import Database
 from scheduler_service.storage.opening import open_database
 from scheduler_service.storage.rebase import rebase
 from scheduler_service.telemetry import tracing
@@ -24,16 +23,6 @@ CLOCK_SYNC_SECONDS = 10.0
 ALIVE_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """What every role stands on; `stack` takes down what was started, in reverse."""
-
-    stack: AsyncExitStack
-    settings: Settings
-    database: Database
-    clock: DatabaseClock
 
 
 @asynccontextmanager

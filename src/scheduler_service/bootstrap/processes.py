@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from scheduler_service.bootstrap.base import Base, open_base
+from scheduler_service.bootstrap.base import open_base
 from scheduler_service.bootstrap.data_dir import only_process_on
 from scheduler_service.bootstrap.dispatcher import start_dispatcher
 from scheduler_service.bootstrap.request_side import Service, make_service, open_broker, open_ping
 from scheduler_service.bootstrap.worker import start_worker
 from scheduler_service.brokers.local import LocalBroker
 from scheduler_service.config.settings import Settings
+from scheduler_service.engine.base import Base
 from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.engine.listener import AttemptListener
 from scheduler_service.engine.loop import WakeEvent, start_loop

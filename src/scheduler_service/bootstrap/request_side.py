@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
-from scheduler_service.bootstrap.base import Base
 from scheduler_service.bootstrap.rules import environments_of, resource_limits_of, routing_of
 from scheduler_service.brokers.base import Broker
 from scheduler_service.config.settings import Settings
-from scheduler_service.services.alerts import AlertService
+from scheduler_service.engine.base import Base
+from scheduler_service.features.registry import FEATURES
 from scheduler_service.services.events import EventService
 from scheduler_service.services.health import HealthService, Ping
 from scheduler_service.services.jobs import JobService
@@ -18,6 +19,8 @@ from scheduler_service.services.metrics import MetricsService
 from scheduler_service.services.runs import RunService
 from scheduler_service.services.schedules import ScheduleService
 from scheduler_service.services.stats import StatsService
+
+FeatureService = TypeVar("FeatureService")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,13 @@ class Service:
     metrics: MetricsService
     stats: StatsService
     events: EventService
-    alerts: AlertService
+    features: Mapping[type, object]
     refusal: Callable[[], str | None]
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def feature(self, kind: type[FeatureService]) -> FeatureService:
+        """Return the service of a feature by its class."""
+        return cast("FeatureService", self.features[kind])
 
 
 def make_service(
@@ -59,13 +66,7 @@ def make_service(
         runs=RunService(base.database, broker, base.clock),
         schedules=ScheduleService(base.clock, known),
         health=make_health(base, ping_broker),
-        alerts=AlertService(
-            base.database,
-            base.clock,
-            base.settings.effective_public_url,
-            reach=base.settings.effective_alert_reach,
-            has_mail=base.settings.smtp_url is not None,
-        ),
+        features={type(service): service for feature in FEATURES for service in feature.services(base)},
         refusal=refusal,
         metrics=MetricsService(
             base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds, ping_broker=ping_broker

@@ -7,7 +7,6 @@ from pathlib import Path
 import structlog
 
 from scheduler_service import sandbox
-from scheduler_service.bootstrap.base import Base
 from scheduler_service.bootstrap.data_dir import directory_of_its_own
 from scheduler_service.bootstrap.private_paths import private_paths
 from scheduler_service.bootstrap.rules import (
@@ -19,6 +18,7 @@ from scheduler_service.bootstrap.rules import (
     suffices,
 )
 from scheduler_service.config.settings import Settings
+from scheduler_service.engine.base import Base
 from scheduler_service.engine.execute import Executor
 from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener

@@ -21,6 +21,7 @@ with without_gc():
     from scheduler_service.console import render
     from scheduler_service.console.exit_codes import ExitCode, RefusedError, drop_output, print_error, print_usage_error
     from scheduler_service.errors import FieldProblem, SchedulerError
+    from scheduler_service.features.registry import FEATURES
     from scheduler_service.version import version
 
 _UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -44,6 +45,9 @@ app.command("doctor")(doctor)
 app.command("next")(show_next)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(runs.app, name="runs")
+for _feature in FEATURES:
+    if (_group := _feature.command_group()) is not None:
+        app.add_typer(_group, name=_feature.name)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 (what the option gives)

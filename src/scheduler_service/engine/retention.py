@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.storage import deliveries, dispatchers, events, idempotency, jobs, runs, workers
+from scheduler_service.storage import dispatchers, events, idempotency, jobs, runs, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
+
+Prune = Callable[[AsyncConnection, datetime, int], Awaitable[int]]
+"""Deletes at most so many rows that ended before an instant, and returns how many it deleted."""
 
 BATCH = 500
 REST_SECONDS = 600.0
@@ -21,11 +24,23 @@ DEAD_DISPATCHER_LIFE = timedelta(hours=1)
 class Pruner:
     """Removes what is older than the retention time."""
 
-    def __init__(self, database: Database, clock: Clock, *, retention_days: int, event_retention_hours: float) -> None:
-        """`retention_days` counts from the end of a run; events are kept for those who catch up, so far shorter."""
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        retention_days: int,
+        event_retention_hours: float,
+        prunes: Sequence[Prune] = (),
+    ) -> None:
+        """`retention_days` counts from the end of a run; events are kept for those who catch up, so far shorter.
+
+        `prunes` delete what features keep for the retention time.
+        """
         self._database = database
         self._clock = clock
         self._retention = timedelta(days=retention_days)
+        self._prunes = prunes
         self._event_retention = timedelta(hours=event_retention_hours)
 
     async def prune(self) -> float:
@@ -34,16 +49,15 @@ class Pruner:
         await self._in_batches(runs.prune, now - self._retention)
         await self._in_batches(jobs.prune, now - self._retention)
         await self._in_batches(events.prune, now - self._event_retention)
-        await self._in_batches(deliveries.prune, now - self._retention)
+        for prune in self._prunes:
+            await self._in_batches(prune, now - self._retention)
         async with self._database.write() as connection:
             await idempotency.prune(connection, now - KEY_LIFE)
             await workers.prune(connection, now - DEAD_WORKER_LIFE)
             await dispatchers.prune(connection, now - DEAD_DISPATCHER_LIFE)
         return REST_SECONDS
 
-    async def _in_batches(
-        self, prune: Callable[[AsyncConnection, datetime, int], Awaitable[int]], before: datetime
-    ) -> None:
+    async def _in_batches(self, prune: Prune, before: datetime) -> None:
         removed = BATCH
         while removed == BATCH:
             async with self._database.write() as connection:

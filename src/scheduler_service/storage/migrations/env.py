@@ -11,9 +11,13 @@ from sqlalchemy import Connection, text
 from scheduler_service.config.loading import load_settings_without_key
 from scheduler_service.config.unknown import unknown_settings
 from scheduler_service.errors import SchedulerError
-from scheduler_service.storage.alert_tables import metadata
+from scheduler_service.features.registry import FEATURES
+from scheduler_service.storage.event_tables import metadata
 from scheduler_service.storage.migrations import ADVISORY_LOCK, CONNECTION, Upgrade, revision
 from scheduler_service.storage.opening import open_database
+
+for feature in FEATURES:
+    feature.load_tables()
 
 
 def migrate(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Alert rules: what clients ask of them, one transaction each."""
+"""Calls of clients about alert rules, one transaction each."""
 
 from __future__ import annotations
 
@@ -7,38 +7,35 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.alerts import messages
-from scheduler_service.alerts.channels import unmasked
-from scheduler_service.domain.alerting import Alert, AlertKind, Failure
 from scheduler_service.domain.run_state import Reason
 from scheduler_service.errors import FieldProblem, InvalidInputError, NotFoundError
-from scheduler_service.outbound.address_guard import Reach, refusal_of
-from scheduler_service.services.alert_definition import AlertDefinition, changed, inspect_rule
+from scheduler_service.features.alerts import deliveries, messages, store
+from scheduler_service.features.alerts.channels.registry import read_channel, unmasked
+from scheduler_service.features.alerts.definition import AlertDefinition, changed, inspect_rule
+from scheduler_service.features.alerts.records import AlertRule, Delivery
+from scheduler_service.features.alerts.rules import Alert, AlertKind, Failure
+from scheduler_service.outbound.address_guard import Reach
 from scheduler_service.services.inspection import Inspection, thinned
 from scheduler_service.services.read_only import without_read_only
-from scheduler_service.storage import alerts, deliveries, jobs
-from scheduler_service.storage.alerts import AlertRule
+from scheduler_service.storage import jobs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.deliveries import Delivery
 
 SHOWN_DELIVERIES = 50
 
 Document = Mapping[str, JsonValue]
 Shown = Callable[[AlertRule], Document]
-"""Returns a rule as clients see it."""
+"""Returns a rule as the API shows it."""
 _Merge = Callable[[AlertRule, Document], dict[str, Any]]
-_NO_MAIL = "channel: this server has no mail server (SCHEDULER_SMTP_URL): deliveries fail."
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What people would be told of one kind of thing."""
+    """An alert of one kind, with sample values."""
 
     kind: AlertKind
     headline: str
@@ -46,10 +43,10 @@ class Preview:
 
 
 class AlertService:
-    """Every call is one transaction. `owner_id` None: the caller may see the rules of everybody."""
+    """Creates, changes and tests alert rules. `owner_id` None: the caller may see the rules of all owners."""
 
     def __init__(self, database: Database, clock: Clock, base_url: str, *, reach: Reach, has_mail: bool) -> None:
-        """Keep the rules in this database; `base_url` begins the links in previews.
+        """Keep the rules in this database. The links in previews begin with `base_url`.
 
         `reach` and `has_mail` are what the settings of this process allow.
         """
@@ -60,24 +57,21 @@ class AlertService:
         self._has_mail = has_mail
 
     async def create(self, document: Document, owner_id: str | None) -> AlertRule:
-        """Store a rule; raises `RejectedError` with everything that is wrong with it."""
+        """Create a rule; raises `RejectedError` with everything that is wrong with it."""
         now = self._clock.now()
         async with self._database.write() as connection:
             columns = await _columns(connection, inspect_rule(document), owner_id, None)
-            return await alerts.add(connection, {**columns, "created_at": now, "updated_at": now})
+            return await store.add(connection, {**columns, "created_at": now, "updated_at": now})
 
     def warnings(self, rule: AlertRule) -> tuple[str, ...]:
-        """Return why a rule will not reach anybody as this process is set up."""
-        channel = rule.channel
-        if channel["type"] == "email":
-            return () if self._has_mail else (_NO_MAIL,)
-        refusal = refusal_of(urlsplit(str(channel["url"])).hostname or "", self._reach)
-        return () if refusal is None else (f"channel.url: {refusal}: deliveries fail.",)
+        """Return why the deliveries of a rule will fail with the settings of this process."""
+        obstacle = read_channel(rule.channel).obstacle(self._reach, has_mail=self._has_mail)
+        return () if obstacle is None else (obstacle,)
 
-    async def every(self, owner_id: str | None) -> Sequence[AlertRule]:
-        """Return all rules."""
+    async def list_rules(self, owner_id: str | None) -> Sequence[AlertRule]:
+        """Return all rules, the oldest first."""
         async with self._database.read() as connection:
-            return await alerts.every(connection, owner_id)
+            return await store.list_rules(connection, owner_id)
 
     async def get(self, rule_id: int, owner_id: str | None) -> AlertRule:
         """Return a rule; raises `NotFoundError`."""
@@ -87,26 +81,26 @@ class AlertService:
     async def replace(
         self, rule_id: int, document: Document, owner_id: str | None, shown: Shown | None = None
     ) -> AlertRule:
-        """Replace the definition of a rule; secrets that are sent as they are shown, or not at all, stay.
+        """Replace the definition of a rule. Secrets that are sent as they are shown, or not at all, stay.
 
-        `shown` gives a rule as clients see it: its read-only fields may be sent back unchanged.
+        `shown` returns a rule as the API shows it: its read-only fields may be sent back unchanged.
         """
         return await self._change(rule_id, owner_id, document, shown, lambda _, sent: dict(sent))
 
     async def patch(
         self, rule_id: int, changes: Document, owner_id: str | None, shown: Shown | None = None
     ) -> AlertRule:
-        """Change some fields of a rule, null to the default; takes `shown` as `replace` does."""
+        """Change some fields of a rule, null to the default; `shown` is as for `replace`."""
         return await self._change(rule_id, owner_id, changes, shown, changed)
 
     async def delete(self, rule_id: int, owner_id: str | None) -> None:
-        """Remove a rule, with what it has told and what it still would have; raises `NotFoundError`."""
+        """Delete a rule and its deliveries, the pending ones included; raises `NotFoundError`."""
         async with self._database.write() as connection:
             await _existing(connection, rule_id, owner_id)
-            await alerts.remove(connection, rule_id)
+            await store.delete_rule(connection, rule_id)
 
     async def test(self, rule_id: int, owner_id: str | None) -> Delivery:
-        """Send a test the way that every alert goes; `deliveries` tells what became of it."""
+        """Create the delivery of a test, which is sent like any alert."""
         now = self._clock.now()
         async with self._database.write() as connection:
             rule = await _existing(connection, rule_id, owner_id)
@@ -115,7 +109,7 @@ class AlertService:
             return (await deliveries.of_rule(connection, rule.id, 1))[0]
 
     async def deliveries(self, rule_id: int, owner_id: str | None) -> Sequence[Delivery]:
-        """Return what a rule told lately, the newest first."""
+        """Return the latest deliveries of a rule, the newest first."""
         async with self._database.read() as connection:
             await _existing(connection, rule_id, owner_id)
             return await deliveries.of_rule(connection, rule_id, SHOWN_DELIVERIES)
@@ -131,20 +125,20 @@ class AlertService:
                 sent, differing = without_read_only(AlertDefinition, sent, shown(old))
             sent, further = thinned(AlertDefinition, sent)
             columns = await _columns(connection, inspect_rule(merged(old, sent), further), owner_id, old, differing)
-            await alerts.replace(connection, rule_id, {**columns, "updated_at": now})
+            await store.replace(connection, rule_id, {**columns, "updated_at": now})
             if not columns["enabled"]:
-                await deliveries.call_off(connection, rule_id, "the rule was disabled", now)
+                await deliveries.cancel_pending(connection, rule_id, "the rule was disabled", now)
             return await _existing(connection, rule_id, owner_id)
 
     def preview(self, document: Document) -> list[Preview]:
-        """Return what people would be told; nothing is stored or sent. Raises `RejectedError`."""
+        """Return the alerts of a rule with sample values, storing and sending nothing. Raises `RejectedError`."""
         definition = inspect_rule(document).accept()
         samples = [_sample(kind, "Mathematical Analysis", self._clock.now()) for kind in definition.on]
         return [Preview(alert.kind, alert.headline, messages.document(alert, 1, self._base_url)) for alert in samples]
 
 
 async def _existing(connection: AsyncConnection, rule_id: int, owner_id: str | None) -> AlertRule:
-    rule = await alerts.find(connection, rule_id, owner_id)
+    rule = await store.find(connection, rule_id, owner_id)
     if rule is None:
         raise NotFoundError(f"there is no alert rule {rule_id}")
     return rule
@@ -174,7 +168,7 @@ async def _columns(
 async def _job_problems(
     connection: AsyncConnection, definition: AlertDefinition, owner_id: str | None, old: AlertRule | None
 ) -> list[FieldProblem]:
-    # A rule whose job was deleted meanwhile can still be changed in all else.
+    # The other fields of a rule can be changed even if its job was deleted.
     if definition.job_id is None or (old is not None and old.job_id == definition.job_id):
         return []
     job = await jobs.find(connection, definition.job_id)

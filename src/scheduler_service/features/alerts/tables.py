@@ -1,4 +1,4 @@
-"""The tables of the alerts: who is to be told of what, and what has been told."""
+"""The tables of alert rules, their deliveries, and the jobs whose latest run failed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ from sqlalchemy import (
     text,
 )
 
-from scheduler_service.domain.alerting import AlertKind
-from scheduler_service.storage.event_tables import metadata
+from scheduler_service.features.alerts.rules import AlertKind
+from scheduler_service.storage.tables import metadata
 from scheduler_service.storage.types import BigId, EnumText, Json, UtcInstant
-
-__all__ = ["alert_rules", "deliveries", "failing_jobs", "metadata"]
 
 _PENDING = text("status = 'pending'")
 
@@ -30,7 +28,7 @@ alert_rules = Table(
     metadata,
     Column("id", BigId, primary_key=True),
     Column("name", Text, nullable=False),
-    # NULL: those of every job, or of every owner.
+    # NULL: all jobs, or the jobs of all owners.
     Column("job_id", BigId, ForeignKey("jobs.id", ondelete="CASCADE")),
     Column("owner_id", Text),
     Column("kinds", Json, nullable=False),
@@ -44,7 +42,7 @@ alert_rules = Table(
     Column("updated_at", UtcInstant, nullable=False),
 )
 
-# The jobs whose latest run failed; who sees their first success takes them off.
+# The jobs whose latest run failed. The detector deletes a job's row at its first success.
 failing_jobs = Table(
     "failing_jobs",
     metadata,
@@ -64,7 +62,7 @@ deliveries = Table(
     Column("alert", Json, nullable=False),
     Column("status", String(16), nullable=False),
     Column("tries", Integer, nullable=False),
-    # Of one that is being sent: when another process may take it for given up.
+    # While a sender holds the delivery: the end of its lease.
     Column("next_try_at", UtcInstant, nullable=False),
     Column("error", Text),
     Column("created_at", UtcInstant, nullable=False),

@@ -1,4 +1,4 @@
-"""Alert rules and what they told, as the API shows them."""
+"""Alert rules and their deliveries, as the API shows them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import ConfigDict, Field, JsonValue
 
-from scheduler_service.alerts.channels import Channel, Email, Slack, Webhook, masked
-from scheduler_service.api import examples_of_alerts as examples
-from scheduler_service.domain.alerting import AlertKind
+from scheduler_service.features.alerts import examples
+from scheduler_service.features.alerts.channels.registry import read_channel
+from scheduler_service.features.alerts.records import AlertRule, Delivery, DeliveryStatus
+from scheduler_service.features.alerts.rules import AlertKind
+from scheduler_service.features.alerts.service import Preview
 from scheduler_service.http.answers import Answer
-from scheduler_service.services.alerts import Preview
-from scheduler_service.storage.alerts import AlertRule
-from scheduler_service.storage.deliveries import Delivery, DeliveryStatus
-
-_channel: TypeAdapter[Webhook | Slack | Email] = TypeAdapter(Channel)
 
 
 class AlertOut(Answer):
@@ -41,10 +38,10 @@ class AlertOut(Answer):
 
     @classmethod
     def of(cls, rule: AlertRule, warnings: Sequence[str]) -> Self:
-        """Show a rule."""
+        """Build the answer from a rule."""
         of_rule = cls.model_fields.keys() - {"on", "channel", "warnings"}
         copied = {name: getattr(rule, name) for name in of_rule}
-        channel = masked(_channel.validate_python(rule.channel))
+        channel = read_channel(rule.channel).masked()
         return cls.model_validate({**copied, "on": rule.kinds, "channel": channel, "warnings": list(warnings)})
 
 
@@ -63,7 +60,7 @@ class AlertPreview(Answer):
 
     @classmethod
     def of(cls, preview: Preview) -> Self:
-        """Show a preview."""
+        """Build the answer from a preview."""
         return cls(kind=preview.kind, headline=preview.headline, document=dict(preview.document))
 
 
@@ -91,7 +88,7 @@ class DeliveryOut(Answer):
 
     @classmethod
     def of(cls, delivery: Delivery) -> Self:
-        """Show a delivery."""
+        """Build the answer from a delivery."""
         copied = {name: getattr(delivery, name) for name in cls.model_fields if name != "next_try_at"}
         return cls(**copied, next_try_at=delivery.next_try_at if delivery.status == "pending" else None)
 

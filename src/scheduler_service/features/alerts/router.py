@@ -1,15 +1,16 @@
-"""Alert rules over HTTP."""
+"""The routes of alert rules and their deliveries."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Response, status
+from fastapi import APIRouter, Body, Depends, Path, Response, status
 
-from scheduler_service.api import examples_of_alerts as examples
-from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.query_parameters import AlertId
-from scheduler_service.api.schemas.alerts import (
+from scheduler_service.errors import NotFoundError
+from scheduler_service.features.alerts import examples
+from scheduler_service.features.alerts.definition import AlertDefinition
+from scheduler_service.features.alerts.records import AlertRule
+from scheduler_service.features.alerts.schemas import (
     AlertList,
     AlertOut,
     AlertPreview,
@@ -17,20 +18,20 @@ from scheduler_service.api.schemas.alerts import (
     DeliveryList,
     DeliveryOut,
 )
-from scheduler_service.bootstrap import Service
-from scheduler_service.errors import NotFoundError
+from scheduler_service.features.alerts.service import AlertService, Shown
+from scheduler_service.features.dependencies import provide
 from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.merge_patch import MEDIA_TYPE, Described, patch_body
 from scheduler_service.http.openapi_responses import answer, refusals
+from scheduler_service.http.parameters import Id
 from scheduler_service.http.route import KeyedRoute
-from scheduler_service.services.alert_definition import AlertDefinition
-from scheduler_service.services.alerts import Shown
-from scheduler_service.storage.alerts import AlertRule
 
 ALERTS = "/api/v1/alerts"
 
 router = APIRouter(prefix=ALERTS, tags=["alerts"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
 
+Alerts = Annotated[AlertService, Depends(provide(AlertService))]
+AlertId = Annotated[Id, Path(description="The `id` of the rule.", examples=[1])]
 Definition = Annotated[
     dict[str, Any],
     Described(AlertDefinition),
@@ -46,16 +47,14 @@ Changes = Annotated[dict[str, Any], Body(media_type=MEDIA_TYPE, openapi_examples
     status_code=status.HTTP_201_CREATED,
     responses={201: answer("The rule.", examples.ALERT), **refusals(takes_body=True)},
 )
-async def create_alert(
-    definition: Definition, service: CurrentService, caller: CurrentCaller, response: Response
-) -> AlertOut:
+async def create_alert(definition: Definition, alerts: Alerts, caller: CurrentCaller, response: Response) -> AlertOut:
     """Create a rule about one job, the jobs of an owner, or all jobs.
 
     `warnings` name what keeps this server from delivering: no mail server, or an address that it must not reach.
     """
-    rule = await service.alerts.create(definition, caller.owner_id)
+    rule = await alerts.create(definition, caller.owner_id)
     response.headers["Location"] = f"{ALERTS}/{rule.id}"
-    return _show(rule, service)
+    return _show(rule, alerts)
 
 
 @router.get(
@@ -64,9 +63,9 @@ async def create_alert(
     summary="List alert rules",
     responses={200: answer("All of them.", {"alerts": [examples.ALERT]}), **refusals()},
 )
-async def list_alerts(service: CurrentService, caller: CurrentCaller) -> AlertList:
+async def list_alerts(alerts: Alerts, caller: CurrentCaller) -> AlertList:
     """The oldest first."""
-    return AlertList(alerts=[_show(rule, service) for rule in await service.alerts.every(caller.owner_id)])
+    return AlertList(alerts=[_show(rule, alerts) for rule in await alerts.list_rules(caller.owner_id)])
 
 
 @router.post(
@@ -75,9 +74,9 @@ async def list_alerts(service: CurrentService, caller: CurrentCaller) -> AlertLi
     summary="Tell what people would be told",
     responses={200: answer("One for each kind.", examples.PREVIEWS), **refusals(takes_body=True)},
 )
-async def preview_alert(definition: Definition, service: CurrentService) -> AlertPreviews:
+async def preview_alert(definition: Definition, alerts: Alerts) -> AlertPreviews:
     """With values made up for it; nothing is stored or sent."""
-    return AlertPreviews(previews=[AlertPreview.of(preview) for preview in service.alerts.preview(definition)])
+    return AlertPreviews(previews=[AlertPreview.of(preview) for preview in alerts.preview(definition)])
 
 
 @router.get(
@@ -86,9 +85,9 @@ async def preview_alert(definition: Definition, service: CurrentService) -> Aler
     summary="Get an alert rule",
     responses={200: answer("The rule.", examples.ALERT), **refusals(NotFoundError)},
 )
-async def get_alert(alert_id: AlertId, service: CurrentService, caller: CurrentCaller) -> AlertOut:
+async def get_alert(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller) -> AlertOut:
     """Without its secrets."""
-    return _show(await service.alerts.get(alert_id, caller.owner_id), service)
+    return _show(await alerts.get(alert_id, caller.owner_id), alerts)
 
 
 @router.put(
@@ -97,14 +96,12 @@ async def get_alert(alert_id: AlertId, service: CurrentService, caller: CurrentC
     summary="Replace an alert rule",
     responses={200: answer("The rule.", examples.ALERT), **refusals(NotFoundError, takes_body=True)},
 )
-async def replace_alert(
-    alert_id: AlertId, definition: Definition, service: CurrentService, caller: CurrentCaller
-) -> AlertOut:
+async def replace_alert(alert_id: AlertId, definition: Definition, alerts: Alerts, caller: CurrentCaller) -> AlertOut:
     """Secrets that are sent as they are shown, or not at all, stay as long as the address does.
 
     A rule can be sent back as it was read: read-only fields are accepted if they are unchanged.
     """
-    return _show(await service.alerts.replace(alert_id, definition, caller.owner_id, _shown_by(service)), service)
+    return _show(await alerts.replace(alert_id, definition, caller.owner_id, _shown_by(alerts)), alerts)
 
 
 @router.patch(
@@ -114,9 +111,9 @@ async def replace_alert(
     openapi_extra=patch_body(AlertDefinition, "Alert changes", examples.PATCHES),
     responses={200: answer("The rule.", examples.ALERT), **refusals(NotFoundError, takes_body=True)},
 )
-async def patch_alert(alert_id: AlertId, changes: Changes, service: CurrentService, caller: CurrentCaller) -> AlertOut:
+async def patch_alert(alert_id: AlertId, changes: Changes, alerts: Alerts, caller: CurrentCaller) -> AlertOut:
     """Fields that are not named stay, null sets to the default; a `channel` replaces the old one as a whole."""
-    return _show(await service.alerts.patch(alert_id, changes, caller.owner_id, _shown_by(service)), service)
+    return _show(await alerts.patch(alert_id, changes, caller.owner_id, _shown_by(alerts)), alerts)
 
 
 @router.delete(
@@ -126,9 +123,9 @@ async def patch_alert(alert_id: AlertId, changes: Changes, service: CurrentServi
     status_code=status.HTTP_204_NO_CONTENT,
     responses={**refusals(NotFoundError)},
 )
-async def delete_alert(alert_id: AlertId, service: CurrentService, caller: CurrentCaller) -> None:
+async def delete_alert(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller) -> None:
     """What it still would have told is not told."""
-    await service.alerts.delete(alert_id, caller.owner_id)
+    await alerts.delete(alert_id, caller.owner_id)
 
 
 @router.post(
@@ -138,9 +135,9 @@ async def delete_alert(alert_id: AlertId, service: CurrentService, caller: Curre
     status_code=status.HTTP_202_ACCEPTED,
     responses={202: answer("The delivery, on its way.", examples.DELIVERY), **refusals(NotFoundError)},
 )
-async def test_alert(alert_id: AlertId, service: CurrentService, caller: CurrentCaller) -> DeliveryOut:
+async def test_alert(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller) -> DeliveryOut:
     """It goes the way that every alert goes; the deliveries of the rule tell what became of it."""
-    return DeliveryOut.of(await service.alerts.test(alert_id, caller.owner_id))
+    return DeliveryOut.of(await alerts.test(alert_id, caller.owner_id))
 
 
 @router.get(
@@ -149,15 +146,15 @@ async def test_alert(alert_id: AlertId, service: CurrentService, caller: Current
     summary="List what a rule told",
     responses={200: answer("The newest 50.", {"deliveries": [examples.DELIVERY]}), **refusals(NotFoundError)},
 )
-async def list_deliveries(alert_id: AlertId, service: CurrentService, caller: CurrentCaller) -> DeliveryList:
+async def list_deliveries(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller) -> DeliveryList:
     """The newest first, with why they did not arrive where they did not."""
-    found = await service.alerts.deliveries(alert_id, caller.owner_id)
+    found = await alerts.deliveries(alert_id, caller.owner_id)
     return DeliveryList(deliveries=[DeliveryOut.of(delivery) for delivery in found])
 
 
-def _show(rule: AlertRule, service: Service) -> AlertOut:
-    return AlertOut.of(rule, service.alerts.warnings(rule))
+def _show(rule: AlertRule, alerts: AlertService) -> AlertOut:
+    return AlertOut.of(rule, alerts.warnings(rule))
 
 
-def _shown_by(service: Service) -> Shown:
-    return lambda rule: _show(rule, service).model_dump(mode="json")
+def _shown_by(alerts: AlertService) -> Shown:
+    return lambda rule: _show(rule, alerts).model_dump(mode="json")

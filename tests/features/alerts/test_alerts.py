@@ -16,20 +16,21 @@ import pytest
 from testkit.callers import ADMIN
 from testkit.databases import NOON
 from testkit.waiting import eventually
-from tests.alerts.mail_server import mail_server
-from tests.alerts.receiver import Received, Receiver, busy, drip, fail, hang, redirect
 from tests.database_fixtures import ON_SQLITE
 from tests.engine.conftest import create, run_to_its_end, until
+from tests.features.alerts.mail_server import mail_server
+from tests.features.alerts.receiver import Received, Receiver, busy, drip, fail, hang, redirect
 
-from scheduler_service.alerts import messages
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config.settings import Settings
-from scheduler_service.domain.alerting import Alert, AlertKind, Failure
 from scheduler_service.domain.run_state import Reason, RunStatus
-from scheduler_service.engine import alert_detector, alert_sender
+from scheduler_service.features.alerts import detector, messages, sender
+from scheduler_service.features.alerts.channels.base import Notice
+from scheduler_service.features.alerts.channels.email import Email
+from scheduler_service.features.alerts.records import AlertRule, Delivery
+from scheduler_service.features.alerts.rules import Alert, AlertKind, Failure
+from scheduler_service.features.alerts.service import AlertService
 from scheduler_service.outbound.address_guard import Reach, RefusedError, resolve
-from scheduler_service.storage.alerts import AlertRule
-from scheduler_service.storage.deliveries import Delivery
 
 BASE_URL = "https://scheduler.example.org"
 SECRET = "correct-horse"  # noqa: S105 (of a test)
@@ -42,7 +43,7 @@ def shell(script: str) -> dict[str, Any]:
 async def rule(service: Service, url: str, *kinds: str, **changes: Any) -> AlertRule:
     channel = {"type": "webhook", "url": url, "secret": SECRET}
     definition = {"name": "a rule", "on": list(kinds), "channel": channel, **changes}
-    return await service.alerts.create(definition, None)
+    return await service.feature(AlertService).create(definition, None)
 
 
 async def told(receiver: Receiver, path: str, count: int) -> list[Received]:
@@ -56,7 +57,7 @@ async def told(receiver: Receiver, path: str, count: int) -> list[Received]:
 
 async def delivered(service: Service, rule: AlertRule, deadline_seconds: float = 90.0) -> None:
     async def look() -> bool:
-        found = await service.alerts.deliveries(rule.id, None)
+        found = await service.feature(AlertService).deliveries(rule.id, None)
         return bool(found) and all(one.status == "delivered" for one in found)
 
     await eventually(look, deadline_seconds)
@@ -82,7 +83,7 @@ async def test_a_failure_is_told_once_and_signed(service: Service, receiver: Rec
 async def test_what_is_found_is_sent_at_once(
     settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, kind: str, script: str
 ) -> None:
-    monkeypatch.setattr(alert_sender, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(sender, "CHECK_SECONDS", 3600.0)
     async with open_service(settings) as service:
         made = await rule(service, f"{receiver.url}/hook", kind, too_long_seconds=1)
         job = await create(service, shell(script))
@@ -96,10 +97,10 @@ async def test_what_is_found_is_sent_at_once(
 async def test_what_waits_for_its_turn_is_sent_as_soon_as_it_has_it(
     settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(alert_sender, "LOOK_SECONDS", 3600.0)
-    monkeypatch.setattr(alert_sender, "CONCURRENCY", 4)
+    monkeypatch.setattr(sender, "CHECK_SECONDS", 3600.0)
+    monkeypatch.setattr(sender, "CONCURRENCY", 4)
     async with open_service(settings) as service:
-        many = [await rule(service, f"{receiver.url}/hook", "failure") for _ in range(alert_sender.CONCURRENCY + 1)]
+        many = [await rule(service, f"{receiver.url}/hook", "failure") for _ in range(sender.CONCURRENCY + 1)]
         await run_to_its_end(service, shell("exit 3"))
         for made in many:
             await delivered(service, made)
@@ -188,27 +189,27 @@ async def test_receivers_that_hang_do_not_hold_up_one_that_answers(
     service: Service, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging = [f"/hangs-{number}" for number in range(6)]
-    monkeypatch.setattr(alert_sender, "CONCURRENCY", len(hanging) + 1)
-    monkeypatch.setattr(alert_sender, "FIRST_DELAY_SECONDS", 0.1)
-    receiver.behaviours = {path: chain(repeat(fail, alert_sender.OF_EACH_RULE), repeat(hang)) for path in hanging}
+    monkeypatch.setattr(sender, "CONCURRENCY", len(hanging) + 1)
+    monkeypatch.setattr(sender, "FIRST_DELAY_SECONDS", 0.1)
+    receiver.behaviours = {path: chain(repeat(fail, sender.MOST_OF_RULE), repeat(hang)) for path in hanging}
     for path in hanging:
         made = await rule(service, receiver.url + path, "failure")
-        for _ in range(alert_sender.OF_EACH_RULE):
-            await service.alerts.test(made.id, None)
+        for _ in range(sender.MOST_OF_RULE):
+            await service.feature(AlertService).test(made.id, None)
     good = await rule(service, f"{receiver.url}/good", "failure")
-    in_the_end = alert_sender.OF_EACH_RULE + 1
+    in_the_end = sender.MOST_OF_RULE + 1
     await asyncio.gather(*(told(receiver, path, in_the_end) for path in hanging))
 
-    await service.alerts.test(good.id, None)
+    await service.feature(AlertService).test(good.id, None)
     await delivered(service, good)
 
     assert [len(receiver.of(path)) for path in hanging] == [in_the_end] * len(hanging), "each hangs, in one place"
 
 
 def test_the_budget_of_tries_lasts_for_more_than_an_hour() -> None:
-    waits = [alert_sender.delay_seconds(tries) for tries in range(1, alert_sender.MAX_TRIES)]
+    waits = [sender.delay_seconds(tries) for tries in range(1, sender.MAX_TRIES)]
     assert 1.5 <= waits[0] <= 2
-    assert waits == sorted(waits) or max(waits) <= alert_sender.LONGEST_DELAY_SECONDS
+    assert waits == sorted(waits) or max(waits) <= sender.LONGEST_DELAY_SECONDS
     assert timedelta(hours=1) < timedelta(seconds=sum(waits)) < timedelta(hours=2)
 
 
@@ -217,10 +218,10 @@ async def test_a_receiver_that_wants_to_be_left_alone_is(service: Service, recei
     receiver.behaviours = {"/busy": iter([busy("600")]), "/until": iter([busy("Fri, 01 Jan 2100 00:00:00 GMT")])}
     for path, least_seconds in (("/busy", 590), ("/until", 890)):
         made = await rule(service, receiver.url + path, "failure")
-        await service.alerts.test(made.id, None)
+        await service.feature(AlertService).test(made.id, None)
 
         async def postponed() -> datetime | None:
-            (found,) = await service.alerts.deliveries(made.id, None)  # noqa: B023 (called at once)
+            (found,) = await service.feature(AlertService).deliveries(made.id, None)  # noqa: B023 (called at once)
             return found.next_try_at if found.error == "the receiver answered 429" else None
 
         next_try_at = await eventually(postponed)
@@ -230,20 +231,20 @@ async def test_a_receiver_that_wants_to_be_left_alone_is(service: Service, recei
 async def test_a_rule_that_is_disabled_tells_nothing_more(service: Service, receiver: Receiver) -> None:
     receiver.behaviours = {"/hook": repeat(fail)}
     made = await rule(service, f"{receiver.url}/hook", "failure")
-    await service.alerts.test(made.id, None)
+    await service.feature(AlertService).test(made.id, None)
     await told(receiver, "/hook", 1)
-    await service.alerts.patch(made.id, {"enabled": False}, None)
+    await service.feature(AlertService).patch(made.id, {"enabled": False}, None)
 
-    (found,) = await service.alerts.deliveries(made.id, None)
+    (found,) = await service.feature(AlertService).deliveries(made.id, None)
     assert (found.status, found.error) == ("failed", "the rule was disabled")
 
 
 @ON_SQLITE
 async def test_the_documented_check_of_a_signature_holds(service: Service, receiver: Receiver) -> None:
-    text = (Path(__file__).parents[2] / "docs/monitoring.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs/monitoring.md").read_text(encoding="utf-8")
     (snippet,) = [code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "hmac" in code]
     made = await rule(service, f"{receiver.url}/hook", "failure")
-    await service.alerts.test(made.id, None)
+    await service.feature(AlertService).test(made.id, None)
     (received,) = await told(receiver, "/hook", 1)
     names = {
         "secret": SECRET.encode(),
@@ -264,13 +265,13 @@ async def test_a_process_that_ends_meanwhile_leaves_it_to_the_next(settings: Set
         await run_to_its_end(service, shell("exit 1"))
         await told(receiver, "/hook", 1)
     async with open_service(settings) as service:
-        await delivered(service, made, alert_sender.LEASE_SECONDS / 2)
+        await delivered(service, made, sender.LEASE_SECONDS / 2)
     assert len({received.headers["x-scheduler-delivery"] for received in receiver.of("/hook")}) == 1
 
 
 async def test_a_test_goes_the_way_of_all_alerts(service: Service, receiver: Receiver) -> None:
     made = await rule(service, f"{receiver.url}/hook", "failure")
-    await service.alerts.test(made.id, None)
+    await service.feature(AlertService).test(made.id, None)
     (received,) = await told(receiver, "/hook", 1)
     assert received.json["kind"] == "test"
 
@@ -305,9 +306,9 @@ async def test_a_receiver_whom_the_mail_server_refuses_is_named(settings: Settin
         async with open_service(settings.model_copy(update=changes)) as service:
             to = ["team@example.org", "nobody@example.org"]
             made = await rule(service, "", "failure", channel={"type": "email", "to": to})
-            await service.alerts.test(made.id, None)
+            await service.feature(AlertService).test(made.id, None)
             await delivered(service, made)
-            (found,) = await service.alerts.deliveries(made.id, None)
+            (found,) = await service.feature(AlertService).deliveries(made.id, None)
     assert len(box.mails) == 1
     assert found.error == "the mail server refused nobody@example.org"
 
@@ -318,10 +319,10 @@ async def test_a_mail_server_that_is_not_there_is_tried_again(settings: Settings
     changes = {"smtp_url": type(settings.api_key)("smtp://somebody:hush-hush@127.0.0.1:9")}
     async with open_service(settings.model_copy(update=changes)) as service:
         made = await rule(service, "", "failure", channel={"type": "email", "to": ["team@example.org"]})
-        await service.alerts.test(made.id, None)
+        await service.feature(AlertService).test(made.id, None)
 
         async def tried_twice() -> Delivery | None:
-            (found,) = await service.alerts.deliveries(made.id, None)
+            (found,) = await service.feature(AlertService).deliveries(made.id, None)
             return found if found.tries >= 2 and found.error else None
 
         found: Delivery = await eventually(tried_twice)
@@ -368,7 +369,7 @@ async def test_each_address_of_a_name_is_tried(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", both)
     made = await rule(service, f"http://localhost:{port}/hook", "failure")
-    await service.alerts.test(made.id, None)
+    await service.feature(AlertService).test(made.id, None)
     await delivered(service, made)
     assert [received.headers["host"] for received in receiver.of("/hook")] == [f"localhost:{port}"]
 
@@ -377,10 +378,10 @@ async def test_each_address_of_a_name_is_tried(
 async def test_what_may_not_be_reached_is_given_up_with_the_reason(settings: Settings, receiver: Receiver) -> None:
     async with open_service(settings.model_copy(update={"alert_reach": "public"})) as service:
         made = await rule(service, f"{receiver.url}/hook", "failure")
-        await service.alerts.test(made.id, None)
+        await service.feature(AlertService).test(made.id, None)
 
         async def given_up() -> bool:
-            (found,) = await service.alerts.deliveries(made.id, None)
+            (found,) = await service.feature(AlertService).deliveries(made.id, None)
             return found.status == "failed" and "SCHEDULER_ALERT_REACH" in (found.error or "")
 
         await eventually(given_up)
@@ -423,7 +424,7 @@ async def test_a_failure_comes_with_its_cause_the_end_of_the_log_and_links(
     assert (failure["attempt"], failure["exit_code"], failure["signal"]) == (2, 3, None)
     assert failure["log_tail"].endswith("1999\n2000\nlast ```line```\n")
     assert re.match(r"\d+\n", failure["log_tail"])
-    assert len(failure["log_tail"]) <= alert_detector.LOG_TAIL_BYTES
+    assert len(failure["log_tail"]) <= detector.LOG_TAIL_BYTES
     assert links["run"] == f"{BASE_URL}/api/v1/runs/{run.id}"
     assert links["log"] == f"{BASE_URL}/api/v1/runs/{run.id}/logs"
     assert for_slack.json["text"].endswith("2000\nlast ` ` `line` ` ````")
@@ -436,7 +437,7 @@ def test_a_mail_about_a_failure_holds_its_cause_the_end_of_the_log_and_links() -
         failure=failure,
     )  # fmt: skip
 
-    text = messages.email(alert, 1, BASE_URL, "s@x", ["a@b"]).get_content()
+    text = Email(type="email", to=["a@b"]).message(Notice(alert, 1, BASE_URL), "s@x").get_content()
 
     assert text.startswith("j failed: signal 9\n")
     assert "was ended by SIGKILL\none\ntwo\n" in text

@@ -1,4 +1,4 @@
-"""Examples of alert rules for the documentation: whole documents, as the service takes and gives them."""
+"""Examples for the API's documentation: whole documents, as clients send and get them."""
 
 from __future__ import annotations
 

@@ -10,14 +10,15 @@ import httpx2
 import pytest
 from testkit.tls import Authority
 from testkit.waiting import eventually
-from tests.alerts.mail_server import PASSWORD, USER, MailBox, mail_server
-from tests.alerts.receiver import Receiver
 from tests.database_fixtures import ON_SQLITE
+from tests.features.alerts.mail_server import PASSWORD, USER, MailBox, mail_server
+from tests.features.alerts.receiver import Receiver
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config import tls
 from scheduler_service.config.settings import Settings
-from scheduler_service.storage.deliveries import Delivery
+from scheduler_service.features.alerts.records import Delivery
+from scheduler_service.features.alerts.service import AlertService
 
 pytestmark = ON_SQLITE
 AT_ONCE = pytest.mark.parametrize("at_once", [True, False], ids=["smtps", "starttls"])
@@ -35,11 +36,11 @@ def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
 async def tried(service: Service, **channel: object) -> Delivery:
     """Send a test, and return what came of the first try."""
     definition: dict[str, Any] = {"name": "a rule", "on": ["failure"], "channel": channel}
-    rule = await service.alerts.create(definition, None)
-    await service.alerts.test(rule.id, None)
+    rule = await service.feature(AlertService).create(definition, None)
+    await service.feature(AlertService).test(rule.id, None)
 
     async def look() -> Delivery | None:
-        (found,) = await service.alerts.deliveries(rule.id, None)
+        (found,) = await service.feature(AlertService).deliveries(rule.id, None)
         return found if found.status == "delivered" or found.error else None
 
     delivery: Delivery = await eventually(look)

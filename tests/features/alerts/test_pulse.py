@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from testkit.databases import NOON
 from testkit.doubles import FakeClock
-from tests.alerts.receiver import Receiver, hang
+from tests.features.alerts.receiver import Receiver, hang
 
 from scheduler_service.domain.run_state import WorkerState
 from scheduler_service.engine.heartbeat_url import Pulse

@@ -1,4 +1,4 @@
-"""What a client says of an alert rule."""
+"""The definition of an alert rule, as clients send it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
-from scheduler_service.alerts.channels import Channel
-from scheduler_service.domain.alerting import AlertKind
+from scheduler_service.features.alerts.channels.registry import AnyChannel
+from scheduler_service.features.alerts.records import AlertRule
+from scheduler_service.features.alerts.rules import AlertKind
 from scheduler_service.services.inspection import Inspection, inspect
 from scheduler_service.services.job_definition import Document, Name, Owner
-from scheduler_service.storage.alerts import AlertRule
 
-_MOST_SECONDS = 604_800
-_Kind = Annotated[AlertKind, Field(strict=False)]  # JSON has no words of ours, only text
+_MAX_SECONDS = 604_800
+_Kind = Annotated[AlertKind, Field(strict=False)]  # JSON has text, no enums
 
 
 class AlertDefinition(Document):
@@ -24,54 +24,54 @@ class AlertDefinition(Document):
     on: Annotated[
         list[_Kind], Field(min_length=1, max_length=20, description="What to tell of.", examples=[["failure"]])
     ]
-    channel: Channel
+    channel: AnyChannel
     job_id: Annotated[int | None, Field(ge=1, le=2**63 - 1)] = None
     owner_id: Owner | None = None
     late_seconds: Annotated[
-        float, Field(ge=1, le=_MOST_SECONDS, description="`late`: begun, or still waiting, so long after it was due.")
+        float, Field(ge=1, le=_MAX_SECONDS, description="`late`: begun, or still waiting, so long after it was due.")
     ] = 60
-    too_long_seconds: Annotated[
-        float, Field(ge=1, le=_MOST_SECONDS, description="`too_long`: running for so long.")
-    ] = 3600
+    too_long_seconds: Annotated[float, Field(ge=1, le=_MAX_SECONDS, description="`too_long`: running for so long.")] = (
+        3600
+    )
     failures: Annotated[int, Field(ge=2, le=1000, description="`flapping`: so many failures …")] = 3
-    window_seconds: Annotated[float, Field(ge=60, le=_MOST_SECONDS, description="… within this time.")] = 3600
+    window_seconds: Annotated[float, Field(ge=60, le=_MAX_SECONDS, description="… within this time.")] = 3600
     enabled: bool = True
 
     @field_validator("on")
     @classmethod
-    def _is_no_test(cls, kinds: list[AlertKind]) -> list[AlertKind]:
+    def _refuse_test(cls, kinds: list[AlertKind]) -> list[AlertKind]:
         if AlertKind.TEST in kinds:
             raise ValueError("a test is sent by its own call, POST /alerts/{id}/test")
         return sorted(set(kinds))
 
     @field_validator("job_id", "owner_id")
     @classmethod
-    def _is_not_about_workers(cls, of_jobs: int | str | None, info: ValidationInfo) -> int | str | None:
+    def _refuse_job_for_workers(cls, of_jobs: int | str | None, info: ValidationInfo) -> int | str | None:
         if of_jobs is not None and AlertKind.WORKER_UNFIT in info.data.get("on", ()):
             raise ValueError("worker_unfit is about workers, not about jobs; leave this out, or make a rule of its own")
         return of_jobs
 
     def columns(self) -> dict[str, Any]:
-        """Return it as storage keeps it."""
+        """Return the columns of the rule."""
         columns = self.model_dump(mode="json")
         return {"kinds": columns.pop("on"), **columns}
 
 
-RULE: Mapping[str, JsonValue] = {
+_STAND_INS: Mapping[str, JsonValue] = {
     "name": "a rule",
     "on": ["failure"],
     "channel": {"type": "email", "to": ["team@example.org"]},
 }
-"""Stand-ins for what a rule requires."""
+"""Stand-ins for required fields, so that the others are checked if these are missing."""
 
 
 def inspect_rule(document: Mapping[str, JsonValue], further: int = 0) -> Inspection[AlertDefinition]:
-    """Judge a document as a rule."""
-    return inspect(AlertDefinition, document, RULE, further)
+    """Check a document as a rule, and return everything that is wrong with it."""
+    return inspect(AlertDefinition, document, _STAND_INS, further)
 
 
 def changed(rule: AlertRule, changes: Mapping[str, JsonValue]) -> dict[str, Any]:
-    """Return the document of a rule with some fields changed, the channel as a whole; null sets to the default."""
+    """Return the document of a rule with changes: null resets a field to its default, a channel is replaced whole."""
     names = AlertDefinition.model_fields.keys() - {"on"}
     document: dict[str, Any] = {"on": rule.kinds, **{name: getattr(rule, name) for name in names}}
     for name, value in changes.items():

@@ -13,15 +13,18 @@ from testkit.doubles import FakeClock
 from tests.database_fixtures import ON_SQLITE
 from tests.storage.test_events import settle
 
-from scheduler_service.domain.alerting import Alert, AlertKind
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
-from scheduler_service.engine.alert_detector import AlertDetector
 from scheduler_service.engine.metrics_fold import MetricsFold
-from scheduler_service.storage import alerts, deliveries, runs, workers
-from scheduler_service.storage.alert_tables import deliveries as delivery_table
-from scheduler_service.storage.alert_tables import failing_jobs
-from scheduler_service.storage.alerts import OVERDUE_BATCH, AlertRule
+from scheduler_service.features.alerts import deliveries, store
+from scheduler_service.features.alerts.deliveries import Shares
+from scheduler_service.features.alerts.detector import AlertDetector
+from scheduler_service.features.alerts.records import AlertRule
+from scheduler_service.features.alerts.rules import Alert, AlertKind
+from scheduler_service.features.alerts.store import OVERDUE_BATCH
+from scheduler_service.features.alerts.tables import deliveries as delivery_table
+from scheduler_service.features.alerts.tables import failing_jobs
+from scheduler_service.storage import runs, workers
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.event_tables import events as event_table
 from scheduler_service.storage.tables import runs as run_table
@@ -51,7 +54,7 @@ def watch(database: Database, clock: FakeClock) -> AlertDetector:
 
 async def add_rule(database: Database, *kinds: str) -> AlertRule:
     async with database.write() as connection:
-        return await alerts.add(connection, {**A_RULE, "kinds": list(kinds)})
+        return await store.add(connection, {**A_RULE, "kinds": list(kinds)})
 
 
 def run_of(job: Job, number: int, **columns: Any) -> dict[str, Any]:
@@ -79,7 +82,7 @@ async def end_run(database: Database, job: Job, status: RunStatus, at: datetime)
 async def look(watch: AlertDetector, database: Database) -> list[Any]:
     """Run one check. Return (kind, run) of all alerts so far."""
     await settle(database)
-    await watch.look()
+    await watch.check()
     async with database.read() as connection:
         query = select(delivery_table.c.kind, delivery_table.c.run_id).order_by(delivery_table.c.id)
         return list(await connection.execute(query))
@@ -156,15 +159,15 @@ async def test_a_courier_takes_some_of_each_rule(database: Database) -> None:
     later = NOON + timedelta(seconds=2)
 
     async with database.write() as connection:
-        taken = await deliveries.take(connection, later, 16, 30, of_each_rule=4)
+        taken = await deliveries.lease(connection, later, 16, 30, Shares(most=4))
     assert [outgoing.delivery.rule_id for outgoing in taken] == [first.id] * 4 + [second.id]
     async with database.write() as connection:
-        assert await deliveries.take(connection, later, 16, 30, of_each_rule=4, not_of=[first.id]) == []
+        assert await deliveries.lease(connection, later, 16, 30, Shares(most=4, full=[first.id])) == []
 
 
 async def enable(database: Database, rule: AlertRule, *, enabled: bool) -> None:
     async with database.write() as connection:
-        await alerts.replace(connection, rule.id, {"enabled": enabled})
+        await store.replace(connection, rule.id, {"enabled": enabled})
 
 
 @ON_SQLITE
@@ -187,10 +190,10 @@ async def test_unfit_worker_is_told_once_in_each_window(
 
 
 async def test_who_has_seen_all_waits_for_no_writer(watch: AlertDetector, database: Database) -> None:
-    await watch.look()
+    await watch.check()
     counter = MetricsFold(database)
     await counter.fold()
 
     async with asyncio.timeout(10), database.write():
-        await watch.look()
+        await watch.check()
         await counter.fold()

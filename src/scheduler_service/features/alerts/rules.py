@@ -1,4 +1,4 @@
-"""When people are told of what became of a job: the rules, without any I/O."""
+"""Which changes of runs cause alerts, and what an alert says. Pure: `at` and the counts are arguments."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from scheduler_service.domain.run_state import Reason
 
 
 class AlertKind(StrEnum):
-    """What people may want to hear of."""
+    """What an alert is about."""
 
-    # A run failed, its retries included.
+    # A run failed and has no retries left.
     FAILURE = "failure"
-    # So many runs of a job failed within a time; told once within that time.
+    # A number of runs of a job failed within a window; at most one alert per window.
     FLAPPING = "flapping"
     # The first success after a failure.
     RECOVERY = "recovery"
-    # Instants passed that nobody could fire.
+    # Instants of a schedule passed without a run.
     MISSED = "missed"
-    # A run began, or still waits, so many seconds after it was due.
+    # A run started, or is still queued, a number of seconds after it was due.
     LATE = "late"
-    # A run has been running for so many seconds.
+    # A run has been running for a number of seconds.
     TOO_LONG = "too_long"
-    # A worker lives but takes no runs, since its sandbox or its host is at fault.
+    # A worker is alive but takes no runs, because of a fault of its sandbox or its host.
     WORKER_UNFIT = "worker_unfit"
-    # Somebody wants to see whether alerts come through.
+    # A test of the rule's channel.
     TEST = "test"
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """How much is too much."""
+    """From which values on a rule alerts."""
 
     late_seconds: float
     too_long_seconds: float
@@ -42,7 +42,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What happened, as far as rules look at it. `failures` counts those within the window, this one included."""
+    """A change of a run, as rules see it. `failures` counts failed runs within the window, this one included."""
 
     change: str
     at: datetime
@@ -54,10 +54,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """How the last attempt of a run failed, for people who look for the cause.
-
-    `log_tail` is the end of the run's log, as the program wrote it.
-    """
+    """How the last attempt of a run failed. `log_tail` is the end of the run's log, as the program wrote it."""
 
     attempt: int
     exit_code: int | None = None
@@ -68,7 +65,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """What people are told. `failure` is set for FAILURE and FLAPPING if the run is still known.
+    """The content of an alert. FAILURE and FLAPPING have a `failure` if the run still exists.
 
     WORKER_UNFIT is about no job: `worker` names the worker, `message` says why it takes no runs.
     """
@@ -116,7 +113,7 @@ class Alert:
 
 
 def kinds_of(change: Change, wanted: frozenset[AlertKind], thresholds: Thresholds) -> list[AlertKind]:
-    """Return which alerts a change of a run gives rise to."""
+    """Return which of the wanted alerts a change of a run causes."""
     lateness = change.lateness_seconds or 0.0
     holds = {
         AlertKind.FAILURE: change.change == "failed",
@@ -125,19 +122,19 @@ def kinds_of(change: Change, wanted: frozenset[AlertKind], thresholds: Threshold
         AlertKind.MISSED: change.change == "missed",
         AlertKind.LATE: change.change == "running" and lateness >= thresholds.late_seconds,
     }
-    return [kind for kind, it_does in holds.items() if it_does and kind in wanted]
+    return [kind for kind, is_caused in holds.items() if is_caused and kind in wanted]
 
 
 def key_of_worker(worker_id: str, at: datetime, window_seconds: float) -> str:
-    """Return the key by which a rule tells of an unfit worker once in each window."""
+    """Return the key by which a rule alerts about an unfit worker at most once in each window."""
     return f"unfit:{worker_id}:{at.timestamp() // window_seconds:.0f}"
 
 
 def key_prefix(kind: AlertKind) -> str:
-    """Return what the id of a run follows in a key."""
+    """Return the part of a key before the id of the run."""
     return f"{kind}:run:"
 
 
 def key_of(kind: AlertKind, run_id: int) -> str:
-    """Return what makes two alerts of a rule one: anybody who finds it first tells it, and nobody tells it again."""
+    """Return the key by which a rule alerts about a run once, whichever process or check finds the cause first."""
     return f"{key_prefix(kind)}{run_id}"

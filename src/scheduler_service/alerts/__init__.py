@@ -1,1 +1,0 @@
-"""The ways to people: channels, what is written to each, and the guard in front of other machines."""

@@ -1,0 +1,20 @@
+"""What the loops and services of every role need."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from scheduler_service.config.settings import Settings
+from scheduler_service.storage.clock import DatabaseClock
+from scheduler_service.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What every role needs; `stack` stops what was started, in reverse order."""
+
+    stack: AsyncExitStack
+    settings: Settings
+    database: Database
+    clock: DatabaseClock

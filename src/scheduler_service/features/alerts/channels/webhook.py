@@ -1,0 +1,82 @@
+"""Webhooks: a JSON document by POST, signed if the channel has a secret."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.features.alerts import messages
+from scheduler_service.features.alerts.channels.base import Channel, Notice, Transports
+from scheduler_service.features.alerts.channels.web_address import MASK, WebAddress, obstacle_of
+from scheduler_service.outbound.address_guard import Reach
+from scheduler_service.outbound.web import post
+
+SIGNATURE = "X-Scheduler-Signature"
+TIMESTAMP = "X-Scheduler-Timestamp"
+DELIVERY = "X-Scheduler-Delivery"
+SHORTEST_SECRET = 8
+
+
+def _check_secret(secret: str) -> str:
+    if not secret.isprintable() or (len(secret) < SHORTEST_SECRET and secret != MASK):
+        raise ValueError(f"write {SHORTEST_SECRET} characters or more, of those that print")
+    return secret
+
+
+Secret = Annotated[str, StringConstraints(max_length=256), AfterValidator(_check_secret)]
+
+
+class Webhook(Channel):
+    """A JSON document by POST; with a secret it is signed."""
+
+    type: Literal["webhook"]
+    url: WebAddress
+    secret: Annotated[
+        Secret | None,
+        Field(description="Signs each delivery; never shown again. Left out, or as it is shown, it stays as it was."),
+    ] = None
+
+    async def send(self, notice: Notice, transports: Transports) -> str | None:
+        """Send the document."""
+        body = json.dumps(messages.document(notice.alert, notice.delivery_id, notice.base_url)).encode()
+        headers = self.headers(body, notice.delivery_id, int(time.time()))
+        await post(self.url, body, headers, transports.reach)
+        return None
+
+    def headers(self, body: bytes, delivery_id: int, timestamp: int) -> dict[str, str]:
+        """Return the headers of a request.
+
+        The signature is `sha256=` and the HMAC-SHA256, in hexadecimal, of the timestamp, a full stop and the body. A
+        receiver that checks it, and that the timestamp is recent, knows the sender and that nobody replays the request.
+        """
+        headers = {"Content-Type": "application/json", DELIVERY: str(delivery_id), TIMESTAMP: str(timestamp)}
+        if self.secret is not None:
+            digest = hmac.new(self.secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+            headers[SIGNATURE] = f"sha256={digest}"
+        return headers
+
+    def obstacle(self, reach: Reach, *, has_mail: bool) -> str | None:  # noqa: ARG002 (needs no mail)
+        """Return why this process cannot reach the receiver."""
+        return obstacle_of(self.url, reach)
+
+    def masked(self) -> dict[str, Any]:
+        """Return the channel with a mask for its secret."""
+        return super().masked() | ({} if self.secret is None else {"secret": MASK})
+
+    @classmethod
+    def unmasked(cls, sent: Mapping[str, Any], stored: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Keep the stored secret if none or a mask was sent with the same address: another receiver must not get it."""
+        if sent.get("secret") not in {None, MASK}:
+            return dict(sent)
+        if stored is not None and stored["url"] == sent["url"]:
+            return {**sent, "secret": stored["secret"]}
+        if sent.get("secret") == MASK:
+            raise InvalidInputError(FieldProblem("channel.secret", "this is a mask; send the secret itself"))
+        return dict(sent)

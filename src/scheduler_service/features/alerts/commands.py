@@ -1,0 +1,182 @@
+"""`scheduler alerts …`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from scheduler_service.console import render
+from scheduler_service.console.client import Client
+from scheduler_service.console.connection import with_client
+from scheduler_service.console.documents import merged, read_document, read_fields
+from scheduler_service.console.exit_codes import ExitCode, RefusedError
+from scheduler_service.console.options import AsJson, Wide
+from scheduler_service.errors import FieldProblem
+from scheduler_service.telemetry.terminal_text import printable
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="List alert rules, create, change and test them."
+)
+
+RuleId = Annotated[int, typer.Argument(metavar="RULE", min=1, help="The rule's number.")]
+
+
+@app.command("list")
+@with_client
+def list_rules(client: Client, *, wide: Wide = False, as_json: AsJson = False) -> None:
+    """List alert rules."""
+    answer = client.get("alerts")
+    if as_json:
+        render.show_json(answer)
+        return
+    columns = ("ID", "NAME", "ON", "CHANNEL", "JOB", "OWNER", "ENABLED")
+    render.show_table(columns, map(_row, answer["alerts"]), optional=("OWNER", "JOB"), wide=wide)
+
+
+@app.command("show")
+@with_client
+def show_rule(client: Client, rule: RuleId, *, as_json: AsJson = False) -> None:
+    """Show one alert rule, without its secrets."""
+    answer = client.get(f"alerts/{rule}")
+    if as_json:
+        render.show_json(answer)
+        return
+    pairs = {name: value for name, value in answer.items() if name not in {"on", "channel", "warnings"}}
+    channel = {f"channel.{name}": value for name, value in answer["channel"].items()}
+    render.show_pairs({**pairs, "on": ", ".join(answer["on"]), **channel})
+    _warn(answer)
+
+
+@app.command("create")
+@with_client
+def create_rule(
+    client: Client,
+    fields: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FIELD=VALUE", help="Fields of the rule, as channel.type=webhook; JSON or text."),
+    ] = None,
+    *,
+    file: Annotated[
+        str | None, typer.Option("--file", "-f", help="Take the rule from this JSON file; - is standard input.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", "-n", help="What the rule is called.")] = None,
+    on: Annotated[list[str] | None, typer.Option(help="What to alert about, as failure; may be repeated.")] = None,
+    job: Annotated[int | None, typer.Option(metavar="JOB", min=1, help="Only this job; all jobs if none.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only jobs of this owner_id.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create an alert rule, from options and fields, or from a file over which they are laid.
+
+    - `scheduler alerts create --name team --on failure channel.type=webhook channel.url=https://example.org/alerts`
+    - `scheduler alerts create --name ops --on missed --on late channel.type=email channel.to='["ops@example.org"]'`
+    """
+    typed = {"name": name, "on": on, "job_id": job, "owner_id": owner}
+    document = read_document(file) if file else {}
+    document |= {field: value for field, value in typed.items() if value is not None}
+    _announce("Created", client.post("alerts", merged(document, read_fields(fields or ()))), as_json)
+
+
+@app.command("update")
+@with_client
+def update_rule(
+    client: Client,
+    rule: RuleId,
+    fields: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FIELD=VALUE", help="Values are JSON or text; null gives a field its default back."),
+    ] = None,
+    *,
+    file: Annotated[
+        str | None, typer.Option("--file", "-f", help="Take the changes from this JSON file; - is standard input.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change fields of an alert rule, as in `scheduler alerts update 3 enabled=false`; a channel is replaced whole."""
+    changes = merged(read_document(file) if file else {}, read_fields(fields or ()))
+    if not changes:
+        raise RefusedError(FieldProblem("", "no change was asked for; write FIELD=VALUE, such as enabled=false"))
+    _announce("Changed", client.patch(f"alerts/{rule}", changes), as_json)
+
+
+@app.command("delete")
+@with_client
+def delete_rule(
+    client: Client,
+    rule: RuleId,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+) -> None:
+    """Delete an alert rule and its deliveries. On a terminal it asks first."""
+    if not yes and sys.stdin.isatty():
+        name = client.get(f"alerts/{rule}")["name"]
+        if not typer.confirm(f"Delete alert rule {rule} ({printable(name)})?", err=True):
+            render.note("Nothing was deleted.")
+            raise typer.Exit(ExitCode.FAILED)
+    client.delete(f"alerts/{rule}")
+    render.line(f"Deleted alert rule {rule}.")
+
+
+@app.command("deliveries")
+@with_client
+def list_deliveries(client: Client, rule: RuleId, *, wide: Wide = False, as_json: AsJson = False) -> None:
+    """List the latest deliveries of an alert rule, the newest first."""
+    answer = client.get(f"alerts/{rule}/deliveries")
+    if as_json:
+        render.show_json(answer)
+        return
+    columns = ("ID", "KIND", "JOB", "RUN", "STATUS", "TRIES", "CREATED", "ERROR")
+    rows = [_delivery_row(delivery, wide=wide) for delivery in answer["deliveries"]]
+    render.show_table(columns, rows, optional=("JOB", "CREATED"), wide=wide)
+
+
+@app.command("test")
+@with_client
+def send_test(client: Client, rule: RuleId, *, as_json: AsJson = False) -> None:
+    """Send a test by the channel of an alert rule."""
+    delivery = client.post(f"alerts/{rule}/test")
+    if as_json:
+        render.show_json(delivery)
+        return
+    render.line(f"Created delivery {delivery['id']}; `scheduler alerts deliveries {rule}` shows whether it arrives.")
+
+
+def _announce(done: str, rule: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says which of two forms)
+    if as_json:
+        render.show_json(rule)
+        return
+    render.line(f"{done} alert rule {rule['id']} ({rule['name']}).")
+    _warn(rule)
+
+
+def _warn(rule: dict[str, Any]) -> None:
+    for warning in rule["warnings"]:
+        render.note(f"warning: {warning}")
+
+
+def _row(rule: dict[str, Any]) -> tuple[Any, ...]:
+    channel = rule["channel"]
+    receiver = channel.get("url") or ", ".join(channel.get("to", ()))
+    return (
+        rule["id"],
+        rule["name"],
+        ", ".join(rule["on"]),
+        f"{channel['type']} {receiver}".rstrip(),
+        rule["job_id"],
+        rule["owner_id"],
+        rule["enabled"],
+    )
+
+
+def _delivery_row(delivery: dict[str, Any], *, wide: bool) -> tuple[Any, ...]:
+    return (
+        delivery["id"],
+        delivery["kind"],
+        delivery["job_id"],
+        delivery["run_id"],
+        delivery["status"],
+        delivery["tries"],
+        render.instant(delivery["created_at"], short=not wide),
+        delivery["error"],
+    )

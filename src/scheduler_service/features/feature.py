@@ -1,0 +1,48 @@
+"""What a feature adds to the service.
+
+Each part is a method that imports it when a process asks for it. A command must not wait for SQLAlchemy, a migration
+must not load FastAPI. A feature overrides the methods of the parts that it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import typer
+    from fastapi import APIRouter
+
+    from scheduler_service.engine.base import Base
+    from scheduler_service.engine.retention import Prune
+
+
+class Feature:
+    """One noun of the service."""
+
+    # The noun in the plural: the tag in the API's documentation and the command group.
+    name: ClassVar[str]
+    # One sentence for the API's documentation.
+    description: ClassVar[str]
+
+    def load_tables(self) -> None:
+        """Import the tables, which adds them to the metadata that migrations are checked against."""
+
+    def services(self, base: Base) -> Sequence[object]:  # noqa: ARG002 (for features that have services)
+        """Build the services that the routes of this feature call."""
+        return ()
+
+    def routers(self) -> Sequence[APIRouter]:
+        """Return the routes."""
+        return ()
+
+    def command_group(self) -> typer.Typer | None:
+        """Return the commands of `scheduler <name> …`; None if there are none."""
+        return None
+
+    def start_dispatcher_loops(self, base: Base) -> None:
+        """Start the loops that run beside a dispatcher's ticks."""
+
+    def prunes(self) -> Sequence[Prune]:
+        """Return what deletes rows that are older than the retention time."""
+        return ()
