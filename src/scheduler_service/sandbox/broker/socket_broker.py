@@ -1,4 +1,4 @@
-"""The socket broker: what a job's sockets may reach is decided here, and done here.
+"""The socket broker: it connects and binds the sockets of a job, if they may reach the address.
 
 A system call filter cannot follow the pointer to an address. Another thread can change the address between a look at
 it and the kernel's use of it. So the filter asks about each call that names an address, and none is let through.
@@ -106,10 +106,10 @@ class SocketBroker:
 
 
 def _connect_now(sock: socket.socket, raw: bytes) -> int:
-    """Connect a stream as far as that does not wait; raises BlockingIOError for the rest, and goes on with it later.
+    """Connect a socket as far as possible without blocking. Raise BlockingIOError if it must be called again later.
 
-    The flag is everybody's who has the socket, but nobody waits for one that is not connected. At the second try, a
-    connection over the loopback is there.
+    The flag O_NONBLOCK belongs to the open file, which the job shares. Nobody blocks on a socket that is not connected.
+    The second connect(2) succeeds at once over the loopback.
     """
     descriptor = sock.fileno()
     flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)

@@ -1,4 +1,4 @@
-"""Sockets that have a path: only those in the places of the run can be reached, and new ones are made only there."""
+"""UNIX sockets with a path: a job reaches and makes them only in the directories of its run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scheduler_service.sandbox.kernel.syscalls import Prctl, bind_socket, prctl
 
 
 class UnixSockets:
-    """Reaches sockets by their paths for a job whose files lie in `places`; `uid` is the job's own user, if any."""
+    """Opens and binds socket files for a job whose files lie in `places`. `uid` is the job's own user, if any."""
 
     def __init__(self, places: Sequence[str], uid: int | None, *, restricted: bool) -> None:
         self._places = tuple(os.path.realpath(place) for place in places)
@@ -24,9 +24,9 @@ class UnixSockets:
         self._restricted = restricted
 
     def open(self, pid: int, name: bytes) -> int:
-        """Open the socket file that a process of the job means by `name`; raises OSError if it is not the run's.
+        """Open the socket file at the path `name` of a process. Raise OSError if it does not belong to the run.
 
-        What is open stays the same file, whatever becomes of its name. Of what lies elsewhere, the error tells nothing.
+        An open file stays the same even if its name changes. The error for other files does not tell if they exist.
         """
         try:
             file = open_path(pid, CURRENT_DIRECTORY, name)
@@ -38,10 +38,10 @@ class UnixSockets:
         raise fail(errno.EACCES)
 
     def bind(self, pid: int, descriptor: int, address: UnixAddress) -> int:
-        """Make a socket file for a process of the job, and return the socket its name.
+        """Bind a socket of a process to a path, which makes a socket file there.
 
-        The kernel keeps the name as it was given, so we cannot go by a directory that is open, and the path may be
-        changed meanwhile. So a child does it that may write nowhere else, as the job's user.
+        The kernel keeps the path as given, for getsockname(2), so it cannot be replaced by one through a descriptor.
+        It may lead elsewhere a moment after a check. So a child binds that may write nowhere else, as the job's user.
         """
         mask = int(status_of(pid)["Umask"], 8)
         directory = os.open(f"/proc/{pid}/cwd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -81,7 +81,7 @@ class UnixSockets:
         return f"{os.readlink(f'/proc/self/fd/{file}')}/".startswith(tuple(f"{place}/" for place in self._places))
 
     def _would_be_inside(self, pid: int, name: bytes) -> bool:
-        """Return whether the nearest directory above `name` that can be opened is the run's."""
+        """Return whether the nearest existing directory above `name` belongs to the run."""
         for parent in Path(os.fsdecode(name)).parents:
             try:
                 file = open_path(pid, CURRENT_DIRECTORY, os.fsencode(parent))

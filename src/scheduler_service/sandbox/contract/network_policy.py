@@ -1,4 +1,4 @@
-"""Where a job with `network: true` may connect and send to."""
+"""The destinations that a job with `network: true` may connect and send to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PLATFORM = frozenset({ipaddress.ip_address("168.63.129.16")})  # Azure's metada
 
 @dataclass(frozen=True, slots=True)
 class NetworkPolicy:
-    """Destinations that are allowed: public addresses, and those in the networks `also`, on `ports`.
+    """Allowed destinations: public addresses, and those in the networks `also`, on `ports`.
 
     The host's own addresses are refused even if they are public. The nameservers that the host is configured to use are
     allowed on port 53 wherever they are, because no name could be resolved without them.
@@ -73,10 +73,10 @@ def _is_of_others(packed: bytes) -> bool:
 
 
 def _is_own(packed: bytes) -> bool:
-    """Return whether this host has the address: then the kernel also sends from it to it. Nothing is sent here."""
+    """Return whether this host has the address: the kernel then sends from the address itself. Nothing is sent here."""
     family = socket.AF_INET if len(packed) == _IPV4_BYTES else socket.AF_INET6
     name = socket.inet_ntop(family, packed)
-    with socket.socket(family, socket.SOCK_DGRAM) as trial, suppress(OSError):
-        trial.connect((name, _DNS_PORT))
-        return socket.inet_pton(family, trial.getsockname()[0].partition("%")[0]) == packed
+    with socket.socket(family, socket.SOCK_DGRAM) as sock, suppress(OSError):
+        sock.connect((name, _DNS_PORT))
+        return socket.inet_pton(family, sock.getsockname()[0].partition("%")[0]) == packed
     return False
