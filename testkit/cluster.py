@@ -1,4 +1,4 @@
-"""The distributed setting as its operators have it: the documented commands, each a process of its own."""
+"""The distributed setting as operators run it: each documented command in its own process."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Cluster:
         return beat
 
     async def start_worker(self, **variables: str) -> Member:
-        """Start a worker, and wait until it hears."""
+        """Start a worker, and wait until it is ready."""
         # Without a chat with its neighbours, which takes a second.
         arguments = ("--without-mingle", "--without-gossip")
         worker = self.start("celery", "-A", "src.app.celery_app", "worker", *arguments, **variables)
@@ -100,7 +100,7 @@ class Cluster:
         await eventually(look)
 
     def stop(self) -> None:
-        """Stop every member in good order."""
+        """Stop every member by SIGTERM, and wait."""
         for member in self.members:
             member.process.send_signal(signal.SIGTERM)
         for member in self.members:
@@ -115,7 +115,7 @@ class Cluster:
 def cluster_on(
     database_url: str, redis_url: str, directory: Path, begin: Start = fork, /, **variables: str
 ) -> Iterator[Cluster]:
-    """Return a cluster without processes; those that it gets are killed at the end."""
+    """Yield a cluster without processes. Processes started later are killed at the end of the block."""
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(directory),
@@ -134,14 +134,14 @@ def cluster_on(
 
 
 class Client:
-    """The request side of the service, in the process of the test, and a look into its database."""
+    """The request side of the service in this process, and access to its database."""
 
     def __init__(self, service: Service, database: Database) -> None:
         self.service = service
         self.database = database
 
     async def create(self, script: str, **changes: Any) -> int:
-        """Create a job that runs a shell script, never if `changes` do not say when; returns its id."""
+        """Create a job that runs a shell script, with a far schedule unless `changes` has one. Return its id."""
         definition = {
             "name": "a job",
             "schedule_expr": NEVER,
@@ -153,14 +153,14 @@ class Client:
         return (await self.service.jobs.create(ADMIN, JobDefinition.model_validate(definition))).id
 
     async def run(self, job_id: int, times: int = 1) -> list[int]:
-        """Queue a job some times; returns the ids of the runs."""
+        """Queue a job `times` times. Return the ids of the runs."""
         return [(await self.service.jobs.run(ADMIN, job_id)).id for _ in range(times)]
 
     async def find(self, run_id: int) -> Run:
         return (await self.service.runs.get(ADMIN, run_id)).view.run
 
     async def until(self, run_id: int, *statuses: str) -> Run:
-        """Wait for a run to come into one of these states."""
+        """Wait until a run is in one of these states."""
 
         async def look() -> Run | None:
             run = await self.find(run_id)
@@ -170,12 +170,12 @@ class Client:
         return run
 
     async def ask(self, query: str, **values: Any) -> list[Any]:
-        """Ask the database; returns the rows."""
+        """Query the database. Return the rows."""
         async with self.database.read() as connection:
             return list(await connection.execute(text(query), values))
 
     async def count(self, condition: str, **values: Any) -> int:
-        """Count runs."""
+        """Count the runs that fulfil a condition."""
         ((number,),) = await self.ask(f"SELECT count(*) FROM runs WHERE {condition}", **values)  # noqa: S608
         return int(number)
 

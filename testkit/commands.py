@@ -1,4 +1,4 @@
-"""The command `scheduler` as its users have it: real processes, with an environment and a directory of their own."""
+"""The command `scheduler` in real processes, each with its own environment and directory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Shell:
         return subprocess.run([PROGRAM, *map(str, arguments)], check=False, **self._options(options))
 
     def call(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Do as `run` does by a fork, which is ten times quicker; see `programs`."""
+        """Do as `run` does, by a fork: ten times as fast, see `programs`."""
         words = ["scheduler", *map(str, arguments)]
         with tempfile.TemporaryDirectory() as place:
             streams = [Path(place, stream) for stream in STREAMS]
@@ -47,7 +47,7 @@ class Shell:
             return subprocess.CompletedProcess(words, code, *(stream.read_text("utf-8") for stream in streams))
 
     def read(self, *arguments: object) -> Any:
-        """Call a command that succeeds, and return the JSON that it writes."""
+        """Call a command, check that it succeeds, and return its JSON."""
         done = self.call(*arguments, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -59,7 +59,7 @@ class Shell:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service that runs; `shell` has commands that talk to it."""
+    """A running service. `shell` runs commands that talk to it."""
 
     process: Process
     directory: Path
@@ -76,20 +76,20 @@ class Service:
         return (self.directory / "stderr").read_text(encoding="utf-8")
 
     def call(self, method: str, path: str, document: Any = None) -> Any:
-        """Call the API itself: quicker than a command, for what a test only prepares."""
+        """Call the API directly: faster than a command when a test only prepares something."""
         answer = self.client.request(method, path, json=document)
         assert answer.is_success, answer.text
         return answer.json() if "json" in answer.headers["content-type"] else answer.text
 
     def add_job(self, code: str, **fields: Any) -> int:
-        """Make a job that runs Python code, in the near future only when it is told to, and return its number."""
+        """Create a job that runs Python code, with a far schedule unless `fields` has one. Return its id."""
         payload = {"type": "python_code", "code": code}
         job = self.call("POST", "jobs", {"name": "job", "schedule_expr": "@yearly", "payload": payload, **fields})
         number: int = job["id"]
         return number
 
     def start_run(self, job_id: int) -> int:
-        """Start a run and return its number once it has written something."""
+        """Start a run, wait until it has written output, and return its id."""
         run_id: int = self.call("POST", f"jobs/{job_id}/run")["id"]
         wait_until(lambda: self.call("GET", f"runs/{run_id}/logs"))
         return run_id
@@ -101,16 +101,16 @@ class Service:
 
 
 def shell(directory: Path, **variables: str) -> Shell:
-    """Return a shell in a directory, with an environment that holds nothing of anybody who runs the tests."""
+    """Return a shell in a directory, with an environment without variables of the person who runs the tests."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "COLUMNS": "100", **PACKAGE_PATH, **variables}
     return Shell(directory, environment)
 
 
 @contextmanager
 def up(directory: Path, begin: Start = fork, /, **variables: str) -> Iterator[Service]:
-    """Run `scheduler up` on a free port, with its data in the directory; it is killed at the end if it still runs.
+    """Run `scheduler up` on a free port, with its data in the directory, and kill it at the end of the block.
 
-    Without a sandbox, unless `variables` ask for one: to warm it up takes a third of a start.
+    It has no sandbox unless `variables` set one, because a sandbox takes a third of a start.
     """
     own = {"SCHEDULER_PORT": "0", "SCHEDULER_DATA_DIR": str(directory / "data"), "SCHEDULER_SANDBOX": "none"}
     here = shell(directory, **{**own, **variables})

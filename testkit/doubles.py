@@ -33,4 +33,4 @@ class RecordingBroker:
         self.notices += notices
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: this broker holds no connection."""

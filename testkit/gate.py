@@ -1,4 +1,4 @@
-"""A way to a server that a test can close, so that the server seems to be gone."""
+"""A proxy that a test can close, so that the server behind it seems to be gone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Gate:
-    """Passes connections on to a port of this machine, as long as it is open."""
+    """A proxy of a port of this machine, with `open` and `close`."""
 
     def __init__(self, port: int) -> None:
         self._target = port

@@ -1,6 +1,6 @@
-"""What the process that forks programs has imported; see `programs`.
+"""Imports of the process that forks programs; see `programs`.
 
-Besides the programs themselves, that is what they import when they come to need it.
+These are the programs, and the modules that the programs import late.
 """
 
 from scheduler_service.startup import without_gc

@@ -1,8 +1,8 @@
-"""Starting the programs of the service in processes of their own: executed as by a shell, or forked, which is quicker.
+"""Programs of the service in their own processes: executed as by a shell, or forked, which is faster.
 
-What a forked one spares is importing: a process that has imported the programs forks it, and there it has the
-environment, the directory, the streams and the signals that it would have had. How programs start is for the tests
-that execute them: those of the front page, of the doors, of uvicorn's process and of `up --distributed`.
+Forking saves the imports: a process that has imported the programs forks each of them, and the fork takes over the
+environment, the directory and the streams of the test. Some tests execute programs because they test how programs
+start: those of the README, of the documented commands, of uvicorn's process and of `up --distributed`.
 """
 
 from __future__ import annotations
@@ -35,32 +35,32 @@ _forks.set_forkserver_preload(["testkit.preloaded", __name__])
 
 
 class Process(Protocol):
-    """What there is to be done with a process, of either kind."""
+    """Operations on a process, executed or forked."""
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """The process id."""
 
     def poll(self) -> int | None:
-        """Return the exit code, if it has ended; a signal's number is negative."""
+        """Return the exit code, or None while the process runs. For a signal it is the negative number."""
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end, and return the exit code; raises `subprocess.TimeoutExpired`."""
+        """Wait for the end and return the exit code. Raise `subprocess.TimeoutExpired` after the timeout."""
 
     def send_signal(self, sig: int) -> None:
-        """Send it a signal, if it has not ended."""
+        """Send a signal unless the process has ended."""
 
     def kill(self) -> None:
-        """Kill it, if it has not ended."""
+        """Kill the process unless it has ended."""
 
 
 class Start(Protocol):
-    """Starts a program: `words` are its name and its arguments. It is killed when the tests are."""
+    """Starts a program: `words` are its name and its arguments. The program dies with the tests."""
 
     def __call__(
         self, words: Sequence[str], directory: Path, environment: Mapping[str, str], stdout: Path, stderr: Path
     ) -> Process:
-        """Return the process, the leader of a group of its own; what it writes is added to the files."""
+        """Start the process in a new process group and append its output to the files. Return the process."""
 
 
 def execute(
@@ -82,7 +82,7 @@ def execute(
 
 @cache
 def program(name: str) -> Path:
-    """Return the file of a program; if its package is not installed, one that does what the installed one would."""
+    """Return the path of a program. Create an equivalent one if its package is not installed."""
     if (installed := FOLDER / name).exists():
         return installed
     directory = Path(tempfile.mkdtemp(prefix="scheduler-test-program-"))
@@ -138,7 +138,7 @@ def _become(words: Sequence[str], directory: Path, environment: Mapping[str, str
 
 
 def processes_with(variable: str) -> list[int]:
-    """Return the processes that have a variable, `NAME=value`, in their environment."""
+    """Return the ids of processes that have a variable, `NAME=value`, in their environment."""
     found = []
     for path in Path("/proc").iterdir():
         with suppress(OSError):

@@ -24,8 +24,8 @@ from scheduler_service.cli import devstack_servers
 PREFIX = "scheduler-test-"
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 (a private directory is made below)
 MEMORY_DISK_BYTES = 2**30
-END = "end of what was said"
-# Nothing of a test run has to survive a crash of the machine, and nobody guesses a password that lives for minutes.
+END = "end of the answer"
+# Test data need not survive a crash of the machine, and a password that lives for minutes need not resist guessing.
 QUICK = (
     "fsync=off",
     "synchronous_commit=off",
@@ -42,13 +42,13 @@ QUICK = (
 
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
-    """A running PostgreSQL; `url` is its address without the name of a database."""
+    """A running PostgreSQL. `url` is its address without a database name."""
 
     url: str
 
     @contextmanager
     def lent(self, template: str = "template1") -> Iterator[str]:
-        """Return the URL of a new database, as `create_database` does, that is there until the end of the block."""
+        """Create a database as `create_database` does, yield its URL, and drop it at the end of the block."""
         url = self.create_database(template)
         try:
             yield url
@@ -56,7 +56,7 @@ class PostgresServer:
             self.drop_database(url)
 
     def create_database(self, template: str = "template1") -> str:
-        """Make a database and return its URL: an empty one, or a clone of `template` (a name or a URL).
+        """Create a database and return its URL: an empty one, or a clone of `template` (a name or a URL).
 
         Nobody may be connected to the template. A clone takes 30 ms.
         """
@@ -66,11 +66,11 @@ class PostgresServer:
         return f"{self.url}/{name}"
 
     def drop_database(self, url: str) -> None:
-        """Remove a database, anybody who is connected to it."""
+        """Drop a database, and close the connections to it."""
         self._execute(f"DROP DATABASE {_name_in(url)} WITH (FORCE)")
 
     def weaken_password(self) -> None:
-        """Store the password anew, by QUICK: to derive a key 4096 times is most of what a connection costs."""
+        """Store the password with one iteration (see QUICK): 4096 of them are most of the cost of a connection."""
         self._execute(f"ALTER USER CURRENT_USER PASSWORD '{urlsplit(self.url).password}'")
 
     def _execute(self, statement: str) -> None:
@@ -79,16 +79,16 @@ class PostgresServer:
         assert psql.stdout is not None
         psql.stdin.write(f"{statement};\n\\echo {END} :ERROR\n")
         psql.stdin.flush()
-        said = ""
+        answer = ""
         while (line := psql.stdout.readline()) and not line.startswith(END):
-            said += line
+            answer += line
         if line != f"{END} false\n":
-            raise RuntimeError(f"PostgreSQL does not {statement}: {said}")
+            raise RuntimeError(f"PostgreSQL refused {statement}: {answer}")
 
 
 @cache
 def _psql(server: str) -> subprocess.Popen[str]:
-    """Return a psql that executes its input and ends with it: one for each process, since its start is slow."""
+    """Start a psql that executes its input. Return the same one each time, because its start is slow."""
     url = server.replace("+asyncpg", "") + "/postgres"
     psql = subprocess.Popen(
         [devstack_servers.installed_postgres() / "bin/psql", url, "-Xq"],
@@ -139,7 +139,7 @@ def _directory(parent: Path) -> Iterator[Path]:
 
 
 def _remove_leftovers(parent: Path) -> None:
-    """Remove the directories of processes that were killed before they could."""
+    """Remove the directories that killed processes have left behind."""
     for directory in parent.glob(f"{PREFIX}*-*"):
         pid = directory.name.removeprefix(PREFIX).partition("-")[0]
         if not Path("/proc", pid).exists():

@@ -1,4 +1,4 @@
-"""Instants that come soon, and yet are not past when they are stored, however busy the machine is."""
+"""Jobs for an instant in the near future, on a machine of any load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Made = TypeVar("Made")
 
 
 async def create_soon(create: Callable[[str], Awaitable[Made]], refusal: type[Exception]) -> tuple[Made, datetime]:
-    """Create a job for an instant in a second, or for a later one where that was past already, which is refused."""
+    """Create a job for an instant in a second. Try a later instant if that one has passed and was refused."""
     for seconds in LEADS_SECONDS:
         at = datetime.now(UTC) + timedelta(seconds=seconds)
         try:

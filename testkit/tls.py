@@ -30,7 +30,7 @@ class Authority:
         return cls(ca, certificate)
 
     def vouch_for(self, name: str) -> ssl.SSLContext:
-        """Return what a server of this name shows."""
+        """Return the TLS context of a server with this name."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._ca.issue_cert(name).configure_cert(context)
         return context
@@ -38,7 +38,7 @@ class Authority:
 
 @contextmanager
 def in_front_of(url: str, tls: ssl.SSLContext) -> Iterator[str]:
-    """Speak TLS in front of a service, as a reverse proxy does; returns the address of that."""
+    """Run a reverse proxy that speaks TLS in front of a service. Yield its URL."""
     with start_blocking_portal() as portal:
         server = portal.call(_start, urlsplit(url), tls)
         try:

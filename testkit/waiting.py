@@ -36,12 +36,12 @@ async def eventually(
 
 
 def _pauses(deadline_seconds: float, pause_seconds: float | None) -> Iterator[float]:
-    """Return the pauses between looks, longer and longer unless they are to be of one length."""
+    """Yield the pauses between checks: increasing ones, unless `pause_seconds` is set."""
     deadline, pause = time.monotonic() + deadline_seconds, FIRST_PAUSE_SECONDS
     while time.monotonic() < deadline:
         yield pause_seconds or pause
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
-    yield 0.0  # one more look: it may have been this process that was held up
+    yield 0.0  # one more check, because this process itself may have been delayed
 
 
 def _too_late(deadline_seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Servers and fixtures that every test may use."""
+"""Servers and fixtures for every test."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _started = ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With xdist the controller starts the servers, for its workers to share; else the first test that needs one does.
+    """Start the servers in the controller of xdist, for its workers to share; without xdist, tests start them.
 
-    The workers are told the addresses by the environment, which they inherit.
+    The workers inherit the addresses in the environment.
     """
     os.environ.update(PACKAGE_PATH)
-    # Whoever is started in the background without job control is deaf to it, and so would be all that tests start.
+    # A background process without job control ignores SIGINT, and so would every program that tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # A test leaves little behind; to look through it so often takes a twentieth of the time.
+    # Tests leave little garbage; collecting it as often as usual takes a twentieth of the time.
     gc.set_threshold(20_000, 20, 20)
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         _postgres()
@@ -44,20 +44,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None]:
-    """Import the tests as services import what they are: in half the time."""
+    """Import the tests without garbage collection, in half the time."""
     with without_gc():
         return (yield)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Take one process more than there are processors: much of what tests do is waiting."""
+    """Return one process more than there are processors, because tests wait much of the time."""
     return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long, and much of it by waiting: in the end nobody is to wait for one test alone.
+    """Sort long tests, which mostly wait, to the front, so that no single test remains at the end.
 
-    Each process is first given a part of this order, so those that start many processes do not all do so at once.
+    Each process starts with its own part of this order, so tests with many processes do not all start at once.
     """
     items.sort(key=_place_in_order)
 
@@ -68,26 +68,26 @@ def _place_in_order(item: pytest.Item) -> tuple[bool, int]:
 
 
 def pytest_unconfigure() -> None:
-    """Stop what was started here."""
+    """Stop the servers."""
     _started.close()
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> PostgresServer:
-    """A real PostgreSQL, shared by all tests."""
+    """Return a real PostgreSQL, shared by all tests."""
     return _postgres()
 
 
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database, this test's own."""
+    """Yield the URL of an empty PostgreSQL database for this test."""
     with postgres_server.lent() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: PostgresServer) -> str:
-    """The URL of a migrated database that others are cloned from; nobody may connect to it."""
+    """Return the URL of a migrated database to clone. No test may connect to it."""
     url = postgres_server.create_database()
     asyncio.run(migrate(url))
     return url
@@ -95,7 +95,7 @@ def migrated_template(postgres_server: PostgresServer) -> str:
 
 @pytest.fixture
 def migrated_postgres_url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
-    """The URL of a migrated, empty PostgreSQL database, this test's own."""
+    """Yield the URL of a migrated, empty PostgreSQL database for this test."""
     with postgres_server.lent(migrated_template) as url:
         yield url
 
@@ -108,7 +108,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def redis_url(worker_id: str) -> str:
-    """The URL of an empty database of a real Valkey, this test's own until the test ends."""
+    """Return the URL of an empty Valkey database for this test."""
     url = f"{_valkey()}/{worker_id.removeprefix('gw').replace('master', '0')}"
     ask_valkey(url, "FLUSHDB")
     return url

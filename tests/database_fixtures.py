@@ -17,7 +17,7 @@ from testkit.servers import PostgresServer
 
 from scheduler_service.storage.database import Database
 
-# For tests in which the database has no part: of their own, and shared.
+# For tests that do not depend on the kind of database: with their own database, and with a shared one.
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SHARED_ON_SQLITE = pytest.mark.parametrize("shared_database_url", ["sqlite"], indirect=True)
 
@@ -29,7 +29,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file to copy: ten times as fast as to migrate anew."""
+    """Return a migrated SQLite file to copy, which is ten times as fast as a migration."""
     path = tmp_path_factory.mktemp("template") / "scheduler.db"
     asyncio.run(migrate(f"sqlite:///{path}"))
     return path
@@ -60,7 +60,7 @@ def shared_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    database = led_to(database_url)
+    database = redirected_to(database_url)
     yield database
     await database.close()
 
@@ -68,18 +68,18 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 _kept: dict[str, Database] = {}
 
 
-def led_to(url: str) -> Database:
-    """Return the `Database` that all tests have on this kind, whose next connections go to `url`.
+def redirected_to(url: str) -> Database:
+    """Return the one `Database` of this kind that all tests share, with its next connections going to `url`.
 
-    Its engines keep the SQL that they have compiled, as they do in a service; to compile it anew took a test longer
-    than to execute it. Of a database, they keep nothing.
+    Its engines keep their compiled SQL, as in a service: compiling it again takes a test longer than executing it.
+    They keep no data.
     """
-    there = Database(url)
-    kept = _kept.setdefault(url.partition(":")[0], there)
-    if kept is there:
+    target = Database(url)
+    kept = _kept.setdefault(url.partition(":")[0], target)
+    if kept is target:
         for engine in {kept._writer.sync_engine, kept._reader.sync_engine}:
             event.listen(engine, "do_connect", partial(_lead, engine), insert=True)
-    kept._writer.sync_engine.url, kept._reader.sync_engine.url = there._writer.url, there._reader.url
+    kept._writer.sync_engine.url, kept._reader.sync_engine.url = target._writer.url, target._reader.url
     return kept
 
 

@@ -1,4 +1,4 @@
-"""The servers that the tests are given."""
+"""The servers of the test kit."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from scheduler_service.errors import ConfigurationError
 ROOT = Path(__file__).parents[1]
 
 
-async def test_postgres_is_the_version_that_is_deployed(postgres_url: str) -> None:
+async def test_postgres_is_the_deployed_version(postgres_url: str) -> None:
     assert (await _fetch(postgres_url, "SHOW server_version")).startswith("18.")
 
 
 @pytest.mark.parametrize("round_", [1, 2])
-async def test_each_test_has_a_database_of_its_own(postgres_url: str, round_: int) -> None:
+async def test_each_test_has_its_own_database(postgres_url: str, round_: int) -> None:
     await _fetch(postgres_url, "CREATE TABLE only_once ()")
 
 
-async def test_a_database_is_cloned_with_what_is_in_it(postgres_server: PostgresServer, postgres_url: str) -> None:
+async def test_database_is_cloned_with_its_content(postgres_server: PostgresServer, postgres_url: str) -> None:
     await _fetch(postgres_url, "CREATE TABLE thing AS SELECT 42 AS number")
     clone = postgres_server.create_database(postgres_url)
     try:
@@ -41,23 +41,23 @@ async def test_a_database_is_cloned_with_what_is_in_it(postgres_server: Postgres
 
 
 @pytest.mark.parametrize("round_", [1, 2])
-def test_each_test_finds_its_redis_database_empty(redis_url: str, round_: int) -> None:
+def test_each_test_has_an_empty_redis_database(redis_url: str, round_: int) -> None:
     assert ask_valkey(redis_url, "DBSIZE", "SET key value", "DBSIZE") == [":0", "+OK", ":1"]
 
 
 @pytest.mark.parametrize("name", ["postgres", "valkey"])
-def test_a_server_dies_with_the_process_that_started_it(name: str) -> None:
+def test_server_dies_with_the_process_that_started_it(name: str) -> None:
     _wait_until_refused(_start_and_kill(name)[1])
 
 
-def test_what_a_killed_process_leaves_is_removed_at_the_next_start() -> None:
+def test_directory_of_a_killed_process_is_removed_at_next_start() -> None:
     pid, port = _start_and_kill("valkey")
     _wait_until_refused(port)
     with servers.valkey():
         assert not list(servers.directory_of_all().glob(f"{servers.PREFIX}{pid}-*"))
 
 
-def test_a_server_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_start_of_a_server_shows_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "QUICK", ("no_such_setting=1",))
     with pytest.raises(ConfigurationError, match="no_such_setting"), servers.postgres():
         pass

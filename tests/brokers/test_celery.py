@@ -1,4 +1,4 @@
-"""The doorbell on Redis: what it carries, in which order, and what it does when Redis is away."""
+"""The broker on Redis: what a message carries, in which order, and what happens without Redis."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def broker(redis_url: str, tmp_path: Path) -> AsyncIterator[CeleryBroker]:
 
 
 async def messages(redis_url: str, queue: str, number: int) -> list[dict[str, Any]]:
-    """Wait for messages in a queue, and give them in the order in which they will be taken."""
+    """Wait for messages in a queue, and return them in the order in which workers take them."""
 
     async def all_are_there() -> bool:
         return ask_valkey(redis_url, f"LLEN {queue}") == [f":{number}"]
@@ -50,7 +50,7 @@ async def messages(redis_url: str, queue: str, number: int) -> list[dict[str, An
     return [json.loads(line) for line in reversed(lines) if line.startswith("{")]
 
 
-async def test_a_ring_becomes_a_message_of_ids_alone(broker: CeleryBroker, redis_url: str) -> None:
+async def test_notice_becomes_a_message_of_ids_only(broker: CeleryBroker, redis_url: str) -> None:
     await broker.send([RunNotice(17, 2, 5, "the-id")])
 
     (sent,) = await messages(redis_url, "runs.normal", 1)
@@ -62,7 +62,7 @@ async def test_a_ring_becomes_a_message_of_ids_alone(broker: CeleryBroker, redis
     assert message.TRACE_HEADER not in headers, "nobody traces"
 
 
-async def test_a_ring_carries_the_trace_context_by_its_w3c_name(broker: CeleryBroker, redis_url: str) -> None:
+async def test_message_carries_the_trace_context_as_traceparent(broker: CeleryBroker, redis_url: str) -> None:
     context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     await broker.send([RunNotice(17, 2, 5, "the-id", trace_parent=context)])
 
@@ -70,7 +70,7 @@ async def test_a_ring_carries_the_trace_context_by_its_w3c_name(broker: CeleryBr
     assert message["headers"]["traceparent"] == context
 
 
-async def test_rings_go_to_the_queue_of_their_urgency(broker: CeleryBroker, redis_url: str) -> None:
+async def test_notice_goes_to_the_queue_of_its_priority(broker: CeleryBroker, redis_url: str) -> None:
     await broker.send([LOW, NORMAL, HIGH])
 
     for notice, queue in ((HIGH, "runs.high"), (NORMAL, "runs.normal"), (LOW, "runs.low")):
@@ -87,7 +87,7 @@ async def test_rings_go_to_the_queue_of_their_urgency(broker: CeleryBroker, redi
         (("other",), "runs.normal"),
     ],
 )
-async def test_a_reserved_tag_has_queues_of_its_own(
+async def test_notice_of_a_reserved_tag_goes_to_its_queue(
     broker: CeleryBroker, redis_url: str, tags: tuple[str, ...], queue: str
 ) -> None:
     await broker.send([RunNotice(1, 0, 5, "id", tags)])
@@ -95,7 +95,7 @@ async def test_a_reserved_tag_has_queues_of_its_own(
     assert len(await messages(redis_url, queue, 1)) == 1
 
 
-async def test_a_message_comes_through_although_redis_was_flushed(broker: CeleryBroker, redis_url: str) -> None:
+async def test_message_arrives_after_redis_was_flushed(broker: CeleryBroker, redis_url: str) -> None:
     await broker.send([NORMAL])
     await messages(redis_url, "runs.normal", 1)
 
@@ -106,7 +106,7 @@ async def test_a_message_comes_through_although_redis_was_flushed(broker: Celery
 
 
 @pytest.mark.parametrize("is_silent", [True, False])
-async def test_a_redis_that_is_away_is_neither_raised_nor_waited_for(tmp_path: Path, *, is_silent: bool) -> None:
+async def test_send_returns_at_once_when_redis_is_unreachable(tmp_path: Path, *, is_silent: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         url = f"redis://127.0.0.1:{nobody.getsockname()[1]}/0"
         if not is_silent:
@@ -123,7 +123,7 @@ async def test_a_redis_that_is_away_is_neither_raised_nor_waited_for(tmp_path: P
     assert time.monotonic() - before < celery.CLOSE_SECONDS + 5
 
 
-async def test_no_more_than_so_many_rings_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pending_notices_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(celery, "MAX_PENDING", 2)
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         url = f"redis://127.0.0.1:{nobody.getsockname()[1]}/0"
@@ -136,7 +136,7 @@ async def test_no_more_than_so_many_rings_wait(tmp_path: Path, monkeypatch: pyte
         await broker.close()
 
 
-def test_a_worker_takes_from_its_own_queues_the_most_urgent_first(tmp_path: Path) -> None:
+def test_worker_reads_its_queues_by_priority(tmp_path: Path) -> None:
     anything = celery.queues(settings_for("redis://nowhere", tmp_path, reserved_tags="gpu"))
     tagged = celery.queues(settings_for("redis://nowhere", tmp_path, worker_tags="gpu, night"))
 
@@ -146,7 +146,7 @@ def test_a_worker_takes_from_its_own_queues_the_most_urgent_first(tmp_path: Path
     ]  # fmt: skip
 
 
-def test_what_runs_twice_on_redis_is_switched_off(tmp_path: Path) -> None:
+def test_options_that_repeat_tasks_on_redis_are_off(tmp_path: Path) -> None:
     conf = celery.create(settings_for("redis://nowhere", tmp_path, slots=3)).conf
 
     assert not conf.task_acks_late

@@ -1,4 +1,4 @@
-"""What is read from an item of a queue, and what is dropped."""
+"""Reading messages: which items are valid, and which are dropped."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import pytest
 
 from scheduler_service.brokers.message import MAX_ITEM_BYTES, Message, UnreadableError, is_message
 
-RING = Message(17, 2, "the-id", "00-trace")
+NOTICE = Message(17, 2, "the-id", "00-trace")
 
 
 def item(**changes: Any) -> bytes:
-    """Return a message of ours with other headers, or with another body."""
-    payload = json.loads(RING.write("runs.normal"))
+    """Return a valid message with other headers, or with another body."""
+    payload = json.loads(NOTICE.write("runs.normal"))
     if "body" in changes:
         payload["body"] = base64.b64encode(json.dumps(changes.pop("body")).encode()).decode()
     payload["headers"] |= changes
     return json.dumps(payload).encode()
 
 
-def test_ids_survive_a_message() -> None:
-    assert Message.read(RING.write("runs.normal")) == RING
+def test_message_is_read_as_it_was_written() -> None:
+    assert Message.read(NOTICE.write("runs.normal")) == NOTICE
 
 
-def test_all_but_the_ids_is_ignored() -> None:
+def test_fields_other_than_the_ids_are_ignored() -> None:
     foreign = item(
         eta="2099-01-01T00:00:00Z", expires="soon", retries="x", id={}, shadow=["x"], timelimit=3,
         scheduler_correlation_id="a\nb", traceparent=7,
@@ -74,15 +74,15 @@ def test_all_but_the_ids_is_ignored() -> None:
         (item(padding="x" * MAX_ITEM_BYTES), "longer than 16384 bytes"),
     ],
 )
-def test_item_is_dropped_when_it_is_no_message(raw: bytes, reason: str) -> None:
+def test_invalid_item_is_dropped_with_its_reason(raw: bytes, reason: str) -> None:
     with pytest.raises(UnreadableError, match=f"^{reason}$"):
         Message.read(raw)
 
 
 @pytest.mark.parametrize("payload", [None, [], {}, {"properties": []}, {"properties": {}, "headers": {}}, "x", 7])
-def test_broadcast_is_dropped_when_kombu_cannot_read_it(payload: object) -> None:
+def test_invalid_broadcast_is_dropped(payload: object) -> None:
     assert not is_message(payload)
 
 
-def test_broadcast_is_read_when_it_is_a_message() -> None:
-    assert is_message(json.loads(RING.write("celery.pidbox")))
+def test_valid_broadcast_is_read() -> None:
+    assert is_message(json.loads(NOTICE.write("celery.pidbox")))

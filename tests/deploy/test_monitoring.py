@@ -1,4 +1,4 @@
-"""Dashboard and rules: they speak of metrics and labels that really exist."""
+"""The dashboard and the rules name only metrics and labels that exist."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def expressions() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def metrics(tmp_path_factory: pytest.TempPathFactory) -> Metrics:
-    """The names of all samples, each with the labels that it has."""
+    """Return the names of all samples, each with its labels."""
     found: Metrics = {}
     for family in text_string_to_metric_families(asyncio.run(scraped(tmp_path_factory.mktemp("metrics")))):
         for sample in family.samples:
@@ -59,7 +59,7 @@ async def scraped(directory: Path) -> str:
 
 
 @pytest.mark.parametrize("expression", sorted(set(expressions())))
-def test_an_expression_names_only_what_there_is(expression: str, metrics: Metrics) -> None:
+def test_expression_names_only_existing_metrics_and_labels(expression: str, metrics: Metrics) -> None:
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     assert set(RECORDED.findall(expression)) <= recorded
     known: set[str] = set(OF_PROMETHEUS)
@@ -71,13 +71,13 @@ def test_an_expression_names_only_what_there_is(expression: str, metrics: Metric
         assert {label.strip() for label in grouped.split(",")} <= known, grouped
 
 
-def test_every_metric_of_ours_is_on_the_dashboard(metrics: Metrics) -> None:
+def test_every_metric_of_the_service_is_on_the_dashboard(metrics: Metrics) -> None:
     shown = {name for panel in dashboard()["panels"] for target in panel["targets"] for name in _names(target["expr"])}
     families = {re.sub(r"_(bucket|count|sum|created)$", "", name) for name in metrics if name.startswith("scheduler_")}
     assert families <= {re.sub(r"_(bucket|count|sum)$", "", name) for name in shown}
 
 
-def test_panels_do_not_lie_over_each_other() -> None:
+def test_panels_do_not_overlap() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in dashboard()["panels"]:
         place = panel["gridPos"]
@@ -91,20 +91,20 @@ def test_panels_do_not_lie_over_each_other() -> None:
         taken |= cells
 
 
-def test_every_alert_says_how_bad_it_is_and_what_it_means() -> None:
+def test_every_alert_has_a_severity_and_a_summary() -> None:
     for rule in rules():
         if "alert" in rule:
             assert rule["labels"]["severity"] in {"warning", "critical"}
             assert rule["annotations"]["summary"].endswith(".")
 
 
-def test_every_alert_has_a_test_of_its_own() -> None:
+def test_every_alert_has_a_test() -> None:
     document = yaml.safe_load((DEPLOY / "prometheus/rules.test.yml").read_text(encoding="utf-8"))
     expected = [case for test in document["tests"] for case in test.get("alert_rule_test", []) if case["exp_alerts"]]
     assert {case["alertname"] for case in expected} == {rule["alert"] for rule in rules() if "alert" in rule}
 
 
-async def test_the_scrape_configuration_names_a_path_that_is_there(migrated_sqlite: Path, tmp_path: Path) -> None:
+async def test_scrape_configuration_names_an_existing_path(migrated_sqlite: Path, tmp_path: Path) -> None:
     document = yaml.safe_load((DEPLOY / "prometheus/scrape.yml").read_text(encoding="utf-8"))
     (job,) = document["scrape_configs"]
     async with serving(settings_for(f"sqlite:///{tmp_path}/s.db", tmp_path)) as app, client_of(app) as client:

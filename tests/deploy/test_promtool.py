@@ -1,4 +1,4 @@
-"""What Prometheus itself says of the metrics, the rules and their tests."""
+"""Checks by Prometheus' own tool: the metrics, the rules and the tests of the rules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ODD = 'a "kind"\\ of\n{its="own"} ü'
 
 @pytest.fixture
 def promtool() -> str:
-    """The program; where there is none the test is skipped, or fails if PROMTOOL_REQUIRED says so."""
+    """Return the program. Without it, skip the test, or fail if PROMTOOL_REQUIRED is set."""
     found = shutil.which("promtool")
     if found is None:
         message = "promtool is not on PATH; .ci/run provides it, and Prometheus brings it along"
@@ -36,7 +36,7 @@ def said(*command: str | Path, given: str = "") -> str:
     return done.stdout + done.stderr
 
 
-async def test_the_metrics_are_as_prometheus_wants_them(promtool: str, database_url: str, tmp_path: Path) -> None:
+async def test_promtool_accepts_the_metrics(promtool: str, database_url: str, tmp_path: Path) -> None:
     settings = settings_for(database_url, tmp_path)
     async with serving(settings) as app, client_of(app) as client:
         for script in ("true", "exit 3"):
@@ -50,16 +50,16 @@ async def test_the_metrics_are_as_prometheus_wants_them(promtool: str, database_
     assert said(promtool, "check", "metrics", given=metrics) == ""
 
 
-def test_the_rules_are_as_prometheus_wants_them(promtool: str) -> None:
+def test_promtool_accepts_the_rules(promtool: str) -> None:
     assert "SUCCESS" in said(promtool, "check", "rules", PROMETHEUS / "rules.yml")
 
 
-def test_each_alert_fires_when_it_should_and_not_otherwise(promtool: str) -> None:
+def test_tests_of_the_alert_rules_pass(promtool: str) -> None:
     assert "SUCCESS" in said(promtool, "test", "rules", PROMETHEUS / "rules.test.yml")
 
 
 async def add_total(database_url: str, payload_type: str) -> None:
-    """Count something of a kind that a package brought along."""
+    """Count runs of a payload kind from an installed package."""
     database = Database(database_url)
     async with database.write() as connection:
         await connection.execute(

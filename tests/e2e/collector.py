@@ -1,4 +1,4 @@
-"""Somebody who takes in spans, as OTLP over HTTP brings them. Needs the extra `otel`."""
+"""A collector of spans by OTLP over HTTP. Needs the extra `otel`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Span:
     trace_id: str
     span_id: str
     parent_id: str
-    began_at: int
+    started_at: int
     ended_at: int
     about: dict[str, Any]
     instance: str
@@ -49,18 +49,18 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Where to send spans, and those that came."""
+    """The address of the collector, and the spans that it has received."""
 
     url: str
     spans: list[Span] = field(default_factory=list)
 
     @property
     def variables(self) -> dict[str, str]:
-        """Return what a process has to be started with to send its spans here, and soon: they come in batches."""
+        """Return the environment of a process that sends its spans here, in batches every 0.1 s."""
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
 
     def trace_of(self, correlation_id: str) -> Trace | None:
-        """Return the trace in which a run with that id was executed; None: not all of its spans have come."""
+        """Return the trace of the run with that id, or None while spans of it are missing."""
         runs = [span for span in self.spans if span.name == "run" and _id_of(span) == correlation_id]
         trace = Trace(tuple(span for span in self.spans if runs and span.trace_id == runs[0].trace_id))
         return trace if trace.is_whole else None
@@ -68,7 +68,7 @@ class Collector:
 
 @contextmanager
 def collector() -> Iterator[Collector]:
-    """Take in spans until the end of the block."""
+    """Receive spans until the end of the block."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""A cluster for a test, and its request side."""
+"""Fixtures of the distributed setting: a cluster and its request side."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from testkit.cluster import Client, Cluster, client_of, cluster_on
 
 @pytest.fixture
 def cluster(migrated_postgres_url: str, redis_url: str, tmp_path: Path) -> Iterator[Cluster]:
-    """A database, a Redis, and as yet no process."""
+    """Yield a cluster with a database and a Redis, but without processes."""
     with cluster_on(migrated_postgres_url, redis_url, tmp_path) as cluster:
         yield cluster
 
 
 @pytest.fixture
 async def client(cluster: Cluster) -> AsyncIterator[Client]:
-    """The request side of the cluster."""
+    """Yield the request side of the cluster."""
     async with client_of(cluster) as client:
         yield client

@@ -1,4 +1,4 @@
-"""`scheduler doctor`: it tells the truth about this host, and its exit code says whether that suffices."""
+"""`scheduler doctor` reports what this host can enforce, and its exit code says whether that suffices."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from scheduler_service.sandbox.kernel import seccomp
 from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl
 
 
-def test_it_ends_well_where_the_required_level_holds(tmp_path: Path) -> None:
+def test_doctor_exits_with_0_at_the_required_level(tmp_path: Path) -> None:
     done = shell(tmp_path, SCHEDULER_SANDBOX_REQUIRED="none").run("doctor")
     assert done.returncode == 0, done.stderr
     assert "required is none, which suffices" in done.stdout
     assert done.stdout.count("\n") > 5
 
 
-def test_its_json_is_the_probe_of_the_very_host(tmp_path: Path) -> None:
+def test_doctor_json_agrees_with_its_checks(tmp_path: Path) -> None:
     report = shell(tmp_path, SCHEDULER_SANDBOX_REQUIRED="none").read("doctor")
     broken = {level for promise in report["promises"] if not promise["held"] for level in promise["levels"]}
     assert report["level"] == next(level for level in ("strict", "standard", "none") if level not in broken)
     assert all(promise["why"] and promise["remedy"] for promise in report["promises"] if not promise["held"])
 
 
-def test_it_ends_with_1_where_the_host_gives_less(tmp_path: Path) -> None:
-    """Under Docker's default profile there are no namespaces to be had, and so no `strict`."""
+def test_doctor_exits_with_1_below_the_required_level(tmp_path: Path) -> None:
+    """Docker's default profile allows no namespaces, and so no `strict`."""
     done = shell(tmp_path, SCHEDULER_SANDBOX_REQUIRED="strict").run("doctor", preexec_fn=_enter_docker_profile)
     assert done.returncode == 1, done.stderr
     assert "NOT ENOUGH" in done.stdout
     assert "remedy: " in done.stdout
 
 
-def test_a_wrong_requirement_is_one_line(tmp_path: Path) -> None:
+def test_doctor_reports_an_unknown_level_in_one_line(tmp_path: Path) -> None:
     done = shell(tmp_path, SCHEDULER_SANDBOX_REQUIRED="stric").run("doctor")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

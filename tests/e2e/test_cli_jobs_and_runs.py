@@ -1,4 +1,4 @@
-"""The commands that talk to a service: what they write, and with which exit code they end."""
+"""Commands that talk to a service: what they print, and their exit codes."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from testkit.commands import PROGRAM, Service, shell, up
 from testkit.tls import Authority, in_front_of
 from testkit.waiting import DEADLINE_SECONDS
 
+from scheduler_service.cli.devstack_servers import free_port
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 
 COMMANDS = ("up", "migrate", "next", "jobs", "runs")
@@ -32,7 +33,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def on_a_terminal(service: Service, *arguments: object, **variables: str) -> str:
-    """Run a command whose output goes to a terminal, and return what that gets."""
+    """Run a command with a terminal for its output, and return what the terminal receives."""
     ours, theirs = pty.openpty()
     environment = {**service.shell.environment, "TERM": "xterm", **variables}
     command = [PROGRAM, *map(str, arguments)]
@@ -68,7 +69,7 @@ def test_next_needs_no_service(tmp_path: Path) -> None:
     assert all(re.search(r"1[01]:30:00Z +\w+ [\d-]+ 12:30:00\+0[12]00", line) for line in instants)
 
 
-def test_next_writes_what_the_api_answers(service: Service) -> None:
+def test_next_prints_the_same_json_as_the_api(service: Service) -> None:
     schedule = {"schedule_expr": "30 2 * * *", "timezone": "Europe/Berlin", "count": 400}
 
     offline = service.shell.read("next", "30 2 * * *", "-z", "Europe/Berlin", "-n", 400)
@@ -76,7 +77,7 @@ def test_next_writes_what_the_api_answers(service: Service) -> None:
     assert offline == service.call("POST", "schedules/preview", schedule)
 
 
-def test_next_writes_utc_as_the_api_does(service: Service) -> None:
+def test_next_prints_utc_as_the_api_does(service: Service) -> None:
     offline = service.shell.read("next", "@daily", "-n", 1)
 
     assert offline == service.call("POST", "schedules/preview", {"schedule_expr": "@daily", "count": 1})
@@ -92,7 +93,7 @@ def test_next_writes_utc_as_the_api_does(service: Service) -> None:
         (["\udcff"], "UTF-8"),
     ],
 )
-def test_next_names_what_is_wrong(tmp_path: Path, arguments: list[str], named: str) -> None:
+def test_next_names_the_wrong_argument(tmp_path: Path, arguments: list[str], named: str) -> None:
     done = shell(tmp_path).call("next", *arguments)
 
     assert done.returncode == 2
@@ -100,7 +101,7 @@ def test_next_names_what_is_wrong(tmp_path: Path, arguments: list[str], named: s
     assert named in line
 
 
-def test_a_job_can_be_made_from_options(service: Service) -> None:
+def test_job_is_created_from_options(service: Service) -> None:
     options = ["--timezone", "Europe/Berlin", "--tag", "a", "--tag", "b", "--env", "MODE=fast", "--timeout", 60]
     more = ["--retries", 5, "--paused", "--set", "limits.memory_mb=64", "--set", "description=nightly"]
 
@@ -113,7 +114,7 @@ def test_a_job_can_be_made_from_options(service: Service) -> None:
     assert (job["limits"]["memory_mb"], job["description"]) == (64, "nightly")
 
 
-def test_a_program_takes_the_words_after_the_dashes(service: Service) -> None:
+def test_program_gets_the_words_after_the_dashes(service: Service) -> None:
     base = ["jobs", "create", "--name", "n", "--schedule", "5m", "--json", "--program"]
 
     done = service.shell.run(*base, "--", "printf", "%s", "--name")
@@ -121,7 +122,7 @@ def test_a_program_takes_the_words_after_the_dashes(service: Service) -> None:
     assert json.loads(done.stdout)["payload"]["argv"] == ["printf", "%s", "--name"]
 
 
-def test_a_job_can_come_from_standard_input_with_options_laid_over_it(service: Service) -> None:
+def test_options_override_a_definition_from_standard_input(service: Service) -> None:
     document = {"name": "n", "schedule_expr": "5m", "payload": {"type": "shell_script", "script": "df"}}
 
     command = ["jobs", "create", "--file", "-", "--name", "other", "--json"]
@@ -130,7 +131,7 @@ def test_a_job_can_come_from_standard_input_with_options_laid_over_it(service: S
     assert (job["name"], job["payload"]["script"]) == ("other", "df")
 
 
-def test_a_job_is_edited_paused_resumed_and_deleted(service: Service) -> None:
+def test_job_is_edited_paused_resumed_and_deleted(service: Service) -> None:
     job_id = service.add_job("print(1)")
 
     edited = service.shell.read("jobs", "edit", job_id, "schedule_expr=10m", "limits.memory_mb=64")
@@ -145,7 +146,7 @@ def test_a_job_is_edited_paused_resumed_and_deleted(service: Service) -> None:
     assert shown.stderr == f"scheduler: there is no job {job_id}\n"
 
 
-def test_changes_of_a_job_are_told_in_one_line(service: Service) -> None:
+def test_each_change_of_a_job_prints_one_line(service: Service) -> None:
     created = service.shell.call("jobs", "create", "--name", "tidy up", "--schedule", "@yearly", "--shell", "df").stdout
     job_id = int(created.split()[2])
     next_run = r", next run \d{4}-01-01T00:00:00Z\.\n"
@@ -161,7 +162,7 @@ def test_changes_of_a_job_are_told_in_one_line(service: Service) -> None:
 
 
 @pytest.mark.parametrize(("answer", "code", "is_kept"), [("n", 1, True), ("\x04", 130, True), ("y", 0, False)])
-def test_deleting_asks_on_a_terminal(service: Service, answer: str, code: int, *, is_kept: bool) -> None:
+def test_delete_asks_on_a_terminal(service: Service, answer: str, code: int, *, is_kept: bool) -> None:
     job_id = service.add_job("print(1)", name="precious")
     ours, theirs = pty.openpty()
     command = [PROGRAM, "jobs", "delete", str(job_id)]
@@ -177,13 +178,13 @@ def test_deleting_asks_on_a_terminal(service: Service, answer: str, code: int, *
     assert (service.shell.call("jobs", "show", job_id).returncode == 0) is is_kept
 
 
-def test_deleting_does_not_ask_if_yes_is_given(service: Service) -> None:
+def test_delete_does_not_ask_when_yes_is_given(service: Service) -> None:
     job_id = service.add_job("print(1)")
 
     assert on_a_terminal(service, "jobs", "delete", job_id, "--yes") == f"Deleted job {job_id}.\r\n"
 
 
-def test_waiting_for_a_run_says_when_the_next_attempt_starts(service: Service) -> None:
+def test_run_wait_announces_the_next_attempt(service: Service) -> None:
     retry = {"max_retries": 1, "retry_delay": 1, "jitter": 0}
     job_id = service.add_job("raise SystemExit(3)", retry_policy=retry)
 
@@ -202,7 +203,7 @@ def test_lists_are_filtered(service: Service) -> None:
         assert [job["id"] for job in service.shell.read("jobs", "list", *options)["jobs"]] == [job_id]
 
 
-def test_a_page_says_that_there_is_more(service: Service) -> None:
+def test_page_reports_that_there_are_more(service: Service) -> None:
     service.add_job("print(1)", tags=["paged"])
     service.add_job("print(1)", tags=["paged"])
 
@@ -212,7 +213,7 @@ def test_a_page_says_that_there_is_more(service: Service) -> None:
     assert done.stderr == "page 1: 1 of 2; others with --page and --size\n"
 
 
-def test_a_table_in_a_pipe_is_plain_and_whole(service: Service) -> None:
+def test_table_in_a_pipe_is_plain_and_uncut(service: Service) -> None:
     name = "a name that is longer than " + "any terminal is wide " * 8
     service.add_job("print(1)", name=name, tags=["wide"])
 
@@ -229,7 +230,7 @@ def lines_on_a_terminal(service: Service, *arguments: object) -> list[str]:
 
 
 @pytest.mark.parametrize("noun", ["jobs", "runs"])
-def test_a_table_fits_80_columns_with_one_line_for_each_row(service: Service, noun: str) -> None:
+def test_table_fits_80_columns_with_one_line_per_row(service: Service, noun: str) -> None:
     long = {"name": "a very long name of a job " * 4, "schedule_expr": "0 0 1 1,2,3,4,5,6,7,8,9 MON-FRI"}
     job_id = service.add_job("print(1)", timezone="America/Argentina/Buenos_Aires", tags=["fits", "b" * 60], **long)
     service.shell.call("jobs", "run", job_id, "--wait")
@@ -246,7 +247,7 @@ def test_a_table_fits_80_columns_with_one_line_for_each_row(service: Service, no
 
 
 @pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}])
-def test_a_table_on_a_terminal_holds_no_control_sequence_of_a_job(service: Service, variables: dict[str, str]) -> None:
+def test_table_on_a_terminal_escapes_control_sequences(service: Service, variables: dict[str, str]) -> None:
     service.add_job("print(1)", name="\x1b[2Jevil\x1b]0;title\x07 [red]x[/red]", tags=["evil"])
 
     shown = on_a_terminal(service, "jobs", "list", "--tag", "evil", COLUMNS="200", **variables)
@@ -265,7 +266,7 @@ def test_a_table_on_a_terminal_holds_no_control_sequence_of_a_job(service: Servi
         ("import os; os.kill(os.getpid(), 15)", 143, "failed"),
     ],
 )
-def test_waiting_for_a_run_ends_with_its_exit_code(service: Service, code: str, exit_code: int, status: str) -> None:
+def test_run_wait_exits_with_the_code_of_the_run(service: Service, code: str, exit_code: int, status: str) -> None:
     job_id = service.add_job(code, retry_policy={"max_retries": 0})
 
     done = service.shell.call("jobs", "run", job_id, "--wait")
@@ -275,7 +276,7 @@ def test_waiting_for_a_run_ends_with_its_exit_code(service: Service, code: str, 
     assert done.stdout == ("hi\n" if "hi" in code else "")
 
 
-def test_waiting_for_a_run_that_takes_too_long_ends_as_timeout_does(service: Service) -> None:
+def test_run_wait_exits_with_124_after_a_timeout(service: Service) -> None:
     job_id = service.add_job(SLOW, timeout_seconds=1, retry_policy={"max_retries": 0})
 
     done = service.shell.call("jobs", "run", job_id, "--wait")
@@ -284,13 +285,13 @@ def test_waiting_for_a_run_that_takes_too_long_ends_as_timeout_does(service: Ser
     assert "failed (timeout)" in done.stderr
 
 
-def test_waiting_for_a_run_can_give_it_as_json(service: Service) -> None:
+def test_run_wait_prints_the_run_as_json(service: Service) -> None:
     run = service.shell.read("jobs", "run", service.add_job("print('hi')"), "--wait")
 
     assert (run["status"], run["logs"]) == ("success", "hi\n")
 
 
-def test_a_log_is_followed_while_it_grows(service: Service) -> None:
+def test_log_is_followed_while_it_grows(service: Service) -> None:
     job_id = service.add_job(SLOW)
     with service.shell.start("jobs", "run", job_id, "--wait", stdout=subprocess.PIPE) as follower:
         assert follower.stdout is not None
@@ -302,7 +303,7 @@ def test_a_log_is_followed_while_it_grows(service: Service) -> None:
     assert follower.returncode == 130
 
 
-def test_ctrl_c_stops_following_and_leaves_the_run_alone(service: Service) -> None:
+def test_ctrl_c_stops_the_follower_and_not_the_run(service: Service) -> None:
     run_id = service.start_run(service.add_job(SLOW))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with service.shell.start("runs", "logs", run_id, "--follow", **pipes) as follower:
@@ -318,7 +319,7 @@ def test_ctrl_c_stops_following_and_leaves_the_run_alone(service: Service) -> No
     assert status == "running"
 
 
-def test_following_goes_on_over_a_restart_of_the_service(tmp_path: Path) -> None:
+def test_follower_continues_after_a_restart_of_the_service(tmp_path: Path) -> None:
     code = "import os, time; print('attempt', os.environ['SCHEDULER_ATTEMPT'], flush=True)\n"
     code += "if os.environ['SCHEDULER_ATTEMPT'] == '1': time.sleep(600)"
     settings = {"SCHEDULER_PORT": str(free_port()), "SCHEDULER_DRAIN_SECONDS": "0"}
@@ -337,7 +338,7 @@ def test_following_goes_on_over_a_restart_of_the_service(tmp_path: Path) -> None
     assert follower.returncode == 0
 
 
-def test_a_log_goes_byte_for_byte_into_a_pipe_and_cleaned_to_a_terminal(service: Service) -> None:
+def test_log_is_raw_in_a_pipe_and_cleaned_on_a_terminal(service: Service) -> None:
     job_id = service.add_job(r"import sys; sys.stdout.buffer.write(b'\x1b[31mred\x1b[0m\x07 \xc3\xa9\n')")
     run = service.shell.read("jobs", "run", job_id, "--wait")
 
@@ -348,7 +349,7 @@ def test_a_log_goes_byte_for_byte_into_a_pipe_and_cleaned_to_a_terminal(service:
     assert shown == "red é\r\n"
 
 
-def test_a_run_is_shown_with_its_attempts_and_its_log(service: Service) -> None:
+def test_run_is_shown_with_its_attempts_and_its_log(service: Service) -> None:
     run = service.shell.read("jobs", "run", service.add_job("print('one\\ntwo')"), "--wait")
 
     done = service.shell.call("runs", "show", run["id"])
@@ -358,7 +359,7 @@ def test_a_run_is_shown_with_its_attempts_and_its_log(service: Service) -> None:
     assert "logs: \n  one\n  two\n" in done.stdout
 
 
-def test_a_run_that_is_on_is_asked_to_stop(service: Service) -> None:
+def test_running_run_is_asked_to_stop(service: Service) -> None:
     run_id = service.start_run(service.add_job(SLOW))
 
     done = service.shell.call("runs", "cancel", run_id)
@@ -367,7 +368,7 @@ def test_a_run_that_is_on_is_asked_to_stop(service: Service) -> None:
     assert done.stdout.endswith("was asked to stop.\n")
 
 
-def test_a_run_that_succeeded_is_not_retried_but_its_job_can_run_again(service: Service) -> None:
+def test_retry_of_a_successful_run_suggests_jobs_run(service: Service) -> None:
     run = service.shell.read("jobs", "run", service.add_job("print(1)"), "--wait")
 
     done = service.shell.call("runs", "retry", run["id"])
@@ -376,7 +377,7 @@ def test_a_run_that_succeeded_is_not_retried_but_its_job_can_run_again(service: 
     assert f"`scheduler jobs run {run['job_id']}`" in done.stderr
 
 
-def test_a_failed_run_is_retried_as_a_new_one(service: Service) -> None:
+def test_failed_run_is_retried_as_a_new_run(service: Service) -> None:
     job_id = service.add_job("raise SystemExit(1)", retry_policy={"max_retries": 0})
     service.shell.call("jobs", "run", job_id, "--wait")
     [failed] = service.shell.read("runs", "list", "--job", job_id, "--status", "failed")["runs"]
@@ -402,9 +403,7 @@ def test_a_failed_run_is_retried_as_a_new_one(service: Service) -> None:
         (["jobs", "create", "--python", "1", "--shell", "2"], ["payload: "]),
     ],
 )
-def test_what_is_refused_is_a_line_for_each_thing_to_mend(
-    service: Service, arguments: list[str], lines: list[str]
-) -> None:
+def test_refusal_prints_one_line_per_problem(service: Service, arguments: list[str], lines: list[str]) -> None:
     done = service.shell.call(*arguments)
 
     assert done.returncode == 2
@@ -415,13 +414,13 @@ def test_what_is_refused_is_a_line_for_each_thing_to_mend(
     assert "hidden" not in done.stderr
 
 
-def test_a_refusal_names_field_value_and_remedy(service: Service) -> None:
+def test_refusal_names_field_value_and_remedy(service: Service) -> None:
     done = service.shell.call("jobs", "edit", service.add_job("print(1)"), "limits.memory_mb=3")
 
     assert done.stderr == "scheduler: limits.memory_mb: must be 16 or more (got 3)\n"
 
 
-def test_no_service_is_one_line_that_says_how_to_start_it(tmp_path: Path) -> None:
+def test_missing_service_is_reported_with_how_to_start_it(tmp_path: Path) -> None:
     done = shell(tmp_path, SCHEDULER_URL=f"http://user:hidden@127.0.0.1:{free_port()}").call("jobs", "list")
 
     assert done.returncode == 3
@@ -430,9 +429,7 @@ def test_no_service_is_one_line_that_says_how_to_start_it(tmp_path: Path) -> Non
     assert "hidden" not in line
 
 
-def test_a_service_behind_tls_is_reached_where_its_certificate_is_vouched_for(
-    service: Service, authority: Authority
-) -> None:
+def test_service_behind_tls_needs_a_trusted_certificate(service: Service, authority: Authority) -> None:
     trust = {"SSL_CERT_FILE": str(authority.certificate)}
     with in_front_of(service.url, authority.vouch_for("localhost")) as url:
         trusting = shell(service.directory, SCHEDULER_URL=url, **trust)
@@ -449,7 +446,7 @@ def test_a_service_behind_tls_is_reached_where_its_certificate_is_vouched_for(
         assert ("SSL_CERT_FILE" in line) == (done is unknown)
 
 
-def test_a_certificate_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+def test_unreadable_certificate_is_reported_in_one_line(tmp_path: Path) -> None:
     named = {"SCHEDULER_URL": "https://127.0.0.1:9", "SSL_CERT_FILE": str(tmp_path / "none.pem")}
     done = shell(tmp_path, **named).call("jobs", "list")
 
@@ -458,7 +455,7 @@ def test_a_certificate_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     assert line.startswith(f"scheduler: SSL_CERT_FILE: '{tmp_path / 'none.pem'}' holds no certificates: No such file")
 
 
-def test_a_service_without_tls_is_said_to_have_none(service: Service) -> None:
+def test_https_to_a_service_without_tls_is_reported(service: Service) -> None:
     url = service.url.replace("http://", "https://")
     done = shell(service.directory, SCHEDULER_URL=url).call("jobs", "list")
 
@@ -469,7 +466,7 @@ def test_a_service_without_tls_is_said_to_have_none(service: Service) -> None:
     )
 
 
-def test_a_proxy_of_the_environment_is_not_asked_for_loopback(service: Service) -> None:
+def test_proxy_is_not_used_for_the_loopback(service: Service) -> None:
     proxy = {"HTTP_PROXY": f"http://127.0.0.1:{free_port()}"}
     done = shell(service.directory, **service.shell.environment, **proxy).call("jobs", "list")
 
@@ -495,7 +492,7 @@ def _answer_once(server: socket.socket, answer: bytes) -> None:
         ("400 Bad Request", "application/json", b"{}", "the answer has no field 'detail'"),
     ],
 )
-def test_an_answer_of_another_shape_is_one_line(
+def test_answer_of_another_server_is_reported_in_one_line(
     tmp_path: Path, status: str, kind: str, body: bytes, words: str
 ) -> None:
     head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -509,7 +506,7 @@ def test_an_answer_of_another_shape_is_one_line(
 
 
 @pytest.mark.parametrize("variable", ["SCHEDULER_PORT", "SCHEDULER_HOST"])
-def test_an_exported_key_never_goes_where_only_a_file_points(tmp_path: Path, variable: str) -> None:
+def test_exported_key_is_not_sent_to_an_address_from_a_file(tmp_path: Path, variable: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = {"SCHEDULER_HOST": "127.0.0.1", "SCHEDULER_PORT": str(server.getsockname()[1])}
         (tmp_path / ".env").write_text(f"{variable}={address.pop(variable)}\n")
@@ -522,14 +519,14 @@ def test_an_exported_key_never_goes_where_only_a_file_points(tmp_path: Path, var
     assert done.stderr.startswith(f"scheduler: {variable}: only .env names this address")
 
 
-def test_a_key_of_the_same_file_goes_where_the_file_points(service: Service, tmp_path: Path) -> None:
+def test_key_from_a_file_is_sent_to_the_address_in_that_file(service: Service, tmp_path: Path) -> None:
     port = service.url.rpartition(":")[2]
     (tmp_path / ".env").write_text(f"SCHEDULER_PORT={port}\nAPI_KEY={DEVELOPMENT_API_KEY}\n")
 
     assert shell(tmp_path, API_KEY=DEVELOPMENT_API_KEY).call("jobs", "list").returncode == 0
 
 
-def test_a_reader_that_goes_away_is_no_error_to_show(service: Service) -> None:
+def test_closed_pipe_of_a_log_is_no_error(service: Service) -> None:
     run = service.shell.read("jobs", "run", service.add_job("print('x' * 1_000_000)"), "--wait")
 
     done = subprocess.run(
@@ -543,7 +540,7 @@ def test_a_reader_that_goes_away_is_no_error_to_show(service: Service) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("next", "5m", "-n", "1000"), ("next", "5m", "-n", "1000", "--json")])
-def test_a_full_disk_is_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_full_disk_is_reported_in_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     with Path("/dev/full").open("w") as full:
         done = shell(tmp_path).run(*arguments, stdout=full)
 
@@ -552,7 +549,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> 
 
 
 @pytest.mark.parametrize("option", ["", "--json"])
-def test_a_reader_that_has_seen_enough_is_no_error_to_show(tmp_path: Path, option: str) -> None:
+def test_closed_pipe_of_next_is_no_error(tmp_path: Path, option: str) -> None:
     command = f"{PROGRAM} next 5m -n 1000 {option} | head -1"
     environment = shell(tmp_path).environment
 
@@ -560,10 +557,3 @@ def test_a_reader_that_has_seen_enough_is_no_error_to_show(tmp_path: Path, optio
 
     assert len(done.stdout.splitlines()) == 1
     assert done.stderr == ""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,4 +1,4 @@
-"""`scheduler up`: one process that starts, tells how to use it, and goes down in good order."""
+"""`scheduler up`: how it starts, what it prints, and how it stops."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ SLOW = "import time; print('begun', flush=True); time.sleep(60)"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service for the tests that leave it running."""
+    """Yield a service, shared by the tests that leave it running."""
     with up(tmp_path_factory.mktemp("service")) as running:
         yield running
 
 
-def test_it_tells_where_it_is_and_how_to_call_it(service: Service) -> None:
+def test_banner_shows_the_address_and_the_key(service: Service) -> None:
     assert f"{service.url}/api/v1" in service.output
     assert f"{service.url}/docs" in service.output
     assert f"X-API-Key: {DEVELOPMENT_API_KEY}" in service.output
 
 
-def test_the_call_that_it_shows_works_as_pasted(service: Service) -> None:
+def test_curl_command_of_the_banner_works(service: Service) -> None:
     [line] = re.findall(r"curl .*?}'$", service.output, re.DOTALL | re.MULTILINE)
 
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
@@ -43,7 +43,7 @@ def test_the_call_that_it_shows_works_as_pasted(service: Service) -> None:
     assert json.loads(done.stdout)["name"] == "hello"
 
 
-def test_a_key_of_ones_own_is_not_shown(tmp_path: Path) -> None:
+def test_own_key_is_not_shown(tmp_path: Path) -> None:
     with up(tmp_path, API_KEY="a-key-of-my-own") as service:
         service.add_job("print(1)")
         service.stop()
@@ -53,7 +53,7 @@ def test_a_key_of_ones_own_is_not_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_drains_and_the_exit_code_is_0(tmp_path: Path, number: signal.Signals) -> None:
+def test_signal_drains_and_the_exit_code_is_0(tmp_path: Path, number: signal.Signals) -> None:
     with up(tmp_path) as service:
         code = service.stop(number)
 
@@ -62,7 +62,7 @@ def test_a_signal_drains_and_the_exit_code_is_0(tmp_path: Path, number: signal.S
     assert [json.loads(line)["event"] for line in service.log.splitlines()]
 
 
-def test_a_signal_drains_whoever_still_listens(tmp_path: Path) -> None:
+def test_signal_drains_when_nobody_reads_the_output(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     environment = {"SCHEDULER_PORT": "0", "SCHEDULER_DATA_DIR": str(tmp_path / "data"), "SCHEDULER_SANDBOX": "none"}
     with shell(tmp_path, **environment).start("up", stdout=writer, stderr=subprocess.PIPE) as process:
@@ -79,7 +79,7 @@ def test_a_signal_drains_whoever_still_listens(tmp_path: Path) -> None:
     assert "BrokenPipeError" not in log
 
 
-def test_what_runs_may_end_before_the_process_does(tmp_path: Path) -> None:
+def test_running_run_may_end_during_the_drain(tmp_path: Path) -> None:
     code = "import time; print('begun', flush=True); time.sleep(2); print('ended')"
     with up(tmp_path, SCHEDULER_SANDBOX="auto", SCHEDULER_DRAIN_SECONDS="60") as service:
         run_id = service.start_run(service.add_job(code))
@@ -92,7 +92,7 @@ def test_what_runs_may_end_before_the_process_does(tmp_path: Path) -> None:
     assert (run["status"], run["logs"], run["attempt"]) == ("success", "begun\nended\n", 1)
 
 
-def test_somebody_who_follows_a_log_does_not_hold_the_process_up(tmp_path: Path) -> None:
+def test_log_follower_does_not_delay_the_stop(tmp_path: Path) -> None:
     with up(tmp_path, SCHEDULER_DRAIN_SECONDS="0") as service:
         run_id = service.start_run(service.add_job(SLOW))
         headers = {"X-API-Key": DEVELOPMENT_API_KEY, "Accept": "text/event-stream"}
@@ -105,7 +105,7 @@ def test_somebody_who_follows_a_log_does_not_hold_the_process_up(tmp_path: Path)
     assert "graceful shutdown exceeded" not in service.log
 
 
-def test_a_second_signal_ends_without_waiting(tmp_path: Path) -> None:
+def test_second_signal_stops_at_once(tmp_path: Path) -> None:
     with up(tmp_path, SCHEDULER_SANDBOX="auto", SCHEDULER_DRAIN_SECONDS="86400") as service:
         service.start_run(service.add_job(SLOW))
         service.process.send_signal(signal.SIGINT)
@@ -116,7 +116,7 @@ def test_a_second_signal_ends_without_waiting(tmp_path: Path) -> None:
     assert "Stopped without waiting" in service.output
 
 
-def test_after_a_kill_no_run_stays_running(tmp_path: Path) -> None:
+def test_run_is_executed_again_after_a_kill(tmp_path: Path) -> None:
     with up(tmp_path, SCHEDULER_SANDBOX="auto") as service:
         code = "import os; print('attempt', os.environ['SCHEDULER_ATTEMPT'], flush=True)\n"
         code += "if os.environ['SCHEDULER_ATTEMPT'] == '1': import time; time.sleep(600)"
@@ -130,7 +130,7 @@ def test_after_a_kill_no_run_stays_running(tmp_path: Path) -> None:
     assert (run["status"], run["attempt"]) == ("success", 2)
 
 
-def test_a_second_instance_on_the_same_data_is_refused(service: Service) -> None:
+def test_second_instance_on_the_same_data_is_refused(service: Service) -> None:
     other = shell(service.directory, SCHEDULER_PORT="0", SCHEDULER_DATA_DIR=str(service.directory / "data"))
 
     done = other.run("up")
@@ -140,7 +140,7 @@ def test_a_second_instance_on_the_same_data_is_refused(service: Service) -> None
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+def test_port_in_use_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -170,7 +170,7 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, variables: dict[str, str], named: str) -> None:
+def test_wrong_setting_is_named_in_one_line(tmp_path: Path, variables: dict[str, str], named: str) -> None:
     done = shell(tmp_path, **{"SCHEDULER_PORT": "0", **variables}).call("up")
 
     assert done.returncode == 2
@@ -179,7 +179,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, variables: di
     assert "hidden" not in done.stderr
 
 
-def test_a_directory_that_cannot_be_locked_is_one_line(tmp_path: Path) -> None:
+def test_unusable_lock_file_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "data" / "lock").mkdir(parents=True)
 
     done = shell(tmp_path, SCHEDULER_PORT="0").call("up")
@@ -190,7 +190,7 @@ def test_a_directory_that_cannot_be_locked_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["up", "migrate"])
-def test_a_file_that_is_no_database_is_one_line(tmp_path: Path, command: str) -> None:
+def test_file_that_is_no_database_is_reported_in_one_line(tmp_path: Path, command: str) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "scheduler.db").write_text("a letter, and no database at all\n" * 100)
 
@@ -202,7 +202,7 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path, command: str) ->
     assert "Traceback" not in done.stderr
 
 
-def test_a_database_that_does_not_answer_is_named_with_what_to_do(tmp_path: Path) -> None:
+def test_unreachable_database_is_reported_with_a_remedy(tmp_path: Path) -> None:
     done = shell(tmp_path, SCHEDULER_PORT="0", DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/none").call("up")
 
     assert done.returncode == 3
@@ -212,7 +212,7 @@ def test_a_database_that_does_not_answer_is_named_with_what_to_do(tmp_path: Path
     assert "hidden" not in done.stderr
 
 
-def test_the_example_of_settings_leads_to_what_to_do(tmp_path: Path) -> None:
+def test_copied_env_example_is_reported_with_a_remedy(tmp_path: Path) -> None:
     shutil.copy(Path(__file__).parents[2] / ".env.example", tmp_path / ".env")
 
     done = shell(tmp_path).call("up")
@@ -223,7 +223,7 @@ def test_the_example_of_settings_leads_to_what_to_do(tmp_path: Path) -> None:
     assert "take DATABASE_URL and REDIS_URL out" in line
 
 
-def test_settings_that_are_not_utf_8_are_one_line(tmp_path: Path) -> None:
+def test_env_file_that_is_not_utf_8_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"API_KEY=schl\xfcssel\n")
 
     done = shell(tmp_path).call("jobs", "list")
@@ -234,7 +234,7 @@ def test_settings_that_are_not_utf_8_are_one_line(tmp_path: Path) -> None:
     assert "UTF-8" in line
 
 
-def test_a_command_that_ends_warns_of_settings_that_nobody_reads(tmp_path: Path) -> None:
+def test_migrate_warns_of_unknown_settings(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("SCHEDULER_PROT=8080\n", encoding="utf-8")
 
     done = shell(tmp_path).call("migrate")
@@ -243,7 +243,7 @@ def test_a_command_that_ends_warns_of_settings_that_nobody_reads(tmp_path: Path)
     assert "unknown settings are ignored: SCHEDULER_PROT (did you mean SCHEDULER_PORT?)" in done.stderr
 
 
-def test_migrate_says_from_which_revision_to_which(tmp_path: Path) -> None:
+def test_migrate_prints_both_revisions(tmp_path: Path) -> None:
     here = shell(tmp_path)
 
     first, second = here.call("migrate"), here.call("migrate")
@@ -252,7 +252,7 @@ def test_migrate_says_from_which_revision_to_which(tmp_path: Path) -> None:
     assert "up to date" in second.stdout
 
 
-def test_migrate_leaves_the_data_of_a_running_service_alone(service: Service) -> None:
+def test_migrate_is_refused_while_a_service_runs(service: Service) -> None:
     done = shell(service.directory, SCHEDULER_DATA_DIR=str(service.directory / "data")).call("migrate")
 
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""The distributed setting, in real processes, while all is well."""
+"""The distributed setting in real processes, without faults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from scheduler_service.storage.tables import jobs
 MINUTE = timedelta(minutes=1)
 
 
-async def test_five_dispatchers_fire_each_of_2000_jobs_of_one_minute_once(cluster: Cluster, client: Client) -> None:
+async def test_five_dispatchers_fire_each_of_2000_due_jobs_once(cluster: Cluster, client: Client) -> None:
     for _ in range(5):
         cluster.start("celery", "-A", "src.app.celery_app", "beat")
     for beat in cluster.members:
@@ -44,7 +44,7 @@ async def test_five_dispatchers_fire_each_of_2000_jobs_of_one_minute_once(cluste
     )
 
 
-async def test_a_job_that_is_created_to_fire_in_a_second_begins_on_time(cluster: Cluster, client: Client) -> None:
+async def test_job_due_in_a_second_starts_on_time(cluster: Cluster, client: Client) -> None:
     await asyncio.gather(cluster.start_beat(), cluster.start_beat(), cluster.start_worker())
 
     async def three_began_on_time() -> bool:
@@ -57,7 +57,7 @@ async def test_a_job_that_is_created_to_fire_in_a_second_begins_on_time(cluster:
     assert await client.count("scheduled_for > started_at") == 0
 
 
-async def test_flower_shows_each_attempt_by_its_job_and_its_outcome(cluster: Cluster, client: Client) -> None:
+async def test_flower_shows_the_job_and_outcome_of_each_attempt(cluster: Cluster, client: Client) -> None:
     port = free_port()
     flower = cluster.start(
         "celery", "-A", "src.app.celery_app", "flower",
@@ -112,7 +112,7 @@ JUNK = (
 BROADCASTS = ("null", "{}", '{"properties": {"delivery_tag": 1}, "headers": 3}', "[" * 5000)
 
 
-async def test_worker_goes_on_when_its_queues_hold_junk(cluster: Cluster, client: Client) -> None:
+async def test_worker_continues_when_its_queues_hold_junk(cluster: Cluster, client: Client) -> None:
     worker = await cluster.start_worker()
     job_id = await client.create("true")
 
@@ -157,7 +157,7 @@ async def test_worker_has_the_slots_of_its_command_line(cluster: Cluster, client
         ("celery -A src.app.celery_app worker", "SCHEDULER_DATA_DIR: cannot create '/dev/null/data'"),
     ],
 )
-def test_worker_ends_with_2_when_it_cannot_start(cluster: Cluster, words: str, line: str) -> None:
+def test_worker_exits_with_2_when_it_cannot_start(cluster: Cluster, words: str, line: str) -> None:
     worker = cluster.start(*words.split(), SCHEDULER_DATA_DIR="/dev/null/data")
 
     assert worker.process.wait(DEADLINE_SECONDS) == 2, worker.log
@@ -165,9 +165,7 @@ def test_worker_ends_with_2_when_it_cannot_start(cluster: Cluster, words: str, l
     assert "Traceback" not in worker.log
 
 
-async def test_a_worker_with_tags_takes_those_runs_and_the_others_leave_them_to_it(
-    cluster: Cluster, client: Client
-) -> None:
+async def test_runs_with_a_reserved_tag_go_only_to_its_worker(cluster: Cluster, client: Client) -> None:
     cluster.environment["SCHEDULER_RESERVED_TAGS"] = "gpu"
     anything, gpu = await asyncio.gather(cluster.start_worker(), cluster.start_worker(SCHEDULER_WORKER_TAGS="gpu"))
     rendering, mailing = await client.create("true", tags=["night", "gpu"]), await client.create("true", tags=["night"])

@@ -1,4 +1,4 @@
-"""The documented commands, as typed, in a folder that holds what the image holds, with the package not installed."""
+"""The documented commands, as typed, in a folder with the files of the image and without the installed package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scheduler_service.storage.migrations import HEAD
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """What .dockerignore lets through to the image."""
+    """Return a folder with the files that .dockerignore includes in the image."""
     folder = tmp_path / "app"
     folder.mkdir()
     for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def typed(folder: Path, command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command with the requirements at hand; a path in PYTHONPATH shows nobody the editable installation."""
+    """Run a command with the requirements installed. PYTHONPATH hides the editable installation."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": sysconfig.get_path("purelib"), **variables}
     return subprocess.run(
         [sys._base_executable, "-m", *command.split()],  # type: ignore[attr-defined]
@@ -43,7 +43,7 @@ def typed(folder: Path, command: str, **variables: str) -> subprocess.CompletedP
     )
 
 
-def test_the_package_is_not_installed(folder: Path) -> None:
+def test_package_is_not_installed(folder: Path) -> None:
     assert "No module named scheduler_service" in typed(folder, "scheduler_service").stderr
 
 
@@ -59,7 +59,7 @@ def test_alembic_and_uvicorn_work_as_typed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ["worker", "beat", "flower"])
-def test_celery_says_in_one_line_that_it_has_no_redis(folder: Path, role: str) -> None:
+def test_celery_reports_a_missing_redis_url_in_one_line(folder: Path, role: str) -> None:
     refused = typed(folder, f"celery -A src.app.celery_app {role}")
 
     assert refused.returncode == 2
@@ -80,7 +80,7 @@ COMMANDS = (
 @pytest.mark.parametrize(
     "variable", ["REDIS_URL=edis://:hush@localhost", "DATABASE_URL=postgresql://u:hush@localhost/x?sslmode=on"]
 )
-def test_wrong_address_ends_every_process_with_one_line(folder: Path, command: str, variable: str) -> None:
+def test_wrong_address_ends_every_program_with_one_line(folder: Path, command: str, variable: str) -> None:
     name, _, value = variable.partition("=")
     addresses = {"DATABASE_URL": "postgresql://localhost/x", "REDIS_URL": "redis://localhost", name: value}
 
@@ -92,7 +92,7 @@ def test_wrong_address_ends_every_process_with_one_line(folder: Path, command: s
     assert "hush" not in line + refused.stdout
 
 
-def test_celery_says_in_one_line_that_sqlite_will_not_do(folder: Path) -> None:
+def test_celery_reports_in_one_line_that_sqlite_is_unsupported(folder: Path) -> None:
     refused = typed(folder, "celery -A src.app.celery_app worker", REDIS_URL="redis://:secret@localhost/0")
 
     assert refused.returncode == 2

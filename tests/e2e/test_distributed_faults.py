@@ -1,4 +1,4 @@
-"""The distributed setting, in real processes, while parts of it fail, stop or are replaced."""
+"""The distributed setting in real processes, while parts of it fail, stop or are replaced."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from testkit.waiting import eventually
 from scheduler_service.cli.devstack_servers import ask_valkey, free_port
 
 
-async def test_one_of_two_beats_dies_and_nothing_is_missed_or_late(cluster: Cluster, client: Client) -> None:
+async def test_no_instant_is_missed_when_one_of_two_beats_dies(cluster: Cluster, client: Client) -> None:
     doomed, _ = await asyncio.gather(cluster.start_beat(), cluster.start_beat())
     for _ in range(10):
         await client.create("true", schedule_expr="* * * * * *")
@@ -36,7 +36,7 @@ async def test_one_of_two_beats_dies_and_nothing_is_missed_or_late(cluster: Clus
     assert max(row.queued_at - row.scheduled_for for row in rows) < timedelta(seconds=3)
 
 
-async def test_a_worker_is_killed_and_its_run_is_executed_again_elsewhere(cluster: Cluster, client: Client) -> None:
+async def test_run_of_a_killed_worker_is_executed_by_another(cluster: Cluster, client: Client) -> None:
     cluster.environment |= {"SCHEDULER_WORKER_DEAD_SECONDS": "2", "SCHEDULER_HEARTBEAT_SECONDS": "0.5"}
     _, *workers = await asyncio.gather(cluster.start_beat(), cluster.start_worker(), cluster.start_worker())
     job_id = await client.create("[ $SCHEDULER_ATTEMPT = 2 ] || sleep 300")
@@ -54,7 +54,7 @@ async def test_a_worker_is_killed_and_its_run_is_executed_again_elsewhere(cluste
 
 
 @pytest.mark.long
-async def test_redis_is_flushed_and_all_that_is_queued_runs_in_time(cluster: Cluster, client: Client) -> None:
+async def test_queued_runs_are_executed_in_time_when_redis_is_flushed(cluster: Cluster, client: Client) -> None:
     await cluster.start_worker()
     job_id = await client.create("sleep 0.02")
 
@@ -65,7 +65,7 @@ async def test_redis_is_flushed_and_all_that_is_queued_runs_in_time(cluster: Clu
 
 
 @pytest.mark.long
-async def test_workers_are_replaced_under_load_and_no_run_is_lost_or_doubled(
+async def test_no_run_is_lost_when_workers_are_replaced_under_load(
     cluster: Cluster, client: Client, tmp_path: Path
 ) -> None:
     effects = tmp_path / "effects"
@@ -85,9 +85,7 @@ async def test_workers_are_replaced_under_load_and_no_run_is_lost_or_doubled(
     assert await client.count("attempt = 1") == 200
 
 
-async def test_a_worker_that_is_told_to_stop_hands_back_what_does_not_end_in_time(
-    cluster: Cluster, client: Client
-) -> None:
+async def test_stopped_worker_requeues_runs_that_outlast_the_drain(cluster: Cluster, client: Client) -> None:
     cluster.environment |= {"SCHEDULER_DRAIN_SECONDS": "0.5"}
     _, worker = await asyncio.gather(cluster.start_beat(), cluster.start_worker())
     (run_id,) = await client.run(await client.create("[ $SCHEDULER_ATTEMPT = 2 ] || sleep 300"))
@@ -102,7 +100,7 @@ async def test_a_worker_that_is_told_to_stop_hands_back_what_does_not_end_in_tim
 
 
 @pytest.mark.long
-async def test_redis_is_down_and_runs_go_on_until_it_is_back(cluster: Cluster) -> None:
+async def test_runs_continue_while_redis_is_down(cluster: Cluster) -> None:
     with servers.valkey() as url:
         cluster.environment["REDIS_URL"] = f"{url}/0"
         async with client_of(cluster) as client:
@@ -129,7 +127,7 @@ async def test_redis_is_down_and_runs_go_on_until_it_is_back(cluster: Cluster) -
                 await cluster.says(worker, f"run-{after}-1")
 
 
-async def test_worker_and_beat_wait_for_a_database_that_does_not_answer_yet(cluster: Cluster, client: Client) -> None:
+async def test_worker_and_beat_wait_for_the_database_at_start(cluster: Cluster, client: Client) -> None:
     url = urlsplit(cluster.environment["DATABASE_URL"])
     port = free_port()
     cluster.environment["DATABASE_URL"] = url._replace(
@@ -150,7 +148,7 @@ async def test_worker_and_beat_wait_for_a_database_that_does_not_answer_yet(clus
     assert set(codes) == {0}
 
 
-async def test_worker_and_beat_that_wait_for_the_database_can_be_stopped(cluster: Cluster) -> None:
+async def test_worker_and_beat_can_be_stopped_while_they_wait(cluster: Cluster) -> None:
     cluster.environment["DATABASE_URL"] = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
     beat, worker = (cluster.start("celery", "-A", "src.app.celery_app", role) for role in ("beat", "worker"))
     await cluster.says(beat, "loop_waits_for_database")

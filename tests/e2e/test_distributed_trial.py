@@ -1,4 +1,4 @@
-"""`scheduler up --distributed`: everything, its servers too, as one tree of processes."""
+"""`scheduler up --distributed`: every process and both servers as one tree."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from scheduler_service.cli.devstack_servers import free_port
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    """A directory that PostgreSQL gets to also where it may not be root, as it does not to those of pytest."""
+    """Return a directory that the user of PostgreSQL can reach, unlike those of pytest."""
     with tempfile.TemporaryDirectory(prefix="scheduler-test-") as name:
         Path(name).chmod(0o755)
         yield Path(name) / "data"
 
 
 @pytest.mark.long
-def test_one_command_starts_all_and_one_signal_ends_it(tmp_path: Path, data_dir: Path) -> None:
+def test_one_command_starts_all_and_one_signal_stops_all(tmp_path: Path, data_dir: Path) -> None:
     port, flower_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     variables = {"SCHEDULER_PORT": str(port), "FLOWER_PORT": str(flower_port), "SCHEDULER_URL": url}

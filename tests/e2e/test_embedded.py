@@ -1,4 +1,4 @@
-"""The embedded setting as its users have it: a real process, real time, real kills."""
+"""The embedded setting: a real process, real time, real kills."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def runs_of(service: Service, job_id: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.long
-def test_a_minute_of_schedules(service: Service) -> None:
-    """Cron at the minute, twelve times a 5 s interval, a one-off once: on time, and each instant once."""
+def test_cron_interval_and_one_time_jobs_fire_on_time(service: Service) -> None:
+    """Cron each minute, a 5 s interval twelve times, a one-time job once: on time, and each instant once."""
     began = datetime.now(UTC)
     minutely = create(service, "* * * * *", "echo minute")
     often = create(service, "5s", "echo often")
@@ -66,7 +66,7 @@ def test_a_minute_of_schedules(service: Service) -> None:
     assert datetime.fromisoformat(only["scheduled_for"]) == datetime.fromisoformat(once_at)
 
 
-def test_after_kill_9_nothing_is_lost_doubled_or_left_running(tmp_path: Path) -> None:
+def test_no_instant_or_run_is_lost_after_kill_9(tmp_path: Path) -> None:
     with up(tmp_path, SCHEDULER_SANDBOX="auto") as service:
         interval = create(service, "1s", "echo tick", overlap_policy="allow", misfire_policy="fire_all")
         slow = create(service, NEVER, '[ "$SCHEDULER_ATTEMPT" = 2 ] || { echo begun; exec sleep 60; }')
@@ -93,7 +93,7 @@ def test_after_kill_9_nothing_is_lost_doubled_or_left_running(tmp_path: Path) ->
     assert left_running == 0
 
 
-def test_nothing_runs_on_for_a_service_that_stands_still(tmp_path: Path) -> None:
+def test_run_is_killed_when_its_service_is_stopped_by_sigstop(tmp_path: Path) -> None:
     timing = {"SCHEDULER_HEARTBEAT_SECONDS": "0.5", "SCHEDULER_WORKER_DEAD_SECONDS": "3"}
     with up(tmp_path, SCHEDULER_SANDBOX="auto", **timing) as service:
         script = '[ "$SCHEDULER_ATTEMPT" = 2 ] || exec sleep 300'
@@ -105,14 +105,14 @@ def test_nothing_runs_on_for_a_service_that_stands_still(tmp_path: Path) -> None
         wait_until(lambda: service.call("GET", f"runs/{run_id}")["status"] == "success")
 
 
-def test_a_job_created_while_the_dispatcher_rests_fires_on_time(service: Service) -> None:
+def test_job_created_while_the_dispatcher_rests_fires_on_time(service: Service) -> None:
     job = create(service, "3s", "echo on time")
     due_at = service.call("GET", f"jobs/{job}")["next_run_at"]
     wait_until(lambda: [run for run in runs_of(service, job) if run["status"] == "success"])
     assert runs_of(service, job)[0]["scheduled_for"] == due_at
 
 
-def test_every_line_of_the_log_is_json_whatever_jobs_print(service: Service) -> None:
+def test_every_log_line_is_json_whatever_jobs_print(service: Service) -> None:
     forged = r"""printf '{"level": "forged"}\n\033[31mred\n'; echo '"}' >&2; exit 1"""
     job = create(service, NEVER, forged, name='forged\n{"level": "forged"}', retry_policy={"max_retries": 0})
     service.shell.run("jobs", "run", job, "--wait")

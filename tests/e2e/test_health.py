@@ -1,4 +1,4 @@
-"""Health and metrics of the distributed setting: each fault is told within seconds, and so is its end."""
+"""Health and metrics of the distributed setting: each fault is reported within seconds, and so is its end."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ async def gate(migrated_postgres_url: str) -> AsyncIterator[Gate]:
 
 
 @pytest.mark.long
-async def test_each_fault_and_its_end_are_told_within_seconds(
+async def test_each_fault_and_its_end_are_reported_within_seconds(
     migrated_postgres_url: str, gate: Gate, tmp_path: Path
 ) -> None:
-    """One cluster for all of them, one after the other: to start one takes longer than to see a fault."""
+    """All faults share one cluster, because its start takes longer than the detection of a fault."""
     with servers.valkey() as redis_url, cluster_on(migrated_postgres_url, f"{redis_url}/0", tmp_path) as cluster:
         *_, observer = await asyncio.gather(cluster.start_beat(), cluster.start_worker(), start_api(cluster, gate))
         for component in ("workers", "dispatcher", "database", "broker"):
@@ -73,7 +73,7 @@ async def check_the_database(gate: Gate, observer: Observer) -> None:
 
 
 async def check_redis(redis_url: str, observer: Observer) -> None:
-    """It only degrades: work goes on."""
+    """Check that health is degraded, because work continues without Redis."""
     ask_valkey(f"{redis_url}/0", "SHUTDOWN NOSAVE")
     await observer.wait_for("broker", "degraded", code=200)
     assert await observer.metric("scheduler_broker_up") == 0

@@ -1,4 +1,4 @@
-"""What the host gives: what doctor says, what `/health` says and what the first run meets are the same."""
+"""What the host can enforce: doctor, health and the first run agree."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WHO = "import os, wave; open('file', 'w').close(); print(os.getuid())"
 
 @contextmanager
 def up_in(setting: str, directory: Path, **variables: str) -> Iterator[Service]:
-    """Run `scheduler up` in a setting of the sandbox's tests."""
+    """Run `scheduler up` in one of the settings of the sandbox's tests."""
 
     def begin(
         words: Sequence[str], directory: Path, environment: Mapping[str, str], stdout: Path, stderr: Path
@@ -53,7 +53,7 @@ def sandbox_of(service: Service) -> dict[str, str]:
 
 @AS_ROOT
 @pytest.mark.parametrize("level", ["auto", "standard"])
-def test_job_runs_when_root_lacks_the_right_to_mount(tmp_path: Path, level: str) -> None:
+def test_job_runs_when_root_cannot_mount(tmp_path: Path, level: str) -> None:
     with up_in(settings.DOCKER_ROOT, tmp_path, SCHEDULER_SANDBOX=level) as service:
         run_id = service.call("POST", f"jobs/{service.add_job(WHO)}/run")["id"]
         run = wait_until(lambda: _ended(service, run_id))
@@ -65,7 +65,7 @@ def test_job_runs_when_root_lacks_the_right_to_mount(tmp_path: Path, level: str)
 
 
 @AS_ROOT
-def test_no_job_runs_when_root_has_no_rights(tmp_path: Path) -> None:
+def test_no_job_runs_when_root_has_no_capabilities(tmp_path: Path) -> None:
     with up_in(settings.BARE_ROOT, tmp_path, SCHEDULER_SANDBOX="auto") as service:
         refused = service.client.post("jobs", json=_job())
         component = wait_until(lambda: sandbox_of(service))
@@ -79,7 +79,7 @@ def test_no_job_runs_when_root_has_no_rights(tmp_path: Path) -> None:
 
 @AS_ROOT
 @pytest.mark.parametrize(("setting", "level"), [(settings.DOCKER_ROOT, "standard"), (settings.BARE_ROOT, "none")])
-def test_doctor_says_what_runs_get(tmp_path: Path, setting: str, level: str) -> None:
+def test_doctor_reports_the_level_that_runs_get(tmp_path: Path, setting: str, level: str) -> None:
     code, said = doctor_in(setting, tmp_path)
 
     assert f"This host gives {level}; required is standard" in said

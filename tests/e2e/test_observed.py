@@ -1,4 +1,4 @@
-"""What operators see of the distributed setting: one id through every process, and nothing but JSON in the logs."""
+"""What operators see of the distributed setting: one id in every process, and only JSON in the logs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def traced(spans: Collector, correlation_id: str) -> Trace:
     return trace
 
 
-async def test_one_request_id_is_found_everywhere_and_every_line_is_json(
+async def test_request_id_is_in_every_log_and_every_line_is_json(
     cluster: Cluster, client: Client, spans: Collector
 ) -> None:
     cluster.environment |= spans.variables
@@ -86,7 +86,7 @@ async def test_one_request_id_is_found_everywhere_and_every_line_is_json(
 
 
 def check_processes(trace: Trace, *, dispatched_by: Member, executed_by: Member) -> None:
-    """See that a trace goes from one process to the other, where the run has the dispatch for its parent."""
+    """Check that a trace spans both processes, with the dispatch as the parent of the run."""
     for span in trace.line_of(trace.named("dispatch")):
         assert span.instance.endswith(f"-{dispatched_by.pid}")
     for span in (trace.named("queue wait"), trace.named("run")):

@@ -1,4 +1,4 @@
-"""The front page tells the truth: every command on it, pasted as typed, does what it says."""
+"""Commands and links of the README, as typed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def paste(service: Service, block: str) -> list[str]:
-    """Run a block in bash, against the service of this test; returns the lines of its output."""
+    """Run a block in bash against the service of this test. Return the lines of its output."""
     here = block.replace("http://localhost:8000", service.url).replace(".venv/bin/scheduler", PROGRAM)
     done = subprocess.run(
         ["bash", "-c", STRICT_CURL + here],
@@ -51,7 +51,7 @@ def blocks_with(words: str) -> list[str]:
 
 @pytest.mark.long
 @pytest.mark.skipif(shutil.which("curl") is None, reason="this machine has no curl")
-def test_every_command_of_the_front_page_works_as_typed(service: Service) -> None:
+def test_every_command_of_the_readme_works_as_typed(service: Service) -> None:
     (create, run, built_in, preview) = blocks_with("curl")
 
     (answer,) = paste(service, create)
@@ -80,12 +80,12 @@ def test_every_command_of_the_front_page_works_as_typed(service: Service) -> Non
     assert paste(service, f"export SCHEDULER_SANDBOX_REQUIRED=none\n{doctor}")[-1].startswith("This host gives")
 
 
-def test_every_make_target_of_the_front_page_is_there() -> None:
+def test_every_make_target_of_the_readme_exists() -> None:
     targets = set(re.findall(r"`?make (\w+)", README.read_text(encoding="utf-8")))
     defined = set(re.findall(r"^(\w+):", MAKEFILE.read_text(encoding="utf-8"), re.MULTILINE))
     assert {"up", "test", "check"} <= targets <= defined
 
 
-def test_every_link_of_the_front_page_leads_somewhere() -> None:
+def test_every_link_of_the_readme_resolves() -> None:
     links = re.findall(r"\]\((?!http)([^)#]+)\)", README.read_text(encoding="utf-8"))
     assert [link for link in links if not (README.parent / link).exists()] == []

@@ -16,7 +16,7 @@ pytest.importorskip("opentelemetry.exporter.otlp.proto.http.trace_exporter")
 NEVER = "2099-01-01T00:00:00Z"
 
 
-def test_a_request_and_the_run_that_it_asked_for_are_one_trace(tmp_path: Path) -> None:
+def test_request_and_its_run_are_one_trace(tmp_path: Path) -> None:
     with collector() as found, up(tmp_path, SCHEDULER_SANDBOX="none", **found.variables) as service:
         headers = {"X-API-Key": DEVELOPMENT_API_KEY, "X-Request-ID": "order-4711"}
         payload = {"type": "shell_script", "script": "exit 3"}

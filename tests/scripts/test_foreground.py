@@ -1,4 +1,4 @@
-"""Ctrl-C in `make up`, at a real terminal."""
+"""`make up` at a real terminal: Ctrl-C and other signals."""
 
 from __future__ import annotations
 
@@ -74,21 +74,21 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     terminal.close()
 
 
-def test_ctrl_c_lets_the_service_drain_and_make_ends_well(terminal: Terminal) -> None:
+def test_ctrl_c_drains_the_service_and_make_exits_with_0(terminal: Terminal) -> None:
     terminal.read_until(b"ready")
     terminal.press(b"\x03")
     terminal.read_until(b"drained")
     assert terminal.make.wait(DEADLINE_SECONDS) == 0
 
 
-def test_a_signal_to_make_reaches_the_service(terminal: Terminal) -> None:
+def test_signal_to_make_reaches_the_service(terminal: Terminal) -> None:
     terminal.read_until(b"ready")
     terminal.make.terminate()
     terminal.read_until(b"drained")
     terminal.make.wait(DEADLINE_SECONDS)
 
 
-def test_the_exit_code_of_the_service_is_seen_by_make(tmp_path: Path) -> None:
+def test_make_reports_the_exit_code_of_the_service(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, f"{FOREGROUND} -c 'raise SystemExit(3)'")
     try:
         terminal.read_until(b"Error 3")
@@ -97,7 +97,7 @@ def test_the_exit_code_of_the_service_is_seen_by_make(tmp_path: Path) -> None:
         terminal.close()
 
 
-def test_without_a_terminal_the_service_is_run_all_the_same() -> None:
+def test_service_runs_without_a_terminal() -> None:
     command = [sys.executable, str(ROOT / "scripts/foreground.py"), "echo", "hello"]
     shown = subprocess.run(
         command, capture_output=True, start_new_session=True, check=True, timeout=DEADLINE_SECONDS

@@ -1,4 +1,4 @@
-"""What a caller reaches: the things of its owner, by the scopes of its key."""
+"""What a caller reaches: the jobs, runs and events of its owner, by the scopes of its key."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def services(database: Database, clock: FakeClock) -> Services:
 
 @pytest.fixture
 async def job(services: Services) -> Job:
-    """A job of Ann's."""
+    """Return a job of the owner ann."""
     return await services.jobs.create(ANN, DEFINITION)
 
 
 @pytest.fixture
 async def run(services: Services, job: Job) -> Run:
-    """A queued run of Ann's job."""
+    """Return a queued run of that job."""
     return await services.jobs.run(ANN, job.id)
 
 
@@ -125,7 +125,7 @@ async def test_log_of_another_owner_has_no_pieces(services: Services, database: 
 
 @pytest.mark.parametrize(("caller", "total"), [(ANN, 1), (BOB, 0), (ADMIN, 1)])
 @pytest.mark.parametrize("owner_id", [None, "ann"])
-async def test_lists_hold_only_the_callers_own(
+async def test_lists_hold_only_items_of_the_callers_owner(
     services: Services, run: Run, caller: Caller, total: int, owner_id: str | None
 ) -> None:
     assert (await services.jobs.page(caller, JobFilter(owner_id=owner_id), Page())).total == total
@@ -134,14 +134,16 @@ async def test_lists_hold_only_the_callers_own(
 
 
 @pytest.mark.parametrize(("caller", "count"), [(ANN, 1), (BOB, 0), (ADMIN, 1)])
-async def test_stats_count_only_the_callers_own(services: Services, run: Run, caller: Caller, count: int) -> None:
+async def test_stats_count_only_runs_of_the_callers_owner(
+    services: Services, run: Run, caller: Caller, count: int
+) -> None:
     assert (await services.stats.read(caller, HOUR)).standing.queued == count
     await services.runs.cancel(ANN, run.id)
     stats = await services.stats.read(caller, HOUR)
     assert [(outcome.status, outcome.rows) for outcome in stats.outcomes] == [(RunStatus.CANCELLED, 1)] * count
 
 
-async def test_events_tell_only_of_the_callers_own(services: Services, run: Run) -> None:
+async def test_stream_has_only_events_of_the_callers_owner(services: Services, run: Run) -> None:
     theirs = await services.jobs.create(BOB, DEFINITION)
     seen = {}
     for caller in (ANN, BOB, ADMIN):
@@ -156,7 +158,7 @@ async def test_new_job_belongs_to_the_callers_owner(services: Services) -> None:
     assert (await services.jobs.create(ADMIN, DEFINITION)).owner_id == ""
 
 
-async def test_replacing_a_job_leaves_it_with_its_owner(services: Services, job: Job) -> None:
+async def test_replaced_job_keeps_its_owner(services: Services, job: Job) -> None:
     assert (await services.jobs.replace(ANN, job.id, {**DOCUMENT, "name": "b"})).owner_id == "ann"
 
 
@@ -171,7 +173,7 @@ async def test_job_cannot_be_given_to_another_owner(services: Services, job: Job
     assert (await services.jobs.patch(ADMIN, job.id, given)).owner_id == "bob"
 
 
-async def test_callers_of_different_owners_may_use_the_same_idempotency_key(services: Services) -> None:
+async def test_idempotency_keys_of_different_owners_are_separate(services: Services) -> None:
     anns = await services.jobs.create(ANN, DEFINITION, idempotency_key="k")
     bobs = await services.jobs.create(BOB, DEFINITION, idempotency_key="k")
     assert anns.id != bobs.id
@@ -179,7 +181,7 @@ async def test_callers_of_different_owners_may_use_the_same_idempotency_key(serv
     assert (await services.jobs.create(BOB, DEFINITION, idempotency_key="k")).id == bobs.id
 
 
-async def test_a_job_that_changed_hands_is_not_shown_for_an_old_idempotency_key(services: Services) -> None:
+async def test_idempotency_key_does_not_reveal_a_job_given_away(services: Services) -> None:
     job = await services.jobs.create(ANN, DEFINITION, idempotency_key="k")
     await services.jobs.patch(ADMIN, job.id, {"owner_id": "bob"})
     with pytest.raises(ConflictError, match="has been deleted since"):

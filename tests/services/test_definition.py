@@ -1,4 +1,4 @@
-"""What a definition of a job makes of what it is given, and what it refuses."""
+"""How a job's definition normalizes its fields, and what it refuses."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def refusals(**changes: Any) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("text", ["x" * ROOM, "\u00fc" * (ROOM // 6)])
-def test_takes_arguments_that_fit_into_one_variable(text: str) -> None:
+def test_arguments_are_accepted_up_to_the_size_of_a_variable(text: str) -> None:
     assert definition(args={"a": text}).args == {"a": text}
 
 
 @pytest.mark.parametrize("text", ["x" * (ROOM + 1), "\u00fc" * (ROOM // 6 + 1), "x" * 500_000])
-def test_refuses_arguments_that_do_not(text: str) -> None:
+def test_arguments_are_refused_beyond_the_size_of_a_variable(text: str) -> None:
     ((field, message),) = refusals(args={"a": text})
 
     size = len(json.dumps({"a": text}))
@@ -41,14 +41,14 @@ def test_refuses_arguments_that_do_not(text: str) -> None:
     assert message.endswith(f"take {size} bytes as JSON in SCHEDULER_ARGS, and 131056 are the most; pass less")
 
 
-def test_counts_large_numbers_as_postgresql_writes_them_out() -> None:
+def test_large_numbers_are_counted_as_postgresql_writes_them() -> None:
     ((field, message),) = refusals(args={"a": [1e300] * 450})
 
     assert field == "args"
     assert f"take {len(json.dumps({'a': [int(1e300)] * 450}))} bytes" in message
 
 
-def test_refuses_a_variable_that_is_longer_than_the_kernel_takes() -> None:
+def test_variable_is_refused_beyond_the_kernel_limit() -> None:
     text = "\U0001f600" * 32_768
 
     ((field, message),) = refusals(env={"A": "fine", "B": text})
@@ -57,7 +57,7 @@ def test_refuses_a_variable_that_is_longer_than_the_kernel_takes() -> None:
     assert message == "takes 131074 bytes with its name, and 131071 are the most; shorten it"
 
 
-def test_refuses_variables_that_are_more_than_the_kernel_takes_in_all() -> None:
+def test_variables_are_refused_beyond_the_kernel_limit_in_total() -> None:
     env = {f"V{number}": "x" * 32_000 for number in range(40)}
 
     ((field, message),) = refusals(env=env)
@@ -66,7 +66,7 @@ def test_refuses_variables_that_are_more_than_the_kernel_takes_in_all() -> None:
     assert message.endswith(f"take {sum(map(len, env)) + 40 * 32_002} bytes in all, and {MOST_BYTES} are the most")
 
 
-def test_counts_arguments_among_the_variables() -> None:
+def test_arguments_count_towards_the_total_of_variables() -> None:
     env = {f"V{number}": "x" * 32_000 for number in range(30)}
 
     ((field, message),) = refusals(env=env, args={"a": "x" * 100_000})
@@ -76,25 +76,25 @@ def test_counts_arguments_among_the_variables() -> None:
 
 
 @pytest.mark.parametrize("name", ["HOME", "TMPDIR"])
-def test_keeps_the_names_of_the_working_directory(name: str) -> None:
+def test_variables_of_the_working_directory_are_refused(name: str) -> None:
     ((field, message),) = refusals(env={name: "/somewhere"})
 
     assert field.startswith(f"env.{name}")
     assert message.endswith("this names the job's private working directory; leave it out, or choose another name")
 
 
-def test_lets_a_job_set_its_path_and_its_language() -> None:
+def test_path_and_language_may_be_set() -> None:
     env = {"PATH": "/opt/bin:/bin", "LANG": "de_DE.UTF-8"}
 
     assert definition(env=env).env == env
 
 
-def test_keeps_each_tag_once_in_the_order_given() -> None:
+def test_tags_are_trimmed_and_unique_in_order() -> None:
     assert definition(tags=["b", "a", "a ", " a", "b"]).tags == ["b", "a"]
 
 
 @pytest.mark.parametrize(("given", "kept"), [(" a ", "a"), ("  ", ""), ("a b", "a b")])
-def test_trims_the_owner(given: str, kept: str) -> None:
+def test_owner_is_trimmed(given: str, kept: str) -> None:
     channel = {"type": "email", "to": ["a@example.com"]}
 
     assert definition(owner_id=given).owner_id == kept
@@ -103,7 +103,7 @@ def test_trims_the_owner(given: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize("three", [3, 3.0])
-def test_takes_a_whole_number_however_it_is_written(three: float) -> None:
+def test_whole_number_may_be_written_as_a_float(three: float) -> None:
     taken = definition(
         priority=three,
         max_concurrency=three,
@@ -131,7 +131,7 @@ def test_takes_a_whole_number_however_it_is_written(three: float) -> None:
         ({"priority": 1e308}, "less_than_equal"),
     ],
 )
-def test_says_of_every_number_alike_what_is_wrong_with_it(changes: dict[str, Any], kind: str) -> None:
+def test_number_fields_refuse_other_types_alike(changes: dict[str, Any], kind: str) -> None:
     with pytest.raises(ValidationError) as caught:
         definition(**changes)
     assert [item["type"] for item in caught.value.errors()] == [kind]

@@ -1,4 +1,4 @@
-"""Judging a document: what is wrong is worked out within bounds, and judged on by the services."""
+"""Inspection of a document: bounded work, and a valid rest that services check further."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MANY: dict[str, tuple[dict[str, Any], int]] = {
 
 
 @pytest.mark.parametrize("case", MANY)
-def test_few_problems_are_worked_out_when_there_are_very_many(case: str) -> None:
+def test_inspection_details_a_bounded_number_of_problems(case: str) -> None:
     changes, number = MANY[case]
 
     inspection = inspect_job({**DEFINITION, **changes})
@@ -46,7 +46,7 @@ def test_few_problems_are_worked_out_when_there_are_very_many(case: str) -> None
     assert len(inspection.items) + inspection.further == number
 
 
-def test_sound_part_keeps_all_but_the_wrong_fields() -> None:
+def test_sound_part_keeps_every_valid_field() -> None:
     inspection = inspect_job({**DEFINITION, "limits": {"memory_mb": -1, "processes": 7}, "timezone": 5, "name": ""})
 
     assert inspection.sound is not None
@@ -57,7 +57,7 @@ def test_sound_part_keeps_all_but_the_wrong_fields() -> None:
     assert not inspection.is_sent("limits.memory_mb")
 
 
-def test_bounds_of_the_server_are_told_beside_wrong_fields() -> None:
+def test_server_limits_are_reported_beside_wrong_fields() -> None:
     rules = Rules(ResourceLimits(memory_mb=256, processes=8, timeout_seconds=60, network=False))
     limits: dict[str, Any] = {"memory_mb": -1, "processes": 9, "network": True}
     inspection = inspect_job({**DEFINITION, "limits": limits, "timeout_seconds": 61, "priority": 99})

@@ -1,4 +1,4 @@
-"""What clients ask of jobs: each call is one transaction, and the ledger stays whole through every edit."""
+"""Operations on jobs: each is one transaction, and no instant is lost or doubled by an edit."""
 
 from __future__ import annotations
 
@@ -66,22 +66,22 @@ async def rows_of(database: Database, job: Job) -> list[Run]:
 
 
 class TestCreate:
-    async def test_stores_the_definition_and_waits_for_its_first_instant(self, service: JobService) -> None:
+    async def test_created_job_waits_for_its_first_instant(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition(tags=["a"], env={"X": "1"}))
         found = await service.get(ADMIN, job.id)
         assert found == job
         assert (found.status, found.next_run_at, found.version) == (JobStatus.ACTIVE, NOON + MINUTE, 1)
         assert (found.tags, found.env, found.payload["script"]) == (["a"], {"X": "1"}, "true")
 
-    async def test_wakes_the_dispatcher(self, service: JobService, wakes: Wakes) -> None:
+    async def test_created_job_wakes_the_dispatcher(self, service: JobService, wakes: Wakes) -> None:
         await service.create(ADMIN, definition())
         assert wakes.count == 1
 
-    async def test_of_a_disabled_job_owes_nothing(self, service: JobService) -> None:
+    async def test_job_created_disabled_is_paused(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition(enabled=False))
         assert (job.status, job.next_run_at) == (JobStatus.PAUSED, None)
 
-    async def test_waits_for_start_at(self, service: JobService) -> None:
+    async def test_created_job_waits_for_start_at(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition(start_at=NOON + timedelta(hours=1)))
         assert job.next_run_at == NOON + timedelta(hours=1)
 
@@ -98,7 +98,7 @@ class TestCreate:
             ({"schedule_expr": "61 * * * *", "enabled": False}, "schedule_expr"),
         ],
     )
-    async def test_refuses_what_cannot_fire_and_stores_nothing(
+    async def test_job_that_can_never_fire_is_refused(
         self, service: JobService, changes: dict[str, Any], field: str
     ) -> None:
         with pytest.raises(InvalidInputError) as caught:
@@ -108,29 +108,31 @@ class TestCreate:
 
 
 class TestIdempotencyKey:
-    async def test_the_same_request_twice_makes_one_job(self, service: JobService) -> None:
+    async def test_repeated_request_creates_one_job(self, service: JobService) -> None:
         first = await service.create(ADMIN, definition(), idempotency_key="k")
         second = await service.create(ADMIN, definition(), idempotency_key="k")
         assert first.id == second.id
         assert (await service.page(ADMIN, JobFilter(), Page())).total == 1
 
-    async def test_twins_at_the_same_time_make_one_job(self, service: JobService) -> None:
+    async def test_concurrent_requests_with_one_key_create_one_job(self, service: JobService) -> None:
         made = await asyncio.gather(*(service.create(ADMIN, definition(), idempotency_key="k") for _ in range(8)))
         assert len({job.id for job in made}) == 1
 
-    async def test_another_request_with_the_same_key_is_refused(self, service: JobService) -> None:
+    async def test_other_request_with_the_same_key_is_refused(self, service: JobService) -> None:
         await service.create(ADMIN, definition(), idempotency_key="k")
         with pytest.raises(InvalidInputError, match="Idempotency-Key"):
             await service.create(ADMIN, definition(name="another"), idempotency_key="k")
 
-    async def test_a_run_is_queued_and_rung_for_once(self, service: JobService, broker: RecordingBroker) -> None:
+    async def test_repeated_run_request_queues_and_notifies_once(
+        self, service: JobService, broker: RecordingBroker
+    ) -> None:
         job = await service.create(ADMIN, definition())
         first = await service.run(ADMIN, job.id, idempotency_key="k")
         second = await service.run(ADMIN, job.id, idempotency_key="k")
         assert first.id == second.id
         assert len(broker.notices) == 1
 
-    async def test_a_job_that_is_gone_is_not_made_again(self, service: JobService) -> None:
+    async def test_key_of_a_deleted_job_is_refused(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition(), idempotency_key="k")
         await service.delete(ADMIN, job.id)
         with pytest.raises(ConflictError, match="deleted"):
@@ -138,7 +140,7 @@ class TestIdempotencyKey:
 
 
 class TestEdit:
-    async def test_instants_up_to_the_edit_belong_to_the_old_schedule(
+    async def test_instants_before_an_edit_belong_to_the_old_schedule(
         self, service: JobService, database: Database, clock: FakeClock
     ) -> None:
         job = await service.create(ADMIN, definition(overlap_policy="allow"))
@@ -147,22 +149,20 @@ class TestEdit:
         assert [run.scheduled_for for run in await rows_of(database, job)] == [NOON + MINUTE, NOON + 2 * MINUTE]
         assert edited.next_run_at == NOON + timedelta(hours=1)
 
-    async def test_a_new_schedule_begins_at_the_edit(self, service: JobService, clock: FakeClock) -> None:
+    async def test_new_interval_is_anchored_at_the_edit(self, service: JobService, clock: FakeClock) -> None:
         job = await service.create(ADMIN, definition(schedule_expr="1h"))
         clock.at = NOON + 10 * MINUTE
         edited = await service.patch(ADMIN, job.id, {"schedule_expr": "30m"})
         assert edited.next_run_at == NOON + 40 * MINUTE
 
-    async def test_an_edit_of_something_else_leaves_the_rhythm_alone(
-        self, service: JobService, clock: FakeClock
-    ) -> None:
+    async def test_anchor_stays_when_other_fields_are_edited(self, service: JobService, clock: FakeClock) -> None:
         job = await service.create(ADMIN, definition(schedule_expr="1h"))
         clock.at = NOON + 10 * MINUTE
         edited = await service.patch(ADMIN, job.id, {"name": "renamed"})
         assert (edited.next_run_at, edited.anchor_at) == (job.next_run_at, job.anchor_at)
         assert edited.schedule_version == job.schedule_version
 
-    async def test_a_patch_changes_what_it_names_and_null_restores_the_default(self, service: JobService) -> None:
+    async def test_patch_changes_named_fields_and_null_resets_them(self, service: JobService) -> None:
         job = await service.create(
             ADMIN, definition(priority=9, limits={"memory_mb": 64, "processes": 2}, env={"A": "1"})
         )
@@ -172,17 +172,17 @@ class TestEdit:
         assert (edited.priority, edited.limits["memory_mb"], edited.limits["processes"]) == (5, 64, 3)
         assert edited.env == {"B": "2"}
 
-    async def test_replacing_restores_the_default_of_all_that_is_not_named(self, service: JobService) -> None:
+    async def test_replace_resets_fields_that_are_not_named(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition(priority=9, description="old"))
         replaced = await service.replace(ADMIN, job.id, document(name="new"))
         assert (replaced.name, replaced.priority, replaced.description) == ("new", 5, "")
 
-    async def test_each_change_raises_the_version_by_one_and_no_change_leaves_it(self, service: JobService) -> None:
+    async def test_version_advances_only_when_something_changes(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition())
         assert (await service.patch(ADMIN, job.id, {"name": "b"})).version == 2
         assert (await service.patch(ADMIN, job.id, {"name": "b"})).version == 2
 
-    async def test_a_stale_version_is_refused(self, service: JobService) -> None:
+    async def test_change_is_refused_when_the_version_is_stale(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition())
         await service.patch(ADMIN, job.id, {"name": "b"}, frozenset({1}))
         for call in (
@@ -196,13 +196,13 @@ class TestEdit:
     @pytest.mark.parametrize(
         "patch", [{"priority": 99}, {"unknown": 1}, {"name": None}, {"payload": {"type": "nonsense"}}, {"tags": "x"}]
     )
-    async def test_a_wrong_patch_changes_nothing(self, service: JobService, patch: dict[str, Any]) -> None:
+    async def test_invalid_patch_changes_nothing(self, service: JobService, patch: dict[str, Any]) -> None:
         job = await service.create(ADMIN, definition())
         with pytest.raises(RejectedError):
             await service.patch(ADMIN, job.id, patch)
         assert await service.get(ADMIN, job.id) == job
 
-    async def test_a_finished_job_with_a_new_schedule_is_active_again(
+    async def test_finished_job_is_active_after_a_new_schedule(
         self, service: JobService, clock: FakeClock, database: Database
     ) -> None:
         job = await service.create(ADMIN, definition(schedule_expr=(NOON + MINUTE).isoformat()))
@@ -213,9 +213,7 @@ class TestEdit:
         assert (again.status, again.next_run_at) == (JobStatus.ACTIVE, NOON + 2 * MINUTE)
         assert len(await rows_of(database, job)) == 1
 
-    async def test_a_finished_job_stays_finished_until_it_gets_a_new_schedule(
-        self, service: JobService, clock: FakeClock
-    ) -> None:
+    async def test_finished_job_cannot_be_resumed_or_paused(self, service: JobService, clock: FakeClock) -> None:
         job = await service.create(ADMIN, definition(schedule_expr=(NOON + MINUTE).isoformat()))
         clock.at = NOON + MINUTE
         assert (await service.patch(ADMIN, job.id, {"enabled": True})).status is JobStatus.FINISHED
@@ -227,7 +225,7 @@ class TestEdit:
 
 
 class TestPause:
-    async def test_instants_while_paused_are_not_owed(
+    async def test_instants_during_a_pause_do_not_fire(
         self, service: JobService, database: Database, clock: FakeClock
     ) -> None:
         job = await service.create(ADMIN, definition())
@@ -238,7 +236,7 @@ class TestPause:
         assert (resumed.status, resumed.next_run_at) == (JobStatus.ACTIVE, NOON + 11 * MINUTE)
         assert await rows_of(database, job) == []
 
-    async def test_instants_before_the_pause_are_owed(
+    async def test_instants_before_a_pause_fire(
         self, service: JobService, database: Database, clock: FakeClock, broker: RecordingBroker
     ) -> None:
         job = await service.create(ADMIN, definition())
@@ -246,21 +244,21 @@ class TestPause:
         await service.pause(ADMIN, job.id)
         (run,) = await rows_of(database, job)
         assert (run.status, run.scheduled_for) == (RunStatus.QUEUED, NOON + MINUTE)
-        assert [ring.run_id for ring in broker.notices] == [run.id]
+        assert [notice.run_id for notice in broker.notices] == [run.id]
 
-    async def test_resuming_keeps_the_rhythm_of_an_interval(self, service: JobService, clock: FakeClock) -> None:
+    async def test_resumed_interval_keeps_its_anchor(self, service: JobService, clock: FakeClock) -> None:
         job = await service.create(ADMIN, definition(schedule_expr="1h"))
         await service.pause(ADMIN, job.id)
         clock.at = NOON + timedelta(hours=3, minutes=20)
         assert (await service.resume(ADMIN, job.id)).next_run_at == NOON + timedelta(hours=4)
 
-    async def test_pausing_and_resuming_again_change_nothing(self, service: JobService) -> None:
+    async def test_pause_and_resume_are_idempotent(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition())
         assert await service.resume(ADMIN, job.id) == job
         paused = await service.pause(ADMIN, job.id)
         assert await service.pause(ADMIN, job.id) == paused
 
-    async def test_a_job_whose_instant_passed_while_it_was_paused_cannot_be_resumed(
+    async def test_one_time_job_cannot_be_resumed_after_its_instant(
         self, service: JobService, clock: FakeClock
     ) -> None:
         job = await service.create(ADMIN, definition(schedule_expr=(NOON + MINUTE).isoformat()))
@@ -269,34 +267,36 @@ class TestPause:
         with pytest.raises(ConflictError, match="new schedule_expr"):
             await service.resume(ADMIN, job.id)
 
-    async def test_enabled_false_is_a_pause(self, service: JobService) -> None:
+    async def test_enabled_false_pauses_and_true_resumes(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition())
         assert (await service.patch(ADMIN, job.id, {"enabled": False})).status is JobStatus.PAUSED
         assert (await service.patch(ADMIN, job.id, {"enabled": True})).status is JobStatus.ACTIVE
 
 
 class TestRunNow:
-    async def test_queues_a_run_beside_the_schedule(self, service: JobService, broker: RecordingBroker) -> None:
+    async def test_run_now_leaves_the_schedule_alone(self, service: JobService, broker: RecordingBroker) -> None:
         job = await service.create(ADMIN, definition())
         run = await service.run(ADMIN, job.id)
         assert (run.status, run.trigger, run.scheduled_for) == (RunStatus.QUEUED, Trigger.MANUAL, NOON)
-        assert [ring.run_id for ring in broker.notices] == [run.id]
+        assert [notice.run_id for notice in broker.notices] == [run.id]
         assert (await service.get(ADMIN, job.id)).next_run_at == job.next_run_at
 
-    async def test_works_for_a_paused_job(self, service: JobService) -> None:
+    async def test_paused_job_can_be_run_now(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition(enabled=False))
         assert (await service.run(ADMIN, job.id)).status is RunStatus.QUEUED
 
 
 class TestDelete:
-    async def test_cancels_what_waits_and_keeps_the_history(self, service: JobService, database: Database) -> None:
+    async def test_delete_cancels_queued_runs_and_keeps_their_rows(
+        self, service: JobService, database: Database
+    ) -> None:
         job = await service.create(ADMIN, definition())
         await service.run(ADMIN, job.id)
         await service.delete(ADMIN, job.id)
         (run,) = await rows_of(database, job)
         assert (run.status, run.reason) == (RunStatus.CANCELLED, Reason.JOB_DELETED)
 
-    async def test_a_deleted_job_is_not_found_by_anything(self, service: JobService) -> None:
+    async def test_deleted_job_is_not_found(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition())
         await service.delete(ADMIN, job.id)
         for call in (
@@ -314,18 +314,18 @@ class TestDelete:
 
 
 class TestUpcoming:
-    async def test_gives_instants_in_utc_and_in_the_zone(self, service: JobService) -> None:
+    async def test_upcoming_instants_are_in_utc_and_in_the_zone(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition(schedule_expr="0 9 * * *", timezone="Asia/Tokyo"))
         first, second = await service.upcoming(ADMIN, job.id, 2)
         assert first.at == NOON.replace(hour=0) + timedelta(days=1)
         assert (first.local.hour, str(first.local.tzinfo)) == (9, "Asia/Tokyo")
         assert second.at - first.at == timedelta(days=1)
 
-    async def test_ends_with_the_job(self, service: JobService) -> None:
+    async def test_upcoming_instants_end_at_end_at(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition(end_at=NOON + 2 * MINUTE))
         assert [each.at for each in await service.upcoming(ADMIN, job.id, 10)] == [NOON + MINUTE, NOON + 2 * MINUTE]
 
-    async def test_of_a_paused_job_is_empty(self, service: JobService) -> None:
+    async def test_paused_job_has_no_upcoming_instants(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition(enabled=False))
         assert await service.upcoming(ADMIN, job.id, 10) == ()
 
@@ -348,7 +348,9 @@ class TestList:
             (JobFilter(sort="next_run_at"), ["gamma", "alpha", "beta"]),
         ],
     )
-    async def test_filters_and_sorts(self, service: JobService, filters: JobFilter, names: list[str]) -> None:
+    async def test_jobs_are_filtered_and_sorted(
+        self, service: JobService, filters: JobFilter, names: list[str]
+    ) -> None:
         await service.create(ADMIN, definition(name="alpha", owner_id="math", schedule_expr="2h"))
         await service.create(ADMIN, definition(name="beta", owner_id="ops", tags=["gpu"], enabled=False))
         await service.create(
@@ -362,15 +364,15 @@ class TestList:
         )
         assert [job.name for job in (await service.page(ADMIN, filters, Page())).items] == names
 
-    async def test_gives_pages_and_the_total(self, service: JobService) -> None:
+    async def test_page_has_its_jobs_and_the_total(self, service: JobService) -> None:
         made = [await service.create(ADMIN, definition(name=f"job {number}")) for number in range(5)]
         listing = await service.page(ADMIN, JobFilter(), Page(number=2, size=2))
         assert [job.id for job in listing.items] == [made[2].id, made[3].id]
         assert listing.total == 5
 
 
-class TestBounds:
-    """What the operator allows at the most."""
+class TestServerLimits:
+    """Limits that the operator sets for all jobs."""
 
     @pytest.fixture
     def service(self, database: Database, clock: FakeClock, broker: RecordingBroker, wakes: Wakes) -> JobService:
@@ -387,7 +389,7 @@ class TestBounds:
             ({"limits": {"memory_mb": 999}, "timeout_seconds": 601}, ["timeout_seconds", "limits.memory_mb"]),
         ],
     )
-    async def test_what_goes_beyond_is_refused_by_name(
+    async def test_limits_beyond_the_server_limits_are_refused(
         self, service: JobService, changes: dict[str, Any], fields: list[str]
     ) -> None:
         job = await service.create(ADMIN, definition(limits=self.WITHIN))
@@ -400,11 +402,11 @@ class TestBounds:
                 await call
             assert [problem.field for problem in caught.value.problems] == fields
 
-    async def test_what_lies_within_is_accepted(self, service: JobService) -> None:
+    async def test_limits_within_the_server_limits_are_accepted(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition(limits=self.WITHIN, timeout_seconds=600))
         assert job.limits["memory_mb"] == 256
 
-    async def test_an_environment_that_is_not_offered_is_refused_with_those_that_are(
+    async def test_unknown_environment_is_refused_with_the_known_ones(
         self, database: Database, broker: RecordingBroker, clock: FakeClock, wakes: Wakes
     ) -> None:
         offered = frozenset({"default", "science"})
@@ -422,7 +424,7 @@ class TestBounds:
             assert (problem.field, problem.value) == ("payload.environment", "sciense")
             assert problem.message == 'unknown environment "sciense"; available: default, science'
 
-    async def test_a_stored_job_that_is_older_than_the_bound_can_still_be_paused(
+    async def test_job_stored_before_a_limit_can_still_be_paused(
         self, service: JobService, database: Database, broker: RecordingBroker, clock: FakeClock, wakes: Wakes
     ) -> None:
         job = await JobService(database, broker, clock, wakes).create(ADMIN, definition())

@@ -1,4 +1,4 @@
-"""What becomes of a job's document by a patch."""
+"""Merging a patch into a job's document."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ JOB: dict[str, Any] = {
         ({"payload": {"type": "shell_script"}}, {"payload": SHELL}),
     ],
 )
-def test_merges_objects_and_replaces_all_else(patch: dict[str, Any], changed: dict[str, Any]) -> None:
+def test_patch_merges_objects_and_replaces_other_values(patch: dict[str, Any], changed: dict[str, Any]) -> None:
     assert merge(JOB, patch) == {**JOB, **changed}
 
 
-def test_removes_what_is_null() -> None:
+def test_null_removes_a_field() -> None:
     assert "limits" not in merge(JOB, {"limits": None})
 
 
 @pytest.mark.parametrize(
     ("patch", "path"), [({"foo": None}, ("foo",)), ({"limits": {"memory": None}}, ("limits", "memory"))]
 )
-def test_leaves_null_of_unknown_fields_to_validation(patch: dict[str, Any], path: tuple[str, ...]) -> None:
+def test_null_of_an_unknown_field_is_kept_for_validation(patch: dict[str, Any], path: tuple[str, ...]) -> None:
     merged: Any = merge(JOB, patch)
 
     for name in path:
@@ -53,7 +53,7 @@ def test_leaves_null_of_unknown_fields_to_validation(patch: dict[str, Any], path
 
 
 @pytest.mark.parametrize("patch", [{"env": {"B": None}}, {"args": {"b": None}}, {"args": {"a": {"c": None}}}])
-def test_removes_nothing_where_any_name_may_be(patch: dict[str, Any]) -> None:
+def test_null_in_a_free_mapping_is_a_value(patch: dict[str, Any]) -> None:
     assert merge(JOB, patch) == JOB
 
 
@@ -66,5 +66,5 @@ def test_removes_nothing_where_any_name_may_be(patch: dict[str, Any]) -> None:
         (FIBONACCI, {"n": 6}, {**FIBONACCI, "n": 6}),
     ],
 )
-def test_replaces_a_payload_by_one_of_another_kind(old: Any, patch: dict[str, Any], new: dict[str, Any]) -> None:
+def test_payload_of_another_kind_replaces_the_old_one(old: Any, patch: dict[str, Any], new: dict[str, Any]) -> None:
     assert merge({**JOB, "payload": old}, {"payload": patch})["payload"] == new

@@ -1,4 +1,4 @@
-"""What clients ask of runs."""
+"""Operations on runs."""
 
 from __future__ import annotations
 
@@ -60,26 +60,26 @@ async def finish(database: Database, claimed: Claimed, status: RunStatus) -> Non
         assert await transitions.finish(connection, claimed, report, NOON)
 
 
-async def test_a_waiting_run_is_cancelled_at_once(service: RunService, database: Database) -> None:
+async def test_queued_run_is_cancelled_at_once(service: RunService, database: Database) -> None:
     run = await queue(database, (await add_job(database)).id)
     cancelled = await service.cancel(ADMIN, run.id)
     assert (cancelled.status, cancelled.reason) == (RunStatus.CANCELLED, Reason.USER)
 
 
-async def test_a_running_run_is_asked_to_stop(service: RunService, database: Database) -> None:
+async def test_running_run_gets_a_cancel_request(service: RunService, database: Database) -> None:
     claimed = await claim(database, await queue(database, (await add_job(database)).id))
     asked = await service.cancel(ADMIN, claimed.run.id)
     assert (asked.status, asked.cancel_requested_at) == (RunStatus.RUNNING, NOON)
 
 
-async def test_an_ended_run_cannot_be_cancelled(service: RunService, database: Database) -> None:
+async def test_finished_run_cannot_be_cancelled(service: RunService, database: Database) -> None:
     claimed = await claim(database, await queue(database, (await add_job(database)).id))
     await finish(database, claimed, RunStatus.SUCCESS)
     with pytest.raises(ConflictError, match="success"):
         await service.cancel(ADMIN, claimed.run.id)
 
 
-async def test_a_failed_run_is_retried_by_a_new_one_for_the_same_instant(
+async def test_failed_run_is_retried_as_a_new_run(
     service: RunService, database: Database, broker: RecordingBroker
 ) -> None:
     claimed = await claim(database, await queue(database, (await add_job(database)).id))
@@ -90,7 +90,7 @@ async def test_a_failed_run_is_retried_by_a_new_one_for_the_same_instant(
     assert (await service.get(ADMIN, claimed.run.id)).view.run.status is RunStatus.FAILED
 
 
-async def test_what_succeeded_or_still_goes_on_cannot_be_retried(service: RunService, database: Database) -> None:
+async def test_successful_or_active_run_cannot_be_retried(service: RunService, database: Database) -> None:
     job = await add_job(database)
     waiting, claimed = await queue(database, job.id), await claim(database, await queue(database, job.id))
     await finish(database, claimed, RunStatus.SUCCESS)
@@ -99,7 +99,7 @@ async def test_what_succeeded_or_still_goes_on_cannot_be_retried(service: RunSer
             await service.retry(ADMIN, run_id)
 
 
-async def test_what_is_not_there_is_not_found(service: RunService) -> None:
+async def test_unknown_run_is_not_found(service: RunService) -> None:
     for call in (service.get(ADMIN, 1), service.cancel(ADMIN, 1), service.retry(ADMIN, 1), service.read_log(ADMIN, 1)):
         with pytest.raises(NotFoundError):
             await call
@@ -107,7 +107,7 @@ async def test_what_is_not_there_is_not_found(service: RunService) -> None:
         await service.page_of(ADMIN, 7, RunFilter(), Page())
 
 
-async def test_a_list_carries_the_end_of_each_log_and_says_so(service: RunService, database: Database) -> None:
+async def test_list_has_the_tail_of_each_log(service: RunService, database: Database) -> None:
     job = await add_job(database)
     short, long = (
         await claim(database, await queue(database, job.id)),
@@ -122,7 +122,7 @@ async def test_a_list_carries_the_end_of_each_log_and_says_so(service: RunServic
     assert views[0].logs == "é" * ((TAIL_BYTES - 3) // 2) + "end"
 
 
-async def test_one_run_carries_all_of_its_log(service: RunService, database: Database) -> None:
+async def test_single_run_has_its_whole_log(service: RunService, database: Database) -> None:
     claimed = await claim(database, await queue(database, (await add_job(database)).id))
     await write(database, claimed.lease, b"x" * 3 * TAIL_BYTES)
     detail = await service.get(ADMIN, claimed.run.id)
@@ -150,7 +150,7 @@ async def test_long_log_is_read_in_slices_of_whole_characters(
     assert [part.is_last for part in followed] == [False] * (len(followed) - 1) + [True]
 
 
-async def test_a_log_is_read_on_from_where_the_last_part_ended(service: RunService, database: Database) -> None:
+async def test_log_is_read_on_from_the_next_offset(service: RunService, database: Database) -> None:
     claimed = await claim(database, await queue(database, (await add_job(database)).id))
     await write(database, claimed.lease, b"one")
     first = await service.read_log(ADMIN, claimed.run.id)
@@ -159,7 +159,7 @@ async def test_a_log_is_read_on_from_where_the_last_part_ended(service: RunServi
     assert (first.data, second.data, second.next_offset, second.is_last) == (b"one", b"two", 6, False)
 
 
-async def test_following_ends_with_the_run_and_misses_nothing(service: RunService, database: Database) -> None:
+async def test_follower_gets_the_whole_log_and_ends_with_the_run(service: RunService, database: Database) -> None:
     claimed = await claim(database, await queue(database, (await add_job(database)).id))
     seen = b""
     async for part in service.follow_log(ADMIN, claimed.run.id, 0, asyncio.Event()):
@@ -172,7 +172,7 @@ async def test_following_ends_with_the_run_and_misses_nothing(service: RunServic
     assert seen == b"begin end"
 
 
-async def test_following_ends_when_the_service_stops(service: RunService, database: Database) -> None:
+async def test_follower_ends_when_the_service_stops(service: RunService, database: Database) -> None:
     run = await queue(database, (await add_job(database)).id)
     stopping = asyncio.Event()
     async with asyncio.timeout(10):
@@ -204,7 +204,7 @@ async def test_runs_are_filtered_by_instant_and_owner(service: RunService, datab
     assert (await service.page(ADMIN, RunFilter(owner_id="me"), Page())).items[0].run.id == run.id
 
 
-async def test_a_page_behind_a_run_is_not_moved_by_newer_ones(service: RunService, database: Database) -> None:
+async def test_page_before_a_run_is_not_moved_by_newer_runs(service: RunService, database: Database) -> None:
     job = await add_job(database)
     made = [await queue(database, job.id) for _ in range(4)]
     first = await service.page(ADMIN, RunFilter(), Page(size=2))

@@ -1,4 +1,4 @@
-"""Schedules as clients look at them, beside everything else that a process does."""
+"""Previews, descriptions and warnings of schedules."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ RARE = {"schedule_expr": "3 4 29 2 *", "timezone": "Europe/Madrid"}
 
 @pytest.fixture(autouse=True)
 def forgotten_calendars() -> None:
-    """What another test worked out already would be quick."""
+    """Clear the cache, because a cached calendar would be quick."""
     calendar_dst.clock_changes.cache_clear()
     calendar_dst.stretches.cache_clear()
 
 
 async def turns_during(computing: Awaitable[object]) -> int:
-    """Count how often the event loop gets its turn meanwhile; once is what it gets where the computing holds it."""
+    """Count the turns of the event loop meanwhile. One turn means that the computation blocked it."""
     task, turns = asyncio.ensure_future(computing), 0
     while not task.done():
         await asyncio.sleep(0.001)
@@ -36,7 +36,7 @@ async def turns_during(computing: Awaitable[object]) -> int:
     return turns
 
 
-async def test_leaves_the_loop_to_others_during_a_long_preview(clock: FakeClock) -> None:
+async def test_long_preview_does_not_block_the_event_loop(clock: FakeClock) -> None:
     request = PreviewRequest.model_validate({**RARE, "count": 300})
 
     assert await turns_during(ScheduleService(clock).preview(ADMIN, request)) > 3
@@ -101,7 +101,7 @@ async def test_leaves_the_loop_to_others_during_a_long_preview(clock: FakeClock)
         ({"env": {"PYTHONHASHSEED": "0"}}, None),
     ],
 )
-async def test_warns_of_what_a_job_says_in_vain(
+async def test_job_has_warnings_for_settings_without_effect(
     database: Database, clock: FakeClock, fields: dict[str, object], warning: str | None
 ) -> None:
     definition = {
@@ -117,7 +117,7 @@ async def test_warns_of_what_a_job_says_in_vain(
     assert ScheduleService(clock).describe(job).warnings == ((warning,) if warning else ())
 
 
-async def test_leaves_the_loop_to_others_while_it_looks_far_ahead(database: Database, clock: FakeClock) -> None:
+async def test_upcoming_instants_do_not_block_the_event_loop(database: Database, clock: FakeClock) -> None:
     definition = {"name": "a job", **RARE, "payload": {"type": "shell_script", "script": "true"}}
     service = JobService(database, RecordingBroker(), clock, lambda: None)
     job = await service.create(ADMIN, JobDefinition.model_validate(definition))
@@ -126,7 +126,7 @@ async def test_leaves_the_loop_to_others_while_it_looks_far_ahead(database: Data
 
 
 @pytest.mark.parametrize(("environment", "is_told"), [("science", False), ("sciense", True)])
-async def test_tells_of_an_environment_that_this_process_does_not_know(
+async def test_job_has_a_warning_for_an_unknown_environment(
     database: Database, clock: FakeClock, environment: str, *, is_told: bool
 ) -> None:
     payload = {"type": "python_code", "code": "1", "environment": environment}
@@ -141,9 +141,7 @@ async def test_tells_of_an_environment_that_this_process_does_not_know(
     assert described.warnings == ((warning,) if is_told else ())
 
 
-async def test_tells_of_jitter_that_is_longer_than_from_one_instant_to_the_next(
-    database: Database, clock: FakeClock
-) -> None:
+async def test_job_has_a_warning_for_jitter_beyond_its_interval(database: Database, clock: FakeClock) -> None:
     job = await add_job(database, schedule_expr="10s", jitter_seconds=60.0, overlap_policy="skip")
 
     (warning,) = ScheduleService(clock).describe(job).warnings

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from tests.database_fixtures import led_to
+from tests.database_fixtures import redirected_to
 
 from scheduler_service.storage import migrations
 from scheduler_service.storage.database import Database
@@ -17,10 +17,10 @@ from scheduler_service.storage.migrations import HEAD, Upgrade
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     if request.param == "postgresql":
-        return led_to(request.getfixturevalue("postgres_url"))
+        return redirected_to(request.getfixturevalue("postgres_url"))
     path = tmp_path / "scheduler.db"
     path.touch()
-    return led_to(f"sqlite:///{path}")
+    return redirected_to(f"sqlite:///{path}")
 
 
 def test_head_is_the_last_migration() -> None:
