@@ -14,7 +14,7 @@ from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl
 def test_doctor_exits_with_0_at_the_required_level(tmp_path: Path) -> None:
     done = shell(tmp_path, SCHEDULER_SANDBOX_REQUIRED="none").run("doctor")
     assert done.returncode == 0, done.stderr
-    assert "required is none, which suffices" in done.stdout
+    assert "required is none: sufficient" in done.stdout
     assert done.stdout.count("\n") > 5
 
 
@@ -29,7 +29,7 @@ def test_doctor_exits_with_1_below_the_required_level(tmp_path: Path) -> None:
     """Docker's default profile allows no namespaces, and so no `strict`."""
     done = shell(tmp_path, SCHEDULER_SANDBOX_REQUIRED="strict").run("doctor", preexec_fn=_enter_docker_profile)
     assert done.returncode == 1, done.stderr
-    assert "NOT ENOUGH" in done.stdout
+    assert "NOT SUFFICIENT" in done.stdout
     assert "remedy: " in done.stdout
 
 

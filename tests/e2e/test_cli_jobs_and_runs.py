@@ -210,7 +210,7 @@ def test_page_reports_that_there_are_more(service: Service) -> None:
     done = service.shell.call("jobs", "list", "--tag", "paged", "--size", 1)
 
     assert len(done.stdout.splitlines()) == 2
-    assert done.stderr == "page 1: 1 of 2; others with --page and --size\n"
+    assert done.stderr == "page 1: 1 of 2; --page and --size show others\n"
 
 
 def test_table_in_a_pipe_is_plain_and_uncut(service: Service) -> None:
@@ -315,7 +315,7 @@ def test_ctrl_c_stops_the_follower_and_not_the_run(service: Service) -> None:
     service.call("POST", f"runs/{run_id}/cancel")
 
     assert follower.returncode == 130
-    assert said.splitlines()[-1].startswith(f"No longer following; run {run_id} goes on")
+    assert said.splitlines()[-1].startswith(f"Stopped following; run {run_id} continues")
     assert status == "running"
 
 
@@ -462,7 +462,7 @@ def test_https_to_a_service_without_tls_is_reported(service: Service) -> None:
     assert done.returncode == 3
     [line] = done.stderr.splitlines()
     assert (
-        line == f"scheduler: no connection to {url} by TLS: WRONG_VERSION_NUMBER; where it speaks none, write http://"
+        line == f"scheduler: no TLS connection to {url}: WRONG_VERSION_NUMBER; if the server has no TLS, write http://"
     )
 
 
@@ -483,12 +483,12 @@ def _answer_once(server: socket.socket, answer: bytes) -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "body", "words"),
     [
-        ("200 OK", "text/html", b"hi", "is no Scheduler Service (status 200, text/html)"),
-        ("200 OK", "application/json", b"[]", "is no Scheduler Service"),
-        ("200 OK", "application/json", b"null", "is no Scheduler Service"),
+        ("200 OK", "text/html", b"hi", "is not a Scheduler Service (status 200, text/html)"),
+        ("200 OK", "application/json", b"[]", "is not a Scheduler Service"),
+        ("200 OK", "application/json", b"null", "is not a Scheduler Service"),
         ("200 OK", "application/json", b'{"items": []}', "the answer has no field 'jobs'"),
-        ("204 No Content", "application/json", b"", "is no Scheduler Service"),
-        ("400 Bad Request", "application/json", b'["no"]', "is no Scheduler Service"),
+        ("204 No Content", "application/json", b"", "is not a Scheduler Service"),
+        ("400 Bad Request", "application/json", b'["no"]', "is not a Scheduler Service"),
         ("400 Bad Request", "application/json", b"{}", "the answer has no field 'detail'"),
     ],
 )

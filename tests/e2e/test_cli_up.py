@@ -148,7 +148,7 @@ def test_port_in_use_is_named(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        f"scheduler: SCHEDULER_PORT: {port} is in use on 127.0.0.1; stop what listens there or name another port"
+        f"scheduler: SCHEDULER_PORT: {port} is in use on 127.0.0.1; stop the other program or choose another port"
     )
 
 

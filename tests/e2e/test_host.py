@@ -82,7 +82,7 @@ def test_no_job_runs_when_root_has_no_capabilities(tmp_path: Path) -> None:
 def test_doctor_reports_the_level_that_runs_get(tmp_path: Path, setting: str, level: str) -> None:
     code, said = doctor_in(setting, tmp_path)
 
-    assert f"This host gives {level}; required is standard" in said
+    assert f"This host supports {level}; required is standard" in said
     assert ("No job runs" in said, code) == (level == "none", int(level == "none"))
     assert list(tmp_path.iterdir()) == []
 

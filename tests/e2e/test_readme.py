@@ -77,7 +77,7 @@ def test_every_command_of_the_readme_works_as_typed(service: Service) -> None:
     (cli, doctor) = blocks_with(".venv/bin/scheduler")
     assert "pi is about" in "\n".join(paste(service, cli))
     # Whether this host's level suffices is not the front page's to say.
-    assert paste(service, f"export SCHEDULER_SANDBOX_REQUIRED=none\n{doctor}")[-1].startswith("This host gives")
+    assert paste(service, f"export SCHEDULER_SANDBOX_REQUIRED=none\n{doctor}")[-1].startswith("This host supports")
 
 
 def test_every_make_target_of_the_readme_exists() -> None:

@@ -36,17 +36,17 @@ def banner_text(settings: Settings, port: int) -> str:
     url = url_of(settings.host, port)
     is_public = settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY
     header = f"'X-API-Key: {DEVELOPMENT_API_KEY}'" if is_public else '"X-API-Key: $API_KEY"'
-    remark = "the development key; set API_KEY for one of your own" if is_public else "your API_KEY"
+    remark = "development key; set API_KEY to use your own" if is_public else "your API_KEY"
     command = "scheduler" if shutil.which("scheduler") else sys.argv[0]
     where = "" if port == _USUAL_PORT else f" --url {url}"
     return f"""
-Scheduler Service is up. Ctrl-C drains and stops it.
+Scheduler Service is running. Press Ctrl-C to stop it.
 
   API      {url}/api/v1
   Docs     {url}/docs
   Key      -H {header}  ({remark})
 
-To try it, paste into another terminal:
+To create a first job, paste this into another terminal:
 
   curl -s {url}/api/v1/jobs -H {header} -H 'Content-Type: application/json' \\
     -d '{json.dumps(_EXAMPLE)}'

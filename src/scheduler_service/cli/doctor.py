@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Try each promise of the sandbox on this host, and say which hold, why one does not, and what to do about it.
+    """Check which sandbox levels work on this host.
 
-    It ends with 1 if the host gives less than SCHEDULER_SANDBOX_REQUIRED. SECURITY.md says what each level means.
+    It tries every promise of each level, and shows why one fails and what to do. It exits with 1 if the level is lower
+    than SCHEDULER_SANDBOX_REQUIRED (default standard). SECURITY.md explains the levels.
     """
     # Imported here so that client commands start faster.
     from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
@@ -41,7 +42,7 @@ def doctor(*, as_json: AsJson = False) -> None:
         }
         render.show_json(report)
     else:
-        rows = [(", ".join(each.levels) or "on top", each.promise, _verdict(each)) for each in findings]
+        rows = [(", ".join(each.levels) or "extra", each.promise, _verdict(each)) for each in findings]
         render.show_table(["for", "promise", ""], rows)
         for finding in findings:
             if not finding.held:
@@ -52,16 +53,13 @@ def doctor(*, as_json: AsJson = False) -> None:
 
 
 def _sum_up(found: Survey, settings: Settings) -> str:
-    verdict = "which suffices" if found.is_enough else "which is NOT ENOUGH"
-    gives = f"This host gives {found.host_level}; required is {settings.sandbox_required}, {verdict}."
-    if found.run_level is None:
-        return f"{gives} No job runs (SCHEDULER_SANDBOX={settings.sandbox})."
-    if settings.sandbox == "auto":
-        return gives
-    return (
-        f"This host gives {found.host_level}; SCHEDULER_SANDBOX sets {found.run_level}, required is "
-        f"{settings.sandbox_required}, {verdict}."
-    )
+    verdict = "sufficient" if found.is_enough else "NOT SUFFICIENT"
+    if settings.sandbox != "auto" and found.run_level is not None:
+        chosen = f"SCHEDULER_SANDBOX={settings.sandbox} selects {found.run_level}; "
+    else:
+        chosen = ""
+    summary = f"This host supports {found.host_level}; {chosen}required is {settings.sandbox_required}: {verdict}."
+    return summary if found.run_level else f"{summary} No job runs (SCHEDULER_SANDBOX={settings.sandbox})."
 
 
 def _verdict(finding: Finding) -> str:

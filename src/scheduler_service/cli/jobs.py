@@ -19,9 +19,7 @@ from scheduler_service.console.options import AsJson, JobId, Page, Size, Wide
 from scheduler_service.errors import FieldProblem
 from scheduler_service.telemetry.terminal_text import printable
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="markdown", help="Look at jobs, make them, change them, run them."
-)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Show, create, change, run and delete jobs.")
 
 
 @app.command("list")
@@ -29,13 +27,13 @@ app = typer.Typer(
 def list_jobs(  # noqa: PLR0913 (one for each option)
     client: Client,
     *,
-    status: Annotated[str | None, typer.Option(help="active, paused or finished.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Only jobs with this tag.")] = None,
-    owner: Annotated[str | None, typer.Option(help="Only jobs of this owner_id.")] = None,
+    status: Annotated[str | None, typer.Option(help="Show only jobs that are active, paused or finished.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Show only jobs with this tag.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Show only jobs of this owner_id.")] = None,
     query: Annotated[
-        str | None, typer.Option("--query", "-q", help="Only jobs with this in name or description.")
+        str | None, typer.Option("--query", "-q", help="Show only jobs with this text in name or description.")
     ] = None,
-    sort: Annotated[str | None, typer.Option(help="The field to sort by, with - in front for the last first.")] = None,
+    sort: Annotated[str | None, typer.Option(help="Sort by this field; -FIELD sorts in descending order.")] = None,
     page: Page = 1,
     size: Size = 20,
     wide: Wide = False,
@@ -55,7 +53,7 @@ def list_jobs(  # noqa: PLR0913 (one for each option)
 @app.command("show")
 @with_client
 def show_job(client: Client, job: JobId, *, as_json: AsJson = False) -> None:
-    """Show one job, with its payload."""
+    """Show one job and its payload."""
     _show(client.get(f"jobs/{job}"), as_json)
 
 
@@ -65,36 +63,38 @@ def create_job(  # noqa: PLR0913 (one for each option)
     client: Client,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="WORD", help="For --crunch its parameters (n=100), for --program the argv, after --."),
+        typer.Argument(metavar="WORD", help="Parameters of --crunch (n=100), or after --, the argv of --program."),
     ] = None,
     *,
     file: Annotated[
-        str | None, typer.Option("--file", "-f", help="Take the job from this JSON file; - is standard input.")
+        str | None, typer.Option("--file", "-f", help="Read the job from this JSON file; - is standard input.")
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", "-n", help="What the job is called.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="A cron pattern, an interval (5m) or an instant.")] = None,
-    timezone: Annotated[str | None, typer.Option(help="The IANA name of the schedule's zone; UTC if none.")] = None,
+    name: Annotated[str | None, typer.Option("--name", "-n", help="Name the job.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="Run at this cron pattern, interval (5m) or instant.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="Read the schedule in this IANA zone. Default: UTC.")] = None,
     python: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Run Python code; @file reads it from a file.")
+        str | None, typer.Option(metavar="CODE", help="Run this Python code; @FILE reads a file.")
     ] = None,
-    shell: Annotated[
-        str | None, typer.Option(metavar="SCRIPT", help="Run a script; @file reads it from a file.")
-    ] = None,
+    shell: Annotated[str | None, typer.Option(metavar="SCRIPT", help="Run this script; @FILE reads a file.")] = None,
     crunch: Annotated[
-        str | None, typer.Option(metavar="OPERATION", help="Run an operation of number_crunching.")
+        str | None, typer.Option(metavar="OPERATION", help="Run this operation of number_crunching.")
     ] = None,
-    program: Annotated[bool, typer.Option("--program", help="Run the program that stands after --.")] = False,
-    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be repeated.")] = None,
-    env: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable; may be repeated.")] = None,
-    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="How long an attempt may take.")] = None,
-    retries: Annotated[int | None, typer.Option(help="How often a failed run is tried again.")] = None,
-    paused: Annotated[bool, typer.Option("--paused", help="Do not let the schedule count yet.")] = False,
+    program: Annotated[bool, typer.Option("--program", help="Run the program that follows --.")] = False,
+    tag: Annotated[list[str] | None, typer.Option(help="Add a tag; repeatable.")] = None,
+    env: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Set a variable; repeatable.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Stop an attempt after this many seconds. Default: 300.")
+    ] = None,
+    retries: Annotated[int | None, typer.Option(help="Retry a failed run this many times. Default: 0.")] = None,
+    paused: Annotated[bool, typer.Option("--paused", help="Create the job paused.")] = False,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Any other field; may be repeated.")
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Set any other field; repeatable.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a job, from options, or from a file over which the options are laid.
+    """Create a job from options, or from a file and options.
+
+    Options override the file.
 
     - `scheduler jobs create --name pi --schedule 5m --python 'print(3.14)'`
     - `scheduler jobs create --name primes --schedule @daily --crunch prime_numbers limit=1000`
@@ -125,18 +125,21 @@ def edit_job(
     job: JobId,
     fields: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FIELD=VALUE", help="Values are JSON or text; null gives a field its default back."),
+        typer.Argument(metavar="FIELD=VALUE", help="Values are JSON or text; null resets a field to its default."),
     ] = None,
     *,
     file: Annotated[
-        str | None, typer.Option("--file", "-f", help="Take the changes from this JSON file; - is standard input.")
+        str | None, typer.Option("--file", "-f", help="Read the changes from this JSON file; - is standard input.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change fields of a job, as in `scheduler jobs edit 7 schedule_expr=10m limits.memory_mb=128 env.LEVEL=3`."""
+    """Change fields of a job.
+
+    Example: `scheduler jobs edit 7 schedule_expr=10m limits.memory_mb=128 env.LEVEL=3`
+    """
     changes = merged(read_document(file) if file else {}, read_fields(fields or ()))
     if not changes:
-        raise RefusedError(FieldProblem("", "no change was asked for; write FIELD=VALUE, such as schedule_expr=10m"))
+        raise RefusedError(FieldProblem("", "no change given; write FIELD=VALUE, such as schedule_expr=10m"))
     _announce("Changed", client.patch(f"jobs/{job}", changes), as_json)
 
 
@@ -161,13 +164,13 @@ def run_job(
     job: JobId,
     *,
     wait: Annotated[
-        bool, typer.Option("--wait", "-w", help="Write the log as it grows, and end with the run's exit code.")
+        bool, typer.Option("--wait", "-w", help="Follow the log, and exit with the run's exit code.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a job now, also a paused one.
+    """Run a job now, even if it is paused.
 
-    With --wait --json the log is not written by itself: it is in the run, which is written once it has ended.
+    With --wait and --json, the command writes only the run when it has ended; the log is a field of the run.
     """
     run = client.post(f"jobs/{job}/run")
     if wait:
@@ -183,9 +186,10 @@ def delete_job(
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
 ) -> None:
-    """Delete a job. Queued runs are cancelled, running ones are asked to stop; the history stays until retention.
+    """Delete a job; its ended runs are kept.
 
-    On a terminal it asks first.
+    Queued runs are cancelled and running ones are asked to stop. Ended runs are kept for SCHEDULER_RETENTION_DAYS
+    (default 30). On a terminal, the command asks first.
     """
     if not yes and sys.stdin.isatty():
         name = client.get(f"jobs/{job}")["name"]

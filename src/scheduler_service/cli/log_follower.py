@@ -153,7 +153,9 @@ def _interruptible(run_id: int) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         sys.stderr.write("\n")  # the terminal has printed ^C at the cursor
-        render.note(f"No longer following; run {run_id} goes on. Again: scheduler runs logs {run_id} --follow")
+        render.note(
+            f"Stopped following; run {run_id} continues. To follow again: scheduler runs logs {run_id} --follow"
+        )
         raise
 
 

@@ -63,18 +63,18 @@ def scheduler(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Run jobs on schedule, and account for every instant.
+    """Run jobs on schedule and account for every instant.
 
     Exit codes:
 
-    - 0: it is done
-    - 1: a run failed, and has no exit code of its own; or the output cannot be written
-    - 2: wrong usage, a wrong setting, or the service refused
+    - 0: success
+    - 1: a run failed without an exit code, or the output could not be written
+    - 2: wrong usage, an invalid setting, or the service refused the request
     - 3: the service does not answer
     - 130: Ctrl-C, or the run was cancelled
 
-    `jobs run --wait` ends with the exit code of the run, 128 + the number of the signal that ended it, or 124 where it
-    took too long.
+    `jobs run --wait` exits with the exit code of the run, with 128 + the number of the signal that ended it, or with
+    124 if it exceeded its timeout.
     """
 
 
@@ -84,7 +84,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # never fail on a missing character
     try:
-        _refuse_other_than_text(sys.argv[1:])
+        _check_arguments_are_text(sys.argv[1:])
         _run()
     except SchedulerError as error:
         sys.exit(print_error(error))
@@ -109,8 +109,8 @@ def _run() -> None:
         sys.stdout.flush()  # flush here, so that a failure can be reported
 
 
-def _refuse_other_than_text(arguments: list[str]) -> None:
+def _check_arguments_are_text(arguments: list[str]) -> None:
     # Python represents bytes that are not UTF-8 as lone surrogates, which no request can contain.
     for argument in arguments:
         if any("\ud800" <= char <= "\udfff" for char in argument):
-            raise RefusedError(FieldProblem("", "an argument is not UTF-8 text", argument))
+            raise RefusedError(FieldProblem("", "an argument is not UTF-8; write it in UTF-8", argument))

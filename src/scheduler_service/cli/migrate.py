@@ -9,10 +9,10 @@ from scheduler_service.startup import without_gc
 
 
 def migrate() -> None:
-    """Bring the database to the newest shape. Every start of the service does so too; nothing is lost.
+    """Apply pending database migrations.
 
-    Which database: DATABASE_URL, else the SQLite file in SCHEDULER_DATA_DIR (./data). A service that runs on that
-    directory has to stop first.
+    Every start of the service does this too. The database is DATABASE_URL, or else the SQLite file in
+    SCHEDULER_DATA_DIR (default ./data); stop a service that uses that directory first.
     """
     # Imported here because they are slow to import, and other short commands do not need the database.
     with without_gc():

@@ -18,27 +18,33 @@ from scheduler_service.errors import FieldProblem, InvalidInputError
 
 
 def show_next(
-    expr: Annotated[str, typer.Argument(help="A cron pattern, an interval or an instant; in quotes.")],
-    timezone: Annotated[str, typer.Option("--timezone", "-z", help="An IANA name, for example Europe/Berlin.")] = "UTC",
-    count: Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="How many instants.")] = 10,
+    expr: Annotated[str, typer.Argument(help="Cron pattern, interval or instant, in quotes.")],
+    timezone: Annotated[
+        str, typer.Option("--timezone", "-z", help="Read the schedule in this IANA zone, such as Europe/Berlin.")
+    ] = "UTC",
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="Show this many instants.")] = 10,
     *,
-    dst_gap: Annotated[Gap, typer.Option("--dst-gap", help="What becomes of fixed times that a change skips.")] = (
-        "run_after"
-    ),
-    dst_fold: Annotated[Fold, typer.Option("--dst-fold", help="Which of those that a change repeats.")] = "first",
+    dst_gap: Annotated[
+        Gap, typer.Option("--dst-gap", help="Choose what happens to times that a clock change skips.")
+    ] = ("run_after"),
+    dst_fold: Annotated[
+        Fold, typer.Option("--dst-fold", help="Choose which of two times that a clock change repeats.")
+    ] = "first",
     as_json: AsJson = False,
 ) -> None:
-    """Show when a schedule fires next, in UTC and on its own clock, and what about it may surprise.
+    """Show when a schedule fires next, in UTC and in its zone.
 
-    It works by itself, without a running service. An interval counts from now. With --json it writes what the API
-    answers to POST /schedules/preview.
+    This needs no running service. An interval counts from now. --json writes the same document as the API's
+    POST /schedules/preview.
     """
     now = datetime.now(UTC)
     dst = DstPolicy(dst_gap, dst_fold)
     schedule = parse(expr, timezone=timezone, dst=dst, anchor_at=now)
     instants = list(islice(schedule.between(now, _END_OF_TIME), count))
     if not instants:
-        raise InvalidInputError(FieldProblem("schedule_expr", "this never fires: it is past", expr))
+        raise InvalidInputError(
+            FieldProblem("schedule_expr", "the instant is in the past, so it never fires; write a later one", expr)
+        )
     pairs = [(at, at.astimezone(ZoneInfo(timezone))) for at in instants]
     if as_json:
         render.show_json(

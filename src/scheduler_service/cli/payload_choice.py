@@ -22,9 +22,11 @@ class PayloadChoice:
         """Return the payload, or None without options. Raise `RefusedError` for two kinds or unrelated arguments."""
         kinds = [kind for kind in self._kinds() if kind is not None]
         if len(kinds) > 1:
-            raise refusal("payload", "one of --python, --shell, --crunch and --program, not several")
+            raise refusal(
+                "payload", "several payloads given; write only one of --python, --shell, --crunch and --program"
+            )
         if self.words and not (self.crunch or self.program):
-            raise refusal("payload", f"what is {self.words[0]!r}? Loose words go with --crunch or --program only")
+            raise refusal("payload", f"unexpected word {self.words[0]!r}; words belong to --crunch or --program")
         return kinds[0] if kinds else None
 
     def _kinds(self) -> Iterator[Document | None]:

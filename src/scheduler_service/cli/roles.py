@@ -10,13 +10,14 @@ import typer
 
 from scheduler_service.startup import without_gc
 
-_Name = Annotated[str | None, typer.Option("--name", help="What monitors call it.", show_default="worker-PID")]
+_Name = Annotated[str | None, typer.Option("--name", help="Show this name in monitors.", show_default="worker-PID")]
 
 
 def api() -> None:
-    """Start the HTTP API of the distributed setting; beats and workers are processes of their own.
+    """Start the HTTP API on SCHEDULER_PORT (default 8000).
 
-    Settings come from the environment and .env: REDIS_URL, DATABASE_URL, SCHEDULER_HOST, SCHEDULER_PORT.
+    It needs REDIS_URL and DATABASE_URL, from the environment or .env. Start beats and workers as well: without them no
+    run begins.
     """
     from scheduler_service.config.loading import load_distributed_settings  # noqa: PLC0415 (slow)
 
@@ -28,10 +29,10 @@ def api() -> None:
 
 
 def worker(name: _Name = None) -> None:
-    """Start a worker of the distributed setting. TERM drains it: what runs may end within SCHEDULER_DRAIN_SECONDS.
+    """Start a worker that executes SCHEDULER_SLOTS runs at once.
 
-    What it is told of comes through REDIS_URL, what is true stands in DATABASE_URL. SCHEDULER_SLOTS says how many runs
-    go at once, SCHEDULER_WORKER_TAGS whose.
+    It needs REDIS_URL and DATABASE_URL, from the environment or .env. SCHEDULER_WORKER_TAGS limits which runs it
+    executes. After SIGTERM it starts no more runs, waits SCHEDULER_DRAIN_SECONDS for the others, and ends.
     """
     # These skip a handshake with other workers, which takes a second. The database already holds that information.
     alone = ("--without-mingle", "--without-gossip")
@@ -39,12 +40,18 @@ def worker(name: _Name = None) -> None:
 
 
 def beat() -> None:
-    """Start a beat of the distributed setting, which fires what is due. Any number of them may run at once."""
+    """Start a dispatcher, which queues the runs of due jobs.
+
+    Several may run at once: none is the leader, and each instant fires once.
+    """
     _celery("beat")
 
 
 def flower() -> None:
-    """Start Flower, which shows the workers and what they execute; FLOWER_PORT and such are settings of its own."""
+    """Start Flower, a web page of workers and tasks (port 5555).
+
+    Flower has settings of its own, such as FLOWER_PORT and FLOWER_BASIC_AUTH.
+    """
     # The same as in flowerconfig.py, which Flower finds only in the root of a checkout.
     os.environ.setdefault("FLOWER_ADDRESS", "127.0.0.1")
     os.environ.setdefault("FLOWER_READ_ONLY", "true")

@@ -13,7 +13,7 @@ from scheduler_service.console.connection import with_client
 from scheduler_service.console.options import AsJson, Page, RunId, Size, Wide
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="markdown", help="Look at runs and their logs, cancel them, try them again."
+    no_args_is_help=True, rich_markup_mode="markdown", help="Show runs and their logs; cancel and retry runs."
 )
 
 
@@ -22,15 +22,15 @@ app = typer.Typer(
 def list_runs(  # noqa: PLR0913 (one for each option)
     client: Client,
     *,
-    job: Annotated[int | None, typer.Option(min=1, help="Only runs of this job.")] = None,
+    job: Annotated[int | None, typer.Option(min=1, help="Show only runs of this job.")] = None,
     status: Annotated[
         str | None,
-        typer.Option(help="queued, running, retrying, success, failed, cancelled, skipped or missed."),
+        typer.Option(
+            help="Show only runs that are queued, running, retrying, success, failed, cancelled, skipped or missed."
+        ),
     ] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Only instants from this one on, such as 2026-01-15T10:30Z.")
-    ] = None,
-    until: Annotated[str | None, typer.Option(help="Only instants before this one.")] = None,
+    since: Annotated[str | None, typer.Option(help="Show only runs from this instant on (2026-01-15T10:30Z).")] = None,
+    until: Annotated[str | None, typer.Option(help="Show only runs before this instant.")] = None,
     page: Page = 1,
     size: Size = 20,
     wide: Wide = False,
@@ -51,7 +51,7 @@ def list_runs(  # noqa: PLR0913 (one for each option)
 @app.command("show")
 @with_client
 def show_run(client: Client, run: RunId, *, as_json: AsJson = False) -> None:
-    """Show one run, with its attempts and its log."""
+    """Show one run, its attempts and its log."""
     _show(client.get(f"runs/{run}"), as_json)
 
 
@@ -61,14 +61,12 @@ def show_logs(
     client: Client,
     run: RunId,
     *,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on writing as the log grows, until the run ends.")
-    ] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log until the run ends.")] = False,
 ) -> None:
     """Write the log of a run.
 
-    Where standard output is a terminal, control sequences in the log are left out; into a file or a pipe it goes byte
-    for byte. Ctrl-C stops following (exit code 130), and the run goes on.
+    A terminal gets the log without control sequences; a file or a pipe gets every byte. Ctrl-C stops following (exit
+    code 130) and does not stop the run.
     """
     if follow:
         follow_log(client, run)
@@ -79,7 +77,7 @@ def show_logs(
 @app.command("cancel")
 @with_client
 def cancel_run(client: Client, run: RunId, *, as_json: AsJson = False) -> None:
-    """End a run that waits, or ask one that is on to stop."""
+    """Cancel a queued run, or ask a running one to stop."""
     asked = client.post(f"runs/{run}/cancel")
     if as_json or asked["status"] != "running":
         show_run_state(asked, as_json)
@@ -90,7 +88,7 @@ def cancel_run(client: Client, run: RunId, *, as_json: AsJson = False) -> None:
 @app.command("retry")
 @with_client
 def retry_run(client: Client, run: RunId, *, as_json: AsJson = False) -> None:
-    """Run again what ended without success: a new run for the same instant."""
+    """Retry an unsuccessful run, as a new run for the instant."""
     show_run_state(client.post(f"runs/{run}/retry"), as_json)
 
 
@@ -101,7 +99,7 @@ def show_run_state(run: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 
         return
     render.line(f"Run {run['id']} of job {run['job_id']} is {run['status']}.")
     if run["status"] == "queued":
-        render.note(f"Its log: scheduler runs logs {run['id']} --follow")
+        render.note(f"To follow its log: scheduler runs logs {run['id']} --follow")
 
 
 def _row(run: dict[str, Any], *, wide: bool) -> tuple[Any, ...]:

@@ -74,9 +74,11 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:  # a name with invalid characters raises UnicodeError
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             raise ConfigurationError(
-                f"SCHEDULER_PORT: {port} is in use on {host}; stop what listens there or name another port"
+                f"SCHEDULER_PORT: {port} is in use on {host}; stop the other program or choose another port"
             ) from None
-        raise ConfigurationError(f"SCHEDULER_HOST: cannot listen on {host!r}, port {port}: {error}") from None
+        raise ConfigurationError(
+            f"SCHEDULER_HOST: cannot listen on {host!r}, port {port}: {error}; choose another address"
+        ) from None
 
 
 async def _serve(app: FastAPI, server: _Server, listener: socket.socket) -> None:
@@ -99,7 +101,9 @@ def _handle_signals(server: _Server) -> None:
             end()
             loop.call_later(CLEANUP_SECONDS, os._exit, ExitCode.INTERRUPTED)
         else:
-            print_now("Draining: nothing new is started, what runs may end. Ctrl-C again stops at once.")
+            print_now(
+                "Draining: waiting for running jobs to end; no new run starts. Press Ctrl-C again to stop at once."
+            )
             server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -15,14 +15,14 @@ def up(
         bool,
         typer.Option(
             "--distributed",
-            help="Try the distributed setting: start PostgreSQL, Valkey, the API, two beats, two workers and Flower.",
+            help="Start PostgreSQL, Valkey, the API, two beats, two workers and Flower.",
         ),
     ] = False,
 ) -> None:
-    """Start everything in this process: the API, the dispatcher and the worker. Ctrl-C drains and stops.
+    """Start the API, the dispatcher and a worker in one process.
 
-    Settings come from the environment and .env: SCHEDULER_HOST, SCHEDULER_PORT (8000), SCHEDULER_DATA_DIR (./data),
-    API_KEY and the rest of .env.example. A second Ctrl-C stops without waiting for what runs.
+    Ctrl-C stops it after running jobs have ended, or after SCHEDULER_DRAIN_SECONDS (default 10). A second Ctrl-C stops
+    it at once. Settings come from the environment and .env; .env.example explains each one.
     """
     # Imported here because it imports the whole service. Client commands start faster without it.
     from scheduler_service.config.loading import load_settings  # noqa: PLC0415 (slow)
@@ -34,9 +34,8 @@ def up(
         raise typer.Exit(serve_devstack(settings))
     if settings.is_distributed:
         raise ConfigurationError(
-            "REDIS_URL: set, so no single process does everything: `scheduler up --distributed` starts several "
-            "and servers of their own, `docker compose up -d` does so in containers, `scheduler api`, `worker` and "
-            "`beat` start one each; or take DATABASE_URL and REDIS_URL out, and one process does"
+            "REDIS_URL: set, but `scheduler up` runs in one process without Redis; remove DATABASE_URL and REDIS_URL, "
+            "or run `scheduler up --distributed`, `docker compose up -d`, or `scheduler api`, `worker` and `beat`"
         )
     with without_gc():
         from scheduler_service.cli.serving import serve  # noqa: PLC0415 (slow)

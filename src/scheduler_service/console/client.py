@@ -109,22 +109,22 @@ class Client:
             yield
         except httpx2.ConnectError as error:
             if (why := _untrusted(error)) is not None:
-                raise UnreachableError(f"no connection to {self._origin} by TLS: {why}") from None
+                raise UnreachableError(f"no TLS connection to {self._origin}: {why}") from None
             raise UnreachableError(
-                f"nothing answers at {self._origin}: start the service with `scheduler up`, "
-                "or name where it is with --url or SCHEDULER_URL"
+                f"no service answers at {self._origin}; start one with `scheduler up`, "
+                "or name its address with --url or SCHEDULER_URL"
             ) from None
         except httpx2.TimeoutException:
-            raise UnreachableError(f"{self._origin} does not answer in time; try again") from None
+            raise UnreachableError(f"{self._origin} did not answer within {TIMEOUT_SECONDS:g} s; try again") from None
         except httpx2.HTTPError as error:
-            raise UnreachableError(f"the connection to {self._origin} broke: {error}; try again") from None
+            raise UnreachableError(f"the connection to {self._origin} was lost: {error}; try again") from None
 
     def _check(self, response: httpx2.Response) -> None:
         if response.is_success:
             return
         problem = self._document(response)
         if response.status_code >= _FIRST_FAILURE:
-            raise UnreachableError(f"{self._origin} cannot do that just now: {problem['detail']}")
+            raise UnreachableError(f"{self._origin} answers {response.status_code}: {problem['detail']}")
         errors = problem.get("errors") or [_Answer(field="", detail=problem["detail"])]
         raise RefusedError(*(FieldProblem(error["field"], error["detail"], error.get("value")) for error in errors))
 
@@ -141,8 +141,8 @@ class Client:
         if isinstance(document, _Answer):
             return document
         raise UnreachableError(
-            f"what answers at {self._origin} is no Scheduler Service (status {response.status_code}, "
-            f"{kind or 'no type'}); name another with --url or SCHEDULER_URL"
+            f"the server at {self._origin} is not a Scheduler Service (status {response.status_code}, "
+            f"{kind or 'no content type'}); name the right address with --url or SCHEDULER_URL"
         )
 
 
@@ -151,8 +151,8 @@ class _Answer(dict[str, Any]):
 
     def __missing__(self, name: str) -> NoReturn:
         raise UnreachableError(
-            f"the answer has no field {name!r}: another version of the service, or another one, answers there; "
-            "name ours with --url or SCHEDULER_URL"
+            f"the answer has no field {name!r}: the server is another service, or another version of this one; "
+            "name the right address with --url or SCHEDULER_URL"
         )
 
 
@@ -160,10 +160,14 @@ def _untrusted(error: BaseException | None) -> str | None:
     """Return why the TLS handshake failed, or None if the connection failed for another reason."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
-            hint = "; name who issued it with SSL_CERT_FILE" if error.verify_code in _UNKNOWN_ISSUER else ""
-            return f"its certificate is not valid here ({error.verify_message.rstrip('.')}){hint}"
+            hint = (
+                "; name the certificate of its issuer with SSL_CERT_FILE"
+                if error.verify_code in _UNKNOWN_ISSUER
+                else ""
+            )
+            return f"its certificate is not valid ({error.verify_message.rstrip('.')}){hint}"
         if isinstance(error, ssl.SSLError):
-            return f"{error.reason}; where it speaks none, write http://"
+            return f"{error.reason}; if the server has no TLS, write http://"
         error = error.__cause__ or error.__context__
     return None
 
@@ -178,11 +182,11 @@ def _checked_url(url: str) -> httpx2.URL:
     except httpx2.InvalidURL as error:
         raise RefusedError(FieldProblem("--url", f"not a URL: {error}")) from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise RefusedError(FieldProblem("--url", "not the address of a service; write http://host:port"))
+        raise RefusedError(FieldProblem("--url", "not an HTTP address; write http://host:port"))
     return parsed
 
 
 def _checked_key(api_key: str) -> str:
     if not (api_key.isascii() and api_key.isprintable()):
-        raise RefusedError(FieldProblem("API_KEY", "a key has printable ASCII characters only"))
+        raise RefusedError(FieldProblem("API_KEY", "only printable ASCII characters are allowed; check the key"))
     return api_key

@@ -21,8 +21,8 @@ _Url = Annotated[
         "--url",
         envvar="SCHEDULER_URL",
         show_envvar=True,
-        show_default="http://127.0.0.1:8000, or as SCHEDULER_HOST and SCHEDULER_PORT say",
-        help="Where the service is.",
+        show_default="http://127.0.0.1:8000, or from SCHEDULER_HOST and SCHEDULER_PORT",
+        help="Call the service at this URL.",
         rich_help_panel="Service",
     ),
 ]
@@ -32,7 +32,7 @@ _ApiKey = Annotated[
         "--api-key",
         metavar="KEY",
         show_default="API_KEY, from the environment or .env",
-        help="The key to call it with.",
+        help="Send this API key.",
         rich_help_panel="Service",
     ),
 ]
@@ -59,7 +59,7 @@ def with_client(command: Callable[Concatenate[Client, P], None]) -> Callable[...
 def _connect(url: str | None, api_key: str | None) -> Client:
     for option, value in (("--url", url), ("--api-key", api_key)):
         if value == "":
-            raise RefusedError(FieldProblem(option, "empty; write a value, or leave the option out"))
+            raise RefusedError(FieldProblem(option, "empty; write a value or omit the option"))
     if url and api_key:
         return Client(url, api_key)
     from scheduler_service.config.web_address import url_of  # noqa: PLC0415 (likewise)

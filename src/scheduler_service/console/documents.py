@@ -21,7 +21,7 @@ def read_document(path: str) -> Document:
     except ValueError as error:
         raise refusal("--file", f"{path} is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise refusal("--file", f"{path} holds no JSON object; write {{…}}")
+        raise refusal("--file", f"{path} does not hold a JSON object; write {{…}}")
     return document
 
 
@@ -44,7 +44,7 @@ def read_fields(words: Iterable[str]) -> Document:
         for parent in parents:
             target = target.setdefault(parent, {})
             if not isinstance(target, dict):
-                raise refusal(path, f"{parent} has a value of its own already")
+                raise refusal(path, f"{parent} already has a value; write either {parent}=… or {parent}.name=…")
         target[name] = _value(value) if parents != ["env"] or value == "null" else value
     return document
 
@@ -89,7 +89,7 @@ def _read_integer(digits: str) -> int:
     try:
         return int(digits)
     except ValueError:  # Python refuses integers of more than 4300 digits
-        raise ValueError("it holds a number with too many digits") from None
+        raise ValueError("it holds a number of more than 4300 digits") from None
 
 
 def _refuse_constant(name: str) -> None:
@@ -101,7 +101,7 @@ def _read(path: str) -> str:
         return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise refusal(path, f"cannot be read: {reason}") from None
+        raise refusal(path, f"cannot be read: {reason}; name a readable file") from None
 
 
 def refusal(field: str, message: str) -> RefusedError:

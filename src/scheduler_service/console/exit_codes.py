@@ -66,7 +66,7 @@ def _usage_problem(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     if context is None or not message or message.endswith("?"):
         return message
-    return f"{message}; `{context.command_path} --help` shows what can be written"
+    return f"{message}; `{context.command_path} --help` shows the usage"
 
 
 def _rejected_value(error: typer.TyperException) -> str:

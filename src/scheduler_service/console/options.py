@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write the answer as JSON.")]
-JobId = Annotated[int, typer.Argument(metavar="JOB", min=1, help="The job's number.")]
-RunId = Annotated[int, typer.Argument(metavar="RUN", min=1, help="The run's number.")]
-Page = Annotated[int, typer.Option("--page", min=1, help="Which page of the list.")]
-Size = Annotated[int, typer.Option("--size", min=1, help="How many on a page.")]
-Wide = Annotated[bool, typer.Option("--wide", help="Show all columns and whole cells, whatever fits the terminal.")]
+JobId = Annotated[int, typer.Argument(metavar="JOB", min=1, help="Id of the job.")]
+RunId = Annotated[int, typer.Argument(metavar="RUN", min=1, help="Id of the run.")]
+Page = Annotated[int, typer.Option("--page", min=1, help="Show this page of the list.")]
+Size = Annotated[int, typer.Option("--size", min=1, help="Show this many on a page.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Show every column and cell, even if lines do not fit.")]

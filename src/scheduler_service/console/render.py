@@ -72,7 +72,7 @@ def show_pairs(pairs: Mapping[str, Any]) -> None:
 def show_position(answer: Mapping[str, Any], shown: int) -> None:
     """Print which part of a list the page shows, unless it shows the whole list."""
     if shown < answer["total"]:
-        note(f"page {answer['page']}: {shown} of {answer['total']}; others with --page and --size")
+        note(f"page {answer['page']}: {shown} of {answer['total']}; --page and --size show others")
 
 
 def line(text: str) -> None:

@@ -36,8 +36,8 @@ def check_address_source(api_key: str | None) -> None:
         raise RefusedError(
             FieldProblem(
                 pointing[0],
-                f"only {ENV_FILE} names this address, and the key does not come from there; "
-                "name the address with --url or SCHEDULER_URL, or write API_KEY into that file",
+                f"only {ENV_FILE} names this address, and the API key comes from elsewhere; "
+                f"name the address with --url or SCHEDULER_URL, or write API_KEY into {ENV_FILE}",
             )
         )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Iterator
 
 import pytest
+import typer
 
-from scheduler_service.cli.main import main
+from scheduler_service.cli.main import app, main
 
 
 def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -30,7 +33,7 @@ def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
         (["next", "5m", "--dst-gap", "jump"], ["'--dst-gap'", "'jump' is not one of 'run_after', 'skip'"]),
         (["jobs", "list", "--api-key", ""], ["--api-key: empty"]),
         (["jobs", "list", "--url", ""], ["--url: empty"]),
-        (["jobs", "edit", "1"], ["no change was asked for; write FIELD=VALUE"]),
+        (["jobs", "edit", "1"], ["no change given; write FIELD=VALUE"]),
     ],
 )
 def test_wrong_usage_is_one_line_with_the_value_and_the_remedy(
@@ -77,3 +80,18 @@ def test_next_takes_the_choice_for_clock_changes(
     run("next", "30 2 * * *", "-z", "Europe/Berlin", "-n", "400", "--dst-fold", "both", monkeypatch=monkeypatch)
 
     assert "happens twice: it fires both times (dst.fold is both)" in capsys.readouterr().err
+
+
+def _commands(group: typer.Typer) -> Iterator[str]:
+    for command in group.registered_commands:
+        yield str(inspect.getdoc(command.callback)).splitlines()[0]
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        yield str(inner.help or inner.typer_instance.info.help)
+        yield from _commands(inner.typer_instance)
+
+
+@pytest.mark.parametrize("line", list(_commands(app)))
+def test_first_line_of_help_fits_a_list(line: str) -> None:
+    assert line.endswith(".")
+    assert len(line) <= 60

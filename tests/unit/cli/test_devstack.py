@@ -1,4 +1,4 @@
-"""What a trial does to the data directory before its servers run."""
+"""The devstack prepares the data directory before its servers start."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_without_the_servers_nothing_is_touched_and_what_to_do_is_said(
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     settings = load_settings(_env_file=None, data_dir=tmp_path / "data", database_url=None, redis_url=None)
 
-    with pytest.raises(ConfigurationError, match="`make trial` installs and starts them"):
+    with pytest.raises(ConfigurationError, match="run `make devstack` in a checkout"):
         serve_devstack(settings)
 
     assert not (tmp_path / "data").exists()
