@@ -58,7 +58,7 @@ def serve(settings: Settings) -> ExitCode:
         try:
             loop.run(_serve(app, _Server(app, config, settings), listener))
         except asyncio.CancelledError:
-            print_now("Stopped without waiting: what was running is tried again at the next start.")
+            print_now("Stopped without waiting. Interrupted runs are executed again after the next start.")
             return ExitCode.INTERRUPTED
     print_now("Stopped.")
     return ExitCode.SUCCESS
