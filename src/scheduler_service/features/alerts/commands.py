@@ -17,10 +17,10 @@ from scheduler_service.errors import FieldProblem
 from scheduler_service.telemetry.terminal_text import printable
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="markdown", help="List alert rules, create, change and test them."
+    no_args_is_help=True, rich_markup_mode="markdown", help="List, create, change, test and delete alert rules."
 )
 
-RuleId = Annotated[int, typer.Argument(metavar="RULE", min=1, help="The rule's number.")]
+RuleId = Annotated[int, typer.Argument(metavar="RULE", min=1, help="Id of the alert rule.")]
 
 
 @app.command("list")
@@ -55,19 +55,25 @@ def create_rule(
     client: Client,
     fields: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FIELD=VALUE", help="Fields of the rule, as channel.type=webhook; JSON or text."),
+        typer.Argument(
+            metavar="FIELD=VALUE", help="Fields of the rule (channel.type=webhook); values are JSON or text."
+        ),
     ] = None,
     *,
     file: Annotated[
-        str | None, typer.Option("--file", "-f", help="Take the rule from this JSON file; - is standard input.")
+        str | None, typer.Option("--file", "-f", help="Read the rule from this JSON file; - is standard input.")
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", "-n", help="What the rule is called.")] = None,
-    on: Annotated[list[str] | None, typer.Option(help="What to alert about, as failure; may be repeated.")] = None,
-    job: Annotated[int | None, typer.Option(metavar="JOB", min=1, help="Only this job; all jobs if none.")] = None,
-    owner: Annotated[str | None, typer.Option(help="Only jobs of this owner_id.")] = None,
+    name: Annotated[str | None, typer.Option("--name", "-n", help="Name the rule.")] = None,
+    on: Annotated[list[str] | None, typer.Option(help="Alert on this event, such as failure; repeatable.")] = None,
+    job: Annotated[
+        int | None, typer.Option(metavar="JOB", min=1, help="Alert only about this job. Default: all jobs.")
+    ] = None,
+    owner: Annotated[str | None, typer.Option(help="Alert only about jobs of this owner_id.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create an alert rule, from options and fields, or from a file over which they are laid.
+    """Create an alert rule from options, a file, or both.
+
+    Options override the file.
 
     - `scheduler alerts create --name team --on failure channel.type=webhook channel.url=https://example.org/alerts`
     - `scheduler alerts create --name ops --on missed --on late channel.type=email channel.to='["ops@example.org"]'`
@@ -85,18 +91,21 @@ def update_rule(
     rule: RuleId,
     fields: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FIELD=VALUE", help="Values are JSON or text; null gives a field its default back."),
+        typer.Argument(metavar="FIELD=VALUE", help="Values are JSON or text; null resets a field to its default."),
     ] = None,
     *,
     file: Annotated[
-        str | None, typer.Option("--file", "-f", help="Take the changes from this JSON file; - is standard input.")
+        str | None, typer.Option("--file", "-f", help="Read the changes from this JSON file; - is standard input.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change fields of an alert rule, as in `scheduler alerts update 3 enabled=false`; a channel is replaced whole."""
+    """Change fields of an alert rule.
+
+    Example: `scheduler alerts update 3 enabled=false`. A new channel replaces the old one completely.
+    """
     changes = merged(read_document(file) if file else {}, read_fields(fields or ()))
     if not changes:
-        raise RefusedError(FieldProblem("", "no change was asked for; write FIELD=VALUE, such as enabled=false"))
+        raise RefusedError(FieldProblem("", "no change given; write FIELD=VALUE, such as enabled=false"))
     _announce("Changed", client.patch(f"alerts/{rule}", changes), as_json)
 
 
@@ -108,7 +117,10 @@ def delete_rule(
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
 ) -> None:
-    """Delete an alert rule and its deliveries. On a terminal it asks first."""
+    """Delete an alert rule and its deliveries.
+
+    On a terminal, the command asks first.
+    """
     if not yes and sys.stdin.isatty():
         name = client.get(f"alerts/{rule}")["name"]
         if not typer.confirm(f"Delete alert rule {rule} ({printable(name)})?", err=True):
@@ -121,7 +133,7 @@ def delete_rule(
 @app.command("deliveries")
 @with_client
 def list_deliveries(client: Client, rule: RuleId, *, wide: Wide = False, as_json: AsJson = False) -> None:
-    """List the latest deliveries of an alert rule, the newest first."""
+    """List the latest deliveries of an alert rule."""
     answer = client.get(f"alerts/{rule}/deliveries")
     if as_json:
         render.show_json(answer)
