@@ -28,9 +28,10 @@ from typing import Any
 
 import yaml
 
+from scheduler_service.features.grants.destinations import parse_destination
+from scheduler_service.sandbox.contract.access import PUBLIC, Access, Destination
 from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.contract.layers import Layer
-from scheduler_service.sandbox.contract.network_policy import NetworkPolicy
 from scheduler_service.sandbox.contract.spec import (
     Command,
     Level,
@@ -79,7 +80,7 @@ def load_corpus() -> list[dict[str, Any]]:
     """Return all entries, attacks first."""
     return [
         {"file": name} | entry
-        for name in ("attacks", "sockets", "uses", "socket_uses")
+        for name in ("attacks", "sockets", "grants", "uses", "socket_uses")
         for entry in yaml.load((CORPUS / f"{name}.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
     ]
 
@@ -104,10 +105,31 @@ class Surroundings:
         self.segment = Path("/dev/shm", f"segment-{secrets.token_hex(4)}")  # noqa: S108
         self.segment.write_text(secret)
         self.segment.chmod(0o666)
+        self.grants = self._make_grants()
         self.before = self._look_outside()
         self.victim = subprocess.Popen(["sleep", "1000"])
         self.received: list[str] = []
         self._listen()
+
+    def _make_grants(self) -> Path:
+        """Make what entries are granted, beside what none is: `in` to read, `out` to write, a file and a link to it."""
+        grants = self.base / "grants"
+        for name in ("in/deep", "out", "beside"):
+            (grants / name).mkdir(parents=True)
+        (grants / "out").chmod(0o1777)
+        for name in ("in/a.txt", "in/deep/b.txt", "out/old.txt", "file.txt"):
+            (grants / name).write_text("GRANTED")
+        (grants / "out" / "old.txt").chmod(0o666)
+        (grants / "beside" / "secret").write_text(self.secret)
+        (grants / "in" / "link").symlink_to(grants / "beside" / "secret")
+        (grants / "out" / "link").symlink_to(grants / "beside")
+        os.link(grants / "beside" / "secret", grants / "beside" / "same-secret")
+        return grants
+
+    @property
+    def granted(self) -> list[str]:
+        """All paths that entries may be granted."""
+        return [*(str(self.grants / name) for name in ("in", "out", "file.txt")), f"{self.unix_path}.granted"]
 
     def install_python(self) -> Path:
         """Make a Python of the service's own, with the service's own files among it, as in /opt; return its program."""
@@ -139,7 +161,8 @@ class Surroundings:
         self.unix_path = str(self.base / "socket")
         self._serve(socket.AF_UNIX, socket.SOCK_STREAM, self.unix_path)
         self._serve(socket.AF_UNIX, socket.SOCK_DGRAM, f"{self.unix_path}.datagram")
-        for name in ("socket", "socket.datagram"):
+        self._serve(socket.AF_UNIX, socket.SOCK_STREAM, f"{self.unix_path}.granted", note=False)
+        for name in ("socket", "socket.datagram", "socket.granted"):
             (self.base / name).chmod(0o777)
         self.abstract = f"campaign-{secrets.token_hex(4)}"
         self._serve(socket.AF_UNIX, socket.SOCK_STREAM, f"\0{self.abstract}")
@@ -163,22 +186,24 @@ class Surroundings:
 
         threading.Thread(target=answer, daemon=True).start()
 
-    def _serve(self, family: int, kind: int, address: Any) -> int:
+    def _serve(self, family: int, kind: int, address: Any, *, note: bool = True) -> int:
+        """Accept connections and datagrams, and `note` them as what should not have arrived."""
         listener = socket.socket(family, kind)
         listener.bind(address)
         if kind != socket.SOCK_DGRAM:
             listener.listen()
         name = str(address)
 
-        def note() -> None:
+        def accept() -> None:
             while True:
                 if kind != socket.SOCK_DGRAM:
                     listener.accept()[0].close()
                 else:
                     listener.recv(100)
-                self.received.append(name)
+                if note:
+                    self.received.append(name)
 
-        threading.Thread(target=note, daemon=True).start()
+        threading.Thread(target=accept, daemon=True).start()
         return listener.getsockname()[1] if family == socket.AF_INET else 0
 
     def _look_outside(self) -> list[Any]:
@@ -213,6 +238,7 @@ class Surroundings:
             "secret_xored": bytes(byte ^ 90 for byte in EARLIER_SECRET.encode()).hex(),
             "secret_file": self.secret_file,
             "outside": self.outside,
+            "grants": self.grants,
             "root": self.base / "runs",
             "service_pid": os.getpid(),
             "service_group": os.getpgid(0),
@@ -310,7 +336,16 @@ class Campaign:
         names = self._names | {"marker": marker, "ipc_key": _ipc_key(marker)}
         asked = {"network": entry.get("network", False), "wall_seconds": self._wall_seconds} | entry.get("limits", {})
         asked["wall_seconds"] = min(asked["wall_seconds"], self._wall_seconds)
-        return Spec(_command(entry, names), Limits(**asked), {"MARKER": marker} | entry.get("env", {}))
+        access = _access(entry.get("access", {}), names)
+        return Spec(_command(entry, names), Limits(**asked), {"MARKER": marker} | entry.get("env", {}), access)
+
+
+def _access(fields: dict[str, Any], names: dict[str, object]) -> Access:
+    """Read what an entry is granted, as a grant writes it."""
+    paths = {key: tuple(text.format_map(names) for text in fields.get(key, ())) for key in ("read", "write", "sockets")}
+    reached = [parse_destination(text.format_map(names)) for text in fields.get("connect", ())]
+    destinations = tuple(each.at(each.host) for each in reached)
+    return Access(**paths, destinations=destinations, hosts=tuple(map(tuple, fields.get("hosts", ()))))
 
 
 def _command(entry: dict[str, Any], names: dict[str, object]) -> Command:
@@ -412,6 +447,7 @@ def _campaign(level: Level, corpus: list[dict[str, Any]], without: frozenset[Lay
     environments = [PythonEnvironment(preload=()) if only else DEFAULT_ENVIRONMENT]
     if any("environment" in entry for entry in entries):
         environments.append(PythonEnvironment("own", surroundings.install_python(), ()))
+    port = surroundings.http.server_port
     sandbox: Sandbox = SubprocessSandbox(root, 0.3, environments, DRAIN_SECONDS)
     if level is not Level.NONE:
         sandbox = ZygoteSandbox(
@@ -420,10 +456,11 @@ def _campaign(level: Level, corpus: list[dict[str, Any]], without: frozenset[Lay
             SLOTS,
             environments,
             0.3,
-            NetworkPolicy((surroundings.http.server_port,), (f"{ALLOWED_HOST}/32",)),
+            [Destination(host, port, port) for host in (PUBLIC, ALLOWED_HOST)],
             without,
             drain_seconds=DRAIN_SECONDS,
             private=surroundings.private,
+            granted=surroundings.granted,
         )
     wall = 1.0 if level is Level.NONE else 20.0
     if without:

@@ -23,7 +23,8 @@ def applies(entry: dict[str, Any], setting: str, level: str) -> bool:
 def needs_broker(entry: dict[str, Any]) -> bool:
     """Whether the entry needs more sockets than a pair of connected ones."""
     uses = entry["file"] == "socket_uses" and not entry.get("paired")
-    return bool(uses or entry.get("network") or entry.get("unless") == "docker")
+    granted = entry.get("access", {}).keys() & {"connect", "sockets"}
+    return bool(uses or granted or entry.get("network") or entry.get("unless") == "docker")
 
 
 def complaints(entry: dict[str, Any], campaign: dict[str, Any]) -> list[str]:

@@ -207,10 +207,11 @@ async def test_nothing_runs_when_a_layer_fails(root: Path, level: Level, monkeyp
 
 
 def _order(spec: Spec, directory: str) -> object:
+    from scheduler_service.sandbox.contract.access import NOTHING
     from scheduler_service.sandbox.contract.protocol import Order, Terms
 
     terms = Terms(5, 100, 5, 5, 5, directory)
-    return Order("python", spec.command.code, (), {}, network=False, terms=terms)  # type: ignore[union-attr]
+    return Order("python", spec.command.code, (), {}, NOTHING, terms)  # type: ignore[union-attr]
 
 
 async def test_a_gibibyte_of_output_passes_in_little_memory(sandbox: ZygoteSandbox) -> None:

@@ -83,8 +83,8 @@ Rooms, each of which imports only from those below (see CONTRIBUTING.md)
 """
 
 from scheduler_service.sandbox.choice import Choice, ChosenSandbox, create
+from scheduler_service.sandbox.contract.access import NOTHING, Access, Destination
 from scheduler_service.sandbox.contract.environment import PythonEnvironment
-from scheduler_service.sandbox.contract.network_policy import NetworkPolicy
 from scheduler_service.sandbox.contract.spec import (
     Cancel,
     Command,
@@ -107,16 +107,18 @@ from scheduler_service.sandbox.subprocess_sandbox import SubprocessSandbox
 from scheduler_service.sandbox.zygote_sandbox import ZygoteSandbox
 
 __all__ = [
+    "NOTHING",
+    "Access",
     "Cancel",
     "Choice",
     "ChosenSandbox",
     "Command",
+    "Destination",
     "End",
     "Finding",
     "Isolation",
     "Level",
     "Limits",
-    "NetworkPolicy",
     "OnOutput",
     "Outcome",
     "Program",

@@ -39,7 +39,7 @@ def build_order(spec: Spec, directory: Path | None) -> Order:
         text=command.code if isinstance(command, PythonCode) else command.text if isinstance(command, Script) else "",
         argv=command.argv if isinstance(command, Program) else (),
         env=dict(spec.env),
-        network=limits.network,
+        access=spec.access,
         terms=Terms(
             wall_seconds=limits.wall_seconds,
             memory_mb=limits.memory_mb,

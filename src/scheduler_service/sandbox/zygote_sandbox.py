@@ -17,9 +17,10 @@ from scheduler_service.sandbox.confinement.delegation import NotDelegatedError, 
 from scheduler_service.sandbox.confinement.run_root import choose_run_root
 from scheduler_service.sandbox.confinement.shared_memory import directory_of
 from scheduler_service.sandbox.confinement.workdir import Claim, create_directory, remove_directory
+from scheduler_service.sandbox.contract.access import Destination
 from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, DEFAULT_NAME, PythonEnvironment
 from scheduler_service.sandbox.contract.layers import Layer, layers_of
-from scheduler_service.sandbox.contract.network_policy import NetworkPolicy
+from scheduler_service.sandbox.contract.network_policy import WEB
 from scheduler_service.sandbox.contract.protocol import RENEW, ZygoteSetup
 from scheduler_service.sandbox.contract.spec import (
     DRAIN_SECONDS,
@@ -45,17 +46,16 @@ from scheduler_service.sandbox.zygote_process import ZygoteProcess
 
 MAX_STANDBY = 4
 _REMOVAL_SECONDS = 1.0
-_PUBLIC = NetworkPolicy()
 
 
 class ZygoteSandbox:
     """Runs each command in a process forked from a zygote, inside all the layers of its level.
 
-    `slots` is how many commands are expected at once; more are run all the same. `network` says where a job with
-    network may connect and send to. Background processes may hold the output open for `drain_seconds` after the main
-    process has ended. `without` leaves layers out: for tests, which show what each is good for. Commands are killed if
-    `renew` is not called for `lease_seconds`, even if this process has died. No job may read `root` or the paths in
-    `private`, even if they lie among programs; see `readable_paths`.
+    `slots` is how many commands are expected at once; more are run all the same. `limits.network` opens the
+    destinations of `network`, and orders may open paths that are `granted`. Background processes may hold the output
+    open for `drain_seconds` after the main process has ended. `without` leaves layers out: for tests, which show what
+    each is good for. Commands are killed if `renew` is not called for `lease_seconds`, even if this process has died.
+    No job may read `root` or the paths in `private`, even if they lie among programs; see `readable_paths`.
     """
 
     def __init__(  # noqa: PLR0913 (all but three have defaults)
@@ -65,12 +65,13 @@ class ZygoteSandbox:
         slots: int,
         environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,),
         grace_seconds: float = 2.0,
-        network: NetworkPolicy = _PUBLIC,
+        network: Sequence[Destination] = WEB,
         without: frozenset[Layer] = frozenset(),
         *,
         lease_seconds: float | None = None,
         drain_seconds: float = DRAIN_SECONDS,
         private: Sequence[str] = (),
+        granted: Sequence[str] = (),
     ) -> None:
         as_root = os.geteuid() == 0
         self._root = root.absolute()
@@ -86,7 +87,8 @@ class ZygoteSandbox:
         self._ordered: set[SupervisorClient] = set()
         self._removals: set[asyncio.Task[None]] = set()
         self._private = (*private, str(self._root), os.path.realpath(self._root))
-        self._network = network
+        self._granted = granted
+        self._network = tuple(network)
         self._running = Running()
         self._environments = {
             environment.name: self._zygote(environment, min(slots, MAX_STANDBY)) for environment in environments
@@ -134,7 +136,7 @@ class ZygoteSandbox:
             return outcome
 
     async def rehearse(self, *, every: bool = False) -> None:
-        """Make trial runs; see `Sandbox.rehearse`."""
+        """Send trial runs the way of every run; see `Sandbox.rehearse`."""
         names = list(self._environments)
         await rehearse(self, names if every else names[:1])
 
@@ -163,10 +165,9 @@ class ZygoteSandbox:
             grace_seconds=self._grace_seconds,
             drain_seconds=self._drain_seconds,
             lease_seconds=self._lease_seconds,
-            ports=self._network.ports,
-            also_reachable=self._network.also,
             python=bool(environment.name),
             private=self._private,
+            granted=self._granted,
             uids=tuple(range(FIRST_UID, LAST_UID + 1)) if self._uids else (os.getuid(),),
         )
         return ZygoteProcess(environment.python, setup, self._uids, standby)
@@ -212,7 +213,7 @@ class ZygoteSandbox:
             output.give_to(supervisor.uid)
         pump = asyncio.create_task(output.pump())
         try:
-            await send_order(supervisor, spec, directory, output)
+            await send_order(supervisor, self._with_network(spec), directory, output)
             self._ordered.add(supervisor)
             report = await wait_for_report(supervisor, pump, output, cancel, self._running.stopped)
             output.end()
@@ -222,6 +223,11 @@ class ZygoteSandbox:
             self._ordered.discard(supervisor)
             pump.cancel()
             output.close()
+
+    def _with_network(self, spec: Spec) -> Spec:
+        if not spec.limits.network:
+            return spec
+        return replace(spec, access=replace(spec.access, destinations=(*self._network, *spec.access.destinations)))
 
 
 def _remove_if_possible(directory: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scheduler_service.sandbox.contract.access import Destination
 from scheduler_service.sandbox.contract.network_policy import NetworkPolicy, read_nameservers
 
 REFUSED = [
@@ -71,9 +72,18 @@ def test_policy_allows_public_addresses_on_its_ports_only() -> None:
     assert [policy.allows(packed("1.1.1.1"), port) for port in (53, 80, 443, 22, 0)] == [True, True, True, False, False]
 
 
-def test_policy_allows_more_networks_when_told_to() -> None:
-    policy = NetworkPolicy(ports=(8080,), also=("127.0.0.42/32",))
+def test_policy_allows_a_named_network_on_its_ports_only() -> None:
+    policy = NetworkPolicy((Destination("127.0.0.42/32", 8080, 8081),), uses_nameservers=False)
     assert policy.allows(packed("127.0.0.42"), 8080)
-    assert policy.allows(packed("::ffff:127.0.0.42"), 8080)
+    assert policy.allows(packed("::ffff:127.0.0.42"), 8081)
     assert not policy.allows(packed("127.0.0.43"), 8080)
-    assert not policy.allows(packed("127.0.0.42"), 80)
+    assert not policy.allows(packed("127.0.0.42"), 8082)
+    assert not policy.allows(packed("1.1.1.1"), 8080)
+
+
+def test_policy_without_names_asks_no_nameserver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = tmp_path / "resolv.conf"
+    settings.write_text("nameserver 127.0.0.53\n")
+    monkeypatch.setattr("scheduler_service.sandbox.contract.network_policy._RESOLVER_SETTINGS", settings)
+    policy = NetworkPolicy((Destination("10.0.0.0/8", 443, 443),), uses_nameservers=False)
+    assert not policy.allows(packed("127.0.0.53"), 53)

@@ -6,11 +6,12 @@ import socket
 
 import pytest
 
+from scheduler_service.sandbox.contract.access import NOTHING, PUBLIC, Access, Destination
 from scheduler_service.sandbox.contract.protocol import (
     JobMessage,
     Order,
     Terms,
-    pack,
+    pack_job_message,
     pack_order,
     pack_terms,
     parse_job_message,
@@ -20,6 +21,13 @@ from scheduler_service.sandbox.contract.protocol import (
     send,
 )
 
+ACCESS = Access(
+    read=("/data",),
+    write=("/backup",),
+    sockets=("/run/x",),
+    destinations=(Destination(PUBLIC, 80, 90), Destination("10.0.0.0/8", 443, 443)),
+    hosts=(("db", "10.0.0.1"),),
+)
 TERMS = Terms(0.25, 512, 300, 64, 1 << 40, "/tmp/runs/run-1")  # noqa: S108
 
 
@@ -36,16 +44,17 @@ def test_terms_arrive_as_sent(directory: str | None) -> None:
     assert parse_terms(transmit(pack_terms(terms))[0]) == terms
 
 
-def test_order_arrives_as_sent() -> None:
-    order = Order("script", "echo ü\n", ["a", "b"], {"KEY": "value"}, network=True, terms=TERMS)
+@pytest.mark.parametrize("access", [NOTHING, ACCESS])
+def test_order_arrives_as_sent(access: Access) -> None:
+    order = Order("script", "echo ü\n", ["a", "b"], {"KEY": "value"}, access, TERMS)
     assert parse_order(transmit(pack_order(order))[0]) == order
 
 
 def test_job_message_arrives_with_its_descriptor() -> None:
-    message = JobMessage(listener=5, network=True)
+    message = JobMessage(listener=5, access=ACCESS)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        body, (copy,) = transmit(pack(message), theirs.fileno())
+        body, (copy,) = transmit(pack_job_message(message), theirs.fileno())
         assert parse_job_message(body) == message
         with socket.socket(fileno=copy) as received:
             received.send(b"x")

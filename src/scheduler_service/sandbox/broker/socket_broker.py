@@ -1,4 +1,4 @@
-"""The socket broker: it connects and binds the sockets of a job, if they may reach the address.
+"""The socket broker: what a job's sockets may reach is decided here, and done here.
 
 A system call filter cannot follow the pointer to an address. Another thread can change the address between a look at
 it and the kernel's use of it. So the filter asks about each call that names an address, and none is let through.
@@ -14,12 +14,11 @@ anybody but who was addressed. The job itself then still is in a namespace witho
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
 import socket
 from collections.abc import Callable
 from functools import partial
 
+from scheduler_service.sandbox.broker.connecting import connect_now
 from scheduler_service.sandbox.broker.job_access import signed
 from scheduler_service.sandbox.broker.job_sockets import IP_FAMILIES, JobSockets, check_family, cookie_of, is_blocking
 from scheduler_service.sandbox.broker.socket_address import (
@@ -30,7 +29,7 @@ from scheduler_service.sandbox.broker.socket_address import (
 )
 from scheduler_service.sandbox.broker.waiting_calls import Attempt, Borrowed
 from scheduler_service.sandbox.kernel.notifications import Call
-from scheduler_service.sandbox.kernel.syscalls import bind_socket, connect_socket
+from scheduler_service.sandbox.kernel.syscalls import bind_socket
 
 
 class SocketBroker:
@@ -58,28 +57,33 @@ class SocketBroker:
                 self._sockets.associations.pop(cookie_of(sock), None)
                 if isinstance(address, InetAddress) and self._sockets.is_local():
                     self._sockets.expect_receiver(address)
-            return self._start_connecting(call, sock, address.raw, borrowed)
+            return self._start_connecting(call, sock, partial(connect_now, sock, address.raw), borrowed)
 
     def _connect_unix(self, call: Call, sock: socket.socket, address: UnixAddress, borrowed: Borrowed) -> int | None:
         check_family(sock, (socket.AF_UNIX,))
         raw = address.raw
         if address.is_path:
+            granted = self._sockets.unix.open_granted(call.pid, address.name)
+            if granted is not None:
+                act = partial(self._sockets.unix.connect_granted, sock, borrowed.add(granted))
+                return self._start_connecting(call, sock, act, borrowed)
             file = borrowed.add(self._sockets.unix.open(call.pid, address.name))
             raw = path_address(f"/proc/self/fd/{file}")
         elif address.name:
             self._sockets.judge_name(sock)
-        return self._start_connecting(call, sock, raw, borrowed)
+        return self._start_connecting(call, sock, partial(connect_now, sock, raw), borrowed)
 
-    def _start_connecting(self, call: Call, sock: socket.socket, raw: bytes, borrowed: Borrowed) -> int | None:
+    def _start_connecting(
+        self, call: Call, sock: socket.socket, connect: Callable[[], int], borrowed: Borrowed
+    ) -> int | None:
         try:
-            return _connect_now(sock, raw)
+            return connect()
         except BlockingIOError:
             if not is_blocking(sock):
                 raise
         is_unix = sock.family == socket.AF_UNIX
         late = errno.EAGAIN if is_unix else errno.EINPROGRESS
-        again = partial(_connect_now, sock, raw)
-        self._sockets.waiting.add(Attempt(call, sock, again, borrowed.move(), late, polled=not is_unix))
+        self._sockets.waiting.add(Attempt(call, sock, connect, borrowed.move(), late, polled=not is_unix))
         return None
 
     def _bind(self, call: Call) -> int | None:
@@ -103,27 +107,3 @@ class SocketBroker:
                 raise fail(errno.EACCES)
             sock.listen(signed(call.arguments[1]))
             return 0
-
-
-def _connect_now(sock: socket.socket, raw: bytes) -> int:
-    """Connect a socket as far as possible without blocking. Raise BlockingIOError if it must be called again later.
-
-    The flag O_NONBLOCK belongs to the open file, which the job shares. Nobody blocks on a socket that is not connected.
-    The second connect(2) succeeds at once over the loopback.
-    """
-    descriptor = sock.fileno()
-    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
-    if flags & os.O_NONBLOCK or sock.type == socket.SOCK_DGRAM:
-        connect_socket(descriptor, raw)
-        return 0
-    fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_NONBLOCK)
-    try:
-        try:
-            connect_socket(descriptor, raw)
-        except OSError as error:
-            if error.errno != errno.EINPROGRESS:
-                raise
-            connect_socket(descriptor, raw)
-    finally:
-        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags)
-    return 0

@@ -1,6 +1,6 @@
 """The syscall broker: the supervisor's answers to the system calls that a job's filter asks about.
 
-It does what the call asks for, in the job's place, if the job may have it. Then it answers the call with the result.
+It does what is asked in the job's place, if the job may have it, and answers with what came of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from scheduler_service.sandbox.broker.unix_sockets import UnixSockets
 from scheduler_service.sandbox.confinement.cell import Confinement
 from scheduler_service.sandbox.confinement.root import HOME, SHARED_MEMORY, temporary_directories
 from scheduler_service.sandbox.confinement.shared_memory import SharedMemory
+from scheduler_service.sandbox.contract.access import Access
 from scheduler_service.sandbox.contract.layers import Layer
+from scheduler_service.sandbox.contract.network_policy import policy_of
 from scheduler_service.sandbox.kernel.notifications import Call, Listener
 from scheduler_service.sandbox.kernel.seccomp import Sockets
 from scheduler_service.sandbox.kernel.syscall_table import (
@@ -39,7 +41,7 @@ from scheduler_service.sandbox.kernel.syscall_table import (
 )
 from scheduler_service.sandbox.kernel.syscalls import MACHINES, machine
 
-_BURST_SECONDS, _LINGER_SECONDS = 0.02, 0.001  # no longer, or the checks of the run's limits would come late
+_BURST_SECONDS, _LINGER_SECONDS = 0.02, 0.001
 _LONGEST_WAIT_SECONDS = 0.2
 _CALLS = {
     **BROKERED_FILE_CHANGES,
@@ -77,7 +79,7 @@ class SyscallBroker:
 
     @property
     def descriptor(self) -> int:
-        """The descriptor that is readable when `answer` has something to do."""
+        """What is readable when `answer` has something to do."""
         return self._sockets.events.fileno()
 
     @property
@@ -86,7 +88,7 @@ class SyscallBroker:
         return self._sockets.waiting.deadline
 
     def answer(self) -> None:
-        """Answer the calls that have arrived, and those that follow at once: callers often come in bursts."""
+        """Answer what has arrived, and what follows closely: a caller often comes back at once."""
         end = time.monotonic() + _BURST_SECONDS
         timeout = 0.0
         while events := dict(self._sockets.events.poll(timeout)):
@@ -114,14 +116,14 @@ class SyscallBroker:
                 self._listener.answer(call, value)
 
 
-def open_broker(listener: int, confinement: Confinement, run: RunFiles | None, *, network: bool) -> SyscallBroker:
+def open_broker(listener: int, confinement: Confinement, run: RunFiles | None, access: Access) -> SyscallBroker:
     """Build the broker of one run. `run` has its files, if the run does not have a file system of its own."""
     source = Listener(listener)
     uid = confinement.uid if Layer.OWN_USER in confinement.layers else None
-    sockets = _sockets_of(source, confinement, uid, run, network=network)
+    sockets = _sockets_of(source, confinement, uid, run, access)
     actions: Actions = {}
     if run is not None:
-        actions |= FileBroker(source, run.directory, uid, run.memory, run.disk).actions
+        actions |= FileBroker(source, run.directory, uid, run.memory, run.disk, access.write).actions
     if confinement.sockets is Sockets.BROKERED:
         actions |= SocketBroker(sockets).actions | SocketSending(sockets).actions
         _bound_waiting()
@@ -129,19 +131,19 @@ def open_broker(listener: int, confinement: Confinement, run: RunFiles | None, *
 
 
 def _sockets_of(
-    listener: Listener, confinement: Confinement, uid: int | None, run: RunFiles | None, *, network: bool
+    listener: Listener, confinement: Confinement, uid: int | None, run: RunFiles | None, access: Access
 ) -> JobSockets:
     private = (HOME, SHARED_MEMORY, *temporary_directories())
     places = private if run is None else (run.directory,)
-    unix = UnixSockets(places, uid, restricted=Layer.LANDLOCK in confinement.layers)
+    unix = UnixSockets(places, access.sockets, uid, restricted=Layer.LANDLOCK in confinement.layers)
     secluded = Layer.NETWORK_NAMESPACE in confinement.layers
-    return JobSockets(listener, unix, confinement.network if network else None, secluded=secluded)
+    return JobSockets(listener, unix, policy_of(access), secluded=secluded)
 
 
 def _bound_waiting() -> None:
-    """Interrupt every system call that blocks this process for long.
+    """Interrupt what blocks this process for long, again and again.
 
-    The process that closes a socket last waits as long as SO_LINGER says (socket(7)), and that may be this one.
+    The last to close a socket waits for its data to be sent, as long as SO_LINGER says, and that may be us.
     """
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.setitimer(signal.ITIMER_REAL, _LONGEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)

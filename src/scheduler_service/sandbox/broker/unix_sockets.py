@@ -1,32 +1,37 @@
-"""UNIX sockets with a path: a job reaches and makes them only in the directories of its run."""
+"""Sockets that have a path: only those in the places of the run can be reached, and new ones are made only there."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from scheduler_service.sandbox.broker.connecting import connect_now
 from scheduler_service.sandbox.broker.job_access import CURRENT_DIRECTORY, open_path, status_of
-from scheduler_service.sandbox.broker.socket_address import UnixAddress, fail
+from scheduler_service.sandbox.broker.socket_address import UnixAddress, fail, path_address
 from scheduler_service.sandbox.kernel import landlock
 from scheduler_service.sandbox.kernel.identity import become_user
 from scheduler_service.sandbox.kernel.syscalls import Prctl, bind_socket, prctl
 
 
 class UnixSockets:
-    """Opens and binds socket files for a job whose files lie in `places`. `uid` is the job's own user, if any."""
+    """Reaches sockets by their paths for a job whose files lie in `places`; `uid` is the job's own user, if any.
 
-    def __init__(self, places: Sequence[str], uid: int | None, *, restricted: bool) -> None:
+    The job may also connect to the sockets of the host that are `granted`.
+    """
+
+    def __init__(self, places: Sequence[str], granted: Sequence[str], uid: int | None, *, restricted: bool) -> None:
         self._places = tuple(os.path.realpath(place) for place in places)
+        self._granted = tuple(os.path.realpath(path) for path in granted)
         self._uid = uid
         self._restricted = restricted
 
     def open(self, pid: int, name: bytes) -> int:
-        """Open the socket file at the path `name` of a process. Raise OSError if it does not belong to the run.
+        """Open the socket file that a process of the job means by `name`; raises OSError if it is not the run's.
 
-        An open file stays the same even if its name changes. The error for other files does not tell if they exist.
+        What is open stays the same file, whatever becomes of its name. Of what lies elsewhere, the error tells nothing.
         """
         try:
             file = open_path(pid, CURRENT_DIRECTORY, name)
@@ -37,35 +42,52 @@ class UnixSockets:
         os.close(file)
         raise fail(errno.EACCES)
 
-    def bind(self, pid: int, descriptor: int, address: UnixAddress) -> int:
-        """Bind a socket of a process to a path, which makes a socket file there.
+    def open_granted(self, pid: int, name: bytes) -> int | None:
+        """Open the socket file that a process means by `name`, if it is granted; None if it is not."""
+        if not self._granted:
+            return None
+        try:
+            file = open_path(pid, CURRENT_DIRECTORY, name)
+        except OSError:
+            return None
+        if os.readlink(f"/proc/self/fd/{file}") in self._granted:
+            return file
+        os.close(file)
+        return None
 
-        The kernel keeps the path as given, for getsockname(2), so it cannot be replaced by one through a descriptor.
-        It may lead elsewhere a moment after a check. So a child binds that may write nowhere else, as the job's user.
+    def connect_granted(self, sock: socket.socket, file: int) -> int:
+        """Connect a socket to a granted socket file as the job's user, whom the other side is told of.
+
+        SO_PEERCRED of unix(7) shows the user who called connect(2), so a child does it that has become that user. Raise
+        BlockingIOError while the other side has no room.
+        """
+
+        def connect() -> None:
+            if self._uid is not None:
+                become_user(self._uid)
+            connect_now(sock, path_address(f"/proc/self/fd/{file}"))
+
+        return _do_in_child(connect)
+
+    def bind(self, pid: int, descriptor: int, address: UnixAddress) -> int:
+        """Create a socket file for a process of the job, and name the socket after it.
+
+        The kernel keeps the name as it was given, so we cannot go by a directory that is open, and the path may be
+        changed meanwhile. So a child does it that may write nowhere else, as the job's user.
         """
         mask = int(status_of(pid)["Umask"], 8)
         directory = os.open(f"/proc/{pid}/cwd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        child = os.fork()
-        if child == 0:
-            self._bind_and_exit(descriptor, address, mask, directory)
-        os.close(directory)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if code:
-            raise fail(code if code > 0 else errno.EACCES)
-        return 0
 
-    def _bind_and_exit(self, descriptor: int, address: UnixAddress, mask: int, directory: int) -> NoReturn:
-        code = errno.EACCES
-        try:
+        def bind() -> None:
             os.umask(mask)
             os.fchdir(directory)
             self._restrict()
             bind_socket(descriptor, address.raw)
-            code = 0
-        except OSError as error:
-            code = error.errno or code
+
+        try:
+            return _do_in_child(bind)
         finally:
-            os._exit(code)
+            os.close(directory)
 
     def _restrict(self) -> None:
         rules = landlock.Ruleset()
@@ -81,7 +103,7 @@ class UnixSockets:
         return f"{os.readlink(f'/proc/self/fd/{file}')}/".startswith(tuple(f"{place}/" for place in self._places))
 
     def _would_be_inside(self, pid: int, name: bytes) -> bool:
-        """Return whether the nearest existing directory above `name` belongs to the run."""
+        """Return whether the nearest directory above `name` that can be opened is the run's."""
         for parent in Path(os.fsdecode(name)).parents:
             try:
                 file = open_path(pid, CURRENT_DIRECTORY, os.fsencode(parent))
@@ -92,3 +114,21 @@ class UnixSockets:
             finally:
                 os.close(file)
         return False
+
+
+def _do_in_child(action: Callable[[], object]) -> int:
+    """Return 0 once a child has done something. Raise the OSError that it met."""
+    child = os.fork()
+    if child == 0:
+        code = errno.EACCES
+        try:
+            action()
+            code = 0
+        except OSError as error:
+            code = error.errno or code
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code:
+        raise fail(code if code > 0 else errno.EACCES)
+    return 0

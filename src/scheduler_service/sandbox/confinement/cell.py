@@ -1,7 +1,4 @@
-"""The confinement of a job's process: the steps between its fork and the user's first instruction, in their order.
-
-The package's docstring says why they come in this order.
-"""
+"""Shutting a process in: the steps between the fork of a job and its first own instruction, in their order."""
 
 from __future__ import annotations
 
@@ -11,11 +8,13 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scheduler_service.sandbox.confinement.limits import limit_resources, limit_user, measure_baseline
+from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
+from scheduler_service.sandbox.confinement.limits import limit_resources, limit_user, measure_footing
 from scheduler_service.sandbox.confinement.root import DEVICES, HOME, SHARED_MEMORY, TERMINALS, temporary_directories
+from scheduler_service.sandbox.contract.access import Access
 from scheduler_service.sandbox.contract.layers import Layer
-from scheduler_service.sandbox.contract.network_policy import NetworkPolicy
-from scheduler_service.sandbox.contract.protocol import JobMessage, Order, pack, send
+from scheduler_service.sandbox.contract.network_policy import policy_of
+from scheduler_service.sandbox.contract.protocol import JobMessage, Order, pack_job_message, send
 from scheduler_service.sandbox.kernel import landlock, seccomp
 from scheduler_service.sandbox.kernel.identity import become_user, enter_user_namespace
 from scheduler_service.sandbox.kernel.syscalls import (
@@ -50,23 +49,24 @@ _DEVICE_PATHS = tuple(f"{_DEVICE_DIRECTORY}/{name}" for name in DEVICES)
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """The decisions that need no order: the layers, the job's user, and what a job with network may reach.
+    """What is decided before a job is known: the layers, the job's user, and what grants may open.
 
-    `readable` are the paths below which a job may read everything, if it sees the host's file system. `existing_tasks`
-    is the number of tasks that the kernel counts together with the job's, and None if some of them cannot be seen.
-    `broker_failure` says why sockets cannot be brokered on this host; "" if they can.
+    `readable` are the paths of the host below which a job may read everything, where it sees the host's file system.
+    `existing_tasks` are tasks that the kernel counts together with the job's, and None if some of them cannot be seen.
+    `granted` are the paths of which an order may open some.
+    `broker_failure` says why sockets cannot be brokered on this host; it is empty where they can.
     """
 
     layers: frozenset[Layer]
     uid: int
-    network: NetworkPolicy
     empty_network: int | None
     existing_tasks: int | None
     readable: tuple[str, ...] = ()
+    granted: GrantedPaths | None = None
     broker_failure: str = ""
 
     def filter_for(self, *, network: bool) -> bytes:
-        """Return the system call filter of a job with or without network."""
+        """Write the system call filter of a job with or without network."""
         policy = seccomp.Policy(
             families=self._families(network=network),
             sockets=self.sockets,
@@ -77,7 +77,7 @@ class Confinement:
         return seccomp.assemble(policy)
 
     def _families(self, *, network: bool) -> tuple[int, ...]:
-        """Return the families of sockets that a job makes itself, in its own network namespace if it has one."""
+        """Return the families of which a job makes sockets itself: in its own network namespace, if it has one."""
         if self.sockets is seccomp.Sockets.PAIRED:
             return ()
         if self._parts_network and self.sockets is seccomp.Sockets.BROKERED:
@@ -93,10 +93,10 @@ class Confinement:
 
     @property
     def network_refusal(self) -> str | None:
-        """Why jobs cannot have network on this host; None if they can."""
+        """Why no job can have network on this host; None if it can."""
         if self.sockets is not seccomp.Sockets.PAIRED:
             return None
-        return f"network: true is refused: {self.broker_failure}; `scheduler doctor` shows the remedy"
+        return f"a network is refused to jobs here: {self.broker_failure}; `scheduler doctor` shows the remedy"
 
     @property
     def asks_supervisor(self) -> bool:
@@ -110,30 +110,33 @@ class Confinement:
 
     @property
     def shares_user(self) -> bool:
-        """Whether the job has the service's user id and sees its files, so that to the kernel it owns them."""
+        """Whether the job owns, as far as the kernel is concerned, what the service owns."""
         return not self.layers & {Layer.OWN_USER, Layer.MOUNT_NAMESPACE}
 
 
 class Cell:
-    """The confinement of one job: prepared before its order, closed when the order is there."""
+    """The confinement of one job: prepared while there is time, closed when its order is there."""
 
     def __init__(self, confinement: Confinement) -> None:
         self._given = confinement
         self._layers = confinement.layers
-        self._baseline = measure_baseline()
+        self._footing = measure_footing()
         self._rules = self._write_rules() if Layer.LANDLOCK in self._layers else None
 
     def close(self, order: Order, directory: str, line: socket.socket) -> None:
-        """Confine this process for good. Raise OSError if one layer fails: then nothing may run.
+        """Confine this process to `order`, for good; raises OSError if one layer fails, and then nothing may run.
 
-        Only standard input, output and error stay open, and `line`, the socket to the supervisor.
+        Of the descriptors, only standard input, output and error stay open, and `line`, which leads to the supervisor.
 
-        The order of the steps matters. A step that needs a descriptor or a right comes before it is given up. A change
-        of user clears the parent-death signal. The filter comes last, because it denies what the other steps do.
+        The order of the steps matters: what needs a descriptor or a right comes before they are given up; a change of
+        user clears the parent-death signal; and the filter comes last, for it denies what the steps before it need.
         """
         steps: tuple[tuple[Layer, Callable[[], object]], ...] = (
             (Layer.NETWORK_NAMESPACE, lambda: self._leave_network(order)),
-            (Layer.RESOURCE_LIMITS, lambda: limit_resources(order.terms, self._baseline)),
+            (
+                Layer.RESOURCE_LIMITS,
+                lambda: limit_resources(order, self._footing),
+            ),
             (Layer.OWN_USER, lambda: become_user(self._given.uid)),
             (Layer.USER_NAMESPACE, enter_user_namespace),
             (Layer.RESOURCE_LIMITS, lambda: limit_user(order.terms, self._given.existing_tasks)),
@@ -154,12 +157,12 @@ class Cell:
         drop_capabilities()
 
     def _leave_network(self, order: Order) -> None:
-        leaves = not order.network or self._given.sockets is seccomp.Sockets.BROKERED
+        leaves = not order.access.destinations or self._given.sockets is seccomp.Sockets.BROKERED
         if leaves and self._given.empty_network is not None:
             enter_namespace(self._given.empty_network, CLONE_NEWNET)
 
     def _enforce_filter(self, order: Order, line: socket.socket) -> None:
-        program = self._given.filter_for(network=order.network)
+        program = self._given.filter_for(network=bool(order.access.destinations))
         if not self._given.asks_supervisor:
             seccomp.enforce(program)
             return
@@ -167,16 +170,16 @@ class Cell:
         if self._given.sockets is seccomp.Sockets.BROKERED:
             # From here on the filter asks the supervisor about sendmsg(2), and so about sending a descriptor. The
             # supervisor cannot answer yet, so it is sent the number, and copies the descriptor with pidfd_getfd(2).
-            line.sendall(pack(JobMessage(listener=listener, network=order.network)))
+            line.sendall(pack_job_message(JobMessage(listener=listener, access=order.access)))
             line.recv(1)
         else:
-            send(line, pack(JobMessage(network=order.network)), [listener])
+            send(line, pack_job_message(JobMessage(access=order.access)), [listener])
         os.close(listener)
 
     def _write_rules(self) -> landlock.Ruleset:
         rules = landlock.Ruleset()
         if Layer.MOUNT_NAMESPACE in self._layers:
-            # In the run's own root, only devices are below /dev. A rule for each would cost each run time.
+            # In the run's own root, nothing but the devices is below /dev; a rule for each would cost each run time.
             rules.allow(["/"], landlock.READ)
             rules.allow([_DEVICE_DIRECTORY], landlock.WRITE_DEVICE)
             rules.allow([TERMINALS], landlock.WRITE_DEVICE | landlock.IOCTL_DEV)
@@ -195,12 +198,27 @@ class Cell:
             return
         if directory != HOME:
             self._rules.allow_everything_below(directory)
-        if order.network and self._given.sockets is seccomp.Sockets.FREE:
-            self._rules.allow_connecting_to(self._given.network.ports)
+        self._allow_granted(self._rules, order.access)
+        policy = policy_of(order.access)
+        if policy is not None and self._given.sockets is seccomp.Sockets.FREE:
+            self._rules.allow_connecting_to(policy.ports)
         self._rules.enforce()
+
+    def _allow_granted(self, rules: landlock.Ruleset, access: Access) -> None:
+        if Layer.MOUNT_NAMESPACE in self._layers:
+            if access.needs_own_root:
+                rules.allow(["/"], landlock.READ)  # it has another root than the one that the rules were written for
+            for path in access.write:
+                rules.allow_everything_below(path)
+        elif self._given.granted is not None:
+            for paths, allow in ((access.read, rules.allow_reading), (access.write, rules.allow_everything)):
+                for path in paths:
+                    opened = self._given.granted.open(path)
+                    allow(opened)
+                    os.close(opened)
 
 
 def _files_of_own_process() -> list[str]:
-    """Return what this process may read of itself in /proc. No links: `root` leads to all files of the host."""
+    """Return what this process may read of itself in /proc. A link leads elsewhere: `root` to all files of the host."""
     with os.scandir(_OWN_PROCESS) as entries:
         return [entry.path for entry in entries if not entry.is_symlink() and entry.name not in _OF_THE_HOST]

@@ -1,20 +1,23 @@
-"""The file system of a job at level `strict`: a read-only root that shows only what programs need to run.
-
-The zygote mounts the root once, for all its runs. Each supervisor mounts on top what is the run's own: its home, its
-shared memory, its terminals and its /proc.
-"""
+"""The file system that a job sees at level `strict`: read-only, and of the host only what programs need to run."""
 
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
 from scheduler_service.sandbox.confinement.readable_paths import python_paths, readable
 from scheduler_service.sandbox.contract.command import DEFAULT_INTERPRETER
-from scheduler_service.sandbox.kernel.syscalls import Mount, invoke, mount, unmount
+from scheduler_service.sandbox.kernel.syscalls import (
+    Mount,
+    MountAttribute,
+    invoke,
+    mount,
+    set_mount_attributes,
+    unmount,
+)
 
 HOME = "/job"
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 (where shm_open(3) looks)
@@ -53,11 +56,11 @@ USUAL_DISK_MB = 256
 DEVICES = ("null", "zero", "full", "random", "urandom")
 _INODE_BYTES = 1024
 """What an empty file costs the kernel in memory, about; the `size` of a file system does not count it."""
-_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
-_ATTR_RDONLY, _ATTR_NOSUID = 0x1, 0x2  # mount_setattr(2), since Linux 5.12
+_READ_ONLY = MountAttribute.RDONLY | MountAttribute.NOSUID
 _PRIVATE = Mount.NOSUID | Mount.NODEV
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 (programs that ignore TMPDIR get the same private place)
 _ROOM, _PYTHONS = "/run", "/.python"
+GRANTED = "/.granted"
 _PYTHON_NAMES = f"{_PYTHONS}/names"
 TERMINALS = "/dev/pts"
 _MAX_TERMINALS = 16
@@ -72,9 +75,9 @@ _LINKS = {
 
 
 def readable_on_host(private: Sequence[str]) -> tuple[str, ...]:
-    """Return what a job at `standard` may read: the same, by real paths, as it sees in its own root at `strict`.
+    """Return what a job may read that sees the host's file system: the same, by real paths, as it sees in its own root.
 
-    Links are left out. A path is opened to allow it, so a link would allow its target, which may be private.
+    No links are among it: who allows a link allows what it leads to, and that may be private.
     """
     programs = [os.path.realpath(path) for path in (*PROGRAMS, *(f"/etc/{name}" for name in SETTINGS))]
     pythons = {os.path.realpath(path) for path in python_paths()}
@@ -86,40 +89,52 @@ def user_name(uid: int) -> str:
     return f"job{uid}"
 
 
-def enter_new_root(mountpoint: str, uids: Sequence[int], private: Sequence[str] = ()) -> None:
-    """Mount the job's root on `mountpoint` and move into it. The mount namespace must be our own already.
+def enter_new_root(
+    mountpoint: str, uids: Sequence[int], private: Sequence[str] = (), granted: GrantedPaths | None = None
+) -> None:
+    """Make the job's root on top of `mountpoint` and move into it; the mount namespace must already be our own.
 
-    Paths in `private` are not shown; see `readable_paths`. Runs add their mounts (see `mount_private`) to copies of
-    this namespace.
+    What is `private` is not shown; see `readable_paths`. What is `granted` to some runs is at `GRANTED`, from where
+    `granted_root` takes it; every run has to leave that place before its code begins.
+
+    What mounts a run adds (see `mount_private`), it adds to a copy of this namespace.
     """
-    mount("none", "/", None, Mount.REC | Mount.PRIVATE)  # or our mounts would appear on the host (mount_namespaces(7))
+    mount("none", "/", None, Mount.REC | Mount.PRIVATE)
     mount("tmpfs", mountpoint, "tmpfs", _PRIVATE, "size=1m,mode=0755")
     new = Path(mountpoint)
     for path in _outermost(readable(PROGRAMS, python_paths(), private), ()):
-        _show(path, _inside(new, path))
+        _show(path, inside(new, path))
     settings = readable([f"/etc/{name}" for name in SETTINGS], (), private)
     for path in (*settings, *(f"/dev/{name}" for name in DEVICES)):
-        _bind(path, _inside(new, path))  # links resolved: where they lead may not be shown
+        bind(path, inside(new, path))  # links resolved: where they lead may not be shown
     for directory in (HOME, SHARED_MEMORY, TERMINALS, "/proc", _ROOM, "/var"):
-        _inside(new, directory).mkdir(parents=True, exist_ok=True)
+        inside(new, directory).mkdir(parents=True, exist_ok=True)
     for link in _TEMPORARY:
-        if not _inside(new, link).exists():
-            _inside(new, link).symlink_to(HOME)
+        if not inside(new, link).exists():
+            inside(new, link).symlink_to(HOME)
     _show_again(new, private)
     for name, target in _LINKS.items():
-        _inside(new, f"/dev/{name}").symlink_to(target)
+        inside(new, f"/dev/{name}").symlink_to(target)
     _name_users(new, uids)
-    mount("proc", str(_inside(new, "/proc")), "proc", _PRIVATE)
+    mount("proc", str(inside(new, "/proc")), "proc", _PRIVATE)
+    if granted:
+        inside(new, GRANTED).mkdir()
+    set_mount_attributes(mountpoint, _READ_ONLY)
+    if granted:
+        granted.show(str(inside(new, GRANTED)), GRANTED)
+    change_root(mountpoint)
+
+
+def change_root(mountpoint: str) -> None:
+    """Make what is mounted at `mountpoint` the root of all processes of this mount namespace, and let the old go."""
     os.chdir(mountpoint)
-    # pivot_root(".", ".") stacks the old root on the new one, from where it is unmounted; see pivot_root(2).
     invoke("pivot_root", b".", b".")
     unmount(".")
     os.chdir("/")
-    _make_read_only("/")
 
 
 def mount_private(uid: int) -> None:
-    """Mount the directories that a run may write. The kernel frees them with the last process of the run."""
+    """Return the run its own place to write: gone, whatever it holds, when the last process of the run is."""
     options, temporary = f"{_room(USUAL_DISK_MB)},mode=0700,uid={uid},gid={uid}", temporary_directories()
     for place in (_ROOM if temporary else HOME, SHARED_MEMORY):
         mount("tmpfs", place, "tmpfs", _PRIVATE, options)
@@ -130,39 +145,39 @@ def mount_private(uid: int) -> None:
 
 
 def temporary_directories() -> list[str]:
-    """Return the temporary directories of the job's root that are no links to its home, because a Python is below."""
+    """Return the temporary directories of the job's root that are not links to its home: a Python lies below them."""
     return [place for place in _TEMPORARY if not os.path.islink(place)]
 
 
 def resize_private(disk_mb: int) -> None:
-    """Resize the run's file systems for files and for shared memory to `disk_mb` each."""
+    """Set the size of the run's places for files and for shared memory to `disk_mb` each."""
     for place in (HOME, SHARED_MEMORY) if disk_mb != USUAL_DISK_MB else ():
         mount("tmpfs", place, None, Mount.REMOUNT | _PRIVATE, _room(disk_mb))
 
 
 def max_private_bytes(disk_mb: int) -> int:
-    """Return the memory that a run's file systems take when they are full."""
+    """Return the memory that a run's private places take when they are full."""
     return 2 * ((disk_mb << 20) + _inodes(disk_mb) * _INODE_BYTES)
 
 
 def mount_proc() -> None:
-    """Mount a /proc that shows only the processes of our PID namespace."""
+    """Show the processes of our PID namespace, and no others, in /proc."""
     mount("proc", "/proc", "proc", _PRIVATE)
 
 
 def _show_again(new: Path, private: Sequence[str]) -> None:
-    """Mount a Python that lies below /tmp a second time, from where it is taken when a run gets its own /tmp."""
+    """Show a Python that lies below /tmp in a second place, from where it is taken when a run gets its own /tmp."""
     programs = [os.path.realpath(path) for path in PROGRAMS]
     pythons = _outermost(readable((), python_paths(), private), programs)
     again = [path for path in pythons if any(Path(path).is_relative_to(place) for place in _TEMPORARY)]
     for number, path in enumerate(again):
-        _show(path, _inside(new, f"{_PYTHONS}/{number}"))
+        _show(path, inside(new, f"{_PYTHONS}/{number}"))
     if again:
-        _inside(new, _PYTHON_NAMES).write_text("\0".join(again), encoding="utf-8", errors="surrogateescape")
+        inside(new, _PYTHON_NAMES).write_text("\0".join(again), encoding="utf-8", errors="surrogateescape")
 
 
 def _share_room(uid: int, temporary: Sequence[str]) -> None:
-    """Put the home and the `temporary` directories on one file system, with one size, and show this Python in them."""
+    """Put the home and the `temporary` directories on the one file system at `_ROOM`, and show this Python in them."""
     for place, mode in ((HOME, 0o700), *((place, 0o1777) for place in temporary)):
         part = f"{_ROOM}/{place.replace('/', '-')}"
         os.mkdir(part)
@@ -184,15 +199,16 @@ def _inodes(disk_mb: int) -> int:
 
 
 def _show(path: str, target: Path) -> None:
-    """Mount `path` in the new root. A link stays a link, because its target may be private."""
+    """Show what is at `path`, a link as a link: where it leads may be private."""
     if not os.path.islink(path):
-        _bind(path, target)
+        bind(path, target)
     elif not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(os.readlink(path))
 
 
-def _bind(source: str, target: Path) -> None:
+def bind(source: str, target: Path) -> None:
+    """Show a file or directory, with all mounts below it, at `target`, which is made. What does not exist is not."""
     if os.path.isdir(source):
         target.mkdir(parents=True, exist_ok=True)
     elif os.path.exists(source):
@@ -204,7 +220,7 @@ def _bind(source: str, target: Path) -> None:
 
 
 def _outermost(paths: Iterable[str], shown: Sequence[str]) -> list[str]:
-    """Return `paths` without those below a directory that is shown anyway: a mount there would hide parts of it."""
+    """Leave out what lies below a directory that is shown anyway; a mount there would hide parts of it."""
     kept: list[str] = []
     for path in paths:
         if not any(Path(path).is_relative_to(other) for other in (*shown, *kept)):
@@ -212,19 +228,15 @@ def _outermost(paths: Iterable[str], shown: Sequence[str]) -> list[str]:
     return kept
 
 
-def _inside(new: Path, path: str) -> Path:
+def inside(new: Path, path: str) -> Path:
+    """Return where a path of the new root lies before that is the root."""
     return new / path.lstrip("/")
 
 
 def _name_users(new: Path, uids: Iterable[int]) -> None:
-    """Write the files in which programs find the job's users, and none of the host's."""
+    """Write files in which programs find the job's users and none of the host's."""
     users = "".join(f"{user_name(uid)}:x:{uid}:{uid}::{HOME}:{DEFAULT_INTERPRETER}\n" for uid in uids)
     groups = "".join(f"{user_name(uid)}:x:{uid}:\n" for uid in uids)
     (new / "etc/passwd").write_text(f"root:x:0:0::/:/usr/sbin/nologin\n{users}")
     (new / "etc/group").write_text(f"root:x:0:\n{groups}")
     (new / "etc/hosts").write_text(f"127.0.0.1 localhost {HOSTNAME}\n::1 localhost\n")
-
-
-def _make_read_only(path: str) -> None:
-    attributes = struct.pack("=QQQQ", _ATTR_RDONLY | _ATTR_NOSUID, 0, 0, 0)
-    invoke("mount_setattr", _AT_FDCWD, path.encode(), _AT_RECURSIVE, attributes, len(attributes))

@@ -1,4 +1,4 @@
-"""The destinations that a job with `network: true` may connect and send to."""
+"""Where a run may connect and send to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from scheduler_service.sandbox.contract.access import PUBLIC, Access, Destination
 from scheduler_service.sandbox.contract.addresses import is_public
 
 _DNS_PORT = 53
@@ -19,23 +20,36 @@ _IPV4_BYTES = 4
 _PLATFORM = frozenset({ipaddress.ip_address("168.63.129.16")})  # Azure's metadata, public only by its number
 
 
+WEB: tuple[Destination, ...] = tuple(Destination(PUBLIC, port, port) for port in (53, 80, 443))
+"""The destinations that `limits.network` opens."""
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkPolicy:
-    """Allowed destinations: public addresses, and those in the networks `also`, on `ports`.
+    """Destinations that are allowed.
 
-    The host's own addresses are refused even if they are public. The nameservers that the host is configured to use are
-    allowed on port 53 wherever they are, because no name could be resolved without them.
+    `PUBLIC` leaves out the host's own addresses even if they are public. A run that `uses_nameservers` may ask those
+    that the host is configured to use, on port 53, wherever they are: no name could be resolved without them.
     """
 
-    ports: tuple[int, ...] = (53, 80, 443)
-    also: tuple[str, ...] = ()
+    destinations: tuple[Destination, ...] = WEB
+    uses_nameservers: bool = True
 
     def allows(self, packed: bytes, port: int) -> bool:
         """Return whether a job may send to `port` of the address `packed` (4 or 16 bytes in network order)."""
         address = _unmap(packed)
-        if port == _DNS_PORT and address in read_nameservers(_RESOLVER_SETTINGS):
+        if self.uses_nameservers and port == _DNS_PORT and address in read_nameservers(_RESOLVER_SETTINGS):
             return True
-        return port in self.ports and (_is_in(address, self.also) or _is_of_others(address))
+        return any(
+            destination.first_port <= port <= destination.last_port and _holds(destination.network, address)
+            for destination in self.destinations
+        )
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """Every port that is allowed somewhere."""
+        spans = (range(each.first_port, each.last_port + 1) for each in self.destinations)
+        return frozenset(port for span in spans for port in span)
 
 
 def read_nameservers(settings: Path) -> frozenset[bytes]:
@@ -59,10 +73,14 @@ def _unmap(packed: bytes) -> bytes:
     return packed.removeprefix(_MAPPED)
 
 
-@lru_cache(maxsize=256)
-def _is_in(packed: bytes, networks: tuple[str, ...]) -> bool:
-    address = ipaddress.ip_address(packed)
-    return any(address in ipaddress.ip_network(network) for network in networks)
+def policy_of(access: Access) -> NetworkPolicy | None:
+    """Return the policy of a run; None for a run without network."""
+    return NetworkPolicy(access.destinations, access.asks_nameservers) if access.destinations else None
+
+
+@lru_cache(maxsize=1024)
+def _holds(network: str, packed: bytes) -> bool:
+    return _is_of_others(packed) if network == PUBLIC else ipaddress.ip_address(packed) in ipaddress.ip_network(network)
 
 
 @lru_cache(maxsize=256)
@@ -73,10 +91,10 @@ def _is_of_others(packed: bytes) -> bool:
 
 
 def _is_own(packed: bytes) -> bool:
-    """Return whether this host has the address: the kernel then sends from the address itself. Nothing is sent here."""
+    """Return whether this host has the address: then the kernel also sends from it to it. Nothing is sent here."""
     family = socket.AF_INET if len(packed) == _IPV4_BYTES else socket.AF_INET6
     name = socket.inet_ntop(family, packed)
-    with socket.socket(family, socket.SOCK_DGRAM) as sock, suppress(OSError):
-        sock.connect((name, _DNS_PORT))
-        return socket.inet_pton(family, sock.getsockname()[0].partition("%")[0]) == packed
+    with socket.socket(family, socket.SOCK_DGRAM) as trial, suppress(OSError):
+        trial.connect((name, _DNS_PORT))
+        return socket.inet_pton(family, trial.getsockname()[0].partition("%")[0]) == packed
     return False

@@ -24,6 +24,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scheduler_service.sandbox.contract.access import NOTHING, Access, Destination
+
 CANCEL, FLOOD, RENEW = b"c", b"f", b"r"
 """Requests of the service to a supervisor while the job runs. Closing the socket means: kill the run at once."""
 LISTENER_COPIED = b"t"
@@ -41,21 +43,20 @@ class ZygoteSetup:
 
     A run is killed after `lease_seconds` without a renewal; None means that runs need no renewals. `cgroups` is the
     directory for the cgroups of runs, and empty if the host delegates none. `private` lists paths that no job may read,
-    even if they lie among programs.
+    even if they lie among programs. `granted` lists the paths that some run may be granted.
     """
 
     layers: Sequence[str]
     preload: Sequence[str]
     grace_seconds: float
     drain_seconds: float
-    ports: Sequence[int]
-    also_reachable: Sequence[str]
     uids: Sequence[int]
     python: bool
     lease_seconds: float | None = None
     mountpoint: str = ""
     cgroups: str = ""
     private: Sequence[str] = ()
+    granted: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Order:
     text: str
     argv: Sequence[str]
     env: dict[str, str]
-    network: bool
+    access: Access
     terms: Terms
 
 
@@ -92,13 +93,13 @@ class JobMessage:
     `rejection` is the user's mistake, `failure` that of the sandbox or the host: the process then exits. Otherwise the
     message is about the descriptor on which the job's system calls arrive. `listener` is its number, for the supervisor
     to copy, and the process waits for LISTENER_COPIED. Without a number, the descriptor itself comes with the message.
-    `network` is that of the order.
+    `access` is that of the order.
     """
 
     rejection: str | None = None
     failure: str | None = None
     listener: int | None = None
-    network: bool = False
+    access: Access = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class RunReport:
     began: bool = False
 
 
-def pack(record: ZygoteSetup | RunReport | JobMessage) -> bytes:
+def pack(record: ZygoteSetup | RunReport) -> bytes:
     """Return a record as a message."""
     return _pack(_fields(record))
 
@@ -151,18 +152,24 @@ def parse_terms(body: bytes) -> Terms:
 
 def pack_order(order: Order) -> bytes:
     """Return an order as a message."""
-    return _pack(_fields(order) | {"terms": _fields(order.terms)})
+    return _pack(_fields(order) | {"terms": _fields(order.terms), "access": _access_fields(order.access)})
 
 
 def parse_order(body: bytes) -> Order:
     """Return the order in the body of a message."""
     fields = json.loads(body)
-    return Order(**fields | {"terms": Terms(**fields["terms"])})
+    return Order(**fields | {"terms": Terms(**fields["terms"]), "access": _parse_access(fields["access"])})
+
+
+def pack_job_message(message: JobMessage) -> bytes:
+    """Return a job's message as a message."""
+    return _pack(_fields(message) | {"access": _access_fields(message.access)})
 
 
 def parse_job_message(body: bytes) -> JobMessage:
     """Return the job's message in the body of a message."""
-    return JobMessage(**json.loads(body))
+    fields = json.loads(body)
+    return JobMessage(**fields | {"access": _parse_access(fields["access"])})
 
 
 def send(channel: socket.socket, message: bytes, descriptors: Sequence[int]) -> None:
@@ -202,6 +209,24 @@ def _pack(message: dict[str, Any]) -> bytes:
 
 def _with_length(body: bytes) -> bytes:
     return _HEADER.pack(len(body)) + body
+
+
+def _access_fields(access: Access) -> dict[str, Any] | None:
+    if access == NOTHING:
+        return None
+    destinations = [(each.network, each.first_port, each.last_port) for each in access.destinations]
+    return _fields(access) | {"destinations": destinations}
+
+
+def _parse_access(fields: dict[str, Any] | None) -> Access:
+    if fields is None:
+        return NOTHING
+    lists = {name: tuple(fields[name]) for name in ("read", "write", "sockets")}
+    return Access(
+        **lists,
+        destinations=tuple(Destination(*each) for each in fields["destinations"]),
+        hosts=tuple((name, address) for name, address in fields["hosts"]),
+    )
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""Directories in a tree that hostile processes change meanwhile: opened whatever their modes, and none outside it.
-
-openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS (since Linux 5.6) makes the kernel refuse every way out.
-"""
+"""Opens directories in a tree that hostile processes change meanwhile, whatever their modes, and nothing outside."""
 
 from __future__ import annotations
 
@@ -20,17 +17,23 @@ _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _HANDLE = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
+def open_beneath(directory: int, path: str, flags: int) -> int:
+    """Open a path that may neither leave `directory` nor pass a symbolic link; see openat2(2)."""
+    how = _HOW.pack(flags, 0, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS)
+    return invoke("openat2", directory, os.fsencode(path), how, len(how))
+
+
 @contextmanager
 def open_directory(root: int, path: Sequence[str], uid: int | None) -> Iterator[int]:
-    """Open the directory at `path` below the descriptor `root`, to list it. Symbolic links are not followed.
+    """Open the directory that `path` names below the descriptor `root`, to list it; symbolic links are not followed.
 
-    Its owner, `uid` if that is not us, may have taken the permissions of it or of one above away from everybody. They
-    are restored while the block runs. Raises OSError if it has vanished.
+    Its owner, `uid` if that is not us, may have closed it or one above to everybody. Then it is opened for as long as
+    the block runs. Raises OSError where it has vanished.
     """
     with acting_as(uid):
         try:
-            directory = _open(root, "/".join(path) or ".", _LIST)
-        except OSError:  # without permission, or the path is too long: step by step
+            directory = open_beneath(root, "/".join(path) or ".", _LIST)
+        except OSError:  # closed, or the path is too long: go step by step
             directory = -1
     if directory >= 0:
         try:
@@ -47,8 +50,8 @@ def open_directory(root: int, path: Sequence[str], uid: int | None) -> Iterator[
 def _open_step_by_step(root: int, path: Sequence[str], opened: ExitStack, uid: int | None) -> int:
     handle = _unlock(os.dup(root), opened, uid)
     for name in path:
-        handle = _unlock(_open(handle, name, _HANDLE), opened, uid)
-    directory = _open(handle, ".", _LIST)
+        handle = _unlock(open_beneath(handle, name, _HANDLE), opened, uid)
+    directory = open_beneath(handle, ".", _LIST)
     opened.callback(os.close, directory)
     return directory
 
@@ -67,8 +70,3 @@ def _unlock(handle: int, opened: ExitStack, uid: int | None) -> int:
 def _change_mode(handle: int, mode: int, uid: int | None) -> None:
     with suppress(OSError), acting_as(uid):
         os.chmod(f"/proc/self/fd/{handle}", mode)  # by descriptor: a name could have become a link
-
-
-def _open(directory: int, path: str, flags: int) -> int:
-    how = _HOW.pack(flags, 0, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS)
-    return invoke("openat2", directory, os.fsencode(path), how, len(how))

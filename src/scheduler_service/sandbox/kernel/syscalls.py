@@ -1,10 +1,11 @@
-"""System calls that Python's standard library does not have, each as one function that raises OSError."""
+"""The system calls that Python's standard library does not offer, each as one function that raises OSError."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import platform
+import struct
 from enum import IntEnum, IntFlag
 from functools import cache
 
@@ -16,6 +17,7 @@ CLONE_NEWPID = 0x2000_0000
 CLONE_NEWNET = 0x4000_0000
 
 MNT_DETACH = 2
+_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 
 
 class Mount(IntFlag):
@@ -28,6 +30,14 @@ class Mount(IntFlag):
     BIND = 0x1000
     REC = 0x4000
     PRIVATE = 0x40000
+
+
+class MountAttribute(IntFlag):
+    """Attributes of mount_setattr(2)."""
+
+    RDONLY = 0x1
+    NOSUID = 0x2
+    NODEV = 0x4
 
 
 class Prctl(IntEnum):
@@ -78,7 +88,7 @@ _UNUSED = (0, 0, 0, 0, 0, 0)
 
 @cache
 def machine() -> str:
-    """Return the name of the processor. Raise OSError if its system call numbers are not known here."""
+    """Name the processor; raises OSError for one whose system call numbers are not known here."""
     name = platform.machine()
     if name not in MACHINES:
         raise OSError(f"the sandbox knows the system calls of {' and '.join(MACHINES)}, not of {name}")
@@ -86,33 +96,41 @@ def machine() -> str:
 
 
 def invoke(name: str, *arguments: object) -> int:
-    """Make a system call by its name, with integers, bytes, None or ctypes objects."""
+    """Call a system call by its name, with integers, bytes, None or ctypes objects."""
     number = _NUMBERS[name][MACHINES.index(machine())]
     return _checked(_libc.syscall(number, *arguments, *_UNUSED[len(arguments) :]), name)
 
 
 def prctl(operation: Prctl, argument: object = 0, third: object = 0) -> int:
-    """Set a property of this process, as section 2 of the manual describes it."""
+    """Set a property of this process; the manual page is in section 2."""
     return _checked(_libc.prctl(operation, argument, third, 0, 0), operation.name)
 
 
 def mount(source: str, target: str, kind: str | None, flags: int = 0, options: str = "") -> None:
-    """Mount `source` on `target`, as section 2 of the manual describes it."""
+    """Make `source` appear at `target`, as in the manual's section 2."""
     words = [None if word is None else os.fsencode(word) for word in (source, target, kind, options or None)]
     result = _libc.mount(*words[:3], flags, words[3])
     _checked(result, f"mount {target}")
 
 
+def set_mount_attributes(target: str, attributes: MountAttribute, *, recursive: bool = True) -> None:
+    """Set attributes of what is mounted at `target` and, if `recursive`, of all mounts below. None is taken away."""
+    structure = struct.pack("=QQQQ", attributes, 0, 0, 0)  # struct mount_attr
+    flags = _AT_RECURSIVE if recursive else 0
+    invoke("mount_setattr", _AT_FDCWD, os.fsencode(target), flags, structure, len(structure))
+
+
 def unmount(target: str) -> None:
-    """Unmount `target` and all below it, even if it is in use (MNT_DETACH)."""
+    """Take what is mounted at `target`, and all below, out of this mount namespace."""
     _checked(_libc.umount2(os.fsencode(target), MNT_DETACH), f"unmount {target}")
 
 
 def fork_bare() -> int:
-    """Fork without the functions that Python and its modules run in a child after os.fork().
+    """Fork as fork(2) does, without what Python and its modules have registered to be done in the child.
 
-    They are half of the cost of a fork: new locks, new random numbers. The child must not need either. The caller must
-    have no other thread: then all locks, the interpreter's included, are in a right state in the child too.
+    That is half of what a fork costs (new locks, new random numbers), and for a child that uses neither threads nor
+    random numbers and is given no foreign code. The caller must have no other thread: then the state of all locks,
+    the interpreter's included, is right in the child too.
     """
     return _checked(_libc_under_lock.fork(), "fork")
 
@@ -133,25 +151,25 @@ def connect_socket(descriptor: int, address: bytes) -> None:
 
 
 def bind_socket(descriptor: int, address: bytes) -> None:
-    """Bind a socket to a `struct sockaddr`."""
+    """Return a socket a `struct sockaddr` as its name."""
     _checked(_libc.bind(descriptor, address, len(address)), "bind")
 
 
 def close_descriptors_but(kept: int) -> None:
-    """Close every descriptor except standard input, output and error, and `kept`; see close_range(2)."""
+    """Close every descriptor, known to Python or not, except standard input, output and error, and `kept`."""
     if kept > _FIRST_AFTER_STDIO:
         invoke("close_range", _FIRST_AFTER_STDIO, kept - 1, 0)
     invoke("close_range", kept + 1, 0xFFFF_FFFF, 0)
 
 
 def drop_capabilities() -> None:
-    """Drop every capability of this process; see capset(2)."""
+    """Return up every capability that this process has."""
     version_3 = (0x2008_0522).to_bytes(4, "little") + bytes(4)
     invoke("capset", version_3, bytes(24))
 
 
 def drop_bounding_set() -> None:
-    """Empty the bounding set, so that no program can give this process or its children a capability."""
+    """Make sure that no program this process or its children start can give them a capability they do not have."""
     for capability in range(_LAST_CAPABILITY):
         try:
             prctl(Prctl.CAPBSET_DROP, capability)
@@ -160,7 +178,7 @@ def drop_bounding_set() -> None:
 
 
 def exit_process(code: int) -> None:
-    """End this process with exit(3), which runs exit functions of C libraries, but not the interpreter's end."""
+    """End this process by exit(3), which runs exit functions of C libraries, without ending the interpreter."""
     _libc.exit(code)
 
 

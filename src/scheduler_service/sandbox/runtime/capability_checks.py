@@ -21,7 +21,6 @@ from scheduler_service.sandbox.confinement import root
 from scheduler_service.sandbox.confinement.cell import Confinement
 from scheduler_service.sandbox.confinement.delegation import claim_cgroups, find_delegated
 from scheduler_service.sandbox.contract.layers import layers_of
-from scheduler_service.sandbox.contract.network_policy import NetworkPolicy
 from scheduler_service.sandbox.contract.spec import Level
 from scheduler_service.sandbox.kernel import landlock
 from scheduler_service.sandbox.kernel.cgroup import Cgroup, open_cgroups
@@ -77,9 +76,7 @@ def check_system_calls() -> None:
     """Raise if the filter lets a forbidden system call through."""
     prctl(Prctl.SET_NO_NEW_PRIVS, 1)
     layers = layers_of(Level.STANDARD, as_root=AS_ROOT)
-    enforce(
-        Confinement(layers, 0, NetworkPolicy(), None, 0, broker_failure="not checked here").filter_for(network=False)
-    )
+    enforce(Confinement(layers, 0, None, 0, broker_failure="not checked here").filter_for(network=False))
     _expect_refusal(lambda: unshare(CLONE_NEWNS), "a filtered system call")
     _expect_refusal(lambda: socket.socket(socket.AF_INET), "making a network socket")
 

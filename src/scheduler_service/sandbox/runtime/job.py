@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from scheduler_service.sandbox.confinement.cell import Cell, Confinement
+from scheduler_service.sandbox.confinement.granted_paths import GrantedPathError, GrantedPaths
+from scheduler_service.sandbox.confinement.granted_root import enter_granted_root, leave_granted
 from scheduler_service.sandbox.confinement.limits import max_memory_bytes
 from scheduler_service.sandbox.confinement.root import HOME, resize_private, user_name
+from scheduler_service.sandbox.contract.access import NOTHING, Access
 from scheduler_service.sandbox.contract.command import (
     DEFAULT_INTERPRETER,
     find_program,
@@ -22,7 +25,15 @@ from scheduler_service.sandbox.contract.command import (
     job_environment,
 )
 from scheduler_service.sandbox.contract.layers import Layer
-from scheduler_service.sandbox.contract.protocol import JobMessage, Order, Terms, pack, pack_order, parse_order, receive
+from scheduler_service.sandbox.contract.protocol import (
+    JobMessage,
+    Order,
+    Terms,
+    pack_job_message,
+    pack_order,
+    parse_order,
+    receive,
+)
 from scheduler_service.sandbox.kernel.cgroup import Cgroup
 from scheduler_service.sandbox.kernel.oom import prefer_for_oom_kill
 from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl
@@ -34,7 +45,7 @@ from scheduler_service.sandbox.runtime.python_code import (
 )
 
 SCRIPT_FILE = "job"
-_SAMPLE = Order("program", "", [DEFAULT_INTERPRETER], {}, False, Terms(1.0, 1, 1, 1, 1, None))  # noqa: FBT003
+_SAMPLE = Order("program", "", [DEFAULT_INTERPRETER], {}, NOTHING, Terms(1.0, 1, 1, 1, 1, None))
 _USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.E2BIG, errno.EISDIR, errno.ELOOP)
 
 
@@ -67,22 +78,12 @@ def become_job(
         else:
             _prepare_exec()
         _prefault(confinement)
-        body, (output, *stdin) = receive(orders)
-        order = parse_order(body)
-        if order.network and confinement.network_refusal:
-            channel.sendall(pack(JobMessage(rejection=confinement.network_refusal)))
-            os._exit(1)
-        directory = order.terms.directory or HOME
-        if Layer.MOUNT_NAMESPACE in confinement.layers:
-            resize_private(order.terms.disk_mb)
-        if cgroup is not None:
-            cgroup.limit(max_memory_bytes(order.terms), order.terms.processes)
-        _take_stdio(output, *stdin)
-        os.chdir(directory)
-        cell.close(order, directory, channel)
+        order, directory = _close_cell(cell, orders, channel, confinement, cgroup)
         orders.detach()  # its descriptor is closed; the number may soon belong to a file of the user's code
+    except GrantedPathError as error:
+        _reject(channel, f"a grant of this job is out of order: {error}")
     except BaseException as error:  # noqa: BLE001 (nothing may go on from here)
-        channel.sendall(pack(JobMessage(failure=f"{type(error).__name__}: {error}")))
+        channel.sendall(pack_job_message(JobMessage(failure=f"{type(error).__name__}: {error}")))
         os._exit(1)
     try:
         environment = job_environment(directory, user_name(os.getuid()), _readable_settings(confinement) | order.env)
@@ -93,27 +94,62 @@ def become_job(
         become_script(environment, note)
     except (OSError, ValueError) as error:
         text, is_mistake = _describe(error), isinstance(error, ValueError) or error.errno in _USERS_MISTAKES
-        channel.sendall(pack(JobMessage(rejection=text) if is_mistake else JobMessage(failure=text)))
+        if is_mistake:
+            _reject(channel, text)
+        channel.sendall(pack_job_message(JobMessage(failure=text)))
         os._exit(1)
     channel.close()
 
 
+def _close_cell(
+    cell: Cell, orders: socket.socket, channel: socket.socket, confinement: Confinement, cgroup: Cgroup | None
+) -> tuple[Order, str]:
+    """Wait for the order and confine this process to it. Return it, and the run's directory."""
+    body, (output, *stdin) = receive(orders)
+    order = parse_order(body)
+    if (order.access.destinations or order.access.sockets) and confinement.network_refusal:
+        _reject(channel, confinement.network_refusal)
+    directory = order.terms.directory or HOME
+    if Layer.MOUNT_NAMESPACE in confinement.layers:
+        resize_private(order.terms.disk_mb)
+        _choose_root(confinement, order.access)
+    if cgroup is not None:
+        cgroup.limit(max_memory_bytes(order.terms), order.terms.processes)
+    _take_stdio(output, *stdin)
+    os.chdir(directory)
+    cell.close(order, directory, channel)
+    return order, directory
+
+
+def _reject(channel: socket.socket, why: str) -> NoReturn:
+    channel.sendall(pack_job_message(JobMessage(rejection=why)))
+    os._exit(1)
+
+
+def _choose_root(confinement: Confinement, access: Access) -> None:
+    """Leave everything granted, or move into a root with what this run is granted."""
+    if access.needs_own_root:
+        enter_granted_root(confinement.granted or GrantedPaths(()), access, confinement.uid)
+    elif confinement.granted:
+        leave_granted()
+
+
 def _readable_settings(confinement: Confinement) -> dict[str, str]:
-    """Return variables that keep programs from system files that exist but may not be read, at which git would fail."""
+    """Return what keeps programs from files that are there and may not be read: git then gives up."""
     hidden = Layer.LANDLOCK in confinement.layers and Layer.MOUNT_NAMESPACE not in confinement.layers
     return {"GIT_CONFIG_NOSYSTEM": "1"} if hidden else {}
 
 
 def _prepare_exec() -> None:
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and execve(2) keeps that
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and an ignored signal stays so
         signal.signal(number, signal.SIG_DFL)
 
 
 def _prefault(confinement: Confinement) -> None:
-    """Process a sample of an order, as far as that changes nothing, before the real order comes.
+    """Take a sample of an order as far as nothing is changed by it, before the one that somebody waits for.
 
-    This process shares its memory with the zygote, and the kernel copies each page at the first write to it. CPython
-    writes the reference count of each object that it reads. For an order without this, it is two thirds of the time.
+    Of the memory that is shared with the zygote the kernel copies each page at the first write to it, and in CPython
+    anybody who looks at an object writes to it: for an order that comes first, that is two thirds of the time it takes.
     """
     ours, theirs = socket.socketpair()
     with ours, theirs, open(os.devnull, "rb") as nothing:
@@ -122,7 +158,7 @@ def _prefault(confinement: Confinement) -> None:
         order = parse_order(body)
         os.dup2(output, output)
         Cell(replace(confinement, layers=frozenset())).close(order, HOME, theirs)
-        confinement.filter_for(network=order.network)
+        confinement.filter_for(network=bool(order.access.destinations))
         interpreter_of(order.text)
         find_program(order.argv[0], job_environment(HOME, "", order.env)["PATH"])
         os.close(output)
@@ -140,7 +176,7 @@ def _execute(order: Order, environment: dict[str, str]) -> NoReturn:
 
 
 def _write_file(name: str, text: str, mode: int = 0o644) -> None:
-    # Not O_EXCL: the filter would ask the supervisor about it, and the directory is still empty.
+    # Not O_EXCL, about which the filter would ask the supervisor: there is nothing in the directory yet.
     file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, mode)
     data = memoryview(text.encode())
     while data:
@@ -154,7 +190,7 @@ def _argv_of(order: Order) -> list[str]:
     if order.kind == "python":
         _prepare_exec()
         return [sys.executable, "-u", FILE]
-    _write_file(SCRIPT_FILE, order.text, 0o755)  # some scripts start themselves again, under flock(1) for example
+    _write_file(SCRIPT_FILE, order.text, 0o755)  # scripts start themselves again, under flock(1) for one
     return [*interpreter_of(order.text), str(Path.cwd() / SCRIPT_FILE)]
 
 

@@ -60,7 +60,7 @@ class JobChannel:
             descriptors = [invoke("pidfd_getfd", self._process, message.listener, 0)]
             self._sock.send(LISTENER_COPIED)
         if descriptors:
-            self._broker = open_broker(descriptors[0], self._confinement, self.files, network=message.network)
+            self._broker = open_broker(descriptors[0], self._confinement, self.files, message.access)
         else:
             self._error = message
 

@@ -26,9 +26,9 @@ from scheduler_service.sandbox.accounting.process_stats import count_tasks_of_us
 from scheduler_service.sandbox.broker.broker_check import why_not_brokered
 from scheduler_service.sandbox.confinement import root
 from scheduler_service.sandbox.confinement.cell import Confinement
+from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
 from scheduler_service.sandbox.confinement.namespaces import become_first_process, make_empty_network
 from scheduler_service.sandbox.contract.layers import Layer
-from scheduler_service.sandbox.contract.network_policy import NetworkPolicy
 from scheduler_service.sandbox.contract.protocol import (
     DONE,
     RunReport,
@@ -89,6 +89,7 @@ class Zygote:
         self._counted_apart = Layer.OWN_USER in self._layers and self._sees_all_tasks
         self._empty_network: int | None = None
         self._readable: tuple[str, ...] = ()
+        self._granted: GrantedPaths | None = None
         self._broker_failure = ""
         self._fork: Callable[[], int] = os.fork
         self._cgroups = open_cgroups(setup.cgroups) if setup.cgroups else None
@@ -157,8 +158,11 @@ class Zygote:
         if Layer.MOUNT_NAMESPACE in self._layers:
             unshare(CLONE_NEWNS | CLONE_NEWUTS)
             socket.sethostname(root.HOSTNAME)
-            root.enter_new_root(self._setup.mountpoint, self._setup.uids, self._setup.private)
+            # In the namespace of its own: a path that was opened in another cannot be mounted here.
+            self._granted = GrantedPaths(self._setup.granted)
+            root.enter_new_root(self._setup.mountpoint, self._setup.uids, self._setup.private, self._granted)
         else:
+            self._granted = GrantedPaths(self._setup.granted)
             self._readable = root.readable_on_host(self._setup.private)
 
     def _wait(self) -> list[int]:
@@ -220,9 +224,10 @@ class Zygote:
         )
 
     def _confinement(self, uid: int) -> Confinement:
-        network = NetworkPolicy(tuple(self._setup.ports), tuple(self._setup.also_reachable))
         tasks = self._count_existing_tasks(uid)
-        return Confinement(self._layers, uid, network, self._empty_network, tasks, self._readable, self._broker_failure)
+        return Confinement(
+            self._layers, uid, self._empty_network, tasks, self._readable, self._granted, self._broker_failure
+        )
 
     def _count_existing_tasks(self, uid: int) -> int | None:
         if self._counted_apart:

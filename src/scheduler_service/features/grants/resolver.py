@@ -1,0 +1,52 @@
+"""Resolves the host names of grants, so that a job cannot widen a grant by what a nameserver answers to it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+
+REMEMBERED_SECONDS = 600.0
+"""An address that a name had so long ago is still the name's: servers behind one name take turns in answers."""
+FRESH_SECONDS = 15.0
+_TIMEOUT_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class Resolver:
+    """Keeps the addresses of names, each for `REMEMBERED_SECONDS` after the last answer that had it."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._seen: dict[str, dict[str, float]] = {}
+        self._asked_at: dict[str, float] = {}
+
+    async def resolve(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """Return the addresses of each name, the newest first; none for a name that has none just now."""
+        wanted = sorted(set(names))
+        await asyncio.gather(*(self._refresh(name) for name in wanted if self._is_stale(name)))
+        return {name: self._addresses(name) for name in wanted}
+
+    def _is_stale(self, name: str) -> bool:
+        return self._monotonic() - self._asked_at.get(name, -FRESH_SECONDS) >= FRESH_SECONDS
+
+    async def _refresh(self, name: str) -> None:
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        except (OSError, TimeoutError) as error:
+            log.warning("grant_host_unresolved", host=name, error=str(error) or "no answer in time")
+            return
+        now = self._monotonic()
+        self._asked_at[name] = now
+        self._seen.setdefault(name, {}).update({str(address[0]).partition("%")[0]: now for *_, address in found})
+
+    def _addresses(self, name: str) -> list[str]:
+        oldest = self._monotonic() - REMEMBERED_SECONDS
+        seen = {address: at for address, at in self._seen.get(name, {}).items() if at >= oldest}
+        self._seen[name] = seen
+        return sorted(seen, key=lambda address: -seen[address])

@@ -1,0 +1,60 @@
+"""What the operator's grants open to one run, beyond what every run has: paths, destinations and socket files.
+
+The service writes an `Access` from grants that it has checked; the sandbox holds the run to it. It is empty for most
+runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PUBLIC = "public"
+"""Every public address: no loopback, private, link-local, multicast or metadata address, and none of this host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Addresses and ports that a run may connect and send to.
+
+    `network` is `PUBLIC`, or a network or address in CIDR form such as `10.20.0.0/16`, which is allowed whatever it is.
+    Both ports are included.
+    """
+
+    network: str
+    first_port: int
+    last_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a run may reach.
+
+    All paths are absolute and free of links. `read` and `write` name files, or directories with all that is below
+    them. `sockets` are UNIX sockets that the run may connect to. `hosts` are names with one address each that the run
+    resolves without a nameserver, where it has a file system of its own. A run with hosts or with the destination
+    `PUBLIC` may also ask the nameservers of this host.
+    """
+
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+    sockets: tuple[str, ...] = ()
+    destinations: tuple[Destination, ...] = ()
+    hosts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def asks_nameservers(self) -> bool:
+        """Whether the run may ask the nameservers of this host."""
+        return bool(self.hosts) or any(each.network == PUBLIC for each in self.destinations)
+
+    @property
+    def needs_own_root(self) -> bool:
+        """Whether a run with a file system of its own needs another root than runs without grants."""
+        return bool(self.paths or self.hosts)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path that has to be visible to the run."""
+        return (*self.read, *self.write, *self.sockets)
+
+
+NOTHING = Access()
