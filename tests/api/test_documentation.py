@@ -17,10 +17,9 @@ from tests.database_fixtures import SHARED_ON_SQLITE
 from scheduler_service.api import examples
 from scheduler_service.api.app import create_app
 from scheduler_service.api.documentation import STATIC
-from scheduler_service.api.schemas.health import HealthOut
+from scheduler_service.api.routers import health, job_instants, schedules, stats
 from scheduler_service.api.schemas.jobs import JobPage
 from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole
-from scheduler_service.api.schemas.schedules import Next, PreviewOut
 from scheduler_service.services.job_definition import JobDefinition, PreviewRequest
 
 # Of the files as their makers published them.
@@ -208,12 +207,13 @@ def test_description_lists_every_payload_kind(described: dict[str, Any]) -> None
         (RunPage, examples.RUN_PAGE),
         (RunOut, examples.QUEUED_RUN),
         (RunWhole, examples.RUN_WHOLE),
-        (Next, examples.NEXT),
-        (PreviewOut, examples.PREVIEW),
-        (HealthOut, examples.HEALTH),
-        (HealthOut, examples.ILL_HEALTH),
+        (job_instants.Next, job_instants.NEXT),
+        (schedules.PreviewOut, schedules.PREVIEW),
+        (health.HealthOut, health.HEALTH),
+        (health.HealthOut, health.ILL_HEALTH),
+        (stats.StatsOut, stats.STATS),
         *((JobDefinition, example["value"]) for example in examples.DEFINITIONS.values()),
-        *((PreviewRequest, example["value"]) for example in examples.PREVIEW_REQUESTS.values()),
+        *((PreviewRequest, example["value"]) for example in schedules.PREVIEW_REQUESTS.values()),
     ],
 )
 def test_examples_have_the_fields_of_their_models(model: type[BaseModel], example: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import httpx2
 import pytest_asyncio
 from tests.api.conftest import ALONE, NEVER, SHARED, create
 
-from scheduler_service.api.query_parameters import JobSort
+from scheduler_service.api.routers.jobs import JobSort
 from scheduler_service.storage.jobs import SORTS
 
 pytestmark = SHARED

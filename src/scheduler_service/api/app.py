@@ -13,7 +13,17 @@ from starlette.types import ASGIApp
 
 from scheduler_service import bootstrap
 from scheduler_service.api import documentation
-from scheduler_service.api.routers import events, health, job_actions, jobs, metrics, runs, schedules, stats
+from scheduler_service.api.routers import (
+    events,
+    health,
+    job_actions,
+    job_instants,
+    jobs,
+    metrics,
+    runs,
+    schedules,
+    stats,
+)
 from scheduler_service.api.shutdown import announced
 from scheduler_service.bootstrap import Service
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
@@ -48,6 +58,7 @@ TAGS = [
 ROUTERS = (
     jobs.router,
     job_actions.router,
+    job_instants.router,
     runs.router,
     schedules.router,
     *(router for feature in FEATURES for router in feature.routers()),

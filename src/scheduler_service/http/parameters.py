@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from fastapi import Header, Path
+from pydantic import BeforeValidator, Field, StringConstraints
 
+from scheduler_service.payloads.stored_text import Storable
+from scheduler_service.payloads.text_pattern import TextPattern
 from scheduler_service.services.job_definition import Input
 
 _LARGEST_ID = 2**63 - 1
@@ -24,6 +27,21 @@ def _is_of_digits(value: object) -> object:
 Digits = BeforeValidator(_is_of_digits)
 Id = Annotated[int, Field(ge=1, le=_LARGEST_ID), Digits]
 Offset = Annotated[int, Field(ge=0, le=_LARGEST_ID), Digits]
+OwnerQuery = Annotated[str, StringConstraints(max_length=128), Storable]
+
+JobId = Annotated[Id, Path(description="The `id` of the job.", examples=[1])]
+RunId = Annotated[Id, Path(description="The `id` of the run.", examples=[1])]
+
+IdempotencyKey = Annotated[
+    Annotated[str, TextPattern(r"[\x21-\x7e]{1,255}", "1 to 255 letters, digits and signs of ASCII, without blanks")]
+    | None,
+    Header(
+        alias="Idempotency-Key",
+        description="A unique text of your choice, 1 to 255 ASCII characters without blanks. A repeated request with "
+        "the same key changes nothing and gets the answer of the first request.",
+        examples=["order-4711"],
+    ),
+]
 
 
 class Paging(Input):

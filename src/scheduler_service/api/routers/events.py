@@ -1,26 +1,70 @@
-"""Events over HTTP, by server-sent events (HTML Standard, section 9.2)."""
+"""The stream of events over HTTP, by server-sent events (HTML Standard, section 9.2)."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Self
 
 import structlog
 from fastapi import APIRouter, Depends, Header, Response
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from pydantic import Field
 from starlette.responses import StreamingResponse
 
-from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
 from scheduler_service.api.log_stream import EVENT_STREAM, HEARTBEAT_SECONDS
-from scheduler_service.api.schemas.events import EventOut
 from scheduler_service.domain.events import Event, Position
+from scheduler_service.domain.run_state import Reason
 from scheduler_service.errors import UnavailableError
+from scheduler_service.http.answers import Answer
 from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.openapi_responses import refusals
 from scheduler_service.http.route import KeyedRoute
+
+EVENTS = (
+    'event: run.success\ndata: {"type": "run.success", "at": "2026-01-15T10:30:05Z", "job_id": 1, "job_name": '
+    '"Mathematical Analysis", "owner_id": "math_team", "run_id": 1, "attempt": 1, "reason": null, "duration_seconds": '
+    '5.0, "lateness_seconds": null, "missed_count": null, "correlation_id": "5f0c1c5e7f6a4c0c9d5a1c1b5b0e9a77"}\n'
+    "id: 731-17\n\n"
+)
+
+
+class EventOut(Answer):
+    """A change of a job or of a run."""
+
+    type: Annotated[str, Field(description="`job.` or `run.` and what happened, such as `run.success`.")]
+    at: Annotated[datetime, Field(description="When it happened.")]
+    job_id: Annotated[int, Field(description="Identifier of the job.")]
+    job_name: Annotated[str | None, Field(description="Name of the job. Null: the job is gone.")]
+    owner_id: Annotated[str | None, Field(description="Owner of the job. Null: the job is gone.")]
+    run_id: Annotated[int | None, Field(description="Identifier of the run. Null for events of jobs.")]
+    attempt: Annotated[
+        int | None, Field(description="Number of the attempt, counted from 1. Null: not about an attempt.")
+    ]
+    reason: Annotated[Reason | None, Field(description="Why a run ended without success. Null: no reason.")]
+    duration_seconds: Annotated[
+        float | None, Field(description="Duration of the attempt, in seconds. Null: it has not ended.")
+    ]
+    lateness_seconds: Annotated[
+        float | None,
+        Field(description="Time from the scheduled instant to the start, in seconds. Null: not about a start."),
+    ]
+    missed_count: Annotated[
+        int | None, Field(description="Number of instants that a `missed` row stands for. Null for other events.")
+    ]
+    correlation_id: Annotated[
+        str | None, Field(description="Follows the run through logs and requests. Null for events of jobs.")
+    ]
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        """Show an event."""
+        copied = {name: getattr(event, name) for name in cls.model_fields if name != "type"}
+        return cls(type=f"{event.subject}.{event.change}", **copied)
+
 
 router = APIRouter(
     prefix="/api/v1/events", tags=["events"], route_class=KeyedRoute, dependencies=[Depends(current_caller)]
@@ -37,7 +81,7 @@ log = structlog.get_logger(__name__)
     responses={
         200: {
             "description": "The events, without an end.",
-            "content": {EVENT_STREAM: {"schema": {"type": "string"}, "example": examples.EVENTS}},
+            "content": {EVENT_STREAM: {"schema": {"type": "string"}, "example": EVENTS}},
         },
         **refusals(),
     },

@@ -1,20 +1,95 @@
-"""Health over HTTP: for people, for probes, and without a key."""
+"""The health endpoints and their answers: for people, for probes, and without a key."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response, status
+from typing import Annotated, Any, Literal, Self
 
-from scheduler_service.api import examples
+from fastapi import APIRouter, Request, Response, status
+from pydantic import ConfigDict, Field
+
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.schemas.health import Alive, HealthOut
+from scheduler_service.http.answers import Answer
 from scheduler_service.http.openapi_responses import Documented, answer
 from scheduler_service.http.route import PublicRoute
+from scheduler_service.services.health import Component, Health, Verdict
+
+HEALTH: dict[str, Any] = {
+    "status": "ok",
+    "version": "0.1.0",
+    "components": {
+        "database": {"status": "ok", "detail": "answers", "latency_ms": 0.4},
+        "migrations": {"status": "ok", "detail": "the tables are up to date", "latency_ms": None},
+        "dispatcher": {"status": "ok", "detail": "ticks", "latency_ms": None},
+        "workers": {"status": "ok", "detail": "1 alive, 4 slots", "latency_ms": None},
+    },
+}
+
+ILL_HEALTH: dict[str, Any] = {
+    "status": "failing",
+    "version": "0.1.0",
+    "components": {"database": {"status": "failing", "detail": "the database does not answer", "latency_ms": None}},
+}
+
+
+class ComponentOut(Answer):
+    """One thing that the service needs."""
+
+    model_config = ConfigDict(title="Component")
+
+    status: Annotated[Verdict, Field(description="`ok`, `degraded` (slower, but work goes on) or `failing`.")]
+    detail: Annotated[str, Field(description="State of the component in words.")]
+    latency_ms: Annotated[
+        float | None, Field(description="Time that its answer took, in milliseconds. Null: not measured.")
+    ]
+
+    @classmethod
+    def of(cls, component: Component) -> Self:
+        """Show a component."""
+        latency = component.latency_seconds
+        return cls(
+            status=component.verdict,
+            detail=component.detail,
+            latency_ms=None if latency is None else round(latency * 1e3, 3),
+        )
+
+
+class HealthOut(Answer):
+    """Whether the service can do its work."""
+
+    model_config = ConfigDict(title="Health", json_schema_extra={"examples": [HEALTH]})
+
+    status: Annotated[
+        Verdict, Field(description="Worst status of all components. `degraded`: slower, but work goes on.")
+    ]
+    version: Annotated[str, Field(description="Version of the service.")]
+    components: Annotated[
+        dict[str, ComponentOut],
+        Field(description="Components by name, such as `database`, `dispatcher` and `workers`."),
+    ]
+
+    @classmethod
+    def of(cls, health: Health, version: str) -> Self:
+        """Show the health of the service."""
+        return cls(
+            status=health.verdict,
+            version=version,
+            components={component.name: ComponentOut.of(component) for component in health.components},
+        )
+
+
+class Alive(Answer):
+    """The process answers."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
+
+    status: Annotated[Literal["ok"], Field(description="Always `ok`: the process answers.")] = "ok"
+
 
 router = APIRouter(prefix="/health", tags=["health"], route_class=PublicRoute)
 
 _REPORTS: Documented = {
-    200: answer("Everything works.", examples.HEALTH),
-    503: {**answer("Something does not work; `components` says what.", examples.ILL_HEALTH), "model": HealthOut},
+    200: answer("Everything works.", HEALTH),
+    503: {**answer("Something does not work; `components` says what.", ILL_HEALTH), "model": HealthOut},
 }
 
 

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Response, status
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.query_parameters import IdempotencyKey, JobId
 from scheduler_service.api.routers.jobs import JOBS, show_job
 from scheduler_service.api.routers.runs import show_run
 from scheduler_service.api.schemas.jobs import JobOut
@@ -15,6 +14,7 @@ from scheduler_service.errors import ConflictError, NotFoundError, PreconditionF
 from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.etags import IfMatch, versions_to_match
 from scheduler_service.http.openapi_responses import ETAG, RUN_LOCATION, answer, refusals
+from scheduler_service.http.parameters import IdempotencyKey, JobId
 from scheduler_service.http.route import KeyedRoute
 
 router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])

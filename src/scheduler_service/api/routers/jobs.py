@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response, status
+from pydantic import Field, StringConstraints
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.query_parameters import IdempotencyKey, JobId, JobQuery, NextQuery, RunQuery
-from scheduler_service.api.routers.runs import show_runs
+from scheduler_service.api.routers.runs import RunQuery, show_runs
 from scheduler_service.api.schemas.jobs import JobOut, JobPage
 from scheduler_service.api.schemas.runs import RunPage
-from scheduler_service.api.schemas.schedules import InstantOut, Next
 from scheduler_service.bootstrap import Service
+from scheduler_service.domain.listing import JobFilter, Page
 from scheduler_service.domain.records import Job
+from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
 from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.etags import IfMatch, IfNoneMatch, etag, is_unchanged, versions_to_match
 from scheduler_service.http.merge_patch import MEDIA_TYPE, Described, patch_body
 from scheduler_service.http.openapi_responses import ETAG, JOB_LOCATION, LINK, answer, refusals
 from scheduler_service.http.pagination_links import page_links
+from scheduler_service.http.parameters import IdempotencyKey, JobId, OwnerQuery, Paging
 from scheduler_service.http.route import KeyedRoute
+from scheduler_service.payloads.stored_text import Storable
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import Shown
 
@@ -29,8 +32,45 @@ JOBS = "/api/v1/jobs"
 
 router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
 
+# A longer text is in no job; a search for it takes time, and SQLite refuses a pattern of 50,000 characters.
+LONGEST_SEARCH = 200
+
+JobSort = Literal[
+    "id", "-id", "name", "-name", "created_at", "-created_at", "updated_at", "-updated_at",
+    "next_run_at", "-next_run_at", "priority", "-priority",
+]  # fmt: skip
+
 Definition = Annotated[dict[str, Any], Described(JobDefinition), Body(openapi_examples=examples.DEFINITIONS)]
 Changes = Annotated[dict[str, Any], Body(media_type=MEDIA_TYPE, openapi_examples=examples.PATCHES)]
+
+
+class JobQuery(Paging):
+    """Which jobs to list."""
+
+    owner_id: Annotated[OwnerQuery | None, Field(description="Only jobs of this owner, up to 128 characters.")] = None
+    status: Annotated[JobStatus | None, Field(description="Only jobs in this state.")] = None
+    tag: Annotated[
+        Annotated[str, StringConstraints(max_length=64), Storable] | None,
+        Field(description="Only jobs with this tag, up to 64 characters."),
+    ] = None
+    q: Annotated[
+        Annotated[str, StringConstraints(max_length=LONGEST_SEARCH), Storable] | None,
+        Field(
+            description="Only jobs whose name or description contains this text, up to 200 characters. Case does not "
+            "matter."
+        ),
+    ] = None
+    sort: Annotated[JobSort, Field(description="Field to sort by. `-` in front reverses the order. Default `id`.")] = (
+        "id"
+    )
+
+    def filters(self) -> JobFilter:
+        """Return what storage is to look for."""
+        return JobFilter(owner_id=self.owner_id, status=self.status, tag=self.tag, q=self.q, sort=self.sort)
+
+    def paging(self) -> Page:
+        """Return the page that is asked for."""
+        return Page(self.page, self.size)
 
 
 @router.post(
@@ -183,21 +223,6 @@ async def list_job_runs(
     page = query.paging()
     listing = await service.runs.page_of(caller, job_id, query.filters(), page)
     return show_runs(listing, page, request, response)
-
-
-@router.get(
-    "/{job_id}/next",
-    operation_id="listNextInstants",
-    summary="Tell when a job is to run",
-    responses={200: answer("The instants to come.", examples.NEXT), **refusals(NotFoundError)},
-)
-async def list_next(
-    job_id: JobId, query: Annotated[NextQuery, Query()], service: CurrentService, caller: CurrentCaller
-) -> Next:
-    """In UTC and in the job's zone; none while the job is paused and once it is finished."""
-    job = await service.jobs.get(caller, job_id)
-    instants = await service.jobs.upcoming(caller, job_id, query.count)
-    return Next(job_id=job.id, timezone=job.timezone, instants=[InstantOut.of(instant) for instant in instants])
 
 
 def _shown_by(service: Service) -> Shown:

@@ -2,28 +2,87 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
+from pydantic import Field, ValidationInfo, field_validator
 from starlette.responses import StreamingResponse
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
 from scheduler_service.api.log_stream import EVENT_STREAM, accepts_events, log_events
-from scheduler_service.api.query_parameters import AllRunsQuery, IdempotencyKey, LastEventId, LogQuery, RunId
 from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole, in_pieces
-from scheduler_service.domain.listing import Listing, Page
+from scheduler_service.domain.listing import Listing, Page, RunFilter
 from scheduler_service.domain.records import Run
+from scheduler_service.domain.run_state import RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.openapi_responses import LINK, LOG_HEADERS, RUN_LOCATION, answer, refusals
 from scheduler_service.http.pagination_links import page_links
+from scheduler_service.http.parameters import Id, IdempotencyKey, Offset, OwnerQuery, Paging, RunId
 from scheduler_service.http.route import KeyedRoute
+from scheduler_service.services.instants import Instant
+from scheduler_service.services.job_definition import Input
 from scheduler_service.services.runs import RunView
 
 RUNS = "/api/v1/runs"
 
 router = APIRouter(prefix=RUNS, tags=["runs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
+
+LastEventId = Annotated[
+    Offset | None,
+    Header(alias="Last-Event-ID", description="Id of the last event received. The log continues after it."),
+]
+
+
+class RunQuery(Paging):
+    """Which runs of a job to list."""
+
+    trigger: Annotated[Trigger | None, Field(description="Only runs that were created by this trigger.")] = None
+    status: Annotated[RunStatus | None, Field(description="Only runs in this state.")] = None
+    since: Annotated[Instant | None, Field(description="Only runs scheduled for this instant or later.")] = None
+    until: Annotated[Instant | None, Field(description="Only runs scheduled for an earlier instant than this.")] = None
+    before_id: Annotated[
+        Id | None,
+        Field(description="Only runs older than the run with this id, as in the `next` link. Fast on every page."),
+    ] = None
+
+    @field_validator("until")
+    @classmethod
+    def _follows_since(cls, until: datetime | None, info: ValidationInfo) -> datetime | None:
+        since = info.data.get("since")
+        if until is not None and since is not None and until < since:
+            raise ValueError("must not be earlier than since")
+        return until
+
+    def filters(self) -> RunFilter:
+        """Return what storage is to look for."""
+        return RunFilter(trigger=self.trigger, status=self.status, since=self.since, until=self.until)
+
+    def paging(self) -> Page:
+        """Return the page that is asked for."""
+        return Page(self.page, self.size, self.before_id)
+
+
+class AllRunsQuery(RunQuery):
+    """Which runs of all jobs to list."""
+
+    job_id: Annotated[Id | None, Field(description="Only runs of the job with this id.")] = None
+    owner_id: Annotated[
+        OwnerQuery | None, Field(description="Only runs of jobs of this owner, up to 128 characters.")
+    ] = None
+
+    def filters(self) -> RunFilter:
+        """Return what storage is to look for."""
+        return replace(super().filters(), job_id=self.job_id, owner_id=self.owner_id)
+
+
+class LogQuery(Input):
+    """From where on to read a log."""
+
+    offset: Annotated[Offset, Field(description="Number of bytes to skip at the start of the log. Default 0.")] = 0
 
 
 @router.get(

@@ -1,19 +1,67 @@
-"""Schedules over HTTP."""
+"""Previews of schedules over HTTP, and their answers."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Body, Depends
+from pydantic import ConfigDict, Field
 
-from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.schemas.schedules import InstantOut, PreviewOut
+from scheduler_service.http.answers import Answer
 from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.merge_patch import Described
 from scheduler_service.http.openapi_responses import answer, refusals
 from scheduler_service.http.route import KeyedRoute
 from scheduler_service.services.job_definition import PreviewRequest
+from scheduler_service.services.schedules import Upcoming
+
+PREVIEW_REQUESTS: dict[str, Any] = {
+    "night": {
+        "summary": "Every night in Berlin, in an hour that the change to summer time takes away",
+        "value": {"schedule_expr": "30 2 * * *", "timezone": "Europe/Berlin", "count": 2},
+    },
+    "interval": {"summary": "Every 90 minutes", "value": {"schedule_expr": "1h30m", "count": 3}},
+}
+
+PREVIEW: dict[str, Any] = {
+    "schedule_expr": "*/10 * * * *",
+    "timezone": "Europe/Berlin",
+    "description": "Every 10 minutes",
+    "warnings": [],
+    "instants": [
+        {"at": "2026-01-15T10:30:00Z", "local": "2026-01-15T11:30:00+01:00"},
+        {"at": "2026-01-15T10:40:00Z", "local": "2026-01-15T11:40:00+01:00"},
+    ],
+}
+
+
+class InstantOut(Answer):
+    """An instant to come, in UTC and on the wall clock of the schedule's zone."""
+
+    model_config = ConfigDict(title="Instant")
+
+    at: Annotated[datetime, Field(description="The instant, in UTC.")]
+    local: Annotated[datetime, Field(description="The same instant in the schedule's time zone, with its offset.")]
+
+    @classmethod
+    def of(cls, upcoming: Upcoming) -> Self:
+        """Show an instant."""
+        return cls(at=upcoming.at, local=upcoming.local)
+
+
+class PreviewOut(Answer):
+    """What a schedule would do from now on."""
+
+    model_config = ConfigDict(title="Preview", json_schema_extra={"examples": [PREVIEW]})
+
+    schedule_expr: Annotated[str, Field(description="The schedule as it was sent.")]
+    timezone: Annotated[str, Field(description="Time zone of the schedule.")]
+    description: Annotated[str, Field(description="The schedule in English.")]
+    warnings: Annotated[list[str], Field(description="What the owner of the schedule should know, in English.")]
+    instants: Annotated[list[InstantOut], Field(description="Upcoming instants, earliest first.")]
+
 
 router = APIRouter(
     prefix="/api/v1/schedules", tags=["schedules"], route_class=KeyedRoute, dependencies=[Depends(current_caller)]
@@ -24,10 +72,10 @@ router = APIRouter(
     "/preview",
     operation_id="previewSchedule",
     summary="Tell what a schedule would do",
-    responses={200: answer("Instants, a sentence, warnings.", examples.PREVIEW), **refusals(takes_body=True)},
+    responses={200: answer("Instants, a sentence, warnings.", PREVIEW), **refusals(takes_body=True)},
 )
 async def preview_schedule(
-    wanted: Annotated[dict[str, Any], Described(PreviewRequest), Body(openapi_examples=examples.PREVIEW_REQUESTS)],
+    wanted: Annotated[dict[str, Any], Described(PreviewRequest), Body(openapi_examples=PREVIEW_REQUESTS)],
     service: CurrentService,
     caller: CurrentCaller,
 ) -> PreviewOut:

@@ -1,0 +1,63 @@
+"""The upcoming instants of a job over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import ConfigDict, Field
+
+from scheduler_service.api.deps import CurrentService
+from scheduler_service.api.routers.jobs import JOBS
+from scheduler_service.api.routers.schedules import InstantOut
+from scheduler_service.errors import NotFoundError
+from scheduler_service.http.answers import Answer
+from scheduler_service.http.auth import CurrentCaller, current_caller
+from scheduler_service.http.openapi_responses import answer, refusals
+from scheduler_service.http.parameters import Digits, JobId
+from scheduler_service.http.route import KeyedRoute
+from scheduler_service.services.job_definition import Input
+
+router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
+
+NEXT: dict[str, Any] = {
+    "job_id": 1,
+    "timezone": "Europe/Berlin",
+    "instants": [
+        {"at": "2026-01-15T10:30:00Z", "local": "2026-01-15T11:30:00+01:00"},
+        {"at": "2026-01-15T10:40:00Z", "local": "2026-01-15T11:40:00+01:00"},
+    ],
+}
+
+
+class NextQuery(Input):
+    """How many instants to give."""
+
+    count: Annotated[
+        int, Field(ge=1, le=1000, description="Largest number of instants, 1 to 1,000. Default 10."), Digits
+    ] = 10
+
+
+class Next(Answer):
+    """The instants at which a job is to run; none while it is paused and once it is finished."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [NEXT]})
+
+    job_id: Annotated[int, Field(description="Identifier of the job.")]
+    timezone: Annotated[str, Field(description="Time zone of the schedule.")]
+    instants: Annotated[list[InstantOut], Field(description="Upcoming instants, earliest first.")]
+
+
+@router.get(
+    "/{job_id}/next",
+    operation_id="listNextInstants",
+    summary="Tell when a job is to run",
+    responses={200: answer("The instants to come.", NEXT), **refusals(NotFoundError)},
+)
+async def list_next(
+    job_id: JobId, query: Annotated[NextQuery, Query()], service: CurrentService, caller: CurrentCaller
+) -> Next:
+    """In UTC and in the job's zone; none while the job is paused and once it is finished."""
+    job = await service.jobs.get(caller, job_id)
+    instants = await service.jobs.upcoming(caller, job_id, query.count)
+    return Next(job_id=job.id, timezone=job.timezone, instants=[InstantOut.of(instant) for instant in instants])
