@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +17,22 @@ class Answer(BaseModel):
     """The base class of all response models. Its errors hide input values, which the log would store otherwise."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class Identified(Answer):
+    """The last base of an answer that extends a definition: `id` becomes its first field."""
+
+    id: Annotated[int, Field(description="Identifier, a positive integer.")]
+
+
+def with_all_fields(example: object) -> Callable[[dict[str, Any]], None]:
+    """Describe an answer that extends a definition: it has all fields, also those that a definition may leave out."""
+
+    def describe(schema: dict[str, Any]) -> None:
+        schema["required"] = list(schema["properties"])
+        schema["examples"] = [example]
+
+    return describe
 
 
 def span_seconds(started_at: datetime | None, finished_at: datetime | None) -> float | None:

@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, JsonValue
 
 from scheduler_service.api import examples
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus, RunStatus
-from scheduler_service.http.answers import Answer, PageNumber, PageSize, Total
+from scheduler_service.http.answers import Answer, Identified, PageNumber, PageSize, Total, with_all_fields
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.services.schedules import Description
 
 
-class _Identified(Answer):
-    """The base of `JobOut` whose field comes first."""
-
-    id: Annotated[int, Field(description="Identifier of the job.")]
-
-
-def _requires_all(schema: dict[str, Any]) -> None:
-    """Describe that an answer has all fields, also those that a definition may leave out."""
-    schema["required"] = list(schema["properties"])
-    schema["examples"] = [examples.JOB]
-
-
-class JobOut(JobDefinition, _Identified):
+class JobOut(JobDefinition, Identified):
     """A job: its definition with all defaults, and its state.
 
     Only the fields that a definition does not have are listed here.
     """
 
-    model_config = ConfigDict(title="Job", strict=False, extra="ignore", json_schema_extra=_requires_all)
+    model_config = ConfigDict(
+        title="Job", strict=False, extra="ignore", json_schema_extra=with_all_fields(examples.JOB)
+    )
 
     # As it is stored: a list shows only the type of a large payload, and a kind may be of a package that is gone.
     payload: Annotated[  # type: ignore[assignment]

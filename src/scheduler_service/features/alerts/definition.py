@@ -20,22 +20,65 @@ _Kind = Annotated[AlertKind, Field(strict=False)]  # JSON has text, no enums
 class AlertDefinition(Document):
     """Whom to tell of what. Without `job_id` it is for every job, without `owner_id` for those of every owner."""
 
-    name: Name
+    name: Annotated[Name, Field(description="Name of the rule, 1 to 200 characters.")]
     on: Annotated[
-        list[_Kind], Field(min_length=1, max_length=20, description="What to tell of.", examples=[["failure"]])
+        list[_Kind],
+        Field(
+            min_length=1,
+            max_length=20,
+            description="What to tell people of: `failure` (a run failed), `flapping` (a job failed several times), "
+            "`recovery` (a job succeeded after a failure), `missed` (instants were missed), `late` (a run "
+            "started late or still waits), `too_long` (a run takes long), `worker_unfit` (a worker cannot "
+            "take runs).",
+            examples=[["failure"]],
+        ),
     ]
-    channel: AnyChannel
-    job_id: Annotated[int | None, Field(ge=1, le=2**63 - 1)] = None
-    owner_id: Owner | None = None
+    channel: Annotated[AnyChannel, Field(description="Where to send alerts. `type` selects the kind of channel.")]
+    job_id: Annotated[
+        int | None,
+        Field(description="Only alerts of the job with this id. Null: all jobs. Default null.", ge=1, le=2**63 - 1),
+    ] = None
+    owner_id: Annotated[
+        Owner | None,
+        Field(description="Only alerts of jobs of this owner, up to 128 characters. Null: all owners. Default null."),
+    ] = None
     late_seconds: Annotated[
-        float, Field(ge=1, le=_MAX_SECONDS, description="`late`: begun, or still waiting, so long after it was due.")
+        float,
+        Field(
+            ge=1,
+            le=_MAX_SECONDS,
+            description="A run is `late` if it starts, or still waits, this long after its instant. In seconds, 1 to "
+            "604,800 (7 days). Default 60.",
+        ),
     ] = 60
-    too_long_seconds: Annotated[float, Field(ge=1, le=_MAX_SECONDS, description="`too_long`: running for so long.")] = (
-        3600
-    )
-    failures: Annotated[int, Field(ge=2, le=1000, description="`flapping`: so many failures …")] = 3
-    window_seconds: Annotated[float, Field(ge=60, le=_MAX_SECONDS, description="… within this time.")] = 3600
-    enabled: bool = True
+    too_long_seconds: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=_MAX_SECONDS,
+            description="A run is `too_long` if it takes longer than this. In seconds, 1 to 604,800 (7 days). Default "
+            "3,600 (1 hour).",
+        ),
+    ] = 3600
+    failures: Annotated[
+        int,
+        Field(
+            ge=2,
+            le=1000,
+            description="A job is `flapping` after this many failed runs within `window_seconds`, 2 to 1,000. "
+            "Default 3.",
+        ),
+    ] = 3
+    window_seconds: Annotated[
+        float,
+        Field(
+            ge=60,
+            le=_MAX_SECONDS,
+            description="Time in which failures count for `flapping`. In seconds, 60 to 604,800 (7 days). "
+            "Default 3,600 (1 hour).",
+        ),
+    ] = 3600
+    enabled: Annotated[bool, Field(description="Whether the rule sends alerts. Default true.")] = True
 
     @field_validator("on")
     @classmethod

@@ -10,31 +10,31 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from scheduler_service.features.alerts import examples
 from scheduler_service.features.alerts.channels.registry import read_channel
+from scheduler_service.features.alerts.definition import AlertDefinition
 from scheduler_service.features.alerts.records import AlertRule, Delivery, DeliveryStatus
 from scheduler_service.features.alerts.rules import AlertKind
 from scheduler_service.features.alerts.service import Preview
-from scheduler_service.http.answers import Answer
+from scheduler_service.http.answers import Answer, Identified, with_all_fields
 
 
-class AlertOut(Answer):
-    """A rule. Secrets are not shown again."""
+class AlertOut(AlertDefinition, Identified):
+    """A rule. Secrets are not shown again.
 
-    model_config = ConfigDict(title="Alert", json_schema_extra={"examples": [examples.ALERT]})
+    Only the fields that a definition does not have are listed here.
+    """
 
-    id: int
-    name: str
-    on: list[AlertKind]
-    channel: dict[str, JsonValue]
-    job_id: int | None
-    owner_id: str | None
-    late_seconds: float
-    too_long_seconds: float
-    failures: int
-    window_seconds: float
-    enabled: bool
-    created_at: datetime
-    updated_at: datetime
-    warnings: Annotated[list[str], Field(description="What keeps this server from delivering.")]
+    model_config = ConfigDict(
+        title="Alert", strict=False, extra="ignore", json_schema_extra=with_all_fields(examples.ALERT)
+    )
+
+    channel: Annotated[  # type: ignore[assignment] # masked
+        dict[str, JsonValue], Field(description="Where alerts are sent, without secrets.")
+    ]
+    created_at: Annotated[datetime, Field(description="When the rule was created.")]
+    updated_at: Annotated[datetime, Field(description="When the rule was last changed.")]
+    warnings: Annotated[
+        list[str], Field(description="Why this server cannot deliver to the channel, in English. Empty: it can.")
+    ]
 
     @classmethod
     def of(cls, rule: AlertRule, warnings: Sequence[str]) -> Self:
@@ -48,15 +48,15 @@ class AlertOut(Answer):
 class AlertList(Answer):
     """All rules."""
 
-    alerts: list[AlertOut]
+    alerts: Annotated[list[AlertOut], Field(description="The rules, oldest first.")]
 
 
 class AlertPreview(Answer):
     """What people would be told of one kind of thing."""
 
-    kind: AlertKind
-    headline: str
-    document: Annotated[dict[str, JsonValue], Field(description="What a webhook would get.")]
+    kind: Annotated[AlertKind, Field(description="Kind of alert.")]
+    headline: Annotated[str, Field(description="The alert in one line.")]
+    document: Annotated[dict[str, JsonValue], Field(description="The JSON document that a webhook receives.")]
 
     @classmethod
     def of(cls, preview: Preview) -> Self:
@@ -67,7 +67,7 @@ class AlertPreview(Answer):
 class AlertPreviews(Answer):
     """What people would be told, one for each kind of thing."""
 
-    previews: list[AlertPreview]
+    previews: Annotated[list[AlertPreview], Field(description="One alert of each kind.")]
 
 
 class DeliveryOut(Answer):
@@ -75,16 +75,20 @@ class DeliveryOut(Answer):
 
     model_config = ConfigDict(title="Delivery", json_schema_extra={"examples": [examples.DELIVERY]})
 
-    id: int
-    kind: AlertKind
-    job_id: int | None
-    run_id: int | None
-    status: Annotated[DeliveryStatus, Field(description="`failed`: given up.")]
-    tries: int
-    error: Annotated[str | None, Field(description="Why the latest try did not arrive, or not everywhere.")]
-    created_at: datetime
-    next_try_at: Annotated[datetime | None, Field(description="While it is pending.")]
-    ended_at: datetime | None
+    id: Annotated[int, Field(description="Identifier of the delivery.")]
+    kind: Annotated[AlertKind, Field(description="Kind of alert.")]
+    job_id: Annotated[int | None, Field(description="Identifier of the job. Null: the alert is not about a job.")]
+    run_id: Annotated[int | None, Field(description="Identifier of the run. Null: the alert is not about a run.")]
+    status: Annotated[
+        DeliveryStatus, Field(description="`pending` (will be tried again), `delivered` or `failed` (given up).")
+    ]
+    tries: Annotated[int, Field(description="Number of tries so far.")]
+    error: Annotated[
+        str | None, Field(description="Why the latest try failed, or reached only some receivers. Null: no error.")
+    ]
+    created_at: Annotated[datetime, Field(description="When the alert was raised.")]
+    next_try_at: Annotated[datetime | None, Field(description="When it is tried next. Null: it has ended.")]
+    ended_at: Annotated[datetime | None, Field(description="When it was delivered or given up. Null: pending.")]
 
     @classmethod
     def of(cls, delivery: Delivery) -> Self:
@@ -96,4 +100,4 @@ class DeliveryOut(Answer):
 class DeliveryList(Answer):
     """The newest deliveries of a rule."""
 
-    deliveries: list[DeliveryOut]
+    deliveries: Annotated[list[DeliveryOut], Field(description="The deliveries, newest first, up to 50.")]

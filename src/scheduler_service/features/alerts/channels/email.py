@@ -29,8 +29,11 @@ MailAddress = Annotated[str, StringConstraints(max_length=254), AfterValidator(_
 class Email(Channel):
     """A mail, by the server that SCHEDULER_SMTP_URL names."""
 
-    type: Literal["email"]
-    to: Annotated[list[MailAddress], Field(min_length=1, max_length=20)]
+    type: Annotated[Literal["email"], Field(description="Selects this kind of channel.")]
+    to: Annotated[
+        list[MailAddress],
+        Field(description="Addresses, 1 to 20, each up to 254 characters.", min_length=1, max_length=20),
+    ]
 
     async def send(self, notice: Notice, transports: Transports) -> str | None:
         """Send the mail, and return which receivers the mail server refused if it took others."""

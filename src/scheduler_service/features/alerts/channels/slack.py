@@ -23,8 +23,11 @@ _FENCE, _BROKEN_FENCE = "```", "` ` `"
 class Slack(Channel):
     """A message to Slack, or to what understands its incoming webhooks (Mattermost, Discord's `/slack`)."""
 
-    type: Literal["slack"]
-    url: Annotated[WebAddress, Field(description="Whoever knows it may write there: shown without its path.")]
+    type: Annotated[Literal["slack"], Field(description="Selects this kind of channel.")]
+    url: Annotated[
+        WebAddress,
+        Field(description="Address of the incoming webhook. It is a secret: responses show it without its path."),
+    ]
 
     async def send(self, notice: Notice, transports: Transports) -> str | None:
         """Send the message."""

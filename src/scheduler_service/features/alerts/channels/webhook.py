@@ -36,8 +36,11 @@ Secret = Annotated[str, StringConstraints(max_length=256), AfterValidator(_check
 class Webhook(Channel):
     """A JSON document by POST; with a secret it is signed."""
 
-    type: Literal["webhook"]
-    url: WebAddress
+    type: Annotated[Literal["webhook"], Field(description="Selects this kind of channel.")]
+    url: Annotated[
+        WebAddress,
+        Field(description="Address that receives each alert by POST, `http` or `https`, up to 2,000 characters."),
+    ]
     secret: Annotated[
         Secret | None,
         Field(description="Signs each delivery; never shown again. Left out, or as it is shown, it stays as it was."),
