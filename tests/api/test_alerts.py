@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from testkit.callers import ADMIN
 from tests.api.conftest import SHARED, create
 
 from scheduler_service.features.alerts.service import AlertService
@@ -148,7 +149,7 @@ async def test_preview_shows_the_messages_and_stores_nothing(client: httpx2.Asyn
 
 async def stored_channel(client: httpx2.AsyncClient, rule_id: int) -> dict[str, Any]:
     service = client._transport.app.state.service  # type: ignore[attr-defined]
-    return dict((await service.feature(AlertService).get(rule_id, None)).channel)
+    return dict((await service.feature(AlertService).get(ADMIN, rule_id)).channel)
 
 
 async def test_alert_is_queued_at_once(client: httpx2.AsyncClient) -> None:

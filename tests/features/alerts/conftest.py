@@ -1,4 +1,4 @@
-"""A whole service in the embedded setting, and somebody to tell."""
+"""A service in the embedded setting, and a receiver of webhooks."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ __all__ = ["settings"]
 
 @pytest.fixture
 async def service(settings: Settings) -> AsyncIterator[Service]:
-    """A service of this test's own: a rule would be told of what other tests do."""
+    """A service for one test, since its rules would alert about the runs of other tests."""
     async with open_service(settings) as service:
         yield service
 
 
 @pytest.fixture(autouse=True)
-def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the time between checks: a test would do nothing but wait for it."""
+def _check_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the time between checks."""
     monkeypatch.setattr(detector, "CHECK_SECONDS", 0.1)
     monkeypatch.setattr(sender, "CHECK_SECONDS", 0.05)
 
 
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the time that receivers get, and the time between tries."""
+    """Shorten the timeout of a try, and the time between tries."""
     monkeypatch.setattr(web, "DELIVERY_SECONDS", 1.5)
     monkeypatch.setattr(sender, "FIRST_DELAY_SECONDS", 0.2)
 

@@ -1,4 +1,4 @@
-"""A mail server that keeps what it is sent."""
+"""A mail server that keeps the mails that it gets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ USER, PASSWORD = "somebody", "hush-hush"
 
 @dataclass
 class MailBox:
-    """What came in, and with which passwords somebody tried to log in."""
+    """The mails that came in, and the passwords of login attempts."""
 
     mails: list[str] = field(default_factory=list)
     passwords: list[bytes] = field(default_factory=list)
@@ -38,7 +38,7 @@ class MailBox:
     def authenticate(self, _server: SMTP, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
         assert isinstance(given, LoginPassword)
         self.passwords.append(given.password)
-        # Not handled: the library is to say no.
+        # Not handled, so that the library sends the refusal.
         return AuthResult(success=given == LoginPassword(USER.encode(), PASSWORD.encode()), handled=False)
 
 
@@ -46,7 +46,7 @@ class MailBox:
 async def mail_server(
     host: str = "127.0.0.1", at_once: ssl.SSLContext | None = None, **options: Any
 ) -> AsyncIterator[tuple[int, MailBox]]:
-    """Run a mail server, and return its port and its box; `at_once` speaks TLS from the first byte on."""
+    """Run a mail server, and yield its port and its box. With `at_once` it speaks TLS from the first byte on."""
     box = MailBox()
 
     def connected() -> SMTP:

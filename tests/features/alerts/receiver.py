@@ -1,4 +1,4 @@
-"""A receiver of webhooks that can be told how to behave, path by path."""
+"""A receiver of webhooks whose behaviour a test sets, path by path."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Received:
 
 @dataclass
 class Receiver:
-    """Answers as `behaviours` say, one after the other for each path, and with 200 in the end."""
+    """Answers with the `behaviours` of each path in turn, and with 200 after the last one."""
 
     behaviours: dict[str, Iterator[Behaviour]] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)

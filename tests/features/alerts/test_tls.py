@@ -1,4 +1,4 @@
-"""Telling people by TLS: whoever is not vouched for is told nothing, and gets no password."""
+"""Alerts and passwords go only to receivers whose certificate is valid for their name."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from testkit.callers import ADMIN
 from testkit.tls import Authority
 from testkit.waiting import eventually
 from tests.database_fixtures import ON_SQLITE
@@ -34,13 +35,13 @@ def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
 
 
 async def tried(service: Service, **channel: object) -> Delivery:
-    """Send a test, and return what came of the first try."""
+    """Send a test of a rule, and return the delivery after the first try."""
     definition: dict[str, Any] = {"name": "a rule", "on": ["failure"], "channel": channel}
-    rule = await service.feature(AlertService).create(definition, None)
-    await service.feature(AlertService).test(rule.id, None)
+    rule = await service.feature(AlertService).create(ADMIN, definition)
+    await service.feature(AlertService).test(ADMIN, rule.id)
 
     async def look() -> Delivery | None:
-        (found,) = await service.feature(AlertService).deliveries(rule.id, None)
+        (found,) = await service.feature(AlertService).deliveries(ADMIN, rule.id)
         return found if found.status == "delivered" or found.error else None
 
     delivery: Delivery = await eventually(look)
@@ -51,7 +52,7 @@ def with_mail(settings: Settings, url: str) -> Settings:
     return settings.model_copy(update={"smtp_url": type(settings.api_key)(url)})
 
 
-async def test_a_receiver_is_known_by_its_name(service: Service, trusted: Authority) -> None:
+async def test_receiver_with_a_certificate_for_its_name_gets_the_alert(service: Service, trusted: Authority) -> None:
     async with Receiver(tls=trusted.vouch_for("localhost")) as receiver:
         delivery = await tried(service, type="webhook", url=f"{receiver.url}/hook")
     assert delivery.status == "delivered"
@@ -60,14 +61,14 @@ async def test_a_receiver_is_known_by_its_name(service: Service, trusted: Author
     assert len(tls.authorities().get_ca_certs()) == len(of_the_machine) + 1, "trusted besides, not instead"
 
 
-async def test_a_receiver_with_the_certificate_of_another_is_told_nothing(service: Service, trusted: Authority) -> None:
+async def test_nothing_is_sent_if_the_certificate_has_another_name(service: Service, trusted: Authority) -> None:
     async with Receiver(tls=trusted.vouch_for("elsewhere.example")) as receiver:
         delivery = await tried(service, type="webhook", url=f"{receiver.url}/hook")
     assert "Hostname mismatch" in (delivery.error or "")
     assert receiver.received == []
 
 
-async def test_a_receiver_that_nobody_vouches_for_is_told_nothing(service: Service, authority: Authority) -> None:
+async def test_nothing_is_sent_if_the_issuer_is_not_trusted(service: Service, authority: Authority) -> None:
     async with Receiver(tls=authority.vouch_for("localhost")) as receiver:
         delivery = await tried(service, type="webhook", url=f"{receiver.url}/hook")
     assert "CERTIFICATE_VERIFY_FAILED" in (delivery.error or "")
@@ -75,7 +76,7 @@ async def test_a_receiver_that_nobody_vouches_for_is_told_nothing(service: Servi
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
-async def test_a_certificate_that_cannot_be_read_is_named_and_holds_up_no_receiver_without_tls(
+async def test_unreadable_authority_is_named_and_affects_only_tls(
     service: Service, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, trusted: Authority, variable: str
 ) -> None:
     monkeypatch.setenv(variable, "/no/such/certificate.pem")
@@ -86,7 +87,7 @@ async def test_a_certificate_that_cannot_be_read_is_named_and_holds_up_no_receiv
 
 
 @AT_ONCE
-async def test_logs_in_to_a_mail_server_that_is_vouched_for(
+async def test_login_to_a_mail_server_with_a_trusted_certificate(
     settings: Settings, trusted: Authority, *, at_once: bool
 ) -> None:
     delivery, box = await tried_by_mail(settings, trusted.vouch_for("localhost"), at_once=at_once)
@@ -96,7 +97,7 @@ async def test_logs_in_to_a_mail_server_that_is_vouched_for(
 
 
 @AT_ONCE
-async def test_shows_no_password_to_a_mail_server_that_nobody_vouches_for(
+async def test_no_login_if_the_mail_servers_issuer_is_not_trusted(
     settings: Settings, authority: Authority, *, at_once: bool
 ) -> None:
     delivery, box = await tried_by_mail(settings, authority.vouch_for("localhost"), at_once=at_once)
@@ -104,7 +105,7 @@ async def test_shows_no_password_to_a_mail_server_that_nobody_vouches_for(
     assert (box.passwords, box.mails) == ([], [])
 
 
-async def test_shows_no_password_to_a_mail_server_without_tls_elsewhere(settings: Settings) -> None:
+async def test_no_login_to_a_remote_mail_server_without_tls(settings: Settings) -> None:
     async with (
         mail_server(host="127.0.0.2", auth_require_tls=False) as (port, box),
         open_service(with_mail(settings, f"smtp://{USER}:{PASSWORD}@127.0.0.2:{port}")) as service,
@@ -114,7 +115,7 @@ async def test_shows_no_password_to_a_mail_server_without_tls_elsewhere(settings
     assert (box.passwords, box.mails) == ([], [])
 
 
-async def test_a_wrong_password_is_told_without_showing_it(settings: Settings) -> None:
+async def test_error_of_a_wrong_password_does_not_show_it(settings: Settings) -> None:
     async with (
         mail_server(auth_require_tls=False) as (port, box),
         open_service(with_mail(settings, f"smtp://{USER}:wrong-one@127.0.0.1:{port}")) as service,

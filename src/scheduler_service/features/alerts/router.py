@@ -52,7 +52,7 @@ async def create_alert(definition: Definition, alerts: Alerts, caller: CurrentCa
 
     `warnings` name what keeps this server from delivering: no mail server, or an address that it must not reach.
     """
-    rule = await alerts.create(definition, caller.owner_id)
+    rule = await alerts.create(caller, definition)
     response.headers["Location"] = f"{ALERTS}/{rule.id}"
     return _show(rule, alerts)
 
@@ -65,7 +65,7 @@ async def create_alert(definition: Definition, alerts: Alerts, caller: CurrentCa
 )
 async def list_alerts(alerts: Alerts, caller: CurrentCaller) -> AlertList:
     """The oldest first."""
-    return AlertList(alerts=[_show(rule, alerts) for rule in await alerts.list_rules(caller.owner_id)])
+    return AlertList(alerts=[_show(rule, alerts) for rule in await alerts.list_rules(caller)])
 
 
 @router.post(
@@ -74,9 +74,9 @@ async def list_alerts(alerts: Alerts, caller: CurrentCaller) -> AlertList:
     summary="Tell what people would be told",
     responses={200: answer("One for each kind.", examples.PREVIEWS), **refusals(takes_body=True)},
 )
-async def preview_alert(definition: Definition, alerts: Alerts) -> AlertPreviews:
+async def preview_alert(definition: Definition, alerts: Alerts, caller: CurrentCaller) -> AlertPreviews:
     """With values made up for it; nothing is stored or sent."""
-    return AlertPreviews(previews=[AlertPreview.of(preview) for preview in alerts.preview(definition)])
+    return AlertPreviews(previews=[AlertPreview.of(preview) for preview in alerts.preview(caller, definition)])
 
 
 @router.get(
@@ -87,7 +87,7 @@ async def preview_alert(definition: Definition, alerts: Alerts) -> AlertPreviews
 )
 async def get_alert(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller) -> AlertOut:
     """Without its secrets."""
-    return _show(await alerts.get(alert_id, caller.owner_id), alerts)
+    return _show(await alerts.get(caller, alert_id), alerts)
 
 
 @router.put(
@@ -101,7 +101,7 @@ async def replace_alert(alert_id: AlertId, definition: Definition, alerts: Alert
 
     A rule can be sent back as it was read: read-only fields are accepted if they are unchanged.
     """
-    return _show(await alerts.replace(alert_id, definition, caller.owner_id, _shown_by(alerts)), alerts)
+    return _show(await alerts.replace(caller, alert_id, definition, _shown_by(alerts)), alerts)
 
 
 @router.patch(
@@ -113,7 +113,7 @@ async def replace_alert(alert_id: AlertId, definition: Definition, alerts: Alert
 )
 async def patch_alert(alert_id: AlertId, changes: Changes, alerts: Alerts, caller: CurrentCaller) -> AlertOut:
     """Fields that are not named stay, null sets to the default; a `channel` replaces the old one as a whole."""
-    return _show(await alerts.patch(alert_id, changes, caller.owner_id, _shown_by(alerts)), alerts)
+    return _show(await alerts.patch(caller, alert_id, changes, _shown_by(alerts)), alerts)
 
 
 @router.delete(
@@ -125,7 +125,7 @@ async def patch_alert(alert_id: AlertId, changes: Changes, alerts: Alerts, calle
 )
 async def delete_alert(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller) -> None:
     """What it still would have told is not told."""
-    await alerts.delete(alert_id, caller.owner_id)
+    await alerts.delete(caller, alert_id)
 
 
 @router.post(
@@ -137,7 +137,7 @@ async def delete_alert(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller)
 )
 async def test_alert(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller) -> DeliveryOut:
     """It goes the way that every alert goes; the deliveries of the rule tell what became of it."""
-    return DeliveryOut.of(await alerts.test(alert_id, caller.owner_id))
+    return DeliveryOut.of(await alerts.test(caller, alert_id))
 
 
 @router.get(
@@ -148,7 +148,7 @@ async def test_alert(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller) -
 )
 async def list_deliveries(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller) -> DeliveryList:
     """The newest first, with why they did not arrive where they did not."""
-    found = await alerts.deliveries(alert_id, caller.owner_id)
+    found = await alerts.deliveries(caller, alert_id)
     return DeliveryList(deliveries=[DeliveryOut.of(delivery) for delivery in found])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import JsonValue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.run_state import Reason
 from scheduler_service.errors import FieldProblem, InvalidInputError, NotFoundError
 from scheduler_service.features.alerts import deliveries, messages, store
@@ -43,7 +44,7 @@ class Preview:
 
 
 class AlertService:
-    """Creates, changes and tests alert rules. `owner_id` None: the caller may see the rules of all owners."""
+    """Creates, changes and tests alert rules. A caller bound to an owner reaches the rules of that owner only."""
 
     def __init__(self, database: Database, clock: Clock, base_url: str, *, reach: Reach, has_mail: bool) -> None:
         """Keep the rules in this database. The links in previews begin with `base_url`.
@@ -56,11 +57,12 @@ class AlertService:
         self._reach: Reach = reach
         self._has_mail = has_mail
 
-    async def create(self, document: Document, owner_id: str | None) -> AlertRule:
+    async def create(self, caller: Caller, document: Document) -> AlertRule:
         """Create a rule; raises `RejectedError` with everything that is wrong with it."""
+        caller.require(Scope.WRITE)
         now = self._clock.now()
         async with self._database.write() as connection:
-            columns = await _columns(connection, inspect_rule(document), owner_id, None)
+            columns = await _columns(connection, caller, inspect_rule(document), None)
             return await store.add(connection, {**columns, "created_at": now, "updated_at": now})
 
     def warnings(self, rule: AlertRule) -> tuple[str, ...]:
@@ -68,77 +70,80 @@ class AlertService:
         obstacle = read_channel(rule.channel).obstacle(self._reach, has_mail=self._has_mail)
         return () if obstacle is None else (obstacle,)
 
-    async def list_rules(self, owner_id: str | None) -> Sequence[AlertRule]:
+    async def list_rules(self, caller: Caller) -> Sequence[AlertRule]:
         """Return all rules, the oldest first."""
+        caller.require(Scope.READ)
         async with self._database.read() as connection:
-            return await store.list_rules(connection, owner_id)
+            return await store.list_rules(connection, caller.bound)
 
-    async def get(self, rule_id: int, owner_id: str | None) -> AlertRule:
+    async def get(self, caller: Caller, rule_id: int) -> AlertRule:
         """Return a rule; raises `NotFoundError`."""
+        caller.require(Scope.READ)
         async with self._database.read() as connection:
-            return await _existing(connection, rule_id, owner_id)
+            return await _existing(connection, caller, rule_id)
 
-    async def replace(
-        self, rule_id: int, document: Document, owner_id: str | None, shown: Shown | None = None
-    ) -> AlertRule:
+    async def replace(self, caller: Caller, rule_id: int, document: Document, shown: Shown | None = None) -> AlertRule:
         """Replace the definition of a rule. Secrets that are sent as they are shown, or not at all, stay.
 
         `shown` returns a rule as the API shows it: its read-only fields may be sent back unchanged.
         """
-        return await self._change(rule_id, owner_id, document, shown, lambda _, sent: dict(sent))
+        return await self._change(caller, rule_id, document, shown, lambda _, sent: dict(sent))
 
-    async def patch(
-        self, rule_id: int, changes: Document, owner_id: str | None, shown: Shown | None = None
-    ) -> AlertRule:
+    async def patch(self, caller: Caller, rule_id: int, changes: Document, shown: Shown | None = None) -> AlertRule:
         """Change some fields of a rule, null to the default; `shown` is as for `replace`."""
-        return await self._change(rule_id, owner_id, changes, shown, changed)
+        return await self._change(caller, rule_id, changes, shown, changed)
 
-    async def delete(self, rule_id: int, owner_id: str | None) -> None:
+    async def delete(self, caller: Caller, rule_id: int) -> None:
         """Delete a rule and its deliveries, the pending ones included; raises `NotFoundError`."""
+        caller.require(Scope.WRITE)
         async with self._database.write() as connection:
-            await _existing(connection, rule_id, owner_id)
+            await _existing(connection, caller, rule_id)
             await store.delete_rule(connection, rule_id)
 
-    async def test(self, rule_id: int, owner_id: str | None) -> Delivery:
+    async def test(self, caller: Caller, rule_id: int) -> Delivery:
         """Create the delivery of a test, which is sent like any alert."""
+        caller.require(Scope.WRITE)
         now = self._clock.now()
         async with self._database.write() as connection:
-            rule = await _existing(connection, rule_id, owner_id)
+            rule = await _existing(connection, caller, rule_id)
             alert = _sample(AlertKind.TEST, rule.name, now)
             await deliveries.add(connection, rule.id, f"test:{secrets.token_hex(8)}", alert, now)
             return (await deliveries.of_rule(connection, rule.id, 1))[0]
 
-    async def deliveries(self, rule_id: int, owner_id: str | None) -> Sequence[Delivery]:
+    async def deliveries(self, caller: Caller, rule_id: int) -> Sequence[Delivery]:
         """Return the latest deliveries of a rule, the newest first."""
+        caller.require(Scope.READ)
         async with self._database.read() as connection:
-            await _existing(connection, rule_id, owner_id)
+            await _existing(connection, caller, rule_id)
             return await deliveries.of_rule(connection, rule_id, SHOWN_DELIVERIES)
 
     async def _change(
-        self, rule_id: int, owner_id: str | None, sent: Document, shown: Shown | None, merged: _Merge
+        self, caller: Caller, rule_id: int, sent: Document, shown: Shown | None, merged: _Merge
     ) -> AlertRule:
+        caller.require(Scope.WRITE)
         now = self._clock.now()
         async with self._database.write() as connection:
-            old = await _existing(connection, rule_id, owner_id)
+            old = await _existing(connection, caller, rule_id)
             differing: list[FieldProblem] = []
             if shown is not None:
                 sent, differing = without_read_only(AlertDefinition, sent, shown(old))
             sent, further = thinned(AlertDefinition, sent)
-            columns = await _columns(connection, inspect_rule(merged(old, sent), further), owner_id, old, differing)
+            columns = await _columns(connection, caller, inspect_rule(merged(old, sent), further), old, differing)
             await store.replace(connection, rule_id, {**columns, "updated_at": now})
             if not columns["enabled"]:
                 await deliveries.cancel_pending(connection, rule_id, "the rule was disabled", now)
-            return await _existing(connection, rule_id, owner_id)
+            return await _existing(connection, caller, rule_id)
 
-    def preview(self, document: Document) -> list[Preview]:
+    def preview(self, caller: Caller, document: Document) -> list[Preview]:
         """Return the alerts of a rule with sample values, storing and sending nothing. Raises `RejectedError`."""
+        caller.require(Scope.READ)
         definition = inspect_rule(document).accept()
         samples = [_sample(kind, "Mathematical Analysis", self._clock.now()) for kind in definition.on]
         return [Preview(alert.kind, alert.headline, messages.document(alert, 1, self._base_url)) for alert in samples]
 
 
-async def _existing(connection: AsyncConnection, rule_id: int, owner_id: str | None) -> AlertRule:
-    rule = await store.find(connection, rule_id, owner_id)
+async def _existing(connection: AsyncConnection, caller: Caller, rule_id: int) -> AlertRule:
+    rule = await store.find(connection, rule_id, caller.bound)
     if rule is None:
         raise NotFoundError(f"there is no alert rule {rule_id}")
     return rule
@@ -146,8 +151,8 @@ async def _existing(connection: AsyncConnection, rule_id: int, owner_id: str | N
 
 async def _columns(
     connection: AsyncConnection,
+    caller: Caller,
     inspection: Inspection[AlertDefinition],
-    owner_id: str | None,
     old: AlertRule | None,
     differing: Sequence[FieldProblem] = (),
 ) -> dict[str, Any]:
@@ -160,21 +165,19 @@ async def _columns(
         except InvalidInputError as error:
             problems += error.problems
     if sound is not None and inspection.is_sent("job_id"):
-        problems += await _job_problems(connection, sound, owner_id, old)
+        problems += await _job_problems(connection, caller, sound, old)
     columns = {**inspection.accept(problems).columns(), "channel": channel}
-    return columns if owner_id is None else {**columns, "owner_id": owner_id}
+    return columns if caller.bound is None else {**columns, "owner_id": caller.bound}
 
 
 async def _job_problems(
-    connection: AsyncConnection, definition: AlertDefinition, owner_id: str | None, old: AlertRule | None
+    connection: AsyncConnection, caller: Caller, definition: AlertDefinition, old: AlertRule | None
 ) -> list[FieldProblem]:
     # The other fields of a rule can be changed even if its job was deleted.
     if definition.job_id is None or (old is not None and old.job_id == definition.job_id):
         return []
-    job = await jobs.find(connection, definition.job_id)
-    if job is not None and owner_id in {None, job.owner_id}:
-        return []
-    return [FieldProblem("job_id", "there is no such job", definition.job_id)]
+    job = await jobs.find(connection, definition.job_id, owner_id=caller.bound)
+    return [] if job is not None else [FieldProblem("job_id", "there is no such job", definition.job_id)]
 
 
 def _sample(kind: AlertKind, name: str, now: datetime) -> Alert:

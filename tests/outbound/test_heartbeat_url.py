@@ -1,11 +1,15 @@
-"""The pulse: it stops as soon as instants are not served any more, in whatever process that is decided."""
+"""The heartbeat URL is requested only while the service is healthy."""
 
 from __future__ import annotations
 
 from testkit.databases import NOON
 from testkit.doubles import FakeClock
+from tests.database_fixtures import ON_SQLITE
 from tests.features.alerts.receiver import Receiver, hang
+from tests.features.alerts.steps import requests_to
 
+from scheduler_service.bootstrap import open_service
+from scheduler_service.config.settings import Settings
 from scheduler_service.domain.run_state import WorkerState
 from scheduler_service.engine.heartbeat_url import Pulse
 from scheduler_service.services.health import HealthService
@@ -21,7 +25,7 @@ async def show_life(database: Database, clock: FakeClock, *, ticks: bool, works:
             await workers.beat(connection, "w", state=WorkerState.ALIVE, busy=0, now=clock.now())
 
 
-async def test_it_is_withheld_while_no_dispatcher_ticks_or_no_worker_beats(
+async def test_no_request_while_a_dispatcher_or_worker_is_missing(
     database: Database, clock: FakeClock, receiver: Receiver
 ) -> None:
     health = HealthService(database, clock, heartbeat_seconds=1, tick_seconds=0.2)
@@ -35,7 +39,7 @@ async def test_it_is_withheld_while_no_dispatcher_ticks_or_no_worker_beats(
         assert len(receiver.of("/pulse")) == pulses
 
 
-async def test_somebody_outside_who_does_not_answer_does_no_harm(receiver: Receiver, hurry: None) -> None:
+async def test_monitor_that_does_not_answer_does_no_harm(receiver: Receiver, hurry: None) -> None:
     receiver.behaviours = {"/pulse": iter([hang])}
 
     async def is_well() -> bool:
@@ -43,3 +47,12 @@ async def test_somebody_outside_who_does_not_answer_does_no_harm(receiver: Recei
 
     assert await Pulse(f"{receiver.url}/pulse", 60, is_well).beat() == 60
     assert await Pulse("http://a..b/", 60, is_well).beat() == 60
+
+
+@ON_SQLITE
+async def test_service_requests_the_heartbeat_url_while_it_is_ready(settings: Settings, receiver: Receiver) -> None:
+    url = type(settings.api_key)(f"{receiver.url}/pulse")
+    changed = settings.model_copy(update={"heartbeat_url": url, "heartbeat_url_seconds": 0.2})
+    async with open_service(changed):
+        found = await requests_to(receiver, "/pulse", 2)
+    assert {received.method for received in found} == {"GET"}

@@ -1,4 +1,4 @@
-"""The watch: what it finds, that it tells each thing once, and that nothing is left out for it."""
+"""The detector finds every cause of an alert and stores each once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def job(database: Database) -> Job:
 
 
 @pytest.fixture
-def watch(database: Database, clock: FakeClock) -> AlertDetector:
+def detector(database: Database, clock: FakeClock) -> AlertDetector:
     return AlertDetector(database, clock, lambda: None)
 
 
@@ -79,77 +79,77 @@ async def end_run(database: Database, job: Job, status: RunStatus, at: datetime)
         await connection.execute(update(event_table).where(event_table.c.run_id == run.id).values(at=at))
 
 
-async def look(watch: AlertDetector, database: Database) -> list[Any]:
+async def look(detector: AlertDetector, database: Database) -> list[Any]:
     """Run one check. Return (kind, run) of all alerts so far."""
     await settle(database)
-    await watch.check()
+    await detector.check()
     async with database.read() as connection:
         query = select(delivery_table.c.kind, delivery_table.c.run_id).order_by(delivery_table.c.id)
         return list(await connection.execute(query))
 
 
 @pytest.mark.parametrize(("kind", "status"), [("too_long", RunStatus.RUNNING), ("late", RunStatus.QUEUED)])
-async def test_each_of_many_overdue_runs_is_told_once(
-    database: Database, clock: FakeClock, watch: AlertDetector, job: Job, kind: str, status: RunStatus
+async def test_every_overdue_run_alerts_once_beyond_one_batch(
+    database: Database, clock: FakeClock, detector: AlertDetector, job: Job, kind: str, status: RunStatus
 ) -> None:
     number = OVERDUE_BATCH + 20
     await add_rule(database, kind)
     async with database.write() as connection:
         await connection.execute(insert(run_table), [run_of(job, index, status=status) for index in range(number)])
     clock.advance(61)
-    await look(watch, database)
+    await look(detector, database)
 
-    told = await look(watch, database)
+    told = await look(detector, database)
     assert len(told) == number
     assert len({run_id for _, run_id in told}) == number
 
 
-async def test_a_run_that_was_late_while_it_waited_is_not_late_again_when_it_begins(
-    database: Database, clock: FakeClock, watch: AlertDetector, job: Job
+async def test_run_that_was_late_in_the_queue_does_not_alert_at_start(
+    database: Database, clock: FakeClock, detector: AlertDetector, job: Job
 ) -> None:
     await add_rule(database, "late")
     async with database.write() as connection:
         run = await runs.add(connection, run_of(job, 0, status=RunStatus.QUEUED))
     clock.advance(61)
-    await look(watch, database)
+    await look(detector, database)
     async with database.write() as connection:
         begun = {"status": RunStatus.RUNNING, "lateness_seconds": 61.0}
         await connection.execute(update(run_table).where(run_table.c.id == run.id).values(begun))
 
-    assert await look(watch, database) == [(AlertKind.LATE, run.id)]
+    assert await look(detector, database) == [(AlertKind.LATE, run.id)]
 
 
-async def test_flapping_is_told_once_within_any_window_and_again_after_it(
-    database: Database, watch: AlertDetector, job: Job
+async def test_flapping_alerts_once_in_any_window_and_again_after_it(
+    database: Database, detector: AlertDetector, job: Job
 ) -> None:
     await add_rule(database, "flapping")
     for seconds in (590, 595, 605, 610, 1190):
         await end_run(database, job, RunStatus.FAILED, NOON + timedelta(seconds=seconds))
-        await look(watch, database)
-    assert len(await look(watch, database)) == 1, "two within a window, whatever the hour"
+        await look(detector, database)
+    assert len(await look(detector, database)) == 1, "two within a window, whatever the hour"
 
     await end_run(database, job, RunStatus.FAILED, NOON + timedelta(seconds=1196))
-    assert len(await look(watch, database)) == 2
+    assert len(await look(detector, database)) == 2
 
 
-async def test_a_failure_that_nobody_watched_is_none_to_recover_from(
-    database: Database, watch: AlertDetector, job: Job
+async def test_no_recovery_alert_if_the_rule_was_disabled_meanwhile(
+    database: Database, detector: AlertDetector, job: Job
 ) -> None:
     rule = await add_rule(database, "recovery")
     await end_run(database, job, RunStatus.FAILED, NOON + timedelta(seconds=1))
-    await look(watch, database)
+    await look(detector, database)
     await enable(database, rule, enabled=False)
     await end_run(database, job, RunStatus.SUCCESS, NOON + timedelta(seconds=2))
-    await look(watch, database)
+    await look(detector, database)
     await enable(database, rule, enabled=True)
     await end_run(database, job, RunStatus.SUCCESS, NOON + timedelta(seconds=3))
 
-    assert await look(watch, database) == []
+    assert await look(detector, database) == []
     async with database.read() as connection:
         assert (await connection.execute(select(failing_jobs))).all() == []
 
 
-async def test_a_courier_takes_some_of_each_rule(database: Database) -> None:
+async def test_lease_takes_a_share_of_each_rule(database: Database) -> None:
     first, second = await add_rule(database, "failure"), await add_rule(database, "failure")
     alert = Alert(kind=AlertKind.TEST, job_id=None, job_name="j", owner_id="", run_id=None, at=NOON)
     async with database.write() as connection:
@@ -171,17 +171,17 @@ async def enable(database: Database, rule: AlertRule, *, enabled: bool) -> None:
 
 
 @ON_SQLITE
-async def test_unfit_worker_is_told_once_in_each_window(
-    database: Database, clock: FakeClock, watch: AlertDetector
+async def test_unfit_worker_alerts_once_in_each_window(
+    database: Database, clock: FakeClock, detector: AlertDetector
 ) -> None:
     await add_rule(database, "worker_unfit")
     async with database.write() as connection:
         for worker_id, reason in (("w-1", "No space left on device"), ("w-2", None)):
             await workers.register(connection, worker_id, host="h", pid=1, slots=1, unfit_reason=reason, now=NOON)
 
-    told = [await look(watch, database) for _ in range(2)]
+    told = [await look(detector, database) for _ in range(2)]
     clock.advance(601)
-    told.append(await look(watch, database))
+    told.append(await look(detector, database))
 
     assert [len(found) for found in told] == [1, 1, 2]
     async with database.read() as connection:
@@ -189,11 +189,11 @@ async def test_unfit_worker_is_told_once_in_each_window(
     assert (first["worker"], first["message"]) == ("w-1", "No space left on device")
 
 
-async def test_who_has_seen_all_waits_for_no_writer(watch: AlertDetector, database: Database) -> None:
-    await watch.check()
+async def test_check_without_new_events_waits_for_no_writer(detector: AlertDetector, database: Database) -> None:
+    await detector.check()
     counter = MetricsFold(database)
     await counter.fold()
 
     async with asyncio.timeout(10), database.write():
-        await watch.check()
+        await detector.check()
         await counter.fold()
