@@ -1,4 +1,4 @@
-"""From words on a command line to the JSON document of a job."""
+"""From words on the command line to the JSON document of a job."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ def choice(**typed: Any) -> PayloadChoice:
         ("jitter_seconds=NaN", {"jitter_seconds": "NaN"}),
     ],
 )
-def test_a_field_is_json_or_else_text(word: str, document: dict[str, Any]) -> None:
+def test_value_of_a_field_is_json_or_text(word: str, document: dict[str, Any]) -> None:
     assert read_fields([word]) == document
 
 
-def test_fields_of_one_object_come_together() -> None:
+def test_fields_of_one_object_are_merged() -> None:
     document = read_fields(["limits.memory_mb=64", "limits.disk_mb=8"])
 
     assert document == {"limits": {"memory_mb": 64, "disk_mb": 8}}
 
 
 @pytest.mark.parametrize("words", [["name"], ["=value"], ["limits=1", "limits.disk_mb=8"]])
-def test_what_is_no_field_is_refused_by_name(words: list[str]) -> None:
+def test_invalid_field_is_refused_by_name(words: list[str]) -> None:
     with pytest.raises(RefusedError) as refusal:
         read_fields(words)
 
     assert refusal.value.problems[0].field in words[-1]
 
 
-def test_a_variable_is_always_text() -> None:
+def test_variable_is_always_text() -> None:
     assert read_variables(["A=1", "B=x=y"]) == {"A": "1", "B": "x=y"}
 
 
@@ -72,17 +72,17 @@ def test_a_variable_is_always_text() -> None:
         ({}, None),
     ],
 )
-def test_each_kind_of_payload_can_be_typed(typed: dict[str, Any], payload: dict[str, Any] | None) -> None:
+def test_each_payload_kind_can_be_given_by_options(typed: dict[str, Any], payload: dict[str, Any] | None) -> None:
     assert choice(**typed).document() == payload
 
 
 @pytest.mark.parametrize("typed", [{"python": "1", "shell": "2"}, {"python": "1", "words": ["loose"]}])
-def test_what_belongs_to_no_single_payload_is_refused(typed: dict[str, Any]) -> None:
+def test_options_of_several_payloads_are_refused(typed: dict[str, Any]) -> None:
     with pytest.raises(RefusedError, match="--crunch"):
         choice(**typed).document()
 
 
-def test_code_can_come_from_a_file(tmp_path: Path) -> None:
+def test_code_is_read_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "job.py").write_text("print('hi')\n", encoding="utf-8")
 
     payload = choice(python=f"@{tmp_path / 'job.py'}").document()
@@ -91,21 +91,21 @@ def test_code_can_come_from_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"{", b"[1]", b'{"a": NaN}', b"\xff", b"[" * 100_000])
-def test_a_file_that_holds_no_json_object_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_file_without_a_json_object_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "job.json").write_bytes(content)
 
     with pytest.raises(RefusedError, match=r"JSON|UTF-8"):
         read_document(str(tmp_path / "job.json"))
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="No such file") as refusal:
         read_document(str(tmp_path / "job.json"))
 
     assert refusal.value.problems[0].field == str(tmp_path / "job.json")
 
 
-def test_changes_reach_into_objects_and_leave_their_other_fields() -> None:
+def test_changes_are_merged_into_objects() -> None:
     document = {"name": "a", "limits": {"memory_mb": 64, "disk_mb": 8}}
 
     assert merged(document, {"limits": {"disk_mb": 16}}) == {"name": "a", "limits": {"memory_mb": 64, "disk_mb": 16}}
@@ -119,7 +119,7 @@ def test_changes_reach_into_objects_and_leave_their_other_fields() -> None:
         ("NaN", "NaN is not JSON"),
     ],
 )
-def test_what_python_cannot_read_is_said_in_plain_words(tmp_path: Path, text: str, reason: str) -> None:
+def test_invalid_json_is_explained_in_plain_words(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "job.json").write_text(text)
 
     with pytest.raises(RefusedError) as refusal:

@@ -1,4 +1,4 @@
-"""The devstack prepares the data directory before its servers start."""
+"""How `scheduler up --distributed` prepares the data directory for its servers."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ def data_dir(tmp_path: Path) -> Path:
     return directory
 
 
-def test_a_directory_is_passed_through_by_others_only_while_root_runs_servers(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_directory_is_passable_while_root_runs_servers(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 0)
 
     with passable(data_dir):
@@ -36,9 +34,7 @@ def test_a_directory_is_passed_through_by_others_only_while_root_runs_servers(
     assert mode(data_dir) == 0o700
 
 
-def test_nothing_in_a_directory_that_others_pass_through_can_be_read_by_them(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_of_a_passable_directory_are_private(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 0)
 
     with passable(data_dir):
@@ -46,16 +42,14 @@ def test_nothing_in_a_directory_that_others_pass_through_can_be_read_by_them(
     assert mode(data_dir / "scheduler.db") == 0o600
 
 
-def test_a_plain_user_leaves_the_directory_as_it_is(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_user_leaves_the_directory_as_it_is(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 1000)
 
     with passable(data_dir):
         assert (mode(data_dir), mode(data_dir / "scheduler.db")) == (0o700, 0o644)
 
 
-def test_without_the_servers_nothing_is_touched_and_what_to_do_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_servers_are_reported_before_anything_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     settings = load_settings(_env_file=None, data_dir=tmp_path / "data", database_url=None, redis_url=None)
 

@@ -1,4 +1,4 @@
-"""What the command says of arguments that it cannot take."""
+"""Errors for wrong arguments of the command."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
         (["jobs", "edit", "1"], ["no change given; write FIELD=VALUE"]),
     ],
 )
-def test_wrong_usage_is_one_line_with_the_value_and_the_remedy(
+def test_wrong_usage_is_one_line_with_value_and_remedy(
     arguments: list[str], parts: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = run(*arguments, monkeypatch=monkeypatch)
@@ -47,7 +47,7 @@ def test_wrong_usage_is_one_line_with_the_value_and_the_remedy(
     assert all(part in line for part in parts), line
 
 
-def test_a_command_without_its_subcommand_shows_its_help(
+def test_command_without_a_subcommand_shows_its_help(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = run("jobs", monkeypatch=monkeypatch)
@@ -58,13 +58,13 @@ def test_a_command_without_its_subcommand_shows_its_help(
     assert said.err == ""
 
 
-def test_the_version_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     code = run("--version", monkeypatch=monkeypatch)
 
     assert (code, capsys.readouterr().out.partition(" ")[0]) == (0, "scheduler")
 
 
-def test_next_shows_one_column_where_both_would_be_the_same(
+def test_next_shows_one_column_when_the_zone_is_utc(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run("next", "@daily", "-n", "1", monkeypatch=monkeypatch)
@@ -74,7 +74,7 @@ def test_next_shows_one_column_where_both_would_be_the_same(
     assert row.count("00:00:00") == 1
 
 
-def test_next_takes_the_choice_for_clock_changes(
+def test_next_accepts_options_for_clock_changes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run("next", "30 2 * * *", "-z", "Europe/Berlin", "-n", "400", "--dst-fold", "both", monkeypatch=monkeypatch)

@@ -1,4 +1,4 @@
-"""DATABASE_URL and REDIS_URL: which are accepted, and what is said of the others, without a connection."""
+"""DATABASE_URL and REDIS_URL: which are accepted, and the error for others, without a connection."""
 
 from __future__ import annotations
 
@@ -42,9 +42,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         ("rediss://:hush@localhost/0?ssl_ca_certs=/none", r"ssl_ca_certs: there is no file '/none'; name a PEM file"),
     ],
 )
-def test_redis_url_is_refused_in_one_line_without_its_secret(
-    monkeypatch: pytest.MonkeyPatch, url: str, message: str
-) -> None:
+def test_error_for_a_wrong_redis_url_hides_its_secret(monkeypatch: pytest.MonkeyPatch, url: str, message: str) -> None:
     monkeypatch.setenv("REDIS_URL", url)
 
     with pytest.raises(ConfigurationError, match=f"^REDIS_URL: {message}") as refused:
@@ -67,7 +65,7 @@ def test_redis_url_is_refused_in_one_line_without_its_secret(
         ("postgresql://u:hush@localhost/x?connect_timeout=inf", r"connect_timeout: 'inf' is not a number"),
     ],
 )
-def test_database_url_is_refused_in_one_line_without_its_secret(
+def test_error_for_a_wrong_database_url_hides_its_secret(
     monkeypatch: pytest.MonkeyPatch, url: str, message: str
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
@@ -86,7 +84,7 @@ def test_database_url_is_refused_in_one_line_without_its_secret(
         "redis://user@10.0.0.1",
     ],
 )  # fmt: skip
-def test_redis_url_is_accepted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_valid_redis_url_is_accepted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgres://localhost/x")
     monkeypatch.setenv("REDIS_URL", url)
 
@@ -104,7 +102,7 @@ def test_certificates_of_redis_are_verified(tmp_path: Path) -> None:
     }
 
 
-def test_options_of_libpq_are_passed_on_as_asyncpg_reads_them() -> None:
+def test_libpq_options_are_passed_on_to_asyncpg() -> None:
     options = {"sslmode": "verify-full", "sslrootcert": "/a b", "connect_timeout": "2.5", "host": "x"}
 
     assert connect_arguments(options) == {
@@ -114,8 +112,8 @@ def test_options_of_libpq_are_passed_on_as_asyncpg_reads_them() -> None:
     assert connect_arguments({"ssl": "require"}) == {"dsn": "postgresql://?sslmode=require"}
 
 
-async def test_sslmode_is_understood(migrated_postgres_url: str) -> None:
-    """The server here speaks no TLS: `prefer` falls back, `require` does not."""
+async def test_sslmode_of_the_url_is_used(migrated_postgres_url: str) -> None:
+    """The test server speaks no TLS: `prefer` falls back, `require` does not."""
     preferring, requiring = (Database(f"{migrated_postgres_url}?sslmode={mode}") for mode in ("prefer", "require"))
 
     await preferring.check()

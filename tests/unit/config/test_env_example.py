@@ -1,4 +1,4 @@
-"""The file that users copy: complete, true, and accepted as it stands."""
+""".env.example names every setting with its description, and works as it is."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def test_every_setting_is_in_the_file_and_nothing_else() -> None:
+def test_example_names_every_setting_and_nothing_else() -> None:
     named = [name for _, name, _ in ASSIGNMENT.findall(EXAMPLE.read_text())]
     assert sorted(named) == sorted(_variables())
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
-def test_each_setting_follows_its_description(name: str) -> None:
+def test_setting_follows_its_description(name: str) -> None:
     """The description of the field is the first line above the variable."""
     field = Settings.model_fields[name]
     assert re.search(
@@ -38,7 +38,7 @@ def test_each_setting_follows_its_description(name: str) -> None:
     )
 
 
-def test_the_file_is_accepted_as_it_stands() -> None:
+def test_example_is_accepted_as_it_is() -> None:
     settings = Settings(_env_file=EXAMPLE)
     assert settings.effective_database_url == ("postgresql+asyncpg://scheduler:scheduler@localhost:5432/scheduler_db")
     assert settings.redis_url is not None
@@ -46,7 +46,7 @@ def test_the_file_is_accepted_as_it_stands() -> None:
     assert settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY
 
 
-def test_what_is_commented_out_is_the_default(tmp_path: Path) -> None:
+def test_commented_values_are_the_defaults(tmp_path: Path) -> None:
     defaults = [f"{name}={value}" for commented, name, value in ASSIGNMENT.findall(EXAMPLE.read_text()) if commented]
     (tmp_path / "env").write_text("\n".join(defaults))
     assert Settings(_env_file=tmp_path / "env") == Settings(_env_file=None)

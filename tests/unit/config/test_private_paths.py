@@ -1,4 +1,4 @@
-"""Which of its files the service keeps from jobs."""
+"""Which files the service hides from jobs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_target_is_private_when_the_file_is_a_link(home: Path) -> None:
     assert f"{home}/real/settings" in private_paths(Settings(_env_file=None))
 
 
-def test_file_that_a_variable_names_is_private(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_named_by_a_variable_is_private(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "key").write_text("k" * 32)
     monkeypatch.setenv("API_KEY_FILE", "key")
     monkeypatch.setenv("PGPASSFILE", "/opt/app/passwords")

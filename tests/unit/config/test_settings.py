@@ -1,4 +1,4 @@
-"""What is accepted as a setting, and what is said about what is not."""
+"""Which settings are accepted, and the errors for others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("key", ["é", "a b", "a\tb", "a\x7fb", "a\nb"])
-def test_a_key_that_no_header_can_carry_is_refused(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+def test_key_that_no_header_can_carry_is_refused(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("API_KEY", key)
 
     with pytest.raises(ConfigurationError, match="API_KEY: only printable ASCII characters without spaces"):
@@ -33,9 +33,7 @@ def test_a_key_that_no_header_can_carry_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(("key", "accepted"), [("x" * 15, False), ("x" * 16, True)])
-def test_production_asks_for_a_key_that_is_not_guessed(
-    monkeypatch: pytest.MonkeyPatch, key: str, *, accepted: bool
-) -> None:
+def test_production_needs_a_key_of_16_characters(monkeypatch: pytest.MonkeyPatch, key: str, *, accepted: bool) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("API_KEY", key)
 
@@ -46,23 +44,21 @@ def test_production_asks_for_a_key_that_is_not_guessed(
             load_settings(_env_file=None)
 
 
-def test_development_takes_a_short_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_development_accepts_a_short_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEY", "x")
 
     assert load_settings(_env_file=None).api_key.get_secret_value() == "x"
 
 
 @pytest.mark.parametrize("level", ["info", "Info", "INFO"])
-def test_a_log_level_may_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+def test_log_level_may_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
     monkeypatch.setenv("LOG_LEVEL", level)
 
     assert load_settings(_env_file=None).log_level == "INFO"
 
 
 @pytest.mark.parametrize("url", ["hush", "ftp://hush/", "https://", "https://hush:99999/", "http://[hush/"])
-def test_an_address_for_the_pulse_that_is_none_is_refused_and_not_shown(
-    monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
+def test_error_for_a_wrong_heartbeat_url_hides_it(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("SCHEDULER_HEARTBEAT_URL", url)
 
     with pytest.raises(ConfigurationError, match=r"^SCHEDULER_HEARTBEAT_URL: ") as refused:
@@ -71,7 +67,9 @@ def test_an_address_for_the_pulse_that_is_none_is_refused_and_not_shown(
 
 
 @pytest.mark.parametrize(("heartbeat", "dead"), [("1", "1.9"), ("10", "10")])
-def test_a_worker_may_miss_a_heartbeat(monkeypatch: pytest.MonkeyPatch, heartbeat: str, dead: str) -> None:
+def test_worker_dead_seconds_must_be_two_heartbeats_or_more(
+    monkeypatch: pytest.MonkeyPatch, heartbeat: str, dead: str
+) -> None:
     monkeypatch.setenv("SCHEDULER_HEARTBEAT_SECONDS", heartbeat)
     monkeypatch.setenv("SCHEDULER_WORKER_DEAD_SECONDS", dead)
 
@@ -80,7 +78,7 @@ def test_a_worker_may_miss_a_heartbeat(monkeypatch: pytest.MonkeyPatch, heartbea
 
 
 @pytest.mark.parametrize("line", ["BROKEN LINE", 'SCHEDULER_PORT="18249'])
-def test_a_line_of_the_file_that_is_no_setting_is_named_and_not_shown(tmp_path: Path, line: str) -> None:
+def test_error_for_an_invalid_env_line_has_its_number_only(tmp_path: Path, line: str) -> None:
     file = tmp_path / ".env"
     file.write_text(f"# a remark\n\nSCHEDULER_HOST=localhost\n{line}\n")
 
@@ -89,7 +87,7 @@ def test_a_line_of_the_file_that_is_no_setting_is_named_and_not_shown(tmp_path: 
     assert str(refused.value) == ".env: line 4 is not a setting; write NAME=value and close every quote"
 
 
-def test_a_wrong_log_level_is_shown_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_log_level_is_shown_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_LEVEL", "foo")
 
     with pytest.raises(ConfigurationError, match=r"LOG_LEVEL: .*got 'foo'"):
@@ -106,7 +104,7 @@ def test_a_wrong_log_level_is_shown_as_written(monkeypatch: pytest.MonkeyPatch) 
         ('{"x": {"python": "/none"}}', r"^SCHEDULER_PYTHON_ENVS: x.python: '/none' is not an executable file"),
     ],
 )
-def test_pythons_that_cannot_be_read_say_where_and_how_to_write_them(
+def test_error_for_wrong_environments_says_what_to_write(
     monkeypatch: pytest.MonkeyPatch, written: str, message: str
 ) -> None:
     monkeypatch.setenv("SCHEDULER_PYTHON_ENVS", written)
@@ -115,14 +113,14 @@ def test_pythons_that_cannot_be_read_say_where_and_how_to_write_them(
         load_settings(_env_file=None)
 
 
-def test_pythons_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_environments_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCHEDULER_PYTHON_ENVS", '{"x": {"python": "/bin/true", "preload": []}}')
 
     assert load_settings(_env_file=None).python_envs["x"].preload == ()
 
 
 @pytest.mark.parametrize(("is_terminal", "log_format"), [(True, "console"), (False, "json")])
-def test_log_format_follows_standard_error_if_it_is_not_set(
+def test_log_format_depends_on_the_terminal_when_not_set(
     monkeypatch: pytest.MonkeyPatch, log_format: str, *, is_terminal: bool
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: is_terminal)
@@ -150,7 +148,7 @@ def test_number_is_refused_when_it_is_not_finite(monkeypatch: pytest.MonkeyPatch
     ("name", "message"),
     [("none/alive", "the directory '.*/none' does not exist; create it"), ("", "is a directory; name a file")],
 )
-def test_alive_file_is_refused_when_it_cannot_be_made(
+def test_alive_file_is_refused_when_it_cannot_be_created(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, message: str
 ) -> None:
     monkeypatch.setenv("SCHEDULER_ALIVE_FILE", str(tmp_path / name))
@@ -159,8 +157,8 @@ def test_alive_file_is_refused_when_it_cannot_be_made(
         load_settings(_env_file=None)
 
 
-def test_process_that_serves_nobody_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `docker run IMAGE scheduler doctor`, where the image listens on every address."""
+def test_process_without_an_api_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`docker run IMAGE scheduler doctor` needs no key, although the image listens on every address."""
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("SCHEDULER_HOST", "0.0.0.0")  # noqa: S104
 

@@ -1,4 +1,4 @@
-"""Which variables are taken for slips."""
+"""Which variables are reported as misspelled settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
             monkeypatch.delenv(name)
 
 
-def test_slips_are_named_wherever_they_stand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_unknown_settings_are_found_in_file_and_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("SCHEDULER_PROT=8080\n")
     monkeypatch.setenv("SCHEDULER_SLOT", "5")
 
@@ -36,7 +36,7 @@ def test_slips_are_named_wherever_they_stand(monkeypatch: pytest.MonkeyPatch, tm
         ("SCHEDULER_OF_ANOTHER_PROGRAM", "SCHEDULER_OF_ANOTHER_PROGRAM"),
     ],
 )
-def test_what_may_be_meant_is_said(monkeypatch: pytest.MonkeyPatch, name: str, shown: str) -> None:
+def test_unknown_setting_is_shown_with_a_suggestion(monkeypatch: pytest.MonkeyPatch, name: str, shown: str) -> None:
     monkeypatch.setenv(name, "5")
 
     assert unknown_settings() == shown
@@ -49,7 +49,7 @@ def test_what_may_be_meant_is_said(monkeypatch: pytest.MonkeyPatch, name: str, s
         *(f"{name}_FILE" for name in SECRET_VARIABLES),
     ],
 )  # fmt: skip
-def test_nothing_is_said_of_what_is_read_nor_of_what_is_not_ours(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_known_and_foreign_variables_are_not_reported(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "5")
 
     assert unknown_settings() is None

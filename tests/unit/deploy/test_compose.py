@@ -1,4 +1,4 @@
-"""compose.yaml and its overlay: valid, in step with the settings, and safe as they stand."""
+"""compose.yaml and its overlay: valid, in step with the settings, and safe by default."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _VARIABLE = re.compile(r"\$\{(\w+)(:[-?])([^{}]*)\}")
 
 
 class UnsetError(Exception):
-    """A variable that has to be set is not."""
+    """A required variable is not set."""
 
 
 def substituted(text: str, variables: dict[str, str]) -> str:
-    """Put variables in, as the Compose specification says (12-interpolation.md), from the innermost on."""
+    """Substitute variables by the Compose specification (12-interpolation.md), the innermost first."""
 
     def value(found: re.Match[str]) -> str:
         name, operator, operand = found.groups()
@@ -68,7 +68,7 @@ def environments(model: dict[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def documented(command: list[str]) -> bool:
-    """Return whether a command is one of the documented ones, with options more."""
+    """Return whether a command is a documented one, possibly with more options."""
     words = [word for word in command if word != "--quiet"]
     return any(words[: len(shlex.split(line))] == shlex.split(line) for line in DOCUMENTED)
 
@@ -96,14 +96,14 @@ def settings_of(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.production.yaml"])
-def test_it_is_valid_by_the_schema_of_the_specification(name: str) -> None:
+def test_file_is_valid_by_the_compose_schema(name: str) -> None:
     schema = json.loads(Path(__file__).with_name("compose-spec.json").read_text(encoding="utf-8"))
     secrets = {"API_KEY": "own", "POSTGRES_PASSWORD": "p", "REDIS_PASSWORD": "r", "FLOWER_BASIC_AUTH": "u:p"}
 
     jsonschema_rs.validator_for(schema).validate(read(name, **secrets))
 
 
-def test_every_service_runs_a_documented_command_in_the_same_image() -> None:
+def test_every_service_runs_a_documented_command() -> None:
     services = read("compose.yaml")["services"]
 
     assert {"postgres", "redis", *ROLES} == set(services)
@@ -118,7 +118,7 @@ def test_every_variable_is_a_setting(settings_of: Any) -> None:
         assert settings_of(environment).is_distributed
 
 
-def test_with_nothing_set_it_is_published_on_the_loopback_alone_with_the_development_key() -> None:
+def test_ports_are_published_on_the_loopback_by_default() -> None:
     model = read("compose.yaml")
 
     ports = [port for service in model["services"].values() for port in service.get("ports", [])]
@@ -127,7 +127,7 @@ def test_with_nothing_set_it_is_published_on_the_loopback_alone_with_the_develop
     assert model["services"]["flower"]["environment"]["FLOWER_BASIC_AUTH"] == f"scheduler:{DEVELOPMENT_API_KEY}"
 
 
-def test_what_publishes_the_ports_also_guards_the_development_key(settings_of: Any) -> None:
+def test_development_key_is_refused_when_ports_are_public(settings_of: Any) -> None:
     model = read("compose.yaml", SCHEDULER_PUBLISHED_HOST="0.0.0.0")  # noqa: S104 (to be refused)
     environment = model["services"]["api"]["environment"]
 
@@ -138,7 +138,7 @@ def test_what_publishes_the_ports_also_guards_the_development_key(settings_of: A
 
 
 @pytest.mark.parametrize("missing", ["API_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH"])
-def test_production_demands_keys_of_its_own(missing: str) -> None:
+def test_production_needs_each_secret(missing: str) -> None:
     secrets = {"API_KEY": "own", "POSTGRES_PASSWORD": "p", "REDIS_PASSWORD": "r", "FLOWER_BASIC_AUTH": "u:p"}
     read("compose.production.yaml", **secrets)
 
@@ -146,7 +146,7 @@ def test_production_demands_keys_of_its_own(missing: str) -> None:
         read("compose.production.yaml", **(secrets | {missing: ""}))
 
 
-def test_a_worker_is_given_longer_than_its_drain() -> None:
+def test_worker_has_longer_to_stop_than_its_drain() -> None:
     worker = read("compose.yaml")["services"]["worker"]
 
     assert (
@@ -155,7 +155,7 @@ def test_a_worker_is_given_longer_than_its_drain() -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_our_own_services_are_confined(role: str) -> None:
+def test_services_are_confined(role: str) -> None:
     service = read("compose.yaml")["services"][role]
 
     assert service["read_only"]
@@ -166,14 +166,14 @@ def test_our_own_services_are_confined(role: str) -> None:
     assert "container_name" not in service  # so that it can be scaled
 
 
-def test_only_those_that_deliver_or_serve_have_a_way_out() -> None:
+def test_only_api_beat_and_flower_reach_the_outside() -> None:
     services = read("compose.yaml")["services"]
 
     assert read("compose.yaml")["networks"]["inside"] == {"internal": True}
     assert {name for name, service in services.items() if "outside" in service["networks"]} == {"api", "beat", "flower"}
 
 
-def test_tmpfs_options_are_those_that_every_engine_knows() -> None:
+def test_tmpfs_options_are_known_to_every_engine() -> None:
     services = read("compose.yaml")["services"]
     mounts = [mount for service in services.values() for mount in service.get("tmpfs", [])]
 
@@ -181,7 +181,7 @@ def test_tmpfs_options_are_those_that_every_engine_knows() -> None:
     assert options <= {"mode", "size", "exec"}
 
 
-def test_no_service_leaves_a_volume_without_a_name_behind() -> None:
+def test_no_service_creates_an_anonymous_volume() -> None:
     """The images of PostgreSQL and Redis ask for a volume at these paths."""
     services = read("compose.yaml")["services"]
 
@@ -189,22 +189,22 @@ def test_no_service_leaves_a_volume_without_a_name_behind() -> None:
     assert services["redis"]["tmpfs"] == ["/data"]
 
 
-def test_the_command_finds_the_api_in_every_container() -> None:
+def test_command_finds_the_api_in_every_container() -> None:
     for _, environment in environments(read("compose.yaml", SCHEDULER_PORT="18000")):
         assert (environment["SCHEDULER_PORT"], environment["SCHEDULER_URL"]) == ("8000", "http://api:8000")
 
 
-def test_the_image_is_built_without_a_frontend_from_a_registry() -> None:
+def test_image_is_built_without_a_frontend_from_a_registry() -> None:
     assert "# syntax" not in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
-def test_every_action_is_pinned_to_a_commit() -> None:
+def test_every_github_action_is_pinned_to_a_commit() -> None:
     workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
 
     assert re.findall(r"uses: (?!\S+@[0-9a-f]{40} # v\d+\.\d+\.\d+$).*", workflow, re.MULTILINE) == []
 
 
-def test_the_image_needs_no_root_and_no_file_that_is_not_sent() -> None:
+def test_image_needs_no_root_and_only_included_files() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     sent = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
 

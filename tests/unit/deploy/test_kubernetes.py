@@ -1,4 +1,4 @@
-"""The manifests: complete, in step with the settings, and with the guards that a cluster can give."""
+"""The Kubernetes manifests: complete, in step with the settings, and confined."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def container_of(role: str) -> dict[str, Any]:
     return dict(container)
 
 
-def test_every_file_is_listed_and_every_role_is_there() -> None:
+def test_kustomization_lists_every_file_and_role() -> None:
     listed = set(yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))["resources"])
 
     assert listed == {path.name for path in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
@@ -40,7 +40,7 @@ def test_every_file_is_listed_and_every_role_is_there() -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_pod_runs_a_documented_command_with_no_right_that_it_does_not_need(role: str) -> None:
+def test_pod_runs_a_documented_command_without_privileges(role: str) -> None:
     pod, container = pods()[role]["spec"], container_of(role)
 
     assert documented(container["command"])
@@ -63,13 +63,13 @@ def test_every_variable_is_a_setting() -> None:
 
 
 @pytest.mark.parametrize("role", ["api", "beat", "worker"])
-def test_what_must_not_stop_has_two_pods_a_budget_and_a_probe(role: str) -> None:
+def test_role_has_two_pods_a_disruption_budget_and_a_probe(role: str) -> None:
     assert of_kind("Deployment")[role]["spec"]["replicas"] >= 2
     assert of_kind("PodDisruptionBudget")[role]["spec"]["maxUnavailable"] == 1
     assert "livenessProbe" in container_of(role)
 
 
-def test_every_selector_finds_its_pods() -> None:
+def test_every_selector_matches_pods() -> None:
     labels = [pod["metadata"]["labels"] for pod in pods().values()]
     selectors = [found["spec"]["selector"] for found in of_kind("Service").values()]
     selectors += [found["spec"]["selector"]["matchLabels"] for found in of_kind("PodDisruptionBudget").values()]
@@ -89,13 +89,13 @@ def test_beats_reach_the_internet_and_workers_do_not() -> None:
     assert {"10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"} <= set(blocks["0.0.0.0/0"])
 
 
-def test_a_worker_is_given_longer_than_its_drain() -> None:
+def test_worker_has_longer_to_stop_than_its_drain() -> None:
     drain_seconds = float(of_kind("ConfigMap")["scheduler"]["data"]["SCHEDULER_DRAIN_SECONDS"])
 
     assert pods()["worker"]["spec"]["terminationGracePeriodSeconds"] >= drain_seconds + 10
 
 
-def test_workers_are_scaled_by_a_metric_that_there_is() -> None:
+def test_workers_are_scaled_by_an_existing_metric() -> None:
     (metric,) = of_kind("HorizontalPodAutoscaler")["worker"]["spec"]["metrics"]
     name = metric["external"]["metric"]["name"]
     sources = (ROOT / "src/scheduler_service").rglob("*.py")

@@ -1,4 +1,4 @@
-"""What runs may ask for together fits into what the shipped worker has."""
+"""All runs of a shipped worker together fit into its memory, disk and processes."""
 
 from __future__ import annotations
 
@@ -59,6 +59,6 @@ def test_runs_fit_the_worker_of_kubernetes() -> None:
     assert slots * int(settings["SCHEDULER_MAX_DISK_MB"]) <= data_mb
 
 
-def test_pods_of_workers_have_user_ids_of_their_own() -> None:
+def test_worker_pods_have_their_own_user_namespace() -> None:
     worker = next(yaml.safe_load_all((ROOT / "deploy/kubernetes/worker.yaml").read_text()))
     assert worker["spec"]["template"]["spec"]["hostUsers"] is False

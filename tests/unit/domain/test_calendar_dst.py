@@ -1,4 +1,4 @@
-"""Wall clock to instants: the clock changes of real zones, and what the gap and fold choices make of them."""
+"""From wall-clock time to instants: clock changes of real zones, with each choice for gap and fold."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def wall(text: str) -> datetime:
         ("Europe/Berlin", 2090, [("2090-03-26T01:00", 1, 2), ("2090-10-29T01:00", 2, 1)]),
     ],
 )
-def test_finds_the_clock_changes_of_a_year(zone: str, year: int, changes: list[tuple[str, float, float]]) -> None:
+def test_clock_changes_of_a_year_are_found(zone: str, year: int, changes: list[tuple[str, float, float]]) -> None:
     found = [(change.utc, change.before / HOUR, change.after / HOUR) for change in clock_changes(ZoneInfo(zone), year)]
     assert found == [(wall(at), before, after) for at, before, after in changes]
 
@@ -68,7 +68,7 @@ def test_finds_the_clock_changes_of_a_year(zone: str, year: int, changes: list[t
 @example(zone="Europe/Berlin", year=2300)
 @example(zone="America/Nuuk", year=2400)
 @example(zone="Asia/Gaza", year=2401)
-def test_far_years_have_the_clock_changes_that_zoneinfo_has(zone: str, year: int) -> None:
+def test_clock_changes_of_far_years_agree_with_zoneinfo(zone: str, year: int) -> None:
     there = ZoneInfo(zone)
 
     def offset(at: datetime) -> timedelta | None:
@@ -88,7 +88,7 @@ def test_far_years_have_the_clock_changes_that_zoneinfo_has(zone: str, year: int
     assert [(-(-at.minute // 60) * HOUR + at.replace(minute=0), *rest) for at, *rest in found] == seen
 
 
-def test_no_zone_lists_a_change_among_the_years_that_stand_for_later_ones() -> None:
+def test_no_zone_has_an_explicit_change_in_the_template_years() -> None:
     # The data's second block (RFC 8536, section 3.2), of 64-bit instants.
     for name in sorted(zone_names()):
         data = files("tzdata").joinpath("zoneinfo", name).read_bytes()
@@ -101,7 +101,7 @@ def test_no_zone_lists_a_change_among_the_years_that_stand_for_later_ones() -> N
 
 @BOUNDED
 @given(zone=st.sampled_from(sorted(zone_names())), year=st.integers(1950, 2060), policy=st.sampled_from(POLICIES))
-def test_stretches_cover_a_year_without_hole_or_overlap(zone: str, year: int, policy: DstPolicy) -> None:
+def test_stretches_cover_a_year_exactly(zone: str, year: int, policy: DstPolicy) -> None:
     pieces = stretches(ZoneInfo(zone), year, policy)
     assert (pieces[0].start, pieces[-1].end) == (datetime(year, 1, 1), datetime(year + 1, 1, 1))  # noqa: DTZ001
     assert all(earlier.end == later.start for earlier, later in pairwise(pieces))
@@ -142,7 +142,7 @@ BERLIN_GAP, BERLIN_FOLD = "2026-03-29T02:30", "2026-10-25T02:30"
         ("Etc/GMT+12", "2025-12-31T23:00", DstPolicy(), "2026-01-01T11:00"),
     ],
 )
-def test_resolves_a_wall_clock_time(zone: str, local: str, policy: DstPolicy, instant: str | None) -> None:
+def test_wall_clock_time_is_resolved(zone: str, local: str, policy: DstPolicy, instant: str | None) -> None:
     expected = None if instant is None else utc(instant)
     assert resolve(wall(local), ZoneInfo(zone), policy) == expected
 
@@ -153,7 +153,7 @@ def test_resolves_a_wall_clock_time(zone: str, local: str, policy: DstPolicy, in
     local=st.datetimes(min_value=datetime(1950, 1, 1), max_value=datetime(2060, 1, 1)),  # noqa: DTZ001
     fold=st.sampled_from([0, 1]),
 )
-def test_agrees_with_zoneinfo_on_all_times_that_exist(zone: str, local: datetime, fold: int) -> None:
+def test_existing_times_are_resolved_as_by_zoneinfo(zone: str, local: datetime, fold: int) -> None:
     policy = DstPolicy(gap="skip", fold="second" if fold else "first")
     there = local.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC)
     exists = there.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == local
@@ -167,23 +167,23 @@ def test_agrees_with_zoneinfo_on_all_times_that_exist(zone: str, local: datetime
         ("Antarctica/Palmer", "1964-12-31T22:00", "1964-12-31T22:00", "1965-01-01T01:00"),
     ],
 )
-def test_a_fold_at_new_year_is_resolved_across_the_seam(zone: str, local: str, first: str, second: str) -> None:
+def test_fold_at_new_year_is_resolved(zone: str, local: str, first: str, second: str) -> None:
     # Years are cached one by one; Palmer's clock went back at midnight UTC itself, so the two passes have two years.
     assert resolve(wall(local), ZoneInfo(zone), DstPolicy(fold="first")) == utc(first)
     assert resolve(wall(local), ZoneInfo(zone), DstPolicy(fold="second")) == utc(second)
 
 
-def test_elapsed_time_knows_neither_gap_nor_fold() -> None:
+def test_elapsed_time_has_no_gap_and_no_fold() -> None:
     spring, autumn = stretches(ZoneInfo("Europe/Berlin"), 2026, ELAPSED)[1:]
     assert spring.gap is None
     assert spring.hi - autumn.lo == HOUR
 
 
 @pytest.mark.parametrize("bad", [{"gap": "never"}, {"fold": None}, {"gaps": "skip"}])
-def test_policy_is_validated_as_a_model(bad: dict[str, Any]) -> None:
+def test_invalid_policy_is_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(DstPolicy).validate_python(bad)
 
 
-def test_policy_reads_from_a_mapping_with_defaults() -> None:
+def test_policy_is_read_from_a_mapping_with_defaults() -> None:
     assert TypeAdapter(DstPolicy).validate_python({"fold": "both"}) == DstPolicy("run_after", "both")

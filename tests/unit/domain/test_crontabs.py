@@ -1,4 +1,4 @@
-"""Crontabs of real kinds: each schedule fires when the reference implementation says."""
+"""Real crontabs: each schedule fires when the reference implementation says."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_crontabs_are_many() -> None:
 
 @pytest.mark.parametrize("zone", [ZoneInfo("UTC"), BERLIN], ids=str)
 @pytest.mark.parametrize("name", crontabs())
-def test_crontab_fires_when_the_reference_says(name: str, zone: ZoneInfo) -> None:
+def test_crontab_fires_as_the_reference_does(name: str, zone: ZoneInfo) -> None:
     for expression in crontabs()[name]:
         if expression == "@reboot":
             continue

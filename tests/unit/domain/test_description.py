@@ -1,4 +1,4 @@
-"""Schedules in English."""
+"""Descriptions of schedules in English."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def schedule(expr: str) -> Schedule:
         ("2026-12-31T23:59", "Once, at 2026-12-31 23:59:00 (Europe/Berlin)"),
     ],
 )
-def test_describes_a_schedule_in_english(expr: str, sentence: str) -> None:
+def test_schedule_is_described_in_english(expr: str, sentence: str) -> None:
     assert describe(schedule(expr)) == sentence
 
 
 @pytest.mark.parametrize("expr", ["0 0 * * 0-7", "0 0 1,LW * 1#1,5L", "*/1 0-0 1-31/31 * 7", "0 0 31-31 * *"])
-def test_describes_odd_patterns_too(expr: str) -> None:
+def test_odd_pattern_is_described(expr: str) -> None:
     assert describe(schedule(expr)).endswith("(Europe/Berlin)")
 
 
 @pytest.mark.parametrize("expr", ["*,5 * * * *", "0 0 1,L * *", "0 0 * * 1,5L", "0 0 * * 1,3#2", "0 0 * * 4/3"])
-def test_names_the_pattern_where_a_sentence_would_be_false(expr: str) -> None:
+def test_pattern_is_named_when_a_sentence_would_be_false(expr: str) -> None:
     assert describe(schedule(expr)) == f"At the times of the cron pattern {expr} (Europe/Berlin)"
 
 
-def test_names_the_pattern_where_there_is_no_sentence_for_it() -> None:
+def test_pattern_is_named_when_there_is_no_sentence() -> None:
     assert describe(schedule("7 14/14,0 * * *")) == "At the times of the cron pattern 7 14/14,0 * * * (Europe/Berlin)"
 
 
@@ -70,7 +70,7 @@ cron_texts = st.tuples(
 
 @settings(deadline=None, max_examples=200)
 @given(fields=cron_texts)
-def test_describes_any_valid_pattern(fields: tuple[str, ...]) -> None:
+def test_every_valid_pattern_is_described(fields: tuple[str, ...]) -> None:
     try:
         valid = schedule(" ".join(fields))
     except InvalidInputError:  # the day fields exclude each other

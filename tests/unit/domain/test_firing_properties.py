@@ -1,4 +1,4 @@
-"""The ledger accounts for every instant exactly once, whatever the outages, policies and ticks."""
+"""Decisions account for every instant exactly once, with any outages, policies and ticks."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def instants_of(entry: Fire | Skip | Miss, schedule: Schedule) -> list[datetime]
 
 @BOUNDED
 @given(data=st.data(), schedule=schedules, rules=firing_rules, waits=st.lists(outages, min_size=1, max_size=6))
-def test_every_instant_is_accounted_for_exactly_once(
+def test_every_instant_is_accounted_for_once(
     data: st.DataObject, schedule: Schedule, rules: FiringRules, waits: list[timedelta]
 ) -> None:
     end_at = data.draw(st.one_of(st.none(), outages.map(lambda span: START + span)))
@@ -104,7 +104,7 @@ def decide_by_listing(
 
 @BOUNDED
 @given(schedule=schedules, rules=firing_rules, outage=outages, active=st.integers(0, 4))
-def test_decides_as_if_every_instant_were_listed(
+def test_decision_agrees_with_listing_every_instant(
     schedule: Schedule, rules: FiringRules, outage: timedelta, active: int
 ) -> None:
     next_run_at = schedule.next_after(START)
@@ -116,7 +116,7 @@ def test_decides_as_if_every_instant_were_listed(
 
 @BOUNDED
 @given(schedule=schedules, rules=firing_rules, outage=outages, active=st.integers(0, 4))
-def test_entries_ascend_and_stay_few(schedule: Schedule, rules: FiringRules, outage: timedelta, active: int) -> None:
+def test_entries_ascend_and_are_bounded(schedule: Schedule, rules: FiringRules, outage: timedelta, active: int) -> None:
     next_run_at = schedule.next_after(START)
     assert next_run_at is not None
     decision = decide(schedule, rules, next_run_at=next_run_at, now=START + outage, active=active, end_at=None)

@@ -1,4 +1,4 @@
-"""One instant: written with an offset, or local to the job's zone."""
+"""One instant: with an offset, or local to the job's zone."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def instant(text: str, dst: DstPolicy = DstPolicy()) -> Instant:  # noqa: B008 (
         ("1999-01-01T00:00Z", "1999-01-01T00:00:00+00:00"),
     ],
 )
-def test_reads_iso_8601(text: str, at: str) -> None:
+def test_instant_is_read_from_iso_8601(text: str, at: str) -> None:
     assert instant(text).at.isoformat() == at
     assert instant(text).at.tzinfo is UTC
 
 
-def test_second_pass_of_a_fold_can_be_chosen() -> None:
+def test_second_pass_of_a_fold_is_chosen_by_the_policy() -> None:
     assert instant("2026-10-25T02:30", DstPolicy(fold="second")).at.isoformat() == "2026-10-25T01:30:00+00:00"
 
 
-def test_fires_once() -> None:
+def test_instant_fires_once() -> None:
     once = instant("2026-12-31T23:59:59Z")
     assert once.next_after(ANCHOR) == once.at
     assert once.next_after(once.at) is None

@@ -1,4 +1,4 @@
-"""Instants as programs read them."""
+"""Instants as text for programs."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ from scheduler_service.domain.instant_text import iso8601
         (datetime(2026, 12, 31, tzinfo=ZoneInfo("Asia/Kathmandu")), "2026-12-31T00:00:00+05:45"),
     ],
 )
-def test_writes_utc_with_z_and_other_offsets_as_they_are(instant: datetime, text: str) -> None:
+def test_instant_is_written_with_z_or_its_offset(instant: datetime, text: str) -> None:
     assert iso8601(instant) == text

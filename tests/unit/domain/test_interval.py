@@ -35,7 +35,7 @@ ANCHOR = datetime(2026, 3, 29, 0, 30, 0, 500_000, tzinfo=UTC)
         ("PT1H30M15S", timedelta(hours=1, minutes=30, seconds=15)),
     ],
 )
-def test_reads_a_length_of_time(text: str, every: timedelta) -> None:
+def test_interval_is_read_from_text(text: str, every: timedelta) -> None:
     assert read_interval(text) == every
 
 
@@ -45,18 +45,18 @@ def test_first_instant_is_one_interval_after_the_anchor() -> None:
     assert Interval(every, ANCHOR).next_after(ANCHOR - timedelta(days=9)) == ANCHOR + every
 
 
-def test_does_not_drift_when_asked_late() -> None:
+def test_interval_does_not_drift() -> None:
     schedule = Interval(timedelta(seconds=7), ANCHOR)
     late = ANCHOR + 1_000_000 * schedule.every + timedelta(seconds=6.9)
     assert schedule.next_after(late) == ANCHOR + 1_000_001 * schedule.every
 
 
-def test_follows_elapsed_time_through_a_clock_change() -> None:
+def test_interval_follows_elapsed_time_through_a_clock_change() -> None:
     found = list(islice(Interval(timedelta(hours=1), ANCHOR).between(ANCHOR, ANCHOR + timedelta(hours=4)), 9))
     assert [(instant - ANCHOR) / timedelta(hours=1) for instant in found] == [1, 2, 3, 4]
 
 
-def test_ends_where_the_calendar_ends() -> None:
+def test_interval_ends_at_the_end_of_the_calendar() -> None:
     schedule = Interval(timedelta(days=3650), ANCHOR)
     last = schedule.last_between(ANCHOR, datetime.max.replace(tzinfo=UTC))
     assert last is not None

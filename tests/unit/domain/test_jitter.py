@@ -1,4 +1,4 @@
-"""Jitter that is longer than from one instant to the next surprises its owner, so it is told."""
+"""Jitter: where it puts a run, and the warning when it exceeds the time between instants."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def warning(expr: str, jitter_seconds: float, policy: OverlapPolicy = "skip", pl
         ("allow", "runs may begin in another order than that of their instants (overlap_policy is allow)."),
     ],
 )
-def test_says_what_happens_under_each_policy(policy: OverlapPolicy, effect: str) -> None:
+def test_warning_states_the_effect_under_each_policy(policy: OverlapPolicy, effect: str) -> None:
     text = warning("10s", 60, policy)
 
     assert text is not None
@@ -50,7 +50,7 @@ def test_says_what_happens_under_each_policy(policy: OverlapPolicy, effect: str)
         ("2020-01-01T00:00:00Z", 3600, False),
     ],
 )
-def test_compares_it_with_the_instants_to_come(expr: str, jitter_seconds: float, *, is_told: bool) -> None:
+def test_warning_depends_on_the_upcoming_instants(expr: str, jitter_seconds: float, *, is_told: bool) -> None:
     assert (warning(expr, jitter_seconds) is not None) is is_told
 
 
@@ -58,7 +58,7 @@ def test_compares_it_with_the_instants_to_come(expr: str, jitter_seconds: float,
     ("policy", "places", "is_told"),
     [("skip", 5, True), ("skip", 6, False), ("cancel_running", 6, False), ("queue", 6, True), ("allow", 6, True)],
 )
-def test_counts_the_runs_that_may_go_at_once(policy: OverlapPolicy, places: int, *, is_told: bool) -> None:
+def test_warning_depends_on_max_concurrency(policy: OverlapPolicy, places: int, *, is_told: bool) -> None:
     assert (warning("10s", 60, policy, places) is not None) is is_told
 
 

@@ -1,4 +1,4 @@
-"""How late a run begins."""
+"""Lateness of a run."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ NOW = NOON + 60 * SECOND
         "not at all, as at its first attempt",
     ],
 )
-def test_run_is_late(changes: dict[str, Any], seconds: float) -> None:
+def test_lateness_is_measured_from_the_due_time(changes: dict[str, Any], seconds: float) -> None:
     assert lateness_seconds(run_record(**changes), NOW) == seconds

@@ -1,4 +1,4 @@
-"""Schedules in words, or in the syntax of other schedulers, are refused with what to write instead."""
+"""Schedules in words, or in the syntax of other schedulers, are refused with a remedy."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ REMEDIES = {
 
 
 @pytest.mark.parametrize("text", REMEDIES)
-def test_refusal_says_what_to_write_when_a_schedule_is_in_words(text: str) -> None:
+def test_schedule_in_words_is_refused_with_what_to_write(text: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
         parse(text, timezone="UTC", dst=DstPolicy(), anchor_at=datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -59,7 +59,7 @@ def test_refusal_says_what_to_write_when_a_schedule_is_in_words(text: str) -> No
 
 
 @pytest.mark.parametrize("remedy", [each for each in REMEDIES.values() if each.startswith("write ")])
-def test_remedy_is_a_schedule(remedy: str) -> None:
+def test_remedy_is_a_valid_schedule(remedy: str) -> None:
     for expr in remedy.removeprefix("write ").split(" or "):
         parse(expr, timezone="UTC", dst=DstPolicy(), anchor_at=datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -67,5 +67,5 @@ def test_remedy_is_a_schedule(remedy: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "now", "every", "at 25", "daily at 24:00", "0 0 12 ? * 9", "every 0 minutes", "x?"]
 )
-def test_nothing_is_guessed_when_a_text_means_nothing(text: str) -> None:
+def test_text_without_meaning_gets_no_remedy(text: str) -> None:
     assert remedy_for(text) is None

@@ -1,4 +1,4 @@
-"""What holds for every schedule, whatever its kind: all questions give the same instants."""
+"""Properties of every schedule: all queries agree on the instants."""
 
 from __future__ import annotations
 
@@ -51,9 +51,7 @@ schedules = st.builds(read, st.sampled_from(EXPRESSIONS), st.sampled_from(ZONES)
 
 @BOUNDED
 @given(schedule=schedules, start=instants, span=spans)
-def test_every_answer_agrees_with_stepping_through_the_window(
-    schedule: Schedule, start: datetime, span: timedelta
-) -> None:
+def test_queries_agree_with_stepping_through_the_window(schedule: Schedule, start: datetime, span: timedelta) -> None:
     stepped = list(islice(schedule.between(start, start + span), FEW))
     end = stepped[-1] if len(stepped) == FEW else start + span
     assert all(start < instant <= end for instant in stepped)
@@ -71,7 +69,7 @@ def test_instants_strictly_increase_and_are_aware_utc(schedule: Schedule, start:
 
 @BOUNDED
 @given(schedule=schedules, start=instants, share=st.floats(0, 1))
-def test_next_after_does_not_depend_on_where_it_starts(schedule: Schedule, start: datetime, share: float) -> None:
+def test_next_after_is_the_same_from_any_earlier_start(schedule: Schedule, start: datetime, share: float) -> None:
     following = schedule.next_after(start)
     if following is not None:
         nearer = start + (following - start) * share
@@ -82,9 +80,7 @@ def test_next_after_does_not_depend_on_where_it_starts(schedule: Schedule, start
 
 @BOUNDED
 @given(schedule=schedules, start=instants, span=spans, share=st.floats(0, 1))
-def test_the_counts_of_two_adjoining_windows_add_up(
-    schedule: Schedule, start: datetime, span: timedelta, share: float
-) -> None:
+def test_counts_of_adjoining_windows_add_up(schedule: Schedule, start: datetime, span: timedelta, share: float) -> None:
     middle, end = start + span * share, start + span
     parts = schedule.count_between(start, middle) + schedule.count_between(middle, end)
     assert schedule.count_between(start, end) == parts
@@ -92,7 +88,7 @@ def test_the_counts_of_two_adjoining_windows_add_up(
 
 @BOUNDED
 @given(schedule=schedules, start=instants, span=spans)
-def test_an_empty_or_reversed_window_holds_nothing(schedule: Schedule, start: datetime, span: timedelta) -> None:
+def test_reversed_window_is_empty(schedule: Schedule, start: datetime, span: timedelta) -> None:
     assert schedule.count_between(start, start - span) == 0
     assert schedule.last_between(start, start - span) is None
     assert list(schedule.between(start, start - span)) == []

@@ -1,4 +1,4 @@
-"""What an edit of a job does to its schedule."""
+"""How an edit of a job changes its schedule."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def test_edit_of_anything_else_leaves_the_schedule(*, enabled: bool) -> None:
     assert rescheduled(job, edited, enabled=enabled, now=NOW) == edited
 
 
-def test_pause_takes_the_next_instant_away() -> None:
+def test_paused_job_has_no_next_instant() -> None:
     assert rescheduled(ACTIVE, ACTIVE, enabled=False, now=NOW) == replace(
         ACTIVE, status=JobStatus.PAUSED, next_run_at=None
     )
 
 
-def test_resumed_job_waits_for_the_next_instant_of_its_old_rhythm() -> None:
+def test_resumed_job_keeps_its_anchor() -> None:
     job = replace(PAUSED, schedule_expr="7m")
     assert rescheduled(job, job, enabled=True, now=NOW) == replace(
         job, status=JobStatus.ACTIVE, next_run_at=NOON + 14 * MINUTE
@@ -110,7 +110,7 @@ def test_edit_reschedules_a_job_if_it_changes_instants(changes: dict[str, Any], 
         ("2026-01-16T12:00:00Z", {"start_at": NOON + 48 * HOUR}, "start_at"),
     ],
 )
-def test_names_the_bound_that_leaves_no_instant(expr: str, bounds: dict[str, Any], field: str | None) -> None:
+def test_refusal_names_the_bound_that_leaves_no_instant(expr: str, bounds: dict[str, Any], field: str | None) -> None:
     job = job_record(schedule_expr=expr, **bounds)
     schedule = parse(expr, timezone="UTC", dst=DstPolicy(), anchor_at=NOON)
     problem = date_problem(schedule, job, NOW)

@@ -1,4 +1,4 @@
-"""What becomes of a run whose attempt was interrupted."""
+"""Where a run goes whose attempt was interrupted."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def test_run_that_is_to_be_cancelled_is_cancelled(
 @pytest.mark.parametrize(
     ("status", "is_final"), [(RunStatus.QUEUED, False), (RunStatus.FAILED, True), (RunStatus.CANCELLED, True)]
 )
-def test_only_a_queued_run_goes_on(status: RunStatus, *, is_final: bool) -> None:
+def test_only_a_queued_run_continues(status: RunStatus, *, is_final: bool) -> None:
     assert Rescue(status, None, 0).is_final is is_final

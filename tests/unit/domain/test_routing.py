@@ -1,4 +1,4 @@
-"""Which worker takes whose runs."""
+"""Which worker executes which runs."""
 
 from __future__ import annotations
 
@@ -25,14 +25,12 @@ RESERVED = ("gpu", "night")
         (Routing(frozenset({"day"})), ("gpu",), False),
     ],
 )
-def test_a_worker_takes_what_its_own_tags_and_the_reserved_ones_say(
-    routing: Routing, tags: tuple[str, ...], serves: bool
-) -> None:
+def test_worker_serves_runs_by_its_and_the_reserved_tags(routing: Routing, tags: tuple[str, ...], serves: bool) -> None:
     assert routing.serves(tags) is serves
 
 
 @pytest.mark.parametrize(
     ("tags", "route"), [((), None), (("day",), None), (("night",), "night"), (("night", "gpu"), "gpu")]
 )
-def test_a_job_is_routed_by_the_first_reserved_tag_it_has(tags: tuple[str, ...], route: str | None) -> None:
+def test_job_is_routed_by_the_first_reserved_tag(tags: tuple[str, ...], route: str | None) -> None:
     assert Routing(reserved=RESERVED).route(tags) == route

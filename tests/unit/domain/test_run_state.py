@@ -1,4 +1,4 @@
-"""The state table, as the documentation draws it."""
+"""The table of states, as the documentation draws it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ DRAWN = {
 
 
 @pytest.mark.parametrize("status", [None, *RunStatus])
-def test_moves_are_those_of_the_state_table(status: RunStatus | None) -> None:
+def test_transitions_are_those_of_the_documentation(status: RunStatus | None) -> None:
     assert {str(after) for after in TRANSITIONS[status]} == set(DRAWN.get(status, "").split())
 
 
-def test_a_run_is_active_or_at_its_end_and_the_end_is_final() -> None:
+def test_state_is_active_or_terminal_and_terminal_is_final() -> None:
     assert set(RunStatus) == ACTIVE | TERMINAL
     assert {str(status) for status in ACTIVE} == {"queued", "running", "retrying"}
     assert all(not TRANSITIONS[status] for status in TERMINAL)
 
 
-def test_every_state_can_be_reached() -> None:
+def test_every_state_is_reachable() -> None:
     assert set(RunStatus) == {after for moves in TRANSITIONS.values() for after in moves}
 
 
-def test_the_table_cannot_be_changed() -> None:
+def test_table_of_transitions_is_read_only() -> None:
     with pytest.raises(TypeError):
         TRANSITIONS[RunStatus.SUCCESS] = frozenset(RunStatus)  # type: ignore[index] # mypy sees it, too

@@ -1,4 +1,4 @@
-"""Bad schedules: each is refused with the field's name, what is wrong, and what to write instead."""
+"""Errors for bad schedules: the field, what is wrong, and what to write."""
 
 from __future__ import annotations
 
@@ -171,14 +171,14 @@ BAD = [
 
 
 @pytest.mark.parametrize(("expr", "message"), BAD, ids=[repr(expr[:40]) for expr, _ in BAD])
-def test_refuses_a_bad_expression(expr: str, message: str) -> None:
+def test_bad_expression_is_refused_with_its_reason(expr: str, message: str) -> None:
     problem = refusal(expr)
     assert problem.field == "schedule_expr"
     assert message in problem.message
     assert str(problem.value).isascii()
 
 
-def test_the_refusals_are_many() -> None:
+def test_bad_expressions_are_many() -> None:
     assert len(BAD) >= 60
 
 
@@ -191,24 +191,24 @@ def test_the_refusals_are_many() -> None:
         ("* 30 2 * 3 0L", "does not fire once in 50 years"),
     ],
 )
-def test_refuses_what_only_the_skipped_gap_keeps_from_ever_firing(expr: str, message: str) -> None:
+def test_pattern_that_fires_only_in_a_skipped_gap_is_refused(expr: str, message: str) -> None:
     problem = refusal(expr, "Europe/Berlin", SKIP)
     assert message in problem.message
     assert "dst.gap run_after" in problem.message
 
 
-def test_accepts_the_same_where_the_gap_does_not_skip() -> None:
+def test_pattern_in_a_gap_is_accepted_when_it_is_not_skipped() -> None:
     yearly = parse("30 2 * 3 0L", timezone="Europe/Berlin", dst=DstPolicy(), anchor_at=ANCHOR)
     assert yearly.next_after(ANCHOR) == datetime(2026, 3, 29, 1, tzinfo=UTC)
 
 
-def test_refuses_an_unknown_zone_as_a_fault_of_the_zone() -> None:
+def test_unknown_zone_is_an_error_of_the_timezone_field() -> None:
     assert refusal("* * * * *", "Europe/Atlantis").field == "timezone"
 
 
 @settings(deadline=None, max_examples=300)
 @given(expr=st.one_of(st.text(), st.text("0123456789*/,-LW#?@ PTDHMSWZ:.", max_size=24)))
-def test_any_text_is_a_schedule_or_a_refusal(expr: str) -> None:
+def test_any_text_is_a_schedule_or_is_refused(expr: str) -> None:
     try:
         schedule = parse(expr, timezone="Europe/Berlin", dst=DstPolicy(), anchor_at=ANCHOR)
     except InvalidInputError:

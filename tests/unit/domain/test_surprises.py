@@ -1,4 +1,4 @@
-"""The warnings about what of a schedule may surprise."""
+"""Warnings about schedules that may not do what they seem to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def schedule(expr: str, timezone: str = "Europe/Berlin", dst: DstPolicy = DstPol
     return parse(expr, timezone=timezone, dst=dst, anchor_at=NOW)
 
 
-def test_an_ordinary_schedule_raises_no_warning() -> None:
+def test_ordinary_schedule_has_no_warning() -> None:
     assert warnings(schedule("*/10 * * * *"), NOW) == ()
     assert warnings(schedule("0 9 * * *"), NOW) == ()
     assert warnings(schedule("30 2 * * *", "UTC"), NOW) == ()
@@ -26,22 +26,22 @@ def test_an_ordinary_schedule_raises_no_warning() -> None:
 
 
 @pytest.mark.parametrize("expr", ["* * * * * *", "1s", "* 0-5 2 * * *"])
-def test_warns_of_what_fires_every_second(expr: str) -> None:
+def test_warning_when_a_schedule_fires_every_second(expr: str) -> None:
     assert "It fires every second." in warnings(schedule(expr), NOW)
 
 
 @pytest.mark.parametrize("expr", ["*/2 * * * * *", "2s", "* * * * *", "0-58 * * * * *"])
-def test_does_not_warn_of_what_fires_less_often(expr: str) -> None:
+def test_no_warning_when_a_schedule_fires_less_often(expr: str) -> None:
     assert "It fires every second." not in warnings(schedule(expr), NOW)
 
 
-def test_warns_of_a_past_instant() -> None:
+def test_warning_when_all_instants_are_past() -> None:
     assert warnings(schedule("2025-12-31T00:00"), NOW) == (
         "It never fires again: all of its instants lie in the past.",
     )
 
 
-def test_warns_of_a_far_first_instant() -> None:
+def test_warning_when_the_first_instant_is_far() -> None:
     (warning,) = warnings(schedule("0 12 29 2 *"), NOW)
     assert warning == "It first fires in more than a year: at 2028-02-29 11:00:00 UTC."
 
@@ -58,7 +58,7 @@ def test_warns_of_a_far_first_instant() -> None:
         (DstPolicy("skip", "both"), "does not exist: it does not fire then", "happens twice: it fires both times"),
     ],
 )
-def test_warns_of_a_fixed_time_in_gap_and_fold(dst: DstPolicy, gap: str, fold: str) -> None:
+def test_warning_when_a_fixed_time_is_in_a_gap_or_fold(dst: DstPolicy, gap: str, fold: str) -> None:
     first, second = warnings(schedule("30 2 * * *", dst=dst), NOW)
     assert first == f"On 2026-03-29 and 2027-03-28 02:30:00 in Europe/Berlin {gap} (dst.gap is {dst.gap})."
     assert second == f"On 2026-10-25 and 2027-10-31 02:30:00 in Europe/Berlin {fold} (dst.fold is {dst.fold})."
@@ -76,7 +76,7 @@ def test_warns_of_a_fixed_time_in_gap_and_fold(dst: DstPolicy, gap: str, fold: s
         ("0 */2 * * *", "02:00:00 in Europe/Berlin does|happens", "0-23/2 in place of */2"),
     ],
 )
-def test_dates_are_told_when_a_stepped_pattern_meets_clock_changes(expr: str, times: str, advice: str) -> None:
+def test_warning_has_the_dates_when_steps_meet_clock_changes(expr: str, times: str, advice: str) -> None:
     gap, fold, without_effect = warnings(schedule(expr), datetime(2026, 11, 1, tzinfo=UTC))
     times, _, happen = times.rpartition("|")
     they, fire = ("they", "fire") if happen == "happen" else ("it", "fires")
@@ -87,7 +87,7 @@ def test_dates_are_told_when_a_stepped_pattern_meets_clock_changes(expr: str, ti
     assert without_effect.startswith("dst has no effect on this pattern, which follows elapsed time because its ")
 
 
-def test_times_that_a_gap_removes_fire_once_when_they_are_several() -> None:
+def test_warning_when_several_times_are_in_one_gap() -> None:
     gap, fold = warnings(schedule("0,30 2 * * *"), datetime(2026, 11, 1, tzinfo=UTC))
     assert gap == (
         "On 2027-03-28 and 2028-03-26 the 2 times from 02:00:00 to 02:30:00 in Europe/Berlin do not exist: "
@@ -106,7 +106,7 @@ def test_times_that_a_gap_removes_fire_once_when_they_are_several() -> None:
         ("*/15 4 * * *", "Europe/Berlin", False),
     ],
 )
-def test_elapsed_pattern_is_told_of_changes_only_when_they_move_it(expr: str, timezone: str, *, is_told: bool) -> None:
+def test_elapsed_pattern_has_a_warning_only_when_changes_move_it(expr: str, timezone: str, *, is_told: bool) -> None:
     assert bool(warnings(schedule(expr, timezone), NOW)) == is_told
 
 
@@ -118,18 +118,18 @@ def test_elapsed_pattern_is_told_of_changes_only_when_they_move_it(expr: str, ti
         ("5m", "Europe/Berlin", "dst has no effect on an interval, which counts elapsed time."),
     ],
 )
-def test_a_choice_of_dst_is_told_to_have_no_effect(expr: str, timezone: str, text: str) -> None:
+def test_warning_when_the_choice_of_dst_has_no_effect(expr: str, timezone: str, text: str) -> None:
     dst = DstPolicy("skip", "both")
     (warning,) = warnings(schedule(expr, timezone, dst), NOW, dst)
     assert warning.startswith(text)
 
 
-def test_warns_of_clock_changes_only_on_days_that_match() -> None:
+def test_warning_only_when_the_pattern_matches_the_day_of_change() -> None:
     assert warnings(schedule("30 2 * * MON"), NOW) == ()
     assert len(warnings(schedule("30 2 * * SUN"), NOW)) == 2
 
 
-def test_warnings_name_each_change_when_a_year_has_several() -> None:
+def test_warning_for_each_change_when_a_year_has_several() -> None:
     # Cairo changed four times in 2014, around Ramadan.
     found = warnings(schedule("30 0,23 * * *", "Africa/Cairo"), datetime(2014, 1, 1, tzinfo=UTC))
     assert [warning[:13] for warning in found] == ["On 2014-05-16", "On 2014-06-26"]
@@ -144,7 +144,7 @@ def test_warnings_name_each_change_when_a_year_has_several() -> None:
         ("2026-10-25T02:30", DstPolicy(fold="both"), "the first time, since it fires once (dst.fold is both)"),
     ],
 )
-def test_warns_of_an_instant_written_into_a_clock_change(expr: str, dst: DstPolicy, warning: str) -> None:
+def test_warning_when_an_instant_is_in_a_gap_or_fold(expr: str, dst: DstPolicy, warning: str) -> None:
     (found,) = warnings(schedule(expr, dst=dst), NOW)
     assert warning in found
 
@@ -163,7 +163,7 @@ def test_warns_of_an_instant_written_into_a_clock_change(expr: str, dst: DstPoli
         ("0 0 1 */5 *", "*/5 starts anew each year: from month 11 to month 1 it is 2 months, not 5", ""),
     ],
 )
-def test_warns_of_steps_that_do_not_fill_their_round(expr: str, warning: str, interval: str) -> None:
+def test_warning_when_steps_do_not_divide_their_range(expr: str, warning: str, interval: str) -> None:
     remedy = f"; for even spans write the interval {interval}" if interval else ""
     assert warnings(schedule(expr, "UTC"), NOW) == (f"{warning}{remedy}.",)
 
@@ -176,13 +176,13 @@ def test_warns_of_steps_that_do_not_fill_their_round(expr: str, warning: str, in
         ("0 0 15,29 * *", 29, "February but in leap years"),
     ],
 )
-def test_warns_of_days_that_some_months_lack(expr: str, day: int, months: str) -> None:
+def test_warning_when_some_months_lack_the_day(expr: str, day: int, months: str) -> None:
     assert warnings(schedule(expr, "UTC"), NOW) == (
         f"Months without a day {day} leave it out ({months}); L is the last day of every month.",
     )
 
 
-def test_warns_that_two_day_fields_mean_either() -> None:
+def test_warning_when_both_day_fields_are_restricted() -> None:
     assert warnings(schedule("0 0 13 * FRI", "UTC"), NOW) == (
         "With day-of-month and day-of-week it fires on days that match either, not only on those that match both.",
     )
@@ -196,12 +196,12 @@ def test_warns_that_two_day_fields_mean_either() -> None:
         "0 0 31 1,3 *", "0 0 28 * *", "0 0 L * *", "0 0 1-31 * *", "0 0 13 * *", "0 0 * * FRI",
     ],
 )  # fmt: skip
-def test_does_not_warn_of_a_pattern_that_means_what_it_reads(expr: str) -> None:
+def test_no_warning_when_a_pattern_means_what_it_reads(expr: str) -> None:
     assert warnings(schedule(expr, "UTC"), NOW) == ()
 
 
 @pytest.mark.parametrize("expr", ["1d", "2w", "24h", "P1D"])
-def test_warns_of_days_where_the_clock_changes(expr: str) -> None:
+def test_warning_when_an_interval_counts_days_as_24_hours(expr: str) -> None:
     (warning,) = warnings(schedule(expr), NOW)
     assert warning == (
         "A day is 24 hours here: from 2026-03-29 on, when the clock in Europe/Berlin changes, it fires at another time "
@@ -210,5 +210,5 @@ def test_warns_of_days_where_the_clock_changes(expr: str) -> None:
 
 
 @pytest.mark.parametrize(("expr", "timezone"), [("1d", "UTC"), ("1d", "Asia/Kathmandu"), ("12h", "Europe/Berlin")])
-def test_does_not_warn_of_spans_that_no_clock_change_shifts(expr: str, timezone: str) -> None:
+def test_no_warning_when_no_clock_change_shifts_an_interval(expr: str, timezone: str) -> None:
     assert warnings(schedule(expr, timezone), NOW) == ()

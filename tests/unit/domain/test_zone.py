@@ -1,4 +1,4 @@
-"""Time zones: exact IANA names only, and a refusal that helps."""
+"""Time zones: exact IANA names only, and a suggestion for others."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from scheduler_service.errors import InvalidInputError
 
 
 @pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "America/Argentina/San_Luis", "Etc/GMT+12"])
-def test_loads_a_zone_by_its_iana_name(name: str) -> None:
+def test_zone_is_loaded_by_its_iana_name(name: str) -> None:
     assert load_zone(name).key == name
 
 
-def test_loads_every_name_that_it_lists() -> None:
+def test_every_listed_zone_is_loaded() -> None:
     assert len(zone_names()) > 500
     assert all(load_zone(name).key == name for name in zone_names())
 
@@ -40,14 +40,14 @@ def test_loads_every_name_that_it_lists() -> None:
         ("UTC+00:00", "did you mean UTC?"),
     ],
 )
-def test_suggests_what_to_write_instead_of_an_unknown_name(name: str, suggestion: str) -> None:
+def test_unknown_zone_is_refused_with_a_suggestion(name: str, suggestion: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         load_zone(name)
     assert caught.value.problems[0].field == "timezone"
     assert suggestion in caught.value.problems[0].message
 
 
-def test_the_region_for_an_offset_has_it_in_winter() -> None:
+def test_suggested_region_has_the_offset_in_winter() -> None:
     january, july = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
     for minutes in range(-720, 721, 15):
         sign, (hours, rest) = "-" if minutes < 0 else "+", divmod(abs(minutes), 60)
@@ -59,7 +59,7 @@ def test_the_region_for_an_offset_has_it_in_winter() -> None:
             assert timedelta(minutes=minutes) in offsets, region[1]
 
 
-def test_knows_no_zone_that_is_no_place() -> None:
+def test_zone_that_is_no_place_is_unknown() -> None:
     with pytest.raises(InvalidInputError, match="unknown time zone 'Factory'"):
         load_zone("Factory")
 
@@ -80,7 +80,7 @@ def test_knows_no_zone_that_is_no_place() -> None:
         "A" * 100_000,
     ],
 )
-def test_refuses_what_is_no_name_without_touching_files(name: str) -> None:
+def test_invalid_name_is_refused_without_reading_files(name: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         load_zone(name)
     assert len(str(caught.value)) < 300

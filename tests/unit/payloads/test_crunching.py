@@ -1,4 +1,4 @@
-"""The operations of `number_crunching`, run as they are run in production: as one program, in the best sandbox."""
+"""The operations of `number_crunching`, run as in production: as one program, in the best sandbox."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHARED = pytest.mark.asyncio(loop_scope="module")  # the loop that the sandbox w
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def crunch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Crunch]:
-    """Runs an operation and gives its result; one sandbox for all, which has numpy imported."""
+    """Yield a function that runs an operation and returns its result, in one sandbox with numpy imported."""
     sandbox = sandboxes.create("auto", tmp_path_factory.mktemp("runs"), slots=1)
     await sandbox.start()
 
@@ -43,7 +43,7 @@ async def crunch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Crun
 
 @SHARED
 @pytest.mark.parametrize(("n", "value"), [(0, 0), (1, 1), (2, 1), (10, 55), (100, 354224848179261915075)])
-async def test_fibonacci(crunch: Crunch, n: int, value: int) -> None:
+async def test_fibonacci_number_is_computed(crunch: Crunch, n: int, value: int) -> None:
     assert await crunch("fibonacci", n=n) == {
         "operation": "fibonacci",
         "n": n,
@@ -53,7 +53,7 @@ async def test_fibonacci(crunch: Crunch, n: int, value: int) -> None:
 
 
 @SHARED
-async def test_the_largest_fibonacci_number_is_exact(crunch: Crunch) -> None:
+async def test_largest_fibonacci_number_is_exact(crunch: Crunch) -> None:
     answer = await crunch("fibonacci", n=1_000_000)
     assert answer["digits"] == 208_988
     assert answer["value"].startswith("1953282128707757731632014947596256332443")
@@ -62,12 +62,12 @@ async def test_the_largest_fibonacci_number_is_exact(crunch: Crunch) -> None:
 
 @SHARED
 @pytest.mark.parametrize("n", [0, 1, 2, 5, 50, 1000])
-async def test_factorial(crunch: Crunch, n: int) -> None:
+async def test_factorial_is_computed(crunch: Crunch, n: int) -> None:
     assert (await crunch("factorial", n=n))["value"] == str(math.factorial(n))
 
 
 @SHARED
-async def test_the_largest_factorial_is_exact(crunch: Crunch) -> None:
+async def test_largest_factorial_is_exact(crunch: Crunch) -> None:
     answer = await crunch("factorial", n=50_000)
     assert answer["digits"] == len(answer["value"]) == 213_237
     assert len(answer["value"]) - len(answer["value"].rstrip("0")) == 12_499  # as many as the product has factors of 5
@@ -89,19 +89,19 @@ async def test_the_largest_factorial_is_exact(crunch: Crunch) -> None:
         (1_000_000, 78_498, 999_983),
     ],
 )
-async def test_prime_numbers(crunch: Crunch, limit: int, count: int, largest: int | None) -> None:
+async def test_prime_numbers_are_counted(crunch: Crunch, limit: int, count: int, largest: int | None) -> None:
     answer = await crunch("prime_numbers", limit=limit)
     assert (answer["count"], answer["largest"]) == (count, largest)
     assert answer["first"] == [2, 3, 5, 7, 11, 13, 17, 19, 23, 29][:count]
 
 
 @SHARED
-async def test_prime_numbers_shows_the_last_ones(crunch: Crunch) -> None:
+async def test_prime_numbers_include_the_last_ten(crunch: Crunch) -> None:
     assert (await crunch("prime_numbers", limit=100))["last"] == [53, 59, 61, 67, 71, 73, 79, 83, 89, 97]
 
 
 @SHARED
-async def test_matrix_multiplication(crunch: Crunch) -> None:
+async def test_matrices_are_multiplied(crunch: Crunch) -> None:
     rng = np.random.default_rng(7)
     left, right = (rng.integers(0, 10, (60, 60), dtype=np.int8).astype(np.int64) for _ in range(2))
     product = left @ right
@@ -118,7 +118,7 @@ async def test_matrix_multiplication(crunch: Crunch) -> None:
 
 
 @SHARED
-async def test_monte_carlo_pi_gives_the_same_for_the_same_seed(crunch: Crunch) -> None:
+async def test_monte_carlo_pi_depends_on_its_seed(crunch: Crunch) -> None:
     first, again, other = [await crunch("monte_carlo_pi", samples=1_500_000, seed=seed) for seed in (1, 1, 2)]
     assert first == again
     assert first["inside"] != other["inside"]
@@ -127,7 +127,7 @@ async def test_monte_carlo_pi_gives_the_same_for_the_same_seed(crunch: Crunch) -
 
 
 @SHARED
-async def test_statistics_of_given_values(crunch: Crunch) -> None:
+async def test_statistics_of_values_agree_with_numpy(crunch: Crunch) -> None:
     values = [3.5, -1, 4, 1, 5, 9, 2, 6]
     answer = await crunch("statistics", values=values)
     assert answer["count"] == 8
@@ -145,7 +145,7 @@ async def test_statistics_of_extreme_values_are_finite(crunch: Crunch) -> None:
 
 
 @SHARED
-async def test_statistics_of_a_sample(crunch: Crunch) -> None:
+async def test_statistics_of_a_sample_agree_with_numpy(crunch: Crunch) -> None:
     sample = np.random.default_rng(3).standard_normal(10_000)
     answer = await crunch("statistics", size=10_000, seed=3)
     assert (answer["count"], answer["mean"]) == (10_000, pytest.approx(sample.mean()))
@@ -153,7 +153,7 @@ async def test_statistics_of_a_sample(crunch: Crunch) -> None:
 
 
 @SHARED
-async def test_eigenvalues(crunch: Crunch) -> None:
+async def test_eigenvalues_agree_with_numpy(crunch: Crunch) -> None:
     matrix = np.random.default_rng(5).standard_normal((20, 20))
     answer = await crunch("eigenvalues", size=20, seed=5)
     assert answer["eigenvalues"] == pytest.approx(np.linalg.eigvalsh((matrix + matrix.T) / 2))
@@ -162,12 +162,12 @@ async def test_eigenvalues(crunch: Crunch) -> None:
 
 
 @pytest.mark.parametrize("output", ["", "\n", "no JSON", '{"value": "1234', '{"value": NaN}'])
-def test_output_that_is_no_answer_gives_no_result(output: str) -> None:
+def test_invalid_output_has_no_result(output: str) -> None:
     payload = registry.adapter().validate_python({"type": "number_crunching", "operation": "fibonacci", "n": 1})
     assert payload.result(output) is None
 
 
-def test_the_answer_is_the_last_line() -> None:
+def test_result_is_the_last_line() -> None:
     payload = registry.adapter().validate_python({"type": "number_crunching", "operation": "fibonacci", "n": 1})
     assert payload.result('a warning of some library\n{"value": "1"}\n') == {"value": "1"}
 

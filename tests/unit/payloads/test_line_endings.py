@@ -1,4 +1,4 @@
-"""Scripts from Windows: their lines end as a shell wants them, and data stays data."""
+"""Scripts from Windows: shells get LF, and data is unchanged."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_normalised_script_does_what_its_lf_form_does() -> None:
 
 
 @pytest.mark.parametrize("script", ["\ufeff", "\ufeff\r\n \r\n"])
-def test_script_is_refused_when_only_its_mark_is_there(script: str) -> None:
+def test_script_with_only_a_byte_order_mark_is_refused(script: str) -> None:
     with pytest.raises(ValidationError, match="nothing to run"):
         ShellScriptPayload(type="shell_script", script=script)
 

@@ -1,4 +1,4 @@
-"""The recipe "add a payload kind" of CONTRIBUTING.md, followed to the letter."""
+"""The recipe "Add a payload kind" of CONTRIBUTING.md, followed to the letter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECIPE = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text().partition("
 
 @pytest.fixture
 def _followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The recipe's model and entry point, in a package of somebody's own."""
+    """Install the recipe's model and entry point as a package."""
     ((name, value),) = tomllib.loads(_block("toml"))["project"]["entry-points"][registry.GROUP].items()
     (tmp_path / "own_package.py").write_text(_block("python"))
     metadata = tmp_path / "own_package-1.0.dist-info"
@@ -36,7 +36,7 @@ def _followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 @pytest.mark.usefixtures("_followed")
-async def test_the_recipe_gives_a_kind_whose_example_runs(tmp_path: Path) -> None:
+async def test_kind_made_by_the_recipe_runs_its_example(tmp_path: Path) -> None:
     kind = registry.kinds()["python_module"]
     example = _example(kind)
     output = bytearray()

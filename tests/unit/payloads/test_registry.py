@@ -1,4 +1,4 @@
-"""The kinds of payload: built in, and added by installed packages."""
+"""Payload kinds: built in, and from installed packages."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Holder(BaseModel):
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A package that is installed beside the service and adds kinds, good and bad."""
+    """Install a package that adds usable and unusable kinds."""
     metadata = tmp_path / "greetings-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: greetings\nVersion: 1.0\n")
@@ -72,14 +72,14 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("plugin")
-def test_an_installed_package_adds_a_kind() -> None:
+def test_installed_package_adds_a_kind() -> None:
     payload = Holder.model_validate({"payload": {"type": "greeting", "whom": "world"}}).payload
     assert payload.type == "greeting"  # type: ignore[attr-defined]
     assert Holder(payload=payload).model_dump() == {"payload": {"type": "greeting", "whom": "world"}}
 
 
 @pytest.mark.usefixtures("plugin")
-def test_a_kind_that_cannot_be_used_is_left_out_with_a_warning() -> None:
+def test_unusable_kind_is_left_out_with_a_warning() -> None:
     with capture_logs() as logs:
         kinds = registry.kinds()
     assert set(kinds) == {*registry.BUILT_IN, "greeting"}
@@ -90,8 +90,8 @@ def test_a_kind_that_cannot_be_used_is_left_out_with_a_warning() -> None:
     assert 'type: Literal["misnamed"]' in reasons["misnamed"]
 
 
-def test_the_built_in_kinds_are_registered_as_others_are() -> None:
-    """By what the package declares, as it need not be installed here."""
+def test_built_in_kinds_are_declared_as_entry_points() -> None:
+    """The declaration is read from pyproject.toml, because the package need not be installed."""
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
     declared = project["entry-points"][registry.GROUP]
 
@@ -100,7 +100,7 @@ def test_the_built_in_kinds_are_registered_as_others_are() -> None:
     )
 
 
-def test_the_built_in_kinds_are_there_where_the_package_is_not_installed() -> None:
+def test_built_in_kinds_work_without_the_installed_package() -> None:
     program = (
         "import importlib.metadata; importlib.metadata.entry_points = lambda **_: ()\n"
         "from scheduler_service.payloads import registry; print(*registry.kinds())"
@@ -110,7 +110,7 @@ def test_the_built_in_kinds_are_there_where_the_package_is_not_installed() -> No
     assert set(listed.stdout.split()) == set(registry.BUILT_IN)
 
 
-def test_the_json_schema_names_every_kind_and_operation() -> None:
+def test_json_schema_names_every_kind_and_operation() -> None:
     schema = Holder.model_json_schema()
     assert schema["properties"]["payload"]["discriminator"]["mapping"].keys() == set(registry.BUILT_IN)
     operations = schema["$defs"]["NumberCrunchingPayload"]["discriminator"]["mapping"]
@@ -126,7 +126,7 @@ def test_the_json_schema_names_every_kind_and_operation() -> None:
     assert schema == Holder.model_json_schema(mode="serialization")
 
 
-def test_every_model_has_a_title_a_description_and_examples_that_it_accepts() -> None:
+def test_every_model_has_texts_and_valid_examples() -> None:
     definitions = Holder.model_json_schema()["$defs"]
     models = {name: schema for name, schema in definitions.items() if "oneOf" not in schema}
     assert all(schema["title"] and schema["description"] for schema in definitions.values())
@@ -145,5 +145,5 @@ def test_every_model_has_a_title_a_description_and_examples_that_it_accepts() ->
         ({"type": "cobol"}, False),
     ],
 )
-def test_the_json_schema_says_what_is_accepted(payload: Mapping[str, Any], is_valid: bool) -> None:
+def test_json_schema_agrees_with_validation(payload: Mapping[str, Any], is_valid: bool) -> None:
     assert validator_for(Holder.model_json_schema()).is_valid({"payload": payload}) is is_valid

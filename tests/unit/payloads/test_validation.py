@@ -1,4 +1,4 @@
-"""What each kind of payload accepts and refuses, and where it says that the fault is."""
+"""What each payload kind accepts and refuses, and which field it names."""
 
 from __future__ import annotations
 
@@ -138,14 +138,14 @@ BAD: list[tuple[Any, str, str]] = [
 
 
 @pytest.mark.parametrize("given", GOOD, ids=lambda given: repr(given)[:60])
-def test_is_accepted_and_comes_back_as_it_was_given(given: dict[str, Any]) -> None:
+def test_valid_payload_is_dumped_as_it_was_given(given: dict[str, Any]) -> None:
     dumped = Holder(payload=given).model_dump(mode="json")["payload"]
     assert {name: dumped[name] for name in given} == given
     assert Holder(payload=dumped).payload == Holder(payload=given).payload
 
 
 @pytest.mark.parametrize(("given", "where", "why"), BAD, ids=lambda value: repr(value)[:40])
-def test_is_refused_at_the_field_that_is_wrong(given: Any, where: str, why: str) -> None:
+def test_invalid_payload_is_refused_at_its_wrong_field(given: Any, where: str, why: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Holder(payload=given)
     problems = [(".".join(map(str, problem["loc"])), problem["msg"]) for problem in refused.value.errors()]
@@ -153,20 +153,20 @@ def test_is_refused_at_the_field_that_is_wrong(given: Any, where: str, why: str)
     assert why in problems[0][1]
 
 
-def test_every_problem_of_a_payload_is_told_at_once() -> None:
+def test_every_problem_of_a_payload_is_reported() -> None:
     with pytest.raises(ValidationError) as refused:
         Holder(payload=crunch("matrix_multiplication", size=0, seed=-1, colour="red"))
     assert [problem["loc"][-1] for problem in refused.value.errors()] == ["size", "seed", "colour"]
 
 
-def test_a_long_code_is_not_parsed_here() -> None:
+def test_long_code_is_not_parsed() -> None:
     # Parsing this takes a minute and 18 GB of memory.
     payload = Holder(payload=python("import a" + ".a" * (100 * KIB)))
     assert isinstance(payload.payload.command(), PythonCode)
 
 
 @pytest.mark.parametrize("levels", [18, 40])
-def test_a_short_code_that_would_be_long_to_compile_is_not_compiled_here(levels: int) -> None:
+def test_code_that_is_slow_to_compile_is_not_compiled(levels: int) -> None:
     # Each `return` holds a copy of every `finally` around it, and each of those again of the ones around that.
     tries = "".join(f"{' ' * (level + 1)}try:\n" for level in range(levels))
     finals = "".join(f"{' ' * (level + 1)}finally:\n{' ' * (level + 2)}return\n" for level in reversed(range(levels)))
@@ -175,7 +175,7 @@ def test_a_short_code_that_would_be_long_to_compile_is_not_compiled_here(levels:
     assert time.process_time() - began < 0.3
 
 
-def test_json_is_validated_as_well_as_objects() -> None:
+def test_payload_is_read_from_json() -> None:
     payload = Holder.model_validate_json('{"payload": {"type": "program", "argv": ["true"]}}').payload
     assert payload == registry.adapter().validate_python(program("true"))
 
@@ -189,7 +189,7 @@ def test_json_is_validated_as_well_as_objects() -> None:
         (program("cat", "-", stdin="ü"), Program(("cat", "-"), "ü".encode())),
     ],
 )
-def test_gives_the_command_for_the_sandbox(given: dict[str, Any], command: object) -> None:
+def test_payload_builds_its_command(given: dict[str, Any], command: object) -> None:
     payload = registry.adapter().validate_python(given)
     assert payload.command() == command
     assert payload.result("whatever it wrote") is None

@@ -1,4 +1,4 @@
-"""What the log says, and in which shape."""
+"""The format of the log, and what it never shows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _restored_logging() -> Iterator[None]:
 
 
 def configured(level: str = "INFO", log_format: logging_config.LogFormat = "json") -> io.StringIO:
-    """Configure the logs and return what they are written to."""
+    """Configure the logs and return the stream that they are written to."""
     stream = io.StringIO()
     with contextlib.redirect_stderr(stream):
         logging_config.configure_logging(level, log_format)
@@ -42,7 +42,7 @@ def lines_of(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def test_writes_one_json_object_for_each_record() -> None:
+def test_each_record_is_one_json_object() -> None:
     written = configured()
 
     structlog.get_logger("a.room").info("job_fired", job_id=7, run_id=8)
@@ -55,7 +55,7 @@ def test_writes_one_json_object_for_each_record() -> None:
 
 
 @pytest.mark.parametrize("name", ["uvicorn.error", "sqlalchemy.orm", "alembic.runtime", "asyncio", "a.plug-in"])
-def test_takes_the_records_of_libraries_through_the_same_formatter(name: str) -> None:
+def test_records_of_libraries_have_the_same_format(name: str) -> None:
     written = configured()
 
     logging.getLogger(name).warning("%s of %s", "one", "two")
@@ -65,8 +65,8 @@ def test_takes_the_records_of_libraries_through_the_same_formatter(name: str) ->
     assert (line["level"], line["event"], line["logger"]) == ("warning", "one of two", name)
 
 
-def test_no_field_has_a_name_that_the_log_has_for_itself() -> None:
-    """Such a field would be overwritten, and be missing where it is looked for."""
+def test_no_field_has_a_reserved_name() -> None:
+    """A field with a reserved name would be overwritten."""
     own = {"timestamp", "level", "event", "logger", "exception"}
     for module in Path(logging_config.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
@@ -74,7 +74,7 @@ def test_no_field_has_a_name_that_the_log_has_for_itself() -> None:
                 assert not own & {keyword.arg for keyword in node.keywords}, f"{module}:{node.lineno}"
 
 
-def test_takes_over_a_library_that_brought_handlers_of_its_own() -> None:
+def test_handlers_of_a_library_are_replaced() -> None:
     foreign = logging.getLogger("uvicorn")
     foreign.addHandler(logging.StreamHandler())
     foreign.propagate = False
@@ -86,7 +86,7 @@ def test_takes_over_a_library_that_brought_handlers_of_its_own() -> None:
     assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["started"]
 
 
-def test_takes_warnings() -> None:
+def test_python_warnings_are_logged() -> None:
     written = configured()
 
     with warnings.catch_warnings():
@@ -104,7 +104,7 @@ def test_takes_warnings() -> None:
         ("httpx2", "HTTP Request: POST https://hooks.example.org/services/T/B/a-secret"),
     ],
 )
-def test_never_shows_parameters_of_statements_nor_addresses_of_receivers(name: str, text: str) -> None:
+def test_parameters_and_receivers_are_never_logged(name: str, text: str) -> None:
     written = configured("DEBUG", "json")
 
     logging.getLogger(name).info(text)
@@ -113,7 +113,7 @@ def test_never_shows_parameters_of_statements_nor_addresses_of_receivers(name: s
 
 
 @pytest.mark.parametrize(("level", "seen"), [("DEBUG", 1), ("INFO", 0)])
-def test_alembic_logs_its_steps_at_debug_only(level: str, seen: int) -> None:
+def test_alembic_logs_at_debug_only(level: str, seen: int) -> None:
     written = configured(level)
 
     logging.getLogger("alembic.runtime.plugins").info("setup plugin alembic.autogenerate.schemas")
@@ -122,7 +122,7 @@ def test_alembic_logs_its_steps_at_debug_only(level: str, seen: int) -> None:
 
 
 @pytest.mark.parametrize(("level", "seen"), [("DEBUG", 3), ("INFO", 2), ("ERROR", 1)])
-def test_writes_from_the_set_level_on(level: str, seen: int) -> None:
+def test_records_below_the_level_are_dropped(level: str, seen: int) -> None:
     written = configured(level, "json")
     log = structlog.get_logger("a.room")
 
@@ -133,7 +133,7 @@ def test_writes_from_the_set_level_on(level: str, seen: int) -> None:
     assert len(written.getvalue().splitlines()) == seen
 
 
-def test_keeps_a_traceback_in_its_line_and_local_variables_out_of_it() -> None:
+def test_traceback_is_on_one_line_without_local_variables() -> None:
     written = configured()
 
     def fail(secret: str) -> None:
@@ -161,7 +161,7 @@ FORGERIES = [
 
 
 @pytest.mark.parametrize("text", FORGERIES)
-def test_no_text_of_a_user_can_forge_a_line_of_json(text: str) -> None:
+def test_text_of_a_user_cannot_forge_a_json_line(text: str) -> None:
     written = configured()
 
     structlog.get_logger("a.room").info("request", path=text)
@@ -175,7 +175,7 @@ def test_no_text_of_a_user_can_forge_a_line_of_json(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", FORGERIES)
-def test_no_text_of_a_user_can_forge_a_line_for_people(text: str) -> None:
+def test_text_of_a_user_cannot_forge_a_console_line(text: str) -> None:
     written = configured("INFO", "console")
 
     structlog.get_logger("a.room").info("request", path=text)
@@ -187,7 +187,7 @@ def test_no_text_of_a_user_can_forge_a_line_for_people(text: str) -> None:
     assert end == ""
 
 
-def test_shows_a_traceback_to_people_on_lines_of_its_own() -> None:
+def test_console_shows_a_traceback_on_separate_lines() -> None:
     written = configured("INFO", "console")
 
     structlog.get_logger("a.room").error("it_failed", exc_info=ValueError("\x1b[31mred"))
@@ -195,7 +195,7 @@ def test_shows_a_traceback_to_people_on_lines_of_its_own() -> None:
     assert "\nValueError: \\x1b[31mred" in written.getvalue()
 
 
-def test_puts_the_correlation_id_on_every_line_of_the_work() -> None:
+def test_lines_within_a_correlation_carry_its_id() -> None:
     written = configured()
 
     with logging_config.correlation("abc"):
@@ -206,7 +206,7 @@ def test_puts_the_correlation_id_on_every_line_of_the_work() -> None:
     assert [line.get("correlation_id") for line in lines_of(written)] == ["abc", "abc", None]
 
 
-def test_keeps_the_correlation_ids_of_tasks_apart() -> None:
+def test_tasks_have_separate_correlation_ids() -> None:
     async def work(correlation_id: str) -> str:
         logging_config.bind_correlation(correlation_id)
         await asyncio.sleep(0)
@@ -218,7 +218,7 @@ def test_keeps_the_correlation_ids_of_tasks_apart() -> None:
     assert asyncio.run(both()) == ["one", "two"]
 
 
-def test_gives_work_without_an_id_a_new_one() -> None:
+def test_work_without_a_correlation_id_gets_a_new_one() -> None:
     first, second = logging_config.current_correlation_id(), logging_config.current_correlation_id()
 
     assert first != second

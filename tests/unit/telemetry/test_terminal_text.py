@@ -1,4 +1,4 @@
-"""What others wrote cannot drive the terminal of who reads it."""
+"""Text from others cannot control the reader's terminal."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from scheduler_service.telemetry.terminal_text import plain, printable
         ("abc\u202ecba", "abc\\u202ecba"),
     ],
 )
-def test_printable_shows_control_characters_as_their_escapes(written: str, shown: str) -> None:
+def test_printable_escapes_control_characters(written: str, shown: str) -> None:
     assert printable(written) == shown
 
 
-def test_printable_keeps_what_it_is_told_to_keep() -> None:
+def test_printable_keeps_the_characters_in_keep() -> None:
     assert printable("one\n\ttwo\r", keep="\n\t") == "one\n\ttwo\\r"
 
 
@@ -43,13 +43,13 @@ def test_printable_keeps_what_it_is_told_to_keep() -> None:
         ("\u202edesrever", "desrever"),
     ],
 )
-def test_plain_leaves_control_sequences_out(written: str, shown: str) -> None:
+def test_plain_removes_control_sequences(written: str, shown: str) -> None:
     assert plain(written) == shown
 
 
-def test_an_unfinished_control_string_hides_nothing_behind_its_line() -> None:
+def test_unfinished_control_string_ends_with_its_line() -> None:
     assert plain("\x1b]0;never closed\nstill here") == "\nstill here"
 
 
-def test_a_sequence_cut_in_two_reaches_the_terminal_as_harmless_text() -> None:
+def test_sequence_cut_in_two_is_harmless_text() -> None:
     assert "\x1b" not in plain("red \x1b") + plain("[31m")

@@ -1,4 +1,4 @@
-"""How the end of a run is put into words."""
+"""The line that reports the end of a run."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ RUN = {"id": 7, "status": "failed", "reason": None, "exit_code": None, "signal":
         ({"reason": "timeout", "signal": 9}, "Run 7: failed (timeout), after 1.500s."),
     ],
 )
-def test_the_end_of_a_run_is_said_with_its_number(run: dict[str, Any], words: str) -> None:
+def test_ending_line_names_status_and_cause(run: dict[str, Any], words: str) -> None:
     assert ending_line({**RUN, **run}) == words
