@@ -45,13 +45,14 @@ AnyChannel = Annotated[Channel, _AnyKind()]
 
 
 @cache
-def _adapter() -> TypeAdapter[Channel]:
+def adapter() -> TypeAdapter[Channel]:
+    """Return the validator of channels of any kind."""
     return TypeAdapter(AnyChannel)
 
 
 def read_channel(stored: Mapping[str, Any]) -> Channel:
     """Return a stored channel; raises `ValidationError` if its kind is not installed any more."""
-    return _adapter().validate_python(stored)
+    return adapter().validate_python(stored)
 
 
 def unmasked(sent: Mapping[str, Any], stored: Mapping[str, Any] | None) -> dict[str, Any]:
