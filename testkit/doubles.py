@@ -23,6 +23,16 @@ class FakeClock:
         return self.at
 
 
+class Stopwatch:
+    """A monotonic clock that stands still until a test advances it."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 class RecordingBroker:
     """Keeps the notices instead of delivering them."""
 

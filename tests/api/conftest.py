@@ -11,6 +11,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from testkit.waiting import eventually
 from tests.database_fixtures import shared_database_url
 
 from scheduler_service.api.app import create_app
@@ -80,3 +81,14 @@ async def create(client: httpx2.AsyncClient, **changes: Any) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     job: dict[str, Any] = answer.json()
     return job
+
+
+async def run_to_its_end(client: httpx2.AsyncClient, script: str) -> int:
+    job = await create(client, payload={"type": "shell_script", "script": script}, retry_policy={"max_retries": 0})
+    run_id = (await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"]
+
+    async def has_ended() -> bool:
+        return (await client.get(f"/api/v1/runs/{run_id}")).json()["finished_at"] is not None
+
+    await eventually(has_ended)
+    return int(job["id"])

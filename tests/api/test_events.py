@@ -15,8 +15,7 @@ import pytest
 import uvicorn
 from sqlalchemy import text
 from testkit.waiting import eventually
-from tests.api.conftest import create, settings_for
-from tests.api.test_metrics import run_to_its_end
+from tests.api.conftest import create, run_to_its_end, settings_for
 
 from scheduler_service.api.app import create_app
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY

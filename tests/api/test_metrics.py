@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 from testkit.waiting import eventually
-from tests.api.conftest import SHARED, client_of, create, serving, settings_for
+from tests.api.conftest import SHARED, client_of, create, run_to_its_end, serving, settings_for
 
 from scheduler_service.storage.database import Database
 
@@ -59,17 +59,6 @@ async def scrape(client: httpx2.AsyncClient) -> Samples:
 
 def sample(samples: Samples, name: str, **labels: str) -> float:
     return samples[name, frozenset(labels.items())]
-
-
-async def run_to_its_end(client: httpx2.AsyncClient, script: str) -> int:
-    job = await create(client, payload={"type": "shell_script", "script": script}, retry_policy={"max_retries": 0})
-    run_id = (await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"]
-
-    async def has_ended() -> bool:
-        return (await client.get(f"/api/v1/runs/{run_id}")).json()["finished_at"] is not None
-
-    await eventually(has_ended)
-    return int(job["id"])
 
 
 async def test_every_metric_of_the_contract_has_its_labels(client: httpx2.AsyncClient) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from tests.api.conftest import client_of, serving, settings_for
-from tests.api.test_metrics import run_to_its_end
+from tests.api.conftest import client_of, run_to_its_end, serving, settings_for
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NAME = re.compile(r"\b(scheduler_[a-z_]+)(?:\{([^}]*)\})?")

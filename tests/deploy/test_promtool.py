@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from tests.api.conftest import client_of, serving, settings_for
-from tests.api.test_metrics import run_to_its_end
+from tests.api.conftest import client_of, run_to_its_end, serving, settings_for
 
 from scheduler_service.storage.database import Database
 

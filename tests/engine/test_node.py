@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from testkit.databases import NOON, add_job
-from testkit.doubles import FakeClock
-from tests.engine.test_rescue import Stopwatch
+from testkit.doubles import FakeClock, Stopwatch
 
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState
 from scheduler_service.engine.worker_session import WorkerSession, WorkerTerms

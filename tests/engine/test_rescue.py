@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from testkit.databases import NOON, add_running
-from testkit.doubles import FakeClock
+from testkit.doubles import FakeClock, Stopwatch
 
 from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import RunStatus, WorkerState
@@ -15,16 +15,6 @@ from scheduler_service.storage import runs, workers
 from scheduler_service.storage.database import Database
 
 DEAD_SECONDS = 10.0
-
-
-class Stopwatch:
-    """A monotonic clock that stands still until a test advances it."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @pytest.fixture

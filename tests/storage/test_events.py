@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 from testkit.databases import A_JOB, NOON, add_job
-from testkit.waiting import eventually
-from tests.storage.test_transitions import FAILURE, ME, SUCCESS, put
+from tests.storage.stored_events import START, counts, fold, read, read_now, settle
+from tests.storage.stored_runs import FAILURE, ME, SUCCESS, put
 
-from scheduler_service.domain.events import Event, Position
+from scheduler_service.domain.events import Position
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus
 from scheduler_service.storage import events, jobs, ledger, totals, transitions, workers
@@ -22,8 +22,6 @@ from scheduler_service.storage.tables import runs as run_table
 from scheduler_service.storage.totals import Total
 from scheduler_service.storage.transitions import Claimed
 
-START = Position(0, 0)
-
 
 @pytest.fixture
 async def job(database: Database) -> Job:
@@ -32,44 +30,8 @@ async def job(database: Database) -> Job:
     return await add_job(database)
 
 
-async def settle(database: Database) -> None:
-    """Wait for older transactions of other tests on the same server, because they hold events back."""
-
-    async def is_settled() -> bool:
-        async with database.read() as connection:
-            newest = (await connection.execute(select(func.max(event_table.c.id)))).scalar_one()
-            return newest is None or (await events.newest(connection)).event_id >= newest
-
-    await eventually(is_settled)
-
-
-async def read(database: Database, position: Position = START, owner_id: str | None = None) -> list[Event]:
-    await settle(database)
-    return await read_now(database, position, owner_id)
-
-
-async def read_now(database: Database, position: Position = START, owner_id: str | None = None) -> list[Event]:
-    async with database.read() as connection:
-        return await events.after(connection, position, 1000, owner_id=owner_id)
-
-
 async def changes(database: Database) -> list[str]:
     return [f"{event.subject}.{event.change}" for event in await read(database)]
-
-
-async def counts(database: Database) -> dict[tuple[str, str], int]:
-    async with database.snapshot() as snapshot:
-        found = await totals.read(snapshot)
-    summed: dict[tuple[str, str], int] = {}
-    for total in found:
-        key = (total.change, total.payload_type)
-        summed[key] = summed.get(key, 0) + total.count
-    return summed
-
-
-async def fold(database: Database) -> bool:
-    async with database.write() as connection:
-        return await totals.fold(connection)
 
 
 async def claim(database: Database, run_id: int, attempt: int, now: datetime) -> Claimed:

@@ -10,8 +10,8 @@ import pytest
 from testkit import servers
 from testkit.databases import NOON, add_job
 from testkit.servers import PostgresServer
-from tests.storage.test_events import counts, fold, read
-from tests.storage.test_transitions import ME, put
+from tests.storage.stored_events import counts, fold, read
+from tests.storage.stored_runs import ME, put
 
 from scheduler_service.cli import devstack_servers
 from scheduler_service.domain.records import Job

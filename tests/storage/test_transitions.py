@@ -8,11 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, text, update
+from sqlalchemy import delete, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from testkit.databases import NOON, add_job
 from testkit.waiting import eventually
+from tests.storage.stored_runs import FAILURE, ME, SUCCESS, put
 
 from scheduler_service.domain.records import Job, Run, Worker
 from scheduler_service.domain.rescue import MAX_RESCUES
@@ -20,15 +21,11 @@ from scheduler_service.domain.run_state import TERMINAL, TRANSITIONS, Reason, Ru
 from scheduler_service.storage import jobs, logs, rescues, runs, transitions, workers
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
-from scheduler_service.storage.tables import attempts
 from scheduler_service.storage.tables import runs as run_table
-from scheduler_service.storage.transitions import Claimed, Report
+from scheduler_service.storage.transitions import Claimed
 
-ME = "worker-1"
 OTHER = "worker-2"
 LATER = NOON + timedelta(seconds=30)
-SUCCESS = Report(status=RunStatus.SUCCESS, exit_code=0)
-FAILURE = Report(status=RunStatus.FAILED, reason=Reason.EXIT_CODE, exit_code=3)
 
 
 @pytest.fixture
@@ -37,28 +34,6 @@ async def job(database: Database) -> Job:
         for worker_id in (ME, OTHER):
             await workers.register(connection, worker_id, host="h", pid=1, slots=4, now=NOON)
     return await add_job(database)
-
-
-async def put(database: Database, job: Job, status: RunStatus = RunStatus.QUEUED, **changes: Any) -> Run:
-    """Store a run in any state, as if it had reached it by valid transitions."""
-    row = runs.queued_row(
-        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
-    )
-    match status:
-        case RunStatus.RUNNING:
-            row |= {"attempt": 1, "worker_id": ME, "started_at": NOON}
-        case RunStatus.SUCCESS:
-            row |= {"exit_code": 0}
-        case RunStatus.MISSED:
-            row |= {"missed_count": 1, "missed_until": NOON}
-    if status in TERMINAL:
-        row |= {"finished_at": NOON}
-    async with database.write() as connection:
-        run = await runs.add(connection, {**row, "status": status, **changes})
-        if status is RunStatus.RUNNING:
-            values = {"run_id": run.id, "attempt": run.attempt, "worker_id": ME, "started_at": NOON}
-            await connection.execute(insert(attempts).values(**values, status=RunStatus.RUNNING))
-    return run
 
 
 async def find(database: Database, run: Run) -> Run:

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 from testkit.databases import NOON, add_job
 from testkit.doubles import FakeClock
 from tests.database_fixtures import ON_SQLITE
-from tests.storage.test_events import settle
+from tests.storage.stored_events import settle
 
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger

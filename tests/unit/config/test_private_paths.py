@@ -22,7 +22,7 @@ def test_settings_data_and_hidden_files_are_private(home: Path) -> None:
     assert {f"{home}/{name}" for name in ("data", ".env", ".env*", "data/scheduler.db*", ".*")} <= set(paths)
 
 
-def test_database_is_private_with_its_journal_when_it_lies_elsewhere(home: Path) -> None:
+def test_database_elsewhere_is_private_with_its_journal(home: Path) -> None:
     settings = Settings(_env_file=None, database_url="sqlite+aiosqlite:////opt/app/jobs.db")
     assert {"/opt/app/jobs.db", "/opt/app/jobs.db*"} <= set(private_paths(settings))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,21 +12,13 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import yaml
+from tests.unit.deploy.documented import ROLES, ROOT, documented, known_variables
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY, LOOPBACK_HOSTS
 from scheduler_service.config.loading import load_settings
 from scheduler_service.config.settings import Settings
 from scheduler_service.errors import ConfigurationError
 
-ROOT = Path(__file__).parents[3]
-ROLES = ("api", "beat", "worker", "flower", "migrate")
-DOCUMENTED = (
-    "uvicorn src.app.main:app",
-    "celery -A src.app.celery_app worker",
-    "celery -A src.app.celery_app beat",
-    "celery -A src.app.celery_app flower",
-    "alembic upgrade head",
-)
 _VARIABLE = re.compile(r"\$\{(\w+)(:[-?])([^{}]*)\}")
 
 
@@ -65,20 +56,6 @@ def read(name: str, **variables: str) -> dict[str, Any]:
 
 def environments(model: dict[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
     return ((role, model["services"][role]["environment"]) for role in ROLES)
-
-
-def documented(command: list[str]) -> bool:
-    """Return whether a command is a documented one, possibly with more options."""
-    words = [word for word in command if word != "--quiet"]
-    return any(words[: len(shlex.split(line))] == shlex.split(line) for line in DOCUMENTED)
-
-
-def known_variables() -> set[str]:
-    known = set()
-    for name, field in Settings.model_fields.items():
-        alias = field.validation_alias
-        known |= {name.upper()} if alias is None else {str(choice) for choice in getattr(alias, "choices", [alias])}
-    return known
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.deploy.test_compose import ROLES, ROOT, documented, known_variables
+from tests.unit.deploy.documented import ROLES, ROOT, documented, known_variables
 
 FOLDER = ROOT / "deploy/kubernetes"
 

@@ -62,7 +62,7 @@ def test_warning_depends_on_max_concurrency(policy: OverlapPolicy, places: int, 
     assert (warning("10s", 60, policy, places) is not None) is is_told
 
 
-def test_run_begins_within_its_jitter_at_the_same_time_for_every_dispatcher() -> None:
+def test_jittered_start_is_the_same_for_every_dispatcher() -> None:
     instants = [NOON + timedelta(minutes=number) for number in range(200)]
     waits = [(jittered(1, instant, 600) - instant).total_seconds() for instant in instants]
     assert waits == [(jittered(1, instant, 600) - instant).total_seconds() for instant in instants]
@@ -71,7 +71,7 @@ def test_run_begins_within_its_jitter_at_the_same_time_for_every_dispatcher() ->
     assert max(waits) - min(waits) > 500, "they are spread"
 
 
-def test_jobs_of_one_instant_begin_apart() -> None:
+def test_jitter_spreads_jobs_of_one_instant() -> None:
     assert len({jittered(job_id, NOON, 600) for job_id in range(100)}) == 100
 
 

@@ -76,7 +76,7 @@ def test_job_without_future_instants_cannot_be_resumed() -> None:
         rescheduled(job, job, enabled=True, now=NOW)
 
 
-def test_finished_job_cannot_be_paused_and_otherwise_stays_finished() -> None:
+def test_finished_job_cannot_be_paused_and_stays_finished() -> None:
     with pytest.raises(ConflictError, match="the job is finished"):
         rescheduled(FINISHED, FINISHED, enabled=False, now=NOW)
     assert rescheduled(FINISHED, replace(FINISHED, name="b"), enabled=True, now=NOW) == replace(FINISHED, name="b")
