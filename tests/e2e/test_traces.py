@@ -1,4 +1,4 @@
-"""Traces: one from the request to the run. Needs the extra `otel`; across processes, see `test_observed`."""
+"""Traces: one from the request to the run. Needs the extra `otel`; across processes, see `test_correlation`."""
 
 from __future__ import annotations
 
