@@ -66,8 +66,8 @@ class Report:
         """Print the report as a table."""
         print(", ".join(f"{name}: {value}" for name, value in self.facts.items()))
         width = max(len(figure.what) for figure in self.figures)
-        for place, figure in enumerate(self.figures):
-            if place == 0 or figure.group != self.figures[place - 1].group:
+        for rank, figure in enumerate(self.figures):
+            if rank == 0 or figure.group != self.figures[rank - 1].group:
                 print(f"\n{figure.group:{width + 2}}{'':8}{'min':>11}{'median':>11}{'max':>11}  aim")
             print(f"  {figure.what:{width}}{figure.unit:>8}{_numbers(figure)}")
 

@@ -124,7 +124,7 @@ async def test_database_refuses_changes_of_a_finished_run(database: Database, jo
         "UPDATE runs SET status = 'failed'",
         "UPDATE runs SET status = 'nonsense'",
         "UPDATE runs SET status = 'running'",
-        "UPDATE runs SET place = 0",
+        "UPDATE runs SET concurrency_slot = 0",
         "UPDATE runs SET missed_count = 1",
         "UPDATE jobs SET status = 'paused'",
     ],
@@ -213,14 +213,14 @@ class TestClaimRaces:
     async def claim_while(
         self, database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], Awaitable[None]]
     ) -> Claimed | None:
-        look_for_a_place = transitions._free_place
+        look_for_a_slot = transitions._free_concurrency_slot
 
         async def interrupted(connection: AsyncConnection, job: Job) -> int | None:
             monkeypatch.undo()
             await meanwhile()
-            return await look_for_a_place(connection, job)
+            return await look_for_a_slot(connection, job)
 
-        monkeypatch.setattr(transitions, "_free_place", interrupted)
+        monkeypatch.setattr(transitions, "_free_concurrency_slot", interrupted)
         async with database.write() as connection:
             return await transitions.claim(connection, run.id, 0, ME, LATER)
 
@@ -257,18 +257,18 @@ class TestClaimRaces:
         limited = await add_job(database, overlap_policy="queue", max_concurrency=1)
         first, second = await put(database, limited), await put(database, limited)
         place_seen = asyncio.Event()
-        look_for_a_place = transitions._free_place
+        look_for_a_slot = transitions._free_concurrency_slot
 
-        async def both_see_the_place(connection: AsyncConnection, job: Job) -> int | None:
-            place = await look_for_a_place(connection, job)
+        async def both_see_the_slot(connection: AsyncConnection, job: Job) -> int | None:
+            slot = await look_for_a_slot(connection, job)
             if place_seen.is_set():
-                return place
+                return slot
             place_seen.set()
             async with database.write() as other:
                 assert await transitions.claim(other, first.id, 0, OTHER, LATER) is not None
-            return place
+            return slot
 
-        monkeypatch.setattr(transitions, "_free_place", both_see_the_place)
+        monkeypatch.setattr(transitions, "_free_concurrency_slot", both_see_the_slot)
         async with database.write() as connection:
             assert await transitions.claim(connection, second.id, 0, ME, LATER) is None
 

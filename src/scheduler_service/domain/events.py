@@ -16,7 +16,7 @@ _LARGEST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """A place in the stream of events; the next event has a greater one."""
+    """A position in the stream of events; the next event has a greater one."""
 
     transaction_id: int
     event_id: int

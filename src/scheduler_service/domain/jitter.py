@@ -45,5 +45,5 @@ def jitter_warning(schedule: Recurrence, jitter_seconds: float, rules: FiringRul
 
 _EFFECTS = {
     "skip": "an instant that comes while earlier runs wait out theirs is skipped",
-    "cancel_running": "a run that waits its out is cancelled by the next instant that finds no place",
+    "cancel_running": "a run that waits its out is cancelled by the next instant that finds no free slot",
 }

@@ -109,7 +109,7 @@ class Run:
     rescue_count: int
     fault_count: int
     worker_id: str | None
-    place: int | None
+    concurrency_slot: int | None
     cancel_requested_at: datetime | None
     cancel_reason: Reason | None
     exit_code: int | None

@@ -45,13 +45,13 @@ class Executor:
         node: WorkerSession,
         fitness: Fitness,
         routing: Routing = EVERYTHING,
-        on_place_free: Callable[[], None] = lambda: None,
+        on_slot_free: Callable[[], None] = lambda: None,
         resource_limits: ResourceLimits = NO_LIMITS,
         listener: AttemptListener | None = None,
     ) -> None:
         """Execute as `node`, in the sandbox that `fitness` watches, what `routing` gives to this worker.
 
-        `on_place_free` is called when a run ends whose job limits how many go at once: the next may begin.
+        `on_slot_free` is called when a run ends whose job limits how many go at once: the next may begin.
         """
         self._database = database
         self._settlement = Settlement(database, clock)
@@ -59,12 +59,15 @@ class Executor:
         self._node = node
         self._fitness = fitness
         self._routing = routing
-        self._on_place_free = on_place_free
+        self._on_slot_free = on_slot_free
         self._resource_limits = resource_limits
         self._listener = listener or NoListener()
 
     async def execute(self, run_id: int, attempt: int) -> bool:
-        """Execute a run if it is to be had; False: it is not (taken, cancelled, not due, no place), which is fine."""
+        """Claim the run and execute it. Return False if it cannot be claimed.
+
+        Another worker has it, it was cancelled, it is not due, or no concurrency slot is free.
+        """
         with self._node.claiming(run_id):
             claimed = await self._claim(run_id, attempt)
             if claimed is None:
@@ -117,8 +120,8 @@ class Executor:
         finally:
             self._listener.attempt_ended(claimed, report if isinstance(report, Report) else None)
             self._node.leave(handle)
-            if claimed.run.place is not None:
-                self._on_place_free()
+            if claimed.run.concurrency_slot is not None:
+                self._on_slot_free()
 
     async def _run_or_give_up(self, claimed: Claimed, handle: AttemptHandle) -> Report | Cut:
         try:

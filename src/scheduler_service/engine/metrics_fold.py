@@ -1,4 +1,4 @@
-"""Observers of what happened. Each has its place in the stream of events; of several processes one moves it on."""
+"""Observers of what happened. Each has a cursor in the stream of events, which one of several processes moves on."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ class Worker:
         self._wake_event = wake_event
         self._routing = routing
         self._notice_delay = timedelta(seconds=notice_seconds)
-        self._places = asyncio.Semaphore(node.slots)
-        # With those that wait for a place: each has one coming.
+        self._free_slots = asyncio.Semaphore(node.slots)
+        # Includes the runs that wait for a slot, since each of them will get one.
         self._busy: dict[tuple[int, int], asyncio.Task[bool]] = {}
 
     async def fill(self) -> float:
@@ -96,12 +96,12 @@ class Worker:
             )
 
     def _start(self, key: tuple[int, int]) -> asyncio.Task[bool]:
-        self._busy[key] = task = asyncio.create_task(self._execute_in_a_place(*key))
+        self._busy[key] = task = asyncio.create_task(self._execute_in_a_slot(*key))
         task.add_done_callback(lambda task: self._end(key, task))
         return task
 
-    async def _execute_in_a_place(self, run_id: int, attempt: int) -> bool:
-        async with self._places:
+    async def _execute_in_a_slot(self, run_id: int, attempt: int) -> bool:
+        async with self._free_slots:
             return self._node.takes_runs and await self._executor.execute(run_id, attempt)
 
     def _end(self, key: tuple[int, int], task: asyncio.Task[bool]) -> None:

@@ -86,7 +86,7 @@ async def is_behind(connection: AsyncConnection, name: str) -> bool:
 
 
 async def lock_cursor(connection: AsyncConnection, name: str) -> Position | None:
-    """Take the place of an observer until the commit, and return how far it has come; None: another process has it."""
+    """Lock the cursor of an observer until the commit, and return its position; None: another process has it."""
     query = select(observers).where(observers.c.name == name).with_for_update(skip_locked=True)
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else Position(row.transaction_id, row.event_id)
@@ -118,7 +118,7 @@ async def prune(connection: AsyncConnection, before: datetime, limit: int) -> in
     """Remove events of before an instant, the oldest first; returns how many. What is not counted yet stays."""
     counted = select(observers.c.transaction_id, observers.c.event_id).where(observers.c.name == TOTALS)
     oldest = select(events.c.id).order_by(events.c.transaction_id, events.c.id).limit(limit)
-    old = and_(events.c.id.in_(oldest), events.c.at < before, _place() <= counted.scalar_subquery())
+    old = and_(events.c.id.in_(oldest), events.c.at < before, _position() <= counted.scalar_subquery())
     return (await connection.execute(delete(events).where(old))).rowcount
 
 
@@ -126,7 +126,7 @@ def is_after(connection: AsyncConnection, position: Position) -> ColumnElement[b
     """Return whether an event is behind a position."""
     if is_sqlite(connection):  # it would use only the first column of the index
         return events.c.id > position.event_id
-    return _place() > tuple_(literal(position.transaction_id), literal(position.event_id))
+    return _position() > tuple_(literal(position.transaction_id), literal(position.event_id))
 
 
 def is_up_to(connection: AsyncConnection, position: Position) -> ColumnElement[bool]:
@@ -145,5 +145,5 @@ def _order(connection: AsyncConnection) -> list[Column[int]]:
     return [events.c.id] if is_sqlite(connection) else [events.c.transaction_id, events.c.id]
 
 
-def _place() -> Tuple:
+def _position() -> Tuple:
     return tuple_(events.c.transaction_id, events.c.id)

@@ -54,7 +54,7 @@ async def put_back(
             fault_count=runs.c.fault_count + 1,
             available_at=available_at,
             notified_at=None,
-            place=None,
+            concurrency_slot=None,
         )
         .returning(runs.c.job_id)
     )
@@ -109,7 +109,7 @@ def _moved(rescue: Rescue, message: str, now: datetime) -> dict[str, Any]:
         "rescue_count": rescue.rescue_count,
         "available_at": now,
         "notified_at": None,
-        "place": None,
+        "concurrency_slot": None,
     }
 
 

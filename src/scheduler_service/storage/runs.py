@@ -36,7 +36,11 @@ _add = insert(runs).returning(runs)
 _job_of = select(jobs).where(jobs.c.id == bindparam("of_job"))
 _attempts_of = select(attempts).where(attempts.c.run_id == bindparam("of_run")).order_by(attempts.c.attempt)
 _holding = runs.alias("holding")
-_taken = select(func.count()).where(_holding.c.job_id == jobs.c.id, _holding.c.place.is_not(None)).scalar_subquery()
+_taken = (
+    select(func.count())
+    .where(_holding.c.job_id == jobs.c.id, _holding.c.concurrency_slot.is_not(None))
+    .scalar_subquery()
+)
 
 
 def queued_row(

@@ -139,8 +139,8 @@ runs = Table(
     # Claims after which the sandbox could not begin. They are no attempts; the count helps to fence out the stale.
     Column("fault_count", Integer, nullable=False, server_default="0"),
     Column("worker_id", String(64)),
-    # Which of the job's max_concurrency places it holds while it runs; unique, so the database counts for us.
-    Column("place", Integer),
+    # Which of the job's max_concurrency slots it holds while it runs; unique, so the database counts for us.
+    Column("concurrency_slot", Integer),
     Column("cancel_requested_at", UtcInstant),
     Column("cancel_reason", EnumText(Reason)),
     Column("exit_code", Integer),
@@ -160,11 +160,13 @@ runs = Table(
     CheckConstraint(
         "status <> 'running' OR (worker_id IS NOT NULL AND started_at IS NOT NULL)", name="running_is_owned"
     ),
-    CheckConstraint("place IS NULL OR status = 'running'", name="place_while_running"),
+    CheckConstraint("concurrency_slot IS NULL OR status = 'running'", name="concurrency_slot_while_running"),
     CheckConstraint("status <> 'success' OR (exit_code IS NOT NULL AND exit_code = 0)", name="success_is_exit_0"),
     CheckConstraint("(status = 'missed') = (missed_count IS NOT NULL)", name="missed_is_counted"),
     Index("ux_runs_instant", "job_id", "scheduled_for", unique=True, **_only("trigger = 'schedule'")),
-    Index("ux_runs_place", "job_id", "place", unique=True, **_only("place IS NOT NULL")),
+    Index(
+        "ux_runs_concurrency_slot", "job_id", "concurrency_slot", unique=True, **_only("concurrency_slot IS NOT NULL")
+    ),
     Index("ix_runs_queued", "priority", "available_at", **_only(_one_of("status", (RunStatus.QUEUED,)))),
     Index("ix_runs_unnotified", "available_at", **_only(_one_of("status", WAITING) + " AND notified_at IS NULL")),
     Index("ix_runs_active", "job_id", **_only(_one_of("status", ACTIVE))),

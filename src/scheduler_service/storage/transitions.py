@@ -33,7 +33,9 @@ _ENDED_ATTEMPT = ("status", "reason", "message", "exit_code", "signal", "isolati
 _held_by = select(runs.c.id, runs.c.attempt, runs.c.fault_count, runs.c.cancel_reason).where(
     runs.c.worker_id == bindparam("of_worker"), with_status(RunStatus.RUNNING)
 )
-_places = select(runs.c.place).where(runs.c.job_id == bindparam("of_job"), runs.c.place.is_not(None))
+_taken_slots = select(runs.c.concurrency_slot).where(
+    runs.c.job_id == bindparam("of_job"), runs.c.concurrency_slot.is_not(None)
+)
 _move_to_running = (
     update(runs)
     .where(
@@ -106,8 +108,8 @@ async def claim(
 ) -> Claimed | None:
     """Take a queued run for a worker: queued → running, attempt + 1.
 
-    1. Read the run and its job, see whether it is routed to this worker, and find a free place if the job limits how
-       many of its runs go at once.
+    1. Read the run and its job, see whether it is routed to this worker, and find a free concurrency slot if the job
+       limits how many of its runs go at once.
     2. Move the run if it still is queued at this attempt, is due, and the worker is alive.
     3. Note the attempt.
 
@@ -120,10 +122,10 @@ async def claim(
     job = await run_rows.job_of(connection, run)
     if not routing.serves(job.tags):
         return None
-    place = await _free_place(connection, job)
-    if place is None and job.overlap_policy != "allow":
+    slot = await _free_concurrency_slot(connection, job)
+    if slot is None and job.overlap_policy != "allow":
         return None
-    claimed = await _begin(connection, run, worker_id, place, now)
+    claimed = await _begin(connection, run, worker_id, slot, now)
     if claimed is None:
         return None
     values = {"run_id": run_id, "attempt": claimed.attempt, "worker_id": worker_id, "started_at": now}
@@ -241,14 +243,14 @@ async def release(connection: AsyncConnection, now: datetime, limit: int) -> lis
     return await run_rows.notices(connection, released) if released else []
 
 
-async def _free_place(connection: AsyncConnection, job: Job) -> int | None:
+async def _free_concurrency_slot(connection: AsyncConnection, job: Job) -> int | None:
     if job.overlap_policy == "allow":
         return None
-    taken = set((await connection.execute(_places, {"of_job": job.id})).scalars())
-    return next((place for place in range(job.max_concurrency) if place not in taken), None)
+    taken = set((await connection.execute(_taken_slots, {"of_job": job.id})).scalars())
+    return next((slot for slot in range(job.max_concurrency) if slot not in taken), None)
 
 
-async def _begin(connection: AsyncConnection, run: Run, worker_id: str, place: int | None, now: datetime) -> Run | None:
+async def _begin(connection: AsyncConnection, run: Run, worker_id: str, slot: int | None, now: datetime) -> Run | None:
     values = {
         "status": RunStatus.RUNNING,
         "reason": None,
@@ -257,7 +259,7 @@ async def _begin(connection: AsyncConnection, run: Run, worker_id: str, place: i
         "signal": None,
         "attempt": run.attempt + 1,
         "worker_id": worker_id,
-        "place": place,
+        "concurrency_slot": slot,
         "started_at": now,
         "lateness_seconds": lateness_seconds(run, now),
     }
@@ -265,7 +267,7 @@ async def _begin(connection: AsyncConnection, run: Run, worker_id: str, place: i
     try:
         row = (await connection.execute(_move_to_running, {**binds, **values})).mappings().one_or_none()
     except IntegrityError as error:
-        # Another worker took the same place between our look and our move.
+        # Another worker took the same slot between our look and our move.
         if is_unique_violation(error):
             return None
         raise
@@ -273,7 +275,7 @@ async def _begin(connection: AsyncConnection, run: Run, worker_id: str, place: i
 
 
 async def _leave(connection: AsyncConnection, statement: Update, lease: Lease, values: Mapping[str, Any]) -> bool:
-    left = {"place": None, "notified_at": None, **values}
+    left = {"concurrency_slot": None, "notified_at": None, **values}
     return (await connection.execute(statement, {**lease.binds, **left})).rowcount == 1
 
 

@@ -14,16 +14,16 @@ from scheduler_service.domain.schedules.schedule import parse
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 
 
-def warning(expr: str, jitter_seconds: float, policy: OverlapPolicy = "skip", places: int = 1) -> str | None:
+def warning(expr: str, jitter_seconds: float, policy: OverlapPolicy = "skip", slots: int = 1) -> str | None:
     schedule = parse(expr, timezone="UTC", dst=DstPolicy(), anchor_at=NOON)
-    return jitter_warning(schedule, jitter_seconds, FiringRules(overlap_policy=policy, max_concurrency=places), NOON)
+    return jitter_warning(schedule, jitter_seconds, FiringRules(overlap_policy=policy, max_concurrency=slots), NOON)
 
 
 @pytest.mark.parametrize(
     ("policy", "effect"),
     [
         ("skip", "an instant that comes while earlier runs wait out theirs is skipped (overlap_policy is skip)."),
-        ("cancel_running", "a run that waits its out is cancelled by the next instant that finds no place"),
+        ("cancel_running", "a run that waits its out is cancelled by the next instant that finds no free slot"),
         ("queue", "runs may begin in another order than that of their instants (overlap_policy is queue)."),
         ("allow", "runs may begin in another order than that of their instants (overlap_policy is allow)."),
     ],
@@ -55,11 +55,11 @@ def test_warning_depends_on_the_upcoming_instants(expr: str, jitter_seconds: flo
 
 
 @pytest.mark.parametrize(
-    ("policy", "places", "is_told"),
+    ("policy", "slots", "is_told"),
     [("skip", 5, True), ("skip", 6, False), ("cancel_running", 6, False), ("queue", 6, True), ("allow", 6, True)],
 )
-def test_warning_depends_on_max_concurrency(policy: OverlapPolicy, places: int, *, is_told: bool) -> None:
-    assert (warning("10s", 60, policy, places) is not None) is is_told
+def test_warning_depends_on_max_concurrency(policy: OverlapPolicy, slots: int, *, is_told: bool) -> None:
+    assert (warning("10s", 60, policy, slots) is not None) is is_told
 
 
 def test_jittered_start_is_the_same_for_every_dispatcher() -> None:

@@ -104,8 +104,8 @@ class CronFields:
         lowest = first.day
         for year, month in _months(first, last):
             days = _days_of(self, year, month)
-            if (place := bisect_left(days, lowest)) < len(days):
-                return datetime(year, month, days[place])  # noqa: DTZ001 (wall clock)
+            if (index := bisect_left(days, lowest)) < len(days):
+                return datetime(year, month, days[index])  # noqa: DTZ001 (wall clock)
             lowest = 1
         return None
 
@@ -114,8 +114,8 @@ class CronFields:
         highest = last.day
         for year, month in reversed(list(_months(first, last))):
             days = _days_of(self, year, month)
-            if place := bisect_right(days, highest):
-                return datetime(year, month, days[place - 1])  # noqa: DTZ001 (wall clock)
+            if index := bisect_right(days, highest):
+                return datetime(year, month, days[index - 1])  # noqa: DTZ001 (wall clock)
             highest = 31
         return None
 

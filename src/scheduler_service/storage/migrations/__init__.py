@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.storage.database import Database
 
-HEAD = "0008"
+HEAD = "0009"
 """The revision that this version of the code expects."""
 # Any number will do, if all that migrate use the same.
 ADVISORY_LOCK = 0x5C_4E_D0_1E
