@@ -1,7 +1,7 @@
-"""Which sandbox serves: the one that the operator asks for, or the best that this host can hold.
+"""The choice of the sandbox: the level that the operator asks for, or the best that this host can hold.
 
-A level is taken if its promises hold (see `probe`) and a trial run comes through. `none` is taken only if it is asked
-for. Where no level is left, `start` raises and every later `rehearse` tries again: the host may be mended meanwhile.
+A level is chosen if its promises hold (see `probe`) and its trial runs succeed. `none` must be asked for. If no level
+is left, `start` raises, and every later `rehearse` tries again, because the host may have been repaired meanwhile.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ TRIAL_RUN = "runs a script and Python code from end to end"
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
-    """What a sandbox of any level is made with; `ZygoteSandbox` explains each."""
+class SandboxFactory:
+    """Makes sandboxes of any level with the same settings; `ZygoteSandbox` explains each."""
 
     root: Path
     slots: int
@@ -46,7 +46,7 @@ class Making:
     private: Sequence[str] = ()
 
     def make(self, level: Level) -> Sandbox:
-        """Make a sandbox, which is not started yet."""
+        """Build a sandbox, which is not started yet."""
         if level is Level.NONE:
             return SubprocessSandbox(self.root, self.grace_seconds, self.environments)
         return ZygoteSandbox(
@@ -62,32 +62,32 @@ class Making:
 
 
 class ChosenSandbox:
-    """Runs commands at the best of some levels that this host holds; chosen at the start, and anew after a fault."""
+    """Runs commands at the best level that this host holds. Chooses at the start, and again after a fault."""
 
-    def __init__(self, levels: Sequence[Level], making: Making) -> None:
-        """`levels` are the candidates, from the most to the least; a single one is not probed but only tried."""
+    def __init__(self, levels: Sequence[Level], factory: SandboxFactory) -> None:
+        """`levels` are the candidates, the strictest first. A single one is not probed, only tried."""
         self._levels = tuple(levels)
-        self._making = making
+        self._factory = factory
         self._inner: Sandbox | None = None
         self._runs = 0
         self._choosing = asyncio.Lock()
         self.findings: list[Finding] = []
         self._has_served = False
         self.refusal: str | None = None
-        """Why no job can run, with the remedy, if no level ever held and only a change of the host will help."""
+        """Why no job can run, with the remedy, if no level has ever held and only a change of the host helps."""
 
     @property
     def level(self) -> Level | None:
-        """The level that runs have; None while there is no sandbox."""
+        """The level of every run; None while there is no sandbox."""
         return None if self._inner is None else self._inner.isolation.level
 
     @property
     def isolation(self) -> Isolation:
-        """The level and the layers of every run; raises `SandboxError` while there is no sandbox."""
+        """The level and the layers of every run. Raises `SandboxError` while there is no sandbox."""
         return self._ready().isolation
 
     async def start(self) -> None:
-        """Choose, probe, warm up and rehearse. Raises `SandboxError`, with the remedies, if no level is left."""
+        """Choose a level and start its sandbox. Raise `SandboxError`, with the remedies, if no level is left."""
         async with self._choosing:
             if self._inner is None:
                 try:
@@ -106,9 +106,9 @@ class ChosenSandbox:
             self._runs -= 1
 
     async def rehearse(self, *, every: bool = False) -> None:
-        """Send trial runs the way of every run; see `Sandbox.rehearse`.
+        """Make trial runs; see `Sandbox.rehearse`.
 
-        If it fails and nothing else runs, the sandbox is made anew: its directories, processes or cgroups may be gone.
+        If one fails and nothing else runs, the sandbox is replaced: its directories, processes or cgroups may be gone.
         """
         if self._inner is not None:
             try:
@@ -143,7 +143,7 @@ class ChosenSandbox:
             self.findings = []
             return await self._open(self._levels[0])
         failed: SandboxError | None = None
-        self.findings = await asyncio.to_thread(probe, self._making.environments[0].python)
+        self.findings = await asyncio.to_thread(probe, self._factory.environments[0].python)
         while (level := best_level(self.findings)) in self._levels:
             try:
                 box = await self._open(level)
@@ -156,7 +156,7 @@ class ChosenSandbox:
         raise SandboxError(_sum_up(self._levels, self.findings)) from failed
 
     async def _open(self, level: Level) -> Sandbox:
-        box = self._making.make(level)
+        box = self._factory.make(level)
         try:
             await box.start()
             await box.rehearse(every=True)
@@ -178,19 +178,19 @@ def create(  # noqa: PLR0913 (all but three have defaults)
     least: Level = Level.STANDARD,
     private: Sequence[str] = (),
 ) -> ChosenSandbox:
-    """Make the sandbox for `slots` commands at once, with its working directories below `root`.
+    """Build the sandbox for `slots` commands at once, with its working directories below `root`. It is not started.
 
-    It is not started yet. `auto` takes no level below `least`, and never `none`. With `lease_seconds`, `renew` has to
-    be called that often. No job may read what is `private`.
+    `auto` chooses no level below `least`, and never `none`. With `lease_seconds`, commands are killed if `renew` is not
+    called that often. No job may read the paths in `private`.
     """
-    making = Making(root, slots, environments, grace_seconds, network, lease_seconds, private)
+    factory = SandboxFactory(root, slots, environments, grace_seconds, network, lease_seconds, private)
     if choice == "auto":
-        return ChosenSandbox((Level.STRICT,) if least is Level.STRICT else (Level.STRICT, Level.STANDARD), making)
-    return ChosenSandbox((Level(choice),), making)
+        return ChosenSandbox((Level.STRICT,) if least is Level.STRICT else (Level.STRICT, Level.STANDARD), factory)
+    return ChosenSandbox((Level(choice),), factory)
 
 
 def _sum_up(levels: Sequence[Level], findings: Sequence[Finding]) -> str:
-    """Return what the lowest of the levels fails on, and what to do about it."""
+    """Return which promise of the lowest level does not hold, and what to do about it."""
     lowest = levels[-1]
     broken = next(finding for finding in findings if not finding.held and lowest in finding.levels)
     return (

@@ -1,4 +1,4 @@
-"""The output of a run: read as it comes; up to a cap all is handed on, beyond it the beginning and the end."""
+"""The output of a run, passed on as it comes: all of it up to a cap, beyond that the beginning and the end."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from scheduler_service.sandbox.contract.spec import OUTPUT_FLOOD_FACTOR, OnOutpu
 
 PIPE_BYTES = 1 << 20
 LONGEST_END = 64 * 1024
-"""So much of the end, or a quarter of the cap if that is less, is held back until the run is over."""
+"""How much of the end is held back until the run is over, but at most a quarter of the cap."""
 
 
 class OutputPipe:
     """One pipe for standard output and error, read without blocking the event loop.
 
-    Of output beyond the cap the middle is left out, with a line that says so: how a run began is known by and large,
-    how it ended is what people look for.
+    If there is more output than the cap, its middle is left out, with a line that says so: most people look for how a
+    run ended.
 
-    `hung_up` is set when no process holds the write end any more and all was read. Whoever still holds it when the run
-    is over does not matter: `end` takes what is there and waits for nobody.
+    `hung_up` is set when no process holds the write end and all output was read. A process that still holds it when the
+    run is over is ignored: `end` takes what is there and does not wait.
     """
 
     def __init__(self, output_kb: int, on_output: OnOutput) -> None:
@@ -49,21 +49,21 @@ class OutputPipe:
         os.fchown(self.write_end, uid, uid)
 
     def close_write_end(self) -> None:
-        """Forget our copy of the write end, once the job has its own."""
+        """Close our copy of the write end, once the job has its own."""
         if self.write_end >= 0:
             os.close(self.write_end)
             self.write_end = -1
 
     async def pump(self) -> None:
-        """Hand output on until `end` is called, and then the rest."""
+        """Pass output on until `end` is called, and then the rest."""
         writers = True
         while not self._ended:
             await self._until_something(writers=writers)
             writers = await self._drain()
             if not writers:
                 self.hung_up.set()
-        await self._drain()  # what came while an earlier piece was handed on
-        await self._hand_on_the_end()
+        await self._drain()  # what came while an earlier piece was passed on
+        await self._pass_on_the_end()
 
     def end(self) -> None:
         """Make `pump` pass on what the pipe still holds and return: two pipefuls at most, since others may write on."""
@@ -76,7 +76,7 @@ class OutputPipe:
         os.close(self.read_end)
 
     async def _drain(self) -> bool:
-        """Hand on at most one pipeful; False means that all writers are gone."""
+        """Pass on at most one pipeful. Return False if all writers are gone."""
         left = fcntl.fcntl(self.read_end, fcntl.F_GETPIPE_SZ)
         with suppress(BlockingIOError):
             while left > 0:
@@ -108,7 +108,7 @@ class OutputPipe:
         if beginning:
             await self._on_output(beginning)
 
-    async def _hand_on_the_end(self) -> None:
+    async def _pass_on_the_end(self) -> None:
         end = bytes(self._held_back)
         if self.truncated:
             if b"\n" in end[:-1]:

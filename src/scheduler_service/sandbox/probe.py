@@ -1,4 +1,4 @@
-"""What containment this host can hold: found out by doing, not by reading version numbers."""
+"""The levels that this host can hold, found by checking each promise in a child process; see `capability_checks`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ REMEDY = (
     if os.geteuid() == 0
     else "make the directory of runs writable and give it room, or name another in SCHEDULER_RUN_DIR"
 )
-"""What helps if every promise holds but a trial run fails."""
+"""The remedy if every promise holds but a trial run fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Whether one promise of `levels` holds here; if not, `why` says what happened and `remedy` what to do about it.
+    """The result of one check. If the promise does not hold, `why` says what happened and `remedy` what to do.
 
-    Without `levels` it is for information: a run is held better where it holds, and no level depends on it.
+    A promise without `levels` is for information: runs are confined better if it holds, and no level depends on it.
     """
 
     levels: tuple[Level, ...]
@@ -38,11 +38,11 @@ class Finding:
 
 
 def probe(python: Path = Path(sys.executable)) -> list[Finding]:
-    """Try every promise with the interpreter that is to serve; takes a fraction of a second and leaves nothing.
+    """Check every promise with the interpreter of the jobs. Takes a fraction of a second.
 
-    But a cgroup that is delegated to the service stays divided, as its first sandbox would have it; see `delegation`.
+    Leaves nothing behind, except that a delegated cgroup stays divided, as for the first sandbox; see `delegation`.
 
-    Raises `SandboxError` if not even the trial can be made.
+    Raises `SandboxError` if the checks cannot be made.
     """
     ours, theirs = os.pipe()
     with os.fdopen(ours, encoding="utf-8") as report:
@@ -69,7 +69,7 @@ def probe(python: Path = Path(sys.executable)) -> list[Finding]:
 
 
 def best_level(findings: Sequence[Finding]) -> Level:
-    """Return the best level all of whose promises hold; `none`, which promises nothing, if no other does."""
+    """Return the best level whose promises all hold. `none` promises nothing, so there is always one."""
     broken = {level for finding in findings if not finding.held for level in finding.levels}
     return next(level for level in Level if level not in broken)
 

@@ -1,7 +1,7 @@
-"""Trial runs: a sandbox is fit if a command goes the whole way of a run through it.
+"""Trial runs, which show that a sandbox works from end to end.
 
-The promises of a level (see `trials`) are tried one by one. A trial run uses the directories, the users, the limits and
-the interpreters of every run, so what it finds is what the next run meets.
+The checks in `capability_checks` cover the promises of a level one by one. A trial run uses the directories, users,
+limits and interpreters of every run, so it fails if the next run would fail.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from scheduler_service.sandbox.contract.spec import (
 
 _LIMITS = Limits(wall_seconds=20.0, memory_mb=64, cpu_seconds=20, processes=16, disk_mb=16, output_kb=64)
 _WORD = "rehearsed"
-# Reads a module, for the job's user may be unable to; writes where a job may.
+# Reads a module, which the job's user may be unable to, and writes a file where a job may.
 _PYTHON = f"import os\nopen(os.__file__, 'rb').close()\nopen('trial', 'w').write('x')\nprint({_WORD!r})"
 _SHELL = f"#!/bin/sh\necho x > trial && echo {_WORD}"
 _SHOWN_CHARACTERS = 300
 
 
 async def rehearse(sandbox: Sandbox, environments: Iterable[str]) -> None:
-    """Run a script, and Python code in each environment. Raises `SandboxError` for the first that does not end well."""
+    """Run a script, and Python code in each environment. Raise `SandboxError` for the first that fails."""
     await _try(sandbox, Script(_SHELL))
     for name in environments:
         try:

@@ -1,4 +1,4 @@
-"""The runs under way, so that a sandbox can end them and wait for their end."""
+"""The runs in progress, so that a sandbox can stop them and wait for their end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Running:
-    """Counts runs; `stopped` is set when they are to end."""
+    """Counts runs. `stopped` is set when they must end."""
 
     def __init__(self) -> None:
         self.stopped = asyncio.Event()
@@ -16,7 +16,7 @@ class Running:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Be waited for by `stop` while the block runs."""
+        """Make `stop` wait while the block runs."""
         done = asyncio.get_running_loop().create_future()
         self._runs.add(done)
         try:

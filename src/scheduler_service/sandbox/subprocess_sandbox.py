@@ -1,4 +1,4 @@
-"""The sandbox of level `none`: child processes that are tidied up after, and contained by nothing."""
+"""The sandbox of level `none`: child processes in private directories, which nothing contains."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ _USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, err
 
 
 class SubprocessSandbox:
-    """Runs each command in a session of its own, in a private directory, with a clean environment, and no more.
+    """Runs each command in a session of its own, in a private directory, with a clean environment.
 
-    For development, by explicit choice: of the limits only `wall_seconds` and `output_kb` are enforced, and a process
-    that leaves its process group survives.
+    For development, and only by explicit choice. Of the limits, only `wall_seconds` and `output_kb` are enforced. A
+    process that leaves its process group survives.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class SubprocessSandbox:
         self._running = Running()
 
     async def start(self) -> None:
-        """Make a directory below the root, and remove what killed processes have left there; idempotent."""
+        """Claim a directory below the root, and remove what killed processes have left there; idempotent."""
         self._running.stopped.clear()
         if self._claim is None:
             try:
@@ -84,15 +84,15 @@ class SubprocessSandbox:
                 return await self._run_in(directory, spec, on_output, cancel)
 
     async def rehearse(self, *, every: bool = False) -> None:
-        """Send trial runs the way of every run; see `Sandbox.rehearse`."""
+        """Make trial runs; see `Sandbox.rehearse`."""
         names = list(self._pythons)
         await rehearse(self, names if every else names[:1])
 
     def renew(self) -> None:
-        """Nothing watches over a run here but this process itself; see `Sandbox.renew`."""
+        """Do nothing: at this level, runs have no lease; see `Sandbox.renew`."""
 
     async def stop(self) -> None:
-        """Kill what still runs, whose `run` then raises `SandboxError`, and wait until all is tidied up."""
+        """Kill what still runs, whose `run` then raises `SandboxError`, and remove all directories."""
         await self._running.stop()
         if self._claim is not None:
             await asyncio.to_thread(self._claim.release)
@@ -197,7 +197,7 @@ class SubprocessSandbox:
         return _conclude(end, process.returncode, usage, limits, output.truncated, killed)
 
     async def _drain(self, pump: asyncio.Task[None], output: OutputPipe, cancel: Cancel) -> End:
-        """Wait until nobody can write output any more, for `drain_seconds` at most; a flood ends the run even then."""
+        """Wait until nobody can write output any more, at most `drain_seconds`. A flood ends the run even then."""
         events = (output.hung_up.wait(), cancel.wait(), output.flooded.wait(), self._running.stopped.wait(), pump)
         first = await first_of(*events, timeout_seconds=self._drain_seconds)
         if first == _STOPPED:
@@ -228,7 +228,7 @@ def _user_name() -> str:
 
 
 class _RejectedError(Exception):
-    """The command is at fault; trying again would not help."""
+    """The command is at fault, so another attempt would not help."""
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
@@ -237,12 +237,12 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 
 def _wait_for_leftovers(group: int) -> int:
-    """Return how many processes of the group go on running after its first."""
+    """Return how many processes of the group keep running after its first."""
     return wait_for_leftovers(lambda: (int(name) for name in os.listdir("/proc") if name.isdigit()), group)
 
 
 async def _kill_and_reap(process: subprocess.Popen[bytes], exited: asyncio.Task[None]) -> Usage:
-    """Kill the whole group, and only then reap its first process: until it is reaped, its number stays its own."""
+    """Kill the whole group, then reap its first process. Until it is reaped, its id cannot be another group's."""
     _signal_group(process.pid, signal.SIGKILL)
     await asyncio.wait([exited])
     _, status, usage = os.wait4(process.pid, 0)  # noqa: ASYNC222 (it has ended)

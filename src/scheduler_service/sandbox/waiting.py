@@ -1,4 +1,4 @@
-"""Waiting for several things at once, for a descriptor and for a process, without blocking the event loop."""
+"""Waits for the first of several events, for a descriptor and for a process, on the event loop."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Awaitable
 
 
 async def first_of(*events: Awaitable[object], timeout_seconds: float | None = None) -> int | None:
-    """Wait for the first event; returns its position (the lowest, of several), or None after `timeout_seconds`.
+    """Wait for the first event. Return its position (the lowest of several), or None after `timeout_seconds`.
 
-    Raises what that event raised. Tasks that were passed in go on; bare coroutines are cancelled.
+    Raises what that event raised. Tasks that were passed in continue; bare coroutines are cancelled.
     """
     tasks = [asyncio.ensure_future(event) for event in events]
     try:
@@ -27,7 +27,7 @@ async def first_of(*events: Awaitable[object], timeout_seconds: float | None = N
 
 
 async def until_readable(descriptor: int) -> None:
-    """Return once `descriptor` has something to read, or is at its end."""
+    """Wait until `descriptor` is readable or at its end."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     loop.add_reader(descriptor, readable.set)
@@ -38,7 +38,7 @@ async def until_readable(descriptor: int) -> None:
 
 
 async def until_exit(pid: int) -> None:
-    """Return once our child `pid` has ended; it is not reaped."""
+    """Wait until our child `pid` has ended. It is not reaped."""
     descriptor = os.pidfd_open(pid)
     try:
         await until_readable(descriptor)

@@ -136,7 +136,7 @@ class ZygoteSandbox:
             return outcome
 
     async def rehearse(self, *, every: bool = False) -> None:
-        """Send trial runs the way of every run; see `Sandbox.rehearse`."""
+        """Make trial runs; see `Sandbox.rehearse`."""
         names = list(self._environments)
         await rehearse(self, names if every else names[:1])
 

@@ -1,4 +1,4 @@
-"""Processor time of a whole run, with that of processes whose end nobody saw.
+"""Processor time of a whole run, with an estimate for processes that nobody waited for.
 
 The kernel adds a child's processor time to its parent's when the parent waits for it. If the parent ignores SIGCHLD or
 set SA_NOCLDWAIT, the kernel forgets the time, and where no cgroup counts, nothing else knows it. Then it is estimated
@@ -21,13 +21,13 @@ from contextlib import suppress
 from scheduler_service.sandbox.accounting.process_stats import ProcessStats, running_share
 
 _SUSPICIOUS_SECONDS = 0.25
-_DEVIATIONS = 4
+_DEVIATIONS = 4  # one look in 30,000 exceeds that by chance
 _TICK_SECONDS = 0.02  # /proc shows user and system time in hundredths, each rounded down
 _SIGCHLD = 1 << 16  # bit 17 - 1 of a signal mask
 
 
 class CpuTime:
-    """Adds up the processor time of one run from look to look."""
+    """Adds up the processor time of one run, look by look."""
 
     def __init__(self) -> None:
         self._looked_at = time.monotonic()
@@ -38,7 +38,7 @@ class CpuTime:
 
     @property
     def is_suspicious(self) -> bool:
-        """Return whether time goes uncounted, so that looking more often makes the estimate better."""
+        """Whether time goes uncounted, so that more looks make the estimate better."""
         return self._excess > _SUSPICIOUS_SECONDS
 
     def look(self, stats: ProcessStats) -> float:

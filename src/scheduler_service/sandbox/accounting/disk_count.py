@@ -1,4 +1,4 @@
-"""Counts what the files of a run take on disk, where the run has no file system with a size.
+"""The disk space of a run that has no file system of its own, counted again and again.
 
 A file does not need a name: an open descriptor, a mapping or a message in flight keeps it as well. So a count adds up
 the tree below the run's directories, then the files without a name that its processes hold. The run goes on meanwhile
@@ -27,10 +27,10 @@ from scheduler_service.sandbox.kernel.identity import acting_as
 from scheduler_service.sandbox.kernel.open_beneath import open_directory
 
 SLICE_SECONDS = 0.02
-DEEPEST = 250
+DEEPEST = 250  # a walk keeps the path of each directory that it has not listed yet
 _FILES_PER_MB, _MORE_FILES = 256, 1024
 _AT_A_TIME = 256
-_COUNTS_UNTIL_CERTAIN = 3
+_COUNTS_UNTIL_CERTAIN = 3  # a process that just executes a program is closed for a moment
 _MAX_IN_FLIGHT = 256
 _UNKNOWN_SHARE = 4
 _BLOCK = 512
@@ -40,8 +40,8 @@ _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 class DiskCount:
     """Counts the files of one run again and again.
 
-    `uid` is the user whose files they are, if it is not ours. `unlinked` is what keeps segments of shared memory that
-    lost their names; those that cannot grow any more are let go. The last of the directories is that of segments.
+    `uid` owns the files, if it is not our user. `unlinked` has descriptors of shared memory segments without names, by
+    inode; those that cannot grow any more are closed. The last of the directories is that of segments.
     `used_bytes` is the result of the last whole count.
     """
 
@@ -54,7 +54,7 @@ class DiskCount:
     ) -> None:
         self._directories = [os.path.realpath(directory) for directory in directories]
         self._disk_mb = disk_mb
-        self._most_bytes, self._most_files = disk_mb << 20, _MORE_FILES + _FILES_PER_MB * disk_mb
+        self._max_bytes, self._max_files = disk_mb << 20, _MORE_FILES + _FILES_PER_MB * disk_mb
         self._uid = uid
         self._pids: Sequence[int] = ()
         self._count: Iterator[str | None] | None = None
@@ -66,7 +66,7 @@ class DiskCount:
         self.used_bytes = 0
 
     def look(self, pids: Sequence[int]) -> str | None:
-        """Begin a count or go on with it. Return a sentence if the run must end, else None."""
+        """Begin a count or continue it. Return why the run must end, or None."""
         self._pids = pids
         deadline = time.monotonic() + SLICE_SECONDS
         self._count = self._count or self._take()
@@ -79,8 +79,8 @@ class DiskCount:
         return None
 
     def reserve(self, size: int) -> bool:
-        """Set `size` bytes aside that are about to be taken at once; return False if the limit does not leave them."""
-        if self.used_bytes + self._reserved_before + self._reserved + size > self._most_bytes:
+        """Reserve `size` bytes that are about to be allocated. Return False if they are beyond the limit."""
+        if self.used_bytes + self._reserved_before + self._reserved + size > self._max_bytes:
             return False
         self._reserved += size
         return True
@@ -125,7 +125,7 @@ class DiskCount:
             os.close(root)
 
     def _list(self, root: int, path: tuple[str, ...]) -> Iterator[list[tuple[str, os.stat_result]]]:
-        """Yield the entries of a directory, some at a time; what has vanished meanwhile is left out."""
+        """Yield the entries of a directory in batches, without those that have vanished meanwhile."""
         with suppress(OSError), open_directory(root, path, self._uid) as directory, os.scandir(directory) as listing:
             while entries := list(islice(listing, _AT_A_TIME)):
                 yield list(self._examine(entries))
@@ -141,9 +141,9 @@ class DiskCount:
         self._sizes[identity] = size
 
     def _settle(self, held: Held, unlinked: dict[int, int]) -> None:
-        """Note the sizes of segments that had lost their names before `held` was found out.
+        """Record the sizes of segments that had lost their names before `held` was read.
 
-        Those that no descriptor shows cannot grow any more, and are let go.
+        A segment that no descriptor refers to cannot grow any more, and is closed.
         """
         growing = {number for _, number in held.open_files}
         in_doubt = bool(held.in_flight or held.closed_processes)
@@ -161,23 +161,23 @@ class DiskCount:
             named |= self._number_segments()
         self._files += len(mapped)
         for number in mapped.keys() - named:
-            least = self._settled.get(number, self._most_bytes // _UNKNOWN_SHARE)
+            least = self._settled.get(number, self._max_bytes // _UNKNOWN_SHARE)
             self._add((-1, number), max(mapped[number], least))
 
     def _number_segments(self) -> set[int]:
-        """Return the numbers of the segments that have names now: they may be newer than the walk of this count.
+        """Return the inodes of the segments that have names now, which may be newer than the walk of this count.
 
-        A semaphore is made under another name than it gets, so its mapping seems to have none.
+        sem_open(3) makes a semaphore under a temporary name, so its mapping seems to have none.
         """
         with suppress(FileNotFoundError), acting_as(self._uid), os.scandir(self._directories[-1]) as listing:
-            return {entry.inode() for entry in islice(listing, self._most_files)}
+            return {entry.inode() for entry in islice(listing, self._max_files)}
         return set()
 
     def _judge(self) -> str | None:
-        if self._bytes > self._most_bytes:
+        if self._bytes > self._max_bytes:
             return f"wrote more than {self._disk_mb} MB of files"
-        if self._files > self._most_files:
-            return f"made more than {self._most_files} files"
+        if self._files > self._max_files:
+            return f"made more than {self._max_files} files"
         return None
 
     def _judge_unseen(self, held: Held) -> str | None:
@@ -187,6 +187,6 @@ class DiskCount:
             return "ran a program that it may not read, so that the files of that process cannot be counted"
         if self._flying_counts < _COUNTS_UNTIL_CERTAIN:
             return None
-        if held.in_flight > _MAX_IN_FLIGHT or written_bytes(self._pids, self._uid) > self._most_bytes:
+        if held.in_flight > _MAX_IN_FLIGHT or written_bytes(self._pids, self._uid) > self._max_bytes:
             return f"kept {held.in_flight} file descriptors in messages, where files cannot be counted"
         return None

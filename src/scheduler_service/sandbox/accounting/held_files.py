@@ -1,4 +1,7 @@
-"""Finds the files without a name that processes hold: by descriptors, by mappings, in messages."""
+"""The files without a name that processes hold: by descriptors, by mappings, in messages under way.
+
+An unlinked file takes disk space until its last holder is gone, and no walk of a directory finds it.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,9 @@ _INODE, _PATH = 4, 5  # fields of a line of proc_pid_maps(5)
 
 @dataclass(slots=True)
 class Held:
-    """What was found. A file is known by device and number; a mapping tells the number alone, and the last name.
+    """What processes hold. A descriptor shows device and inode of a file, a mapping the inode and the last name.
 
-    Only mapped files below `directories` count: others are memory that has a name, or the host's.
+    Mapped files count only below `directories`. Others are memory that has a name, or belong to the host.
     """
 
     directories: Sequence[str]
@@ -44,7 +47,7 @@ class Held:
 
 
 def threads_of(pid: int) -> list[str]:
-    """Return the threads of a process, by their numbers.
+    """Return the ids of the threads of a process.
 
     Each may have descriptors of its own, and the process shows those of its first thread, which may have ended.
     """
@@ -55,16 +58,16 @@ def threads_of(pid: int) -> list[str]:
 
 
 def find_held(held: Held, pid: int, thread: str, uid: int | None) -> None:
-    """Add what the thread holds to `held`; `uid` is its user, if that is not ours.
+    """Add to `held` what a thread holds. `uid` is its user, if that is not ours.
 
-    A thread that has ended holds nothing. A process that lets nobody look is counted as closed.
+    A thread that has ended holds nothing. A process that may not be looked into is counted as closed.
     """
     place = f"/proc/{pid}/task/{thread}"
     try:
         _look_into(held, place, pid, uid)
     except PermissionError:
         try:
-            _look_into(held, place, pid, None)  # it has not become that user yet
+            _look_into(held, place, pid, None)  # a process that was just forked still has our user
         except PermissionError:
             held.closed_processes += _is_alive(place)
         except OSError:
@@ -74,7 +77,7 @@ def find_held(held: Held, pid: int, thread: str, uid: int | None) -> None:
 
 
 def written_bytes(pids: Sequence[int], uid: int | None) -> int:
-    """Return how much our children that have ended and `pids` have written, to whatever descriptor."""
+    """Return the bytes that `pids` and our ended children have written, to any descriptor; see proc_pid_io(5)."""
     total = _written("self")
     with acting_as(uid):
         for pid in pids:
@@ -118,7 +121,7 @@ def _add_open(held: Held, place: str, descriptor: str) -> None:
 
 
 def _is_alive(place: str) -> bool:
-    """Return whether a thread has memory: one that is just ending has none, and lets nobody look either."""
+    """Return whether a thread has memory. One that is about to end has none, and may not be looked into either."""
     with suppress(OSError), open(f"{place}/statm", encoding="ascii") as file:
         return not file.read().startswith("0 ")
     return False
@@ -134,7 +137,7 @@ def _in_flight(path: str) -> int:
 
 @cache
 def _device_of_memory() -> int:
-    """Return the device that files of memfd_create(2) are on: they are memory, and counted as such."""
+    """Return the device of memfd_create(2), whose files are counted as memory."""
     file = os.memfd_create("device")
     try:
         return os.fstat(file).st_dev

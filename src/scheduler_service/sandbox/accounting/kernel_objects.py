@@ -27,8 +27,8 @@ _MESSAGE_KB, _SEMAPHORE_KB, _SET_KB = (
     1,
 )  # struct msg_msg, struct sem on a cache line of its own, struct msg_queue
 _STANDARD_STREAMS = 3
-_PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 20, 1.0
-_MAX_FDINFO_BYTES, _TOO_MANY = 1 << 23, 1 << 24
+_PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 20, 1.0  # a measurement is followed by a pause twenty times as long
+_MAX_FDINFO_BYTES, _TOO_MANY = 1 << 23, 1 << 24  # a line for each lock; reading millions would stall the supervisor
 
 
 def segments_kb() -> float:
@@ -43,14 +43,14 @@ def messages_kb() -> float:
 
 
 class Descriptors:
-    """What the processes of one run keep behind their descriptors, looked at as often as its cost allows."""
+    """The memory behind the descriptors of one run, measured as often as the cost of a measurement allows."""
 
     def __init__(self) -> None:
         self._kb = 0.0
         self._full_look_at = self._next_look_at = 0.0
 
     def look(self, processes: Sequence[Process]) -> float:
-        """Return the memory in kB, as it is or was a moment ago."""
+        """Return the memory in kB, from now or from the last measurement."""
         began = time.monotonic()
         if began < self._next_look_at:
             return self._kb
@@ -73,7 +73,7 @@ def _may_hold_much(processes: Sequence[Process]) -> bool:
 
 
 def descriptors_kb(pids: Iterable[int]) -> float:
-    """Return what the processes can keep behind their descriptors, those of several processes counted once."""
+    """Return the memory that the descriptors of the processes can hold. What several share counts once."""
     found = _Found()
     for pid in pids:
         for thread in threads_of(pid):  # each may have descriptors of its own
@@ -128,7 +128,7 @@ def _count_locks(fdinfo: str) -> int:
 
 
 def _count_descriptors(pid: int) -> int:
-    """Return how many descriptors a process may have that lets nobody see them; 0 for one that is just ending."""
+    """Return how many descriptors a process may have that hides them; 0 if it is about to end."""
     if not has_memory(pid):
         return 0
     if size := os.stat(f"/proc/{pid}/fd").st_size:  # since Linux 6.2

@@ -1,6 +1,6 @@
-"""Memory of all processes of a run together, counted in three steps, each dearer and more exact than the one before.
+"""Memory of all processes of a run together, counted in up to three steps, each slower and more exact than the last.
 
-1. What the processes can address at most. A run within its limit by that measure needs no more looking.
+1. The address space of the processes. A run whose address spaces fit into its limit needs no further step.
 2. /proc/PID/status, which every process shows: private memory, in RAM or swapped out, page tables, and mappings whose
    pages may be somebody else's or nobody's yet.
 3. /proc/PID/smaps_rollup, in which a page shared by n processes counts 1/n in each, and /proc/PID/maps for what no page
@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from scheduler_service.sandbox.accounting.process_stats import Process
 from scheduler_service.sandbox.kernel.syscalls import invoke
 
-_KCMP_VM = 1
+_KCMP_VM = 1  # kcmp(2): compares address spaces
 _MAPPING_KB = 0.25  # struct vm_area_struct and its place in the tree
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
-_TRIES, _PAUSE_SECONDS = 3, 0.005
+_TRIES, _PAUSE_SECONDS = 3, 0.005  # more than usually passes between vfork(2) and execve(2)
 _ANONYMOUS = (b"/dev/zero (deleted)", b"/memfd:")
-_PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 50, 1.0
+_PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 50, 1.0  # an exact count is followed by a pause fifty times as long
 
 
 @dataclass(slots=True)
@@ -43,10 +43,10 @@ class _Sum:
 
 
 class MemoryUse:
-    """Returns whether a run has more memory than `most_kb`."""
+    """Checks whether one run has more memory than `limit_kb`."""
 
-    def __init__(self, most_kb: int) -> None:
-        self._most_kb = most_kb
+    def __init__(self, limit_kb: int) -> None:
+        self._limit_kb = limit_kb
         self._next_exact = 0.0
 
     def is_exceeded(self, processes: Sequence[Process], segments_kb: float, kernel_kb: float) -> bool:
@@ -54,23 +54,26 @@ class MemoryUse:
 
         `segments_kb` is memory that processes may have attached, `kernel_kb` what the kernel holds for them besides.
         """
-        most_kb = self._most_kb - kernel_kb
-        if sum(process.virtual_kb for process in processes) + segments_kb <= most_kb:
+        limit_kb = self._limit_kb - kernel_kb
+        if sum(process.virtual_kb for process in processes) + segments_kb <= limit_kb:
             return False
-        if _upper_bound(processes) + segments_kb <= most_kb:
+        if _upper_bound(processes) + segments_kb <= limit_kb:
             return False
-        if sum(process.resident_kb for process in processes) <= most_kb and time.monotonic() < self._next_exact:
+        if sum(process.resident_kb for process in processes) <= limit_kb and time.monotonic() < self._next_exact:
             return False  # the exact count was within the limit a moment ago
         began = time.monotonic()
-        exceeded = self._is_really_exceeded(processes, segments_kb, most_kb)
+        exceeded = self._is_really_exceeded(processes, segments_kb, limit_kb)
         took = time.monotonic() - began
         self._next_exact = began + took + min(_MAX_PAUSE_SECONDS, took * _PAUSE_FACTOR)
         return exceeded
 
-    def _is_really_exceeded(self, processes: Sequence[Process], segments_kb: float, most_kb: float) -> bool:
-        """Count exactly, and again after a moment: between vfork(2) and execve(2), a child has its parent's memory."""
+    def _is_really_exceeded(self, processes: Sequence[Process], segments_kb: float, limit_kb: float) -> bool:
+        """Count exactly, up to `_TRIES` times.
+
+        Between vfork(2) and execve(2) a child has its parent's memory, and both show it in full.
+        """
         for _ in range(_TRIES):
-            if _count(processes).total(segments_kb) <= most_kb:
+            if _count(processes).total(segments_kb) <= limit_kb:
                 return False
             time.sleep(_PAUSE_SECONDS)
         return True
@@ -90,7 +93,7 @@ def _count(processes: Sequence[Process]) -> _Sum:
     by_pid = {process.pid: process for process in processes}
     for process in processes:
         parent = by_pid.get(process.parent)
-        if parent is None or not _have_same_memory(process, parent):
+        if parent is None or not _have_same_memory(process, parent):  # a child of vfork(2) or clone(CLONE_VM)
             with suppress(OSError):
                 _add(counted, process)
     return counted
@@ -104,7 +107,7 @@ def _add(counted: _Sum, process: Process) -> None:
         counted.private += rollup["Pss"] - shared + rollup.get("SwapPss", 0) + status.get("VmPTE", 0)
         counted.shared += shared
         _add_objects(counted, process.memory_id)
-    except (PermissionError, KeyError):
+    except (PermissionError, KeyError):  # hidden from us, so what could be shared counts in full
         counted.private += _private(status) + process.virtual_kb / _PAGE_KB * _MAPPING_KB
         counted.objects[b"%d" % process.pid] = _others(status)
 

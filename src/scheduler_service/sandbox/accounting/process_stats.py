@@ -1,4 +1,8 @@
-"""Counting what the processes of a run use together, which no limit of a single process can."""
+"""The processes of a run as /proc shows them, added up: no limit of a single process can count them together.
+
+A listing is never exact, because processes come and go while it is read. So a process that vanishes is left out, and
+whoever needs certainty reads again.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from dataclasses import dataclass
 
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _TICKS = os.sysconf("SC_CLK_TCK")
-# Fields of proc_pid_stat(5), after the name.
+# Fields of proc_pid_stat(5), counted after the name: a process may put spaces and brackets into its name.
 _STATE, _PARENT, _UTIME, _STIME, _CUTIME, _CSTIME, _THREADS = 0, 1, 11, 12, 13, 14, 17
 _STARTED, _VIRTUAL, _RESIDENT = 19, 20, 21
 
@@ -38,7 +42,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class ProcessStats:
-    """The processes of a run. `zombies` have ended and wait for their parent to ask; they are no `tasks`."""
+    """The processes of a run. `zombies` have ended and were not waited for by their parent; they are no `tasks`."""
 
     processes: tuple[Process, ...] = ()
 
@@ -59,12 +63,12 @@ class ProcessStats:
 
 
 def all_processes() -> list[int]:
-    """Return the processes of our PID namespace but for its first, which is the supervisor."""
+    """Return the processes of our PID namespace without its first, which is the supervisor."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the living children of `pid`, those it got as a subreaper included."""
+    """Return the children of `pid` that have not been waited for, with those it got as a subreaper."""
     children: list[int] = []
     with suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
@@ -73,14 +77,14 @@ def children_of(pid: int) -> list[int]:
     return children
 
 
-def descendants(pid: int, most: float = math.inf) -> list[int]:
-    """Return the living descendants of `pid`; those that move about meanwhile may be missed.
+def descendants(pid: int, limit: float = math.inf) -> list[int]:
+    """Return the descendants of `pid`. One whose parent ends meanwhile may be missed.
 
-    Stop once there are more than `most`: a fork bomb makes them faster than a walk would find them all.
+    Stop once there are more than `limit`: a fork bomb makes processes faster than a walk finds them.
     """
     found: list[int] = []
     pending = [pid]
-    while pending and len(found) <= most:
+    while pending and len(found) <= limit:
         children = children_of(pending.pop())
         found += children
         pending += children
@@ -88,7 +92,7 @@ def descendants(pid: int, most: float = math.inf) -> list[int]:
 
 
 def read_process_stats(pids: Iterable[int]) -> ProcessStats:
-    """Read what the processes use; those that have ended and were waited for are left out."""
+    """Return what the processes use, without those that are gone by now."""
     found = []
     for pid in pids:
         with suppress(OSError, IndexError):
@@ -100,7 +104,9 @@ def _read_process(pid: int) -> Process:
     fields = _stat(f"/proc/{pid}/stat")
     threads, memory_id = int(fields[_THREADS]), pid
     state = memory = fields
-    if fields[_STATE] == "Z" and threads > 1:  # only its first thread has ended
+    # When the first thread ends before the others, the kernel shows the process as a zombie without memory, though it
+    # runs. Another thread then tells its state and its memory.
+    if fields[_STATE] == "Z" and threads > 1:
         memory_id = next((thread for thread in _threads(pid) if _state(pid, thread) != "Z"), pid)
         state, memory = _stat(f"/proc/{pid}/task/{memory_id}/stat"), _stat(f"/proc/{memory_id}/stat")
     return Process(
@@ -119,7 +125,7 @@ def _read_process(pid: int) -> Process:
 
 
 def has_memory(pid: int) -> bool:
-    """Return whether the process runs a program. One that is just ending does not, and may hide its files in /proc."""
+    """Return whether the process has memory. One that is about to end has none, and its files may be hidden."""
     with suppress(OSError):
         for thread in _threads(pid):
             with suppress(OSError):
@@ -129,7 +135,10 @@ def has_memory(pid: int) -> bool:
 
 
 def running_share(process: Process) -> float:
-    """Return how many processors the threads of the process have, by how long each that would run waits for one."""
+    """Return how many processors the process uses: for each runnable thread, the share of time that it really ran.
+
+    The fields of schedstat are the time on a processor and the time in the run queue (sched-stats.rst).
+    """
     total = 0.0
     with suppress(OSError):  # it may end at any moment
         for thread in _threads(process.pid):

@@ -1,4 +1,8 @@
-"""Holding a whole run to the limits that the kernel keeps for single processes only."""
+"""The limits of a whole run, checked from time to time where the kernel keeps them for single processes only.
+
+Without a cgroup, nothing in the kernel adds up what the processes of a run use. So the supervisor adds it up at each
+look, and ends a run that is beyond a limit. Between two looks a run may exceed it.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +34,14 @@ from scheduler_service.sandbox.kernel.identity import acting_as
 TICK_SECONDS = 0.1
 """How long a run may be beyond a limit of this kind before it is noticed."""
 
-_SHORT_TICK_SECONDS = 0.02
-_PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 4, 0.5
+_SHORT_TICK_SECONDS = 0.02  # while processor time goes uncounted, see `cpu_time`
+_PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 4, 0.5  # a slow look is followed by a pause four times as long
 _USER_OR_NAMESPACE = {Layer.OWN_USER, Layer.PID_NAMESPACE}
 
 
 @dataclass(frozen=True, slots=True)
 class EndReason:
-    """Why a run must end, with a sentence where `End` alone does not say it."""
+    """Why a run is over. `message` is set if `end` alone does not explain it, `signal` for SIGNALLED."""
 
     end: End
     message: str | None = None
@@ -45,7 +49,7 @@ class EndReason:
 
 
 class ResourceWatch:
-    """Checks what the run uses from time to time. A check costs well under a millisecond for ordinary runs."""
+    """Checks what one run uses. A check takes well under a millisecond for ordinary runs."""
 
     def __init__(
         self, terms: Terms, confinement: Confinement, cgroup: Cgroup | None, disk: DiskCount | None = None
@@ -54,24 +58,25 @@ class ResourceWatch:
         self._layers = confinement.layers
         self._cgroup = cgroup
         self._disk = disk
-        # In a PID namespace of the run, root has all rights over its processes.
+        # In a PID namespace, root of the zygote may look into all processes. Root in a container may lack that right.
         self._uid = confinement.uid if self._layers & _USER_OR_NAMESPACE == {Layer.OWN_USER} else None
         self._took_seconds = 0.0
         self._cpu = CpuTime()
         self._descriptors = Descriptors()
         self._memory = MemoryUse((terms.memory_mb + INTERPRETER_MB) * 1024)
         self._counts_tasks = cgroup is None and confinement.existing_tasks != 0
-        self._most_listed = 2 * terms.processes if self._counts_tasks else math.inf  # as many zombies as processes
+        # The limit holds for tasks and for zombies, each by itself.
+        self._max_listed = 2 * terms.processes if self._counts_tasks else math.inf
 
     @property
     def pause_seconds(self) -> float:
-        """How long to wait until the next look: longer than usual if a run has made looking dear."""
+        """How long to wait until the next look. Longer if looks take long, which a run may cause on purpose."""
         tick = _SHORT_TICK_SECONDS if self._cpu.is_suspicious else TICK_SECONDS
         return max(tick, min(_MAX_PAUSE_SECONDS, _PAUSE_FACTOR * self._took_seconds))
 
     @property
     def lost_seconds(self) -> float:
-        """Processor time of processes that nobody waited for, by estimate."""
+        """Processor time of processes that nobody waited for, by estimate; see `cpu_time`."""
         return self._cpu.lost_seconds
 
     def look(self) -> EndReason | None:
@@ -82,13 +87,14 @@ class ResourceWatch:
         return verdict
 
     def _look(self) -> EndReason | None:
-        pids = list_processes(self._layers, self._most_listed)
+        pids = list_processes(self._layers, self._max_listed)
         stats = read_process_stats(pids)
-        # First, for a fork bomb leaves no time for more. An ended process that nobody waits for is no process to the
-        # user, but takes memory of the kernel all the same.
+        # The number comes first, because a fork bomb leaves no time for more. A zombie is no process to the user, but
+        # it takes memory of the kernel and a process id all the same.
         if self._counts_tasks and max(stats.tasks, stats.zombies) > self._terms.processes:
             message = f"had more than {self._terms.processes} processes and threads"
             return EndReason(End.SIGNALLED, message, signal.SIGKILL)
+        # One second more than RLIMIT_CPU, so that an ordinary job gets SIGXCPU, and then SIGKILL, from the kernel.
         if self._cpu_seconds(stats) > self._terms.cpu_seconds + 1:
             return EndReason(End.CPU_LIMIT)
         with acting_as(self._uid):
@@ -109,6 +115,6 @@ class ResourceWatch:
         return EndReason(End.SIGNALLED, complaint, signal.SIGXFSZ) if complaint else None
 
 
-def list_processes(layers: frozenset[Layer], most: float = math.inf) -> list[int]:
-    """Return the processes of the run that this process supervises, or some of them if there are more than `most`."""
-    return all_processes() if Layer.PID_NAMESPACE in layers else descendants(os.getpid(), most)
+def list_processes(layers: frozenset[Layer], limit: float = math.inf) -> list[int]:
+    """Return the processes of the run that this process supervises. Beyond `limit`, some may be missing."""
+    return all_processes() if Layer.PID_NAMESPACE in layers else descendants(os.getpid(), limit)

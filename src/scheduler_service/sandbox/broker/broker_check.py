@@ -1,4 +1,4 @@
-"""Checking whether this process can answer system calls for a job: found out by answering one."""
+"""A check whether this process can answer system calls of a job, made by answering one."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _ADDRESS = b"\x01\x00not-there"
 
 
 def why_not_brokered(layers: frozenset[Layer], uid: int) -> str:
-    """Return why the calls of a job with these layers cannot be answered; nothing if they can.
+    """Return why system calls of a job with these layers cannot be answered; "" if they can.
 
-    What is tried is all that the broker needs: to hear of a call, to read memory, and to copy a descriptor.
+    The check covers all that the broker needs: receiving a call, reading memory, copying a descriptor.
     """
     if not {Layer.SOCKET_BROKER, Layer.SECCOMP} <= layers:
         return ""
     ours, theirs = socket.socketpair()
     child = os.fork()
     if child == 0:
-        ours.close()  # or it would wait for itself if we give up
+        ours.close()  # a copy here would keep the child waiting if we give up
         _ask(layers, uid, theirs)
     theirs.close()
     try:
@@ -54,8 +54,8 @@ def _ask(layers: frozenset[Layer], uid: int, line: socket.socket) -> None:
         line.sendall(b"%d" % listener)
         line.recv(1)
         os.close(listener)
-        with socket.socket(socket.AF_UNIX) as trial:
-            connect_socket(trial.fileno(), _ADDRESS)
+        with socket.socket(socket.AF_UNIX) as sock:
+            connect_socket(sock.fileno(), _ADDRESS)
     finally:
         os._exit(0)
 

@@ -1,4 +1,4 @@
-"""Connecting a socket of a job in its place, without waiting."""
+"""The connection of a job's socket by the supervisor, which must not block."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from scheduler_service.sandbox.kernel.syscalls import connect_socket
 
 
 def connect_now(sock: socket.socket, raw: bytes) -> int:
-    """Connect a stream as far as that does not wait; raises BlockingIOError for the rest, and goes on with it later.
+    """Connect a socket as far as possible without blocking. Raise BlockingIOError if it must be called again later.
 
-    The flag is everybody's who has the socket, but nobody waits for one that is not connected. At the second try, a
-    connection over the loopback is there.
+    The flag O_NONBLOCK belongs to the open file, which the job shares. Nobody blocks on a socket that is not connected.
+    The second connect(2) succeeds at once over the loopback.
     """
     descriptor = sock.fileno()
     flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)

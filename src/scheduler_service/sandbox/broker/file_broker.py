@@ -1,4 +1,4 @@
-"""Changes of files and processes that a supervisor makes for a job, which may not make them itself.
+"""The file broker: changes of files and processes that the supervisor makes for a job.
 
 A job with the user id of the service could change modes, times and owners of the service's files: Landlock does not
 rule on that, and a system call filter cannot read paths. So the filter asks the supervisor (seccomp_unotify(2)), which
@@ -32,19 +32,19 @@ from scheduler_service.sandbox.kernel.notifications import Call, Listener
 from scheduler_service.sandbox.kernel.syscall_table import BROKERED_PROCESS_CHANGES
 from scheduler_service.sandbox.kernel.syscalls import invoke
 
-_TIMES = struct.Struct("=qqqq")
-_NOW, _OMIT = 0x3FFF_FFFF, 0x3FFF_FFFE
+_TIMES = struct.Struct("=qqqq")  # two of struct timespec: accessed, modified
+_NOW, _OMIT = 0x3FFF_FFFF, 0x3FFF_FFFE  # UTIME_NOW, UTIME_OMIT
 _BOTH_NOW = (0, _NOW, 0, _NOW)
-_NO_FOLLOW, _EMPTY_PATH = 0x100, 0x1000
-_UNCHANGED = 0xFFFF_FFFF
-_PUNCH_HOLE, _COLLAPSE_RANGE = 0x02, 0x08
+_NO_FOLLOW, _EMPTY_PATH = 0x100, 0x1000  # AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH
+_UNCHANGED = 0xFFFF_FFFF  # chown(2): -1 leaves an id as it is
+_PUNCH_HOLE, _COLLAPSE_RANGE = 0x02, 0x08  # fallocate(2): these make a file smaller
 _MODES = 0o1777  # no set-user-id: nobody but the service's user would gain by it
 
 
 class FileBroker:
-    """Answers the calls of one job, whose files lie in `directory`; `uid` is its user, if that is not ours.
+    """Answers the calls of one job. Its files lie in `directory`, and `uid` is its user, if that is not ours.
 
-    `disk` is asked before files of the run grow at once. Files below `writable`, which are the operator's, may grow.
+    `disk` must agree before an allocation in a file of the run. Files below `writable`, the operator's, may grow.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class FileBroker:
         }
 
     def _judging(self, argument: int) -> Callable[[Call], None]:
-        """Return an action that lets a call go on if the process that its argument names is the job's."""
+        """Return an action that continues a call if the process in its argument belongs to the job."""
 
         def judge(call: Call) -> None:
             if not _is_below_us(signed(call.arguments[argument])):
@@ -119,9 +119,9 @@ class FileBroker:
         return 0
 
     def _segment(self, call: Call, path: int) -> bytes | None:
-        """Read a path that names shared memory; let a call with any other go on and return None.
+        """Return the path of a call if it names shared memory. Continue a call with any other path, and return None.
 
-        The kernel then reads the path again, and judges it.
+        The kernel then reads the path again, and Landlock judges what it reads.
         """
         name = self._read_path(call.pid, path)
         if names_segment(name):
@@ -138,6 +138,7 @@ class FileBroker:
                 is_own = self._judge(handle)
                 if grows and is_own and not self._disk.reserve(offset + size):
                     raise OSError(errno.ENOSPC, "beyond disk_mb")
+                # O_NONBLOCK: the job may have put a FIFO there, which would block the supervisor.
                 writable = os.open(f"/proc/self/fd/{handle}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             finally:
                 os.close(handle)
@@ -159,6 +160,7 @@ class FileBroker:
         self._change(pid, base, path, flags, lambda target: _apply_times(target, wanted))
 
     def _change(self, pid: int, base: int, path: int, flags: int, action: Callable[[str], None]) -> None:
+        # Opened, then judged, then changed through the descriptor: a path may lead elsewhere a moment later.
         file = _open_for(pid, signed(base), path, flags)
         try:
             self._judge(file)
@@ -180,12 +182,12 @@ class FileBroker:
             return _read(pid, lambda memory: memory.read_text(path))
 
 
-def _lies_below(name: str, places: Iterable[str]) -> bool:
-    return any(f"{name}/".startswith(f"{place}/") for place in places)
+def _lies_below(name: str, directories: Iterable[str]) -> bool:
+    return any(f"{name}/".startswith(f"{directory}/") for directory in directories)
 
 
 def _is_below_us(pid: int) -> bool:
-    """Return whether a process or thread belongs to the run: all its orphans become children of this process."""
+    """Return whether a process or thread belongs to the run. The run's orphans are children of this process."""
     ancestor = _parent_of(pid)
     while ancestor > 1 and ancestor != os.getpid():
         ancestor = _parent_of(ancestor)
@@ -208,7 +210,7 @@ def _answering(action: Callable[..., None]) -> Callable[[Call], int]:
 
 
 def _open_for(pid: int, base: int, path: int, flags: int) -> int:
-    """Open what the job means by `path`, an address in its memory, seen from `base`; without a path, `base` itself."""
+    """Open the file at the path whose address is `path`, relative to `base`. Without an address, open `base` itself."""
     if path == 0:
         return os.open(path_of_descriptor(pid, base), os.O_PATH | os.O_CLOEXEC)
     name = _read(pid, lambda memory: memory.read_text(path))

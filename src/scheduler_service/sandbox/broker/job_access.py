@@ -1,4 +1,8 @@
-"""Reaching into the processes of a job: their memory, their descriptors, and the files that they mean by a path."""
+"""Access to the processes of a job: their memory, their descriptors, and the files that their paths name.
+
+Every access is by process id, which the kernel may have given to another process meanwhile. So the caller checks
+afterwards that the call is still open (`Listener.is_open`); see the head of `notifications`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from scheduler_service.sandbox.kernel.syscalls import invoke
 CURRENT_DIRECTORY = -100
 _LONGEST_PATH = 4096
 _MAX_KEPT = 64
-_MAX_COPIED = 128
+_MAX_COPIED = 128  # sizeof(struct sockaddr_storage): no address is longer
 _OF_A_THREAD = os.O_EXCL  # PIDFD_THREAD, since Linux 6.9
 
 
@@ -27,7 +31,7 @@ _ours_by_reference, _theirs_by_reference = ctypes.byref(_ours), ctypes.byref(_th
 
 
 def copy_memory(pid: int, address: int, size: int) -> bytes:
-    """Read a little of a process's memory; raises OSError if there is less. Cheaper than to open all of it."""
+    """Read up to 128 bytes of a process's memory. Raise OSError if there are fewer. Faster than to open the memory."""
     if size > _MAX_COPIED:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     _theirs.start = address
@@ -38,12 +42,12 @@ def copy_memory(pid: int, address: int, size: int) -> bytes:
 
 
 class Memory(NamedTuple):
-    """The memory of a process, as it was when this was opened: a program that it starts later has another."""
+    """The memory that a process had when this was opened. A program that it executes later has another."""
 
     descriptor: int
 
     def read(self, address: int, size: int) -> bytes:
-        """Read `size` bytes; raises OSError if there are fewer."""
+        """Read `size` bytes. Raise OSError if there are fewer."""
         content = os.pread(self.descriptor, size, address) if size else b""
         if len(content) < size:
             raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
@@ -54,7 +58,7 @@ class Memory(NamedTuple):
         return os.pread(self.descriptor, _LONGEST_PATH, address).split(b"\0", 1)[0]
 
     def write(self, address: int, content: bytes) -> None:
-        """Write what was opened for it."""
+        """Write to memory that was opened for writing."""
         os.pwrite(self.descriptor, content, address)
 
 
@@ -64,7 +68,7 @@ def open_memory(pid: int, mode: int = os.O_RDONLY) -> Memory:
 
 
 def open_path(pid: int, base: int, name: bytes, follow: int = 0) -> int:
-    """Open what a process means by the path `name`, seen from its descriptor `base`."""
+    """Open the file at the path `name` of a process, relative to its descriptor `base`."""
     if name.startswith(b"/"):
         return os.open(_translate(pid, name), os.O_PATH | os.O_CLOEXEC | follow)
     directory = os.open(path_of_descriptor(pid, base), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -75,18 +79,18 @@ def open_path(pid: int, base: int, name: bytes, follow: int = 0) -> int:
 
 
 def path_of_descriptor(pid: int, descriptor: int) -> str:
-    """Return a path to what a process has open, or to its current directory."""
+    """Return a path to the open file of a process, or to its current directory."""
     return f"/proc/{pid}/cwd" if descriptor == CURRENT_DIRECTORY else f"/proc/{pid}/fd/{descriptor}"
 
 
 def status_of(pid: int) -> dict[str, str]:
-    """Return what the kernel tells of a thread; see proc_pid_status(5)."""
+    """Return the status of a thread; see proc_pid_status(5)."""
     with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
         return {name: value.strip() for name, _, value in (line.partition(":") for line in status)}
 
 
 def has_signal(pid: int) -> bool:
-    """Return whether a signal waits for a thread that does not block it; no thread, no signal."""
+    """Return whether a signal is pending that the thread does not block. False if the thread is gone."""
     try:
         status = status_of(pid)
     except OSError:
@@ -96,15 +100,15 @@ def has_signal(pid: int) -> bool:
 
 
 def signed(argument: int) -> int:
-    """Return the lower half of a system call's argument as the number that it stands for."""
+    """Return the lower half of a system call's argument as a signed int."""
     low = argument & 0xFFFF_FFFF
     return low - (1 << 32) if low >> 31 else low
 
 
 class Processes:
-    """Takes copies of the descriptors of processes.
+    """Copies descriptors of processes, with pidfd_getfd(2).
 
-    Handles to processes are kept. One whose process has ended stays a handle to that, even if the id is used again.
+    Pidfds are kept. The pidfd of an ended process never refers to another process, even if the id is used again.
     """
 
     def __init__(self) -> None:
@@ -140,7 +144,7 @@ def _open_process(pid: int) -> int:
 
 
 def _translate(pid: int, name: bytes) -> bytes:
-    """Return a path that means for us what it means for a process, where it begins with its own directory in /proc."""
+    """Return a path below /proc/self of a process as a path that is right for us."""
     for own, meant in ((b"/proc/self/", b"/proc/%d/"), (b"/proc/thread-self/", b"/proc/%d/task/%d/")):
         if name.startswith(own):
             return (meant % ((pid,) * meant.count(b"%d"))) + name[len(own) :]

@@ -32,8 +32,8 @@ _KINDS = frozenset(
 """The families, types and protocols of sockets that a job may have."""
 _FLAGS = socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 _INTERFACE = struct.Struct("=16sH14x")  # struct ifreq: name, flags
-_SET_INTERFACE_FLAGS, _UP = 0x8914, 0x1
-_SO_COOKIE, _SO_NETNS_COOKIE = 57, 71
+_SET_INTERFACE_FLAGS, _UP = 0x8914, 0x1  # SIOCSIFFLAGS, IFF_UP; see netdevice(7)
+_SO_COOKIE, _SO_NETNS_COOKIE = 57, 71  # the second since Linux 5.14
 _COOKIE_BYTES = 8
 _IPV6_BYTES = 16
 
@@ -54,7 +54,7 @@ class JobSockets:
         """The peers that the broker has given to sockets; see `socket_sending`."""
 
     def create(self, call: Call) -> int | None:
-        """Make a socket for the job where it may not make it itself; see socket(2)."""
+        """Make a socket for the job, which may not make it itself; see socket(2)."""
         family, kind, protocol = map(signed, call.arguments[:3])
         usable = self._secluded or self._policy is not None or family == socket.AF_UNIX
         if not usable or (family, kind & ~_FLAGS, protocol) not in _KINDS:
@@ -84,7 +84,7 @@ class JobSockets:
         return memory
 
     def read_address(self, call: Call, pointer: int, size: int) -> SocketAddress:
-        """Copy and read an address in the memory of the caller."""
+        """Return the address in the memory of the caller."""
         raw = copy_memory(call.pid, pointer, bounded_size(size))
         self._check_open(call)
         return parse_address(raw)
@@ -95,7 +95,7 @@ class JobSockets:
             raise fail(errno.EINTR)
 
     def is_local(self) -> bool:
-        """Whether the job's IP sockets lead nowhere but to the run's own."""
+        """Return whether the job's IP sockets reach only sockets of the same run."""
         return self._secluded
 
     def judge(self, address: InetAddress) -> None:
@@ -104,17 +104,20 @@ class JobSockets:
             raise fail(errno.EACCES)
 
     def expect_receiver(self, address: InetAddress) -> None:
-        """Raise OSError if no socket of the run has this address: a datagram to it would be lost without a word."""
+        """Raise OSError if no socket of the run has this address, because a datagram to it would be lost silently.
+
+        If the address cannot be bound, somebody has it.
+        """
         family = socket.AF_INET6 if len(address.host) == _IPV6_BYTES else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as trial:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
             try:
-                bind_socket(trial.fileno(), address.raw)
+                bind_socket(sock.fileno(), address.raw)
             except OSError:
                 return
         raise fail(errno.ECONNREFUSED)
 
     def judge_name(self, sock: socket.socket) -> None:
-        """Raise OSError if `sock` may not have or reach a name that is no file: all of a network share those."""
+        """Raise OSError if `sock` may not use abstract names, which a whole network namespace shares (unix(7))."""
         if not self._own_network or cookie_of(sock, _SO_NETNS_COOKIE) != self._own_network:
             raise fail(errno.EACCES)
 
@@ -126,12 +129,12 @@ def check_family(sock: socket.socket, families: tuple[int, ...]) -> None:
 
 
 def is_blocking(sock: socket.socket) -> bool:
-    """Return whether calls on the socket wait; Python's own idea of it does not count."""
+    """Return whether calls on the socket block: by the open file's flag, which Python's object does not know."""
     return not fcntl.fcntl(sock.fileno(), fcntl.F_GETFL) & os.O_NONBLOCK
 
 
 def cookie_of(sock: socket.socket, option: int = _SO_COOKIE) -> int:
-    """Return the number that the kernel gives to a socket, or to its network namespace, and to no other ever."""
+    """Return the cookie of a socket, or of its network namespace: a number that the kernel never uses again."""
     return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, option, _COOKIE_BYTES), "little")
 
 

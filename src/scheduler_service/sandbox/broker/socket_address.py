@@ -13,18 +13,18 @@ from scheduler_service.sandbox.broker.job_access import signed
 LONGEST = 128  # sizeof(struct sockaddr_storage)
 _FAMILY = struct.Struct("=H")
 _PORT = struct.Struct("!H")
-_LONGEST_UNIX = 110
-_INET_BYTES, _INET6_BYTES, _INET6_LEAST_BYTES = 16, 28, 24
+_LONGEST_UNIX = 110  # sizeof(struct sockaddr_un)
+_INET_BYTES, _INET6_BYTES, _INET6_LEAST_BYTES = 16, 28, 24  # RFC 2133 knew no scope id, and the kernel takes both
 
 
 class Unspecified(NamedTuple):
-    """No address: connect(2) then ends the association of a socket."""
+    """AF_UNSPEC: connect(2) to it ends the association of a socket."""
 
     raw: bytes
 
 
 class UnixAddress(NamedTuple):
-    """A path, an abstract name (which begins with a zero byte), or none, for which the kernel picks an abstract one."""
+    """A path, an abstract name (it begins with a zero byte), or no name: bind(2) then picks an abstract one."""
 
     raw: bytes
     name: bytes
@@ -47,7 +47,7 @@ SocketAddress = Unspecified | UnixAddress | InetAddress
 
 
 def parse_address(raw: bytes) -> SocketAddress:
-    """Read a `struct sockaddr`; raises OSError with what the kernel would answer to one that is none."""
+    """Return the address in a `struct sockaddr`. Raise the OSError that the kernel would answer if there is none."""
     if len(raw) < _FAMILY.size:
         raise fail(errno.EINVAL)
     match _FAMILY.unpack_from(raw)[0]:
@@ -74,7 +74,7 @@ def _parse_unix(raw: bytes) -> UnixAddress:
 
 
 def path_address(path: str) -> bytes:
-    """Write the address of a socket file as a `struct sockaddr`."""
+    """Return the address of a socket file as a `struct sockaddr`."""
     return _FAMILY.pack(socket.AF_UNIX) + os.fsencode(path) + b"\0"
 
 

@@ -1,4 +1,4 @@
-"""The socket broker: what a job's sockets may reach is decided here, and done here.
+"""The socket broker: it connects and binds the sockets of a job, if they may reach the address.
 
 A system call filter cannot follow the pointer to an address. Another thread can change the address between a look at
 it and the kernel's use of it. So the filter asks about each call that names an address, and none is let through.

@@ -45,7 +45,7 @@ from scheduler_service.sandbox.kernel.syscalls import connect_socket
 _LENGTH = struct.Struct("=I")
 _MAX_MESSAGES = 1024  # UIO_MAXIOV, where sendmmsg(2) stops too
 _MAX_ASSOCIATIONS = 4096
-_UDP_SEGMENT = 103
+_UDP_SEGMENT = 103  # splits a large send into datagrams; see udp(7)
 _HARMLESS = {
     (socket.IPPROTO_UDP, _UDP_SEGMENT),
     (socket.IPPROTO_IP, socket.IP_TOS),
@@ -104,19 +104,19 @@ class SocketSending:
     def _try(
         self, call: Call, sock: socket.socket, act: Callable[[], int], flags: int, borrowed: Borrowed
     ) -> int | None:
-        """Send what does not block; let the call wait for the rest, if the job's socket and its `flags` say so."""
+        """Send what does not block. Keep the call waiting for the rest if the job's socket and its `flags` block."""
         try:
             return act()
         except BlockingIOError:
             if flags & socket.MSG_DONTWAIT or not is_blocking(sock):
                 raise
-        # Of the queue of the peer that a datagram goes to, the kernel does not tell when there is room.
+        # epoll(7) does not tell when the receive queue of a peer has room, to which UNIX datagrams go directly.
         polled = sock.family != socket.AF_UNIX or sock.type != socket.SOCK_DGRAM
         self._sockets.waiting.add(Attempt(call, sock, act, borrowed.move(), polled=polled))
         return None
 
     def _send_each(self, call: Call, sock: socket.socket, memory: Memory, places: range, flags: int) -> int:
-        """Send messages up to the first that cannot be sent, whose error counts only if it is the very first."""
+        """Send messages up to the first that fails. Raise its error only if nothing was sent; see sendmmsg(2)."""
         sent = 0
         for place in places[:_MAX_MESSAGES]:
             try:
@@ -148,7 +148,8 @@ class SocketSending:
         except ConnectionRefusedError:
             if cookie_of(sock) not in self._sockets.associations:
                 raise
-            # It tells of an earlier datagram, which somebody who is not connected does not hear of.
+            # The error is of an earlier datagram. The job's socket is not connected as far as the job knows, and such
+            # a socket gets no errors (udp(7)). So the error is dropped, and the datagram sent.
             return sock.sendmsg([message.content], control, usable, address)
         except BrokenPipeError:
             if not flags & socket.MSG_NOSIGNAL and self._sockets.listener.is_open(call):
@@ -156,7 +157,7 @@ class SocketSending:
             raise
 
     def _find(self, call: Call, sock: socket.socket, address: SocketAddress | None, borrowed: Borrowed) -> Address:
-        """Return what to send to, as Python wants it; None if the socket leads there by itself."""
+        """Return the address to send to, in Python's form; None if the socket is connected to it."""
         if address is None or sock.type == socket.SOCK_SEQPACKET:
             return None
         if isinstance(address, UnixAddress):
@@ -185,9 +186,9 @@ class SocketSending:
         return b"/proc/self/fd/%d" % file
 
     def _associate(self, sock: socket.socket, address: InetAddress) -> Address:
-        """Connect a socket for datagrams to whom it sends to: otherwise all the world could send to it from now on.
+        """Connect a datagram socket to its receiver. Unconnected, it would receive datagrams from anybody.
 
-        One that the job has connected stays so.
+        A socket that the job has connected stays connected to its peer.
         """
         cookie, associations = cookie_of(sock), self._sockets.associations
         known = associations.get(cookie)
@@ -220,7 +221,7 @@ class SocketSending:
 
 
 def _spell(sock: socket.socket, address: InetAddress) -> Address:
-    """Write an address as Python wants it for this socket."""
+    """Return an address in the form that Python's sockets take."""
     if sock.family == socket.AF_INET:
         return socket.inet_ntop(socket.AF_INET, address.host), address.port
     host = address.host if len(address.host) == _IPV6_BYTES else _MAPPED + address.host

@@ -1,6 +1,6 @@
 """The syscall broker: the supervisor's answers to the system calls that a job's filter asks about.
 
-It does what is asked in the job's place, if the job may have it, and answers with what came of it.
+It does what the call asks for, in the job's place, if the job may have it. Then it answers the call with the result.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from scheduler_service.sandbox.kernel.syscall_table import (
 )
 from scheduler_service.sandbox.kernel.syscalls import MACHINES, machine
 
-_BURST_SECONDS, _LINGER_SECONDS = 0.02, 0.001
+_BURST_SECONDS, _LINGER_SECONDS = 0.02, 0.001  # no longer, or the checks of the run's limits would come late
 _LONGEST_WAIT_SECONDS = 0.2
 _CALLS = {
     **BROKERED_FILE_CHANGES,
@@ -79,7 +79,7 @@ class SyscallBroker:
 
     @property
     def descriptor(self) -> int:
-        """What is readable when `answer` has something to do."""
+        """The descriptor that is readable when `answer` has something to do."""
         return self._sockets.events.fileno()
 
     @property
@@ -88,7 +88,7 @@ class SyscallBroker:
         return self._sockets.waiting.deadline
 
     def answer(self) -> None:
-        """Answer what has arrived, and what follows closely: a caller often comes back at once."""
+        """Answer the calls that have arrived, and those that follow at once: callers often come in bursts."""
         end = time.monotonic() + _BURST_SECONDS
         timeout = 0.0
         while events := dict(self._sockets.events.poll(timeout)):
@@ -141,9 +141,9 @@ def _sockets_of(
 
 
 def _bound_waiting() -> None:
-    """Interrupt what blocks this process for long, again and again.
+    """Interrupt every system call that blocks this process for long.
 
-    The last to close a socket waits for its data to be sent, as long as SO_LINGER says, and that may be us.
+    The process that closes a socket last waits as long as SO_LINGER says (socket(7)), and that may be this one.
     """
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.setitimer(signal.ITIMER_REAL, _LONGEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)

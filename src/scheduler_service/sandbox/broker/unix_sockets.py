@@ -1,4 +1,4 @@
-"""Sockets that have a path: only those in the places of the run can be reached, and new ones are made only there."""
+"""UNIX sockets with a path: a job reaches and makes them only in the directories of its run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from scheduler_service.sandbox.kernel.syscalls import Prctl, bind_socket, prctl
 
 
 class UnixSockets:
-    """Reaches sockets by their paths for a job whose files lie in `places`; `uid` is the job's own user, if any.
+    """Opens and binds socket files for a job whose files lie in `places`. `uid` is the job's own user, if any.
 
-    The job may also connect to the sockets of the host that are `granted`.
+    The job may also connect to the sockets of the host in `granted`.
     """
 
     def __init__(self, places: Sequence[str], granted: Sequence[str], uid: int | None, *, restricted: bool) -> None:
@@ -29,9 +29,9 @@ class UnixSockets:
         self._restricted = restricted
 
     def open(self, pid: int, name: bytes) -> int:
-        """Open the socket file that a process of the job means by `name`; raises OSError if it is not the run's.
+        """Open the socket file at the path `name` of a process. Raise OSError if it does not belong to the run.
 
-        What is open stays the same file, whatever becomes of its name. Of what lies elsewhere, the error tells nothing.
+        An open file stays the same even if its name changes. The error for other files does not tell if they exist.
         """
         try:
             file = open_path(pid, CURRENT_DIRECTORY, name)
@@ -43,7 +43,7 @@ class UnixSockets:
         raise fail(errno.EACCES)
 
     def open_granted(self, pid: int, name: bytes) -> int | None:
-        """Open the socket file that a process means by `name`, if it is granted; None if it is not."""
+        """Open the socket file at the path `name` of a process; None if it is not granted."""
         if not self._granted:
             return None
         try:
@@ -70,10 +70,10 @@ class UnixSockets:
         return _do_in_child(connect)
 
     def bind(self, pid: int, descriptor: int, address: UnixAddress) -> int:
-        """Create a socket file for a process of the job, and name the socket after it.
+        """Bind a socket of a process to a path, which makes a socket file there.
 
-        The kernel keeps the name as it was given, so we cannot go by a directory that is open, and the path may be
-        changed meanwhile. So a child does it that may write nowhere else, as the job's user.
+        The kernel keeps the path as given, for getsockname(2), so it cannot be replaced by one through a descriptor.
+        It may lead elsewhere a moment after a check. So a child binds that may write nowhere else, as the job's user.
         """
         mask = int(status_of(pid)["Umask"], 8)
         directory = os.open(f"/proc/{pid}/cwd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -103,7 +103,7 @@ class UnixSockets:
         return f"{os.readlink(f'/proc/self/fd/{file}')}/".startswith(tuple(f"{place}/" for place in self._places))
 
     def _would_be_inside(self, pid: int, name: bytes) -> bool:
-        """Return whether the nearest directory above `name` that can be opened is the run's."""
+        """Return whether the nearest existing directory above `name` belongs to the run."""
         for parent in Path(os.fsdecode(name)).parents:
             try:
                 file = open_path(pid, CURRENT_DIRECTORY, os.fsencode(parent))

@@ -1,8 +1,8 @@
-"""Calls of a job that cannot be answered yet, because what they ask for would block.
+"""System calls of a job that cannot be answered yet, because they would block.
 
-The job's sockets are its own: whether one blocks is a property that all who hold it share, so the supervisor cannot
-wait in its place. It tries, and tries again when the socket is ready, or after a short time where the kernel does not
-tell. Signals to the caller do not end its wait while we have its call, so we look for them now and then.
+The supervisor must not block: it has other calls to answer and limits to check. So it makes each call without blocking,
+and again when the socket is ready, or after a short time if epoll(7) cannot tell. While the supervisor has a call, only
+a deadly signal ends the caller's wait, so it checks now and then whether another signal is pending.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _READY = select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP
 
 
 class Borrowed:
-    """The descriptors that an answer needs, closed in the end: cheaper than an ExitStack, and made for each call."""
+    """The descriptors that an answer needs, closed in the end. Made for each call, so faster than an ExitStack."""
 
     __slots__ = ("_descriptors", "_sock")
 
@@ -50,7 +50,7 @@ class Borrowed:
         return descriptor
 
     def open_socket(self, descriptor: int) -> socket.socket:
-        """Return the socket of a descriptor, closed in the end; raises OSError if it is something else."""
+        """Return the socket of a descriptor, to be closed in the end. Raise OSError if it is something else."""
         try:
             self._sock = socket.socket(fileno=descriptor)
         except OSError:
@@ -59,7 +59,7 @@ class Borrowed:
         return self._sock
 
     def move(self) -> Borrowed:
-        """Return all in a new collection, and have nothing left to close here."""
+        """Move all descriptors into a new collection, and return that."""
         other = Borrowed()
         other._descriptors, self._descriptors = self._descriptors, []
         other._sock, self._sock = self._sock, None
@@ -76,10 +76,10 @@ class Borrowed:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Something that a job asks of its socket, done by `act`, which raises BlockingIOError while it has to wait.
+    """A system call on a socket of the job. `act` makes it, and raises BlockingIOError if it would block.
 
-    `late` is the error number if it has waited as long as the socket's SO_SNDTIMEO. `polled` says that the kernel tells
-    when the socket is ready for it. `borrowed` is released in the end.
+    `late` is the error number after SO_SNDTIMEO of the socket. `polled` says that epoll(7) tells when the socket is
+    ready for the call. `borrowed` is released in the end.
     """
 
     call: Call
@@ -91,7 +91,7 @@ class Attempt:
 
 
 class WaitingCalls:
-    """The calls that wait, each with its socket."""
+    """The calls that wait for their sockets."""
 
     def __init__(self, listener: Listener, events: select.epoll) -> None:
         self._listener = listener
@@ -101,11 +101,11 @@ class WaitingCalls:
 
     @property
     def deadline(self) -> float:
-        """When to call `retry` though no socket is ready, on the monotonic clock."""
+        """When to call `retry` even if no socket is ready, on the monotonic clock."""
         return self._next_retry
 
     def add(self, attempt: Attempt) -> None:
-        """Add a call that waits. Raise OSError if too many do; what was borrowed is then released."""
+        """Add a call that waits. If too many do, release what was borrowed and raise OSError."""
         if len(self._waiting) >= _MAX_WAITING:
             self._forget_the_gone()
         if len(self._waiting) >= _MAX_WAITING:
@@ -118,7 +118,7 @@ class WaitingCalls:
         self._schedule()
 
     def retry(self, ready: Container[int]) -> None:
-        """Try again what is ready, what the kernel does not tell of, and what is late; answer what is done."""
+        """Make calls again whose sockets are ready, cannot be polled, or are late. Answer those that are done."""
         now = time.monotonic()
         due = now >= self._next_retry
         for descriptor, (attempt, deadline) in list(self._waiting.items()):
@@ -147,7 +147,7 @@ class WaitingCalls:
             self._drop(attempt)
 
     def _interrupt(self) -> None:
-        """End the waits of callers that a signal has reached, or that are gone."""
+        """Answer EINTR to callers with a pending signal, and forget those that are gone."""
         for attempt, _ in list(self._waiting.values()):
             if has_signal(attempt.call.pid):
                 self._listener.refuse(attempt.call, fail(errno.EINTR))

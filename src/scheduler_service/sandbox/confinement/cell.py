@@ -1,4 +1,7 @@
-"""Shutting a process in: the steps between the fork of a job and its first own instruction, in their order."""
+"""The confinement of a job's process: the steps between its fork and the user's first instruction, in their order.
+
+The package's docstring says why they come in this order.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
-from scheduler_service.sandbox.confinement.limits import limit_resources, limit_user, measure_footing
+from scheduler_service.sandbox.confinement.limits import limit_resources, limit_user, measure_baseline
 from scheduler_service.sandbox.confinement.root import DEVICES, HOME, SHARED_MEMORY, TERMINALS, temporary_directories
 from scheduler_service.sandbox.contract.access import Access
 from scheduler_service.sandbox.contract.layers import Layer
@@ -49,12 +52,12 @@ _DEVICE_PATHS = tuple(f"{_DEVICE_DIRECTORY}/{name}" for name in DEVICES)
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """What is decided before a job is known: the layers, the job's user, and what grants may open.
+    """The decisions that need no order: the layers, the job's user, and the paths that orders may open.
 
-    `readable` are the paths of the host below which a job may read everything, where it sees the host's file system.
-    `existing_tasks` are tasks that the kernel counts together with the job's, and None if some of them cannot be seen.
-    `granted` are the paths of which an order may open some.
-    `broker_failure` says why sockets cannot be brokered on this host; it is empty where they can.
+    `readable` are the paths below which a job may read everything, if it sees the host's file system. `existing_tasks`
+    is the number of tasks that the kernel counts together with the job's, and None if some of them cannot be seen.
+    `granted` are the paths of which an order may open some. `broker_failure` says why sockets cannot be brokered on
+    this host; "" if they can.
     """
 
     layers: frozenset[Layer]
@@ -66,7 +69,7 @@ class Confinement:
     broker_failure: str = ""
 
     def filter_for(self, *, network: bool) -> bytes:
-        """Write the system call filter of a job with or without network."""
+        """Return the system call filter of a job with or without network."""
         policy = seccomp.Policy(
             families=self._families(network=network),
             sockets=self.sockets,
@@ -77,7 +80,7 @@ class Confinement:
         return seccomp.assemble(policy)
 
     def _families(self, *, network: bool) -> tuple[int, ...]:
-        """Return the families of which a job makes sockets itself: in its own network namespace, if it has one."""
+        """Return the families of sockets that a job makes itself, in its own network namespace if it has one."""
         if self.sockets is seccomp.Sockets.PAIRED:
             return ()
         if self._parts_network and self.sockets is seccomp.Sockets.BROKERED:
@@ -93,7 +96,7 @@ class Confinement:
 
     @property
     def network_refusal(self) -> str | None:
-        """Why no job can have network on this host; None if it can."""
+        """Why jobs cannot have network on this host; None if they can."""
         if self.sockets is not seccomp.Sockets.PAIRED:
             return None
         return f"a network is refused to jobs here: {self.broker_failure}; `scheduler doctor` shows the remedy"
@@ -110,33 +113,30 @@ class Confinement:
 
     @property
     def shares_user(self) -> bool:
-        """Whether the job owns, as far as the kernel is concerned, what the service owns."""
+        """Whether the job has the service's user id and sees its files, so that to the kernel it owns them."""
         return not self.layers & {Layer.OWN_USER, Layer.MOUNT_NAMESPACE}
 
 
 class Cell:
-    """The confinement of one job: prepared while there is time, closed when its order is there."""
+    """The confinement of one job: prepared before its order, closed when the order is there."""
 
     def __init__(self, confinement: Confinement) -> None:
         self._given = confinement
         self._layers = confinement.layers
-        self._footing = measure_footing()
+        self._baseline = measure_baseline()
         self._rules = self._write_rules() if Layer.LANDLOCK in self._layers else None
 
     def close(self, order: Order, directory: str, line: socket.socket) -> None:
-        """Confine this process to `order`, for good; raises OSError if one layer fails, and then nothing may run.
+        """Confine this process for good. Raise OSError if one layer fails: then nothing may run.
 
-        Of the descriptors, only standard input, output and error stay open, and `line`, which leads to the supervisor.
+        Only standard input, output and error stay open, and `line`, the socket to the supervisor.
 
-        The order of the steps matters: what needs a descriptor or a right comes before they are given up; a change of
-        user clears the parent-death signal; and the filter comes last, for it denies what the steps before it need.
+        The order of the steps matters. A step that needs a descriptor or a right comes before it is given up. A change
+        of user clears the parent-death signal. The filter comes last, because it denies what the other steps do.
         """
         steps: tuple[tuple[Layer, Callable[[], object]], ...] = (
             (Layer.NETWORK_NAMESPACE, lambda: self._leave_network(order)),
-            (
-                Layer.RESOURCE_LIMITS,
-                lambda: limit_resources(order, self._footing),
-            ),
+            (Layer.RESOURCE_LIMITS, lambda: limit_resources(order, self._baseline)),
             (Layer.OWN_USER, lambda: become_user(self._given.uid)),
             (Layer.USER_NAMESPACE, enter_user_namespace),
             (Layer.RESOURCE_LIMITS, lambda: limit_user(order.terms, self._given.existing_tasks)),
@@ -179,7 +179,7 @@ class Cell:
     def _write_rules(self) -> landlock.Ruleset:
         rules = landlock.Ruleset()
         if Layer.MOUNT_NAMESPACE in self._layers:
-            # In the run's own root, nothing but the devices is below /dev; a rule for each would cost each run time.
+            # In the run's own root, only devices are below /dev. A rule for each would cost each run time.
             rules.allow(["/"], landlock.READ)
             rules.allow([_DEVICE_DIRECTORY], landlock.WRITE_DEVICE)
             rules.allow([TERMINALS], landlock.WRITE_DEVICE | landlock.IOCTL_DEV)
@@ -219,6 +219,6 @@ class Cell:
 
 
 def _files_of_own_process() -> list[str]:
-    """Return what this process may read of itself in /proc. A link leads elsewhere: `root` to all files of the host."""
+    """Return what this process may read of itself in /proc. No links: `root` leads to all files of the host."""
     with os.scandir(_OWN_PROCESS) as entries:
         return [entry.path for entry in entries if not entry.is_symlink() and entry.name not in _OF_THE_HOST]

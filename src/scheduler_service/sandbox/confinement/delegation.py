@@ -1,8 +1,8 @@
-"""The cgroup v2 that the host leaves to the service, where it does, and how the service divides it.
+"""The cgroup v2 that the host delegates to the service, and how the service divides it.
 
-The kernel wants a cgroup that is divided to have no processes of its own. So those that are found in it, which are the
-service's, move into `scheduler-service`; beside it, in `scheduler-runs`, each process of the service that runs jobs has
-a claim, and in that a cgroup for each run.
+A cgroup with controllers for its children may have no processes itself (cgroups(7), "no internal processes"). So the
+service's processes move into `scheduler-service`. Beside it, in `scheduler-runs`, each process of the service that runs
+jobs has a claim, and in that a cgroup for each run.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _REMOVAL_SECONDS = 2.0
 
 
 class NotDelegatedError(Exception):
-    """There is no cgroup that the service may divide; says why, for the operator."""
+    """The service may not divide any cgroup. The message says why, for the operator."""
 
 
 def find_delegated(proc: Path = Path("/proc/self"), systemd: Path = _SYSTEMD) -> Path:
-    """Return the cgroup that is the service's to divide; raises `NotDelegatedError` where none is.
+    """Return the cgroup that the service may divide. Raise `NotDelegatedError` if there is none. Changes nothing.
 
-    Where systemd manages cgroups, rights are not enough: it may undo, or trip over, what is done to a unit that it has
-    not marked as delegated. Elsewhere (in a container, say) the right to write is the delegation. Changes nothing.
+    If systemd manages cgroups, the right to write is not enough: systemd may undo changes to a unit that it has not
+    marked as delegated (systemd.resource-control(5), Delegate=). In a container, the right is the delegation.
     """
     own = _find_own(proc)
     group = own.parent if own.name == SERVICE else own
@@ -47,9 +47,9 @@ def find_delegated(proc: Path = Path("/proc/self"), systemd: Path = _SYSTEMD) ->
 
 
 def claim_cgroups(delegated: Path) -> Claim:
-    """Divide the cgroup, if no other process of the service has, and return a directory to make cgroups of runs in.
+    """Divide the cgroup, unless another process of the service has, and claim a directory for the cgroups of runs.
 
-    What processes that were killed have left is removed. Raises OSError where the kernel does not let us.
+    Removes what killed processes have left. Raises OSError if the kernel refuses.
     """
     _settle(delegated)
     runs = delegated / RUNS
@@ -82,9 +82,9 @@ def _is_marked(group: Path) -> bool:
 
 
 def _settle(group: Path) -> None:
-    """Move all processes of the cgroup one down and have it divide its controllers.
+    """Move all processes of the cgroup into a child, and enable the controllers for its children.
 
-    What is forked, or enters, between the two keeps the kernel from the second, so both are tried again.
+    A process that is forked or enters between the two makes the second fail with EBUSY, so both are repeated.
     """
     service = group / SERVICE
     service.mkdir(exist_ok=True)
@@ -113,7 +113,7 @@ def _enable_controllers(group: Path) -> None:
 
 
 def _remove_cgroups(claim: Path) -> None:
-    """Remove a claim with the cgroups in it, and kill what is still inside; what will not die is left to the next."""
+    """Remove a claim with its cgroups, and kill the processes inside. What will not die is left to the next claim."""
     with suppress(OSError):  # before Linux 5.14; what is inside dies with its supervisor
         (claim / "cgroup.kill").write_text("1", encoding="ascii")
     deadline = time.monotonic() + _REMOVAL_SECONDS

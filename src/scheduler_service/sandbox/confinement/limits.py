@@ -1,4 +1,4 @@
-"""The limits of a job: what the kernel keeps for each process, see setrlimit(2), and how much the whole may have."""
+"""The resource limits of a job: those of each process, see setrlimit(2), and the memory of all together."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from scheduler_service.sandbox.confinement.root import max_private_bytes
 from scheduler_service.sandbox.contract.protocol import Order, Terms
 
 INTERPRETER_MB = 64
-"""What a run may have beyond its `memory_mb`: an interpreter does not count as the user's."""
+"""What a run may have beyond its `memory_mb`, because the interpreter does not count as the user's."""
 _MB = 1 << 20
 OPEN_FILES = 1024
 _STACK, _MAX_STACK = 8 * _MB, 64 * _MB
-_SPARE_TASKS = 512
+_SPARE_TASKS = 512  # for other runs of the same user that start meanwhile
 _QUEUED_SIGNALS = 4096
-_MESSAGE_QUEUE_BYTES = 819_200
+_MESSAGE_QUEUE_BYTES = 819_200  # the kernel's default, MQ_BYTES_MAX; see mq_overview(7)
 _SPARE_ADDRESSES = 4096 * _MB
-"""Beyond memory_mb a process may reserve this much address space: threads and other runtimes do, and never fill it."""
+"""Address space beyond memory_mb, which threads and other runtimes reserve and never fill."""
 
 
 @dataclass(frozen=True, slots=True)
-class Footing:
-    """What a process has before it runs anything: it shares most of this, a warm interpreter's, with others."""
+class Baseline:
+    """The bytes that a process has before it runs anything. It shares most of them with its zygote."""
 
     addresses: int
     data: int
 
 
-def measure_footing() -> Footing:
-    """Measure this process, in bytes; see proc_pid_statm(5)."""
+def measure_baseline() -> Baseline:
+    """Return the baseline of this process; see proc_pid_statm(5)."""
     statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
     pages = os.read(statm, 256).split()
     os.close(statm)
-    return Footing(int(pages[0]) * resource.getpagesize(), int(pages[5]) * resource.getpagesize())
+    return Baseline(int(pages[0]) * resource.getpagesize(), int(pages[5]) * resource.getpagesize())
 
 
-def limit_resources(order: Order, footing: Footing) -> None:
-    """Hold this process and its descendants to its terms, each process by itself.
+def limit_resources(order: Order, baseline: Baseline) -> None:
+    """Limit this process and its descendants, each by itself. Memory is `memory_mb` beyond `baseline`.
 
-    Memory is `footing` and `memory_mb` more. If the run may write to directories of the operator, files may
-    be larger than `disk_mb`, which still holds for all files of the run together.
+    If the run may write to directories of the operator, a file may be larger than `disk_mb`, which still holds for all
+    files of the run together.
     """
     terms = order.terms
     memory = terms.memory_mb * _MB
-    data, addresses = footing.data + memory, footing.addresses + memory + _SPARE_ADDRESSES
+    data, addresses = baseline.data + memory, baseline.addresses + memory + _SPARE_ADDRESSES
     file_bytes = resource.RLIM_INFINITY if order.access.write else terms.disk_mb * _MB
     for kind, soft, hard in (
         (resource.RLIMIT_DATA, data, data),
@@ -81,15 +81,15 @@ def limit_user(terms: Terms, existing_tasks: int | None) -> None:
 
 
 def max_memory_bytes(terms: Terms) -> int:
-    """Return the bytes that all processes of a run may have together, with the files that are kept in memory.
+    """Return the bytes that all processes of a run may have together, with its files that are kept in memory.
 
-    Those the kernel counts alike, and a run that fills its directory and its shared memory does nothing wrong.
+    A cgroup counts such files as memory, and a run may fill its directory and its shared memory.
     """
     return (terms.memory_mb + INTERPRETER_MB) * _MB + max_private_bytes(terms.disk_mb)
 
 
 def _limit(kind: int, soft: int, hard: int) -> None:
-    """Set a limit, or keep the lower one that the operator has set: without privileges none can be raised."""
+    """Set a limit, or keep the operator's if that is lower: without privileges it cannot be raised (setrlimit(2))."""
     highest = resource.getrlimit(kind)[1]
     if highest != resource.RLIM_INFINITY:
         soft, hard = min(soft, highest), min(hard, highest)

@@ -1,8 +1,8 @@
-"""What of the host a job may read: the programs and their settings, less what is private to the service.
+"""The paths of the host that a job may read: programs and their settings, without what is private to the service.
 
-Neither Landlock nor a mount can take away a part of what it allows. So a directory that has something private below it
-is allowed piece by piece: what lies beside the private part, at each level on the way to it. What is made there later
-is not among the pieces, and so it is private as well.
+Neither Landlock nor a bind mount can except a part of what it allows. So a directory with something private below it is
+allowed piece by piece: everything beside the private part, at each level on the way to it. A file that is made there
+later is not among the pieces, and so it is private as well.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _OF_PYTHON = ("bin", "include", "lib", "lib32", "lib64", "libexec", "pyvenv.cfg"
 
 
 def python_paths() -> list[str]:
-    """Return the directories that this interpreter and its packages live in, real paths and all that lead there."""
+    """Return the directories of this interpreter and its packages, as configured and as real paths."""
     prefixes = (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
     return sorted({path for prefix in prefixes for path in (prefix, os.path.realpath(prefix))})
 
@@ -23,9 +23,9 @@ def python_paths() -> list[str]:
 def readable(programs: Iterable[str], pythons: Iterable[str], private: Sequence[str]) -> list[str]:
     """Return the paths below which everything may be read.
 
-    A path in `private` may end with `*`, for every name in its directory that begins so. It takes itself and all below
-    out of `programs`. The directories of `pythons` stay, if they lie below something private, but not what is private
-    below them.
+    A path in `private` removes itself and all below from `programs`. It may end with `*`, for every name in its
+    directory that begins so. The directories of `pythons` stay readable even below a private path, but not
+    private paths below them.
     """
     found = [piece for path in programs for piece in _pieces(path, private)]
     for path in pythons:

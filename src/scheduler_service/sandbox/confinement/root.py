@@ -1,4 +1,8 @@
-"""The file system that a job sees at level `strict`: read-only, and of the host only what programs need to run."""
+"""The file system of a job at level `strict`: a read-only root that shows only what programs need to run.
+
+The zygote mounts the root once, for all its runs. Each supervisor mounts on top what is the run's own: its home, its
+shared memory, its terminals and its /proc.
+"""
 
 from __future__ import annotations
 
@@ -75,9 +79,9 @@ _LINKS = {
 
 
 def readable_on_host(private: Sequence[str]) -> tuple[str, ...]:
-    """Return what a job may read that sees the host's file system: the same, by real paths, as it sees in its own root.
+    """Return what a job at `standard` may read: the same, by real paths, as it sees in its own root at `strict`.
 
-    No links are among it: who allows a link allows what it leads to, and that may be private.
+    Links are left out. A path is opened to allow it, so a link would allow its target, which may be private.
     """
     programs = [os.path.realpath(path) for path in (*PROGRAMS, *(f"/etc/{name}" for name in SETTINGS))]
     pythons = {os.path.realpath(path) for path in python_paths()}
@@ -92,14 +96,14 @@ def user_name(uid: int) -> str:
 def enter_new_root(
     mountpoint: str, uids: Sequence[int], private: Sequence[str] = (), granted: GrantedPaths | None = None
 ) -> None:
-    """Make the job's root on top of `mountpoint` and move into it; the mount namespace must already be our own.
+    """Mount the job's root on `mountpoint` and move into it. The mount namespace must be our own already.
 
-    What is `private` is not shown; see `readable_paths`. What is `granted` to some runs is at `GRANTED`, from where
-    `granted_root` takes it; every run has to leave that place before its code begins.
+    Paths in `private` are not shown; see `readable_paths`. Paths that are `granted` to some runs are below `GRANTED`,
+    from where `granted_root` takes them. Every run must leave that directory before its code begins.
 
-    What mounts a run adds (see `mount_private`), it adds to a copy of this namespace.
+    Runs add their mounts (see `mount_private`) to copies of this namespace.
     """
-    mount("none", "/", None, Mount.REC | Mount.PRIVATE)
+    mount("none", "/", None, Mount.REC | Mount.PRIVATE)  # or our mounts would appear on the host (mount_namespaces(7))
     mount("tmpfs", mountpoint, "tmpfs", _PRIVATE, "size=1m,mode=0755")
     new = Path(mountpoint)
     for path in _outermost(readable(PROGRAMS, python_paths(), private), ()):
@@ -126,15 +130,16 @@ def enter_new_root(
 
 
 def change_root(mountpoint: str) -> None:
-    """Make what is mounted at `mountpoint` the root of all processes of this mount namespace, and let the old go."""
+    """Make the mount at `mountpoint` the root of all processes of this mount namespace, and unmount the old one."""
     os.chdir(mountpoint)
+    # pivot_root(".", ".") stacks the old root on the new one, from where it is unmounted; see pivot_root(2).
     invoke("pivot_root", b".", b".")
     unmount(".")
     os.chdir("/")
 
 
 def mount_private(uid: int) -> None:
-    """Return the run its own place to write: gone, whatever it holds, when the last process of the run is."""
+    """Mount the directories that a run may write. The kernel frees them with the last process of the run."""
     options, temporary = f"{_room(USUAL_DISK_MB)},mode=0700,uid={uid},gid={uid}", temporary_directories()
     for place in (_ROOM if temporary else HOME, SHARED_MEMORY):
         mount("tmpfs", place, "tmpfs", _PRIVATE, options)
@@ -145,28 +150,28 @@ def mount_private(uid: int) -> None:
 
 
 def temporary_directories() -> list[str]:
-    """Return the temporary directories of the job's root that are not links to its home: a Python lies below them."""
+    """Return the temporary directories of the job's root that are no links to its home, because a Python is below."""
     return [place for place in _TEMPORARY if not os.path.islink(place)]
 
 
 def resize_private(disk_mb: int) -> None:
-    """Set the size of the run's places for files and for shared memory to `disk_mb` each."""
+    """Resize the run's file systems for files and for shared memory to `disk_mb` each."""
     for place in (HOME, SHARED_MEMORY) if disk_mb != USUAL_DISK_MB else ():
         mount("tmpfs", place, None, Mount.REMOUNT | _PRIVATE, _room(disk_mb))
 
 
 def max_private_bytes(disk_mb: int) -> int:
-    """Return the memory that a run's private places take when they are full."""
+    """Return the memory that a run's file systems take when they are full."""
     return 2 * ((disk_mb << 20) + _inodes(disk_mb) * _INODE_BYTES)
 
 
 def mount_proc() -> None:
-    """Show the processes of our PID namespace, and no others, in /proc."""
+    """Mount a /proc that shows only the processes of our PID namespace."""
     mount("proc", "/proc", "proc", _PRIVATE)
 
 
 def _show_again(new: Path, private: Sequence[str]) -> None:
-    """Show a Python that lies below /tmp in a second place, from where it is taken when a run gets its own /tmp."""
+    """Mount a Python that lies below /tmp a second time, from where it is taken when a run gets its own /tmp."""
     programs = [os.path.realpath(path) for path in PROGRAMS]
     pythons = _outermost(readable((), python_paths(), private), programs)
     again = [path for path in pythons if any(Path(path).is_relative_to(place) for place in _TEMPORARY)]
@@ -177,7 +182,7 @@ def _show_again(new: Path, private: Sequence[str]) -> None:
 
 
 def _share_room(uid: int, temporary: Sequence[str]) -> None:
-    """Put the home and the `temporary` directories on the one file system at `_ROOM`, and show this Python in them."""
+    """Put the home and the `temporary` directories on one file system, with one size, and show this Python in them."""
     for place, mode in ((HOME, 0o700), *((place, 0o1777) for place in temporary)):
         part = f"{_ROOM}/{place.replace('/', '-')}"
         os.mkdir(part)
@@ -199,7 +204,7 @@ def _inodes(disk_mb: int) -> int:
 
 
 def _show(path: str, target: Path) -> None:
-    """Show what is at `path`, a link as a link: where it leads may be private."""
+    """Mount `path` in the new root. A link stays a link, because its target may be private."""
     if not os.path.islink(path):
         bind(path, target)
     elif not target.exists():
@@ -220,7 +225,7 @@ def bind(source: str, target: Path) -> None:
 
 
 def _outermost(paths: Iterable[str], shown: Sequence[str]) -> list[str]:
-    """Leave out what lies below a directory that is shown anyway; a mount there would hide parts of it."""
+    """Return `paths` without those below a directory that is shown anyway: a mount there would hide parts of it."""
     kept: list[str] = []
     for path in paths:
         if not any(Path(path).is_relative_to(other) for other in (*shown, *kept)):
@@ -234,7 +239,7 @@ def inside(new: Path, path: str) -> Path:
 
 
 def _name_users(new: Path, uids: Iterable[int]) -> None:
-    """Write files in which programs find the job's users and none of the host's."""
+    """Write the files in which programs find the job's users, and none of the host's."""
     users = "".join(f"{user_name(uid)}:x:{uid}:{uid}::{HOME}:{DEFAULT_INTERPRETER}\n" for uid in uids)
     groups = "".join(f"{user_name(uid)}:x:{uid}:\n" for uid in uids)
     (new / "etc/passwd").write_text(f"root:x:0:0::/:/usr/sbin/nologin\n{users}")

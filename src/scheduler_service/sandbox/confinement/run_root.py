@@ -1,7 +1,7 @@
-"""Where runs have their working directories.
+"""The directory below which runs have their working directories.
 
-At `standard` a run's directory lies in the host's file system. Where the service is root, the job has a user id of its
-own, and that user needs the permission to search every directory on the way. A checkout in /root has no such way.
+At `standard` a run's directory lies in the host's file system. If the service is root, each job has a user id of its
+own, and that user must be able to search every directory on the way (path_resolution(7)). Below /root it cannot.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 FALLBACK_ROOTS = (Path("/var/lib/scheduler-service/runs"), Path("/run/scheduler-service/runs"))
-"""Tried in this order where the usual place is out of reach. Only root can write their parents."""
+"""Tried in this order if jobs cannot reach the usual directory. Only root can write their parents."""
 _PASSABLE = 0o711
 
 
@@ -25,24 +25,24 @@ def closed_directory(path: Path) -> Path | None:
     return None
 
 
-def choose_run_root(usual: Path, spare: Sequence[Path] = FALLBACK_ROOTS) -> Path:
-    """Return a directory that the users of jobs reach: `usual`, or the first of `spare` that can be made.
+def choose_run_root(usual: Path, fallbacks: Sequence[Path] = FALLBACK_ROOTS) -> Path:
+    """Return a directory that the users of jobs can reach: `usual`, or the first of `fallbacks` that can be made.
 
-    Returns `usual` if there is none; the run that follows says what is in its way.
+    Return `usual` if there is none. The trial run that follows then reports the obstacle.
     """
-    for place in (usual, *spare):
-        if _is_made(place) and closed_directory(place) is None:
-            return place
+    for root in (usual, *fallbacks):
+        if _is_made(root) and closed_directory(root) is None:
+            return root
     return usual
 
 
-def _is_made(place: Path) -> bool:
-    """Create a directory with the missing parents, each for others to pass and not to list."""
+def _is_made(root: Path) -> bool:
+    """Create a directory with its missing parents, which others may search and not list."""
     try:
-        for directory in (*reversed(place.parents), place):
+        for directory in (*reversed(root.parents), root):
             if not directory.exists():
                 directory.mkdir(mode=_PASSABLE)
                 directory.chmod(_PASSABLE)  # whatever the umask is
     except OSError:
         return False
-    return os.access(place, os.W_OK)
+    return os.access(root, os.W_OK)

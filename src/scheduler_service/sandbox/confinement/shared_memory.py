@@ -1,8 +1,8 @@
-"""The shared memory of a run that sees the host's /dev/shm: a directory of its own under that name.
+"""The shared memory of a run at `standard`: a directory of its own in place of /dev/shm.
 
-There, names are common to all users, and Landlock can tell directories apart but not files. So a job may not touch it.
-Instead the supervisor opens, links and removes what shm_open(3), sem_open(3) and mkstemp(3) name there, in a directory
-beside that of the run, where it counts as files of the run. See `file_broker`.
+In the host's /dev/shm all users share the names, and Landlock allows a whole directory or nothing. So a job may not
+touch it. Instead the supervisor opens, links and removes what shm_open(3), sem_open(3) and mkstemp(3) name there, in a
+directory beside that of the run, where it counts as files of the run. See `file_broker`.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def directory_of(home: str) -> str:
-    """Return the directory that holds the shared memory of the run that works in `home`; it is made when needed."""
+    """Return the directory for the shared memory of the run in `home`. It is made at the first use."""
     return f"{home}.shm"
 
 
 def names_segment(path: bytes) -> bool:
-    """Return whether `path` is that of a file in shared memory."""
+    """Return whether `path` names a file in shared memory."""
     return path.startswith(_PREFIX)
 
 
 class SharedMemory:
-    """The segments and semaphores of one run; `uid` is the job's user, if that is not ours.
+    """The segments and semaphores of one run. `uid` is the job's user, if that is not ours.
 
-    Each method does what the system call of its name does, and raises OSError as that fails. `unlinked` keeps segments
-    open that lost their last name, by their numbers, for `DiskCount` to look up their sizes.
+    Each method does what the system call of its name does, and raises the same OSError. `unlinked` has open descriptors
+    of segments without a name, by inode, for `DiskCount` to read their sizes.
     """
 
     def __init__(self, home: str, uid: int | None) -> None:
@@ -69,7 +69,7 @@ class SharedMemory:
             os.link(name, new_name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
 
     def _find(self, path: bytes) -> tuple[int, bytes]:
-        """Return the directory, which is made at the first use, and the name in it."""
+        """Return the directory, made at the first use, and the name in it."""
         name = path.removeprefix(_PREFIX)
         if not names_segment(path) or b"/" in name or name in {b"", b".", b".."}:
             raise PermissionError(errno.EACCES, "no name of shared memory")

@@ -1,4 +1,4 @@
-"""Private working directories: made empty, and removed whatever an untrusted program has put into them."""
+"""Working directories of runs: made empty, and removed whatever an untrusted program has put into them."""
 
 from __future__ import annotations
 
@@ -17,54 +17,55 @@ _SWEEPS = 100
 
 
 def create_directory(root: Path) -> Path:
-    """Make a new, empty directory below `root` that only its owner may enter."""
+    """Create an empty directory below `root` that only its owner may enter."""
     path = root / f"{_RUN}{os.urandom(8).hex()}"
     path.mkdir(mode=0o700)
     return path
 
 
 def remove_directory(path: Path) -> None:
-    """Remove `path` with all it holds; one that is already gone is no error.
+    """Remove `path` with all it holds. One that is already gone is no error.
 
-    Works on what makes `shutil.rmtree` and `rm -rf` give up: trees deeper than the stack or the path limit, directories
-    without permissions, names that are no text, entries that appear meanwhile. Symbolic links are never followed.
-    Needs two descriptors at any depth: each subdirectory is first moved up next to `path`, so no path gets long.
+    It also removes what makes `shutil.rmtree` and `rm -rf` fail: trees deeper than the stack or the path limit,
+    directories without permissions, names that are no text, entries that appear meanwhile. It never follows symbolic
+    links. It needs two descriptors at any depth, because each subdirectory is first moved up next to `path`.
 
-    Raises OSError when something refuses for good.
+    Raises OSError if an entry cannot be removed.
     """
     for _ in _remove_step_by_step(path):
         pass
 
 
 def is_left(path: Path) -> bool:
-    """Return whether there still is a directory of a run; takes microseconds."""
+    """Return whether a run's directory still exists. Takes microseconds."""
     return os.path.lexists(path)
 
 
 class Removal:
-    """Removes directories as `remove_directory` does, for a stated time at once: a run may leave very many files."""
+    """Removes directories as `remove_directory` does, in portions of time: a run may leave very many files."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._steps = itertools.chain.from_iterable(map(_remove_step_by_step, paths))
 
     def go_on(self, seconds: float) -> bool:
-        """Go on removing for so long; return whether all is gone. Raises OSError as `remove_directory` does."""
+        """Remove for `seconds`. Return whether all is gone. Raise OSError as `remove_directory` does."""
         deadline = time.monotonic() + seconds
         return all(time.monotonic() < deadline for _ in self._steps)
 
 
 class Claim:
-    """A directory of this process's own below a root that others may use too, for as long as the process lives.
+    """A directory below a shared root that belongs to this process while it lives.
 
-    What a process that was killed has left is removed by the next that claims: the lock on its directory is gone.
+    The kernel drops the lock on it with the process (flock(2)). The next process that claims removes the directories
+    without a lock, which killed processes have left.
     """
 
     def __init__(self, root: Path, mode: int = 0o700, remove: Callable[[Path], None] = remove_directory) -> None:
-        """Make the directory; `mode` is its own and the root's, and `remove` removes one with what is in it."""
+        """Create the directory, and the root, with `mode`. `remove` removes one with all it holds."""
         self._remove = remove
         root.mkdir(mode=mode, parents=True, exist_ok=True)
         root.chmod(mode)
-        with _locked(root):  # nobody may take a directory for abandoned that is just being made
+        with _locked(root):  # or another claim could take ours for abandoned before it has its lock
             for path in root.glob(f"{_OWNED}*"):
                 if _is_abandoned(path):
                     remove(path)
@@ -74,7 +75,7 @@ class Claim:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def release(self) -> None:
-        """Remove the directory; what cannot be removed now is left to the next process that claims."""
+        """Remove the directory. What cannot be removed is left to the next process that claims."""
         with suppress(OSError):
             self._remove(self.path)
         os.close(self._lock)
@@ -105,7 +106,7 @@ def _is_abandoned(path: Path) -> bool:
 
 
 def _remove_step_by_step(path: Path) -> Iterator[None]:
-    """Remove `path`, an entry at each step."""
+    """Remove `path`, one entry at each step."""
     parent = os.open(path.parent, _DIRECTORY)
     try:
         names = (f"{path.name}.{number}" for number in itertools.count())
@@ -118,7 +119,7 @@ def _remove_step_by_step(path: Path) -> Iterator[None]:
 
 
 def _empty_directory(parent: int, name: str, names: Iterator[str], pending: list[str]) -> Iterator[None]:
-    """Remove the directory `name`; adds the new names, next to it, of the subdirectories that were inside."""
+    """Remove the directory `name`. Move its subdirectories up next to it, and add their names to `pending`."""
     directory = _open_directory(parent, name)
     try:
         for _ in range(_SWEEPS):  # the kernel may leave entries out of a listing that is being emptied
@@ -152,7 +153,7 @@ def _move_up(source: int, name: str, parent: int, new_name: str) -> str:
 
 
 def _open_directory(parent: int, name: str) -> int:
-    """Open a directory, taking its owner's permissions back first where they were given up."""
+    """Open a directory, after its owner's permissions have been restored."""
     handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
         if stat.S_IMODE(os.fstat(handle).st_mode) & stat.S_IRWXU != stat.S_IRWXU:

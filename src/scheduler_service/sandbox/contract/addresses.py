@@ -1,4 +1,4 @@
-"""Which addresses of the network belong to everybody.
+"""The addresses that are public: reachable by everybody on the Internet.
 
 IPv6 has many spellings for an IPv4 address, and gateways that turn them back: an address is public only if each IPv4
 address in it is. Pure and without imports of ours, for the guard of alerts and for runs with a network alike.
@@ -28,7 +28,7 @@ _LOW_32, _LOW_64 = 2**32 - 1, 2**64 - 1
 
 
 def is_public(address: str | Address) -> bool:
-    """Whether an address is a public one, of a single host; raises `ValueError` for what is no address."""
+    """Return whether an address is public, and of a single host. Raise `ValueError` if it is no address."""
     if isinstance(address, str):
         address = ip_address(address.partition("%")[0])
     if isinstance(address, IPv4Address):
@@ -42,7 +42,7 @@ def is_public(address: str | Address) -> bool:
 
 
 def is_loopback(address: str | Address) -> bool:
-    """Whether an address is this machine, however it is written; raises `ValueError` for what is no address."""
+    """Return whether an address is this machine, in any notation. Raise `ValueError` if it is no address."""
     if isinstance(address, str):
         address = ip_address(address.partition("%")[0])
     return address.is_loopback or (

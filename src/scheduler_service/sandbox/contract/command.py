@@ -1,4 +1,4 @@
-"""How a script or program is started."""
+"""The start of a script or program: its interpreter, its path, its environment and its standard input."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def interpreter_of(script: str) -> list[str]:
-    """Return the words of the script's shebang (the interpreter and at most one argument, as execve(2) splits them).
+    """Return the words of the script's shebang: the interpreter and at most one argument, as execve(2) splits them.
 
-    The line is read here, not by the kernel, because executing a file that was just written fails with ETXTBSY when
-    another thread happened to fork in between.
+    The kernel does not read it, because executing a file that was just written fails with ETXTBSY if another thread
+    forked in between: the child has a copy of the descriptor that writes.
     """
     if not script.startswith("#!"):
         return [DEFAULT_INTERPRETER]
@@ -26,9 +26,9 @@ def interpreter_of(script: str) -> list[str]:
 
 
 def find_program(name: str, path: str) -> str:
-    """Find the program that `name` means on a PATH, as execvp(3) does; raises OSError if there is none.
+    """Return the path of a program on a PATH, as execvp(3) finds it. Raise OSError if there is none.
 
-    Written out, because `shutil` brings libraries into the zygotes that each fork would have to copy.
+    `shutil.which` would bring libraries into the zygotes, and each fork copies their page tables.
     """
     places = [name] if "/" in name else [os.path.join(place, name) for place in path.split(":")]
     files = [place for place in places if os.path.exists(place) and not os.path.isdir(place)]
@@ -58,7 +58,7 @@ def job_environment(home: str, user: str, env: Mapping[str, str], python: str = 
 
 
 def stdin_of(command: Command) -> int:
-    """Return a descriptor that reads what the command is fed, then end of file."""
+    """Return a descriptor that reads the standard input of the command, then end of file."""
     stdin = os.memfd_create("stdin")
     with os.fdopen(stdin, "wb", closefd=False) as file:
         file.write(command.stdin if isinstance(command, Program) else b"")

@@ -12,10 +12,10 @@ DEFAULT_PRELOAD = ("numpy", "numpy.linalg", "numpy.random")
 
 @dataclass(frozen=True, slots=True)
 class PythonEnvironment:
-    """An interpreter with what is installed for it; jobs ask for it by `name`.
+    """An interpreter with its packages. Jobs ask for it by `name`.
 
-    `preload` names modules that are imported once and shared by all runs, which saves each run the import. One that
-    is not installed is left out; one that starts threads must not be named (threads do not survive a fork).
+    The modules in `preload` are imported once and shared by all runs, which saves each run the import. A module that is
+    not installed is left out. One that starts threads must not be listed, because threads do not survive a fork.
     """
 
     name: str = DEFAULT_NAME

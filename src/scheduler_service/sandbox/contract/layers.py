@@ -1,4 +1,4 @@
-"""The layers of containment, and which of them make up a level."""
+"""The layers of containment, and the layers of each level."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scheduler_service.sandbox.contract.spec import Level
 
 
 class Layer(StrEnum):
-    """One thing that holds a job; a run records those that held it."""
+    """One means of containment. A run records the layers that it had."""
 
     PID_NAMESPACE = "pid_namespace"
     MOUNT_NAMESPACE = "mount_namespace"
@@ -47,9 +47,9 @@ _STRICT = frozenset({Layer.PID_NAMESPACE, Layer.MOUNT_NAMESPACE, Layer.IPC_NAMES
 
 
 def layers_of(level: Level, *, as_root: bool) -> frozenset[Layer]:
-    """Return the layers that a run at `level` has; with root's rights each run gets a user of its own.
+    """Return the layers of a run at `level`. As root, each run has a user id of its own.
 
-    No level promises a cgroup: it comes on top where the host delegates one.
+    No level promises a cgroup: it is added if the host delegates one.
     """
     if level is Level.NONE:
         return frozenset()

@@ -1,4 +1,4 @@
-"""Where a run may connect and send to."""
+"""The destinations that a run may connect and send to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WEB: tuple[Destination, ...] = tuple(Destination(PUBLIC, port, port) for port in
 
 @dataclass(frozen=True, slots=True)
 class NetworkPolicy:
-    """Destinations that are allowed.
+    """Allowed destinations.
 
     `PUBLIC` leaves out the host's own addresses even if they are public. A run that `uses_nameservers` may ask those
     that the host is configured to use, on port 53, wherever they are: no name could be resolved without them.
@@ -91,10 +91,10 @@ def _is_of_others(packed: bytes) -> bool:
 
 
 def _is_own(packed: bytes) -> bool:
-    """Return whether this host has the address: then the kernel also sends from it to it. Nothing is sent here."""
+    """Return whether this host has the address: the kernel then sends from the address itself. Nothing is sent here."""
     family = socket.AF_INET if len(packed) == _IPV4_BYTES else socket.AF_INET6
     name = socket.inet_ntop(family, packed)
-    with socket.socket(family, socket.SOCK_DGRAM) as trial, suppress(OSError):
-        trial.connect((name, _DNS_PORT))
-        return socket.inet_pton(family, trial.getsockname()[0].partition("%")[0]) == packed
+    with socket.socket(family, socket.SOCK_DGRAM) as sock, suppress(OSError):
+        sock.connect((name, _DNS_PORT))
+        return socket.inet_pton(family, sock.getsockname()[0].partition("%")[0]) == packed
     return False

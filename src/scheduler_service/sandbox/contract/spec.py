@@ -1,4 +1,4 @@
-"""The contract of the sandbox: what to run, within which limits, and what came of it."""
+"""The contract of the sandbox: commands, limits, outcomes, and the methods that every sandbox has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DRAIN_SECONDS = 5.0
 
 
 class Level(StrEnum):
-    """What a sandbox promises, from the most to the least; SECURITY.md says each promise in full."""
+    """The promises of a sandbox, the strictest first; SECURITY.md has them in full."""
 
     STRICT = "strict"
     STANDARD = "standard"
@@ -56,7 +56,7 @@ Command = PythonCode | Script | Program
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one attempt may use."""
+    """The resources that one attempt may use."""
 
     wall_seconds: float = 300.0
     memory_mb: int = 512
@@ -71,8 +71,8 @@ class Limits:
 class Spec:
     """One attempt to run.
 
-    `env` is the whole environment of the command beside PATH, HOME, TMPDIR and LANG. `access` is what it may reach
-    beside what every run may.
+    `env` is added to the variables of `job_environment`, and wins over them. `access` is what the command may reach
+    besides what every run may.
     """
 
     command: Command
@@ -96,7 +96,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an attempt used, all its processes together.
+    """The resources that an attempt used, all its processes together.
 
     `max_rss_kb` is the peak of the largest, or that of all together where a cgroup counts it and it is more.
     """
@@ -115,11 +115,11 @@ class Isolation:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one attempt.
+    """The result of one attempt.
 
-    `exit_code` is set for EXITED; `signal` for SIGNALLED. `message` is one sentence for the user where the end needs
-    one (why a command was rejected, which limit was hit), and always printable. `output_truncated` says that there was
-    more output than `limits.output_kb`, so that its middle was left out.
+    `exit_code` is set for EXITED, `signal` for SIGNALLED. `message` is one printable sentence for the user if the end
+    needs one: why a command was rejected, which limit was exceeded. `output_truncated` says that there was more output
+    than `limits.output_kb`, so that its middle was left out.
     """
 
     end: End
@@ -137,7 +137,7 @@ class Outcome:
 
 
 def explain_end(end: End, limits: Limits, number: int | None = None, killed: int = 0) -> str | None:
-    """Return what the user should know of the end: the limit or the signal `number`, and how many were `killed`."""
+    """Return a sentence about the end: the limit or the signal `number`, and how many processes were `killed`."""
     return "; ".join(filter(None, (_explain_end(end, limits, number), _explain_killed(killed)))) or None
 
 
@@ -168,15 +168,15 @@ _NAMES_OF_SIGNALS = {number.value: number.name for number in signal.Signals}
 
 
 class Cancel(Protocol):
-    """Something to wait on until the attempt is asked to stop; an `asyncio.Event` is one."""
+    """The request to stop an attempt; an `asyncio.Event` is one."""
 
     async def wait(self) -> object:
-        """Return once the attempt is to be stopped."""
+        """Wait until the attempt must stop."""
         ...
 
 
 OnOutput = Callable[[bytes], Awaitable[None]]
-"""Takes output as it comes, standard output and error in one stream, in order; `output_kb` and a line more at most."""
+"""Receives standard output and error as they come, in order, in one stream: at most `output_kb` and a line."""
 
 
 class Sandbox(Protocol):
@@ -188,32 +188,33 @@ class Sandbox(Protocol):
 
     @property
     def isolation(self) -> Isolation:
-        """The level and the layers that every run has; all of them are known once the sandbox is started."""
+        """The level and the layers of every run. All layers are known once the sandbox is started."""
         ...
 
     async def start(self) -> None:
-        """Get ready (fork what is kept warm); idempotent."""
+        """Prepare for runs; idempotent."""
         ...
 
     async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
-        """Run one command to its end. The end of the user's code is in the outcome, never an exception.
+        """Run one command to its end. A failure of the user's code is in the outcome, never an exception.
 
-        Raises `SandboxError` where the host failed (no process, no directory to be had): nothing was run, or what was
-        run is dead, and another try is right.
+        Raises `SandboxError` if the host failed (no process, no directory). Then nothing was run, or what was run is
+        dead, and another attempt may succeed.
         """
         ...
 
     async def rehearse(self, *, every: bool = False) -> None:
-        """Send trial runs the way of every run. Raises `SandboxError` if one does not come through.
+        """Make trial runs, in the way of every run. Raise `SandboxError` if one fails.
 
-        Python code is tried in the default environment, and in the others if `every` is set.
+        They run a script, and Python code in the default environment, or in all if `every` is set.
         """
         ...
 
     def renew(self) -> None:
         """Extend the lease of everything that runs, if a lease was set at the start.
 
-        So a process that stands still has its runs killed, before others begin them anew; at the level `none`, not.
+        Without it, the runs of a process that hangs are killed before another worker starts them again. At the level
+        `none` they are not.
         """
         ...
 
@@ -223,7 +224,7 @@ class Sandbox(Protocol):
 
 
 class SandboxError(Exception):
-    """The host, not the user's code, kept an attempt from running, or ended it. The message is one printable line."""
+    """The host, not the user's code, prevented or ended an attempt. The message is one printable line."""
 
     def __init__(self, message: str, *, began: bool = False) -> None:
         """`began` is whether the user's code may have run."""
@@ -232,7 +233,7 @@ class SandboxError(Exception):
 
     @property
     def is_passing(self) -> bool:
-        """Whether the host lacked something that it may have again: room, memory, processes, descriptors."""
+        """Whether the host lacked something that it may have again: disk space, memory, processes, descriptors."""
         error: BaseException | None = self
         while error is not None:
             if isinstance(error, OSError) and error.errno in _PASSING:

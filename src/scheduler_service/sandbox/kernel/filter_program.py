@@ -1,7 +1,7 @@
-"""Writing a system call filter as a program of the kernel's classic BPF; see the kernel's seccomp_filter.rst.
+"""System call filters as programs of the kernel's classic BPF; see the kernel's seccomp_filter.rst.
 
-The kernel works through the program at each call of a job, and once for every number when the filter is enforced. So
-it is a tree: a call's answer is some ten comparisons away, where a list of all numbers would be hundreds long.
+The kernel executes the program at each call of a job, and once for every number when the filter is enforced. So the
+program is a binary search: a call needs some ten comparisons, where a list of all numbers would need hundreds.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from scheduler_service.sandbox.kernel.syscall_table import ARCHITECTURES, Argume
 from scheduler_service.sandbox.kernel.syscalls import MACHINES, machine
 
 ALLOW, FAIL, KILL_PROCESS = 0x7FFF_0000, 0x0005_0000, 0x8000_0000
-"""What can be answered to a call, beside ASK; FAIL with an error number added."""
+"""Answers to a call, besides ASK. An error number is added to FAIL."""
 
 _LOAD, _JUMP, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
-_FURTHEST = 255
+_FURTHEST = 255  # a conditional jump has 8 bits for its distance
 Code = list[bytes]
 
 
 def write_program(answers: Mapping[int, int], rules: Iterable[ArgumentRule], beyond: int) -> bytes:
-    """Write the filter for this processor, as instructions (struct sock_filter).
+    """Return the filter for this processor, as instructions (struct sock_filter).
 
-    `answers` says what is answered to which call, `rules` judge the arguments of others; a negative number is no call.
-    From the number `beyond` on nothing exists (ENOSYS), and what neither speaks of is allowed. A call made for another
-    processor kills the process.
+    `answers` has the answers to calls by their numbers; a negative number is no call. `rules` judge the arguments of
+    others. All remaining calls are allowed, but those from the number `beyond` on do not exist (ENOSYS). A call made
+    for another processor kills the process.
     """
     fixed = {number: [_instruction(_RETURN, action)] for number, action in answers.items()}
     program = [
@@ -60,7 +60,7 @@ def _ranges(special: Mapping[int, Code], beyond: int) -> list[tuple[int, Code]]:
 
 
 def _search(ranges: list[tuple[int, Code]]) -> Code:
-    """Find the range that the call's number lies in by halving; each branch ends with an answer."""
+    """Return a binary search for the range of the call's number. Each branch ends with an answer."""
     if len(ranges) == 1:
         return ranges[0][1]
     middle = len(ranges) // 2
@@ -72,7 +72,7 @@ def _search(ranges: list[tuple[int, Code]]) -> Code:
 
 
 def _judge(rule: ArgumentRule) -> Code:
-    """Test one argument, and go on after it unless the call is refused."""
+    """Return the test of one argument, after which the program continues unless the call is refused."""
     refusal = FAIL | errno.EPERM if rule.otherwise is None else rule.otherwise
     code = [_load(rule.argument), *_tests(rule), _instruction(_RETURN, refusal)]
     if rule.when is None:
@@ -82,12 +82,12 @@ def _judge(rule: ArgumentRule) -> Code:
 
 
 def _load(argument: int, half: int = 0) -> bytes:
-    """Load the lower half of an argument, or the upper one if `half` is 1: both processors are little-endian."""
+    """Return the load of an argument's lower half, or of its upper one. Both processors are little-endian."""
     return _instruction(_LOAD, _ARGUMENTS + 8 * argument + 4 * half)
 
 
 def _tests(rule: ArgumentRule) -> Code:
-    """Jump over the refusal, which follows, if the argument passes."""
+    """Return instructions that jump over the refusal, which follows, if the argument passes."""
     count = len(rule.values)
     match rule.test:
         case Test.AMONG:

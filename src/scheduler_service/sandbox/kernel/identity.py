@@ -1,4 +1,4 @@
-"""Who a job is: a user of its own where the service is root, otherwise the service's own user without any rights."""
+"""The user of a job: one of its own if the service is root, otherwise the service's user without any rights."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _INITIAL_USER_NAMESPACE, _INITIAL_PID_NAMESPACE = "user:[4026531837]", "pid:[402
 
 
 class UidPool:
-    """Hands out user ids so that no two runs on this host, of whatever service process, have the same at once.
+    """Claims user ids so that no two runs on this host have the same at once, whichever service process they belong to.
 
-    A claim is an abstract socket: the kernel keeps the name unique, and frees it with anybody who held it.
+    A claim is an abstract socket. The kernel keeps its name unique, and frees it when the process ends (unix(7)).
     """
 
     def __init__(self) -> None:
         self._claims: dict[int, socket.socket] = {}
 
     def take(self) -> int:
-        """Claim a free user id; raises OSError when there is none."""
+        """Claim a free user id. Raise OSError if there is none."""
         for uid in range(FIRST_UID, LAST_UID + 1):
             if uid not in self._claims and (claim := _claim(uid)) is not None:
                 self._claims[uid] = claim
@@ -35,7 +35,7 @@ class UidPool:
         raise OSError(f"all user ids from {FIRST_UID} to {LAST_UID} are taken by running jobs")
 
     def give_back(self, uid: int) -> None:
-        """Free a user id that has no process left."""
+        """Free a user id, which must have no process left."""
         self._claims.pop(uid).close()
 
     def close(self) -> None:
@@ -45,20 +45,19 @@ class UidPool:
 
 
 def become_user(uid: int) -> None:
-    """Turn from root into the user (and group) `uid`, for good."""
+    """Change this process from root to the user and group `uid`, for good."""
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-    prctl(Prctl.SET_DUMPABLE, 1)  # the change of user has taken away even the view of its own /proc/self
+    prctl(Prctl.SET_DUMPABLE, 1)  # the change of user gave /proc/self to root; see PR_SET_DUMPABLE in prctl(2)
 
 
 @contextmanager
 def acting_as(uid: int | None) -> Iterator[None]:
     """Reach files and processes with the rights of the user `uid` alone, as root; None changes nothing.
 
-    Root in a container may lack the rights over files and processes of others. Signals go by another id, so that user
-    cannot signal this process meanwhile. The kernel clears the
-    parent-death signal.
+    Root in a container may lack the rights over files and processes of others. setfsuid(2) changes only the user of
+    file accesses, so the job cannot signal this process meanwhile. The kernel clears the parent-death signal.
     """
     if uid is None:
         yield
@@ -73,7 +72,7 @@ def acting_as(uid: int | None) -> Iterator[None]:
 
 
 def enter_user_namespace() -> None:
-    """Go into a new user namespace as the same user: with rights over nothing outside, and processes counted anew."""
+    """Enter a new user namespace as the same user, without rights over anything outside it; see user_namespaces(7)."""
     uid, gid = os.geteuid(), os.getegid()
     unshare(CLONE_NEWUSER)
     for file, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
@@ -82,15 +81,15 @@ def enter_user_namespace() -> None:
 
 
 def sees_all_tasks() -> bool:
-    """Return whether this process sees all that may have its user ids: no other container shares its user namespace."""
+    """Return whether this process sees every process with its user ids: no other container shares its namespace."""
     user, pids = os.readlink("/proc/self/ns/user"), os.readlink("/proc/self/ns/pid")
     return user != _INITIAL_USER_NAMESPACE or pids == _INITIAL_PID_NAMESPACE
 
 
 def counts_tasks_by_namespace() -> bool:
-    """Return whether the kernel counts the tasks of a user for each user namespace: Linux does since 5.14.
+    """Return whether the kernel counts the tasks of a user for each user namespace, as Linux does since 5.14.
 
-    Tried by a child that may have two tasks in a namespace below ours, where this process and others run already.
+    A child with a limit of two tasks forks in a new namespace. It fails if our tasks are counted there too.
     """
     child = os.fork()
     if child == 0:

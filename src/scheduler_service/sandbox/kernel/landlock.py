@@ -1,4 +1,4 @@
-"""Landlock: what of the file system, the network and other processes a job can reach; see landlock(7)."""
+"""Landlock: the files, TCP ports and processes that a job can reach; see landlock(7)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ WRITE_DEVICE = READ_FILE | WRITE_FILE | TRUNCATE
 EVERYTHING_TO_ABI = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
 """All file access rights that exist since each ABI."""
 
-SCOPE_ABI = 6
-TCP_ABI = 4
+SCOPE_ABI = 6  # Linux 6.12
+TCP_ABI = 4  # Linux 6.7
 BIND_TCP, CONNECT_TCP = 1, 2
 SCOPE_ABSTRACT_SOCKETS, SCOPE_SIGNALS = 1, 2
 
@@ -36,7 +36,7 @@ _PORT_RULE = struct.Struct("=QQ")  # struct landlock_net_port_attr: allowed acce
 
 @cache
 def abi() -> int:
-    """Return the version of Landlock that the running kernel has; 0 where there is none."""
+    """Return the Landlock ABI of the running kernel; 0 if it has none."""
     try:
         return invoke("landlock_create_ruleset", None, 0, _GET_VERSION)
     except OSError:
@@ -46,7 +46,7 @@ def abi() -> int:
 def scope_signals() -> bool:
     """Restrict signals of this process and its descendants to each other. Return False if the kernel cannot do so.
 
-    Nothing else changes for it. Needs no_new_privs to be set.
+    Nothing else changes. Needs no_new_privs.
     """
     if abi() < SCOPE_ABI:
         return False
@@ -62,7 +62,7 @@ def scope_signals() -> bool:
 
 
 class Ruleset:
-    """What is allowed; everything else of files, TCP, abstract sockets and signals is not, once it is enforced."""
+    """Allowed accesses. Once enforced, all others to files, TCP, abstract sockets and processes are denied."""
 
     def __init__(self) -> None:
         self._abi = abi()
@@ -75,13 +75,13 @@ class Ruleset:
         self._descriptor = invoke("landlock_create_ruleset", attributes, len(attributes), 0)
 
     def allow(self, paths: Iterable[str], rights: int) -> None:
-        """Allow `rights` on each path and all below it; a path that does not exist is left out."""
+        """Allow `rights` on each path and all below it. A path that does not exist is left out."""
         for path in paths:
             with suppress(FileNotFoundError, PermissionError, NotADirectoryError):
                 self._allow_path(path, rights)
 
     def allow_everything_below(self, path: str) -> None:
-        """Allow all that files, directories and links can be used for; raises OSError where `path` does not exist."""
+        """Allow all accesses but ioctl(2) on devices. Raise OSError if `path` does not exist."""
         self._allow_path(path, self._rights & ~IOCTL_DEV)
 
     def allow_reading(self, descriptor: int) -> None:
@@ -98,7 +98,7 @@ class Ruleset:
             self._add(_RULE_PORT, _PORT_RULE.pack(CONNECT_TCP, port))
 
     def enforce(self) -> None:
-        """Hold this thread, and all it will ever start, to the rules; needs no_new_privs to be set."""
+        """Enforce the rules on this thread and all it will ever start. Needs no_new_privs."""
         invoke("landlock_restrict_self", self._descriptor, 0)
         os.close(self._descriptor)
 

@@ -1,7 +1,7 @@
-"""The kernel's questions about system calls of a job, and the answers to them; see seccomp_unotify(2).
+"""Notifications of system calls of a job, and the answers to them; see seccomp_unotify(2).
 
-The calling thread waits for its answer; only its death takes a call away. Whatever is read of it (its memory, its
-descriptors) belongs to the caller only if the question is still open afterwards: process ids are used again.
+The calling thread waits for its answer, and only its death cancels a call. Process ids are used again. So what is read
+of a process (its memory, its descriptors) belongs to the caller only if the call is still open afterwards.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EMPTY = bytes(_NOTIFICATION.size)
 
 
 class Call(NamedTuple):
-    """A system call that a thread of the job waits in. `pid` is the thread's id."""
+    """A system call that a thread of the job waits for. `pid` is the thread's id."""
 
     identity: int
     pid: int
@@ -50,7 +50,7 @@ class Listener:
             fcntl.ioctl(descriptor, _SET_FLAGS, _SYNCHRONOUS_WAKE_UP)
 
     def receive(self) -> Call | None:
-        """Return the next call; None if its caller is gone already."""
+        """Return the next call; None if its caller is gone."""
         notification = bytearray(_EMPTY)
         try:
             fcntl.ioctl(self.descriptor, _RECEIVE, notification)
@@ -68,22 +68,22 @@ class Listener:
         return True
 
     def let_go_on(self, call: Call) -> None:
-        """Continue the call in the kernel, which reads again what the call points to: judge only numbers before."""
+        """Continue the call in the kernel, which reads pointers again: so only numbers may have been judged."""
         with suppress(OSError):
             fcntl.ioctl(self.descriptor, _SEND, _RESPONSE.pack(call.identity, 0, 0, _GO_ON))
 
     def answer(self, call: Call, value: int) -> None:
-        """Answer the call with `value`; the caller may be gone."""
+        """Answer the call with `value`. The caller may be gone."""
         self._send(call, value, 0)
 
     def refuse(self, call: Call, error: OSError) -> None:
-        """Answer the call with the failure `error`; the caller may be gone."""
+        """Answer the call with `error`. The caller may be gone."""
         self._send(call, 0, -(error.errno or errno.EPERM))
 
     def answer_with_descriptor(self, call: Call, descriptor: int, *, close_on_exec: bool) -> None:
         """Answer the call with a copy of `descriptor`. Raise OSError if the caller cannot have one more.
 
-        The signal of our timer in the middle would have the call return 0, as if that were its new descriptor.
+        A signal of our timer in between would make the call return 0, as if that were its new descriptor.
         """
         flags = os.O_CLOEXEC if close_on_exec else 0
         request = _NEW_DESCRIPTOR.pack(call.identity, _ANSWER_WITH_IT, descriptor, 0, flags)

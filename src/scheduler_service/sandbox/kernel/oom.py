@@ -1,4 +1,4 @@
-"""The kernel's OOM killer, which acts when a host or a container has no memory left."""
+"""The kernel's OOM killer, which acts if a host or a container has no memory left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _HIGHEST = 1000
 def prefer_for_oom_kill() -> None:
     """Set the OOM score so that the kernel kills this process and its descendants before the service.
 
-    Anybody may raise the score. A job cannot lower it again: it may not write below /proc.
+    Everybody may raise the score (proc_pid_oom_score_adj(5)). A job cannot lower it: it may not write below /proc.
     """
     with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write(str(_HIGHEST))

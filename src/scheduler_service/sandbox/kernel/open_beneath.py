@@ -1,4 +1,7 @@
-"""Opens directories in a tree that hostile processes change meanwhile, whatever their modes, and nothing outside."""
+"""Directories in a tree that hostile processes change meanwhile: opened whatever their modes, and none outside it.
+
+openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS (since Linux 5.6) makes the kernel refuse every way out.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +28,15 @@ def open_beneath(directory: int, path: str, flags: int) -> int:
 
 @contextmanager
 def open_directory(root: int, path: Sequence[str], uid: int | None) -> Iterator[int]:
-    """Open the directory that `path` names below the descriptor `root`, to list it; symbolic links are not followed.
+    """Open the directory at `path` below the descriptor `root`, to list it. Symbolic links are not followed.
 
-    Its owner, `uid` if that is not us, may have closed it or one above to everybody. Then it is opened for as long as
-    the block runs. Raises OSError where it has vanished.
+    Its owner, `uid` if that is not us, may have taken the permissions of it or of one above away from everybody. They
+    are restored while the block runs. Raises OSError if it has vanished.
     """
     with acting_as(uid):
         try:
             directory = open_beneath(root, "/".join(path) or ".", _LIST)
-        except OSError:  # closed, or the path is too long: go step by step
+        except OSError:  # without permission, or the path is too long: step by step
             directory = -1
     if directory >= 0:
         try:

@@ -36,7 +36,7 @@ class Sockets(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the filter leaves to a job, beside what is the same for all.
+    """The parts of a filter that differ between jobs.
 
     `families` are the socket families of which the job makes sockets itself. `shared_ids` says that the job has the
     user id of the service, `namespaced` that it has process and IPC namespaces of its own, `own_files` that it has a
@@ -56,27 +56,27 @@ class _Program(ctypes.Structure):
 
 @cache
 def assemble(policy: Policy) -> bytes:
-    """Write the filter for this processor."""
+    """Return the filter for this processor."""
     answers: dict[int, int] = {}
     processor = MACHINES.index(machine())
     for calls, action in _denied(policy):
         for numbers in calls.values():
             answers.setdefault(numbers[processor], action)
-    # Beyond the newest lie the x32 calls as well, which have a high bit set.
+    # The x32 calls have bit 30 set (__X32_SYSCALL_BIT), so they are beyond the newest, too.
     return write_program(answers, _rules(policy), beyond=table.NEWEST + 1)
 
 
 def enforce(program: bytes) -> None:
-    """Hold this thread, and all it will ever start, to the filter; needs no_new_privs to be set."""
+    """Enforce the filter on this thread and all it will ever start. Needs no_new_privs."""
     prctl(Prctl.SET_SECCOMP, _MODE_FILTER, ctypes.byref(_Program(len(program) // 8, program)))
 
 
 def enforce_with_listener(program: bytes, *, older: bool = True) -> int:
     """Enforce the filter as `enforce` does. Return the descriptor on which calls that it asks about are answered.
 
-    Whoever holds it can allow them, so it must not stay with the job. Once a call is being answered, no signal but one
-    that kills interrupts it (from Linux 5.19 on): what was done for it would be done twice. Unless `older` kernels will
-    do, raises OSError there.
+    Its holder can allow calls, so it must not stay with the job. Since Linux 5.19, only a deadly signal interrupts a
+    call that is being answered. Before, the caller would repeat the call, and its effect would happen twice. Unless
+    `older` is set, raise OSError on such kernels.
     """
     filter_ = ctypes.byref(_Program(len(program) // 8, program))
     try:
@@ -117,9 +117,9 @@ def _rules(policy: Policy) -> Iterable[ArgumentRule]:
 
 
 def _asking_about_shared_memory() -> Iterable[ArgumentRule]:
-    """Ask about calls that may name shared memory, and about few others: asking takes ten times as long as the call.
+    """Build rules that ask about calls that may name shared memory, and few others: asking takes ten times as long.
 
-    Those of shm_open(3), sem_open(3) and mkstemp(3) give a whole path, and open files that must be new or no links.
+    shm_open(3), sem_open(3) and mkstemp(3) give an absolute path, and open files that must be new or no links.
     """
     calls = table.BROKERED_SHARED_MEMORY
     whole_path = (_CURRENT_DIRECTORY,)

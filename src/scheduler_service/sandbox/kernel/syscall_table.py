@@ -1,4 +1,4 @@
-"""Which system calls a job must do without, and why. Data for `seccomp`; numbers for x86_64 and aarch64.
+"""The system calls that a job must do without, or has to ask for. Data for `seccomp`, for x86_64 and aarch64.
 
 A number of -1 means that the processor's kernel has no such call.
 """
@@ -19,6 +19,7 @@ ARCHITECTURES = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 Numbers = tuple[int, int]
 
 ADMINISTRATION: dict[str, Numbers] = {
+    # Most of these need a capability anyway. Without the call, a mistake in the kernel's check does no harm.
     "reboot": (169, 142),
     "kexec_load": (246, 104),
     "kexec_file_load": (320, 294),
@@ -50,6 +51,7 @@ ADMINISTRATION: dict[str, Numbers] = {
     "modify_ldt": (154, -1),
 }
 NAMESPACES_AND_MOUNTS: dict[str, Numbers] = {
+    # A new user namespace gives a job all capabilities in it, and with them much of the kernel's untested code.
     "mount": (165, 40),
     "umount2": (166, 39),
     "pivot_root": (155, 41),
@@ -67,6 +69,7 @@ NAMESPACES_AND_MOUNTS: dict[str, Numbers] = {
     "listmount": (458, 458),
 }
 OTHER_PROCESSES: dict[str, Numbers] = {
+    # They read, write or steer other processes; jobs of the service's user could reach the service with them.
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
@@ -79,6 +82,7 @@ OTHER_PROCESSES: dict[str, Numbers] = {
     "perf_event_open": (298, 241),
 }
 KERNEL_ATTACK_SURFACE: dict[str, Numbers] = {
+    # Hardly any program needs these, and keyrings and file handles pass by namespaces and Landlock.
     "add_key": (248, 217),
     "request_key": (249, 218),
     "keyctl": (250, 219),

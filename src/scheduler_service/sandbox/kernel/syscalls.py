@@ -1,4 +1,4 @@
-"""The system calls that Python's standard library does not offer, each as one function that raises OSError."""
+"""System calls that Python's standard library does not have, each as one function that raises OSError."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ _UNUSED = (0, 0, 0, 0, 0, 0)
 
 @cache
 def machine() -> str:
-    """Name the processor; raises OSError for one whose system call numbers are not known here."""
+    """Return the name of the processor. Raise OSError if its system call numbers are not known here."""
     name = platform.machine()
     if name not in MACHINES:
         raise OSError(f"the sandbox knows the system calls of {' and '.join(MACHINES)}, not of {name}")
@@ -96,18 +96,18 @@ def machine() -> str:
 
 
 def invoke(name: str, *arguments: object) -> int:
-    """Call a system call by its name, with integers, bytes, None or ctypes objects."""
+    """Make a system call by its name, with integers, bytes, None or ctypes objects."""
     number = _NUMBERS[name][MACHINES.index(machine())]
     return _checked(_libc.syscall(number, *arguments, *_UNUSED[len(arguments) :]), name)
 
 
 def prctl(operation: Prctl, argument: object = 0, third: object = 0) -> int:
-    """Set a property of this process; the manual page is in section 2."""
+    """Set a property of this process, as section 2 of the manual describes it."""
     return _checked(_libc.prctl(operation, argument, third, 0, 0), operation.name)
 
 
 def mount(source: str, target: str, kind: str | None, flags: int = 0, options: str = "") -> None:
-    """Make `source` appear at `target`, as in the manual's section 2."""
+    """Mount `source` on `target`, as section 2 of the manual describes it."""
     words = [None if word is None else os.fsencode(word) for word in (source, target, kind, options or None)]
     result = _libc.mount(*words[:3], flags, words[3])
     _checked(result, f"mount {target}")
@@ -121,16 +121,15 @@ def set_mount_attributes(target: str, attributes: MountAttribute, *, recursive: 
 
 
 def unmount(target: str) -> None:
-    """Take what is mounted at `target`, and all below, out of this mount namespace."""
+    """Unmount `target` and all below it, even if it is in use (MNT_DETACH)."""
     _checked(_libc.umount2(os.fsencode(target), MNT_DETACH), f"unmount {target}")
 
 
 def fork_bare() -> int:
-    """Fork as fork(2) does, without what Python and its modules have registered to be done in the child.
+    """Fork without the functions that Python and its modules run in a child after os.fork().
 
-    That is half of what a fork costs (new locks, new random numbers), and for a child that uses neither threads nor
-    random numbers and is given no foreign code. The caller must have no other thread: then the state of all locks,
-    the interpreter's included, is right in the child too.
+    They are half of the cost of a fork: new locks, new random numbers. The child must not need either. The caller must
+    have no other thread: then all locks, the interpreter's included, are in a right state in the child too.
     """
     return _checked(_libc_under_lock.fork(), "fork")
 
@@ -151,25 +150,25 @@ def connect_socket(descriptor: int, address: bytes) -> None:
 
 
 def bind_socket(descriptor: int, address: bytes) -> None:
-    """Return a socket a `struct sockaddr` as its name."""
+    """Bind a socket to a `struct sockaddr`."""
     _checked(_libc.bind(descriptor, address, len(address)), "bind")
 
 
 def close_descriptors_but(kept: int) -> None:
-    """Close every descriptor, known to Python or not, except standard input, output and error, and `kept`."""
+    """Close every descriptor except standard input, output and error, and `kept`; see close_range(2)."""
     if kept > _FIRST_AFTER_STDIO:
         invoke("close_range", _FIRST_AFTER_STDIO, kept - 1, 0)
     invoke("close_range", kept + 1, 0xFFFF_FFFF, 0)
 
 
 def drop_capabilities() -> None:
-    """Return up every capability that this process has."""
+    """Drop every capability of this process; see capset(2)."""
     version_3 = (0x2008_0522).to_bytes(4, "little") + bytes(4)
     invoke("capset", version_3, bytes(24))
 
 
 def drop_bounding_set() -> None:
-    """Make sure that no program this process or its children start can give them a capability they do not have."""
+    """Empty the bounding set, so that no program can give this process or its children a capability."""
     for capability in range(_LAST_CAPABILITY):
         try:
             prctl(Prctl.CAPBSET_DROP, capability)
@@ -178,7 +177,7 @@ def drop_bounding_set() -> None:
 
 
 def exit_process(code: int) -> None:
-    """End this process by exit(3), which runs exit functions of C libraries, without ending the interpreter."""
+    """End this process with exit(3), which runs exit functions of C libraries, but not the interpreter's end."""
     _libc.exit(code)
 
 

@@ -135,21 +135,21 @@ def _choose_root(confinement: Confinement, access: Access) -> None:
 
 
 def _readable_settings(confinement: Confinement) -> dict[str, str]:
-    """Return what keeps programs from files that are there and may not be read: git then gives up."""
+    """Return variables that keep programs from system files that exist but may not be read, at which git would fail."""
     hidden = Layer.LANDLOCK in confinement.layers and Layer.MOUNT_NAMESPACE not in confinement.layers
     return {"GIT_CONFIG_NOSYSTEM": "1"} if hidden else {}
 
 
 def _prepare_exec() -> None:
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and an ignored signal stays so
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and execve(2) keeps that
         signal.signal(number, signal.SIG_DFL)
 
 
 def _prefault(confinement: Confinement) -> None:
-    """Take a sample of an order as far as nothing is changed by it, before the one that somebody waits for.
+    """Process a sample of an order, as far as that changes nothing, before the real order comes.
 
-    Of the memory that is shared with the zygote the kernel copies each page at the first write to it, and in CPython
-    anybody who looks at an object writes to it: for an order that comes first, that is two thirds of the time it takes.
+    This process shares its memory with the zygote, and the kernel copies each page at the first write to it. CPython
+    writes the reference count of each object that it reads. For an order without this, it is two thirds of the time.
     """
     ours, theirs = socket.socketpair()
     with ours, theirs, open(os.devnull, "rb") as nothing:
@@ -176,7 +176,7 @@ def _execute(order: Order, environment: dict[str, str]) -> NoReturn:
 
 
 def _write_file(name: str, text: str, mode: int = 0o644) -> None:
-    # Not O_EXCL, about which the filter would ask the supervisor: there is nothing in the directory yet.
+    # Not O_EXCL: the filter would ask the supervisor about it, and the directory is still empty.
     file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, mode)
     data = memoryview(text.encode())
     while data:
@@ -190,7 +190,7 @@ def _argv_of(order: Order) -> list[str]:
     if order.kind == "python":
         _prepare_exec()
         return [sys.executable, "-u", FILE]
-    _write_file(SCRIPT_FILE, order.text, 0o755)  # scripts start themselves again, under flock(1) for one
+    _write_file(SCRIPT_FILE, order.text, 0o755)  # some scripts start themselves again, under flock(1) for example
     return [*interpreter_of(order.text), str(Path.cwd() / SCRIPT_FILE)]
 
 

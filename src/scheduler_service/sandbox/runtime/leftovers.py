@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 LINGER_SECONDS = 0.1
-"""A process closes its output a moment before it has ended: it is not called a leftover within this time."""
+"""A process closes its output a moment before it is a zombie, so it is no leftover within this time."""
 
 _PAUSE_SECONDS = 0.002
 _STATE, _GROUP = 0, 2  # fields of proc_pid_stat(5), after the name
@@ -15,9 +15,9 @@ _ENDED = frozenset("ZX")
 
 
 def wait_for_leftovers(find: Callable[[], Iterable[int]], group: int | None = None) -> int:
-    """Return how many of the processes that `find` lists go on running; with `group`, of those in this process group.
+    """Return how many of the processes that `find` lists keep running; with `group`, only those of the process group.
 
-    The main process of a run is left out by having ended. Takes `LINGER_SECONDS` if any are running.
+    The main process must have ended. Takes `LINGER_SECONDS` if any are running.
     """
     deadline = time.monotonic() + LINGER_SECONDS
     while (count := sum(_is_running(pid, group) for pid in find())) and time.monotonic() < deadline:

@@ -1,7 +1,7 @@
 """Prepare a forked interpreter for the script that it is about to run as `__main__`.
 
 CPython runs the script and ends the process (see `startup/sitecustomize.py`). What is left to do here is to make the
-warm interpreter look as if it had just been started, in the job's directory and with the job's environment.
+preloaded interpreter look as if it had just been started, in the job's directory and with the job's environment.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def prepare_interpreter() -> None:
     """Prepare the interpreter as far as that is possible before its script and environment are known."""
     _reseed()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # readers of the log see each line at once
-    _rehearse()
+    _prefault()
 
 
 def variables_read_at_start(environment: Mapping[str, str]) -> list[str]:
@@ -79,8 +79,8 @@ def _complete_later(main: ModuleType, file: str, end: ScriptEnd) -> None:
     loaders.SourceFileLoader = create_loader
 
 
-def _rehearse() -> None:
-    """Compile and run a little: the memory that this writes to is copied now, and not while somebody waits."""
+def _prefault() -> None:
+    """Compile and run a little code, so that the kernel copies the pages that this writes before the order comes."""
     exec(compile("import sys\nfor _ in range(3): print(str(_), file=sys.stdout)\n", FILE, "exec"), {})  # noqa: S102
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         nowhere.write("")
@@ -88,8 +88,8 @@ def _rehearse() -> None:
 
 
 def _reseed() -> None:
-    """Seed the random numbers of numpy anew; the standard library does that for its own after each fork."""
+    """Seed numpy's random numbers, or all runs would have the same. The standard library seeds its own after a fork."""
     if numpy_random := sys.modules.get("numpy.random"):
-        # What `seed()` comes to in the end, but without computing it from less than all the kernel would give.
+        # The state itself comes from the kernel. `seed()` would compute it, slowly, from a few bytes.
         key = sys.modules["numpy"].frombuffer(os.urandom(_MERSENNE_TWISTER_WORDS * 4), "uint32")
         numpy_random.set_state(("MT19937", key, _MERSENNE_TWISTER_WORDS))

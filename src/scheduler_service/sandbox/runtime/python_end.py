@@ -1,9 +1,9 @@
-"""Notice the end of a script, and skip the parts of the interpreter's own end that no code could notice.
+"""The end of a Python job: skip the parts of the interpreter's own end that no code can notice.
 
-CPython ends a process by running finalizers and freeing all objects. After a fork from a warm interpreter that takes
-longer than most scripts, because the kernel copies each page that is written to. Two shortcuts apply if the script has
-left nothing whose end could run code or write data. In every other case CPython goes on as usual, so each condition
-below may err on one side only.
+CPython ends a process by running finalizers and freeing all objects. After a fork from a preloaded interpreter, that
+takes longer than most scripts, because the kernel copies each page that is written to. Two shortcuts apply if the
+script has left nothing whose end could run code or write data. In every other case CPython goes on as usual, so each
+condition below may err on one side only.
 
 - If the script has ended normally, the process exits right away. `ScriptEnd` notices that: it is the value of
   `__cached__`, which CPython deletes when the script has returned or its exception has been printed, and not if it

@@ -1,4 +1,8 @@
-"""Ending every process of a run, whatever it does against it, and reaping them all."""
+"""The end of every process of a run, whatever it does against it.
+
+kill(-1) signals every process that the caller may signal, in one call that holds the kernel's list of processes
+(kill(2)). So it is used if something confines it to the run: a PID namespace, a user id, or Landlock.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +21,11 @@ _PAUSE_SECONDS = 0.001
 
 
 def kill_all(layers: frozenset[Layer], uid: int, cgroup: Cgroup | None) -> None:
-    """Kill all processes of the run that this process (its supervisor) watches over, and wait until they are gone.
+    """Kill all processes of the run that this process supervises, and wait until they are gone.
 
-    In a PID namespace, in a cgroup, under a user of their own, or where Landlock keeps signals within the run, one call
-    reaches all at the same instant; a process that forks meanwhile fails to. Otherwise the tree is walked until nothing
-    is left, each process losing its right to fork first. A fork bomb starts processes faster than a walk ends them.
+    With a PID namespace, a cgroup, a user id of the run, or Landlock's signal scope, one call kills all processes at
+    once, and a fork in progress fails. Otherwise the tree is walked until nothing is left. Each process first loses its
+    right to fork, because a fork bomb makes processes faster than a walk kills them.
     """
     if Layer.PID_NAMESPACE in layers:
         with suppress(ProcessLookupError):
@@ -40,9 +44,9 @@ def kill_all(layers: frozenset[Layer], uid: int, cgroup: Cgroup | None) -> None:
 
 
 def kill_children(spared: frozenset[int]) -> bool:
-    """Kill and reap the children of this process but for `spared`; returns whether there were any.
+    """Kill and reap the children of this process except `spared`. Return whether there were any.
 
-    What they leave become our children in turn, so call again until there are none.
+    Their own children then become ours (we are a subreaper), so this must be called until there are none.
     """
     strangers = [pid for pid in children_of(os.getpid()) if pid not in spared]
     for pid in strangers:
@@ -53,7 +57,7 @@ def kill_children(spared: frozenset[int]) -> bool:
 
 
 def reap(options: int = 0) -> tuple[int, int] | None:
-    """Wait for any child: its pid and status, `(0, 0)` if none has ended with WNOHANG, None if there is none."""
+    """Wait for any child. Return its pid and status; (0, 0) with WNOHANG if none has ended; None if there is none."""
     try:
         return os.waitpid(-1, options)
     except ChildProcessError:
@@ -61,7 +65,7 @@ def reap(options: int = 0) -> tuple[int, int] | None:
 
 
 def _signals_stay_within() -> bool:
-    """Return whether this process can signal nobody outside the run: not even its parent, which has the same user."""
+    """Return whether this process can signal no process outside the run, judging by its parent of the same user."""
     try:
         os.kill(os.getppid(), 0)
     except PermissionError:
@@ -91,7 +95,7 @@ def _kill_tree() -> None:
 
 
 def _kill_descendants() -> None:
-    """Kill each as soon as it is found: what it forks while others are looked for is one more to find."""
+    """Kill each descendant as soon as it is found, because it may fork while the others are listed."""
     pending = [os.getpid()]
     while pending:
         for pid in children_of(pending.pop()):
