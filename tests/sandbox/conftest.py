@@ -1,4 +1,4 @@
-"""Campaigns: the corpus, or parts of it, run in a setting at a level."""
+"""Campaigns: the corpus, or parts of it, executed in a setting at a level."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVERYTHING: Part = ((), ())
 
 
 def run_campaign(setting: str, level: str, *parts: Part) -> list[dict[str, Any]]:
-    """Run parts of the corpus one after the other, and return what came of each."""
+    """Run parts of the corpus one after the other. Return the results of each."""
     secret = f"secret-{secrets.token_hex(8)}"
     environment = {
         "PATH": os.environ["PATH"],

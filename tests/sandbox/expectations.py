@@ -1,4 +1,4 @@
-"""Judging what came of an entry of the corpus."""
+"""The expectations of corpus entries, and their comparison with the results of a campaign."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.sandbox.settings import DOCKER
 
 
 def applies(entry: dict[str, Any], setting: str, level: str) -> bool:
-    """Whether the entry must hold there."""
+    """Return whether the entry must hold in this setting at this level."""
     if level not in entry.get("levels", [level]):
         return False
     if setting == DOCKER and needs_broker(entry):
@@ -21,14 +21,14 @@ def applies(entry: dict[str, Any], setting: str, level: str) -> bool:
 
 
 def needs_broker(entry: dict[str, Any]) -> bool:
-    """Whether the entry needs more sockets than a pair of connected ones."""
+    """Return whether the entry needs sockets other than a connected pair."""
     uses = entry["file"] == "socket_uses" and not entry.get("paired")
     granted = entry.get("access", {}).keys() & {"connect", "sockets"}
     return bool(uses or granted or entry.get("network") or entry.get("unless") == "docker")
 
 
-def complaints(entry: dict[str, Any], campaign: dict[str, Any]) -> list[str]:
-    """Return what is not as the entry wants it; nothing if all is well."""
+def deviations(entry: dict[str, Any], campaign: dict[str, Any]) -> list[str]:
+    """Return how the result differs from the entry's expectations; nothing if it does not."""
     found, around, names = campaign["entries"][entry["id"]], campaign["around"], campaign["names"]
     if "error" in found:
         return [f"the sandbox failed: {found['error']}"]

@@ -32,7 +32,7 @@ _CAPABILITIES = 41
 
 
 def enter(setting: str) -> None:
-    """Become what the setting says."""
+    """Put this process into the setting, for good."""
     if os.geteuid() == 0:
         open_the_way([Path(sys.base_prefix), Path(sys.prefix), Path(__file__)])
     if setting in {DOCKER_ROOT, BARE_ROOT}:

@@ -1,4 +1,4 @@
-"""Runs in cgroups of their own: how the one to divide is found, and what the kernel then holds.
+"""Runs in cgroups of their own: which cgroup is divided, and which limits the kernel then enforces.
 
 The second half needs a cgroup v2 that is delegated to the tests, for instance
 `systemd-run --user --scope -p Delegate=yes .venv/bin/pytest tests/sandbox/test_cgroup.py`.
@@ -78,25 +78,25 @@ def host(tmp_path: Path) -> Host:
     return Host(tmp_path)
 
 
-def test_the_own_cgroup_is_found_where_it_is_mounted(host: Host) -> None:
+def test_own_cgroup_is_found_below_its_mount(host: Host) -> None:
     assert host.has("unit") == host.find()
 
 
-def test_it_is_found_where_only_a_part_of_the_tree_is_shown(host: Host) -> None:
+def test_own_cgroup_is_found_when_a_part_of_the_tree_is_mounted(host: Host) -> None:
     group = host.has("unit")
     host.shows("/docker/1")
     host.is_in("/docker/1/unit")
     assert host.find() == group
 
 
-def test_a_service_that_has_moved_finds_what_it_has_divided(host: Host) -> None:
+def test_delegated_cgroup_is_found_after_the_service_has_moved(host: Host) -> None:
     group = host.has("unit")
     host.is_in(f"/unit/{SERVICE}")
     assert host.find() == group
 
 
 @pytest.mark.parametrize("mark", ["1", "0", None])
-def test_under_systemd_its_mark_decides(host: Host, mark: str | None) -> None:
+def test_systemd_delegates_by_its_mark(host: Host, mark: str | None) -> None:
     group = host.has("unit")
     host.systemd.mkdir()
     if mark is not None:
@@ -115,15 +115,15 @@ def _mark(group: Path, mark: str) -> None:
         pytest.skip(f"the file system of temporary files has no extended attributes: {error}")
 
 
-def test_without_the_controllers_there_is_nothing_to_divide(host: Host) -> None:
-    """As where the old hierarchies have them, and the new one is mounted beside."""
+def test_cgroup_is_refused_when_controllers_are_missing(host: Host) -> None:
+    """As on a host whose v1 hierarchies have the controllers, with v2 mounted beside them."""
     host.has("unit", controllers="cpu pids")
     with pytest.raises(NotDelegatedError, match="no controller for memory"):
         host.find()
 
 
 @pytest.mark.parametrize(("own", "root"), [("/other", "/unit"), ("/../unit", "/"), ("/../unit", "/..")])
-def test_a_cgroup_that_is_not_shown_is_not_ours(host: Host, own: str, root: str) -> None:
+def test_cgroup_is_refused_when_no_mount_shows_it(host: Host, own: str, root: str) -> None:
     host.has("unit")
     host.is_in(own)
     host.shows(root)
@@ -131,21 +131,21 @@ def test_a_cgroup_that_is_not_shown_is_not_ours(host: Host, own: str, root: str)
         host.find()
 
 
-def test_a_host_with_the_old_hierarchies_only_has_none(host: Host) -> None:
+def test_cgroup_is_refused_when_the_host_has_only_v1(host: Host) -> None:
     (host.proc / "cgroup").write_text("2:memory:/elsewhere\n1:cpu:/\n")
     with pytest.raises(NotDelegatedError, match="no cgroup v2"):
         host.find()
 
 
 @pytest.mark.parametrize("name", ["", "cgroup.procs", "cgroup.subtree_control"])
-def test_what_cannot_be_written_is_not_ours(host: Host, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cgroup_is_refused_when_it_is_not_writable(host: Host, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = host.has("unit") / name
     monkeypatch.setattr(os, "access", lambda path, _: path != closed)  # root may write anything
     with pytest.raises(NotDelegatedError, match="not ours to write"):
         host.find()
 
 
-def test_a_claim_moves_the_processes_that_have_a_number_here(host: Host) -> None:
+def test_claim_moves_processes_of_its_pid_namespace(host: Host) -> None:
     group = host.has("unit")
     (group / "cgroup.procs").write_text("17\n0\n")
     claim = claim_cgroups(group)
@@ -155,7 +155,7 @@ def test_a_claim_moves_the_processes_that_have_a_number_here(host: Host) -> None
     }
 
 
-def test_a_promise_of_no_level_lowers_none() -> None:
+def test_level_stays_when_an_optional_promise_is_broken() -> None:
     assert best_level([Finding((), "more", held=False, why="no", remedy="none")]) is Level.STRICT
 
 
@@ -234,19 +234,19 @@ print("HELD")
 """Six processes that have 24 MB each, all at once."""
 
 
-async def test_a_run_says_that_a_cgroup_held_it(start: Start) -> None:
+async def test_run_records_its_cgroup(start: Start) -> None:
     outcome, _ = await run(await start(), "pass")
     assert outcome.end is End.EXITED
     assert "cgroup" in outcome.isolation.layers
 
 
-async def test_a_run_without_one_does_not_say_so(start: Start) -> None:
+async def test_run_records_no_cgroup_when_it_has_none(start: Start) -> None:
     outcome, _ = await run(await start(Layer.CGROUP), "pass")
     assert outcome.end is End.EXITED
     assert "cgroup" not in outcome.isolation.layers
 
 
-async def test_a_run_is_in_its_own_cgroup_and_its_service_is_not(start: Start, delegated: Path) -> None:
+async def test_run_is_in_a_cgroup_apart_from_the_service(start: Start, delegated: Path) -> None:
     sandbox, show = await start(), "print(open('/proc/self/cgroup').read())"
     groups = {(await run(sandbox, show))[1].strip().rpartition("/")[2] for _ in range(2)}
     assert len(groups) == 2
@@ -254,18 +254,18 @@ async def test_a_run_is_in_its_own_cgroup_and_its_service_is_not(start: Start, d
     assert str(os.getpid()) in (delegated / SERVICE / "cgroup.procs").read_text().split()
 
 
-async def test_memory_of_processes_that_keep_to_their_limits_is_held_as_a_whole(start: Start) -> None:
+async def test_cgroup_limits_memory_of_all_processes_together(start: Start) -> None:
     outcome, output = await run(await start(Layer.WATCH), TOGETHER, memory_mb=32, disk_mb=1, wall_seconds=60)
     assert (outcome.end, output) == (End.OUT_OF_MEMORY, "")
     assert outcome.message == "ran out of memory; its limit is 32 MB"
 
 
-async def test_memory_as_a_whole_is_held_by_nothing_else_at_once(start: Start) -> None:
+async def test_memory_exceeds_the_limit_when_cgroup_is_left_out(start: Start) -> None:
     outcome, output = await run(await start(Layer.WATCH, Layer.CGROUP), TOGETHER, memory_mb=32, disk_mb=1)
     assert (outcome.end, output) == (End.EXITED, "HELD\n")
 
 
-async def test_the_same_processes_have_their_memory_where_it_is_theirs(start: Start) -> None:
+async def test_processes_get_memory_when_it_is_within_the_limit(start: Start) -> None:
     outcome, output = await run(await start(), TOGETHER, memory_mb=200, disk_mb=1)
     assert (outcome.end, output) == (End.EXITED, "HELD\n")
     assert outcome.usage.max_rss_kb > 6 * 24 * 1024
@@ -279,7 +279,7 @@ print("WRITTEN")
 """
 
 
-async def test_files_are_not_taken_for_memory(start: Start) -> None:
+async def test_files_do_not_count_as_memory(start: Start) -> None:
     outcome, output = await run(await start(), FILES, memory_mb=16, disk_mb=48)
     assert (outcome.end, output) == (End.EXITED, "WRITTEN\n")
 
@@ -297,18 +297,18 @@ print(count, flush=True)
 """Processes that each start the next and wait for it; the last one says how many they are, up to 12."""
 
 
-async def test_tasks_are_held_as_a_whole(start: Start) -> None:
+async def test_cgroup_limits_tasks_of_all_processes_together(start: Start) -> None:
     outcome, output = await run(await start(Layer.RESOURCE_LIMITS, Layer.WATCH), CHAIN, processes=8)
     assert (outcome.end, output) == (End.EXITED, "8\n")
 
 
-async def test_tasks_as_a_whole_are_held_by_no_other_layer(start: Start) -> None:
+async def test_tasks_exceed_the_limit_when_cgroup_is_left_out(start: Start) -> None:
     without = (Layer.RESOURCE_LIMITS, Layer.WATCH, Layer.CGROUP)
     outcome, output = await run(await start(*without), CHAIN, processes=8)
     assert (outcome.end, output) == (End.EXITED, "12\n")
 
 
-async def test_run_ends_out_of_memory_when_the_memory_of_all_runs_is_used_up(start: Start) -> None:
+async def test_run_is_out_of_memory_when_all_runs_exceed_their_limit(start: Start) -> None:
     sandbox = await start(Layer.WATCH)
     assert sandbox._cgroups is not None
     (sandbox._cgroups.path / "memory.max").write_text(str(48 << 20))
@@ -333,13 +333,13 @@ for step in (lambda: os.mkdir(group + "/more"), lambda: os.chmod(group + "/memor
 """
 
 
-async def test_a_job_changes_nothing_about_its_cgroup(start: Start, delegated: Path) -> None:
+async def test_job_cannot_change_its_cgroup(start: Start, delegated: Path) -> None:
     code = ESCAPE.format(delegated=delegated, name=delegated.name, service=SERVICE)
     outcome, output = await run(await start(), code)
     assert (outcome.end, output) == (End.EXITED, "HELD\n" * 5)
 
 
-async def test_nothing_is_left_of_runs_and_of_the_claim(start: Start, delegated: Path) -> None:
+async def test_stop_removes_the_claim_and_its_cgroups(start: Start, delegated: Path) -> None:
     sandbox = await start()
     before = set((delegated / RUNS).iterdir())
     await asyncio.gather(*(run(sandbox, "print(1)") for _ in range(10)))
@@ -350,7 +350,7 @@ async def test_nothing_is_left_of_runs_and_of_the_claim(start: Start, delegated:
     assert not claim.exists()
 
 
-async def test_what_a_killed_supervisor_leaves_goes_with_the_claim(start: Start) -> None:
+async def test_stop_removes_the_cgroup_of_a_killed_supervisor(start: Start) -> None:
     sandbox = await start()
     assert sandbox._cgroups is not None
     claim, up = sandbox._cgroups.path, asyncio.Event()
@@ -369,7 +369,7 @@ async def test_what_a_killed_supervisor_leaves_goes_with_the_claim(start: Start)
 
 
 def _supervisor_of_a_job(claim: Path) -> int:
-    """Find the parent of a process that runs in a group, and not of one that still waits: that has no code yet."""
+    """Return the parent of a process in a cgroup whose job runs. Others still wait for their orders."""
     for group in claim.glob("run-*"):
         for pid in (group / "cgroup.procs").read_text().split():
             if Path(f"/proc/{pid}/cwd").readlink().name.startswith(("job", "run-")):
@@ -377,7 +377,7 @@ def _supervisor_of_a_job(claim: Path) -> int:
     raise AssertionError("no job runs")
 
 
-def test_nothing_is_left_of_a_service_that_was_killed(level: Level, delegated: Path) -> None:
+def test_next_claim_removes_cgroups_of_a_killed_service(level: Level, delegated: Path) -> None:
     base = Path(tempfile.mkdtemp(prefix="cgroup-", dir="/tmp"))
     base.chmod(0o777)
     before = _groups(delegated)
@@ -400,12 +400,12 @@ def _groups(delegated: Path) -> set[Path]:
     return {path for path in (delegated / RUNS).rglob("*") if path.is_dir()} if (delegated / RUNS).exists() else set()
 
 
-def test_the_probe_tells_that_it_holds(delegated: Path, findings: list[Finding]) -> None:
+def test_probe_finds_a_delegated_cgroup(delegated: Path, findings: list[Finding]) -> None:
     (finding,) = (finding for finding in findings if finding.promise == PROMISE)
     assert (finding.held, finding.why) == (True, "")
 
 
-def test_the_probe_tells_why_it_does_not_hold(findings: list[Finding]) -> None:
+def test_probe_names_the_remedy_when_no_cgroup_is_delegated(findings: list[Finding]) -> None:
     (finding,) = (finding for finding in findings if finding.promise == PROMISE)
     assert finding.levels == ()
     assert finding.held or "Delegate=yes" in finding.remedy

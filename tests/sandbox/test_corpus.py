@@ -1,4 +1,4 @@
-"""What jobs may try, and what they must be able to do, in every setting and at every level that this machine has."""
+"""Attacks that must fail and uses that must work, in every setting and at every level that this machine has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import pytest
 from tests.sandbox.campaign import load_corpus
 from tests.sandbox.conftest import EVERYTHING, run_campaign
-from tests.sandbox.expectations import applies, complaints
+from tests.sandbox.expectations import applies, deviations
 from tests.sandbox.settings import DOCKER, ROOT, USER
 
 CORPUS = {entry["id"]: entry for entry in load_corpus()}
@@ -108,7 +108,7 @@ WEAKENINGS = {
 """In a setting at a level: layers that are left out together, and the entries that must notice."""
 
 
-def test_the_corpus_is_large() -> None:
+def test_corpus_is_large() -> None:
     kinds = [entry["file"] for entry in CORPUS.values()]
     assert len(kinds) == len(load_corpus())
     assert kinds.count("attacks") >= 120
@@ -117,11 +117,11 @@ def test_the_corpus_is_large() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(("setting", "level"), CAMPAIGNS)
-def test_holds(setting: str, level: str) -> None:
+def test_entry_holds(setting: str, level: str) -> None:
     skip_unless_possible(setting)
     found, *_ = run_campaign(setting, level, EVERYTHING)
     applying = [entry for entry in CORPUS.values() if applies(entry, setting, level)]
-    failing = {entry["id"]: why for entry in applying if (why := complaints(entry, found))}
+    failing = {entry["id"]: why for entry in applying if (why := deviations(entry, found))}
     assert failing == {}, json.dumps(failing, indent=2)
 
 
@@ -136,19 +136,19 @@ def test_attack_succeeds_when_its_guard_is_left_out(setting: str, level: str) ->
             guarded.setdefault(layer, []).append(entry["id"])
     found = run_campaign(setting, level, *(([layer], ids) for layer, ids in guarded.items()))
     parts = zip(guarded.values(), found, strict=True)
-    assert [name for ids, part in parts for name in ids if complaints(CORPUS[name], part) == []] == []
+    assert [name for ids, part in parts for name in ids if deviations(CORPUS[name], part) == []] == []
 
 
 @pytest.mark.long
-def test_would_not_hold_without_a_sandbox() -> None:
+def test_entries_fail_when_there_is_no_sandbox() -> None:
     bare = [entry for entry in CORPUS.values() if entry.get("bare")]
     found, *_ = run_campaign(USER, "none", ((), [entry["id"] for entry in bare]))
-    failing = [entry["id"] for entry in bare if complaints(entry, found)]
+    failing = [entry["id"] for entry in bare if deviations(entry, found)]
     assert len(failing) >= MUST_FAIL_BARE, f"only these fail: {failing}"
 
 
 @pytest.mark.parametrize(("setting", "level"), WEAKENINGS)
-def test_notices_each_missing_layer(setting: str, level: str) -> None:
+def test_entries_fail_when_a_layer_is_left_out(setting: str, level: str) -> None:
     skip_unless_possible(setting)
     weakenings = WEAKENINGS[setting, level]
     found = run_campaign(setting, level, *((layers.split(), entries) for layers, entries in weakenings))
@@ -156,7 +156,7 @@ def test_notices_each_missing_layer(setting: str, level: str) -> None:
         (layer, entry)
         for (layer, entries), part in zip(weakenings, found, strict=True)
         for entry in entries
-        if complaints(CORPUS[entry], part) == []
+        if deviations(CORPUS[entry], part) == []
     ] == [], "these entries do not notice that the layer is missing"
 
 

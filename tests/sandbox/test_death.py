@@ -1,4 +1,4 @@
-"""Whoever is killed, nothing of a run is left two seconds later."""
+"""Two seconds after any process is killed, nothing of its run is left."""
 
 from __future__ import annotations
 
@@ -117,24 +117,24 @@ def wait_until_clear(service: Service, *, of_directories: bool = True) -> None:
         raise
 
 
-def test_a_run_dies_with_its_service(service: Service) -> None:
+def test_run_dies_when_its_service_is_killed(service: Service) -> None:
     os.kill(service.process.pid, signal.SIGKILL)
     wait_until_clear(service)
 
 
-def test_a_run_dies_with_its_zygote(service: Service) -> None:
+def test_run_dies_when_its_zygote_is_killed(service: Service) -> None:
     os.kill(service.zygote, signal.SIGKILL)
     wait_until_clear(service)
     assert service.say() == "SandboxError"
 
 
-def test_a_run_dies_with_its_supervisor(service: Service) -> None:
+def test_run_dies_when_its_supervisor_is_killed(service: Service) -> None:
     os.kill(service.supervisor, signal.SIGKILL)
     wait_until_clear(service)
     assert service.say() == "SandboxError"
 
 
-def test_a_run_dies_when_its_service_and_its_supervisor_are_killed_at_once(service: Service) -> None:
+def test_run_dies_when_service_and_supervisor_are_killed(service: Service) -> None:
     os.kill(service.process.pid, signal.SIGKILL)
     with suppress(ProcessLookupError):  # a supervisor may be quicker
         os.kill(service.supervisor, signal.SIGKILL)

@@ -30,7 +30,7 @@ Found = dict[str, list[object]]
 
 @pytest.fixture(scope="module")
 def by_cpython(tmp_path_factory: pytest.TempPathFactory) -> Found:
-    """What CPython makes of each program: run once, whatever number of test processes there are."""
+    """The results of each program under CPython, made once for all test processes."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent

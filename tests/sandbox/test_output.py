@@ -1,4 +1,4 @@
-"""The pipe that a run writes into: whole up to its cap, and beyond it the beginning and the end."""
+"""The output of a run: whole up to its cap, beyond that the beginning and the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINES = b"".join(b"line %06d\n" % number for number in range(100_000))
 
 
 async def read(written: bytes, output_kb: int) -> tuple[bytes, bool]:
-    """Return what is kept of `written`, and whether the pipe says that this is not all."""
+    """Return what is kept of `written`, and whether it is truncated."""
     kept = bytearray()
 
     async def keep(chunk: bytes) -> None:
@@ -37,7 +37,7 @@ async def read(written: bytes, output_kb: int) -> tuple[bytes, bool]:
     return bytes(kept), pipe.truncated
 
 
-async def test_what_is_written_while_a_piece_is_stored_is_handed_on() -> None:
+async def test_output_is_passed_on_when_written_during_a_callback() -> None:
     kept, asked, stored = bytearray(), asyncio.Event(), asyncio.Event()
 
     async def store_slowly(chunk: bytes) -> None:
@@ -60,7 +60,7 @@ async def test_what_is_written_while_a_piece_is_stored_is_handed_on() -> None:
     assert len(kept) == PIPE_BYTES + 8
 
 
-async def test_the_last_lines_are_kept_where_there_is_too_much() -> None:
+async def test_last_lines_are_kept_when_output_exceeds_the_cap() -> None:
     kept, truncated = await read(LINES, 64)
 
     found = re.fullmatch(rb"(.*)\n\[(\d+) bytes of output are left out here\]\n(.*)", kept, re.DOTALL)
@@ -75,7 +75,7 @@ async def test_the_last_lines_are_kept_where_there_is_too_much() -> None:
     assert len(end) > 8 * KB
 
 
-async def test_a_long_line_at_the_end_is_cut() -> None:
+async def test_last_line_is_cut_when_it_exceeds_the_cap() -> None:
     kept, truncated = await read(b"begun\n" + b"y" * 100_000, 4)
 
     assert truncated
@@ -84,11 +84,11 @@ async def test_a_long_line_at_the_end_is_cut() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 3 * KB, 4 * KB - 1, 4 * KB])
-async def test_what_fits_is_kept_to_the_byte(size: int) -> None:
+async def test_output_is_whole_when_it_fits_the_cap(size: int) -> None:
     assert await read(LINES[:size], 4) == (LINES[:size], False)
 
 
-async def test_one_byte_too_many_is_told() -> None:
+async def test_output_is_truncated_when_one_byte_exceeds_the_cap() -> None:
     kept, truncated = await read(LINES[: 4 * KB + 1], 4)
 
     assert truncated

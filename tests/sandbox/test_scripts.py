@@ -24,7 +24,7 @@ ENTRIES = {entry["id"]: entry for entry in load_scripts()}
 
 @cache
 def campaign(setting: str) -> dict[str, dict[str, Came]]:
-    """Return what came of all scripts in a setting, outside and at each level."""
+    """Return the results of all scripts in a setting, outside the sandbox and at each level."""
     with tempfile.TemporaryDirectory(prefix="results-", dir="/tmp") as directory:
         Path(directory).chmod(0o777)
         results = Path(directory, "results.json")
@@ -50,7 +50,7 @@ def test_scripts_are_many() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_scripts_do_at_every_level_what_they_do_outside(setting: str) -> None:
+def test_scripts_do_the_same_at_every_level_as_outside(setting: str) -> None:
     found = campaign(setting)
     expected = found[OUTSIDE]
     wrong = {
@@ -63,7 +63,7 @@ def test_scripts_do_at_every_level_what_they_do_outside(setting: str) -> None:
 
 
 @pytest.mark.long
-def test_scripts_of_cron_end_as_they_should() -> None:
+def test_cron_scripts_succeed() -> None:
     came = campaign(SETTINGS[-1])[OUTSIDE]
     expected = {
         name: entry.get("code", 0) for name, entry in ENTRIES.items() if entry["file"] == "cron" and name in came

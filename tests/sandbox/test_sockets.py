@@ -1,4 +1,4 @@
-"""What takes more than one run to show of sockets: runs do not reach each other, and refusals say why."""
+"""Sockets of several runs: they do not reach each other, and a refusal says why."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def strict(findings: list[Finding]) -> AsyncIterator[ZygoteSandbox]:
         await sandbox.stop()
 
 
-async def test_runs_do_not_reach_each_other_over_loopback(strict: ZygoteSandbox) -> None:
+async def test_runs_cannot_reach_each_other_over_loopback(strict: ZygoteSandbox) -> None:
     up, stop = asyncio.Event(), asyncio.Event()
 
     async def note(_: bytes) -> None:
@@ -82,7 +82,7 @@ async def test_runs_do_not_reach_each_other_over_loopback(strict: ZygoteSandbox)
     assert output.decode().splitlines() == ["HELD ConnectionRefusedError"] * 3 + ["OWN NAMES"]
 
 
-async def test_network_is_refused_with_the_reason_when_sockets_cannot_be_brokered() -> None:
+async def test_network_is_refused_when_sockets_cannot_be_brokered() -> None:
     (found,) = await asyncio.to_thread(run_campaign, DOCKER, "standard", ((), ["networked-http"]))
     entry = found["entries"]["networked-http"]
     assert (entry["end"], entry["output"]) == (End.REJECTED, "")

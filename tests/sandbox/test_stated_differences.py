@@ -56,7 +56,7 @@ async def test_traceback_names_script_without_directory(sandbox: ZygoteSandbox) 
     assert "/" not in output.replace("1 / 0", "")
 
 
-async def test_traceback_names_directory_when_python_starts_anew(sandbox: ZygoteSandbox) -> None:
+async def test_traceback_names_directory_when_python_restarts(sandbox: ZygoteSandbox) -> None:
     _, output = await run(sandbox, "import os\nprint(os.getcwd())\n1 / 0", PYTHONHASHSEED="1")
     directory, _, traceback = output.partition("\n")
     assert f'File "{directory}/job.py", line 3, in <module>' in traceback
@@ -68,7 +68,7 @@ async def test_stdout_is_flushed_at_each_line(sandbox: ZygoteSandbox) -> None:
     assert output == "one\ntwo\nthree\n"
 
 
-async def test_stdout_is_unbuffered_when_python_starts_anew(sandbox: ZygoteSandbox) -> None:
+async def test_stdout_is_unbuffered_when_python_restarts(sandbox: ZygoteSandbox) -> None:
     code = "import os\nprint('kept', end='')\nos._exit(0)"
     _, output = await run(sandbox, code, PYTHONOPTIMIZE="1")
     assert output == "kept"
@@ -105,18 +105,18 @@ async def test_cached_is_a_stand_in_for_none(sandbox: ZygoteSandbox) -> None:
     assert output == "None False True False\n"
 
 
-async def test_uncaught_memory_error_is_out_of_memory(sandbox: ZygoteSandbox) -> None:
+async def test_run_is_out_of_memory_when_memory_error_is_uncaught(sandbox: ZygoteSandbox) -> None:
     outcome, output = await run(sandbox, "bytearray(1 << 60)")
     assert output.endswith("MemoryError\n")
     assert (outcome.end, outcome.exit_code) == (End.OUT_OF_MEMORY, None)
 
 
-async def test_caught_memory_error_is_no_failure(sandbox: ZygoteSandbox) -> None:
+async def test_run_succeeds_when_memory_error_is_caught(sandbox: ZygoteSandbox) -> None:
     outcome, _ = await run(sandbox, "try: bytearray(1 << 60)\nexcept MemoryError: raise SystemExit(3)")
     assert (outcome.end, outcome.exit_code) == (End.EXITED, 3)
 
 
-async def test_proc_shows_variables_of_the_warm_interpreter(sandbox: ZygoteSandbox) -> None:
+async def test_proc_shows_the_variables_of_the_zygote(sandbox: ZygoteSandbox) -> None:
     code = "import os\nprint('GIVEN' in os.environ, b'GIVEN' in open('/proc/self/environ', 'rb').read())"
     _, output = await run(sandbox, code, GIVEN="1")
     assert output == "True False\n"

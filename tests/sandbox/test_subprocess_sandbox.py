@@ -1,4 +1,4 @@
-"""The plain sandbox: tidy, timed and capped, though it contains nothing."""
+"""The sandbox of level `none`: timeouts, output caps and private directories, without containment."""
 
 from __future__ import annotations
 
@@ -84,14 +84,14 @@ async def run(sandbox: SubprocessSandbox, command: Command, output: Collected, *
         (Script("echo out; echo err >&2; echo out"), b"out\nerr\nout\n"),
     ],
 )
-async def test_runs_the_command_as_documented(
+async def test_command_runs_as_documented(
     sandbox: SubprocessSandbox, output: Collected, command: Command, expected: bytes
 ) -> None:
     await run(sandbox, command, output)
     assert output.data.startswith(expected)
 
 
-async def test_tells_exit_codes_from_signals(sandbox: SubprocessSandbox, output: Collected) -> None:
+async def test_outcome_distinguishes_exit_codes_from_signals(sandbox: SubprocessSandbox, output: Collected) -> None:
     exited = await run(sandbox, Script("exit 3"), output)
     killed = await run(sandbox, Script("kill -SEGV $$"), output)
     assert (exited.end, exited.exit_code, exited.signal) == (End.EXITED, 3, None)
@@ -103,25 +103,27 @@ async def test_tells_exit_codes_from_signals(sandbox: SubprocessSandbox, output:
     "command",
     [Program(("no-such-program",)), Script("#!/no/such/interpreter\n"), PythonCode("1", "nowhere"), Program(("a\0b",))],
 )
-async def test_rejects_what_cannot_be_started(sandbox: SubprocessSandbox, output: Collected, command: Command) -> None:
+async def test_run_is_rejected_when_the_command_cannot_start(
+    sandbox: SubprocessSandbox, output: Collected, command: Command
+) -> None:
     outcome = await run(sandbox, command, output)
     assert outcome.end is End.REJECTED
     assert outcome.message
 
 
-async def test_kills_what_ignores_the_timeout(sandbox: SubprocessSandbox, output: Collected) -> None:
+async def test_command_is_killed_when_it_ignores_the_timeout(sandbox: SubprocessSandbox, output: Collected) -> None:
     outcome = await run(
         sandbox, Script("trap '' TERM; echo start; while :; do sleep 1; done"), output, wall_seconds=0.5
     )
     assert (outcome.end, outcome.exit_code, output.data) == (End.TIMEOUT, None, b"start\n")
 
 
-async def test_lets_a_command_clean_up_in_its_grace_time(sandbox: SubprocessSandbox, output: Collected) -> None:
+async def test_command_cleans_up_in_its_grace_time(sandbox: SubprocessSandbox, output: Collected) -> None:
     await run(sandbox, Script("trap 'echo bye; exit' TERM; sleep 60 & wait"), output, wall_seconds=0.5)
     assert output.data == b"bye\n"
 
 
-async def test_hands_output_on_while_the_command_runs(sandbox: SubprocessSandbox, output: Collected) -> None:
+async def test_output_arrives_while_the_command_runs(sandbox: SubprocessSandbox, output: Collected) -> None:
     cancel = asyncio.Event()
     attempt = asyncio.create_task(
         sandbox.run(Spec(PythonCode("print('now')\nimport time; time.sleep(60)")), output, cancel)
@@ -131,13 +133,13 @@ async def test_hands_output_on_while_the_command_runs(sandbox: SubprocessSandbox
     assert (await attempt).end is End.CANCELLED
 
 
-async def test_leaves_out_output_beyond_the_cap_and_says_so(sandbox: SubprocessSandbox, output: Collected) -> None:
+async def test_output_is_truncated_when_it_exceeds_the_cap(sandbox: SubprocessSandbox, output: Collected) -> None:
     outcome = await run(sandbox, Script("head -c 300000 /dev/zero | tr '\\0' y"), output, output_kb=1)
     assert (outcome.end, outcome.exit_code, outcome.output_truncated) == (End.EXITED, 0, True)
     assert output.data == b"y" * 768 + b"\n[298976 bytes of output are left out here]\n" + b"y" * 256
 
 
-async def test_ends_a_flood_of_output(sandbox: SubprocessSandbox, output: Collected) -> None:
+async def test_run_ends_when_it_floods_the_output(sandbox: SubprocessSandbox, output: Collected) -> None:
     outcome = await run(sandbox, Script("exec cat /dev/zero"), output, output_kb=1)
     assert outcome.end is End.OUTPUT_LIMIT
 
@@ -157,9 +159,7 @@ async def test_output_is_complete_when_a_filter_ends_last(
     assert (outcome.exit_code, outcome.message, output.data) == (0, None, expected)
 
 
-async def test_background_processes_neither_delay_the_end_nor_outlive_it(
-    sandbox: SubprocessSandbox, output: Collected
-) -> None:
+async def test_background_processes_die_with_the_main_process(sandbox: SubprocessSandbox, output: Collected) -> None:
     began = time.monotonic()
     outcome = await run(sandbox, Script("sleep 300 & echo $!"), output)
     assert time.monotonic() - began < 60
@@ -178,7 +178,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-async def test_measures_what_was_used(sandbox: SubprocessSandbox, output: Collected) -> None:
+async def test_outcome_has_the_usage(sandbox: SubprocessSandbox, output: Collected) -> None:
     outcome = await run(
         sandbox, PythonCode("import time\nb = b'x' * 80_000_000\nwhile time.process_time() < 0.2: pass"), output
     )
@@ -186,7 +186,7 @@ async def test_measures_what_was_used(sandbox: SubprocessSandbox, output: Collec
     assert outcome.usage.max_rss_kb >= 80_000
 
 
-async def test_a_run_that_is_abandoned_dies_and_is_tidied_up(
+async def test_run_dies_when_its_caller_is_cancelled(
     sandbox: SubprocessSandbox, output: Collected, tmp_path: Path
 ) -> None:
     attempt = asyncio.create_task(run(sandbox, Script("echo $$; sleep 300"), output))
@@ -199,7 +199,7 @@ async def test_a_run_that_is_abandoned_dies_and_is_tidied_up(
     assert list((tmp_path / "runs").glob("*/run-*")) == []
 
 
-async def test_an_error_of_the_reader_ends_the_run_and_reaches_the_caller(sandbox: SubprocessSandbox) -> None:
+async def test_run_raises_when_its_output_callback_raises(sandbox: SubprocessSandbox) -> None:
     async def refuse(chunk: bytes) -> None:
         raise RuntimeError("the database is away")
 
@@ -207,7 +207,7 @@ async def test_an_error_of_the_reader_ends_the_run_and_reaches_the_caller(sandbo
         await sandbox.run(Spec(Script("echo x; sleep 300")), refuse, NEVER())
 
 
-async def test_stopping_kills_what_runs(sandbox: SubprocessSandbox, output: Collected) -> None:
+async def test_stop_kills_commands(sandbox: SubprocessSandbox, output: Collected) -> None:
     attempt = asyncio.create_task(run(sandbox, Script("echo x; sleep 300"), output))
     await output.until(b"x")
     await sandbox.stop()
@@ -215,7 +215,7 @@ async def test_stopping_kills_what_runs(sandbox: SubprocessSandbox, output: Coll
         await attempt
 
 
-async def test_start_removes_what_a_killed_process_left(tmp_path: Path) -> None:
+async def test_start_removes_directories_of_killed_processes(tmp_path: Path) -> None:
     (tmp_path / "runs" / "service-0123" / "run-0123" / "deep").mkdir(parents=True)
     sandbox = SubprocessSandbox(tmp_path / "runs")
     await sandbox.start()
@@ -223,7 +223,7 @@ async def test_start_removes_what_a_killed_process_left(tmp_path: Path) -> None:
     await sandbox.stop()
 
 
-async def test_start_leaves_alone_what_another_process_uses(
+async def test_start_keeps_directories_of_living_processes(
     sandbox: SubprocessSandbox, output: Collected, tmp_path: Path
 ) -> None:
     cancel = asyncio.Event()

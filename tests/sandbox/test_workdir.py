@@ -1,4 +1,4 @@
-"""Claims of processes that start and stop at the same time."""
+"""Claims of processes that start and stop at the same time, and removals in portions."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from scheduler_service.sandbox.confinement.workdir import Claim, Removal
 
 
-def test_a_claim_that_its_owner_releases_meanwhile_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_claim_succeeds_when_another_is_released_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "glob", lambda *_: [tmp_path / "service-just-gone"])
     claim = Claim(tmp_path)
     assert claim.path.is_dir()
     claim.release()
 
 
-def test_removal_goes_on_later_when_its_time_is_up(tmp_path: Path) -> None:
+def test_removal_continues_when_its_time_was_up(tmp_path: Path) -> None:
     tree = tmp_path / "run"
     for number in range(20):
         (tree / f"{number}" / "inner").mkdir(parents=True)

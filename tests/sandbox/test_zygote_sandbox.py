@@ -1,4 +1,4 @@
-"""The warm sandbox as the service sees it: concurrent, frugal, and honest about what happened."""
+"""The sandbox of `strict` and `standard` as the service uses it: concurrency, leaks, outcomes, choice of a level."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest.fixture
 def root() -> Iterator[Path]:
-    """An empty place, for a sandbox of the test's own."""
+    """An empty directory for a sandbox of the test's own."""
     with place_for_runs() as root:
         yield root
 
@@ -65,7 +65,7 @@ def level() -> Level:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sandbox(level: Level) -> AsyncIterator[ZygoteSandbox]:
-    """A sandbox that the tests share: one that has run much is to be as good as a new one."""
+    """A sandbox that the tests share: after many runs it must work like a new one."""
     with place_for_runs() as root:
         sandbox = ZygoteSandbox(level, root, 2, grace_seconds=0.2)
         await sandbox.start()
@@ -84,19 +84,19 @@ async def run(sandbox: ZygoteSandbox, command: Command, **limits: object) -> tup
     return outcome, output.decode()
 
 
-async def test_runs_say_what_held_them(sandbox: ZygoteSandbox) -> None:
+async def test_outcome_records_the_layers(sandbox: ZygoteSandbox) -> None:
     outcome, _ = await run(sandbox, PythonCode("pass"))
     assert outcome.isolation.level in {Level.STRICT, Level.STANDARD}
     assert {"landlock", "seccomp", "no_new_privileges"} <= set(outcome.isolation.layers)
 
 
-async def test_several_runs_go_at_once(sandbox: ZygoteSandbox) -> None:
+async def test_runs_are_concurrent(sandbox: ZygoteSandbox) -> None:
     meet = "import time\nprint(time.time())\ntime.sleep(1)\nprint(time.time())"
     spans = [output.split() for _, output in await asyncio.gather(*(run(sandbox, PythonCode(meet)) for _ in range(4)))]
     assert max(float(began) for began, _ in spans) < min(float(ended) for _, ended in spans)
 
 
-async def test_each_run_has_random_numbers_of_its_own(sandbox: ZygoteSandbox) -> None:
+async def test_runs_have_different_random_numbers(sandbox: ZygoteSandbox) -> None:
     code = "import random, numpy\nprint(random.random(), numpy.random.rand(), hash(object()) and '')"
     outputs = {(await run(sandbox, PythonCode(code)))[1] for _ in range(5)}
     assert len(outputs) == 5
@@ -109,9 +109,7 @@ def python_below_tmp(root: Path) -> Path:
     return installed / "bin" / "python"
 
 
-async def test_a_python_below_tmp_leaves_the_job_a_private_tmp(
-    root: Path, level: Level, python_below_tmp: Path
-) -> None:
+async def test_job_has_a_private_tmp_when_python_is_below_tmp(root: Path, level: Level, python_below_tmp: Path) -> None:
     sandbox = ZygoteSandbox(level, root, 1, [PythonEnvironment("default", python_below_tmp, ())])
     await sandbox.start()
     _, text = await run(sandbox, PythonCode("import sys, tempfile; tempfile.TemporaryFile(); print(sys.prefix)"))
@@ -147,20 +145,20 @@ async def test_a_python_below_tmp_leaves_the_job_a_private_tmp(
     assert not os.path.exists("/tmp/new")  # noqa: ASYNC240, PTH110, S108
 
 
-async def test_an_unknown_environment_is_rejected_with_its_name(sandbox: ZygoteSandbox) -> None:
+async def test_run_is_rejected_when_the_environment_is_unknown(sandbox: ZygoteSandbox) -> None:
     outcome, _ = await run(sandbox, PythonCode("pass", "nowhere"))
     assert outcome.end is End.REJECTED
     assert "nowhere" in (outcome.message or "")
 
 
 @pytest.mark.parametrize("command", [Program(("no-such-program",)), Script("#!/no/such/interpreter\n")])
-async def test_what_cannot_be_started_is_rejected(sandbox: ZygoteSandbox, command: Command) -> None:
+async def test_run_is_rejected_when_its_command_cannot_start(sandbox: ZygoteSandbox, command: Command) -> None:
     outcome, _ = await run(sandbox, command)
     assert outcome.end is End.REJECTED
     assert outcome.message
 
 
-async def test_a_job_picks_its_environment(root: Path, level: Level) -> None:
+async def test_job_runs_in_its_environment(root: Path, level: Level) -> None:
     light = PythonEnvironment("light", Path(sys.executable), preload=("json",))
     sandbox = ZygoteSandbox(level, root, 1, [PythonEnvironment(), light])
     await sandbox.start()
@@ -170,7 +168,7 @@ async def test_a_job_picks_its_environment(root: Path, level: Level) -> None:
     await sandbox.stop()
 
 
-async def test_cancelling_ends_a_run(sandbox: ZygoteSandbox) -> None:
+async def test_run_ends_when_it_is_cancelled(sandbox: ZygoteSandbox) -> None:
     cancel, started = asyncio.Event(), asyncio.Event()
 
     async def collect(_: bytes) -> None:
@@ -181,7 +179,7 @@ async def test_cancelling_ends_a_run(sandbox: ZygoteSandbox) -> None:
     assert outcome.end is End.CANCELLED
 
 
-async def test_a_run_that_is_abandoned_dies(sandbox: ZygoteSandbox) -> None:
+async def test_job_dies_when_its_caller_is_cancelled(sandbox: ZygoteSandbox) -> None:
     up = asyncio.Event()
 
     async def collect(_: bytes) -> None:
@@ -214,7 +212,7 @@ def _order(spec: Spec, directory: str) -> object:
     return Order("python", spec.command.code, (), {}, NOTHING, terms)  # type: ignore[union-attr]
 
 
-async def test_a_gibibyte_of_output_passes_in_little_memory(sandbox: ZygoteSandbox) -> None:
+async def test_memory_stays_small_when_output_is_a_gibibyte(sandbox: ZygoteSandbox) -> None:
     code = "import os\nb = (b'y' * 1023 + b'\\n') * 64\nfor _ in range(16384): os.write(1, b)"
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
     outcome, output = await run(sandbox, PythonCode(code), output_kb=1024)
@@ -224,7 +222,7 @@ async def test_a_gibibyte_of_output_passes_in_little_memory(sandbox: ZygoteSandb
     assert time.monotonic() - began < 60
 
 
-async def test_what_nobody_lets_go_on_is_killed(level: Level, root: Path) -> None:
+async def test_run_is_killed_when_its_lease_is_not_renewed(level: Level, root: Path) -> None:
     sandbox = ZygoteSandbox(level, root, 2, [PythonEnvironment(preload=())], lease_seconds=1.0)
     await sandbox.start()
 
@@ -242,7 +240,7 @@ async def test_what_nobody_lets_go_on_is_killed(level: Level, root: Path) -> Non
     await sandbox.stop()
 
 
-async def test_five_hundred_runs_leak_nothing(sandbox: ZygoteSandbox) -> None:
+async def test_five_hundred_runs_leak_no_memory_or_descriptors(sandbox: ZygoteSandbox) -> None:
     async def several(count: int) -> None:
         for number in range(count):
             await run(sandbox, Script("true") if number % 5 == 0 else PythonCode("print(1)"))
@@ -269,7 +267,7 @@ def _memory_kb() -> int:
     return int(fields[1]) * resource.getpagesize() // 1024
 
 
-async def test_the_probe_is_quick_and_names_a_remedy_for_what_does_not_hold() -> None:
+async def test_probe_names_a_remedy_for_each_broken_promise() -> None:
     began = time.monotonic()
     findings = probe()
     assert time.monotonic() - began < 10
@@ -277,7 +275,7 @@ async def test_the_probe_is_quick_and_names_a_remedy_for_what_does_not_hold() ->
     assert all(finding.held or (finding.why and finding.remedy) for finding in findings)
 
 
-async def test_auto_takes_the_best_level_that_holds(root: Path, level: Level) -> None:
+async def test_auto_chooses_the_best_level_that_holds(root: Path, level: Level) -> None:
     sandbox = create("auto", root, 1, [PythonEnvironment(preload=())])
     await sandbox.start()
     assert sandbox.level is level
@@ -292,12 +290,12 @@ async def test_auto_takes_the_best_level_that_holds(root: Path, level: Level) ->
         ("raise SystemExit(3)", End.EXITED, None),
     ],
 )
-async def test_an_end_is_told_in_words(sandbox: ZygoteSandbox, code: str, end: End, message: str | None) -> None:
+async def test_outcome_explains_the_end(sandbox: ZygoteSandbox, code: str, end: End, message: str | None) -> None:
     outcome, _ = await run(sandbox, PythonCode(code))
     assert (outcome.end, outcome.message) == (end, message)
 
 
-async def test_nothing_is_left_after_stop_when_a_run_made_many_files(root: Path, level: Level) -> None:
+async def test_stop_removes_files_when_a_run_made_many(root: Path, level: Level) -> None:
     sandbox = ZygoteSandbox(level, root, 1, [PythonEnvironment(preload=())], without=ON_ONE_FILE_SYSTEM)
     await sandbox.start()
     many = "import os\nfor n in range(1500): os.makedirs(f'{n}/a')\nprint('made')"

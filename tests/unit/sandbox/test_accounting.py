@@ -1,4 +1,4 @@
-"""What the processes of a run use together."""
+"""The memory, tasks and kernel objects of a run's processes together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ctypes.CDLL(None).pthread_exit(None)
 """
 
 
-def test_census_counts_a_zombie_apart_from_tasks() -> None:
+def test_zombie_does_not_count_as_a_task() -> None:
     child = subprocess.Popen(["true"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     stats = read_process_stats([child.pid, os.getpid()])
@@ -29,7 +29,7 @@ def test_census_counts_a_zombie_apart_from_tasks() -> None:
     assert (stats.zombies, stats.tasks >= 1) == (1, True)
 
 
-def test_census_counts_the_threads_of_a_process_whose_first_thread_has_ended() -> None:
+def test_threads_count_when_the_first_thread_has_ended() -> None:
     with subprocess.Popen([sys.executable, "-c", WITHOUT_FIRST_THREAD]) as process:
         wait_until(lambda: _state(process.pid) == "Z")
         stats = read_process_stats([process.pid])
@@ -59,17 +59,17 @@ def test_memory_counts_the_mappings_of_a_process() -> None:
         process.communicate(b"\n")
 
 
-def test_memory_is_within_a_limit_that_all_addresses_fit_in() -> None:
+def test_memory_is_within_limit_when_addresses_fit() -> None:
     processes = read_process_stats([os.getpid()]).processes
     assert not MemoryUse(processes[0].virtual_kb).is_exceeded(processes, 0, 0)
 
 
-def test_memory_counts_what_the_kernel_holds() -> None:
+def test_memory_counts_kernel_memory() -> None:
     processes = read_process_stats([os.getpid()]).processes
     assert MemoryUse(processes[0].virtual_kb).is_exceeded(processes, 0, processes[0].virtual_kb)
 
 
-def test_locks_of_files_count_beyond_those_of_ordinary_programs(tmp_path: Path) -> None:
+def test_file_locks_count_when_there_are_very_many(tmp_path: Path) -> None:
     with (tmp_path / "locked").open("wb") as file:
         before = descriptors_kb([os.getpid()])
         for place in range(2000, 0, -1):

@@ -1,4 +1,4 @@
-"""Which addresses are public, however they are spelled."""
+"""Public addresses, in every notation."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def test_address_is_not_public(address: str) -> None:
     ("address", "expected"),
     [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("::ffff:127.0.0.1", True), ("10.0.0.1", False)],
 )
-def test_loopback_is_known_by_each_of_its_spellings(address: str, *, expected: bool) -> None:
+def test_loopback_is_recognized_in_every_notation(address: str, *, expected: bool) -> None:
     assert is_loopback(address) == expected

@@ -1,4 +1,4 @@
-"""How a program is found."""
+"""The search for a program on a PATH."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def places(tmp_path: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("name", ["program", "text", "folder"])
-def test_finds_the_first_that_can_be_executed(places: list[Path], name: str) -> None:
+def test_first_executable_is_found(places: list[Path], name: str) -> None:
     assert find_program(name, ":".join(map(str, places))) == str(places[1] / name)
 
 
-def test_takes_a_path_as_it_is(places: list[Path]) -> None:
+def test_path_is_kept(places: list[Path]) -> None:
     assert find_program(f"{places[1]}/program", "") == f"{places[1]}/program"
 
 
 @pytest.mark.parametrize("name", ["no-such-program", "/no/such/program", ""])
-def test_says_what_is_not_there(places: list[Path], name: str) -> None:
+def test_error_names_the_program_when_it_is_missing(places: list[Path], name: str) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         find_program(name, str(places[0]))
     assert caught.value.filename == name
 
 
-def test_says_that_a_file_is_there_but_no_program(places: list[Path]) -> None:
+def test_error_is_permission_when_the_file_is_not_executable(places: list[Path]) -> None:
     with pytest.raises(PermissionError, match="may not be executed"):
         find_program("text", str(places[0]))

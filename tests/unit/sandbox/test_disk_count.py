@@ -1,4 +1,4 @@
-"""Counting the files of a run, however it hides them; the corpus has the attacks."""
+"""The count of a run's files; the corpus has the attacks on it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tree(tmp_path: Path) -> Iterator[Path]:
             path.chmod(0o700)
 
 
-def test_count_goes_on_at_the_next_look_when_time_is_up(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_count_continues_at_the_next_look_when_time_is_up(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(20):
         (tree / str(number)).mkdir()
         (tree / str(number) / "file").write_bytes(b"x" * 4096)

@@ -1,4 +1,4 @@
-"""The system call filter, worked through as the kernel does it, against what the tables say."""
+"""The system call filter, interpreted as the kernel does, compared with its tables."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def answer(program: bytes, number: int, arguments: tuple[int, ...] = (0,) * 6, a
 def work_through(
     program: bytes, number: int, arguments: tuple[int, ...] = (0,) * 6, architecture: int | None = None
 ) -> tuple[int, int]:
-    """Do what the program says for one call; returns the answer and the number of steps to it."""
+    """Interpret the program for one call. Return its answer and the number of steps."""
     own = table.ARCHITECTURES[machine()] if architecture is None else architecture
     data = struct.pack("=IIQ6Q", number, own, 0, *arguments)
     instructions = read(program)
@@ -74,12 +74,12 @@ def work_through(
 
 @cache
 def read(program: bytes) -> list[tuple[int, ...]]:
-    """Return the instructions of a program: what to do, two jumps and a value."""
+    """Return the instructions of a program: code, two jumps and a value."""
     return list(struct.iter_unpack("=HBBI", program))
 
 
 def expected(policy: Policy, number: int, arguments: tuple[int, ...]) -> int:
-    """Return what the tables want, in the plainest way."""
+    """Return the answers that the tables ask for, without any search."""
     if number > table.NEWEST:
         return ABSENT
     for calls, action in seccomp._denied(policy):
@@ -107,14 +107,14 @@ def passes(rule: ArgumentRule, arguments: tuple[int, ...]) -> bool:
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=str)
-def test_answers_as_the_tables_say(policy: Policy) -> None:
+def test_filter_answers_as_its_tables(policy: Policy) -> None:
     program = assemble(policy)
     for number in CALLS:
         assert answer(program, number) == expected(policy, number, (0,) * 6), number
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=str)
-def test_judges_arguments_as_the_tables_say(policy: Policy) -> None:
+def test_filter_judges_arguments_as_its_tables(policy: Policy) -> None:
     program = assemble(policy)
     for rule in seccomp._rules(policy):
         for first, argument in itertools.product((0, socket.AF_UNIX, socket.AF_INET, socket.SOL_TCP), ARGUMENTS):
@@ -124,23 +124,23 @@ def test_judges_arguments_as_the_tables_say(policy: Policy) -> None:
             assert answer(program, number, tuple(given)) == expected(policy, number, tuple(given)), (rule, given)
 
 
-def test_looks_at_the_lower_half_of_an_argument() -> None:
+def test_rule_reads_the_lower_half_of_an_argument() -> None:
     program = write_program({}, [ArgumentRule((7, 7), 0, table.Test.AMONG, (1,))], beyond=10)
     assert answer(program, 7, (1 << 32 | 1, 0, 0, 0, 0, 0)) == ALLOW
 
 
-def test_looks_at_both_halves_of_a_pointer() -> None:
+def test_rule_reads_both_halves_of_a_pointer() -> None:
     program = write_program({}, [ArgumentRule((7, 7), 4, table.Test.IS_ZERO, (), ASK)], beyond=10)
     pointers = (0, 1, 1 << 32, 1 << 32 | 1)
     assert [answer(program, 7, (0, 0, 0, 0, pointer, 0)) for pointer in pointers] == [ALLOW, ASK, ASK, ASK]
 
 
-def test_an_answer_goes_before_a_rule() -> None:
+def test_answer_wins_over_a_rule() -> None:
     program = write_program({7: ASK}, [ArgumentRule((7, 7), 0, table.Test.AMONG, (1,))], beyond=10)
     assert answer(program, 7) == ASK
 
 
-def test_a_conditional_rule_leaves_other_calls_to_the_next_rule() -> None:
+def test_next_rule_applies_when_the_condition_does_not_hold() -> None:
     rules = [
         ArgumentRule((7, 7), 0, table.Test.AMONG, (1,), FAIL, (1, 5)),
         ArgumentRule((7, 7), 0, table.Test.AMONG, (2,)),
@@ -154,23 +154,23 @@ def test_a_conditional_rule_leaves_other_calls_to_the_next_rule() -> None:
     ]
 
 
-def test_a_number_that_the_processor_lacks_is_passed_over() -> None:
+def test_call_is_skipped_when_the_processor_lacks_it() -> None:
     program = write_program({-1: REFUSED}, [ArgumentRule((-1, -1), 0, table.Test.AMONG, (1,))], beyond=10)
     assert [answer(program, number) for number in (0, 9, 10, 0xFFFF_FFFF)] == [ALLOW, ALLOW, ABSENT, ABSENT]
 
 
-def test_reaches_every_branch_of_a_large_program() -> None:
+def test_every_branch_is_reached_when_the_program_is_large() -> None:
     answers = {number: FAIL | number for number in range(0, 2000, 2)}
     program = write_program(answers, [], beyond=2000)
     for number in range(2000):
         assert answer(program, number) == answers.get(number, ALLOW)
 
 
-def test_kills_who_calls_as_another_processor() -> None:
+def test_process_is_killed_when_it_calls_as_another_processor() -> None:
     assert answer(assemble(POLICIES[0]), 0, architecture=0x4000_0003) == KILL_PROCESS
 
 
-def test_answers_within_a_few_steps() -> None:
-    """The kernel takes them for each number when the filter is enforced, and a job at each call."""
+def test_filter_answers_within_a_few_steps() -> None:
+    """The kernel executes the filter for each number when it is enforced, and at each call of a job."""
     program = assemble(POLICIES[0])
     assert max(work_through(program, number)[1] for number in CALLS if number != table.SETSOCKOPT[HERE]) < 25

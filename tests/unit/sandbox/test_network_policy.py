@@ -1,4 +1,4 @@
-"""Where jobs with network may connect to."""
+"""The destinations of jobs with network."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_policy_refuses_an_address_that_is_not_public(address: str) -> None:
         ("".join(f"nameserver 10.0.0.{number}\n" for number in range(1, 5)), ["10.0.0.1", "10.0.0.2", "10.0.0.3"]),
     ],
 )
-def test_nameservers_are_those_that_the_c_library_uses(tmp_path: Path, text: str, nameservers: list[str]) -> None:
+def test_nameservers_are_those_of_the_c_library(tmp_path: Path, text: str, nameservers: list[str]) -> None:
     settings = tmp_path / "resolv.conf"
     settings.write_text(text)
     assert read_nameservers(settings) == {packed(name) for name in nameservers}

@@ -1,4 +1,4 @@
-"""What is read of the kernel's OOM killer."""
+"""The OOM score of jobs, and the count of OOM kills."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ PREFER = (
 )
 
 
-def test_kills_are_counted_since_the_start_of_the_host() -> None:
+def test_oom_kills_are_counted_since_boot() -> None:
     assert count_oom_kills() >= 0
 
 
-def test_children_inherit_the_highest_score() -> None:
+def test_children_inherit_the_highest_oom_score() -> None:
     code = PREFER.format(show="cat /proc/self/oom_score_adj")
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "1000\n"

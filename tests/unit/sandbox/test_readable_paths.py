@@ -1,4 +1,4 @@
-"""What a job may read where something private lies among it."""
+"""The readable paths of a job when private paths are among them."""
 
 from __future__ import annotations
 
@@ -30,43 +30,43 @@ def names(root: Path, paths: list[str]) -> list[str]:
     return [str(Path(path).relative_to(root)) for path in paths]
 
 
-def test_directory_is_whole_when_nothing_in_it_is_private(opt: Path) -> None:
+def test_directory_is_readable_when_nothing_in_it_is_private(opt: Path) -> None:
     assert readable([str(opt)], [], ["/elsewhere/.env"]) == [str(opt)]
 
 
-def test_directory_is_in_pieces_when_something_in_it_is_private(opt: Path) -> None:
+def test_directory_is_split_when_something_in_it_is_private(opt: Path) -> None:
     pieces = readable([str(opt)], [], [f"{opt}/app/.env*", f"{opt}/app/data"])
     assert names(opt, pieces) == ["app/venv", "tool"]
 
 
-def test_what_is_not_there_yet_is_private_too(opt: Path) -> None:
+def test_later_file_is_private_when_its_directory_is_split(opt: Path) -> None:
     pieces = readable([str(opt)], [], [f"{opt}/app/later.db*"])
     assert names(opt, pieces) == ["app/.env", "app/.env.old", "app/data", "app/venv", "tool"]
 
 
-def test_python_stays_when_it_lies_below_something_private(opt: Path) -> None:
+def test_python_is_readable_when_it_is_below_a_private_path(opt: Path) -> None:
     assert names(opt, readable([str(opt)], [f"{opt}/app/venv"], [f"{opt}/app"])) == ["tool", "app/venv"]
 
 
-def test_private_part_goes_when_it_lies_below_python(opt: Path) -> None:
+def test_private_path_is_removed_when_it_is_below_python(opt: Path) -> None:
     pieces = readable([], [f"{opt}/app"], [f"{opt}/app/data", f"{opt}/app/.env*"])
     assert names(opt, pieces) == ["app/venv"]
 
 
-def test_python_keeps_its_usual_parts_when_it_is_private_itself(opt: Path) -> None:
+def test_python_keeps_its_usual_parts_when_it_is_private(opt: Path) -> None:
     (opt / "app/venv/secret").touch()
     pieces = readable([], [f"{opt}/app/venv"], [f"{opt}/app/venv", f"{opt}/app/venv/lib/data"])
     assert {"app/venv/bin", "app/venv/lib/x"} <= set(names(opt, pieces))
     assert not {"app/venv/secret", "app/venv/lib"} & set(names(opt, pieces))
 
 
-def test_link_to_something_private_is_no_way_to_it(opt: Path) -> None:
+def test_link_does_not_make_a_private_path_readable(opt: Path) -> None:
     (opt / "app/link").symlink_to(opt / "app/data")
     pieces = readable([str(opt)], [], [f"{opt}/app/data"])
     assert "app/link" in names(opt, pieces)
     assert "app/data" not in names(opt, pieces)
 
 
-def test_name_that_only_begins_alike_is_not_private(opt: Path) -> None:
+def test_path_is_readable_when_a_private_name_is_its_prefix(opt: Path) -> None:
     (opt / "application").mkdir()
     assert names(opt, readable([str(opt)], [], [f"{opt}/app"])) == ["application", "tool"]

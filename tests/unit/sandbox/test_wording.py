@@ -1,4 +1,4 @@
-"""Texts that repeat what a job chose."""
+"""Messages that repeat names chosen by a job."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from scheduler_service.sandbox.contract.wording import LONGEST, printable
         ("lone \udcff", r"lone \udcff"),
     ],
 )
-def test_text_is_escaped_when_it_would_not_print(text: str, shown: str) -> None:
+def test_text_is_escaped_when_it_is_not_printable(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
 @pytest.mark.parametrize("character", ["n", "\n", "\U000e0001"])
-def test_text_keeps_its_ends_when_it_is_too_long(character: str) -> None:
+def test_middle_is_left_out_when_text_is_too_long(character: str) -> None:
     shown = printable(f"begin {character * 10_000} end")
     assert len(shown) <= LONGEST
     assert shown.startswith("begin ")

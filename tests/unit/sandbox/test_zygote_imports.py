@@ -1,4 +1,4 @@
-"""What every run pays for: the memory and the libraries of the interpreter that it is forked from."""
+"""The modules of a zygote, whose memory every fork pays for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scheduler_service.sandbox.zygote_interpreter import ZYGOTE_ENVIRONMENT, boo
 HEAVY = {"asyncio", "hashlib", "logging", "random", "secrets", "shutil", "subprocess", "tempfile"}
 
 
-def test_a_zygote_imports_nothing_heavy_of_its_own_accord() -> None:
+def test_zygote_imports_no_heavy_modules() -> None:
     program = f"{bootstrap('runtime.zygote').rpartition('main(')[0]}\nprint(*sys.modules)"
     shown = subprocess.run(
         [sys.executable, "-I", "-X", "utf8", "-c", program],
