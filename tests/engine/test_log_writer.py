@@ -9,7 +9,7 @@ from sqlalchemy import update
 from testkit.databases import add_running
 from testkit.waiting import eventually
 
-from scheduler_service.engine.log_writer import LeaseLostError, Output
+from scheduler_service.engine.log_writer import LeaseLostError, LogWriter
 from scheduler_service.engine.worker_session import AttemptHandle
 from scheduler_service.storage import logs
 from scheduler_service.storage.database import Database
@@ -32,7 +32,7 @@ async def test_output_that_arrives_during_a_write_is_written_too(database: Datab
     async def is_writing() -> bool:
         return output._writing.locked()
 
-    output = Output(database, handle)
+    output = LogWriter(database, handle)
     async with database.write() as connection:
         await connection.execute(update(run_table).values(message="this row is locked"))
         await output.__aenter__()
@@ -47,14 +47,14 @@ async def test_output_that_arrives_during_a_write_is_written_too(database: Datab
 
 async def test_character_in_two_pieces_stays_whole(database: Database, handle: AttemptHandle) -> None:
     euro = "€".encode()
-    async with Output(database, handle) as output:
+    async with LogWriter(database, handle) as output:
         await output.take(euro[:1])
         await output.take(euro[1:])
     assert await log_of(database, handle) == euro
 
 
 async def test_invalid_utf8_is_replaced(database: Database, handle: AttemptHandle) -> None:
-    async with Output(database, handle) as output:
+    async with LogWriter(database, handle) as output:
         await output.take(b"a\xffb\xe2\x82")
     assert (await log_of(database, handle)).decode() == "a\ufffdb\ufffd"
 
@@ -62,18 +62,18 @@ async def test_invalid_utf8_is_replaced(database: Database, handle: AttemptHandl
 async def test_lost_lease_ends_the_attempt_and_drops_its_output(database: Database, handle: AttemptHandle) -> None:
     async with database.write() as connection:
         await connection.execute(update(run_table).values(worker_id="somebody-else"))
-    output = Output(database, handle)
+    output = LogWriter(database, handle)
     await output.__aenter__()
     await output.take(b"late")
     await asyncio.wait_for(handle.wait(), 10)
     with pytest.raises(LeaseLostError):
         await output.__aexit__(None, None, None)
-    assert handle.is_given_up
+    assert handle.is_interrupted
     assert await log_of(database, handle) == b""
 
 
 async def test_tail_is_the_last_megabyte_of_the_output(database: Database, handle: AttemptHandle) -> None:
-    async with Output(database, handle) as output:
+    async with LogWriter(database, handle) as output:
         await output.take(b"x" * 2_000_000 + b"the end")
     assert output.tail.endswith("the end")
     assert len(output.tail) == 1024 * 1024

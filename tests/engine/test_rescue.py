@@ -36,9 +36,9 @@ def rescuer(database: Database, clock: FakeClock, watch: Stopwatch) -> Rescuer:
 async def test_worker_is_dead_when_its_counter_does_not_advance(database: Database, clock: FakeClock, run: Run) -> None:
     watch = Stopwatch()
     observer = rescuer(database, clock, watch)
-    await observer.look()
+    await observer.check_workers()
     watch.seconds += DEAD_SECONDS + 1
-    await observer.look()
+    await observer.check_workers()
     assert await status_of(database, run) is RunStatus.QUEUED
 
 
@@ -46,19 +46,19 @@ async def test_worker_that_beats_keeps_its_run_for_any_time(database: Database, 
     watch = Stopwatch()
     observer = rescuer(database, clock, watch)
     for _ in range(10):
-        await observer.look()
+        await observer.check_workers()
         watch.seconds += DEAD_SECONDS - 1
         async with database.write() as connection:
             await workers.beat(connection, "w", state=WorkerState.ALIVE, busy=1, now=NOON)
-    await observer.look()
+    await observer.check_workers()
     assert await status_of(database, run) is RunStatus.RUNNING
 
 
 async def test_worker_is_not_dead_when_the_wall_clock_jumps(database: Database, clock: FakeClock, run: Run) -> None:
     observer = rescuer(database, clock, Stopwatch())
-    await observer.look()
+    await observer.check_workers()
     clock.at = NOON + timedelta(days=365)
-    await observer.look()
+    await observer.check_workers()
     assert await status_of(database, run) is RunStatus.RUNNING
 
 
@@ -66,9 +66,9 @@ async def test_new_observer_waits_the_full_time_for_every_worker(
     database: Database, clock: FakeClock, run: Run
 ) -> None:
     watch = Stopwatch()
-    await rescuer(database, clock, watch).look()
+    await rescuer(database, clock, watch).check_workers()
     watch.seconds += DEAD_SECONDS + 1
-    await rescuer(database, clock, watch).look()
+    await rescuer(database, clock, watch).check_workers()
     assert await status_of(database, run) is RunStatus.RUNNING
 
 
@@ -76,10 +76,10 @@ async def test_three_observers_rescue_a_run_once(database: Database, clock: Fake
     watch = Stopwatch()
     observers = [rescuer(database, clock, watch) for _ in range(3)]
     for observer in observers:
-        await observer.look()
+        await observer.check_workers()
     watch.seconds += DEAD_SECONDS + 1
     for observer in observers:
-        await observer.look()
+        await observer.check_workers()
     async with database.read() as connection:
         found = await runs.find(connection, run.id)
     assert found is not None

@@ -77,12 +77,12 @@ async def test_beat_of_a_draining_worker_reports_draining(database: Database, no
 
 async def test_beat_brings_cancel_requests(database: Database, node: WorkerSession) -> None:
     claimed = await claim(database, node)
-    handle = node.attend(claimed.lease)
+    handle = node.track(claimed.lease)
     async with database.write() as connection:
-        await transitions.ask_to_cancel(connection, claimed.run.id, Reason.USER, NOON)
+        await transitions.request_cancel(connection, claimed.run.id, Reason.USER, NOON)
     await node.beat()
     assert handle.cancel_reason is Reason.USER
-    assert not handle.is_given_up
+    assert not handle.is_interrupted
 
 
 async def test_leases_are_renewed_only_after_a_successful_beat(database: Database, clock: FakeClock) -> None:
@@ -101,26 +101,26 @@ async def test_attempts_are_given_up_before_the_worker_counts_as_dead(clock: Fak
     unreachable = Database("postgresql://nobody@127.0.0.1:1/none")
     watch = Stopwatch()
     node = node_on(unreachable, clock, watch)
-    handle = node.attend(Lease(1, 1, node.id))
+    handle = node.track(Lease(1, 1, node.id))
     watch.seconds += DEAD_SECONDS / 2
     with pytest.raises(UnavailableError):
         await node.beat()
-    assert not handle.is_given_up
+    assert not handle.is_interrupted
     watch.seconds += DEAD_SECONDS / 4
     with pytest.raises(UnavailableError):
         await node.beat()
-    assert handle.is_given_up, "others may take its runs after DEAD_SECONDS; it has to be done before"
+    assert handle.is_interrupted, "others may take its runs after DEAD_SECONDS; it has to be done before"
     await unreachable.close()
 
 
 async def test_worker_declared_dead_registers_under_a_new_id(database: Database, node: WorkerSession) -> None:
-    handle = node.attend((await claim(database, node)).lease)
+    handle = node.track((await claim(database, node)).lease)
     old_id = node.id
     async with database.write() as connection:
         (worker,) = await workers.living(connection)
-        await workers.declare_dead(connection, worker)
+        await workers.mark_dead(connection, worker)
     await node.beat()
-    assert handle.is_given_up
+    assert handle.is_interrupted
     assert node.id != old_id
     async with database.read() as connection:
         assert [worker.id for worker in await workers.living(connection)] == [node.id]
@@ -136,7 +136,7 @@ async def test_claim_whose_answer_was_lost_is_requeued(database: Database, node:
 
 async def test_tracked_attempt_is_not_requeued(database: Database, node: WorkerSession) -> None:
     claimed = await claim(database, node)
-    node.attend(claimed.lease)
+    node.track(claimed.lease)
     for _ in range(3):
         await node.beat()
     assert await status_of(database, claimed) is RunStatus.RUNNING

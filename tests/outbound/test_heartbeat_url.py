@@ -11,7 +11,7 @@ from tests.features.alerts.steps import requests_to
 from scheduler_service.bootstrap import open_service
 from scheduler_service.config.settings import Settings
 from scheduler_service.domain.run_state import WorkerState
-from scheduler_service.engine.heartbeat_url import Pulse
+from scheduler_service.engine.heartbeat_url import HeartbeatUrl
 from scheduler_service.services.health import HealthService
 from scheduler_service.storage import dispatchers, workers
 from scheduler_service.storage.database import Database
@@ -29,7 +29,7 @@ async def test_no_request_while_a_dispatcher_or_worker_is_missing(
     database: Database, clock: FakeClock, receiver: Receiver
 ) -> None:
     health = HealthService(database, clock, heartbeat_seconds=1, tick_seconds=0.2)
-    pulse = Pulse(f"{receiver.url}/pulse", 60, health.is_ready)
+    pulse = HeartbeatUrl(f"{receiver.url}/pulse", 60, health.is_ready)
     async with database.write() as connection:
         await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)
     for ticks, works, pulses in ((True, True, 1), (False, True, 1), (True, False, 1), (True, True, 2)):
@@ -42,11 +42,11 @@ async def test_no_request_while_a_dispatcher_or_worker_is_missing(
 async def test_monitor_that_does_not_answer_does_no_harm(receiver: Receiver, hurry: None) -> None:
     receiver.behaviours = {"/pulse": iter([hang])}
 
-    async def is_well() -> bool:
+    async def is_healthy() -> bool:
         return True
 
-    assert await Pulse(f"{receiver.url}/pulse", 60, is_well).beat() == 60
-    assert await Pulse("http://a..b/", 60, is_well).beat() == 60
+    assert await HeartbeatUrl(f"{receiver.url}/pulse", 60, is_healthy).beat() == 60
+    assert await HeartbeatUrl("http://a..b/", 60, is_healthy).beat() == 60
 
 
 @ON_SQLITE

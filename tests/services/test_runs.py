@@ -18,7 +18,7 @@ from scheduler_service.services.runs import TAIL_BYTES, RunService
 from scheduler_service.storage import logs, runs, transitions, workers
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
-from scheduler_service.storage.transitions import Claimed, Report
+from scheduler_service.storage.transitions import AttemptEnd, Claimed
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def write(database: Database, lease: Lease, text: bytes) -> None:
 
 
 async def finish(database: Database, claimed: Claimed, status: RunStatus) -> None:
-    report = Report(status=status, exit_code=0 if status is RunStatus.SUCCESS else 1)
+    report = AttemptEnd(status=status, exit_code=0 if status is RunStatus.SUCCESS else 1)
     async with database.write() as connection:
         assert await transitions.finish(connection, claimed, report, NOON)
 

@@ -12,11 +12,11 @@ from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trig
 from scheduler_service.storage import runs
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.tables import attempts
-from scheduler_service.storage.transitions import Report
+from scheduler_service.storage.transitions import AttemptEnd
 
 ME = "worker-1"
-SUCCESS = Report(status=RunStatus.SUCCESS, exit_code=0)
-FAILURE = Report(status=RunStatus.FAILED, reason=Reason.EXIT_CODE, exit_code=3)
+SUCCESS = AttemptEnd(status=RunStatus.SUCCESS, exit_code=0)
+FAILURE = AttemptEnd(status=RunStatus.FAILED, reason=Reason.EXIT_CODE, exit_code=3)
 
 
 async def put(database: Database, job: Job, status: RunStatus = RunStatus.QUEUED, **changes: Any) -> Run:

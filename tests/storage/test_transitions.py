@@ -76,7 +76,7 @@ MOVES: dict[str, tuple[Move, set[tuple[RunStatus, RunStatus]]]] = {
         {(RunStatus.QUEUED, RunStatus.CANCELLED), (RunStatus.RETRYING, RunStatus.CANCELLED)},
     ),
     "ask to cancel": (
-        lambda connection, run, _: transitions.ask_to_cancel(connection, run.id, Reason.USER, LATER),
+        lambda connection, run, _: transitions.request_cancel(connection, run.id, Reason.USER, LATER),
         {(RunStatus.RUNNING, RunStatus.RUNNING)},
     ),
     "release": (
@@ -165,7 +165,7 @@ class TestClaim:
     async def test_claim_fails_for_a_worker_declared_dead(self, database: Database, job: Job) -> None:
         run = await put(database, job)
         async with database.write() as connection:
-            assert await workers.declare_dead(connection, await _worker(connection, ME))
+            assert await workers.mark_dead(connection, await _worker(connection, ME))
             assert await transitions.claim(connection, run.id, 0, ME, LATER) is None
 
     async def test_second_claim_of_a_run_fails(self, database: Database, job: Job) -> None:
@@ -319,7 +319,7 @@ class TestRescue:
             await put(database, job, RunStatus.RUNNING, worker_id=OTHER),
         )
         async with database.write() as connection:
-            await workers.declare_dead(connection, await _worker(connection, ME))
+            await workers.mark_dead(connection, await _worker(connection, ME))
             assert await rescues.rescue_from(connection, ME, LATER) == 1
         rescued = await find(database, mine)
         assert (rescued.status, rescued.rescue_count, rescued.retry_count) == (RunStatus.QUEUED, 1, 0)
@@ -358,7 +358,7 @@ class TestRescue:
         async with database.write() as connection:
             seen = await _worker(connection, ME)
             assert await workers.beat(connection, ME, state=seen.state, busy=0, now=LATER)
-            assert not await workers.declare_dead(connection, seen)
+            assert not await workers.mark_dead(connection, seen)
 
 
 async def test_outcome_is_stored_with_run_attempt_and_job(database: Database, job: Job) -> None:

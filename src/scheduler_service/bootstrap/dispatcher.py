@@ -6,7 +6,7 @@ from scheduler_service.bootstrap.request_side import make_health
 from scheduler_service.brokers.base import Broker
 from scheduler_service.engine.base import Base
 from scheduler_service.engine.dispatch import Dispatcher
-from scheduler_service.engine.heartbeat_url import Pulse
+from scheduler_service.engine.heartbeat_url import HeartbeatUrl
 from scheduler_service.engine.loop import start_loop
 from scheduler_service.engine.metrics_fold import MetricsFold
 from scheduler_service.engine.rescue import Rescuer
@@ -19,7 +19,7 @@ def start_dispatcher(base: Base, broker: Broker) -> Dispatcher:
     dispatcher = Dispatcher(base.database, broker, base.clock, tick_seconds=base.settings.tick_seconds)
     rescuer = Rescuer(base.database, base.clock, worker_dead_seconds=base.settings.worker_dead_seconds)
     steps = {
-        "rescue": rescuer.look,
+        "rescue": rescuer.check_workers,
         "retention": _pruner(base).prune,
         "counting": MetricsFold(base.database).fold,
         "ticks": dispatcher.note_tick,
@@ -45,5 +45,5 @@ def _pruner(base: Base) -> Pruner:
 def _start_heartbeat(base: Base) -> None:
     if base.settings.heartbeat_url is not None:
         url, health = base.settings.heartbeat_url.get_secret_value(), make_health(base, None)
-        pulse = Pulse(url, base.settings.heartbeat_url_seconds, health.is_ready)
+        pulse = HeartbeatUrl(url, base.settings.heartbeat_url_seconds, health.is_ready)
         start_loop(base.stack, "pulse", pulse.beat)

@@ -43,7 +43,7 @@ async def start_worker(
     box = make_sandbox(settings, directory)
     stack.push_async_callback(box.stop)
     fault = await _start_sandbox(settings, box)
-    node = WorkerSession(
+    session = WorkerSession(
         base.database,
         base.clock,
         WorkerTerms(settings.slots, settings.heartbeat_seconds, settings.worker_dead_seconds),
@@ -51,19 +51,19 @@ async def start_worker(
         on_alive=box.renew,
     )
     fitness_wake = WakeEvent()
-    fitness = Fitness(box, node, on_fault=fitness_wake.set, on_fit=wake_event.set)
+    fitness = Fitness(box, session, on_fault=fitness_wake.set, on_fit=wake_event.set)
     if fault is not None:
         fitness.note_fault(fault)
-    await node.register()
-    stack.push_async_callback(node.retire)
-    start_loop(stack, "heartbeat", node.beat)
+    await session.register()
+    stack.push_async_callback(session.retire)
+    start_loop(stack, "heartbeat", session.beat)
     executor = Executor(
-        base.database, base.clock, node, fitness, routing, wake_event.set, resource_limits_of(settings), listener
+        base.database, base.clock, session, fitness, routing, wake_event.set, resource_limits_of(settings), listener
     )
     worker = Worker(
         base.database,
         base.clock,
-        node,
+        session,
         executor,
         wake_event,
         routing=routing,
@@ -72,7 +72,7 @@ async def start_worker(
     )
     stack.push_async_callback(worker.drain, settings.drain_seconds)
     # After the drain: a trial run that comes through then must not begin anything.
-    start_loop(stack, "fitness", fitness.look, fitness_wake)
+    start_loop(stack, "fitness", fitness.probe, fitness_wake)
     start_loop(stack, "worker", worker.fill, wake_event)
     return worker
 

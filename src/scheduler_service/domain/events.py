@@ -1,4 +1,4 @@
-"""Changes of jobs and runs, and where each stands in the stream of events."""
+"""Changes of jobs and runs, and their positions in the event stream."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _LARGEST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """A position in the stream of events; the next event has a greater one."""
+    """A position in the event stream. Later events have greater positions."""
 
     transaction_id: int
     event_id: int
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read what `str` wrote; None: this is something else."""
+        """Return the position that `str` formatted, or None if the text is not a position."""
         match = _POSITION.fullmatch(text)
         if match is None or max(numbers := (int(match[1]), int(match[2]))) > _LARGEST:
             return None
         return cls(*numbers)
 
     def __str__(self) -> str:
-        """Write it so that clients can hand it back."""
+        """Return the position in the form that clients send back."""
         return f"{self.transaction_id}-{self.event_id}"
 
 
@@ -38,8 +38,8 @@ class Position:
 class Event:
     """One change of a job (created, changed, paused, resumed, finished, deleted) or of a run (its new status).
 
-    `change` of a run is also `fenced`: a stale attempt wanted to write and was refused; and `faulted`: the sandbox of a
-    worker could not begin it.
+    For a run, `change` can also be `fenced`: a write of a stale attempt was refused; or `faulted`: a worker's sandbox
+    could not start the attempt.
     """
 
     position: Position

@@ -1,4 +1,4 @@
-"""How the runs of a window ended, in figures."""
+"""Figures about the runs that ended within a period."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scheduler_service.domain.run_state import Reason, RunStatus
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How many rows came to one end for one reason, and for how many instants they stand."""
+    """The number of rows with one status and reason, and the number of instants that they cover."""
 
     status: RunStatus
     reason: Reason | None
@@ -19,7 +19,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The middle value and the one that 95 of 100 stay below or at; None: there are no values."""
+    """The median and the 95th percentile, or None if there are no values."""
 
     p50: float | None = None
     p95: float | None = None
@@ -27,7 +27,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The runs that ended within a time."""
+    """The runs that ended within a period."""
 
     outcomes: tuple[Outcome, ...]
     duration_seconds: Spread

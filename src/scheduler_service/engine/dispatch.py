@@ -1,4 +1,9 @@
-"""The dispatcher: fires what is due and notices for runs whose wait is over. Any number of them may be alive."""
+"""The dispatcher: fires due jobs and notifies workers of runs whose wait is over.
+
+Theory of operation. A tick reads the earliest due instants without a lock. If something is due, it fires jobs and
+releases runs in short transactions, sends notices after each commit, and repeats until nothing is due. Any number of
+dispatchers may run. Row locks divide the work between them, and the ledger prevents duplicates.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +26,13 @@ log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
-    """Turns due instants into rows of the ledger, and rows into notices."""
+    """Turns due instants into ledger rows, and rows into notices."""
 
     def __init__(self, database: Database, broker: Broker, clock: Clock, *, tick_seconds: float) -> None:
-        """`tick_seconds` is the longest rest, and so the longest that a new job of another process goes unseen."""
+        """Rest at most `tick_seconds` between ticks.
+
+        A job created by another process can wait that long to be noticed.
+        """
         self._database = database
         self._broker = broker
         self._clock = clock
@@ -33,7 +41,7 @@ class Dispatcher:
         self._id = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
 
     async def tick(self) -> float:
-        """Fire all that is due, ring for all whose wait is over, and return the seconds until there may be more."""
+        """Fire all due jobs, notify workers of released runs, and return the seconds until the next tick."""
         now = self._clock.now()
         due_at, waits_until = await self._look()
         if _is_over(due_at, now):
@@ -50,7 +58,7 @@ class Dispatcher:
     async def note_tick(self) -> float:
         """Store when the last tick ended. Return the seconds until the next call.
 
-        A loop of its own: most ticks write nothing, and are not to wait for the writer.
+        This is a separate loop, because most ticks write nothing and must not wait for the SQLite writer.
         """
         if self._ticked_at is not None:
             async with self._database.write() as connection:
@@ -58,7 +66,7 @@ class Dispatcher:
         return NOTE_SECONDS
 
     async def _look(self) -> tuple[datetime | None, datetime | None]:
-        # Most looks find nothing; they take no lock, and on SQLite leave the one writer to others.
+        # Most checks find nothing. They take no lock, and on SQLite do not need the writer.
         async with self._database.read() as connection:
             return await ledger.ends(connection)
 

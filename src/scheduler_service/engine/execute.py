@@ -1,4 +1,10 @@
-"""Executing one attempt: claim it, run it in the sandbox, settle it."""
+"""Executes one attempt: claims it, runs it in the sandbox, and settles it.
+
+Theory of operation. The claim commits before any code runs, so an attempt that a crash interrupts is on record. The
+sandbox kills the code if the session stops renewing its lease. The output goes to the log while the code runs. The
+settlement writes the run's next state. Every step has a lost-answer case: a commit can succeed although its answer is
+lost, so the executor looks up what is stored before it repeats a write.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +22,9 @@ from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener, NoListener
-from scheduler_service.engine.log_writer import LeaseLostError, Output
+from scheduler_service.engine.log_writer import LeaseLostError, LogWriter
 from scheduler_service.engine.loop import insist
-from scheduler_service.engine.outcome import Cut, report_of
+from scheduler_service.engine.outcome import Interruption, attempt_end
 from scheduler_service.engine.settlement import Settlement
 from scheduler_service.engine.worker_session import AttemptHandle, WorkerSession
 from scheduler_service.errors import UnavailableError
@@ -29,34 +35,34 @@ from scheduler_service.sandbox.contract.wording import printable
 from scheduler_service.storage import logs, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.transitions import Claimed, Report
+from scheduler_service.storage.transitions import AttemptEnd, Claimed
 from scheduler_service.telemetry import logging_config, tracing
 
 log = structlog.get_logger(__name__)
 
 
 class Executor:
-    """Executes attempts, each from its claim to its row's next state."""
+    """Executes attempts from the claim to the run's next state."""
 
     def __init__(
         self,
         database: Database,
         clock: Clock,
-        node: WorkerSession,
+        session: WorkerSession,
         fitness: Fitness,
         routing: Routing = EVERYTHING,
         on_slot_free: Callable[[], None] = lambda: None,
         resource_limits: ResourceLimits = NO_LIMITS,
         listener: AttemptListener | None = None,
     ) -> None:
-        """Execute as `node`, in the sandbox that `fitness` watches, what `routing` gives to this worker.
+        """Execute for `session`, in the sandbox of `fitness`, the runs that `routing` assigns to this worker.
 
-        `on_slot_free` is called when a run ends whose job limits how many go at once: the next may begin.
+        `on_slot_free` is called at the end of a run that held a concurrency slot, because another run can then start.
         """
         self._database = database
         self._settlement = Settlement(database, clock)
         self._clock = clock
-        self._node = node
+        self._session = session
         self._fitness = fitness
         self._routing = routing
         self._on_slot_free = on_slot_free
@@ -64,15 +70,16 @@ class Executor:
         self._listener = listener or NoListener()
 
     async def execute(self, run_id: int, attempt: int) -> bool:
-        """Claim the run and execute it. Return False if it cannot be claimed.
+        """Claim the run and execute it.
 
-        Another worker has it, it was cancelled, it is not due, or no concurrency slot is free.
+        Return False if it cannot be claimed: another worker has it, it was cancelled, it is not due, or no concurrency
+        slot is free.
         """
-        with self._node.claiming(run_id):
+        with self._session.claiming(run_id):
             claimed = await self._claim(run_id, attempt)
             if claimed is None:
                 return False
-            handle = self._node.attend(claimed.lease)
+            handle = self._session.track(claimed.lease)
         run = claimed.run
         about: dict[str, str | int] = {
             "job_id": run.job_id,
@@ -89,8 +96,11 @@ class Executor:
         return True
 
     async def _claim(self, run_id: int, attempt: int) -> Claimed | None:
-        """Claim a run. If the answer is lost, look whether the claim was committed: no attempt is to be used up."""
-        worker_id = self._node.id
+        """Claim a run.
+
+        If the answer is lost, look up the claim instead of repeating it, which would use up an attempt.
+        """
+        worker_id = self._session.id
         try:
             async with self._database.write() as connection:
                 now = self._clock.now()
@@ -106,69 +116,69 @@ class Executor:
     async def _execute_claimed(self, claimed: Claimed, handle: AttemptHandle, span: tracing.Span) -> None:
         log.info("attempt_started", run_id=claimed.run.id, job_id=claimed.job.id, attempt=claimed.run.attempt)
         self._listener.attempt_started(claimed)
-        report: Report | Cut | None = None
+        report: AttemptEnd | Interruption | None = None
         try:
-            report = await self._run_or_give_up(claimed, handle)
+            report = await self._run_or_interrupt(claimed, handle)
             await self._settlement.settle(claimed, report)
         except LeaseLostError:
             report = None
             log.warning("lease_lost", run_id=claimed.run.id, attempt=claimed.run.attempt)
             await self._settlement.note_fenced(claimed)
         else:
-            status = "put back" if isinstance(report, Cut) else report.status
+            status = "put back" if isinstance(report, Interruption) else report.status
             tracing.note_outcome(span, status, is_failure=status == RunStatus.FAILED)
         finally:
-            self._listener.attempt_ended(claimed, report if isinstance(report, Report) else None)
-            self._node.leave(handle)
+            self._listener.attempt_ended(claimed, report if isinstance(report, AttemptEnd) else None)
+            self._session.untrack(handle)
             if claimed.run.concurrency_slot is not None:
                 self._on_slot_free()
 
-    async def _run_or_give_up(self, claimed: Claimed, handle: AttemptHandle) -> Report | Cut:
+    async def _run_or_interrupt(self, claimed: Claimed, handle: AttemptHandle) -> AttemptEnd | Interruption:
         try:
             return await self._run(claimed, handle)
         except LeaseLostError:
             raise
         except Exception as error:
-            # A fault of ours: somebody else is to try, and after some tries the run is failed(worker_lost).
+            # A fault of the service: requeue the run. After MAX_RESCUES it fails with worker_lost.
             log.exception("execution_failed", run_id=claimed.run.id)
-            return Cut(f"the service failed on it: {type(error).__name__}", by_stop=handle.is_given_up)
+            return Interruption(f"the service failed on it: {type(error).__name__}", by_stop=handle.is_interrupted)
 
-    async def _run(self, claimed: Claimed, handle: AttemptHandle) -> Report | Cut:
-        """Run the code. Return its report, or the `Cut` after which somebody is to begin anew."""
+    async def _run(self, claimed: Claimed, handle: AttemptHandle) -> AttemptEnd | Interruption:
+        """Run the code. Return the end of the attempt, or the interruption that requeues the run."""
         try:
             payload = registry.adapter().validate_python(claimed.job.payload)
         except ValidationError as error:
-            # The kind is not installed on this worker, or its rules became stricter since the job was stored.
-            return Report(status=RunStatus.FAILED, reason=Reason.REJECTED, message=_first_problem(error))
+            # This worker lacks the payload kind, or the kind's rules have become stricter since the job was stored.
+            return AttemptEnd(status=RunStatus.FAILED, reason=Reason.REJECTED, message=_first_problem(error))
         try:
             heading = b""
             if claimed.run.attempt > 1:
                 heading = await insist(lambda: self._heading(claimed.run), run_id=claimed.run.id)
-            async with Output(self._database, handle, heading, claimed.run.log_bytes) as output:
+            async with LogWriter(self._database, handle, heading, claimed.run.log_bytes) as output:
                 outcome = await self._fitness.sandbox.run(
                     _spec(claimed, payload, self._resource_limits), output.take, handle
                 )
                 output.begin()
         except SandboxError as error:
             return self._note_fault(claimed, handle, error)
-        if outcome.end is End.CANCELLED and handle.is_given_up:
-            return Cut("its worker was stopped", by_stop=True)
-        report = report_of(outcome, handle.cancel_reason)
+        if outcome.end is End.CANCELLED and handle.is_interrupted:
+            return Interruption("its worker was stopped", by_stop=True)
+        report = attempt_end(outcome, handle.cancel_reason)
         return replace(report, result=payload.result(output.tail)) if report.status is RunStatus.SUCCESS else report
 
     async def _heading(self, run: Run) -> bytes:
-        """Return what parts an attempt from the one before, on a line of its own whatever that one wrote last."""
+        """Return the line that separates an attempt's log from the one before, preceded by a newline if necessary."""
         async with self._database.read() as connection:
             last = (await logs.tails(connection, [run], 1)).get(run.id, b"\n")
         return b"%s--- attempt %d ---\n" % (b"" if last == b"\n" else b"\n", run.attempt)
 
-    def _note_fault(self, claimed: Claimed, handle: AttemptHandle, error: SandboxError) -> Cut:
-        """Name the sandbox as what cut an attempt short; if it could not begin one, the worker claims no more."""
+    def _note_fault(self, claimed: Claimed, handle: AttemptHandle, error: SandboxError) -> Interruption:
+        """Return the interruption for a sandbox error. If the attempt could not start, stop this worker's claims."""
         log.warning("sandbox_failed", run_id=claimed.run.id, attempt=claimed.run.attempt, error=str(error))
         if error.began:
-            return Cut(f"the sandbox failed: {error}", by_stop=handle.is_given_up)
+            return Interruption(f"the sandbox failed: {error}", by_stop=handle.is_interrupted)
         self._fitness.note_fault(error)
-        return Cut(f"the sandbox of worker {claimed.lease.worker_id} could not begin: {error}", began=False)
+        return Interruption(f"the sandbox of worker {claimed.lease.worker_id} could not begin: {error}", began=False)
 
 
 def _spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimits) -> Spec:

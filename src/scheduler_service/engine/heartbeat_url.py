@@ -1,4 +1,4 @@
-"""The dead man's switch: somebody outside is told that all is well, and notices when that stops."""
+"""Requests a URL periodically, so that an outside monitor notices when the service is not healthy."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from scheduler_service.outbound.web import NotDeliveredError, ping
 log = structlog.get_logger(__name__)
 
 
-class Pulse:
-    """Asks for a URL after each interval at whose end the service is well."""
+class HeartbeatUrl:
+    """Requests a URL after each interval at whose end the service is healthy."""
 
-    def __init__(self, url: str, interval_seconds: float, is_well: Callable[[], Awaitable[bool]]) -> None:
-        """`is_well` says whether every instant is being served."""
+    def __init__(self, url: str, interval_seconds: float, is_healthy: Callable[[], Awaitable[bool]]) -> None:
+        """Request `url` if `is_healthy` returns True, which means that all due runs are being served."""
         self._url = url
         self._interval_seconds = interval_seconds
-        self._is_well = is_well
+        self._is_well = is_healthy
 
     async def beat(self) -> float:
         """Request the URL if the service is healthy. Return the seconds until the next call."""
@@ -29,5 +29,7 @@ class Pulse:
         try:
             await ping(self._url)
         except (NotDeliveredError, RefusedError) as error:
-            log.warning("pulse_not_sent", error=type(error).__name__)  # the text would hold the URL, which is a secret
+            log.warning(
+                "heartbeat_url_failed", error=type(error).__name__
+            )  # its text contains the URL, which is a secret
         return self._interval_seconds

@@ -1,29 +1,29 @@
-"""Who hears of attempts as they begin and end: monitors beside the ledger, which nothing depends on."""
+"""The interface for monitors that follow attempts. Correctness does not depend on them."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from scheduler_service.storage.transitions import Claimed, Report
+from scheduler_service.storage.transitions import AttemptEnd, Claimed
 
 
 class AttemptListener(Protocol):
-    """Hears of the attempts of one worker; it must not raise and not block."""
+    """Receives the start and the end of this worker's attempts. Its methods must not raise and not block."""
 
     def attempt_started(self, claimed: Claimed) -> None:
-        """Hear that an attempt began."""
+        """Handle the start of an attempt."""
         ...
 
-    def attempt_ended(self, claimed: Claimed, report: Report | None) -> None:
-        """Hear what an attempt came to; None: it was handed back to the queue, or another worker has the run."""
+    def attempt_ended(self, claimed: Claimed, end: AttemptEnd | None) -> None:
+        """Handle the end of an attempt. `end` is None if the run was requeued or another worker has it."""
         ...
 
 
 class NoListener:
-    """Hears nothing."""
+    """A listener that does nothing."""
 
     def attempt_started(self, claimed: Claimed) -> None:
         """Do nothing."""
 
-    def attempt_ended(self, claimed: Claimed, report: Report | None) -> None:
+    def attempt_ended(self, claimed: Claimed, end: AttemptEnd | None) -> None:
         """Do nothing."""

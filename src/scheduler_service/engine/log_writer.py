@@ -1,4 +1,9 @@
-"""The way of a run's output from the sandbox to its log."""
+"""Writes a run's output from the sandbox to its log.
+
+Theory of operation. `take` collects bytes and `_flush` appends them in pieces under the attempt's lease, so a stale
+attempt cannot write. `take` waits if much output is pending; the sandbox then stops reading, and the program blocks.
+Each piece is written at its byte position, so a repeated write after a lost answer adds nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +23,21 @@ TAIL_BYTES = 1024 * 1024
 
 
 class LeaseLostError(Exception):
-    """The attempt is no longer this worker's; what it wrote since then is not kept."""
+    """This worker has lost the attempt. Output since then is not stored."""
 
 
-class Output:
-    """Gathers output and writes it to the log in pieces, at least every FLUSH_SECONDS while there is any.
+class LogWriter:
+    """Collects output and writes it to the log in pieces, at least every FLUSH_SECONDS.
 
-    The log holds valid UTF-8 whatever the code wrote: what is none becomes U+FFFD, and no character is cut in two.
-    Used as `async with`; all is written when the block ends, which raises `LeaseLostError` where it may not be.
+    The log is valid UTF-8: invalid bytes become U+FFFD, and no character is split between pieces. Use it with `async
+    with`. The end of the block writes the rest, and raises `LeaseLostError` if the lease is lost.
     """
 
     def __init__(self, database: Database, handle: AttemptHandle, heading: bytes = b"", at_byte: int = 0) -> None:
-        """Write under the lease of this attempt, and return the attempt up if the lease is lost.
+        """Write under the attempt's lease, and interrupt the attempt if the lease is lost.
 
-        `heading` comes before the first output; an attempt that never begins leaves none. The log ends at `at_byte`.
+        `heading` is written before the first output; an attempt that never starts leaves none. `at_byte` is the current
+        length of the log.
         """
         self._database = database
         self._heading = heading
@@ -44,7 +50,7 @@ class Output:
         self._ended = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        """Begin to write regularly."""
+        """Start the periodic flush."""
         self._flushing = asyncio.create_task(self._flush_regularly())
         return self
 
@@ -53,16 +59,16 @@ class Output:
         self._keep(self._decoder.decode(b"", final=True))
         self._ended.set()
         await self._flushing
-        # The regular flush may have been on its way with an earlier piece when the end came.
+        # The periodic flush may have been writing an earlier piece when the block ended.
         await self._flush()
 
     def begin(self) -> None:
-        """Write the heading, if no output has done so."""
+        """Write the heading, unless output has already done so."""
         heading, self._heading = self._heading, b""
         self._pending += heading
 
     async def take(self, data: bytes) -> None:
-        """Take output as it comes; waits for the database where much is pending."""
+        """Add output. Wait for the database if much output is pending."""
         self.begin()
         self._keep(self._decoder.decode(data))
         if len(self._pending) >= FLUSH_BYTES:
@@ -70,7 +76,7 @@ class Output:
 
     @property
     def tail(self) -> str:
-        """The end of the output, TAIL_BYTES at the most."""
+        """Return the last bytes of the output, at most TAIL_BYTES."""
         return self._tail.decode("utf-8", "replace")
 
     async def _flush_regularly(self) -> None:
@@ -81,7 +87,7 @@ class Output:
                         await self._ended.wait()
                 await self._flush()
         except LeaseLostError:
-            self._attempted.give_up()
+            self._attempted.interrupt()
             raise
 
     async def _flush(self) -> None:

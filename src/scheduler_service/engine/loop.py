@@ -1,4 +1,4 @@
-"""How the loops of the engine turn: a step says how long to rest, a wake_event cuts the rest short."""
+"""Runs the loops of the engine. Each step returns how long to rest; a wake event shortens the rest."""
 
 from __future__ import annotations
 
@@ -22,18 +22,17 @@ log = structlog.get_logger(__name__)
 
 
 class WakeEvent:
-    """Wakes one loop; notices while nobody waits are kept as one."""
+    """Wakes one loop. Calls of `set` during a step count as one."""
 
     def __init__(self) -> None:
-        """Begin silent."""
         self._event = asyncio.Event()
 
     def set(self) -> None:
-        """Wake the loop, now or at its next rest."""
+        """Wake the loop now, or shorten its next rest to nothing."""
         self._event.set()
 
     async def wait(self, seconds: float) -> None:
-        """Rest until the wake_event notices, `seconds` at the most."""
+        """Return after `set` was called, or after `seconds`."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
@@ -43,10 +42,10 @@ class WakeEvent:
 
 
 def start_loop(stack: AsyncExitStack, name: str, step: Step, wake_event: WakeEvent | None = None) -> None:
-    """Repeat a step until the stack is left; a database that does not answer is waited for.
+    """Repeat a step until the stack is closed. If the database is unavailable, repeat it after a rest.
 
-    A loop that meets what it was not made for ends the process in good order, for its supervisor to start anew: a
-    service without it would only look alive. Leaving the stack then raises `LoopFailedError`.
+    A loop that fails unexpectedly ends the process in order, so that its supervisor restarts it. Without the loop, the
+    service would only seem to work. Closing the stack then raises `LoopFailedError`.
     """
     wake_event, ending = wake_event or WakeEvent(), asyncio.Event()
     task = asyncio.create_task(_turn(name, step, wake_event, ending), name=name)
@@ -66,7 +65,7 @@ async def _turn(name: str, step: Step, wake_event: WakeEvent, ending: asyncio.Ev
 
 
 async def insist(write: Callable[[], Awaitable[Result]], **about: object) -> Result:
-    """Repeat a call, mostly a write, until it succeeds, waiting while the database does not answer."""
+    """Repeat a call until it succeeds, with a rest after each `UnavailableError`."""
     while True:
         try:
             return await write()
@@ -76,8 +75,8 @@ async def insist(write: Callable[[], Awaitable[Result]], **about: object) -> Res
 
 
 async def _stop_loop(task: asyncio.Task[None], wake_event: WakeEvent, ending: asyncio.Event) -> None:
-    # A step may be in a transaction. Cancelled there, its connection would go astray, on SQLite with the lock that
-    # every other writer waits for; so it may end, and only one that does not is cancelled.
+    # A step may be in a transaction. Cancelling it there would leak its connection, on SQLite together with the write
+    # lock. Therefore wait for the step, and cancel it only if it takes too long.
     ending.set()
     wake_event.set()
     await asyncio.wait([task], timeout=LAST_STEP_SECONDS)
@@ -91,5 +90,5 @@ def _end_process_if_failed(task: asyncio.Task[None]) -> None:
     if task.cancelled() or (error := task.exception()) is None:
         return
     log.critical("loop_failed", loop=task.get_name(), exc_info=error)
-    # To the process, not to this thread: where Celery has the main thread, it is to wake up.
+    # Signal the process, not this thread: under Celery, the main thread must wake up.
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,8 @@
-"""Observers of what happened. Each has a cursor in the stream of events, which one of several processes moves on."""
+"""Maintains the totals behind the metrics.
+
+Theory of operation. `MetricsFold` moves events into the totals, so that a scrape need not count events since the first
+start. Every dispatcher runs it; the lock on the cursor lets one of them work at a time.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,15 @@ NOTE_SECONDS = 1.0
 
 
 class MetricsFold:
-    """Counts what happened, so that counting does not begin at the first start again each time that one asks."""
+    """Moves events into the totals."""
 
     def __init__(self, database: Database) -> None:
-        """Count in this database."""
         self._database = database
 
     async def fold(self) -> float:
-        """Add what came since the last time to the totals, and return the seconds until the next time.
+        """Add events since the last fold to the totals, and return the seconds until the next fold.
 
-        A database may be replaced by a restored one while this process runs: that is noticed here.
+        Also detect a database that was replaced by a restored one during the life of this process.
         """
         await rebase(self._database)
         async with self._database.read() as connection:
@@ -34,16 +37,16 @@ class MetricsFold:
 
 
 class DropCounter:
-    """Counts messages that this process dropped in the totals of all: a metric is the same from every process."""
+    """Adds dropped messages to the totals, so that every process reports the same metric."""
 
     def __init__(self, database: Database, take: Callable[[], int]) -> None:
-        """Count what `take` returns: how many messages were dropped since the last call."""
+        """Count the result of `take`: the number of messages dropped since its last call."""
         self._database = database
         self._take = take
         self._waiting = 0
 
     async def note(self) -> float:
-        """Add what was dropped since the last time, and return the seconds until the next time."""
+        """Add the dropped messages to the totals, and return the seconds until the next call."""
         self._waiting += self._take()
         if self._waiting:
             async with self._database.write() as connection:

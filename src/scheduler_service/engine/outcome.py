@@ -1,4 +1,4 @@
-"""From what the sandbox says to what the ledger says."""
+"""Converts the sandbox's outcome into the end of an attempt."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.sandbox.contract.spec import End, Outcome
-from scheduler_service.storage.transitions import Report
+from scheduler_service.storage.transitions import AttemptEnd
 
 FIRST_FAULT_REST_SECONDS = 1.0
-LONGEST_FAULT_REST_SECONDS = 60.0
+MAX_FAULT_REST_SECONDS = 60.0
 _LEFT_OUT = "not all of the output was kept; a greater limits.output_kb keeps more"
 _REASONS = {
     End.EXITED: Reason.EXIT_CODE,
@@ -23,8 +23,8 @@ _REASONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """An attempt that no doing of its code ended: its worker stops, or the host failed.
+class Interruption:
+    """The end of an attempt that its code did not cause: the worker stops, or the host failed.
 
     If `began` is False, no code has run, and the attempt does not count.
     """
@@ -35,14 +35,14 @@ class Cut:
 
 
 def fault_rest_seconds(fault_count: int) -> float:
-    """Return how long a run rests after a fault of the host; `fault_count` is how many it met before."""
-    return min(LONGEST_FAULT_REST_SECONDS, FIRST_FAULT_REST_SECONDS * 2.0 ** min(fault_count, 16))
+    """Return how long a run rests after a fault of the host, of which it has had `fault_count` before."""
+    return min(MAX_FAULT_REST_SECONDS, FIRST_FAULT_REST_SECONDS * 2.0 ** min(fault_count, 16))
 
 
-def report_of(outcome: Outcome, cancel_reason: Reason | None) -> Report:
-    """Return the report of an attempt; `cancel_reason` is why it was stopped, where it was."""
+def attempt_end(outcome: Outcome, cancel_reason: Reason | None) -> AttemptEnd:
+    """Return the end of an attempt. `cancel_reason` is why it was stopped, or None."""
     status, reason = _verdict(outcome, cancel_reason)
-    return Report(
+    return AttemptEnd(
         status=status,
         reason=reason,
         message=outcome.message or (_LEFT_OUT if outcome.output_truncated else None),
@@ -50,7 +50,7 @@ def report_of(outcome: Outcome, cancel_reason: Reason | None) -> Report:
         signal=outcome.signal,
         logs_truncated=outcome.output_truncated,
         isolation=asdict(outcome.isolation),
-        # The kernel counts microseconds; what floats add to that is noise.
+        # The kernel counts microseconds; further digits are rounding errors.
         usage={**asdict(outcome.usage), "cpu_seconds": round(outcome.usage.cpu_seconds, 6)},
     )
 

@@ -1,4 +1,10 @@
-"""Rescue: what a dead worker ran goes back to the queue."""
+"""Rescues the runs of dead workers.
+
+Theory of operation. Each dispatcher watches the heartbeat counters of all workers on its own monotonic clock. A worker
+whose counter has not changed for `worker_dead_seconds` is dead. Wall clocks of different machines are never compared,
+and the duration of a run does not matter. The worker itself stops its runs earlier: after a share (FENCE_SHARE) of that
+time without a successful heartbeat. Attempts therefore do not overlap.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 class Rescuer:
-    """Watches the workers' heartbeats.
-
-    A worker is dead when its counter has not moved for `worker_dead_seconds` of this observer's monotonic clock. Wall
-    clocks of different machines are never compared, and how long a run takes says nothing.
-    """
+    """Watches the heartbeats of the workers, and rescues the runs of dead ones."""
 
     def __init__(
         self,
@@ -30,14 +32,14 @@ class Rescuer:
         worker_dead_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Know no worker yet: one that is silent already has the full time from now on."""
+        """Start without knowledge: a silent worker gets the full `worker_dead_seconds` from now on."""
         self._database = database
         self._clock = clock
         self._worker_dead_seconds = worker_dead_seconds
         self._monotonic = monotonic
         self._moved: dict[str, tuple[int, float]] = {}
 
-    async def look(self) -> float:
+    async def check_workers(self) -> float:
         """Check every worker once and rescue the runs of dead ones. Return the seconds until the next check."""
         async with self._database.read() as connection:
             living = await workers.living(connection)
@@ -48,10 +50,10 @@ class Rescuer:
         return self._worker_dead_seconds / 4
 
     async def mark_dead(self, worker: Worker) -> None:
-        """Declare a worker dead and take its runs from it, in one transaction, unless it has moved meanwhile."""
+        """Mark a worker as dead and requeue its runs in one transaction, unless its heartbeat has changed."""
         now = self._clock.now()
         async with self._database.write() as connection:
-            if not await workers.declare_dead(connection, worker):
+            if not await workers.mark_dead(connection, worker):
                 return
             rescued = await rescues.rescue_from(connection, worker.id, now)
         log.warning("worker_lost", worker=worker.id, rescued=rescued)

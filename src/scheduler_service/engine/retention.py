@@ -1,4 +1,4 @@
-"""Retention: history is kept for a time and then pruned, a little at a time."""
+"""Deletes history after its retention time, in small steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEAD_DISPATCHER_LIFE = timedelta(hours=1)
 
 
 class Pruner:
-    """Removes what is older than the retention time."""
+    """Deletes rows that are older than the retention time."""
 
     def __init__(
         self,
@@ -33,10 +33,7 @@ class Pruner:
         event_retention_hours: float,
         prunes: Sequence[Prune] = (),
     ) -> None:
-        """`retention_days` counts from the end of a run; events are kept for those who catch up, so far shorter.
-
-        `prunes` delete what features keep for the retention time.
-        """
+        """Keep runs for `retention_days` after their end, and events for `event_retention_hours`."""
         self._database = database
         self._clock = clock
         self._retention = timedelta(days=retention_days)
@@ -44,7 +41,7 @@ class Pruner:
         self._event_retention = timedelta(hours=event_retention_hours)
 
     async def prune(self) -> float:
-        """Remove all that is old, in short transactions, and return the seconds until the next time."""
+        """Delete old rows in short transactions, and return the seconds until the next call."""
         now = self._clock.now()
         await self._in_batches(runs.prune, now - self._retention)
         await self._in_batches(jobs.prune, now - self._retention)

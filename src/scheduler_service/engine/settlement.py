@@ -1,4 +1,8 @@
-"""The end of an attempt in the ledger: the run's next state, written once though the answer to a commit is lost."""
+"""Writes the run's next state after an attempt.
+
+Theory of operation. A commit can succeed although its answer is lost. The settlement therefore repeats its write until
+the database answers, and before each repetition checks whether this very end is already stored.
+"""
 
 from __future__ import annotations
 
@@ -14,35 +18,34 @@ from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.engine.log_writer import LeaseLostError
 from scheduler_service.engine.loop import insist
-from scheduler_service.engine.outcome import Cut, fault_rest_seconds
+from scheduler_service.engine.outcome import Interruption, fault_rest_seconds
 from scheduler_service.storage import events, rescues, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.transitions import Claimed, Report
+from scheduler_service.storage.transitions import AttemptEnd, Claimed
 
 log = structlog.get_logger(__name__)
 _retry_policy = TypeAdapter(RetryPolicy)
 
 
 class Settlement:
-    """Writes what attempts came to, and insists while the database does not answer."""
+    """Writes the ends of attempts, and retries as long as the database is unavailable."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        """Write to this database."""
         self._database = database
         self._clock = clock
 
-    async def settle(self, claimed: Claimed, end: Report | Cut) -> None:
-        """Write the run's next state. Raises `LeaseLostError` if the attempt is no longer this worker's."""
+    async def settle(self, claimed: Claimed, end: AttemptEnd | Interruption) -> None:
+        """Write the run's next state. Raise `LeaseLostError` if this worker has lost the attempt."""
         now = self._clock.now()
-        delay_seconds = None if isinstance(end, Cut) else _retry_delay_seconds(claimed, end)
+        delay_seconds = None if isinstance(end, Interruption) else _retry_delay_seconds(claimed, end)
         retry_at = None if delay_seconds is None else now + timedelta(seconds=delay_seconds)
         if not await insist(lambda: self._write(claimed, end, retry_at, now), run_id=claimed.run.id):
             raise LeaseLostError
         _log_end(claimed, end, retry_at)
 
     async def note_fenced(self, claimed: Claimed) -> None:
-        """Note that a stale attempt was kept from writing."""
+        """Record that a write of a stale attempt was refused."""
 
         async def note() -> None:
             async with self._database.write() as connection:
@@ -50,45 +53,49 @@ class Settlement:
 
         await insist(note, run_id=claimed.run.id)
 
-    async def _write(self, claimed: Claimed, end: Report | Cut, retry_at: datetime | None, now: datetime) -> bool:
+    async def _write(
+        self, claimed: Claimed, end: AttemptEnd | Interruption, retry_at: datetime | None, now: datetime
+    ) -> bool:
         async with self._database.write() as connection:
-            if isinstance(end, Cut):
-                return await _write_cut(connection, claimed, end, now)
+            if isinstance(end, Interruption):
+                return await _write_interruption(connection, claimed, end, now)
             if retry_at is not None and await transitions.retry_later(connection, claimed, end, retry_at, now):
                 return True
             if await transitions.finish(connection, claimed, end, now):
                 return True
-            return await transitions.is_noted(connection, claimed.lease, end)
+            return await transitions.is_stored(connection, claimed.lease, end)
 
 
-async def _write_cut(connection: AsyncConnection, claimed: Claimed, cut: Cut, now: datetime) -> bool:
-    if not cut.began:
+async def _write_interruption(
+    connection: AsyncConnection, claimed: Claimed, interruption: Interruption, now: datetime
+) -> bool:
+    if not interruption.began:
         available_at = now + timedelta(seconds=fault_rest_seconds(claimed.run.fault_count))
-        # If the lease is gone, the run was put back already or is in other hands. No write of it was refused.
-        await rescues.put_back(connection, claimed.lease, cut.message, available_at, now)
+        # If the lease is lost, the run is already requeued or another worker has it. No write was refused.
+        await rescues.undo_claim(connection, claimed.lease, interruption.message, available_at, now)
         return True
-    hand = rescues.requeue_on_shutdown if cut.by_stop else rescues.requeue_after_fault
-    if await hand(connection, claimed.lease, cut.message, now):
+    hand = rescues.requeue_on_shutdown if interruption.by_stop else rescues.requeue_after_fault
+    if await hand(connection, claimed.lease, interruption.message, now):
         return True
-    lost = Report(status=RunStatus.FAILED, reason=Reason.WORKER_LOST, message=cut.message)
-    return await transitions.is_noted(connection, claimed.lease, lost)
+    lost = AttemptEnd(status=RunStatus.FAILED, reason=Reason.WORKER_LOST, message=interruption.message)
+    return await transitions.is_stored(connection, claimed.lease, lost)
 
 
-def _retry_delay_seconds(claimed: Claimed, report: Report) -> float | None:
-    """Return the wait before the next attempt; None if there is none."""
+def _retry_delay_seconds(claimed: Claimed, end: AttemptEnd) -> float | None:
+    """Return the seconds before the next attempt, or None if there is none."""
     policy = _retry_policy.validate_python(claimed.job.retry_policy)
-    # A rejected command would be rejected again.
-    hopeless = report.status is not RunStatus.FAILED or report.reason is Reason.REJECTED
+    # A retry of a rejected command would be rejected again.
+    hopeless = end.status is not RunStatus.FAILED or end.reason is Reason.REJECTED
     if hopeless or not policy.allows(claimed.run.retry_count):
         return None
     return policy.delay(claimed.run.retry_count + 1, random.random())  # noqa: S311 (jitter, not a secret)
 
 
-def _log_end(claimed: Claimed, end: Report | Cut, retry_at: datetime | None) -> None:
-    """Log how an attempt ended: a failure as a warning, with its cause and when the next attempt may start."""
+def _log_end(claimed: Claimed, end: AttemptEnd | Interruption, retry_at: datetime | None) -> None:
+    """Log the end of an attempt: a failure as a warning, with its cause and the time of the next attempt."""
     about = {"run_id": claimed.run.id, "job_id": claimed.job.id, "attempt": claimed.run.attempt}
-    if isinstance(end, Cut):
-        log.warning("attempt_cut", **about, began=end.began, cause=end.message)
+    if isinstance(end, Interruption):
+        log.warning("attempt_interrupted", **about, began=end.began, cause=end.message)
     elif end.status is RunStatus.FAILED:
         cause: dict[str, object] = {"reason": end.reason, "exit_code": end.exit_code, "signal": end.signal}
         cause["retry_at"] = None if retry_at is None else iso8601(retry_at)

@@ -1,4 +1,9 @@
-"""A worker: fills its slots with runs, whether a ring or a look at the database told of them."""
+"""A worker, which fills its slots with runs from notices and from the database.
+
+Theory of operation. A run reaches a slot in two ways: Celery calls `execute` for a notice, or `fill` finds it in the
+database. Both go through the same claim, so a run that comes both ways is executed once. `fill` skips runs with a
+recent notice, and polls every POLL_SECONDS. A lost notice therefore delays a run by about a second.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +27,17 @@ log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """Executes up to `node.slots` runs at once: those that `execute` is called for, and those that `fill` finds.
+    """Executes up to `session.slots` runs at once: those passed to `execute`, and those that `fill` finds.
 
-    It looks at the database when its wake event is set, when a slot falls free that a look had filled, and every
-    POLL_SECONDS in any case: a lost notice costs that much lateness and nothing else.
+    `fill` queries the database when the wake event is set, when a run that it started has ended, and every
+    POLL_SECONDS.
     """
 
     def __init__(
         self,
         database: Database,
         clock: Clock,
-        node: WorkerSession,
+        session: WorkerSession,
         executor: Executor,
         wake_event: WakeEvent,
         *,
@@ -40,55 +45,57 @@ class Worker:
         notice_seconds: float = 0.0,
         refusal: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """Set `wake_event` to make it look. A run is left to the worker that gets its notice for `notice_seconds`.
+        """Leave a run to the worker that gets its notice for `notice_seconds`. Set `wake_event` to query the database.
 
-        `refusal` returns why no job can run here until the host is changed, if that is so.
+        `refusal` returns why no job can run on this host until it is changed, or None.
         """
         self.refusal = refusal
         self._database = database
         self._clock = clock
-        self._node = node
+        self._session = session
         self._executor = executor
         self._wake_event = wake_event
         self._routing = routing
         self._notice_delay = timedelta(seconds=notice_seconds)
-        self._free_slots = asyncio.Semaphore(node.slots)
+        self._free_slots = asyncio.Semaphore(session.slots)
         # Includes the runs that wait for a slot, since each of them will get one.
         self._busy: dict[tuple[int, int], asyncio.Task[bool]] = {}
 
     async def fill(self) -> float:
-        """Start a run in each free slot, as far as there are any, and return the seconds until the next look."""
-        free = self._node.slots - len(self._busy)
-        if free > 0 and self._node.takes_runs:
-            # Those that were started a moment ago may not have been claimed yet, and are seen again.
-            waiting = await self._look(free + len(self._busy))
+        """Start a run in each free slot, and return the seconds until the next query."""
+        free = self._session.slots - len(self._busy)
+        if free > 0 and self._session.takes_runs:
+            # The query can return runs that were just started and are not claimed yet.
+            waiting = await self._find_claimable(free + len(self._busy))
             for key in [key for key in waiting if key not in self._busy][:free]:
                 self._start(key).add_done_callback(lambda _: self._wake_event.set())
         return POLL_SECONDS
 
     async def execute(self, run_id: int, attempt: int) -> bool:
-        """Execute a run that a ring told of, once a slot is free; False: it is not to be had, see `Executor.execute`.
+        """Execute the run of a notice as soon as a slot is free.
 
-        If it runs here already, since a look was quicker than its ring, wait for it.
+        Return False if it cannot be claimed; see `Executor.execute`.
+
+        If `fill` has already started this run, wait for its end.
         """
         key = (run_id, attempt)
         return await (self._busy.get(key) or self._start(key))
 
     def stop_claiming(self) -> None:
-        """Leave what waits to other workers; what runs goes on."""
-        self._node.drain()
+        """Stop claims. Runs in progress continue."""
+        self._session.drain()
 
     async def drain(self, seconds: float) -> None:
-        """Claim nothing more, let what runs end within `seconds`, and hand back the rest."""
+        """Stop claims, wait up to `seconds` for runs in progress, and requeue the rest."""
         self.stop_claiming()
         if self._busy:
             log.info("draining", running=len(self._busy), seconds=seconds)
             await asyncio.wait(self._busy.values(), timeout=seconds)
-        self._node.give_up_all()
+        self._session.interrupt_all()
         if self._busy:
             await asyncio.wait(self._busy.values())
 
-    async def _look(self, limit: int) -> list[tuple[int, int]]:
+    async def _find_claimable(self, limit: int) -> list[tuple[int, int]]:
         now = self._clock.now()
         async with self._database.read() as connection:
             return await runs.claimable(
@@ -102,7 +109,7 @@ class Worker:
 
     async def _execute_in_a_slot(self, run_id: int, attempt: int) -> bool:
         async with self._free_slots:
-            return self._node.takes_runs and await self._executor.execute(run_id, attempt)
+            return self._session.takes_runs and await self._executor.execute(run_id, attempt)
 
     def _end(self, key: tuple[int, int], task: asyncio.Task[bool]) -> None:
         del self._busy[key]

@@ -1,4 +1,13 @@
-"""A node: one process that executes runs, as the others see it. Identity, heartbeat, cancels, fencing."""
+"""The session of a worker process: its identity, heartbeats, cancel requests and fencing.
+
+Theory of operation. A heartbeat increments the worker's counter and returns the leases that the database assigns to it,
+with requested cancels. The session compares them with the attempts that it executes:
+
+- an attempt with a requested cancel is stopped;
+- a lease without an attempt is an orphan: its claim was committed, but the answer was lost. It is requeued;
+- if heartbeats fail for FENCE_SHARE of `worker_dead_seconds`, all attempts are stopped, because other workers may
+  soon take the runs. If the process hangs, the sandbox kills them after LEASE_SHARE of that time.
+"""
 
 from __future__ import annotations
 
@@ -21,40 +30,41 @@ from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
 
-# Of worker_dead_seconds: a node that cannot show that it lives stops its runs well before others may take them.
+# Share of worker_dead_seconds. Without a successful heartbeat for that long, the session stops its runs, well before
+# other workers may take them.
 FENCE_SHARE = 0.6
-# Likewise, of what its runs may go on for without a word of it: a node that stands still cannot stop them.
+# Share of worker_dead_seconds after which the sandbox kills runs whose lease is not renewed, because a hanging process
+# cannot stop them.
 LEASE_SHARE = 0.9
 
 log = structlog.get_logger(__name__)
 
 
 class AttemptHandle:
-    """One attempt that this node executes; `wait` ends when it is to be stopped."""
+    """One attempt of this worker. `wait` returns when the attempt must stop."""
 
     def __init__(self, lease: Lease) -> None:
-        """Begin with nobody wanting it stopped."""
         self.lease = lease
         self.cancel_reason: Reason | None = None
         self._stopped = asyncio.Event()
 
     def cancel(self, reason: Reason) -> None:
-        """Ask for its end because somebody does not want it any more; only the first asking counts."""
+        """Stop the attempt on a user's request. Only the first call has an effect."""
         if not self._stopped.is_set():
             self.cancel_reason = reason
             self._stopped.set()
 
-    def give_up(self) -> None:
-        """Ask for its end because this node cannot go on with it; another worker is to begin anew."""
+    def interrupt(self) -> None:
+        """Stop the attempt because this worker cannot continue it. The run is requeued."""
         self._stopped.set()
 
     @property
-    def is_given_up(self) -> bool:
-        """Whether it was stopped for another worker to begin anew."""
+    def is_interrupted(self) -> bool:
+        """Return whether the attempt was stopped to be requeued."""
         return self._stopped.is_set() and self.cancel_reason is None
 
     async def wait(self) -> None:
-        """Return once the attempt is to be stopped."""
+        """Return when the attempt must stop."""
         await self._stopped.wait()
 
 
@@ -68,7 +78,7 @@ class WorkerTerms:
 
 
 class WorkerSession:
-    """This process among the workers."""
+    """This process in the workers table."""
 
     def __init__(
         self,
@@ -80,9 +90,9 @@ class WorkerSession:
         on_alive: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`sandbox_level` returns the level that runs have now, if any.
+        """Execute up to `slots` runs at once. `sandbox_level` returns the current isolation level, or None.
 
-        `on_alive` is called each time that this worker has shown that it lives.
+        `on_alive` is called after each successful heartbeat.
         """
         self._database = database
         self._clock = clock
@@ -91,18 +101,18 @@ class WorkerSession:
         self._heartbeat_seconds = terms.heartbeat_seconds
         self._fence_seconds = terms.worker_dead_seconds * FENCE_SHARE
         self._attempts: dict[Lease, AttemptHandle] = {}
-        self._unattended: set[Lease] = set()
+        self._untracked: set[Lease] = set()
         self._claiming: Counter[int] = Counter()
         self._on_alive = on_alive
         self._monotonic = monotonic
-        self._shown_alive_at = monotonic()
+        self._last_beat_at = monotonic()
         self.state = WorkerState.ALIVE
-        # Why nothing is claimed though the node lives, see `fitness`.
+        # Why the worker claims nothing although it is alive; see `fitness`.
         self.unfit_reason: str | None = None
         self.id = _new_id()
 
     async def register(self) -> None:
-        """Become known to the others; from then on `beat` must be called, or they take this node for dead."""
+        """Store this worker. From then on `beat` must be called regularly, or other processes declare it dead."""
         now = self._clock.now()
         async with self._database.write() as connection:
             await workers.register(
@@ -115,42 +125,42 @@ class WorkerSession:
                 unfit_reason=self.unfit_reason,
                 now=now,
             )
-        self._shown_alive_at = self._monotonic()
+        self._last_beat_at = self._monotonic()
         log.info("worker_registered", worker=self.id, slots=self.slots)
 
     async def beat(self) -> float:
-        """Show that the node lives, learn what is to be cancelled, and return the seconds until the next beat.
+        """Send a heartbeat, stop cancelled attempts, and return the seconds until the next heartbeat.
 
-        A node that could not show it for too long, or that was declared dead, stops all that it runs: others are free
-        to take it, and two attempts must never overlap.
+        If heartbeats have failed for too long, or the worker was declared dead, all attempts are stopped. Other workers
+        may take these runs, and two attempts must never overlap.
         """
         before = self._monotonic()
         try:
             held = await self._exchange()
         except UnavailableError:
-            if self._monotonic() - self._shown_alive_at > self._fence_seconds:
-                self.give_up_all()
+            if self._monotonic() - self._last_beat_at > self._fence_seconds:
+                self.interrupt_all()
             raise
         if held is None:
-            await self._begin_again()
+            await self._restart()
             return self._heartbeat_seconds
-        self._shown_alive_at = before
+        self._last_beat_at = before
         self._on_alive()
         for lease, reason in held.items():
             if reason is not None and lease in self._attempts:
                 self._attempts[lease].cancel(reason)
-        unattended = held.keys() - self._attempts.keys()
-        await self._put_back_orphans({lease for lease in unattended if lease.run_id not in self._claiming})
+        untracked = held.keys() - self._attempts.keys()
+        await self._requeue_orphans({lease for lease in untracked if lease.run_id not in self._claiming})
         return self._heartbeat_seconds
 
     @property
     def takes_runs(self) -> bool:
-        """Whether this node may claim."""
+        """Return whether this worker may claim runs."""
         return self.state is WorkerState.ALIVE and self.unfit_reason is None
 
     @contextmanager
     def claiming(self, run_id: int) -> Iterator[None]:
-        """Leave a run alone that is being claimed; `_put_back_orphans` would take it for one."""
+        """Exclude a run from `_requeue_orphans` during its claim."""
         self._claiming[run_id] += 1
         try:
             yield
@@ -159,33 +169,33 @@ class WorkerSession:
             if not self._claiming[run_id]:
                 del self._claiming[run_id]
 
-    def attend(self, lease: Lease) -> AttemptHandle:
-        """Take note of an attempt that begins here."""
+    def track(self, lease: Lease) -> AttemptHandle:
+        """Add an attempt that starts here."""
         handle = self._attempts[lease] = AttemptHandle(lease)
         return handle
 
-    def leave(self, handle: AttemptHandle) -> None:
-        """Forget an attempt that ended."""
+    def untrack(self, handle: AttemptHandle) -> None:
+        """Remove an attempt that has ended."""
         self._attempts.pop(handle.lease, None)
 
     def drain(self) -> None:
-        """Claim nothing more; what runs goes on."""
+        """Stop claims. Runs in progress continue."""
         self.state = WorkerState.DRAINING
 
-    def give_up_all(self) -> None:
-        """Stop all that runs, for other workers to begin anew."""
+    def interrupt_all(self) -> None:
+        """Stop all attempts, so that their runs are requeued."""
         for handle in self._attempts.values():
-            handle.give_up()
+            handle.interrupt()
 
     async def retire(self) -> None:
-        """Leave the workers. A run that this node still holds, as an answer was lost, goes back to the queue."""
+        """Remove this worker. Runs that it still holds because of a lost answer are requeued."""
         async with self._database.write() as connection:
             await workers.retire(connection, self.id)
             await rescues.rescue_from(connection, self.id, self._clock.now())
             await workers.forget(connection, self.id)
 
     async def _exchange(self) -> dict[Lease, Reason | None] | None:
-        """Beat, and return what the database thinks this node holds; None: it thinks that the node is dead."""
+        """Send a heartbeat, and return the leases that this worker holds, or None if it was declared dead."""
         async with self._database.write() as connection:
             alive = await workers.beat(
                 connection,
@@ -198,21 +208,22 @@ class WorkerSession:
             )
             return await transitions.held_by(connection, self.id) if alive else None
 
-    async def _put_back_orphans(self, unattended: set[Lease]) -> None:
-        """Put back what nobody here executes: its claim was committed, but the answer was lost with the connection.
+    async def _requeue_orphans(self, untracked: set[Lease]) -> None:
+        """Requeue leases without an attempt: their claim was committed, but the answer was lost with the connection.
 
-        Only what two beats in a row found so: a claim may have been committed between a beat and its answer.
+        A lease must be untracked in two consecutive heartbeats, because a claim can commit between a heartbeat and its
+        answer.
         """
-        for lease in unattended & self._unattended:
+        for lease in untracked & self._untracked:
             now = self._clock.now()
             async with self._database.write() as connection:
-                await rescues.put_back(connection, lease, "the answer to its claim was lost", now, now)
+                await rescues.undo_claim(connection, lease, "the answer to its claim was lost", now, now)
             log.warning("orphan_put_back", run_id=lease.run_id, attempt=lease.attempt)
-        self._unattended = unattended
+        self._untracked = untracked
 
-    async def _begin_again(self) -> None:
+    async def _restart(self) -> None:
         log.warning("worker_was_declared_dead", worker=self.id)
-        self.give_up_all()
+        self.interrupt_all()
         self.id = _new_id()
         await self.register()
 

@@ -9,9 +9,9 @@ from scheduler_service.brokers.message import task_id
 from scheduler_service.brokers.monitor import Monitor
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.run_state import RunStatus
-from scheduler_service.storage.transitions import Claimed, Report
+from scheduler_service.storage.transitions import AttemptEnd, Claimed
 
-HANDED_BACK = "handed back: another attempt follows"
+REQUEUED = "requeued: another attempt follows"
 
 
 class TaskEvents:
@@ -40,30 +40,30 @@ class TaskEvents:
         )
         self._monitor.send("task-started", uuid=name)
 
-    def attempt_ended(self, claimed: Claimed, report: Report | None) -> None:
+    def attempt_ended(self, claimed: Claimed, end: AttemptEnd | None) -> None:
         """Publish the end of a task: success, failure with the reason, or revoked."""
         name = _name(claimed)
         seconds = time.monotonic() - self._began_at.pop(name, time.monotonic())
-        if report is None:
-            self._monitor.send("task-failed", uuid=name, exception=HANDED_BACK, traceback=None)
-        elif report.status is RunStatus.SUCCESS:
+        if end is None:
+            self._monitor.send("task-failed", uuid=name, exception=REQUEUED, traceback=None)
+        elif end.status is RunStatus.SUCCESS:
             self._monitor.send("task-succeeded", uuid=name, result="exit code 0", runtime=seconds)
-        elif report.status is RunStatus.CANCELLED:
+        elif end.status is RunStatus.CANCELLED:
             self._monitor.send("task-revoked", uuid=name, terminated=True, signum=None, expired=False)
         else:
-            self._monitor.send("task-failed", uuid=name, exception=failure(report), traceback=None)
+            self._monitor.send("task-failed", uuid=name, exception=failure(end), traceback=None)
 
 
-def failure(report: Report) -> str:
+def failure(end: AttemptEnd) -> str:
     """Return in one line why an attempt failed: the reason, the exit code or the signal, and the message."""
     details = []
-    if report.exit_code is not None:
-        details.append(f"exit code {report.exit_code}")
-    if report.signal is not None:
-        details.append(f"signal {report.signal}")
-    if report.message:
-        details.append(" ".join(report.message.split()))
-    return f"{report.reason or report.status}: {', '.join(details)}" if details else str(report.reason or report.status)
+    if end.exit_code is not None:
+        details.append(f"exit code {end.exit_code}")
+    if end.signal is not None:
+        details.append(f"signal {end.signal}")
+    if end.message:
+        details.append(" ".join(end.message.split()))
+    return f"{end.reason or end.status}: {', '.join(details)}" if details else str(end.reason or end.status)
 
 
 def _name(claimed: Claimed) -> str:

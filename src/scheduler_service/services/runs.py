@@ -151,7 +151,7 @@ class RunService:
         async with self._database.write() as connection:
             await _existing(connection, caller, run_id)
             run = await transitions.cancel_waiting(connection, run_id, Reason.USER, now)
-            run = run or await transitions.ask_to_cancel(connection, run_id, Reason.USER, now)
+            run = run or await transitions.request_cancel(connection, run_id, Reason.USER, now)
             if run is None:
                 ended = await _existing(connection, caller, run_id)
                 raise ConflictError(f"run {run_id} has ended ({ended.status}); there is nothing to cancel")

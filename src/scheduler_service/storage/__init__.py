@@ -1,1 +1,1 @@
-"""Everything that speaks SQL."""
+"""All code that executes SQL."""

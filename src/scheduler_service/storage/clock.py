@@ -1,4 +1,9 @@
-"""The time that all machines share."""
+"""The time that all processes share, taken from the database.
+
+Theory of operation. `DatabaseClock` reads the database's clock periodically and advances it with this machine's
+monotonic clock. Neither a wrong wall clock nor a jump of it changes what is due. Each sample is wrong by at most half
+of its duration, so of several samples the quickest one counts (as in NTP: RFC 5905, section 10).
+"""
 
 from __future__ import annotations
 
@@ -13,22 +18,22 @@ from sqlalchemy.sql import text
 
 from scheduler_service.storage.database import Database
 
-# A look this quick is good enough; of a slow one's successors, this many get a chance to be better.
+# A sample this quick is used at once. After a slow one, up to this many further samples are taken.
 QUICK_SECONDS = 0.01
 MORE_LOOKS = 4
 
 
 class Clock(Protocol):
-    """The current time, in agreement with the database; tests bring their own."""
+    """A source of the current time that agrees with the database. Tests use their own."""
 
     def now(self) -> datetime:
-        """Return the present instant, in UTC."""
+        """Return the current instant in UTC."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """What the database's clock showed while this machine's monotonic clock went from `begun_at` to `ended_at`."""
+class _Sample:
+    """The database's time, read between `begun_at` and `ended_at` of this machine's monotonic clock."""
 
     at: datetime
     begun_at: float
@@ -40,10 +45,10 @@ class _Look:
 
 
 class DatabaseClock:
-    """The database's time, carried on by this machine's monotonic clock between two looks.
+    """The database's time, advanced by this machine's monotonic clock between two samples.
 
-    So neither a wrong wall clock on one of the machines nor a jump of it moves what is due; what remains is half the
-    round trip to the database. With SQLite, database and machine are one and every look is fresh.
+    The remaining error is half the round trip to the database. With SQLite, the database is this machine, and every
+    sample is exact.
     """
 
     def __init__(self, database: Database) -> None:
@@ -53,32 +58,31 @@ class DatabaseClock:
         self._base_monotonic = monotonic()
 
     async def sync(self) -> None:
-        """Read the database's clock. Raise `UnavailableError` if it does not answer.
+        """Read the database's clock. Raise `UnavailableError` if the database does not respond.
 
-        A look is wrong by half its duration at most. So the time that it takes to get a connection is not part of it,
-        and of some looks the quickest counts (as in NTP: RFC 5905, section 10): what holds up this process, or the
-        database, must not move what is due.
+        Getting a connection is not part of the sample's duration. A delay in this process or in the database must not
+        change what is due, so a slow sample is repeated and the quickest one counts.
         """
         if self._database.is_sqlite:
             return
         async with self._database.read() as connection:
-            await _look(connection)  # the first takes more round trips: to begin, and to prepare
-            best = await _look(connection)
+            await _sample(connection)  # the first one takes more round trips: BEGIN and PREPARE
+            best = await _sample(connection)
             for _ in range(MORE_LOOKS):
                 if best.seconds <= QUICK_SECONDS:
                     break
-                best = min(best, await _look(connection), key=lambda look: look.seconds)
+                best = min(best, await _sample(connection), key=lambda sample: sample.seconds)
         self._base = best.at
         self._base_monotonic = best.begun_at + best.seconds / 2
 
     def now(self) -> datetime:
-        """Return the present instant, in UTC."""
+        """Return the current instant in UTC."""
         if self._database.is_sqlite:
             return datetime.now(UTC)
         return self._base + timedelta(seconds=monotonic() - self._base_monotonic)
 
 
-async def _look(connection: AsyncConnection) -> _Look:
+async def _sample(connection: AsyncConnection) -> _Sample:
     begun_at = monotonic()
     at: datetime = (await connection.execute(select(text("statement_timestamp()")))).scalar_one()
-    return _Look(at.astimezone(UTC), begun_at, monotonic())
+    return _Sample(at.astimezone(UTC), begun_at, monotonic())

@@ -1,4 +1,9 @@
-"""Connections and transactions, on PostgreSQL and on SQLite."""
+"""Connections and transactions on PostgreSQL and SQLite.
+
+Theory of operation. PostgreSQL has one pool. SQLite has one connection that writes, in one process, guarded by the file
+lock of the data directory. With several writing processes, a checkpoint could corrupt the write-ahead log before SQLite
+3.51.3. SQLite readers use separate connections that cannot write.
+"""
 
 from __future__ import annotations
 
@@ -19,29 +24,24 @@ from scheduler_service.addresses import check_database_url, connect_arguments, r
 from scheduler_service.errors import ConfigurationError, UnavailableError
 
 POOL_TIMEOUT_SECONDS = 30
-# How long a client that stands still in a transaction keeps what it has locked; then the server ends its session. Who
-# waits for a lock waits a little longer, and so gets its turn.
+# A session that is idle in a transaction for this long is ended by the server, which frees its locks. A session that
+# waits for a lock waits slightly longer, and so gets it.
 IDLE_IN_TRANSACTION_SECONDS = 5
 LOCK_SECONDS = 8
 _POSTGRES_SETTINGS = {
     "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
     "lock_timeout": f"{LOCK_SECONDS}s",
 }
-# Parameters stay out of errors, and so out of logs: they hold payloads.
+# Parameters contain payloads, so they must not appear in errors and logs.
 _COMMON: dict[str, Any] = {"pool_timeout": POOL_TIMEOUT_SECONDS, "hide_parameters": True}
 SQLITE_READERS = 4
 
 
 class Database:
-    """One database. `read` and `write` are the only ways in.
-
-    SQLite has one connection that writes, in one process (the file lock of the embedded setting sees to that): with
-    several, its write-ahead log could be corrupted by a checkpoint before SQLite 3.51.3. Readers have connections that
-    cannot write.
-    """
+    """One database. All access goes through `read`, `write` and `snapshot`."""
 
     def __init__(self, url: str) -> None:
-        """Prepare the pools; nothing is opened yet. Raises `ConfigurationError` for a URL that cannot be used."""
+        """Configure the pools without connecting. Raise `ConfigurationError` for an unusable URL."""
         parsed = parse_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -60,32 +60,32 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction that commits at the end of the block and rolls back on an exception.
+        """Open a transaction that commits at the end of the block, or rolls back on an exception.
 
-        Raises `UnavailableError` where the database cannot be reached.
+        Raise `UnavailableError` if the database cannot be reached.
         """
         async with _reachable(), self._writer.begin() as connection:
             yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction for reading; raises `UnavailableError` where the database cannot be reached."""
+        """Open a read transaction. Raise `UnavailableError` if the database cannot be reached."""
         async with _reachable(), self._reader.connect() as connection:
             yield connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction for reading in which all looks see the same moment; raises as `read` does."""
+        """Open a read transaction in which all queries see the same state; raise as `read` does."""
         async with self.read() as connection:
-            if not self.is_sqlite:  # where every transaction is like that
+            if not self.is_sqlite:  # on SQLite, every transaction is a snapshot
                 await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     async def check(self) -> None:
-        """Check once, at the start, that the database can be used.
+        """Check at the start that the database is usable.
 
-        Raises `ConfigurationError` where there is none or it does not let us in, `UnavailableError` where no server
-        answers; the caller knows which setting to name.
+        Raise `ConfigurationError` if it does not exist or refuses access, `UnavailableError` if no server responds. The
+        caller adds the name of the setting.
         """
         try:
             if self.is_sqlite:
@@ -97,13 +97,13 @@ class Database:
             raise ConfigurationError(f"the database refuses: {_first_line(error)}") from error
 
     async def close(self) -> None:
-        """Close every connection; the writer comes last, since SQLite folds its log into the file then."""
+        """Close every connection. The writer is closed last, when SQLite merges its log into the file."""
         await self._reader.dispose()
         await self._writer.dispose()
 
 
 def parse_url(url: str) -> URL:
-    """Read a database URL; raises `ConfigurationError` that never shows the URL, which may hold a password."""
+    """Return the parsed database URL. Raise `ConfigurationError` without the URL, which can contain a password."""
     try:
         check_database_url(url)
         parsed = make_url(url)
@@ -125,14 +125,17 @@ def _check_file(path: str) -> None:
     _make_private(path)
     try:
         with closing(sqlite3.connect(path)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")  # needs to read the file, and to write beside it
+            connection.execute("PRAGMA journal_mode=WAL")  # reads the file and writes beside it
     except sqlite3.Error as error:
         raise ConfigurationError(f"{path!r} cannot be used: {error}; mend it or name another") from error
 
 
 def _make_private(path: str) -> None:
-    """Make the file for its owner alone, if it is not there: it holds secrets. The log's files follow it."""
-    with suppress(OSError):  # SQLite says why it cannot be
+    """Create the file with mode 0600 if it does not exist, because it contains secrets.
+
+    SQLite copies the mode to its logs.
+    """
+    with suppress(OSError):  # SQLite reports the reason when it opens the file
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
@@ -153,9 +156,9 @@ async def _reachable() -> AsyncIterator[None]:
 
 
 def _is_passing(error: DBAPIError) -> bool:
-    """Return whether trying again is right: no connection, a deadlock, no resources, a server that goes down.
+    """Return whether a retry can succeed: lost connection, deadlock, lack of resources, server shutdown.
 
-    The classes of SQLSTATE are those of PostgreSQL's manual, appendix A.
+    The SQLSTATE classes are those of the PostgreSQL manual, appendix A.
     """
     sqlstate = str(getattr(error.orig, "sqlstate", None) or "")
     unreachable = isinstance(error, InterfaceError | OperationalError) or error.connection_invalidated
@@ -181,8 +184,8 @@ def _sqlite_engine(url: URL, *, pool_size: int, writes: bool) -> AsyncEngine:
 
 
 def _prepare_writer(connection: Any, _record: object) -> None:
-    # The driver must not open transactions by itself: it would begin them deferred, and a read that is followed by
-    # a write in a deferred transaction loses updates or fails half-way.
+    # The driver would open transactions as DEFERRED. In such a transaction, a read followed by a write can lose updates
+    # or fail half-way.
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
         _execute(connection, f"PRAGMA {pragma}")
@@ -192,7 +195,7 @@ def _prepare_reader(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in ("query_only=ON", "busy_timeout=30000"):
         _execute(connection, f"PRAGMA {pragma}")
-    # SQLite's own knows the letters of ASCII only, so that a search would not find what it finds on PostgreSQL.
+    # SQLite's own lower() handles only ASCII, so searches would find less than on PostgreSQL.
     connection.create_function("lower", 1, _lower, deterministic=True)
 
 
@@ -215,12 +218,12 @@ def _begin(connection: Connection) -> None:
 
 
 def _execute_in_driver(connection: Connection, statement: str) -> None:
-    """Execute by one call to the driver's thread, where a cursor of the engine's takes three.
+    """Execute with one call to the driver's thread; a SQLAlchemy cursor needs three.
 
-    Raises `sqlite3.Error` as it comes from there, past SQLAlchemy.
+    Raise the driver's `sqlite3.Error`, which SQLAlchemy does not translate here.
     """
     try:
         connection.connection.run_async(lambda driver: driver.execute(statement))
-    except ValueError as error:  # so the driver says that its connection is closed
+    except ValueError as error:  # the driver raises ValueError for a closed connection
         connection.invalidate(error)
         raise sqlite3.OperationalError(str(error)) from error

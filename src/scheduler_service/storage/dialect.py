@@ -1,4 +1,4 @@
-"""The few places where PostgreSQL and SQLite want different SQL."""
+"""SQL that differs between PostgreSQL and SQLite."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 def is_sqlite(connection: AsyncConnection) -> bool:
-    """Return which of the two it is."""
     return connection.dialect.name == "sqlite"
 
 
 def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:
-    """Return an INSERT that passes over a row which a unique rule refuses."""
+    """Return an INSERT that does nothing if a unique constraint is violated."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(target).on_conflict_do_nothing()
 
 
 class json_array_has(FunctionElement[bool]):  # noqa: N801 (a function of SQL)
-    """Whether a JSON array of strings holds an item."""
+    """Return whether a JSON array of strings contains an item."""
 
     type = Boolean()
     inherit_cache = True
@@ -43,14 +42,14 @@ def _has_on_sqlite(element: json_array_has, compiler: SQLCompiler, **options: An
 
 
 def contains_folded(connection: AsyncConnection, column: ColumnElement[str], text: str) -> ColumnElement[bool]:
-    """Return whether a text holds another, without regard to case, in every script."""
+    """Return the condition that a text contains another, ignoring case in every script."""
     pattern = f"%{''.join(f'/{sign}' if sign in '%_/' else sign for sign in text)}%"
     return _lower(connection, column).like(_lower(connection, literal(pattern)), escape="/")
 
 
 def _lower(connection: AsyncConnection, text: ColumnElement[str]) -> ColumnElement[str]:
-    # By the rules of Unicode, which this collation has in every database. Older servers have none of that kind, and
-    # fold by the locale of the database; on SQLite the connection brings a function of its own.
+    # This collation follows Unicode in every database. Older servers lack it and use the database's locale. On SQLite,
+    # the connection registers its own lower().
     if connection.dialect.name == "postgresql" and (connection.dialect.server_version_info or ()) >= (17,):
         text = collate(text, "pg_c_utf8")
     return func.lower(text)
@@ -59,13 +58,13 @@ def _lower(connection: AsyncConnection, text: ColumnElement[str]) -> ColumnEleme
 def seconds_between(
     connection: AsyncConnection, earlier: ColumnElement[Any], later: ColumnElement[Any]
 ) -> ColumnElement[Any]:
-    """Return the span between two instants; NULL where one of them is."""
+    """Return the seconds between two instants, or NULL if one of them is NULL."""
     if connection.dialect.name == "postgresql":
         return func.extract("epoch", later - earlier)
     return (type_coerce(later, BigInteger) - type_coerce(earlier, BigInteger)) / 1e6
 
 
 def is_unique_violation(error: Exception) -> bool:
-    """Return whether a unique rule refused the statement."""
+    """Return whether a unique constraint refused the statement."""
     original = getattr(error, "orig", None)
     return getattr(original, "sqlstate", None) == "23505" or "UNIQUE constraint failed" in str(original)

@@ -1,4 +1,4 @@
-"""The dispatchers as SQL sees them: nothing depends on them but the eyes of those who watch."""
+"""The dispatchers table, which only monitoring reads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _note_tick = update(dispatchers).where(dispatchers.c.id == bindparam("of_dispatc
 
 
 async def note_tick(connection: AsyncConnection, dispatcher_id: str, now: datetime) -> None:
-    """Note that a tick came to its end."""
+    """Record the end of a tick."""
     noted = await connection.execute(_note_tick, {"of_dispatcher": dispatcher_id, "ticked_at": now})
     if noted.rowcount == 0:
         first = insert_or_ignore(connection, dispatchers).values(id=dispatcher_id, started_at=now, ticked_at=now)
@@ -22,11 +22,11 @@ async def note_tick(connection: AsyncConnection, dispatcher_id: str, now: dateti
 
 
 async def last_ticked_at(connection: AsyncConnection) -> datetime | None:
-    """Return when any dispatcher ticked last; None: none ever did, or not for long."""
+    """Return the instant of the latest tick of any dispatcher, or None if there is no record."""
     instant: datetime | None = (await connection.execute(select(func.max(dispatchers.c.ticked_at)))).scalar_one()
     return instant
 
 
 async def prune(connection: AsyncConnection, before: datetime) -> int:
-    """Forget those that last ticked before an instant; returns how many."""
+    """Delete dispatchers whose last tick was before an instant. Return their number."""
     return (await connection.execute(delete(dispatchers).where(dispatchers.c.ticked_at < before))).rowcount

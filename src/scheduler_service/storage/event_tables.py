@@ -1,6 +1,7 @@
-"""The tables of what happened: events, their running totals, and who has read how far.
+"""The tables of events, of their totals, and of the observers' cursors.
 
-Events are written by triggers (migration 0002), so no move of a run or job can go unnoticed, whoever makes it.
+Database triggers write the events (migration 0002), so every change of a run or job is recorded, including changes made
+outside the service.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ events = Table(
     "events",
     metadata,
     Column("id", BigId, primary_key=True),
-    # PostgreSQL hands out ids before the commit, so a lower id may appear after a higher one. Ordered by the writing
-    # transaction, and read only up to the oldest that is still open, nothing can appear behind a reader. SQLite has one
-    # writer: always 0.
+    # PostgreSQL assigns ids before the commit, so a lower id can become visible after a higher one. Events are ordered
+    # by the transaction that wrote them, and read only up to the oldest open transaction. No event can then appear
+    # behind a reader. SQLite has one writer: always 0.
     Column("transaction_id", BigId, nullable=False),
     Column("at", UtcInstant, nullable=False),
     Column("subject", String(8), nullable=False),
@@ -28,19 +29,19 @@ events = Table(
     Column("run_id", BigId),
     Column("attempt", Integer),
     Column("reason", EnumText(Reason)),
-    # Of runs that ended: the kind of payload that the job has at that moment.
+    # For runs that ended: the job's payload kind at that moment.
     Column("payload_type", Text),
-    # Of attempts that ended.
+    # For attempts that ended.
     Column("duration_seconds", Float),
-    # Of first attempts that begin.
+    # For first attempts that started.
     Column("lateness_seconds", Float),
-    # Of rows that stand for a range of missed instants.
+    # For rows that cover a range of missed instants.
     Column("missed_count", Integer),
     Index("ix_events_position", "transaction_id", "id"),
-    sqlite_autoincrement=True,  # an id must not come again after its row was pruned
+    sqlite_autoincrement=True,  # the id of a pruned row must not be reused
 )
 
-# One row: what is added to the transaction ids of this server, see `rebase`. SQLite: always 0.
+# One row: the offset added to this server's transaction ids, see `rebase`. SQLite: always 0.
 event_offset = Table("event_offset", metadata, Column("transactions", BigId, nullable=False))
 
 totals = Table(
@@ -48,7 +49,7 @@ totals = Table(
     metadata,
     Column("change", String(24), primary_key=True),
     Column("payload_type", Text, primary_key=True),
-    # Upper bounds in milliseconds; -1: not measured.
+    # Upper bounds in milliseconds; -1 means not measured.
     Column("duration_bucket", BigId, primary_key=True, autoincrement=False),
     Column("lateness_bucket", BigId, primary_key=True, autoincrement=False),
     Column("count", BigId, nullable=False),
@@ -61,7 +62,7 @@ observers = Table(
     "observers",
     metadata,
     Column("name", String(24), primary_key=True),
-    # The position of the last event that it has dealt with.
+    # The position of the last event that the observer has processed.
     Column("transaction_id", BigId, nullable=False),
     Column("event_id", BigId, nullable=False),
 )
@@ -71,6 +72,6 @@ dispatchers = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("started_at", UtcInstant, nullable=False),
-    # When a tick last came to its end; noted once a second at the most.
+    # The end of the latest tick, recorded at most once a second.
     Column("ticked_at", UtcInstant, nullable=False),
 )

@@ -1,4 +1,10 @@
-"""What happened, in the order in which it was committed, for those who follow."""
+"""Reads and writes the event stream, in commit order.
+
+Theory of operation. A position is (transaction id, event id). `is_settled` hides events of transactions that are newer
+than the oldest open one. Whatever a reader has not seen therefore comes later in the stream, and a cursor never skips
+an event. An observer keeps its cursor in the database. It locks the cursor's row for a batch, so several processes can
+run the same observer.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +40,9 @@ TOTALS = "totals"
 async def after(
     connection: AsyncConnection, position: Position, limit: int, *, owner_id: str | None = None
 ) -> list[Event]:
-    """Return the events behind a position, in order; what is left out now will come behind those that are given.
+    """Return up to `limit` events after a position, in order. `owner_id` None means all owners.
 
-    `owner_id` None: those of everybody.
+    An event that is not visible yet will come after the returned ones.
     """
     query = (
         select(events, jobs.c.name.label("job_name"), jobs.c.owner_id, runs.c.correlation_id)
@@ -56,7 +62,7 @@ async def after(
 
 
 async def newest(connection: AsyncConnection) -> Position:
-    """Return the position of the last event whose predecessors have all been committed."""
+    """Return the position of the last event before which no further event can appear."""
     query = (
         select(events.c.transaction_id, events.c.id)
         .where(is_settled(connection))
@@ -68,43 +74,43 @@ async def newest(connection: AsyncConnection) -> Position:
 
 
 async def is_forgotten(connection: AsyncConnection, position: Position) -> bool:
-    """Return whether events behind a position may have been pruned: neither its own nor any before it is there."""
+    """Return whether events after a position may have been pruned: neither it nor an earlier event exists."""
     query = select(events.c.id).where(is_up_to(connection, position)).limit(1)
     return (await connection.execute(query)).one_or_none() is None
 
 
 async def cursor(connection: AsyncConnection, name: str) -> Position:
-    """Return how far an observer has come."""
+    """Return the position up to which an observer has processed the events."""
     query = select(observers.c.transaction_id, observers.c.event_id).where(observers.c.name == name)
     row = (await connection.execute(query)).one()
     return Position(row.transaction_id, row.event_id)
 
 
 async def is_behind(connection: AsyncConnection, name: str) -> bool:
-    """Return whether there is anything that an observer has not seen; a look that takes no lock."""
+    """Return whether an observer has unprocessed events, without taking a lock."""
     return await newest(connection) > await cursor(connection, name)
 
 
 async def lock_cursor(connection: AsyncConnection, name: str) -> Position | None:
-    """Lock the cursor of an observer until the commit, and return its position; None: another process has it."""
+    """Lock an observer's cursor until the commit and return it, or None if another process holds the lock."""
     query = select(observers).where(observers.c.name == name).with_for_update(skip_locked=True)
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else Position(row.transaction_id, row.event_id)
 
 
 async def move_cursor(connection: AsyncConnection, name: str, position: Position) -> None:
-    """Note how far an observer has come."""
+    """Store the position up to which an observer has processed the events."""
     values = {"transaction_id": position.transaction_id, "event_id": position.event_id}
     await connection.execute(update(observers).where(observers.c.name == name).values(values))
 
 
 async def note_fenced(connection: AsyncConnection, lease: Lease, job_id: int, now: datetime) -> None:
-    """Note that a stale attempt was kept from writing."""
+    """Record that a write of a stale attempt was refused."""
     await _note(connection, FENCED, lease, job_id, now)
 
 
 async def note_faulted(connection: AsyncConnection, lease: Lease, job_id: int, now: datetime) -> None:
-    """Note that the sandbox could not begin an attempt."""
+    """Record that the sandbox could not start an attempt."""
     await _note(connection, FAULTED, lease, job_id, now)
 
 
@@ -115,7 +121,7 @@ async def _note(connection: AsyncConnection, change: str, lease: Lease, job_id: 
 
 
 async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
-    """Remove events of before an instant, the oldest first; returns how many. What is not counted yet stays."""
+    """Delete events before an instant, the oldest first. Return their number. Events not yet in the totals stay."""
     counted = select(observers.c.transaction_id, observers.c.event_id).where(observers.c.name == TOTALS)
     oldest = select(events.c.id).order_by(events.c.transaction_id, events.c.id).limit(limit)
     old = and_(events.c.id.in_(oldest), events.c.at < before, _position() <= counted.scalar_subquery())
@@ -123,19 +129,19 @@ async def prune(connection: AsyncConnection, before: datetime, limit: int) -> in
 
 
 def is_after(connection: AsyncConnection, position: Position) -> ColumnElement[bool]:
-    """Return whether an event is behind a position."""
-    if is_sqlite(connection):  # it would use only the first column of the index
+    """Return the condition that an event comes after a position."""
+    if is_sqlite(connection):  # SQLite would use only the first column of the index
         return events.c.id > position.event_id
     return _position() > tuple_(literal(position.transaction_id), literal(position.event_id))
 
 
 def is_up_to(connection: AsyncConnection, position: Position) -> ColumnElement[bool]:
-    """Return whether an event is at a position or in front of it."""
+    """Return the condition that an event is at or before a position."""
     return not_(is_after(connection, position))
 
 
 def is_settled(connection: AsyncConnection) -> ColumnElement[bool]:
-    """Return whether nothing can appear any more in front of an event: every transaction before it has ended."""
+    """Return the condition that no event can appear before an event: all earlier transactions have ended."""
     if is_sqlite(connection):
         return literal(1) == literal(1)
     return events.c.transaction_id < settled_position()

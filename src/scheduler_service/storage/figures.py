@@ -1,4 +1,4 @@
-"""How things stand now, in figures: each by an index that holds little more than what is counted."""
+"""Counts the current state of jobs, runs and workers with small partial indexes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OWNED = " AND job_id IN (SELECT id FROM jobs WHERE owner_id = :owner)"
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """The runs that have not ended, and since when the longest waiting one is queued; None: none is."""
+    """The runs that have not ended, and when the longest waiting one was queued, or None if none is queued."""
 
     active: Mapping[RunStatus, int]
     queued_since: datetime | None
@@ -29,7 +29,7 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """One look at the database. `queued_since` is since when the run waits that waits longest; None: none waits."""
+    """The current figures. `queued_since` is when the longest waiting run was queued, or None if none is queued."""
 
     totals: tuple[Total, ...]
     active: Mapping[RunStatus, int]
@@ -40,7 +40,7 @@ class Figures:
 
 
 async def read(snapshot: AsyncConnection) -> Figures:
-    """Read all figures in a `Database.snapshot`."""
+    """Return all figures from one `Database.snapshot`."""
     backlog = await read_backlog(snapshot)
     return Figures(
         totals=tuple(await totals.read(snapshot)),
@@ -53,7 +53,7 @@ async def read(snapshot: AsyncConnection) -> Figures:
 
 
 async def read_backlog(connection: AsyncConnection, owner_id: str | None = None) -> Backlog:
-    """Read which runs have not ended; with `owner_id`, only those of that owner's jobs."""
+    """Return the runs that have not ended, of all owners or of one."""
     owned, binds = ("", {}) if owner_id is None else (_OWNED, {"owner": owner_id})
     return Backlog(await _active(connection, owned, binds), await _queued_since(connection, owned, binds))
 
@@ -76,7 +76,7 @@ async def _queued_since(connection: AsyncConnection, owned: str, binds: Mapping[
 
 
 def _runs(connection: AsyncConnection, index: str) -> str:
-    """Name the table, and to SQLite the index: without statistics it takes the whole table for as short as that."""
+    """Return the table name, with an index hint for SQLite, which scans a short table without statistics."""
     return f"runs INDEXED BY {index}" if is_sqlite(connection) else "runs"
 
 

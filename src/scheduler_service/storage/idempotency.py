@@ -1,4 +1,4 @@
-"""Requests that carry an `Idempotency-Key` are done once, however often they are sent."""
+"""The idempotency keys of requests that have been executed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scheduler_service.storage.tables import idempotency_keys
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """The caller's key; `scope` keeps those of different calls apart, `fingerprint` is of the request's content."""
+    """A client's key. `scope` separates different operations; `fingerprint` identifies the request's content."""
 
     scope: str
     key: str
@@ -21,7 +21,7 @@ class IdempotencyKey:
 
 
 async def find(connection: AsyncConnection, key: IdempotencyKey) -> tuple[str, int] | None:
-    """Return the fingerprint and the resource that an earlier request with this key led to."""
+    """Return the fingerprint and the resource of the earlier request with this key, or None."""
     table = idempotency_keys.c
     query = select(table.fingerprint, table.resource_id).where(table.scope == key.scope, table.key == key.key)
     row = (await connection.execute(query)).one_or_none()
@@ -29,12 +29,15 @@ async def find(connection: AsyncConnection, key: IdempotencyKey) -> tuple[str, i
 
 
 async def add(connection: AsyncConnection, key: IdempotencyKey, resource_id: int, now: datetime) -> None:
-    """Keep what a request led to; raises `IntegrityError` where a twin of the request was first."""
+    """Store the resource that a request created.
+
+    Raise `IntegrityError` if a concurrent request with this key was first.
+    """
     values = {"scope": key.scope, "key": key.key, "fingerprint": key.fingerprint, "resource_id": resource_id}
     await connection.execute(insert(idempotency_keys).values(**values, created_at=now))
 
 
 async def prune(connection: AsyncConnection, before: datetime) -> int:
-    """Forget the keys that are older than an instant; returns how many."""
+    """Delete keys created before an instant. Return their number."""
     old = idempotency_keys.c.created_at < before
     return (await connection.execute(delete(idempotency_keys).where(old))).rowcount

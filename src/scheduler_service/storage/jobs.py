@@ -1,4 +1,4 @@
-"""The jobs as SQL sees them."""
+"""Queries and changes of jobs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SORTS: Mapping[str, ColumnElement[Any]] = {
 }
 _DUE_COLUMNS = [jobs.c[field.name] for field in fields(DueJob)]
 
-# Made once, like those of `transitions`.
+# Built once, as in `transitions`.
 _add = insert(jobs).returning(jobs)
 _due = (
     select(*_DUE_COLUMNS)
@@ -58,13 +58,13 @@ _note_last_run = update(jobs).where(
     jobs.c.id == bindparam("of_job"), or_(jobs.c.last_run_at.is_(None), jobs.c.last_run_at <= bindparam("at"))
 )
 
-LONGEST_LISTED = 16 * 1024
-"""A list holds no field whose JSON has more characters, or a page of long programs would take all their memory."""
+MAX_LISTED_CHARACTERS = 16 * 1024
+"""Lists omit fields with longer JSON, so that a page of long programs fits into memory."""
 _LARGE = tuple(column.name for column in jobs.c if column.info.get("may_be_large"))
 
 
 def _unless_large(column: Column[Any]) -> ColumnElement[Any]:
-    is_large = func.length(cast(column, Text)) > LONGEST_LISTED
+    is_large = func.length(cast(column, Text)) > MAX_LISTED_CHARACTERS
     return case((is_large, null()), else_=column).label(column.name)
 
 
@@ -82,9 +82,9 @@ async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> Job:
 async def find(
     connection: AsyncConnection, job_id: int, *, owner_id: str | None = None, lock: bool = False
 ) -> Job | None:
-    """Return a job that is not deleted; with `owner_id`, only if it belongs to that owner.
+    """Return a job that is not deleted, or None. `owner_id` restricts the search to one owner.
 
-    `lock` keeps the dispatcher and other writers off it until the commit.
+    `lock` prevents changes by the dispatcher and other writers until the commit.
     """
     query = _find(has_owner=owner_id is not None, lock=lock)
     found = await connection.execute(query, {"of_job": job_id, "of_owner": owner_id})
@@ -93,13 +93,13 @@ async def find(
 
 
 async def has_history(connection: AsyncConnection, job_id: int, *, owner_id: str | None = None) -> bool:
-    """Return whether a job exists, of this owner if one is given; a deleted job does until its history is pruned."""
+    """Return whether a job exists, or was deleted and still has history. `owner_id` restricts the search."""
     query = select(jobs.c.id).where(jobs.c.id == job_id, _is_owned_by(owner_id))
     return (await connection.execute(query)).one_or_none() is not None
 
 
 async def change(connection: AsyncConnection, job_id: int, version: int, values: Mapping[str, Any]) -> Job | None:
-    """Change a job that still is at `version`; None means that somebody else was first."""
+    """Change a job and return it, or None if its version is not `version` any more."""
     statement = (
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.version == version, jobs.c.deleted_at.is_(None))
@@ -113,7 +113,7 @@ async def change(connection: AsyncConnection, job_id: int, version: int, values:
 async def page(
     connection: AsyncConnection, filters: JobFilter, page: Page, *, owner_id: str | None = None
 ) -> Listing[Job]:
-    """List jobs, each without its fields that are longer than LONGEST_LISTED; with `owner_id`, only that owner's."""
+    """Return a page of jobs without fields longer than MAX_LISTED_CHARACTERS. `owner_id` restricts the list."""
     condition = and_(_is_owned_by(owner_id), _condition(connection, filters))
     total = (await connection.execute(select(func.count()).select_from(jobs).where(condition))).scalar_one()
     keys = select(jobs.c.id).where(condition).order_by(*_order(filters.sort)).limit(page.size).offset(page.offset)
@@ -129,35 +129,35 @@ def _from_list(row: dict[str, Any]) -> Job:
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[DueJob]:
-    """Lock and return the jobs that are due, longest due first; those another dispatcher holds are passed over."""
+    """Lock and return due jobs, longest due first, without those that another dispatcher has locked."""
     return [DueJob(*row) for row in await connection.execute(_due, {"at": now, "limit": limit})]
 
 
 async def lock(connection: AsyncConnection, job_id: int) -> None:
-    """Keep everybody else from changing a job until the commit.
+    """Prevent changes of a job until the commit.
 
-    For callers that go on to change one of its runs: cancelling all runs locks the job first, and locks that
-    two take in opposite orders end in a deadlock. SQLite has one writer anyway.
+    Callers that change one of the job's runs lock the job first, because cancelling all runs does so too. Taking these
+    locks in opposite orders would cause a deadlock. SQLite has a single writer and needs no lock.
     """
     if not is_sqlite(connection):
         await connection.execute(_lock, {"of_job": job_id})
 
 
 async def note_last_run(connection: AsyncConnection, job_id: int, at: datetime, status: RunStatus) -> None:
-    """Keep what the latest run of a job came to; an older run that ends late does not overwrite it."""
+    """Store the outcome of the job's latest run. An older run that ends later does not overwrite it."""
     values = {"last_run_at": at, "last_run_status": status}
     await connection.execute(_note_last_run, {"of_job": job_id, "at": at, **values})
 
 
 async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
-    """Remove deleted jobs whose history is gone too; returns how many."""
+    """Delete jobs that are marked as deleted and have no history left. Return their number."""
     without_runs = ~select(runs.c.id).where(runs.c.job_id == jobs.c.id).exists()
     keys = select(jobs.c.id).where(jobs.c.deleted_at < before, without_runs).limit(limit)
     return (await connection.execute(delete(jobs).where(jobs.c.id.in_(keys)))).rowcount
 
 
 def as_due(job: Job) -> DueJob:
-    """Return of a due job what the ledger has to know."""
+    """Return the part of a job that the ledger needs."""
     return DueJob(**{field.name: getattr(job, field.name) for field in fields(DueJob)})
 
 

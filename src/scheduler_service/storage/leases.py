@@ -1,4 +1,9 @@
-"""Who may write of an attempt: the worker that holds its lease."""
+"""Leases, which decide which worker may write about an attempt.
+
+Theory of operation. A claim gives one worker the lease of one attempt: (run, attempt, fault count, worker). Every write
+of the attempt has `HELD` in its WHERE clause. After a rescue, the row names another worker or attempt, so a late write
+of the old worker matches no row. This is fencing: the old worker need not know that it lost the lease.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +22,14 @@ HELD = and_(
     runs.c.worker_id == bindparam("of_worker"),
     runs.c.fault_count == bindparam("of_faults"),
 )
-"""The condition that a lease still holds, for `Lease.binds`."""
+"""The condition that a lease is still held. `Lease.binds` provides its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right of one worker to one attempt; every write of the attempt is guarded by it.
+    """The right of one worker to one attempt, which guards every write of the attempt.
 
-    An attempt that the sandbox could not begin gives its number to the next one, so `fault_count` tells the two apart.
+    An attempt that the sandbox could not start passes its number on to the next one; `fault_count` distinguishes them.
     """
 
     run_id: int
@@ -34,7 +39,7 @@ class Lease:
 
     @property
     def binds(self) -> dict[str, Any]:
-        """Return what `HELD` asks for."""
+        """Return the parameters of `HELD`."""
         return {
             "of_run": self.run_id,
             "of_attempt": self.attempt,

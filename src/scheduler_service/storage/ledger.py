@@ -1,4 +1,9 @@
-"""Firing: every instant that is due goes to exactly one row, in the transaction that moves its job on."""
+"""Fires due jobs: every due instant gets exactly one row, in the transaction that advances its job.
+
+Theory of operation. A dispatcher locks due jobs, skipping those that another dispatcher has locked. `fire` decides by
+the pure rules of `domain/firing`, inserts the rows and moves `next_run_at` by compare-and-set. A unique constraint on
+(job, instant) is the last guard: no instant can get two rows, even if clocks go backwards.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +27,7 @@ from scheduler_service.storage.tables import WAITING, jobs, runs, with_status
 from scheduler_service.storage.transitions import cancel_all
 
 _NOT_YET = {"reason": None, "missed_until": None, "missed_count": None, "finished_at": None}
-# Made once, like those of `transitions`.
+# Built once, as in `transitions`.
 _ends = select(
     select(func.min(jobs.c.next_run_at)).where(jobs.c.next_run_at.is_not(None)).scalar_subquery(),
     select(func.min(runs.c.available_at)).where(with_status(*WAITING), runs.c.notified_at.is_(None)).scalar_subquery(),
@@ -44,16 +49,16 @@ StartTrace = Callable[[int, str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """What came of firing: the runs whose doorbell is to be rung after the commit, and the jobs that could not fire."""
+    """The result of firing: the runs whose workers are notified after the commit, and the jobs that could not fire."""
 
     notices: tuple[RunNotice, ...]
     broken: tuple[tuple[DueJob, Exception], ...] = ()
 
 
 async def ends(connection: AsyncConnection) -> tuple[datetime | None, datetime | None]:
-    """Return the earliest instant that a job waits for, and the earliest end of a wait that `release` has not seen yet.
+    """Return the earliest instant of any job, and the earliest end of a wait that `release` must handle.
 
-    None: nothing waits. Both come in one look that takes no lock, since each tick begins with it.
+    None means that nothing waits. One query without locks returns both, because every tick starts with it.
     """
     due_at, waits_until = (await connection.execute(_ends)).one()
     return due_at, waits_until
@@ -64,14 +69,13 @@ async def fire(
 ) -> Fired:
     """Account for the due instants of jobs that the caller has locked.
 
-    1. Count what of each job has not ended yet, and decide by the pure rules what each instant becomes.
-    2. Cancel what must make room.
-    3. Insert the rows; one that is there already (clocks went back) is passed over: no instant has two.
-    4. Move each job to its next instant, by compare-and-set; a job whose schedule is exhausted is finished. One whose
-       schedule cannot be computed any more (its time zone was abolished, say) is paused and reported: it must not
-       hold up the others.
+    1. Count each job's active runs, and decide what each instant becomes.
+    2. Cancel the runs that the overlap policy replaces.
+    3. Insert the rows. Skip an instant that has a row, which happens after a clock went backwards.
+    4. Move each job to its next instant by compare-and-set, or finish it if there is none.
 
-    `trace` starts the trace of each run.
+    A job whose schedule fails to compute, for example because its time zone was removed, is paused and reported. It
+    must not block the others.
     """
     active = await run_rows.count_active(connection, [job.id for job in due])
     decisions: list[tuple[DueJob, Decision]] = []
@@ -94,7 +98,7 @@ async def fire(
 
 
 def decide_for(job: DueJob, now: datetime, active: int) -> Decision:
-    """Decide by the rules of `domain/firing` what the due instants of a stored job become."""
+    """Return the decision of `domain/firing` about a stored job."""
     rules = FiringRules(
         misfire_policy=job.misfire_policy,
         misfire_grace_seconds=job.misfire_grace_seconds,

@@ -1,4 +1,4 @@
-"""What runs wrote: UTF-8 bytes, in pieces, in order; a position is a number of bytes from the start of the log."""
+"""The logs of runs: UTF-8 bytes in pieces. A position is a number of bytes from the start of the log."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _from = (
 
 
 _FAR = 2**63 - 1
-_LONGEST_CHARACTER = 4
+_MAX_CHARACTER_BYTES = 4
 _CONTINUATION, _CONTINUATION_MASK = 0x80, 0xC0
 
 
 async def append(connection: AsyncConnection, lease: Lease, data: bytes, at_byte: int) -> bool:
-    """Add to the log of a run, which ends at `at_byte`, if the lease still holds: a stale attempt cannot write.
+    """Append to a run's log, which ends at `at_byte`. Return False if the lease is lost.
 
-    A second call with the same position adds nothing: the commit of the first came through, and its answer was lost.
+    Repeating a call with the same position adds nothing. This covers a commit whose answer was lost.
     """
     binds = {**lease.binds, "at_byte": at_byte, "added": len(data)}
     if (await connection.execute(_lengthen, binds)).rowcount == 0:
@@ -48,7 +48,7 @@ async def append(connection: AsyncConnection, lease: Lease, data: bytes, at_byte
 
 
 async def read(connection: AsyncConnection, run_id: int, offset: int = 0, size: int | None = None) -> bytes:
-    """Return the log of a run from a position on, at most `size` bytes of it. No character is cut at the end."""
+    """Return up to `size` bytes of a run's log from `offset`, without a partial character at the end."""
     end = _FAR if size is None else min(_FAR, offset + size)
     pieces = await connection.execute(_from, {"of_run": run_id, "offset": offset, "end": end})
     data = b"".join(data[max(0, offset - at_byte) :] for at_byte, data in pieces)
@@ -56,8 +56,8 @@ async def read(connection: AsyncConnection, run_id: int, offset: int = 0, size: 
 
 
 def _whole_characters(data: bytes) -> bytes:
-    """Return UTF-8 without the first bytes of a character at its end whose rest is missing (RFC 3629, section 3)."""
-    for back in range(1, min(len(data), _LONGEST_CHARACTER) + 1):
+    """Return UTF-8 without an incomplete character at its end (RFC 3629, section 3)."""
+    for back in range(1, min(len(data), _MAX_CHARACTER_BYTES) + 1):
         first = data[-back]
         if first & _CONTINUATION_MASK != _CONTINUATION:
             return data[:-back] if back < _length_of(first) else data
@@ -69,7 +69,7 @@ def _length_of(first: int) -> int:
 
 
 async def tails(connection: AsyncConnection, of: Iterable[Run], size: int) -> dict[int, bytes]:
-    """Return the last `size` bytes of the log of each run, in one query; runs without a log are left out."""
+    """Return the last `size` bytes of each run's log with one query. Runs without a log are left out."""
     starts = {run.id: max(0, run.log_bytes - size) for run in of if run.log_bytes}
     if not starts:
         return {}

@@ -1,4 +1,4 @@
-"""Opening the database that the settings name."""
+"""Opens the configured database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scheduler_service.storage.database import Database
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """Open the database until the end of the block; raises as `Database.check` does, and names the setting."""
+    """Open the database within the block. Raise as `Database.check` does, with the name of the setting."""
     database = Database(settings.effective_database_url)
     try:
         await _check(database, "SCHEDULER_DATA_DIR" if settings.database_url is None else "DATABASE_URL")

@@ -1,9 +1,9 @@
-"""Positions of events, after a database was restored into a server that has counted fewer transactions.
+"""Keeps event positions increasing after a restore into a server with a lower transaction counter.
 
-An event's position begins with the id of the transaction that wrote it (see `event_tables`). A dump carries the
-positions of its server. In a server whose counter is behind, new events would lie before all that every observer has
-seen, and counters and alerts would stand still. So an offset is added to the ids of the server at hand; it is raised as
-soon as a position is found that this server cannot have given yet.
+Theory of operation. A position starts with the id of the transaction that wrote it (see `event_tables`). A dump
+contains positions of the old server. If the new server's counter is lower, new events would come before every
+observer's cursor, and metrics and alerts would stop. An offset is therefore added to the new server's ids. It is raised
+when a position is found that this server cannot have assigned yet.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.event_tables import event_offset, events, observers
 
-# Beyond all positions that the other server gave after the dump, which clients may come back with.
+# Larger than the number of positions that the old server assigned after the dump. Clients may return with those.
 LEAP = 2**32
-# PostgreSQL's manual, section 67.1: the ids in rows have 32 bits.
+# PostgreSQL manual, section 67.1: row headers store 32 bits of the id.
 _CYCLE = 2**32
 
 log = structlog.get_logger(__name__)
@@ -27,11 +27,11 @@ _NEXT_ID: ColumnElement[int] = literal_column("pg_snapshot_xmax(pg_current_snaps
 
 
 async def rebase(database: Database) -> bool:
-    """Raise the offset if positions are of another server, in one transaction. Return whether they were.
+    """Raise the offset if positions belong to another server, in one transaction. Return whether they did.
 
-    1. Look, without a lock: nearly always, there is nothing to do.
-    2. Lock the events against writers, who then see the new offset, and look again: another process may be here, too.
-    3. Move what this server has written since the restore behind what the other one wrote.
+    1. Check without a lock; nearly always there is nothing to do.
+    2. Lock the events against writers, who then use the new offset. Check again, because another process may be first.
+    3. Move events written since the restore after those of the old server.
     4. Raise the offset.
     """
     if database.is_sqlite:
@@ -56,7 +56,7 @@ async def rebase(database: Database) -> bool:
 
 
 async def _are_of_another_server(connection: AsyncConnection) -> bool:
-    """Return whether there is a position that this server has not reached."""
+    """Return whether a position exists that this server has not reached."""
     query = select(_positions().scalar_subquery() >= _unreached())
     return bool((await connection.execute(query)).scalar_one())
 
@@ -66,20 +66,20 @@ async def _highest(connection: AsyncConnection) -> int:
 
 
 def _positions() -> Select[int]:
-    """Select the highest transaction id of all positions."""
+    """Return a query for the highest transaction id of all positions."""
     of_events = select(func.max(events.c.transaction_id)).scalar_subquery()
     of_observers = select(func.max(observers.c.transaction_id)).scalar_subquery()
     return select(func.greatest(of_events, of_observers, 0))
 
 
 def _is_written_here(offset: int) -> ColumnElement[bool]:
-    """Return whether a row was inserted by the transaction that its position names: restored rows were not."""
+    """Return the condition that the transaction in a row's position inserted it, which is false after a restore."""
     inserted_by: ColumnElement[int] = literal_column("events.xmin::text::bigint")
     return inserted_by == (events.c.transaction_id - offset) % _CYCLE
 
 
 def _last_restored_id() -> ColumnElement[int]:
-    """Return an id that all events of this server exceed, as the sequence of ids goes on after a restore."""
+    """Return an id below all event ids of this server. A restore continues the id sequence."""
     foreign = events.alias()
     of_events = select(func.max(foreign.c.id)).where(foreign.c.transaction_id >= _unreached())
     of_observers = select(func.max(observers.c.event_id)).where(observers.c.transaction_id >= _unreached())
@@ -87,12 +87,12 @@ def _last_restored_id() -> ColumnElement[int]:
 
 
 def _unreached() -> ColumnElement[int]:
-    """Return the lowest transaction id of a position that this server has not given yet."""
+    """Return the lowest transaction id in a position that this server has not assigned yet."""
     return _NEXT_ID + select(event_offset.c.transactions).scalar_subquery()
 
 
 def written_position() -> ColumnElement[int]:
-    """Return the transaction id of a position that is written now, on PostgreSQL."""
+    """Return the transaction id of a position written now, on PostgreSQL."""
     return _OWN_ID + select(event_offset.c.transactions).scalar_subquery()
 
 

@@ -1,4 +1,9 @@
-"""Taking back what a worker did not end: running → queued, for another to begin anew."""
+"""Requeues runs whose worker did not finish them: running → queued.
+
+Theory of operation. Four callers end an attempt without an outcome. `requeue_after_fault`: the host failed.
+`requeue_on_shutdown`: the worker shuts down. `undo_claim`: no code has run. `rescue_from`: the worker is dead. A run
+that loses `MAX_RESCUES` attempts to faults or dead workers fails with `worker_lost`, because it may be the cause.
+"""
 
 from __future__ import annotations
 
@@ -20,23 +25,26 @@ _LOST = {"status": RunStatus.FAILED, "reason": Reason.WORKER_LOST}
 
 
 async def requeue_after_fault(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
-    """Take an attempt from the worker that holds the lease, because the host cut it short: see `after_loss`."""
+    """Requeue a run whose attempt the host interrupted. Return False if the lease is lost.
+
+    After MAX_RESCUES the run fails with `worker_lost`, because it may be the cause. A run with a requested cancel is
+    cancelled.
+    """
     return await _requeue(connection, HELD, lease.binds, after_loss, message, now) > 0
 
 
 async def requeue_on_shutdown(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
-    """Take an attempt from the worker that holds the lease, because that worker stops: see `after_shutdown`."""
+    """Requeue a run because this worker shuts down, any number of times. Return False if the lease is lost."""
     return await _requeue(connection, HELD, lease.binds, after_shutdown, message, now) > 0
 
 
-async def put_back(
+async def undo_claim(
     connection: AsyncConnection, lease: Lease, message: str, available_at: datetime, now: datetime
 ) -> bool:
-    """Undo a claim after which no code has run, by the owner of the lease: running → queued, as if never claimed.
+    """Undo a claim after which no code has run: running → queued. Return False if the lease is lost.
 
-    1. Move the run if the lease still holds; it waits until `available_at`, and `message` says why. If somebody wants
-       it cancelled, it is cancelled.
-    2. Give the attempt's number free, and note the fault.
+    1. Move the run, which waits until `available_at`; `message` gives the reason. Cancel it if a cancel was requested.
+    2. Release the attempt's number, and record the fault.
     """
     cancelled = runs.c.cancel_requested_at.is_not(None)
     earlier = and_(attempts.c.run_id == runs.c.id, attempts.c.attempt < runs.c.attempt)
@@ -68,7 +76,7 @@ async def put_back(
 
 
 async def rescue_from(connection: AsyncConnection, worker_id: str, now: datetime) -> int:
-    """Take all that a dead worker ran from it, as `requeue_after_fault` does; returns how many runs that were."""
+    """Requeue all runs of a dead worker, as `requeue_after_fault` does. Return their number."""
     dead = select(workers.c.id).where(workers.c.id == worker_id, workers.c.state == WorkerState.DEAD).exists()
     lost = and_(runs.c.worker_id == worker_id, with_status(RunStatus.RUNNING), dead)
     return await _requeue(connection, lost, {}, after_loss, "the worker that ran it was lost", now)

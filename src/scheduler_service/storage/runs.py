@@ -1,4 +1,4 @@
-"""The runs as SQL sees them: adding, finding, listing. Their moves from state to state are in `transitions`."""
+"""Adds, finds and lists runs. `transitions` moves them between states."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus, Trigge
 from scheduler_service.storage.dialect import json_array_has
 from scheduler_service.storage.tables import attempts, jobs, runs, with_status
 
-# Made once, like those of `transitions`.
+# Built once, as in `transitions`.
 _add = insert(runs).returning(runs)
 _job_of = select(jobs).where(jobs.c.id == bindparam("of_job"))
 _attempts_of = select(attempts).where(attempts.c.run_id == bindparam("of_run")).order_by(attempts.c.attempt)
@@ -79,21 +79,21 @@ async def add(connection: AsyncConnection, row: Mapping[str, Any]) -> Run:
 
 
 async def find(connection: AsyncConnection, run_id: int, *, owner_id: str | None = None) -> Run | None:
-    """Return one run; with `owner_id`, only if its job belongs to that owner."""
+    """Return a run, or None. `owner_id` restricts the search to one owner's jobs."""
     query = _find(has_owner=owner_id is not None)
     row = (await connection.execute(query, {"of_run": run_id, "of_owner": owner_id})).mappings().one_or_none()
     return None if row is None else Run(**row)
 
 
 async def find_attempts(connection: AsyncConnection, run_id: int) -> tuple[Attempt, ...]:
-    """Return a run's attempts in their order."""
+    """Return a run's attempts in order."""
     return tuple(Attempt(**row) for row in (await connection.execute(_attempts_of, {"of_run": run_id})).mappings())
 
 
 async def page(
     connection: AsyncConnection, filters: RunFilter, page: Page, *, owner_id: str | None = None
 ) -> Listing[Run]:
-    """List runs, newest first; with `owner_id`, only those of that owner's jobs."""
+    """Return a page of runs, newest first. `owner_id` restricts the list to one owner's jobs."""
     condition = and_(_condition(filters), true() if owner_id is None else is_of_owner(owner_id))
     total = (await connection.execute(select(func.count()).select_from(runs).where(condition))).scalar_one()
     keys = select(runs.c.id).where(condition).order_by(runs.c.id.desc()).limit(page.size).offset(page.offset)
@@ -104,7 +104,7 @@ async def page(
 
 
 async def count_active(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int, int]:
-    """Count the runs of each job that have not ended; jobs without any are left out."""
+    """Return the number of active runs of each job. Jobs without any are left out."""
     query = (
         select(runs.c.job_id, func.count())
         .where(runs.c.job_id.in_(job_ids), with_status(*ACTIVE))
@@ -116,17 +116,17 @@ async def count_active(connection: AsyncConnection, job_ids: Sequence[int]) -> d
 async def claimable(
     connection: AsyncConnection, now: datetime, limit: int, *, notified_before: datetime, routing: Routing = EVERYTHING
 ) -> list[tuple[int, int]]:
-    """Return (run id, attempt) of runs that a worker could claim now, the most urgent first.
+    """Return (run id, attempt) of runs that a worker can claim now, the most urgent first.
 
-    Runs that workers were notified of after `notified_before` are left to those workers, and runs that `routing` gives
-    to others are left out. So are runs of a job without a free concurrency slot: they would only delay others.
+    These runs are left out: those with a notice after `notified_before`, because the notified worker claims them; those
+    that `routing` assigns to other workers; and those of jobs without a free concurrency slot.
     """
     values = {"at": now, "notified_before": notified_before, "limit": limit}
     return [(row.id, row.attempt) for row in await connection.execute(_claimable(routing), values)]
 
 
 async def notices(connection: AsyncConnection, waiting: Sequence[Run]) -> list[RunNotice]:
-    """Return the notices for runs that wait."""
+    """Return the notices for waiting runs."""
     query = select(jobs.c.id, jobs.c.tags).where(jobs.c.id.in_({run.job_id for run in waiting}))
     tags = {job_id: tuple(listed) for job_id, listed in await connection.execute(query)}
     return [
@@ -136,23 +136,23 @@ async def notices(connection: AsyncConnection, waiting: Sequence[Run]) -> list[R
 
 
 async def job_of(connection: AsyncConnection, run: Run) -> Job:
-    """Return the job of a run, also when it has been deleted since."""
+    """Return the job of a run, even if it was deleted."""
     return Job(**(await connection.execute(_job_of, {"of_job": run.job_id})).mappings().one())
 
 
 async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
-    """Remove the runs that ended before an instant, with their attempts and logs; returns how many."""
+    """Delete runs that ended before an instant, with their attempts and logs. Return their number."""
     keys = select(runs.c.id).where(runs.c.finished_at < before).order_by(runs.c.finished_at).limit(limit)
     return (await connection.execute(delete(runs).where(runs.c.id.in_(keys)))).rowcount
 
 
 def ended_row(row: Mapping[str, Any], status: RunStatus, reason: Reason, now: datetime) -> dict[str, Any]:
-    """Turn a new row into one that is terminal from the start: an instant that became no run."""
+    """Return a new row in a final state, for an instant that becomes no run."""
     return {**row, "status": status, "reason": reason, "finished_at": now}
 
 
 def is_of_owner(owner_id: str | BindParameter[str]) -> ColumnElement[bool]:
-    """Return the condition that a run is of a job of this owner."""
+    """Return the condition that a run belongs to a job of this owner."""
     return runs.c.job_id.in_(select(jobs.c.id).where(jobs.c.owner_id == owner_id))
 
 
@@ -180,7 +180,7 @@ def _claimable(routing: Routing) -> Select[tuple[int, int]]:
 
 
 def _served(routing: Routing) -> ColumnElement[bool]:
-    """Return in SQL what `Routing.serves` says."""
+    """Return `Routing.serves` as an SQL condition."""
     if routing.own:
         return or_(*(json_array_has(jobs.c.tags, tag) for tag in sorted(routing.own)))
     return and_(true(), *(not_(json_array_has(jobs.c.tags, tag)) for tag in routing.reserved))

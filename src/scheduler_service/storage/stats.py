@@ -1,4 +1,4 @@
-"""What the ledger says of the runs that ended within a time."""
+"""Summarises the runs that ended within a period."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scheduler_service.storage.tables import runs
 
 
 async def ended_since(connection: AsyncConnection, since: datetime, owner_id: str | None) -> Ended:
-    """Summarise the runs that ended since an instant; `owner_id` None means those of all owners."""
+    """Return figures about the runs that ended since an instant. `owner_id` None means all owners."""
     mine = true() if owner_id is None else is_of_owner(owner_id)
     condition = and_(runs.c.finished_at >= since, mine)
     duration = seconds_between(connection, runs.c.started_at, runs.c.finished_at)
@@ -39,7 +39,7 @@ async def _outcomes(connection: AsyncConnection, condition: ColumnElement[bool])
 async def _spread(
     connection: AsyncConnection, value: ColumnElement[float | None], condition: ColumnElement[bool]
 ) -> Spread:
-    """Rank by the nearest-rank method, which both databases can do."""
+    """Return percentiles by the nearest-rank method, which both databases support."""
     ranked = (
         select(
             value.label("value"),

@@ -1,4 +1,4 @@
-"""The tables. Every rule that the database can hold stands here as a constraint; the migrations create them."""
+"""The tables. Constraints express every rule that the database can check; migrations create them."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ WAITING = (RunStatus.QUEUED, RunStatus.RETRYING)
 
 
 def with_status(*statuses: RunStatus) -> ColumnElement[bool]:
-    """Return the condition that a run is in one of these states, in the words of the partial indexes below.
+    """Return the condition that a run has one of these states, with the text of the partial indexes below.
 
-    A bound value would keep SQLite from using them: it takes a partial index only where it sees its condition. So would
-    the type Boolean, which SQLAlchemy writes there as a comparison with 1.
+    SQLite uses a partial index only if the query contains its condition literally. A bound value, or a comparison with
+    1 as SQLAlchemy writes for Boolean, would prevent that.
     """
     return literal_column(_one_of("runs.status", statuses))
 
@@ -75,7 +75,7 @@ jobs = Table(
     Column("timezone", Text, nullable=False),
     Column("dst_gap", String(16), nullable=False),
     Column("dst_fold", String(16), nullable=False),
-    # Where the steps of an interval are counted from: the commit of the schedule, never the last run.
+    # Intervals count from here: the commit of the schedule, never the last run.
     Column("anchor_at", UtcInstant, nullable=False),
     Column("start_at", UtcInstant),
     Column("end_at", UtcInstant),
@@ -93,11 +93,11 @@ jobs = Table(
     Column("misfire_grace_seconds", Float, nullable=False),
     Column("catchup_limit", Integer, nullable=False),
     Column("next_run_at", UtcInstant),
-    # Of the ledger row that came last: kept here so that a list of jobs needs no look at ten million runs.
+    # Copied from the latest ledger row, so that a list of jobs does not search millions of runs.
     Column("last_run_at", UtcInstant),
     Column("last_run_status", EnumText(RunStatus)),
     Column("version", Integer, nullable=False),
-    # Rises with each change of what names the instants; the dispatcher's compare-and-set looks at it.
+    # Incremented by each change of the schedule. The dispatcher's compare-and-set checks it.
     Column("schedule_version", Integer, nullable=False),
     Column("created_at", UtcInstant, nullable=False),
     Column("updated_at", UtcInstant, nullable=False),
@@ -124,22 +124,22 @@ runs = Table(
     Column("retry_of", BigId),
     Column("priority", Integer, nullable=False),
     Column("queued_at", UtcInstant, nullable=False),
-    # Not to be claimed before: jitter and the wait before a retry.
+    # The earliest claim: after the jitter or the retry delay.
     Column("available_at", UtcInstant, nullable=False),
-    # When the doorbell last rang for it; NULL: it still has to.
+    # When workers were last notified; NULL: not yet.
     Column("notified_at", UtcInstant),
-    # Of the latest attempt; the lateness is that of the first.
+    # Of the latest attempt; the lateness is that of the first attempt.
     Column("started_at", UtcInstant),
     Column("finished_at", UtcInstant),
     Column("lateness_seconds", Float),
-    # Attempts begun so far; together with worker_id it fences out the stale.
+    # Attempts started so far. Part of the lease, which fences out stale attempts.
     Column("attempt", Integer, nullable=False),
     Column("retry_count", Integer, nullable=False),
     Column("rescue_count", Integer, nullable=False),
-    # Claims after which the sandbox could not begin. They are no attempts; the count helps to fence out the stale.
+    # Claims after which the sandbox could not start. They are not attempts; the count is part of the lease.
     Column("fault_count", Integer, nullable=False, server_default="0"),
     Column("worker_id", String(64)),
-    # Which of the job's max_concurrency slots it holds while it runs; unique, so the database counts for us.
+    # The concurrency slot of the job that the run holds while it runs. A unique index enforces max_concurrency.
     Column("concurrency_slot", Integer),
     Column("cancel_requested_at", UtcInstant),
     Column("cancel_reason", EnumText(Reason)),
@@ -151,7 +151,7 @@ runs = Table(
     Column("isolation", Json),
     Column("usage", Json),
     Column("correlation_id", String(128), nullable=False),
-    # The W3C trace context of what asked for the run; NULL: nobody traces.
+    # The W3C trace context of the request that created the run; NULL: tracing is off.
     Column("trace_parent", String(64)),
     CheckConstraint(_one_of("status", RunStatus), name="status"),
     # The migrations also allow the trigger `backfill`, which nothing writes.
@@ -181,7 +181,8 @@ attempts = Table(
     metadata,
     Column("run_id", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("attempt", Integer, primary_key=True),
-    # Where its log begins, in bytes. A program can write whatever looks like the heading of an attempt.
+    # The byte at which the attempt's log starts. It cannot be found in the log, where a program can print such a
+    # heading.
     Column("log_offset", BigId),
     Column("worker_id", String(64), nullable=False),
     Column("started_at", UtcInstant, nullable=False),
@@ -202,7 +203,7 @@ run_logs = Table(
     "run_logs",
     metadata,
     Column("run_id", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    # The position of the first byte of `data` in the whole log of the run.
+    # The position of the first byte of `data` in the run's log.
     Column("at_byte", BigId, primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
 )
@@ -216,12 +217,12 @@ workers = Table(
     Column("state", EnumText(WorkerState), nullable=False),
     Column("slots", Integer, nullable=False),
     Column("busy", Integer, nullable=False),
-    # Observers watch whether this moves, on their own monotonic clocks; no wall clocks are compared.
+    # Observers check on their own monotonic clocks whether this changes. Wall clocks are never compared.
     Column("beats", BigId, nullable=False),
     Column("started_at", UtcInstant, nullable=False),
     Column("seen_at", UtcInstant, nullable=False),
     Column("sandbox_level", String(16)),
-    # Why it claims nothing: what its sandbox fails on. NULL: nothing.
+    # Why the worker claims no runs: the error of its sandbox. NULL: it claims runs.
     Column("unfit_reason", Text),
     CheckConstraint(_one_of("state", WorkerState), name="state"),
 )
@@ -232,7 +233,7 @@ idempotency_keys = Table(
     Column("id", BigId, primary_key=True),
     Column("scope", Text, nullable=False),
     Column("key", Text, nullable=False),
-    # Of the request's content: the same key with another content is a mistake that the caller must hear of.
+    # Identifies the request's content. The same key with other content is an error of the client.
     Column("fingerprint", String(64), nullable=False),
     Column("resource_id", BigId, nullable=False),
     Column("created_at", UtcInstant, nullable=False),

@@ -1,7 +1,8 @@
-"""How often each thing happened since the first start: kept in sums, so that pruned events still count.
+"""Counts events since the first start. Pruned events stay in the totals.
 
-A sum is what has been folded into `totals` and what came behind; one snapshot shows both, so a figure never goes down,
-and workers never wait for each other at a counter.
+Theory of operation. A total is the row in `totals` plus the events after the observer's cursor. One snapshot reads
+both, so a total never decreases. `fold` moves events into `totals` in the background, so workers never contend for a
+counter row.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from scheduler_service.storage.events import TOTALS
 MESSAGE_DROPPED = "message_dropped"
 UNMEASURED = -1
 BEYOND = 2**53
-"""The bucket of what is longer than every bound."""
+"""The bucket above every bound."""
 
-# Milliseconds. What is counted stays in the bucket it was counted in, so a bound may be added but keeps its meaning.
+# Milliseconds. Counted values stay in their bucket, so bounds may be added, but an existing bound keeps its meaning.
 DURATION_BOUNDS = (
     10,
     25,
@@ -43,15 +44,15 @@ DURATION_BOUNDS = (
     3_600_000,
 )
 LATENESS_BOUNDS = (10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 3_600_000)
-# By their number: PostgreSQL takes an expression with bound values for another one each time it occurs.
+# Grouped by column number: PostgreSQL treats each occurrence of an expression with bound values as a different one.
 _FIRST_FOUR: list[ColumnElement[int]] = [literal_column(str(number)) for number in (1, 2, 3, 4)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
-    """How often runs came to `change`, of one kind of payload, within one bucket of each measure.
+    """How many runs came to `change`, for one payload kind and one bucket of each measure.
 
-    Buckets are upper bounds in milliseconds, UNMEASURED or BEYOND; the seconds are sums.
+    Buckets are upper bounds in milliseconds, UNMEASURED or BEYOND. The seconds are sums.
     """
 
     change: str
@@ -65,9 +66,9 @@ class Total:
 
 
 async def read(snapshot: AsyncConnection) -> list[Total]:
-    """Return all totals up to the newest commit; a key may come twice, and its figures are to be added.
+    """Return all totals up to the newest commit. A key can occur twice; the caller adds its figures.
 
-    Both parts have to be of one moment (see `Database.snapshot`), or a fold between them is counted twice or not.
+    `snapshot` must come from `Database.snapshot`. Otherwise a concurrent fold is counted twice or not at all.
     """
     cursor = await event_rows.cursor(snapshot, TOTALS)
     tail = _sums(event_rows.is_after(snapshot, cursor))
@@ -76,7 +77,7 @@ async def read(snapshot: AsyncConnection) -> list[Total]:
 
 
 async def fold(connection: AsyncConnection) -> bool:
-    """Add the events that came since the last time to the totals, in this transaction. False: there were none."""
+    """Add the events since the cursor to the totals, in this transaction. Return False if there were none."""
     cursor = await event_rows.lock_cursor(connection, TOTALS)
     newest = await event_rows.newest(connection)
     if cursor is None or newest <= cursor:
@@ -89,7 +90,7 @@ async def fold(connection: AsyncConnection) -> bool:
 
 
 async def add(connection: AsyncConnection, change: str, count: int) -> None:
-    """Add to a total of what no run's event tells of."""
+    """Add to a total that has no run events."""
     key = {"change": change, "payload_type": "", "duration_bucket": UNMEASURED, "lateness_bucket": UNMEASURED}
     measures = {"count": count, "duration_seconds": 0.0, "lateness_seconds": 0.0, "missed_count": 0}
     await connection.execute(_adding(_insert(connection).values(**key, **measures)))
@@ -125,7 +126,7 @@ def _sums(condition: ColumnElement[bool]) -> Select[tuple[object, ...]]:
 
 
 def _bucket(seconds: ColumnElement[float | None], bounds: Sequence[int]) -> ColumnElement[int]:
-    # Milliseconds of a bound are exact in a float; a value that lies on a bound belongs to it (Prometheus: le).
+    # A bound in milliseconds is exact as a float. A value equal to a bound belongs to its bucket (Prometheus: le).
     steps: list[tuple[ColumnElement[bool], ColumnElement[int]]] = [
         (seconds <= bound / 1000, literal_column(str(bound))) for bound in bounds
     ]

@@ -1,8 +1,9 @@
-"""Every move of a run from one state to another: one guarded UPDATE each, whose row count says who won.
+"""Moves runs between states, with one guarded UPDATE for each move.
 
-The guards are the state table of `domain/run_state`; False or None always means that somebody else was first.
-Statements that every run needs are made once, since to make one takes as long as to execute it; such an UPDATE sets the
-columns that it is given values for.
+Theory of operation. The WHERE clause of each UPDATE names the expected state and, for a running run, the lease. Its row
+count decides who won: False or None means that another process was first. `domain/run_state` lists the allowed
+transitions. Statements that every run needs are built once, because building one takes as long as executing it. Such an
+UPDATE sets the columns for which the caller passes values.
 """
 
 from __future__ import annotations
@@ -65,27 +66,27 @@ _end_attempt = update(attempts).where(
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A run that this worker now executes, with its job as it stands."""
+    """A run that this worker executes, with its job."""
 
     run: Run
     job: Job
 
     @property
     def began_at(self) -> datetime:
-        """When the attempt began."""
+        """Return when the attempt started."""
         assert self.run.started_at is not None  # noqa: S101 (a CHECK of the table)
         return self.run.started_at
 
     @property
     def lease(self) -> Lease:
-        """The lease that the claim gave."""
+        """Return the lease that the claim created."""
         assert self.run.worker_id is not None  # noqa: S101 (a CHECK of the table)
         return Lease(self.run.id, self.run.attempt, self.run.worker_id, self.run.fault_count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What an attempt came to, as columns."""
+class AttemptEnd:
+    """The outcome of an attempt, as columns."""
 
     status: RunStatus
     reason: Reason | None = None
@@ -106,15 +107,14 @@ async def claim(
     now: datetime,
     routing: Routing = EVERYTHING,
 ) -> Claimed | None:
-    """Take a queued run for a worker: queued → running, attempt + 1.
+    """Claim a queued run for a worker: queued → running, attempt + 1.
 
-    1. Read the run and its job, see whether it is routed to this worker, and find a free concurrency slot if the job
-       limits how many of its runs go at once.
-    2. Move the run if it still is queued at this attempt, is due, and the worker is alive.
-    3. Note the attempt.
+    1. Read the run and its job, check the routing, and find a free concurrency slot if the job has a limit.
+    2. Move the run if it is queued at this attempt and due, and if the worker is alive.
+    3. Insert the attempt.
 
-    None: it is not to be had (now), for any of these reasons, and the transaction may be at its end: PostgreSQL lets
-    nothing follow what a rule of a table refused.
+    Return None if one of these checks fails. The transaction can then be unusable, because PostgreSQL aborts it after a
+    constraint violation.
     """
     run = await run_rows.find(connection, run_id)
     if run is None or run.status is not RunStatus.QUEUED or run.attempt != attempt:
@@ -135,9 +135,9 @@ async def claim(
 
 
 async def find_claimed(connection: AsyncConnection, run_id: int, attempt: int, worker_id: str) -> Claimed | None:
-    """Return what a claim gave whose answer was lost; None if it was not committed.
+    """Return the claim whose answer was lost, or None if it was not committed.
 
-    Waits for the end of the claim's own transaction, which may still be open on a server that lost its client.
+    The query waits for the claim's transaction, which can still be open on a server that lost its client.
     """
     row = (await connection.execute(_claimed, {"of_run": run_id})).mappings().one_or_none()
     if row is None:
@@ -148,56 +148,56 @@ async def find_claimed(connection: AsyncConnection, run_id: int, attempt: int, w
     return Claimed(run, await run_rows.job_of(connection, run))
 
 
-async def is_noted(connection: AsyncConnection, lease: Lease, report: Report) -> bool:
-    """Return whether this very end of an attempt is stored already, by a commit whose answer was lost."""
+async def is_stored(connection: AsyncConnection, lease: Lease, end: AttemptEnd) -> bool:
+    """Return whether this end of an attempt is stored, by a commit whose answer was lost."""
     row = (await connection.execute(_noted, {"of_run": lease.run_id, "of_attempt": lease.attempt})).one_or_none()
-    noted = (lease.worker_id, report.status, report.reason, report.message)
+    noted = (lease.worker_id, end.status, end.reason, end.message)
     return row is not None and row.finished_at is not None and tuple(row)[:-1] == noted
 
 
-async def finish(connection: AsyncConnection, claimed: Claimed, report: Report, now: datetime) -> bool:
-    """End a run for good: running → success, failed or cancelled, by the owner of the lease.
+async def finish(connection: AsyncConnection, claimed: Claimed, end: AttemptEnd, now: datetime) -> bool:
+    """End a run: running → success, failed or cancelled. Return False if the lease is lost.
 
-    1. Lock the job.  2. Move the run if the lease still holds.  3. End the attempt.  4. Note the outcome with the job.
+    1. Lock the job. 2. Move the run. 3. End the attempt. 4. Store the outcome with the job.
     """
     await jobs.lock(connection, claimed.job.id)
-    values = {**_columns(report), "result": report.result, "logs_truncated": report.logs_truncated, "finished_at": now}
+    values = {**_columns(end), "result": end.result, "logs_truncated": end.logs_truncated, "finished_at": now}
     if not await _leave(connection, _leave_running, claimed.lease, values):
         return False
-    await _end(connection, claimed.lease, report, now)
-    await jobs.note_last_run(connection, claimed.job.id, claimed.run.started_at or now, report.status)
+    await _end(connection, claimed.lease, end, now)
+    await jobs.note_last_run(connection, claimed.job.id, claimed.run.started_at or now, end.status)
     return True
 
 
 async def retry_later(
-    connection: AsyncConnection, claimed: Claimed, report: Report, available_at: datetime, now: datetime
+    connection: AsyncConnection, claimed: Claimed, end: AttemptEnd, available_at: datetime, now: datetime
 ) -> bool:
-    """Schedule another attempt: running → retrying, by the owner, unless a cancel was requested."""
+    """Schedule another attempt: running → retrying. Return False if the lease is lost or a cancel was requested."""
     values = {
         "status": RunStatus.RETRYING,
-        "reason": report.reason,
-        "message": report.message,
-        "exit_code": report.exit_code,
-        "signal": report.signal,
-        "logs_truncated": report.logs_truncated,
+        "reason": end.reason,
+        "message": end.message,
+        "exit_code": end.exit_code,
+        "signal": end.signal,
+        "logs_truncated": end.logs_truncated,
         "available_at": available_at,
     }
     if not await _leave(connection, _leave_for_a_retry, claimed.lease, values):
         return False
-    await _end(connection, claimed.lease, report, now)
+    await _end(connection, claimed.lease, end, now)
     return True
 
 
 async def cancel_waiting(connection: AsyncConnection, run_id: int, reason: Reason, now: datetime) -> Run | None:
-    """End a run that has not begun or waits for its retry: queued or retrying → cancelled."""
+    """Cancel a waiting run: queued or retrying → cancelled. Return None if it is not waiting."""
     values = {"status": RunStatus.CANCELLED, "reason": reason, "cancel_requested_at": now, "finished_at": now}
     guard = and_(runs.c.id == run_id, with_status(*WAITING))
     row = (await connection.execute(update(runs).where(guard).values(values).returning(runs))).mappings().one_or_none()
     return None if row is None else Run(**row)
 
 
-async def ask_to_cancel(connection: AsyncConnection, run_id: int, reason: Reason, now: datetime) -> Run | None:
-    """Ask the worker of a running run to stop it; asking again changes nothing."""
+async def request_cancel(connection: AsyncConnection, run_id: int, reason: Reason, now: datetime) -> Run | None:
+    """Request that the worker stops a running run. A second request changes nothing."""
     values = {
         "cancel_requested_at": func.coalesce(runs.c.cancel_requested_at, literal(now, UtcInstant())),
         "cancel_reason": func.coalesce(runs.c.cancel_reason, literal(reason, EnumText(Reason))),
@@ -208,7 +208,7 @@ async def ask_to_cancel(connection: AsyncConnection, run_id: int, reason: Reason
 
 
 async def cancel_all(connection: AsyncConnection, job_id: int, reason: Reason, now: datetime) -> None:
-    """End what waits of a job, and ask what runs of it to stop."""
+    """Cancel the waiting runs of a job, and request a stop of the running ones."""
     waiting = and_(runs.c.job_id == job_id, with_status(*WAITING))
     ended = {"status": RunStatus.CANCELLED, "reason": reason, "cancel_requested_at": now, "finished_at": now}
     await connection.execute(update(runs).where(waiting).values(ended))
@@ -217,15 +217,15 @@ async def cancel_all(connection: AsyncConnection, job_id: int, reason: Reason, n
 
 
 async def held_by(connection: AsyncConnection, worker_id: str) -> dict[Lease, Reason | None]:
-    """Return the attempts that a worker holds, each with the reason why somebody wants it stopped, or None."""
+    """Return the leases that a worker holds, each with the reason of a requested cancel or None."""
     rows = await connection.execute(_held_by, {"of_worker": worker_id})
     return {Lease(row.id, row.attempt, worker_id, row.fault_count): row.cancel_reason for row in rows}
 
 
 async def release(connection: AsyncConnection, now: datetime, limit: int) -> list[RunNotice]:
-    """Release the runs whose wait (retry, jitter, rescue) is over: queued or retrying → queued, and rung.
+    """Make runs claimable whose wait (retry, jitter, rescue) is over: queued or retrying → queued.
 
-    Gives the notices that are due after the commit.
+    Return the notices to send after the commit.
     """
     keys = (
         select(runs.c.id)
@@ -267,7 +267,7 @@ async def _begin(connection: AsyncConnection, run: Run, worker_id: str, slot: in
     try:
         row = (await connection.execute(_move_to_running, {**binds, **values})).mappings().one_or_none()
     except IntegrityError as error:
-        # Another worker took the same slot between our look and our move.
+        # Another worker took this slot between the query and the UPDATE.
         if is_unique_violation(error):
             return None
         raise
@@ -279,9 +279,9 @@ async def _leave(connection: AsyncConnection, statement: Update, lease: Lease, v
     return (await connection.execute(statement, {**lease.binds, **left})).rowcount == 1
 
 
-async def _end(connection: AsyncConnection, lease: Lease, report: Report, now: datetime) -> None:
-    await connection.execute(_end_attempt, {**lease.binds, **_columns(report), "finished_at": now})
+async def _end(connection: AsyncConnection, lease: Lease, end: AttemptEnd, now: datetime) -> None:
+    await connection.execute(_end_attempt, {**lease.binds, **_columns(end), "finished_at": now})
 
 
-def _columns(report: Report) -> dict[str, Any]:
-    return {name: getattr(report, name) for name in _ENDED_ATTEMPT}
+def _columns(end: AttemptEnd) -> dict[str, Any]:
+    return {name: getattr(end, name) for name in _ENDED_ATTEMPT}

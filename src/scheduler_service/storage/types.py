@@ -1,4 +1,4 @@
-"""Column types that mean the same on PostgreSQL and on SQLite."""
+"""Column types with the same meaning on PostgreSQL and SQLite."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only where the key is declared INTEGER."""
+"""SQLite generates row ids only for keys declared INTEGER."""
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
 class UtcInstant(TypeDecorator[datetime]):
-    """An instant, aware and in UTC on the way in and out.
+    """A column type for aware UTC instants.
 
-    PostgreSQL keeps `timestamptz`. SQLite has no such type and its driver loses the zone, so there it is the number of
-    microseconds since 1970: exact, sorted as time is sorted, and short in an index.
+    PostgreSQL stores `timestamptz`. SQLite stores microseconds since 1970, because it has no such type and its driver
+    drops the zone. Integers are exact, sort chronologically, and are short in an index.
     """
 
     impl = DateTime(timezone=True)

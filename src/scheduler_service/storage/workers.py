@@ -1,4 +1,8 @@
-"""The workers as SQL sees them."""
+"""The workers table: registration, heartbeats, death.
+
+Theory of operation. A worker increments `beats` regularly. Observers declare it dead if the value does not change for a
+time on their own monotonic clock. A dead worker's `beat` returns False, which tells it to stop its runs.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ async def register(
     unfit_reason: str | None = None,
     now: datetime,
 ) -> None:
-    """Make a worker known; it may claim from the commit on."""
+    """Store a worker. It may claim runs after the commit."""
     values = {"id": worker_id, "host": host, "pid": pid, "slots": slots, "sandbox_level": sandbox_level}
     values["unfit_reason"] = unfit_reason
     begun = {"state": WorkerState.ALIVE, "busy": 0, "beats": 0, "started_at": now, "seen_at": now}
@@ -47,31 +51,31 @@ async def beat(
     sandbox_level: str | None = None,
     unfit_reason: str | None = None,
 ) -> bool:
-    """Show that a worker lives. Return False if it has been declared dead: what it ran is no longer its own."""
+    """Record that a worker is alive. Return False if it was declared dead and has lost its runs."""
     values = {"of_worker": worker_id, "state": state, "busy": busy, "seen_at": now}
     values |= {"sandbox_level": sandbox_level, "unfit_reason": unfit_reason}
     return (await connection.execute(_beat, values)).rowcount == 1
 
 
 async def living(connection: AsyncConnection) -> list[Worker]:
-    """Return the workers that nobody has declared dead."""
+    """Return the workers that are not declared dead."""
     return [Worker(**row) for row in (await connection.execute(_living)).mappings()]
 
 
 async def unfit(connection: AsyncConnection) -> list[Worker]:
-    """Return the workers that live but take no runs."""
+    """Return the living workers that claim no runs because of a fault."""
     query = _living.where(workers.c.unfit_reason.is_not(None))
     return [Worker(**row) for row in (await connection.execute(query)).mappings()]
 
 
 async def known(connection: AsyncConnection) -> list[Worker]:
-    """Return the workers, also those that died lately."""
+    """Return all workers, including recently dead ones."""
     query = select(workers).order_by(workers.c.id)
     return [Worker(**row) for row in (await connection.execute(query)).mappings()]
 
 
-async def declare_dead(connection: AsyncConnection, worker: Worker) -> bool:
-    """Declare a worker dead unless it has moved since `worker` was read."""
+async def mark_dead(connection: AsyncConnection, worker: Worker) -> bool:
+    """Mark a worker as dead unless its heartbeat has changed since `worker` was read."""
     statement = (
         update(workers)
         .where(workers.c.id == worker.id, workers.c.beats == worker.beats, workers.c.state != WorkerState.DEAD)
@@ -81,17 +85,17 @@ async def declare_dead(connection: AsyncConnection, worker: Worker) -> bool:
 
 
 async def retire(connection: AsyncConnection, worker_id: str) -> None:
-    """Take a worker off that ended in good order and holds nothing."""
+    """Mark a worker as dead that shuts down and holds no runs."""
     statement = update(workers).where(workers.c.id == worker_id).values(state=WorkerState.DEAD, busy=0)
     await connection.execute(statement)
 
 
 async def forget(connection: AsyncConnection, worker_id: str) -> None:
-    """Remove a worker that has retired."""
+    """Delete a retired worker."""
     await connection.execute(delete(workers).where(workers.c.id == worker_id, workers.c.state == WorkerState.DEAD))
 
 
 async def prune(connection: AsyncConnection, before: datetime) -> int:
-    """Forget the dead that were last seen before an instant; returns how many."""
+    """Delete dead workers that were last seen before an instant. Return their number."""
     gone = (workers.c.state == WorkerState.DEAD) & (workers.c.seen_at < before)
     return (await connection.execute(delete(workers).where(gone))).rowcount
