@@ -23,7 +23,8 @@ Trust
     The service trusts the zygote and the supervisors. All of them are code of this package.
     Nobody trusts the job. Its output is data. If its memory is read for a decision, the copy is judged and the copy is
     used, because another thread may change the original. A path is opened first, and what is open is judged.
-    The zygote does not see orders or output. The supervisor sees the limits of its run, not its code or environment.
+    The zygote does not see orders or output. The supervisor sees the limits of its run and what grants open to it, not
+    its code or environment.
     No secret of the service reaches a zygote: it starts with a clean environment and no inherited descriptors. On the
     host, the service makes itself undumpable, so that no process of the same user reads its memory or /proc entries.
 
@@ -41,9 +42,13 @@ What is shared, and what each run has
     Each supervisor gets a PID, a mount and an IPC namespace of its own, and mounts the run's home, shared memory and
     /proc there.
     The job's process waits, almost ready, for its order. Only what depends on the order is done after it arrives.
+    Grants (`access`) open host paths, destinations and socket files to single runs. The zygote finds all granted paths
+    at its start. At `strict`, a run with such paths gets a root of its own that shows them, and other runs unmount
+    them. At `standard`, Landlock allows them. The broker connects sockets to granted destinations and socket files.
 
 Order of the steps (`supervisor`, `job`, `confinement.cell`)
-    1.  Mounts before everything below: they need CAP_SYS_ADMIN. Landlock forbids mounting altogether (landlock(7)).
+    1.  Mounts, those of granted paths too, before everything below: they need CAP_SYS_ADMIN, and Landlock forbids
+        mounting altogether (landlock(7)).
     2.  The cgroup, while the process is almost bare: what it starts later is born inside. Its limits need the order.
     3.  Empty network: setns(2) needs a right over that namespace.
     4.  Resource limits of each process. Lowering one needs no right (setrlimit(2)), so this place is no necessity.

@@ -35,9 +35,9 @@ from scheduler_service.sandbox.contract.spec import (
     explain_end,
 )
 from scheduler_service.sandbox.output import OutputPipe
+from scheduler_service.sandbox.process_group import kill_and_reap, signal_group, wait_for_leftovers
 from scheduler_service.sandbox.rehearsal import rehearse
 from scheduler_service.sandbox.running import Running
-from scheduler_service.sandbox.runtime.leftovers import wait_for_leftovers
 from scheduler_service.sandbox.waiting import first_of, until_exit
 
 ISOLATION = Isolation(Level.NONE, ("process_group", "private_directory", "clean_environment"))
@@ -183,15 +183,15 @@ class SubprocessSandbox:
             killed = 0
             if end is End.EXITED:
                 end = await self._drain(pump, output, cancel)
-                killed = await asyncio.to_thread(_wait_for_leftovers, process.pid)
+                killed = await asyncio.to_thread(wait_for_leftovers, process.pid)
             else:
-                _signal_group(process.pid, signal.SIGTERM)
+                signal_group(process.pid, signal.SIGTERM)
                 await self._wait_in_grace(exited, output)
         except BaseException:
             pump.cancel()
             raise
         finally:
-            usage = await asyncio.shield(_kill_and_reap(process, exited))
+            usage = await asyncio.shield(kill_and_reap(process, exited))
         output.end()
         await pump
         return _conclude(end, process.returncode, usage, limits, output.truncated, killed)
@@ -229,25 +229,6 @@ def _user_name() -> str:
 
 class _RejectedError(Exception):
     """The command is at fault, so another attempt would not help."""
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # all gone, or only processes of another user are left
-        os.killpg(pid, number)
-
-
-def _wait_for_leftovers(group: int) -> int:
-    """Return how many processes of the group keep running after its first."""
-    return wait_for_leftovers(lambda: (int(name) for name in os.listdir("/proc") if name.isdigit()), group)
-
-
-async def _kill_and_reap(process: subprocess.Popen[bytes], exited: asyncio.Task[None]) -> Usage:
-    """Kill the whole group, then reap its first process. Until it is reaped, its id cannot be another group's."""
-    _signal_group(process.pid, signal.SIGKILL)
-    await asyncio.wait([exited])
-    _, status, usage = os.wait4(process.pid, 0)  # noqa: ASYNC222 (it has ended)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
 
 
 def _conclude(end: End, code: int, usage: Usage, limits: Limits, truncated: bool, killed: int) -> Outcome:  # noqa: FBT001
