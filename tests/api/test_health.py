@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from testkit.waiting import eventually
 from tests.api.conftest import SHARED
 
-from scheduler_service.services.health import Component, Health, Verdict
+from scheduler_service.services.health import Component, Health, HealthStatus
 
 pytestmark = SHARED
 
@@ -33,7 +33,7 @@ async def test_health_is_503_and_names_the_failing_component(
     app: FastAPI, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     async def check(_self: object) -> Health:
-        return Health((Component("database", Verdict.FAILING, "it is gone"),))
+        return Health((Component("database", HealthStatus.FAILING, "it is gone"),))
 
     monkeypatch.setattr(type(app.state.service.health), "check", check)
     answer = await client.get(path)

@@ -19,7 +19,7 @@ from tests.engine.conftest import create, run_to_its_end, until
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config.settings import Settings
 from scheduler_service.domain.run_state import TERMINAL, RunStatus
-from scheduler_service.services.health import Component, Verdict
+from scheduler_service.services.health import Component, HealthStatus
 from scheduler_service.services.runs import RunDetail
 
 OPEN_FILES = "import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
@@ -36,10 +36,10 @@ def without_run_directory(data_dir: Path) -> Iterator[None]:
     runs.unlink()
 
 
-async def sandbox_component(service: Service, verdict: Verdict) -> Component:
+async def sandbox_component(service: Service, status: HealthStatus) -> Component:
     async def look() -> Component | None:
         found = {component.name: component for component in (await service.health.check()).components}
-        return found["sandbox"] if found["sandbox"].verdict is verdict else None
+        return found["sandbox"] if found["sandbox"].status is status else None
 
     component: Component = await eventually(look)
     return component
@@ -65,10 +65,10 @@ async def test_no_attempt_is_used_up_when_the_sandbox_cannot_begin(settings: Set
         with without_run_directory(settings.data_dir):
             job = await create(service, HELLO, retry_policy={"max_retries": 1, "retry_delay": 0})
             run = (await put_back(service, (await service.jobs.run(ADMIN, job.id)).id)).view.run
-            component = await sandbox_component(service, Verdict.FAILING)
+            component = await sandbox_component(service, HealthStatus.FAILING)
             unfit = await figure(service, "scheduler_workers", state="unfit")
         detail = await until(service, run.id, *TERMINAL)
-        await sandbox_component(service, Verdict.OK)
+        await sandbox_component(service, HealthStatus.OK)
         faults = await figure(service, "scheduler_sandbox_faults_total")
 
     assert (run.status, run.attempt, run.retry_count, run.started_at) == (RunStatus.QUEUED, 0, 0, None)
@@ -88,7 +88,7 @@ async def test_unfit_worker_claims_nothing(settings: Settings) -> None:
             job = await create(service, HELLO, overlap_policy="allow")
             first = await put_back(service, (await service.jobs.run(ADMIN, job.id)).id)
             others = [(await service.jobs.run(ADMIN, job.id)).id for _ in range(5)]
-            await sandbox_component(service, Verdict.FAILING)
+            await sandbox_component(service, HealthStatus.FAILING)
             faults = await figure(service, "scheduler_sandbox_faults_total")
         for run_id in (first.view.run.id, *others):
             await until(service, run_id, *TERMINAL)
@@ -127,7 +127,7 @@ async def test_worker_starts_unfit_when_the_disk_is_full(settings: Settings, mon
 
     monkeypatch.setattr(os, "mkdir", mkdir)
     async with open_service(settings) as service:
-        component = await sandbox_component(service, Verdict.FAILING)
+        component = await sandbox_component(service, HealthStatus.FAILING)
         job = await create(service, HELLO)
         run = await service.jobs.run(ADMIN, job.id)
         full.clear()

@@ -72,7 +72,7 @@ async def run(services: Services, job: Job) -> Run:
 
 OF_A_JOB: dict[str, Callable[[Services, Caller, int], Awaitable[Any]]] = {
     "get": lambda services, caller, job_id: services.jobs.get(caller, job_id),
-    "upcoming": lambda services, caller, job_id: services.jobs.upcoming(caller, job_id, 3),
+    "upcoming": lambda services, caller, job_id: services.jobs.next_instants(caller, job_id, 3),
     "replace": lambda services, caller, job_id: services.jobs.replace(caller, job_id, {**DOCUMENT, "name": "taken"}),
     "patch": lambda services, caller, job_id: services.jobs.patch(caller, job_id, {"name": "taken"}),
     "pause": lambda services, caller, job_id: services.jobs.pause(caller, job_id),
@@ -192,7 +192,7 @@ NEEDED: dict[Scope, list[Callable[[Services, Caller], Awaitable[Any]]]] = {
     Scope.READ: [
         lambda services, caller: services.jobs.get(caller, 1),
         lambda services, caller: services.jobs.page(caller, JobFilter(), Page()),
-        lambda services, caller: services.jobs.upcoming(caller, 1, 1),
+        lambda services, caller: services.jobs.next_instants(caller, 1, 1),
         lambda services, caller: services.runs.get(caller, 1),
         lambda services, caller: services.runs.page(caller, RunFilter(), Page()),
         lambda services, caller: services.runs.page_of(caller, 1, RunFilter(), Page()),

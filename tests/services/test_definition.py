@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from scheduler_service.features.alerts.definition import AlertDefinition
 from scheduler_service.services.job_definition import JobDefinition
-from scheduler_service.services.variables import LONGEST_STRING, MOST_BYTES
+from scheduler_service.services.variables import MAX_BYTES, MAX_STRING_BYTES
 
 # What is left of one string of the environment for the text in {"a": "…"}.
-ROOM = LONGEST_STRING - len('SCHEDULER_ARGS={"a": ""}\0')
+ROOM = MAX_STRING_BYTES - len('SCHEDULER_ARGS={"a": ""}\0')
 
 
 def definition(**changes: Any) -> JobDefinition:
@@ -63,7 +63,7 @@ def test_variables_are_refused_beyond_the_kernel_limit_in_total() -> None:
     ((field, message),) = refusals(env=env)
 
     assert field == "env"
-    assert message.endswith(f"take {sum(map(len, env)) + 40 * 32_002} bytes in all, and {MOST_BYTES} are the most")
+    assert message.endswith(f"take {sum(map(len, env)) + 40 * 32_002} bytes in all, and {MAX_BYTES} are the most")
 
 
 def test_arguments_count_towards_the_total_of_variables() -> None:

@@ -306,7 +306,7 @@ class TestDelete:
             service.resume(ADMIN, job.id),
             service.run(ADMIN, job.id),
             service.delete(ADMIN, job.id),
-            service.upcoming(ADMIN, job.id, 1),
+            service.next_instants(ADMIN, job.id, 1),
         ):
             with pytest.raises(NotFoundError):
                 await call
@@ -316,18 +316,21 @@ class TestDelete:
 class TestUpcoming:
     async def test_upcoming_instants_are_in_utc_and_in_the_zone(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition(schedule_expr="0 9 * * *", timezone="Asia/Tokyo"))
-        first, second = await service.upcoming(ADMIN, job.id, 2)
+        first, second = await service.next_instants(ADMIN, job.id, 2)
         assert first.at == NOON.replace(hour=0) + timedelta(days=1)
         assert (first.local.hour, str(first.local.tzinfo)) == (9, "Asia/Tokyo")
         assert second.at - first.at == timedelta(days=1)
 
     async def test_upcoming_instants_end_at_end_at(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition(end_at=NOON + 2 * MINUTE))
-        assert [each.at for each in await service.upcoming(ADMIN, job.id, 10)] == [NOON + MINUTE, NOON + 2 * MINUTE]
+        assert [each.at for each in await service.next_instants(ADMIN, job.id, 10)] == [
+            NOON + MINUTE,
+            NOON + 2 * MINUTE,
+        ]
 
     async def test_paused_job_has_no_upcoming_instants(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition(enabled=False))
-        assert await service.upcoming(ADMIN, job.id, 10) == ()
+        assert await service.next_instants(ADMIN, job.id, 10) == ()
 
 
 class TestList:

@@ -13,7 +13,7 @@ from testkit.doubles import FakeClock, RecordingBroker
 from scheduler_service.domain.schedules import calendar_dst
 from scheduler_service.services.job_definition import JobDefinition, PreviewRequest
 from scheduler_service.services.jobs import JobService
-from scheduler_service.services.schedules import ScheduleService, upcoming
+from scheduler_service.services.schedules import ScheduleService, next_instants
 from scheduler_service.storage.database import Database
 
 RARE = {"schedule_expr": "3 4 29 2 *", "timezone": "Europe/Madrid"}
@@ -122,7 +122,7 @@ async def test_upcoming_instants_do_not_block_the_event_loop(database: Database,
     service = JobService(database, RecordingBroker(), clock, lambda: None)
     job = await service.create(ADMIN, JobDefinition.model_validate(definition))
 
-    assert await turns_during(upcoming(job, 300)) > 3
+    assert await turns_during(next_instants(job, 300)) > 3
 
 
 @pytest.mark.parametrize(("environment", "is_told"), [("science", False), ("sciense", True)])

@@ -1,4 +1,4 @@
-"""The application: puts the HTTP side together around a service."""
+"""Builds the application from routers and middleware."""
 
 from __future__ import annotations
 
@@ -72,20 +72,20 @@ _api = APIRouter()
 for _router in ROUTERS:
     _api.include_router(_router)
 _api.include_router(health.router, prefix="/api/v1", include_in_schema=False)
-# Routes are worked out when somebody looks at them; let that not be the first caller, who waits.
+# Routes are resolved lazily. Resolve them now, so that the first client does not wait.
 list(iter_route_contexts(_api.routes))
 
 log = structlog.get_logger(__name__)
 
 
 def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.open_service) -> FastAPI:
-    """Make the application; the service is opened with the lifespan and closed with it."""
+    """Build the application. Its lifespan opens and closes the service."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with service_factory(settings) as service:
             app.state.service = service
-            # Not before: where the start fails, the reason is all there is to read.
+            # Only after the start: if it fails, the reason should be the only output.
             _warn(settings)
             with announced(service.stopping):
                 yield
@@ -98,17 +98,17 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        # They would be answered before the key is looked at, with an address of the caller's own choice.
+        # Redirects would be sent before authentication, to a host that the client chooses.
         redirect_slashes=False,
         separate_input_output_schemas=False,
-        # Its records of refused requests would hold what was sent.
+        # FastAPI's log records of refused requests would contain request data.
         telemetry={"logs": False, "metrics": False, "auto_configure": False},
     )
     app.state.settings = settings
     app.state.request_histogram = request_histogram()
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_kb * 1024)
     error_responses.install(app)
-    # As they are: an application that includes a router works out its routes anew.
+    # Without include_router, which would resolve the routes again.
     app.router.routes.extend(_api.routes)
     documentation.install(app)
     return app
@@ -122,16 +122,16 @@ def _warn(settings: Settings) -> None:
 
 
 class Application(FastAPI):
-    """FastAPI, with our own layers around all of its own."""
+    """FastAPI with this service's middleware outside its own."""
 
     _description: ClassVar[dict[str, Any]] = {}
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Surround what answers errors too, so that those answers are logged and get their headers."""
+        """Wrap FastAPI's error handling too, so that its responses are logged and get their headers."""
         return RequestContext(BoundedAnswer(HttpRules(PlainStart(super().build_middleware_stack()))))
 
     def openapi(self) -> dict[str, Any]:
-        """Describe the API, and the problem documents that its errors are; worked out once in a process."""
+        """Return the OpenAPI document, including the problem documents of errors. It is computed once per process."""
         if not Application._description:
             document = super().openapi()
             problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")

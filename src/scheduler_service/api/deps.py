@@ -1,4 +1,4 @@
-"""What endpoints are given."""
+"""Dependencies of the endpoints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scheduler_service.bootstrap import Service
 
 
 async def current_service(request: Request) -> Service:
-    """Return the service that the lifespan opened."""
+    """Return the services that the lifespan opened."""
     service: Service = request.app.state.service
     return service
 

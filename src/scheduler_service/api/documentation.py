@@ -1,4 +1,4 @@
-"""The pages that describe the API, from this package alone: no other host is asked for anything."""
+"""The documentation pages, served from this package without requests to other hosts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from scheduler_service.http.route import PublicRoute
 
 STATIC = Path(__file__).parent / "static"
-# Both programs write styles into the page; Redoc draws by blob and searches in a worker that it makes from one.
+# Both programs write styles into the page. Redoc draws from blob URLs and creates a search worker from one.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -21,26 +21,26 @@ router = APIRouter(route_class=PublicRoute, include_in_schema=False)
 
 
 def install(app: FastAPI) -> None:
-    """Serve the pages and what they load."""
+    """Register the pages and their assets."""
     app.include_router(router)
     app.mount("/docs/assets", StaticFiles(directory=STATIC), name="assets")
 
 
 @router.get("/docs")
 async def show_docs() -> Response:
-    """Show the API with forms to try it."""
+    """Return the interactive documentation (Swagger UI)."""
     return _page("docs.html")
 
 
 @router.get("/redoc")
 async def show_redoc() -> Response:
-    """Show the API for reading."""
+    """Return the documentation for reading (Redoc)."""
     return _page("redoc.html")
 
 
 @router.get("/")
 async def show_entrance(request: Request) -> Response:
-    """Return where to go; people are taken to the documentation."""
+    """Return links to the API. Browsers are redirected to the documentation."""
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("docs")
     links = {"documentation": "/docs", "description": "/openapi.json", "health": "/health", "jobs": "/api/v1/jobs"}

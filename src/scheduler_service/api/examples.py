@@ -1,4 +1,4 @@
-"""Examples for the documentation: whole documents, as the service takes and gives them."""
+"""Example documents for the API documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log of a run as it grows, by server-sent events (HTML Standard, section 9.2)."""
+"""Streams a run's log as server-sent events (HTML Standard, section 9.2)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from scheduler_service.errors import UnavailableError
 from scheduler_service.services.runs import LogSlice
 
 EVENT_STREAM = "text/event-stream"
-# Well below the minute after which proxies give a silent connection up.
+# Well below the minute after which proxies close silent connections.
 HEARTBEAT_SECONDS = 15.0
-# In characters, each of which JSON writes with twelve bytes at the most: clients refuse events of a megabyte.
-LONGEST_EVENT = 64 * 1024
+# In characters, each at most twelve bytes of JSON. Clients refuse events of a megabyte.
+MAX_EVENT_CHARACTERS = 64 * 1024
 _WAITING = frozenset({RunStatus.QUEUED, RunStatus.RETRYING})
 _NO_WEIGHT = re.compile(r"0(\.0*)?")
 
@@ -27,16 +27,15 @@ log = structlog.get_logger(__name__)
 
 
 def accepts_events(accept: str) -> bool:
-    """Return whether a client asks for events."""
+    """Return whether a client accepts server-sent events."""
     return any(_is_wanted(*part.lower().split(";")) for part in accept.split(","))
 
 
 async def log_events(parts: AsyncIterator[LogSlice]) -> AsyncIterator[bytes]:
-    """Write parts of a log as events.
+    """Yield the slices of a log as events.
 
-    A run that waits (`queued`, `retrying`) is an event `status`, once for each time that it begins to wait.
-
-    A stream that is cut off, by the end of the process or of its database, has no `end`: clients come again then.
+    A waiting run (`queued`, `retrying`) produces an event `status` each time that it starts to wait. A stream that is
+    cut off by the end of the process or of its database has no event `end`; clients reconnect in that case.
     """
     sent_at, status = time.monotonic(), None
     try:
@@ -56,7 +55,7 @@ async def log_events(parts: AsyncIterator[LogSlice]) -> AsyncIterator[bytes]:
 
 
 def _is_wanted(media_type: str, *parameters: str) -> bool:
-    """Return whether a range of `Accept` names events, and not with the weight 0, which refuses (RFC 9110, 12.4.2)."""
+    """Return whether a media range of `Accept` matches events with a weight above 0 (RFC 9110, 12.4.2)."""
     weights = [value.strip() for name, _, value in (each.partition("=") for each in parameters) if name.strip() == "q"]
     return media_type.strip() == EVENT_STREAM and not any(_NO_WEIGHT.fullmatch(weight) for weight in weights)
 
@@ -64,10 +63,10 @@ def _is_wanted(media_type: str, *parameters: str) -> bool:
 def _events(part: LogSlice) -> bytes:
     text, offset = part.data.decode("utf-8", "replace"), part.next_offset - len(part.data)
     events = b""
-    for start in range(0, len(text), LONGEST_EVENT):
-        piece = text[start : start + LONGEST_EVENT]
-        # The last one ends where the part does, also where something else was replaced.
-        end = part.next_offset if start + LONGEST_EVENT >= len(text) else offset + len(piece.encode())
+    for start in range(0, len(text), MAX_EVENT_CHARACTERS):
+        piece = text[start : start + MAX_EVENT_CHARACTERS]
+        # The last piece ends with the slice, even if replaced characters changed its length.
+        end = part.next_offset if start + MAX_EVENT_CHARACTERS >= len(text) else offset + len(piece.encode())
         events += _event("log", end, offset=offset, text=piece)
         offset = end
     if part.is_last:

@@ -1,4 +1,4 @@
-"""Learning in time that the process is to end."""
+"""Detects the shutdown of the process early enough to end streams."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from types import FrameType
 
 @contextmanager
 def announced(stopping: asyncio.Event) -> Iterator[None]:
-    """Set `stopping` as soon as a signal asks the process to end; then the signal goes on to whom it was meant for.
+    """Set `stopping` as soon as a signal asks the process to end, and pass the signal on to its handler.
 
-    A server waits for its open connections before it ends the lifespan, so anybody who follows a log would keep the
-    process alive for ever if he were not told before.
+    A server waits for open connections before it ends the lifespan. Without this, a client that follows a log would
+    keep the process alive for ever.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may handle signals
+        yield  # only the main thread may set signal handlers
         return
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM)

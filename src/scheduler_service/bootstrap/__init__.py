@@ -1,7 +1,7 @@
-"""The only wiring: puts the rooms together for a process, starts its loops, and takes it down in good order.
+"""Builds a process from its parts, starts its loops, and shuts it down in order. No other module does this wiring.
 
-There are three roles: the request side, a worker and a dispatcher. In the embedded setting one process has all of
-them; in the distributed one each has processes of its own, and the database and the broker between them.
+There are three roles: the request side, the worker and the dispatcher. In the embedded setting one process has all of
+them. In the distributed setting each role has its own processes, connected by the database and the broker.
 """
 
 from scheduler_service.bootstrap.processes import migrate, open_dispatcher, open_service, open_worker

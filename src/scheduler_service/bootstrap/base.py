@@ -1,4 +1,4 @@
-"""What every role stands on: the database, the shared time, and the loops that keep both."""
+"""The parts that every role needs: the database, the shared clock, and the loops that maintain them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def open_base(settings: Settings) -> AsyncIterator[Base]:
-    """Open the database, bring its tables to the newest shape, and start what keeps the time."""
+    """Open the database, apply pending migrations, and start the clock."""
     raise_descriptor_limit()
     async with AsyncExitStack() as stack:
         stack.enter_context(tracing.exported())
@@ -50,9 +50,9 @@ async def _sync(clock: DatabaseClock) -> float:
 
 
 async def _show_alive(path: Path) -> float:
-    """Show anybody who watches this process that its loop turns, whether or not the database answers."""
+    """Touch the file that proves to a probe that the event loop runs, even if the database is unavailable."""
     try:
         await asyncio.to_thread(path.touch)
-    except OSError as error:  # the probe notices
+    except OSError as error:  # the probe notices the missing update
         log.warning("alive_file_not_written", error=str(error))
     return ALIVE_SECONDS

@@ -1,4 +1,9 @@
-"""Who holds the data directory, and what in it."""
+"""Locks on the data directory and on the directories of runs.
+
+Theory of operation. A lock is a flock(2) on a file that is kept open. The kernel releases it when the process ends,
+even after kill -9, so a stale lock cannot exist. SQLite allows one writing process (see `Database`), which holds the
+lock of the data directory. Workers that share a data directory each lock a separate directory for their runs.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +22,7 @@ from scheduler_service.errors import ConfigurationError
 
 @contextmanager
 def only_process_on(settings: Settings) -> Iterator[None]:
-    """Hold the data directory: SQLite has one writing process (see `Database`), and runs have their files there.
-
-    The kernel drops the lock with the process, however that ends. Raises `ConfigurationError` where another has it.
-    """
+    """Hold the lock of the data directory. Raise `ConfigurationError` if another process holds it."""
     with _open_lock(settings.data_dir / "lock", "SCHEDULER_DATA_DIR") as file:
         if not _lock(file):
             where = str(settings.data_dir.absolute())
@@ -32,9 +34,9 @@ def only_process_on(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def directory_of_its_own(settings: Settings) -> Iterator[Path]:
-    """Hold a directory for the runs of this worker: others of this machine may have the same data directory.
+    """Lock a directory for the runs of this worker, and yield its path.
 
-    It may have been another's, who has ended; the sandbox removes what was left there.
+    It may contain files of a worker that has ended. The sandbox removes them.
     """
     parent, variable = (
         settings.effective_run_dir,
@@ -50,7 +52,7 @@ def directory_of_its_own(settings: Settings) -> Iterator[Path]:
 def _open_lock(path: Path, variable: str) -> IO[str]:
     try:
         make_own_directory(path.parent)
-        # For nobody else: who can open it can hold the lock.
+        # Mode 0600, because any process that can open the file can hold the lock.
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "w", encoding="ascii")
     except OSError as error:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""How many files and connections this process may have open."""
+"""The limit of open file descriptors of this process."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import suppress
 
 
 def raise_descriptor_limit() -> None:
-    """Raise the soft limit to the hard one.
+    """Raise the soft limit to the hard limit.
 
-    The usual soft limit, 1,024, is for programs that use select(2). Every connection of a client and every run takes
-    descriptors here. Jobs have a limit of their own.
+    The usual soft limit of 1,024 protects programs that call select(2). Connections and runs need more descriptors
+    here. Jobs have a separate limit.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        with suppress(ValueError, OSError):  # a container may forbid it; then the soft limit stays
+        with suppress(ValueError, OSError):  # a container may forbid it, which keeps the soft limit
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,4 +1,4 @@
-"""A dispatcher: its own loops, and those that features run beside it."""
+"""Builds a dispatcher and its loops for rescue, retention, metrics and alerts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scheduler_service.features.registry import FEATURES
 
 
 def start_dispatcher(base: Base, broker: Broker) -> Dispatcher:
-    """Start the loops of a dispatcher. The caller starts the loop that fires what is due."""
+    """Start the loops of a dispatcher, except its ticks."""
     dispatcher = Dispatcher(base.database, broker, base.clock, tick_seconds=base.settings.tick_seconds)
     rescuer = Rescuer(base.database, base.clock, worker_dead_seconds=base.settings.worker_dead_seconds)
     steps = {

@@ -1,4 +1,4 @@
-"""The service's own files, which no job may read: they may lie among the programs that jobs can read, in /opt say."""
+"""The service's own files, which jobs must not read although they may be in a readable directory such as /opt."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _SYSTEM = {
     Path(name)
     for name in ("/", "/bin", "/sbin", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/sbin")
 }
-"""Working directories and homes that hold programs and no settings."""
+"""Working directories and homes that contain programs and no settings."""
 
 
 def private_paths(settings: Settings) -> list[str]:
-    """Return the paths that `sandbox.reach` takes out of what jobs may read.
+    """Return the paths that `sandbox.reach` excludes from what jobs may read.
 
-    Each is there as it is written, and with links resolved.
+    Each path is returned as written, and with links resolved.
     """
     written = [Path.cwd() / path for path in _find(settings)]
     return sorted({str(path) for each in written for path in (each, _resolve(each))})
@@ -57,14 +57,14 @@ def _find(settings: Settings) -> Iterator[Path]:
 
 
 def _with_neighbours(path: Path) -> Iterator[Path]:
-    """Yield a file and the pattern of those that programs make beside it: -wal and -journal, copies of editors."""
+    """Yield a file and the pattern of files beside it: -wal and -journal of SQLite, backups of editors."""
     yield path
     for each in (path, path.resolve()):
         yield each.with_name(f"{each.name}*")
 
 
 def _find_checkout() -> Path | None:
-    """Return the directory of the project if the service runs from its source."""
+    """Return the directory of the project if the service runs from a checkout."""
     for parent in Path(scheduler_service.__file__).resolve().parents:
         if (parent / "src" / scheduler_service.__name__).is_dir():
             return parent
@@ -73,11 +73,11 @@ def _find_checkout() -> Path | None:
 
 def _homes() -> Iterator[Path]:
     named = [os.environ.get("HOME", "/")]
-    with suppress(KeyError):  # a container's user may have no entry
+    with suppress(KeyError):  # a container's user may have no passwd entry
         named.append(pwd.getpwuid(os.geteuid()).pw_dir)
     yield from (path for home in named if (path := Path(home)).is_absolute() and path.is_dir())
 
 
 def _resolve(path: Path) -> Path:
-    """Resolve links, but not in a pattern, which names what is in its directory."""
+    """Return a path with links resolved, except in a pattern's last part."""
     return path.parent.resolve() / path.name if path.name.endswith("*") else path.resolve()

@@ -1,4 +1,4 @@
-"""What a process is opened as: everything, or one role."""
+"""Opens a process: all roles together, or a single one."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ NOTICE_SECONDS = 1.0
 
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
-    """Start what this process runs: the request side, and in the embedded setting a dispatcher and a worker, too.
+    """Start the request side, and in the embedded setting a dispatcher and a worker.
 
-    At the end of the block it drains: nothing more is claimed, what runs may end within `drain_seconds`, the rest is
-    handed back. Raises `ConfigurationError` where the start is not possible.
+    The end of the block drains: claims stop, runs may end within `drain_seconds`, and the rest is requeued. Raise
+    `ConfigurationError` if the start fails.
     """
     opened = _open_request_side(settings) if settings.is_distributed else _open_everything(settings)
     async with opened as service:
@@ -44,9 +44,9 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
 async def open_worker(
     settings: Settings, take_dropped: Callable[[], int] = lambda: 0, listener: AttemptListener | None = None
 ) -> AsyncIterator[Worker]:
-    """Start a worker of the distributed setting; at the end of the block it drains, as `open_service` says.
+    """Start a worker of the distributed setting. The end of the block drains, as in `open_service`.
 
-    `take_dropped` returns how many messages were dropped since the last call; `listener` hears of each attempt.
+    `take_dropped` returns the number of messages dropped since its last call. `listener` receives each attempt.
     """
     settings.prepare_data_dir()
     async with open_base(settings) as base:
@@ -56,13 +56,13 @@ async def open_worker(
 
 @asynccontextmanager
 async def open_dispatcher(settings: Settings) -> AsyncIterator[Dispatcher]:
-    """Start the loops of a dispatcher of the distributed setting, but for the ticks: the caller does these."""
+    """Start the loops of a dispatcher of the distributed setting. The caller calls `tick`."""
     async with open_base(settings) as base:
         yield start_dispatcher(base, open_broker(base))
 
 
 async def migrate(settings: Settings) -> migrations.Upgrade:
-    """Bring the database to the newest shape, as every start does. Raises `ConfigurationError`, `UnavailableError`."""
+    """Apply pending migrations, as every start does. Raise `ConfigurationError` or `UnavailableError`."""
     settings.prepare_data_dir()
     async with AsyncExitStack() as stack:
         if settings.uses_sqlite:
@@ -78,10 +78,10 @@ async def _open_everything(settings: Settings) -> AsyncIterator[Service]:
             dispatcher_wake, worker_wake = WakeEvent(), WakeEvent()
             broker = LocalBroker(worker_wake.set)
             if base.database.is_sqlite:
-                await _bury_predecessors(base)
+                await _rescue_from_predecessors(base)
             worker = await start_worker(base, worker_wake)
             dispatcher = start_dispatcher(base, broker)
-            # What came due while the service was down is fired before it says that it is ready.
+            # Fire what came due during the downtime before the service reports readiness.
             await dispatcher.tick()
             await dispatcher.note_tick()
             start_loop(base.stack, "dispatch", dispatcher.tick, dispatcher_wake)
@@ -92,7 +92,7 @@ async def _open_everything(settings: Settings) -> AsyncIterator[Service]:
 
 @asynccontextmanager
 async def _claiming_until(stopping: asyncio.Event, worker: Worker) -> AsyncIterator[None]:
-    """Stop claims at the first sign of the end, since the drain comes after open connections."""
+    """Stop claims as soon as `stopping` is set. The drain comes later, after open connections."""
 
     async def stop() -> None:
         await stopping.wait()
@@ -108,12 +108,12 @@ async def _claiming_until(stopping: asyncio.Event, worker: Worker) -> AsyncItera
 @asynccontextmanager
 async def _open_request_side(settings: Settings) -> AsyncIterator[Service]:
     async with open_base(settings) as base:
-        # The dispatchers are other processes: they see a new job at their next tick.
+        # Dispatchers are other processes; they see a new job at their next tick.
         yield make_service(base, open_broker(base), lambda: None, open_ping(base))
 
 
-async def _bury_predecessors(base: Base) -> None:
-    """Rescue at once what an earlier process left running: the lock says that it is no more, no need to wait."""
+async def _rescue_from_predecessors(base: Base) -> None:
+    """Rescue the runs of earlier processes at once. Holding the data directory's lock proves that they have ended."""
     rescuer = Rescuer(base.database, base.clock, worker_dead_seconds=base.settings.worker_dead_seconds)
     async with base.database.read() as connection:
         predecessors = await workers.living(connection)

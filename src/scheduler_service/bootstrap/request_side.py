@@ -1,4 +1,4 @@
-"""The request side: the services, and the broker that their runs are rung through."""
+"""Builds the request side: the services, and the broker that notifies workers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FeatureService = TypeVar("FeatureService")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the request side of a process needs. `stopping` is set when the process begins to go down."""
+    """The services that the routers call. `stopping` is set when the process starts to shut down."""
 
     settings: Settings
     jobs: JobService
@@ -51,12 +51,12 @@ def make_service(
     ping_broker: Ping | None = None,
     refusal: Callable[[], str | None] = lambda: None,
 ) -> Service:
-    """Make the services; `wake_dispatcher` is called when a job may have become due earlier.
+    """Build the services. `wake_dispatcher` is called when a job may have become due earlier.
 
-    `refusal` returns why no job can run in this process, if that is so.
+    `refusal` returns why no job can run in this process, or None.
     """
     known = frozenset(environment.name for environment in environments_of(base.settings))
-    # The workers of the distributed setting have settings of their own, and may offer others.
+    # Workers of the distributed setting have separate settings and may offer other environments.
     offered = None if base.settings.is_distributed else known
     return Service(
         settings=base.settings,
@@ -78,7 +78,7 @@ def make_service(
 
 def open_broker(base: Base) -> Broker:
     """Open the broker of the distributed setting."""
-    # Imported here: the embedded setting starts quicker without Celery.
+    # Imported here because the embedded setting starts faster without Celery.
     from scheduler_service.brokers import celery  # noqa: PLC0415 (slow)
 
     broker = celery.CeleryBroker(celery.create(base.settings), routing_of(base.settings))
@@ -87,7 +87,7 @@ def open_broker(base: Base) -> Broker:
 
 
 def make_health(base: Base, ping_broker: Ping | None) -> HealthService:
-    """Make what looks at the components; None: there is no broker to look at."""
+    """Build the health service. `ping_broker` None means that there is no broker to check."""
     return HealthService(
         base.database,
         base.clock,
@@ -98,7 +98,7 @@ def make_health(base: Base, ping_broker: Ping | None) -> HealthService:
 
 
 def open_ping(base: Base) -> Ping:
-    """Open what asks Redis whether it answers."""
+    """Return the check of Redis."""
     from scheduler_service.brokers.probe import RedisProbe  # noqa: PLC0415 (slow)
 
     assert base.settings.redis_url is not None  # noqa: S101 (what the distributed setting is)

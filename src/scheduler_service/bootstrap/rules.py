@@ -1,4 +1,4 @@
-"""Rules that the settings state, in the terms of the domain."""
+"""Converts settings into the types of the domain and the sandbox."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scheduler_service.sandbox.contract.spec import Level
 
 
 def resource_limits_of(settings: Settings) -> ResourceLimits:
-    """Return the most that a job may ask for."""
+    """Return the upper limits for jobs."""
     return ResourceLimits(
         timeout_seconds=settings.max_timeout_seconds,
         memory_mb=settings.max_memory_mb,
@@ -24,30 +24,30 @@ def resource_limits_of(settings: Settings) -> ResourceLimits:
 
 
 def environments_of(settings: Settings) -> tuple[PythonEnvironment, ...]:
-    """Return the Pythons that jobs may ask for: the service's own as `default`, unless another has that name."""
+    """Return the Python environments for jobs: the configured ones, and the service's own Python as `default`."""
     named = {name: PythonEnvironment(name, env.python, env.preload) for name, env in settings.python_envs.items()}
     return (named.pop(DEFAULT_ENVIRONMENT.name, DEFAULT_ENVIRONMENT), *named.values())
 
 
 def routing_of(settings: Settings) -> Routing:
-    """Return which runs the worker of these settings takes."""
+    """Return which runs a worker with these settings claims."""
     return Routing(frozenset(settings.worker_tags), settings.reserved_tags)
 
 
 def suffices(level: Level, settings: Settings) -> bool:
-    """Return whether a level is at least the required one."""
+    """Return whether an isolation level is at least the required one."""
     levels = list(Level)
     return levels.index(level) <= levels.index(Level(settings.sandbox_required))
 
 
 def least_level(settings: Settings) -> Level:
-    """Return the lowest level that `auto` may take: production holds jobs to what is required."""
+    """Return the lowest level that `auto` may choose. In production it is the required level."""
     production = settings.environment == "production"
     return Level.STRICT if production and Level(settings.sandbox_required) is Level.STRICT else Level.STANDARD
 
 
 def hold_the_floor(settings: Settings) -> None:
-    """Refuse a level that was asked for and is below the required one, in production. Raises `ConfigurationError`."""
+    """Raise `ConfigurationError` if the configured level is below the required one in production."""
     chosen = settings.sandbox
     if chosen == "auto" or settings.environment != "production" or suffices(Level(chosen), settings):
         return

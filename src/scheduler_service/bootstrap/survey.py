@@ -1,4 +1,4 @@
-"""What runs on this host would get: found out with the directories, users, limits and interpreters of the service."""
+"""Tests which isolation runs get on this host, with the service's directories, users, limits and interpreters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from scheduler_service.sandbox.probe import REMEDY, Finding, best_level, probe
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """`host_level` is the best that this host holds; `run_level` is what runs get, None if no job can run."""
+    """`host_level` is the highest level that this host supports.
+
+    `run_level` is the level of runs, or None if no job can run.
+    """
 
     findings: tuple[Finding, ...]
     host_level: Level
@@ -28,7 +31,7 @@ class Survey:
 
 
 def survey(settings: Settings) -> Survey:
-    """Start a sandbox as a worker does, and stop it. Raises `ConfigurationError` if there is no place for runs."""
+    """Start a sandbox as a worker does, and stop it. Raise `ConfigurationError` if there is no directory for runs."""
     with _left_as_it_was(settings), directory_of_its_own(settings) as directory:
         box = make_sandbox(settings, directory)
         run_level, fault = asyncio.run(_try(box))
@@ -52,7 +55,7 @@ async def _try(box: ChosenSandbox) -> tuple[Level | None, SandboxError | None]:
 
 @contextmanager
 def _left_as_it_was(settings: Settings) -> Iterator[None]:
-    """Remove the directories again that were made for the survey."""
+    """Remove the directories that were created for the survey."""
     runs = settings.effective_run_dir
     made = [path for path in (runs / "0", runs / "0.lock", runs, settings.data_dir) if not path.exists()]
     settings.prepare_data_dir()
@@ -64,5 +67,5 @@ def _left_as_it_was(settings: Settings) -> Iterator[None]:
 
 
 def _remove(path: Path) -> None:
-    with suppress(OSError):  # a service that starts at this moment keeps what it uses
+    with suppress(OSError):  # a service that starts at the same time keeps its directory
         path.rmdir() if path.is_dir() else path.unlink()

@@ -1,4 +1,4 @@
-"""A worker: its sandbox, its place among the others, and its loops."""
+"""Builds a worker: its sandbox, its session, and its loops."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ log = structlog.get_logger(__name__)
 async def start_worker(
     base: Base, wake_event: WakeEvent, *, notice_seconds: float = 0.0, listener: AttemptListener | None = None
 ) -> Worker:
-    """Start a worker that looks at the database when `wake_event` notices; it drains when `base` is taken down.
+    """Start a worker that queries the database when `wake_event` is set. It drains when `base` is shut down.
 
-    `listener` hears of each attempt.
+    `listener` receives each attempt.
     """
     stack, settings, routing = base.stack, base.settings, routing_of(base.settings)
     directory = stack.enter_context(directory_of_its_own(settings))
@@ -71,14 +71,14 @@ async def start_worker(
         refusal=lambda: box.refusal,
     )
     stack.push_async_callback(worker.drain, settings.drain_seconds)
-    # After the drain: a trial run that comes through then must not begin anything.
+    # Stopped after the drain: a probe run that succeeds during the drain must not start claims.
     start_loop(stack, "fitness", fitness.probe, fitness_wake)
     start_loop(stack, "worker", worker.fill, wake_event)
     return worker
 
 
 def make_sandbox(settings: Settings, directory: Path) -> ChosenSandbox:
-    """Make the sandbox that the settings ask for, with its directories below `directory`; it is not started yet."""
+    """Return the configured sandbox, not started yet, with its directories below `directory`."""
     return sandbox.create(
         settings.sandbox,
         directory,
@@ -91,10 +91,9 @@ def make_sandbox(settings: Settings, directory: Path) -> ChosenSandbox:
 
 
 async def _start_sandbox(settings: Settings, box: ChosenSandbox) -> SandboxError | None:
-    """Start the sandbox. Return the fault for which the worker starts unfit, and tries again until it is mended.
+    """Start the sandbox. Return the error with which the worker starts as unfit and retries, or None.
 
-    Raises `ConfigurationError` where only another setting or another host would help: a level that was asked for, or
-    that production requires, cannot be held.
+    Raise `ConfigurationError` if a retry cannot help, because the configured or required level is not supported here.
     """
     hold_the_floor(settings)
     try:

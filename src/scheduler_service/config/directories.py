@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def make_own_directory(path: Path) -> None:
-    """Create a directory that only this user can list, and its missing parents. Raises OSError.
+    """Create a directory, with its parents, that only this user can list. Raise OSError on failure.
 
-    If this user is root, other users can pass through it: jobs have users of their own, and run below. Each file inside
-    is private by its own mode.
+    If this user is root, other users can pass through it, because jobs run below it with separate user ids. The mode of
+    each file inside keeps it private.
     """
     if path.is_dir():
         return

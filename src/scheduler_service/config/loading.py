@@ -1,4 +1,4 @@
-"""Reading the settings for one kind of process, with errors in one line."""
+"""Loads the settings for each kind of process. An error is one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scheduler_service.errors import ConfigurationError
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Return the settings. Raises `ConfigurationError` with one line that names the variable, never a secret value."""
+    """Return the settings. Raise `ConfigurationError` with one line that names the variable, never a secret value."""
     try:
         _check_env_file(overrides.get("_env_file", ENV_FILE))
         return Settings(**overrides)
@@ -28,13 +28,13 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def load_settings_without_key(**overrides: Any) -> Settings:
-    """Return the settings of a process that serves no clients, so no API key is needed. Raises as `load_settings`."""
+    """Return the settings of a process that serves no clients and needs no API key. Raise as `load_settings` does."""
     without_clients = {"host": "127.0.0.1", "published_host": None, "api_key": "-" * SHORTEST_KEY}
     return load_settings(**without_clients, **overrides)
 
 
 def load_distributed_settings() -> Settings:
-    """Return the settings of one of several processes. Raises as `load_settings`, and if REDIS_URL is not set."""
+    """Return the settings of one of several processes. Raise as `load_settings` does, and if REDIS_URL is not set."""
     settings = load_settings()
     if not settings.is_distributed:
         raise ConfigurationError(
@@ -45,7 +45,7 @@ def load_distributed_settings() -> Settings:
 
 
 def _check_env_file(path: str | Path | None) -> None:
-    """Raise `ConfigurationError` for a line that is not a setting: dotenv would skip it without a word."""
+    """Raise `ConfigurationError` for a line that is not a setting, because dotenv silently skips it."""
     if path is None or not Path(path).is_file():
         return
     with Path(path).open(encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Secret settings, which can also come from files: `API_KEY_FILE` names a file that holds API_KEY."""
+"""Secret settings from files: `API_KEY_FILE` names a file that contains API_KEY."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SECRET_VARIABLES = (
 
 
 class SecretFileSource(PydanticBaseSettingsSource):
-    """Reads `NAME_FILE` for the secret settings, because containers mount secrets as files."""
+    """Reads secret settings from the file that `NAME_FILE` names, because containers mount secrets as files."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 (the base's shape)
-        """Not used: `__call__` returns all values at once."""
+        """Return nothing: `__call__` returns all values."""
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:

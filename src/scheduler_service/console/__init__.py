@@ -1,1 +1,1 @@
-"""What commands of every noun share: the client of the API, options, documents, tables, exit codes."""
+"""Code that all commands share: the API client, options, documents, tables, exit codes."""

@@ -1,4 +1,4 @@
-"""The caller of an operation: whose things it reaches, and what it may do with them."""
+"""The caller of an operation: which owners' objects it may access, and with which scopes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from scheduler_service.errors import ForbiddenError
 
 
 class Scope(StrEnum):
-    """What a caller may do. `ADMIN` reaches the things of every owner; it does not include the others."""
+    """A permission of a caller.
+
+    `ADMIN` gives access to the objects of every owner; it does not include the other scopes.
+    """
 
     READ = "read"
     WRITE = "write"
@@ -19,14 +22,14 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The sender of a valid key. `owner_id` None: the key belongs to no owner and reaches the things of all."""
+    """The sender of a valid key. `owner_id` None means that the key belongs to no owner and may access all objects."""
 
     owner_id: str | None
     scopes: frozenset[Scope]
 
     @property
     def bound(self) -> str | None:
-        """Return the owner whose things alone this caller reaches; None: those of every owner."""
+        """Return the owner to whose objects this caller is restricted, or None if there is no restriction."""
         return None if Scope.ADMIN in self.scopes else self.owner_id
 
     def require(self, scope: Scope) -> None:

@@ -19,7 +19,7 @@ _MAX_INSTANTS = 12
 
 
 def jittered(job_id: int, instant: datetime, jitter_seconds: float) -> datetime:
-    """Return when the run of an instant may begin. Job and instant decide it, so every dispatcher finds the same."""
+    """Return the earliest start of a run. The delay is derived from job and instant, so that all dispatchers agree."""
     digest = hashlib.blake2b(f"{job_id}/{instant.isoformat()}".encode(), digest_size=8).digest()
     share = int.from_bytes(digest) / 2**64
     return instant + timedelta(seconds=jitter_seconds * share)

@@ -1,4 +1,4 @@
-"""What to list: filters and pages; and the page that was found."""
+"""Filters and pages of lists."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a list to give; `number` counts from 1.
+    """The requested part of a list. `number` counts from 1.
 
-    `before_id`, where the list allows it, goes on behind the row of that id: as quick on the last page as on the
-    first, and rows that come meanwhile move nothing.
+    With `before_id`, the page starts after the row with that id, if the list supports it. Such a page is quick at any
+    depth, and new rows do not shift it.
     """
 
     number: int = 1
@@ -25,13 +25,13 @@ class Page:
 
     @property
     def offset(self) -> int:
-        """How many rows lie in front of the page."""
+        """Return how many rows come before the page."""
         return 0 if self.before_id is not None else (self.number - 1) * self.size
 
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[Item]):
-    """One page of a list, and how many items the whole list has."""
+    """One page of a list, and the number of items in the whole list."""
 
     items: tuple[Item, ...]
     total: int
@@ -39,7 +39,10 @@ class Listing(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs to list. `q` is part of the name or description; `sort` names a column, `-` in front reverses."""
+    """A filter of jobs.
+
+    `q` is a part of the name or description; `sort` names a column, with `-` for descending order.
+    """
 
     owner_id: str | None = None
     status: JobStatus | None = None
@@ -50,7 +53,7 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs to list: `since` and `until` bound `scheduled_for`, the first in and the second out."""
+    """A filter of runs. `since` (included) and `until` (excluded) limit `scheduled_for`."""
 
     job_id: int | None = None
     owner_id: str | None = None

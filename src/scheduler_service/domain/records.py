@@ -1,4 +1,4 @@
-"""Plain, frozen records, one for each noun. Storage fills them; the API shows them."""
+"""Frozen records of the stored rows, one class for each noun. Storage builds them; services and the API read them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ JsonObject = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One stored job; `payload`, `limits` and `retry_policy` are as their models dump them.
+    """A stored job. `payload`, `limits` and `retry_policy` have the form in which their models are dumped.
 
-    `left_out` names fields that a list does not read because they are large: `payload` then holds only its type, others
-    are empty.
+    `left_out` names large fields that a list does not load. Of `payload` only the type is loaded then; others are
+    empty.
     """
 
     id: int
@@ -62,7 +62,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class DueJob:
-    """What the ledger has to know of a job that is due: few columns, since thousands may be due at once."""
+    """The part of a due job that the ledger needs. It has few columns, because thousands of jobs can be due at once."""
 
     id: int
     schedule_expr: str
@@ -85,7 +85,7 @@ class DueJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One row of the ledger: a run, or an instant that became none and why."""
+    """One row of the ledger: a run, or an instant without a run and the reason."""
 
     id: int
     job_id: int
@@ -125,7 +125,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try at a run."""
+    """One attempt of a run."""
 
     run_id: int
     attempt: int
@@ -160,6 +160,6 @@ class Worker:
 
 
 def schedule_of(job: Job | DueJob) -> Schedule:
-    """Read the schedule of a stored job; raises `InvalidInputError` where it cannot be read any more."""
+    """Return the schedule of a stored job. Raise `InvalidInputError` if it cannot be parsed any more."""
     dst = DstPolicy(job.dst_gap, job.dst_fold)
     return parse(job.schedule_expr, timezone=job.timezone, dst=dst, anchor_at=job.anchor_at)

@@ -1,4 +1,4 @@
-"""What an edit of a job makes of its schedule."""
+"""Computes the status and the next instant of an edited job."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ _NAMES_THE_INSTANTS = ("schedule_expr", "timezone", "dst_gap", "dst_fold", "star
 
 
 def rescheduled(job: Job, edited: Job, *, enabled: bool, now: datetime) -> Job:
-    """Return an edited job with the status, the anchor and the next instant that follow from the edit.
+    """Return an edited job with its new status, anchor and next instant.
 
-    1. New instants begin now.  2. A disabled job waits for none.  3. A resumed one waits for its next instant from now.
+    1. New instants begin now.
+    2. A disabled job has no next instant.
+    3. A resumed job waits for its next instant from now on.
 
-    Raise `InvalidInputError` if a new schedule names no instant. Raise `ConflictError` if the edit pauses or resumes a
-    schedule that has no future instant.
+    Raise `InvalidInputError` if a new schedule has no instant. Raise `ConflictError` if the edit pauses or resumes a
+    schedule without a future instant.
     """
     if _differs(job, {name: getattr(edited, name) for name in _NAMES_THE_INSTANTS}):
         return _anchored(job, edited, enabled=enabled, now=now)
@@ -54,7 +56,7 @@ def _resumed(job: Job, now: datetime) -> Job:
 
 
 class Bounds(Protocol):
-    """What says when a schedule counts: a job, or the definition of one."""
+    """The fields that determine when a schedule fires, in a job or in a definition."""
 
     @property
     def schedule_expr(self) -> str:
@@ -62,15 +64,15 @@ class Bounds(Protocol):
 
     @property
     def start_at(self) -> datetime | None:
-        """Return from when on its instants count."""
+        """Return the earliest instant."""
 
     @property
     def end_at(self) -> datetime | None:
-        """Return until when its instants count."""
+        """Return the latest instant."""
 
 
 def first_instant(schedule: Schedule, bounds: Bounds, now: datetime) -> datetime:
-    """Return the instant that a job waits for; raises `InvalidInputError` if there is none within its bounds."""
+    """Return the next instant of a job. Raise `InvalidInputError` if there is none within its bounds."""
     next_run_at = first_run_at(schedule, now=now, start_at=bounds.start_at, end_at=bounds.end_at)
     if next_run_at is None:
         raise InvalidInputError(date_problem(schedule, bounds, now) or never_fires(bounds.schedule_expr))
@@ -80,9 +82,9 @@ def first_instant(schedule: Schedule, bounds: Bounds, now: datetime) -> datetime
 def date_problem(
     schedule: Schedule, bounds: Bounds, now: datetime, slack: timedelta = timedelta(0)
 ) -> FieldProblem | None:
-    """Return why a schedule names no instant from `now` on within its bounds; None if it names one.
+    """Return the problem if a schedule has no instant from `now` on within its bounds, or None.
 
-    `slack` is how far its instants may lie elsewhere, since its zone is not known.
+    `slack` is the uncertainty of its instants if the zone is unknown.
     """
     now -= slack
     start_at = None if bounds.start_at is None else bounds.start_at - slack
@@ -97,12 +99,12 @@ def date_problem(
 
 
 def never_fires(schedule_expr: str) -> FieldProblem:
-    """Return the problem of an instant that is past."""
+    """Return the problem of an instant in the past."""
     return FieldProblem("schedule_expr", "this never fires: it is past; name an instant still to come", schedule_expr)
 
 
 def is_rescheduled(job: Job, changes: Mapping[str, Any]) -> bool:
-    """Return whether an edit changes the instants that a job names."""
+    """Return whether an edit changes the instants of a job."""
     return _differs(job, {name: value for name, value in changes.items() if name in _NAMES_THE_INSTANTS})
 
 

@@ -1,4 +1,4 @@
-"""Rescue: what becomes of a run whose attempt was interrupted by something other than its own code."""
+"""Decides the state of a run whose attempt was interrupted by something other than its own code."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from scheduler_service.domain.run_state import Reason, RunStatus
 
 MAX_RESCUES = 3
-"""A run that loses more workers than this is failed, since it may be what kills them."""
+"""A run that loses more workers than this fails, because it may be the cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rescue:
-    """The state of a run after an interruption, and how often it has been rescued then."""
+    """The state of a run after an interruption, and its number of rescues."""
 
     status: RunStatus
     reason: Reason | None
@@ -20,12 +20,12 @@ class Rescue:
 
     @property
     def is_final(self) -> bool:
-        """Whether the run has ended."""
+        """Return whether the run has ended."""
         return self.status is not RunStatus.QUEUED
 
 
 def after_loss(rescue_count: int, cancel_reason: Reason | None) -> Rescue:
-    """Return what becomes of a run whose worker was lost. `cancel_reason` is why somebody wants it cancelled, if so."""
+    """Return the state of a run whose worker was lost. `cancel_reason` is the reason of a requested cancel, or None."""
     if cancel_reason is None and rescue_count >= MAX_RESCUES:
         return Rescue(RunStatus.FAILED, Reason.WORKER_LOST, rescue_count)
     rescued = after_shutdown(rescue_count, cancel_reason)
@@ -33,7 +33,7 @@ def after_loss(rescue_count: int, cancel_reason: Reason | None) -> Rescue:
 
 
 def after_shutdown(rescue_count: int, cancel_reason: Reason | None) -> Rescue:
-    """Return what becomes of a run whose worker is stopped in good order, which may happen any number of times."""
+    """Return the state of a run whose worker shuts down, which can happen any number of times."""
     if cancel_reason is not None:
         return Rescue(RunStatus.CANCELLED, cancel_reason, rescue_count)
     return Rescue(RunStatus.QUEUED, None, rescue_count)

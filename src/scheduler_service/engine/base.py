@@ -1,4 +1,4 @@
-"""What the loops and services of every role need."""
+"""The parts that the loops and services of every role need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scheduler_service.storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What every role needs; `stack` stops what was started, in reverse order."""
+    """The parts that every role needs. `stack` shuts down what was started, in reverse order."""
 
     stack: AsyncExitStack
     settings: Settings

@@ -1,1 +1,4 @@
-"""Features: each noun that the core can do without, with its tables, rules, loops, routes and commands in one room."""
+"""Features: nouns without which the core works.
+
+Each has its tables, rules, loops, routes and commands in one package.
+"""

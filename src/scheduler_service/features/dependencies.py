@@ -1,4 +1,4 @@
-"""What the routes of features are called with."""
+"""Dependencies of the routes of features."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Provided = TypeVar("Provided")
 
 
 def provide(kind: type[Provided]) -> Callable[[Request], Awaitable[Provided]]:
-    """Build the dependency that returns the process's service of a kind."""
+    """Return the dependency that provides the process's service of a kind."""
 
     async def find(request: Request) -> Provided:
         service: Provided = request.app.state.service.feature(kind)

@@ -1,6 +1,6 @@
-"""What a feature adds to the service.
+"""The interface of a feature.
 
-Each part is a method that imports it when a process asks for it. A command must not wait for SQLAlchemy, a migration
+Each part is a method that imports it when a process needs it. A command must not wait for SQLAlchemy, and a migration
 must not load FastAPI. A feature overrides the methods of the parts that it has.
 """
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 class Feature:
-    """One noun of the service."""
+    """A noun of the service that can be left out."""
 
-    # The noun in the plural: the tag in the API's documentation and the command group.
+    # The noun in the plural; it names the tag in the API's documentation and the command group.
     name: ClassVar[str]
     # One sentence for the API's documentation.
     description: ClassVar[str]
 
     def load_tables(self) -> None:
-        """Import the tables, which adds them to the metadata that migrations are checked against."""
+        """Import the tables, which adds them to the metadata against which migrations are checked."""
 
     def services(self, base: Base) -> Sequence[object]:  # noqa: ARG002 (for features that have services)
-        """Build the services that the routes of this feature call."""
+        """Return the services that the routes of this feature call."""
         return ()
 
     def routers(self) -> Sequence[APIRouter]:
@@ -37,12 +37,12 @@ class Feature:
         return ()
 
     def command_group(self) -> typer.Typer | None:
-        """Return the commands of `scheduler <name> …`; None if there are none."""
+        """Return the commands of `scheduler <name> …`, or None."""
         return None
 
     def start_dispatcher_loops(self, base: Base) -> None:
-        """Start the loops that run beside a dispatcher's ticks."""
+        """Start the loops that run beside the dispatcher's ticks."""
 
     def prunes(self) -> Sequence[Prune]:
-        """Return what deletes rows that are older than the retention time."""
+        """Return functions that delete rows older than the retention time."""
         return ()

@@ -1,4 +1,4 @@
-"""The list of features. A feature that stands here is part of every process; nothing else has to be told of it."""
+"""The list of features. Every feature in it is part of every process; no other registration is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The guard in front of other machines: rules of users must not reach what only this machine can reach."""
+"""Prevents users' alert rules from reaching addresses that only this machine can reach.
+
+Theory of operation. `resolve` looks a name up once and checks every address. The caller connects to one of the returned
+addresses, not to the name. A second lookup could return another address (DNS rebinding).
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,17 @@ from typing import Literal
 from scheduler_service.sandbox.contract.addresses import is_loopback, is_public
 
 Reach = Literal["public", "loopback", "private"]
-"""Which addresses alerts may go to: public ones, also this machine, or any."""
+"""The addresses that alerts may be sent to: public ones, also this machine, or any."""
 
 
 class RefusedError(Exception):
-    """Alerts may not go there; trying again does not help before a setting or the rule is changed."""
+    """Alerts may not be sent to this address. A retry cannot help until a setting or the rule changes."""
 
 
 async def resolve(host: str, port: int, reach: Reach) -> tuple[str, ...]:
-    """Return the addresses of a host; raises `RefusedError` if alerts may not go there, OSError if it has none.
+    """Return the addresses of a host. Raise `RefusedError` if one of them is not allowed, OSError if there are none.
 
-    The caller has to connect to one of these addresses, not to the name: that may name another one at the next look
-    (DNS rebinding). Of several addresses one that may not be reached is enough to refuse.
+    The caller must connect to one of these addresses instead of the name.
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -33,12 +36,12 @@ async def resolve(host: str, port: int, reach: Reach) -> tuple[str, ...]:
 
 
 def may_reach(address: str, reach: Reach) -> bool:
-    """Whether alerts may go to an address."""
+    """Return whether alerts may be sent to an address."""
     return reach == "private" or (reach == "loopback" and is_loopback(address)) or is_public(address)
 
 
 def refusal_of(host: str, reach: Reach) -> str | None:
-    """Return why alerts cannot go to a host; None if they may, or if only its name server knows."""
+    """Return why alerts cannot be sent to a host, or None if they may, or if that needs a name lookup."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         name = "127.0.0.1"
@@ -49,7 +52,7 @@ def refusal_of(host: str, reach: Reach) -> str | None:
 
 
 def _numeric(host: str) -> str | None:
-    """Return the address that a host spells, also as `127.1` or `0x7f000001`, which the system's resolver takes."""
+    """Return the address that a host spells, or None. The resolver also accepts `127.1` and `0x7f000001`."""
     try:
         return str(ipaddress.ip_address(host.partition("%")[0]))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Sending by mail."""
+"""Sends mail by SMTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ THREADS = 4
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """The server that takes our mails, and whom they are from; `is_secure` from the first byte, else by STARTTLS."""
+    """The SMTP server, and the sender of mails. `is_secure` means TLS from the first byte, otherwise STARTTLS."""
 
     host: str
     port: int
@@ -33,7 +33,10 @@ class MailServer:
 
 
 def read_server(url: str, sender: str) -> MailServer:
-    """Read SCHEDULER_SMTP_URL; raises `ConfigurationError`, which never shows it."""
+    """Return the server in SCHEDULER_SMTP_URL.
+
+    Raise `ConfigurationError` without the URL, which can contain a password.
+    """
     parts = urlsplit(url)
     try:
         port = parts.port
@@ -55,20 +58,19 @@ def read_server(url: str, sender: str) -> MailServer:
 
 
 class Mailer:
-    """Sends mails in threads of its own: the standard library's client blocks."""
+    """Sends mails in separate threads, because the standard library's client blocks."""
 
     def __init__(self, server: MailServer) -> None:
-        """Send by this server."""
         self._server = server
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="mail")
 
     @property
     def sender(self) -> str:
-        """Whom mails are from."""
+        """Return the sender's address."""
         return self._server.sender
 
     async def send(self, message: EmailMessage) -> list[str]:
-        """Send a mail, and return the receivers that the server refused; raises `NotDeliveredError` if it took none."""
+        """Send a mail and return the refused recipients. Raise `NotDeliveredError` if the server accepted none."""
         connection = _Connection()
         loop = asyncio.get_running_loop()
         try:
@@ -116,13 +118,13 @@ class Mailer:
 
 
 class _Connection:
-    """What a thread is busy with, for others to end."""
+    """The connection that a thread uses, so that another thread can close it."""
 
     def __init__(self) -> None:
         self.client: smtplib.SMTP | None = None
 
     def cut(self) -> None:
-        """End the connection under the thread, so that a server that drips does not hold it."""
+        """Close the connection of a blocked thread, for example if the server responds too slowly."""
         if self.client is not None and (connection := self.client.sock) is not None:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

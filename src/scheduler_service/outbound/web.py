@@ -1,4 +1,4 @@
-"""Sending by HTTP, to receivers that may be slow, wrong or hostile."""
+"""Sends HTTP requests to receivers that may be slow, wrong or hostile."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from scheduler_service.config import tls
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.outbound.address_guard import Reach, resolve
 
-# For all of it: a receiver that drips its answer byte by byte gets no more than one that is silent.
+# The limit of the whole request. A receiver that responds byte by byte gets no more time than a silent one.
 DELIVERY_SECONDS = 10.0
 
 _ASKS_TO_WAIT = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
 class NotDeliveredError(Exception):
-    """It did not arrive, or nobody says that it did; trying again is right, though not for `wait_seconds`."""
+    """The request did not arrive, or its arrival is unknown. A retry is useful after `wait_seconds`."""
 
     def __init__(self, text: str, wait_seconds: float = 0.0) -> None:
-        """Return why, and how long the receiver wants to be left alone."""
+        """Store the reason, and how long the receiver asks to wait."""
         super().__init__(text)
         self.wait_seconds = wait_seconds
 
 
 async def post(url: str, body: bytes, headers: dict[str, str], reach: Reach) -> None:
-    """Send a body. Returns once the receiver says 2xx; the rest of its answer is not read.
+    """Send a body, and return after a 2xx status. The rest of the response is not read.
 
-    Redirects are not followed: they would lead past the guard, and repeat the body to somebody else. Raises
-    `NotDeliveredError`, or `RefusedError` where the address may not be reached.
+    Redirects are not followed, because they would bypass the address guard and send the body to another server. Raise
+    `NotDeliveredError`, or `RefusedError` if the address is not allowed.
     """
     await _ask("POST", url, body, headers, reach)
 
 
 async def ping(url: str) -> None:
-    """Ask for a URL that the operator named, wherever that is; raises as `post` does."""
+    """Request a URL that the operator configured, at any address; raise as `post` does."""
     await _ask("GET", url, b"", {}, "private")
 
 
@@ -59,7 +59,7 @@ async def _ask(method: str, url: str, body: bytes, headers: dict[str, str], reac
 
 
 def _seconds(retry_after: str) -> float:
-    """Read the header Retry-After (RFC 9110, section 10.2.3): seconds, or an instant; 0: it says neither."""
+    """Return the seconds in a Retry-After header (RFC 9110, section 10.2.3), or 0 if it is invalid."""
     if retry_after.isascii() and retry_after.isdecimal():
         return float(retry_after[:9])
     try:
@@ -72,7 +72,7 @@ async def _answer_of(method: str, url: str, body: bytes, headers: dict[str, str]
     parts = urlsplit(url)
     host = parts.hostname or ""
     addresses = await resolve(host, parts.port or (443 if parts.scheme == "https" else 80), reach)
-    # Of the addresses of a name some may not be listened at: each gets its share of the time to connect.
+    # Some addresses of a name may not respond, so each gets a share of the time to connect.
     timeout = httpx2.Timeout(DELIVERY_SECONDS, connect=DELIVERY_SECONDS / max(1, len(addresses)))
     verify = tls.context_for(parts.scheme)
     failure: httpx2.TransportError | None = None
@@ -84,7 +84,7 @@ async def _answer_of(method: str, url: str, body: bytes, headers: dict[str, str]
                     httpx2.URL(url).copy_with(host=address),
                     content=body,
                     headers={**headers, "Host": parts.netloc},
-                    # The certificate is checked for the name, though the connection goes to the address.
+                    # Verify the certificate for the name, although the connection uses the address.
                     extensions={"sni_hostname": host},
                 ) as answer:
                     return answer.status_code, answer.headers.get("Retry-After", "")

@@ -1,4 +1,4 @@
-"""Text that every database can keep."""
+"""Text that every database can store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 
 
 def fault_of_text(text: str) -> str | None:
-    """Return why a text cannot be stored; None if it can."""
+    """Return why a text cannot be stored, or None."""
     if "\0" in text:
         return "a NUL character cannot be stored; remove it"
     try:
@@ -25,7 +25,7 @@ def _storable(text: str) -> str:
 
 
 Storable = AfterValidator(_storable)
-"""For the fields of models, behind constraints: pydantic applies those that follow a validator in another order."""
+"""Annotation for fields, placed after their constraints: pydantic reorders constraints that follow a validator."""
 
 Text = Annotated[str, Storable]
-"""Text without NUL, which PostgreSQL cannot keep, and without lone surrogates, which JSON can spell."""
+"""Text without NUL (PostgreSQL cannot store it) and without lone surrogates (JSON can contain them)."""

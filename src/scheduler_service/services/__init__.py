@@ -1,1 +1,1 @@
-"""What a request asks for, in one transaction each."""
+"""The operations that requests call, one transaction each."""

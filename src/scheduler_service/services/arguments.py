@@ -1,4 +1,4 @@
-"""The arguments of a job: JSON that fits into one variable, and that every database and answer can hold."""
+"""The arguments of a job: JSON that fits into one variable and that every database and response can hold."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from scheduler_service.payloads.bounded import refusal
 from scheduler_service.payloads.stored_text import fault_of_text
-from scheduler_service.services.variables import ARGS_VARIABLE, LONGEST_STRING, MOST_BYTES, bytes_of
+from scheduler_service.services.variables import ARGS_VARIABLE, MAX_BYTES, MAX_STRING_BYTES, bytes_of
 
-ROOM = LONGEST_STRING - len(f"{ARGS_VARIABLE}=\0")
+ROOM = MAX_STRING_BYTES - len(f"{ARGS_VARIABLE}=\0")
 
 
 def check_values(args: object) -> object:
-    """Return the arguments; raises `ValueError` if they are too long, `ValidationError` for values that cannot be kept.
+    """Return the arguments.
 
-    The length comes first: it bounds the work on the values.
+    Raise `ValueError` if they are too long, `ValidationError` for values that cannot be stored.
+
+    The length is checked first, because it limits the work on the values.
     """
     if not isinstance(args, dict):
         return args
     try:
         _check_length(len(json.dumps(args)))
-    except RecursionError:  # what is nested that deeply is refused by the model
+    except RecursionError:  # the model refuses values nested this deeply
         return args
     if wrong := list(_faults(args)):
         raise refusal("args", wrong)
@@ -34,11 +36,11 @@ def check_values(args: object) -> object:
 
 
 def check_args(args: dict[str, JsonValue], env: Mapping[str, str]) -> dict[str, JsonValue]:
-    """Return the arguments; raises `ValueError` if they do not fit into their variable, or not beside `env`."""
-    text = json.dumps(json.loads(json.dumps(args), parse_float=_written_out))  # as an attempt gets them
+    """Return the arguments. Raise `ValueError` if they do not fit into their variable, alone or together with `env`."""
+    text = json.dumps(json.loads(json.dumps(args), parse_float=_written_out))  # in the form that an attempt receives
     _check_length(len(text))
-    if (size := bytes_of({**env, ARGS_VARIABLE: text})) > MOST_BYTES:
-        raise ValueError(f"the variables and the arguments take {size} bytes in all, and {MOST_BYTES} are the most")
+    if (size := bytes_of({**env, ARGS_VARIABLE: text})) > MAX_BYTES:
+        raise ValueError(f"the variables and the arguments take {size} bytes in all, and {MAX_BYTES} are the most")
     return args
 
 
@@ -48,7 +50,7 @@ def _check_length(length: int) -> None:
 
 
 def _faults(args: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
-    """Yield one fault for each argument that has any."""
+    """Yield one error for each invalid argument."""
     for name, value in args.items():
         if (fault := fault_of_text(name) or next(_faults_of(value), None)) is not None:
             yield InitErrorDetails(
@@ -71,6 +73,6 @@ def _faults_of(value: object) -> Iterator[str]:
 
 
 def _written_out(number: str) -> float:
-    """Read a number as PostgreSQL's jsonb gives it back, which knows no exponents: 1e300 has 301 digits there."""
+    """Return a number as PostgreSQL's jsonb returns it, without an exponent: 1e300 has 301 digits."""
     value = float(number)
     return int(value) if "e" in number and value.is_integer() else value

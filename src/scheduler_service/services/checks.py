@@ -1,4 +1,4 @@
-"""What the server and the calendar say of a definition whose form is right."""
+"""Checks of a well-formed definition against the server's rules and the calendar."""
 
 from __future__ import annotations
 
@@ -20,32 +20,35 @@ from scheduler_service.services.job_definition import JobDefinition, PreviewRequ
 
 Document = Mapping[str, JsonValue]
 JOB: Document = {"name": "a job", "schedule_expr": "@hourly", "payload": {"type": "shell_script", "script": "true"}}
-"""Stand-ins for what a job requires."""
+"""Values that replace required fields of a job if they are wrong."""
 
-# Of a schedule whose zone is unknown the instants are known to within a day.
+# If the zone of a schedule is unknown, its instants are known to within a day.
 _ZONES_APART = timedelta(days=1)
 _NO_TIME = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The bounds of this server, and the Pythons that it offers; None: workers may offer others."""
+    """The resource limits and the Python environments of this server.
+
+    None means that workers may offer other environments.
+    """
 
     resource_limits: ResourceLimits = NO_LIMITS
     environments: frozenset[str] | None = None
 
 
 def inspect_job(document: Document, further: int = 0) -> Inspection[JobDefinition]:
-    """Judge a document as a job."""
+    """Validate a document as a job."""
     return inspect(JobDefinition, document, JOB, further)
 
 
 def problems_of_job(
     inspection: Inspection[JobDefinition], rules: Rules, now: datetime, *, is_rescheduled: bool = True
 ) -> Iterator[FieldProblem]:
-    """Yield what is wrong with a job beyond the form of its fields.
+    """Yield the problems of a job that its model does not find.
 
-    `is_rescheduled` False: its schedule is stored already and need not name an instant any more.
+    If `is_rescheduled` is False, the stored schedule is unchanged and need not have a future instant.
     """
     definition = inspection.sound
     if definition is None:
@@ -58,7 +61,7 @@ def problems_of_job(
 
 
 def problems_of_preview(inspection: Inspection[PreviewRequest], now: datetime) -> Iterator[FieldProblem]:
-    """Yield what is wrong with the schedule of a preview."""
+    """Yield the problems of a preview's schedule."""
     if (request := inspection.sound) is not None:
         yield from inspection.said_of_sent(_schedule_problems(inspection, request, _Unbounded(request), now))
 
@@ -81,7 +84,7 @@ def _schedule_problems(
     bounds: Bounds,
     now: datetime,
 ) -> Iterator[FieldProblem]:
-    """Judge zone, expression and bounds each by itself, as far as the others let it be judged."""
+    """Yield the problems of zone, expression and dates, each as far as the other fields allow."""
     zone_problems = list(_zone_problems(chosen.timezone))
     yield from zone_problems
     is_zone_known = inspection.is_sent("timezone") and not zone_problems

@@ -1,4 +1,4 @@
-"""What happens, as it is committed, for clients who follow."""
+"""The event stream for clients."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ LOOK_SECONDS = 0.25
 
 
 class EventService:
-    """Reads the stream of events."""
+    """Reads the event stream."""
 
     def __init__(self, database: Database) -> None:
-        """Read from this database."""
         self._database = database
 
     async def start(self, caller: Caller, last_event_id: str | None) -> Position:
-        """Return where to begin: behind the event that a client saw last, else with what happens from now on.
+        """Return the position after the client's last event, or the newest position without one.
 
-        Raises `InvalidInputError` for an id that no event has.
+        Raise `InvalidInputError` if the id is not a position.
         """
         caller.require(Scope.READ)
         if last_event_id is not None:
@@ -37,14 +36,17 @@ class EventService:
             return await events.newest(connection)
 
     async def may_have_a_gap(self, position: Position) -> bool:
-        """Return whether some of what came behind a position may be forgotten already."""
+        """Return whether events after a position may have been pruned."""
         async with self._database.read() as connection:
             return await events.is_forgotten(connection, position)
 
     async def follow(
         self, caller: Caller, position: Position, stopping: asyncio.Event
     ) -> AsyncIterator[Sequence[Event]]:
-        """Yield the events of the caller's jobs as they come, none if nothing happens, until `stopping`."""
+        """Yield events of the caller's jobs as they appear, until `stopping` is set.
+
+        Yield an empty sequence at intervals if nothing happens.
+        """
         caller.require(Scope.READ)
         while not stopping.is_set():
             async with self._database.read() as connection:

@@ -1,4 +1,4 @@
-"""Whether the service can do its work: the truth of no more than some seconds ago, from every process alike."""
+"""Checks whether the service works. Every process reports the same state, at most a few seconds old."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from enum import StrEnum
 
 from scheduler_service.domain.records import Worker
 from scheduler_service.errors import UnavailableError
-from scheduler_service.services.liveness import Presence, is_ticking, presence, tick_age_seconds
+from scheduler_service.services.liveness import Liveness, is_ticking, liveness, tick_age_seconds
 from scheduler_service.storage import dispatchers, migrations, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
-# For the database, and for the broker, to answer.
+# Time limit for the database and for the broker.
 HEALTH_CHECK_SECONDS = 2.0
 
 Ping = Callable[[], Awaitable[None]]
-"""Returns if something answers; raises `UnavailableError`."""
+"""Return if the dependency responds, or raise `UnavailableError`."""
 
 
-class Verdict(StrEnum):
-    """How something is: `degraded` costs promptness, but work goes on."""
+class HealthStatus(StrEnum):
+    """The status of a component. `degraded` means that runs may be late, but none is lost."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -34,30 +34,31 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One thing the service needs; `latency_seconds` is how long its answer took."""
+    """A part that the service needs. `latency_seconds` is its response time."""
 
     name: str
-    verdict: Verdict
+    status: HealthStatus
     detail: str
     latency_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """All components that could be looked at."""
+    """The status of all components that could be checked."""
 
     components: tuple[Component, ...]
 
     @property
-    def verdict(self) -> Verdict:
-        """The worst of all."""
-        verdicts = {component.verdict for component in self.components}
-        return next(verdict for verdict in (Verdict.FAILING, Verdict.DEGRADED, Verdict.OK) if verdict in verdicts)
+    def status(self) -> HealthStatus:
+        """Return the worst status of all components."""
+        statuses = {component.status for component in self.components}
+        worst_first = (HealthStatus.FAILING, HealthStatus.DEGRADED, HealthStatus.OK)
+        return next(status for status in worst_first if status in statuses)
 
     @property
     def is_ready(self) -> bool:
-        """Whether requests and runs are served."""
-        return self.verdict is not Verdict.FAILING
+        """Return whether requests and runs are served."""
+        return self.status is not HealthStatus.FAILING
 
 
 class HealthService:
@@ -72,7 +73,7 @@ class HealthService:
         tick_seconds: float,
         ping_broker: Ping | None = None,
     ) -> None:
-        """Check this database and the processes it knows; `ping_broker` None means a broker inside this process."""
+        """Check this database and the processes in it. `ping_broker` None means that the broker is in this process."""
         self._database = database
         self._clock = clock
         self._heartbeat_seconds = heartbeat_seconds
@@ -80,7 +81,7 @@ class HealthService:
         self._ping_broker = ping_broker
 
     async def check(self) -> Health:
-        """Check every component now. Never raises for one that fails, and never waits long for it."""
+        """Check every component. Never raise for a failed component, and never wait long for one."""
         seen, broker = await asyncio.gather(self._look_at_database(), self._look_at_broker())
         return Health((*seen, *broker))
 
@@ -99,16 +100,16 @@ class HealthService:
                 living = await workers.living(connection)
                 ticked_at = await dispatchers.last_ticked_at(connection)
         except UnavailableError as error:
-            return [Component("database", Verdict.FAILING, str(error))]
+            return [Component("database", HealthStatus.FAILING, str(error))]
         except TimeoutError:
-            return [Component("database", Verdict.FAILING, f"has not answered for {HEALTH_CHECK_SECONDS:g} s")]
+            return [Component("database", HealthStatus.FAILING, f"has not answered for {HEALTH_CHECK_SECONDS:g} s")]
         now = self._clock.now()
-        seen = [(worker, presence(worker, now, self._heartbeat_seconds)) for worker in living]
+        seen = [(worker, liveness(worker, now, self._heartbeat_seconds)) for worker in living]
         return [
             _answering(latency_seconds),
             _CURRENT,
             self._dispatcher(ticked_at, now),
-            _workers([worker for worker, how in seen if how is Presence.ALIVE]),
+            _workers([worker for worker, how in seen if how is Liveness.ALIVE]),
             *_sandbox(seen),
         ]
 
@@ -120,40 +121,40 @@ class HealthService:
             async with asyncio.timeout(HEALTH_CHECK_SECONDS):
                 await self._ping_broker()
         except (UnavailableError, TimeoutError):
-            # The database is the truth, and workers look at it every second.
-            return [Component("broker", Verdict.DEGRADED, "does not answer: runs begin up to some seconds late")]
-        return [Component("broker", Verdict.OK, "answers", time.perf_counter() - before)]
+            # Workers poll the database every second, so runs still start.
+            return [Component("broker", HealthStatus.DEGRADED, "does not answer: runs begin up to some seconds late")]
+        return [Component("broker", HealthStatus.OK, "answers", time.perf_counter() - before)]
 
     def _dispatcher(self, ticked_at: datetime | None, now: datetime) -> Component:
         age_seconds = tick_age_seconds(ticked_at, now)
         if is_ticking(age_seconds, self._tick_seconds):
-            return Component("dispatcher", Verdict.OK, "ticks")
+            return Component("dispatcher", HealthStatus.OK, "ticks")
         last = "none has ticked for an hour" if age_seconds is None else f"none has ticked for {age_seconds:.0f} s"
-        return Component("dispatcher", Verdict.FAILING, f"{last}: nothing is fired")
+        return Component("dispatcher", HealthStatus.FAILING, f"{last}: nothing is fired")
 
 
 def _workers(taking: Sequence[Worker]) -> Component:
     if not taking:
-        return Component("workers", Verdict.FAILING, "none is there that takes runs: they wait in the queue")
+        return Component("workers", HealthStatus.FAILING, "none is there that takes runs: they wait in the queue")
     slots = sum(worker.slots for worker in taking)
-    return Component("workers", Verdict.OK, f"{len(taking)} alive, {slots} slots")
+    return Component("workers", HealthStatus.OK, f"{len(taking)} alive, {slots} slots")
 
 
-def _sandbox(seen: Sequence[tuple[Worker, Presence]]) -> list[Component]:
-    """Return at which level runs are held, and of workers that cannot hold any what their sandbox fails on."""
-    held = Counter(worker.sandbox_level for worker, how in seen if how in {Presence.ALIVE, Presence.DRAINING})
-    unfit = [worker for worker, how in seen if how is Presence.UNFIT]
+def _sandbox(seen: Sequence[tuple[Worker, Liveness]]) -> list[Component]:
+    """Return the isolation level of runs, and the sandbox errors of workers that cannot run any."""
+    held = Counter(worker.sandbox_level for worker, how in seen if how in {Liveness.ALIVE, Liveness.DRAINING})
+    unfit = [worker for worker, how in seen if how is Liveness.UNFIT]
     if unfit:
-        verdict = Verdict.DEGRADED if held else Verdict.FAILING
+        status = HealthStatus.DEGRADED if held else HealthStatus.FAILING
         more = f" (and {len(unfit) - 1} more)" if len(unfit) > 1 else ""
-        return [Component("sandbox", verdict, f"worker {unfit[0].id}{more} takes no runs: {unfit[0].unfit_reason}")]
+        return [Component("sandbox", status, f"worker {unfit[0].id}{more} takes no runs: {unfit[0].unfit_reason}")]
     levels = ", ".join(sorted(level for level in held if level is not None))
-    return [Component("sandbox", Verdict.OK, f"runs are held at {levels}")] if levels else []
+    return [Component("sandbox", HealthStatus.OK, f"runs are held at {levels}")] if levels else []
 
 
-_CURRENT = Component("migrations", Verdict.OK, "the tables are up to date")
-_OUTDATED = Component("migrations", Verdict.FAILING, "the tables are of another version; run: scheduler migrate")
+_CURRENT = Component("migrations", HealthStatus.OK, "the tables are up to date")
+_OUTDATED = Component("migrations", HealthStatus.FAILING, "the tables are of another version; run: scheduler migrate")
 
 
 def _answering(latency_seconds: float) -> Component:
-    return Component("database", Verdict.OK, "answers", latency_seconds)
+    return Component("database", HealthStatus.OK, "answers", latency_seconds)

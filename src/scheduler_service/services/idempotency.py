@@ -1,4 +1,4 @@
-"""Doing a request with an `Idempotency-Key` once."""
+"""Executes a request with an `Idempotency-Key` once, however often it is sent."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Resource = TypeVar("Resource", Job, Run)
 
 @dataclass(frozen=True, slots=True)
 class Action(Generic[Resource]):
-    """What a request makes: `create` stores it, `find` gives it again for the twin of an earlier request."""
+    """The effect of a request: `create` stores a resource, `find` loads it for a repeated request."""
 
     create: Callable[[AsyncConnection], Awaitable[Resource]]
     find: Callable[[AsyncConnection, int], Awaitable[Resource | None]]
 
 
 def key_for(caller: Caller, call: str, key: str | None, content: str) -> IdempotencyKey | None:
-    """Return the key of a request, if its client sent one. Callers of different owners may use the same key.
+    """Return the key of a request, or None if the client sent none. Different owners may use the same key.
 
-    `call` is a method and a path without spaces, so what stands before it can only be the owner.
+    `call` is a method and a path without spaces, so the text before it can only be the owner.
     """
     if key is None:
         return None
@@ -44,10 +44,11 @@ def key_for(caller: Caller, call: str, key: str | None, content: str) -> Idempot
 async def perform(
     database: Database, clock: Clock, key: IdempotencyKey | None, action: Action[Resource]
 ) -> tuple[Resource, bool]:
-    """Do an action, or give what its twin did; the second value says whether it was done now.
+    """Execute an action, or return the result of an earlier request with the same key.
 
-    Key and resource are stored in one transaction, so of two twins at the same time one wins and the other sees it.
-    Raises `InvalidInputError` where the key was used for another content.
+    The second value is True if the action was executed now. Key and resource are stored in one transaction, so of two
+    concurrent requests one wins and the other returns its result. Raise `InvalidInputError` if the key was used with
+    other content.
     """
     if key is None:
         async with database.write() as connection:

@@ -1,11 +1,11 @@
-"""Everything that is wrong with a document, found at once.
+"""Finds all problems of a document at once, in the model and in the services.
 
-A pydantic model stops where its own rules end: what the server allows, whether a schedule ever fires and what stands in
-the database are rules of the services. So that one stage does not hide the next, the services judge the *sound* part of
-a document: the fields that the model accepts, with defaults or stand-ins in place of the others. What they say of a
-field that was replaced is dropped, since it is said of a value that nobody sent.
+Theory of operation. A pydantic model knows only its own rules. Services add others: server limits, whether a schedule
+ever fires, what the database contains. If services ran only on valid documents, errors would appear in two rounds.
+`inspect` therefore builds the *sound* part: valid fields, with defaults or stand-ins for the others. Services check
+that part, and problems about replaced fields are dropped, because the client did not send those values.
 
-The work is bounded: of unknown members the first MAX_PROBLEMS are looked at and the rest is counted.
+The work is limited: the first MAX_PROBLEMS unknown members are described, the rest is counted.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ Document = Mapping[str, JsonValue]
 
 
 class RejectedError(InvalidInputError):
-    """A document cannot be accepted.
+    """A document is invalid.
 
-    `items` are what its model says, `problems` what the services say, `further` how many more there are of either.
+    `items` are errors of the model, `problems` those of services, and `further` counts those that are not described.
     """
 
     def __init__(self, items: Sequence[ErrorDetails], problems: Sequence[FieldProblem], further: int) -> None:
-        """Keep all of it, so that the caller can mend everything at once."""
+        """Keep all problems, so that the client can fix them together."""
         told = (FieldProblem(".".join(map(str, item["loc"])) or "body", item["msg"], item["input"]) for item in items)
         super().__init__(*told, *problems)
         self.items = items
@@ -42,10 +42,10 @@ class RejectedError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Inspection(Generic[Model]):
-    """What a model says of a document.
+    """The result of validating a document.
 
-    `sound` is the model of the sound part, None if there is none; `replaced` are the dotted paths of all fields whose
-    value in `sound` is not the one that was sent.
+    `sound` is the model of the valid part, or None if there is none. `replaced` are the dotted paths of fields whose
+    value in `sound` was not sent.
     """
 
     document: Document
@@ -55,20 +55,20 @@ class Inspection(Generic[Model]):
     replaced: frozenset[str]
 
     def is_sent(self, field: str) -> bool:
-        """Whether the value of a field in `sound` is the one that the document has, or the default of one left out."""
+        """Return whether `sound` has the value that was sent, or the default of a field that was left out."""
         steps = field.split(".")
         return not any(".".join(steps[:number]) in self.replaced for number in range(1, len(steps) + 1))
 
     def is_whole(self, field: str) -> bool:
-        """Whether a field and all that is in it is as it was sent."""
+        """Return whether a field and everything in it is as sent."""
         return self.is_sent(field) and not any(path.startswith(f"{field}.") for path in self.replaced)
 
     def said_of_sent(self, problems: Iterable[FieldProblem]) -> Iterator[FieldProblem]:
-        """Yield of the problems with `sound` those with values that were sent."""
+        """Yield the problems that concern values that were sent."""
         return (problem for problem in problems if self.is_sent(problem.field))
 
     def accept(self, problems: Iterable[FieldProblem] = ()) -> Model:
-        """Return the model; raises `RejectedError` with what the model says and with `problems`, if there are any."""
+        """Return the model. Raise `RejectedError` if the model or `problems` contain any problem."""
         beyond = list(problems)
         if self.items or beyond or self.further or self.sound is None:
             raise RejectedError(self.items, beyond, self.further)
@@ -76,9 +76,9 @@ class Inspection(Generic[Model]):
 
 
 def inspect(model: type[Model], document: Document, stand_ins: Document, further: int = 0) -> Inspection[Model]:
-    """Judge a document by a model; `stand_ins` are values for what the model requires.
+    """Validate a document. `stand_ins` are values for required fields.
 
-    `further` counts the members that were left out of the document before.
+    `further` counts members that were removed from the document before.
     """
     document, left_out = thinned(model, document)
     further += left_out
@@ -93,7 +93,7 @@ def inspect(model: type[Model], document: Document, stand_ins: Document, further
 
 
 def thinned(model: type[BaseModel], document: Document) -> tuple[dict[str, JsonValue], int]:
-    """Return a document with at most MAX_PROBLEMS unknown members in each object, and the number of those left out."""
+    """Return a document with at most MAX_PROBLEMS unknown members in each object, and the number of removed ones."""
     known, left_out = _names(model), 0
     kept, further = _few(document, known)
     for name, value in kept.items():
@@ -117,7 +117,7 @@ def _few(members: Document, known: frozenset[str]) -> tuple[dict[str, JsonValue]
 
 @cache
 def _names(model: type[BaseModel]) -> frozenset[str]:
-    """Return the names of all fields of a model and of the models in it."""
+    """Return the names of all fields of a model and of its nested models."""
     return frozenset(_property_names(model.model_json_schema()))
 
 
@@ -135,7 +135,7 @@ def _sound(
 ) -> tuple[Model | None, set[str]]:
     kept, replaced = dict(document), set[str]()
     for item in items:
-        # What is missing is not there: then the object goes that lacks it.
+        # A missing field cannot be removed, so its parent object is removed.
         path = _path(document, item["loc"]) or tuple(map(str, item["loc"][:1]))
         kept = _without(kept, path)
         replaced.add(".".join(path))
@@ -149,12 +149,12 @@ def _sound(
     return None, replaced
 
 
-# What is left may be incomplete: a payload without its code. Then the whole member goes.
+# A removed field can make its parent incomplete, such as a payload without code. The second pass removes the parent.
 _PASSES = 2
 
 
 def _path(document: Document, location: Sequence[str | int]) -> tuple[str, ...]:
-    """Return the names that lead to a value, up to the first list: of a list nothing is kept."""
+    """Return the names that lead to a value, up to the first list. Lists are removed as a whole."""
     path: list[str] = []
     value: Any = document
     for step in location:

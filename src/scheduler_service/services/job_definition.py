@@ -27,7 +27,7 @@ from scheduler_service.services.arguments import check_args, check_values
 from scheduler_service.services.instants import Instant
 from scheduler_service.services.retry_policy import WrittenRetryPolicy
 from scheduler_service.services.schedule_fields import Dst, ScheduleExpr, Timezone
-from scheduler_service.services.variables import MOST_VARIABLES, check_name, check_number, check_sizes
+from scheduler_service.services.variables import MAX_VARIABLES, check_name, check_number, check_sizes
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), Storable]
 Owner = Annotated[str, StringConstraints(max_length=128, strip_whitespace=True), Storable]
@@ -204,7 +204,7 @@ class JobDefinition(Document):
         Field(
             description="Environment variables for the code, up to 100, each up to 32,768 characters. `HOME`, `TMPDIR` "
             "and names that start with `SCHEDULER_` are reserved. Default: none.",
-            max_length=MOST_VARIABLES,
+            max_length=MAX_VARIABLES,
         ),
         AfterValidator(check_sizes),
         BeforeValidator(check_number),

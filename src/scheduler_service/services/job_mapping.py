@@ -1,7 +1,4 @@
-"""Between a definition, as a client writes it, and the columns of a stored job.
-
-Every field of `JobDefinition` has a column of its name, but for `dst`, which has two, and `enabled`, which is a status.
-"""
+"""Converts between job definitions and the columns of stored jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ _WITHOUT_COLUMN = frozenset({"dst", "enabled"})
 
 
 def columns_of(definition: JobDefinition) -> dict[str, Any]:
-    """Return the columns that a definition sets, less the status and what follows from the schedule."""
+    """Return the columns of a definition, without the status and the columns derived from the schedule."""
     columns = definition.model_dump(mode="json", exclude=set(_WITHOUT_COLUMN))
     # Columns of instants take them as they are, not as JSON text.
     instants = {name: value for name, value in definition if isinstance(value, datetime)}
@@ -26,7 +23,7 @@ def columns_of(definition: JobDefinition) -> dict[str, Any]:
 
 
 def document_of(job: Job) -> dict[str, JsonValue]:
-    """Return a stored job as the JSON document that a client would have sent for it."""
+    """Return a stored job as the JSON document that a client would have sent."""
     document: dict[str, Any] = {
         name: getattr(job, name) for name in JobDefinition.model_fields if name not in _WITHOUT_COLUMN
     }

@@ -1,4 +1,4 @@
-"""Choices of a job that have no effect, or a surprising one, beside its other choices: accepted with a warning."""
+"""Warns about settings of a job that have no effect, or an unexpected one, because of its other settings."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.sandbox.runtime.python_code import variables_read_at_start
 
 
-def advice(job: Job) -> Iterator[str]:
-    """Yield a warning for each choice that another choice of the job makes ineffective or surprising."""
+def job_warnings(job: Job) -> Iterator[str]:
+    """Yield a warning for each setting that another setting of the job makes ineffective or unexpected."""
     yield from _retry_advice(RetryPolicy(**job.retry_policy))
     yield from _concurrency_advice(job)
-    yield from _catchup_advice(job)
+    yield from _catchup_warnings(job)
     yield from _interpreter_advice(job)
 
 
-def normalisation_advice(sent: Mapping[str, JsonValue], job: Job) -> Iterator[str]:
-    """Yield a warning for each text of the payload that is not stored as it was sent."""
+def normalisation_warnings(sent: Mapping[str, JsonValue], job: Job) -> Iterator[str]:
+    """Yield a warning for each payload text that is stored in another form than sent."""
     payload = sent.get("payload")
     for name, text in payload.items() if isinstance(payload, dict) else ():
         stored = job.payload.get(name)
@@ -65,8 +65,8 @@ def _concurrency_advice(job: Job) -> Iterator[str]:
         )
 
 
-def _catchup_advice(job: Job) -> Iterator[str]:
-    """Warn if instants that are caught up all at once mostly become `skipped` rows."""
+def _catchup_warnings(job: Job) -> Iterator[str]:
+    """Yield a warning if most instants that are caught up at once become `skipped` rows."""
     if job.misfire_policy != "fire_all" or job.overlap_policy not in _KEPT_OF_A_BACKLOG:
         return
     kept = _KEPT_OF_A_BACKLOG[job.overlap_policy].format(

@@ -1,4 +1,4 @@
-"""Jobs: what clients ask of them, one transaction each."""
+"""The operations on jobs, one transaction each."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ from scheduler_service.services.job_mapping import columns_of, document_of
 from scheduler_service.services.merge_patch import merge
 from scheduler_service.services.ownership import owned_by, owner_problems
 from scheduler_service.services.read_only import without_read_only
-from scheduler_service.services.schedules import Upcoming, upcoming
+from scheduler_service.services.schedules import Upcoming, next_instants
 from scheduler_service.storage import jobs, ledger, runs, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.telemetry import logging_config, tracing
 
 Versions = frozenset[int] | None
-"""The versions of which a client's `If-Match` says that one must be current; None: any."""
+"""The versions in a client's `If-Match`, of which one must be current. None means that any version is accepted."""
 Document = Mapping[str, JsonValue]
 Shown = Callable[[Job], Document]
-"""Returns a job as clients see it."""
+"""Returns a job as the API shows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """New columns for a job, and whether it is to be enabled."""
+    """New columns of a job, and whether it is enabled."""
 
     columns: Mapping[str, Any]
     enabled: bool
 
 
 class JobService:
-    """Every call is one transaction; when it returns, it is committed."""
+    """The operations on jobs. Each call is one transaction, committed when the call returns."""
 
     def __init__(
         self,
@@ -62,10 +62,10 @@ class JobService:
         environments: frozenset[str] | None = None,
         refusal: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`wake_dispatcher` is called after a commit that may have made a job due earlier.
+        """Call `wake_dispatcher` after a commit that may have made a job due earlier.
 
-        `environments` are the Pythons that jobs may ask for; None: other processes have them, and may have others.
-        `refusal` returns why no job can run here, if that is so.
+        `environments` are the Python environments that jobs may use; None means that workers decide. `refusal` returns
+        why no job can run here, or None.
         """
         self._database = database
         self._broker = broker
@@ -75,14 +75,14 @@ class JobService:
         self._refusal = refusal
 
     def read(self, caller: Caller, document: Document) -> JobDefinition:
-        """Read a document as a new job; raises `RejectedError` with everything that is wrong with it."""
+        """Return the definition in a document. Raise `RejectedError` with all problems."""
         caller.require(Scope.WRITE)
         return owned_by(caller, self._accept(caller, inspect_job(document)))
 
     async def create(self, caller: Caller, definition: JobDefinition, *, idempotency_key: str | None = None) -> Job:
-        """Store a job. Raises `InvalidInputError` where its schedule is wrong or never fires.
+        """Store a job. Raise `InvalidInputError` if its schedule is invalid or never fires.
 
-        Raises `ConflictError` if no job can run here.
+        Raise `ConflictError` if no job can run here.
         """
         caller.require(Scope.WRITE)
         definition = owned_by(caller, definition)
@@ -97,13 +97,13 @@ class JobService:
         return job
 
     async def get(self, caller: Caller, job_id: int) -> Job:
-        """Return a job; raises `NotFoundError`."""
+        """Return a job. Raise `NotFoundError` if there is none."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
             return await _existing(connection, caller, job_id)
 
     async def page(self, caller: Caller, filters: JobFilter, page: Page) -> Listing[Job]:
-        """List jobs."""
+        """Return a page of jobs."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
             return await jobs.page(connection, filters, page, owner_id=caller.bound)
@@ -111,9 +111,9 @@ class JobService:
     async def replace(
         self, caller: Caller, job_id: int, document: Document, if_match: Versions = None, shown: Shown | None = None
     ) -> Job:
-        """Replace the definition of a job; raises `RejectedError` with everything that is wrong with the new one.
+        """Replace the definition of a job. Raise `RejectedError` with all problems of the new one.
 
-        `shown` gives a job as clients see it: its read-only fields may be sent back unchanged.
+        `shown` returns a job as the API shows it. Its read-only fields may be sent back unchanged.
         """
 
         def change(job: Job) -> Change:
@@ -124,7 +124,7 @@ class JobService:
     async def patch(
         self, caller: Caller, job_id: int, changes: Document, if_match: Versions = None, shown: Shown | None = None
     ) -> Job:
-        """Change a job by a JSON merge patch (RFC 7396); raises and takes `shown` as `replace` does."""
+        """Change a job with a JSON merge patch (RFC 7396). Raise, and use `shown`, as `replace` does."""
 
         def change(job: Job) -> Change:
             return self._new_definition(caller, job, changes, shown, lambda rest: merge(document_of(job), rest))
@@ -132,7 +132,10 @@ class JobService:
         return await self._change(caller, job_id, if_match, change)
 
     async def pause(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
-        """Stop the schedule: instants from now on are not owed; raises `ConflictError` where none is to come."""
+        """Pause a job.
+
+        Its schedule does not fire until it is resumed. Raise `ConflictError` if it has no future instant.
+        """
         return await self._change(caller, job_id, if_match, lambda _: Change({}, enabled=False))
 
     async def resume(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
@@ -146,7 +149,10 @@ class JobService:
         return await self._change(caller, job_id, if_match, change)
 
     async def delete(self, caller: Caller, job_id: int, if_match: Versions = None) -> None:
-        """Delete a job: what waits is cancelled, what runs is asked to stop, the history stays until retention."""
+        """Delete a job: cancel its queued runs and request that running ones stop.
+
+        The history stays until its retention time.
+        """
         caller.require(Scope.WRITE)
         async with self._database.write() as connection:
             job, notices = await self._settled(connection, caller, job_id, if_match)
@@ -157,7 +163,7 @@ class JobService:
         await self._broker.send(notices)
 
     async def run(self, caller: Caller, job_id: int, *, idempotency_key: str | None = None) -> Run:
-        """Queue a run at once, whatever the schedule says; also of a paused or finished job."""
+        """Queue a run now, independently of the schedule. The job may be paused or finished."""
         caller.require(Scope.RUN)
         self._check_host()
         key = idempotency.key_for(caller, f"POST /jobs/{job_id}/run", idempotency_key, "")
@@ -168,9 +174,9 @@ class JobService:
             await self._broker.send(await self._notices(run))
         return run
 
-    async def upcoming(self, caller: Caller, job_id: int, count: int) -> tuple[Upcoming, ...]:
-        """Return the next instants of a job; none while it is paused or once it is finished."""
-        return await upcoming(await self.get(caller, job_id), count)
+    async def next_instants(self, caller: Caller, job_id: int, count: int) -> tuple[Upcoming, ...]:
+        """Return the next instants of a job. A paused or finished job has none."""
+        return await next_instants(await self.get(caller, job_id), count)
 
     async def _add(self, connection: AsyncConnection, definition: JobDefinition) -> Job:
         now = self._clock.now()
@@ -231,9 +237,9 @@ class JobService:
     async def _change(self, caller: Caller, job_id: int, if_match: Versions, plan: Callable[[Job], Change]) -> Job:
         """Change a job.
 
-        1. Lock it and let the old schedule account for every instant until now.
-        2. Work out the new columns; instants from now on belong to the new schedule.
-        3. Store them under the next version. A change that changes nothing leaves the version as it is.
+        1. Lock it, and let the old schedule account for every instant until now.
+        2. Compute the new columns. Instants from now on follow the new schedule.
+        3. Store them with the next version. A change without effect keeps the version.
         """
         caller.require(Scope.WRITE)
         async with self._database.write() as connection:

@@ -1,4 +1,4 @@
-"""JSON merge patch (RFC 7396), of the documents that jobs are."""
+"""Applies JSON merge patches (RFC 7396) to job documents."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from scheduler_service.services.job_definition import JobDefinition
 
 Document = Mapping[str, JsonValue]
 
-# What decides which other fields a payload has.
+# Fields that determine which other fields a payload has.
 _KINDS = ("type", "operation")
 
 
 def merge(job: Document, patch: Document) -> dict[str, JsonValue]:
-    """Apply a merge patch to the whole document of a job: null removes a member, objects are merged, all else replaces.
+    """Apply a patch to a job document: null removes a member, objects are merged, other values replace.
 
-    In two things it knows more than the RFC. A payload of another kind replaces the old one whole, since their fields
-    have nothing in common. And null for a field that there is not stays, so that validation refuses it by name.
+    There are two differences from the RFC. A payload of another kind replaces the old one, since their fields differ.
+    Null for an unknown field is kept, so that validation reports its name.
     """
     merged = dict(job)
     for name, value in patch.items():
@@ -60,6 +60,6 @@ def _is_of_another_kind(current: Document, patch: Document) -> bool:
 
 
 def _replaced(current: Document, patch: Document) -> dict[str, JsonValue]:
-    """Return the new payload; null for what the old one had is no mistake, though there is nothing left to remove."""
+    """Return the new payload. Null for a field of the old payload is accepted and removed."""
     kept = {name: value for name, value in patch.items() if value is not None or name not in current}
     return {"type": current.get("type"), **kept}

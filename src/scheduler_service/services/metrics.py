@@ -1,4 +1,4 @@
-"""The metrics: facts of the database, in the words of Prometheus. Every process tells the same."""
+"""Builds the Prometheus metrics from the database. Every process reports the same values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scheduler_service.domain.run_state import TERMINAL, JobStatus, RunStatus
 from scheduler_service.errors import UnavailableError
 from scheduler_service.payloads.registry import kinds
 from scheduler_service.services.health import Ping
-from scheduler_service.services.liveness import Presence, presence, tick_age_seconds
+from scheduler_service.services.liveness import Liveness, liveness, tick_age_seconds
 from scheduler_service.storage import figures
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -30,25 +30,28 @@ from scheduler_service.storage.totals import (
     Total,
 )
 
-# A scrape that takes longer has failed for Prometheus (its default is 10 s).
+# Time limit. Prometheus gives up after 10 s by default.
 SCRAPE_SECONDS = 3.0
 Label = TypeVar("Label", bound=str)
 
 
 class MetricsService:
-    """Collects the metrics of this process and of the database."""
+    """Collects the metrics of the database."""
 
     def __init__(
         self, database: Database, clock: Clock, *, heartbeat_seconds: float, ping_broker: Ping | None = None
     ) -> None:
-        """`heartbeat_seconds` is how often workers beat; `ping_broker` None: the broker is in this very process."""
+        """Expect a heartbeat every `heartbeat_seconds`. `ping_broker` None means that the broker is in this process."""
         self._database = database
         self._clock = clock
         self._heartbeat_seconds = heartbeat_seconds
         self._ping_broker = ping_broker
 
     async def read(self) -> list[Metric]:
-        """Collect all metrics from one snapshot; only its failure and the broker's state if the database is silent."""
+        """Return all metrics from one snapshot.
+
+        If the database is unavailable, return its state and the broker's only.
+        """
         found, broker_is_up = await asyncio.gather(self._look_at_database(), self._broker_answers())
         ups = [
             _up("scheduler_database_up", "Whether the database answers.", is_up=found is not None),
@@ -101,8 +104,8 @@ def _metrics(found: Figures, now: datetime, heartbeat_seconds: float) -> Iterato
 
 
 def _runs(totals: Iterable[Total]) -> Metric:
-    # From the first scrape on: of a counter that begins at one, nobody sees the step to it, and a rate of what has
-    # never happened would be nothing instead of 0.
+    # Export zero from the first scrape. Prometheus cannot see the step of a counter that starts at one, and a rate of a
+    # missing counter is empty instead of 0.
     counts: Counter[tuple[str, str]] = Counter(dict.fromkeys(product(TERMINAL, kinds()), 0))
     for total in totals:
         if total.change in TERMINAL:
@@ -141,7 +144,7 @@ def _latenesses(totals: Iterable[Total]) -> Metric:
 
 def _histogram(name: str, text: str, bounds: tuple[int, ...], counts: Counter[int], seconds: float) -> Metric:
     del counts[UNMEASURED]
-    # A bound that an older version knew counts with the next one that there is.
+    # Values in a bucket of an older version count in the next larger one.
     own = [sum(count for bucket, count in counts.items() if low < bucket <= high) for low, high in _ranges(bounds)]
     limits = [*(str(bound / 1000) for bound in bounds), "+Inf"]
     family = HistogramMetricFamily(name, text)
@@ -162,12 +165,12 @@ def _queue(found: Figures, now: datetime) -> Iterator[Metric]:
 
 
 def _workers(found: Figures, now: datetime, heartbeat_seconds: float) -> Iterator[Metric]:
-    seen = [(worker, presence(worker, now, heartbeat_seconds)) for worker in found.workers]
+    seen = [(worker, liveness(worker, now, heartbeat_seconds)) for worker in found.workers]
     counts = Counter(state for _, state in seen)
-    states = {state: counts[state] for state in Presence}
+    states = {state: counts[state] for state in Liveness}
     yield _gauge("scheduler_workers", "Workers by state; the dead are kept for an hour.", "state", states)
-    present = [worker for worker, state in seen if state in {Presence.ALIVE, Presence.DRAINING, Presence.UNFIT}]
-    taking = [worker for worker, state in seen if state is Presence.ALIVE]
+    present = [worker for worker, state in seen if state in {Liveness.ALIVE, Liveness.DRAINING, Liveness.UNFIT}]
+    taking = [worker for worker, state in seen if state is Liveness.ALIVE]
     free = sum(worker.slots - worker.busy for worker in taking)
     slots = {"busy": sum(worker.busy for worker in present), "free": free}
     yield _gauge("scheduler_slots", "Slots of the workers that are there, by state.", "state", slots)

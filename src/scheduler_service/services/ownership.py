@@ -1,4 +1,4 @@
-"""The owner of a job: a caller that is bound to an owner keeps its jobs with that owner."""
+"""Checks the owner of a job against the caller's owner."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scheduler_service.services.job_definition import JobDefinition
 
 
 def owned_by(caller: Caller, definition: JobDefinition) -> JobDefinition:
-    """Return a definition whose owner is the caller's, if it names none and the caller is bound to one."""
+    """Return the definition, with the caller's owner if it names none and the caller has one."""
     if caller.bound is None or definition.owner_id:
         return definition
     return definition.model_copy(update={"owner_id": caller.bound})
 
 
 def owner_problems(inspection: Inspection[JobDefinition], caller: Caller) -> Iterator[FieldProblem]:
-    """Yield what is wrong with the owner of a job: a caller that is bound to an owner cannot give jobs to another."""
+    """Yield a problem if the caller has an owner and the job names another."""
     definition = inspection.sound
     if definition is None or caller.bound is None or not inspection.is_sent("owner_id"):
         return

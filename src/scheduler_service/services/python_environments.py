@@ -1,4 +1,4 @@
-"""The Python environments that jobs ask for by name, and those that there are."""
+"""Checks the Python environment that a job names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FIELD = "payload.environment"
 
 
 def problems(payload: object, offered: frozenset[str] | None) -> Iterator[FieldProblem]:
-    """Yield what is wrong with the environment that a payload asks for; None: workers say which ones exist."""
+    """Yield a problem if a payload names an unknown environment. `offered` None means that workers decide."""
     if offered is None or not isinstance(payload, Mapping) or payload.get("type") != "python_code":
         return
     environment = payload.get("environment", DEFAULT_NAME)
@@ -22,7 +22,7 @@ def problems(payload: object, offered: frozenset[str] | None) -> Iterator[FieldP
 
 
 def warnings(payload: JsonObject, known: frozenset[str] | None) -> Iterator[str]:
-    """Build the warning about an environment of a stored payload that this process does not know; workers may."""
+    """Yield a warning if a stored payload names an environment unknown to this process. Workers may know it."""
     environment = payload.get("environment")
     if known is not None and payload["type"] == "python_code" and environment not in known:
         yield (

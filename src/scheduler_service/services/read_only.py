@@ -1,7 +1,7 @@
-"""Fields that answers have and definitions have not: sent back unchanged they are accepted, changed they are refused.
+"""Handles read-only fields in requests: unchanged ones are accepted, changed ones are refused.
 
-A client reads a job, changes a field and sends all of it back. Meanwhile runs may have moved what the job shows. Where
-runs change a field and clients do not, a value that it had before is therefore as good as the current one.
+A client reads a job, changes a field and sends the whole job back. Runs may have changed some read-only fields
+meanwhile. For those fields, an earlier value is therefore accepted too.
 """
 
 from __future__ import annotations
@@ -27,10 +27,7 @@ _REMEDIES = {
 def without_read_only(
     definition: type[BaseModel], document: Document, shown: Document
 ) -> tuple[dict[str, JsonValue], list[FieldProblem]]:
-    """Return a document without its read-only fields, and a problem for each of them that differs from `shown`.
-
-    Read-only are the fields that are shown and not part of the definition.
-    """
+    """Return a document without its read-only fields, and a problem for each of them that differs from `shown`."""
     read_only = shown.keys() - definition.model_fields.keys()
     rest = {name: value for name, value in document.items() if name not in read_only}
     return rest, list(_changed(document, shown, read_only))
@@ -53,11 +50,11 @@ def _is_unchanged(name: str, sent: Document, shown: Document) -> bool:
 
 
 def _was_so(name: str, value: JsonValue, current: JsonValue, shown: Document) -> bool:
-    """Whether a field that runs change may have had this value before they did."""
+    """Return whether a field that runs change can have had this value earlier."""
     match name:
         case "last_run_at":
             return value is None
-        case "warnings":  # they depend on the date, and on what was sent
+        case "warnings":  # warnings depend on the date and on the document sent
             return isinstance(value, list)
         case "last_run_status":
             return current is not None and (value is None or value in _RUN_STATUSES)

@@ -1,4 +1,4 @@
-"""Runs: what clients ask of them, one transaction each."""
+"""The operations on runs, one transaction each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from scheduler_service.telemetry import logging_config, tracing
 TAIL_BYTES = 16 * 1024
 FOLLOW_SECONDS = 0.25
 SLICE_BYTES = 256 * 1024
-"""So much of a log is in memory at once, however long it is."""
+"""The size of a log slice, which limits the memory for a log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class RunDetail:
-    """A run with all its attempts, and its log as far as `next_offset`: all of it, or SLICE_BYTES."""
+    """A run with all attempts, and its log up to `next_offset`: all of it, or the first SLICE_BYTES."""
 
     view: RunView
     attempts: tuple[Attempt, ...]
@@ -46,13 +46,13 @@ class RunDetail:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the log is all there."""
+        """Return whether the log is complete."""
         return self.next_offset >= self.view.run.log_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class LogSlice:
-    """A part of a log, the position behind it, how the run stands, and how long the log is so far."""
+    """A part of a log, the position after it, the run's state, and the current length of the log."""
 
     data: bytes
     next_offset: int
@@ -61,26 +61,26 @@ class LogSlice:
 
     @property
     def is_behind(self) -> bool:
-        """Whether more of the log is there already; not if this part is empty, since its pieces are gone then."""
+        """Return whether more of the log is available. It is not if this slice is empty, because the log was pruned."""
         return bool(self.data) and self.next_offset < self.log_bytes
 
     @property
     def is_last(self) -> bool:
-        """Whether nothing will follow."""
+        """Return whether nothing will follow."""
         return self.status in TERMINAL and not self.is_behind
 
 
 class RunService:
-    """Every call is one transaction; when it returns, it is committed."""
+    """The operations on runs. Each call is one transaction, committed when the call returns."""
 
     def __init__(self, database: Database, broker: Broker, clock: Clock) -> None:
-        """RunNotice `broker` for what is queued here."""
+        """Notify workers of queued runs through `broker`."""
         self._database = database
         self._broker = broker
         self._clock = clock
 
     async def page_of(self, caller: Caller, job_id: int, filters: RunFilter, page: Page) -> Listing[RunView]:
-        """List runs of a job, as `page` does; raises `NotFoundError` for an unknown one."""
+        """Return a page of a job's runs, as `page` does. Raise `NotFoundError` for an unknown job."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
             if not await jobs.has_history(connection, job_id, owner_id=caller.bound):
@@ -88,7 +88,7 @@ class RunService:
         return await self.page(caller, replace(filters, job_id=job_id), page)
 
     async def page(self, caller: Caller, filters: RunFilter, page: Page) -> Listing[RunView]:
-        """List runs, newest first, each with the end of its log."""
+        """Return a page of runs, newest first, each with the end of its log."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
             listing = await runs.page(connection, filters, page, owner_id=caller.bound)
@@ -96,7 +96,7 @@ class RunService:
         return Listing(tuple(_with_tail(run, tails.get(run.id, b"")) for run in listing.items), listing.total)
 
     async def get(self, caller: Caller, run_id: int) -> RunDetail:
-        """Return one run with the beginning of its log; raises `NotFoundError`."""
+        """Return a run with the beginning of its log. Raise `NotFoundError` if there is none."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
             run = await _existing(connection, caller, run_id)
@@ -105,16 +105,16 @@ class RunService:
         return RunDetail(RunView(run, log.decode("utf-8", "replace"), is_tail=False), attempts, len(log))
 
     async def read_log(self, caller: Caller, run_id: int, offset: int = 0) -> LogSlice:
-        """Return SLICE_BYTES of the log of a run from a position (bytes) on; raises `NotFoundError`."""
+        """Return up to SLICE_BYTES of a run's log from a byte position. Raise `NotFoundError` for an unknown run."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
-            # The status first: a log read after the end of the run is complete.
+            # Read the status first: a log read after the end of the run is complete.
             run = await _existing(connection, caller, run_id)
             data = await logs.read(connection, run_id, offset, SLICE_BYTES)
         return LogSlice(data, offset + len(data), run.status, run.log_bytes)
 
     async def read_pieces(self, caller: Caller, run_id: int, offset: int, end: int) -> AsyncIterator[bytes]:
-        """Yield the log of a run between two positions, SLICE_BYTES at a time. Ends sooner if it is pruned."""
+        """Yield the log between two positions in pieces of SLICE_BYTES. Stop early if it is pruned."""
         caller.require(Scope.READ)
         while offset < end:
             async with self._database.read() as connection:
@@ -129,7 +129,7 @@ class RunService:
     async def follow_log(
         self, caller: Caller, run_id: int, offset: int, stopping: asyncio.Event
     ) -> AsyncIterator[LogSlice]:
-        """Yield the log as it grows, an empty part now and then if it does not; end with the run or `stopping`."""
+        """Yield the log as it grows, with empty slices at intervals, until the run ends or `stopping` is set."""
         while not stopping.is_set():
             part = await self.read_log(caller, run_id, offset)
             offset = part.next_offset
@@ -145,7 +145,7 @@ class RunService:
                 continue
 
     async def cancel(self, caller: Caller, run_id: int) -> Run:
-        """End a run that waits, or ask a running one to stop; raises `ConflictError` once it has ended."""
+        """Cancel a waiting run, or request that a running one stops. Raise `ConflictError` if it has ended."""
         caller.require(Scope.RUN)
         now = self._clock.now()
         async with self._database.write() as connection:
@@ -158,7 +158,7 @@ class RunService:
         return run
 
     async def retry(self, caller: Caller, run_id: int, *, idempotency_key: str | None = None) -> Run:
-        """Queue a new run for the instant of one that ended without success; the old row stays as it is."""
+        """Queue a new run for the instant of a run that did not succeed. The old row is not changed."""
         caller.require(Scope.RUN)
         key = idempotency.key_for(caller, f"POST /runs/{run_id}/retry", idempotency_key, "")
         find = partial(runs.find, owner_id=caller.bound)
@@ -205,5 +205,5 @@ async def _existing(connection: AsyncConnection, caller: Caller, run_id: int) ->
 
 
 def _with_tail(run: Run, tail: bytes) -> RunView:
-    # The log is valid UTF-8; only a tail that begins inside a character is not, and what is left of that is dropped.
+    # The log is valid UTF-8. A tail can start within a character, whose remaining bytes are dropped.
     return RunView(run, tail.decode("utf-8", "ignore"), is_tail=len(tail) < run.log_bytes)

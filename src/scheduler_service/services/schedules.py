@@ -1,4 +1,4 @@
-"""Schedules as clients look at them: upcoming instants, a sentence, warnings."""
+"""Previews and descriptions of schedules."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from scheduler_service.services import python_environments
 from scheduler_service.services.checks import problems_of_preview
 from scheduler_service.services.inspection import inspect
 from scheduler_service.services.job_definition import PreviewRequest
-from scheduler_service.services.job_warnings import advice, normalisation_advice
+from scheduler_service.services.job_warnings import job_warnings, normalisation_warnings
 from scheduler_service.storage.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """One instant to come, in UTC and on the wall clock of the schedule's zone."""
+    """A future instant in UTC and as wall-clock time of the schedule's zone."""
 
     at: datetime
     local: datetime
@@ -37,7 +37,7 @@ class Upcoming:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A schedule in words, and what the owner of a job should know."""
+    """A schedule in words, and warnings for the job's owner."""
 
     sentence: str
     warnings: tuple[str, ...]
@@ -45,47 +45,46 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a schedule would do from now on."""
+    """The future instants of a schedule, with its description."""
 
     instants: tuple[Upcoming, ...]
     description: Description
 
 
 class ScheduleService:
-    """Previews schedules; stores nothing."""
+    """Previews schedules without storing anything."""
 
     def __init__(self, clock: Clock, environments: frozenset[str] | None = None) -> None:
-        """Take "now" from this clock; jobs are warned of Python environments that are not among those known here."""
+        """Warn about Python environments that are not in `environments`."""
         self._clock = clock
         self._environments = environments
 
     def read(self, document: Mapping[str, JsonValue]) -> PreviewRequest:
-        """Read a document as a preview; raises `RejectedError` with everything that is wrong with it."""
+        """Return the preview request in a document. Raise `RejectedError` with all problems."""
         inspection = inspect(PreviewRequest, document, {"schedule_expr": "@hourly"})
         return inspection.accept(problems_of_preview(inspection, self._clock.now()))
 
     async def preview(self, caller: Caller, request: PreviewRequest) -> Preview:
-        """Return what a schedule would do; raises `InvalidInputError` if it is wrong or never fires."""
+        """Return the preview of a schedule. Raise `InvalidInputError` if it is invalid or never fires."""
         caller.require(Scope.READ)
         return await asyncio.to_thread(_preview, request, self._clock.now())
 
     def describe(self, job: Job, sent: Mapping[str, JsonValue] | None = None) -> Description:
-        """Describe a stored job: its schedule, and what its owner should know of it.
+        """Return the description of a stored job, with warnings.
 
-        `sent` is the document that the job was stored from. A schedule that cannot be read any more says so in a
-        warning.
+        `sent` is the document that the client sent. A schedule that cannot be parsed any more produces a warning.
         """
         try:
             described = _describe_for(job, self._clock.now())
         except InvalidInputError as error:
             described = Description(job.schedule_expr, (f"this schedule cannot be read any more: {error}",))
         unknown = python_environments.warnings(job.payload, self._environments)
-        changed = normalisation_advice(sent or {}, job)
-        return replace(described, warnings=(*described.warnings, *advice(job), *unknown, *changed))
+        changed = normalisation_warnings(sent or {}, job)
+        return replace(described, warnings=(*described.warnings, *job_warnings(job), *unknown, *changed))
 
 
-async def upcoming(job: Job, count: int) -> tuple[Upcoming, ...]:
-    """Return the next instants of a job; none while it is paused or once it is finished."""
+async def next_instants(job: Job, count: int) -> tuple[Upcoming, ...]:
+    """Return the next instants of a job. A paused or finished job has none."""
     if job.next_run_at is None:
         return ()
     instants = _instants(schedule_of(job), job.timezone, job.next_run_at, job.end_at)
@@ -102,7 +101,10 @@ def _preview(request: PreviewRequest, now: datetime) -> Preview:
 
 
 def _instants(schedule: Schedule, timezone: str, first: datetime, end_at: datetime | None) -> Iterator[Upcoming]:
-    """Return the instants from `first` to `end_at`. A thousand rare ones take seconds: never on the event loop."""
+    """Yield the instants from `first` to `end_at`.
+
+    A thousand rare ones take seconds, so never call it on the event loop.
+    """
     zone = ZoneInfo(timezone)
     instant: datetime | None = first
     while instant is not None and (end_at is None or instant <= end_at):

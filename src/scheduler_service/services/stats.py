@@ -1,4 +1,4 @@
-"""How it went lately, for those without Prometheus."""
+"""Statistics of recent runs, for users without Prometheus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from scheduler_service.storage.figures import Backlog
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How things stand now."""
+    """The current state of queue and workers."""
 
     queued: int
     retrying: int
@@ -33,10 +33,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The runs that ended since an instant, and how things stand now.
+    """Figures about the runs that ended since an instant, and the current state.
 
-    `executed` are the runs that succeeded or failed, and `success_rate` is the share of the former (None: there
-    are none).
+    `executed` counts runs that succeeded or failed. `success_rate` is the share of the former, or None if there are
+    none.
     """
 
     since: datetime
@@ -51,16 +51,16 @@ class Stats:
 
 
 class StatsService:
-    """Adds up the ledger when asked."""
+    """Computes statistics from the ledger."""
 
     def __init__(self, database: Database, clock: Clock, *, heartbeat_seconds: float) -> None:
-        """`heartbeat_seconds` is how often workers beat."""
+        """Expect a heartbeat every `heartbeat_seconds`."""
         self._database = database
         self._clock = clock
         self._heartbeat_seconds = heartbeat_seconds
 
     async def read(self, caller: Caller, window: timedelta) -> Stats:
-        """Return figures of a window. Runs are those that the caller reaches; workers serve all owners."""
+        """Return figures of a window. Runs are restricted to the caller's owner; workers serve all owners."""
         caller.require(Scope.READ)
         now = self._clock.now()
         async with self._database.snapshot() as snapshot:

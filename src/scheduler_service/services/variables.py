@@ -1,4 +1,4 @@
-"""The environment that a job asks for: variables by their names, within what the kernel passes to a program."""
+"""The environment variables of a job, within the kernel's limits."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownEr
 
 RESERVED_PREFIX = "SCHEDULER_"
 ARGS_VARIABLE = "SCHEDULER_ARGS"
-# execve(2): Linux takes no longer string than this (MAX_ARG_STRLEN), counted with its name and the NUL at its end, …
-LONGEST_STRING = 128 * 1024
-# … and all strings together may take a quarter of the stack, which is 2 MiB of the usual 8. Half of it is left to the
-# arguments of a program, to pointers and to what the service adds.
-MOST_BYTES = 1024 * 1024
-MOST_VARIABLES = 100
+# execve(2): the Linux limit of a single string (MAX_ARG_STRLEN), including the name and the final NUL.
+MAX_STRING_BYTES = 128 * 1024
+# execve(2): all strings together may take a quarter of the stack limit, 2 MiB of the usual 8 MiB. Half of that is left
+# for arguments, pointers and the service's own variables.
+MAX_BYTES = 1024 * 1024
+MAX_VARIABLES = 100
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OF_THE_DIRECTORY = frozenset({"HOME", "TMPDIR"})
 
 
 def check_name(name: str) -> str:
-    """Return the name back; raises `ValueError` for one that a job cannot set."""
+    """Return the name. Raise `ValueError` if jobs cannot set this variable."""
     if not _VARIABLE.fullmatch(name):
         raise ValueError("a variable's name has letters, digits and underscores and does not start with a digit")
     if name.startswith(RESERVED_PREFIX):
@@ -33,32 +33,32 @@ def check_name(name: str) -> str:
 
 
 def check_number(env: object) -> object:
-    """Return the variables; raises an error for too many of them, before each is looked at."""
-    if isinstance(env, dict) and len(env) > MOST_VARIABLES:
-        context = {"field_type": "Dictionary", "max_length": MOST_VARIABLES, "actual_length": len(env)}
+    """Return the variables. Raise an error if there are too many, before each is checked."""
+    if isinstance(env, dict) and len(env) > MAX_VARIABLES:
+        context = {"field_type": "Dictionary", "max_length": MAX_VARIABLES, "actual_length": len(env)}
         raise PydanticKnownError("too_long", context)
     return env
 
 
 def check_sizes(env: dict[str, str]) -> dict[str, str]:
-    """Return the variables back; raises `ValidationError` or `ValueError` for what no program could be started with."""
+    """Return the variables. Raise `ValidationError` or `ValueError` if no program could be started with them."""
     if wrong := list(_too_long(env)):
         raise ValidationError.from_exception_data("env", wrong)
-    if (size := bytes_of(env)) > MOST_BYTES:
-        raise ValueError(f"the variables take {size} bytes in all, and {MOST_BYTES} are the most")
+    if (size := bytes_of(env)) > MAX_BYTES:
+        raise ValueError(f"the variables take {size} bytes in all, and {MAX_BYTES} are the most")
     return env
 
 
 def _too_long(env: Mapping[str, str]) -> Iterator[InitErrorDetails]:
     for name, value in env.items():
-        if (size := bytes_of({name: value})) > LONGEST_STRING:
+        if (size := bytes_of({name: value})) > MAX_STRING_BYTES:
             message = "takes {size} bytes with its name, and {most} are the most; shorten it"
-            sizes = {"size": size - 1, "most": LONGEST_STRING - 1}
+            sizes = {"size": size - 1, "most": MAX_STRING_BYTES - 1}
             yield InitErrorDetails(
                 type=PydanticCustomError("variable_too_long", message, sizes), loc=(name,), input=value
             )
 
 
 def bytes_of(env: Mapping[str, str]) -> int:
-    """Return what variables take of the room that a program gets for them."""
+    """Return how many bytes the variables take in a program's environment."""
     return sum(len(f"{name}={value}\0".encode()) for name, value in env.items())

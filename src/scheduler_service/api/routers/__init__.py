@@ -1,1 +1,1 @@
-"""The calls of the API, one module for each noun."""
+"""The endpoints of the API, one module for each resource."""

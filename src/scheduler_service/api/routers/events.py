@@ -1,4 +1,4 @@
-"""The stream of events over HTTP, by server-sent events (HTML Standard, section 9.2)."""
+"""The endpoint of the event stream, which sends server-sent events (HTML Standard, section 9.2)."""
 
 from __future__ import annotations
 
@@ -106,13 +106,13 @@ async def follow_events(
     position = await service.events.start(caller, last_event_id)
     is_late = last_event_id is not None and await service.events.may_have_a_gap(position)
     batches = service.events.follow(caller, position, service.stopping)
-    # nginx would gather events up.
+    # Otherwise nginx buffers events.
     greeting = _gap(position) if is_late else KEEPALIVE_COMMENT
     return StreamingResponse(_stream(greeting, batches), media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
 
 
 async def _stream(greeting: bytes, batches: AsyncIterator[Sequence[Event]]) -> AsyncIterator[bytes]:
-    # The headers go out with the first bytes; the client is to know at once that it is heard.
+    # Sends the headers at once, so that the client knows that it is connected.
     yield greeting
     sent_at = time.monotonic()
     try:
@@ -129,7 +129,7 @@ async def _stream(greeting: bytes, batches: AsyncIterator[Sequence[Event]]) -> A
 
 
 def _gap(position: Position) -> bytes:
-    """Build the event that says that events after a position may be missing: clients have to read states again."""
+    """Return the event that tells clients to read states again, because events after a position may be missing."""
     data = json.dumps({"type": "stream.gap", "after": str(position)})
     return format_sse_event(event="stream.gap", data_str=data, id=str(position))
 

@@ -1,4 +1,4 @@
-"""The health endpoints and their answers: for people, for probes, and without a key."""
+"""The health endpoints, which need no key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scheduler_service.api.deps import CurrentService
 from scheduler_service.http.answers import Answer
 from scheduler_service.http.openapi_responses import Documented, answer
 from scheduler_service.http.route import PublicRoute
-from scheduler_service.services.health import Component, Health, Verdict
+from scheduler_service.services.health import Component, Health, HealthStatus
 
 HEALTH: dict[str, Any] = {
     "status": "ok",
@@ -36,7 +36,7 @@ class ComponentOut(Answer):
 
     model_config = ConfigDict(title="Component")
 
-    status: Annotated[Verdict, Field(description="`ok`, `degraded` (slower, but work goes on) or `failing`.")]
+    status: Annotated[HealthStatus, Field(description="`ok`, `degraded` (slower, but work goes on) or `failing`.")]
     detail: Annotated[str, Field(description="State of the component in words.")]
     latency_ms: Annotated[
         float | None, Field(description="Time that its answer took, in milliseconds. Null: not measured.")
@@ -47,7 +47,7 @@ class ComponentOut(Answer):
         """Show a component."""
         latency = component.latency_seconds
         return cls(
-            status=component.verdict,
+            status=component.status,
             detail=component.detail,
             latency_ms=None if latency is None else round(latency * 1e3, 3),
         )
@@ -59,7 +59,7 @@ class HealthOut(Answer):
     model_config = ConfigDict(title="Health", json_schema_extra={"examples": [HEALTH]})
 
     status: Annotated[
-        Verdict, Field(description="Worst status of all components. `degraded`: slower, but work goes on.")
+        HealthStatus, Field(description="Worst status of all components. `degraded`: slower, but work goes on.")
     ]
     version: Annotated[str, Field(description="Version of the service.")]
     components: Annotated[
@@ -71,7 +71,7 @@ class HealthOut(Answer):
     def of(cls, health: Health, version: str) -> Self:
         """Show the health of the service."""
         return cls(
-            status=health.verdict,
+            status=health.status,
             version=version,
             components={component.name: ComponentOut.of(component) for component in health.components},
         )

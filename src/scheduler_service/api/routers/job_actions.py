@@ -1,4 +1,4 @@
-"""What can be done with a job, over HTTP."""
+"""The endpoints for actions on a job."""
 
 from __future__ import annotations
 

@@ -59,5 +59,5 @@ async def list_next(
 ) -> Next:
     """In UTC and in the job's zone; none while the job is paused and once it is finished."""
     job = await service.jobs.get(caller, job_id)
-    instants = await service.jobs.upcoming(caller, job_id, query.count)
+    instants = await service.jobs.next_instants(caller, job_id, query.count)
     return Next(job_id=job.id, timezone=job.timezone, instants=[InstantOut.of(instant) for instant in instants])

@@ -1,4 +1,4 @@
-"""Jobs over HTTP."""
+"""The endpoints of jobs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ JOBS = "/api/v1/jobs"
 router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
 
 # A longer text is in no job; a search for it takes time, and SQLite refuses a pattern of 50,000 characters.
-LONGEST_SEARCH = 200
+MAX_SEARCH_CHARACTERS = 200
 
 JobSort = Literal[
     "id", "-id", "name", "-name", "created_at", "-created_at", "updated_at", "-updated_at",
@@ -54,7 +54,7 @@ class JobQuery(Paging):
         Field(description="Only jobs with this tag, up to 64 characters."),
     ] = None
     q: Annotated[
-        Annotated[str, StringConstraints(max_length=LONGEST_SEARCH), Storable] | None,
+        Annotated[str, StringConstraints(max_length=MAX_SEARCH_CHARACTERS), Storable] | None,
         Field(
             description="Only jobs whose name or description contains this text, up to 200 characters. Case does not "
             "matter."
@@ -230,9 +230,9 @@ def _shown_by(service: Service) -> Shown:
 
 
 def show_job(job: Job, service: Service, response: Response, sent: dict[str, Any] | None = None) -> JobOut:
-    """Show a job, with its entity tag; to the client that `sent` it, with a warning for what was changed in it."""
+    """Return a job and set its entity tag. `sent` is the client's document, whose changed texts produce warnings."""
     shown = JobOut.of(job, service.schedules.describe(job))
     response.headers["ETag"] = etag(job.version, shown)
-    # A client may keep it, but has to ask whether it still holds.
+    # A client may cache it, but must revalidate it.
     response.headers["Cache-Control"] = "private, no-cache"
     return shown if sent is None else JobOut.of(job, service.schedules.describe(job, sent))

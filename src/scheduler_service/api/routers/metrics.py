@@ -1,4 +1,4 @@
-"""Metrics over HTTP, as Prometheus reads them."""
+"""The endpoint of the Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ scheduler_queue_length{status="retrying"} 0.0
 
 @dataclass(frozen=True, slots=True)
 class _Collected(Collector):
-    """What was read, in the shape that the writer of the text wants."""
+    """Collected metrics as a registry for the text writer."""
 
     families: tuple[Metric, ...]
 

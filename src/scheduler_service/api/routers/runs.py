@@ -1,4 +1,4 @@
-"""Runs over HTTP."""
+"""The endpoints of runs."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ async def read_log(
     offset = query.offset if last_event_id is None else last_event_id
     await service.runs.read_log(caller, run_id, offset)
     parts = service.runs.follow_log(caller, run_id, offset, service.stopping)
-    # nginx would gather events up.
+    # Otherwise nginx buffers events.
     return StreamingResponse(log_events(parts), media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
 
 
@@ -207,7 +207,7 @@ async def retry_run(
 
 
 def show_runs(listing: Listing[RunView], page: Page, request: Request, response: Response) -> RunPage:
-    """Show a page of runs, with its links."""
+    """Return a page of runs, and set its links."""
     last_id = listing.items[-1].run.id if listing.items else None
     response.headers["Link"] = page_links(request, page, listing.total, last_id)
     runs = [RunOut.of(view) for view in listing.items]
@@ -215,6 +215,6 @@ def show_runs(listing: Listing[RunView], page: Page, request: Request, response:
 
 
 def show_run(run: Run, response: Response) -> RunOut:
-    """Show a run that has just been queued or asked to stop, and where it is."""
+    """Return a run that was just queued or asked to stop, and set its location."""
     response.headers["Location"] = f"{RUNS}/{run.id}"
     return RunOut.of(RunView(run, "", is_tail=False))

@@ -1,4 +1,4 @@
-"""Previews of schedules over HTTP, and their answers."""
+"""The endpoints of schedules."""
 
 from __future__ import annotations
 

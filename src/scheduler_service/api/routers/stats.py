@@ -1,4 +1,4 @@
-"""The `stats` endpoint, its parameters and its answer."""
+"""The endpoint of statistics."""
 
 from __future__ import annotations
 
