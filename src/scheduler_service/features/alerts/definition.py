@@ -18,7 +18,7 @@ _Kind = Annotated[AlertKind, Field(strict=False)]  # JSON has text, no enums
 
 
 class AlertDefinition(Document):
-    """Whom to tell of what. Without `job_id` it is for every job, without `owner_id` for those of every owner."""
+    """What to alert about, and by which channel. Without `job_id`: all jobs. Without `owner_id`: jobs of all owners."""
 
     name: Annotated[Name, Field(description="Name of the rule, 1 to 200 characters.")]
     on: Annotated[
@@ -26,7 +26,7 @@ class AlertDefinition(Document):
         Field(
             min_length=1,
             max_length=20,
-            description="What to tell people of: `failure` (a run failed), `flapping` (a job failed several times), "
+            description="Kinds of alert to send: `failure` (a run failed), `flapping` (a job failed several times), "
             "`recovery` (a job succeeded after a failure), `missed` (instants were missed), `late` (a run "
             "started late or still waits), `too_long` (a run takes long), `worker_unfit` (a worker cannot "
             "take runs).",
@@ -84,14 +84,14 @@ class AlertDefinition(Document):
     @classmethod
     def _refuse_test(cls, kinds: list[AlertKind]) -> list[AlertKind]:
         if AlertKind.TEST in kinds:
-            raise ValueError("a test is sent by its own call, POST /alerts/{id}/test")
+            raise ValueError("tests are sent by POST /alerts/{id}/test, not by rules; leave it out")
         return sorted(set(kinds))
 
     @field_validator("job_id", "owner_id")
     @classmethod
     def _refuse_job_for_workers(cls, of_jobs: int | str | None, info: ValidationInfo) -> int | str | None:
         if of_jobs is not None and AlertKind.WORKER_UNFIT in info.data.get("on", ()):
-            raise ValueError("worker_unfit is about workers, not about jobs; leave this out, or make a rule of its own")
+            raise ValueError("worker_unfit is about workers, not jobs; leave this out, or create a separate rule")
         return of_jobs
 
     def columns(self) -> dict[str, Any]:

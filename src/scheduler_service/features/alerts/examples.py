@@ -14,7 +14,7 @@ DEFINITION: Document = {
 }
 
 PATCHES: Document = {
-    "silence": {"summary": "Tell nothing for now", "value": {"enabled": False}},
+    "silence": {"summary": "Send no alerts for now", "value": {"enabled": False}},
     "default": {"summary": "Null: back to the default", "value": {"late_seconds": None}},
 }
 

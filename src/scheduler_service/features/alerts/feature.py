@@ -19,7 +19,7 @@ class AlertsFeature(Feature):
     """Alert rules, their deliveries and the loops that find and send alerts."""
 
     name = "alerts"
-    description = "Who is told when something goes wrong."
+    description = "Rules that send alerts about runs and workers, and their deliveries."
 
     def load_tables(self) -> None:
         """Import the tables of rules and deliveries."""

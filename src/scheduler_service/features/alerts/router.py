@@ -50,7 +50,7 @@ Changes = Annotated[dict[str, Any], Body(media_type=MEDIA_TYPE, openapi_examples
 async def create_alert(definition: Definition, alerts: Alerts, caller: CurrentCaller, response: Response) -> AlertOut:
     """Create a rule about one job, the jobs of an owner, or all jobs.
 
-    `warnings` name what keeps this server from delivering: no mail server, or an address that it must not reach.
+    `warnings` says why deliveries will fail on this server: no mail server, or an address that it may not reach.
     """
     rule = await alerts.create(caller, definition)
     response.headers["Location"] = f"{ALERTS}/{rule.id}"
@@ -61,21 +61,21 @@ async def create_alert(definition: Definition, alerts: Alerts, caller: CurrentCa
     "",
     operation_id="listAlerts",
     summary="List alert rules",
-    responses={200: answer("All of them.", {"alerts": [examples.ALERT]}), **refusals()},
+    responses={200: answer("All rules.", {"alerts": [examples.ALERT]}), **refusals()},
 )
 async def list_alerts(alerts: Alerts, caller: CurrentCaller) -> AlertList:
-    """The oldest first."""
+    """Return all alert rules, the oldest first."""
     return AlertList(alerts=[_show(rule, alerts) for rule in await alerts.list_rules(caller)])
 
 
 @router.post(
     "/preview",
     operation_id="previewAlert",
-    summary="Tell what people would be told",
-    responses={200: answer("One for each kind.", examples.PREVIEWS), **refusals(takes_body=True)},
+    summary="Preview the alerts of a rule",
+    responses={200: answer("One sample alert for each kind.", examples.PREVIEWS), **refusals(takes_body=True)},
 )
 async def preview_alert(definition: Definition, alerts: Alerts, caller: CurrentCaller) -> AlertPreviews:
-    """With values made up for it; nothing is stored or sent."""
+    """Return sample alerts of a rule. Nothing is stored or sent."""
     return AlertPreviews(previews=[AlertPreview.of(preview) for preview in alerts.preview(caller, definition)])
 
 
@@ -86,7 +86,7 @@ async def preview_alert(definition: Definition, alerts: Alerts, caller: CurrentC
     responses={200: answer("The rule.", examples.ALERT), **refusals(NotFoundError)},
 )
 async def get_alert(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller) -> AlertOut:
-    """Without its secrets."""
+    """Return an alert rule, with its secrets masked."""
     return _show(await alerts.get(caller, alert_id), alerts)
 
 
@@ -97,9 +97,9 @@ async def get_alert(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller) ->
     responses={200: answer("The rule.", examples.ALERT), **refusals(NotFoundError, takes_body=True)},
 )
 async def replace_alert(alert_id: AlertId, definition: Definition, alerts: Alerts, caller: CurrentCaller) -> AlertOut:
-    """Secrets that are sent as they are shown, or not at all, stay as long as the address does.
+    """Replace an alert rule. Secrets that are masked or left out are kept if the address is unchanged.
 
-    A rule can be sent back as it was read: read-only fields are accepted if they are unchanged.
+    A rule can be sent back as it was read: unchanged read-only fields are accepted.
     """
     return _show(await alerts.replace(caller, alert_id, definition, _shown_by(alerts)), alerts)
 
@@ -112,7 +112,7 @@ async def replace_alert(alert_id: AlertId, definition: Definition, alerts: Alert
     responses={200: answer("The rule.", examples.ALERT), **refusals(NotFoundError, takes_body=True)},
 )
 async def patch_alert(alert_id: AlertId, changes: Changes, alerts: Alerts, caller: CurrentCaller) -> AlertOut:
-    """Fields that are not named stay, null sets to the default; a `channel` replaces the old one as a whole."""
+    """Change the fields that are sent. Null resets a field to its default; a `channel` replaces the old one whole."""
     return _show(await alerts.patch(caller, alert_id, changes, _shown_by(alerts)), alerts)
 
 
@@ -124,7 +124,7 @@ async def patch_alert(alert_id: AlertId, changes: Changes, alerts: Alerts, calle
     responses={**refusals(NotFoundError)},
 )
 async def delete_alert(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller) -> None:
-    """What it still would have told is not told."""
+    """Delete an alert rule and its deliveries. Pending deliveries are not sent."""
     await alerts.delete(caller, alert_id)
 
 
@@ -133,21 +133,21 @@ async def delete_alert(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller)
     operation_id="testAlert",
     summary="Send a test",
     status_code=status.HTTP_202_ACCEPTED,
-    responses={202: answer("The delivery, on its way.", examples.DELIVERY), **refusals(NotFoundError)},
+    responses={202: answer("The delivery, which is pending.", examples.DELIVERY), **refusals(NotFoundError)},
 )
 async def test_alert(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller) -> DeliveryOut:
-    """It goes the way that every alert goes; the deliveries of the rule tell what became of it."""
+    """Send a test like an alert. The deliveries of the rule show whether it arrived."""
     return DeliveryOut.of(await alerts.test(caller, alert_id))
 
 
 @router.get(
     "/{alert_id}/deliveries",
     operation_id="listDeliveries",
-    summary="List what a rule told",
-    responses={200: answer("The newest 50.", {"deliveries": [examples.DELIVERY]}), **refusals(NotFoundError)},
+    summary="List the deliveries of a rule",
+    responses={200: answer("The latest 50.", {"deliveries": [examples.DELIVERY]}), **refusals(NotFoundError)},
 )
 async def list_deliveries(alert_id: AlertId, alerts: Alerts, caller: CurrentCaller) -> DeliveryList:
-    """The newest first, with why they did not arrive where they did not."""
+    """Return the latest deliveries of a rule, the newest first."""
     found = await alerts.deliveries(caller, alert_id)
     return DeliveryList(deliveries=[DeliveryOut.of(delivery) for delivery in found])
 

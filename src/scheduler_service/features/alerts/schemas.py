@@ -18,7 +18,7 @@ from scheduler_service.http.answers import Answer, Identified, with_all_fields
 
 
 class AlertOut(AlertDefinition, Identified):
-    """A rule. Secrets are not shown again.
+    """An alert rule. Its secrets are masked.
 
     Only the fields that a definition does not have are listed here.
     """
@@ -46,13 +46,13 @@ class AlertOut(AlertDefinition, Identified):
 
 
 class AlertList(Answer):
-    """All rules."""
+    """All alert rules, the oldest first."""
 
     alerts: Annotated[list[AlertOut], Field(description="The rules, oldest first.")]
 
 
 class AlertPreview(Answer):
-    """What people would be told of one kind of thing."""
+    """An alert of one kind, with sample values."""
 
     kind: Annotated[AlertKind, Field(description="Kind of alert.")]
     headline: Annotated[str, Field(description="The alert in one line.")]
@@ -65,13 +65,13 @@ class AlertPreview(Answer):
 
 
 class AlertPreviews(Answer):
-    """What people would be told, one for each kind of thing."""
+    """One sample alert for each kind of the rule."""
 
     previews: Annotated[list[AlertPreview], Field(description="One alert of each kind.")]
 
 
 class DeliveryOut(Answer):
-    """One alert on its way."""
+    """One alert that a rule sends."""
 
     model_config = ConfigDict(title="Delivery", json_schema_extra={"examples": [examples.DELIVERY]})
 

@@ -21,7 +21,7 @@ _FENCE, _BROKEN_FENCE = "```", "` ` `"
 
 
 class Slack(Channel):
-    """A message to Slack, or to what understands its incoming webhooks (Mattermost, Discord's `/slack`)."""
+    """A message to Slack, or to a service that accepts its incoming webhooks (Mattermost, Discord's `/slack`)."""
 
     type: Annotated[Literal["slack"], Field(description="Selects this kind of channel.")]
     url: Annotated[

@@ -15,7 +15,7 @@ MASK = "***"
 
 
 def obstacle_of(url: str, reach: Reach) -> str | None:
-    """Return why alerts cannot go to an address; None if they may, or if only its name server knows."""
+    """Return why an address may not be reached; None if it may, or if its name must be resolved to know."""
     refusal = refusal_of(urlsplit(url).hostname or "", reach)
     return None if refusal is None else f"channel.url: {refusal}: deliveries fail."
 
@@ -25,14 +25,14 @@ def _check_web_address(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("write an address such as https://example.org/alerts")
     if parts.username or parts.password or not VISIBLE.fullmatch(url):
-        raise ValueError("must have no user, password, blanks or characters beyond ASCII in it")
+        raise ValueError("must not contain a user, a password, blanks or characters beyond ASCII")
     try:
         port = parts.port
         parts.hostname.encode("idna")
     except ValueError:  # the codec's errors are of this kind, too
         port = 0
     if port == 0:
-        raise ValueError("its host or port is none that anybody could have")
+        raise ValueError("its host or port is not valid; write an address such as https://example.org/alerts")
     return url
 
 

@@ -26,7 +26,7 @@ SHORTEST_SECRET = 8
 
 def _check_secret(secret: str) -> str:
     if not secret.isprintable() or (len(secret) < SHORTEST_SECRET and secret != MASK):
-        raise ValueError(f"write {SHORTEST_SECRET} characters or more, of those that print")
+        raise ValueError(f"write {SHORTEST_SECRET} or more printable characters")
     return secret
 
 
@@ -34,7 +34,7 @@ Secret = Annotated[str, StringConstraints(max_length=256), AfterValidator(_check
 
 
 class Webhook(Channel):
-    """A JSON document by POST; with a secret it is signed."""
+    """A JSON document by POST, signed if a secret is set."""
 
     type: Annotated[Literal["webhook"], Field(description="Selects this kind of channel.")]
     url: Annotated[
@@ -43,7 +43,7 @@ class Webhook(Channel):
     ]
     secret: Annotated[
         Secret | None,
-        Field(description="Signs each delivery; never shown again. Left out, or as it is shown, it stays as it was."),
+        Field(description="Signs each delivery and is shown masked. If left out or sent masked, it is kept."),
     ] = None
 
     async def send(self, notice: Notice, transports: Transports) -> str | None:
