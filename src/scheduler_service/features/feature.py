@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from scheduler_service.engine.base import Base
     from scheduler_service.engine.retention import Prune
+    from scheduler_service.http.rival_names import Rivals
 
 
 class Feature:
@@ -34,6 +35,10 @@ class Feature:
 
     def routers(self) -> Sequence[APIRouter]:
         """Return the routes."""
+        return ()
+
+    def rivals(self) -> Sequence[Rivals]:
+        """Return the names that others use in this feature's documents, for the suggestions in errors."""
         return ()
 
     def command_group(self) -> typer.Typer | None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 _PAYLOAD = 'payload, such as {"type": "shell_script", "script": "…"}'
 _PYTHON = 'payload, such as {"type": "python_code", "code": "…"}'
-_CHANNEL = 'channel, such as {"type": "webhook", "url": "https://…"}'
 
 
-def _table(words: Mapping[str, str]) -> dict[str, str]:
+def table(words: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of other schedulers, each with the one of this API: `words` has them the other way round."""
     return {name: meant for meant, names in words.items() for name in names.split()}
 
 
-_OF_A_JOB = _table(
+_OF_A_JOB = table(
     {
         "schedule_expr": "cron cron_expression cron_expr cron_schedule cronspec crontab schedule schedule_expression "
         "expression interval every when trigger frequency rrule run_at at spec rule recurrence period",
@@ -55,7 +56,7 @@ _OF_A_JOB = _table(
         "priority": "priority_weight queue_priority importance",
     }
 )
-_OF_LIMITS = _table(
+_OF_LIMITS = table(
     {
         "memory_mb": "memory mem ram memory_limit max_memory memory_bytes memory_gb",
         "cpu_seconds": "cpu cpu_time cpu_limit cpus",
@@ -66,7 +67,7 @@ _OF_LIMITS = _table(
         "timeout_seconds, beside limits": "timeout timeout_seconds time wall_seconds",
     }
 )
-_OF_RETRIES = _table(
+_OF_RETRIES = table(
     {
         "max_retries": "retries attempts max_attempts count limit times tries retry max max_tries",
         "retry_delay": "delay delay_seconds interval wait seconds backoff initial_delay retry_interval",
@@ -75,28 +76,19 @@ _OF_RETRIES = _table(
     }
 )
 _OF_KINDS: Mapping[str, Mapping[str, str]] = {
-    "shell_script": _table({"script": "command cmd code content source body text shell bash commands run argv"}),
-    "python_code": _table(
+    "shell_script": table({"script": "command cmd code content source body text shell bash commands run argv"}),
+    "python_code": table(
         {"code": "script source content body python text command", "environment": "env venv interpreter python_env"}
     ),
-    "program": _table(
+    "program": table(
         {"argv": "command cmd args arguments program executable path exec", "stdin": "input standard_input data"}
     ),
-    "number_crunching": _table({"operation": "op function calculation task name"}),
+    "number_crunching": table({"operation": "op function calculation task name"}),
 }
-_OF_ALERTS = _table(
-    {
-        "on": "events event kinds when triggers trigger conditions type",
-        _CHANNEL: "url webhook email slack to target destination webhook_url receiver recipients",
-        "job_id": "job jobs job_ids",
-        "owner_id": "owner team user",
-        "enabled": "active is_enabled muted disabled paused",
-    }
-)
-_OF_PREVIEWS = _table({"count": "n limit number size"}) | {
+_OF_PREVIEWS = table({"count": "n limit number size"}) | {
     name: meant for name, meant in _OF_A_JOB.items() if meant in {"schedule_expr", "timezone", "dst.gap", "dst.fold"}
 }
-_KINDS_OF_PAYLOAD = _table(
+_KINDS_OF_PAYLOAD = table(
     {
         "shell_script": "shell bash sh script cmd command zsh powershell shell_command bash_script",
         "python_code": "python py python3 code python_script pythoncode python_callable function",
@@ -104,24 +96,32 @@ _KINDS_OF_PAYLOAD = _table(
         "number_crunching": "numbers math crunch calculation compute computation numpy",
     }
 )
-_KINDS_OF_ALERT = _table(
-    {
-        "failure": "failed fail error failures errors on_failure failing exception",
-        "recovery": "recovered success succeeded fixed ok resolved on_success",
-        "missed": "misfire skipped miss not_run",
-        "late": "delayed delay lateness overdue",
-        "too_long": "timeout slow long_running duration running_long",
-        "flapping": "repeated unstable repeated_failure",
-    }
-)
-_CHANNELS = _table({"webhook": "http https url post", "email": "mail smtp e_mail", "slack": "mattermost discord"})
-_WORDS = _KINDS_OF_PAYLOAD, _KINDS_OF_ALERT, _CHANNELS
-_OVERLAPS = _table(
+_OVERLAPS = table(
     {"skip": "forbid no never drop discard", "queue": "wait enqueue serial", "allow": "parallel concurrent yes",
      "cancel_running": "replace restart kill terminate"}
 )  # fmt: skip
-_MISFIRES = _table({"fire_once": "once coalesce run_once latest", "fire_all": "all catchup catch_up run_all",
+_MISFIRES = table({"fire_once": "once coalesce run_once latest", "fire_all": "all catchup catch_up run_all",
                     "skip": "ignore drop none never do_nothing"})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """Names that other schedulers use in the documents of a feature, each with the one of this API.
+
+    `marker` is a field that only these documents have. `fields` has names of fields, `words` tables of their values.
+    """
+
+    marker: str
+    fields: Mapping[str, str]
+    words: Sequence[Mapping[str, str]]
+
+
+_of_features: list[Rivals] = []
+
+
+def add_rivals(rivals: Rivals) -> None:
+    """Suggest these names from now on."""
+    _of_features.append(rivals)
 
 
 def meant_by_name(name: str, path: Sequence[str | int], known: Sequence[str], body: object) -> str | None:
@@ -137,7 +137,8 @@ def meant_by_word(word: str, choices: Sequence[str]) -> str | None:
     plain = snake_case(word)
     if plain in choices:
         return plain
-    for table in (*_WORDS, _OVERLAPS, _MISFIRES):
+    words_of_features = (table for rivals in _of_features for table in rivals.words)
+    for table in (_KINDS_OF_PAYLOAD, *words_of_features, _OVERLAPS, _MISFIRES):
         if (meant := table.get(plain)) in choices:
             return meant
     return None
@@ -151,8 +152,9 @@ def snake_case(name: str) -> str:
 def _table_of(path: Sequence[str | int], known: Sequence[str], body: object) -> Mapping[str, str]:
     match tuple(path):
         case ():
-            if "channel" in known:
-                return _OF_ALERTS
+            for rivals in _of_features:
+                if rivals.marker in known:
+                    return rivals.fields
             return _OF_A_JOB if "payload" in known else _OF_PREVIEWS
         case ("limits",):
             return _OF_LIMITS

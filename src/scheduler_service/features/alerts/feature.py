@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from scheduler_service.engine.base import Base
     from scheduler_service.engine.retention import Prune
+    from scheduler_service.http.rival_names import Rivals
 
 
 class AlertsFeature(Feature):
@@ -44,6 +45,12 @@ class AlertsFeature(Feature):
         from scheduler_service.features.alerts.router import router  # noqa: PLC0415 (when asked for)
 
         return (router,)
+
+    def rivals(self) -> Sequence[Rivals]:
+        """Return what others call kinds of alert and channels."""
+        from scheduler_service.features.alerts.rival_names import RIVALS  # noqa: PLC0415 (when asked for)
+
+        return (RIVALS,)
 
     def command_group(self) -> typer.Typer | None:
         """Return the commands of rules and deliveries."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -35,6 +35,9 @@ class Channel(BaseModel, ABC):
     """One kind of channel: a pydantic model with a `type: Literal["…"]` field that tells the kinds apart."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    # What others call this kind, separated by blanks; an error suggests its `type` instead.
+    rival_names: ClassVar[str] = ""
 
     @abstractmethod
     async def send(self, notice: Notice, transports: Transports) -> str | None:

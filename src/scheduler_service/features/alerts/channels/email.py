@@ -29,6 +29,8 @@ MailAddress = Annotated[str, StringConstraints(max_length=254), AfterValidator(_
 class Email(Channel):
     """A mail, by the server that SCHEDULER_SMTP_URL names."""
 
+    rival_names = "mail smtp e_mail"
+
     type: Annotated[Literal["email"], Field(description="Selects this kind of channel.")]
     to: Annotated[
         list[MailAddress],

@@ -23,6 +23,8 @@ _FENCE, _BROKEN_FENCE = "```", "` ` `"
 class Slack(Channel):
     """A message to Slack, or to a service that accepts its incoming webhooks (Mattermost, Discord's `/slack`)."""
 
+    rival_names = "mattermost discord"
+
     type: Annotated[Literal["slack"], Field(description="Selects this kind of channel.")]
     url: Annotated[
         WebAddress,

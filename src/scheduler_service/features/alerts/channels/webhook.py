@@ -36,6 +36,8 @@ Secret = Annotated[str, StringConstraints(max_length=256), AfterValidator(_check
 class Webhook(Channel):
     """A JSON document by POST, signed if a secret is set."""
 
+    rival_names = "http https url post"
+
     type: Annotated[Literal["webhook"], Field(description="Selects this kind of channel.")]
     url: Annotated[
         WebAddress,
