@@ -20,7 +20,8 @@ from scheduler_service.api.documentation import STATIC
 from scheduler_service.api.routers import health, job_instants, schedules, stats
 from scheduler_service.api.schemas.jobs import JobPage
 from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole
-from scheduler_service.services.job_definition import JobDefinition, PreviewRequest
+from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.services.preview_request import PreviewRequest
 
 # Of the files as their makers published them.
 PUBLISHED = {

@@ -20,8 +20,9 @@ from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.errors import ConflictError, ForbiddenError, NotFoundError
 from scheduler_service.services.events import EventService
 from scheduler_service.services.inspection import RejectedError
-from scheduler_service.services.job_definition import JobDefinition, PreviewRequest
+from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import JobService
+from scheduler_service.services.preview_request import PreviewRequest
 from scheduler_service.services.runs import RunService
 from scheduler_service.services.schedules import ScheduleService
 from scheduler_service.services.stats import StatsService

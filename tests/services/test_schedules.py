@@ -11,8 +11,9 @@ from testkit.databases import add_job
 from testkit.doubles import FakeClock, RecordingBroker
 
 from scheduler_service.domain.schedules import calendar_dst
-from scheduler_service.services.job_definition import JobDefinition, PreviewRequest
+from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import JobService
+from scheduler_service.services.preview_request import PreviewRequest
 from scheduler_service.services.schedules import ScheduleService, next_instants
 from scheduler_service.storage.database import Database
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from scheduler_service.payloads.stored_text import Storable
 from scheduler_service.payloads.text_pattern import TextPattern
-from scheduler_service.services.job_definition import Input
+from scheduler_service.services.input_models import Input
 
 _LARGEST_ID = 2**63 - 1
 _DIGITS = re.compile(r"-?(0|[1-9][0-9]*)")

@@ -16,7 +16,8 @@ from scheduler_service.domain.schedules.zone import load_zone
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.services import python_environments, resource_limits
 from scheduler_service.services.inspection import Inspection, inspect
-from scheduler_service.services.job_definition import JobDefinition, PreviewRequest
+from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.services.preview_request import PreviewRequest
 
 Document = Mapping[str, JsonValue]
 JOB: Document = {"name": "a job", "schedule_expr": "@hourly", "payload": {"type": "shell_script", "script": "true"}}

@@ -1,4 +1,4 @@
-"""What a client says of a job: the one model behind POST, PUT, PATCH and preview."""
+"""What a client says of a job: the one model behind POST, PUT and PATCH."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     JsonValue,
     StringConstraints,
@@ -24,13 +22,13 @@ from scheduler_service.payloads.numbers import Whole
 from scheduler_service.payloads.registry import AnyPayload
 from scheduler_service.payloads.stored_text import Storable, Text
 from scheduler_service.services.arguments import check_args, check_values
+from scheduler_service.services.input_models import Document, Name, Owner
 from scheduler_service.services.instants import Instant
+from scheduler_service.services.job_limits import JobLimits
 from scheduler_service.services.retry_policy import WrittenRetryPolicy
 from scheduler_service.services.schedule_fields import Dst, ScheduleExpr, Timezone
 from scheduler_service.services.variables import MAX_VARIABLES, check_name, check_number, check_sizes
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), Storable]
-Owner = Annotated[str, StringConstraints(max_length=128, strip_whitespace=True), Storable]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True), Storable]
 
 
@@ -39,54 +37,6 @@ def _once_each(tags: list[str]) -> list[str]:
 
 
 Variable = Annotated[str, StringConstraints(max_length=128), Storable, AfterValidator(check_name)]
-
-
-class Input(BaseModel):
-    """What comes from outside: nothing unknown is accepted, nothing infinite."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Document(Input):
-    """What comes as JSON, which has types of its own: no text or boolean is taken for a number, nor the reverse."""
-
-    model_config = ConfigDict(strict=True)
-
-
-class JobLimits(Document):
-    """Limits of each attempt, for all its processes together."""
-
-    memory_mb: Annotated[
-        int,
-        Field(ge=16, le=1_048_576, description="Memory in MB, 16 to 1,048,576. Default 512."),
-        Whole,
-    ] = 512
-    cpu_seconds: Annotated[
-        int,
-        Field(ge=1, le=604_800, description="Processor time in seconds, 1 to 604,800 (7 days). Default 300."),
-        Whole,
-    ] = 300
-    processes: Annotated[
-        int,
-        Field(ge=1, le=4096, description="Processes and threads at the same time, 1 to 4,096. Default 64."),
-        Whole,
-    ] = 64
-    disk_mb: Annotated[
-        int,
-        Field(ge=1, le=1_048_576, description="Space for files in MB, 1 to 1,048,576. Default 256."),
-        Whole,
-    ] = 256
-    output_kb: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=65_536,
-            description="Output that is kept, in kB, 1 to 65,536. Of longer output the middle is left out. "
-            "Default 1,024.",
-        ),
-        Whole,
-    ] = 1024
-    network: Annotated[bool, Field(description="Whether the code may use the network. Default false.")] = False
 
 
 class JobDefinition(Document):
@@ -230,12 +180,3 @@ class JobDefinition(Document):
     @classmethod
     def _fit_beside_the_variables(cls, args: dict[str, JsonValue], info: ValidationInfo) -> dict[str, JsonValue]:
         return check_args(args, info.data.get("env", {}))
-
-
-class PreviewRequest(Document):
-    """A schedule to look at before it is given to a job."""
-
-    schedule_expr: ScheduleExpr
-    timezone: Timezone = "UTC"
-    count: Annotated[int, Field(ge=1, le=1000, description="Number of instants, 1 to 1,000. Default 10."), Whole] = 10
-    dst: Dst = DstPolicy()

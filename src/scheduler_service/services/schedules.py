@@ -22,8 +22,8 @@ from scheduler_service.errors import InvalidInputError
 from scheduler_service.services import python_environments
 from scheduler_service.services.checks import problems_of_preview
 from scheduler_service.services.inspection import inspect
-from scheduler_service.services.job_definition import PreviewRequest
 from scheduler_service.services.job_warnings import job_warnings, normalisation_warnings
+from scheduler_service.services.preview_request import PreviewRequest
 from scheduler_service.storage.clock import Clock
 
 

@@ -16,7 +16,7 @@ from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.openapi_responses import answer, refusals
 from scheduler_service.http.parameters import Digits, JobId
 from scheduler_service.http.route import KeyedRoute
-from scheduler_service.services.job_definition import Input
+from scheduler_service.services.input_models import Input
 
 router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
 

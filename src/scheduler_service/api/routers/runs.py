@@ -23,8 +23,8 @@ from scheduler_service.http.openapi_responses import LINK, LOG_HEADERS, RUN_LOCA
 from scheduler_service.http.pagination_links import page_links
 from scheduler_service.http.parameters import Id, IdempotencyKey, Offset, OwnerQuery, Paging, RunId
 from scheduler_service.http.route import KeyedRoute
+from scheduler_service.services.input_models import Input
 from scheduler_service.services.instants import Instant
-from scheduler_service.services.job_definition import Input
 from scheduler_service.services.runs import RunView
 
 RUNS = "/api/v1/runs"

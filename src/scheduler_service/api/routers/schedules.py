@@ -14,7 +14,7 @@ from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.merge_patch import Described
 from scheduler_service.http.openapi_responses import answer, refusals
 from scheduler_service.http.route import KeyedRoute
-from scheduler_service.services.job_definition import PreviewRequest
+from scheduler_service.services.preview_request import PreviewRequest
 from scheduler_service.services.schedules import Upcoming
 
 PREVIEW_REQUESTS: dict[str, Any] = {

@@ -17,7 +17,7 @@ from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.openapi_responses import answer, refusals
 from scheduler_service.http.route import KeyedRoute
 from scheduler_service.payloads.text_pattern import TextPattern
-from scheduler_service.services.job_definition import Input
+from scheduler_service.services.input_models import Input
 from scheduler_service.services.stats import Stats
 
 STATS: dict[str, Any] = {

@@ -10,8 +10,8 @@ from pydantic import Field, JsonValue, ValidationInfo, field_validator
 from scheduler_service.features.alerts.channels.registry import AnyChannel
 from scheduler_service.features.alerts.records import AlertRule
 from scheduler_service.features.alerts.rules import AlertKind
+from scheduler_service.services.input_models import Document, Name, Owner
 from scheduler_service.services.inspection import Inspection, inspect
-from scheduler_service.services.job_definition import Document, Name, Owner
 
 _MAX_SECONDS = 604_800
 _Kind = Annotated[AlertKind, Field(strict=False)]  # JSON has text, no enums
