@@ -16,11 +16,10 @@ from testkit.waiting import DEADLINE_SECONDS
 from scheduler_service.storage.migrations import HEAD
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return a folder with the files that .dockerignore includes in the image."""
-    folder = tmp_path / "app"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the files that .dockerignore includes in the image; only one test writes to it."""
+    folder = tmp_path_factory.mktemp("app")
     for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
         if line.startswith("!"):
             source = ROOT / line[1:]

@@ -29,6 +29,6 @@ def test_request_and_its_run_are_one_trace(tmp_path: Path) -> None:
     dispatch, waiting, run = (trace.named(name) for name in ("dispatch", "queue wait", "run"))
     assert "POST" in trace.line_of(dispatch)[-1].name
     assert waiting.parent_id == run.parent_id == dispatch.span_id
-    assert waiting.ended_at <= run.began_at
+    assert waiting.ended_at <= run.started_at
     assert run.about["scheduler.status"] == "failed"
     assert "exit 3" not in str(found.spans)
