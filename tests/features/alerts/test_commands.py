@@ -31,7 +31,7 @@ def test_rule_is_created_from_options_and_fields(service: Service) -> None:
     assert rule["channel"] == {"type": "webhook", "url": "http://127.0.0.1:9/hook", "secret": "***"}
 
 
-def test_rule_is_created_from_standard_input_with_options_over_it(service: Service) -> None:
+def test_options_override_a_rule_from_standard_input(service: Service) -> None:
     channel = {"type": "email", "to": ["team@example.org"]}
     document = {"name": "team", "on": ["failure"], "channel": channel}
 
