@@ -340,7 +340,7 @@ HINTS = {
     "field of an object": (changed(limits={"memory": 512}), "did you mean memory_mb?"),
     "field of a payload": (payload(type="python_code", cde=CODE), "did you mean code?"),
     "field of an operation": (crunch("prime_numbers", limt=7), "did you mean limit?"),
-    "field of another payload": (payload(type="program", argv=["ls"], code=CODE), "known here: type, argv, stdin"),
+    "field of another payload": (payload(type="program", argv=["ls"], code=CODE), "known: type, argv, stdin"),
     "kind of payload": (payload(type="pyton_code", code=CODE), "did you mean python_code?"),
     "operation": (crunch("fibonaci", n=10), "did you mean fibonacci?"),
     "word": (changed(overlap_policy="cancel_runing"), "did you mean cancel_running?"),

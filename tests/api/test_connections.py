@@ -110,7 +110,7 @@ def test_head_is_refused_when_it_is_too_long(server: Server, begin: str, piece: 
 def test_head_is_refused_when_it_has_too_many_headers(server: Server) -> None:
     status, answer = asked(server, "GET /health HTTP/1.1\r\n" + HEAD + "a:\r\n" * 300 + "\r\n")
 
-    assert (status, problem(answer)["detail"]) == (431, "a request may have 200 headers at the most")
+    assert (status, problem(answer)["detail"]) == (431, "a request may have 200 headers at most")
 
 
 def test_head_of_the_usual_size_is_accepted(server: Server) -> None:

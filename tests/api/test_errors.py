@@ -34,7 +34,7 @@ def problem_of(answer: httpx2.Response) -> dict[str, Any]:
 async def test_unknown_path_is_404(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/api/v1/jbos")
 
-    assert problem_of(answer)["detail"] == "there is nothing at /api/v1/jbos; /docs describes what there is"
+    assert problem_of(answer)["detail"] == "unknown path /api/v1/jbos; /docs lists all paths"
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ async def test_wrong_method_is_405_with_all_methods_of_the_path(
         (b'{"name": }', "Expecting value: line 1 column 10"),
         (b"name=a", "Expecting value"),
         (b"{} {}", "Extra data"),
-        (b'"\xff"', "no valid UTF-8"),
-        ('{"name": "ü"}'.encode("utf-16"), "no valid UTF-8"),
+        (b'"\xff"', "not valid UTF-8"),
+        ('{"name": "ü"}'.encode("utf-16"), "not valid UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
-        (b'{"name": "a", "name": "b"}', "the name 'name' stands twice"),
+        (b'{"name": "a", "name": "b"}', "the name 'name' appears twice"),
         (b'{"priority": ' + b"9" * 5000 + b"}", "too many digits"),
     ],
 )
@@ -121,7 +121,7 @@ async def test_compressed_body_is_415(client: httpx2.AsyncClient, coding: str) -
     answer = await client.post("/api/v1/jobs", content=b"\x1f\x8b\x08", headers=headers)
 
     assert problem_of(answer)["status"] == 415
-    assert answer.json()["detail"] == "send the body as it is, without Content-Encoding"
+    assert answer.json()["detail"] == "send the body uncompressed, without Content-Encoding"
     assert answer.headers["Accept-Encoding"] == "identity"
 
 
@@ -140,13 +140,13 @@ async def test_trailing_slash_is_404_with_the_right_path(client: httpx2.AsyncCli
     answer = await client.get(f"{path}/")
 
     assert problem_of(answer)["status"] == 404
-    assert answer.json()["detail"] == f"there is nothing at {path}/; write {path}, without the slash at the end"
+    assert answer.json()["detail"] == f"unknown path {path}/; write {path}, without the slash at the end"
 
 
 async def test_unknown_path_with_a_slash_is_404_without_a_hint(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/api/v1/jbos/")
 
-    assert answer.json()["detail"] == "there is nothing at /api/v1/jbos/; /docs describes what there is"
+    assert answer.json()["detail"] == "unknown path /api/v1/jbos/; /docs lists all paths"
 
 
 async def pieces(*sizes: int) -> AsyncIterator[bytes]:
@@ -162,7 +162,7 @@ async def test_body_declared_too_long_is_413(client: httpx2.AsyncClient, content
     answer = await client.post("/api/v1/jobs", content=content, headers=JSON)
 
     assert problem_of(answer)["status"] == 413
-    assert answer.json()["detail"] == "the body may have 1024 KiB at the most (SCHEDULER_MAX_BODY_KB)"
+    assert answer.json()["detail"] == "the body exceeds the limit of 1024 KiB (SCHEDULER_MAX_BODY_KB)"
 
 
 async def test_streamed_body_that_grows_too_long_is_413(client: httpx2.AsyncClient) -> None:

@@ -239,7 +239,7 @@ async def test_body_is_refused_when_a_call_takes_none(client: httpx2.AsyncClient
 
     assert answer.status_code == 422
     assert answer.json()["errors"] == [
-        {"field": "body", "pointer": "#", "detail": "this call takes no body; send none, or {}"}
+        {"field": "body", "pointer": "#", "detail": "this request must not have a body; send none, or {}"}
     ]
     assert (await client.get(f"{JOBS}/{job['id']}")).json() == job
     assert (await client.get(f"{JOBS}/{job['id']}/runs")).json()["total"] == 0

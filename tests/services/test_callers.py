@@ -185,7 +185,7 @@ async def test_idempotency_keys_of_different_owners_are_separate(services: Servi
 async def test_idempotency_key_does_not_reveal_a_job_given_away(services: Services) -> None:
     job = await services.jobs.create(ANN, DEFINITION, idempotency_key="k")
     await services.jobs.patch(ADMIN, job.id, {"owner_id": "bob"})
-    with pytest.raises(ConflictError, match="has been deleted since"):
+    with pytest.raises(ConflictError, match="the result of the request with this Idempotency-Key was deleted"):
         await services.jobs.create(ANN, DEFINITION, idempotency_key="k")
 
 

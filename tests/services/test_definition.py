@@ -38,7 +38,7 @@ def test_arguments_are_refused_beyond_the_size_of_a_variable(text: str) -> None:
 
     size = len(json.dumps({"a": text}))
     assert field == "args"
-    assert message.endswith(f"take {size} bytes as JSON in SCHEDULER_ARGS, and 131056 are the most; pass less")
+    assert message.endswith(f"take {size} bytes as JSON in SCHEDULER_ARGS, and the limit is 131056; shorten them")
 
 
 def test_large_numbers_are_counted_as_postgresql_writes_them() -> None:
@@ -54,7 +54,7 @@ def test_variable_is_refused_beyond_the_kernel_limit() -> None:
     ((field, message),) = refusals(env={"A": "fine", "B": text})
 
     assert field == "env.B"
-    assert message == "takes 131074 bytes with its name, and 131071 are the most; shorten it"
+    assert message == "takes 131074 bytes with its name, and the limit is 131071; shorten it"
 
 
 def test_variables_are_refused_beyond_the_kernel_limit_in_total() -> None:
@@ -63,7 +63,9 @@ def test_variables_are_refused_beyond_the_kernel_limit_in_total() -> None:
     ((field, message),) = refusals(env=env)
 
     assert field == "env"
-    assert message.endswith(f"take {sum(map(len, env)) + 40 * 32_002} bytes in all, and {MAX_BYTES} are the most")
+    assert message.endswith(
+        f"take {sum(map(len, env)) + 40 * 32_002} bytes, and the limit is {MAX_BYTES}; shorten them"
+    )
 
 
 def test_arguments_count_towards_the_total_of_variables() -> None:
@@ -72,7 +74,7 @@ def test_arguments_count_towards_the_total_of_variables() -> None:
     ((field, message),) = refusals(env=env, args={"a": "x" * 100_000})
 
     assert field == "args"
-    assert "in all" in message
+    assert "the variables and arguments take" in message
 
 
 @pytest.mark.parametrize("name", ["HOME", "TMPDIR"])
@@ -80,7 +82,9 @@ def test_variables_of_the_working_directory_are_refused(name: str) -> None:
     ((field, message),) = refusals(env={name: "/somewhere"})
 
     assert field.startswith(f"env.{name}")
-    assert message.endswith("this names the job's private working directory; leave it out, or choose another name")
+    assert message.endswith(
+        "the service sets this variable to the working directory of the run; remove it or choose another name"
+    )
 
 
 def test_path_and_language_may_be_set() -> None:

@@ -52,6 +52,6 @@ def hold_the_floor(settings: Settings) -> None:
     if chosen == "auto" or settings.environment != "production" or suffices(Level(chosen), settings):
         return
     raise ConfigurationError(
-        f"SCHEDULER_SANDBOX: {chosen} is less than SCHEDULER_SANDBOX_REQUIRED asks for in production "
-        f"({settings.sandbox_required}); take SCHEDULER_SANDBOX out, or set SCHEDULER_SANDBOX_REQUIRED={chosen}"
+        f"SCHEDULER_SANDBOX: {chosen} is below SCHEDULER_SANDBOX_REQUIRED, which production enforces "
+        f"({settings.sandbox_required}); remove SCHEDULER_SANDBOX, or set SCHEDULER_SANDBOX_REQUIRED={chosen}"
     )

@@ -106,8 +106,8 @@ async def _start_sandbox(settings: Settings, box: ChosenSandbox) -> SandboxError
                 f"SCHEDULER_SANDBOX_REQUIRED: {settings.sandbox_required} is required in production: {error}"
             ) from error
         raise ConfigurationError(
-            f"SCHEDULER_SANDBOX: {settings.sandbox} cannot be held on this host: {error}; "
-            "`scheduler doctor` shows what can, auto takes the best of that"
+            f"SCHEDULER_SANDBOX: {settings.sandbox} does not work on this host: {error}; "
+            "`scheduler doctor` shows which levels work, and auto takes the best one"
         ) from error
     if box.level is not None and not suffices(box.level, settings):
         log.warning("sandbox_below_the_floor", sandbox_level=box.level, required=settings.sandbox_required)

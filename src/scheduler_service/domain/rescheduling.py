@@ -51,7 +51,7 @@ def _paused(job: Job) -> Job:
 def _resumed(job: Job, now: datetime) -> Job:
     next_run_at = first_run_at(schedule_of(job), now=now, start_at=job.start_at, end_at=job.end_at)
     if next_run_at is None:
-        raise ConflictError("the schedule names no instant any more; give the job a new schedule_expr")
+        raise ConflictError("the schedule has no future instants; give the job a new schedule_expr")
     return replace(job, status=JobStatus.ACTIVE, next_run_at=next_run_at)
 
 
@@ -100,7 +100,9 @@ def date_problem(
 
 def never_fires(schedule_expr: str) -> FieldProblem:
     """Return the problem of an instant in the past."""
-    return FieldProblem("schedule_expr", "this never fires: it is past; name an instant still to come", schedule_expr)
+    return FieldProblem(
+        "schedule_expr", "the instant is in the past, so it never fires; write a later one", schedule_expr
+    )
 
 
 def is_rescheduled(job: Job, changes: Mapping[str, Any]) -> bool:

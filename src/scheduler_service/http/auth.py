@@ -44,8 +44,8 @@ def authenticate(request: Request) -> None:
         raise error_responses.unauthorized(f"the key in the header {HEADER} is not valid")
     if expected == DEVELOPMENT_API_KEY and not _is_local(request, settings):
         raise error_responses.forbidden(
-            "everybody knows the development key, so it opens the service to this machine alone, "
-            "as localhost; set an API_KEY of your own"
+            "the development key is public, so it is accepted from this machine only, "
+            "through localhost; set an API_KEY of your own"
         )
     request.state.caller = BOOTSTRAP
 

@@ -83,7 +83,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Accept the connection. If there are too many, close the one that has waited longest, or refuse."""
         if len(self.connections) >= max_connections():
             if not _waiting:
-                transport.write(_answer(503, "too many connections are open; try again", "Retry-After: 1\r\n"))
+                transport.write(_answer(503, "too many open connections; try again", "Retry-After: 1\r\n"))
                 self._is_refused = True
                 transport.close()
                 return
@@ -123,7 +123,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _check_overhead(self) -> None:
         if self._overhead_bytes >= MAX_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(431, f"headers may have {MAX_HEAD_BYTES // 1024} KiB at the most, request line included")
+            self._refuse(431, f"headers may have {MAX_HEAD_BYTES // 1024} KiB at most, request line included")
 
     # Callbacks of the parser
 
@@ -138,7 +138,7 @@ class BoundedProtocol(HttpToolsProtocol):
         _waiting.pop(self, None)
         self._set_deadline(BODY_SECONDS)
         if len(self.headers) > MAX_HEADERS:
-            self._refuse(431, f"a request may have {MAX_HEADERS} headers at the most")
+            self._refuse(431, f"a request may have {MAX_HEADERS} headers at most")
         elif len(self.pipeline) >= MAX_PIPELINED:
             self.drop()
         if not self._is_refused:
@@ -201,7 +201,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if is_answered or (self._is_in_head and not self._overhead_bytes):
             self.drop()
         else:
-            self._refuse(408, "the request did not come to its end in time")
+            self._refuse(408, "the request was not complete in time; send it again")
 
     def _refuse(self, status: int, detail: str) -> None:
         self._is_refused = True

@@ -18,16 +18,16 @@ _OBJECT = "must be a JSON object"
 _TEXTS: Mapping[str, str] = {
     "missing": "required; add it",
     "string_type": 'must be text in double quotes, such as "a"',
-    "string_unicode": "a lone surrogate is no character and has no UTF-8; remove it",
+    "string_unicode": "a lone surrogate cannot be encoded as UTF-8; remove it",
     "string_too_short": "must not be empty or blank; write at least {min_length} character{s}",
-    "string_too_long": "may have {max_length} character{s} at the most; shorten it",
+    "string_too_long": "must have at most {max_length} character{s}; shorten it",
     "int_type": _WHOLE,
     "int_parsing": _WHOLE,
     "int_parsing_size": _WHOLE,
     "int_from_float": _WHOLE,
     "float_type": _NUMBER,
     "float_parsing": _NUMBER,
-    "finite_number": "must be a finite number",
+    "finite_number": "must be a finite number, such as 1.5",
     "greater_than_equal": "must be {ge} or more",
     "greater_than": "must be more than {gt}",
     "less_than_equal": "must be {le} or less",
@@ -36,15 +36,15 @@ _TEXTS: Mapping[str, str] = {
     "bool_parsing": _BOOLEAN,
     "list_type": "must be a JSON array",
     "too_short": "must have at least {min_length} item{s}; add one",
-    "too_long": "may have {max_length} item{s} at the most; take some away",
+    "too_long": "must have at most {max_length} item{s}; remove some",
     "dict_type": _OBJECT,
     "model_type": _OBJECT,
     "model_attributes_type": _OBJECT,
     "dataclass_type": _OBJECT,
     "object_type": _OBJECT,
     "recursion_depth_exceeded": "nested too deeply",
-    "timezone_aware": f"needs an offset from UTC; add Z or, say, +01:00, and {_INSTANT}",
-    "union_tag_not_found": "needs {discriminator}, which says of what kind it is",
+    "timezone_aware": f"needs an offset from UTC, such as Z or +01:00; {_INSTANT}",
+    "union_tag_not_found": "needs the field {discriminator}",
 }
 _CHOICES = {
     "literal_error": "expected",
@@ -61,14 +61,14 @@ def detail_of(item: Mapping[str, Any]) -> str:
     """Return the message for a wrong field of a body."""
     detail = _detail(item)
     is_quoted = isinstance(item["input"], str) and detail in {_WHOLE, _NUMBER} and _QUOTED.fullmatch(item["input"])
-    return f"{detail}; leave the quotes away" if is_quoted else detail
+    return f"{detail}; remove the quotes" if is_quoted else detail
 
 
 def detail_of_parameter(item: Mapping[str, Any]) -> str:
     """Return the message for a wrong parameter. Parameters are text, and some characters have a meaning in URLs."""
     value = item["input"]
     if isinstance(value, str) and (offset := _LOST_PLUS.fullmatch(value)):
-        return f"in an address + stands for a blank; write %2B{offset[1]}"
+        return f"in a URL, + encodes a space; write %2B{offset[1]}"
     return _detail(item)
 
 

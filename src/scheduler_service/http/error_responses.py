@@ -40,8 +40,8 @@ STATUS: Mapping[type[SchedulerError], int] = {
 }
 CAUSES: Mapping[type[SchedulerError], str] = {
     InvalidInputError: "A field, parameter or header is wrong; `errors` names each.",
-    NotFoundError: "There is no such job or run.",
-    ConflictError: "Its state does not allow this.",
+    NotFoundError: "The job, run or other object does not exist.",
+    ConflictError: "The state of the object does not allow this request.",
     PreconditionFailedError: "`If-Match` names a version that is no longer the current one.",
 }
 CAUSES_OF_EVERY_CALL: Mapping[int, str] = {
@@ -50,7 +50,7 @@ CAUSES_OF_EVERY_CALL: Mapping[int, str] = {
         ForbiddenError
     ]: "The key lacks the scope that the call needs, or the development key was sent from another machine.",
     STATUS[InvalidInputError]: CAUSES[InvalidInputError],
-    STATUS[UnavailableError]: "The database does not answer just now; try again.",
+    STATUS[UnavailableError]: "The database does not answer; try again.",
 }
 CAUSES_OF_A_BODY: Mapping[int, str] = {
     HTTPStatus.BAD_REQUEST: "The body is not valid JSON.",
@@ -91,7 +91,7 @@ def malformed(detail: str) -> HTTPException:
 
 def too_large(limit_bytes: int) -> HTTPException:
     """Return the error for a body above the size limit."""
-    detail = f"the body may have {limit_bytes // 1024} KiB at the most (SCHEDULER_MAX_BODY_KB)"
+    detail = f"the body exceeds the limit of {limit_bytes // 1024} KiB (SCHEDULER_MAX_BODY_KB)"
     return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
@@ -103,7 +103,7 @@ def unsupported_media_type(accepted: str) -> HTTPException:
 
 def unsupported_coding() -> HTTPException:
     """Return the error for a compressed body (RFC 9110, section 15.5.16)."""
-    detail = "send the body as it is, without Content-Encoding"
+    detail = "send the body uncompressed, without Content-Encoding"
     return HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "identity"})
 
 
@@ -142,7 +142,7 @@ async def _answer_scheduler_error(request: Request, error: Exception) -> Respons
         return _invalid(request, _described_each(request, error.problems))
     if isinstance(error, UnavailableError):
         log.warning("request_unavailable", error=str(error))
-        detail = "something that the service needs does not answer just now; try again"
+        detail = "the database or the broker does not answer; try again"
         return ProblemResponse(problem(request, status, detail), {"Retry-After": str(RETRY_AFTER_SECONDS)})
     return ProblemResponse(problem(request, status, str(error)))
 
@@ -156,16 +156,16 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     assert isinstance(error, HTTPException)  # noqa: S101 (the handler is registered for it alone)
     detail, headers = error.detail, dict(error.headers or {})
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = f"there is nothing at {request.url.path}; {_way_out(request)}"
+        detail = f"unknown path {request.url.path}; {_way_out(request)}"
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(sorted(_methods(request, headers["Allow"])))
-        detail = f"{request.method} is not possible here; possible: {headers['Allow']}"
+        detail = f"{request.method} is not allowed here; allowed: {headers['Allow']}"
     return ProblemResponse(problem(request, error.status_code, detail), headers)
 
 
 async def _answer_unforeseen(request: Request, _error: Exception) -> Response:
     """Answer with the correlation id alone. The server logs the error under that id."""
-    detail = "the service met an error of its own; the log tells more under the correlation id"
+    detail = "internal error; the log has the details under this correlation_id"
     return ProblemResponse(problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail))
 
 
@@ -174,7 +174,7 @@ def _way_out(request: Request) -> str:
     scope = {**request.scope, "path": path}
     if path != request.url.path and any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
         return f"write {path}, without the slash at the end"
-    return "/docs describes what there is"
+    return "/docs lists all paths"
 
 
 def _invalid(request: Request, found: Found) -> Response:

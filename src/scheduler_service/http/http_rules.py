@@ -96,17 +96,17 @@ async def _send_in_pieces(send: Send, message: Message) -> None:
 def _fault(scope: Scope) -> tuple[int, str] | None:
     headers, version = Headers(scope=scope), scope.get("http_version", "1.1")
     if version not in VERSIONS:
-        return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, f"HTTP/{version} is not spoken here; use HTTP/1.1"
+        return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, f"HTTP/{version} is not supported; use HTTP/1.1"
     return _fault_of_host(headers.getlist("host"), version) or _fault_of_coding(headers, version)
 
 
 def _fault_of_host(hosts: list[str], version: str) -> tuple[int, str] | None:
     if len(hosts) > 1:
-        return HTTPStatus.BAD_REQUEST, "the header Host stands there more than once; send one"
+        return HTTPStatus.BAD_REQUEST, "the header Host appears more than once; send one"
     if not hosts:
         return (HTTPStatus.BAD_REQUEST, "the header Host is missing; send one") if version == "1.1" else None
     if not HOST.fullmatch(hosts[0].strip(" \t")):
-        return HTTPStatus.BAD_REQUEST, "the header Host holds no host; write it as example.org:8000 or [::1]:8000"
+        return HTTPStatus.BAD_REQUEST, "the header Host is not a host; write it as example.org:8000 or [::1]:8000"
     return None
 
 
@@ -116,11 +116,11 @@ def _fault_of_coding(headers: Headers, version: str) -> tuple[int, str] | None:
     if not values:
         return None
     if version == "1.0":
-        return HTTPStatus.BAD_REQUEST, "HTTP/1.0 knows no Transfer-Encoding; use HTTP/1.1"
+        return HTTPStatus.BAD_REQUEST, "HTTP/1.0 does not support Transfer-Encoding; use HTTP/1.1"
     codings = [coding.strip().lower() for value in values for coding in value.split(",")]
     if codings == ["chunked"]:
         return None
     unknown = [coding for coding in codings if coding != "chunked"]
     if unknown:
-        return HTTPStatus.NOT_IMPLEMENTED, "the only Transfer-Encoding that is known here is chunked"
-    return HTTPStatus.BAD_REQUEST, "chunked stands in Transfer-Encoding more than once; send it once"
+        return HTTPStatus.NOT_IMPLEMENTED, "unsupported Transfer-Encoding; only chunked is supported"
+    return HTTPStatus.BAD_REQUEST, "Transfer-Encoding names chunked more than once; send it once"

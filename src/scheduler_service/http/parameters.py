@@ -19,7 +19,7 @@ _DIGITS = re.compile(r"-?(0|[1-9][0-9]*)")
 def _is_of_digits(value: object) -> object:
     # int() also accepts 01, 1_0, +1, 1.0 and spaces. Caches and logs would then see several names for one object.
     if isinstance(value, str) and not _DIGITS.fullmatch(value):
-        raise ValueError("must be a whole number, written in digits alone")
+        raise ValueError("must be a whole number, such as 10")
     return value
 
 

@@ -63,7 +63,7 @@ class PublicRoute(APIRoute):
             and request.method == "POST"
             and b"".join((await request.body()).split()) not in _EMPTY
         ):
-            raise InvalidInputError(FieldProblem("body", "this call takes no body; send none, or {}"))
+            raise InvalidInputError(FieldProblem("body", "this request must not have a body; send none, or {}"))
 
 
 class KeyedRoute(PublicRoute):
@@ -85,13 +85,15 @@ class JsonRequest(Request):
         try:
             body = json.loads((await self.body()).decode("utf-8-sig"), object_pairs_hook=_members)
         except json.JSONDecodeError as error:
-            raise error_responses.malformed(f"no valid JSON: {error}") from None
+            raise error_responses.malformed(f"the body is not valid JSON: {error}") from None
         except UnicodeDecodeError as error:
-            raise error_responses.malformed(f"no valid UTF-8: {error.reason} at byte {error.start}") from None
+            raise error_responses.malformed(
+                f"the body is not valid UTF-8: {error.reason} at byte {error.start}"
+            ) from None
         except RecursionError:
-            raise error_responses.malformed("nested too deeply") from None
+            raise error_responses.malformed("the body is nested too deeply") from None
         except ValueError:  # Python refuses integers of more than 4300 digits
-            raise error_responses.malformed("holds a number with too many digits") from None
+            raise error_responses.malformed("the body contains a number with too many digits") from None
         # Kept for error responses, which show values as sent.
         self.state.body = body
         return body
@@ -111,7 +113,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise error_responses.malformed(
-            f"the name {name[:MAX_VALUE_CHARACTERS]!r} stands twice in one object; keep one"
+            f"the name {name[:MAX_VALUE_CHARACTERS]!r} appears twice in one object; remove one"
         )
     return members
 
@@ -129,7 +131,7 @@ def _refuse_other_encodings(request: Request) -> None:
         try:
             unquote_to_bytes(part).decode()
         except UnicodeDecodeError:
-            remedy = "no valid UTF-8; write the character as its bytes in UTF-8, each as %XX"
+            remedy = "not valid UTF-8; write each byte of the character's UTF-8 as %XX"
             raise InvalidInputError(FieldProblem(name.decode(errors="replace"), remedy)) from None
 
 
@@ -143,7 +145,7 @@ def _refuse_repeated_parameters(request: Request) -> None:
 def _refuse_parameters(request: Request) -> None:
     if request.query_params:
         problems = [
-            FieldProblem(name, "unknown query parameter; this call takes none") for name in request.query_params
+            FieldProblem(name, "unknown query parameter; this request takes none") for name in request.query_params
         ]
         raise InvalidInputError(*problems)
 

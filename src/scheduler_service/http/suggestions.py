@@ -20,8 +20,8 @@ def remedy(name: str, known: Sequence[str]) -> str:
     if meant := closest(name, known):
         return f"did you mean {meant}?"
     if known and len(known) <= MAX_NAMES:
-        return f"known here: {', '.join(known)}"
-    return "see /docs for what is known here" if known else "nothing is expected here"
+        return f"known: {', '.join(known)}"
+    return "/docs lists the known names" if known else "no field is allowed here"
 
 
 def refusal_of_field(request: Request, path: Sequence[str | int], body: object) -> str:

@@ -31,7 +31,7 @@ async def resolve(host: str, port: int, reach: Reach) -> tuple[str, ...]:
     addresses = tuple(dict.fromkeys(str(address[0]) for *_, address in found))
     for address in addresses:
         if not may_reach(address, reach):
-            raise RefusedError(f"{host} is {address}, which SCHEDULER_ALERT_REACH={reach} does not let alerts go to")
+            raise RefusedError(f"{host} is {address}, which SCHEDULER_ALERT_REACH={reach} does not allow")
     return addresses
 
 
@@ -48,7 +48,7 @@ def refusal_of(host: str, reach: Reach) -> str | None:
     address = _numeric(name)
     if address is None or may_reach(address, reach):
         return None
-    return f"{host} is an address that SCHEDULER_ALERT_REACH={reach} does not let alerts go to"
+    return f"SCHEDULER_ALERT_REACH={reach} does not allow the address {host}"
 
 
 def _numeric(host: str) -> str | None:

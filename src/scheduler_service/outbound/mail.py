@@ -77,7 +77,9 @@ class Mailer:
             async with asyncio.timeout(DELIVERY_SECONDS):
                 return await loop.run_in_executor(self._threads, self._send, connection, message)
         except TimeoutError:
-            raise NotDeliveredError(f"the mail server did not take it within {DELIVERY_SECONDS:g} s") from None
+            raise NotDeliveredError(
+                f"the mail server did not accept the message within {DELIVERY_SECONDS:g} s"
+            ) from None
         except ConfigurationError as error:
             raise NotDeliveredError(str(error)) from error
         except (smtplib.SMTPException, OSError) as error:
@@ -113,7 +115,7 @@ class Mailer:
             is_secret = True
         if server.user is not None:
             if not is_secret:
-                raise smtplib.SMTPException("the server offers no TLS, and the password would be read on the way")
+                raise smtplib.SMTPException("the server offers no TLS, so the password would be readable in transit")
             client.login(server.user, server.password or "")
 
 

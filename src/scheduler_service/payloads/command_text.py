@@ -14,13 +14,13 @@ MAX_BYTES = 256 * 1024
 def _refuse_too_long(text: str) -> str:
     size = len(text.encode())
     if size > MAX_BYTES:
-        raise ValueError(f"has {size} bytes of UTF-8; at most {MAX_BYTES} (256 KiB) are accepted")
+        raise ValueError(f"has {size} bytes of UTF-8, and the limit is {MAX_BYTES} (256 KiB); shorten it")
     return text
 
 
 def _refuse_blank(text: str) -> str:
     if not text.strip():
-        raise ValueError("there is nothing to run; write at least one line")
+        raise ValueError("must not be empty; write at least one line")
     return text
 
 

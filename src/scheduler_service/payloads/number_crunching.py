@@ -176,14 +176,14 @@ class Statistics(NumberCrunchingPayload):
     @classmethod
     def _either_size_or_values(cls, size: int | None, info: ValidationInfo) -> int | None:
         if "values" in info.data and (size is None) == (info.data["values"] is None):
-            raise ValueError("either size (with a seed) or values is needed, and not both")
+            raise ValueError("needs either size (with a seed) or values, not both")
         return size
 
     @field_validator("seed")
     @classmethod
     def _seed_goes_with_size(cls, seed: int, info: ValidationInfo) -> int:
         if seed and info.data.get("values") is not None:
-            raise ValueError("goes with size; values are taken as they are, so leave the seed out")
+            raise ValueError("has no effect on values; remove the seed, or send size instead of values")
         return seed
 
 

@@ -18,14 +18,14 @@ MAX_ARGV_BYTES = 128 * 1024
 
 def _name_a_program(argv: list[str]) -> list[str]:
     if not argv[0].strip():
-        raise ValueError("the first item names the program and cannot be blank")
+        raise ValueError("the first item must name the program; it is blank")
     return argv
 
 
 def _fit_into_execve(argv: list[str]) -> list[str]:
     size = sum(len(argument.encode()) + 1 for argument in argv)
     if size > MAX_ARGV_BYTES:
-        raise ValueError(f"takes {size} bytes in all, at most {MAX_ARGV_BYTES} (128 KiB) are accepted; use stdin")
+        raise ValueError(f"takes {size} bytes, and the limit is {MAX_ARGV_BYTES} (128 KiB); send large input as stdin")
     return argv
 
 

@@ -14,7 +14,7 @@ def fault_of_text(text: str) -> str | None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return "a lone surrogate is no character and has no UTF-8; remove it"
+        return "a lone surrogate cannot be encoded as UTF-8; remove it"
     return None
 
 

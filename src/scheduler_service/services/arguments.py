@@ -40,13 +40,13 @@ def check_args(args: dict[str, JsonValue], env: Mapping[str, str]) -> dict[str, 
     text = json.dumps(json.loads(json.dumps(args), parse_float=_written_out))  # in the form that an attempt receives
     _check_length(len(text))
     if (size := bytes_of({**env, ARGS_VARIABLE: text})) > MAX_BYTES:
-        raise ValueError(f"the variables and the arguments take {size} bytes in all, and {MAX_BYTES} are the most")
+        raise ValueError(f"the variables and arguments take {size} bytes, and the limit is {MAX_BYTES}; shorten them")
     return args
 
 
 def _check_length(length: int) -> None:
     if length > ROOM:
-        raise ValueError(f"take {length} bytes as JSON in {ARGS_VARIABLE}, and {ROOM} are the most; pass less")
+        raise ValueError(f"take {length} bytes as JSON in {ARGS_VARIABLE}, and the limit is {ROOM}; shorten them")
 
 
 def _faults(args: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
@@ -65,7 +65,7 @@ def _faults_of(value: object) -> Iterator[str]:
             case str() as text if fault := fault_of_text(text):
                 yield fault
             case float() as number if not math.isfinite(number):
-                yield "must be a finite number"
+                yield "must be a finite number, such as 1.5"
             case list() as items:
                 waiting += items
             case dict() as members:

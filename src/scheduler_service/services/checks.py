@@ -97,7 +97,9 @@ def _schedule_problems(
             yield from error.problems
     if bounds.end_at is not None and bounds.end_at <= now:
         yield FieldProblem(
-            "end_at", "is past, so the job would never run; move it or leave it out", iso8601(bounds.end_at)
+            "end_at",
+            "is in the past, so the job would never run; write a later instant or omit it",
+            iso8601(bounds.end_at),
         )
     elif schedule is not None:
         slack = _NO_TIME if is_zone_known else _ZONES_APART

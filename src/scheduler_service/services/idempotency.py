@@ -66,7 +66,7 @@ async def perform(
     async with database.read() as connection:
         earlier = await _earlier(connection, key, action)
     if earlier is None:
-        raise ConflictError("a request with this Idempotency-Key is being done just now; try again")
+        raise ConflictError("a request with this Idempotency-Key is still in progress; try again")
     return earlier, False
 
 
@@ -80,5 +80,5 @@ async def _earlier(connection: AsyncConnection, key: IdempotencyKey, action: Act
         raise InvalidInputError(FieldProblem("Idempotency-Key", message, key.key))
     resource = await action.find(connection, resource_id)
     if resource is None:
-        raise ConflictError("what the request with this Idempotency-Key made has been deleted since")
+        raise ConflictError("the result of the request with this Idempotency-Key was deleted; use a new key")
     return resource

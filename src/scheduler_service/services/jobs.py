@@ -277,7 +277,7 @@ async def _existing(connection: AsyncConnection, caller: Caller, job_id: int, *,
 async def _stored(connection: AsyncConnection, job: Job, values: Mapping[str, Any]) -> Job:
     stored = await jobs.change(connection, job.id, job.version, values)
     if stored is None:
-        raise PreconditionFailedError("the job was changed meanwhile; read it again and repeat the change")
+        raise PreconditionFailedError("another request changed the job; read it again and repeat the change")
     return stored
 
 

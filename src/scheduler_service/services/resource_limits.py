@@ -21,5 +21,5 @@ def problems(definition: JobDefinition, limits: ResourceLimits) -> Iterator[Fiel
 
 def _message(limit: float) -> str:
     if limit is False:
-        return "this server gives no network to jobs; write false, or ask its operator"
-    return f"this server allows {limit} at the most; write less, or ask its operator"
+        return "this server does not allow jobs to use the network; write false, or ask the operator to allow it"
+    return f"this server allows at most {limit}; write less, or ask the operator to raise it"

@@ -24,11 +24,15 @@ _OF_THE_DIRECTORY = frozenset({"HOME", "TMPDIR"})
 def check_name(name: str) -> str:
     """Return the name. Raise `ValueError` if jobs cannot set this variable."""
     if not _VARIABLE.fullmatch(name):
-        raise ValueError("a variable's name has letters, digits and underscores and does not start with a digit")
+        raise ValueError(
+            "invalid variable name; use letters, digits and underscores, and begin with a letter or underscore"
+        )
     if name.startswith(RESERVED_PREFIX):
-        raise ValueError(f"names that start with {RESERVED_PREFIX} are the service's own; choose another")
+        raise ValueError(f"names that start with {RESERVED_PREFIX} are reserved for the service; choose another")
     if name in _OF_THE_DIRECTORY:
-        raise ValueError("this names the job's private working directory; leave it out, or choose another name")
+        raise ValueError(
+            "the service sets this variable to the working directory of the run; remove it or choose another name"
+        )
     return name
 
 
@@ -45,14 +49,14 @@ def check_sizes(env: dict[str, str]) -> dict[str, str]:
     if wrong := list(_too_long(env)):
         raise ValidationError.from_exception_data("env", wrong)
     if (size := bytes_of(env)) > MAX_BYTES:
-        raise ValueError(f"the variables take {size} bytes in all, and {MAX_BYTES} are the most")
+        raise ValueError(f"the variables take {size} bytes, and the limit is {MAX_BYTES}; shorten them")
     return env
 
 
 def _too_long(env: Mapping[str, str]) -> Iterator[InitErrorDetails]:
     for name, value in env.items():
         if (size := bytes_of({name: value})) > MAX_STRING_BYTES:
-            message = "takes {size} bytes with its name, and {most} are the most; shorten it"
+            message = "takes {size} bytes with its name, and the limit is {most}; shorten it"
             sizes = {"size": size - 1, "most": MAX_STRING_BYTES - 1}
             yield InitErrorDetails(
                 type=PydanticCustomError("variable_too_long", message, sizes), loc=(name,), input=value

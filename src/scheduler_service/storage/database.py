@@ -113,7 +113,7 @@ def parse_url(url: str) -> URL:
         raise ConfigurationError(f"DATABASE_URL: {error}") from None
     is_sqlite = parsed.get_backend_name() == "sqlite"
     if is_sqlite and not _names_a_file(parsed):
-        raise ConfigurationError("DATABASE_URL: SQLite needs a file here; write sqlite+aiosqlite:///data/scheduler.db")
+        raise ConfigurationError("DATABASE_URL: SQLite needs a file; write sqlite+aiosqlite:///data/scheduler.db")
     return parsed.set(drivername="sqlite+aiosqlite" if is_sqlite else "postgresql+asyncpg")
 
 
@@ -127,7 +127,7 @@ def _check_file(path: str) -> None:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # reads the file and writes beside it
     except sqlite3.Error as error:
-        raise ConfigurationError(f"{path!r} cannot be used: {error}; mend it or name another") from error
+        raise ConfigurationError(f"{path!r} cannot be used: {error}; repair it or name another database") from error
 
 
 def _make_private(path: str) -> None:
@@ -148,7 +148,7 @@ async def _reachable() -> AsyncIterator[None]:
             raise
         raise UnavailableError(f"the database does not answer: {_first_line(error)}") from error
     except PoolTimeoutError as error:
-        raise UnavailableError("every connection to the database is busy") from error
+        raise UnavailableError("all connections to the database are in use; try again") from error
     except sqlite3.OperationalError as error:
         raise UnavailableError(f"the database does not answer: {error}") from error
     except OSError as error:

@@ -29,6 +29,6 @@ async def _check(database: Database, variable: str) -> None:
     except UnavailableError as error:
         raise UnavailableError(
             f"{variable}: {error}; start it (`docker compose up -d postgres redis`; "
-            "`scheduler up --distributed` brings its own), or take DATABASE_URL and REDIS_URL out: "
+            "`scheduler up --distributed` starts its own), or remove DATABASE_URL and REDIS_URL: "
             "one process with SQLite needs neither"
         ) from error

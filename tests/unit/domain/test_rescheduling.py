@@ -46,7 +46,7 @@ def test_disabled_job_with_a_new_schedule_is_paused() -> None:
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_new_schedule_without_an_instant_is_refused(*, enabled: bool) -> None:
-    with pytest.raises(InvalidInputError, match="schedule_expr: this never fires"):
+    with pytest.raises(InvalidInputError, match="schedule_expr: the instant is in the past"):
         rescheduled(ACTIVE, replace(ACTIVE, schedule_expr="2026-01-15T12:00:00Z"), enabled=enabled, now=NOW)
 
 

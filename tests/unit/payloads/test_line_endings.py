@@ -49,7 +49,7 @@ def test_normalised_script_does_what_its_lf_form_does() -> None:
 
 @pytest.mark.parametrize("script", ["\ufeff", "\ufeff\r\n \r\n"])
 def test_script_with_only_a_byte_order_mark_is_refused(script: str) -> None:
-    with pytest.raises(ValidationError, match="nothing to run"):
+    with pytest.raises(ValidationError, match="must not be empty"):
         ShellScriptPayload(type="shell_script", script=script)
 
 

@@ -65,4 +65,6 @@ def _admit(request: Request) -> None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     given = token.strip() if scheme.lower() == "bearer" else request.headers.get(HEADER, "")
     if not same_key(given, settings.metrics_key.get_secret_value()):
-        raise error_responses.unauthorized("send the key that SCHEDULER_METRICS_KEY holds: Authorization: Bearer <key>")
+        raise error_responses.unauthorized(
+            "send the value of SCHEDULER_METRICS_KEY in the header Authorization: Bearer <key>"
+        )

@@ -70,10 +70,10 @@ def _unalias(text: str) -> str:
     if not text.startswith("@"):
         return text
     if text.upper() == "@REBOOT":
-        raise invalid_schedule(text, "a service has no reboot to wait for; write a time, such as @daily or 5m")
+        raise invalid_schedule(text, "@reboot is not supported; write a time, such as @daily or 5m")
     word, _, interval = text.partition(" ")
     if word.upper() == "@EVERY":
-        raise invalid_schedule(text, f"an interval stands by itself; write {interval or '5m'}")
+        raise invalid_schedule(text, f"an interval needs no prefix; write {interval or '5m'}")
     if (expr := ALIASES.get(text.upper())) is None:
         raise invalid_schedule(text, f"unknown alias; write one of {', '.join(ALIASES).lower()}")
     return expr

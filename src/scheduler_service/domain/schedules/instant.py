@@ -61,9 +61,9 @@ def _read(text: str) -> datetime:
     except ValueError as error:
         raise invalid_schedule(text, f"not an instant ({_reason(text, str(error))}); {example}") from None
     if _TOO_FINE.search(text):
-        raise invalid_schedule(text, f"a second has at most six decimal places here; {example}")
+        raise invalid_schedule(text, f"seconds may have at most 6 decimal places; {example}")
     if ":" not in text and "T" not in text.upper():
-        raise invalid_schedule(text, f"a date alone does not say when; {example}")
+        raise invalid_schedule(text, f"a date needs a time; {example}")
     return written
 
 

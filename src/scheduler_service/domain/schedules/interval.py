@@ -51,7 +51,7 @@ class Interval(Recurrence):
 def read_interval(text: str) -> timedelta:
     """Return the duration, from one second to 3650 days. Raise `InvalidInputError` on `schedule_expr`."""
     if _MONTHS.search(text):
-        raise invalid_schedule(text, f"an upper-case M may mean months; {_EXAMPLES}")
+        raise invalid_schedule(text, f"an upper-case M is ambiguous (minutes or months); {_EXAMPLES}")
     compact = "".join(text.lower().split())
     match = _ISO.fullmatch(compact) or _PLAIN.fullmatch(compact)
     if match is None or not any(match.groups()):
@@ -59,7 +59,7 @@ def read_interval(text: str) -> timedelta:
     weeks, days, hours, minutes, seconds = (int(number or 0) for number in match.groups())
     every = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
     if every < MIN_SPAN:
-        raise invalid_schedule(text, "an interval lasts at least 1 second; write 1s or more")
+        raise invalid_schedule(text, "an interval must be at least 1 second; write 1s or more")
     if every > MAX_SPAN:
         raise invalid_schedule(text, _TOO_LONG)
     return every

@@ -51,7 +51,7 @@ def _read(expr: str, timezone: str, dst: DstPolicy, year: int) -> Cron | Instant
 def _read_text(text: str, zone: ZoneInfo, dst: DstPolicy, year: int) -> Cron | Instant | timedelta:
     if prefix := _ZONE_PREFIX.fullmatch(text):
         remedy = f"write {prefix[1]} into the field timezone, and {prefix[2]} here"
-        raise invalid_schedule(text, f"a schedule holds no zone; {remedy}")
+        raise invalid_schedule(text, f"a schedule cannot contain a time zone; {remedy}")
     if _INSTANT.match(text):
         return read_instant(text, zone, dst)
     if _INTERVAL.fullmatch(text):
@@ -70,7 +70,7 @@ def _clean(expr: str) -> str:
         raise invalid_schedule(shown, f"longer than {MAX_EXPR_CHARACTERS} characters; split it into several jobs")
     # Check `expr`, because `split` also removes blanks that cron does not accept, such as a no-break space.
     if not (expr.isascii() and text.isprintable()):
-        raise invalid_schedule(shown, f"not plain ASCII text; {_FORMS}")
+        raise invalid_schedule(shown, f"contains characters that are not ASCII; {_FORMS}")
     return text
 
 

@@ -177,7 +177,11 @@ async def _job_problems(
     if definition.job_id is None or (old is not None and old.job_id == definition.job_id):
         return []
     job = await jobs.find(connection, definition.job_id, owner_id=caller.bound)
-    return [] if job is not None else [FieldProblem("job_id", "there is no such job", definition.job_id)]
+    return (
+        []
+        if job is not None
+        else [FieldProblem("job_id", "this job does not exist; name an existing one, or omit it", definition.job_id)]
+    )
 
 
 def _sample(kind: AlertKind, name: str, now: datetime) -> Alert:

@@ -36,7 +36,7 @@ def parse_destination(text: str) -> NamedDestination:
     """Read a destination. Raise ValueError that says what is wrong and what to write."""
     host, separator, ports = text.strip().rpartition(":")
     if not separator or not host:
-        raise ValueError(f"{text!r} names no port; {_FORM}")
+        raise ValueError(f"{text!r} has no port; {_FORM}")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
@@ -44,7 +44,7 @@ def parse_destination(text: str) -> NamedDestination:
     first, last = _parse_ports(text, ports)
     network = _as_network(host)
     if network is None and host != PUBLIC and not (_HOST.fullmatch(host) and not _looks_like_address(host)):
-        raise ValueError(f"{text!r}: {host!r} is no host name, address or network; {_FORM}")
+        raise ValueError(f"{text!r}: {host!r} is not a host name, address or network; {_FORM}")
     return NamedDestination(host if network is None else network, first, last)
 
 
@@ -52,7 +52,7 @@ def _parse_ports(text: str, ports: str) -> tuple[int, int]:
     match = _PORTS.fullmatch(ports)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not 1 <= first <= last <= _LAST_PORT:
-        raise ValueError(f"{text!r}: {ports!r} is no port from 1 to {_LAST_PORT}, and no range; {_FORM}")
+        raise ValueError(f"{text!r}: {ports!r} is neither a port from 1 to {_LAST_PORT} nor a range; {_FORM}")
     return first, last
 
 

@@ -35,7 +35,7 @@ def _absolute(path: str) -> str:
     if not path.startswith("/"):
         raise ValueError(f"{path!r} is not absolute; write the whole path, such as /data")
     if ".." in path.split("/") or "\0" in path:
-        raise ValueError(f"{path!r} goes up with ..; write the path without it")
+        raise ValueError(f"{path!r} contains ..; write the path without it")
     return re.sub(r"/+(\./+)*", "/", path).removesuffix("/.").rstrip("/") or "/"
 
 
@@ -64,7 +64,7 @@ class Grant(BaseModel):
     @model_validator(mode="after")
     def _opens_something(self) -> Grant:
         if not (self.read or self.write or self.connect or self.sockets):
-            raise ValueError("opens nothing; add read, write, connect or sockets")
+            raise ValueError("grants nothing; add read, write, connect or sockets")
         return self
 
     @property

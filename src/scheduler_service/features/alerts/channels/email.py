@@ -40,7 +40,7 @@ class Email(Channel):
     async def send(self, notice: Notice, transports: Transports) -> str | None:
         """Send the mail, and return which receivers the mail server refused if it took others."""
         if transports.mailer is None:
-            raise RefusedError("there is no mail server; set SCHEDULER_SMTP_URL")
+            raise RefusedError("no mail server is configured; set SCHEDULER_SMTP_URL")
         refused = await transports.mailer.send(self.message(notice, transports.mailer.sender))
         return f"the mail server refused {', '.join(refused)}" if refused else None
 
