@@ -48,6 +48,7 @@ A_JOB: dict[str, Any] = {
     "payload": {"type": "shell_script", "script": "echo hello"},
     "env": {},
     "args": {},
+    "grants": [],
     "limits": {},
     "timeout_seconds": 30.0,
     "retry_policy": {"max_retries": 0},

@@ -75,6 +75,10 @@ MOVES: dict[str, tuple[Move, set[tuple[RunStatus, RunStatus]]]] = {
         lambda connection, run, _: transitions.cancel_waiting(connection, run.id, Reason.USER, LATER),
         {(RunStatus.QUEUED, RunStatus.CANCELLED), (RunStatus.RETRYING, RunStatus.CANCELLED)},
     ),
+    "reject what waits": (
+        lambda connection, run, _: transitions.reject_waiting(connection, run, "taken away", LATER),
+        {(RunStatus.QUEUED, RunStatus.FAILED), (RunStatus.RETRYING, RunStatus.FAILED)},
+    ),
     "ask to cancel": (
         lambda connection, run, _: transitions.request_cancel(connection, run.id, Reason.USER, LATER),
         {(RunStatus.RUNNING, RunStatus.RUNNING)},

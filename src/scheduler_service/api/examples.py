@@ -104,6 +104,7 @@ RUN: Document = {
     "cancel_requested_at": None,
     "correlation_id": "5f0c1c5e7f6a4c0c9d5a1c1b5b0e9a77",
     "isolation": {"level": "strict", "layers": ["landlock", "seccomp"]},
+    "grants": [],
     "usage": {"cpu_seconds": 0.1, "max_rss_kb": 51234},
 }
 
@@ -120,6 +121,7 @@ QUEUED_RUN: Document = {
     "exit_code": None,
     "worker": None,
     "isolation": None,
+    "grants": None,
     "usage": None,
 }
 

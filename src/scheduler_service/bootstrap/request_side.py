@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
-from scheduler_service.bootstrap.rules import environments_of, resource_limits_of, routing_of
+from scheduler_service.bootstrap.rules import environments_of, grant_rules_of, resource_limits_of, routing_of
 from scheduler_service.brokers.base import Broker
 from scheduler_service.config.settings import Settings
 from scheduler_service.engine.base import Base
 from scheduler_service.features.registry import FEATURES
+from scheduler_service.services.checks import Rules
 from scheduler_service.services.events import EventService
 from scheduler_service.services.health import HealthService, Ping
 from scheduler_service.services.jobs import JobService
@@ -58,11 +59,10 @@ def make_service(
     known = frozenset(environment.name for environment in environments_of(base.settings))
     # Workers of the distributed setting have separate settings and may offer other environments.
     offered = None if base.settings.is_distributed else known
+    rules = Rules(resource_limits_of(base.settings), offered, grant_rules_of(base.settings))
     return Service(
         settings=base.settings,
-        jobs=JobService(
-            base.database, broker, base.clock, wake_dispatcher, resource_limits_of(base.settings), offered, refusal
-        ),
+        jobs=JobService(base.database, broker, base.clock, wake_dispatcher, rules, refusal),
         runs=RunService(base.database, broker, base.clock),
         schedules=ScheduleService(base.clock, known),
         health=make_health(base, ping_broker),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from scheduler_service.config.settings import Settings
+from scheduler_service.domain.grants import GrantRules
 from scheduler_service.domain.resource_limits import ResourceLimits
 from scheduler_service.domain.routing import Routing
 from scheduler_service.errors import ConfigurationError
+from scheduler_service.features.grants.file import read_grants
 from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.contract.spec import Level
 
@@ -29,9 +33,14 @@ def environments_of(settings: Settings) -> tuple[PythonEnvironment, ...]:
     return (named.pop(DEFAULT_ENVIRONMENT.name, DEFAULT_ENVIRONMENT), *named.values())
 
 
-def routing_of(settings: Settings) -> Routing:
-    """Return which runs a worker with these settings claims."""
-    return Routing(frozenset(settings.worker_tags), settings.reserved_tags)
+def routing_of(settings: Settings, grants: Iterable[str] = ()) -> Routing:
+    """Return which runs a worker with these settings claims, if it holds these grants."""
+    return Routing(frozenset(settings.worker_tags), settings.reserved_tags, frozenset(grants))
+
+
+def grant_rules_of(settings: Settings) -> GrantRules:
+    """Return whose jobs may ask for which grants."""
+    return {name: grant.rule for name, grant in read_grants(settings.grants_file).items()}
 
 
 def suffices(level: Level, settings: Settings) -> bool:

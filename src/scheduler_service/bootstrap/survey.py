@@ -10,8 +10,10 @@ from pathlib import Path
 
 from scheduler_service.bootstrap.data_dir import directory_of_its_own
 from scheduler_service.bootstrap.rules import environments_of, suffices
-from scheduler_service.bootstrap.worker import make_sandbox
+from scheduler_service.bootstrap.worker import hold_grants, make_sandbox
 from scheduler_service.config.settings import Settings
+from scheduler_service.features.grants.held import HeldGrants
+from scheduler_service.features.grants.trial import Part, try_grants
 from scheduler_service.sandbox.choice import TRIAL_RUN, ChosenSandbox
 from scheduler_service.sandbox.contract.spec import Level, SandboxError
 from scheduler_service.sandbox.probe import REMEDY, Finding, best_level, probe
@@ -28,29 +30,33 @@ class Survey:
     host_level: Level
     run_level: Level | None
     is_enough: bool
+    grants: tuple[Part, ...] = ()
 
 
 def survey(settings: Settings) -> Survey:
     """Start a sandbox as a worker does, and stop it. Raise `ConfigurationError` if there is no directory for runs."""
     with _left_as_it_was(settings), directory_of_its_own(settings) as directory:
-        box = make_sandbox(settings, directory)
-        run_level, fault = asyncio.run(_try(box))
+        held = hold_grants(settings)
+        box = make_sandbox(settings, directory, held.paths)
+        run_level, fault, grants = asyncio.run(_try(box, held))
     findings = [*box.findings] or probe(environments_of(settings)[0].python)
     if fault is not None and settings.sandbox != "auto":
         levels = (Level(settings.sandbox),)
         findings.append(Finding(levels, TRIAL_RUN, held=False, why=str(fault), remedy=REMEDY))
     is_enough = run_level is not None and suffices(run_level, settings)
-    return Survey(tuple(findings), best_level(findings), run_level, is_enough)
+    return Survey(tuple(findings), best_level(findings), run_level, is_enough, tuple(grants))
 
 
-async def _try(box: ChosenSandbox) -> tuple[Level | None, SandboxError | None]:
+async def _try(box: ChosenSandbox, held: HeldGrants) -> tuple[Level | None, SandboxError | None, list[Part]]:
     try:
         await box.start()
     except SandboxError as error:
-        return None, error
+        return None, error, []
     level = box.level
-    await box.stop()
-    return level, None
+    try:
+        return level, None, await try_grants(box, held)
+    finally:
+        await box.stop()
 
 
 @contextmanager

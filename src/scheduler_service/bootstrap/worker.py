@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
@@ -19,13 +20,15 @@ from scheduler_service.bootstrap.rules import (
 )
 from scheduler_service.config.settings import Settings
 from scheduler_service.engine.base import Base
-from scheduler_service.engine.execute import Executor
+from scheduler_service.engine.execute import ExecutionRules, Executor
 from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener
 from scheduler_service.engine.loop import WakeEvent, start_loop
 from scheduler_service.engine.worker import Worker
 from scheduler_service.engine.worker_session import LEASE_SHARE, WorkerSession, WorkerTerms
 from scheduler_service.errors import ConfigurationError
+from scheduler_service.features.grants.file import read_grants
+from scheduler_service.features.grants.held import HeldGrants
 from scheduler_service.sandbox import ChosenSandbox, SandboxError
 
 log = structlog.get_logger(__name__)
@@ -38,15 +41,17 @@ async def start_worker(
 
     `listener` receives each attempt.
     """
-    stack, settings, routing = base.stack, base.settings, routing_of(base.settings)
+    stack, settings = base.stack, base.settings
+    grants = hold_grants(settings)
+    routing = routing_of(settings, grants.names)
     directory = stack.enter_context(directory_of_its_own(settings))
-    box = make_sandbox(settings, directory)
+    box = make_sandbox(settings, directory, grants.paths)
     stack.push_async_callback(box.stop)
     fault = await _start_sandbox(settings, box)
     session = WorkerSession(
         base.database,
         base.clock,
-        WorkerTerms(settings.slots, settings.heartbeat_seconds, settings.worker_dead_seconds),
+        WorkerTerms(settings.slots, settings.heartbeat_seconds, settings.worker_dead_seconds, tuple(grants.names)),
         sandbox_level=lambda: box.level,
         on_alive=box.renew,
     )
@@ -57,9 +62,8 @@ async def start_worker(
     await session.register()
     stack.push_async_callback(session.retire)
     start_loop(stack, "heartbeat", session.beat)
-    executor = Executor(
-        base.database, base.clock, session, fitness, routing, wake_event.set, resource_limits_of(settings), listener
-    )
+    rules = ExecutionRules(routing, resource_limits_of(settings), grants.access_of)
+    executor = Executor(base.database, base.clock, session, fitness, rules, wake_event.set, listener)
     worker = Worker(
         base.database,
         base.clock,
@@ -77,8 +81,16 @@ async def start_worker(
     return worker
 
 
-def make_sandbox(settings: Settings, directory: Path) -> ChosenSandbox:
-    """Return the configured sandbox, not started yet, with its directories below `directory`."""
+def hold_grants(settings: Settings) -> HeldGrants:
+    """Return the grants that runs can have on this host. Raise `ConfigurationError` for one that opens too much."""
+    return HeldGrants(read_grants(settings.grants_file), private_paths(settings))
+
+
+def make_sandbox(settings: Settings, directory: Path, granted: Sequence[str] = ()) -> ChosenSandbox:
+    """Return the configured sandbox, not started yet, with its directories below `directory`.
+
+    `granted` lists the paths that some run may be granted.
+    """
     return sandbox.create(
         settings.sandbox,
         directory,
@@ -87,6 +99,7 @@ def make_sandbox(settings: Settings, directory: Path) -> ChosenSandbox:
         lease_seconds=settings.worker_dead_seconds * LEASE_SHARE,
         least=least_level(settings),
         private=private_paths(settings),
+        granted=granted,
     )
 
 

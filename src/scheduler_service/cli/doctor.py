@@ -21,7 +21,7 @@ def doctor(*, as_json: AsJson = False) -> None:
     """Check which sandbox levels work on this host.
 
     It tries every promise of each level, and shows why one fails and what to do. It exits with 1 if the level is lower
-    than SCHEDULER_SANDBOX_REQUIRED (default standard). SECURITY.md explains the levels.
+    than SCHEDULER_SANDBOX_REQUIRED (default standard), or if a grant does not work. SECURITY.md explains the levels.
     """
     # Imported here so that client commands start faster.
     from scheduler_service import bootstrap  # noqa: PLC0415 (slow)
@@ -39,6 +39,7 @@ def doctor(*, as_json: AsJson = False) -> None:
             "required": settings.sandbox_required,
             "suffices": found.is_enough,
             "promises": [asdict(finding) for finding in findings],
+            "grants": [asdict(part) for part in found.grants],
         }
         render.show_json(report)
     else:
@@ -48,8 +49,12 @@ def doctor(*, as_json: AsJson = False) -> None:
             if not finding.held:
                 render.line(f"not held: {finding.promise}: {finding.why}")
                 render.line(f"  remedy: {finding.remedy}")
+        if found.grants:
+            rows = [(part.grant, part.what, part.why or "works") for part in found.grants]
+            render.show_table(["grant", "opens", ""], rows)
         render.line(_sum_up(found, settings))
-    raise typer.Exit(ExitCode.SUCCESS if found.is_enough else ExitCode.FAILED)
+    works = found.is_enough and not any(part.why for part in found.grants)
+    raise typer.Exit(ExitCode.SUCCESS if works else ExitCode.FAILED)
 
 
 def _sum_up(found: Survey, settings: Settings) -> str:

@@ -40,6 +40,7 @@ class Job:
     payload: JsonObject
     env: Mapping[str, str]
     args: JsonObject
+    grants: list[str]
     limits: JsonObject
     timeout_seconds: float
     retry_policy: JsonObject
@@ -118,6 +119,7 @@ class Run:
     log_bytes: int
     logs_truncated: bool
     isolation: JsonObject | None
+    grants: list[str] | None
     usage: JsonObject | None
     correlation_id: str
     trace_parent: str | None
@@ -157,6 +159,7 @@ class Worker:
     seen_at: datetime
     sandbox_level: str | None
     unfit_reason: str | None
+    grants: list[str]
 
 
 def schedule_of(job: Job | DueJob) -> Schedule:

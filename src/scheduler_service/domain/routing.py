@@ -1,4 +1,4 @@
-"""Decides by a job's tags which workers may run it."""
+"""Decides by a job's tags and grants which workers may run it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ class Routing:
 
     `reserved` lists the tags whose jobs run only on workers that own one of them. Every process has the same list.
     `own` lists the tags of this worker. A worker with own tags runs only jobs with one of them. A worker without own
-    tags runs every job that has no reserved tag.
+    tags runs every job that has no reserved tag. In either case it runs only jobs whose grants it holds: `grants`.
     """
 
     own: frozenset[str] = frozenset()
     reserved: tuple[str, ...] = ()
+    grants: frozenset[str] = frozenset()
 
-    def serves(self, tags: Iterable[str]) -> bool:
-        """Return whether this worker runs jobs with these tags."""
+    def serves(self, tags: Iterable[str], grants: Iterable[str] = ()) -> bool:
+        """Return whether this worker runs jobs with these tags and grants."""
+        if not self.grants.issuperset(grants):
+            return False
         if self.own:
             return not self.own.isdisjoint(tags)
         return not set(self.reserved).intersection(tags)

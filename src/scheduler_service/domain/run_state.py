@@ -25,7 +25,8 @@ class RunStatus(StrEnum):
     RETRYING = "retrying"
     # The attempt that held the lease ended with exit code 0. Final.
     SUCCESS = "success"
-    # The last allowed attempt failed, or too many attempts lost their worker. Final.
+    # The last allowed attempt failed, or too many attempts lost their worker. A dispatcher sets it for a waiting run
+    # that no worker may begin any more, because a grant of its job was taken away. Final.
     FAILED = "failed"
     # A user cancelled the run, its job was deleted, or a later run replaced it. The API sets it for a waiting run; the
     # worker that holds the lease sets it after it has killed the run. Final.
@@ -81,11 +82,11 @@ class WorkerState(StrEnum):
 TRANSITIONS: Mapping[RunStatus | None, frozenset[RunStatus]] = MappingProxyType(
     {
         None: frozenset({RunStatus.QUEUED, RunStatus.SKIPPED, RunStatus.MISSED}),
-        RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED}),
+        RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED, RunStatus.FAILED}),
         RunStatus.RUNNING: frozenset(
             {RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.RETRYING, RunStatus.CANCELLED, RunStatus.QUEUED}
         ),
-        RunStatus.RETRYING: frozenset({RunStatus.QUEUED, RunStatus.CANCELLED}),
+        RunStatus.RETRYING: frozenset({RunStatus.QUEUED, RunStatus.CANCELLED, RunStatus.FAILED}),
         RunStatus.SUCCESS: frozenset(),
         RunStatus.FAILED: frozenset(),
         RunStatus.CANCELLED: frozenset(),

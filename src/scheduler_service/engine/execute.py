@@ -8,15 +8,14 @@ lost, so the executor looks up what is stored before it repeats a write.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 import structlog
 from pydantic import ValidationError
 
-from scheduler_service.domain.instant_text import iso8601
-from scheduler_service.domain.records import Run
+from scheduler_service.domain.grants import GrantRefusedError
+from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import Reason, RunStatus
@@ -25,12 +24,13 @@ from scheduler_service.engine.listener import AttemptListener, NoListener
 from scheduler_service.engine.log_writer import LeaseLostError, LogWriter
 from scheduler_service.engine.loop import insist
 from scheduler_service.engine.outcome import Interruption, attempt_end
+from scheduler_service.engine.run_spec import build_spec
 from scheduler_service.engine.settlement import Settlement
 from scheduler_service.engine.worker_session import AttemptHandle, WorkerSession
 from scheduler_service.errors import UnavailableError
 from scheduler_service.payloads import registry
-from scheduler_service.payloads.base import Payload
-from scheduler_service.sandbox.contract.spec import End, Limits, SandboxError, Spec
+from scheduler_service.sandbox.contract.access import NOTHING, Access
+from scheduler_service.sandbox.contract.spec import End, SandboxError
 from scheduler_service.sandbox.contract.wording import printable
 from scheduler_service.storage import logs, transitions
 from scheduler_service.storage.clock import Clock
@@ -39,6 +39,24 @@ from scheduler_service.storage.transitions import AttemptEnd, Claimed
 from scheduler_service.telemetry import logging_config, tracing
 
 log = structlog.get_logger(__name__)
+
+AccessOf = Callable[[Job], Awaitable[Access]]
+
+
+async def _no_access(_: Job) -> Access:
+    return NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRules:
+    """What a worker runs and within which bounds.
+
+    `access_of` returns what a job's grants open, or raises `GrantRefusedError`.
+    """
+
+    routing: Routing = EVERYTHING
+    resource_limits: ResourceLimits = NO_LIMITS
+    access_of: AccessOf = _no_access
 
 
 class Executor:
@@ -50,12 +68,11 @@ class Executor:
         clock: Clock,
         session: WorkerSession,
         fitness: Fitness,
-        routing: Routing = EVERYTHING,
+        rules: ExecutionRules,
         on_slot_free: Callable[[], None] = lambda: None,
-        resource_limits: ResourceLimits = NO_LIMITS,
         listener: AttemptListener | None = None,
     ) -> None:
-        """Execute for `session`, in the sandbox of `fitness`, the runs that `routing` assigns to this worker.
+        """Execute for `session`, in the sandbox of `fitness`, the runs that `rules` assign to this worker.
 
         `on_slot_free` is called at the end of a run that held a concurrency slot, because another run can then start.
         """
@@ -64,9 +81,8 @@ class Executor:
         self._clock = clock
         self._session = session
         self._fitness = fitness
-        self._routing = routing
+        self._rules = rules
         self._on_slot_free = on_slot_free
-        self._resource_limits = resource_limits
         self._listener = listener or NoListener()
 
     async def execute(self, run_id: int, attempt: int) -> bool:
@@ -104,7 +120,7 @@ class Executor:
         try:
             async with self._database.write() as connection:
                 now = self._clock.now()
-                return await transitions.claim(connection, run_id, attempt, worker_id, now, self._routing)
+                return await transitions.claim(connection, run_id, attempt, worker_id, now, self._rules.routing)
         except UnavailableError as error:
             log.warning("claim_unanswered", run_id=run_id, error=str(error))
             return await insist(lambda: self._find_claimed(run_id, attempt + 1, worker_id), run_id=run_id)
@@ -151,13 +167,15 @@ class Executor:
             # This worker lacks the payload kind, or the kind's rules have become stricter since the job was stored.
             return AttemptEnd(status=RunStatus.FAILED, reason=Reason.REJECTED, message=_first_problem(error))
         try:
+            spec = build_spec(claimed, payload, self._rules.resource_limits, await self._rules.access_of(claimed.job))
+        except GrantRefusedError as error:
+            return AttemptEnd(status=RunStatus.FAILED, reason=Reason.REJECTED, message=str(error))
+        try:
             heading = b""
             if claimed.run.attempt > 1:
                 heading = await insist(lambda: self._heading(claimed.run), run_id=claimed.run.id)
             async with LogWriter(self._database, handle, heading, claimed.run.log_bytes) as output:
-                outcome = await self._fitness.sandbox.run(
-                    _spec(claimed, payload, self._resource_limits), output.take, handle
-                )
+                outcome = await self._fitness.sandbox.run(spec, output.take, handle)
                 output.begin()
         except SandboxError as error:
             return self._note_fault(claimed, handle, error)
@@ -179,21 +197,6 @@ class Executor:
             return Interruption(f"the sandbox failed: {error}", by_stop=handle.is_interrupted)
         self._fitness.note_fault(error)
         return Interruption(f"the sandbox of worker {claimed.lease.worker_id} could not begin: {error}", began=False)
-
-
-def _spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimits) -> Spec:
-    run, job = claimed.run, claimed.job
-    about = {
-        "SCHEDULER_JOB_ID": str(job.id),
-        "SCHEDULER_RUN_ID": str(run.id),
-        "SCHEDULER_SCHEDULED_FOR": iso8601(run.scheduled_for),
-        "SCHEDULER_ATTEMPT": str(run.attempt),
-        "SCHEDULER_ARGS": json.dumps(job.args),
-        "SCHEDULER_CORRELATION_ID": run.correlation_id,
-    }
-    allowed = resource_limits.clamp({**job.limits, "timeout_seconds": job.timeout_seconds})
-    limits = Limits(wall_seconds=allowed.pop("timeout_seconds"), **allowed)
-    return Spec(command=payload.command(), limits=limits, env={**job.env, **about})
 
 
 def _first_problem(error: ValidationError) -> str:

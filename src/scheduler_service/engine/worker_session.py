@@ -70,11 +70,15 @@ class AttemptHandle:
 
 @dataclass(frozen=True, slots=True)
 class WorkerTerms:
-    """How many runs a worker executes at once, how often it beats, and after how long a silence it counts as dead."""
+    """How many runs a worker executes at once, how often it beats, and after how long a silence it counts as dead.
+
+    `grants` are the grants that runs can have there.
+    """
 
     slots: int
     heartbeat_seconds: float
     worker_dead_seconds: float
+    grants: tuple[str, ...] = ()
 
 
 class WorkerSession:
@@ -97,6 +101,7 @@ class WorkerSession:
         self._database = database
         self._clock = clock
         self.slots = terms.slots
+        self._grants = terms.grants
         self._sandbox_level = sandbox_level
         self._heartbeat_seconds = terms.heartbeat_seconds
         self._fence_seconds = terms.worker_dead_seconds * FENCE_SHARE
@@ -123,6 +128,7 @@ class WorkerSession:
                 slots=self.slots,
                 sandbox_level=self._sandbox_level(),
                 unfit_reason=self.unfit_reason,
+                grants=self._grants,
                 now=now,
             )
         self._last_beat_at = self._monotonic()

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from scheduler_service.features.alerts.feature import AlertsFeature
 from scheduler_service.features.feature import Feature
+from scheduler_service.features.grants.feature import GrantsFeature
 
-FEATURES: tuple[Feature, ...] = (AlertsFeature(),)
+FEATURES: tuple[Feature, ...] = (AlertsFeature(), GrantsFeature())

@@ -44,6 +44,7 @@ class SandboxFactory:
     network: Sequence[Destination] = WEB
     lease_seconds: float | None = None
     private: Sequence[str] = ()
+    granted: Sequence[str] = ()
 
     def make(self, level: Level) -> Sandbox:
         """Build a sandbox, which is not started yet."""
@@ -58,6 +59,7 @@ class SandboxFactory:
             self.network,
             lease_seconds=self.lease_seconds,
             private=self.private,
+            granted=self.granted,
         )
 
 
@@ -177,13 +179,14 @@ def create(  # noqa: PLR0913 (all but three have defaults)
     *,
     least: Level = Level.STANDARD,
     private: Sequence[str] = (),
+    granted: Sequence[str] = (),
 ) -> ChosenSandbox:
     """Build the sandbox for `slots` commands at once, with its working directories below `root`. It is not started.
 
     `auto` chooses no level below `least`, and never `none`. With `lease_seconds`, commands are killed if `renew` is not
-    called that often. No job may read the paths in `private`.
+    called that often. No job may read the paths in `private`, and orders may open paths that are `granted`.
     """
-    factory = SandboxFactory(root, slots, environments, grace_seconds, network, lease_seconds, private)
+    factory = SandboxFactory(root, slots, environments, grace_seconds, network, lease_seconds, private, granted)
     if choice == "auto":
         return ChosenSandbox((Level.STRICT,) if least is Level.STRICT else (Level.STRICT, Level.STANDARD), factory)
     return ChosenSandbox((Level(choice),), factory)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
+from scheduler_service.domain.grants import GrantRules, refused_grants
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.rescheduling import Bounds, date_problem
 from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
@@ -37,6 +38,7 @@ class Rules:
 
     resource_limits: ResourceLimits = NO_LIMITS
     environments: frozenset[str] | None = None
+    grants: GrantRules = field(default_factory=dict)
 
 
 def inspect_job(document: Document, further: int = 0) -> Inspection[JobDefinition]:
@@ -57,8 +59,14 @@ def problems_of_job(
     yield from inspection.said_of_sent(resource_limits.problems(definition, rules.resource_limits))
     if python_environments.FIELD not in inspection.replaced:
         yield from python_environments.problems(inspection.document.get("payload"), rules.environments)
+    yield from inspection.said_of_sent(_grant_problems(definition, rules.grants))
     if is_rescheduled:
         yield from inspection.said_of_sent(_schedule_problems(inspection, definition, definition, now))
+
+
+def _grant_problems(definition: JobDefinition, rules: GrantRules) -> Iterator[FieldProblem]:
+    for position, message in refused_grants(rules, definition.grants, definition.owner_id):
+        yield FieldProblem(f"grants.{position}", message, definition.grants[position])
 
 
 def problems_of_preview(inspection: Inspection[PreviewRequest], now: datetime) -> Iterator[FieldProblem]:

@@ -29,6 +29,7 @@ from scheduler_service.services.retry_policy import WrittenRetryPolicy
 from scheduler_service.services.schedule_fields import Dst, ScheduleExpr, Timezone
 from scheduler_service.services.variables import MAX_VARIABLES, check_name, check_number, check_sizes
 
+GrantName = Annotated[str, StringConstraints(min_length=1, max_length=64), Storable]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True), Storable]
 
 
@@ -85,6 +86,15 @@ class JobDefinition(Document):
             description="An attempt that runs longer is killed. In seconds, 0.1 to 604,800 (7 days). Default 300.",
         ),
     ] = 300
+    grants: Annotated[
+        list[GrantName],
+        Field(
+            max_length=16,
+            description="Names of up to 16 grants: paths, hosts and sockets that the operator opens to the job. "
+            "`GET /grants` lists them. Default: none.",
+        ),
+        AfterValidator(_once_each),
+    ] = []
     limits: Annotated[
         JobLimits, Field(description="What each attempt may use: memory, processor time, disk and so on.")
     ] = JobLimits()

@@ -15,7 +15,6 @@ from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.listing import JobFilter, Listing, Page
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.rescheduling import first_instant, is_rescheduled, rescheduled
-from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, Trigger
 from scheduler_service.domain.schedules.schedule import parse
@@ -58,20 +57,19 @@ class JobService:
         broker: Broker,
         clock: Clock,
         wake_dispatcher: Callable[[], None],
-        resource_limits: ResourceLimits = NO_LIMITS,
-        environments: frozenset[str] | None = None,
+        rules: Rules | None = None,
         refusal: Callable[[], str | None] = lambda: None,
     ) -> None:
         """Call `wake_dispatcher` after a commit that may have made a job due earlier.
 
-        `environments` are the Python environments that jobs may use; None means that workers decide. `refusal` returns
-        why no job can run here, or None.
+        `rules` are the limits of this server; None means that it has none. `refusal` returns why no job can run here,
+        or None.
         """
         self._database = database
         self._broker = broker
         self._clock = clock
         self._wake_dispatcher = wake_dispatcher
-        self._rules = Rules(resource_limits, environments)
+        self._rules = rules or Rules()
         self._refusal = refusal
 
     def read(self, caller: Caller, document: Document) -> JobDefinition:

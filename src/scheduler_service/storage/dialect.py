@@ -41,6 +41,28 @@ def _has_on_sqlite(element: json_array_has, compiler: SQLCompiler, **options: An
     return f"EXISTS (SELECT 1 FROM json_each({array}) AS each WHERE each.value = {item})"  # noqa: S608 (compiled)
 
 
+class json_array_within(FunctionElement[bool]):  # noqa: N801 (a function of SQL)
+    """Whether each item of a JSON array of strings is among those of another."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(json_array_within, "postgresql")
+def _within_on_postgresql(element: json_array_within, compiler: SQLCompiler, **options: Any) -> str:
+    array, others = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({array} <@ CAST({others} AS JSONB))"
+
+
+@compiles(json_array_within, "sqlite")
+def _within_on_sqlite(element: json_array_within, compiler: SQLCompiler, **options: Any) -> str:
+    array, others = (compiler.process(clause, **options) for clause in element.clauses)
+    return (
+        f"NOT EXISTS (SELECT 1 FROM json_each({array}) AS each "  # noqa: S608 (compiled)
+        f"WHERE each.value NOT IN (SELECT other.value FROM json_each({others}) AS other))"
+    )
+
+
 def contains_folded(connection: AsyncConnection, column: ColumnElement[str], text: str) -> ColumnElement[bool]:
     """Return the condition that a text contains another, ignoring case in every script."""
     pattern = f"%{''.join(f'/{sign}' if sign in '%_/' else sign for sign in text)}%"

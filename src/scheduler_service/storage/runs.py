@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -11,11 +12,13 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Select,
+    Text,
     and_,
     bindparam,
     delete,
     func,
     insert,
+    literal,
     not_,
     or_,
     select,
@@ -28,7 +31,7 @@ from scheduler_service.domain.records import Attempt, Job, Run
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus, Trigger
-from scheduler_service.storage.dialect import json_array_has
+from scheduler_service.storage.dialect import json_array_has, json_array_within
 from scheduler_service.storage.tables import attempts, jobs, runs, with_status
 
 # Built once, as in `transitions`.
@@ -151,6 +154,20 @@ def ended_row(row: Mapping[str, Any], status: RunStatus, reason: Reason, now: da
     return {**row, "status": status, "reason": reason, "finished_at": now}
 
 
+async def waiting_with_grants(connection: AsyncConnection, limit: int) -> list[tuple[Run, Job]]:
+    """Return the runs that wait and whose jobs ask for grants, the oldest first, each with its job."""
+    has_grants = not_(json_array_within(jobs.c.grants, literal("[]", Text())))
+    query = (
+        select(runs)
+        .join(jobs, jobs.c.id == runs.c.job_id)
+        .where(with_status(RunStatus.QUEUED, RunStatus.RETRYING), has_grants)
+        .order_by(runs.c.id)
+        .limit(limit)
+    )
+    found = [Run(**row) for row in (await connection.execute(query)).mappings()]
+    return [(run, await job_of(connection, run)) for run in found]
+
+
 def is_of_owner(owner_id: str | BindParameter[str]) -> ColumnElement[bool]:
     """Return the condition that a run belongs to a job of this owner."""
     return runs.c.job_id.in_(select(jobs.c.id).where(jobs.c.owner_id == owner_id))
@@ -181,9 +198,10 @@ def _claimable(routing: Routing) -> Select[tuple[int, int]]:
 
 def _served(routing: Routing) -> ColumnElement[bool]:
     """Return `Routing.serves` as an SQL condition."""
+    is_granted = json_array_within(jobs.c.grants, literal(json.dumps(sorted(routing.grants)), Text()))
     if routing.own:
-        return or_(*(json_array_has(jobs.c.tags, tag) for tag in sorted(routing.own)))
-    return and_(true(), *(not_(json_array_has(jobs.c.tags, tag)) for tag in routing.reserved))
+        return and_(is_granted, or_(*(json_array_has(jobs.c.tags, tag) for tag in sorted(routing.own))))
+    return and_(is_granted, *(not_(json_array_has(jobs.c.tags, tag)) for tag in routing.reserved))
 
 
 def _condition(filters: RunFilter) -> ColumnElement[bool]:

@@ -83,6 +83,7 @@ jobs = Table(
     Column("payload", Json, nullable=False, info=_MAY_BE_LARGE),
     Column("env", Json, nullable=False, info=_MAY_BE_LARGE),
     Column("args", Json, nullable=False, info=_MAY_BE_LARGE),
+    Column("grants", Json, nullable=False, server_default="[]"),
     Column("limits", Json, nullable=False),
     Column("timeout_seconds", Float, nullable=False),
     Column("retry_policy", Json, nullable=False),
@@ -149,6 +150,8 @@ runs = Table(
     Column("log_bytes", BigId, nullable=False),
     Column("logs_truncated", Boolean, nullable=False),
     Column("isolation", Json),
+    # Those that the job had when the latest attempt began. NULL: none has begun.
+    Column("grants", Json),
     Column("usage", Json),
     Column("correlation_id", String(128), nullable=False),
     # The W3C trace context of the request that created the run; NULL: tracing is off.
@@ -222,6 +225,7 @@ workers = Table(
     Column("started_at", UtcInstant, nullable=False),
     Column("seen_at", UtcInstant, nullable=False),
     Column("sandbox_level", String(16)),
+    Column("grants", Json, nullable=False, server_default="[]"),
     # Why the worker claims no runs: the error of its sandbox. NULL: it claims runs.
     Column("unfit_reason", Text),
     CheckConstraint(_one_of("state", WorkerState), name="state"),

@@ -120,12 +120,12 @@ async def claim(
     if run is None or run.status is not RunStatus.QUEUED or run.attempt != attempt:
         return None
     job = await run_rows.job_of(connection, run)
-    if not routing.serves(job.tags):
+    if not routing.serves(job.tags, job.grants):
         return None
     slot = await _free_concurrency_slot(connection, job)
     if slot is None and job.overlap_policy != "allow":
         return None
-    claimed = await _begin(connection, run, worker_id, slot, now)
+    claimed = await _begin(connection, run, job, worker_id, slot, now)
     if claimed is None:
         return None
     values = {"run_id": run_id, "attempt": claimed.attempt, "worker_id": worker_id, "started_at": now}
@@ -196,6 +196,20 @@ async def cancel_waiting(connection: AsyncConnection, run_id: int, reason: Reaso
     return None if row is None else Run(**row)
 
 
+async def reject_waiting(connection: AsyncConnection, run: Run, message: str, now: datetime) -> bool:
+    """End a run that no worker may begin any more: queued or retrying → failed(rejected).
+
+    1. Lock the job.  2. Move the run if it still waits at this attempt.  3. Note the outcome with the job.
+    """
+    await jobs.lock(connection, run.job_id)
+    guard = and_(runs.c.id == run.id, runs.c.attempt == run.attempt, with_status(*WAITING))
+    values = {"status": RunStatus.FAILED, "reason": Reason.REJECTED, "message": message, "finished_at": now}
+    if (await connection.execute(update(runs).where(guard).values(values))).rowcount != 1:
+        return False
+    await jobs.note_last_run(connection, run.job_id, now, RunStatus.FAILED)
+    return True
+
+
 async def request_cancel(connection: AsyncConnection, run_id: int, reason: Reason, now: datetime) -> Run | None:
     """Request that the worker stops a running run. A second request changes nothing."""
     values = {
@@ -250,7 +264,9 @@ async def _free_concurrency_slot(connection: AsyncConnection, job: Job) -> int |
     return next((slot for slot in range(job.max_concurrency) if slot not in taken), None)
 
 
-async def _begin(connection: AsyncConnection, run: Run, worker_id: str, slot: int | None, now: datetime) -> Run | None:
+async def _begin(
+    connection: AsyncConnection, run: Run, job: Job, worker_id: str, slot: int | None, now: datetime
+) -> Run | None:
     values = {
         "status": RunStatus.RUNNING,
         "reason": None,
@@ -260,6 +276,7 @@ async def _begin(connection: AsyncConnection, run: Run, worker_id: str, slot: in
         "attempt": run.attempt + 1,
         "worker_id": worker_id,
         "concurrency_slot": slot,
+        "grants": job.grants,
         "started_at": now,
         "lateness_seconds": lateness_seconds(run, now),
     }

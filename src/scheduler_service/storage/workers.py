@@ -6,6 +6,7 @@ time on their own monotonic clock. A dead worker's `beat` returns False, which t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -23,7 +24,7 @@ _beat = (
 _living = select(workers).where(workers.c.state != WorkerState.DEAD).order_by(workers.c.id)
 
 
-async def register(
+async def register(  # noqa: PLR0913 (the columns of a worker)
     connection: AsyncConnection,
     worker_id: str,
     *,
@@ -32,11 +33,12 @@ async def register(
     slots: int,
     sandbox_level: str | None = None,
     unfit_reason: str | None = None,
+    grants: Sequence[str] = (),
     now: datetime,
 ) -> None:
     """Store a worker. It may claim runs after the commit."""
     values = {"id": worker_id, "host": host, "pid": pid, "slots": slots, "sandbox_level": sandbox_level}
-    values["unfit_reason"] = unfit_reason
+    values |= {"unfit_reason": unfit_reason, "grants": list(grants)}
     begun = {"state": WorkerState.ALIVE, "busy": 0, "beats": 0, "started_at": now, "seen_at": now}
     await connection.execute(insert(workers).values(**values, **begun))
 

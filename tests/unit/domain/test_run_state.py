@@ -8,9 +8,9 @@ from scheduler_service.domain.run_state import ACTIVE, TERMINAL, TRANSITIONS, Ru
 
 DRAWN = {
     None: "queued skipped missed",
-    "queued": "running cancelled",
+    "queued": "running cancelled failed",
     "running": "success failed retrying cancelled queued",
-    "retrying": "queued cancelled",
+    "retrying": "queued cancelled failed",
 }
 
 

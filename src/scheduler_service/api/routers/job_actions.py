@@ -35,7 +35,7 @@ async def pause_job(
 
     A finished job has no instant to come, and cannot be paused.
     """
-    return show_job(await service.jobs.pause(caller, job_id, versions_to_match(if_match)), service, response)
+    return await show_job(await service.jobs.pause(caller, job_id, versions_to_match(if_match)), service, response)
 
 
 @router.post(
@@ -48,7 +48,7 @@ async def resume_job(
     job_id: JobId, service: CurrentService, caller: CurrentCaller, response: Response, if_match: IfMatch = None
 ) -> JobOut:
     """The schedule counts again from now on. A job whose schedule names no instant any more cannot be resumed."""
-    return show_job(await service.jobs.resume(caller, job_id, versions_to_match(if_match)), service, response)
+    return await show_job(await service.jobs.resume(caller, job_id, versions_to_match(if_match)), service, response)
 
 
 @router.post(

@@ -17,6 +17,7 @@ from scheduler_service.domain.listing import JobFilter, Page
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
+from scheduler_service.features.grants.service import GrantService
 from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.etags import IfMatch, IfNoneMatch, etag, is_unchanged, versions_to_match
 from scheduler_service.http.merge_patch import MEDIA_TYPE, Described, patch_body
@@ -96,7 +97,7 @@ async def create_job(
     """
     job = await service.jobs.create(caller, service.jobs.read(caller, definition), idempotency_key=idempotency_key)
     response.headers["Location"] = f"{JOBS}/{job.id}"
-    return show_job(job, service, response, definition)
+    return await show_job(job, service, response, definition)
 
 
 @router.get(
@@ -136,7 +137,7 @@ async def get_job(
 ) -> JobOut | Response:
     """With `If-None-Match`, a job of which nothing has changed, not by runs either, is not sent again."""
     job = await service.jobs.get(caller, job_id)
-    shown = show_job(job, service, response)
+    shown = await show_job(job, service, response)
     if is_unchanged(if_none_match, response.headers["ETag"]):
         return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=dict(response.headers))
     return shown
@@ -165,7 +166,7 @@ async def patch_job(
     A `payload` of another `type` or `operation` replaces the old one whole. Read-only fields may be sent unchanged.
     """
     job = await service.jobs.patch(caller, job_id, changes, versions_to_match(if_match), _shown_by(service))
-    return show_job(job, service, response, changes)
+    return await show_job(job, service, response, changes)
 
 
 @router.put(
@@ -190,7 +191,7 @@ async def replace_job(
     A job can be sent back as it was read: read-only fields are accepted if they are unchanged.
     """
     job = await service.jobs.replace(caller, job_id, definition, versions_to_match(if_match), _shown_by(service))
-    return show_job(job, service, response, definition)
+    return await show_job(job, service, response, definition)
 
 
 @router.delete(
@@ -229,10 +230,11 @@ def _shown_by(service: Service) -> Shown:
     return lambda job: JobOut.of(job, service.schedules.describe(job)).model_dump(mode="json")
 
 
-def show_job(job: Job, service: Service, response: Response, sent: dict[str, Any] | None = None) -> JobOut:
+async def show_job(job: Job, service: Service, response: Response, sent: dict[str, Any] | None = None) -> JobOut:
     """Return a job and set its entity tag. `sent` is the client's document, whose changed texts produce warnings."""
-    shown = JobOut.of(job, service.schedules.describe(job))
+    of_grants = await service.feature(GrantService).warnings(job.grants)
+    shown = JobOut.of(job, service.schedules.describe(job), of_grants)
     response.headers["ETag"] = etag(job.version, shown)
     # A client may cache it, but must revalidate it.
     response.headers["Cache-Control"] = "private, no-cache"
-    return shown if sent is None else JobOut.of(job, service.schedules.describe(job, sent))
+    return shown if sent is None else JobOut.of(job, service.schedules.describe(job, sent), of_grants)

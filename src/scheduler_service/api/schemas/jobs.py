@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -58,14 +59,17 @@ class JobOut(JobDefinition, Identified):
     ]
 
     @classmethod
-    def of(cls, job: Job, described: Description) -> Self:
-        """Return a job as it is shown. A migration that tightens a bound has to mend the jobs that are stored."""
+    def of(cls, job: Job, described: Description, warnings: Sequence[str] = ()) -> Self:
+        """Return a job as it is shown, with more `warnings`.
+
+        A migration that tightens a bound has to mend the jobs that are stored.
+        """
         of_record = cls.model_fields.keys() - JobDefinition.model_fields.keys() - {"schedule_description", "warnings"}
         return cls(
             **document_of(job),
             **{name: getattr(job, name) for name in of_record},
             schedule_description=described.sentence,
-            warnings=list(described.warnings),
+            warnings=[*described.warnings, *warnings],
         )
 
 

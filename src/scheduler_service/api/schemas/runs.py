@@ -108,6 +108,9 @@ class RunOut(Answer):
     isolation: Annotated[
         IsolationOut | None, Field(description="Sandbox of the latest attempt. Null: none has started.")
     ]
+    grants: Annotated[
+        list[str] | None, Field(description="Grants that the latest attempt had. Null: none has started.")
+    ]
     usage: Annotated[UsageOut | None, Field(description="Resources that the latest attempt used. Null: not known.")]
 
     @classmethod
@@ -129,7 +132,7 @@ _COPIED = (
     "id", "job_id", "status", "reason", "message", "trigger", "scheduled_for", "missed_until", "missed_count",
     "retry_of", "queued_at", "available_at", "started_at", "finished_at", "lateness_seconds", "logs_truncated",
     "attempt", "retry_count", "exit_code", "signal", "result", "cancel_requested_at", "correlation_id", "isolation",
-    "usage",
+    "grants", "usage",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from typing import Annotated, NoReturn
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from scheduler_service.domain.grants import GrantRule
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.features.grants.destinations import NamedDestination, parse_destination
 
@@ -72,9 +73,10 @@ class Grant(BaseModel):
         """The destinations of `connect`."""
         return [parse_destination(text) for text in self.connect]
 
-    def is_for(self, owner_id: str) -> bool:
-        """Return whether jobs of an owner may ask for it."""
-        return self.owners is None or owner_id in self.owners
+    @property
+    def rule(self) -> GrantRule:
+        """Whose jobs may ask for it."""
+        return GrantRule(None if self.owners is None else frozenset(self.owners))
 
 
 Grants = dict[str, Grant]

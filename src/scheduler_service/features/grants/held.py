@@ -8,6 +8,8 @@ from pathlib import Path
 
 import structlog
 
+from scheduler_service.domain.grants import GrantRefusedError
+from scheduler_service.domain.records import Job
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.features.grants.destinations import NamedDestination
 from scheduler_service.features.grants.file import VARIABLE, Grant, Grants
@@ -46,8 +48,19 @@ class HeldGrants:
         held = [self._grants[name] for name in self.names]
         return tuple(sorted({path for grant in held for path in (*grant.read, *grant.write, *grant.sockets)}))
 
+    async def access_of(self, job: Job) -> Access:
+        """Return what the grants of a job open. Raise GrantRefusedError if its owner cannot have one here."""
+        for name in job.grants:
+            if name not in self._grants or not self._grants[name].rule.is_for(job.owner_id):
+                raise GrantRefusedError(f'the grant "{name}" is no longer open to this job; ask the operator for it')
+            if name in self.missing:
+                raise GrantRefusedError(
+                    f'the grant "{name}" is not usable here: missing {", ".join(self.missing[name])}'
+                )
+        return await self.access(job.grants)
+
     async def access(self, names: Iterable[str]) -> Access:
-        """Return what a run with these grants may reach. Raise KeyError for a grant that is not held."""
+        """Return what grants that are held open together."""
         grants = [self._grants[name] for name in names]
         destinations = [destination for grant in grants for destination in grant.destinations]
         addresses = await self._resolver.resolve(each.host for each in destinations if each.is_name)

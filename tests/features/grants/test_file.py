@@ -31,9 +31,9 @@ def write(path: Path, text: str) -> Path:
 def test_file_names_paths_destinations_and_owners(tmp_path: Path) -> None:
     grants = read_grants(write(tmp_path, WHOLE))
     assert grants["backup"].write == ["/backup"]
-    assert grants["backup"].is_for("ops")
-    assert not grants["backup"].is_for("sales")
-    assert grants["warehouse"].is_for("sales")
+    assert grants["backup"].rule.is_for("ops")
+    assert not grants["backup"].rule.is_for("sales")
+    assert grants["warehouse"].rule.is_for("sales")
     assert [(each.host, each.first_port, each.last_port) for each in grants["warehouse"].destinations] == [
         ("db.internal", 5432, 5432),
         ("10.20.0.0/16", 443, 443),

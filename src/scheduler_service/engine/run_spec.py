@@ -1,0 +1,28 @@
+"""Builds what the sandbox is given for one attempt."""
+
+from __future__ import annotations
+
+import json
+
+from scheduler_service.domain.instant_text import iso8601
+from scheduler_service.domain.resource_limits import ResourceLimits
+from scheduler_service.payloads.base import Payload
+from scheduler_service.sandbox.contract.access import Access
+from scheduler_service.sandbox.contract.spec import Limits, Spec
+from scheduler_service.storage.transitions import Claimed
+
+
+def build_spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimits, access: Access) -> Spec:
+    """Return the command of an attempt, with the limits, variables and access of its job."""
+    run, job = claimed.run, claimed.job
+    about = {
+        "SCHEDULER_JOB_ID": str(job.id),
+        "SCHEDULER_RUN_ID": str(run.id),
+        "SCHEDULER_SCHEDULED_FOR": iso8601(run.scheduled_for),
+        "SCHEDULER_ATTEMPT": str(run.attempt),
+        "SCHEDULER_ARGS": json.dumps(job.args),
+        "SCHEDULER_CORRELATION_ID": run.correlation_id,
+    }
+    allowed = resource_limits.clamp({**job.limits, "timeout_seconds": job.timeout_seconds})
+    limits = Limits(wall_seconds=allowed.pop("timeout_seconds"), **allowed)
+    return Spec(command=payload.command(), limits=limits, env={**job.env, **about}, access=access)
