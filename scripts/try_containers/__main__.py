@@ -10,7 +10,7 @@ from typing import Any
 
 from scripts.try_containers import checks, networks
 from scripts.try_containers.checks import Check
-from scripts.try_containers.deployment import IMAGE, PROJECT, Deployment, run, say, wait_until
+from scripts.try_containers.deployment import IMAGE, PROJECT, Deployment, report, run, wait_until
 
 WORKERS, BEATS, JOBS = 5, 2, 10
 SCALE = ("--scale", f"worker={WORKERS}", "--scale", f"beat={BEATS}")
@@ -35,7 +35,7 @@ JUNK = (b"null", b"17", b"not JSON", b"\x00\xff\x9b", b"{}", b"[" * 5000)
 
 
 def main() -> None:
-    """Try, and end with 1 if anything does not hold."""
+    """Run the try. Exit with 1 if anything does not hold."""
     parser = argparse.ArgumentParser(prog="make try-containers", description=__doc__)
     parser.add_argument("--no-build", action="store_true", help=f"use the image {IMAGE} as it is")
     parser.add_argument("--keep", action="store_true", help="leave everything running at the end")
@@ -47,53 +47,55 @@ def main() -> None:
     try:
         found = _try(deployment, build=not options.no_build)
     except (subprocess.CalledProcessError, TimeoutError) as error:
-        say(f"failed: {error}\n{(getattr(error, 'stderr', None) or b'').decode()}")
-        say(deployment.compose("ps", "--all", check=False))
-        say(deployment.compose("logs", "--no-color", "--tail", "30", check=False))
-        found = [Check("came to its end", str(error), holds=False)]
+        report(f"failed: {error}\n{(getattr(error, 'stderr', None) or b'').decode()}")
+        report(deployment.compose("ps", "--all", check=False))
+        report(deployment.compose("logs", "--no-color", "--tail", "30", check=False))
+        found = [Check("came to its end", str(error), passed=False)]
     finally:
         if not options.keep:
-            say("tearing down")
+            report("tearing down")
             deployment.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "60")
     if not options.keep:
         left = _unnamed_volumes() - volumes
         found.append(Check("nothing left behind", f"{len(left)} volumes", not left))
     sys.stdout.write(f"\n{checks.show(found)}\n")
-    sys.exit(any(not check.holds for check in found))
+    sys.exit(any(not check.passed for check in found))
 
 
 def _try(deployment: Deployment, *, build: bool) -> list[Check]:
     if build:
-        say("building the image")
+        report("building the image")
         run(["docker", "build", "--tag", IMAGE, "."])
-    say(f"starting {WORKERS} workers and {BEATS} beats")
+    report(f"starting {WORKERS} workers and {BEATS} beats")
     deployment.compose("up", "--detach", "--no-build", *SCALE)
-    deployment.wait_until_well()
+    deployment.wait_until_healthy()
     found = [*_run_every_kind(deployment), *networks.check(deployment)]
-    say(f"firing {JOBS} jobs a second, and one that fails every 5 s")
+    report(f"firing {JOBS} jobs a second, and one that fails every 5 s")
     jobs = _start_load(deployment)
     time.sleep(SETTLE_SECONDS)
     found += [_kill_everything(deployment), _drop_junk(deployment)]
     found += _restore(deployment)
-    say("pausing the jobs, and waiting for the last runs")
+    report("pausing the jobs, and waiting for the last runs")
     for job in jobs:
         deployment.call("POST", f"/api/v1/jobs/{job}/pause")
     unended = "SELECT count(*) FROM runs WHERE finished_at IS NULL"
-    wait_until(lambda: deployment.number(unended) == 0, "every run has ended")
+    wait_until(lambda: deployment.query_number(unended) == 0, "every run has ended")
     return [*found, *checks.ledger(deployment), *checks.alerts(deployment)]
 
 
 def _run_every_kind(deployment: Deployment) -> list[Check]:
     """Run each kind three times for each worker at once: jobs must not starve each other."""
     names = ", ".join(KINDS)
-    say(f"running {names}")
+    report(f"running {names}")
     ids = [deployment.create(f"kind {kind}", "@yearly", payload) for kind, payload in KINDS.items()]
     for job in ids:
         for _ in range(3 * WORKERS):
             deployment.call("POST", f"/api/v1/jobs/{job}/run")
-    wait_until(lambda: deployment.number("SELECT count(*) FROM runs WHERE finished_at IS NULL") == 0, "each kind ran")
+    wait_until(
+        lambda: deployment.query_number("SELECT count(*) FROM runs WHERE finished_at IS NULL") == 0, "each kind ran"
+    )
     query = "SELECT runs.status, count(*) FROM runs GROUP BY 1"
-    statuses = {row[0]: int(row[1]) for row in deployment.ask(query)}
+    statuses = {row[0]: int(row[1]) for row in deployment.query(query)}
     return [Check("every kind runs", f"{names}: {statuses}", set(statuses) == {"success"})]
 
 
@@ -107,7 +109,7 @@ def _start_load(deployment: Deployment) -> list[int]:
 
 
 def _kill_everything(deployment: Deployment) -> Check:
-    """Kill each main process in turn, and wait until the service is well again."""
+    """Kill each main process in turn, and wait until the service is healthy again."""
     killed = 0
     for service in KILLED:
         for container in deployment.containers(service):
@@ -115,10 +117,10 @@ def _kill_everything(deployment: Deployment) -> Check:
             deployment.kill(container)
             killed += 1
             seconds = _wait_for_more(deployment, before + JOBS, f"runs go on: {service}")
-            deployment.wait_until_well()
-            say(f"killed {service} {container[:12]}: ten more runs within {seconds:.0f} s")
+            deployment.wait_until_healthy()
+            report(f"killed {service} {container[:12]}: ten more runs within {seconds:.0f} s")
     found = f"{killed} kills -9, each restarted and followed by runs"
-    return Check("every main process killed in turn", found, holds=True)
+    return Check("every main process killed in turn", found, passed=True)
 
 
 def _wait_for_more(deployment: Deployment, number: int, what: str) -> float:
@@ -127,51 +129,51 @@ def _wait_for_more(deployment: Deployment, number: int, what: str) -> float:
 
 def _drop_junk(deployment: Deployment) -> Check:
     """Put junk into the queues, and wait until the workers have counted it."""
-    say("putting junk into the queues")
+    report("putting junk into the queues")
     for item in JUNK:
         deployment.compose("exec", "-T", "redis", "redis-cli", "-x", "LPUSH", "runs.normal", stdin=item)
     query = "SELECT coalesce(sum(count), 0) FROM totals WHERE change = 'message_dropped'"
-    wait_until(lambda: deployment.number(query) >= len(JUNK), "junk is counted")
-    found = f"{deployment.number(query)} of {len(JUNK)} items dropped and counted"
-    return Check("junk in Redis ends no worker", found, holds=True)
+    wait_until(lambda: deployment.query_number(query) >= len(JUNK), "junk is counted")
+    found = f"{deployment.query_number(query)} of {len(JUNK)} items dropped and counted"
+    return Check("junk in Redis ends no worker", found, passed=True)
 
 
 def _ended(deployment: Deployment) -> int:
-    return deployment.number("SELECT count(*) FROM runs WHERE status = 'success'")
+    return deployment.query_number("SELECT count(*) FROM runs WHERE status = 'success'")
 
 
 def _restore(deployment: Deployment) -> list[Check]:
-    """Dump, restore into a new server, and let the service go on there."""
-    say(f"counting {TRANSACTIONS} transactions, then dumping")
+    """Dump, restore into a new server, and run the service on it."""
+    report(f"counting {TRANSACTIONS} transactions, then dumping")
     count = f"DO $$ BEGIN FOR i IN 1..{TRANSACTIONS} LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
-    deployment.ask(count)
+    deployment.query(count)
     transaction = "SELECT pg_current_xact_id()"
-    old_id = deployment.number(transaction)
+    old_id = deployment.query_number(transaction)
     dump = "pg_dump -Fc -U scheduler scheduler_db > /tmp/dump && base64 /tmp/dump"
     dumped = deployment.compose("exec", "-T", "postgres", "sh", "-c", dump)
-    say("stopping, and restoring into a new server")
+    report("stopping, and restoring into a new server")
     deployment.compose("stop", "--timeout", "60", "api", "beat", "worker", "flower")
     deployment.compose("stop", "postgres")
     deployment.database = "restored"
     deployment.compose("--profile", "restore", "up", "--detach", "--no-build", "--wait", "restored")
     restore = "base64 -d | pg_restore --exit-on-error -U scheduler -d scheduler_db"
     deployment.compose("exec", "-T", "restored", "sh", "-c", restore, stdin=dumped)
-    counted, told = _totals(deployment), _deliveries(deployment)
+    counted, delivered = _totals(deployment), _deliveries(deployment)
     deployment.compose("--profile", "restore", "up", "--detach", "--no-build", *SCALE)
-    deployment.wait_until_well()
+    deployment.wait_until_healthy()
     wait_until(lambda: _totals(deployment) > counted + 5 * JOBS, "counters go on after the restore")
-    wait_until(lambda: _deliveries(deployment) > told + 1, "alerts go on after the restore")
-    new_id = deployment.number(transaction)
+    wait_until(lambda: _deliveries(deployment) > delivered + 1, "alerts go on after the restore")
+    new_id = deployment.query_number(transaction)
     more = f"transaction {old_id} then, {new_id} now; {_totals(deployment) - counted} more runs counted"
     return [Check("counters and alerts go on after a restore", more, new_id < old_id)]
 
 
 def _totals(deployment: Deployment) -> int:
-    return deployment.number("SELECT coalesce(sum(count), 0) FROM totals WHERE change = 'success'")
+    return deployment.query_number("SELECT coalesce(sum(count), 0) FROM totals WHERE change = 'success'")
 
 
 def _deliveries(deployment: Deployment) -> int:
-    return deployment.number("SELECT count(*) FROM deliveries WHERE status = 'delivered'")
+    return deployment.query_number("SELECT count(*) FROM deliveries WHERE status = 'delivered'")
 
 
 def _unnamed_volumes() -> set[str]:

@@ -17,7 +17,7 @@ FILES = ("compose.yaml", "scripts/try_containers/compose.yaml")
 CONDITION_SECONDS = 180.0
 COMMAND_SECONDS = 600.0
 
-# Runs in a container of ours: calls the API as it is told by standard input, and prints the answer.
+# Runs in a container of the service: reads a request from standard input, sends it to the API, prints the answer.
 _CALL = """
 import json, os, sys, urllib.error, urllib.request
 method, path, body = json.load(sys.stdin)
@@ -33,7 +33,7 @@ except urllib.error.HTTPError as refusal:
 
 
 class Deployment:
-    """Its containers, its API and its database. `database` is the service whose PostgreSQL it uses."""
+    """The containers, the API and the database. `database` names the service whose PostgreSQL is used."""
 
     def __init__(self, variables: dict[str, str]) -> None:
         """Prepare; nothing is started yet. `variables` are for the compose files."""
@@ -54,22 +54,22 @@ class Deployment:
         return json.loads(self.compose(*words, stdin=json.dumps([method, path, body])))
 
     def create(self, name: str, schedule: str, payload: dict[str, Any], limits: dict[str, Any] | None = None) -> int:
-        """Create a job that starts every run it owes, whatever else runs, and return its id."""
+        """Create a job that fires every instant, also late and beside its other runs. Return its id."""
         job = {
             "name": name, "schedule_expr": schedule, "payload": payload, "limits": limits or {},
             "overlap_policy": "allow", "max_concurrency": 100, "misfire_policy": "fire_all", "catchup_limit": 1000,
         }  # fmt: skip
         return int(self.call("POST", "/api/v1/jobs", job)["id"])
 
-    def ask(self, query: str) -> list[list[str]]:
-        """Ask the database, and return rows of text."""
+    def query(self, query: str) -> list[list[str]]:
+        """Query the database. Return rows of text."""
         words = ("psql", "-U", "scheduler", "-d", "scheduler_db", "-AtF", "\t", "-c", query)
         lines = self.compose("exec", "-T", self.database, *words).splitlines()
         return [line.split("\t") for line in lines]
 
-    def number(self, query: str) -> int:
-        """Ask the database for one number."""
-        return int(self.ask(query)[0][0] or 0)
+    def query_number(self, query: str) -> int:
+        """Query the database. Return one number."""
+        return int(self.query(query)[0][0] or 0)
 
     def containers(self, service: str) -> list[str]:
         """Return the ids of a service's running containers."""
@@ -82,17 +82,17 @@ class Deployment:
         run(["docker", "exec", container, "sh", "-c", script], check=False)
         wait_until(lambda: _started_at(container) not in {started_at, ""}, f"{container} is restarted")
 
-    def wait_until_well(self) -> None:
-        """Wait until the API says that all is well: without a broker, say, the service would be ready, but degraded."""
+    def wait_until_healthy(self) -> None:
+        """Wait until the API reports that every component works: readiness alone accepts a degraded broker."""
 
-        def is_well() -> bool:
+        def is_healthy() -> bool:
             return bool(self.call("GET", "/health")["status"] == "ok")
 
-        wait_until(is_well, "the service is well")
+        wait_until(is_healthy, "the service is healthy")
 
 
 def _started_at(container: str) -> str:
-    """Return when a container that runs was started; empty: it does not run."""
+    """Return when a running container was started, or an empty text if it does not run."""
     template = "{{if .State.Running}}{{.State.StartedAt}}{{end}}"
     return run(["docker", "inspect", "--format", template, container]).strip()
 
@@ -107,7 +107,7 @@ def run(words: list[str], *, stdin: str | bytes | None = None, check: bool = Tru
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = CONDITION_SECONDS) -> float:
-    """Wait until a condition holds, and return the seconds that it took; what fails to answer does not hold yet."""
+    """Wait until a condition holds. Return the seconds that it took. A failed command counts as not yet."""
     begun_at = time.monotonic()
     while time.monotonic() - begun_at < seconds:
         try:
@@ -119,7 +119,7 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = CONDIT
     raise TimeoutError(f"{what}: not within {seconds:g} s")
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
     """Print progress."""
     sys.stdout.write(f"{time.strftime('%H:%M:%S')} {text}\n")
     sys.stdout.flush()

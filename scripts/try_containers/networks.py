@@ -39,8 +39,8 @@ def _only_beats_have_a_way_out(deployment: Deployment) -> Check:
     try:
         deployment.compose("exec", "-T", "worker", "python", "-c", RECEIVER)
     except subprocess.CalledProcessError:
-        return Check(what, "a worker cannot reach the receiver", holds=True)
-    return Check(what, "a worker reaches the receiver", holds=False)
+        return Check(what, "a worker cannot reach the receiver", passed=True)
+    return Check(what, "a worker reaches the receiver", passed=False)
 
 
 def _runs_reach(deployment: Deployment, names: list[str], *, network: bool) -> Check:
