@@ -7,9 +7,9 @@ from typing import Any
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.services.job_definition import JobDefinition
 
-Document = dict[str, Any]
+Example = dict[str, Any]
 
-DEFINITION: Document = {
+DEFINITION: Example = {
     "name": "Mathematical Analysis",
     "schedule_expr": "*/10 * * * *",
     "timezone": "Europe/Berlin",
@@ -19,7 +19,7 @@ DEFINITION: Document = {
     "tags": ["nightly"],
 }
 
-DEFINITIONS: Document = {
+DEFINITIONS: Example = {
     "python": {"summary": "Python with numpy, every ten minutes", "value": DEFINITION},
     "shell": {
         "summary": "A shell script on working days at half past eight in New York",
@@ -48,7 +48,7 @@ DEFINITIONS: Document = {
     },
 }
 
-PATCHES: Document = {
+PATCHES: Example = {
     "schedule": {"summary": "Another schedule", "value": {"schedule_expr": "@hourly"}},
     "retries": {"summary": "One field of an object", "value": {"retry_policy": {"max_retries": 5}}},
     "default": {"summary": "Null: back to the default", "value": {"timeout_seconds": None}},
@@ -58,7 +58,7 @@ _POLICY = DEFINITION["retry_policy"]
 # Not validated: that would load the kinds of payload at import.
 _WHOLE = JobDefinition.model_construct(**{**DEFINITION, "retry_policy": RetryPolicy(**_POLICY)})
 
-JOB: Document = {
+JOB: Example = {
     "id": 1,
     **_WHOLE.model_dump(mode="json"),
     "status": "active",
@@ -73,9 +73,9 @@ JOB: Document = {
     "left_out": [],
 }
 
-JOB_PAGE: Document = {"jobs": [JOB], "total": 1, "page": 1, "size": 10}
+JOB_PAGE: Example = {"jobs": [JOB], "total": 1, "page": 1, "size": 10}
 
-RUN: Document = {
+RUN: Example = {
     "id": 1,
     "job_id": 1,
     "status": "success",
@@ -108,7 +108,7 @@ RUN: Document = {
     "usage": {"cpu_seconds": 0.1, "max_rss_kb": 51234},
 }
 
-QUEUED_RUN: Document = {
+QUEUED_RUN: Example = {
     **RUN,
     "status": "queued",
     "trigger": "manual",
@@ -125,9 +125,9 @@ QUEUED_RUN: Document = {
     "usage": None,
 }
 
-RUN_PAGE: Document = {"runs": [RUN], "total": 1, "page": 1, "size": 10}
+RUN_PAGE: Example = {"runs": [RUN], "total": 1, "page": 1, "size": 10}
 
-RUN_WHOLE: Document = {
+RUN_WHOLE: Example = {
     **RUN,
     "attempts": [
         {

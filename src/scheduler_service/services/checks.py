@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-
-from pydantic import JsonValue
 
 from scheduler_service.domain.grants import GrantRules, refused_grants
 from scheduler_service.domain.instant_text import iso8601
@@ -18,10 +16,10 @@ from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.services import python_environments, resource_limits
 from scheduler_service.services.inspection import Inspection, inspect
 from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.preview_request import PreviewRequest
 
-Document = Mapping[str, JsonValue]
-JOB: Document = {"name": "a job", "schedule_expr": "@hourly", "payload": {"type": "shell_script", "script": "true"}}
+JOB: JsonDocument = {"name": "a job", "schedule_expr": "@hourly", "payload": {"type": "shell_script", "script": "true"}}
 """Values that replace required fields of a job if they are wrong."""
 
 # If the zone of a schedule is unknown, its instants are known to within a day.
@@ -41,7 +39,7 @@ class Rules:
     grants: GrantRules = field(default_factory=dict)
 
 
-def inspect_job(document: Document, further: int = 0) -> Inspection[JobDefinition]:
+def inspect_job(document: JsonDocument, further: int = 0) -> Inspection[JobDefinition]:
     """Validate a document as a job."""
     return inspect(JobDefinition, document, JOB, further)
 

@@ -18,7 +18,7 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Document(Input):
+class DefinitionModel(Input):
     """What comes as JSON, which has types of its own: no text or boolean is taken for a number, nor the reverse."""
 
     model_config = ConfigDict(strict=True)

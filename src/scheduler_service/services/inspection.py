@@ -10,7 +10,7 @@ The work is limited: the first MAX_PROBLEMS unknown members are described, the r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar, get_origin
@@ -20,9 +20,9 @@ from pydantic_core import ErrorDetails
 
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.payloads.bounded import FURTHER, MAX_PROBLEMS
+from scheduler_service.services.json_document import JsonDocument
 
 Model = TypeVar("Model", bound=BaseModel)
-Document = Mapping[str, JsonValue]
 
 
 class RejectedError(InvalidInputError):
@@ -48,7 +48,7 @@ class Inspection(Generic[Model]):
     value in `sound` was not sent.
     """
 
-    document: Document
+    document: JsonDocument
     items: tuple[ErrorDetails, ...]
     further: int
     sound: Model | None
@@ -75,7 +75,7 @@ class Inspection(Generic[Model]):
         return self.sound
 
 
-def inspect(model: type[Model], document: Document, stand_ins: Document, further: int = 0) -> Inspection[Model]:
+def inspect(model: type[Model], document: JsonDocument, stand_ins: JsonDocument, further: int = 0) -> Inspection[Model]:
     """Validate a document. `stand_ins` are values for required fields.
 
     `further` counts members that were removed from the document before.
@@ -92,7 +92,7 @@ def inspect(model: type[Model], document: Document, stand_ins: Document, further
     return Inspection(document, items, further, sound, frozenset(replaced))
 
 
-def thinned(model: type[BaseModel], document: Document) -> tuple[dict[str, JsonValue], int]:
+def thinned(model: type[BaseModel], document: JsonDocument) -> tuple[dict[str, JsonValue], int]:
     """Return a document with at most MAX_PROBLEMS unknown members in each object, and the number of removed ones."""
     known, left_out = _names(model), 0
     kept, further = _few(document, known)
@@ -109,7 +109,7 @@ def open_fields(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(name for name, field in model.model_fields.items() if get_origin(field.annotation) is dict)
 
 
-def _few(members: Document, known: frozenset[str]) -> tuple[dict[str, JsonValue], int]:
+def _few(members: JsonDocument, known: frozenset[str]) -> tuple[dict[str, JsonValue], int]:
     unknown = [name for name in members if name not in known]
     surplus = frozenset(unknown[MAX_PROBLEMS:])
     return {name: value for name, value in members.items() if name not in surplus}, len(surplus)
@@ -131,7 +131,7 @@ def _property_names(schema: Any) -> Iterator[str]:
 
 
 def _sound(
-    model: type[Model], document: Document, items: Iterable[ErrorDetails], stand_ins: Document
+    model: type[Model], document: JsonDocument, items: Iterable[ErrorDetails], stand_ins: JsonDocument
 ) -> tuple[Model | None, set[str]]:
     kept, replaced = dict(document), set[str]()
     for item in items:
@@ -153,7 +153,7 @@ def _sound(
 _PASSES = 2
 
 
-def _path(document: Document, location: Sequence[str | int]) -> tuple[str, ...]:
+def _path(document: JsonDocument, location: Sequence[str | int]) -> tuple[str, ...]:
     """Return the names that lead to a value, up to the first list. Lists are removed as a whole."""
     path: list[str] = []
     value: Any = document
@@ -164,7 +164,7 @@ def _path(document: Document, location: Sequence[str | int]) -> tuple[str, ...]:
     return tuple(path)
 
 
-def _without(members: Document, path: Sequence[str]) -> dict[str, Any]:
+def _without(members: JsonDocument, path: Sequence[str]) -> dict[str, Any]:
     if not path:
         return dict(members)
     name, *rest = path

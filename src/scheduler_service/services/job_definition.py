@@ -22,7 +22,7 @@ from scheduler_service.payloads.numbers import Whole
 from scheduler_service.payloads.registry import AnyPayload
 from scheduler_service.payloads.stored_text import Storable, Text
 from scheduler_service.services.arguments import check_args, check_values
-from scheduler_service.services.input_models import Document, Name, Owner
+from scheduler_service.services.input_models import DefinitionModel, Name, Owner
 from scheduler_service.services.instants import Instant
 from scheduler_service.services.job_limits import JobLimits
 from scheduler_service.services.retry_policy import WrittenRetryPolicy
@@ -40,7 +40,7 @@ def _once_each(tags: list[str]) -> list[str]:
 Variable = Annotated[str, StringConstraints(max_length=128), Storable, AfterValidator(check_name)]
 
 
-class JobDefinition(Document):
+class JobDefinition(DefinitionModel):
     """A job, as a client defines it. Only `name`, `schedule_expr` and `payload` are required.
 
     This is the one list of a job's fields: columns, answers and merge patches follow it.

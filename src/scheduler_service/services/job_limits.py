@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from scheduler_service.payloads.numbers import Whole
-from scheduler_service.services.input_models import Document
+from scheduler_service.services.input_models import DefinitionModel
 
 
-class JobLimits(Document):
+class JobLimits(DefinitionModel):
     """Limits of each attempt, for all its processes together."""
 
     memory_mb: Annotated[

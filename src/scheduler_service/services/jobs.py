@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
-from pydantic import JsonValue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.listing import JobFilter, Listing, Page
 from scheduler_service.domain.records import Job, Run
-from scheduler_service.domain.rescheduling import first_instant, is_rescheduled, rescheduled
+from scheduler_service.domain.rescheduling import first_instant, rescheduled
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, Trigger
 from scheduler_service.domain.schedules.schedule import parse
-from scheduler_service.errors import ConflictError, FieldProblem, NotFoundError, PreconditionFailedError
+from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
 from scheduler_service.services import idempotency
-from scheduler_service.services.checks import Rules, inspect_job, problems_of_job
-from scheduler_service.services.inspection import Inspection, thinned
+from scheduler_service.services.checks import Rules
+from scheduler_service.services.job_acceptance import Change, JobAcceptance, Shown
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import columns_of, document_of
+from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.merge_patch import merge
-from scheduler_service.services.ownership import owned_by, owner_problems
-from scheduler_service.services.read_only import without_read_only
 from scheduler_service.services.schedules import Upcoming, next_instants
 from scheduler_service.storage import jobs, ledger, runs, transitions
 from scheduler_service.storage.clock import Clock
@@ -35,17 +33,6 @@ from scheduler_service.telemetry import logging_config, tracing
 
 Versions = frozenset[int] | None
 """The versions in a client's `If-Match`, of which one must be current. None means that any version is accepted."""
-Document = Mapping[str, JsonValue]
-Shown = Callable[[Job], Document]
-"""Returns a job as the API shows it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """New columns of a job, and whether it is enabled."""
-
-    columns: Mapping[str, Any]
-    enabled: bool
 
 
 class JobService:
@@ -69,13 +56,13 @@ class JobService:
         self._broker = broker
         self._clock = clock
         self._wake_dispatcher = wake_dispatcher
-        self._rules = rules or Rules()
+        self._acceptance = JobAcceptance(rules or Rules(), clock)
         self._refusal = refusal
 
-    def read(self, caller: Caller, document: Document) -> JobDefinition:
+    def read(self, caller: Caller, document: JsonDocument) -> JobDefinition:
         """Return the definition in a document. Raise `RejectedError` with all problems."""
         caller.require(Scope.WRITE)
-        return owned_by(caller, self._accept(caller, inspect_job(document)))
+        return self._acceptance.read(caller, document)
 
     async def create(self, caller: Caller, definition: JobDefinition, *, idempotency_key: str | None = None) -> Job:
         """Store a job. Raise `InvalidInputError` if its schedule is invalid or never fires.
@@ -83,8 +70,7 @@ class JobService:
         Raise `ConflictError` if no job can run here.
         """
         caller.require(Scope.WRITE)
-        definition = owned_by(caller, definition)
-        self._accept(caller, Inspection(definition.model_dump(mode="json"), (), 0, definition, frozenset()))
+        definition = self._acceptance.check(caller, definition)
         self._check_host()
         key = idempotency.key_for(caller, "POST /jobs", idempotency_key, definition.model_dump_json())
         action = idempotency.Action(
@@ -107,7 +93,7 @@ class JobService:
             return await jobs.page(connection, filters, page, owner_id=caller.bound)
 
     async def replace(
-        self, caller: Caller, job_id: int, document: Document, if_match: Versions = None, shown: Shown | None = None
+        self, caller: Caller, job_id: int, document: JsonDocument, if_match: Versions = None, shown: Shown | None = None
     ) -> Job:
         """Replace the definition of a job. Raise `RejectedError` with all problems of the new one.
 
@@ -115,17 +101,17 @@ class JobService:
         """
 
         def change(job: Job) -> Change:
-            return self._new_definition(caller, job, document, shown, dict)
+            return self._acceptance.edit(caller, job, document, shown, dict)
 
         return await self._change(caller, job_id, if_match, change)
 
     async def patch(
-        self, caller: Caller, job_id: int, changes: Document, if_match: Versions = None, shown: Shown | None = None
+        self, caller: Caller, job_id: int, changes: JsonDocument, if_match: Versions = None, shown: Shown | None = None
     ) -> Job:
         """Change a job with a JSON merge patch (RFC 7396). Raise, and use `shown`, as `replace` does."""
 
         def change(job: Job) -> Change:
-            return self._new_definition(caller, job, changes, shown, lambda rest: merge(document_of(job), rest))
+            return self._acceptance.edit(caller, job, changes, shown, lambda rest: merge(document_of(job), rest))
 
         return await self._change(caller, job_id, if_match, change)
 
@@ -211,26 +197,9 @@ class JobService:
         async with self._database.read() as connection:
             return await runs.notices(connection, [run])
 
-    def _accept(self, caller: Caller, inspection: Inspection[JobDefinition]) -> JobDefinition:
-        problems = problems_of_job(inspection, self._rules, self._clock.now())
-        return inspection.accept([*problems, *owner_problems(inspection, caller)])
-
     def _check_host(self) -> None:
         if (refusal := self._refusal()) is not None:
             raise ConflictError(refusal)
-
-    def _new_definition(
-        self, caller: Caller, job: Job, sent: Document, shown: Shown | None, merged: Callable[[Document], Document]
-    ) -> Change:
-        changed: list[FieldProblem] = []
-        if shown is not None:
-            sent, changed = without_read_only(JobDefinition, sent, shown(job))
-        sent, further = thinned(JobDefinition, sent)
-        inspection = inspect_job(merged(sent), further)
-        columns = {} if inspection.sound is None else columns_of(owned_by(caller, inspection.sound))
-        found = problems_of_job(inspection, self._rules, self._clock.now(), is_rescheduled=is_rescheduled(job, columns))
-        definition = inspection.accept([*changed, *found, *owner_problems(inspection, caller)])
-        return Change(columns, definition.enabled)
 
     async def _change(self, caller: Caller, job_id: int, if_match: Versions, plan: Callable[[Job], Change]) -> Job:
         """Change a job.

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pydantic import JsonValue
 
 from scheduler_service.services.inspection import open_fields
 from scheduler_service.services.job_definition import JobDefinition
-
-Document = Mapping[str, JsonValue]
+from scheduler_service.services.json_document import JsonDocument
 
 # Fields that determine which other fields a payload has.
 _KINDS = ("type", "operation")
 
 
-def merge(job: Document, patch: Document) -> dict[str, JsonValue]:
+def merge(job: JsonDocument, patch: JsonDocument) -> dict[str, JsonValue]:
     """Apply a patch to a job document: null removes a member, objects are merged, other values replace.
 
     There are two differences from the RFC. A payload of another kind replaces the old one, since their fields differ.
@@ -34,7 +31,7 @@ def merge(job: Document, patch: Document) -> dict[str, JsonValue]:
     return merged
 
 
-def _merge_members(target: Document, patch: Document, *, is_open: bool) -> dict[str, JsonValue]:
+def _merge_members(target: JsonDocument, patch: JsonDocument, *, is_open: bool) -> dict[str, JsonValue]:
     merged = dict(target)
     for name, value in patch.items():
         if isinstance(value, dict):
@@ -51,15 +48,15 @@ def _put(members: dict[str, JsonValue], name: str, value: JsonValue, *, is_open:
         members[name] = value
 
 
-def _members(value: JsonValue) -> Document:
+def _members(value: JsonValue) -> JsonDocument:
     return value if isinstance(value, dict) else {}
 
 
-def _is_of_another_kind(current: Document, patch: Document) -> bool:
+def _is_of_another_kind(current: JsonDocument, patch: JsonDocument) -> bool:
     return any(patch.get(name) not in (None, current.get(name)) for name in _KINDS)
 
 
-def _replaced(current: Document, patch: Document) -> dict[str, JsonValue]:
+def _replaced(current: JsonDocument, patch: JsonDocument) -> dict[str, JsonValue]:
     """Return the new payload. Null for a field of the old payload is accepted and removed."""
     kept = {name: value for name, value in patch.items() if value is not None or name not in current}
     return {"type": current.get("type"), **kept}

@@ -8,11 +8,11 @@ from pydantic import Field
 
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
 from scheduler_service.payloads.numbers import Whole
-from scheduler_service.services.input_models import Document
+from scheduler_service.services.input_models import DefinitionModel
 from scheduler_service.services.schedule_fields import Dst, ScheduleExpr, Timezone
 
 
-class PreviewRequest(Document):
+class PreviewRequest(DefinitionModel):
     """A schedule to look at before it is given to a job."""
 
     schedule_expr: ScheduleExpr

@@ -6,7 +6,7 @@ meanwhile. For those fields, an earlier value is therefore accepted too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
@@ -14,8 +14,8 @@ from pydantic import BaseModel, JsonValue
 
 from scheduler_service.domain.run_state import JobStatus, RunStatus
 from scheduler_service.errors import FieldProblem
+from scheduler_service.services.json_document import JsonDocument
 
-Document = Mapping[str, JsonValue]
 _REMEDIES = {
     "left_out": "this is a job of a list, which leaves large fields out; get the job itself, or send only what changes",
     "status": "to pause or resume the job, set enabled or use POST …/pause and …/resume",
@@ -25,7 +25,7 @@ _REMEDIES = {
 
 
 def without_read_only(
-    definition: type[BaseModel], document: Document, shown: Document
+    definition: type[BaseModel], document: JsonDocument, shown: JsonDocument
 ) -> tuple[dict[str, JsonValue], list[FieldProblem]]:
     """Return a document without its read-only fields, and a problem for each of them that differs from `shown`."""
     read_only = shown.keys() - definition.model_fields.keys()
@@ -33,14 +33,14 @@ def without_read_only(
     return rest, list(_changed(document, shown, read_only))
 
 
-def _changed(document: Document, shown: Document, read_only: AbstractSet[str]) -> Iterator[FieldProblem]:
+def _changed(document: JsonDocument, shown: JsonDocument, read_only: AbstractSet[str]) -> Iterator[FieldProblem]:
     for name in document:
         if name in read_only and not _is_unchanged(name, document, shown):
             remedy = _REMEDIES.get(name, "leave it out, or send it as it is")
             yield FieldProblem(name, f"read-only, and {_written(shown[name])} now; {remedy}", document[name])
 
 
-def _is_unchanged(name: str, sent: Document, shown: Document) -> bool:
+def _is_unchanged(name: str, sent: JsonDocument, shown: JsonDocument) -> bool:
     value, current = sent[name], shown[name]
     if type(value) is type(current) and value == current:
         return True
@@ -49,7 +49,7 @@ def _is_unchanged(name: str, sent: Document, shown: Document) -> bool:
     return _was_so(name, value, current, shown)
 
 
-def _was_so(name: str, value: JsonValue, current: JsonValue, shown: Document) -> bool:
+def _was_so(name: str, value: JsonValue, current: JsonValue, shown: JsonDocument) -> bool:
     """Return whether a field that runs change can have had this value earlier."""
     match name:
         case "last_run_at":
@@ -66,7 +66,7 @@ def _was_so(name: str, value: JsonValue, current: JsonValue, shown: Document) ->
     return False
 
 
-def _is_earlier(instant: datetime, shown: Document, current: datetime | None) -> bool:
+def _is_earlier(instant: datetime, shown: JsonDocument, current: datetime | None) -> bool:
     created_at = _instant(str(shown.get("created_at")))
     return current is not None and created_at is not None and created_at <= instant <= current
 

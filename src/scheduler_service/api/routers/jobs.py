@@ -26,8 +26,8 @@ from scheduler_service.http.pagination_links import page_links
 from scheduler_service.http.parameters import IdempotencyKey, JobId, OwnerQuery, Paging
 from scheduler_service.http.route import KeyedRoute
 from scheduler_service.payloads.stored_text import Storable
+from scheduler_service.services.job_acceptance import Shown
 from scheduler_service.services.job_definition import JobDefinition
-from scheduler_service.services.jobs import Shown
 
 JOBS = "/api/v1/jobs"
 

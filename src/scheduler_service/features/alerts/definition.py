@@ -10,14 +10,14 @@ from pydantic import Field, JsonValue, ValidationInfo, field_validator
 from scheduler_service.features.alerts.channels.registry import AnyChannel
 from scheduler_service.features.alerts.records import AlertRule
 from scheduler_service.features.alerts.rules import AlertKind
-from scheduler_service.services.input_models import Document, Name, Owner
+from scheduler_service.services.input_models import DefinitionModel, Name, Owner
 from scheduler_service.services.inspection import Inspection, inspect
 
 _MAX_SECONDS = 604_800
 _Kind = Annotated[AlertKind, Field(strict=False)]  # JSON has text, no enums
 
 
-class AlertDefinition(Document):
+class AlertDefinition(DefinitionModel):
     """What to alert about, and by which channel. Without `job_id`: all jobs. Without `owner_id`: jobs of all owners."""
 
     name: Annotated[Name, Field(description="Name of the rule, 1 to 200 characters.")]

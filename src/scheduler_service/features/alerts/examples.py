@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-Document = dict[str, Any]
+Example = dict[str, Any]
 
-DEFINITION: Document = {
+DEFINITION: Example = {
     "name": "Tell the team",
     "on": ["failure", "recovery"],
     "owner_id": "math_team",
     "channel": {"type": "webhook", "url": "https://example.org/alerts", "secret": "a-secret-of-yours"},
 }
 
-PATCHES: Document = {
+PATCHES: Example = {
     "silence": {"summary": "Send no alerts for now", "value": {"enabled": False}},
     "default": {"summary": "Null: back to the default", "value": {"late_seconds": None}},
 }
 
-ALERT: Document = {
+ALERT: Example = {
     "id": 1,
     "name": "Tell the team",
     "on": ["failure", "recovery"],
@@ -35,7 +35,7 @@ ALERT: Document = {
     "warnings": [],
 }
 
-PREVIEWS: Document = {
+PREVIEWS: Example = {
     "previews": [
         {
             "kind": "failure",
@@ -71,7 +71,7 @@ PREVIEWS: Document = {
     ]
 }
 
-DELIVERY: Document = {
+DELIVERY: Example = {
     "id": 1,
     "kind": "test",
     "job_id": None,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import JsonValue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.caller import Caller, Scope
@@ -21,6 +20,7 @@ from scheduler_service.features.alerts.records import AlertRule, Delivery
 from scheduler_service.features.alerts.rules import Alert, AlertKind, Failure
 from scheduler_service.outbound.address_guard import Reach
 from scheduler_service.services.inspection import Inspection, thinned
+from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.read_only import without_read_only
 from scheduler_service.storage import jobs
 from scheduler_service.storage.clock import Clock
@@ -28,10 +28,9 @@ from scheduler_service.storage.database import Database
 
 SHOWN_DELIVERIES = 50
 
-Document = Mapping[str, JsonValue]
-Shown = Callable[[AlertRule], Document]
+Shown = Callable[[AlertRule], JsonDocument]
 """Returns a rule as the API shows it."""
-_Merge = Callable[[AlertRule, Document], dict[str, Any]]
+_Merge = Callable[[AlertRule, JsonDocument], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class AlertService:
         self._reach: Reach = reach
         self._has_mail = has_mail
 
-    async def create(self, caller: Caller, document: Document) -> AlertRule:
+    async def create(self, caller: Caller, document: JsonDocument) -> AlertRule:
         """Create a rule; raises `RejectedError` with everything that is wrong with it."""
         caller.require(Scope.WRITE)
         now = self._clock.now()
@@ -82,14 +81,16 @@ class AlertService:
         async with self._database.read() as connection:
             return await _existing(connection, caller, rule_id)
 
-    async def replace(self, caller: Caller, rule_id: int, document: Document, shown: Shown | None = None) -> AlertRule:
+    async def replace(
+        self, caller: Caller, rule_id: int, document: JsonDocument, shown: Shown | None = None
+    ) -> AlertRule:
         """Replace the definition of a rule. Secrets that are sent as they are shown, or not at all, stay.
 
         `shown` returns a rule as the API shows it: its read-only fields may be sent back unchanged.
         """
         return await self._change(caller, rule_id, document, shown, lambda _, sent: dict(sent))
 
-    async def patch(self, caller: Caller, rule_id: int, changes: Document, shown: Shown | None = None) -> AlertRule:
+    async def patch(self, caller: Caller, rule_id: int, changes: JsonDocument, shown: Shown | None = None) -> AlertRule:
         """Change some fields of a rule, null to the default; `shown` is as for `replace`."""
         return await self._change(caller, rule_id, changes, shown, changed)
 
@@ -118,7 +119,7 @@ class AlertService:
             return await deliveries.of_rule(connection, rule_id, SHOWN_DELIVERIES)
 
     async def _change(
-        self, caller: Caller, rule_id: int, sent: Document, shown: Shown | None, merged: _Merge
+        self, caller: Caller, rule_id: int, sent: JsonDocument, shown: Shown | None, merged: _Merge
     ) -> AlertRule:
         caller.require(Scope.WRITE)
         now = self._clock.now()
@@ -134,7 +135,7 @@ class AlertService:
                 await deliveries.cancel_pending(connection, rule_id, "the rule was disabled", now)
             return await _existing(connection, caller, rule_id)
 
-    def preview(self, caller: Caller, document: Document) -> list[Preview]:
+    def preview(self, caller: Caller, document: JsonDocument) -> list[Preview]:
         """Return the alerts of a rule with sample values, storing and sending nothing. Raises `RejectedError`."""
         caller.require(Scope.READ)
         definition = inspect_rule(document).accept()
