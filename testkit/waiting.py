@@ -10,7 +10,7 @@ from typing import Any
 # For one condition, on a busy machine: a test fails after it.
 DEADLINE_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.01
-LONGEST_PAUSE_SECONDS = 0.2
+MAX_PAUSE_SECONDS = 0.2
 
 
 def wait_until(
@@ -40,7 +40,7 @@ def _pauses(deadline_seconds: float, pause_seconds: float | None) -> Iterator[fl
     deadline, pause = time.monotonic() + deadline_seconds, FIRST_PAUSE_SECONDS
     while time.monotonic() < deadline:
         yield pause_seconds or pause
-        pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+        pause = min(pause * 1.5, MAX_PAUSE_SECONDS)
     yield 0.0  # one more check, because this process itself may have been delayed
 
 

@@ -319,7 +319,7 @@ class TestServerSettings:
 
     async def test_production_does_not_start_below_the_required_level(self, settings: Settings) -> None:
         strict = settings.model_copy(update={"environment": "production", "sandbox_required": "standard"})
-        with pytest.raises(ConfigurationError, match="SCHEDULER_SANDBOX: none is less than SCHEDULER_SANDBOX_REQUIRED"):
+        with pytest.raises(ConfigurationError, match="SCHEDULER_SANDBOX: none is below SCHEDULER_SANDBOX_REQUIRED"):
             await _open_and_close(strict)
 
     async def test_production_starts_at_the_required_level(self, settings: Settings) -> None:

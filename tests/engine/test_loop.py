@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import pytest
 from testkit.waiting import eventually
 
-from scheduler_service.engine.loop import WakeEvent, insist, start_loop
+from scheduler_service.engine.loop import WakeEvent, start_loop, until_available
 from scheduler_service.errors import LoopFailedError, UnavailableError
 
 
@@ -118,7 +118,7 @@ async def test_stopped_loop_does_not_terminate_the_process(terminations: list[in
     assert terminations == []
 
 
-async def test_insisted_write_is_repeated_until_it_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_write_is_repeated_until_it_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scheduler_service.engine.loop.UNAVAILABLE_REST_SECONDS", 0.0)
     answers = iter([UnavailableError("down"), None])
 
@@ -127,4 +127,4 @@ async def test_insisted_write_is_repeated_until_it_succeeds(monkeypatch: pytest.
             raise error
         return "written"
 
-    assert await insist(write) == "written"
+    assert await until_available(write) == "written"

@@ -21,7 +21,7 @@ from scheduler_service.errors import ConfigurationError
 
 
 @contextmanager
-def only_process_on(settings: Settings) -> Iterator[None]:
+def lock_data_dir(settings: Settings) -> Iterator[None]:
     """Hold the lock of the data directory. Raise `ConfigurationError` if another process holds it."""
     with _open_lock(settings.data_dir / "lock", "SCHEDULER_DATA_DIR") as file:
         if not _lock(file):
@@ -33,7 +33,7 @@ def only_process_on(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def directory_of_its_own(settings: Settings) -> Iterator[Path]:
+def lock_run_directory(settings: Settings) -> Iterator[Path]:
     """Lock a directory for the runs of this worker, and yield its path.
 
     It may contain files of a worker that has ended. The sandbox removes them.

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from scheduler_service.bootstrap.base import open_base
-from scheduler_service.bootstrap.data_dir import only_process_on
+from scheduler_service.bootstrap.data_dir import lock_data_dir
 from scheduler_service.bootstrap.dispatcher import start_dispatcher
 from scheduler_service.bootstrap.request_side import Service, make_service, open_broker, open_ping
 from scheduler_service.bootstrap.worker import start_worker
@@ -66,14 +66,14 @@ async def migrate(settings: Settings) -> migrations.Upgrade:
     settings.prepare_data_dir()
     async with AsyncExitStack() as stack:
         if settings.uses_sqlite:
-            stack.enter_context(only_process_on(settings))
+            stack.enter_context(lock_data_dir(settings))
         return await migrations.upgrade(await stack.enter_async_context(open_database(settings)))
 
 
 @asynccontextmanager
 async def _open_everything(settings: Settings) -> AsyncIterator[Service]:
     settings.prepare_data_dir()
-    with only_process_on(settings):
+    with lock_data_dir(settings):
         async with open_base(settings) as base:
             dispatcher_wake, worker_wake = WakeEvent(), WakeEvent()
             broker = LocalBroker(worker_wake.set)

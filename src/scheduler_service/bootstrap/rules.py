@@ -55,7 +55,7 @@ def least_level(settings: Settings) -> Level:
     return Level.STRICT if production and Level(settings.sandbox_required) is Level.STRICT else Level.STANDARD
 
 
-def hold_the_floor(settings: Settings) -> None:
+def check_required_level(settings: Settings) -> None:
     """Raise `ConfigurationError` if the configured level is below the required one in production."""
     chosen = settings.sandbox
     if chosen == "auto" or settings.environment != "production" or suffices(Level(chosen), settings):

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler_service.bootstrap.data_dir import directory_of_its_own
+from scheduler_service.bootstrap.data_dir import lock_run_directory
 from scheduler_service.bootstrap.rules import environments_of, suffices
 from scheduler_service.bootstrap.worker import hold_grants, make_sandbox
 from scheduler_service.config.settings import Settings
@@ -35,7 +35,7 @@ class Survey:
 
 def survey(settings: Settings) -> Survey:
     """Start a sandbox as a worker does, and stop it. Raise `ConfigurationError` if there is no directory for runs."""
-    with _left_as_it_was(settings), directory_of_its_own(settings) as directory:
+    with _remove_new_directories(settings), lock_run_directory(settings) as directory:
         held = hold_grants(settings)
         box = make_sandbox(settings, directory, held.paths)
         run_level, fault, grants = asyncio.run(_try(box, held))
@@ -60,7 +60,7 @@ async def _try(box: ChosenSandbox, held: HeldGrants) -> tuple[Level | None, Sand
 
 
 @contextmanager
-def _left_as_it_was(settings: Settings) -> Iterator[None]:
+def _remove_new_directories(settings: Settings) -> Iterator[None]:
     """Remove the directories that were created for the survey."""
     runs = settings.effective_run_dir
     made = [path for path in (runs / "0", runs / "0.lock", runs, settings.data_dir) if not path.exists()]

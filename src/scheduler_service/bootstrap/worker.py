@@ -8,11 +8,11 @@ from pathlib import Path
 import structlog
 
 from scheduler_service import sandbox
-from scheduler_service.bootstrap.data_dir import directory_of_its_own
+from scheduler_service.bootstrap.data_dir import lock_run_directory
 from scheduler_service.bootstrap.private_paths import private_paths
 from scheduler_service.bootstrap.rules import (
+    check_required_level,
     environments_of,
-    hold_the_floor,
     least_level,
     resource_limits_of,
     routing_of,
@@ -44,7 +44,7 @@ async def start_worker(
     stack, settings = base.stack, base.settings
     grants = hold_grants(settings)
     routing = routing_of(settings, grants.names)
-    directory = stack.enter_context(directory_of_its_own(settings))
+    directory = stack.enter_context(lock_run_directory(settings))
     box = make_sandbox(settings, directory, grants.paths)
     stack.push_async_callback(box.stop)
     fault = await _start_sandbox(settings, box)
@@ -108,7 +108,7 @@ async def _start_sandbox(settings: Settings, box: ChosenSandbox) -> SandboxError
 
     Raise `ConfigurationError` if a retry cannot help, because the configured or required level is not supported here.
     """
-    hold_the_floor(settings)
+    check_required_level(settings)
     try:
         await box.start()
     except SandboxError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 DEVELOPMENT_API_KEY = "your-secret-api-key-here"
-SHORTEST_KEY = 16
+MIN_LENGTH = 16
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 # RFC 9110, section 5.5: the characters that every header value may hold, without the space.
 VISIBLE = re.compile(r"[!-~]+")
@@ -21,9 +21,9 @@ def check_api_key(key: str, *, is_production: bool) -> None:
         return
     if key == DEVELOPMENT_API_KEY:
         raise ValueError("API_KEY: production does not accept the development key; set API_KEY or API_KEY_FILE")
-    if len(key) < SHORTEST_KEY:
+    if len(key) < MIN_LENGTH:
         raise ValueError(
-            f"API_KEY: production needs {SHORTEST_KEY} characters or more (got {len(key)}); try `openssl rand -hex 32`"
+            f"API_KEY: production needs {MIN_LENGTH} characters or more (got {len(key)}); try `openssl rand -hex 32`"
         )
 
 

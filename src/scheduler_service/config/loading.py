@@ -8,7 +8,7 @@ from typing import Any
 from dotenv.parser import parse_stream
 from pydantic import ValidationError
 
-from scheduler_service.config.api_key import SHORTEST_KEY
+from scheduler_service.config.api_key import MIN_LENGTH
 from scheduler_service.config.secret_files import SECRET_VARIABLES
 from scheduler_service.config.settings import ENV_FILE, Settings
 from scheduler_service.errors import ConfigurationError
@@ -29,7 +29,7 @@ def load_settings(**overrides: Any) -> Settings:
 
 def load_settings_without_key(**overrides: Any) -> Settings:
     """Return the settings of a process that serves no clients and needs no API key. Raise as `load_settings` does."""
-    without_clients = {"host": "127.0.0.1", "published_host": None, "api_key": "-" * SHORTEST_KEY}
+    without_clients = {"host": "127.0.0.1", "published_host": None, "api_key": "-" * MIN_LENGTH}
     return load_settings(**without_clients, **overrides)
 
 

@@ -1,4 +1,4 @@
-"""Finds variables that look like settings of the service but are unknown, usually because of a typing error."""
+"""Finds unknown variables that look like settings of the service, usually typing errors."""
 
 from __future__ import annotations
 

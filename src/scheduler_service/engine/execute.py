@@ -22,7 +22,7 @@ from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener, NoListener
 from scheduler_service.engine.log_writer import LeaseLostError, LogWriter
-from scheduler_service.engine.loop import insist
+from scheduler_service.engine.loop import until_available
 from scheduler_service.engine.outcome import Interruption, attempt_end
 from scheduler_service.engine.run_spec import build_spec
 from scheduler_service.engine.settlement import Settlement
@@ -123,7 +123,7 @@ class Executor:
                 return await transitions.claim(connection, run_id, attempt, worker_id, now, self._rules.routing)
         except UnavailableError as error:
             log.warning("claim_unanswered", run_id=run_id, error=str(error))
-            return await insist(lambda: self._find_claimed(run_id, attempt + 1, worker_id), run_id=run_id)
+            return await until_available(lambda: self._find_claimed(run_id, attempt + 1, worker_id), run_id=run_id)
 
     async def _find_claimed(self, run_id: int, attempt: int, worker_id: str) -> Claimed | None:
         async with self._database.write() as connection:
@@ -173,10 +173,10 @@ class Executor:
         try:
             heading = b""
             if claimed.run.attempt > 1:
-                heading = await insist(lambda: self._heading(claimed.run), run_id=claimed.run.id)
+                heading = await until_available(lambda: self._heading(claimed.run), run_id=claimed.run.id)
             async with LogWriter(self._database, handle, heading, claimed.run.log_bytes) as output:
                 outcome = await self._fitness.sandbox.run(spec, output.take, handle)
-                output.begin()
+                output.write_heading()
         except SandboxError as error:
             return self._note_fault(claimed, handle, error)
         if outcome.end is End.CANCELLED and handle.is_interrupted:

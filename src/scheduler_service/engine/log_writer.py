@@ -12,7 +12,7 @@ import codecs
 import contextlib
 from typing import Self
 
-from scheduler_service.engine.loop import insist
+from scheduler_service.engine.loop import until_available
 from scheduler_service.engine.worker_session import AttemptHandle
 from scheduler_service.storage import logs
 from scheduler_service.storage.database import Database
@@ -62,14 +62,14 @@ class LogWriter:
         # The periodic flush may have been writing an earlier piece when the block ended.
         await self._flush()
 
-    def begin(self) -> None:
+    def write_heading(self) -> None:
         """Write the heading, unless output has already done so."""
         heading, self._heading = self._heading, b""
         self._pending += heading
 
     async def take(self, data: bytes) -> None:
         """Add output. Wait for the database if much output is pending."""
-        self.begin()
+        self.write_heading()
         self._keep(self._decoder.decode(data))
         if len(self._pending) >= FLUSH_BYTES:
             await self._flush()
@@ -95,7 +95,7 @@ class LogWriter:
             data = bytes(self._pending)
             self._pending.clear()
             if data:
-                await insist(lambda: self._append(data), run_id=self._attempted.lease.run_id)
+                await until_available(lambda: self._append(data), run_id=self._attempted.lease.run_id)
                 self._at_byte += len(data)
 
     def _keep(self, text: str) -> None:

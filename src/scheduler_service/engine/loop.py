@@ -64,8 +64,8 @@ async def _turn(name: str, step: Step, wake_event: WakeEvent, ending: asyncio.Ev
             await wake_event.wait(rest_seconds)
 
 
-async def insist(write: Callable[[], Awaitable[Result]], **about: object) -> Result:
-    """Repeat a call until it succeeds, with a rest after each `UnavailableError`."""
+async def until_available(write: Callable[[], Awaitable[Result]], **about: object) -> Result:
+    """Repeat a call until the database is available, with a rest after each `UnavailableError`."""
     while True:
         try:
             return await write()

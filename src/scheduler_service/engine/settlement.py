@@ -17,7 +17,7 @@ from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.engine.log_writer import LeaseLostError
-from scheduler_service.engine.loop import insist
+from scheduler_service.engine.loop import until_available
 from scheduler_service.engine.outcome import Interruption, fault_rest_seconds
 from scheduler_service.storage import events, rescues, transitions
 from scheduler_service.storage.clock import Clock
@@ -40,7 +40,7 @@ class Settlement:
         now = self._clock.now()
         delay_seconds = None if isinstance(end, Interruption) else _retry_delay_seconds(claimed, end)
         retry_at = None if delay_seconds is None else now + timedelta(seconds=delay_seconds)
-        if not await insist(lambda: self._write(claimed, end, retry_at, now), run_id=claimed.run.id):
+        if not await until_available(lambda: self._write(claimed, end, retry_at, now), run_id=claimed.run.id):
             raise LeaseLostError
         _log_end(claimed, end, retry_at)
 
@@ -51,7 +51,7 @@ class Settlement:
             async with self._database.write() as connection:
                 await events.note_fenced(connection, claimed.lease, claimed.job.id, self._clock.now())
 
-        await insist(note, run_id=claimed.run.id)
+        await until_available(note, run_id=claimed.run.id)
 
     async def _write(
         self, claimed: Claimed, end: AttemptEnd | Interruption, retry_at: datetime | None, now: datetime

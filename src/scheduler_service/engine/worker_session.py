@@ -70,10 +70,7 @@ class AttemptHandle:
 
 @dataclass(frozen=True, slots=True)
 class WorkerTerms:
-    """How many runs a worker executes at once, how often it beats, and after how long a silence it counts as dead.
-
-    `grants` are the grants that runs can have there.
-    """
+    """The number of concurrent runs, the interval of heartbeats, and the silence after which a worker is dead."""
 
     slots: int
     heartbeat_seconds: float

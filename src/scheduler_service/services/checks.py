@@ -54,12 +54,12 @@ def problems_of_job(
     definition = inspection.sound
     if definition is None:
         return
-    yield from inspection.said_of_sent(resource_limits.problems(definition, rules.resource_limits))
+    yield from inspection.about_sent(resource_limits.problems(definition, rules.resource_limits))
     if python_environments.FIELD not in inspection.replaced:
         yield from python_environments.problems(inspection.document.get("payload"), rules.environments)
-    yield from inspection.said_of_sent(_grant_problems(definition, rules.grants))
+    yield from inspection.about_sent(_grant_problems(definition, rules.grants))
     if is_rescheduled:
-        yield from inspection.said_of_sent(_schedule_problems(inspection, definition, definition, now))
+        yield from inspection.about_sent(_schedule_problems(inspection, definition, definition, now))
 
 
 def _grant_problems(definition: JobDefinition, rules: GrantRules) -> Iterator[FieldProblem]:
@@ -70,7 +70,7 @@ def _grant_problems(definition: JobDefinition, rules: GrantRules) -> Iterator[Fi
 def problems_of_preview(inspection: Inspection[PreviewRequest], now: datetime) -> Iterator[FieldProblem]:
     """Yield the problems of a preview's schedule."""
     if (request := inspection.sound) is not None:
-        yield from inspection.said_of_sent(_schedule_problems(inspection, request, _Unbounded(request), now))
+        yield from inspection.about_sent(_schedule_problems(inspection, request, _Unbounded(request), now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class Inspection(Generic[Model]):
         """Return whether a field and everything in it is as sent."""
         return self.is_sent(field) and not any(path.startswith(f"{field}.") for path in self.replaced)
 
-    def said_of_sent(self, problems: Iterable[FieldProblem]) -> Iterator[FieldProblem]:
+    def about_sent(self, problems: Iterable[FieldProblem]) -> Iterator[FieldProblem]:
         """Yield the problems that concern values that were sent."""
         return (problem for problem in problems if self.is_sent(problem.field))
 
@@ -80,7 +80,7 @@ def inspect(model: type[Model], document: JsonDocument, stand_ins: JsonDocument,
 
     `further` counts members that were removed from the document before.
     """
-    document, left_out = thinned(model, document)
+    document, left_out = without_surplus(model, document)
     further += left_out
     try:
         return Inspection(document, (), further, model.model_validate(document), frozenset())
@@ -92,7 +92,7 @@ def inspect(model: type[Model], document: JsonDocument, stand_ins: JsonDocument,
     return Inspection(document, items, further, sound, frozenset(replaced))
 
 
-def thinned(model: type[BaseModel], document: JsonDocument) -> tuple[dict[str, JsonValue], int]:
+def without_surplus(model: type[BaseModel], document: JsonDocument) -> tuple[dict[str, JsonValue], int]:
     """Return a document with at most MAX_PROBLEMS unknown members in each object, and the number of removed ones."""
     known, left_out = _names(model), 0
     kept, further = _few(document, known)

@@ -11,7 +11,7 @@ from scheduler_service.domain.records import Job
 from scheduler_service.domain.rescheduling import is_rescheduled
 from scheduler_service.errors import FieldProblem
 from scheduler_service.services.checks import Rules, inspect_job, problems_of_job
-from scheduler_service.services.inspection import Inspection, thinned
+from scheduler_service.services.inspection import Inspection, without_surplus
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import columns_of
 from scheduler_service.services.json_document import JsonDocument
@@ -57,7 +57,7 @@ class JobAcceptance:
         changed: list[FieldProblem] = []
         if shown is not None:
             sent, changed = without_read_only(JobDefinition, sent, shown(job))
-        sent, further = thinned(JobDefinition, sent)
+        sent, further = without_surplus(JobDefinition, sent)
         inspection = inspect_job(merge(sent), further)
         columns = {} if inspection.sound is None else columns_of(owned_by(caller, inspection.sound))
         found = problems_of_job(inspection, self.rules, self.clock.now(), is_rescheduled=is_rescheduled(job, columns))

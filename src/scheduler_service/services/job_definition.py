@@ -1,4 +1,4 @@
-"""What a client says of a job: the one model behind POST, PUT and PATCH."""
+"""The definition of a job in requests: one model for POST, PUT, PATCH and preview."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _WITHOUT_COLUMN = frozenset({"dst", "enabled"})
 def columns_of(definition: JobDefinition) -> dict[str, Any]:
     """Return the columns of a definition, without the status and the columns derived from the schedule."""
     columns = definition.model_dump(mode="json", exclude=set(_WITHOUT_COLUMN))
-    # Columns of instants take them as they are, not as JSON text.
+    # Columns of instants need datetime values, not JSON text.
     instants = {name: value for name, value in definition if isinstance(value, datetime)}
     return {**columns, **instants, "dst_gap": definition.dst.gap, "dst_fold": definition.dst.fold}
 

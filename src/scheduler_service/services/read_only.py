@@ -46,10 +46,10 @@ def _is_unchanged(name: str, sent: JsonDocument, shown: JsonDocument) -> bool:
         return True
     if isinstance(current, str) and isinstance(value, str) and (instant := _instant(value)) is not None:
         return instant == _instant(current) or (name in _MOVED and _is_earlier(instant, shown, _instant(current)))
-    return _was_so(name, value, current, shown)
+    return _may_have_been(name, value, current, shown)
 
 
-def _was_so(name: str, value: JsonValue, current: JsonValue, shown: JsonDocument) -> bool:
+def _may_have_been(name: str, value: JsonValue, current: JsonValue, shown: JsonDocument) -> bool:
     """Return whether a field that runs change can have had this value earlier."""
     match name:
         case "last_run_at":

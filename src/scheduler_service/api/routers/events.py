@@ -98,10 +98,10 @@ async def follow_events(
         ),
     ] = None,
 ) -> Response:
-    """Each change of a job or run, once it is committed, in an order that never changes.
+    """Every change of a job or run, after its commit, in a stable order.
 
-    A client that lost the connection goes on by `Last-Event-ID` and misses nothing that is younger than
-    SCHEDULER_EVENT_RETENTION_HOURS. One that comes later than that is told first, by an event `stream.gap`.
+    After a lost connection, a client continues with `Last-Event-ID` and misses no event that is younger than
+    SCHEDULER_EVENT_RETENTION_HOURS. If older events are missing, the stream starts with an event `stream.gap`.
     """
     position = await service.events.start(caller, last_event_id)
     is_late = last_event_id is not None and await service.events.may_have_a_gap(position)

@@ -32,7 +32,7 @@ ILL_HEALTH: dict[str, Any] = {
 
 
 class ComponentOut(Answer):
-    """One thing that the service needs."""
+    """A component that the service needs."""
 
     model_config = ConfigDict(title="Component")
 
@@ -44,7 +44,7 @@ class ComponentOut(Answer):
 
     @classmethod
     def of(cls, component: Component) -> Self:
-        """Show a component."""
+        """Return a component as the API shows it."""
         latency = component.latency_seconds
         return cls(
             status=component.status,
@@ -54,7 +54,7 @@ class ComponentOut(Answer):
 
 
 class HealthOut(Answer):
-    """Whether the service can do its work."""
+    """The health of the service."""
 
     model_config = ConfigDict(title="Health", json_schema_extra={"examples": [HEALTH]})
 
@@ -69,7 +69,7 @@ class HealthOut(Answer):
 
     @classmethod
     def of(cls, health: Health, version: str) -> Self:
-        """Show the health of the service."""
+        """Return the health as the API shows it."""
         return cls(
             status=health.status,
             version=version,
@@ -78,7 +78,7 @@ class HealthOut(Answer):
 
 
 class Alive(Answer):
-    """The process answers."""
+    """The process responds."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
 
@@ -95,7 +95,7 @@ _REPORTS: Documented = {
 
 @router.get("", operation_id="getHealth", summary="Tell how the service is", responses=_REPORTS)
 async def get_health(service: CurrentService, request: Request, response: Response) -> HealthOut:
-    """Every component that the service needs, looked at now."""
+    """The state of every component that the service needs, checked now."""
     health = await service.health.check()
     if not health.is_ready:
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
@@ -115,5 +115,5 @@ async def get_readiness(service: CurrentService, request: Request, response: Res
     responses={200: answer("It does.", {"status": "ok"})},
 )
 async def get_liveness() -> Alive:
-    """For liveness probes: looks at nothing, so that a database that is down does not get the process killed."""
+    """For liveness probes. Checks nothing, so that an unavailable database does not cause a restart of the process."""
     return Alive()

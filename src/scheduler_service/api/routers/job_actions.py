@@ -31,9 +31,11 @@ _CONFLICTS = refusals(NotFoundError, ConflictError, PreconditionFailedError)
 async def pause_job(
     job_id: JobId, service: CurrentService, caller: CurrentCaller, response: Response, if_match: IfMatch = None
 ) -> JobOut:
-    """Instants while it is paused are not owed. What is queued or runs goes on; pausing twice changes nothing.
+    """The schedule does not fire while the job is paused.
 
-    A finished job has no instant to come, and cannot be paused.
+    Queued and running runs continue. A second pause has no effect.
+
+    A finished job has no future instant and cannot be paused.
     """
     return await show_job(await service.jobs.pause(caller, job_id, versions_to_match(if_match)), service, response)
 
@@ -47,7 +49,7 @@ async def pause_job(
 async def resume_job(
     job_id: JobId, service: CurrentService, caller: CurrentCaller, response: Response, if_match: IfMatch = None
 ) -> JobOut:
-    """The schedule counts again from now on. A job whose schedule names no instant any more cannot be resumed."""
+    """The schedule fires again from now on. A job whose schedule has no future instant cannot be resumed."""
     return await show_job(await service.jobs.resume(caller, job_id, versions_to_match(if_match)), service, response)
 
 
@@ -68,8 +70,8 @@ async def run_job(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> RunOut:
-    """Queue a run beside the schedule, also of a paused or finished job.
+    """Queue a run independently of the schedule. The job may be paused or finished.
 
-    With an `Idempotency-Key`, the same request sent again queues nothing and gives the run of the first.
+    If the request is repeated with the same `Idempotency-Key`, it returns the first run and queues nothing.
     """
     return show_run(await service.jobs.run(caller, job_id, idempotency_key=idempotency_key), response)

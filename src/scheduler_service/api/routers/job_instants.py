@@ -1,4 +1,4 @@
-"""The upcoming instants of a job over HTTP."""
+"""The endpoint of a job's future instants."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NEXT: dict[str, Any] = {
 
 
 class NextQuery(Input):
-    """How many instants to give."""
+    """The number of instants."""
 
     count: Annotated[
         int, Field(ge=1, le=1000, description="Largest number of instants, 1 to 1,000. Default 10."), Digits
@@ -39,7 +39,7 @@ class NextQuery(Input):
 
 
 class Next(Answer):
-    """The instants at which a job is to run; none while it is paused and once it is finished."""
+    """The future instants of a job. A paused or finished job has none."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [NEXT]})
 
@@ -57,7 +57,7 @@ class Next(Answer):
 async def list_next(
     job_id: JobId, query: Annotated[NextQuery, Query()], service: CurrentService, caller: CurrentCaller
 ) -> Next:
-    """In UTC and in the job's zone; none while the job is paused and once it is finished."""
+    """In UTC and in the job's time zone. A paused or finished job has none."""
     job = await service.jobs.get(caller, job_id)
     instants = await service.jobs.next_instants(caller, job_id, query.count)
     return Next(job_id=job.id, timezone=job.timezone, instants=[InstantOut.of(instant) for instant in instants])

@@ -33,7 +33,7 @@ JOBS = "/api/v1/jobs"
 
 router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
 
-# A longer text is in no job; a search for it takes time, and SQLite refuses a pattern of 50,000 characters.
+# No job contains a longer text. Searching for one takes time, and SQLite refuses patterns of 50,000 characters.
 MAX_SEARCH_CHARACTERS = 200
 
 JobSort = Literal[
@@ -46,7 +46,7 @@ Changes = Annotated[dict[str, Any], Body(media_type=MEDIA_TYPE, openapi_examples
 
 
 class JobQuery(Paging):
-    """Which jobs to list."""
+    """A filter of jobs."""
 
     owner_id: Annotated[OwnerQuery | None, Field(description="Only jobs of this owner, up to 128 characters.")] = None
     status: Annotated[JobStatus | None, Field(description="Only jobs in this state.")] = None
@@ -66,11 +66,11 @@ class JobQuery(Paging):
     )
 
     def filters(self) -> JobFilter:
-        """Return what storage is to look for."""
+        """Return the filter for storage."""
         return JobFilter(owner_id=self.owner_id, status=self.status, tag=self.tag, q=self.q, sort=self.sort)
 
     def paging(self) -> Page:
-        """Return the page that is asked for."""
+        """Return the requested page."""
         return Page(self.page, self.size)
 
 
@@ -91,9 +91,9 @@ async def create_job(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
-    """Only `name`, `schedule_expr` and `payload` are required; `warnings` says what may surprise of the schedule.
+    """Only `name`, `schedule_expr` and `payload` are required. `warnings` lists unexpected properties of the schedule.
 
-    With an `Idempotency-Key`, the same request sent again creates nothing and gives the job of the first.
+    If the request is repeated with the same `Idempotency-Key`, it returns the first job and creates nothing.
     """
     job = await service.jobs.create(caller, service.jobs.read(caller, definition), idempotency_key=idempotency_key)
     response.headers["Location"] = f"{JOBS}/{job.id}"
@@ -113,7 +113,7 @@ async def list_jobs(
     request: Request,
     response: Response,
 ) -> JobPage:
-    """All filters hold together."""
+    """A job must match all filters."""
     page = query.paging()
     listing = await service.jobs.page(caller, query.filters(), page)
     response.headers["Link"] = page_links(request, page, listing.total)
@@ -135,7 +135,7 @@ async def list_jobs(
 async def get_job(
     job_id: JobId, service: CurrentService, caller: CurrentCaller, response: Response, if_none_match: IfNoneMatch = None
 ) -> JobOut | Response:
-    """With `If-None-Match`, a job of which nothing has changed, not by runs either, is not sent again."""
+    """With `If-None-Match`, the answer is 304 if nothing has changed, including the state of its runs."""
     job = await service.jobs.get(caller, job_id)
     shown = await show_job(job, service, response)
     if is_unchanged(if_none_match, response.headers["ETag"]):
@@ -161,9 +161,9 @@ async def patch_job(
     response: Response,
     if_match: IfMatch = None,
 ) -> JobOut:
-    """A JSON merge patch (RFC 7396): fields that are not named stay, objects are merged, null sets to the default.
+    """A JSON merge patch (RFC 7396): missing fields stay, objects are merged, null restores the default.
 
-    A `payload` of another `type` or `operation` replaces the old one whole. Read-only fields may be sent unchanged.
+    A `payload` with another `type` or `operation` replaces the old one. Read-only fields may be sent back unchanged.
     """
     job = await service.jobs.patch(caller, job_id, changes, versions_to_match(if_match), _shown_by(service))
     return await show_job(job, service, response, changes)
@@ -186,9 +186,9 @@ async def replace_job(
     response: Response,
     if_match: IfMatch = None,
 ) -> JobOut:
-    """Fields that are not named get their defaults; `id` and history stay.
+    """Missing fields get their defaults. `id` and history stay.
 
-    A job can be sent back as it was read: read-only fields are accepted if they are unchanged.
+    A job can be sent back as it was read: unchanged read-only fields are accepted.
     """
     job = await service.jobs.replace(caller, job_id, definition, versions_to_match(if_match), _shown_by(service))
     return await show_job(job, service, response, definition)
@@ -202,7 +202,7 @@ async def replace_job(
     responses={204: {"description": "The job is gone."}, **refusals(NotFoundError, PreconditionFailedError)},
 )
 async def delete_job(job_id: JobId, service: CurrentService, caller: CurrentCaller, if_match: IfMatch = None) -> None:
-    """What is queued is cancelled, what runs is asked to stop; the history stays until its retention ends."""
+    """Queued runs are cancelled and running ones are asked to stop. The history stays until its retention time."""
     await service.jobs.delete(caller, job_id, versions_to_match(if_match))
 
 
@@ -220,7 +220,7 @@ async def list_job_runs(
     request: Request,
     response: Response,
 ) -> RunPage:
-    """Newest first, with the end of each log (16 KiB); also of a deleted job, until its history's retention ends."""
+    """Newest first, with the end of each log (16 KiB). Works for deleted jobs as long as their history is retained."""
     page = query.paging()
     listing = await service.runs.page_of(caller, job_id, query.filters(), page)
     return show_runs(listing, page, request, response)

@@ -49,9 +49,9 @@ class _Collected(Collector):
     },
 )
 async def get_metrics(service: CurrentService, request: Request) -> Response:
-    """For Prometheus. Facts of the database are the same from every process; requests are those of this one.
+    """For Prometheus. Request metrics are those of this process; all others are the same from every process.
 
-    Where SCHEDULER_METRICS_KEY is set it has to be sent, as bearer token or as `X-API-Key`.
+    If SCHEDULER_METRICS_KEY is set, send it as a bearer token or as `X-API-Key`.
     """
     _admit(request)
     families = (*await service.metrics.read(), *request.app.state.request_histogram.collect())

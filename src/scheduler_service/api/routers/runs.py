@@ -38,7 +38,7 @@ LastEventId = Annotated[
 
 
 class RunQuery(Paging):
-    """Which runs of a job to list."""
+    """A filter of a job's runs."""
 
     trigger: Annotated[Trigger | None, Field(description="Only runs that were created by this trigger.")] = None
     status: Annotated[RunStatus | None, Field(description="Only runs in this state.")] = None
@@ -58,16 +58,16 @@ class RunQuery(Paging):
         return until
 
     def filters(self) -> RunFilter:
-        """Return what storage is to look for."""
+        """Return the filter for storage."""
         return RunFilter(trigger=self.trigger, status=self.status, since=self.since, until=self.until)
 
     def paging(self) -> Page:
-        """Return the page that is asked for."""
+        """Return the requested page."""
         return Page(self.page, self.size, self.before_id)
 
 
 class AllRunsQuery(RunQuery):
-    """Which runs of all jobs to list."""
+    """A filter of runs."""
 
     job_id: Annotated[Id | None, Field(description="Only runs of the job with this id.")] = None
     owner_id: Annotated[
@@ -75,12 +75,12 @@ class AllRunsQuery(RunQuery):
     ] = None
 
     def filters(self) -> RunFilter:
-        """Return what storage is to look for."""
+        """Return the filter for storage."""
         return replace(super().filters(), job_id=self.job_id, owner_id=self.owner_id)
 
 
 class LogQuery(Input):
-    """From where on to read a log."""
+    """The start of the requested part of a log."""
 
     offset: Annotated[Offset, Field(description="Number of bytes to skip at the start of the log. Default 0.")] = 0
 
@@ -98,7 +98,7 @@ async def list_runs(
     request: Request,
     response: Response,
 ) -> RunPage:
-    """The runs of all jobs, newest first, with the end of each log (16 KiB). All filters hold together."""
+    """The runs of all jobs, newest first, with the end of each log (16 KiB). A run must match all filters."""
     page = query.paging()
     listing = await service.runs.page(caller, query.filters(), page)
     return show_runs(listing, page, request, response)
@@ -112,7 +112,7 @@ async def list_runs(
     responses={200: answer("The run, with all its attempts.", examples.RUN_WHOLE), **refusals(NotFoundError)},
 )
 async def get_run(run_id: RunId, service: CurrentService, caller: CurrentCaller) -> RunWhole | StreamingResponse:
-    """With all that was kept of its log."""
+    """With its complete retained log."""
     detail = await service.runs.get(caller, run_id)
     shown = RunWhole.of_detail(detail)
     if detail.is_whole:
@@ -146,11 +146,11 @@ async def read_log(
     accept: Annotated[str, Header(include_in_schema=False)] = "",
     last_event_id: LastEventId = None,
 ) -> Response:
-    """As text, from `offset` on; the header `X-Next-Offset` says where to go on reading.
+    """As text from `offset` on. The header `X-Next-Offset` is the offset of the next request.
 
-    With `Accept: text/event-stream` it is followed live, until the run ends: events `log` hold the `text` that came
-    and its `offset`, and have the offset behind it as their id, so that a client that lost the connection goes on by
-    `Last-Event-ID`; an event `end` holds the run's `status`. A stream that ends without it was cut off.
+    With `Accept: text/event-stream`, the log is followed live until the run ends. An event `log` contains `text` and
+    its `offset`; its id is the offset after the text, so a client can reconnect with `Last-Event-ID`. An event `end`
+    contains the run's `status`. A stream without `end` was interrupted.
     """
     if not accepts_events(accept):
         part = await service.runs.read_log(caller, run_id, query.offset)
@@ -178,7 +178,7 @@ async def read_log(
     },
 )
 async def cancel_run(run_id: RunId, service: CurrentService, caller: CurrentCaller, response: Response) -> RunOut:
-    """One that waits is cancelled at once; one that runs is asked to stop, and killed if it does not."""
+    """A waiting run is cancelled at once. A running one is asked to stop, and killed if it does not."""
     return show_run(await service.runs.cancel(caller, run_id), response)
 
 
@@ -199,9 +199,9 @@ async def retry_run(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> RunOut:
-    """Queue a new run for the same instant, with `retry_of`; the old one stays as it is.
+    """Queue a new run for the same instant, with `retry_of`. The old run does not change.
 
-    With an `Idempotency-Key`, the same request sent again queues nothing and gives the run of the first.
+    If the request is repeated with the same `Idempotency-Key`, it returns the first run and queues nothing.
     """
     return show_run(await service.runs.retry(caller, run_id, idempotency_key=idempotency_key), response)
 

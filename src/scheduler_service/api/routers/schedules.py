@@ -38,7 +38,7 @@ PREVIEW: dict[str, Any] = {
 
 
 class InstantOut(Answer):
-    """An instant to come, in UTC and on the wall clock of the schedule's zone."""
+    """A future instant in UTC and as wall-clock time of the schedule's zone."""
 
     model_config = ConfigDict(title="Instant")
 
@@ -47,12 +47,12 @@ class InstantOut(Answer):
 
     @classmethod
     def of(cls, upcoming: Upcoming) -> Self:
-        """Show an instant."""
+        """Return an instant as the API shows it."""
         return cls(at=upcoming.at, local=upcoming.local)
 
 
 class PreviewOut(Answer):
-    """What a schedule would do from now on."""
+    """The future instants of a schedule, with its description."""
 
     model_config = ConfigDict(title="Preview", json_schema_extra={"examples": [PREVIEW]})
 
@@ -79,7 +79,7 @@ async def preview_schedule(
     service: CurrentService,
     caller: CurrentCaller,
 ) -> PreviewOut:
-    """From now on, by the very functions that fire jobs. Nothing is stored."""
+    """From now on, computed by the functions that fire jobs. Nothing is stored."""
     preview = service.schedules.read(wanted)
     shown = await service.schedules.preview(caller, preview)
     return PreviewOut(

@@ -38,7 +38,7 @@ STATS: dict[str, Any] = {
 
 
 class StatsQuery(Input):
-    """How far to look back."""
+    """The window of the statistics."""
 
     window: Annotated[
         str,
@@ -50,13 +50,13 @@ class StatsQuery(Input):
     ] = "1h"
 
     def span(self) -> timedelta:
-        """Return the window as a span."""
+        """Return the window as a timedelta."""
         units = {"m": "minutes", "h": "hours", "d": "days"}
         return timedelta(**{units[self.window[-1]]: int(self.window[:-1])})
 
 
 class SpreadOut(Answer):
-    """The middle value, and the one that 95 of 100 stay at or below; null where there are none."""
+    """The median and the 95th percentile, or null if there are no values."""
 
     model_config = ConfigDict(title="Spread")
 
@@ -65,12 +65,12 @@ class SpreadOut(Answer):
 
     @classmethod
     def of(cls, spread: Spread) -> Self:
-        """Show a spread."""
+        """Return percentiles as the API shows them."""
         return cls(p50=spread.p50, p95=spread.p95)
 
 
 class Queue(Answer):
-    """What has not ended yet."""
+    """The runs that have not ended."""
 
     queued: Annotated[int, Field(description="Runs in state `queued`.")]
     retrying: Annotated[int, Field(description="Runs in state `retrying`: they wait for their next attempt.")]
@@ -81,7 +81,7 @@ class Queue(Answer):
 
 
 class Workers(Answer):
-    """Who takes runs."""
+    """The workers that claim runs."""
 
     alive: Annotated[int, Field(description="Workers that take runs.")]
     slots: Annotated[int, Field(description="Runs that these workers can execute at the same time.")]
@@ -89,7 +89,7 @@ class Workers(Answer):
 
 
 class StatsOut(Answer):
-    """The runs that ended within the window, and how things stand now."""
+    """Figures about the runs that ended within the window, and the current state."""
 
     model_config = ConfigDict(title="Stats", json_schema_extra={"examples": [STATS]})
 
@@ -113,7 +113,7 @@ class StatsOut(Answer):
 
     @classmethod
     def of(cls, stats: Stats) -> Self:
-        """Show figures."""
+        """Return figures as the API shows them."""
         statuses: Counter[RunStatus] = Counter()
         reasons: Counter[Reason] = Counter()
         for outcome in stats.outcomes:
@@ -156,5 +156,5 @@ router = APIRouter(
     responses={200: answer("Figures of the window, and how things stand now.", STATS), **refusals()},
 )
 async def get_stats(query: Annotated[StatsQuery, Query()], service: CurrentService, caller: CurrentCaller) -> StatsOut:
-    """Rates, outcomes, durations and latenesses of the runs that ended within the window; queue and workers as now."""
+    """Figures about the runs that ended within the window, and the current state of queue and workers."""
     return StatsOut.of(await service.stats.read(caller, query.span()))

@@ -1,1 +1,1 @@
-"""What the API answers, one module for each noun."""
+"""The response models that several routers share."""

@@ -1,4 +1,4 @@
-"""Jobs, as the API shows them."""
+"""The response models of jobs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from scheduler_service.services.schedules import Description
 class JobOut(JobDefinition, Identified):
     """A job: its definition with all defaults, and its state.
 
-    Only the fields that a definition does not have are listed here.
+    This class lists only the fields that a definition lacks.
     """
 
     model_config = ConfigDict(
         title="Job", strict=False, extra="ignore", json_schema_extra=with_all_fields(examples.JOB)
     )
 
-    # As it is stored: a list shows only the type of a large payload, and a kind may be of a package that is gone.
+    # As stored: a list shows only the type of a large payload, and the package of a kind may be uninstalled.
     payload: Annotated[  # type: ignore[assignment]
         dict[str, JsonValue], Field(description="What the job runs. `type` names the kind of payload.")
     ]
@@ -60,10 +60,7 @@ class JobOut(JobDefinition, Identified):
 
     @classmethod
     def of(cls, job: Job, described: Description, warnings: Sequence[str] = ()) -> Self:
-        """Return a job as it is shown, with more `warnings`.
-
-        A migration that tightens a bound has to mend the jobs that are stored.
-        """
+        """Return a job as the API shows it. A migration that tightens a limit must adapt the stored jobs."""
         of_record = cls.model_fields.keys() - JobDefinition.model_fields.keys() - {"schedule_description", "warnings"}
         return cls(
             **document_of(job),

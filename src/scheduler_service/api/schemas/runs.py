@@ -1,4 +1,4 @@
-"""Runs, as the API shows them."""
+"""The response models of runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scheduler_service.services.runs import RunDetail, RunView
 
 
 class IsolationOut(Answer):
-    """What kept a run apart from everything else."""
+    """The isolation of a run."""
 
     model_config = ConfigDict(title="Isolation")
 
@@ -28,7 +28,7 @@ class IsolationOut(Answer):
 
 
 class UsageOut(Answer):
-    """What an attempt used."""
+    """The resources that an attempt used."""
 
     model_config = ConfigDict(title="Usage")
 
@@ -42,7 +42,7 @@ class UsageOut(Answer):
 
 
 class RunOut(Answer):
-    """One row of the ledger: a run, or an instant that became none and why."""
+    """One row of the ledger: a run, or an instant without a run and the reason."""
 
     model_config = ConfigDict(title="Run", json_schema_extra={"examples": [examples.RUN]})
 
@@ -115,7 +115,7 @@ class RunOut(Answer):
 
     @classmethod
     def of(cls, view: RunView, **more: Any) -> Self:
-        """Show a run."""
+        """Return a run as the API shows it."""
         run = view.run
         copied = {name: getattr(run, name) for name in _COPIED}
         return cls(
@@ -146,7 +146,7 @@ class RunPage(Answer):
 
 
 class AttemptOut(Answer):
-    """One try at a run."""
+    """One attempt of a run."""
 
     model_config = ConfigDict(title="Attempt")
 
@@ -171,14 +171,14 @@ class AttemptOut(Answer):
 
     @classmethod
     def of(cls, attempt: Attempt) -> Self:
-        """Show an attempt."""
+        """Return an attempt as the API shows it."""
         copied = {name: getattr(attempt, name) for name in cls.model_fields if hasattr(attempt, name)}
         duration_seconds = span_seconds(attempt.started_at, attempt.finished_at)
         return cls(**copied, worker=attempt.worker_id, duration_seconds=duration_seconds)
 
 
 class RunWhole(RunOut):
-    """A run with all that was kept of its log, and all its attempts."""
+    """A run with its complete retained log and all attempts."""
 
     model_config = ConfigDict(title="Run with attempts", json_schema_extra={"examples": [examples.RUN_WHOLE]})
 
@@ -186,12 +186,12 @@ class RunWhole(RunOut):
 
     @classmethod
     def of_detail(cls, detail: RunDetail) -> Self:
-        """Show a run whole."""
+        """Return a run with its log as the API shows it."""
         return cls.of(detail.view, attempts=[AttemptOut.of(attempt) for attempt in detail.attempts])
 
 
 async def in_pieces(run: RunWhole, rest_of_log: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield a run as JSON with the rest of its log behind what it holds, so that a long log is never all in memory."""
+    """Yield a run as JSON. The rest of its log is streamed, so that a long log is never in memory as a whole."""
     document = run.model_dump_json(exclude={"logs"}).encode()
     yield document[:-1] + b',"logs":"' + _within_quotes(run.logs)
     async for piece in rest_of_log:

@@ -50,14 +50,14 @@ def _cron_warnings(cron: Cron, now: datetime) -> Iterator[str]:
 def _touched(cron: Cron, change: ClockChange) -> tuple[datetime, str, str] | None:
     """Return the first time that a change removes or repeats, all such times as text, and the effect, or None."""
     first = cron.fields.first_in(*change.window)
-    if first is None or (not cron.is_fixed and _keeps_its_pace(cron, change)):
+    if first is None or (not cron.is_fixed and _is_even(cron, change)):
         return None
     number, last = cron.fields.count_in(*change.window), cron.fields.last_in(*change.window) or first
     times = f"{first:%H:%M:%S}" if number == 1 else f"the {number} times from {first:%H:%M:%S} to {last:%H:%M:%S}"
     return first, times, _effect(change, cron.dst if cron.is_fixed else None, times=number)
 
 
-def _keeps_its_pace(cron: Cron, change: ClockChange) -> bool:
+def _is_even(cron: Cron, change: ClockChange) -> bool:
     """Return whether a pattern is so even that no clock change moves its instants.
 
     `0 * * * *` fires once in every elapsed hour, so a change does not affect it; `0 */2 * * *` is affected.

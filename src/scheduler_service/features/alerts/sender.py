@@ -18,7 +18,7 @@ from typing import Literal
 import structlog
 from pydantic import ValidationError
 
-from scheduler_service.engine.loop import LAST_STEP_SECONDS, insist
+from scheduler_service.engine.loop import LAST_STEP_SECONDS, until_available
 from scheduler_service.features.alerts import deliveries
 from scheduler_service.features.alerts.channels.base import Notice, Transports
 from scheduler_service.features.alerts.channels.registry import read_channel
@@ -34,7 +34,7 @@ MOST_OF_RULE = 4
 CHECK_SECONDS = 1.0
 LEASE_SECONDS = 3 * DELIVERY_SECONDS
 FIRST_DELAY_SECONDS = 2.0
-LONGEST_DELAY_SECONDS = 900.0
+MAX_DELAY_SECONDS = 900.0
 # With the delays between them, the last try comes some two hours after the first.
 MAX_TRIES = 15
 
@@ -126,7 +126,7 @@ class AlertSender:
         try:
             tried = await self._send_unless_stopped(leased)
         except _StoppedError:
-            await insist(lambda: self._release(leased))
+            await until_available(lambda: self._release(leased))
             return
         about = {"delivery_id": delivery.id, "rule_id": delivery.rule_id, "kind": delivery.kind}
         log.info("alert_tried", **about, tries=delivery.tries, result=tried.result, error=tried.error)
@@ -135,9 +135,9 @@ class AlertSender:
         else:
             self._failing_rules.discard(delivery.rule_id)
         if tried.result == "again" and delivery.tries < MAX_TRIES:
-            await insist(lambda: self._postpone(leased, tried))
+            await until_available(lambda: self._postpone(leased, tried))
         else:
-            await insist(lambda: self._end(leased, tried))
+            await until_available(lambda: self._end(leased, tried))
 
     async def _send_unless_stopped(self, leased: LeasedDelivery) -> _Try:
         sending = asyncio.create_task(self._try(leased))
@@ -175,7 +175,7 @@ class AlertSender:
             await deliveries.postpone(connection, leased.delivery.id, "the process ended", self._clock.now())
 
     async def _postpone(self, leased: LeasedDelivery, tried: _Try) -> None:
-        wait_seconds = min(max(tried.wait_seconds, delay_seconds(leased.delivery.tries)), LONGEST_DELAY_SECONDS)
+        wait_seconds = min(max(tried.wait_seconds, delay_seconds(leased.delivery.tries)), MAX_DELAY_SECONDS)
         next_try_at = self._clock.now() + timedelta(seconds=wait_seconds)
         async with self._database.write() as connection:
             await deliveries.postpone(connection, leased.delivery.id, tried.error or "", next_try_at)
@@ -183,7 +183,7 @@ class AlertSender:
 
 def delay_seconds(tries: int) -> float:
     """Return the wait after so many tries: doubled each time, with jitter so that receivers do not get them at once."""
-    longest: float = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (tries - 1))
+    longest: float = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (tries - 1))
     return longest * random.uniform(0.75, 1.0)  # noqa: S311 (spreads load, guards nothing)
 
 

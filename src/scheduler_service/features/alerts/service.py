@@ -19,7 +19,7 @@ from scheduler_service.features.alerts.definition import AlertDefinition, change
 from scheduler_service.features.alerts.records import AlertRule, Delivery
 from scheduler_service.features.alerts.rules import Alert, AlertKind, Failure
 from scheduler_service.outbound.address_guard import Reach
-from scheduler_service.services.inspection import Inspection, thinned
+from scheduler_service.services.inspection import Inspection, without_surplus
 from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.read_only import without_read_only
 from scheduler_service.storage import jobs
@@ -128,7 +128,7 @@ class AlertService:
             differing: list[FieldProblem] = []
             if shown is not None:
                 sent, differing = without_read_only(AlertDefinition, sent, shown(old))
-            sent, further = thinned(AlertDefinition, sent)
+            sent, further = without_surplus(AlertDefinition, sent)
             columns = await _columns(connection, caller, inspect_rule(merged(old, sent), further), old, differing)
             await store.replace(connection, rule_id, {**columns, "updated_at": now})
             if not columns["enabled"]:

@@ -1,4 +1,4 @@
-"""What Alembic runs, for its own command and for `migrations.upgrade` alike."""
+"""Runs migrations, both for Alembic's own command and for `migrations.upgrade`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ for feature in FEATURES:
 
 
 def migrate(connection: Connection) -> None:
-    """Run the steps in the transaction that is open."""
+    """Run the migrations in the open transaction."""
     if connection.dialect.name == "postgresql":
-        # A step may take as long as it takes, and another process may be at it.
+        # A migration may take any time, and may wait for another process that migrates.
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
@@ -33,7 +33,7 @@ def migrate(connection: Connection) -> None:
 
 
 async def migrate_by_settings() -> Upgrade:
-    """Open the database that the settings name and migrate it."""
+    """Open the configured database and migrate it."""
     settings = load_settings_without_key()
     settings.prepare_data_dir()
     async with open_database(settings) as database, database.write() as connection:

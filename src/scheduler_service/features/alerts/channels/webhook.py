@@ -21,12 +21,12 @@ from scheduler_service.outbound.web import post
 SIGNATURE = "X-Scheduler-Signature"
 TIMESTAMP = "X-Scheduler-Timestamp"
 DELIVERY = "X-Scheduler-Delivery"
-SHORTEST_SECRET = 8
+MIN_SECRET_LENGTH = 8
 
 
 def _check_secret(secret: str) -> str:
-    if not secret.isprintable() or (len(secret) < SHORTEST_SECRET and secret != MASK):
-        raise ValueError(f"write {SHORTEST_SECRET} or more printable characters")
+    if not secret.isprintable() or (len(secret) < MIN_SECRET_LENGTH and secret != MASK):
+        raise ValueError(f"write {MIN_SECRET_LENGTH} or more printable characters")
     return secret
 
 
