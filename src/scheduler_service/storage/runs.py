@@ -121,8 +121,8 @@ async def claimable(
 ) -> list[tuple[int, int]]:
     """Return (run id, attempt) of runs that a worker can claim now, the most urgent first.
 
-    These runs are left out: those with a notice after `notified_before`, because the notified worker claims them; those
-    that `routing` assigns to other workers; and those of jobs without a free concurrency slot.
+    Runs with a notice after `notified_before` are left out, because the notified worker claims them. Runs that
+    `routing` assigns to other workers, and runs of jobs without a free concurrency slot, are left out too.
     """
     values = {"at": now, "notified_before": notified_before, "limit": limit}
     return [(row.id, row.attempt) for row in await connection.execute(_claimable(routing), values)]

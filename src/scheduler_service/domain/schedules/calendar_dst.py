@@ -2,7 +2,7 @@
 
 Theory of operation. A year of a zone is split into stretches of constant UTC offset. Within a stretch, wall clock and
 UTC differ by a constant, so a schedule can search and count plain wall-clock times. A clock change lies between two
-stretches. If the clock jumps forward, the times in between do not exist (a gap); if it jumps back, they happen twice (a
+stretches. If the clock jumps forward, the times in between do not exist (a gap). If it jumps back, they happen twice (a
 fold, see PEP 495). `stretches` applies the job's policy once by moving the limits of the stretches.
 
 Naive datetimes in this module are UTC or wall clock, as their names say.
