@@ -36,7 +36,9 @@ check: $(VENV)/test.stamp ## check format, types, layers, texts, migrations, aud
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
 	$(BIN)/python -m scripts.check_language
+	$(BIN)/python -m scripts.check_prose
 	$(BIN)/python -m scripts.check_migrations
 	$(BIN)/python -m scripts.audit requirements.txt
 
