@@ -17,7 +17,7 @@ from testkit.waiting import DEADLINE_SECONDS, wait_until
 from tests.api.processes import Server, serving
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
-from scheduler_service.http import connections
+from scheduler_service.http import connection_limits
 
 KEY = f"X-API-Key: {DEVELOPMENT_API_KEY}\r\n"
 HEAD = "Host: localhost\r\n"
@@ -25,8 +25,8 @@ HEAD = "Host: localhost\r\n"
 MAX_CONNECTIONS = 40
 BOUNDS = {"HEAD_SECONDS": 1.0, "BODY_SECONDS": 1.0, "SLOW_READER_SECONDS": 0.2, "MAX_CONNECTIONS": MAX_CONNECTIONS}
 PROGRAM = (
-    "import sys; from scheduler_service.http import connections; "
-    + "; ".join(f"connections.{name} = {value}" for name, value in BOUNDS.items())
+    "import sys; from scheduler_service.http import connection_limits, connections; "
+    + "; ".join(f"connection_limits.{name} = {value}" for name, value in BOUNDS.items())
     + "; import uvicorn; sys.argv[1:] = ['src.app.main:app', '--port', '0']; uvicorn.main()"
 )
 
@@ -221,7 +221,7 @@ def test_refused_body_is_read_up_to_a_limit(server: Server) -> None:
         connection.sendall(head.encode())
         assert connection.recv(12) == b"HTTP/1.1 401"
         taken = sent_until_cut(connection, 900_000_000)
-    assert taken < 2 * connections.MAX_LINGER_BYTES
+    assert taken < 2 * connection_limits.MAX_LINGER_BYTES
 
 
 def sent_until_cut(connection: socket.socket, most: int) -> int:
@@ -286,10 +286,10 @@ def test_connection_is_closed_after_too_many_pipelined_requests(server: Server) 
 
 
 def test_connection_limit_leaves_descriptors_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "open_files", lambda: 1024)
-    assert connections.max_connections() == 1024 - connections.RESERVED_FILES
-    monkeypatch.setattr(connections, "open_files", lambda: 65_536)
-    assert connections.max_connections() == connections.MAX_CONNECTIONS
+    monkeypatch.setattr(connection_limits, "open_files", lambda: 1024)
+    assert connection_limits.max_connections() == 1024 - connection_limits.RESERVED_FILES
+    monkeypatch.setattr(connection_limits, "open_files", lambda: 65_536)
+    assert connection_limits.max_connections() == connection_limits.MAX_CONNECTIONS
 
 
 REQUESTS = {

@@ -1,7 +1,7 @@
 """Limits what a single client connection can cost: bytes, time, and the number of connections.
 
 uvicorn's protocol has no such limits: a header may have 300 MB, a request may never end, a client may never read. Every
-connection goes through these stages, and each stage has a limit:
+connection goes through these stages, and each stage has a limit of `connection_limits`:
 
 - *head*: from the first byte, or from the connection, to the end of the headers: HEAD_SECONDS and MAX_HEAD_BYTES;
 - *body*: until the request is complete: BODY_SECONDS. Chunk lines and trailers count towards MAX_HEAD_BYTES;
@@ -17,36 +17,14 @@ If all are busy, it gets a 503 response.
 from __future__ import annotations
 
 import asyncio
-import json
-from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from scheduler_service.config.open_files import open_files
-
-MAX_HEAD_BYTES = 64 * 1024
-MAX_HEADERS = 200
-MAX_PIPELINED = 16
-HEAD_SECONDS = 15.0
-BODY_SECONDS = 60.0
-SLOW_READER_SECONDS = 30.0
-LINGER_SECONDS = 10.0
-# Of a body after its response; a longer one closes the connection.
-MAX_UNWANTED_BYTES = 1024 * 1024
-MAX_LINGER_BYTES = 64 * 1024 * 1024
-MIN_READ_BYTES = 4096
-MAX_CONNECTIONS = 2000
-# Reserved for the database, runs, logs and files.
-RESERVED_FILES = 400
-MIN_CONNECTIONS = 32
-
-_TITLES = {431: "Request Header Fields Too Large", 408: "Request Timeout", 503: "Service Unavailable"}
-
-
-def max_connections() -> int:
-    """Return how many connections may be open, derived from the limit of open files."""
-    return max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, open_files() - RESERVED_FILES))
+from scheduler_service.http import connection_limits as limits
+from scheduler_service.http.lingering_transport import LingeringTransport
+from scheduler_service.http.raw_responses import problem_bytes
+from scheduler_service.http.reader_watch import ReaderWatch
 
 
 def install() -> None:
@@ -72,8 +50,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_refused = False
         self._overhead_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
-        self._reader_check: asyncio.TimerHandle | None = None
-        self._unread_bytes = 0
+        self._reader = ReaderWatch(self.loop, self.drop)
         self._unwanted_bytes = 0
         self._linger_bytes: int | None = None
 
@@ -81,20 +58,20 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept the connection. If there are too many, close the one that has waited longest, or refuse."""
-        if len(self.connections) >= max_connections():
+        if len(self.connections) >= limits.max_connections():
             if not _waiting:
-                transport.write(_answer(503, "too many open connections; try again", "Retry-After: 1\r\n"))
+                transport.write(problem_bytes(503, "too many open connections; try again", "Retry-After: 1\r\n"))
                 self._is_refused = True
                 transport.close()
                 return
             next(iter(_waiting)).drop()
-        super().connection_made(_Lingering(transport, self))  # type: ignore[arg-type]
+        super().connection_made(LingeringTransport(transport, self))  # type: ignore[arg-type]
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the timers."""
         self._cancel_deadline()
-        self._stop_checking()
+        self._reader.stop()
         _waiting.pop(self, None)
         if self.transport is not None:
             super().connection_lost(exc)
@@ -112,18 +89,19 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
             if self._deadline is None:
                 self._await_head()
-            piece, data = data[: MAX_HEAD_BYTES - self._overhead_bytes], data[MAX_HEAD_BYTES - self._overhead_bytes :]
+            room = limits.MAX_HEAD_BYTES - self._overhead_bytes
+            piece, data = data[:room], data[room:]
             self._overhead_bytes += len(piece)
             super().data_received(piece)
             self._check_overhead()
 
     def _await_head(self) -> None:
         _waiting[self] = None
-        self._set_deadline(HEAD_SECONDS)
+        self._set_deadline(limits.HEAD_SECONDS)
 
     def _check_overhead(self) -> None:
-        if self._overhead_bytes >= MAX_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(431, f"headers may have {MAX_HEAD_BYTES // 1024} KiB at most, request line included")
+        if self._overhead_bytes >= limits.MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(431, f"headers may have {limits.MAX_HEAD_BYTES // 1024} KiB at most, request line included")
 
     # Callbacks of the parser
 
@@ -136,10 +114,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """Start the request, or refuse it for too many headers or too many pipelined requests."""
         self._is_in_head, self._overhead_bytes = False, 0
         _waiting.pop(self, None)
-        self._set_deadline(BODY_SECONDS)
-        if len(self.headers) > MAX_HEADERS:
-            self._refuse(431, f"a request may have {MAX_HEADERS} headers at most")
-        elif len(self.pipeline) >= MAX_PIPELINED:
+        self._set_deadline(limits.BODY_SECONDS)
+        if len(self.headers) > limits.MAX_HEADERS:
+            self._refuse(431, f"a request may have {limits.MAX_HEADERS} headers at most")
+        elif len(self.pipeline) >= limits.MAX_PIPELINED:
             self.drop()
         if not self._is_refused:
             super().on_headers_complete()
@@ -156,7 +134,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_body(body)
         if self.cycle.response_complete:
             self._unwanted_bytes += len(body)
-            if self._unwanted_bytes > MAX_UNWANTED_BYTES:
+            if self._unwanted_bytes > limits.MAX_UNWANTED_BYTES:
                 self.start_lingering()
 
     def on_response_complete(self) -> None:
@@ -206,7 +184,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, status: int, detail: str) -> None:
         self._is_refused = True
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            self.transport.write(_answer(status, detail))
+            self.transport.write(problem_bytes(status, detail))
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -229,11 +207,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        self._deadline = self.loop.call_later(limits.LINGER_SECONDS, self.transport.abort)
 
     def _drop(self, count: int) -> None:
         self._linger_bytes = (self._linger_bytes or 0) + count
-        if self._linger_bytes > MAX_LINGER_BYTES:
+        if self._linger_bytes > limits.MAX_LINGER_BYTES:
             self.transport.abort()
 
     def shutdown(self) -> None:
@@ -248,59 +226,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Start to check whether the client reads."""
         super().pause_writing()
-        self._unread_bytes = self.transport.get_write_buffer_size()
-        self._reader_check = self._reader_check or self.loop.call_later(SLOW_READER_SECONDS, self._check_reader)
+        self._reader.start(self.transport)
 
     def resume_writing(self) -> None:
         """Stop the check: the client reads."""
         super().resume_writing()
-        self._stop_checking()
-
-    def _check_reader(self) -> None:
-        """Drop the client if it has read nothing since the last check."""
-        unread_bytes, self._reader_check = self.transport.get_write_buffer_size(), None
-        if unread_bytes > self._unread_bytes - MIN_READ_BYTES:
-            self.drop()
-            return
-        self._unread_bytes = unread_bytes
-        self._reader_check = self.loop.call_later(SLOW_READER_SECONDS, self._check_reader)
-
-    def _stop_checking(self) -> None:
-        if self._reader_check is not None:
-            self._reader_check.cancel()
-            self._reader_check = None
-
-
-class _Lingering:
-    """A transport whose `close` waits for the end of the request."""
-
-    def __init__(self, transport: asyncio.Transport, protocol: BoundedProtocol) -> None:
-        self._transport = transport
-        self._protocol = protocol
-        self.write = transport.write
-        self.is_closing = transport.is_closing
-
-    def close(self) -> None:
-        if self._protocol.is_incomplete() and not self._transport.is_closing():
-            self._protocol.start_lingering()
-        else:
-            self._transport.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+        self._reader.stop()
 
 
 # Connections that may be closed for a new one, the longest waiting first: those that wait for a head, and those that
 # linger.
 _waiting: dict[BoundedProtocol, None] = {}
-
-
-def _answer(status: int, detail: str, header: str = "") -> bytes:
-    title = _TITLES.get(status) or HTTPStatus(status).phrase
-    document = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    body = json.dumps(document).encode() + b"\n"
-    head = (
-        f"HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
-        f"{header}Connection: close\r\n\r\n"
-    )
-    return head.encode() + body
