@@ -68,7 +68,7 @@ def test_signal_drains_when_nobody_reads_the_output(tmp_path: Path) -> None:
     with shell(tmp_path, **environment).start("up", stdout=writer, stderr=subprocess.PIPE) as process:
         os.close(writer)
         with os.fdopen(reader, encoding="utf-8") as output:
-            assert any("Ctrl-C drains" in line for line in output)
+            assert any("Press Ctrl-C to stop it" in line for line in output)
         process.terminate()
         try:
             _, log = process.communicate(timeout=DEADLINE_SECONDS)
@@ -208,7 +208,7 @@ def test_unreachable_database_is_reported_with_a_remedy(tmp_path: Path) -> None:
     assert done.returncode == 3
     [line] = done.stderr.splitlines()
     assert line.startswith("scheduler: DATABASE_URL: ")
-    assert "take DATABASE_URL and REDIS_URL out" in line
+    assert "remove DATABASE_URL and REDIS_URL" in line
     assert "hidden" not in done.stderr
 
 
@@ -220,7 +220,7 @@ def test_copied_env_example_is_reported_with_a_remedy(tmp_path: Path) -> None:
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert "scheduler up --distributed" in line
-    assert "take DATABASE_URL and REDIS_URL out" in line
+    assert "remove DATABASE_URL and REDIS_URL" in line
 
 
 def test_env_file_that_is_not_utf_8_is_reported_in_one_line(tmp_path: Path) -> None:
