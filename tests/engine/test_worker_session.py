@@ -11,7 +11,7 @@ from testkit.doubles import FakeClock, Stopwatch
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState
 from scheduler_service.engine.worker_session import WorkerSession, WorkerTerms
 from scheduler_service.errors import UnavailableError
-from scheduler_service.storage import runs, transitions, workers
+from scheduler_service.storage import cancellations, runs, transitions, workers
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
 from scheduler_service.storage.transitions import Claimed
@@ -79,7 +79,7 @@ async def test_beat_brings_cancel_requests(database: Database, node: WorkerSessi
     claimed = await claim(database, node)
     handle = node.track(claimed.lease)
     async with database.write() as connection:
-        await transitions.request_cancel(connection, claimed.run.id, Reason.USER, NOON)
+        await cancellations.request_cancel(connection, claimed.run.id, Reason.USER, NOON)
     await node.beat()
     assert handle.cancel_reason is Reason.USER
     assert not handle.is_interrupted

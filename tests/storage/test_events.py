@@ -15,7 +15,7 @@ from tests.storage.stored_runs import FAILURE, ME, SUCCESS, put
 from scheduler_service.domain.events import Position
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus
-from scheduler_service.storage import events, jobs, ledger, totals, transitions, workers
+from scheduler_service.storage import cancellations, events, jobs, ledger, totals, transitions, workers
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.event_tables import events as event_table
 from scheduler_service.storage.tables import runs as run_table
@@ -96,7 +96,7 @@ async def test_no_event_when_the_transaction_is_rolled_back(database: Database, 
 
     async def cancel_and_fail() -> None:
         async with database.write() as connection:
-            await transitions.cancel_waiting(connection, run.id, Reason.USER, NOON)
+            await cancellations.cancel_waiting(connection, run.id, Reason.USER, NOON)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

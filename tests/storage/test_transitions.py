@@ -18,7 +18,7 @@ from tests.storage.stored_runs import FAILURE, ME, SUCCESS, put
 from scheduler_service.domain.records import Job, Run, Worker
 from scheduler_service.domain.rescue import MAX_RESCUES
 from scheduler_service.domain.run_state import TERMINAL, TRANSITIONS, Reason, RunStatus, Trigger
-from scheduler_service.storage import jobs, logs, rescues, runs, transitions, workers
+from scheduler_service.storage import cancellations, jobs, logs, rescues, runs, transitions, workers
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
 from scheduler_service.storage.tables import runs as run_table
@@ -72,15 +72,15 @@ MOVES: dict[str, tuple[Move, set[tuple[RunStatus, RunStatus]]]] = {
         {(RunStatus.RUNNING, RunStatus.QUEUED)},
     ),
     "cancel what waits": (
-        lambda connection, run, _: transitions.cancel_waiting(connection, run.id, Reason.USER, LATER),
+        lambda connection, run, _: cancellations.cancel_waiting(connection, run.id, Reason.USER, LATER),
         {(RunStatus.QUEUED, RunStatus.CANCELLED), (RunStatus.RETRYING, RunStatus.CANCELLED)},
     ),
     "reject what waits": (
-        lambda connection, run, _: transitions.reject_waiting(connection, run, "taken away", LATER),
+        lambda connection, run, _: cancellations.reject_waiting(connection, run, "taken away", LATER),
         {(RunStatus.QUEUED, RunStatus.FAILED), (RunStatus.RETRYING, RunStatus.FAILED)},
     ),
     "ask to cancel": (
-        lambda connection, run, _: transitions.request_cancel(connection, run.id, Reason.USER, LATER),
+        lambda connection, run, _: cancellations.request_cancel(connection, run.id, Reason.USER, LATER),
         {(RunStatus.RUNNING, RunStatus.RUNNING)},
     ),
     "release": (
@@ -235,7 +235,7 @@ class TestClaimRaces:
 
         async def cancel() -> None:
             async with database.write() as connection:
-                await transitions.cancel_waiting(connection, run.id, Reason.USER, NOON)
+                await cancellations.cancel_waiting(connection, run.id, Reason.USER, NOON)
 
         assert await self.claim_while(database, run, monkeypatch, cancel) is None
         assert (await find(database, run)).status is RunStatus.CANCELLED
@@ -388,7 +388,7 @@ async def test_run_can_end_while_the_runs_of_its_job_are_cancelled(database: Dat
         await jobs.find(connection, job.id, lock=True)
         finishing = asyncio.create_task(finish())
         await _wait_for_a_lock_waiter(database)
-        await transitions.cancel_all(connection, job.id, Reason.JOB_DELETED, LATER)
+        await cancellations.cancel_all(connection, job.id, Reason.JOB_DELETED, LATER)
 
     assert await finishing
     assert (await find(database, run)).status is RunStatus.SUCCESS

@@ -26,7 +26,7 @@ from scheduler_service.services.job_mapping import columns_of, document_of
 from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.merge_patch import merge
 from scheduler_service.services.schedules import Upcoming, next_instants
-from scheduler_service.storage import jobs, ledger, runs, transitions
+from scheduler_service.storage import cancellations, jobs, ledger, runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.telemetry import logging_config, tracing
@@ -143,7 +143,7 @@ class JobService:
             now = self._clock.now()
             values = {"deleted_at": now, "updated_at": now, "status": JobStatus.PAUSED, "next_run_at": None}
             await jobs.change(connection, job.id, job.version, values)
-            await transitions.cancel_all(connection, job.id, Reason.JOB_DELETED, now)
+            await cancellations.cancel_all(connection, job.id, Reason.JOB_DELETED, now)
         await self._broker.send(notices)
 
     async def run(self, caller: Caller, job_id: int, *, idempotency_key: str | None = None) -> Run:

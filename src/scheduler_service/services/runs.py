@@ -16,7 +16,7 @@ from scheduler_service.domain.records import Attempt, Run
 from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.services import idempotency
-from scheduler_service.storage import jobs, logs, runs, transitions
+from scheduler_service.storage import cancellations, jobs, logs, runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.telemetry import logging_config, tracing
@@ -150,8 +150,8 @@ class RunService:
         now = self._clock.now()
         async with self._database.write() as connection:
             await _existing(connection, caller, run_id)
-            run = await transitions.cancel_waiting(connection, run_id, Reason.USER, now)
-            run = run or await transitions.request_cancel(connection, run_id, Reason.USER, now)
+            run = await cancellations.cancel_waiting(connection, run_id, Reason.USER, now)
+            run = run or await cancellations.request_cancel(connection, run_id, Reason.USER, now)
             if run is None:
                 ended = await _existing(connection, caller, run_id)
                 raise ConflictError(f"run {run_id} has ended ({ended.status}); there is nothing to cancel")

@@ -22,9 +22,9 @@ from scheduler_service.domain.records import DueJob, schedule_of
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.storage import runs as run_rows
+from scheduler_service.storage.cancellations import cancel_all
 from scheduler_service.storage.dialect import insert_or_ignore
 from scheduler_service.storage.tables import WAITING, jobs, runs, with_status
-from scheduler_service.storage.transitions import cancel_all
 
 _NOT_YET = {"reason": None, "missed_until": None, "missed_count": None, "finished_at": None}
 # Built once, as in `transitions`.

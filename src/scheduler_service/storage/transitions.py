@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Update, and_, bindparam, func, insert, literal, select, update
+from sqlalchemy import Update, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,7 +27,6 @@ from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import is_unique_violation
 from scheduler_service.storage.leases import HELD, Lease
 from scheduler_service.storage.tables import WAITING, attempts, runs, with_status, workers
-from scheduler_service.storage.types import EnumText, UtcInstant
 
 _ENDED_ATTEMPT = ("status", "reason", "message", "exit_code", "signal", "isolation", "usage")
 
@@ -186,48 +185,6 @@ async def retry_later(
         return False
     await _end(connection, claimed.lease, end, now)
     return True
-
-
-async def cancel_waiting(connection: AsyncConnection, run_id: int, reason: Reason, now: datetime) -> Run | None:
-    """Cancel a waiting run: queued or retrying → cancelled. Return None if it is not waiting."""
-    values = {"status": RunStatus.CANCELLED, "reason": reason, "cancel_requested_at": now, "finished_at": now}
-    guard = and_(runs.c.id == run_id, with_status(*WAITING))
-    row = (await connection.execute(update(runs).where(guard).values(values).returning(runs))).mappings().one_or_none()
-    return None if row is None else Run(**row)
-
-
-async def reject_waiting(connection: AsyncConnection, run: Run, message: str, now: datetime) -> bool:
-    """End a run that no worker may begin any more: queued or retrying → failed(rejected).
-
-    1. Lock the job.  2. Move the run if it still waits at this attempt.  3. Note the outcome with the job.
-    """
-    await jobs.lock(connection, run.job_id)
-    guard = and_(runs.c.id == run.id, runs.c.attempt == run.attempt, with_status(*WAITING))
-    values = {"status": RunStatus.FAILED, "reason": Reason.REJECTED, "message": message, "finished_at": now}
-    if (await connection.execute(update(runs).where(guard).values(values))).rowcount != 1:
-        return False
-    await jobs.note_last_run(connection, run.job_id, now, RunStatus.FAILED)
-    return True
-
-
-async def request_cancel(connection: AsyncConnection, run_id: int, reason: Reason, now: datetime) -> Run | None:
-    """Request that the worker stops a running run. A second request changes nothing."""
-    values = {
-        "cancel_requested_at": func.coalesce(runs.c.cancel_requested_at, literal(now, UtcInstant())),
-        "cancel_reason": func.coalesce(runs.c.cancel_reason, literal(reason, EnumText(Reason))),
-    }
-    guard = and_(runs.c.id == run_id, with_status(RunStatus.RUNNING))
-    row = (await connection.execute(update(runs).where(guard).values(values).returning(runs))).mappings().one_or_none()
-    return None if row is None else Run(**row)
-
-
-async def cancel_all(connection: AsyncConnection, job_id: int, reason: Reason, now: datetime) -> None:
-    """Cancel the waiting runs of a job, and request a stop of the running ones."""
-    waiting = and_(runs.c.job_id == job_id, with_status(*WAITING))
-    ended = {"status": RunStatus.CANCELLED, "reason": reason, "cancel_requested_at": now, "finished_at": now}
-    await connection.execute(update(runs).where(waiting).values(ended))
-    running = and_(runs.c.job_id == job_id, with_status(RunStatus.RUNNING), runs.c.cancel_requested_at.is_(None))
-    await connection.execute(update(runs).where(running).values(cancel_requested_at=now, cancel_reason=reason))
 
 
 async def held_by(connection: AsyncConnection, worker_id: str) -> dict[Lease, Reason | None]:

@@ -7,7 +7,7 @@ import structlog
 from scheduler_service.domain.grants import GrantRules, refused_grants
 from scheduler_service.engine.base import Base
 from scheduler_service.engine.loop import start_loop
-from scheduler_service.storage import runs, transitions
+from scheduler_service.storage import cancellations, runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -36,7 +36,7 @@ class GrantRefusals:
             for position, why in refused_grants(self._rules, job.grants, job.owner_id):
                 message = f"{why}: the grant was taken away after the job had asked for it"
                 async with self._database.write() as connection:
-                    if await transitions.reject_waiting(connection, run, message, self._clock.now()):
+                    if await cancellations.reject_waiting(connection, run, message, self._clock.now()):
                         log.warning("run_rejected", run_id=run.id, job_id=job.id, grant=job.grants[position])
                 break
         return LOOK_SECONDS
