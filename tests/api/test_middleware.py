@@ -83,10 +83,10 @@ async def test_each_request_is_logged_on_one_line(
     with structlog.testing.capture_logs() as logs:
         await client.request(method, path)
 
-    (logged,) = (log for log in logs if log["event"] == "request")
+    (logged,) = (log for log in logs if log["event"] == "request_finished")
     assert logged.pop("duration_ms") > 0
     assert logged.pop("path") == httpx2.URL(path).path
-    assert logged == {"event": "request", "log_level": "info", "method": method, **line}
+    assert logged == {"event": "request_finished", "log_level": "info", "method": method, **line}
 
 
 async def test_failed_request_is_logged_as_500(
@@ -99,7 +99,7 @@ async def test_failed_request_is_logged_as_500(
     with structlog.testing.capture_logs() as logs:
         await client.get("/api/v1/jobs/1")
 
-    assert [log["status"] for log in logs if log["event"] == "request"] == [500]
+    assert [log["status"] for log in logs if log["event"] == "request_finished"] == [500]
 
 
 async def test_probes_are_logged_at_debug(client: httpx2.AsyncClient) -> None:

@@ -92,7 +92,7 @@ def test_unreachable_database_is_reported_with_one_line(tmp_path: Path) -> None:
 
 
 def test_development_key_is_logged_as_a_warning(server: Server) -> None:
-    assert [line["level"] for line in server.lines() if line["event"] == "development_api_key"] == ["warning"]
+    assert [line["level"] for line in server.lines() if line["event"] == "development_key_accepted"] == ["warning"]
 
 
 def test_unknown_setting_is_logged_as_a_warning(server: Server) -> None:
@@ -109,7 +109,7 @@ def test_log_lines_of_a_run_carry_the_request_id(server: Server) -> None:
 
     assert json.loads(events[0].data)["text"] == "from-end-to-end\n"
     told = {line["event"] for line in server.lines() if line.get("correlation_id") == "from-end-to-end"}
-    assert {"request", "attempt_started", "attempt_ended"} <= told
+    assert {"request_finished", "attempt_started", "attempt_ended"} <= told
 
 
 def test_output_of_a_run_never_appears_in_the_log(server: Server) -> None:

@@ -76,7 +76,7 @@ async def test_request_id_is_in_every_log_and_every_line_is_json(
     for lines in map(lines_of, cluster.members):
         assert all({"timestamp", "level", "event", "logger"} <= line.keys() for line in lines)
         assert "forged" not in {line["level"] for line in lines}
-    assert "request" in {line["event"] for line in lines_of(api) if line.get("correlation_id") == "order-4711"}
+    assert "request_finished" in {line["event"] for line in lines_of(api) if line.get("correlation_id") == "order-4711"}
     events = {line["event"] for line in lines_of(worker) if line.get("correlation_id") == "order-4711"}
     assert {"attempt_started", "attempt_failed"} <= events
     everything = "".join(member.log for member in cluster.members)

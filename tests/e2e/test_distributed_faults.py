@@ -134,8 +134,8 @@ async def test_worker_and_beat_wait_for_the_database_at_start(cluster: Cluster, 
         netloc=f"{url.username}:{url.password}@127.0.0.1:{port}"
     ).geturl()
     beat, worker = (cluster.start("celery", "-A", "src.app.celery_app", role) for role in ("beat", "worker"))
-    await cluster.says(beat, "loop_waits_for_database")
-    await cluster.says(worker, "start_waits_for_database", times=2)
+    await cluster.says(beat, "loop_stalled")
+    await cluster.says(worker, "start_delayed", times=2)
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there = await asyncio.open_connection(url.hostname, url.port)
@@ -151,8 +151,8 @@ async def test_worker_and_beat_wait_for_the_database_at_start(cluster: Cluster, 
 async def test_worker_and_beat_can_be_stopped_while_they_wait(cluster: Cluster) -> None:
     cluster.environment["DATABASE_URL"] = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
     beat, worker = (cluster.start("celery", "-A", "src.app.celery_app", role) for role in ("beat", "worker"))
-    await cluster.says(beat, "loop_waits_for_database")
-    await cluster.says(worker, "start_waits_for_database")
+    await cluster.says(beat, "loop_stalled")
+    await cluster.says(worker, "start_delayed")
 
     codes = await asyncio.gather(asyncio.to_thread(beat.stop), asyncio.to_thread(worker.stop))
     assert set(codes) == {0}

@@ -47,13 +47,13 @@ Every call below `/api/v1` needs a key in the header `X-API-Key`. Errors are pro
 point at each wrong field. Instants are in UTC. Lists come in pages, with a `Link` header.
 """
 TAGS = [
-    {"name": "jobs", "description": "What is to run, and when."},
-    {"name": "runs", "description": "What ran, what it wrote, and what became no run and why."},
-    {"name": "schedules", "description": "What a schedule would do."},
+    {"name": "jobs", "description": "Code, a schedule, and how runs are executed."},
+    {"name": "runs", "description": "One row for each instant: a run with its log, or the reason why there was none."},
+    {"name": "schedules", "description": "Previews of schedules."},
     *({"name": feature.name, "description": feature.description} for feature in FEATURES),
-    {"name": "events", "description": "What happens, as it happens."},
-    {"name": "stats", "description": "How it went, in figures."},
-    {"name": "health", "description": "Whether the service works; no key needed."},
+    {"name": "events", "description": "Changes of jobs and runs, as a stream."},
+    {"name": "stats", "description": "Statistics of a window."},
+    {"name": "health", "description": "Health of the service; no API key needed."},
 ]
 
 ROUTERS = (
@@ -121,9 +121,9 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
 
 def _warn(settings: Settings) -> None:
     if settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY:
-        log.warning("development_api_key", effect="serves this machine alone", remedy="set an API_KEY of your own")
+        log.warning("development_key_accepted", effect="serves this machine alone", remedy="set an API_KEY of your own")
     if unknown := unknown_settings():
-        log.warning("unknown_settings", ignored=unknown)
+        log.warning("settings_ignored", ignored=unknown)
 
 
 class Application(FastAPI):

@@ -51,7 +51,7 @@ async def log_events(parts: AsyncIterator[LogSlice]) -> AsyncIterator[bytes]:
                 continue
             sent_at = now
     except UnavailableError as error:
-        log.warning("log_stream_cut_off", error=str(error))
+        log.warning("log_stream_interrupted", error=str(error))
 
 
 def _is_wanted(media_type: str, *parameters: str) -> bool:

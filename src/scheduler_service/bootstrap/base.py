@@ -54,5 +54,5 @@ async def _show_alive(path: Path) -> float:
     try:
         await asyncio.to_thread(path.touch)
     except OSError as error:  # the probe notices the missing update
-        log.warning("alive_file_not_written", error=str(error))
+        log.warning("alive_file_write_failed", error=str(error))
     return ALIVE_SECONDS

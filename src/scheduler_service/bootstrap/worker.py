@@ -123,5 +123,5 @@ async def _start_sandbox(settings: Settings, box: ChosenSandbox) -> SandboxError
             "`scheduler doctor` shows which levels work, and auto takes the best one"
         ) from error
     if box.level is not None and not suffices(box.level, settings):
-        log.warning("sandbox_below_the_floor", sandbox_level=box.level, required=settings.sandbox_required)
+        log.warning("sandbox_downgraded", sandbox_level=box.level, required=settings.sandbox_required)
     return None

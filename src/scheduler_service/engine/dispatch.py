@@ -75,7 +75,7 @@ class Dispatcher:
             due = await jobs.due(connection, now, BATCH)
             fired = await ledger.fire(connection, due, now, tracing.context_for_run)
         for job, error in fired.broken:
-            log.error("job_paused_as_it_cannot_fire", job_id=job.id, exc_info=error)
+            log.error("job_paused", job_id=job.id, reason="its schedule cannot be computed", exc_info=error)
         await self._broker.send(fired.notices)
         return len(due)
 

@@ -122,7 +122,7 @@ class Executor:
                 now = self._clock.now()
                 return await transitions.claim(connection, run_id, attempt, worker_id, now, self._rules.routing)
         except UnavailableError as error:
-            log.warning("claim_unanswered", run_id=run_id, error=str(error))
+            log.warning("claim_answer_lost", run_id=run_id, error=str(error))
             return await until_available(lambda: self._find_claimed(run_id, attempt + 1, worker_id), run_id=run_id)
 
     async def _find_claimed(self, run_id: int, attempt: int, worker_id: str) -> Claimed | None:

@@ -53,12 +53,12 @@ class Fitness:
             self._tell(str(error))
             rest_seconds, self._rest_seconds = self._rest_seconds, min(MAX_REST_SECONDS, self._rest_seconds * 2)
             return rest_seconds
-        log.info("worker_fit_again", worker=self._session.id)
+        log.info("worker_recovered", worker=self._session.id)
         self._session.unfit_reason = None
         self._on_fit()
         return IDLE_SECONDS
 
     def _tell(self, reason: str) -> None:
         if reason != self._session.unfit_reason:
-            log.error("worker_unfit", worker=self._session.id, reason=reason)
+            log.error("worker_marked_unfit", worker=self._session.id, reason=reason)
             self._session.unfit_reason = reason

@@ -24,7 +24,7 @@ class HeartbeatUrl:
     async def beat(self) -> float:
         """Request the URL if the service is healthy. Return the seconds until the next call."""
         if not await self._is_well():
-            log.warning("pulse_withheld", reason="the service is not ready")
+            log.warning("heartbeat_url_skipped", reason="the service is not ready")
             return self._interval_seconds
         try:
             await ping(self._url)

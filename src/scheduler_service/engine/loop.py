@@ -58,7 +58,7 @@ async def _turn(name: str, step: Step, wake_event: WakeEvent, ending: asyncio.Ev
         try:
             rest_seconds = await step()
         except UnavailableError as error:
-            log.warning("loop_waits_for_database", loop=name, error=str(error))
+            log.warning("loop_stalled", loop=name, error=str(error))
             rest_seconds = UNAVAILABLE_REST_SECONDS
         if not ending.is_set():
             await wake_event.wait(rest_seconds)
@@ -70,7 +70,7 @@ async def until_available(write: Callable[[], Awaitable[Result]], **about: objec
         try:
             return await write()
         except UnavailableError as error:
-            log.warning("write_waits_for_database", error=str(error), **about)
+            log.warning("write_delayed", error=str(error), **about)
         await asyncio.sleep(UNAVAILABLE_REST_SECONDS)
 
 

@@ -89,7 +89,7 @@ class Worker:
         """Stop claims, wait up to `seconds` for runs in progress, and requeue the rest."""
         self.stop_claiming()
         if self._busy:
-            log.info("draining", running=len(self._busy), seconds=seconds)
+            log.info("drain_started", running=len(self._busy), seconds=seconds)
             await asyncio.wait(self._busy.values(), timeout=seconds)
         self._session.interrupt_all()
         if self._busy:

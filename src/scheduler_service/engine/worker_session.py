@@ -221,11 +221,11 @@ class WorkerSession:
             now = self._clock.now()
             async with self._database.write() as connection:
                 await rescues.undo_claim(connection, lease, "the answer to its claim was lost", now, now)
-            log.warning("orphan_put_back", run_id=lease.run_id, attempt=lease.attempt)
+            log.warning("run_requeued", run_id=lease.run_id, attempt=lease.attempt)
         self._untracked = untracked
 
     async def _restart(self) -> None:
-        log.warning("worker_was_declared_dead", worker=self.id)
+        log.warning("worker_declared_dead", worker=self.id)
         self.interrupt_all()
         self.id = _new_id()
         await self.register()

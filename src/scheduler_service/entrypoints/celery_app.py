@@ -46,5 +46,5 @@ def create(settings: Settings) -> Celery:
     # Otherwise Flower sets the level of all loggers to INFO.
     os.environ.setdefault("FLOWER_LOGGING", "none")
     if unknown := unknown_settings():
-        log.warning("unknown_settings", ignored=unknown)
+        log.warning("settings_ignored", ignored=unknown)
     return celery

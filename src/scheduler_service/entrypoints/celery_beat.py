@@ -44,7 +44,7 @@ class Scheduler(beat.Scheduler):  # type: ignore[misc]
                 self._dispatcher = self._open()
             return self._portal.call(self._dispatcher.tick)
         except UnavailableError as error:
-            log.warning("loop_waits_for_database", loop="dispatch", error=str(error))
+            log.warning("loop_stalled", loop="dispatch", error=str(error))
             return UNAVAILABLE_REST_SECONDS
 
     def close(self) -> None:

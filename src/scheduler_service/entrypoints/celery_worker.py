@@ -83,7 +83,7 @@ class Engine:
         try:
             self._worker = self._stack.enter_context(portal.wrap_async_context_manager(opened))
         except UnavailableError as error:
-            log.warning("start_waits_for_database", error=str(error))
+            log.warning("start_delayed", error=str(error))
             return False
         return True
 

@@ -141,7 +141,7 @@ async def _answer_scheduler_error(request: Request, error: Exception) -> Respons
     if isinstance(error, InvalidInputError):
         return _invalid(request, _described_each(request, error.problems))
     if isinstance(error, UnavailableError):
-        log.warning("request_unavailable", error=str(error))
+        log.warning("request_refused", error=str(error))
         detail = "the database or the broker does not answer; try again"
         return ProblemResponse(problem(request, status, detail), {"Retry-After": str(RETRY_AFTER_SECONDS)})
     return ProblemResponse(problem(request, status, str(error)))

@@ -157,7 +157,7 @@ def _log(scope: Scope, method: str, status: int | None, seconds: float) -> None:
     # Health checks arrive every few seconds and would hide other lines.
     write = log.debug if "/health" in scope["path"] else log.info
     write(
-        "request",
+        "request_finished",
         method=method,
         route=_route(scope),
         path=scope["path"],

@@ -76,7 +76,7 @@ log = structlog.get_logger(__name__)
 @router.get(
     "",
     operation_id="followEvents",
-    summary="Follow what happens",
+    summary="Follow events",
     response_class=Response,
     responses={
         200: {
@@ -125,7 +125,7 @@ async def _stream(greeting: bytes, batches: AsyncIterator[Sequence[Event]]) -> A
                 continue
             sent_at = time.monotonic()
     except UnavailableError as error:
-        log.warning("event_stream_cut_off", error=str(error))
+        log.warning("event_stream_interrupted", error=str(error))
 
 
 def _gap(position: Position) -> bytes:

@@ -93,7 +93,7 @@ _REPORTS: Documented = {
 }
 
 
-@router.get("", operation_id="getHealth", summary="Tell how the service is", responses=_REPORTS)
+@router.get("", operation_id="getHealth", summary="Get the health of the service", responses=_REPORTS)
 async def get_health(service: CurrentService, request: Request, response: Response) -> HealthOut:
     """The state of every component that the service needs, checked now."""
     health = await service.health.check()
@@ -102,7 +102,7 @@ async def get_health(service: CurrentService, request: Request, response: Respon
     return HealthOut.of(health, request.app.version)
 
 
-@router.get("/ready", operation_id="getReadiness", summary="Tell whether requests are served", responses=_REPORTS)
+@router.get("/ready", operation_id="getReadiness", summary="Check readiness", responses=_REPORTS)
 async def get_readiness(service: CurrentService, request: Request, response: Response) -> HealthOut:
     """For load balancers and readiness probes: 200 or 503."""
     return await get_health(service, request, response)
@@ -111,7 +111,7 @@ async def get_readiness(service: CurrentService, request: Request, response: Res
 @router.get(
     "/live",
     operation_id="getLiveness",
-    summary="Tell whether the process answers",
+    summary="Check liveness",
     responses={200: answer("It does.", {"status": "ok"})},
 )
 async def get_liveness() -> Alive:

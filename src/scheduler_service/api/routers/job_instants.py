@@ -51,7 +51,7 @@ class Next(Answer):
 @router.get(
     "/{job_id}/next",
     operation_id="listNextInstants",
-    summary="Tell when a job is to run",
+    summary="List the next instants of a job",
     responses={200: answer("The instants to come.", NEXT), **refusals(NotFoundError)},
 )
 async def list_next(

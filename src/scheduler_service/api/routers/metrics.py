@@ -38,7 +38,7 @@ class _Collected(Collector):
 @router.get(
     "/metrics",
     operation_id="getMetrics",
-    summary="Tell how things stand, in figures",
+    summary="Get metrics",
     response_class=Response,
     responses={
         200: {

@@ -185,7 +185,7 @@ async def cancel_run(run_id: RunId, service: CurrentService, caller: CurrentCall
 @router.post(
     "/{run_id}/retry",
     operation_id="retryRun",
-    summary="Run once more what ended without success",
+    summary="Retry an unsuccessful run",
     status_code=status.HTTP_202_ACCEPTED,
     responses={
         202: answer("The new run, queued.", examples.QUEUED_RUN, RUN_LOCATION),

@@ -71,7 +71,7 @@ router = APIRouter(
 @router.post(
     "/preview",
     operation_id="previewSchedule",
-    summary="Tell what a schedule would do",
+    summary="Preview a schedule",
     responses={200: answer("Instants, a sentence, warnings.", PREVIEW), **refusals(takes_body=True)},
 )
 async def preview_schedule(

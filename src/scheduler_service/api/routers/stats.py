@@ -152,7 +152,7 @@ router = APIRouter(
 @router.get(
     "",
     operation_id="getStats",
-    summary="Tell how it went lately",
+    summary="Get statistics of a window",
     responses={200: answer("Figures of the window, and how things stand now.", STATS), **refusals()},
 )
 async def get_stats(query: Annotated[StatsQuery, Query()], service: CurrentService, caller: CurrentCaller) -> StatsOut:

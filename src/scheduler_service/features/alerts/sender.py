@@ -129,7 +129,7 @@ class AlertSender:
             await until_available(lambda: self._release(leased))
             return
         about = {"delivery_id": delivery.id, "rule_id": delivery.rule_id, "kind": delivery.kind}
-        log.info("alert_tried", **about, tries=delivery.tries, result=tried.result, error=tried.error)
+        log.info("delivery_attempted", **about, tries=delivery.tries, result=tried.result, error=tried.error)
         if tried.result == "again":
             self._failing_rules.add(delivery.rule_id)
         else:

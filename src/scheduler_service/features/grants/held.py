@@ -35,7 +35,7 @@ class HeldGrants:
         self._grants = {name: _with_real_paths(name, grant, private) for name, grant in grants.items()}
         self.missing = {name: paths for name, grant in self._grants.items() if (paths := _missing(grant))}
         for name, paths in self.missing.items():
-            log.warning("grant_not_held", grant=name, missing=paths)
+            log.warning("grant_check_failed", grant=name, missing=paths)
 
     @property
     def names(self) -> list[str]:

@@ -39,7 +39,7 @@ class Resolver:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
         except (OSError, TimeoutError) as error:
-            log.warning("grant_host_unresolved", host=name, error=str(error) or "no answer in time")
+            log.warning("grant_host_lookup_failed", host=name, error=str(error) or "no answer in time")
             return
         now = self._monotonic()
         self._asked_at[name] = now
