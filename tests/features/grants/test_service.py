@@ -75,7 +75,7 @@ async def test_job_is_warned_if_no_live_worker_holds_its_grant(database: Databas
 @pytest.mark.parametrize(
     ("owner_id", "names", "problem"),
     [
-        ("ann", ["bakcup"], 'unknown grant "bakcup"; available: backup, internet'),
+        ("ann", ["archive"], 'unknown grant "archive"; available: backup, internet'),
         ("bob", ["internet", "backup"], 'unknown grant "backup"; available: internet'),
     ],
 )
