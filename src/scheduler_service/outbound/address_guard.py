@@ -48,7 +48,7 @@ def refusal_of(host: str, reach: Reach) -> str | None:
     address = _numeric(name)
     if address is None or may_reach(address, reach):
         return None
-    return f"SCHEDULER_ALERT_REACH={reach} does not allow the address {host}"
+    return f"{host} is not allowed by SCHEDULER_ALERT_REACH={reach}"
 
 
 def _numeric(host: str) -> str | None:
