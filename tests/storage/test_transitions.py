@@ -76,7 +76,7 @@ MOVES: dict[str, tuple[Move, set[tuple[RunStatus, RunStatus]]]] = {
         {(RunStatus.QUEUED, RunStatus.CANCELLED), (RunStatus.RETRYING, RunStatus.CANCELLED)},
     ),
     "reject what waits": (
-        lambda connection, run, _: cancellations.reject_waiting(connection, run, "taken away", LATER),
+        lambda connection, run, _: cancellations.reject_waiting(connection, run.job_id, "taken away", LATER),
         {(RunStatus.QUEUED, RunStatus.FAILED), (RunStatus.RETRYING, RunStatus.FAILED)},
     ),
     "ask to cancel": (

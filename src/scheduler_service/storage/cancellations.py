@@ -25,18 +25,18 @@ async def cancel_waiting(connection: AsyncConnection, run_id: int, reason: Reaso
     return None if row is None else Run(**row)
 
 
-async def reject_waiting(connection: AsyncConnection, run: Run, message: str, now: datetime) -> bool:
-    """End a run that no worker may begin any more: queued or retrying → failed(rejected).
+async def reject_waiting(connection: AsyncConnection, job_id: int, message: str, now: datetime) -> int:
+    """Fail the waiting runs of a job, which no worker may begin any more: queued or retrying → failed(rejected).
 
-    1. Lock the job.  2. Move the run if it still waits at this attempt.  3. Note the outcome with the job.
+    Return their number.  1. Lock the job.  2. Move the runs that still wait.  3. Note the outcome with the job.
     """
-    await jobs.lock(connection, run.job_id)
-    guard = and_(runs.c.id == run.id, runs.c.attempt == run.attempt, with_status(*WAITING))
+    await jobs.lock(connection, job_id)
+    guard = and_(runs.c.job_id == job_id, with_status(*WAITING))
     values = {"status": RunStatus.FAILED, "reason": Reason.REJECTED, "message": message, "finished_at": now}
-    if (await connection.execute(update(runs).where(guard).values(values))).rowcount != 1:
-        return False
-    await jobs.note_last_run(connection, run.job_id, now, RunStatus.FAILED)
-    return True
+    rejected = (await connection.execute(update(runs).where(guard).values(values))).rowcount
+    if rejected:
+        await jobs.note_last_run(connection, job_id, now, RunStatus.FAILED)
+    return rejected
 
 
 async def request_cancel(connection: AsyncConnection, run_id: int, reason: Reason, now: datetime) -> Run | None:

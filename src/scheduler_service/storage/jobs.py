@@ -20,6 +20,8 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
+    not_,
     null,
     or_,
     select,
@@ -31,8 +33,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.listing import JobFilter, Listing, Page
 from scheduler_service.domain.records import DueJob, Job
 from scheduler_service.domain.run_state import RunStatus
-from scheduler_service.storage.dialect import contains_folded, is_sqlite, json_array_has
-from scheduler_service.storage.tables import jobs, runs
+from scheduler_service.storage.dialect import contains_folded, is_sqlite, json_array_has, json_array_within
+from scheduler_service.storage.tables import WAITING, jobs, runs, with_status
 
 SORTS: Mapping[str, ColumnElement[Any]] = {
     "id": jobs.c.id,
@@ -192,3 +194,21 @@ def _order(sort: str) -> Sequence[ColumnElement[Any]]:
     if sort.startswith("-"):
         return column.desc().nulls_last(), jobs.c.id.desc()
     return column.asc().nulls_last(), jobs.c.id.asc()
+
+
+async def waiting_with_grants(
+    connection: AsyncConnection, after_id: int, limit: int
+) -> list[tuple[int, str, list[str]]]:
+    """Return the id, owner and grants of jobs that have waiting runs and ask for grants, in the order of their ids.
+
+    The first has an id greater than `after_id`.
+    """
+    has_grants = not_(json_array_within(jobs.c.grants, literal("[]", Text())))
+    waiting = select(runs.c.job_id).where(with_status(*WAITING)).distinct()
+    query = (
+        select(jobs.c.id, jobs.c.owner_id, jobs.c.grants)
+        .where(jobs.c.id.in_(waiting), jobs.c.id > after_id, has_grants)
+        .order_by(jobs.c.id)
+        .limit(limit)
+    )
+    return [(row.id, row.owner_id, row.grants) for row in await connection.execute(query)]

@@ -154,20 +154,6 @@ def ended_row(row: Mapping[str, Any], status: RunStatus, reason: Reason, now: da
     return {**row, "status": status, "reason": reason, "finished_at": now}
 
 
-async def waiting_with_grants(connection: AsyncConnection, limit: int) -> list[tuple[Run, Job]]:
-    """Return the runs that wait and whose jobs ask for grants, the oldest first, each with its job."""
-    has_grants = not_(json_array_within(jobs.c.grants, literal("[]", Text())))
-    query = (
-        select(runs)
-        .join(jobs, jobs.c.id == runs.c.job_id)
-        .where(with_status(RunStatus.QUEUED, RunStatus.RETRYING), has_grants)
-        .order_by(runs.c.id)
-        .limit(limit)
-    )
-    found = [Run(**row) for row in (await connection.execute(query)).mappings()]
-    return [(run, await job_of(connection, run)) for run in found]
-
-
 def is_of_owner(owner_id: str | BindParameter[str]) -> ColumnElement[bool]:
     """Return the condition that a run belongs to a job of this owner."""
     return runs.c.job_id.in_(select(jobs.c.id).where(jobs.c.owner_id == owner_id))

@@ -103,6 +103,19 @@ async def test_name_without_an_address_opens_nothing() -> None:
     assert (await held.access(["gone"])).destinations == ()
 
 
+async def test_unresolved_name_is_not_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    async def fail(name: str, *_: object, **__: object) -> None:
+        asked.append(name)
+        raise OSError("no such host")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail, raising=False)
+    resolver = Resolver(Clock())
+    assert [await resolver.resolve(["db"]) for _ in range(2)] == [{"db": []}] * 2
+    assert asked == ["db"]
+
+
 async def test_addresses_of_a_name_are_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, answer = Clock(), ["10.0.0.1"]
     resolver = Resolver(clock)

@@ -10,6 +10,7 @@ from testkit.doubles import FakeClock, RecordingBroker
 from scheduler_service.domain.routing import Routing
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.errors import InvalidInputError, NotFoundError
+from scheduler_service.features.grants import loops
 from scheduler_service.features.grants.file import Grant, Grants
 from scheduler_service.features.grants.loops import GrantRefusals
 from scheduler_service.features.grants.service import GrantService
@@ -119,11 +120,27 @@ async def test_worker_takes_only_runs_whose_grants_it_holds(database: Database, 
     assert claimed == served, "and the run records them"
 
 
+async def test_runs_fail_behind_many_that_may_wait(
+    database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "BATCH", 2)
+    for _ in range(4):
+        await queue(database, ["internet"])
+    taken = await queue(database, ["backup"], owner_id="bob")
+
+    await GrantRefusals(database, clock, RULES).reject_refused()
+
+    async with database.read() as connection:
+        run = await runs.find(connection, taken)
+    assert run is not None
+    assert run.status is RunStatus.FAILED
+
+
 async def test_waiting_run_fails_when_its_grant_is_taken_away(database: Database, clock: FakeClock) -> None:
     kept, taken = await queue(database, ["internet"]), await queue(database, ["backup"], owner_id="bob")
     without = await queue(database, [])
 
-    await GrantRefusals(database, clock, RULES).look()
+    await GrantRefusals(database, clock, RULES).reject_refused()
 
     async with database.read() as connection:
         found = {run_id: await runs.find(connection, run_id) for run_id in (kept, taken, without)}

@@ -1,4 +1,4 @@
-"""The grants that a worker holds: those of its file whose paths exist on its host and open nothing of the service."""
+"""The grants that a worker offers: those of its file whose paths exist on this host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scheduler_service.features.grants.file import VARIABLE, Grant, Grants
 from scheduler_service.features.grants.resolver import Resolver
 from scheduler_service.sandbox.contract.access import Access
 
-_OF_THE_SYSTEM = ("/proc", "/sys", "/dev", "/job")
+_SYSTEM_DIRECTORIES = ("/proc", "/sys", "/dev", "/job")
 """No grant may lie in these; `/job` is where a run with a file system of its own works."""
 
 log = structlog.get_logger(__name__)
@@ -26,10 +26,10 @@ class HeldGrants:
     """Turns the names of grants into what a run may reach."""
 
     def __init__(self, grants: Grants, private: Sequence[str], resolver: Resolver | None = None) -> None:
-        """Find the paths of all grants, whose links count now and never again.
+        """Resolve the links in all paths once; later changes of links have no effect.
 
         `private` are the paths of the service, as `private_paths` lists them. Raise ConfigurationError if a grant
-        covers one, the whole file system, or a part of the kernel's.
+        covers one of them, the whole file system, or a directory of the kernel.
         """
         self._resolver = resolver or Resolver()
         self._grants = {name: _with_real_paths(name, grant, private) for name, grant in grants.items()}
@@ -49,7 +49,7 @@ class HeldGrants:
         return tuple(sorted({path for grant in held for path in (*grant.read, *grant.write, *grant.sockets)}))
 
     async def access_of(self, job: Job) -> Access:
-        """Return what the grants of a job open. Raise GrantRefusedError if its owner cannot have one here."""
+        """Return what a job may reach by its grants. Raise GrantRefusedError if one is not open to it here."""
         for name in job.grants:
             if name not in self._grants or not self._grants[name].rule.is_for(job.owner_id):
                 raise GrantRefusedError(f'the grant "{name}" is no longer open to this job; ask the operator for it')
@@ -60,7 +60,7 @@ class HeldGrants:
         return await self.access(job.grants)
 
     async def access(self, names: Iterable[str]) -> Access:
-        """Return what grants that are held open together."""
+        """Return what a run with these grants may reach. Every grant must be among `names`."""
         grants = [self._grants[name] for name in names]
         destinations = [destination for grant in grants for destination in grant.destinations]
         addresses = await self._resolver.resolve(each.host for each in destinations if each.is_name)
@@ -103,7 +103,7 @@ def _check(name: str, path: str, real: str, private: Sequence[str]) -> str:
 def _why_refused(path: str, private: Sequence[str]) -> str:
     if path == "/":
         return "is the whole file system"
-    for system in _OF_THE_SYSTEM:
+    for system in _SYSTEM_DIRECTORIES:
         if _is_within(path, system):
             return f"lies in {system}, which no grant opens"
     for own in private:

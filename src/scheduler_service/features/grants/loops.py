@@ -1,4 +1,4 @@
-"""The dispatcher's loop that ends runs whose grants were taken away."""
+"""The dispatcher's loop that fails runs whose grants were taken away."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import structlog
 from scheduler_service.domain.grants import GrantRules, refused_grants
 from scheduler_service.engine.base import Base
 from scheduler_service.engine.loop import start_loop
-from scheduler_service.storage import cancellations, runs
+from scheduler_service.storage import cancellations, jobs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
-LOOK_SECONDS = 1.0
-_BATCH = 200
+CHECK_SECONDS = 1.0
+BATCH = 500
 
 log = structlog.get_logger(__name__)
 
 
 class GrantRefusals:
-    """Ends waiting runs that may not have the grants of their job: such a run would wait for a worker forever.
+    """Fails the waiting runs of jobs that may not have their grants any more.
 
-    A job that is stored was allowed its grants. Its next run fails if the operator takes one away.
+    A job was allowed its grants when it was stored. Without this, its runs would wait for a worker that never comes.
     """
 
     def __init__(self, database: Database, clock: Clock, rules: GrantRules) -> None:
@@ -28,20 +28,26 @@ class GrantRefusals:
         self._clock = clock
         self._rules = rules
 
-    async def look(self) -> float:
-        """End the runs that cannot have their grants, and return the seconds until the next look."""
-        async with self._database.read() as connection:
-            waiting = await runs.waiting_with_grants(connection, _BATCH)
-        for run, job in waiting:
-            for position, why in refused_grants(self._rules, job.grants, job.owner_id):
-                message = f"{why}: the grant was taken away after the job had asked for it"
-                async with self._database.write() as connection:
-                    if await cancellations.reject_waiting(connection, run, message, self._clock.now()):
-                        log.warning("run_rejected", run_id=run.id, job_id=job.id, grant=job.grants[position])
-                break
-        return LOOK_SECONDS
+    async def reject_refused(self) -> float:
+        """Fail the runs that cannot have their grants. Return the seconds until the next check."""
+        after_id, found = 0, BATCH
+        while found == BATCH:
+            async with self._database.read() as connection:
+                waiting = await jobs.waiting_with_grants(connection, after_id, BATCH)
+            for job_id, owner_id, grants in waiting:
+                why = next((why for _, why in refused_grants(self._rules, grants, owner_id)), None)
+                if why is not None:
+                    await self._reject(job_id, f"{why}: the grant was taken away after the job had asked for it")
+            after_id, found = waiting[-1][0] if waiting else after_id, len(waiting)
+        return CHECK_SECONDS
+
+    async def _reject(self, job_id: int, message: str) -> None:
+        async with self._database.write() as connection:
+            count = await cancellations.reject_waiting(connection, job_id, message, self._clock.now())
+        if count:
+            log.warning("runs_rejected", job_id=job_id, runs=count, cause=message)
 
 
 def start_loops(base: Base, rules: GrantRules) -> None:
     """Start the loop."""
-    start_loop(base.stack, "grants", GrantRefusals(base.database, base.clock, rules).look)
+    start_loop(base.stack, "grant_refusals", GrantRefusals(base.database, base.clock, rules).reject_refused)

@@ -1,4 +1,4 @@
-"""Resolves the host names of grants, so that a job cannot widen a grant by what a nameserver answers to it."""
+"""Resolves the host names of grants. The job's own DNS answers do not count, so they cannot widen a grant."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 REMEMBERED_SECONDS = 600.0
-"""An address that a name had so long ago is still the name's: servers behind one name take turns in answers."""
+"""How long an address of an earlier answer stays allowed: a nameserver may list only some addresses at a time."""
 FRESH_SECONDS = 15.0
 _TIMEOUT_SECONDS = 5.0
 
@@ -26,7 +26,7 @@ class Resolver:
         self._asked_at: dict[str, float] = {}
 
     async def resolve(self, names: Iterable[str]) -> dict[str, list[str]]:
-        """Return the addresses of each name, the newest first; none for a name that has none just now."""
+        """Return the addresses of each name, the newest first. The list is empty if the name cannot be resolved."""
         wanted = sorted(set(names))
         await asyncio.gather(*(self._refresh(name) for name in wanted if self._is_stale(name)))
         return {name: self._addresses(name) for name in wanted}
@@ -40,9 +40,9 @@ class Resolver:
                 found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
         except (OSError, TimeoutError) as error:
             log.warning("grant_host_lookup_failed", host=name, error=str(error) or "no answer in time")
-            return
+            found = []
         now = self._monotonic()
-        self._asked_at[name] = now
+        self._asked_at[name] = now  # also of a failure: not every run is to wait for it again
         self._seen.setdefault(name, {}).update({str(address[0]).partition("%")[0]: now for *_, address in found})
 
     def _addresses(self, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Trying grants by doing: a run with each grant reads, writes and connects what the grant opens."""
+"""Trial runs of grants: each reads the paths of a grant, writes to them, and connects to its hosts and sockets."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ for kind, *rest in parts:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing that a grant opens, such as `write /backup`. `why` says why a run cannot have it; "": it can."""
+    """One thing that a grant opens, such as `write /backup`. `why` says why it fails; "" if it works."""
 
     grant: str
     what: str
@@ -55,7 +55,7 @@ class Part:
 
 
 async def try_grants(sandbox: Sandbox, held: HeldGrants) -> list[Part]:
-    """Return what each grant of the file opens on this host, tried by a run in `sandbox`, which is started."""
+    """Try each part of each grant by a run in the started `sandbox`, and return what works here."""
     missing = [
         Part(name, f"path {path}", "No such file or directory: create it and restart the worker")
         for name, paths in held.missing.items()
