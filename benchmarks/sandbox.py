@@ -27,7 +27,7 @@ print(f"pi is about {4 * ((points ** 2).sum(axis=1) <= 1).mean():.3f}")
 """
 SHELL = "echo started\nseq 100 | sort -rn | head -1\n"
 PAUSE_SECONDS = 0.02  # a worker is not always busy; throughput is measured without it
-# All that a naive child is given, so that no variable of whoever measures makes its numpy slower or faster.
+# All that a naive child is given, so that no variable of the caller makes its numpy slower or faster.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PATH": os.environ["PATH"]}
 WARM_UP = 3
 THROUGHPUT_ROUNDS = 7
@@ -89,7 +89,7 @@ def as_process(*argv: str) -> Action:
 
 
 def in_bubblewrap(script: Path) -> Action:
-    """The same script with the same environment: a locale, for one, is read anew by each program of a pipeline."""
+    """The same script with the same environment: a locale, for one, is read again by each program of a pipeline."""
     words = (
         "--ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --unshare-all --die-with-parent --new-session --clearenv"
     )

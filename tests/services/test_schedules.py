@@ -52,7 +52,7 @@ async def test_long_preview_does_not_block_the_event_loop(clock: FakeClock) -> N
         ),
         (
             {"overlap_policy": "allow", "max_concurrency": 5},
-            "max_concurrency (5) does not count where overlap_policy is allow: any number of runs may go on at once.",
+            "max_concurrency (5) has no effect, because overlap_policy is allow: any number may execute at once.",
         ),
         (
             {"retry_policy": {"retry_delay": 5, "max_delay": 10, "max_retries": 0}},

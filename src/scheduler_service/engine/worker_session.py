@@ -225,7 +225,7 @@ class WorkerSession:
         self._untracked = untracked
 
     async def _restart(self) -> None:
-        log.warning("worker_declared_dead", worker=self.id)
+        log.warning("worker_restarted", worker=self.id)
         self.interrupt_all()
         self.id = _new_id()
         await self.register()

@@ -60,8 +60,8 @@ def _chosen(policy: RetryPolicy) -> list[str]:
 def _concurrency_advice(job: Job) -> Iterator[str]:
     if job.overlap_policy == "allow" and job.max_concurrency > 1:
         yield (
-            f"max_concurrency ({job.max_concurrency}) does not count where overlap_policy is allow: "
-            "any number of runs may go on at once."
+            f"max_concurrency ({job.max_concurrency}) has no effect, because overlap_policy is allow: "
+            "any number may execute at once."
         )
 
 

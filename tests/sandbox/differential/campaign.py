@@ -1,4 +1,4 @@
-"""Run all programs at one level of the sandbox, as whoever starts this: `campaign.py <level> <results>`."""
+"""Run all programs at one level of the sandbox, as the current user: `campaign.py <level> <results>`."""
 
 from __future__ import annotations
 

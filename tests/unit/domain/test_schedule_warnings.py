@@ -141,7 +141,7 @@ def test_warning_for_each_change_when_a_year_has_several() -> None:
         ("2026-03-29T02:30", DstPolicy(), "does not exist: it fires at 03:00:00 instead"),
         ("2026-10-25T02:30", DstPolicy(), "it fires the first time"),
         ("2026-10-25T02:30", DstPolicy(fold="second"), "it fires the second time"),
-        ("2026-10-25T02:30", DstPolicy(fold="both"), "the first time, since it fires once (dst.fold is both)"),
+        ("2026-10-25T02:30", DstPolicy(fold="both"), "the first time, because it fires once (dst.fold is both)"),
     ],
 )
 def test_warning_when_an_instant_is_in_a_gap_or_fold(expr: str, dst: DstPolicy, warning: str) -> None:
@@ -152,15 +152,15 @@ def test_warning_when_an_instant_is_in_a_gap_or_fold(expr: str, dst: DstPolicy, 
 @pytest.mark.parametrize(
     ("expr", "warning", "interval"),
     [
-        ("*/7 * * * *", "*/7 starts anew each hour: from minute 56 to minute 0 it is 4 minutes, not 7", "7m"),
-        ("*/7 9-17 * * *", "*/7 starts anew each hour: from minute 56 to minute 0 it is 4 minutes, not 7", ""),
-        ("5/40 * * * *", "5/40 starts anew each hour: from minute 45 to minute 5 it is 20 minutes, not 40", "40m"),
-        ("*/25 * * * * *", "*/25 starts anew each minute: from second 50 to second 0 it is 10 seconds, not 25", "25s"),
-        ("0 */7 * * *", "*/7 starts anew each day: from hour 21 to hour 0 it is 3 hours, not 7", "7h"),
-        ("0 */7 * * 1-5", "*/7 starts anew each day: from hour 21 to hour 0 it is 3 hours, not 7", ""),
-        ("0 0 */2 * *", "*/2 starts anew each month: in one of 31 days, from day 31 to day 1 it is 1 day, not 2", "2d"),
-        ("0 0 */3 1-2 *", "*/3 starts anew each month: in one of 31 days, from day 31 to day 1 it is 1 day, not 3", ""),
-        ("0 0 1 */5 *", "*/5 starts anew each year: from month 11 to month 1 it is 2 months, not 5", ""),
+        ("*/7 * * * *", "*/7 restarts each hour: from minute 56 to minute 0 it is 4 minutes, not 7", "7m"),
+        ("*/7 9-17 * * *", "*/7 restarts each hour: from minute 56 to minute 0 it is 4 minutes, not 7", ""),
+        ("5/40 * * * *", "5/40 restarts each hour: from minute 45 to minute 5 it is 20 minutes, not 40", "40m"),
+        ("*/25 * * * * *", "*/25 restarts each minute: from second 50 to second 0 it is 10 seconds, not 25", "25s"),
+        ("0 */7 * * *", "*/7 restarts each day: from hour 21 to hour 0 it is 3 hours, not 7", "7h"),
+        ("0 */7 * * 1-5", "*/7 restarts each day: from hour 21 to hour 0 it is 3 hours, not 7", ""),
+        ("0 0 */2 * *", "*/2 restarts each month: in one of 31 days, from day 31 to day 1 it is 1 day, not 2", "2d"),
+        ("0 0 */3 1-2 *", "*/3 restarts each month: in one of 31 days, from day 31 to day 1 it is 1 day, not 3", ""),
+        ("0 0 1 */5 *", "*/5 restarts each year: from month 11 to month 1 it is 2 months, not 5", ""),
     ],
 )
 def test_warning_when_steps_do_not_divide_their_range(expr: str, warning: str, interval: str) -> None:
@@ -184,7 +184,7 @@ def test_warning_when_some_months_lack_the_day(expr: str, day: int, months: str)
 
 def test_warning_when_both_day_fields_are_restricted() -> None:
     assert warnings(schedule("0 0 13 * FRI", "UTC"), NOW) == (
-        "With day-of-month and day-of-week it fires on days that match either, not only on those that match both.",
+        "With day-of-month and day-of-week, it fires on days that match either, not only on days that match both.",
     )
 
 
@@ -204,8 +204,8 @@ def test_no_warning_when_a_pattern_means_what_it_reads(expr: str) -> None:
 def test_warning_when_an_interval_counts_days_as_24_hours(expr: str) -> None:
     (warning,) = warnings(schedule(expr), NOW)
     assert warning == (
-        "A day is 24 hours here: from 2026-03-29 on, when the clock in Europe/Berlin changes, it fires at another time "
-        "of day; for the same time each day write a cron pattern."
+        "A day in an interval is 24 hours: from 2026-03-29 on, when the clock in Europe/Berlin changes, it fires at "
+        "another time of day; for the same time each day, write a cron pattern."
     )
 
 

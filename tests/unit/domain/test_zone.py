@@ -30,13 +30,13 @@ def test_every_listed_zone_is_loaded() -> None:
         (" UTC", "did you mean UTC?"),
         ("America/NewYork", "America/New_York"),
         ("Mars/Phobos", "IANA name such as"),
-        ("GMT+1", "for UTC+1 all year write Etc/GMT-1, whose sign is turned round, or a region such as Europe/Berlin"),
+        ("GMT+1", "for UTC+1 all year write Etc/GMT-1 (with the opposite sign), or a region such as Europe/Berlin"),
         (
             "utc-05:00",
-            "for UTC-5 all year write Etc/GMT+5, whose sign is turned round, or a region such as America/",
+            "for UTC-5 all year write Etc/GMT+5 (with the opposite sign), or a region such as America/",
         ),
-        ("+5:30", "an offset is no zone; write a region such as Asia/Kolkata"),
-        ("UTC+15", "an offset is no zone; write a region such as"),
+        ("+5:30", "an offset is not a time zone; write a region such as Asia/Kolkata"),
+        ("UTC+15", "an offset is not a time zone; write a region such as"),
         ("UTC+00:00", "did you mean UTC?"),
     ],
 )

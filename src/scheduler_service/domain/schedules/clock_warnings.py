@@ -83,8 +83,9 @@ def _interval_warnings(interval: Interval, now: datetime, dst: DstPolicy) -> Ite
     if interval.zone is not None and not interval.every % _DAY:
         for change in _changes(interval.zone, now, now + HORIZON):
             yield (
-                f"A day is 24 hours here: from {change.window[0]:%Y-%m-%d} on, when the clock in {interval.zone.key} "
-                "changes, it fires at another time of day; for the same time each day write a cron pattern."
+                f"A day in an interval is 24 hours: from {change.window[0]:%Y-%m-%d} on, when the clock in "
+                f"{interval.zone.key} changes, it fires at another time of day; "
+                "for the same time each day, write a cron pattern."
             )
             break
     if dst != _DEFAULT:
@@ -114,7 +115,7 @@ def _effect(change: ClockChange, dst: DstPolicy | None, *, times: int, is_single
         return f"{happens} twice: {it} {fires} both times"
     when = {"first": "the first time", "second": "the second time", "both": "both times"}[dst.fold]
     if is_single and dst.fold == "both":
-        when = "the first time, since it fires once"
+        when = "the first time, because it fires once"
     return f"{happens} twice: {it} {fires} {when} (dst.fold is {dst.fold})"
 
 

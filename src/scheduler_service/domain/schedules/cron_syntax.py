@@ -138,9 +138,9 @@ def _step_problem(syntax: _FieldSyntax, step: str | None) -> str | None:
     if step is None:
         return None
     if int(step) == 0:
-        return "a step of 0 never moves on; write 1 or more"
+        return "a step must be at least 1; write 1 or more"
     if int(step) > (most := syntax.highest + 1 - max(syntax.lowest, syntax.field is Field.DOW)):
-        remedy = "steps start anew with each round of the field; for other spans write an interval, such as 90m"
+        remedy = "steps restart with each round of the field; for other spans write an interval, such as 90m"
         return f"a step of {step} leaves the field, which has {most} values; {remedy}"
     return None
 

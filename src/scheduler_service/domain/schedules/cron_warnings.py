@@ -31,7 +31,7 @@ def pattern_warnings(expr: str, fields: CronFields) -> Iterator[str]:
     yield from _uneven_step(_Cycle(month, "month", "year", 12, sorted(fields.months)), None)
     yield from _absent_days(day, fields)
     if not (day.startswith("*") or weekday.startswith("*")):
-        yield "With day-of-month and day-of-week it fires on days that match either, not only on those that match both."
+        yield "With day-of-month and day-of-week, it fires on days that match either, not only on days that match both."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def _uneven_step(field: _Cycle, advice: str | None) -> Iterator[str]:
     step, first, last = int(match[2]), field.values[0], field.values[-1]
     gap = first + field.length - last
     if gap != step:
-        text = f"{field.part} starts anew each {field.larger}: from {field.unit} {last} to {field.unit} {first} it is"
+        text = f"{field.part} restarts each {field.larger}: from {field.unit} {last} to {field.unit} {first} it is"
         yield f"{text} {_count(gap, field.unit)}, not {step}{_instead(step, advice)}."
 
 
@@ -64,7 +64,7 @@ def _uneven_days(part: str, fields: CronFields, advice: str | None) -> Iterator[
     for length in sorted({_LENGTHS[month] for month in fields.months if month % 12 + 1 in fields.months}, reverse=True):
         last = max(range(first, length + 1, step), default=first)
         if (gap := first + length - last) != step:
-            text = f"{part} starts anew each month: in one of {length} days, from day {last} to day {first} it is"
+            text = f"{part} restarts each month: in one of {length} days, from day {last} to day {first} it is"
             yield f"{text} {_count(gap, 'day')}, not {step}{_instead(step, advice)}."
             return
 

@@ -87,8 +87,8 @@ def _wrong_part(text: str) -> str | None:
 
 def _reason(text: str, error: str) -> str:
     if "[" in text:  # RFC 9557
-        return "a zone in brackets belongs into the field timezone"
-    return "an offset is less than a day" if "timedelta" in error else "this is not as ISO 8601 has it"
+        return "write a zone in brackets into the field timezone"
+    return "an offset must be less than a day" if "timedelta" in error else "not ISO 8601"
 
 
 _PARTS = re.compile(

@@ -69,13 +69,15 @@ def _syntax_problem(compact: str) -> str:
     if "-" in compact:
         return f"an interval cannot be negative; {_EXAMPLES}"
     if "." in compact or "," in compact:
-        return f"an interval has no fractions; {_EXAMPLES}"
+        return f"an interval must not have fractions; {_EXAMPLES}"
     if compact.isdigit():
         return f"a number needs its unit; {_EXAMPLES}"
     if _HUGE.fullmatch(compact):
         return _TOO_LONG
     if _CALENDAR_UNIT.fullmatch(compact):
-        return f"months and years vary in length, so they are no interval; {_EXAMPLES}, or a cron pattern (@monthly)"
+        return (
+            f"months and years vary in length, so they cannot be intervals; {_EXAMPLES}, or a cron pattern (@monthly)"
+        )
     return f"not an interval; {_EXAMPLES}, in this order: w d h m s, each unit once"
 
 
@@ -88,4 +90,4 @@ _HUGE = re.compile(r".*\d{9}.*", re.ASCII)
 _CALENDAR_UNIT = re.compile(r"p\d+[ym].*|\d+(y|years?|mo|months?)", re.ASCII)
 _MONTHS = re.compile(r"^[^pP]*\dM", re.ASCII)
 _EXAMPLES = "write whole numbers with their units, such as 30s, 5m, 1h30m, 2d, 1w or PT5M"
-_TOO_LONG = "an interval lasts at most 3650 days; for what is rarer, write a cron pattern or an instant"
+_TOO_LONG = "an interval must be at most 3650 days; for longer spans write a cron pattern or an instant"

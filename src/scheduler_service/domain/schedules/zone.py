@@ -49,9 +49,9 @@ def _remedy_for_offset(offset: re.Match[str]) -> str:
     turned = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}"
     region = _REGIONS.get(total, "Europe/Berlin")
     if minutes or turned not in zone_names():
-        return f"an offset is no zone; write a region such as {region}"
+        return f"an offset is not a time zone; write a region such as {region}"
     shown = f"UTC{sign}{hours}"
-    return f"for {shown} all year write {turned}, whose sign is turned round, or a region such as {region}"
+    return f"for {shown} all year write {turned} (with the opposite sign), or a region such as {region}"
 
 
 def _shown(name: str) -> str:

@@ -26,7 +26,7 @@ async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> AlertRu
 
 
 async def find(connection: AsyncConnection, rule_id: int, owner_id: str | None) -> AlertRule | None:
-    """Return a rule, or None if there is none; `owner_id` None: whoever owns it."""
+    """Return a rule, or None if there is none; `owner_id` None: of any owner."""
     condition = and_(alert_rules.c.id == rule_id, _of(owner_id))
     row = (await connection.execute(select(alert_rules).where(condition))).mappings().one_or_none()
     return None if row is None else AlertRule(**row)

@@ -1,7 +1,7 @@
 """The processes of a run as /proc shows them, added up: no limit of a single process can count them together.
 
 A listing is never exact, because processes come and go while it is read. So a process that vanishes is left out, and
-whoever needs certainty reads again.
+a caller that needs certainty must read again.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The shared root is read-only and has no place for a granted path, since a run without the grant must find nothing
 there. So a run with grants gets a root of its own. It shows each entry of the shared one, and a directory that lacks a
-place for something granted is made anew.
+mount point for a granted path is created again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Positions of events that go on where a database was restored into a server that counts transactions anew."""
+"""Positions of events that go on where a database was restored into a server with lower transaction numbers."""
 
 from __future__ import annotations
 
