@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from scheduler_service.bootstrap.descriptors import raise_descriptor_limit
+from scheduler_service.config.open_files import raise_open_files
 from scheduler_service.config.settings import Settings
 from scheduler_service.engine.base import Base
 from scheduler_service.engine.loop import start_loop
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 @asynccontextmanager
 async def open_base(settings: Settings) -> AsyncIterator[Base]:
     """Open the database, apply pending migrations, and start the clock."""
-    raise_descriptor_limit()
+    raise_open_files()
     async with AsyncExitStack() as stack:
         stack.enter_context(tracing.exported())
         database = await stack.enter_async_context(open_database(settings))
