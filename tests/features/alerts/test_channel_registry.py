@@ -28,7 +28,7 @@ class Pager(Channel):
 class Unfinished(Channel):
     type: Literal["unfinished"]
 """
-SHARED_MODULES = {"base", "registry", "web_address"}
+SHARED_MODULES = {"base", "registry", "web_address", "web_channel"}
 
 
 @pytest.fixture

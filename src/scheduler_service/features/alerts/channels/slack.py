@@ -11,16 +11,15 @@ from pydantic import Field
 
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.features.alerts import messages
-from scheduler_service.features.alerts.channels.base import Channel, Notice, Transports
-from scheduler_service.features.alerts.channels.web_address import MASK, WebAddress, obstacle_of
-from scheduler_service.outbound.address_guard import Reach
-from scheduler_service.outbound.web import post
+from scheduler_service.features.alerts.channels.base import Notice
+from scheduler_service.features.alerts.channels.web_address import MASK, WebAddress
+from scheduler_service.features.alerts.channels.web_channel import WebChannel
 
 # What begins and ends preformatted text, and what looks like it but does not end it.
 _FENCE, _BROKEN_FENCE = "```", "` ` `"
 
 
-class Slack(Channel):
+class Slack(WebChannel):
     """A message to Slack, or to a service that accepts its incoming webhooks (Mattermost, Discord's `/slack`)."""
 
     rival_names = "mattermost discord"
@@ -31,15 +30,9 @@ class Slack(Channel):
         Field(description="Address of the incoming webhook. It is a secret: responses show it without its path."),
     ]
 
-    async def send(self, notice: Notice, transports: Transports) -> str | None:
-        """Send the message."""
-        body = json.dumps({"text": _text(notice)}).encode()
-        await post(self.url, body, {"Content-Type": "application/json"}, transports.reach)
-        return None
-
-    def obstacle(self, reach: Reach, *, has_mail: bool) -> str | None:  # noqa: ARG002 (needs no mail)
-        """Return why this process cannot reach the receiver."""
-        return obstacle_of(self.url, reach)
+    def body(self, notice: Notice) -> bytes:
+        """Return the message."""
+        return json.dumps({"text": _text(notice)}).encode()
 
     def masked(self) -> dict[str, Any]:
         """Return the channel with a mask for the path of its address, which is the secret."""

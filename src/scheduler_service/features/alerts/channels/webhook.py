@@ -13,10 +13,9 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.features.alerts import messages
-from scheduler_service.features.alerts.channels.base import Channel, Notice, Transports
-from scheduler_service.features.alerts.channels.web_address import MASK, WebAddress, obstacle_of
-from scheduler_service.outbound.address_guard import Reach
-from scheduler_service.outbound.web import post
+from scheduler_service.features.alerts.channels.base import Notice
+from scheduler_service.features.alerts.channels.web_address import MASK, WebAddress
+from scheduler_service.features.alerts.channels.web_channel import WebChannel
 
 SIGNATURE = "X-Scheduler-Signature"
 TIMESTAMP = "X-Scheduler-Timestamp"
@@ -33,7 +32,7 @@ def _check_secret(secret: str) -> str:
 Secret = Annotated[str, StringConstraints(max_length=256), AfterValidator(_check_secret)]
 
 
-class Webhook(Channel):
+class Webhook(WebChannel):
     """A JSON document by POST, signed if a secret is set."""
 
     rival_names = "http https url post"
@@ -48,15 +47,16 @@ class Webhook(Channel):
         Field(description="Signs each delivery and is shown masked. If left out or sent masked, it is kept."),
     ] = None
 
-    async def send(self, notice: Notice, transports: Transports) -> str | None:
-        """Send the document."""
-        body = json.dumps(messages.document(notice.alert, notice.delivery_id, notice.base_url)).encode()
-        headers = self.headers(body, notice.delivery_id, int(time.time()))
-        await post(self.url, body, headers, transports.reach)
-        return None
+    def body(self, notice: Notice) -> bytes:
+        """Return the document of the alert."""
+        return json.dumps(messages.document(notice.alert, notice.delivery_id, notice.base_url)).encode()
 
-    def headers(self, body: bytes, delivery_id: int, timestamp: int) -> dict[str, str]:
-        """Return the headers of a request.
+    def headers(self, body: bytes, notice: Notice) -> dict[str, str]:
+        """Return the headers of a request with this body, signed for now."""
+        return self.signed_headers(body, notice.delivery_id, int(time.time()))
+
+    def signed_headers(self, body: bytes, delivery_id: int, timestamp: int) -> dict[str, str]:
+        """Return the headers of a request that is sent at `timestamp`.
 
         The signature is `sha256=` and the HMAC-SHA256, in hexadecimal, of the timestamp, a full stop and the body. A
         receiver that checks it, and that the timestamp is recent, knows the sender and that nobody replays the request.
@@ -66,10 +66,6 @@ class Webhook(Channel):
             digest = hmac.new(self.secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
             headers[SIGNATURE] = f"sha256={digest}"
         return headers
-
-    def obstacle(self, reach: Reach, *, has_mail: bool) -> str | None:  # noqa: ARG002 (needs no mail)
-        """Return why this process cannot reach the receiver."""
-        return obstacle_of(self.url, reach)
 
     def masked(self) -> dict[str, Any]:
         """Return the channel with a mask for its secret."""
