@@ -1,6 +1,6 @@
 """The errors that callers handle.
 
-`http/error_responses.py` maps them to HTTP codes, `cli/exit_codes.py` maps them to exit codes.
+`http/error_responses.py` maps them to HTTP codes, `console/exit_codes.py` maps them to exit codes.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ _SYSTEM = {
 
 
 def private_paths(settings: Settings) -> list[str]:
-    """Return the paths that `sandbox.reach` excludes from what jobs may read.
+    """Return the paths that the sandbox excludes from what jobs may read; see `confinement/readable_paths`.
 
     Each path is returned as written, and with links resolved.
     """

@@ -14,7 +14,7 @@ class Broker(Protocol):
     async def send(self, notices: Sequence[RunNotice]) -> None:
         """Send a notice for each run.
 
-        A notice that cannot be sent is logged and dropped; the rescue loop sends it again.
+        A notice that cannot be sent is logged and dropped. A polling worker finds the run after about a second.
         """
         ...
 

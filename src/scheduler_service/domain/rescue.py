@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from scheduler_service.domain.run_state import Reason, RunStatus
 
 MAX_RESCUES = 3
-"""A run that loses more workers than this fails, because it may be the cause."""
+"""A run that loses more attempts than this fails, because it may be the cause."""
 
 
 @dataclass(frozen=True, slots=True)

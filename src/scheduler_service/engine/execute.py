@@ -49,7 +49,7 @@ async def _no_access(_: Job) -> Access:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionRules:
-    """What a worker runs and within which bounds.
+    """Which runs a worker executes (`routing`), the server's upper limits, and what grants open.
 
     `access_of` returns what a job's grants open, or raises `GrantRefusedError`.
     """
@@ -141,7 +141,7 @@ class Executor:
             log.warning("lease_lost", run_id=claimed.run.id, attempt=claimed.run.attempt)
             await self._settlement.note_fenced(claimed)
         else:
-            status = "put back" if isinstance(report, Interruption) else report.status
+            status = "requeued" if isinstance(report, Interruption) else report.status
             tracing.note_outcome(span, status, is_failure=status == RunStatus.FAILED)
         finally:
             self._listener.attempt_ended(claimed, report if isinstance(report, AttemptEnd) else None)
@@ -155,7 +155,7 @@ class Executor:
         except LeaseLostError:
             raise
         except Exception as error:
-            # A fault of the service: requeue the run. After MAX_RESCUES it fails with worker_lost.
+            # A fault of the service: requeue the run. If it has already been rescued MAX_RESCUES times, it fails.
             log.exception("execution_failed", run_id=claimed.run.id)
             return Interruption(f"the service failed on it: {type(error).__name__}", by_stop=handle.is_interrupted)
 

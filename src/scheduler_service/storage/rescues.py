@@ -2,7 +2,8 @@
 
 Theory of operation. Four callers end an attempt without an outcome. `requeue_after_fault`: the host failed.
 `requeue_on_shutdown`: the worker shuts down. `undo_claim`: no code has run. `rescue_from`: the worker is dead. A run
-that loses `MAX_RESCUES` attempts to faults or dead workers fails with `worker_lost`, because it may be the cause.
+that faults or dead workers interrupt is rescued `MAX_RESCUES` times. The next such interruption fails it with
+`worker_lost`, because it may be the cause.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ _LOST = {"status": RunStatus.FAILED, "reason": Reason.WORKER_LOST}
 async def requeue_after_fault(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
     """Requeue a run whose attempt the host interrupted. Return False if the lease is lost.
 
-    After MAX_RESCUES the run fails with `worker_lost`, because it may be the cause. A run with a requested cancel is
-    cancelled.
+    A run that has already been rescued MAX_RESCUES times fails with `worker_lost`, because it may be the cause. A run
+    with a requested cancel is cancelled.
     """
     return await _requeue(connection, HELD, lease.binds, after_loss, message, now) > 0
 

@@ -87,7 +87,7 @@ async def mark_dead(connection: AsyncConnection, worker: Worker) -> bool:
 
 
 async def retire(connection: AsyncConnection, worker_id: str) -> None:
-    """Mark a worker as dead that shuts down and holds no runs."""
+    """Mark a worker as dead that shuts down. The caller requeues runs that it still holds."""
     statement = update(workers).where(workers.c.id == worker_id).values(state=WorkerState.DEAD, busy=0)
     await connection.execute(statement)
 
