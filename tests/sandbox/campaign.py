@@ -22,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ import yaml
 
 from scheduler_service.features.grants.destinations import parse_destination
 from scheduler_service.sandbox.contract.access import PUBLIC, Access, Destination
+from scheduler_service.sandbox.contract.collected import Collected
 from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.contract.spec import (
@@ -80,7 +81,7 @@ def load_corpus() -> list[dict[str, Any]]:
     """Return all entries, attacks first."""
     return [
         {"file": name} | entry
-        for name in ("attacks", "sockets", "grants", "uses", "socket_uses")
+        for name in ("attacks", "sockets", "grants", "artifacts", "uses", "socket_uses")
         for entry in yaml.load((CORPUS / f"{name}.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
     ]
 
@@ -254,6 +255,7 @@ class Surroundings:
             "segment": self.segment.name,
             "opt": self.base / "opt",
             "long_name": "n" * 100_000,
+            "long_text": "t" * 600_000,
         }
 
     def remove(self) -> None:
@@ -325,6 +327,7 @@ class Campaign:
                 "signal": outcome.signal,
                 "message": outcome.message,
                 "output": output.decode(errors="replace"),
+                "collected": await asyncio.to_thread(_read_collected, outcome.collected),
                 "checks": {
                     name: await asyncio.to_thread(check, marker)
                     for name, check in _CHECKS.items()
@@ -337,7 +340,26 @@ class Campaign:
         asked = {"network": entry.get("network", False), "wall_seconds": self._wall_seconds} | entry.get("limits", {})
         asked["wall_seconds"] = min(asked["wall_seconds"], self._wall_seconds)
         access = _access(entry.get("access", {}), names)
-        return Spec(_command(entry, names), Limits(**asked), {"MARKER": marker} | entry.get("env", {}), access)
+        files = {name: text.format_map(names).encode() for name, text in entry.get("files", {}).items()}
+        env = {"MARKER": marker} | entry.get("env", {})
+        collects = entry.get("file") == "artifacts"
+        return Spec(_command(entry, names), Limits(**asked), env, access, files, collects)
+
+
+def _read_collected(collected: Collected | None) -> dict[str, Any]:
+    """Return what a run left, and release it."""
+    if collected is None:
+        return {}
+    with closing(collected):
+        contents = {file.name: b"".join(collected.read(file)) for file in collected.artifacts}
+        sizes = {file.name: file.size for file in collected.artifacts}
+    return {
+        "artifacts": {name: data[:100].decode(errors="replace") for name, data in contents.items()},
+        "sizes": sizes,
+        "whole": [name for name, data in contents.items() if len(data) == sizes[name]],
+        "result": (collected.result or b"")[:100].decode(errors="replace"),
+        "left_out": "; ".join(collected.problems),
+    }
 
 
 def _access(fields: dict[str, Any], names: dict[str, object]) -> Access:

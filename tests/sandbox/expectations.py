@@ -32,7 +32,7 @@ def deviations(entry: dict[str, Any], campaign: dict[str, Any]) -> list[str]:
     found, around, names = campaign["entries"][entry["id"]], campaign["around"], campaign["names"]
     if "error" in found:
         return [f"the sandbox failed: {found['error']}"]
-    output = found["output"]
+    output = found["output"] + str(found["collected"])
     has, lacks = ([str(text).format_map(names) for text in entry.get(key, [])] for key in ("has", "lacks"))
     if "try" in entry:
         has, lacks = [*has, "HELD"], [*lacks, "BREACH"]
@@ -49,6 +49,26 @@ def deviations(entry: dict[str, Any], campaign: dict[str, Any]) -> list[str]:
         wrong.append("the message is not printable")
     if found["seconds"] > entry.get("max_seconds", 60):
         wrong.append(f"took {found['seconds']:.1f} s")
+    wrong += _wrong_collected(entry, found["collected"])
     checked = found["checks"] | {name: around[name] for name in entry.get("checks", []) if name in around}
     wrong += [f"{name} does not hold" for name, held in checked.items() if not held]
     return wrong and [*wrong, f"output: {output[:600]}", f"message: {found['message']}"]
+
+
+def _wrong_collected(entry: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """Return how what a run left differs from the entry's expectations."""
+    wrong = []
+    if "artifacts" in entry:
+        expected = entry["artifacts"]
+        seen = {
+            name: found["sizes"][name] if isinstance(expected.get(name), int) else text
+            for name, text in found["artifacts"].items()
+        }
+        wrong += [f"the artifacts are {seen}"] if seen != expected else []
+    wrong += [
+        f"left out is {found['left_out']!r}" for text in entry.get("left_out", []) if text not in found["left_out"]
+    ]
+    wrong += [f"artifact {name} is not whole" for name in entry.get("whole", []) if name not in found["whole"]]
+    if "result" in entry and entry["result"] != found["result"]:
+        wrong.append(f"the result is {found['result']!r}")
+    return wrong

@@ -208,8 +208,8 @@ def _order(spec: Spec, directory: str) -> object:
     from scheduler_service.sandbox.contract.access import NOTHING
     from scheduler_service.sandbox.contract.protocol import Order, Terms
 
-    terms = Terms(5, 100, 5, 5, 5, directory)
-    return Order("python", spec.command.code, (), {}, NOTHING, terms)  # type: ignore[union-attr]
+    terms = Terms(5, 100, 5, 5, 5, -1, directory)
+    return Order("python", spec.command.code, (), {}, NOTHING, terms, {})  # type: ignore[union-attr]
 
 
 async def test_memory_stays_small_when_output_is_a_gibibyte(sandbox: ZygoteSandbox) -> None:

@@ -23,6 +23,7 @@ def resource_limits_of(settings: Settings) -> ResourceLimits:
         processes=settings.max_processes,
         disk_mb=settings.max_disk_mb,
         output_kb=settings.max_output_kb,
+        artifacts_mb=settings.max_artifacts_mb,
         network=settings.allow_network,
     )
 

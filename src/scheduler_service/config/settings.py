@@ -109,6 +109,8 @@ class Settings(BaseSettings):
     """Allow jobs at most this much disk space, in MiB. Default: the limit of the API."""
     max_output_kb: Annotated[int | None, Field(ge=1)] = None
     """Allow jobs at most this much output, in KiB. Default: the limit of the API."""
+    max_artifacts_mb: Annotated[int | None, Field(ge=0)] = None
+    """Allow jobs at most this size of artifacts in each run, in MiB. Default: the limit of the API."""
     grants_file: Path | None = None
     """Read from this TOML file what jobs may be granted: paths, hosts and sockets. Default: nothing."""
     allow_network: bool = True

@@ -20,7 +20,7 @@ class Job:
     """A stored job. `payload`, `limits` and `retry_policy` have the form in which their models are dumped.
 
     `left_out` names large fields that a list does not load. Of `payload` only the type is loaded then; others are
-    empty.
+    empty. A list never loads `last_result`.
     """
 
     id: int
@@ -58,6 +58,7 @@ class Job:
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
+    last_result: Any = None
     left_out: tuple[str, ...] = ()
 
 

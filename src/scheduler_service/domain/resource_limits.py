@@ -17,6 +17,7 @@ class ResourceLimits:
     processes: int | None = None
     disk_mb: int | None = None
     output_kb: int | None = None
+    artifacts_mb: int | None = None
     network: bool = True
 
     def limit_of(self, field: str) -> float | None:

@@ -9,7 +9,8 @@ what is stored before it repeats a write.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass
 
 import structlog
 from pydantic import ValidationError
@@ -23,13 +24,15 @@ from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener, NoListener
 from scheduler_service.engine.log_writer import LeaseLostError, LogWriter
 from scheduler_service.engine.loop import until_available
-from scheduler_service.engine.outcome import Interruption, attempt_end
+from scheduler_service.engine.outcome import Interruption, LeftByRun, attempt_end
+from scheduler_service.engine.run_result import RunResult, parse_result
 from scheduler_service.engine.run_spec import build_spec
 from scheduler_service.engine.settlement import Settlement
 from scheduler_service.engine.worker_session import AttemptHandle, WorkerSession
 from scheduler_service.errors import UnavailableError
 from scheduler_service.payloads import registry
 from scheduler_service.sandbox.contract.access import NOTHING, Access
+from scheduler_service.sandbox.contract.collected import Collected
 from scheduler_service.sandbox.contract.spec import End, SandboxError
 from scheduler_service.sandbox.contract.wording import printable
 from scheduler_service.storage import logs, transitions
@@ -179,10 +182,13 @@ class Executor:
                 output.write_heading()
         except SandboxError as error:
             return self._note_fault(claimed, handle, error)
-        if outcome.end is End.CANCELLED and handle.is_interrupted:
-            return Interruption("its worker was stopped", by_stop=True)
-        report = attempt_end(outcome, handle.cancel_reason)
-        return replace(report, result=payload.result(output.tail)) if report.status is RunStatus.SUCCESS else report
+        with closing(outcome.collected or Collected()) as collected:
+            if outcome.end is End.CANCELLED and handle.is_interrupted:
+                return Interruption("its worker was stopped", by_stop=True)
+            computed = payload.result(output.tail) if outcome.exit_code == 0 else None
+            written = parse_result(collected.result) if computed is None else RunResult(computed)
+            problems = tuple(filter(None, (written.problem, *collected.problems)))
+            return attempt_end(outcome, handle.cancel_reason, LeftByRun(written.value, problems))
 
     async def _heading(self, run: Run) -> bytes:
         """Return the line that separates an attempt's log from the one before, preceded by a newline if necessary."""

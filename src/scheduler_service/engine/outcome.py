@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.engine.run_result import is_handed_on
 from scheduler_service.sandbox.contract.spec import End, Outcome
+from scheduler_service.sandbox.contract.wording import printable
 from scheduler_service.storage.transitions import AttemptEnd
 
 FIRST_FAULT_REST_SECONDS = 1.0
@@ -34,18 +37,32 @@ class Interruption:
     by_stop: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LeftByRun:
+    """The result of an attempt, and in sentences what of its result or its artifacts could not be kept."""
+
+    result: Any = None
+    problems: tuple[str, ...] = ()
+
+
+NOTHING_LEFT = LeftByRun()
+
+
 def fault_rest_seconds(fault_count: int) -> float:
     """Return how long a run rests after a fault of the host, of which it has had `fault_count` before."""
     return min(MAX_FAULT_REST_SECONDS, FIRST_FAULT_REST_SECONDS * 2.0 ** min(fault_count, 16))
 
 
-def attempt_end(outcome: Outcome, cancel_reason: Reason | None) -> AttemptEnd:
-    """Return the end of an attempt. `cancel_reason` is why it was stopped, or None."""
+def attempt_end(outcome: Outcome, cancel_reason: Reason | None, left: LeftByRun = NOTHING_LEFT) -> AttemptEnd:
+    """Return the end of an attempt. `cancel_reason` is why it was stopped, or None. `left` is what it left behind."""
     status, reason = _verdict(outcome, cancel_reason)
+    message = outcome.message or (_LEFT_OUT if outcome.output_truncated else None)
     return AttemptEnd(
         status=status,
         reason=reason,
-        message=outcome.message or (_LEFT_OUT if outcome.output_truncated else None),
+        message=printable("; ".join(filter(None, (message, *left.problems)))) or None,
+        result=left.result,
+        last_result=left.result if status is RunStatus.SUCCESS and is_handed_on(left.result) else None,
         exit_code=outcome.exit_code,
         signal=outcome.signal,
         logs_truncated=outcome.output_truncated,

@@ -6,10 +6,13 @@ import json
 
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.resource_limits import ResourceLimits
+from scheduler_service.engine.run_result import text_of
 from scheduler_service.payloads.base import Payload
 from scheduler_service.sandbox.contract.access import Access
 from scheduler_service.sandbox.contract.spec import Limits, Spec
 from scheduler_service.storage.transitions import Claimed
+
+_DEFAULTS = {"artifacts_mb": Limits().artifacts_mb}
 
 
 def build_spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimits, access: Access) -> Spec:
@@ -23,6 +26,9 @@ def build_spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimi
         "SCHEDULER_ARGS": json.dumps(job.args),
         "SCHEDULER_CORRELATION_ID": run.correlation_id,
     }
-    allowed = resource_limits.clamp({**job.limits, "timeout_seconds": job.timeout_seconds})
+    if job.last_result is not None:
+        about["SCHEDULER_LAST_RESULT"] = text_of(job.last_result)
+    # Jobs that were stored before a limit existed have its default.
+    allowed = resource_limits.clamp({**_DEFAULTS, **job.limits, "timeout_seconds": job.timeout_seconds})
     limits = Limits(wall_seconds=allowed.pop("timeout_seconds"), **allowed)
-    return Spec(command=payload.command(), limits=limits, env={**job.env, **about}, access=access)
+    return Spec(command=payload.command(), limits=limits, env={**job.env, **about}, access=access, collects=True)

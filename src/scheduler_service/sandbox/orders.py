@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+from base64 import b64encode
 from pathlib import Path
 
+from scheduler_service.sandbox.contract.collected import Collected
 from scheduler_service.sandbox.contract.command import stdin_of
 from scheduler_service.sandbox.contract.protocol import CANCEL, FLOOD, Order, RunReport, Terms
 from scheduler_service.sandbox.contract.spec import (
@@ -46,8 +48,10 @@ def build_order(spec: Spec, directory: Path | None) -> Order:
             cpu_seconds=limits.cpu_seconds,
             processes=limits.processes,
             disk_mb=limits.disk_mb,
+            artifacts_mb=limits.artifacts_mb if spec.collects else -1,
             directory=None if directory is None else str(directory),
         ),
+        files={name: b64encode(data).decode() for name, data in spec.files.items()},
     )
 
 
@@ -86,7 +90,9 @@ async def wait_for_report(
     return _checked(report.result())
 
 
-def build_outcome(report: RunReport, spec: Spec, isolation: Isolation, *, truncated: bool) -> Outcome:
+def build_outcome(
+    report: RunReport, spec: Spec, isolation: Isolation, collected: Collected | None, *, truncated: bool
+) -> Outcome:
     """Build the outcome for the service from the supervisor's report."""
     end = End(report.end)
     number = -report.status if end is End.SIGNALLED else None
@@ -98,6 +104,7 @@ def build_outcome(report: RunReport, spec: Spec, isolation: Isolation, *, trunca
         usage=Usage(report.cpu_seconds, report.max_rss_kb),
         output_truncated=truncated,
         message=report.message or explain_end(end, spec.limits, number, report.killed),
+        collected=collected,
     )
 
 

@@ -11,11 +11,14 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
+from scheduler_service.sandbox.collecting import collect_from
 from scheduler_service.sandbox.confinement.limits import OPEN_FILES
 from scheduler_service.sandbox.confinement.workdir import Claim, create_directory, remove_directory
-from scheduler_service.sandbox.contract.command import interpreter_of, job_environment, stdin_of
+from scheduler_service.sandbox.contract.collected import places_below
+from scheduler_service.sandbox.contract.command import job_environment, stdin_of
 from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, DEFAULT_NAME, PythonEnvironment
 from scheduler_service.sandbox.contract.spec import (
     DRAIN_SECONDS,
@@ -27,7 +30,6 @@ from scheduler_service.sandbox.contract.spec import (
     Limits,
     OnOutput,
     Outcome,
-    Program,
     PythonCode,
     SandboxError,
     Spec,
@@ -38,6 +40,7 @@ from scheduler_service.sandbox.output import OutputPipe
 from scheduler_service.sandbox.process_group import kill_and_reap, signal_group, wait_for_leftovers
 from scheduler_service.sandbox.rehearsal import rehearse
 from scheduler_service.sandbox.running import Running
+from scheduler_service.sandbox.subprocess_command import write_command
 from scheduler_service.sandbox.waiting import first_of, until_exit
 
 ISOLATION = Isolation(Level.NONE, ("process_group", "private_directory", "clean_environment"))
@@ -106,7 +109,11 @@ class SubprocessSandbox:
         try:
             process = self._spawn(spec, directory, output.write_end)
             output.close_write_end()
-            return await self._attend(process, spec.limits, output, cancel)
+            outcome = await self._attend(process, spec.limits, output, cancel)
+            if not spec.collects:
+                return outcome
+            max_bytes, room = spec.limits.artifacts_mb << 20, directory.parent
+            return replace(outcome, collected=await asyncio.to_thread(collect_from, directory, max_bytes, room))
         except _RejectedError as error:
             return Outcome(End.REJECTED, ISOLATION, message=str(error))
         finally:
@@ -127,10 +134,12 @@ class SubprocessSandbox:
 
     def _spawn(self, spec: Spec, directory: Path, output: int) -> subprocess.Popen[bytes]:
         try:
-            argv = self._argv_of(spec.command, directory)
+            python = str(self._python_for(spec.command))
+            argv = write_command(spec, python, directory)
             stdin = stdin_of(spec.command)
         except OSError as error:
             raise SandboxError(f"the host failed: {error}") from error
+        env = {**spec.env, **places_below(str(directory))} if spec.collects else spec.env
         try:
             process = subprocess.Popen(  # noqa: S603 (running what the user wrote is what this is for)
                 argv,
@@ -138,7 +147,7 @@ class SubprocessSandbox:
                 stdout=output,
                 stderr=output,
                 cwd=directory,
-                env=job_environment(str(directory), _user_name(), spec.env, str(self._python_for(spec.command))),
+                env=job_environment(str(directory), _user_name(), env, python),
                 start_new_session=True,
             )
             open_files = min(OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
@@ -160,18 +169,6 @@ class SubprocessSandbox:
         if python := self._pythons.get(name, DEFAULT_ENVIRONMENT.python if name == DEFAULT_NAME else None):
             return python
         raise _RejectedError(f"there is no Python environment named {name!r}")
-
-    def _argv_of(self, command: Command, directory: Path) -> list[str]:
-        if isinstance(command, Program):
-            return list(command.argv)
-        if isinstance(command, PythonCode):
-            python = self._python_for(command)
-            (directory / "job.py").write_text(command.code, encoding="utf-8", newline="")
-            return [str(python), "-u", "job.py"]
-        script = directory / "job"
-        script.write_text(command.text, encoding="utf-8", newline="")
-        script.chmod(0o755)  # scripts start themselves again, under flock(1) for one
-        return [*interpreter_of(command.text), str(script)]
 
     async def _attend(
         self, process: subprocess.Popen[bytes], limits: Limits, output: OutputPipe, cancel: Cancel

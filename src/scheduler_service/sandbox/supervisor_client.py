@@ -61,6 +61,10 @@ class SupervisorClient:
         message = await receive_message(self._channel)
         return None if message is None else RunReport(**message)
 
+    async def receive(self, size: int) -> bytes:
+        """Return exactly so many bytes of what follows the report, or none if the supervisor died."""
+        return await _read(self._channel, size)
+
     async def dismiss(self) -> None:
         """Close the sockets, and wait until the supervisor has killed its run, removed its files and exited."""
         with suppress(OSError):

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from scheduler_service.sandbox.collecting import receive_collected
 from scheduler_service.sandbox.confinement.delegation import NotDelegatedError, claim_cgroups, find_delegated
 from scheduler_service.sandbox.confinement.run_root import choose_run_root
 from scheduler_service.sandbox.confinement.shared_memory import directory_of
@@ -218,7 +219,10 @@ class ZygoteSandbox:
             report = await wait_for_report(supervisor, pump, output, cancel, self._running.stopped)
             output.end()
             await pump
-            return build_outcome(report, spec, self.isolation, truncated=output.truncated)
+            collected = None
+            if spec.collects and self._claim is not None:
+                collected = await receive_collected(supervisor, report, self._claim.path)
+            return build_outcome(report, spec, self.isolation, collected, truncated=output.truncated)
         finally:
             self._ordered.discard(supervisor)
             pump.cancel()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from pydantic import JsonValue
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from scheduler_service.payloads.bounded import refusal
+from scheduler_service.payloads.stored_json import faults_of_json, written_out
 from scheduler_service.payloads.stored_text import fault_of_text
 from scheduler_service.services.variables import ARGS_VARIABLE, MAX_BYTES, MAX_STRING_BYTES, bytes_of
 
@@ -37,7 +37,7 @@ def check_values(args: object) -> object:
 
 def check_args(args: dict[str, JsonValue], env: Mapping[str, str]) -> dict[str, JsonValue]:
     """Return the arguments. Raise `ValueError` if they do not fit into their variable, alone or together with `env`."""
-    text = json.dumps(json.loads(json.dumps(args), parse_float=_written_out))  # in the form that an attempt receives
+    text = json.dumps(json.loads(json.dumps(args), parse_float=written_out))  # in the form that an attempt receives
     _check_length(len(text))
     if (size := bytes_of({**env, ARGS_VARIABLE: text})) > MAX_BYTES:
         raise ValueError(f"the variables and arguments take {size} bytes, and the limit is {MAX_BYTES}; shorten them")
@@ -52,27 +52,7 @@ def _check_length(length: int) -> None:
 def _faults(args: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
     """Yield one error for each invalid argument."""
     for name, value in args.items():
-        if (fault := fault_of_text(name) or next(_faults_of(value), None)) is not None:
+        if (fault := fault_of_text(name) or next(faults_of_json(value), None)) is not None:
             yield InitErrorDetails(
                 type=PydanticCustomError("argument", "{text}", {"text": fault}), loc=(name,), input=value
             )
-
-
-def _faults_of(value: object) -> Iterator[str]:
-    waiting = [value]
-    while waiting:
-        match waiting.pop():
-            case str() as text if fault := fault_of_text(text):
-                yield fault
-            case float() as number if not math.isfinite(number):
-                yield "must be a finite number, such as 1.5"
-            case list() as items:
-                waiting += items
-            case dict() as members:
-                waiting += [*members, *members.values()]
-
-
-def _written_out(number: str) -> float:
-    """Return a number as PostgreSQL's jsonb returns it, without an exponent: 1e300 has 301 digits."""
-    value = float(number)
-    return int(value) if "e" in number and value.is_integer() else value

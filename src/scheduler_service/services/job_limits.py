@@ -43,4 +43,14 @@ class JobLimits(DefinitionModel):
         ),
         Whole,
     ] = 1024
+    artifacts_mb: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_048_576,
+            description="Size of all artifacts together in MB, 0 to 1,048,576. They count for `disk_mb` too. "
+            "Default 64.",
+        ),
+        Whole,
+    ] = 64
     network: Annotated[bool, Field(description="Whether the code may use the network. Default false.")] = False

@@ -71,7 +71,11 @@ def _unless_large(column: Column[Any]) -> ColumnElement[Any]:
 
 
 _listed = select(
-    *(_unless_large(column) if column.name in _LARGE else column for column in jobs.c),
+    *(
+        _unless_large(column) if column.name in _LARGE else column
+        for column in jobs.c
+        if column is not jobs.c.last_result
+    ),
     jobs.c.payload["type"].as_string().label("payload_type"),
 )
 
@@ -145,9 +149,14 @@ async def lock(connection: AsyncConnection, job_id: int) -> None:
         await connection.execute(_lock, {"of_job": job_id})
 
 
-async def note_last_run(connection: AsyncConnection, job_id: int, at: datetime, status: RunStatus) -> None:
-    """Store the outcome of the job's latest run. An older run that ends later does not overwrite it."""
-    values = {"last_run_at": at, "last_run_status": status}
+async def note_last_run(
+    connection: AsyncConnection, job_id: int, at: datetime, status: RunStatus, *, result: Any = None
+) -> None:
+    """Store the outcome of the job's latest run, and its result unless that is None.
+
+    An older run that ends later does not overwrite them.
+    """
+    values = {"last_run_at": at, "last_run_status": status} | ({} if result is None else {"last_result": result})
     await connection.execute(_note_last_run, {"of_job": job_id, "at": at, **values})
 
 

@@ -97,6 +97,8 @@ jobs = Table(
     # Copied from the latest ledger row, so that a list of jobs does not search millions of runs.
     Column("last_run_at", UtcInstant),
     Column("last_run_status", EnumText(RunStatus)),
+    # The last result of a run that succeeded, for the next run. Kept even when that run's history is deleted.
+    Column("last_result", Json),
     Column("version", Integer, nullable=False),
     # Incremented by each change of the schedule. The dispatcher's compare-and-set checks it.
     Column("schedule_version", Integer, nullable=False),

@@ -85,7 +85,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnd:
-    """The outcome of an attempt, as columns."""
+    """The outcome of an attempt, as columns. `last_result` is a result for the next run of the job, if there is one."""
 
     status: RunStatus
     reason: Reason | None = None
@@ -93,6 +93,7 @@ class AttemptEnd:
     exit_code: int | None = None
     signal: int | None = None
     result: Any = None
+    last_result: Any = None
     logs_truncated: bool = False
     isolation: Mapping[str, Any] | None = None
     usage: Mapping[str, Any] | None = None
@@ -164,7 +165,8 @@ async def finish(connection: AsyncConnection, claimed: Claimed, end: AttemptEnd,
     if not await _leave(connection, _leave_running, claimed.lease, values):
         return False
     await _end(connection, claimed.lease, end, now)
-    await jobs.note_last_run(connection, claimed.job.id, claimed.run.started_at or now, end.status)
+    started_at = claimed.run.started_at or now
+    await jobs.note_last_run(connection, claimed.job.id, started_at, end.status, result=end.last_result)
     return True
 
 

@@ -28,7 +28,7 @@ ACCESS = Access(
     destinations=(Destination(PUBLIC, 80, 90), Destination("10.0.0.0/8", 443, 443)),
     hosts=(("db", "10.0.0.1"),),
 )
-TERMS = Terms(0.25, 512, 300, 64, 1 << 40, "/tmp/runs/run-1")  # noqa: S108
+TERMS = Terms(0.25, 512, 300, 64, 1 << 40, 64, "/tmp/runs/run-1")  # noqa: S108
 
 
 def transmit(message: bytes, *descriptors: int) -> tuple[bytes, list[int]]:
@@ -40,13 +40,13 @@ def transmit(message: bytes, *descriptors: int) -> tuple[bytes, list[int]]:
 
 @pytest.mark.parametrize("directory", [None, "/tmp/runs/run-1", "/tmp/n\udcffname/ü"])  # noqa: S108
 def test_terms_arrive_as_sent(directory: str | None) -> None:
-    terms = Terms(0.25, 512, 300, 64, 1 << 40, directory)
+    terms = Terms(0.25, 512, 300, 64, 1 << 40, 64, directory)
     assert parse_terms(transmit(pack_terms(terms))[0]) == terms
 
 
 @pytest.mark.parametrize("access", [NOTHING, ACCESS])
 def test_order_arrives_as_sent(access: Access) -> None:
-    order = Order("script", "echo ü\n", ["a", "b"], {"KEY": "value"}, access, TERMS)
+    order = Order("script", "echo ü\n", ["a", "b"], {"KEY": "value"}, access, TERMS, {"a/b": "Yg=="})
     assert parse_order(transmit(pack_order(order))[0]) == order
 
 

@@ -7,6 +7,7 @@ runs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 PUBLIC = "public"
 """Every public address: no loopback, private, link-local, multicast or metadata address, and none of this host."""
@@ -58,3 +59,23 @@ class Access:
 
 
 NOTHING = Access()
+
+
+def access_fields(access: Access) -> dict[str, Any] | None:
+    """Return an `Access` as JSON values, for a message; None if it is empty."""
+    if access == NOTHING:
+        return None
+    destinations = [(each.network, each.first_port, each.last_port) for each in access.destinations]
+    return {name: getattr(access, name) for name in Access.__slots__} | {"destinations": destinations}
+
+
+def parse_access(fields: dict[str, Any] | None) -> Access:
+    """Return the `Access` that was made JSON values."""
+    if fields is None:
+        return NOTHING
+    lists = {name: tuple(fields[name]) for name in ("read", "write", "sockets")}
+    return Access(
+        **lists,
+        destinations=tuple(Destination(*each) for each in fields["destinations"]),
+        hosts=tuple((name, address) for name, address in fields["hosts"]),
+    )

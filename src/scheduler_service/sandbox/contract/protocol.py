@@ -8,7 +8,7 @@ packed numbers, and the requests of the service to a supervisor, which are one b
     service    -> supervisor  Terms (with the read end of the output), then CANCEL, FLOOD, RENEW
     service    -> job         Order (with the write end of the output, and standard input)
     job        -> supervisor  JobMessage: the listener if the filter asks the supervisor, an error if nothing can begin
-    supervisor -> service     RunReport, exactly one unless it is killed
+    supervisor -> service     RunReport, exactly one unless it is killed; then the bytes of the files that it announces
 
 The service trusts what it reads here: user code holds none of these sockets. Code, environment and output of a run go
 from the service straight to the job's process. Its supervisor reads only the terms.
@@ -24,7 +24,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scheduler_service.sandbox.contract.access import NOTHING, Access, Destination
+from scheduler_service.sandbox.contract.access import NOTHING, Access, access_fields, parse_access
 
 CANCEL, FLOOD, RENEW = b"c", b"f", b"r"
 """Requests of the service to a supervisor while the job runs. Closing the socket means: kill the run at once."""
@@ -32,7 +32,7 @@ LISTENER_COPIED = b"t"
 """The supervisor's answer to a `JobMessage` with a `listener`."""
 
 _HEADER = struct.Struct("!I")
-_TERMS = struct.Struct("!dqqqq")  # in the order of the fields of Terms; the directory follows
+_TERMS = struct.Struct("!dqqqqq")  # in the order of the fields of Terms; the directory follows
 _MAX_DESCRIPTORS = 2  # an order has the output and standard input; nothing has more
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -61,14 +61,23 @@ class ZygoteSetup:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The limits of one run, for its supervisor. `directory` is None if the run has a file system of its own."""
+    """The limits of one run, for its supervisor. `directory` is None if the run has a file system of its own.
+
+    `artifacts_mb` is negative if nothing is collected when the run is over.
+    """
 
     wall_seconds: float
     memory_mb: int
     cpu_seconds: int
     processes: int
     disk_mb: int
+    artifacts_mb: int
     directory: str | None
+
+    @property
+    def collects(self) -> bool:
+        """Whether the run can leave a result and artifacts."""
+        return self.artifacts_mb >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ class Order:
     """The command of one run, for the job's process.
 
     `kind` is `python`, `script` or `program`; `text` is the source of the first two, `argv` the words of the third.
+    `files` are those to begin with, in base64, by their names in the working directory.
     """
 
     kind: str
@@ -84,6 +94,7 @@ class Order:
     env: dict[str, str]
     access: Access
     terms: Terms
+    files: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,8 @@ class RunReport:
 
     `status` is the exit code, or the negative number of the signal. `failure` is set if the sandbox itself failed, and
     then `began` says whether the user's code may have run. `killed` counts the processes that were still running after
-    the main process had ended.
+    the main process had ended. The bytes of the result, if `result_bytes` is set, and of the `artifacts`, each a name
+    and a size, follow the report in this order. `left_out` says in sentences which files do not.
     """
 
     end: str
@@ -119,6 +131,9 @@ class RunReport:
     failure: str | None = None
     killed: int = 0
     began: bool = False
+    result_bytes: int | None = None
+    artifacts: Sequence[tuple[str, int]] = ()
+    left_out: Sequence[str] = ()
 
 
 def pack(record: ZygoteSetup | RunReport) -> bytes:
@@ -139,37 +154,36 @@ def parse_supervisor_request(body: bytes) -> int:
 
 def pack_terms(terms: Terms) -> bytes:
     """Return terms as a message: numbers, because a supervisor that parses JSON copies more of the zygote's memory."""
-    numbers = (terms.wall_seconds, terms.memory_mb, terms.cpu_seconds, terms.processes, terms.disk_mb)
+    numbers = tuple(getattr(terms, name) for name in Terms.__slots__[:-1])
     return _with_length(_TERMS.pack(*numbers) + os.fsencode(terms.directory or ""))
 
 
 def parse_terms(body: bytes) -> Terms:
     """Return the terms in the body of a message."""
-    wall_seconds, memory_mb, cpu_seconds, processes, disk_mb = _TERMS.unpack_from(body)
-    directory = os.fsdecode(body[_TERMS.size :]) or None
-    return Terms(wall_seconds, memory_mb, cpu_seconds, processes, disk_mb, directory)
+    fields = (*_TERMS.unpack_from(body), os.fsdecode(body[_TERMS.size :]) or None)
+    return Terms(*fields)
 
 
 def pack_order(order: Order) -> bytes:
     """Return an order as a message."""
-    return _pack(_fields(order) | {"terms": _fields(order.terms), "access": _access_fields(order.access)})
+    return _pack(_fields(order) | {"terms": _fields(order.terms), "access": access_fields(order.access)})
 
 
 def parse_order(body: bytes) -> Order:
     """Return the order in the body of a message."""
     fields = json.loads(body)
-    return Order(**fields | {"terms": Terms(**fields["terms"]), "access": _parse_access(fields["access"])})
+    return Order(**fields | {"terms": Terms(**fields["terms"]), "access": parse_access(fields["access"])})
 
 
 def pack_job_message(message: JobMessage) -> bytes:
     """Return a job's message as a message."""
-    return _pack(_fields(message) | {"access": _access_fields(message.access)})
+    return _pack(_fields(message) | {"access": access_fields(message.access)})
 
 
 def parse_job_message(body: bytes) -> JobMessage:
     """Return the job's message in the body of a message."""
     fields = json.loads(body)
-    return JobMessage(**fields | {"access": _parse_access(fields["access"])})
+    return JobMessage(**fields | {"access": parse_access(fields["access"])})
 
 
 def send(channel: socket.socket, message: bytes, descriptors: Sequence[int]) -> None:
@@ -209,24 +223,6 @@ def _pack(message: dict[str, Any]) -> bytes:
 
 def _with_length(body: bytes) -> bytes:
     return _HEADER.pack(len(body)) + body
-
-
-def _access_fields(access: Access) -> dict[str, Any] | None:
-    if access == NOTHING:
-        return None
-    destinations = [(each.network, each.first_port, each.last_port) for each in access.destinations]
-    return _fields(access) | {"destinations": destinations}
-
-
-def _parse_access(fields: dict[str, Any] | None) -> Access:
-    if fields is None:
-        return NOTHING
-    lists = {name: tuple(fields[name]) for name in ("read", "write", "sockets")}
-    return Access(
-        **lists,
-        destinations=tuple(Destination(*each) for each in fields["destinations"]),
-        hosts=tuple((name, address) for name, address in fields["hosts"]),
-    )
 
 
 def _fields(record: Any) -> dict[str, Any]:

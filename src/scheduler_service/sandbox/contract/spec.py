@@ -10,11 +10,11 @@ from enum import StrEnum
 from typing import Protocol
 
 from scheduler_service.sandbox.contract.access import NOTHING, Access
+from scheduler_service.sandbox.contract.collected import Collected
 from scheduler_service.sandbox.contract.wording import printable
 
 OUTPUT_FLOOD_FACTOR = 2048
 """A run is ended once it has written this many times its `output_kb`: nobody reads it, and dropping it costs a core."""
-
 
 DRAIN_SECONDS = 5.0
 """Background processes that hold a run's output open are killed so long after its main process has ended."""
@@ -64,6 +64,7 @@ class Limits:
     processes: int = 64
     disk_mb: int = 256
     output_kb: int = 1024
+    artifacts_mb: int = 64
     network: bool = False
 
 
@@ -72,13 +73,16 @@ class Spec:
     """One attempt to run.
 
     `env` is added to the variables of `job_environment`, and wins over them. `access` is what the command may reach
-    besides what every run may.
+    besides what every run may. `files` lie in the working directory when the command begins, by their relative names,
+    which the caller has checked. If `collects` is set, the run can leave a result and artifacts; see `collected`.
     """
 
     command: Command
     limits: Limits = field(default_factory=Limits)
     env: Mapping[str, str] = field(default_factory=dict)
     access: Access = NOTHING
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    collects: bool = False
 
 
 class End(StrEnum):
@@ -118,8 +122,8 @@ class Outcome:
     """The result of one attempt.
 
     `exit_code` is set for EXITED, `signal` for SIGNALLED. `message` is one printable sentence for the user if the end
-    needs one: why a command was rejected, which limit was exceeded. `output_truncated` says that there was more output
-    than `limits.output_kb`, so that its middle was left out.
+    needs one. `output_truncated` says that there was more output than `limits.output_kb`, so that its middle was left
+    out. The caller must close what is `collected`; None if the spec did not ask for it.
     """
 
     end: End
@@ -129,6 +133,7 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
     output_truncated: bool = False
     message: str | None = None
+    collected: Collected | None = None
 
     def __post_init__(self) -> None:
         """Make the message printable: it may repeat what the job named its files and programs."""

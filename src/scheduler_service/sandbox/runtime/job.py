@@ -18,6 +18,7 @@ from scheduler_service.sandbox.confinement.granted_root import enter_granted_roo
 from scheduler_service.sandbox.confinement.limits import max_memory_bytes
 from scheduler_service.sandbox.confinement.root import HOME, resize_private, user_name
 from scheduler_service.sandbox.contract.access import NOTHING, Access
+from scheduler_service.sandbox.contract.collected import places_below
 from scheduler_service.sandbox.contract.command import (
     DEFAULT_INTERPRETER,
     find_program,
@@ -37,6 +38,7 @@ from scheduler_service.sandbox.contract.protocol import (
 from scheduler_service.sandbox.kernel.cgroup import Cgroup
 from scheduler_service.sandbox.kernel.oom import prefer_for_oom_kill
 from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl
+from scheduler_service.sandbox.runtime.job_directory import fill_directory, write_file
 from scheduler_service.sandbox.runtime.python_code import (
     FILE,
     become_script,
@@ -45,7 +47,7 @@ from scheduler_service.sandbox.runtime.python_code import (
 )
 
 SCRIPT_FILE = "job"
-_SAMPLE = Order("program", "", [DEFAULT_INTERPRETER], {}, NOTHING, Terms(1.0, 1, 1, 1, 1, None))
+_SAMPLE = Order("program", "", [DEFAULT_INTERPRETER], {}, NOTHING, Terms(1.0, 1, 1, 1, 1, -1, None), {})
 _USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.E2BIG, errno.EISDIR, errno.ELOOP)
 
 
@@ -86,9 +88,12 @@ def become_job(
         channel.sendall(pack_job_message(JobMessage(failure=f"{type(error).__name__}: {error}")))
         os._exit(1)
     try:
-        environment = job_environment(directory, user_name(os.getuid()), _readable_settings(confinement) | order.env)
+        places = places_below(directory) if order.terms.collects else {}
+        own = _readable_settings(confinement) | order.env | places
+        environment = job_environment(directory, user_name(os.getuid()), own)
+        fill_directory(order)
         if order.kind == "python":
-            _write_file(FILE, order.text)
+            write_file(FILE, order.text.encode())
         if order.kind != "python" or variables_read_at_start(order.env):
             _execute(order, environment)
         become_script(environment, note)
@@ -175,22 +180,15 @@ def _execute(order: Order, environment: dict[str, str]) -> NoReturn:
     os.execve(find_program(argv[0], environment["PATH"]), argv, environment)  # noqa: S606 (no shell is wanted)
 
 
-def _write_file(name: str, text: str, mode: int = 0o644) -> None:
-    # Not O_EXCL: the filter would ask the supervisor about it, and the directory is still empty.
-    file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, mode)
-    data = memoryview(text.encode())
-    while data:
-        data = data[os.write(file, data) :]
-    os.close(file)
-
-
 def _argv_of(order: Order) -> list[str]:
     if order.kind == "program":
         return list(order.argv)
     if order.kind == "python":
         _prepare_exec()
         return [sys.executable, "-u", FILE]
-    _write_file(SCRIPT_FILE, order.text, 0o755)  # some scripts start themselves again, under flock(1) for example
+    write_file(
+        SCRIPT_FILE, order.text.encode(), 0o755
+    )  # some scripts start themselves again, under flock(1) for example
     return [*interpreter_of(order.text), str(Path.cwd() / SCRIPT_FILE)]
 
 

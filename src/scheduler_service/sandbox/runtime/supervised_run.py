@@ -27,6 +27,7 @@ from pathlib import Path
 from scheduler_service.sandbox.accounting.disk_count import DiskCount
 from scheduler_service.sandbox.accounting.resource_watch import TICK_SECONDS, EndReason, ResourceWatch, list_processes
 from scheduler_service.sandbox.broker.syscall_broker import RunFiles
+from scheduler_service.sandbox.confinement.root import HOME
 from scheduler_service.sandbox.confinement.shared_memory import SharedMemory, directory_of
 from scheduler_service.sandbox.confinement.workdir import Removal
 from scheduler_service.sandbox.contract.layers import Layer
@@ -43,6 +44,7 @@ from scheduler_service.sandbox.contract.protocol import (
 )
 from scheduler_service.sandbox.contract.spec import End
 from scheduler_service.sandbox.kernel.cgroup import Cgroup
+from scheduler_service.sandbox.runtime.collection import Collection, announce, collect
 from scheduler_service.sandbox.runtime.job_channel import JobChannel, read_error
 from scheduler_service.sandbox.runtime.leftovers import wait_for_leftovers
 from scheduler_service.sandbox.runtime.polling import wait_for_descriptors
@@ -51,7 +53,7 @@ from scheduler_service.sandbox.runtime.run_report import ReportBuilder
 from scheduler_service.sandbox.runtime.supervisor_setup import SupervisorSetup
 
 _REQUESTS = {CANCEL: End.CANCELLED, FLOOD: End.OUTPUT_LIMIT}
-_SAMPLE = Terms(1.0, 1, 1, 1, 1, None)
+_SAMPLE = Terms(1.0, 1, 1, 1, 1, -1, None)
 _REMOVAL_SECONDS = 0.1
 """How long a report waits for the removal of files: enough for ordinary runs. The slot is not held for more."""
 _LOW_PRIORITY = 10
@@ -77,6 +79,7 @@ class SupervisedRun:
         self._watch: ResourceWatch | None = None
         self._lease_end = math.inf
         self._removal = Removal([])
+        self._collection = Collection()
 
     def prefault(self) -> None:
         """Go through the end of a run as far as that changes nothing, before somebody waits for it.
@@ -92,7 +95,8 @@ class SupervisedRun:
         wait_for_descriptors([self._process], time.monotonic())
         self._has_ended()
         ResourceWatch(terms, self._setup.confinement, self._cgroup)
-        pack(self._reports.build(EndReason(End.EXITED), terms, self._status, error))
+        report = self._reports.build(EndReason(End.EXITED), terms, self._status, error)
+        pack(announce(collect("/", 0, None), report))
 
     def wait_for_terms(self) -> Terms | None:
         """Wait until the run begins, and return its terms; None if the service or the zygote is gone instead."""
@@ -124,12 +128,18 @@ class SupervisedRun:
         return reason if late is not None and late.end is End.CANCELLED else late
 
     def end(self, reason: EndReason | None) -> None:
-        """Ask the job to stop if it gets a grace time, then kill all that is left of the run and remove its files."""
+        """Ask the job to stop if it gets a grace time, then kill all that is left of the run and remove its files.
+
+        What the run leaves is opened in between: nobody can change it any more, and open files outlast their names.
+        """
         if reason is not None and reason.end in _WITH_GRACE:
             self._wait_in_grace()
         if reason is not None and reason.end is End.EXITED:
             self._reports.killed = wait_for_leftovers(lambda: list_processes(self._layers))
         kill_all(self._layers, self._setup.confinement.uid, self._cgroup)
+        if reason is not None and self._terms is not None and self._terms.collects:
+            # A run that has moved into a root of its own has its home at the same path; see `granted_root`.
+            self._collection = collect(self._terms.directory or HOME, self._terms.artifacts_mb << 20, self._file_owner)
         if self._terms is not None and self._terms.directory is not None:
             self._removal = Removal([Path(self._terms.directory), Path(directory_of(self._terms.directory))])
             self._remove_files(_REMOVAL_SECONDS)
@@ -137,7 +147,13 @@ class SupervisedRun:
     def build_report(self, reason: EndReason, terms: Terms) -> RunReport:
         """Build the report on the run, after its `end`."""
         self._reports.lost_seconds = self._watch.lost_seconds if self._watch is not None else 0.0
-        return self._reports.build(reason, terms, self._status, self._channel.read_error())
+        report = self._reports.build(reason, terms, self._status, self._channel.read_error())
+        return announce(self._collection, report)
+
+    def send_collected(self) -> None:
+        """Send the bytes of what the report announced. The service notices if they end too early."""
+        with suppress(OSError):
+            self._collection.copy(self._setup.service.sendall)
 
     def remove_the_rest(self) -> None:
         """Remove what is left of the run's files after the report, when nobody waits any more.
@@ -150,10 +166,13 @@ class SupervisedRun:
         ):
             pass
 
+    @property
+    def _file_owner(self) -> int | None:
+        """The job's user id if that is its own: it then takes that user's rights to reach the run's files."""
+        return self._setup.confinement.uid if Layer.OWN_USER in self._layers else None
+
     def _open_files(self, terms: Terms) -> DiskCount:
-        directory = terms.directory or ""
-        # With a user id of its own, the job owns its files, and it takes that user's rights to reach them.
-        uid = self._setup.confinement.uid if Layer.OWN_USER in self._layers else None
+        directory, uid = terms.directory or "", self._file_owner
         memory = SharedMemory(directory, uid)
         disk = DiskCount([directory, directory_of(directory)], terms.disk_mb, uid, memory.unlinked)
         self._channel.files = RunFiles(directory, memory, disk)

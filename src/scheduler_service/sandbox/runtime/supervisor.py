@@ -54,6 +54,7 @@ def _complete(setup: SupervisorSetup, cgroup: Cgroup | None, run: SupervisedRun)
         run.end(reason)
         if terms and reason:
             _report(setup, run.build_report(reason, terms))
+            run.send_collected()
             run.remove_the_rest()
     except BaseException as error:  # noqa: BLE001 (as above)
         _fail(setup, cgroup, error, began=terms is not None)
