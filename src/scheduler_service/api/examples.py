@@ -61,6 +61,8 @@ _WHOLE = JobDefinition.model_construct(**{**DEFINITION, "retry_policy": RetryPol
 JOB: Example = {
     "id": 1,
     **_WHOLE.model_dump(mode="json"),
+    "environment_id": None,
+    "environment_state": None,
     "status": "active",
     "next_run_at": "2026-01-15T10:30:00Z",
     "last_run_at": "2026-01-15T10:20:00Z",

@@ -11,6 +11,7 @@ from scheduler_service.bootstrap.rules import environments_of, grant_rules_of, r
 from scheduler_service.brokers.base import Broker
 from scheduler_service.config.settings import Settings
 from scheduler_service.engine.base import Base
+from scheduler_service.features.environments.service import EnvironmentService
 from scheduler_service.features.registry import FEATURES
 from scheduler_service.services.checks import Rules
 from scheduler_service.services.events import EventService
@@ -60,13 +61,15 @@ def make_service(
     # Workers of the distributed setting have separate settings and may offer other environments.
     offered = None if base.settings.is_distributed else known
     rules = Rules(resource_limits_of(base.settings), offered, grant_rules_of(base.settings))
+    features = {type(service): service for feature in FEATURES for service in feature.services(base)}
+    packages = cast("EnvironmentService", features[EnvironmentService])
     return Service(
         settings=base.settings,
-        jobs=JobService(base.database, broker, base.clock, wake_dispatcher, rules, refusal),
+        jobs=JobService(base.database, broker, base.clock, wake_dispatcher, rules, refusal, packages),
         runs=RunService(base.database, broker, base.clock),
         schedules=ScheduleService(base.clock, known),
         health=make_health(base, ping_broker),
-        features={type(service): service for feature in FEATURES for service in feature.services(base)},
+        features=features,
         refusal=refusal,
         metrics=MetricsService(
             base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds, ping_broker=ping_broker

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from scheduler_service.addresses import check_database_url, check_redis_url
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY, check_api_key, check_reach_of_development_key
 from scheduler_service.config.directories import make_own_directory
+from scheduler_service.config.package_settings import PackageSettings
 from scheduler_service.config.secret_files import SecretFileSource
 from scheduler_service.config.values import AliveFile, LogLevel, PythonEnvironments, Tags
 from scheduler_service.config.web_address import is_web_address, url_of
@@ -35,7 +36,7 @@ def _usual_log_format() -> Literal["json", "console"]:
     return "console" if sys.stderr.isatty() else "json"
 
 
-class Settings(BaseSettings):
+class Settings(PackageSettings):
     """Every setting of the service. `.env.example` documents each one for users."""
 
     model_config = SettingsConfigDict(
@@ -95,7 +96,7 @@ class Settings(BaseSettings):
     """Contain runs at this level: strict, standard, none, or auto for the best that works here. Default: auto."""
     sandbox_required: Literal["strict", "standard", "none"] = "standard"
     """Run no code below this level in production; development only warns. Default: standard."""
-    python_envs: PythonEnvironments = {}
+    python_envs: PythonEnvironments = {}  # noqa: RUF012 (pydantic copies defaults)
     """Offer these Pythons to jobs, as a JSON object. Default: only the service's own Python."""
     max_timeout_seconds: Annotated[float | None, Field(gt=0)] = None
     """Allow jobs at most this timeout, in seconds. Default: the limit of the API."""

@@ -13,6 +13,7 @@ from pydantic_settings import NoDecode
 
 # A tag becomes part of a queue name, so it contains no character that needs quoting.
 ROUTED_TAG = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _ENVIRONMENTS_FORM = 'write {"science": {"python": "/opt/science/bin/python", "preload": ["numpy"]}}'
 
@@ -60,6 +61,16 @@ def _split_tags(value: object) -> object:
     return tags
 
 
+def _split_names(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = tuple(name for part in value.split(",") if (name := part.strip()))
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"invalid name {name!r}; write letters, digits, -, _ and ., and separate names by commas")
+    return names
+
+
 def _read_environments(value: object) -> object:
     try:
         read = json.loads(value) if isinstance(value, str) else value
@@ -74,4 +85,5 @@ AliveFile = Annotated[Path, AfterValidator(_check_alive_file)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_read_level)]
 # NoDecode: parsed here. pydantic-settings would accept only JSON, and its errors do not name the variable.
 Tags = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_tags)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
 PythonEnvironments = Annotated[dict[str, PythonEnvironment], NoDecode, BeforeValidator(_read_environments)]

@@ -41,6 +41,7 @@ class Job:
     env: Mapping[str, str]
     args: JsonObject
     grants: list[str]
+    environment_id: str | None
     limits: JsonObject
     timeout_seconds: float
     retry_policy: JsonObject

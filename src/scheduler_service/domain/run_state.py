@@ -50,6 +50,7 @@ class Reason(StrEnum):
     OUTPUT_LIMIT = "output_limit"
     WORKER_LOST = "worker_lost"
     REJECTED = "rejected"
+    ENVIRONMENT = "environment"
     OVERLAP = "overlap"
     MISFIRE = "misfire"
     CATCHUP_LIMIT = "catchup_limit"

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from pydantic import ValidationError
 
+from scheduler_service.domain.environment_lock import EnvironmentFailedError, StoppedWaitingError
 from scheduler_service.domain.grants import GrantRefusedError
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
@@ -25,6 +26,7 @@ from scheduler_service.engine.listener import AttemptListener, NoListener
 from scheduler_service.engine.log_writer import LeaseLostError, LogWriter
 from scheduler_service.engine.loop import until_available
 from scheduler_service.engine.outcome import Interruption, LeftByRun, attempt_end
+from scheduler_service.engine.run_environment import Environments, NoEnvironments, in_environment
 from scheduler_service.engine.run_result import RunResult, parse_result
 from scheduler_service.engine.run_spec import build_spec
 from scheduler_service.engine.settlement import Settlement
@@ -54,12 +56,14 @@ async def _no_access(_: Job) -> Access:
 class ExecutionRules:
     """Which runs a worker executes (`routing`), the server's upper limits, and what grants open.
 
-    `access_of` returns what a job's grants open, or raises `GrantRefusedError`.
+    `access_of` returns what a job's grants open, or raises `GrantRefusedError`. `environments` opens the packages of
+    jobs.
     """
 
     routing: Routing = EVERYTHING
     resource_limits: ResourceLimits = NO_LIMITS
     access_of: AccessOf = _no_access
+    environments: Environments = field(default_factory=NoEnvironments)
 
 
 class Executor:
@@ -157,6 +161,10 @@ class Executor:
             return await self._run(claimed, handle)
         except LeaseLostError:
             raise
+        except EnvironmentFailedError as error:
+            return AttemptEnd(status=RunStatus.FAILED, reason=Reason.ENVIRONMENT, message=printable(str(error)))
+        except StoppedWaitingError:
+            return _end_of_waiting(handle)
         except Exception as error:
             # A fault of the service: requeue the run. If it has already been rescued MAX_RESCUES times, it fails.
             log.exception("execution_failed", run_id=claimed.run.id)
@@ -178,7 +186,8 @@ class Executor:
             if claimed.run.attempt > 1:
                 heading = await until_available(lambda: self._heading(claimed.run), run_id=claimed.run.id)
             async with LogWriter(self._database, handle, heading, claimed.run.log_bytes) as output:
-                outcome = await self._fitness.sandbox.run(spec, output.take, handle)
+                async with self._rules.environments.opened(claimed.job, output.take, handle) as environment:
+                    outcome = await self._fitness.sandbox.run(in_environment(spec, environment), output.take, handle)
                 output.write_heading()
         except SandboxError as error:
             return self._note_fault(claimed, handle, error)
@@ -203,6 +212,13 @@ class Executor:
             return Interruption(f"the sandbox failed: {error}", by_stop=handle.is_interrupted)
         self._fitness.note_fault(error)
         return Interruption(f"the sandbox of worker {claimed.lease.worker_id} could not begin: {error}", began=False)
+
+
+def _end_of_waiting(handle: AttemptHandle) -> AttemptEnd | Interruption:
+    """Return the end of an attempt that was stopped before its environment was built."""
+    if handle.is_interrupted:
+        return Interruption("its worker was stopped", by_stop=True)
+    return AttemptEnd(status=RunStatus.CANCELLED, reason=handle.cancel_reason or Reason.USER)
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from scheduler_service.features.alerts.feature import AlertsFeature
+from scheduler_service.features.environments.feature import EnvironmentsFeature
 from scheduler_service.features.feature import Feature
 from scheduler_service.features.grants.feature import GrantsFeature
 
-FEATURES: tuple[Feature, ...] = (AlertsFeature(), GrantsFeature())
+FEATURES: tuple[Feature, ...] = (AlertsFeature(), EnvironmentsFeature(), GrantsFeature())

@@ -50,7 +50,7 @@ CAUSES_OF_EVERY_CALL: Mapping[int, str] = {
         ForbiddenError
     ]: "The key lacks the scope that the call needs, or the development key was sent from another machine.",
     STATUS[InvalidInputError]: CAUSES[InvalidInputError],
-    STATUS[UnavailableError]: "The database does not answer; try again.",
+    STATUS[UnavailableError]: "The database, or the package index, does not answer; try again.",
 }
 CAUSES_OF_A_BODY: Mapping[int, str] = {
     HTTPStatus.BAD_REQUEST: "The body is not valid JSON.",

@@ -18,6 +18,10 @@ class Payload(BaseModel, ABC):
     def command(self) -> Command:
         """Return the command that the sandbox runs."""
 
+    def packages(self) -> tuple[str, ...]:
+        """Return the requirements of the code, such as `pandas>=3`, or none if the kind has none."""
+        return ()
+
     def result(self, output: str) -> JsonValue:  # noqa: ARG002 (kinds that have a result read it)
         """Return the run's `result` from the output of a successful attempt, or None if the kind has no result."""
         return None

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_v
 from scheduler_service.payloads.base import Payload
 from scheduler_service.payloads.command_text import Source
 from scheduler_service.payloads.line_endings import BYTE_ORDER_MARK
+from scheduler_service.payloads.requirements import MAX_REQUIREMENTS, RequirementText, script_requirements
 from scheduler_service.payloads.text_pattern import TextPattern
 from scheduler_service.sandbox.contract.environment import DEFAULT_NAME
 from scheduler_service.sandbox.contract.spec import PythonCode
@@ -31,6 +32,8 @@ def _without_mark(code: object) -> object:
 class PythonCodePayload(Payload):
     """Python source, run as `__main__`. numpy can be imported, and pandas where it is installed.
 
+    With requirements, the code sees the packages that they resolve to and the standard library, and no others.
+
     A syntax error is refused with its line when the job is created, if the code is at most 16 KiB long and meant for
     the default environment. In longer code, or for an interpreter that may know another grammar, the run reports it.
     """
@@ -46,6 +49,14 @@ class PythonCodePayload(Payload):
         TextPattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "a name of up to 64 letters, digits and . _ -"),
         Field(description="The name of one of the Python environments that the operator offers."),
     ] = DEFAULT_NAME
+    requirements: Annotated[
+        tuple[RequirementText, ...],
+        Field(
+            max_length=MAX_REQUIREMENTS,
+            description="Packages that the code imports, such as `pandas>=3`, up to 100. A PEP 723 header in the code "
+            "says the same. They are locked when the job is stored. Default: none.",
+        ),
+    ] = ()
     code: Annotated[Source, Field(description="The source, at most 256 KiB."), BeforeValidator(_without_mark)]
 
     @field_validator("code")
@@ -55,9 +66,33 @@ class PythonCodePayload(Payload):
             _parse(code)
         return code
 
+    @field_validator("requirements")
+    @classmethod
+    def _need_the_default_environment(cls, requirements: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        _check_environment(requirements, info)
+        return requirements
+
+    @field_validator("code")
+    @classmethod
+    def _check_header(cls, code: str, info: ValidationInfo) -> str:
+        in_header = script_requirements(code)
+        _check_environment(in_header, info)
+        if in_header and info.data.get("requirements"):
+            raise ValueError("requirements stand in the payload and in the header # /// script; write them once")
+        return code
+
+    def packages(self) -> tuple[str, ...]:
+        """Return the requirements of the payload, or those in the header of the code."""
+        return self.requirements or script_requirements(self.code)
+
     def command(self) -> PythonCode:
         """Return the code with its environment."""
         return PythonCode(self.code, self.environment)
+
+
+def _check_environment(requirements: tuple[str, ...], info: ValidationInfo) -> None:
+    if requirements and info.data.get("environment", DEFAULT_NAME) != DEFAULT_NAME:
+        raise ValueError("requirements cannot be combined with an environment of the operator; leave one of them out")
 
 
 def _parse(code: str) -> None:

@@ -166,6 +166,8 @@ class SubprocessSandbox:
 
     def _python_for(self, command: Command) -> Path:
         name = command.environment if isinstance(command, PythonCode) else DEFAULT_NAME
+        if isinstance(name, PythonEnvironment):
+            return name.python
         if python := self._pythons.get(name, DEFAULT_ENVIRONMENT.python if name == DEFAULT_NAME else None):
             return python
         raise _RejectedError(f"there is no Python environment named {name!r}")

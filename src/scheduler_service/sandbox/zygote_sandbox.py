@@ -177,7 +177,9 @@ class ZygoteSandbox:
         return [*self._environments.values(), self._launcher]
 
     def _zygote_for(self, command: Command) -> ZygoteProcess | None:
-        return self._environments.get(command.environment) if isinstance(command, PythonCode) else self._launcher
+        if not isinstance(command, PythonCode):
+            return self._launcher
+        return self._environments.get(command.environment) if isinstance(command.environment, str) else None
 
     def _claim_directory(self) -> Claim:
         """Claim a directory for all runs. Raise `SandboxError` if none can be made."""

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.caller import Caller, Scope
+from scheduler_service.domain.environment_lock import EnvironmentLock
 from scheduler_service.domain.listing import JobFilter, Listing, Page
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.rescheduling import first_instant, rescheduled
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, Trigger
 from scheduler_service.domain.schedules.schedule import parse
-from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
+from scheduler_service.errors import ConflictError
 from scheduler_service.services import idempotency
 from scheduler_service.services.checks import Rules
 from scheduler_service.services.job_acceptance import Change, JobAcceptance, Shown
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import columns_of, document_of
+from scheduler_service.services.job_packages import JobPackages, NoPackages, Packages
+from scheduler_service.services.job_rows import Versions, check_version, existing, items_of, stored
 from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.merge_patch import merge
 from scheduler_service.services.schedules import Upcoming, next_instants
@@ -30,9 +32,6 @@ from scheduler_service.storage import cancellations, jobs, ledger, runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.telemetry import logging_config, tracing
-
-Versions = frozenset[int] | None
-"""The versions in a client's `If-Match`, of which one must be current. None means that any version is accepted."""
 
 
 class JobService:
@@ -46,11 +45,12 @@ class JobService:
         wake_dispatcher: Callable[[], None],
         rules: Rules | None = None,
         refusal: Callable[[], str | None] = lambda: None,
+        packages: Packages | None = None,
     ) -> None:
         """Call `wake_dispatcher` after a commit that may have made a job due earlier.
 
         `rules` are the limits of this server; None means that it has none. `refusal` returns why no job can run here,
-        or None.
+        or None. `packages` locks requirements; None refuses them.
         """
         self._database = database
         self._broker = broker
@@ -58,6 +58,7 @@ class JobService:
         self._wake_dispatcher = wake_dispatcher
         self._acceptance = JobAcceptance(rules or Rules(), clock)
         self._refusal = refusal
+        self._packages = JobPackages(packages or NoPackages())
 
     def read(self, caller: Caller, document: JsonDocument) -> JobDefinition:
         """Return the definition in a document. Raise `RejectedError` with all problems."""
@@ -67,14 +68,15 @@ class JobService:
     async def create(self, caller: Caller, definition: JobDefinition, *, idempotency_key: str | None = None) -> Job:
         """Store a job. Raise `InvalidInputError` if its schedule is invalid or never fires.
 
-        Raise `ConflictError` if no job can run here.
+        Raise `ConflictError` if no job can run here, and `UnavailableError` if its packages cannot be looked up now.
         """
         caller.require(Scope.WRITE)
         definition = self._acceptance.check(caller, definition)
         self._check_host()
+        lock = await self._packages.lock(definition.payload.packages())
         key = idempotency.key_for(caller, "POST /jobs", idempotency_key, definition.model_dump_json())
         action = idempotency.Action(
-            lambda connection: self._add(connection, definition), partial(jobs.find, owner_id=caller.bound)
+            lambda connection: self._add(connection, definition, lock), partial(jobs.find, owner_id=caller.bound)
         )
         job, _ = await idempotency.perform(self._database, self._clock, key, action)
         self._wake_dispatcher()
@@ -84,7 +86,7 @@ class JobService:
         """Return a job. Raise `NotFoundError` if there is none."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
-            return await _existing(connection, caller, job_id)
+            return await existing(connection, caller, job_id)
 
     async def page(self, caller: Caller, filters: JobFilter, page: Page) -> Listing[Job]:
         """Return a page of jobs."""
@@ -103,7 +105,7 @@ class JobService:
         def change(job: Job) -> Change:
             return self._acceptance.edit(caller, job, document, shown, dict)
 
-        return await self._change(caller, job_id, if_match, change)
+        return await self._edit(caller, job_id, if_match, change)
 
     async def patch(
         self, caller: Caller, job_id: int, changes: JsonDocument, if_match: Versions = None, shown: Shown | None = None
@@ -113,7 +115,23 @@ class JobService:
         def change(job: Job) -> Change:
             return self._acceptance.edit(caller, job, changes, shown, lambda rest: merge(document_of(job), rest))
 
-        return await self._change(caller, job_id, if_match, change)
+        return await self._edit(caller, job_id, if_match, change)
+
+    async def relock(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
+        """Resolve the requirements of a job again, to the newest versions that they allow.
+
+        Raise `ConflictError` if it has none, and `InvalidInputError` or `UnavailableError` as `create` does.
+        """
+        caller.require(Scope.WRITE)
+        async with self._database.read() as connection:
+            job = await existing(connection, caller, job_id)
+        check_version(job, if_match)
+        lock = await self._packages.relock(job)
+
+        def change(job: Job) -> Change:
+            return Change(self._packages.apply_relock(job, lock), enabled=job.status is not JobStatus.PAUSED)
+
+        return await self._change(caller, job_id, if_match, change, lock)
 
     async def pause(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
         """Pause a job.
@@ -162,7 +180,7 @@ class JobService:
         """Return the next instants of a job. A paused or finished job has none."""
         return await next_instants(await self.get(caller, job_id), count)
 
-    async def _add(self, connection: AsyncConnection, definition: JobDefinition) -> Job:
+    async def _add(self, connection: AsyncConnection, definition: JobDefinition, lock: EnvironmentLock | None) -> Job:
         now = self._clock.now()
         schedule = parse(definition.schedule_expr, timezone=definition.timezone, dst=definition.dst, anchor_at=now)
         next_run_at = first_instant(schedule, definition, now)
@@ -171,15 +189,18 @@ class JobService:
             "status": JobStatus.ACTIVE if definition.enabled else JobStatus.PAUSED,
             "anchor_at": now,
             "next_run_at": next_run_at if definition.enabled else None,
+            "environment_id": None if lock is None else lock.id,
             "version": 1,
             "schedule_version": 1,
             "created_at": now,
             "updated_at": now,
         }
-        return await jobs.add(connection, values)
+        job = await jobs.add(connection, values)
+        await self._packages.keep(connection, job, lock)
+        return job
 
     async def _add_run(self, connection: AsyncConnection, caller: Caller, job_id: int) -> Run:
-        job = await _existing(connection, caller, job_id, lock=True)
+        job = await existing(connection, caller, job_id, lock=True)
         now = self._clock.now()
         correlation_id = logging_config.current_correlation_id()
         row = runs.queued_row(
@@ -201,7 +222,27 @@ class JobService:
         if (refusal := self._refusal()) is not None:
             raise ConflictError(refusal)
 
-    async def _change(self, caller: Caller, job_id: int, if_match: Versions, plan: Callable[[Job], Change]) -> Job:
+    async def _edit(self, caller: Caller, job_id: int, if_match: Versions, plan: Callable[[Job], Change]) -> Job:
+        """Change the definition of a job, and lock new requirements before the transaction."""
+        caller.require(Scope.WRITE)
+        async with self._database.read() as connection:
+            job = await existing(connection, caller, job_id)
+        check_version(job, if_match)
+        lock = await self._packages.lock_change(job, plan(job))
+
+        def change(job: Job) -> Change:
+            return self._packages.apply(job, plan(job), lock)
+
+        return await self._change(caller, job_id, if_match, change, lock)
+
+    async def _change(
+        self,
+        caller: Caller,
+        job_id: int,
+        if_match: Versions,
+        plan: Callable[[Job], Change],
+        lock: EnvironmentLock | None = None,
+    ) -> Job:
         """Change a job.
 
         1. Lock it, and let the old schedule account for every instant until now.
@@ -215,8 +256,9 @@ class JobService:
             change = plan(job)
             edited = rescheduled(job, replace(job, **change.columns), enabled=change.enabled, now=now)
             if edited != job:
-                values = {name: value for name, value in _items(edited) if value != getattr(job, name)}
-                edited = await _stored(connection, job, {**values, "updated_at": now})
+                values = {name: value for name, value in items_of(edited) if value != getattr(job, name)}
+                edited = await stored(connection, job, {**values, "updated_at": now})
+            await self._packages.keep(connection, edited, lock)
         await self._broker.send(notices)
         self._wake_dispatcher()
         return edited
@@ -224,29 +266,10 @@ class JobService:
     async def _settled(
         self, connection: AsyncConnection, caller: Caller, job_id: int, if_match: Versions
     ) -> tuple[Job, list[RunNotice]]:
-        job = await _existing(connection, caller, job_id, lock=True)
-        if if_match is not None and job.version not in if_match:
-            raise PreconditionFailedError(f"the job is at version {job.version}; read it again and repeat the change")
+        job = await existing(connection, caller, job_id, lock=True)
+        check_version(job, if_match)
         notices: list[RunNotice] = []
         while job.next_run_at is not None and job.next_run_at <= (now := self._clock.now()):
             notices += (await ledger.fire(connection, [jobs.as_due(job)], now, tracing.context_for_run)).notices
-            job = await _existing(connection, caller, job_id)
+            job = await existing(connection, caller, job_id)
         return job, notices
-
-
-async def _existing(connection: AsyncConnection, caller: Caller, job_id: int, *, lock: bool = False) -> Job:
-    job = await jobs.find(connection, job_id, owner_id=caller.bound, lock=lock)
-    if job is None:
-        raise NotFoundError(f"there is no job {job_id}")
-    return job
-
-
-async def _stored(connection: AsyncConnection, job: Job, values: Mapping[str, Any]) -> Job:
-    stored = await jobs.change(connection, job.id, job.version, values)
-    if stored is None:
-        raise PreconditionFailedError("another request changed the job; read it again and repeat the change")
-    return stored
-
-
-def _items(job: Job) -> Iterator[tuple[str, Any]]:
-    return ((field.name, getattr(job, field.name)) for field in fields(job))

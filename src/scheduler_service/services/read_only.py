@@ -12,6 +12,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, JsonValue
 
+from scheduler_service.domain.environment_lock import EnvironmentState
 from scheduler_service.domain.run_state import JobStatus, RunStatus
 from scheduler_service.errors import FieldProblem
 from scheduler_service.services.json_document import JsonDocument
@@ -49,13 +50,17 @@ def _is_unchanged(name: str, sent: JsonDocument, shown: JsonDocument) -> bool:
     return _may_have_been(name, value, current, shown)
 
 
-def _may_have_been(name: str, value: JsonValue, current: JsonValue, shown: JsonDocument) -> bool:
+def _may_have_been(  # noqa: PLR0911 (one for each field)
+    name: str, value: JsonValue, current: JsonValue, shown: JsonDocument
+) -> bool:
     """Return whether a field that runs change can have had this value earlier."""
     match name:
         case "last_run_at":
             return value is None
         case "warnings":  # warnings depend on the date and on the document sent
             return isinstance(value, list)
+        case "environment_state":  # workers change it
+            return value is None or value in _ENVIRONMENT_STATES
         case "last_run_status":
             return current is not None and (value is None or value in _RUN_STATUSES)
         case "status":
@@ -84,4 +89,5 @@ def _written(value: JsonValue) -> str:
 
 
 _MOVED = frozenset({"next_run_at", "last_run_at"})
+_ENVIRONMENT_STATES = frozenset(state.value for state in EnvironmentState)
 _RUN_STATUSES = frozenset(status.value for status in RunStatus)

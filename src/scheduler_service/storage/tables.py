@@ -84,6 +84,8 @@ jobs = Table(
     Column("env", Json, nullable=False, info=_MAY_BE_LARGE),
     Column("args", Json, nullable=False, info=_MAY_BE_LARGE),
     Column("grants", Json, nullable=False, server_default="[]"),
+    # The lock of the requirements of the payload. NULL: it has none.
+    Column("environment_id", String(32)),
     Column("limits", Json, nullable=False),
     Column("timeout_seconds", Float, nullable=False),
     Column("retry_policy", Json, nullable=False),
@@ -109,6 +111,7 @@ jobs = Table(
     CheckConstraint("status = 'active' OR next_run_at IS NULL", name="only_active_is_due"),
     Index("ix_jobs_due", "next_run_at", **_only("next_run_at IS NOT NULL")),
     Index("ix_jobs_owner", "owner_id", "id"),
+    Index("ix_jobs_environment", "environment_id", **_only("environment_id IS NOT NULL")),
     Index("ix_jobs_status", "status", **_only("deleted_at IS NULL")),
 )
 

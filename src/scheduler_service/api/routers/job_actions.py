@@ -54,6 +54,22 @@ async def resume_job(
 
 
 @router.post(
+    "/{job_id}/relock",
+    operation_id="relockJob",
+    summary="Lock the packages of a job again",
+    responses={200: answer("The job as it is now.", examples.JOB, ETAG), **_CONFLICTS},
+)
+async def relock_job(
+    job_id: JobId, service: CurrentService, caller: CurrentCaller, response: Response, if_match: IfMatch = None
+) -> JobOut:
+    """Take the newest packages that its requirements allow. Until then, every run has the same ones.
+
+    A job without requirements cannot be locked. If its environment has failed, it is built again.
+    """
+    return await show_job(await service.jobs.relock(caller, job_id, versions_to_match(if_match)), service, response)
+
+
+@router.post(
     "/{job_id}/run",
     operation_id="runJob",
     summary="Run a job now",

@@ -17,6 +17,7 @@ from scheduler_service.domain.listing import JobFilter, Page
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
+from scheduler_service.features.environments.service import EnvironmentService
 from scheduler_service.features.grants.service import GrantService
 from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.etags import IfMatch, IfNoneMatch, etag, is_unchanged, versions_to_match
@@ -117,7 +118,11 @@ async def list_jobs(
     page = query.paging()
     listing = await service.jobs.page(caller, query.filters(), page)
     response.headers["Link"] = page_links(request, page, listing.total)
-    jobs = [JobOut.of(job, service.schedules.describe(job)) for job in listing.items]
+    states = await service.feature(EnvironmentService).states(job.environment_id for job in listing.items)
+    jobs = [
+        JobOut.of(job, service.schedules.describe(job), (), states.get(job.environment_id or ""))
+        for job in listing.items
+    ]
     return JobPage(jobs=jobs, total=listing.total, page=page.number, size=page.size)
 
 
@@ -233,8 +238,10 @@ def _shown_by(service: Service) -> Shown:
 async def show_job(job: Job, service: Service, response: Response, sent: dict[str, Any] | None = None) -> JobOut:
     """Return a job and set its entity tag. `sent` is the client's document, whose changed texts produce warnings."""
     of_grants = await service.feature(GrantService).warnings(job.grants)
-    shown = JobOut.of(job, service.schedules.describe(job), of_grants)
+    states = await service.feature(EnvironmentService).states([job.environment_id])
+    state = states.get(job.environment_id or "")
+    shown = JobOut.of(job, service.schedules.describe(job), of_grants, state)
     response.headers["ETag"] = etag(job.version, shown)
     # A client may cache it, but must revalidate it.
     response.headers["Cache-Control"] = "private, no-cache"
-    return shown if sent is None else JobOut.of(job, service.schedules.describe(job, sent), of_grants)
+    return shown if sent is None else JobOut.of(job, service.schedules.describe(job, sent), of_grants, state)

@@ -9,12 +9,15 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, JsonValue
 
 from scheduler_service.api import examples
+from scheduler_service.domain.environment_lock import EnvironmentState
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus, RunStatus
 from scheduler_service.http.answers import Answer, Identified, PageNumber, PageSize, Total, with_all_fields
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.services.schedules import Description
+
+_NOT_OF_RECORD = frozenset({"environment_state", "schedule_description", "warnings"})
 
 
 class JobOut(JobDefinition, Identified):
@@ -30,6 +33,14 @@ class JobOut(JobDefinition, Identified):
     # As stored: a list shows only the type of a large payload, and the package of a kind may be uninstalled.
     payload: Annotated[  # type: ignore[assignment]
         dict[str, JsonValue], Field(description="What the job runs. `type` names the kind of payload.")
+    ]
+    environment_id: Annotated[
+        str | None,
+        Field(description="The lock of the job's requirements; see `GET /environments/{id}`. Null: it has none."),
+    ]
+    environment_state: Annotated[
+        EnvironmentState | None,
+        Field(description="`building`, `ready` or `failed`. Null: the job has no requirements."),
     ]
     status: Annotated[
         JobStatus,
@@ -59,12 +70,19 @@ class JobOut(JobDefinition, Identified):
     ]
 
     @classmethod
-    def of(cls, job: Job, described: Description, warnings: Sequence[str] = ()) -> Self:
+    def of(
+        cls,
+        job: Job,
+        described: Description,
+        warnings: Sequence[str] = (),
+        environment_state: EnvironmentState | None = None,
+    ) -> Self:
         """Return a job as the API shows it. A migration that tightens a limit must adapt the stored jobs."""
-        of_record = cls.model_fields.keys() - JobDefinition.model_fields.keys() - {"schedule_description", "warnings"}
+        of_record = cls.model_fields.keys() - JobDefinition.model_fields.keys() - _NOT_OF_RECORD
         return cls(
             **document_of(job),
             **{name: getattr(job, name) for name in of_record},
+            environment_state=environment_state,
             schedule_description=described.sentence,
             warnings=[*described.warnings, *warnings],
         )

@@ -16,11 +16,14 @@ class PythonEnvironment:
 
     The modules in `preload` are imported once and shared by all runs, which saves each run the import. A module that is
     not installed is left out. One that starts threads must not be listed, because threads do not survive a fork.
+
+    `packages` is a directory of packages that are not trusted. Code of it runs in jobs only, except for `preload`.
     """
 
     name: str = DEFAULT_NAME
     python: Path = Path(sys.executable)
     preload: tuple[str, ...] = DEFAULT_PRELOAD
+    packages: Path | None = None
 
 
 DEFAULT_ENVIRONMENT = PythonEnvironment()

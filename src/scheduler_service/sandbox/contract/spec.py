@@ -11,6 +11,7 @@ from typing import Protocol
 
 from scheduler_service.sandbox.contract.access import NOTHING, Access
 from scheduler_service.sandbox.contract.collected import Collected
+from scheduler_service.sandbox.contract.environment import DEFAULT_NAME, PythonEnvironment
 from scheduler_service.sandbox.contract.wording import printable
 
 OUTPUT_FLOOD_FACTOR = 2048
@@ -30,10 +31,13 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PythonCode:
-    """Python source, run as `__main__` by the interpreter of `environment`."""
+    """Python source, run as `__main__` by the interpreter of `environment`.
+
+    That is the name of one that the sandbox was made with, or any other environment itself.
+    """
 
     code: str
-    environment: str = "default"
+    environment: str | PythonEnvironment = DEFAULT_NAME
 
 
 @dataclass(frozen=True, slots=True)
