@@ -7,10 +7,13 @@ ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 WORKDIR /build
 COPY requirements.txt requirements-dev.txt ./
 # uv itself comes by pip, in the version and with the hashes of the lock.
-RUN sed -n '/^uv==/,/# via/p' requirements-dev.txt > uv.txt \
+RUN sed -n '/^uv==/,/# via/p' requirements.txt > uv.txt \
  && pip install --no-cache-dir --require-hashes --requirement uv.txt
+# With pandas for jobs; the other packages that it needs are among those of the service.
 RUN python -m venv /opt/venv \
- && uv pip install --no-cache --python /opt/venv/bin/python --require-hashes --requirement requirements.txt
+ && uv pip install --no-cache --python /opt/venv/bin/python --require-hashes --requirement requirements.txt \
+ && sed -n '/^pandas==/,/# via/p' requirements-dev.txt > pandas.txt \
+ && uv pip install --no-cache --python /opt/venv/bin/python --require-hashes --no-deps --requirement pandas.txt
 COPY pyproject.toml README.md LICENSE alembic.ini ./
 COPY src src
 RUN uv pip install --no-cache --python /opt/venv/bin/python --no-deps . \

@@ -64,9 +64,12 @@ lock: $(BIN)/uv ## update the locks; UPGRADE=--upgrade takes new versions
 clean: ## remove the virtual environment and caches, not data/
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache .coverage*
 
-$(VENV)/run.stamp: requirements.txt pyproject.toml | $(BIN)/uv
+# With pandas for jobs, in the version of the lock; the other packages that it needs are among those of the service.
+$(VENV)/run.stamp: requirements.txt requirements-dev.txt pyproject.toml | $(BIN)/uv
 	@echo "Installing the service into $(VENV) …"
 	@$(INSTALL) --require-hashes --requirement requirements.txt
+	@sed -n '/^pandas==/,/# via/p' requirements-dev.txt > $(VENV)/pandas.txt
+	@$(INSTALL) --require-hashes --no-deps --requirement $(VENV)/pandas.txt
 	@$(INSTALL_OURS)
 	@touch $@
 
@@ -88,5 +91,5 @@ $(BIN)/uv:
 		+ sys.version.split()[0] + ", but 3.11 or newer is needed; try make PYTHON=python3.12 …")'
 	@echo "Creating $(VENV) with $$($(PYTHON) --version) …"
 	@$(PYTHON) -m venv $(VENV)
-	@sed -n '/^uv==/,/# via/p' requirements-dev.txt > $(VENV)/uv.txt
+	@sed -n '/^uv==/,/# via/p' requirements.txt > $(VENV)/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
