@@ -1,4 +1,4 @@
-"""The distributed setting as operators run it: each documented command in its own process."""
+"""The distributed mode as operators run it: each documented command in its own process."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class EmptySandbox:
         """Do nothing, successfully."""
         return Outcome(End.EXITED, self.isolation, exit_code=0)
 
-    async def rehearse(self, *, every: bool = False) -> None:
+    async def try_run(self, *, every: bool = False) -> None:
         """Do nothing."""
 
     def renew(self) -> None:

@@ -46,7 +46,7 @@ async def test_every_operation_answers_401_without_a_valid_key(app: FastAPI, key
 async def test_refusal_names_the_scope_that_the_key_lacks(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auth, "BOOTSTRAP", Caller("ann", frozenset({Scope.READ})))
+    monkeypatch.setattr(auth, "API_KEY_CALLER", Caller("ann", frozenset({Scope.READ})))
 
     answer = await client.post("/api/v1/jobs/1/run")
 

@@ -1,4 +1,4 @@
-"""Fixtures of the distributed setting: a cluster and its request side."""
+"""Fixtures of the distributed mode: a cluster and its request side."""
 
 from __future__ import annotations
 

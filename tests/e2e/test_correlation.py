@@ -1,4 +1,4 @@
-"""What operators see of the distributed setting: one id in every process, and only JSON in the logs."""
+"""What operators see of the distributed mode: one id in every process, and only JSON in the logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The distributed setting in real processes, without faults."""
+"""The distributed mode in real processes, without faults."""
 
 from __future__ import annotations
 

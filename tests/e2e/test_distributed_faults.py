@@ -1,4 +1,4 @@
-"""The distributed setting in real processes, while parts of it fail, stop or are replaced."""
+"""The distributed mode in real processes, while parts of it fail, stop or are replaced."""
 
 from __future__ import annotations
 

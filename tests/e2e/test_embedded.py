@@ -1,4 +1,4 @@
-"""The embedded setting: a real process, real time, real kills."""
+"""The embedded mode: a real process, real time, real kills."""
 
 from __future__ import annotations
 

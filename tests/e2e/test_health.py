@@ -1,4 +1,4 @@
-"""Health and metrics of the distributed setting: each fault is reported within seconds, and so is its end."""
+"""Health and metrics of the distributed mode: each fault is reported within seconds, and so is its end."""
 
 from __future__ import annotations
 

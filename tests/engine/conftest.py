@@ -1,4 +1,4 @@
-"""A whole service in the embedded setting: real loops, real child processes."""
+"""A whole service in the embedded mode: real loops, real child processes."""
 
 from __future__ import annotations
 

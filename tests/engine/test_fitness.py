@@ -74,7 +74,7 @@ async def test_no_attempt_is_used_up_when_the_sandbox_cannot_begin(settings: Set
     assert (run.status, run.attempt, run.retry_count, run.started_at) == (RunStatus.QUEUED, 0, 0, None)
     assert "the sandbox of worker" in (run.message or "")
     assert "runs" in (run.message or ""), "the host's own words"
-    assert "takes no runs" in component.detail
+    assert "claims no runs" in component.detail
     assert (unfit, faults) == (1, detail.view.run.fault_count)
     assert (detail.view.run.status, detail.view.run.rescue_count) == (RunStatus.SUCCESS, 0)
     assert [attempt.status for attempt in detail.attempts] == [RunStatus.FAILED, RunStatus.SUCCESS]

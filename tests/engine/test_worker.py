@@ -1,4 +1,4 @@
-"""A worker of the distributed setting: runs from notices and runs from polls share its slots."""
+"""A worker of the distributed mode: runs from notices and runs from polls share its slots."""
 
 from __future__ import annotations
 

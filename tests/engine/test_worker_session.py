@@ -145,7 +145,7 @@ async def test_tracked_attempt_is_not_requeued(database: Database, node: WorkerS
 async def test_retired_worker_is_deleted(database: Database, node: WorkerSession) -> None:
     await node.retire()
     async with database.read() as connection:
-        assert await workers.known(connection) == []
+        assert await workers.all_workers(connection) == []
 
 
 async def test_run_is_requeued_when_its_worker_retires(database: Database, node: WorkerSession) -> None:

@@ -9,7 +9,7 @@ from testkit.databases import NOON
 
 from scheduler_service.domain.resource_limits import ResourceLimits
 from scheduler_service.payloads.bounded import MAX_PROBLEMS
-from scheduler_service.services.checks import Rules, inspect_job, problems_of_job
+from scheduler_service.services.checks import ServerLimits, inspect_job, problems_of_job
 
 DEFINITION: dict[str, Any] = {
     "name": "a job",
@@ -58,7 +58,7 @@ def test_sound_part_keeps_every_valid_field() -> None:
 
 
 def test_server_limits_are_reported_beside_wrong_fields() -> None:
-    rules = Rules(ResourceLimits(memory_mb=256, processes=8, timeout_seconds=60, network=False))
+    rules = ServerLimits(ResourceLimits(memory_mb=256, processes=8, timeout_seconds=60, network=False))
     limits: dict[str, Any] = {"memory_mb": -1, "processes": 9, "network": True}
     inspection = inspect_job({**DEFINITION, "limits": limits, "timeout_seconds": 61, "priority": 99})
 

@@ -16,7 +16,7 @@ from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.resource_limits import ResourceLimits
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, InvalidInputError, NotFoundError, PreconditionFailedError
-from scheduler_service.services.checks import Rules
+from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.inspection import RejectedError
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import JobService
@@ -381,7 +381,7 @@ class TestServerLimits:
     @pytest.fixture
     def service(self, database: Database, clock: FakeClock, broker: RecordingBroker, wakes: Wakes) -> JobService:
         resource_limits = ResourceLimits(timeout_seconds=600, memory_mb=256, network=False)
-        return JobService(database, broker, clock, wakes, Rules(resource_limits))
+        return JobService(database, broker, clock, wakes, ServerLimits(resource_limits))
 
     WITHIN: ClassVar[dict[str, Any]] = {"memory_mb": 256, "network": False}
 
@@ -414,7 +414,7 @@ class TestServerLimits:
         self, database: Database, broker: RecordingBroker, clock: FakeClock, wakes: Wakes
     ) -> None:
         offered = frozenset({"default", "science"})
-        service = JobService(database, broker, clock, wakes, Rules(environments=offered))
+        service = JobService(database, broker, clock, wakes, ServerLimits(environments=offered))
         wanted: dict[str, Any] = {"type": "python_code", "code": "1", "environment": "sciense"}
         job = await service.create(ADMIN, definition(payload={**wanted, "environment": "science"}))
         for call in (

@@ -19,10 +19,10 @@ QUERIES: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[object]]]] =
         "ix_runs_queued",
         lambda connection: runs.claimable(connection, NOON, 4, notified_before=NOON),
     ),
-    "the next wait that ends": ("ix_runs_unnotified", ledger.ends),
+    "the next wait that ends": ("ix_runs_unnotified", ledger.earliest_due),
     "what of a job goes on": ("ix_runs_active", lambda connection: runs.count_active(connection, [1, 2])),
     "what a worker holds": ("ix_runs_running", lambda connection: transitions.held_by(connection, "w")),
-    "the next job that is due": ("ix_jobs_due", ledger.ends),
+    "the next job that is due": ("ix_jobs_due", ledger.earliest_due),
 }
 
 

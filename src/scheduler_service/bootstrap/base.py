@@ -38,7 +38,7 @@ async def open_base(settings: Settings) -> AsyncIterator[Base]:
         await clock.sync()
         base = Base(stack, settings, database, clock)
         if (path := settings.alive_file) is not None:
-            start_loop(stack, "alive", lambda: _show_alive(path))
+            start_loop(stack, "alive_file", lambda: _touch_alive_file(path))
         if not database.is_sqlite:
             start_loop(stack, "clock", lambda: _sync(clock))
         yield base
@@ -49,7 +49,7 @@ async def _sync(clock: DatabaseClock) -> float:
     return CLOCK_SYNC_SECONDS
 
 
-async def _show_alive(path: Path) -> float:
+async def _touch_alive_file(path: Path) -> float:
     """Touch the file that proves to a probe that the event loop runs, even if the database is unavailable."""
     try:
         await asyncio.to_thread(path.touch)

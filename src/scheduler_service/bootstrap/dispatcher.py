@@ -21,8 +21,8 @@ def start_dispatcher(base: Base, broker: Broker) -> Dispatcher:
     steps = {
         "rescue": rescuer.check_workers,
         "retention": _pruner(base).prune,
-        "counting": MetricsFold(base.database).fold,
-        "ticks": dispatcher.note_tick,
+        "metrics_fold": MetricsFold(base.database).fold,
+        "tick_note": dispatcher.note_tick,
     }
     for name, step in steps.items():
         start_loop(base.stack, name, step)
@@ -45,5 +45,5 @@ def _pruner(base: Base) -> Pruner:
 def _start_heartbeat(base: Base) -> None:
     if base.settings.heartbeat_url is not None:
         url, health = base.settings.heartbeat_url.get_secret_value(), make_health(base, None)
-        pulse = HeartbeatUrl(url, base.settings.heartbeat_url_seconds, health.is_ready)
-        start_loop(base.stack, "pulse", pulse.beat)
+        heartbeat = HeartbeatUrl(url, base.settings.heartbeat_url_seconds, health.is_ready)
+        start_loop(base.stack, "heartbeat_url", heartbeat.request)

@@ -19,7 +19,7 @@ from scheduler_service.engine.listener import AttemptListener
 from scheduler_service.engine.loop import WakeEvent, start_loop
 from scheduler_service.engine.metrics_fold import DropCounter
 from scheduler_service.engine.rescue import Rescuer
-from scheduler_service.engine.worker import Worker
+from scheduler_service.engine.slot_filler import SlotFiller
 from scheduler_service.storage import migrations, workers
 from scheduler_service.storage.opening import open_database
 
@@ -29,7 +29,7 @@ NOTICE_SECONDS = 1.0
 
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
-    """Start the request side, and in the embedded setting a dispatcher and a worker.
+    """Start the request side, and in the embedded mode a dispatcher and a worker.
 
     The end of the block drains: claims stop, runs may end within `drain_seconds`, and the rest is requeued. Raise
     `ConfigurationError` if the start fails.
@@ -43,20 +43,20 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
 @asynccontextmanager
 async def open_worker(
     settings: Settings, take_dropped: Callable[[], int] = lambda: 0, listener: AttemptListener | None = None
-) -> AsyncIterator[Worker]:
-    """Start a worker of the distributed setting. The end of the block drains, as in `open_service`.
+) -> AsyncIterator[SlotFiller]:
+    """Start a worker of the distributed mode. The end of the block drains, as in `open_service`.
 
     `take_dropped` returns the number of messages dropped since its last call. `listener` receives each attempt.
     """
     settings.prepare_data_dir()
     async with open_base(settings) as base:
-        start_loop(base.stack, "dropped messages", DropCounter(base.database, take_dropped).note)
+        start_loop(base.stack, "drop_counter", DropCounter(base.database, take_dropped).fold)
         yield await start_worker(base, WakeEvent(), notice_seconds=NOTICE_SECONDS, listener=listener)
 
 
 @asynccontextmanager
 async def open_dispatcher(settings: Settings) -> AsyncIterator[Dispatcher]:
-    """Start the loops of a dispatcher of the distributed setting. The caller calls `tick`."""
+    """Start the loops of a dispatcher of the distributed mode. The caller calls `tick`."""
     async with open_base(settings) as base:
         yield start_dispatcher(base, open_broker(base))
 
@@ -91,7 +91,7 @@ async def _open_everything(settings: Settings) -> AsyncIterator[Service]:
 
 
 @asynccontextmanager
-async def _claiming_until(stopping: asyncio.Event, worker: Worker) -> AsyncIterator[None]:
+async def _claiming_until(stopping: asyncio.Event, worker: SlotFiller) -> AsyncIterator[None]:
     """Stop claims as soon as `stopping` is set. The drain comes later, after open connections."""
 
     async def stop() -> None:

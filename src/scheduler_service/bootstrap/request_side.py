@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
-from scheduler_service.bootstrap.rules import environments_of, grant_rules_of, resource_limits_of, routing_of
+from scheduler_service.bootstrap.derived_settings import environments_of, grant_rules_of, resource_limits_of, routing_of
 from scheduler_service.brokers.base import Broker
 from scheduler_service.config.settings import Settings
 from scheduler_service.engine.base import Base
 from scheduler_service.features.environments.service import EnvironmentService
 from scheduler_service.features.registry import FEATURES
-from scheduler_service.services.checks import Rules
+from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.events import EventService
 from scheduler_service.services.health import HealthService, Ping
 from scheduler_service.services.jobs import JobService
@@ -58,14 +58,14 @@ def make_service(
     `refusal` returns why no job can run in this process, or None.
     """
     known = frozenset(environment.name for environment in environments_of(base.settings))
-    # Workers of the distributed setting have separate settings and may offer other environments.
+    # Workers of the distributed mode have separate settings and may offer other environments.
     offered = None if base.settings.is_distributed else known
-    rules = Rules(resource_limits_of(base.settings), offered, grant_rules_of(base.settings))
+    server_limits = ServerLimits(resource_limits_of(base.settings), offered, grant_rules_of(base.settings))
     features = {type(service): service for feature in FEATURES for service in feature.services(base)}
     packages = cast("EnvironmentService", features[EnvironmentService])
     return Service(
         settings=base.settings,
-        jobs=JobService(base.database, broker, base.clock, wake_dispatcher, rules, refusal, packages),
+        jobs=JobService(base.database, broker, base.clock, wake_dispatcher, server_limits, refusal, packages),
         runs=RunService(base.database, broker, base.clock),
         schedules=ScheduleService(base.clock, known),
         health=make_health(base, ping_broker),
@@ -80,8 +80,8 @@ def make_service(
 
 
 def open_broker(base: Base) -> Broker:
-    """Open the broker of the distributed setting."""
-    # Imported here because the embedded setting starts faster without Celery.
+    """Open the broker of the distributed mode."""
+    # Imported here because the embedded mode starts faster without Celery.
     from scheduler_service.brokers import celery  # noqa: PLC0415 (slow)
 
     broker = celery.CeleryBroker(celery.create(base.settings), routing_of(base.settings))
@@ -104,7 +104,7 @@ def open_ping(base: Base) -> Ping:
     """Return the check of Redis."""
     from scheduler_service.brokers.probe import RedisProbe  # noqa: PLC0415 (slow)
 
-    assert base.settings.redis_url is not None  # noqa: S101 (what the distributed setting is)
+    assert base.settings.redis_url is not None  # noqa: S101 (what the distributed mode is)
     probe = RedisProbe(base.settings.redis_url.get_secret_value())
     base.stack.push_async_callback(probe.close)
     return probe.ping

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scheduler_service.bootstrap.data_dir import lock_run_directory
-from scheduler_service.bootstrap.rules import environments_of, suffices
+from scheduler_service.bootstrap.derived_settings import environments_of, suffices
 from scheduler_service.bootstrap.worker import hold_grants, make_sandbox
 from scheduler_service.config.settings import Settings
 from scheduler_service.features.grants.held import HeldGrants

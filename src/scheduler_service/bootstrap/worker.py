@@ -9,8 +9,7 @@ import structlog
 
 from scheduler_service import sandbox
 from scheduler_service.bootstrap.data_dir import lock_run_directory
-from scheduler_service.bootstrap.private_paths import private_paths
-from scheduler_service.bootstrap.rules import (
+from scheduler_service.bootstrap.derived_settings import (
     check_required_level,
     environments_of,
     least_level,
@@ -18,13 +17,14 @@ from scheduler_service.bootstrap.rules import (
     routing_of,
     suffices,
 )
+from scheduler_service.bootstrap.private_paths import private_paths
 from scheduler_service.config.settings import Settings
 from scheduler_service.engine.base import Base
 from scheduler_service.engine.execute import ExecutionRules, Executor
 from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener
 from scheduler_service.engine.loop import WakeEvent, start_loop
-from scheduler_service.engine.worker import Worker
+from scheduler_service.engine.slot_filler import SlotFiller
 from scheduler_service.engine.worker_session import LEASE_SHARE, WorkerSession, WorkerTerms
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.features.grants.file import read_grants
@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 async def start_worker(
     base: Base, wake_event: WakeEvent, *, notice_seconds: float = 0.0, listener: AttemptListener | None = None
-) -> Worker:
+) -> SlotFiller:
     """Start a worker that queries the database when `wake_event` is set. It drains when `base` is shut down.
 
     `listener` receives each attempt.
@@ -56,7 +56,7 @@ async def start_worker(
         on_alive=box.renew,
     )
     fitness_wake = WakeEvent()
-    fitness = Fitness(box, session, on_fault=fitness_wake.set, on_fit=wake_event.set)
+    fitness = Fitness(box, session, on_fault=fitness_wake.set, on_ready=wake_event.set)
     if fault is not None:
         fitness.note_fault(fault)
     await session.register()
@@ -64,7 +64,7 @@ async def start_worker(
     start_loop(stack, "heartbeat", session.beat)
     rules = ExecutionRules(routing, resource_limits_of(settings), grants.access_of)
     executor = Executor(base.database, base.clock, session, fitness, rules, wake_event.set, listener)
-    worker = Worker(
+    worker = SlotFiller(
         base.database,
         base.clock,
         session,
@@ -75,9 +75,9 @@ async def start_worker(
         refusal=lambda: box.refusal,
     )
     stack.push_async_callback(worker.drain, settings.drain_seconds)
-    # Stopped after the drain: a probe run that succeeds during the drain must not start claims.
-    start_loop(stack, "fitness", fitness.probe, fitness_wake)
-    start_loop(stack, "worker", worker.fill, wake_event)
+    # Stopped after the drain: a trial run that succeeds during the drain must not start claims.
+    start_loop(stack, "fitness", fitness.try_if_unfit, fitness_wake)
+    start_loop(stack, "slot_filler", worker.fill, wake_event)
     return worker
 
 

@@ -1,4 +1,4 @@
-"""The interface of brokers. The embedded and the distributed setting differ in its implementation."""
+"""The interface of brokers. The embedded and the distributed mode differ in its implementation."""
 
 from __future__ import annotations
 

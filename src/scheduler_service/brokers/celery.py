@@ -128,13 +128,13 @@ class Application(Celery):  # type: ignore[misc]
 
 
 def create(settings: Settings) -> Application:
-    """Build the configured Celery application. Every process of the distributed setting uses the same one.
+    """Build the configured Celery application. Every process of the distributed mode uses the same one.
 
     Messages are acknowledged early and have no ETA. Otherwise Redis redelivers a task that runs longer than the
     visibility timeout. Retries and results are off, because the database holds both. A worker prefetches one message
     per free slot; more would wait here during idle time of other workers.
     """
-    assert settings.redis_url is not None  # noqa: S101 (nobody asks for a broker in the embedded setting)
+    assert settings.redis_url is not None  # noqa: S101 (nobody asks for a broker in the embedded mode)
     transport.install()
     url = settings.redis_url.get_secret_value()
     celery = Application("scheduler", broker=without_query(url))

@@ -1,4 +1,4 @@
-"""The command `scheduler up --distributed`, which runs all processes of the distributed setting on one machine."""
+"""The command `scheduler up --distributed`, which runs all processes of the distributed mode on one machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands `scheduler api`, `worker`, `beat` and `flower`: one role of the distributed setting per process."""
+"""The commands `scheduler api`, `worker`, `beat` and `flower`: one role of the distributed mode per process."""
 
 from __future__ import annotations
 

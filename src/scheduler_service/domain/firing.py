@@ -23,7 +23,7 @@ OverlapPolicy = Literal["skip", "queue", "allow", "cancel_running"]
 MAX_ENTRIES = 500
 """Limit of fired and skipped instants per decision, which keeps its transaction short. The next decision continues."""
 
-_TICK = timedelta.resolution
+_MICROSECOND = timedelta.resolution
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def first_run_at(
     schedule: Recurrence, *, now: datetime, start_at: datetime | None, end_at: datetime | None
 ) -> datetime | None:
     """Return the first instant after `now` and between `start_at` and `end_at`, or None if there is none."""
-    after = now if start_at is None else max(now, start_at - _TICK)
+    after = now if start_at is None else max(now, start_at - _MICROSECOND)
     return _until(end_at, schedule.next_after(after))
 
 
@@ -123,14 +123,14 @@ class _Backlog:
             return self.first
         if rules.misfire_policy == "fire_all" and rules.catchup_limit:
             return self._cut_by_count(rules.catchup_limit, fresh_from)
-        fresh = _until(self.limit, self.schedule.next_after(fresh_from - _TICK))
+        fresh = _until(self.limit, self.schedule.next_after(fresh_from - _MICROSECOND))
         if fresh is None and rules.misfire_policy == "fire_once":
-            return self._last_before(self.limit + _TICK)
+            return self._last_before(self.limit + _MICROSECOND)
         return fresh
 
     def missed_before(self, cut: datetime | None, rules: FiringRules) -> tuple[Miss, ...]:
         """Return one `Miss` for all instants before the cut, or nothing if there are none."""
-        end = self.limit + _TICK if cut is None else cut
+        end = self.limit + _MICROSECOND if cut is None else cut
         if end == self.first:
             return ()
         reason = Reason.CATCHUP_LIMIT if rules.misfire_policy == "fire_all" else Reason.MISFIRE
@@ -149,12 +149,12 @@ class _Backlog:
 
     def _cut_by_count(self, kept: int, fresh_from: datetime) -> datetime:
         """Return the cut after which `kept` misfired instants remain, found by bisection on their count."""
-        end = min(fresh_from, self.limit + _TICK)
+        end = min(fresh_from, self.limit + _MICROSECOND)
         surplus = self._count_before(end) - kept
         if surplus <= 0:
             return self.first
         lo, hi = self.first, end  # invariant: at most `surplus` instants before `lo`, more before `hi`
-        while hi - lo > _TICK:
+        while hi - lo > _MICROSECOND:
             middle = lo + (hi - lo) // 2
             if self._count_before(middle) > surplus:
                 hi = middle
@@ -163,10 +163,10 @@ class _Backlog:
         return lo
 
     def _count_before(self, end: datetime) -> int:
-        return 1 + self.schedule.count_between(self.first, end - _TICK)
+        return 1 + self.schedule.count_between(self.first, end - _MICROSECOND)
 
     def _last_before(self, end: datetime) -> datetime:
-        return self.schedule.last_between(self.first, end - _TICK) or self.first
+        return self.schedule.last_between(self.first, end - _MICROSECOND) or self.first
 
 
 def _overlap(instants: list[datetime], rules: FiringRules, active: int) -> list[Fire | Skip]:

@@ -13,7 +13,7 @@ from scheduler_service.domain.firing import FiringRules
 from scheduler_service.domain.schedules.recurrence import Recurrence
 
 _DAY = timedelta(days=1)
-_TICK = timedelta.resolution
+_MICROSECOND = timedelta.resolution
 # Enough for a pattern with uneven intervals. A pattern with more instants a day is nearly always even.
 _MAX_INSTANTS = 12
 
@@ -34,7 +34,7 @@ def jitter_warning(schedule: Recurrence, jitter_seconds: float, rules: FiringRul
     first = schedule.next_after(now)
     if first is None or not jitter_seconds:
         return None
-    span = timedelta(seconds=jitter_seconds) - _TICK  # at the full span the run has started
+    span = timedelta(seconds=jitter_seconds) - _MICROSECOND  # at the full span the run has started
     instants = islice(schedule.between(now, first + _DAY), _MAX_INSTANTS)
     if not any(schedule.count_between(instant, instant + span) >= held_up_by for instant in instants):
         return None

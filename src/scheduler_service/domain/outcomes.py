@@ -8,7 +8,7 @@ from scheduler_service.domain.run_state import Reason, RunStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OutcomeCount:
     """The number of rows with one status and reason, and the number of instants that they cover."""
 
     status: RunStatus
@@ -29,6 +29,6 @@ class Spread:
 class Ended:
     """The runs that ended within a period."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[OutcomeCount, ...]
     duration_seconds: Spread
     lateness_seconds: Spread

@@ -44,13 +44,13 @@ class Dispatcher:
         """Fire all due jobs, notify workers of released runs, and return the seconds until the next tick."""
         now = self._clock.now()
         due_at, waits_until = await self._look()
-        if _is_over(due_at, now):
+        if _is_due(due_at, now):
             while await self._fire(now) == BATCH:
                 pass
-        if _is_over(waits_until, now):
+        if _is_due(waits_until, now):
             while await self._release(now) == BATCH:
                 pass
-        if _is_over(due_at, now) or _is_over(waits_until, now):
+        if _is_due(due_at, now) or _is_due(waits_until, now):
             due_at, waits_until = await self._look()
         self._ticked_at = self._clock.now()
         return self._rest_seconds(due_at, waits_until)
@@ -68,7 +68,7 @@ class Dispatcher:
     async def _look(self) -> tuple[datetime | None, datetime | None]:
         # Most checks find nothing. They take no lock, and on SQLite do not need the writer.
         async with self._database.read() as connection:
-            return await ledger.ends(connection)
+            return await ledger.earliest_due(connection)
 
     async def _fire(self, now: datetime) -> int:
         async with self._database.write() as connection:
@@ -91,5 +91,5 @@ class Dispatcher:
         return max(0.0, min([self._tick_seconds, *waits]))
 
 
-def _is_over(instant: datetime | None, now: datetime) -> bool:
+def _is_due(instant: datetime | None, now: datetime) -> bool:
     return instant is not None and instant <= now

@@ -21,11 +21,11 @@ from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.engine.attempt_end import Interruption, LeftByRun, attempt_end
 from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener, NoListener
 from scheduler_service.engine.log_writer import LeaseLostError, LogWriter
 from scheduler_service.engine.loop import until_available
-from scheduler_service.engine.outcome import Interruption, LeftByRun, attempt_end
 from scheduler_service.engine.run_environment import Environments, NoEnvironments, in_environment
 from scheduler_service.engine.run_result import RunResult, parse_result
 from scheduler_service.engine.run_spec import build_spec
@@ -168,7 +168,7 @@ class Executor:
         except Exception as error:
             # A fault of the service: requeue the run. If it has already been rescued MAX_RESCUES times, it fails.
             log.exception("execution_failed", run_id=claimed.run.id)
-            return Interruption(f"the service failed on it: {type(error).__name__}", by_stop=handle.is_interrupted)
+            return Interruption(f"the service failed on it: {type(error).__name__}", is_shutdown=handle.is_interrupted)
 
     async def _run(self, claimed: Claimed, handle: AttemptHandle) -> AttemptEnd | Interruption:
         """Run the code. Return the end of the attempt, or the interruption that requeues the run."""
@@ -193,7 +193,7 @@ class Executor:
             return self._note_fault(claimed, handle, error)
         with closing(outcome.collected or Collected()) as collected:
             if outcome.end is End.CANCELLED and handle.is_interrupted:
-                return Interruption("its worker was stopped", by_stop=True)
+                return Interruption("its worker was stopped", is_shutdown=True)
             computed = payload.result(output.tail) if outcome.exit_code == 0 else None
             written = parse_result(collected.result) if computed is None else RunResult(computed)
             problems = tuple(filter(None, (written.problem, *collected.problems)))
@@ -209,7 +209,7 @@ class Executor:
         """Return the interruption for a sandbox error. If the attempt could not start, stop this worker's claims."""
         log.warning("sandbox_failed", run_id=claimed.run.id, attempt=claimed.run.attempt, error=str(error))
         if error.began:
-            return Interruption(f"the sandbox failed: {error}", by_stop=handle.is_interrupted)
+            return Interruption(f"the sandbox failed: {error}", is_shutdown=handle.is_interrupted)
         self._fitness.note_fault(error)
         return Interruption(f"the sandbox of worker {claimed.lease.worker_id} could not begin: {error}", began=False)
 
@@ -217,7 +217,7 @@ class Executor:
 def _end_of_waiting(handle: AttemptHandle) -> AttemptEnd | Interruption:
     """Return the end of an attempt that was stopped before its environment was built."""
     if handle.is_interrupted:
-        return Interruption("its worker was stopped", by_stop=True)
+        return Interruption("its worker was stopped", is_shutdown=True)
     return AttemptEnd(status=RunStatus.CANCELLED, reason=handle.cancel_reason or Reason.USER)
 
 

@@ -19,11 +19,11 @@ class HeartbeatUrl:
         """Request `url` if `is_healthy` returns True, which means that all due runs are being served."""
         self._url = url
         self._interval_seconds = interval_seconds
-        self._is_well = is_healthy
+        self._is_healthy = is_healthy
 
-    async def beat(self) -> float:
+    async def request(self) -> float:
         """Request the URL if the service is healthy. Return the seconds until the next call."""
-        if not await self._is_well():
+        if not await self._is_healthy():
             log.warning("heartbeat_url_skipped", reason="the service is not ready")
             return self._interval_seconds
         try:

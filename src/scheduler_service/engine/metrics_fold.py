@@ -45,7 +45,7 @@ class DropCounter:
         self._take = take
         self._waiting = 0
 
-    async def note(self) -> float:
+    async def fold(self) -> float:
         """Add the dropped messages to the totals, and return the seconds until the next call."""
         self._waiting += self._take()
         if self._waiting:

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.engine.attempt_end import Interruption, fault_rest_seconds
 from scheduler_service.engine.log_writer import LeaseLostError
 from scheduler_service.engine.loop import until_available
-from scheduler_service.engine.outcome import Interruption, fault_rest_seconds
 from scheduler_service.storage import events, rescues, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -74,8 +74,8 @@ async def _write_interruption(
         # If the lease is lost, the run is already requeued or another worker has it. No write was refused.
         await rescues.undo_claim(connection, claimed.lease, interruption.message, available_at, now)
         return True
-    hand = rescues.requeue_on_shutdown if interruption.by_stop else rescues.requeue_after_fault
-    if await hand(connection, claimed.lease, interruption.message, now):
+    requeue = rescues.requeue_on_shutdown if interruption.is_shutdown else rescues.requeue_after_fault
+    if await requeue(connection, claimed.lease, interruption.message, now):
         return True
     lost = AttemptEnd(status=RunStatus.FAILED, reason=Reason.WORKER_LOST, message=interruption.message)
     return await transitions.is_stored(connection, claimed.lease, lost)
@@ -85,8 +85,8 @@ def _retry_delay_seconds(claimed: Claimed, end: AttemptEnd) -> float | None:
     """Return the seconds before the next attempt, or None if there is none."""
     policy = _retry_policy.validate_python(claimed.job.retry_policy)
     # A retry of a rejected command would be rejected again.
-    hopeless = end.status is not RunStatus.FAILED or end.reason is Reason.REJECTED
-    if hopeless or not policy.allows(claimed.run.retry_count):
+    can_be_retried = end.status is RunStatus.FAILED and end.reason is not Reason.REJECTED
+    if not can_be_retried or not policy.allows(claimed.run.retry_count):
         return None
     return policy.delay(claimed.run.retry_count + 1, random.random())  # noqa: S311 (jitter, not a secret)
 

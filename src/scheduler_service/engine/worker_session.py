@@ -157,8 +157,8 @@ class WorkerSession:
         return self._heartbeat_seconds
 
     @property
-    def takes_runs(self) -> bool:
-        """Return whether this worker may claim runs."""
+    def is_ready(self) -> bool:
+        """Return whether this worker claims runs: it is alive, and its sandbox works."""
         return self.state is WorkerState.ALIVE and self.unfit_reason is None
 
     @contextmanager

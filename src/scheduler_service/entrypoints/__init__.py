@@ -1,1 +1,1 @@
-"""The programs of the distributed setting: the Celery application, its beat and its worker."""
+"""The programs of the distributed mode: the Celery application, its beat and its worker."""

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 def create(settings: Settings) -> Celery:
     """Return the Celery application and configure logging for this process.
 
-    `settings` are those of the distributed setting. The process must serve no other purpose.
+    `settings` are those of the distributed mode. The process must serve no other purpose.
     """
     celery = broker.create(settings)
     engine = Engine(celery)

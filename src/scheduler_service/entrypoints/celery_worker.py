@@ -24,7 +24,7 @@ from scheduler_service.brokers.celery import Application
 from scheduler_service.brokers.monitor import Monitor
 from scheduler_service.brokers.transport import dropped
 from scheduler_service.engine.loop import UNAVAILABLE_REST_SECONDS
-from scheduler_service.engine.worker import Worker
+from scheduler_service.engine.slot_filler import SlotFiller
 from scheduler_service.entrypoints.celery_events import TaskEvents
 from scheduler_service.errors import LoopFailedError, SchedulerError, UnavailableError
 from scheduler_service.startup import WRONG_SETTING
@@ -40,7 +40,7 @@ class Engine:
         self._celery = celery
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
-        self._worker: Worker | None = None
+        self._worker: SlotFiller | None = None
         # Readable after a thread took its message. It wakes Celery's event loop, which sleeps up to a second, to fetch
         # the next message.
         self.taken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -66,7 +66,7 @@ class Engine:
     def execute(self, run_id: int, attempt: int) -> bool:
         """Execute a run and return after it has ended, from any thread.
 
-        Return False if the run cannot be claimed; see `Worker.execute`.
+        Return False if the run cannot be claimed; see `SlotFiller.execute`.
         """
         os.eventfd_write(self.taken, 1)
         if self._portal is None or self._worker is None:

@@ -21,7 +21,7 @@ from scheduler_service.http import error_responses
 from scheduler_service.http.http_rules import HOST
 
 HEADER = "X-API-Key"
-BOOTSTRAP = Caller(owner_id=None, scopes=frozenset(Scope))
+API_KEY_CALLER = Caller(owner_id=None, scopes=frozenset(Scope))
 """The caller whose key is the setting API_KEY."""
 
 _scheme = APIKeyHeader(
@@ -47,7 +47,7 @@ def authenticate(request: Request) -> None:
             "the development key is public, so it is accepted from this machine only, "
             "through localhost; set an API_KEY of your own"
         )
-    request.state.caller = BOOTSTRAP
+    request.state.caller = API_KEY_CALLER
 
 
 def same_key(given: str, expected: str) -> bool:

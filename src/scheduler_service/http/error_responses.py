@@ -136,8 +136,10 @@ async def _answer_scheduler_error(request: Request, error: Exception) -> Respons
     status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
     if isinstance(error, RejectedError):
         found = errors_in_body(request, error.items, getattr(request.state, "body", None))
-        beyond = _described_each(request, error.beyond)
-        return _invalid(request, Found([*found.errors, *beyond.errors], found.further + beyond.further + error.further))
+        of_services = _described_each(request, error.service_problems)
+        return _invalid(
+            request, Found([*found.errors, *of_services.errors], found.further + of_services.further + error.further)
+        )
     if isinstance(error, InvalidInputError):
         return _invalid(request, _described_each(request, error.problems))
     if isinstance(error, UnavailableError):

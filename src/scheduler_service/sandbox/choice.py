@@ -1,7 +1,7 @@
 """The choice of the sandbox: the level that the operator asks for, or the best that this host can hold.
 
 A level is chosen if its promises hold (see `probe`) and its trial runs succeed. `none` must be asked for. If no level
-is left, `start` raises, and every later `rehearse` tries again, because the host may have been repaired meanwhile.
+is left, `start` raises, and every later `try_run` tries again, because the host may have been repaired meanwhile.
 """
 
 from __future__ import annotations
@@ -107,14 +107,14 @@ class ChosenSandbox:
         finally:
             self._runs -= 1
 
-    async def rehearse(self, *, every: bool = False) -> None:
-        """Make trial runs; see `Sandbox.rehearse`.
+    async def try_run(self, *, every: bool = False) -> None:
+        """Make trial runs; see `Sandbox.try_run`.
 
         If one fails and nothing else runs, the sandbox is replaced: its directories, processes or cgroups may be gone.
         """
         if self._inner is not None:
             try:
-                await self._inner.rehearse(every=every)
+                await self._inner.try_run(every=every)
             except SandboxError:
                 if self._runs:
                     raise
@@ -161,7 +161,7 @@ class ChosenSandbox:
         box = self._factory.make(level)
         try:
             await box.start()
-            await box.rehearse(every=True)
+            await box.try_run(every=True)
         except BaseException:
             await asyncio.shield(box.stop())
             raise

@@ -38,9 +38,9 @@ from scheduler_service.sandbox.contract.spec import (
 )
 from scheduler_service.sandbox.output import OutputPipe
 from scheduler_service.sandbox.process_group import kill_and_reap, signal_group, wait_for_leftovers
-from scheduler_service.sandbox.rehearsal import rehearse
 from scheduler_service.sandbox.running import Running
 from scheduler_service.sandbox.subprocess_command import write_command
+from scheduler_service.sandbox.trial_run import make_trial_runs
 from scheduler_service.sandbox.waiting import first_of, until_exit
 
 ISOLATION = Isolation(Level.NONE, ("process_group", "private_directory", "clean_environment"))
@@ -86,10 +86,10 @@ class SubprocessSandbox:
             async with self._private_directory() as directory:
                 return await self._run_in(directory, spec, on_output, cancel)
 
-    async def rehearse(self, *, every: bool = False) -> None:
-        """Make trial runs; see `Sandbox.rehearse`."""
+    async def try_run(self, *, every: bool = False) -> None:
+        """Make trial runs; see `Sandbox.try_run`."""
         names = list(self._pythons)
-        await rehearse(self, names if every else names[:1])
+        await make_trial_runs(self, names if every else names[:1])
 
     def renew(self) -> None:
         """Do nothing: at this level, runs have no lease; see `Sandbox.renew`."""

@@ -40,9 +40,9 @@ from scheduler_service.sandbox.kernel.identity import FIRST_UID, LAST_UID, UidPo
 from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl
 from scheduler_service.sandbox.orders import build_outcome, send_order, wait_for_report
 from scheduler_service.sandbox.output import OutputPipe
-from scheduler_service.sandbox.rehearsal import rehearse
 from scheduler_service.sandbox.running import Running
 from scheduler_service.sandbox.supervisor_client import SupervisorClient
+from scheduler_service.sandbox.trial_run import make_trial_runs
 from scheduler_service.sandbox.zygote_process import ZygoteProcess
 
 MAX_STANDBY = 4
@@ -136,10 +136,10 @@ class ZygoteSandbox:
             zygote.replace(supervisor, directory)  # it has reported, so its run is dead
             return outcome
 
-    async def rehearse(self, *, every: bool = False) -> None:
-        """Make trial runs; see `Sandbox.rehearse`."""
+    async def try_run(self, *, every: bool = False) -> None:
+        """Make trial runs; see `Sandbox.try_run`."""
         names = list(self._environments)
-        await rehearse(self, names if every else names[:1])
+        await make_trial_runs(self, names if every else names[:1])
 
     def renew(self) -> None:
         """Extend the lease of everything that runs; see `Sandbox.renew`."""

@@ -1,4 +1,4 @@
-"""Checks of a well-formed definition against the server's rules and the calendar."""
+"""Checks of a well-formed definition against the server's limits and the calendar."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _NO_TIME = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """The resource limits and the Python environments of this server.
+class ServerLimits:
+    """What this server allows to jobs: resources, Python environments, and grants by owner.
 
-    None means that workers may offer other environments.
+    `environments` None means that workers may offer others.
     """
 
     resource_limits: ResourceLimits = NO_LIMITS
@@ -45,7 +45,7 @@ def inspect_job(document: JsonDocument, further: int = 0) -> Inspection[JobDefin
 
 
 def problems_of_job(
-    inspection: Inspection[JobDefinition], rules: Rules, now: datetime, *, is_rescheduled: bool = True
+    inspection: Inspection[JobDefinition], server_limits: ServerLimits, now: datetime, *, is_rescheduled: bool = True
 ) -> Iterator[FieldProblem]:
     """Yield the problems of a job that its model does not find.
 
@@ -54,10 +54,10 @@ def problems_of_job(
     definition = inspection.sound
     if definition is None:
         return
-    yield from inspection.about_sent(resource_limits.problems(definition, rules.resource_limits))
+    yield from inspection.about_sent(resource_limits.problems(definition, server_limits.resource_limits))
     if python_environments.FIELD not in inspection.replaced:
-        yield from python_environments.problems(inspection.document.get("payload"), rules.environments)
-    yield from inspection.about_sent(_grant_problems(definition, rules.grants))
+        yield from python_environments.problems(inspection.document.get("payload"), server_limits.environments)
+    yield from inspection.about_sent(_grant_problems(definition, server_limits.grants))
     if is_rescheduled:
         yield from inspection.about_sent(_schedule_problems(inspection, definition, definition, now))
 

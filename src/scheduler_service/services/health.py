@@ -133,11 +133,11 @@ class HealthService:
         return Component("dispatcher", HealthStatus.FAILING, f"{last}: nothing is fired")
 
 
-def _workers(taking: Sequence[Worker]) -> Component:
-    if not taking:
-        return Component("workers", HealthStatus.FAILING, "none is there that takes runs: they wait in the queue")
-    slots = sum(worker.slots for worker in taking)
-    return Component("workers", HealthStatus.OK, f"{len(taking)} alive, {slots} slots")
+def _workers(ready: Sequence[Worker]) -> Component:
+    if not ready:
+        return Component("workers", HealthStatus.FAILING, "no worker is ready: runs stay queued")
+    slots = sum(worker.slots for worker in ready)
+    return Component("workers", HealthStatus.OK, f"{len(ready)} ready, {slots} slots")
 
 
 def _sandbox(seen: Sequence[tuple[Worker, Liveness]]) -> list[Component]:
@@ -147,7 +147,7 @@ def _sandbox(seen: Sequence[tuple[Worker, Liveness]]) -> list[Component]:
     if unfit:
         status = HealthStatus.DEGRADED if held else HealthStatus.FAILING
         more = f" (and {len(unfit) - 1} more)" if len(unfit) > 1 else ""
-        return [Component("sandbox", status, f"worker {unfit[0].id}{more} takes no runs: {unfit[0].unfit_reason}")]
+        return [Component("sandbox", status, f"worker {unfit[0].id}{more} claims no runs: {unfit[0].unfit_reason}")]
     levels = ", ".join(sorted(level for level in held if level is not None))
     return [Component("sandbox", HealthStatus.OK, f"runs are held at {levels}")] if levels else []
 

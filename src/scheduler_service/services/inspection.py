@@ -28,15 +28,16 @@ Model = TypeVar("Model", bound=BaseModel)
 class RejectedError(InvalidInputError):
     """A document is invalid.
 
-    `items` are errors of the model, `problems` those of services, and `further` counts those that are not described.
+    `items` are errors of the model, and `service_problems` those of services. `further` counts those that are not
+    described.
     """
 
-    def __init__(self, items: Sequence[ErrorDetails], problems: Sequence[FieldProblem], further: int) -> None:
+    def __init__(self, items: Sequence[ErrorDetails], service_problems: Sequence[FieldProblem], further: int) -> None:
         """Keep all problems, so that the client can fix them together."""
         told = (FieldProblem(".".join(map(str, item["loc"])) or "body", item["msg"], item["input"]) for item in items)
-        super().__init__(*told, *problems)
+        super().__init__(*told, *service_problems)
         self.items = items
-        self.beyond = problems
+        self.service_problems = service_problems
         self.further = further
 
 
@@ -69,9 +70,9 @@ class Inspection(Generic[Model]):
 
     def accept(self, problems: Iterable[FieldProblem] = ()) -> Model:
         """Return the model. Raise `RejectedError` if the model or `problems` contain any problem."""
-        beyond = list(problems)
-        if self.items or beyond or self.further or self.sound is None:
-            raise RejectedError(self.items, beyond, self.further)
+        service_problems = list(problems)
+        if self.items or service_problems or self.further or self.sound is None:
+            raise RejectedError(self.items, service_problems, self.further)
         return self.sound
 
 

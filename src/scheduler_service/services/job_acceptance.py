@@ -10,7 +10,7 @@ from scheduler_service.domain.caller import Caller
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.rescheduling import is_rescheduled
 from scheduler_service.errors import FieldProblem
-from scheduler_service.services.checks import Rules, inspect_job, problems_of_job
+from scheduler_service.services.checks import ServerLimits, inspect_job, problems_of_job
 from scheduler_service.services.inspection import Inspection, without_surplus
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import columns_of
@@ -35,9 +35,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class JobAcceptance:
-    """Accepts jobs by the rules of this server. Every method raises `RejectedError` if it does not."""
+    """Accepts jobs within the limits of this server. Every method raises `RejectedError` if it does not."""
 
-    rules: Rules
+    server_limits: ServerLimits
     clock: Clock
 
     def read(self, caller: Caller, document: JsonDocument) -> JobDefinition:
@@ -60,10 +60,12 @@ class JobAcceptance:
         sent, further = without_surplus(JobDefinition, sent)
         inspection = inspect_job(merge(sent), further)
         columns = {} if inspection.sound is None else columns_of(owned_by(caller, inspection.sound))
-        found = problems_of_job(inspection, self.rules, self.clock.now(), is_rescheduled=is_rescheduled(job, columns))
+        found = problems_of_job(
+            inspection, self.server_limits, self.clock.now(), is_rescheduled=is_rescheduled(job, columns)
+        )
         definition = inspection.accept([*changed, *found, *owner_problems(inspection, caller)])
         return Change(columns, definition.enabled)
 
     def _accept(self, caller: Caller, inspection: Inspection[JobDefinition]) -> JobDefinition:
-        problems = problems_of_job(inspection, self.rules, self.clock.now())
+        problems = problems_of_job(inspection, self.server_limits, self.clock.now())
         return inspection.accept([*problems, *owner_problems(inspection, caller)])

@@ -19,7 +19,7 @@ from scheduler_service.domain.run_state import JobStatus, Reason, Trigger
 from scheduler_service.domain.schedules.schedule import parse
 from scheduler_service.errors import ConflictError
 from scheduler_service.services import idempotency
-from scheduler_service.services.checks import Rules
+from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.job_acceptance import Change, JobAcceptance, Shown
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import columns_of, document_of
@@ -43,20 +43,20 @@ class JobService:
         broker: Broker,
         clock: Clock,
         wake_dispatcher: Callable[[], None],
-        rules: Rules | None = None,
+        server_limits: ServerLimits | None = None,
         refusal: Callable[[], str | None] = lambda: None,
         packages: Packages | None = None,
     ) -> None:
         """Call `wake_dispatcher` after a commit that may have made a job due earlier.
 
-        `rules` are the limits of this server; None means that it has none. `refusal` returns why no job can run here,
-        or None. `packages` locks requirements; None refuses them.
+        `server_limits` None means that there are none. `refusal` returns why no job can run here, or None.
+        `packages` locks requirements; None refuses them.
         """
         self._database = database
         self._broker = broker
         self._clock = clock
         self._wake_dispatcher = wake_dispatcher
-        self._acceptance = JobAcceptance(rules or Rules(), clock)
+        self._acceptance = JobAcceptance(server_limits or ServerLimits(), clock)
         self._refusal = refusal
         self._packages = JobPackages(packages or NoPackages())
 

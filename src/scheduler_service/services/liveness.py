@@ -49,6 +49,6 @@ def is_ticking(age_seconds: float | None, tick_seconds: float) -> bool:
     return age_seconds is not None and age_seconds <= max(SILENT_SECONDS, MISSED_BEATS * tick_seconds)
 
 
-def take_runs(workers: Iterable[Worker], now: datetime, heartbeat_seconds: float) -> list[Worker]:
-    """Return the workers that claim runs."""
+def ready_workers(workers: Iterable[Worker], now: datetime, heartbeat_seconds: float) -> list[Worker]:
+    """Return the workers that are ready: alive, with a sandbox that works, so that they claim runs."""
     return [worker for worker in workers if liveness(worker, now, heartbeat_seconds) is Liveness.ALIVE]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scheduler_service.domain.caller import Caller, Scope
-from scheduler_service.domain.outcomes import Ended, Outcome, Spread
+from scheduler_service.domain.outcomes import Ended, OutcomeCount, Spread
 from scheduler_service.domain.records import Worker
 from scheduler_service.domain.run_state import RunStatus
-from scheduler_service.services.liveness import take_runs
+from scheduler_service.services.liveness import ready_workers
 from scheduler_service.storage import figures, stats, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -41,7 +41,7 @@ class Stats:
 
     since: datetime
     until: datetime
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[OutcomeCount, ...]
     duration_seconds: Spread
     lateness_seconds: Spread
     executed: int
@@ -66,20 +66,20 @@ class StatsService:
         async with self._database.snapshot() as snapshot:
             ended = await stats.ended_since(snapshot, now - window, caller.bound)
             backlog = await figures.read_backlog(snapshot, caller.bound)
-            known = await workers.known(snapshot)
-        return _stats(ended, self._standing(backlog, known, now), now - window, now)
+            found = await workers.all_workers(snapshot)
+        return _stats(ended, self._standing(backlog, found, now), now - window, now)
 
-    def _standing(self, found: Backlog, known: Sequence[Worker], now: datetime) -> Standing:
-        taking = take_runs(known, now, self._heartbeat_seconds)
-        waits_since = found.queued_since
+    def _standing(self, backlog: Backlog, found: Sequence[Worker], now: datetime) -> Standing:
+        ready = ready_workers(found, now, self._heartbeat_seconds)
+        waits_since = backlog.queued_since
         return Standing(
-            queued=found.active.get(RunStatus.QUEUED, 0),
-            retrying=found.active.get(RunStatus.RETRYING, 0),
-            running=found.active.get(RunStatus.RUNNING, 0),
+            queued=backlog.active.get(RunStatus.QUEUED, 0),
+            retrying=backlog.active.get(RunStatus.RETRYING, 0),
+            running=backlog.active.get(RunStatus.RUNNING, 0),
             oldest_queued_seconds=0.0 if waits_since is None else max(0.0, (now - waits_since).total_seconds()),
-            workers=len(taking),
-            slots=sum(worker.slots for worker in taking),
-            busy=sum(worker.busy for worker in taking),
+            workers=len(ready),
+            slots=sum(worker.slots for worker in ready),
+            busy=sum(worker.busy for worker in ready),
         )
 
 

@@ -47,7 +47,7 @@ async def read(snapshot: AsyncConnection) -> Figures:
         active=backlog.active,
         queued_since=backlog.queued_since,
         jobs=await _jobs(snapshot),
-        workers=tuple(await workers.known(snapshot)),
+        workers=tuple(await workers.all_workers(snapshot)),
         ticked_at=await dispatchers.last_ticked_at(snapshot),
     )
 

@@ -28,7 +28,7 @@ from scheduler_service.storage.tables import WAITING, jobs, runs, with_status
 
 _NOT_YET = {"reason": None, "missed_until": None, "missed_count": None, "finished_at": None}
 # Built once, as in `transitions`.
-_ends = select(
+_earliest_due = select(
     select(func.min(jobs.c.next_run_at)).where(jobs.c.next_run_at.is_not(None)).scalar_subquery(),
     select(func.min(runs.c.available_at)).where(with_status(*WAITING), runs.c.notified_at.is_(None)).scalar_subquery(),
 )
@@ -55,12 +55,12 @@ class Fired:
     broken: tuple[tuple[DueJob, Exception], ...] = ()
 
 
-async def ends(connection: AsyncConnection) -> tuple[datetime | None, datetime | None]:
+async def earliest_due(connection: AsyncConnection) -> tuple[datetime | None, datetime | None]:
     """Return the earliest instant of any job, and the earliest end of a wait that `release` must handle.
 
     None means that nothing waits. One query without locks returns both, because every tick starts with it.
     """
-    due_at, waits_until = (await connection.execute(_ends)).one()
+    due_at, waits_until = (await connection.execute(_earliest_due)).one()
     return due_at, waits_until
 
 
@@ -71,7 +71,7 @@ async def fire(
 
     1. Count each job's active runs, and decide what each instant becomes.
     2. Cancel the runs that the overlap policy replaces.
-    3. Insert the rows. Skip an instant that has a row, which happens after a clock went backwards.
+    3. Insert the rows. Ignore an instant that has a row, which happens after a clock went backwards.
     4. Move each job to its next instant by compare-and-set, or finish it if there is none.
 
     A job whose schedule fails to compute, for example because its time zone was removed, is paused and reported. It

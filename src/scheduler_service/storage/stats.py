@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.outcomes import Ended, Outcome, Spread
+from scheduler_service.domain.outcomes import Ended, OutcomeCount, Spread
 from scheduler_service.storage.dialect import seconds_between
 from scheduler_service.storage.runs import is_of_owner
 from scheduler_service.storage.tables import runs
@@ -25,7 +25,7 @@ async def ended_since(connection: AsyncConnection, since: datetime, owner_id: st
     )
 
 
-async def _outcomes(connection: AsyncConnection, condition: ColumnElement[bool]) -> tuple[Outcome, ...]:
+async def _outcomes(connection: AsyncConnection, condition: ColumnElement[bool]) -> tuple[OutcomeCount, ...]:
     instants = func.sum(func.coalesce(runs.c.missed_count, 1))
     query = (
         select(runs.c.status, runs.c.reason, func.count(), instants)
@@ -33,7 +33,7 @@ async def _outcomes(connection: AsyncConnection, condition: ColumnElement[bool])
         .group_by(runs.c.status, runs.c.reason)
         .order_by(runs.c.status, runs.c.reason)
     )
-    return tuple(Outcome(*row) for row in await connection.execute(query))
+    return tuple(OutcomeCount(*row) for row in await connection.execute(query))
 
 
 async def _spread(

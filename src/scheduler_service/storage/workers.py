@@ -70,7 +70,7 @@ async def unfit(connection: AsyncConnection) -> list[Worker]:
     return [Worker(**row) for row in (await connection.execute(query)).mappings()]
 
 
-async def known(connection: AsyncConnection) -> list[Worker]:
+async def all_workers(connection: AsyncConnection) -> list[Worker]:
     """Return all workers, including recently dead ones."""
     query = select(workers).order_by(workers.c.id)
     return [Worker(**row) for row in (await connection.execute(query)).mappings()]

@@ -1,4 +1,4 @@
-"""A service in the embedded setting, and a receiver of webhooks."""
+"""A service in the embedded mode, and a receiver of webhooks."""
 
 from __future__ import annotations
 

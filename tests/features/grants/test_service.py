@@ -14,7 +14,7 @@ from scheduler_service.features.grants import loops
 from scheduler_service.features.grants.file import Grant, Grants
 from scheduler_service.features.grants.loops import GrantRefusals
 from scheduler_service.features.grants.service import GrantService
-from scheduler_service.services.checks import Rules
+from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import JobService
 from scheduler_service.storage import jobs, ledger, runs, transitions, workers
@@ -83,7 +83,7 @@ async def test_job_is_warned_if_no_live_worker_holds_its_grant(database: Databas
 async def test_job_with_a_grant_that_its_owner_lacks_is_refused(
     database: Database, clock: FakeClock, owner_id: str, names: list[str], problem: str
 ) -> None:
-    service = JobService(database, RecordingBroker(), clock, lambda: None, Rules(grants=RULES))
+    service = JobService(database, RecordingBroker(), clock, lambda: None, ServerLimits(grants=RULES))
     definition = JobDefinition.model_validate(
         {
             "name": "a job",

@@ -20,7 +20,7 @@ HEALTH: dict[str, Any] = {
         "database": {"status": "ok", "detail": "answers", "latency_ms": 0.4},
         "migrations": {"status": "ok", "detail": "the tables are up to date", "latency_ms": None},
         "dispatcher": {"status": "ok", "detail": "ticks", "latency_ms": None},
-        "workers": {"status": "ok", "detail": "1 alive, 4 slots", "latency_ms": None},
+        "workers": {"status": "ok", "detail": "1 ready, 4 slots", "latency_ms": None},
     },
 }
 

@@ -1,9 +1,9 @@
 """Finds what rules alert about, and stores a delivery for each alert.
 
 Two sources: the stream of events (a run failed, succeeded, started late, was missed), and queries for what lasts (a run
-that is queued or running for too long, a worker that takes no runs). Several dispatchers may run a detector. The events
-are read under the lock of the observer's cursor, so each batch has one reader. Queries are repeated by all of them, and
-the key of a delivery, unique within its rule, drops the repetitions.
+that is queued or running for too long, a worker that claims no runs). Several dispatchers may run a detector. The
+events are read under the lock of the observer's cursor, so each batch has one reader. Queries are repeated by all of
+them, and the key of a delivery, unique within its rule, drops the repetitions.
 """
 
 from __future__ import annotations

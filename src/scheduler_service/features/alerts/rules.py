@@ -24,7 +24,7 @@ class AlertKind(StrEnum):
     LATE = "late"
     # A run has been running for a number of seconds.
     TOO_LONG = "too_long"
-    # A worker is alive but takes no runs, because of a fault of its sandbox or its host.
+    # A worker is alive but claims no runs, because of a fault of its sandbox or its host.
     WORKER_UNFIT = "worker_unfit"
     # A test of the rule's channel.
     TEST = "test"
@@ -67,7 +67,7 @@ class Failure:
 class Alert:
     """The content of an alert. FAILURE and FLAPPING have a `failure` if the run still exists.
 
-    WORKER_UNFIT is about no job: `worker` names the worker, `message` says why it takes no runs.
+    WORKER_UNFIT is about no job: `worker` names the worker, `message` says why it claims no runs.
     """
 
     kind: AlertKind
@@ -94,7 +94,7 @@ class Alert:
             AlertKind.MISSED: f"{name} missed {self.count} of its instants",
             AlertKind.LATE: f"{name} is late by {seconds}",
             AlertKind.TOO_LONG: f"{name} has been running for {seconds}",
-            AlertKind.WORKER_UNFIT: f"worker {self.worker} takes no runs: {' '.join((self.message or '').split())}",
+            AlertKind.WORKER_UNFIT: f"worker {self.worker} claims no runs: {' '.join((self.message or '').split())}",
             AlertKind.TEST: "This is a test: alerts come through",
         }
         return texts[self.kind]

@@ -9,7 +9,7 @@ from scheduler_service.domain.grants import usable_grants
 from scheduler_service.errors import NotFoundError
 from scheduler_service.features.grants.file import Grants
 from scheduler_service.features.grants.records import OfferedGrant
-from scheduler_service.services.liveness import take_runs
+from scheduler_service.services.liveness import ready_workers
 from scheduler_service.storage import workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -53,9 +53,9 @@ class GrantService:
 
     async def _held_by_workers(self) -> dict[str, list[str]]:
         async with self._database.read() as connection:
-            known = await workers.living(connection)
+            living = await workers.living(connection)
         held: dict[str, list[str]] = {}
-        for worker in take_runs(known, self._clock.now(), self._heartbeat_seconds):
+        for worker in ready_workers(living, self._clock.now(), self._heartbeat_seconds):
             for name in worker.grants:
                 held.setdefault(name, []).append(worker.id)
         return held

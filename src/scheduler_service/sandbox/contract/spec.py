@@ -212,7 +212,7 @@ class Sandbox(Protocol):
         """
         ...
 
-    async def rehearse(self, *, every: bool = False) -> None:
+    async def try_run(self, *, every: bool = False) -> None:
         """Make trial runs, in the way of every run. Raise `SandboxError` if one fails.
 
         They run a script, and Python code in the default environment, or in all if `every` is set.

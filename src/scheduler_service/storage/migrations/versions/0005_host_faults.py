@@ -1,4 +1,4 @@
-"""Faults of the host: how often a run met one, and why a worker takes no runs."""
+"""Faults of the host: how often a run met one, and why a worker claims no runs."""
 
 from __future__ import annotations
 

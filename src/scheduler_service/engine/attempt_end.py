@@ -1,4 +1,4 @@
-"""Converts the sandbox's outcome into the end of an attempt."""
+"""Converts the outcome of a command into the end of an attempt, and names other ways to end."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ _REASONS = {
 class Interruption:
     """The end of an attempt that its code did not cause: the worker stops, or the host failed.
 
-    If `began` is False, no code has run, and the attempt does not count.
+    If `began` is False, no code has run, and the attempt does not count. `is_shutdown` means that the worker stops in
+    order, which does not count as a rescue.
     """
 
     message: str
     began: bool = True
-    by_stop: bool = False
+    is_shutdown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ POLL_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-class Worker:
+class SlotFiller:
     """Executes up to `session.slots` runs at once: those passed to `execute`, and those that `fill` finds.
 
     `fill` queries the database when the wake event is set, when a run that it started has ended, and every
@@ -64,7 +64,7 @@ class Worker:
     async def fill(self) -> float:
         """Start a run in each free slot, and return the seconds until the next query."""
         free = self._session.slots - len(self._busy)
-        if free > 0 and self._session.takes_runs:
+        if free > 0 and self._session.is_ready:
             # The query can return runs that were just started and are not claimed yet.
             waiting = await self._find_claimable(free + len(self._busy))
             for key in [key for key in waiting if key not in self._busy][:free]:
@@ -109,9 +109,9 @@ class Worker:
 
     async def _execute_in_a_slot(self, run_id: int, attempt: int) -> bool:
         async with self._free_slots:
-            return self._session.takes_runs and await self._executor.execute(run_id, attempt)
+            return self._session.is_ready and await self._executor.execute(run_id, attempt)
 
     def _end(self, key: tuple[int, int], task: asyncio.Task[bool]) -> None:
         del self._busy[key]
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("execution_failed", run_id=key[0], exc_info=error)
+            log.error("slot_task_failed", run_id=key[0], exc_info=error)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
+import pytest
 from testkit.databases import NOON
 from testkit.doubles import FakeClock
 from tests.database_fixtures import ON_SQLITE
@@ -12,9 +15,16 @@ from scheduler_service.bootstrap import open_service
 from scheduler_service.config.settings import Settings
 from scheduler_service.domain.run_state import WorkerState
 from scheduler_service.engine.heartbeat_url import HeartbeatUrl
+from scheduler_service.outbound import web
 from scheduler_service.services.health import HealthService
 from scheduler_service.storage import dispatchers, workers
 from scheduler_service.storage.database import Database
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as receiver:
+        yield receiver
 
 
 async def show_life(database: Database, clock: FakeClock, *, ticks: bool, works: bool) -> None:
@@ -35,18 +45,19 @@ async def test_no_request_while_a_dispatcher_or_worker_is_missing(
     for ticks, works, pulses in ((True, True, 1), (False, True, 1), (True, False, 1), (True, True, 2)):
         clock.advance(10)
         await show_life(database, clock, ticks=ticks, works=works)
-        assert await pulse.beat() == 60
+        assert await pulse.request() == 60
         assert len(receiver.of("/pulse")) == pulses
 
 
-async def test_monitor_that_does_not_answer_does_no_harm(receiver: Receiver, hurry: None) -> None:
+async def test_monitor_that_does_not_answer_does_no_harm(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "DELIVERY_SECONDS", 1.5)
     receiver.behaviours = {"/pulse": iter([hang])}
 
     async def is_healthy() -> bool:
         return True
 
-    assert await HeartbeatUrl(f"{receiver.url}/pulse", 60, is_healthy).beat() == 60
-    assert await HeartbeatUrl("http://a..b/", 60, is_healthy).beat() == 60
+    assert await HeartbeatUrl(f"{receiver.url}/pulse", 60, is_healthy).request() == 60
+    assert await HeartbeatUrl("http://a..b/", 60, is_healthy).request() == 60
 
 
 @ON_SQLITE

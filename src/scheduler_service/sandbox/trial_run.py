@@ -22,14 +22,14 @@ from scheduler_service.sandbox.contract.spec import (
 )
 
 _LIMITS = Limits(wall_seconds=20.0, memory_mb=64, cpu_seconds=20, processes=16, disk_mb=16, output_kb=64)
-_WORD = "rehearsed"
+_WORD = "tried"
 # Reads a module, which the job's user may be unable to, and writes a file where a job may.
 _PYTHON = f"import os\nopen(os.__file__, 'rb').close()\nopen('trial', 'w').write('x')\nprint({_WORD!r})"
 _SHELL = f"#!/bin/sh\necho x > trial && echo {_WORD}"
 _SHOWN_CHARACTERS = 300
 
 
-async def rehearse(sandbox: Sandbox, environments: Iterable[str]) -> None:
+async def make_trial_runs(sandbox: Sandbox, environments: Iterable[str]) -> None:
     """Run a script, and Python code in each environment. Raise `SandboxError` for the first that fails."""
     await _try(sandbox, Script(_SHELL))
     for name in environments:
