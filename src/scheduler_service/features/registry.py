@@ -6,5 +6,6 @@ from scheduler_service.features.alerts.feature import AlertsFeature
 from scheduler_service.features.environments.feature import EnvironmentsFeature
 from scheduler_service.features.feature import Feature
 from scheduler_service.features.grants.feature import GrantsFeature
+from scheduler_service.features.keys.feature import KeysFeature
 
-FEATURES: tuple[Feature, ...] = (AlertsFeature(), EnvironmentsFeature(), GrantsFeature())
+FEATURES: tuple[Feature, ...] = (AlertsFeature(), EnvironmentsFeature(), GrantsFeature(), KeysFeature())

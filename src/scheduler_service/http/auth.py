@@ -7,7 +7,7 @@ import hmac
 import re
 from collections.abc import Iterator
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
@@ -25,7 +25,10 @@ API_KEY_CALLER = Caller(owner_id=None, scopes=frozenset(Scope))
 """The caller whose key is the setting API_KEY."""
 
 _scheme = APIKeyHeader(
-    name=HEADER, scheme_name="ApiKey", description="The key that the setting API_KEY holds.", auto_error=False
+    name=HEADER,
+    scheme_name="ApiKey",
+    description="The key in the setting API_KEY, or one of `POST /keys`.",
+    auto_error=False,
 )
 
 
@@ -33,7 +36,15 @@ _scheme = APIKeyHeader(
 _FOR = re.compile(r'(?:^|;)\s*for=(?:"?(\[[^\]"]*\])(?::\d+)?"?|"?([^";:]*)(?::\d+)?"?)', re.IGNORECASE)
 
 
-def authenticate(request: Request) -> None:
+class KeyCheck(Protocol):
+    """Finds the caller of a key that is not the bootstrap key."""
+
+    async def caller_of(self, text: str) -> Caller | None:
+        """Return the caller whose key this is, or None if there is no valid key of this text."""
+        ...
+
+
+async def authenticate(request: Request) -> None:
     """Check the key and store the caller for `current_caller`. Refuse requests without a valid key."""
     settings: Settings = request.app.state.settings
     given = request.headers.get(HEADER)
@@ -41,13 +52,22 @@ def authenticate(request: Request) -> None:
         raise error_responses.unauthorized(f"send your key in the header {HEADER}")
     expected = settings.api_key.get_secret_value()
     if not same_key(given, expected):
-        raise error_responses.unauthorized(f"the key in the header {HEADER} is not valid")
+        request.state.caller = await _stored_caller(request, given)
+        return
     if expected == DEVELOPMENT_API_KEY and not _is_local(request, settings):
         raise error_responses.forbidden(
             "the development key is public, so it is accepted from this machine only, "
             "through localhost; set an API_KEY of your own"
         )
     request.state.caller = API_KEY_CALLER
+
+
+async def _stored_caller(request: Request, given: str) -> Caller:
+    keys: KeyCheck = request.app.state.keys
+    caller = await keys.caller_of(given)
+    if caller is None:
+        raise error_responses.unauthorized(f"the key in the header {HEADER} is not valid")
+    return caller
 
 
 def same_key(given: str, expected: str) -> bool:

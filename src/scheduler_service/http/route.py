@@ -37,7 +37,7 @@ class PublicRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def receive(request: Request) -> Response:
-            self.admit(request)
+            await self.admit(request)
             _refuse_repeated_headers(request)
             _refuse_other_encodings(request)
             _refuse_repeated_parameters(request)
@@ -52,7 +52,7 @@ class PublicRoute(APIRoute):
 
         return receive
 
-    def admit(self, request: Request) -> None:
+    async def admit(self, request: Request) -> None:
         """Accept every caller."""
 
     async def _look_at_body(self, request: Request) -> None:
@@ -69,9 +69,9 @@ class PublicRoute(APIRoute):
 class KeyedRoute(PublicRoute):
     """A route for callers with a key. Nothing of an unauthenticated request is read, not even its body."""
 
-    def admit(self, request: Request) -> None:
+    async def admit(self, request: Request) -> None:
         """Accept callers with a valid key."""
-        authenticate(request)
+        await authenticate(request)
 
 
 class JsonRequest(Request):
