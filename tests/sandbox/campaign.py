@@ -17,6 +17,7 @@ import secrets
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,9 @@ CORPUS = Path(__file__).parent / "corpus"
 EARLIER_SECRET = secrets.token_hex(16)
 SLOTS = 4
 ALLOWED_HOST = "127.0.0.42"
+FILES_TO_CHANGE = 20
+CREDENTIALS = struct.Struct("=iII")  # struct ucred
+PEER_SECONDS = 0.5
 SURVIVOR_SECONDS = 2.0
 DRAIN_SECONDS = 1.0
 MORE_CALLS = {
@@ -110,17 +114,21 @@ class Surroundings:
         self.before = self._look_outside()
         self.victim = subprocess.Popen(["sleep", "1000"])
         self.received: list[str] = []
+        self.peers: set[int] = set()
         self._listen()
 
     def _make_grants(self) -> Path:
         """Make what entries are granted, beside what none is: `in` to read, `out` to write, a file and a link to it."""
         grants = self.base / "grants"
-        for name in ("in/deep", "out", "beside"):
+        for name in ("in/deep", "in/open", "out/daemon", "beside", "nest/room/inner"):
             (grants / name).mkdir(parents=True)
-        (grants / "out").chmod(0o1777)
-        for name in ("in/a.txt", "in/deep/b.txt", "out/old.txt", "file.txt"):
+        for name in ("in/open", "out", "out/daemon", "nest", "nest/room", "nest/room/inner"):
+            (grants / name).chmod(0o777)
+        victims = [f"in/{number}" for number in range(FILES_TO_CHANGE)]
+        for name in ("in/a.txt", "in/deep/b.txt", "in/anybody", "out/old.txt", "file.txt", *victims):
             (grants / name).write_text("GRANTED")
-        (grants / "out" / "old.txt").chmod(0o666)
+        for name in ("in/anybody", "out/old.txt"):
+            (grants / name).chmod(0o666)
         (grants / "beside" / "secret").write_text(self.secret)
         (grants / "in" / "link").symlink_to(grants / "beside" / "secret")
         (grants / "out" / "link").symlink_to(grants / "beside")
@@ -130,7 +138,15 @@ class Surroundings:
     @property
     def granted(self) -> list[str]:
         """All paths that entries may be granted."""
-        return [*(str(self.grants / name) for name in ("in", "out", "file.txt")), f"{self.unix_path}.granted"]
+        names = ("in", "in/open", "out", "out/daemon", "file.txt", "nest", "nest/room/inner")
+        return [*(str(self.grants / name) for name in names), f"{self.unix_path}.granted", f"{self.unix_path}.swapped"]
+
+    def swap(self) -> None:
+        """Put links in the place of what is granted, as a job with another grant could do while the sandbox runs."""
+        (self.grants / "nest" / "room").rename(self.grants / "nest" / "moved")
+        (self.grants / "nest" / "room").symlink_to("/run")
+        Path(f"{self.unix_path}.swapped").unlink()
+        Path(f"{self.unix_path}.swapped").symlink_to(self.unix_path)
 
     def install_python(self) -> Path:
         """Make a Python of the service's own, with the service's own files among it, as in /opt; return its program."""
@@ -162,7 +178,11 @@ class Surroundings:
         self.unix_path = str(self.base / "socket")
         self._serve(socket.AF_UNIX, socket.SOCK_STREAM, self.unix_path)
         self._serve(socket.AF_UNIX, socket.SOCK_DGRAM, f"{self.unix_path}.datagram")
-        self._serve(socket.AF_UNIX, socket.SOCK_STREAM, f"{self.unix_path}.granted", note=False)
+        self._serve_granted(f"{self.unix_path}.granted")
+        self._serve(socket.AF_UNIX, socket.SOCK_STREAM, f"{self.unix_path}.swapped")
+        for place in ("in", "out/daemon"):
+            self._serve(socket.AF_UNIX, socket.SOCK_STREAM, str(self.grants / place / "socket"))
+            (self.grants / place / "socket").chmod(0o777)
         for name in ("socket", "socket.datagram", "socket.granted"):
             (self.base / name).chmod(0o777)
         self.abstract = f"campaign-{secrets.token_hex(4)}"
@@ -186,6 +206,25 @@ class Surroundings:
                 friend.sendto(text, sender)
 
         threading.Thread(target=answer, daemon=True).start()
+
+    def _serve_granted(self, path: str) -> None:
+        """Accept connections, and note the users that the kernel says are on the other side."""
+        listener = socket.socket(socket.AF_UNIX)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        listener.bind(path)
+        listener.listen()
+
+        def accept() -> None:
+            while True:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+                    self.peers.add(CREDENTIALS.unpack(peer)[1])
+                    connection.settimeout(PEER_SECONDS)
+                    text, control, _, _ = connection.recvmsg(9, 999)
+                    self.peers.update(CREDENTIALS.unpack(content)[1] for _, _, content in control if text)
+
+        threading.Thread(target=accept, daemon=True).start()
 
     def _serve(self, family: int, kind: int, address: Any, *, note: bool = True) -> int:
         """Accept connections and datagrams, and `note` them as what should not have arrived."""
@@ -229,6 +268,7 @@ class Surroundings:
             and len(os.sched_getaffinity(pid)) == len(os.sched_getaffinity(0))
             and resource.prlimit(pid, resource.RLIMIT_NOFILE) == resource.getrlimit(resource.RLIMIT_NOFILE),
             "nothing-received": not self.received,
+            "peers-are-jobs": 0 not in self.peers,
             "service-alive": True,
         }
 
@@ -291,6 +331,7 @@ class Campaign:
         """Run all entries, those that could starve others one by one, and look around afterwards."""
         await self._sandbox.start()
         self._surroundings.add_private()
+        self._surroundings.swap()
         await self._run_one({"id": "earlier", "python": f"kept = {EARLIER_SECRET!r}", "env": {"KEPT": EARLIER_SECRET}})
         together = [entry for entry in entries if not _wants_to_be_alone(entry)]
         results = dict(await asyncio.gather(*map(self._run_one, together)))

@@ -25,6 +25,7 @@ from scheduler_service.sandbox.contract.spec import (
     SandboxError,
     Spec,
 )
+from scheduler_service.sandbox.kernel.identity import User
 from scheduler_service.sandbox.probe import REMEDY, Finding, best_level, probe
 from scheduler_service.sandbox.subprocess_sandbox import SubprocessSandbox
 from scheduler_service.sandbox.zygote_sandbox import ZygoteSandbox
@@ -45,6 +46,7 @@ class SandboxFactory:
     lease_seconds: float | None = None
     private: Sequence[str] = ()
     granted: Sequence[str] = ()
+    granted_user: User | None = None
 
     def make(self, level: Level) -> Sandbox:
         """Build a sandbox, which is not started yet."""
@@ -60,6 +62,7 @@ class SandboxFactory:
             lease_seconds=self.lease_seconds,
             private=self.private,
             granted=self.granted,
+            granted_user=self.granted_user,
         )
 
 
@@ -180,13 +183,17 @@ def create(  # noqa: PLR0913 (all but three have defaults)
     least: Level = Level.STANDARD,
     private: Sequence[str] = (),
     granted: Sequence[str] = (),
+    granted_user: User | None = None,
 ) -> ChosenSandbox:
     """Build the sandbox for `slots` commands at once, with its working directories below `root`. It is not started.
 
     `auto` chooses no level below `least`, and never `none`. With `lease_seconds`, commands are killed if `renew` is not
-    called that often. No job may read the paths in `private`, and orders may open paths that are `granted`.
+    called that often. No job may read the paths in `private`, and orders may open paths that are `granted`;
+    those that may write some run as `granted_user`, if the service is root.
     """
-    factory = SandboxFactory(root, slots, environments, grace_seconds, network, lease_seconds, private, granted)
+    factory = SandboxFactory(
+        root, slots, environments, grace_seconds, network, lease_seconds, private, granted, granted_user
+    )
     if choice == "auto":
         return ChosenSandbox((Level.STRICT,) if least is Level.STRICT else (Level.STRICT, Level.STANDARD), factory)
     return ChosenSandbox((Level(choice),), factory)

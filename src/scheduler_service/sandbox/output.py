@@ -8,6 +8,7 @@ import os
 from contextlib import suppress
 
 from scheduler_service.sandbox.contract.spec import OUTPUT_FLOOD_FACTOR, OnOutput
+from scheduler_service.sandbox.kernel.identity import User
 
 PIPE_BYTES = 1 << 20
 LONGEST_END = 64 * 1024
@@ -44,9 +45,9 @@ class OutputPipe:
         """Whether there was more output than the cap, so that some was left out."""
         return self._seen > self._cap
 
-    def give_to(self, uid: int) -> None:
-        """Allow the user `uid` to open the pipe by name, as `/dev/stdout` or `/proc/self/fd/1`."""
-        os.fchown(self.write_end, uid, uid)
+    def give_to(self, user: User) -> None:
+        """Allow a user to open the pipe by name, as `/dev/stdout` or `/proc/self/fd/1`."""
+        os.fchown(self.write_end, *user)
 
     def close_write_end(self) -> None:
         """Close our copy of the write end, once the job has its own."""

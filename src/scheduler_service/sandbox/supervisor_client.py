@@ -11,16 +11,17 @@ from typing import Any
 
 from scheduler_service.sandbox.contract.protocol import Order, RunReport, pack_order, pack_terms, receive_json
 from scheduler_service.sandbox.contract.spec import SandboxError
+from scheduler_service.sandbox.kernel.identity import User
 
 
 class SupervisorClient:
     """The sockets to one supervisor and to the job's process below it. Good for one run."""
 
-    def __init__(self, channel: socket.socket, orders: socket.socket, uid: int) -> None:
-        """`uid` is the user of the job."""
+    def __init__(self, channel: socket.socket, orders: socket.socket, user: User) -> None:
+        """`user` is that of the job."""
         self._channel = channel
         self._orders = orders
-        self.uid = uid
+        self.user = user
 
     async def order(self, order: Order, descriptors: Sequence[int], output: int) -> None:
         """Send `order` to be run. Raise `SandboxError` if the supervisor is gone, OSError if the host lacks something.

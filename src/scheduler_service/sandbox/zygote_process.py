@@ -10,10 +10,17 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from scheduler_service.sandbox.accounting.process_stats import count_tasks_of_user
 from scheduler_service.sandbox.confinement.workdir import is_left, remove_directory
-from scheduler_service.sandbox.contract.protocol import SWEEP, ZygoteSetup, pack, pack_supervisor_request
+from scheduler_service.sandbox.contract.protocol import (
+    SWEEP,
+    SupervisorRequest,
+    ZygoteSetup,
+    pack,
+    pack_supervisor_request,
+)
 from scheduler_service.sandbox.contract.spec import SandboxError
-from scheduler_service.sandbox.kernel.identity import UidPool
+from scheduler_service.sandbox.kernel.identity import UidPool, User, sees_all_tasks
 from scheduler_service.sandbox.supervisor_client import SupervisorClient
 from scheduler_service.sandbox.zygote_interpreter import ZygoteInterpreter, start_zygote
 
@@ -45,23 +52,25 @@ class ZygoteProcess:
         self._setup = replace(self._setup, mountpoint=mountpoint, cgroups=cgroups)
         await self._living_zygote()
 
-    async def take_supervisor(self) -> SupervisorClient:
-        """Return a supervisor that waits for an order. Raise `SandboxError` if there can be none."""
+    async def take_supervisor(self, user: User | None = None) -> SupervisorClient:
+        """Return a supervisor that waits for an order, for a job of its own user or of `user`, the user of grants.
+
+        Raise `SandboxError` if there can be none.
+        """
         zygote = await self._living_zygote()
-        while self._ready:
+        while user is None and self._ready:
             if not (supervisor := self._ready.popleft()).is_unusable:
                 return supervisor
             await self.dismiss(supervisor)
         try:
-            return self._request_supervisor(zygote)
+            return self._request_supervisor(zygote, user)
         except OSError as error:
             raise SandboxError(f"no run can be started: {error}") from error
 
     async def dismiss(self, supervisor: SupervisorClient) -> None:
         """End a supervisor, wait until it is gone, and free its user id."""
         await supervisor.dismiss()
-        if self._uids is not None:
-            self._uids.give_back(supervisor.uid)
+        self._release(supervisor.user)
 
     def replace(self, supervisor: SupervisorClient, directory: Path | None) -> None:
         """Replace a supervisor that has reported, in the background: it may still be removing `directory`."""
@@ -114,20 +123,31 @@ class ZygoteProcess:
             while len(self._ready) < self._standby:
                 self._ready.append(self._request_supervisor(zygote))
 
-    def _request_supervisor(self, zygote: ZygoteInterpreter) -> SupervisorClient:
+    def _request_supervisor(self, zygote: ZygoteInterpreter, user: User | None = None) -> SupervisorClient:
         (channel, supervisors), (orders, jobs) = socket.socketpair(), socket.socketpair()
         for sock in (channel, orders):
             sock.setblocking(False)  # noqa: FBT003
-        uid = os.getuid() if self._uids is None else self._uids.take()
+        request = self._request(user)
         with supervisors, jobs:
             try:
-                message = pack_supervisor_request(uid)
+                message = pack_supervisor_request(request)
                 socket.send_fds(zygote.control, [message], [supervisors.fileno(), jobs.fileno()])
             except OSError:
-                if self._uids is not None:
-                    self._uids.give_back(uid)
+                self._release(User(request.uid, request.gid))
                 raise
-        return SupervisorClient(channel, orders, uid)
+        return SupervisorClient(channel, orders, User(request.uid, request.gid))
+
+    def _request(self, user: User | None) -> SupervisorRequest:
+        if user is not None:
+            # At least one: other runs may start at any time, so the count is never the run's own.
+            tasks = max(1, count_tasks_of_user(user.uid)) if sees_all_tasks() else None
+            return SupervisorRequest(*user, tasks)
+        own = User(os.getuid(), os.getgid()) if self._uids is None else self._uids.take()
+        return SupervisorRequest(*own)
+
+    def _release(self, user: User) -> None:
+        if self._uids is not None and user != self._setup.granted_user:
+            self._uids.give_back(user.uid)
 
     async def _discard(self) -> None:
         if self._zygote is None:

@@ -36,7 +36,8 @@ from scheduler_service.sandbox.contract.spec import (
     SandboxError,
     Spec,
 )
-from scheduler_service.sandbox.kernel.identity import FIRST_UID, LAST_UID, UidPool
+from scheduler_service.sandbox.granted_user import isolation_with_granted_user, why_not_shared
+from scheduler_service.sandbox.kernel.identity import FIRST_UID, LAST_UID, UidPool, User
 from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl
 from scheduler_service.sandbox.orders import build_outcome, send_order, wait_for_report
 from scheduler_service.sandbox.output import OutputPipe
@@ -53,7 +54,8 @@ class ZygoteSandbox:
     """Runs each command in a process forked from a zygote, inside all the layers of its level.
 
     `slots` is how many commands are expected at once; more are run all the same. `limits.network` opens the
-    destinations of `network`, and orders may open paths that are `granted`. Background processes may hold the output
+    destinations of `network`, and orders may open paths that are `granted`. Those that may write some run as
+    `granted_user`, as root and if there is one. Background processes may hold the output
     open for `drain_seconds` after the main process has ended. `without` leaves layers out: for tests, which show what
     each is good for. Commands are killed if `renew` is not called for `lease_seconds`, even if this process has died.
     No job may read `root` or the paths in `private`, even if they lie among programs; see `readable_paths`.
@@ -73,6 +75,7 @@ class ZygoteSandbox:
         drain_seconds: float = DRAIN_SECONDS,
         private: Sequence[str] = (),
         granted: Sequence[str] = (),
+        granted_user: User | None = None,
     ) -> None:
         as_root = os.geteuid() == 0
         self._root = root.absolute()
@@ -89,6 +92,7 @@ class ZygoteSandbox:
         self._removals: set[asyncio.Task[None]] = set()
         self._private = (*private, str(self._root), os.path.realpath(self._root))
         self._granted = granted
+        self._granted_user = granted_user if self._uids else None
         self._network = tuple(network)
         self._running = Running()
         self._environments = {
@@ -123,7 +127,10 @@ class ZygoteSandbox:
             if zygote is None:
                 message = f"there is no Python environment named {getattr(spec.command, 'environment', '')!r}"
                 return Outcome(End.REJECTED, self.isolation, message=message)
-            supervisor = await zygote.take_supervisor()
+            user = self._granted_user if spec.access.write else None
+            if user is not None and (why := why_not_shared(self._layers)):
+                return Outcome(End.REJECTED, self.isolation, message=why)
+            supervisor = await zygote.take_supervisor(user)
             directory = None
             try:
                 directory = self._make_directory(supervisor)
@@ -169,9 +176,17 @@ class ZygoteSandbox:
             python=bool(environment.name),
             private=self._private,
             granted=self._granted,
-            uids=tuple(range(FIRST_UID, LAST_UID + 1)) if self._uids else (os.getuid(),),
+            users=self._users(),
+            granted_user=self._granted_user,
         )
         return ZygoteProcess(environment.python, setup, self._uids, standby)
+
+    def _users(self) -> tuple[User, ...]:
+        """Return the users that jobs may have."""
+        if self._uids is None:
+            return (User(os.getuid(), os.getgid()),)
+        own = tuple(User(uid, uid) for uid in range(FIRST_UID, LAST_UID + 1))
+        return own if self._granted_user is None else (*own, self._granted_user)
 
     def _zygotes(self) -> list[ZygoteProcess]:
         return [*self._environments.values(), self._launcher]
@@ -196,7 +211,7 @@ class ZygoteSandbox:
             return None
         directory = create_directory(self._claim.path)
         if self._uids is not None:
-            os.chown(directory, supervisor.uid, supervisor.uid)
+            os.chown(directory, *supervisor.user)
         return directory
 
     async def _tidy_up(self, zygote: ZygoteProcess, supervisor: SupervisorClient, directory: Path | None) -> None:
@@ -213,7 +228,7 @@ class ZygoteSandbox:
     ) -> Outcome:
         output = OutputPipe(spec.limits.output_kb, on_output)
         if self._uids is not None:
-            output.give_to(supervisor.uid)
+            output.give_to(supervisor.user)
         pump = asyncio.create_task(output.pump())
         try:
             await send_order(supervisor, self._with_network(spec), directory, output)
@@ -224,11 +239,15 @@ class ZygoteSandbox:
             collected = None
             if spec.collects and self._claim is not None:
                 collected = await receive_collected(supervisor, report, self._claim.path)
-            return build_outcome(report, spec, self.isolation, collected, truncated=output.truncated)
+            return build_outcome(report, spec, self._isolation_of(supervisor), collected, truncated=output.truncated)
         finally:
             self._ordered.discard(supervisor)
             pump.cancel()
             output.close()
+
+    def _isolation_of(self, supervisor: SupervisorClient) -> Isolation:
+        is_granted = supervisor.user == self._granted_user
+        return isolation_with_granted_user(self.isolation) if is_granted else self.isolation
 
     def _with_network(self, spec: Spec) -> Spec:
         if not spec.limits.network:

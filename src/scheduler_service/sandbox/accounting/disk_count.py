@@ -23,7 +23,7 @@ from contextlib import suppress
 from itertools import islice
 
 from scheduler_service.sandbox.accounting.held_files import Held, find_held, threads_of, written_bytes
-from scheduler_service.sandbox.kernel.identity import acting_as
+from scheduler_service.sandbox.kernel.identity import User, acting_as
 from scheduler_service.sandbox.kernel.open_beneath import open_directory
 
 SLICE_SECONDS = 0.02
@@ -40,7 +40,7 @@ _ROOT = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 class DiskCount:
     """Counts the files of one run again and again.
 
-    `uid` owns the files, if it is not our user. `unlinked` has descriptors of shared memory segments without names, by
+    `user` owns the files, if it is not our user. `unlinked` has descriptors of shared memory segments without names, by
     inode; those that cannot grow any more are closed. The last of the directories is that of segments.
     `used_bytes` is the result of the last whole count.
     """
@@ -49,13 +49,13 @@ class DiskCount:
         self,
         directories: Sequence[str],
         disk_mb: int,
-        uid: int | None = None,
+        user: User | None = None,
         unlinked: dict[int, int] | None = None,
     ) -> None:
         self._directories = [os.path.realpath(directory) for directory in directories]
         self._disk_mb = disk_mb
         self._max_bytes, self._max_files = disk_mb << 20, _MORE_FILES + _FILES_PER_MB * disk_mb
-        self._uid = uid
+        self._user = user
         self._pids: Sequence[int] = ()
         self._count: Iterator[str | None] | None = None
         self._sizes: dict[tuple[int, int], int] = {}
@@ -94,7 +94,7 @@ class DiskCount:
         held, unlinked = Held(self._directories), dict(self._unlinked)
         for pid in self._pids:
             for thread in threads_of(pid):
-                find_held(held, pid, thread, self._uid)
+                find_held(held, pid, thread, self._user)
                 yield None
         for identity, size in held.open_files.items():
             self._add(identity, size)
@@ -126,12 +126,12 @@ class DiskCount:
 
     def _list(self, root: int, path: tuple[str, ...]) -> Iterator[list[tuple[str, os.stat_result]]]:
         """Yield the entries of a directory in batches, without those that have vanished meanwhile."""
-        with suppress(OSError), open_directory(root, path, self._uid) as directory, os.scandir(directory) as listing:
+        with suppress(OSError), open_directory(root, path, self._user) as directory, os.scandir(directory) as listing:
             while entries := list(islice(listing, _AT_A_TIME)):
                 yield list(self._examine(entries))
 
     def _examine(self, entries: list[os.DirEntry[str]]) -> Iterator[tuple[str, os.stat_result]]:
-        with acting_as(self._uid):
+        with acting_as(self._user):
             for entry in entries:
                 with suppress(OSError):
                     yield entry.name, entry.stat(follow_symlinks=False)
@@ -169,7 +169,7 @@ class DiskCount:
 
         sem_open(3) makes a semaphore under a temporary name, so its mapping seems to have none.
         """
-        with suppress(FileNotFoundError), acting_as(self._uid), os.scandir(self._directories[-1]) as listing:
+        with suppress(FileNotFoundError), acting_as(self._user), os.scandir(self._directories[-1]) as listing:
             return {entry.inode() for entry in islice(listing, self._max_files)}
         return set()
 
@@ -187,6 +187,6 @@ class DiskCount:
             return "ran a program that it may not read, so that the files of that process cannot be counted"
         if self._flying_counts < _COUNTS_UNTIL_CERTAIN:
             return None
-        if held.in_flight > _MAX_IN_FLIGHT or written_bytes(self._pids, self._uid) > self._max_bytes:
+        if held.in_flight > _MAX_IN_FLIGHT or written_bytes(self._pids, self._user) > self._max_bytes:
             return f"kept {held.in_flight} file descriptors in messages, where files cannot be counted"
         return None

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 
-from scheduler_service.sandbox.kernel.identity import acting_as
+from scheduler_service.sandbox.kernel.identity import User, acting_as
 
 _GONE = " (deleted)"
 _BLOCK = 512
@@ -57,14 +57,14 @@ def threads_of(pid: int) -> list[str]:
         return []
 
 
-def find_held(held: Held, pid: int, thread: str, uid: int | None) -> None:
-    """Add to `held` what a thread holds. `uid` is its user, if that is not ours.
+def find_held(held: Held, pid: int, thread: str, user: User | None) -> None:
+    """Add to `held` what a thread holds. `user` is its user, if that is not ours.
 
     A thread that has ended holds nothing. A process that may not be looked into is counted as closed.
     """
     place = f"/proc/{pid}/task/{thread}"
     try:
-        _look_into(held, place, pid, uid)
+        _look_into(held, place, pid, user)
     except PermissionError:
         try:
             _look_into(held, place, pid, None)  # a process that was just forked still has our user
@@ -76,10 +76,10 @@ def find_held(held: Held, pid: int, thread: str, uid: int | None) -> None:
         return
 
 
-def written_bytes(pids: Sequence[int], uid: int | None) -> int:
+def written_bytes(pids: Sequence[int], user: User | None) -> int:
     """Return the bytes that `pids` and our ended children have written, to any descriptor; see proc_pid_io(5)."""
     total = _written("self")
-    with acting_as(uid):
+    with acting_as(user):
         for pid in pids:
             with suppress(OSError):
                 total += _written(str(pid))
@@ -92,8 +92,8 @@ def _written(process: str) -> int:
     return max(int(counts["wchar"]), int(counts["write_bytes"]))
 
 
-def _look_into(held: Held, place: str, pid: int, uid: int | None) -> None:
-    with acting_as(uid):
+def _look_into(held: Held, place: str, pid: int, user: User | None) -> None:
+    with acting_as(user):
         for descriptor in os.listdir(f"{place}/fd"):
             with suppress(FileNotFoundError):
                 _add_open(held, place, descriptor)

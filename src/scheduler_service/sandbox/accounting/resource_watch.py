@@ -36,7 +36,6 @@ TICK_SECONDS = 0.1
 
 _SHORT_TICK_SECONDS = 0.02  # while processor time goes uncounted, see `cpu_time`
 _PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 4, 0.5  # a slow look is followed by a pause four times as long
-_USER_OR_NAMESPACE = {Layer.OWN_USER, Layer.PID_NAMESPACE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class ResourceWatch:
         self._cgroup = cgroup
         self._disk = disk
         # In a PID namespace, root of the zygote may look into all processes. Root in a container may lack that right.
-        self._uid = confinement.uid if self._layers & _USER_OR_NAMESPACE == {Layer.OWN_USER} else None
+        self._user = None if Layer.PID_NAMESPACE in self._layers else confinement.other_user
         self._took_seconds = 0.0
         self._cpu = CpuTime()
         self._descriptors = Descriptors()
@@ -97,7 +96,7 @@ class ResourceWatch:
         # One second more than RLIMIT_CPU, so that an ordinary job gets SIGXCPU, and then SIGKILL, from the kernel.
         if self._cpu_seconds(stats) > self._terms.cpu_seconds + 1:
             return EndReason(End.CPU_LIMIT)
-        with acting_as(self._uid):
+        with acting_as(self._user):
             if self._is_out_of_memory(stats):
                 return EndReason(End.OUT_OF_MEMORY)
         return self._look_at_disk(pids)

@@ -10,7 +10,7 @@ from functools import partial
 from scheduler_service.sandbox.broker.job_access import Processes, copy_memory, open_memory
 from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.kernel.filter_program import write_program
-from scheduler_service.sandbox.kernel.identity import become_user, enter_user_namespace
+from scheduler_service.sandbox.kernel.identity import User, become_user, enter_user_namespace
 from scheduler_service.sandbox.kernel.notifications import Listener
 from scheduler_service.sandbox.kernel.seccomp import enforce_with_listener
 from scheduler_service.sandbox.kernel.syscall_table import ASK, BROKERED_ADDRESSES
@@ -19,7 +19,7 @@ from scheduler_service.sandbox.kernel.syscalls import MACHINES, Prctl, connect_s
 _ADDRESS = b"\x01\x00not-there"
 
 
-def why_not_brokered(layers: frozenset[Layer], uid: int) -> str:
+def why_not_brokered(layers: frozenset[Layer], user: User) -> str:
     """Return why system calls of a job with these layers cannot be answered; "" if they can.
 
     The check covers all that the broker needs: receiving a call, reading memory, copying a descriptor.
@@ -30,7 +30,7 @@ def why_not_brokered(layers: frozenset[Layer], uid: int) -> str:
     child = os.fork()
     if child == 0:
         ours.close()  # a copy here would keep the child waiting if we give up
-        _ask(layers, uid, theirs)
+        _ask(layers, user, theirs)
     theirs.close()
     try:
         with ours:
@@ -42,10 +42,10 @@ def why_not_brokered(layers: frozenset[Layer], uid: int) -> str:
     return ""
 
 
-def _ask(layers: frozenset[Layer], uid: int, line: socket.socket) -> None:
+def _ask(layers: frozenset[Layer], user: User, line: socket.socket) -> None:
     try:
         if Layer.OWN_USER in layers:
-            become_user(uid)
+            become_user(user)
         if Layer.USER_NAMESPACE in layers:
             enter_user_namespace()
         prctl(Prctl.SET_NO_NEW_PRIVS, 1)

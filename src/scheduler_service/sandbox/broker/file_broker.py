@@ -27,7 +27,7 @@ from scheduler_service.sandbox.broker.job_access import (
     signed,
 )
 from scheduler_service.sandbox.confinement.shared_memory import SharedMemory, directory_of, names_segment
-from scheduler_service.sandbox.kernel.identity import acting_as
+from scheduler_service.sandbox.kernel.identity import User, acting_as
 from scheduler_service.sandbox.kernel.notifications import Call, Listener
 from scheduler_service.sandbox.kernel.syscall_table import BROKERED_PROCESS_CHANGES
 from scheduler_service.sandbox.kernel.syscalls import invoke
@@ -42,7 +42,7 @@ _MODES = 0o1777  # no set-user-id: nobody but the service's user would gain by i
 
 
 class FileBroker:
-    """Answers the calls of one job. Its files lie in `directory`, and `uid` is its user, if that is not ours.
+    """Answers the calls of one job. Its files lie in `directory`, and `user` is its user, if that is not ours.
 
     `disk` must agree before an allocation in a file of the run. Files below `writable`, the operator's, may grow.
     """
@@ -51,7 +51,7 @@ class FileBroker:
         self,
         listener: Listener,
         directory: str,
-        uid: int | None,
+        user: User | None,
         memory: SharedMemory,
         disk: DiskCount,
         writable: Sequence[str] = (),
@@ -59,7 +59,7 @@ class FileBroker:
         self._listener = listener
         self._directory = os.path.realpath(directory)
         self._writable = tuple(writable)
-        self._uid = uid
+        self._user = user
         self._disk = disk
         self._memory = memory
         actions: dict[str, Callable[..., None]] = {
@@ -132,7 +132,7 @@ class FileBroker:
     def _allocate(self, pid: int, file: int, mode: int, offset: int, size: int) -> None:
         """Allocate space for a file if the run may have that much and RLIMIT_FSIZE allows it."""
         grows = not mode & (_PUNCH_HOLE | _COLLAPSE_RANGE)
-        with acting_as(self._uid):
+        with acting_as(self._user):
             handle = os.open(f"/proc/{pid}/fd/{signed(file)}", os.O_PATH | os.O_CLOEXEC)
             try:
                 is_own = self._judge(handle)
@@ -151,22 +151,28 @@ class FileBroker:
         self._change(pid, base, path, 0, lambda target: os.chmod(target, mode & _MODES))
 
     def _chown(self, pid: int, base: int, path: int, uid: int, gid: int, flags: int) -> None:
-        if uid & _UNCHANGED not in {_UNCHANGED, os.getuid()} or gid & _UNCHANGED not in {_UNCHANGED, os.getgid()}:
+        own = self._user or User(os.getuid(), os.getgid())
+        if uid & _UNCHANGED not in {_UNCHANGED, own.uid} or gid & _UNCHANGED not in {_UNCHANGED, own.gid}:
             raise PermissionError(errno.EPERM, "not the job's own user and group")
         self._change(pid, base, path, flags, lambda target: os.chown(target, signed(uid), signed(gid)))
 
     def _set_times(self, pid: int, base: int, path: int, times: int, flags: int) -> None:
-        wanted = _TIMES.unpack(_read(pid, lambda memory: memory.read(times, _TIMES.size))) if times else _BOTH_NOW
+        wanted = _BOTH_NOW
+        if times:
+            with acting_as(self._user):
+                wanted = _TIMES.unpack(_read(pid, lambda memory: memory.read(times, _TIMES.size)))
         self._change(pid, base, path, flags, lambda target: _apply_times(target, wanted))
 
     def _change(self, pid: int, base: int, path: int, flags: int, action: Callable[[str], None]) -> None:
         # Opened, then judged, then changed through the descriptor: a path may lead elsewhere a moment later.
-        file = _open_for(pid, signed(base), path, flags)
-        try:
-            self._judge(file)
-            action(f"/proc/self/fd/{file}")
-        finally:
-            os.close(file)
+        # All with the rights of the job's user alone: what that user does not own, it may not change.
+        with acting_as(self._user):
+            file = _open_for(pid, signed(base), path, flags)
+            try:
+                self._judge(file)
+                action(f"/proc/self/fd/{file}")
+            finally:
+                os.close(file)
 
     def _judge(self, file: int) -> bool:
         """Return whether an open file is the run's own. Raise PermissionError if the run may not change it."""
@@ -178,7 +184,7 @@ class FileBroker:
         raise PermissionError(errno.EPERM, "not the job's own file")
 
     def _read_path(self, pid: int, path: int) -> bytes:
-        with acting_as(self._uid):
+        with acting_as(self._user):
             return _read(pid, lambda memory: memory.read_text(path))
 
 

@@ -105,5 +105,8 @@ class SocketBroker:
             sock = self._sockets.take(call, borrowed)
             if sock.family != socket.AF_UNIX and not self._sockets.is_local():
                 raise fail(errno.EACCES)
-            sock.listen(signed(call.arguments[1]))
+            backlog = signed(call.arguments[1])
+            if sock.family == socket.AF_UNIX:
+                return self._sockets.unix.listen(sock, backlog)
+            sock.listen(backlog)
             return 0

@@ -11,9 +11,9 @@ import signal
 import socket
 import struct
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
-from scheduler_service.sandbox.broker.job_access import Memory
+from scheduler_service.sandbox.broker.job_access import Memory, status_of
 from scheduler_service.sandbox.broker.job_sockets import (
     IP_FAMILIES,
     JobSockets,
@@ -43,6 +43,8 @@ from scheduler_service.sandbox.kernel.notifications import Call
 from scheduler_service.sandbox.kernel.syscalls import connect_socket
 
 _LENGTH = struct.Struct("=I")
+_CAP_SYS_ADMIN = 21
+_CREDENTIALS = struct.Struct("=iII")  # struct ucred
 _MAX_MESSAGES = 1024  # UIO_MAXIOV, where sendmmsg(2) stops too
 _MAX_ASSOCIATIONS = 4096
 _UDP_SEGMENT = 103  # splits a large send into datagrams; see udp(7)
@@ -89,7 +91,7 @@ class SocketSending:
             return self._start(call, sock, message, call.arguments[2], borrowed)
 
     def _start(self, call: Call, sock: socket.socket, message: Message, flags: int, borrowed: Borrowed) -> int | None:
-        control = self._copy_control(call, sock, message.control, borrowed)
+        control = self._write_control(call, sock, message.control, borrowed)
         address = self._find(call, sock, message.address, borrowed)
         return self._try(call, sock, partial(self._send, call, sock, message, control, address, flags), flags, borrowed)
 
@@ -122,7 +124,7 @@ class SocketSending:
             try:
                 with Borrowed() as borrowed:
                     message = read_message(memory, sock, place)
-                    control = self._copy_control(call, sock, message.control, borrowed)
+                    control = self._write_control(call, sock, message.control, borrowed)
                     address = self._find(call, sock, message.address, borrowed)
                     size = self._send(call, sock, message, control, address, flags)
             except OSError:
@@ -204,6 +206,15 @@ class SocketSending:
         associations[cookie] = address
         return None
 
+    def _write_control(self, call: Call, sock: socket.socket, control: bytes, borrowed: Borrowed) -> Control:
+        """Return the control messages of a message. A receiver who asks for credentials gets the job's, not ours."""
+        copied = self._copy_control(call, sock, control, borrowed)
+        user = self._sockets.unix.shown_user
+        if user is not None and sock.family == socket.AF_UNIX:
+            process = int(status_of(call.pid)["Tgid"]) if _may_name_others() else os.getpid()
+            copied.append((socket.SOL_SOCKET, socket.SCM_CREDENTIALS, _CREDENTIALS.pack(process, *user)))
+        return copied
+
     def _copy_control(self, call: Call, sock: socket.socket, control: bytes, borrowed: Borrowed) -> Control:
         """Return the control messages of a message, with copies of the descriptors that go along."""
         copied: Control = []
@@ -218,6 +229,12 @@ class SocketSending:
             else:
                 raise fail(errno.EPERM)
         return copied
+
+
+@cache
+def _may_name_others() -> bool:
+    """Return whether this process has CAP_SYS_ADMIN, without which its messages can name no other process; unix(7)."""
+    return bool(int(status_of(os.getpid())["CapEff"], 16) >> _CAP_SYS_ADMIN & 1)
 
 
 def _spell(sock: socket.socket, address: InetAddress) -> Address:

@@ -6,6 +6,7 @@ It does what the call asks for, in the job's place, if the job may have it. Then
 from __future__ import annotations
 
 import errno
+import os
 import select
 import signal
 import struct
@@ -19,8 +20,9 @@ from scheduler_service.sandbox.broker.job_sockets import JobSockets
 from scheduler_service.sandbox.broker.socket_address import fail
 from scheduler_service.sandbox.broker.socket_broker import SocketBroker
 from scheduler_service.sandbox.broker.socket_sending import SocketSending
-from scheduler_service.sandbox.broker.unix_sockets import UnixSockets
+from scheduler_service.sandbox.broker.unix_sockets import UnixReach, UnixSockets
 from scheduler_service.sandbox.confinement.cell import Confinement
+from scheduler_service.sandbox.confinement.granted_root import private_places
 from scheduler_service.sandbox.confinement.root import HOME, SHARED_MEMORY, temporary_directories
 from scheduler_service.sandbox.confinement.shared_memory import SharedMemory
 from scheduler_service.sandbox.contract.access import Access
@@ -34,6 +36,7 @@ from scheduler_service.sandbox.kernel.syscall_table import (
     BROKERED_FILE_CHANGES,
     BROKERED_PROCESS_CHANGES,
     BROKERED_SHARED_MEMORY,
+    BROKERED_TIME_CHANGES,
     SENDMMSG,
     SENDMSG,
     SENDTO,
@@ -45,6 +48,7 @@ _BURST_SECONDS, _LINGER_SECONDS = 0.02, 0.001  # no longer, or the checks of the
 _LONGEST_WAIT_SECONDS = 0.2
 _CALLS = {
     **BROKERED_FILE_CHANGES,
+    **BROKERED_TIME_CHANGES,
     **BROKERED_ALLOCATION,
     **BROKERED_SHARED_MEMORY,
     **BROKERED_ADDRESSES,
@@ -119,25 +123,35 @@ class SyscallBroker:
 def open_broker(listener: int, confinement: Confinement, run: RunFiles | None, access: Access) -> SyscallBroker:
     """Build the broker of one run. `run` has its files, if the run does not have a file system of its own."""
     source = Listener(listener)
-    uid = confinement.uid if Layer.OWN_USER in confinement.layers else None
-    sockets = _sockets_of(source, confinement, uid, run, access)
+    sockets = _sockets_of(source, confinement, run, access)
     actions: Actions = {}
     if run is not None:
-        actions |= FileBroker(source, run.directory, uid, run.memory, run.disk, access.write).actions
+        actions |= FileBroker(source, run.directory, confinement.other_user, run.memory, run.disk, access.write).actions
     if confinement.sockets is Sockets.BROKERED:
         actions |= SocketBroker(sockets).actions | SocketSending(sockets).actions
         _bound_waiting()
     return SyscallBroker(source, sockets, actions)
 
 
-def _sockets_of(
-    listener: Listener, confinement: Confinement, uid: int | None, run: RunFiles | None, access: Access
-) -> JobSockets:
-    private = (HOME, SHARED_MEMORY, *temporary_directories())
-    places = private if run is None else (run.directory,)
-    unix = UnixSockets(places, access.sockets, uid, restricted=Layer.LANDLOCK in confinement.layers)
+def _sockets_of(listener: Listener, confinement: Confinement, run: RunFiles | None, access: Access) -> JobSockets:
     secluded = Layer.NETWORK_NAMESPACE in confinement.layers
-    return JobSockets(listener, unix, policy_of(access), secluded=secluded)
+    return JobSockets(
+        listener, UnixSockets(_unix_reach(confinement, run, access)), policy_of(access), secluded=secluded
+    )
+
+
+def _unix_reach(confinement: Confinement, run: RunFiles | None, access: Access) -> UnixReach:
+    restricted, user = Layer.LANDLOCK in confinement.layers, confinement.other_user
+    if run is not None:
+        return UnixReach((run.directory,), access.sockets, user, is_restricted=restricted)
+    return UnixReach(
+        (HOME, SHARED_MEMORY, *temporary_directories()),
+        [os.path.realpath(path) for path in access.sockets],  # what was /tmp on the host may be a link here
+        user,
+        hidden=[path for path in map(os.path.realpath, access.shown) if path.startswith(private_places())],
+        is_mounted=True,
+        is_restricted=restricted,
+    )
 
 
 def _bound_waiting() -> None:

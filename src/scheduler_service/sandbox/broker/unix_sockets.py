@@ -6,27 +6,46 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from scheduler_service.sandbox.broker.connecting import connect_now
 from scheduler_service.sandbox.broker.job_access import CURRENT_DIRECTORY, open_path, status_of
 from scheduler_service.sandbox.broker.socket_address import UnixAddress, fail, path_address
 from scheduler_service.sandbox.kernel import landlock
-from scheduler_service.sandbox.kernel.identity import become_user
-from scheduler_service.sandbox.kernel.syscalls import Prctl, bind_socket, prctl
+from scheduler_service.sandbox.kernel.identity import User, become_user
+from scheduler_service.sandbox.kernel.syscalls import CLONE_NEWNS, Prctl, bind_socket, prctl, unmount, unshare
+
+
+@dataclass(frozen=True, slots=True)
+class UnixReach:
+    """The socket files that a job may use.
+
+    It makes and reaches those in `places`, and connects to the host's in `granted`. `user` is the job's, if that is not
+    ours. If `is_mounted`, each place is a file system of its own, and what is mounted below it at `hidden` is no part
+    of it. If `is_restricted`, Landlock confines what binds for the job.
+    """
+
+    places: Sequence[str]
+    granted: Sequence[str]
+    user: User | None
+    hidden: Sequence[str] = ()
+    is_mounted: bool = False
+    is_restricted: bool = True
 
 
 class UnixSockets:
-    """Opens and binds socket files for a job whose files lie in `places`. `uid` is the job's own user, if any.
+    """Opens and binds socket files for a job, as `reach` says."""
 
-    The job may also connect to the sockets of the host in `granted`.
-    """
+    def __init__(self, reach: UnixReach) -> None:
+        self._reach = reach
+        self._places = tuple(os.path.realpath(place) for place in reach.places)
+        self._devices = {os.stat(place).st_dev for place in self._places} if reach.is_mounted else None
 
-    def __init__(self, places: Sequence[str], granted: Sequence[str], uid: int | None, *, restricted: bool) -> None:
-        self._places = tuple(os.path.realpath(place) for place in places)
-        self._granted = tuple(os.path.realpath(path) for path in granted)
-        self._uid = uid
-        self._restricted = restricted
+    @property
+    def shown_user(self) -> User | None:
+        """The user that the other sides of sockets must be shown instead of ours; None if they see the right one."""
+        return self._reach.user if self._reach.granted else None
 
     def open(self, pid: int, name: bytes) -> int:
         """Open the socket file at the path `name` of a process. Raise OSError if it does not belong to the run.
@@ -44,13 +63,13 @@ class UnixSockets:
 
     def open_granted(self, pid: int, name: bytes) -> int | None:
         """Open the socket file at the path `name` of a process; None if it is not granted."""
-        if not self._granted:
+        if not self._reach.granted:
             return None
         try:
             file = open_path(pid, CURRENT_DIRECTORY, name)
         except OSError:
             return None
-        if os.readlink(f"/proc/self/fd/{file}") in self._granted:
+        if os.readlink(f"/proc/self/fd/{file}") in self._reach.granted:
             return file
         os.close(file)
         return None
@@ -63,8 +82,7 @@ class UnixSockets:
         """
 
         def connect() -> None:
-            if self._uid is not None:
-                become_user(self._uid)
+            self._become_job_user()
             connect_now(sock, path_address(f"/proc/self/fd/{file}"))
 
         return _do_in_child(connect)
@@ -81,6 +99,7 @@ class UnixSockets:
         def bind() -> None:
             os.umask(mask)
             os.fchdir(directory)
+            self._hide_granted()
             self._restrict()
             bind_socket(descriptor, address.raw)
 
@@ -89,17 +108,38 @@ class UnixSockets:
         finally:
             os.close(directory)
 
+    def listen(self, sock: socket.socket, backlog: int) -> int:
+        """Listen on a socket as the job's user, whom those that connect are told of; see SO_PEERCRED of unix(7)."""
+
+        def listen() -> None:
+            self._become_job_user()
+            sock.listen(backlog)
+
+        return _do_in_child(listen)
+
+    def _become_job_user(self) -> None:
+        if self._reach.user is not None:
+            become_user(self._reach.user)
+
+    def _hide_granted(self) -> None:
+        """Unmount the operator's directories below the run's own places, which Landlock cannot leave out."""
+        for number, path in enumerate(self._reach.hidden):
+            if number == 0:
+                unshare(CLONE_NEWNS)
+            unmount(path)
+
     def _restrict(self) -> None:
         rules = landlock.Ruleset()
         for place in self._places:
             rules.allow_everything_below(place)
-        if self._uid is not None:
-            become_user(self._uid)
+        self._become_job_user()
         prctl(Prctl.SET_NO_NEW_PRIVS, 1)
-        if self._restricted:
+        if self._reach.is_restricted:
             rules.enforce()
 
     def _is_inside(self, file: int) -> bool:
+        if self._devices is not None and os.fstat(file).st_dev not in self._devices:
+            return False  # it lies in a directory of the operator that is mounted below a place of the run
         return f"{os.readlink(f'/proc/self/fd/{file}')}/".startswith(tuple(f"{place}/" for place in self._places))
 
     def _would_be_inside(self, pid: int, name: bytes) -> bool:

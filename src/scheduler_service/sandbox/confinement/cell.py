@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
 from scheduler_service.sandbox.confinement.limits import limit_resources, limit_user, measure_baseline
@@ -19,7 +20,7 @@ from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.contract.network_policy import policy_of
 from scheduler_service.sandbox.contract.protocol import JobMessage, Order, pack_job_message, send
 from scheduler_service.sandbox.kernel import landlock, seccomp
-from scheduler_service.sandbox.kernel.identity import become_user, enter_user_namespace
+from scheduler_service.sandbox.kernel.identity import User, become_user, enter_user_namespace
 from scheduler_service.sandbox.kernel.syscalls import (
     CLONE_NEWNET,
     Prctl,
@@ -46,6 +47,13 @@ _READABLE = (
 )
 _OWN_PROCESS = "/proc/self"
 _OF_THE_HOST = ("net", "task")  # the sockets of the whole network namespace are below both
+_NOT_IN_GRANTED = landlock.MAKE_SOCKET | landlock.MAKE_DEVICE
+"""The rights that a run lacks in directories of the operator that it may write.
+
+The broker takes a socket in the run's own directory for the run's. Without the right to make sockets there, the job
+cannot move the operator's sockets into it. It could move a directory that holds one, but Landlock denies to move a
+directory to a place with more rights (EXDEV), so each of the two places has a right that the other lacks.
+"""
 _DEVICE_DIRECTORY = "/dev"
 _DEVICE_PATHS = tuple(f"{_DEVICE_DIRECTORY}/{name}" for name in DEVICES)
 
@@ -61,7 +69,7 @@ class Confinement:
     """
 
     layers: frozenset[Layer]
-    uid: int
+    user: User
     empty_network: int | None
     existing_tasks: int | None
     readable: tuple[str, ...] = ()
@@ -112,8 +120,16 @@ class Confinement:
         return Layer.NETWORK_NAMESPACE in self.layers
 
     @property
+    def other_user(self) -> User | None:
+        """The job's user; None if that is the service's."""
+        return self.user if self.layers & {Layer.OWN_USER, Layer.GRANTED_USER} else None
+
+    @property
     def shares_user(self) -> bool:
-        """Whether the job has the service's user id and sees its files, so that to the kernel it owns them."""
+        """Whether the job sees files and processes of others with its user id, so that to the kernel it owns them.
+
+        They are the service's, or those of the user of grants.
+        """
         return not self.layers & {Layer.OWN_USER, Layer.MOUNT_NAMESPACE}
 
 
@@ -137,7 +153,8 @@ class Cell:
         steps: tuple[tuple[Layer, Callable[[], object]], ...] = (
             (Layer.NETWORK_NAMESPACE, lambda: self._leave_network(order)),
             (Layer.RESOURCE_LIMITS, lambda: limit_resources(order, self._baseline)),
-            (Layer.OWN_USER, lambda: become_user(self._given.uid)),
+            (Layer.OWN_USER, lambda: become_user(self._given.user)),
+            (Layer.GRANTED_USER, lambda: become_user(self._given.user)),
             (Layer.USER_NAMESPACE, enter_user_namespace),
             (Layer.RESOURCE_LIMITS, lambda: limit_user(order.terms, self._given.existing_tasks)),
             (Layer.NO_NEW_PRIVILEGES, lambda: prctl(Prctl.SET_NO_NEW_PRIVS, 1)),
@@ -197,7 +214,7 @@ class Cell:
         if self._rules is None:
             return
         if directory != HOME:
-            self._rules.allow_everything_below(directory)
+            self._rules.allow_everything_below(directory, landlock.MAKE_SOCKET if order.access.write else 0)
         self._allow_granted(self._rules, order.access)
         policy = policy_of(order.access)
         if policy is not None and self._given.sockets is seccomp.Sockets.FREE:
@@ -209,9 +226,10 @@ class Cell:
             if access.needs_own_root:
                 rules.allow(["/"], landlock.READ)  # it has another root than the one that the rules were written for
             for path in access.write:
-                rules.allow_everything_below(path)
+                rules.allow_everything_below(path, _NOT_IN_GRANTED)
         elif self._given.granted is not None:
-            for paths, allow in ((access.read, rules.allow_reading), (access.write, rules.allow_everything)):
+            allow_writing = partial(rules.allow_everything, without=_NOT_IN_GRANTED)
+            for paths, allow in ((access.read, rules.allow_reading), (access.write, allow_writing)):
                 for path in paths:
                     opened = self._given.granted.open(path)
                     allow(opened)

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
+from scheduler_service.sandbox.confinement.granted_paths import GrantedPathError, GrantedPaths
 from scheduler_service.sandbox.confinement.root import (
     GRANTED,
     HOME,
@@ -23,10 +23,21 @@ from scheduler_service.sandbox.confinement.root import (
     temporary_directories,
 )
 from scheduler_service.sandbox.contract.access import Access
-from scheduler_service.sandbox.kernel.syscalls import Mount, MountAttribute, mount, set_mount_attributes, unmount
+from scheduler_service.sandbox.kernel.identity import User
+from scheduler_service.sandbox.kernel.open_beneath import open_beneath
+from scheduler_service.sandbox.kernel.syscalls import (
+    Mount,
+    MountAttribute,
+    mount,
+    mount_descriptor,
+    set_mount_attributes,
+    unmount,
+)
 
 _PLACE = "/run"
 _HOSTS, _OWN_HOSTS = "/etc/hosts", "/.hosts"
+_WRITABLE = MountAttribute.NOSUID | MountAttribute.NODEV
+_HANDLE = os.O_PATH | os.O_CLOEXEC
 
 
 def leave_granted() -> None:
@@ -34,20 +45,20 @@ def leave_granted() -> None:
     unmount(GRANTED)
 
 
-def enter_granted_root(granted: GrantedPaths, access: Access, uid: int) -> None:
+def enter_granted_root(granted: GrantedPaths, access: Access, user: User) -> None:
     """Move the run into a root with all that `access` names; only that may be written which it says.
 
-    `uid` is the job's user. Raise GrantedPathError if a path is not there, and OSError if the root cannot be made.
+    `user` is the job's. Raise GrantedPathError if a path is not there, and OSError if the root cannot be made.
     """
-    targets = {path: os.path.realpath(path) for path in sorted(access.paths)}
+    targets = {path: os.path.realpath(path) for path in access.shown}
     for path, target in targets.items():
-        if target.startswith(_private_places()):  # such as one below /tmp: the run's own file system has room for it
-            _make_mountpoint(granted, path, Path(target), uid)
+        if target.startswith(private_places()):  # such as one below /tmp: the run's own file system has room for it
+            os.close(_open_mountpoint(granted, path, "/", target, user))
     mount("none", _PLACE, "tmpfs", Mount.NOSUID | Mount.NODEV, "size=1m,mode=0755")
     new = Path(_PLACE)
     _mirror("/", new, list(targets.values()))
     for path, target in targets.items():
-        _mount_granted(granted, path, inside(new, target), is_read_only=path in access.read)
+        _mount_granted(granted, path, target, _WRITABLE if path in access.write else _WRITABLE | MountAttribute.RDONLY)
     inside(new, _PLACE).mkdir(exist_ok=True)
     if access.hosts:
         _name_hosts(new, access.hosts)
@@ -55,23 +66,49 @@ def enter_granted_root(granted: GrantedPaths, access: Access, uid: int) -> None:
     change_root(_PLACE)
 
 
-def _private_places() -> tuple[str, ...]:
+def private_places() -> tuple[str, ...]:
+    """Return how the paths in the run's own file system begin."""
     return tuple(f"{place}/" for place in (HOME, *temporary_directories()))
 
 
-def _make_mountpoint(granted: GrantedPaths, path: str, target: Path, uid: int = 0) -> None:
-    """Create a directory or an empty file for what is granted at `path`, with the directories above, for a user."""
-    missing = [each for each in reversed((target, *target.parents)) if not each.exists()]
-    source = granted.open(path)
-    is_directory = stat.S_ISDIR(os.fstat(source).st_mode)
-    os.close(source)
-    for each in missing:
-        if each == target and not is_directory:
-            each.touch()
+def _open_mountpoint(granted: GrantedPaths, path: str, root: str, target: str, user: User | None = None) -> int:
+    """Open the place at `target` below `root` for what is granted at `path`. Make what is missing on the way.
+
+    The way may lead through another granted directory, where other runs write: no link is followed there. Such a
+    directory is shown read-only, so nothing is made in it.
+    """
+    handle = os.open(root, _HANDLE)
+    parts = target.strip("/").split("/")
+    for number, name in enumerate(parts):
+        above = handle
+        try:
+            handle = _open_step(above, name, is_file=number == len(parts) - 1 and _is_file(granted, path), user=user)
+        except OSError as error:
+            raise GrantedPathError(f"{path!r} has no place in the run: {error.strerror}") from error
+        finally:
+            os.close(above)
+    return handle
+
+
+def _open_step(directory: int, name: str, *, is_file: bool, user: User | None) -> int:
+    try:
+        return open_beneath(directory, name, _HANDLE)
+    except FileNotFoundError:
+        if is_file:
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=directory))
         else:
-            each.mkdir()
-        if uid:
-            os.chown(each, uid, uid)
+            os.mkdir(name, 0o755, dir_fd=directory)
+    if user is not None:
+        os.chown(name, user.uid, user.gid, dir_fd=directory, follow_symlinks=False)
+    return open_beneath(directory, name, _HANDLE)
+
+
+def _is_file(granted: GrantedPaths, path: str) -> bool:
+    source = granted.open(path)
+    try:
+        return not stat.S_ISDIR(os.fstat(source).st_mode)
+    finally:
+        os.close(source)
 
 
 def _mirror(directory: str, new: Path, targets: Sequence[str]) -> None:
@@ -81,22 +118,23 @@ def _mirror(directory: str, new: Path, targets: Sequence[str]) -> None:
             target = inside(new, entry.path)
             if entry.is_symlink():
                 target.symlink_to(os.readlink(entry.path))
+            elif entry.path in {GRANTED, _PLACE}:
+                continue
             elif any(path.startswith(f"{entry.path}/") and not os.path.lexists(path) for path in targets):
                 target.mkdir()
                 _mirror(entry.path, new, targets)
-            elif entry.path not in {GRANTED, _PLACE}:
+            else:
                 bind(entry.path, target)
 
 
-def _mount_granted(granted: GrantedPaths, path: str, target: Path, *, is_read_only: bool) -> None:
-    _make_mountpoint(granted, path, target)
+def _mount_granted(granted: GrantedPaths, path: str, target: str, attributes: MountAttribute) -> None:
+    place = _open_mountpoint(granted, path, _PLACE, target)
     source = granted.open(path)
     try:
-        mount(f"/proc/self/fd/{source}", str(target), None, Mount.BIND | Mount.REC)
+        mount_descriptor(source, place, attributes)
     finally:
         os.close(source)
-    if is_read_only:
-        set_mount_attributes(str(target), MountAttribute.RDONLY)
+        os.close(place)
 
 
 def _name_hosts(new: Path, hosts: Sequence[tuple[str, str]]) -> None:

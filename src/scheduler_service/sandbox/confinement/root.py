@@ -14,6 +14,7 @@ from pathlib import Path
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
 from scheduler_service.sandbox.confinement.readable_paths import python_paths, readable
 from scheduler_service.sandbox.contract.command import DEFAULT_INTERPRETER
+from scheduler_service.sandbox.kernel.identity import User
 from scheduler_service.sandbox.kernel.syscalls import (
     Mount,
     MountAttribute,
@@ -94,7 +95,7 @@ def user_name(uid: int) -> str:
 
 
 def enter_new_root(
-    mountpoint: str, uids: Sequence[int], private: Sequence[str] = (), granted: GrantedPaths | None = None
+    mountpoint: str, users: Sequence[User], private: Sequence[str] = (), granted: GrantedPaths | None = None
 ) -> None:
     """Mount the job's root on `mountpoint` and move into it. The mount namespace must be our own already.
 
@@ -119,7 +120,7 @@ def enter_new_root(
     _show_again(new, private)
     for name, target in _LINKS.items():
         inside(new, f"/dev/{name}").symlink_to(target)
-    _name_users(new, uids)
+    _name_users(new, users)
     mount("proc", str(inside(new, "/proc")), "proc", _PRIVATE)
     if granted:
         inside(new, GRANTED).mkdir()
@@ -138,13 +139,13 @@ def change_root(mountpoint: str) -> None:
     os.chdir("/")
 
 
-def mount_private(uid: int) -> None:
+def mount_private(user: User) -> None:
     """Mount the directories that a run may write. The kernel frees them with the last process of the run."""
-    options, temporary = f"{_room(USUAL_DISK_MB)},mode=0700,uid={uid},gid={uid}", temporary_directories()
+    options, temporary = f"{_room(USUAL_DISK_MB)},mode=0700,uid={user.uid},gid={user.gid}", temporary_directories()
     for place in (_ROOM if temporary else HOME, SHARED_MEMORY):
         mount("tmpfs", place, "tmpfs", _PRIVATE, options)
     if temporary:
-        _share_room(uid, temporary)
+        _share_room(user, temporary)
     with suppress(OSError):  # a kernel without devpts: then a run has no terminals
         mount("devpts", TERMINALS, "devpts", Mount.NOSUID, f"newinstance,mode=0600,ptmxmode=0666,max={_MAX_TERMINALS}")
 
@@ -181,13 +182,13 @@ def _show_again(new: Path, private: Sequence[str]) -> None:
         inside(new, _PYTHON_NAMES).write_text("\0".join(again), encoding="utf-8", errors="surrogateescape")
 
 
-def _share_room(uid: int, temporary: Sequence[str]) -> None:
+def _share_room(user: User, temporary: Sequence[str]) -> None:
     """Put the home and the `temporary` directories on one file system, with one size, and show this Python in them."""
     for place, mode in ((HOME, 0o700), *((place, 0o1777) for place in temporary)):
         part = f"{_ROOM}/{place.replace('/', '-')}"
         os.mkdir(part)
         os.chmod(part, mode)
-        os.chown(part, uid, uid)
+        os.chown(part, *user)
         mount(part, place, None, Mount.BIND)
     pythons = Path(_PYTHON_NAMES).read_text(encoding="utf-8", errors="surrogateescape").split("\0")
     for number, path in enumerate(pythons):
@@ -238,10 +239,10 @@ def inside(new: Path, path: str) -> Path:
     return new / path.lstrip("/")
 
 
-def _name_users(new: Path, uids: Iterable[int]) -> None:
+def _name_users(new: Path, users: Iterable[User]) -> None:
     """Write the files in which programs find the job's users, and none of the host's."""
-    users = "".join(f"{user_name(uid)}:x:{uid}:{uid}::{HOME}:{DEFAULT_INTERPRETER}\n" for uid in uids)
-    groups = "".join(f"{user_name(uid)}:x:{uid}:\n" for uid in uids)
-    (new / "etc/passwd").write_text(f"root:x:0:0::/:/usr/sbin/nologin\n{users}")
+    lines = "".join(f"{user_name(uid)}:x:{uid}:{gid}::{HOME}:{DEFAULT_INTERPRETER}\n" for uid, gid in users)
+    groups = "".join(f"{user_name(uid)}:x:{gid}:\n" for uid, gid in users)
+    (new / "etc/passwd").write_text(f"root:x:0:0::/:/usr/sbin/nologin\n{lines}")
     (new / "etc/group").write_text(f"root:x:0:\n{groups}")
     (new / "etc/hosts").write_text(f"127.0.0.1 localhost {HOSTNAME}\n::1 localhost\n")

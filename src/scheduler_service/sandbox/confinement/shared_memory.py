@@ -11,7 +11,7 @@ import errno
 import os
 
 from scheduler_service.sandbox.confinement.root import SHARED_MEMORY
-from scheduler_service.sandbox.kernel.identity import acting_as
+from scheduler_service.sandbox.kernel.identity import User, acting_as
 
 _PREFIX = os.fsencode(SHARED_MEMORY) + b"/"
 _FLAGS = os.O_ACCMODE | os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_APPEND
@@ -30,26 +30,26 @@ def names_segment(path: bytes) -> bool:
 
 
 class SharedMemory:
-    """The segments and semaphores of one run. `uid` is the job's user, if that is not ours.
+    """The segments and semaphores of one run. `user` is the job's user, if that is not ours.
 
     Each method does what the system call of its name does, and raises the same OSError. `unlinked` has open descriptors
     of segments without a name, by inode, for `DiskCount` to read their sizes.
     """
 
-    def __init__(self, home: str, uid: int | None) -> None:
+    def __init__(self, home: str, user: User | None) -> None:
         self._path = directory_of(home)
-        self._uid = uid
+        self._user = user
         self._directory = -1
         self.unlinked: dict[int, int] = {}
 
     def open(self, path: bytes, flags: int, mode: int) -> int:
         directory, name = self._find(path)
-        with acting_as(self._uid):
+        with acting_as(self._user):
             return os.open(name, flags & _FLAGS | os.O_NOFOLLOW | os.O_CLOEXEC, mode & 0o777, dir_fd=directory)
 
     def unlink(self, path: bytes) -> None:
         directory, name = self._find(path)
-        with acting_as(self._uid):
+        with acting_as(self._user):
             segment = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
             try:
                 os.unlink(name, dir_fd=directory)
@@ -65,7 +65,7 @@ class SharedMemory:
     def link(self, path: bytes, new_path: bytes) -> None:
         directory, name = self._find(path)
         _, new_name = self._find(new_path)
-        with acting_as(self._uid):
+        with acting_as(self._user):
             os.link(name, new_name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
 
     def _find(self, path: bytes) -> tuple[int, bytes]:
@@ -75,7 +75,7 @@ class SharedMemory:
             raise PermissionError(errno.EACCES, "no name of shared memory")
         if self._directory < 0:
             os.mkdir(self._path, 0o700)
-            if self._uid is not None:
-                os.chown(self._path, self._uid, self._uid)
+            if self._user is not None:
+                os.chown(self._path, *self._user)
             self._directory = os.open(self._path, _DIRECTORY)
         return self._directory, name

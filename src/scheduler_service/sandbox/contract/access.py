@@ -57,6 +57,19 @@ class Access:
         """Every path that has to be visible to the run."""
         return (*self.read, *self.write, *self.sockets)
 
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The paths without those that another one shows, the outermost first.
+
+        Grants only open: what is below a path that may be written may be written, too, even if it is granted to read.
+        """
+        shown: list[str] = []
+        for path in sorted(set(self.paths)):
+            above = [each for each in shown if each == "/" or path.startswith(f"{each}/")]
+            if not above or (path in self.write and not any(each in self.write for each in above)):
+                shown.append(path)
+        return tuple(shown)
+
 
 NOTHING = Access()
 

@@ -16,6 +16,7 @@ class Layer(StrEnum):
     NETWORK_NAMESPACE = "network_namespace"
     USER_NAMESPACE = "user_namespace"
     OWN_USER = "own_user"
+    GRANTED_USER = "granted_user"
     CAPABILITIES = "capabilities"
     NO_NEW_PRIVILEGES = "no_new_privileges"
     LANDLOCK = "landlock"
@@ -57,3 +58,11 @@ def layers_of(level: Level, *, as_root: bool) -> frozenset[Layer]:
     if level is Level.STRICT:
         layers |= _STRICT | (set() if as_root else {Layer.USER_NAMESPACE})
     return layers
+
+
+def layers_with_granted_user(layers: frozenset[Layer]) -> frozenset[Layer]:
+    """Return the layers of a run that writes to the operator's directories as the user of grants.
+
+    Other runs, and daemons of the host, may have that user at the same time.
+    """
+    return layers - {Layer.OWN_USER} | {Layer.GRANTED_USER}

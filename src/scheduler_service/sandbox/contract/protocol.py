@@ -22,7 +22,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from scheduler_service.sandbox.contract.access import NOTHING, Access, access_fields, parse_access
 
@@ -43,20 +43,33 @@ class ZygoteSetup:
 
     A run is killed after `lease_seconds` without a renewal; None means that runs need no renewals. `cgroups` is the
     directory for the cgroups of runs, and empty if the host delegates none. `private` lists paths that no job may read,
-    even if they lie among programs. `granted` lists the paths that some run may be granted.
+    even if they lie among programs. `granted` lists the paths that some run may be granted. `users` are those that jobs
+    may have, each with its group; `granted_user` is one that several runs may have at once.
     """
 
     layers: Sequence[str]
     preload: Sequence[str]
     grace_seconds: float
     drain_seconds: float
-    uids: Sequence[int]
+    users: Sequence[tuple[int, int]]
     python: bool
     lease_seconds: float | None = None
     mountpoint: str = ""
     cgroups: str = ""
     private: Sequence[str] = ()
     granted: Sequence[str] = ()
+    granted_user: tuple[int, int] | None = None
+
+
+class SupervisorRequest(NamedTuple):
+    """The user and group of the job of a new supervisor.
+
+    `tasks` counts the tasks that the user of grants has already, which the zygote may be unable to see; None: unknown.
+    """
+
+    uid: int
+    gid: int
+    tasks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +154,14 @@ def pack(record: ZygoteSetup | RunReport) -> bytes:
     return _pack(_fields(record))
 
 
-def pack_supervisor_request(uid: int) -> bytes:
-    """Return the request for a supervisor whose job runs as the user `uid`; its two sockets go along."""
-    return _pack({"uid": uid})
+def pack_supervisor_request(request: SupervisorRequest) -> bytes:
+    """Return the request for a supervisor as a message; its two sockets go along."""
+    return _pack(request._asdict())
 
 
-def parse_supervisor_request(body: bytes) -> int:
-    """Return the user of the job."""
-    uid: int = json.loads(body)["uid"]
-    return uid
+def parse_supervisor_request(body: bytes) -> SupervisorRequest:
+    """Return the request in the body of a message."""
+    return SupervisorRequest(**json.loads(body))
 
 
 def pack_terms(terms: Terms) -> bytes:

@@ -7,6 +7,7 @@ import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from scheduler_service.sandbox.kernel.syscalls import CLONE_NEWUSER, Prctl, invoke, prctl, unshare
 
@@ -15,6 +16,13 @@ FIRST_UID, LAST_UID = 60578, 61183
 
 _INITIAL_USER_NAMESPACE, _INITIAL_PID_NAMESPACE = "user:[4026531837]", "pid:[4026531836]"
 """The kernel's fixed numbers of the namespaces that a host starts with; see PROC_USER_INIT_INO."""
+
+
+class User(NamedTuple):
+    """A user and its group, as the kernel knows them."""
+
+    uid: int
+    gid: int
 
 
 class UidPool:
@@ -26,12 +34,12 @@ class UidPool:
     def __init__(self) -> None:
         self._claims: dict[int, socket.socket] = {}
 
-    def take(self) -> int:
+    def take(self) -> User:
         """Claim a free user id. Raise OSError if there is none."""
         for uid in range(FIRST_UID, LAST_UID + 1):
             if uid not in self._claims and (claim := _claim(uid)) is not None:
                 self._claims[uid] = claim
-                return uid
+                return User(uid, uid)
         raise OSError(f"all user ids from {FIRST_UID} to {LAST_UID} are taken by running jobs")
 
     def give_back(self, uid: int) -> None:
@@ -44,26 +52,26 @@ class UidPool:
             self.give_back(uid)
 
 
-def become_user(uid: int) -> None:
-    """Change this process from root to the user and group `uid`, for good."""
+def become_user(user: User) -> None:
+    """Change this process from root to a user and its group, for good."""
     os.setgroups([])
-    os.setresgid(uid, uid, uid)
-    os.setresuid(uid, uid, uid)
+    os.setresgid(user.gid, user.gid, user.gid)
+    os.setresuid(user.uid, user.uid, user.uid)
     prctl(Prctl.SET_DUMPABLE, 1)  # the change of user gave /proc/self to root; see PR_SET_DUMPABLE in prctl(2)
 
 
 @contextmanager
-def acting_as(uid: int | None) -> Iterator[None]:
-    """Reach files and processes with the rights of the user `uid` alone, as root; None changes nothing.
+def acting_as(user: User | None) -> Iterator[None]:
+    """Reach files and processes with the rights of a user alone, as root; None changes nothing.
 
     Root in a container may lack the rights over files and processes of others. setfsuid(2) changes only the user of
     file accesses, so the job cannot signal this process meanwhile. The kernel clears the parent-death signal.
     """
-    if uid is None:
+    if user is None:
         yield
         return
-    invoke("setfsgid", uid)
-    invoke("setfsuid", uid)
+    invoke("setfsgid", user.gid)
+    invoke("setfsuid", user.uid)
     try:
         yield
     finally:

@@ -13,6 +13,8 @@ from scheduler_service.sandbox.kernel.syscalls import invoke
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _REFER = 1 << 13
+MAKE_SOCKET = 1 << 9
+MAKE_DEVICE = 1 << 6 | 1 << 11  # character and block devices
 TRUNCATE, IOCTL_DEV = 1 << 14, 1 << 15
 READ = EXECUTE | READ_FILE | READ_DIR
 WRITE_DEVICE = READ_FILE | WRITE_FILE | TRUNCATE
@@ -80,17 +82,17 @@ class Ruleset:
             with suppress(FileNotFoundError, PermissionError, NotADirectoryError):
                 self._allow_path(path, rights)
 
-    def allow_everything_below(self, path: str) -> None:
-        """Allow all accesses but ioctl(2) on devices. Raise OSError if `path` does not exist."""
-        self._allow_path(path, self._rights & ~IOCTL_DEV)
+    def allow_everything_below(self, path: str, without: int = 0) -> None:
+        """Allow all accesses but ioctl(2) on devices and those in `without`. Raise OSError if `path` does not exist."""
+        self._allow_path(path, self._rights & ~IOCTL_DEV & ~without)
 
     def allow_reading(self, descriptor: int) -> None:
         """Allow reading what is open, and all below it if it is a directory."""
         self._allow(descriptor, READ)
 
-    def allow_everything(self, descriptor: int) -> None:
-        """Allow all uses of what is open, and of all below it if it is a directory."""
-        self._allow(descriptor, self._rights & ~IOCTL_DEV)
+    def allow_everything(self, descriptor: int, without: int = 0) -> None:
+        """Allow all uses but `without` of what is open, and of all below it if it is a directory."""
+        self._allow(descriptor, self._rights & ~IOCTL_DEV & ~without)
 
     def allow_connecting_to(self, ports: Iterable[int]) -> None:
         """Allow outgoing TCP connections to `ports`, wherever they lead."""

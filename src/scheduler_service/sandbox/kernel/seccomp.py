@@ -100,10 +100,11 @@ def _denied(policy: Policy) -> Iterable[tuple[dict[str, Numbers], int]]:
     if policy.sockets is not Sockets.FREE:
         yield table.BROKERED_ADDRESSES, ASK if policy.sockets is Sockets.BROKERED else FAIL | errno.EPERM
     if policy.shared_ids:
-        yield table.OLD_TIME_CHANGES, FAIL | errno.EPERM
         yield table.WITH_OLDER_FORM, FAIL | errno.ENOSYS
         yield table.BROKERED_FILE_CHANGES, ASK
     if not policy.own_files:
+        yield table.OLD_TIME_CHANGES, FAIL | errno.EPERM
+        yield table.BROKERED_TIME_CHANGES, ASK
         yield table.BROKERED_ALLOCATION, ASK
 
 

@@ -95,6 +95,7 @@ KERNEL_ATTACK_SURFACE: dict[str, Numbers] = {
 WITH_FALLBACK: dict[str, Numbers] = {
     # These answer ENOSYS, as an older kernel would, and callers have another way.
     "clone3": (435, 435),  # its flags are behind a pointer, where no filter can look
+    "openat2": (437, 437),  # so is the mode of the file that it makes, which may have set-user-ID
     "io_uring_setup": (425, 425),  # its operations pass by every filter
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
@@ -123,17 +124,20 @@ FILE_WATCHES: dict[str, Numbers] = {
     "inotify_add_watch": (254, 27),
 }
 OLD_TIME_CHANGES: dict[str, Numbers] = {
-    # Landlock does not rule on these. They matter where a job has the user id of the service, whose files it owns.
+    # Landlock does not rule on these. Who may write a file may set its times to now, and some files anybody may write.
     "utime": (132, -1),
     "utimes": (235, -1),
     "futimesat": (261, -1),
 }
+BROKERED_TIME_CHANGES: dict[str, Numbers] = {
+    # The same, but ordinary programs want it for their own files; see `file_broker`.
+    "utimensat": (280, 88),
+}
 BROKERED_FILE_CHANGES: dict[str, Numbers] = {
-    # The same, but ordinary programs want these for their own files; see `file_broker`.
+    # They matter where a job has the user id of the service, or of grants, whose files it owns.
     "chmod": (90, -1),
     "fchmod": (91, 52),
     "fchmodat": (268, 53),
-    "utimensat": (280, 88),
     "chown": (92, -1),
     "lchown": (94, -1),
     "fchown": (93, 55),
@@ -221,10 +225,24 @@ _MAP_HUGETLB, _SHM_HUGETLB = 0x4_0000, 0o4000
 _BUFFER_SIZES = (socket.SO_SNDBUF, socket.SO_RCVBUF)
 _SOCKET_PROGRAMS = (26, 50, 51, 52)  # SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF, …_EBPF
 
+_SET_LEASE, _WATCH_DIRECTORY = 1024, 1026  # fcntl(2): F_SETLEASE, F_NOTIFY
+_SET_ID_BITS = 0o6000  # set-user-ID, set-group-ID
+
 COMMON_RULES = (
     ArgumentRule(CLONE, 0, Test.NO_BITS_OF, (_NEW_NAMESPACES,)),
     ArgumentRule(IOCTL, 1, Test.NOT_AMONG, (_TIOCSTI, _TIOCLINUX, _TIOCSETD)),
     ArgumentRule(IOCTL, 1, Test.OUTSIDE, (_FIRST_OF_INTERFACES, _LAST_OF_INTERFACES)),
+    # A lease on a file that a job may read stops others from opening it; a watch tells the names of what others make.
+    ArgumentRule((72, 25), 1, Test.NOT_AMONG, (_SET_LEASE, _WATCH_DIRECTORY)),
+    # A program with these bits, in a directory of the operator, would lend the job's user id to everybody on the host.
+    *(
+        ArgumentRule(numbers, argument, Test.NO_BITS_OF, (_SET_ID_BITS,))
+        for numbers, argument in (((90, -1), 1), ((91, 52), 1), ((268, 53), 2), ((452, 452), 2))  # chmod … fchmodat2
+    ),
+    *(
+        ArgumentRule(numbers, argument, Test.NO_BITS_OF, (_SET_ID_BITS,))
+        for numbers, argument in (((2, -1), 2), ((257, 56), 3), ((85, -1), 1), ((133, -1), 1), ((259, 33), 2))
+    ),  # open, openat, creat, mknod, mknodat
     ArgumentRule((135, 92), 0, Test.AMONG, (0, 0xFFFF_FFFF)),  # personality: only to ask
     # Programs that hold secrets do this and want to hear no error. But memory and files of such a process go uncounted.
     ArgumentRule((157, 167), 0, Test.NOT_AMONG, (_SET_DUMPABLE,), PRETEND_SUCCESS),  # prctl

@@ -17,7 +17,8 @@ CLONE_NEWPID = 0x2000_0000
 CLONE_NEWNET = 0x4000_0000
 
 MNT_DETACH = 2
-_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
+_AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
+_OPEN_TREE_CLONE, _FROM_DESCRIPTOR, _TO_DESCRIPTOR = 0x1, 0x4, 0x40  # the others are MOVE_MOUNT_…_EMPTY_PATH
 
 
 class Mount(IntFlag):
@@ -63,6 +64,8 @@ _NUMBERS = {  # name: (x86_64, aarch64)
     "unshare": (272, 97),
     "close_range": (436, 436),
     "mount_setattr": (442, 442),
+    "open_tree": (428, 428),
+    "move_mount": (429, 429),
     "landlock_create_ruleset": (444, 444),
     "landlock_add_rule": (445, 445),
     "landlock_restrict_self": (446, 446),
@@ -118,6 +121,21 @@ def set_mount_attributes(target: str, attributes: MountAttribute, *, recursive: 
     structure = struct.pack("=QQQQ", attributes, 0, 0, 0)  # struct mount_attr
     flags = _AT_RECURSIVE if recursive else 0
     invoke("mount_setattr", _AT_FDCWD, os.fsencode(target), flags, structure, len(structure))
+
+
+def mount_descriptor(source: int, target: int, attributes: MountAttribute) -> None:
+    """Mount what is open as `source`, with all mounts below it, on what is open as `target`.
+
+    No path is looked up, so nobody can lead the mount to another place, and it never exists without its attributes.
+    """
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_EMPTY_PATH | _AT_RECURSIVE
+    tree = invoke("open_tree", source, b"", flags)
+    try:
+        structure = struct.pack("=QQQQ", attributes, 0, 0, 0)  # struct mount_attr
+        invoke("mount_setattr", tree, b"", _AT_EMPTY_PATH | _AT_RECURSIVE, structure, len(structure))
+        invoke("move_mount", tree, b"", target, b"", _FROM_DESCRIPTOR | _TO_DESCRIPTOR)
+    finally:
+        os.close(tree)
 
 
 def unmount(target: str) -> None:

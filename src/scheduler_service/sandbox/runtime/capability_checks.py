@@ -26,6 +26,7 @@ from scheduler_service.sandbox.kernel import landlock
 from scheduler_service.sandbox.kernel.cgroup import Cgroup, open_cgroups
 from scheduler_service.sandbox.kernel.identity import (
     FIRST_UID,
+    User,
     become_user,
     counts_tasks_by_namespace,
     enter_user_namespace,
@@ -58,7 +59,7 @@ def check_files() -> None:
 def check_processes() -> None:
     """Raise if this process can signal a process of the service."""
     if AS_ROOT:
-        become_user(FIRST_UID)
+        become_user(User(FIRST_UID, FIRST_UID))
     else:
         prctl(Prctl.SET_NO_NEW_PRIVS, 1)
         landlock.Ruleset().enforce()
@@ -67,7 +68,7 @@ def check_processes() -> None:
 
 def check_user() -> None:
     """Raise OSError if the user of a job cannot read Python's library."""
-    become_user(FIRST_UID)
+    become_user(User(FIRST_UID, FIRST_UID))
     with open(os.__file__, "rb"):
         pass
 
@@ -76,14 +77,14 @@ def check_system_calls() -> None:
     """Raise if the filter lets a forbidden system call through."""
     prctl(Prctl.SET_NO_NEW_PRIVS, 1)
     layers = layers_of(Level.STANDARD, as_root=AS_ROOT)
-    enforce(Confinement(layers, 0, None, 0, broker_failure="not checked here").filter_for(network=False))
+    enforce(Confinement(layers, User(0, 0), None, 0, broker_failure="not checked here").filter_for(network=False))
     _expect_refusal(lambda: unshare(CLONE_NEWNS), "a filtered system call")
     _expect_refusal(lambda: socket.socket(socket.AF_INET), "making a network socket")
 
 
 def check_sockets() -> None:
     """Raise if the supervisor cannot answer system calls of a job."""
-    failure = why_not_brokered(layers_of(Level.STANDARD, as_root=AS_ROOT), FIRST_UID)
+    failure = why_not_brokered(layers_of(Level.STANDARD, as_root=AS_ROOT), User(FIRST_UID, FIRST_UID))
     if failure:
         raise AssertionError(failure)
 
@@ -125,8 +126,9 @@ def check_namespaces() -> None:
 def _expect_own_world(mountpoint: str) -> None:
     try:
         unshare(CLONE_NEWNS)
-        root.enter_new_root(mountpoint, [os.getuid()])
-        root.mount_private(os.getuid())
+        own = User(os.getuid(), os.getgid())
+        root.enter_new_root(mountpoint, [own])
+        root.mount_private(own)
         root.resize_private(1)
         _expect_refusal(lambda: os.mkdir("/made"), "writing to the root")
         alone = os.getpid() == 1 and [name for name in os.listdir("/proc") if name.isdigit()] == ["1"]

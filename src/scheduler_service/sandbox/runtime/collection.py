@@ -28,7 +28,7 @@ from scheduler_service.sandbox.contract.collected import (
 )
 from scheduler_service.sandbox.contract.protocol import RunReport
 from scheduler_service.sandbox.contract.wording import printable
-from scheduler_service.sandbox.kernel.identity import acting_as
+from scheduler_service.sandbox.kernel.identity import User, acting_as
 from scheduler_service.sandbox.kernel.open_beneath import open_beneath, open_directory
 
 _HANDLE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -85,17 +85,17 @@ class _LeftOutError(Exception):
     """A file that is not collected. The message completes the sentence "… is left out: …"."""
 
 
-def collect(directory: str, max_bytes: int, uid: int | None) -> Collection:
+def collect(directory: str, max_bytes: int, user: User | None) -> Collection:
     """Open what a run left in its working directory: `max_bytes` of artifacts at most.
 
-    `uid` owns the files, if that is not our user. Every process of the run must be dead. An error of the host is one of
+    `user` owns the files, if that is not ours. Every process of the run must be dead. An error of the host is one of
     the problems: what the run was told to do is done.
     """
     found = Collection()
     try:
         root = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            _collect(root, max_bytes, uid, found)
+            _collect(root, max_bytes, user, found)
         finally:
             os.close(root)
     except OSError as error:
@@ -103,17 +103,17 @@ def collect(directory: str, max_bytes: int, uid: int | None) -> Collection:
     return found
 
 
-def _collect(root: int, max_bytes: int, uid: int | None, found: Collection) -> None:
+def _collect(root: int, max_bytes: int, user: User | None, found: Collection) -> None:
     try:
-        found.result = _open_result(root, uid)
+        found.result = _open_result(root, user)
     except _LeftOutError as error:
         found.problems.append(f"the result is left out: {error}")
-    names, problems = _list_artifacts(root, uid)
+    names, problems = _list_artifacts(root, user)
     left = max_bytes
     for name in names:
         try:
             file = _open(
-                root, [*ARTIFACTS_PATH, *name.split("/")], uid, left, f"limits.artifacts_mb, {left} bytes left"
+                root, [*ARTIFACTS_PATH, *name.split("/")], user, left, f"limits.artifacts_mb, {left} bytes left"
             )
         except _LeftOutError as error:
             problems.append(f'artifact "{printable(name)}" is left out: {error}')
@@ -145,16 +145,16 @@ def read_exactly(file: OpenFile) -> Iterator[bytes]:
         yield chunk
 
 
-def _open_result(root: int, uid: int | None) -> OpenFile | None:
+def _open_result(root: int, user: User | None) -> OpenFile | None:
     with suppress(FileNotFoundError):
-        return _open(root, RESULT_PATH, uid, MAX_RESULT_BYTES, f"{MAX_RESULT_BYTES} bytes")
+        return _open(root, RESULT_PATH, user, MAX_RESULT_BYTES, f"{MAX_RESULT_BYTES} bytes")
     return None
 
 
-def _open(root: int, path: Sequence[str], uid: int | None, max_bytes: int, limit: str) -> OpenFile:
+def _open(root: int, path: Sequence[str], user: User | None, max_bytes: int, limit: str) -> OpenFile:
     """Open a regular file with a single name. Raise `_LeftOutError`, or FileNotFoundError if it does not exist."""
     try:
-        with open_directory(root, path[:-1], uid) as directory, acting_as(uid):
+        with open_directory(root, path[:-1], user) as directory, acting_as(user):
             handle = open_beneath(directory, path[-1], _HANDLE)
             try:
                 size = _judge(handle, max_bytes, limit)
@@ -189,26 +189,26 @@ def _reopen(handle: int) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
-def _list_artifacts(root: int, uid: int | None) -> tuple[list[str], list[str]]:
+def _list_artifacts(root: int, user: User | None) -> tuple[list[str], list[str]]:
     """Return the names of all files, sorted, and why others have no place among them.
 
     Of too many files none is kept, because the order in which a file system lists them is no choice of the run's.
     """
     problems: list[str] = []
     try:
-        names = list(islice(_walk(root, uid, problems), MAX_ARTIFACTS + 1))
+        names = list(islice(_walk(root, user, problems), MAX_ARTIFACTS + 1))
     except _LeftOutError as error:
         return [], [str(error)]
     return ([], [_TOO_MANY]) if len(names) > MAX_ARTIFACTS else (sorted(names), problems)
 
 
-def _walk(root: int, uid: int | None, problems: list[str]) -> Iterator[str]:
+def _walk(root: int, user: User | None, problems: list[str]) -> Iterator[str]:
     """Yield the name of each file, and add a problem for each one with a name that is refused."""
     entries = 0
     pending: list[tuple[str, ...]] = [()]
     while pending:
         path = pending.pop()
-        for entry in _list(root, path, uid, problems):
+        for entry in _list(root, path, user, problems):
             entries += 1
             if entries > MAX_ENTRIES:
                 raise _LeftOutError(_TOO_MANY)
@@ -221,9 +221,9 @@ def _walk(root: int, uid: int | None, problems: list[str]) -> Iterator[str]:
                 yield name
 
 
-def _list(root: int, path: tuple[str, ...], uid: int | None, problems: list[str]) -> Iterator[os.DirEntry[str]]:
+def _list(root: int, path: tuple[str, ...], user: User | None, problems: list[str]) -> Iterator[os.DirEntry[str]]:
     try:
-        with open_directory(root, (*ARTIFACTS_PATH, *path), uid) as directory, os.scandir(directory) as listing:
+        with open_directory(root, (*ARTIFACTS_PATH, *path), user) as directory, os.scandir(directory) as listing:
             yield from listing
     except FileNotFoundError:  # the run has removed it
         return

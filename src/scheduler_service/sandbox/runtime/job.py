@@ -134,7 +134,7 @@ def _reject(channel: socket.socket, why: str) -> NoReturn:
 def _choose_root(confinement: Confinement, access: Access) -> None:
     """Leave everything granted, or move into a root with what this run is granted."""
     if access.needs_own_root:
-        enter_granted_root(confinement.granted or GrantedPaths(()), access, confinement.uid)
+        enter_granted_root(confinement.granted or GrantedPaths(()), access, confinement.user)
     elif confinement.granted:
         leave_granted()
 

@@ -15,12 +15,12 @@ from contextlib import suppress
 from scheduler_service.sandbox.accounting.process_stats import children_of
 from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.kernel.cgroup import Cgroup
-from scheduler_service.sandbox.kernel.identity import become_user
+from scheduler_service.sandbox.kernel.identity import User, become_user
 
 _PAUSE_SECONDS = 0.001
 
 
-def kill_all(layers: frozenset[Layer], uid: int, cgroup: Cgroup | None) -> None:
+def kill_all(layers: frozenset[Layer], user: User, cgroup: Cgroup | None) -> None:
     """Kill all processes of the run that this process supervises, and wait until they are gone.
 
     With a PID namespace, a cgroup, a user id of the run, or Landlock's signal scope, one call kills all processes at
@@ -36,7 +36,7 @@ def kill_all(layers: frozenset[Layer], uid: int, cgroup: Cgroup | None) -> None:
     if cgroup is not None:
         cgroup.kill()
     if Layer.OWN_USER in layers:
-        _kill_user(uid)
+        _kill_user(user)
     elif _signals_stay_within():
         with suppress(ProcessLookupError, PermissionError):
             os.kill(-1, signal.SIGKILL)
@@ -75,11 +75,11 @@ def _signals_stay_within() -> bool:
     return False
 
 
-def _kill_user(uid: int) -> None:
+def _kill_user(user: User) -> None:
     killer = os.fork()
     if killer == 0:
         try:
-            become_user(uid)
+            become_user(user)
             with suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)  # spares only the caller
         finally:

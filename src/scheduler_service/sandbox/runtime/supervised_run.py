@@ -44,6 +44,7 @@ from scheduler_service.sandbox.contract.protocol import (
 )
 from scheduler_service.sandbox.contract.spec import End
 from scheduler_service.sandbox.kernel.cgroup import Cgroup
+from scheduler_service.sandbox.kernel.identity import User
 from scheduler_service.sandbox.runtime.collection import Collection, announce, collect
 from scheduler_service.sandbox.runtime.job_channel import JobChannel, read_error
 from scheduler_service.sandbox.runtime.leftovers import wait_for_leftovers
@@ -136,7 +137,7 @@ class SupervisedRun:
             self._wait_in_grace()
         if reason is not None and reason.end is End.EXITED:
             self._reports.killed = wait_for_leftovers(lambda: list_processes(self._layers))
-        kill_all(self._layers, self._setup.confinement.uid, self._cgroup)
+        kill_all(self._layers, self._setup.confinement.user, self._cgroup)
         if reason is not None and self._terms is not None and self._terms.collects:
             # A run that has moved into a root of its own has its home at the same path; see `granted_root`.
             self._collection = collect(self._terms.directory or HOME, self._terms.artifacts_mb << 20, self._file_owner)
@@ -167,14 +168,14 @@ class SupervisedRun:
             pass
 
     @property
-    def _file_owner(self) -> int | None:
-        """The job's user id if that is its own: it then takes that user's rights to reach the run's files."""
-        return self._setup.confinement.uid if Layer.OWN_USER in self._layers else None
+    def _file_owner(self) -> User | None:
+        """The job's user if that is not ours: it then takes that user's rights to reach the run's files."""
+        return self._setup.confinement.other_user
 
     def _open_files(self, terms: Terms) -> DiskCount:
-        directory, uid = terms.directory or "", self._file_owner
-        memory = SharedMemory(directory, uid)
-        disk = DiskCount([directory, directory_of(directory)], terms.disk_mb, uid, memory.unlinked)
+        directory, user = terms.directory or "", self._file_owner
+        memory = SharedMemory(directory, user)
+        disk = DiskCount([directory, directory_of(directory)], terms.disk_mb, user, memory.unlinked)
         self._channel.files = RunFiles(directory, memory, disk)
         return disk
 

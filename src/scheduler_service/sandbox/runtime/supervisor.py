@@ -64,7 +64,7 @@ def _complete(setup: SupervisorSetup, cgroup: Cgroup | None, run: SupervisedRun)
 def _fail(setup: SupervisorSetup, cgroup: Cgroup | None, error: BaseException, *, began: bool) -> NoReturn:
     _report(setup, RunReport(End.REJECTED, failure=f"{type(error).__name__}: {error}", began=began))
     try:
-        kill_all(setup.confinement.layers, setup.confinement.uid, cgroup)
+        kill_all(setup.confinement.layers, setup.confinement.user, cgroup)
     finally:
         _exit(cgroup)
 
@@ -112,7 +112,7 @@ def _enter_namespaces(setup: SupervisorSetup) -> None:
         prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
     if Layer.MOUNT_NAMESPACE in layers:
         unshare(CLONE_NEWNS)
-        mount_private(setup.confinement.uid)
+        mount_private(setup.confinement.user)
         if Layer.PID_NAMESPACE in layers:
             mount_proc()  # after the fork: a new proc shows the PID namespace of the process that mounts it
     if Layer.IPC_NAMESPACE in layers:

@@ -28,10 +28,11 @@ from scheduler_service.sandbox.confinement import root
 from scheduler_service.sandbox.confinement.cell import Confinement
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
 from scheduler_service.sandbox.confinement.namespaces import become_first_process, make_empty_network
-from scheduler_service.sandbox.contract.layers import Layer
+from scheduler_service.sandbox.contract.layers import Layer, layers_with_granted_user
 from scheduler_service.sandbox.contract.protocol import (
     DONE,
     RunReport,
+    SupervisorRequest,
     ZygoteSetup,
     pack,
     parse_supervisor_request,
@@ -39,7 +40,12 @@ from scheduler_service.sandbox.contract.protocol import (
 )
 from scheduler_service.sandbox.contract.spec import End
 from scheduler_service.sandbox.kernel.cgroup import open_cgroups
-from scheduler_service.sandbox.kernel.identity import counts_tasks_by_namespace, enter_user_namespace, sees_all_tasks
+from scheduler_service.sandbox.kernel.identity import (
+    User,
+    counts_tasks_by_namespace,
+    enter_user_namespace,
+    sees_all_tasks,
+)
 from scheduler_service.sandbox.kernel.syscalls import (
     CLONE_NEWNS,
     CLONE_NEWPID,
@@ -82,6 +88,8 @@ class Zygote:
         self._setup = setup
         self._line = line
         self._layers = frozenset(map(Layer, setup.layers))
+        self._users = [User(*user) for user in setup.users]
+        self._granted_user = User(*setup.granted_user) if setup.granted_user else None
         self._supervisors: dict[int, int] = {}  # pidfd: pid
         self._alive_read_end, self._alive_write_end = os.pipe()  # hangs up for all supervisors when the zygote dies
         self._own_pids = -1
@@ -98,7 +106,7 @@ class Zygote:
         """Enter the namespaces that all runs share, import the preloaded modules, and freeze the heap for sharing."""
         os.umask(0o022)
         prctl(Prctl.SET_CHILD_SUBREAPER, 1)
-        self._broker_failure = why_not_brokered(self._layers, self._setup.uids[0])
+        self._broker_failure = why_not_brokered(self._layers, self._users[0])
         self._enter_namespaces()
         if Layer.CAPABILITIES in self._layers:
             drop_bounding_set()
@@ -128,7 +136,7 @@ class Zygote:
                         self._close_down()
                         return False
                     if descriptors:
-                        if self._start_supervisor(*descriptors, uid=parse_supervisor_request(message)):
+                        if self._start_supervisor(*descriptors, request=parse_supervisor_request(message)):
                             return True
                     else:
                         self._sweep()
@@ -139,7 +147,7 @@ class Zygote:
     def _prefault(self) -> None:
         """Assemble both filters, which are cached, and hide our modules, so that no run has to."""
         for network in (False, True):
-            self._confinement(0).filter_for(network=network)
+            self._confinement(SupervisorRequest(*self._users[0])).filter_for(network=network)
         # A job must find the packages of its environment, and not ours.
         own = [name for name in sys.modules if name.split(".")[0] == __package__.split(".")[0]]
         _hidden.extend(sys.modules.pop(name) for name in own)
@@ -160,7 +168,7 @@ class Zygote:
             socket.sethostname(root.HOSTNAME)
             # In the namespace of its own: a path that was opened in another cannot be mounted here.
             self._granted = GrantedPaths(self._setup.granted)
-            root.enter_new_root(self._setup.mountpoint, self._setup.uids, self._setup.private, self._granted)
+            root.enter_new_root(self._setup.mountpoint, self._users, self._setup.private, self._granted)
         else:
             self._granted = GrantedPaths(self._setup.granted)
             self._readable = root.readable_on_host(self._setup.private)
@@ -171,12 +179,12 @@ class Zygote:
             poll.register(descriptor, select.POLLIN)
         return [descriptor for descriptor, _ in poll.poll()]
 
-    def _start_supervisor(self, channel: int, orders: int, *, uid: int) -> bool:
+    def _start_supervisor(self, channel: int, orders: int, *, request: SupervisorRequest) -> bool:
         """Fork a supervisor. Return False here, and True in the process of its job."""
         try:
             pid = self._fork_apart()
             if pid == 0:
-                self._run_supervisor(channel, orders, uid)
+                self._run_supervisor(channel, orders, request)
                 return True
             self._supervisors[os.pidfd_open(pid)] = pid
         except OSError as error:
@@ -201,7 +209,7 @@ class Zygote:
                 enter_namespace(self._own_pids, CLONE_NEWPID)
         return pid
 
-    def _run_supervisor(self, channel: int, orders: int, uid: int) -> None:
+    def _run_supervisor(self, channel: int, orders: int, request: SupervisorRequest) -> None:
         # A supervisor that kept these would hide the death of the zygote from the others, and the end of the others
         # from the zygote.
         for descriptor in (self._alive_write_end, *self._supervisors):
@@ -214,7 +222,7 @@ class Zygote:
                 service=socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, channel),
                 orders=socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, orders),
                 zygote=self._alive_read_end,
-                confinement=self._confinement(uid),
+                confinement=self._confinement(request),
                 grace_seconds=setup.grace_seconds,
                 drain_seconds=setup.drain_seconds,
                 lease_seconds=setup.lease_seconds,
@@ -223,10 +231,13 @@ class Zygote:
             )
         )
 
-    def _confinement(self, uid: int) -> Confinement:
-        tasks = self._count_existing_tasks(uid)
+    def _confinement(self, request: SupervisorRequest) -> Confinement:
+        user, layers = User(request.uid, request.gid), self._layers
+        tasks = self._count_existing_tasks(user.uid)
+        if user == self._granted_user:
+            layers, tasks = layers_with_granted_user(layers), request.tasks
         return Confinement(
-            self._layers, uid, self._empty_network, tasks, self._readable, self._granted, self._broker_failure
+            layers, user, self._empty_network, tasks, self._readable, self._granted, self._broker_failure
         )
 
     def _count_existing_tasks(self, uid: int) -> int | None:
