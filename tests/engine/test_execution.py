@@ -17,6 +17,7 @@ from testkit.soon import create_soon
 from testkit.waiting import eventually
 from tests.database_fixtures import ON_SQLITE, SHARED_ON_SQLITE
 from tests.engine.conftest import SHARED, create, run_to_its_end, until
+from tests.unit.payloads.http_server import serve
 
 from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config.settings import Settings
@@ -76,6 +77,20 @@ class TestEachKindOfPayload:
         )
         assert detail.view.run.status is RunStatus.SUCCESS
         assert detail.view.run.result["count"] == 78_498
+
+    async def test_http_request_has_a_result(self, service: Service) -> None:
+        with serve() as port:
+            detail = await run_to_its_end(service, {"type": "http_request", "url": f"http://127.0.0.1:{port}/binary"})
+        assert detail.view.run.status is RunStatus.SUCCESS
+        assert detail.view.run.result["body_bytes"] == 3
+
+    @SHARED_ON_SQLITE
+    async def test_http_request_says_why_it_failed(self, service: Service) -> None:
+        with serve() as port:
+            url = f"http://127.0.0.1:{port}/status/503"
+            detail = await run_to_its_end(service, {"type": "http_request", "url": url})
+        assert outcome(detail) == (RunStatus.FAILED, Reason.EXIT_CODE)
+        assert detail.view.run.message == f"{url} answered 503 Service Unavailable, expected 2xx"
 
 
 @SHARED_ON_SQLITE

@@ -46,6 +46,20 @@ DEFINITIONS: Example = {
             "payload": {"type": "program", "argv": ["echo", "Happy new year"]},
         },
     },
+    "request": {
+        "summary": "An HTTP request, every morning, with checks of the response",
+        "value": {
+            "name": "Nightly report is there",
+            "schedule_expr": "0 7 * * *",
+            "payload": {
+                "type": "http_request",
+                "url": "https://example.com/reports/latest",
+                "headers": {"Accept": "application/json"},
+                "expect": {"status": 200, "json_path": {"$.state": "complete"}},
+            },
+            "limits": {"network": True},
+        },
+    },
 }
 
 PATCHES: Example = {

@@ -40,10 +40,14 @@ class Interruption:
 
 @dataclass(frozen=True, slots=True)
 class LeftByRun:
-    """The result of an attempt, and in sentences what of its result or its artifacts could not be kept."""
+    """The result of an attempt, and in sentences what of its result or its artifacts could not be kept.
+
+    `cause` is why the code failed, if something names it.
+    """
 
     result: Any = None
     problems: tuple[str, ...] = ()
+    cause: str | None = None
 
 
 NOTHING_LEFT = LeftByRun()
@@ -61,7 +65,7 @@ def attempt_end(outcome: Outcome, cancel_reason: Reason | None, left: LeftByRun 
     return AttemptEnd(
         status=status,
         reason=reason,
-        message=printable("; ".join(filter(None, (message, *left.problems)))) or None,
+        message=printable("; ".join(filter(None, (left.cause, message, *left.problems)))) or None,
         result=left.result,
         last_result=left.result if status is RunStatus.SUCCESS and is_handed_on(left.result) else None,
         exit_code=outcome.exit_code,

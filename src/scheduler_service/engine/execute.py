@@ -22,6 +22,7 @@ from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.engine.attempt_end import Interruption, LeftByRun, attempt_end
+from scheduler_service.engine.failure_cause import failure_cause
 from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener, NoListener
 from scheduler_service.engine.log_writer import LeaseLostError, LogWriter
@@ -197,7 +198,8 @@ class Executor:
             computed = payload.result(output.tail) if outcome.exit_code == 0 else None
             written = parse_result(collected.result) if computed is None else RunResult(computed)
             problems = tuple(filter(None, (written.problem, *collected.problems)))
-            return attempt_end(outcome, handle.cancel_reason, LeftByRun(written.value, problems))
+            cause = failure_cause(outcome, payload, output.tail)
+            return attempt_end(outcome, handle.cancel_reason, LeftByRun(written.value, problems, cause))
 
     async def _heading(self, run: Run) -> bytes:
         """Return the line that separates an attempt's log from the one before, preceded by a newline if necessary."""

@@ -84,6 +84,18 @@ _OF_KINDS: Mapping[str, Mapping[str, str]] = {
         {"argv": "command cmd args arguments program executable path exec", "stdin": "input standard_input data"}
     ),
     "number_crunching": table({"operation": "op function calculation task name"}),
+    "http_request": table(
+        {
+            "url": "uri endpoint address target link href",
+            "method": "verb http_method request_method",
+            "headers": "header http_headers",
+            "body": "data content text payload raw",
+            "json": "json_body json_data",
+            "expect": "expected expectations expected_status assert assertions status success_codes",
+            "timeout_seconds": "timeout timeout_s timeout_ms",
+            "follow_redirects": "redirects allow_redirects follow",
+        }
+    ),
 }
 _OF_PREVIEWS = table({"count": "n limit number size"}) | {
     name: meant for name, meant in _OF_A_JOB.items() if meant in {"schedule_expr", "timezone", "dst.gap", "dst.fold"}
@@ -94,6 +106,7 @@ _KINDS_OF_PAYLOAD = table(
         "python_code": "python py python3 code python_script pythoncode python_callable function",
         "program": "exec executable binary process argv subprocess run",
         "number_crunching": "numbers math crunch calculation compute computation numpy",
+        "http_request": "http https webhook url request curl rest web http_get http_post get post ping",
     }
 )
 _OVERLAPS = table(

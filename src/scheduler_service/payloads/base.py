@@ -25,3 +25,10 @@ class Payload(BaseModel, ABC):
     def result(self, output: str) -> JsonValue:  # noqa: ARG002 (kinds that have a result read it)
         """Return the run's `result` from the output of a successful attempt, or None if the kind has no result."""
         return None
+
+    def failure(self, output: str) -> str | None:  # noqa: ARG002 (kinds that explain their failures read it)
+        """Return the run's `message` from the output of an attempt that ended with another exit code than 0, or None.
+
+        It counts only if the sandbox has no message of its own.
+        """
+        return None

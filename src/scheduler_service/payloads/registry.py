@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from scheduler_service.payloads.base import Payload
 from scheduler_service.payloads.choice import Choice
+from scheduler_service.payloads.http_request import HttpRequestPayload
 from scheduler_service.payloads.number_crunching import NumberCrunchingPayload
 from scheduler_service.payloads.plugins import load_plugins
 from scheduler_service.payloads.program import ProgramPayload
@@ -31,6 +32,7 @@ BUILT_IN: Mapping[str, type[Payload]] = MappingProxyType(
         "shell_script": ShellScriptPayload,
         "number_crunching": NumberCrunchingPayload,
         "program": ProgramPayload,
+        "http_request": HttpRequestPayload,
     }
 )
 

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.sandbox.runtime.python_code import variables_read_at_start
+from scheduler_service.services.request_warnings import request_warnings
 
 
 def job_warnings(job: Job) -> Iterator[str]:
@@ -18,6 +19,7 @@ def job_warnings(job: Job) -> Iterator[str]:
     yield from _concurrency_advice(job)
     yield from _catchup_warnings(job)
     yield from _interpreter_advice(job)
+    yield from request_warnings(job)
 
 
 def normalisation_warnings(sent: Mapping[str, JsonValue], job: Job) -> Iterator[str]:

@@ -35,6 +35,14 @@ def crunch(operation: str, **parameters: Any) -> dict[str, Any]:
     return {"type": "number_crunching", "operation": operation, **parameters}
 
 
+def request(url: str = "https://example.com/", **more: Any) -> dict[str, Any]:
+    return {"type": "http_request", "url": url, **more}
+
+
+def expecting(**expect: Any) -> dict[str, Any]:
+    return request(expect=expect)
+
+
 GOOD = [
     python("print('hi')"),
     python("x = 1" + "\n" * (256 * KIB - 5)),
@@ -65,6 +73,14 @@ GOOD = [
     crunch("statistics", values=[1, 2.5, -1e150]),
     crunch("statistics", size=None, values=[1]),
     crunch("eigenvalues", size=2000),
+    request("http://[::1]:8080/a?b=c%20d#e"),
+    request("https://bücher.example/ü"),
+    request(method="DELETE", headers={"Authorization": "Bearer x", "X-Empty": ""}),
+    request(method="POST", body="ü" * (128 * KIB)),
+    request(method="POST", json=[{"a": None}, 1.5, True]),
+    request(body=None, json=None, timeout_seconds=3600, follow_redirects=True),
+    expecting(status=[200, "3xx"], body_contains="ok", json_path={}),
+    expecting(status=599, body_contains=None, json_path={"$": 1, "$.a-b[0]['c d'][\"e\"]": None}),
 ]
 
 BAD: list[tuple[Any, str, str]] = [
@@ -72,7 +88,7 @@ BAD: list[tuple[Any, str, str]] = [
     ("python_code", "payload", "object"),
     ([], "payload", "object"),
     ({}, "payload.type", "required"),
-    ({"type": "cobol"}, "payload.type", "one of number_crunching, program, python_code, shell_script"),
+    ({"type": "cobol"}, "payload.type", "one of http_request, number_crunching, program, python_code, shell_script"),
     ({"type": ["program"]}, "payload.type", "one of"),
     ({"type": "python_code"}, "payload.code", "required"),
     (python(""), "payload.code", "must not be empty"),
@@ -134,6 +150,49 @@ BAD: list[tuple[Any, str, str]] = [
     (crunch("statistics", values=[1e151]), "payload.values.0", "less than or equal to"),
     (crunch("statistics", values=["1"]), "payload.values.0", "number"),
     (crunch("eigenvalues", size=2001), "payload.size", "less than or equal to 2000"),
+    ({"type": "http_request"}, "payload.url", "required"),
+    (request("example.com/"), "payload.url", "begins with http:// or https://"),
+    (request("ftp://example.com/"), "payload.url", "begins with http:// or https://"),
+    (request("http:///path"), "payload.url", "begins with http:// or https://"),
+    (request("https://user:secret@example.com/"), "payload.url", "in a header"),
+    (request("https://example.com/a b"), "payload.url", "percent-encode"),
+    (request("https://example.com/\r\nHost: other"), "payload.url", "percent-encode"),
+    (request("https://example.com\t/"), "payload.url", "percent-encode"),
+    (request("https://example.com/\ud800"), "payload.url", "string"),
+    (request("https://example.com:0/"), "payload.url", "port 0"),
+    (request("https://example.com:65536/"), "payload.url", "out of range"),
+    (request(f"https://{'é' * 64}.example/"), "payload.url", "cannot be encoded"),
+    (request("https://example.com/" + "a" * 8192), "payload.url", "8192"),
+    (request(method="TRACE"), "payload.method", "GET"),
+    (request(headers={"X\r\nY": "1"}), "payload.headers.X\r\nY", "invalid header name"),
+    (request(headers={"": "1"}), "payload.headers.", "invalid header name"),
+    (request(headers={"X": "1\r\nY: 2"}), "payload.headers.X", "line breaks"),
+    (request(headers={"X": "a\x7f"}), "payload.headers.X", "control characters"),
+    (request(headers={"X": "✓"}), "payload.headers.X", "Latin-1"),
+    (request(headers={"Host": "other"}), "payload.headers.Host", "remove it"),
+    (request(headers={"content-length": "1"}), "payload.headers.content-length", "remove it"),
+    (request(headers={"Transfer-Encoding": "chunked"}), "payload.headers.Transfer-Encoding", "remove it"),
+    (request(headers={"X-Scheduler-Run-Id": "1"}), "payload.headers.X-Scheduler-Run-Id", "remove it"),
+    (request(headers={"A": "1", "a": "2"}), "payload.headers.a", "twice"),
+    (request(headers={"A": "x" * 16 * KIB}), "payload.headers", "16384"),
+    (request(headers={f"A{i}": "" for i in range(65)}), "payload.headers", "at most 64 items"),
+    (request(body="a", json={}), "payload.json", "together with body"),
+    (request(body="x" * (256 * KIB + 1)), "payload.body", "262144"),
+    (request(json="x" * 256 * KIB), "payload.json", "262144"),
+    (request(json={"a": ["\0"]}), "payload.json", "NUL"),
+    (request(follow_redirects="yes"), "payload.follow_redirects", "boolean"),
+    (request(timeout_seconds=0), "payload.timeout_seconds", "0.1"),
+    (request(timeout_seconds=3601), "payload.timeout_seconds", "3600"),
+    (expecting(status=199), "payload.expect.status", "from 200 to 599"),
+    (expecting(status=True), "payload.expect.status", "from 200 to 599"),
+    (expecting(status=[]), "payload.expect.status", "from 200 to 599"),
+    (expecting(status=[200, "6xx"]), "payload.expect.status", "2xx, 3xx, 4xx, 5xx"),
+    (expecting(body_contains=""), "payload.expect.body_contains", "at least 1"),
+    (expecting(body="ok"), "payload.expect.body", "not permitted"),
+    (expecting(json_path={"a": 1}), "payload.expect.json_path", "begin it with $"),
+    (expecting(json_path={"$.a[*]": 1}), "payload.expect.json_path", "'[*]' is not understood"),
+    (expecting(json_path={"$.a": "\0"}), "payload.expect.json_path", "NUL"),
+    (expecting(json_path={f"$.a{i}": 1 for i in range(21)}), "payload.expect.json_path", "at most 20 items"),
 ]
 
 
