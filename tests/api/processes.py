@@ -36,8 +36,9 @@ class Server:
         )
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return the lines of the log, each of them JSON."""
-        return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+        """Return the whole lines of the log, each of them JSON; the server may be writing another."""
+        written = self.log.read_text(encoding="utf-8")
+        return [json.loads(line) for line in written[: written.rfind("\n") + 1].splitlines()]
 
     def awaited_line(self, key: str) -> dict[str, Any]:
         """Return the line of the log that has a key, once it is there."""

@@ -85,7 +85,8 @@ async def test_concurrent_runs_never_exceed_the_slots(service: Service, settings
 async def test_draining_worker_claims_nothing_and_requeues_its_runs(service: Service, settings: Settings) -> None:
     running, waiting = await queue(service, "sleep 300", 2)
 
-    async with open_worker(settings) as worker:
+    # One slot: the worker also polls, and must not find a free one for the second run before it drains.
+    async with open_worker(settings.model_copy(update={"slots": 1})) as worker:
         execution = asyncio.create_task(worker.execute(running, 0))
         await until(service, running, RunStatus.RUNNING)
         await worker.drain(0.1)
