@@ -48,6 +48,7 @@ A_JOB: dict[str, Any] = {
     "payload": {"type": "shell_script", "script": "echo hello"},
     "env": {},
     "args": {},
+    "files": {},
     "grants": [],
     "limits": {},
     "timeout_seconds": 30.0,

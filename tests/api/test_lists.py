@@ -42,14 +42,14 @@ async def ids_by_links(client: httpx2.AsyncClient, path: str, items: str) -> lis
 async def test_list_leaves_out_large_fields_and_names_them(client: httpx2.AsyncClient) -> None:
     long = "#" * 20_000
     payload = {"type": "python_code", "code": long}
-    job = await create(client, payload=payload, env={"LONG": long}, args={"long": long})
+    job = await create(client, payload=payload, env={"LONG": long}, args={"long": long}, files={"a": {"text": long}})
 
     (listed,) = (await client.get("/api/v1/jobs")).json()["jobs"]
     whole = (await client.get(f"/api/v1/jobs/{job['id']}")).json()
     refused = await client.put(f"/api/v1/jobs/{job['id']}", json=listed)
 
-    assert listed["left_out"] == ["payload", "env", "args"]
-    assert (listed["payload"], listed["env"], listed["args"]) == ({"type": "python_code"}, {}, {})
+    assert listed["left_out"] == ["payload", "env", "args", "files"]
+    assert [listed[name] for name in listed["left_out"]] == [{"type": "python_code"}, {}, {}, {}]
     assert (whole["left_out"], whole["payload"]["code"], whole["args"]) == ([], long, {"long": long})
     assert refused.status_code == 422
     assert "#/left_out" in {error["pointer"] for error in refused.json()["errors"]}

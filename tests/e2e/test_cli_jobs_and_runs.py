@@ -114,6 +114,16 @@ def test_job_is_created_from_options(service: Service) -> None:
     assert (job["limits"]["memory_mb"], job["description"]) == (64, "nightly")
 
 
+def test_job_is_created_with_files(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("a,ü\n")
+    (tmp_path / "image").write_bytes(b"\xff")
+    options = ["--with-file", tmp_path / "data.csv", "--with-file", f"d/i.png={tmp_path / 'image'}"]
+
+    job = service.shell.read("jobs", "create", "--name", "n", "--schedule", "5m", "--shell", "cat *", *options)
+
+    assert job["files"] == {"data.csv": {"text": "a,ü\n"}, "d/i.png": {"base64": "/w=="}}
+
+
 def test_program_gets_the_words_after_the_dashes(service: Service) -> None:
     base = ["jobs", "create", "--name", "n", "--schedule", "5m", "--json", "--program"]
 

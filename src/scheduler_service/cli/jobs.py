@@ -13,7 +13,7 @@ from scheduler_service.cli.runs import show_run_state
 from scheduler_service.console import render
 from scheduler_service.console.client import Client
 from scheduler_service.console.connection import with_client
-from scheduler_service.console.documents import merged, read_document, read_fields, read_variables
+from scheduler_service.console.documents import merged, read_document, read_fields, read_files, read_variables
 from scheduler_service.console.exit_codes import ExitCode, RefusedError
 from scheduler_service.console.options import AsJson, JobId, Page, Size, Wide
 from scheduler_service.errors import FieldProblem
@@ -82,6 +82,10 @@ def create_job(  # noqa: PLR0913 (one for each option)
     program: Annotated[bool, typer.Option("--program", help="Run the program that follows --.")] = False,
     tag: Annotated[list[str] | None, typer.Option(help="Add a tag; repeatable.")] = None,
     env: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Set a variable; repeatable.")] = None,
+    with_file: Annotated[
+        list[str] | None,
+        typer.Option("--with-file", metavar="[NAME=]PATH", help="Put this file beside the code; repeatable."),
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Stop an attempt after this many seconds. Default: 300.")
     ] = None,
@@ -107,6 +111,7 @@ def create_job(  # noqa: PLR0913 (one for each option)
         "payload": PayloadChoice(python, shell, crunch, program, words or ()).document(),
         "tags": tag,
         "env": read_variables(env) if env else None,
+        "files": read_files(with_file) if with_file else None,
         "timeout_seconds": timeout,
         "enabled": False if paused else None,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from base64 import b64encode
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,17 @@ def read_variables(words: Iterable[str]) -> dict[str, str]:
     return dict(_split(word, "NAME=value") for word in words)
 
 
+def read_files(words: Iterable[str]) -> Document:
+    """Return files from `PATH` or `NAME=PATH` words, as text if they are, else in base64."""
+    files: Document = {}
+    for word in words:
+        name, separator, path = word.partition("=")
+        if not separator:
+            name, path = Path(word).name, word
+        files[name] = _content(_read_bytes(path))
+    return files
+
+
 def merged(document: Document, changes: Document) -> Document:
     """Return the document with the changes merged recursively."""
     result = dict(document)
@@ -102,6 +114,22 @@ def _read(path: str) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise refusal(path, f"cannot be read: {reason}; name a readable file") from None
+
+
+def _read_bytes(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a file name"
+        raise refusal(path, f"cannot be read: {reason}; name a readable file") from None
+
+
+def _content(data: bytes) -> dict[str, str]:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    return {"base64": b64encode(data).decode()} if "\0" in text else {"text": text}
 
 
 def refusal(field: str, message: str) -> RefusedError:

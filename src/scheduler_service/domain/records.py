@@ -40,6 +40,7 @@ class Job:
     payload: JsonObject
     env: Mapping[str, str]
     args: JsonObject
+    files: Mapping[str, Mapping[str, str]]
     grants: list[str]
     environment_id: str | None
     limits: JsonObject

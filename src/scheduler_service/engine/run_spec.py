@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from scheduler_service.domain.instant_text import iso8601
+from scheduler_service.domain.job_files import content_of
 from scheduler_service.domain.resource_limits import ResourceLimits
 from scheduler_service.engine.run_result import text_of
 from scheduler_service.payloads.base import Payload
@@ -31,4 +32,11 @@ def build_spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimi
     # Jobs that were stored before a limit existed have its default.
     allowed = resource_limits.clamp({**_DEFAULTS, **job.limits, "timeout_seconds": job.timeout_seconds})
     limits = Limits(wall_seconds=allowed.pop("timeout_seconds"), **allowed)
-    return Spec(command=payload.command(), limits=limits, env={**job.env, **about}, access=access, collects=True)
+    return Spec(
+        command=payload.command(),
+        limits=limits,
+        env={**job.env, **about},
+        access=access,
+        files={name: content_of(file) for name, file in job.files.items()},
+        collects=True,
+    )

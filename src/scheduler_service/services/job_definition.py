@@ -24,6 +24,7 @@ from scheduler_service.payloads.stored_text import Storable, Text
 from scheduler_service.services.arguments import check_args, check_values
 from scheduler_service.services.input_models import DefinitionModel, Name, Owner
 from scheduler_service.services.instants import Instant
+from scheduler_service.services.job_files import JobFiles
 from scheduler_service.services.job_limits import JobLimits
 from scheduler_service.services.retry_policy import WrittenRetryPolicy
 from scheduler_service.services.schedule_fields import Dst, ScheduleExpr, Timezone
@@ -176,6 +177,15 @@ class JobDefinition(DefinitionModel):
             "Up to 128 KiB with that name. Default: none."
         ),
         BeforeValidator(check_values),
+    ] = {}
+
+    files: Annotated[
+        JobFiles,
+        Field(
+            description="Up to 100 files in the working directory of the code, by relative name. The content is `text` "
+            "or `base64`, up to 256 KiB each and 1 MiB together. Default: none.",
+            examples=[{"data.csv": {"text": "a,b\n1,2\n"}}],
+        ),
     ] = {}
 
     @field_validator("end_at")
