@@ -9,7 +9,7 @@ from testkit.databases import NOON, add_job
 from testkit.doubles import FakeClock, Stopwatch
 
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState
-from scheduler_service.engine.worker_session import WorkerSession, WorkerTerms
+from scheduler_service.engine.worker_session import WorkerOptions, WorkerSession
 from scheduler_service.errors import UnavailableError
 from scheduler_service.storage import cancellations, runs, transitions, workers
 from scheduler_service.storage.database import Database
@@ -26,7 +26,7 @@ def node_on(
     return WorkerSession(
         database,
         clock,
-        WorkerTerms(slots=2, heartbeat_seconds=HEARTBEAT_SECONDS, worker_dead_seconds=DEAD_SECONDS),
+        WorkerOptions(slots=2, heartbeat_seconds=HEARTBEAT_SECONDS, worker_dead_seconds=DEAD_SECONDS),
         on_alive=on_alive,
         monotonic=watch or Stopwatch(),
     )

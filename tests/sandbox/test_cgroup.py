@@ -257,7 +257,7 @@ async def test_run_is_in_a_cgroup_apart_from_the_service(start: Start, delegated
 async def test_cgroup_limits_memory_of_all_processes_together(start: Start) -> None:
     outcome, output = await run(await start(Layer.WATCH), TOGETHER, memory_mb=32, disk_mb=1, wall_seconds=60)
     assert (outcome.end, output) == (End.OUT_OF_MEMORY, "")
-    assert outcome.message == "ran out of memory; its limit is 32 MB"
+    assert outcome.message == "ran out of memory; its limit is 32 MiB"
 
 
 async def test_memory_exceeds_the_limit_when_cgroup_is_left_out(start: Start) -> None:

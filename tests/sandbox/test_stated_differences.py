@@ -56,7 +56,7 @@ async def test_traceback_names_script_without_directory(sandbox: ZygoteSandbox) 
     assert "/" not in output.replace("1 / 0", "")
 
 
-async def test_traceback_names_directory_when_python_restarts(sandbox: ZygoteSandbox) -> None:
+async def test_traceback_shows_full_path_with_interpreter_variables(sandbox: ZygoteSandbox) -> None:
     _, output = await run(sandbox, "import os\nprint(os.getcwd())\n1 / 0", PYTHONHASHSEED="1")
     directory, _, traceback = output.partition("\n")
     assert f'File "{directory}/job.py", line 3, in <module>' in traceback
@@ -68,7 +68,7 @@ async def test_stdout_is_flushed_at_each_line(sandbox: ZygoteSandbox) -> None:
     assert output == "one\ntwo\nthree\n"
 
 
-async def test_stdout_is_unbuffered_when_python_restarts(sandbox: ZygoteSandbox) -> None:
+async def test_stdout_is_unbuffered_with_interpreter_variables(sandbox: ZygoteSandbox) -> None:
     code = "import os\nprint('kept', end='')\nos._exit(0)"
     _, output = await run(sandbox, code, PYTHONOPTIMIZE="1")
     assert output == "kept"
@@ -95,12 +95,12 @@ async def test_crash_report_lists_preloaded_extensions(sandbox: ZygoteSandbox) -
     assert "zygote" not in output
 
 
-async def test_preloaded_objects_are_frozen(sandbox: ZygoteSandbox) -> None:
+async def test_gc_does_not_track_objects_of_preloaded_modules(sandbox: ZygoteSandbox) -> None:
     _, output = await run(sandbox, "import gc\nprint(gc.get_freeze_count() > 1000, len(gc.get_objects()) < 1000)")
     assert output == "True True\n"
 
 
-async def test_cached_is_a_stand_in_for_none(sandbox: ZygoteSandbox) -> None:
+async def test_dunder_cached_equals_none_and_is_not_none(sandbox: ZygoteSandbox) -> None:
     _, output = await run(sandbox, "print(__cached__, bool(__cached__), __cached__ == None, __cached__ is None)")
     assert output == "None False True False\n"
 
@@ -116,7 +116,7 @@ async def test_run_succeeds_when_memory_error_is_caught(sandbox: ZygoteSandbox) 
     assert (outcome.end, outcome.exit_code) == (End.EXITED, 3)
 
 
-async def test_proc_shows_the_variables_of_the_zygote(sandbox: ZygoteSandbox) -> None:
+async def test_proc_environ_lacks_the_variables_of_the_job(sandbox: ZygoteSandbox) -> None:
     code = "import os\nprint('GIVEN' in os.environ, b'GIVEN' in open('/proc/self/environ', 'rb').read())"
     _, output = await run(sandbox, code, GIVEN="1")
     assert output == "True False\n"
@@ -129,7 +129,7 @@ async def test_script_finds_python_with_packages(sandbox: ZygoteSandbox, name: s
     assert (outcome.exit_code, output) == (0, "True\n")
 
 
-async def test_trace_function_sees_two_calls_at_the_end(sandbox: ZygoteSandbox) -> None:
+async def test_trace_function_sees_two_calls_of_the_service_at_exit(sandbox: ZygoteSandbox) -> None:
     code = """import sys, os
 def trace(frame, event, arg): os.write(1, f"{frame.f_code.co_filename}\\n".encode())
 sys.settrace(trace)

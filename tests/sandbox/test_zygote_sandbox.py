@@ -285,7 +285,11 @@ async def test_auto_chooses_the_best_level_that_holds(root: Path, level: Level) 
 @pytest.mark.parametrize(
     ("code", "end", "message"),
     [
-        ("raise MemoryError('not so much as a megabyte')", End.OUT_OF_MEMORY, "ran out of memory; its limit is 512 MB"),
+        (
+            "raise MemoryError('not so much as a megabyte')",
+            End.OUT_OF_MEMORY,
+            "ran out of memory; its limit is 512 MiB",
+        ),
         ("import os, signal; os.kill(os.getpid(), signal.SIGUSR1)", End.SIGNALLED, "was ended by SIGUSR1"),
         ("raise SystemExit(3)", End.EXITED, None),
     ],

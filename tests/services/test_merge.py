@@ -53,7 +53,7 @@ def test_null_of_an_unknown_field_is_kept_for_validation(patch: dict[str, Any], 
 
 
 @pytest.mark.parametrize("patch", [{"env": {"B": None}}, {"args": {"b": None}}, {"args": {"a": {"c": None}}}])
-def test_null_in_a_free_mapping_is_a_value(patch: dict[str, Any]) -> None:
+def test_null_in_env_or_args_is_kept_as_a_value(patch: dict[str, Any]) -> None:
     assert merge(JOB, patch) == JOB
 
 

@@ -336,7 +336,7 @@ class TestRescue:
             assert await rescues.rescue_from(connection, ME, LATER) == 0
         assert (await find(database, run)).status is RunStatus.RUNNING
 
-    async def test_run_fails_after_the_most_rescues(self, database: Database, job: Job) -> None:
+    async def test_run_fails_at_a_fault_after_max_rescues(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING, rescue_count=MAX_RESCUES)
         async with database.write() as connection:
             await rescues.requeue_after_fault(connection, lease_of(run), "lost", LATER)

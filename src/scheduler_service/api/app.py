@@ -36,7 +36,7 @@ from scheduler_service.http.http_metrics import request_histogram
 from scheduler_service.http.http_rules import BoundedAnswer, HttpRules
 from scheduler_service.http.middleware import BodyLimit, PlainStart, RequestContext
 from scheduler_service.http.problems import Problem
-from scheduler_service.http.rival_names import add_rivals
+from scheduler_service.http.synonyms import add_synonyms
 from scheduler_service.version import version
 
 ServiceFactory = Callable[[Settings], AbstractAsyncContextManager[Service]]
@@ -71,8 +71,8 @@ ROUTERS = (
 )
 
 for _feature in FEATURES:
-    for _rivals in _feature.rivals():
-        add_rivals(_rivals)
+    for _synonyms in _feature.synonyms():
+        add_synonyms(_synonyms)
 
 _api = APIRouter()
 for _router in ROUTERS:

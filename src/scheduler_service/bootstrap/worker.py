@@ -25,7 +25,7 @@ from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener
 from scheduler_service.engine.loop import WakeEvent, start_loop
 from scheduler_service.engine.slot_filler import SlotFiller
-from scheduler_service.engine.worker_session import LEASE_SHARE, WorkerSession, WorkerTerms
+from scheduler_service.engine.worker_session import LEASE_SHARE, WorkerOptions, WorkerSession
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.features.grants.file import read_grants
 from scheduler_service.features.grants.held import HeldGrants
@@ -51,7 +51,7 @@ async def start_worker(
     session = WorkerSession(
         base.database,
         base.clock,
-        WorkerTerms(settings.slots, settings.heartbeat_seconds, settings.worker_dead_seconds, tuple(grants.names)),
+        WorkerOptions(settings.slots, settings.heartbeat_seconds, settings.worker_dead_seconds, tuple(grants.names)),
         sandbox_level=lambda: box.level,
         on_alive=box.renew,
     )

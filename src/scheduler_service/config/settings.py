@@ -54,7 +54,7 @@ class Settings(PackageSettings):
     database_url: SecretStr | None = None
     """Connect to this PostgreSQL. Default: a SQLite file in SCHEDULER_DATA_DIR."""
     redis_url: SecretStr | None = None
-    """Send tasks to workers through this Redis. Default: workers run in the process of the API."""
+    """Send notices to workers through this Redis. Default: workers run in the process of the API."""
     data_dir: Path = Path("data")
     """Keep the SQLite file and the runs' working directories here. Default: ./data."""
     run_dir: Path | None = None

@@ -9,9 +9,9 @@ from scheduler_service.errors import ForbiddenError
 
 
 class Scope(StrEnum):
-    """A permission of a caller.
+    """What a caller may do: read objects, write them, and start or stop runs.
 
-    `ADMIN` gives access to the objects of every owner; it does not include the other scopes.
+    `ADMIN` extends the other scopes to the objects of every owner. It includes none of them.
     """
 
     READ = "read"

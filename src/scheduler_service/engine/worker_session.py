@@ -69,8 +69,11 @@ class AttemptHandle:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerTerms:
-    """The number of concurrent runs, the interval of heartbeats, and the silence after which a worker is dead."""
+class WorkerOptions:
+    """How many runs a worker executes at once, when it sends heartbeats, and which grants it can open.
+
+    Other processes declare it dead after `worker_dead_seconds` without a heartbeat.
+    """
 
     slots: int
     heartbeat_seconds: float
@@ -85,7 +88,7 @@ class WorkerSession:
         self,
         database: Database,
         clock: Clock,
-        terms: WorkerTerms,
+        options: WorkerOptions,
         *,
         sandbox_level: Callable[[], str | None] = lambda: None,
         on_alive: Callable[[], None] = lambda: None,
@@ -97,11 +100,11 @@ class WorkerSession:
         """
         self._database = database
         self._clock = clock
-        self.slots = terms.slots
-        self._grants = terms.grants
+        self.slots = options.slots
+        self._grants = options.grants
         self._sandbox_level = sandbox_level
-        self._heartbeat_seconds = terms.heartbeat_seconds
-        self._fence_seconds = terms.worker_dead_seconds * FENCE_SHARE
+        self._heartbeat_seconds = options.heartbeat_seconds
+        self._fence_seconds = options.worker_dead_seconds * FENCE_SHARE
         self._attempts: dict[Lease, AttemptHandle] = {}
         self._untracked: set[Lease] = set()
         self._claiming: Counter[int] = Counter()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from scheduler_service.engine.base import Base
     from scheduler_service.engine.retention import Prune
-    from scheduler_service.http.rival_names import Rivals
+    from scheduler_service.http.synonyms import Synonyms
 
 
 class Feature:
@@ -37,7 +37,7 @@ class Feature:
         """Return the routes."""
         return ()
 
-    def rivals(self) -> Sequence[Rivals]:
+    def synonyms(self) -> Sequence[Synonyms]:
         """Return the names that others use in this feature's documents, for the suggestions in errors."""
         return ()
 

@@ -1,4 +1,4 @@
-"""Authenticates callers and decides what they may do."""
+"""Authenticates callers by their key. `Caller.require` checks what they may do."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _is_local(connection: HTTPConnection, settings: Settings) -> bool:
     """
     if _host_name(connection.headers.get("host", "")) not in LOOPBACK_HOSTS:
         return False
-    # A container with a port published on the loopback sees its clients as the gateway of its own network.
+    # Clients of a container that publishes its port on the loopback only appear as the gateway of its network.
     is_published_here = settings.published_host in LOOPBACK_HOSTS
     clients = list(_forwarded_for(connection.headers))
     if connection.client is not None and connection.client.host:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from scheduler_service.http.rival_names import meant_by_word
 from scheduler_service.http.suggestions import closest
+from scheduler_service.http.synonyms import meant_by_word
 
 _INSTANT = "write it as 2026-12-31T23:59:59Z"
 _WHOLE = "must be a whole number, such as 3"

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from scheduler_service.http.rival_names import meant_by_name
+from scheduler_service.http.synonyms import meant_by_name
 
 Schema = Mapping[str, Any]
 MAX_NAME_CHARACTERS = 64

@@ -77,8 +77,8 @@ Deaths
                     start the next attempt.
     host            Nothing is left but directories, which the next start removes.
 
-Rooms, each of which imports only from those below (see CONTRIBUTING.md)
-    (this room)     the service's side: `choice`, `zygote_sandbox`, `zygote_process`, `orders`, `output`, `probe`
+Packages, each of which imports only from those below (see CONTRIBUTING.md)
+    (this package) the service's side: `choice`, `zygote_sandbox`, `zygote_process`, `orders`, `output`, `probe`
     runtime         the programs of zygote, supervisor and job
     broker          answers to the job's system calls
     accounting      processor time, memory, files and processes of a run

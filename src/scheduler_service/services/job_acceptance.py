@@ -26,7 +26,7 @@ Merge = Callable[[JsonDocument], JsonDocument]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class JobChange:
     """New columns of a job, and whether it is enabled."""
 
     columns: Mapping[str, Any]
@@ -49,7 +49,7 @@ class JobAcceptance:
         document = definition.model_dump(mode="json")
         return owned_by(caller, self._accept(caller, Inspection(document, (), 0, definition, frozenset())))
 
-    def edit(self, caller: Caller, job: Job, sent: JsonDocument, shown: Shown | None, merge: Merge) -> Change:
+    def edit(self, caller: Caller, job: Job, sent: JsonDocument, shown: Shown | None, merge: Merge) -> JobChange:
         """Return the change that a document asks for.
 
         `shown` returns a job as the API shows it: its read-only fields may be sent back unchanged.
@@ -64,7 +64,7 @@ class JobAcceptance:
             inspection, self.server_limits, self.clock.now(), is_rescheduled=is_rescheduled(job, columns)
         )
         definition = inspection.accept([*changed, *found, *owner_problems(inspection, caller)])
-        return Change(columns, definition.enabled)
+        return JobChange(columns, definition.enabled)
 
     def _accept(self, caller: Caller, inspection: Inspection[JobDefinition]) -> JobDefinition:
         problems = problems_of_job(inspection, self.server_limits, self.clock.now())

@@ -15,7 +15,7 @@ class JobLimits(DefinitionModel):
 
     memory_mb: Annotated[
         int,
-        Field(ge=16, le=1_048_576, description="Memory in MB, 16 to 1,048,576. Default 512."),
+        Field(ge=16, le=1_048_576, description="Memory in MiB, 16 to 1,048,576. Default 512."),
         Whole,
     ] = 512
     cpu_seconds: Annotated[
@@ -30,7 +30,7 @@ class JobLimits(DefinitionModel):
     ] = 64
     disk_mb: Annotated[
         int,
-        Field(ge=1, le=1_048_576, description="Space for files in MB, 1 to 1,048,576. Default 256."),
+        Field(ge=1, le=1_048_576, description="Space for files in MiB, 1 to 1,048,576. Default 256."),
         Whole,
     ] = 256
     output_kb: Annotated[
@@ -38,7 +38,7 @@ class JobLimits(DefinitionModel):
         Field(
             ge=1,
             le=65_536,
-            description="Output that is kept, in kB, 1 to 65,536. Of longer output the middle is left out. "
+            description="Output that is kept, in KiB, 1 to 65,536. Of longer output the middle is left out. "
             "Default 1,024.",
         ),
         Whole,
@@ -48,7 +48,7 @@ class JobLimits(DefinitionModel):
         Field(
             ge=0,
             le=1_048_576,
-            description="Size of all artifacts together in MB, 0 to 1,048,576. They count for `disk_mb` too. "
+            description="Size of all artifacts together in MiB, 0 to 1,048,576. They count for `disk_mb` too. "
             "Default 64.",
         ),
         Whole,

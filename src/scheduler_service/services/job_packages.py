@@ -17,7 +17,7 @@ from scheduler_service.domain.environment_lock import EnvironmentLock
 from scheduler_service.domain.records import Job, JsonObject
 from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputError, PreconditionFailedError
 from scheduler_service.payloads import registry
-from scheduler_service.services.job_acceptance import Change
+from scheduler_service.services.job_acceptance import JobChange
 
 FIELD = "payload.requirements"
 
@@ -66,7 +66,7 @@ class JobPackages:
         """Resolve requirements; None if there are none. Raise what `Packages.lock` raises."""
         return await self._packages.lock(requirements) if requirements else None
 
-    async def lock_change(self, job: Job, change: Change) -> EnvironmentLock | None:
+    async def lock_change(self, job: Job, change: JobChange) -> EnvironmentLock | None:
         """Resolve the requirements of an edit, unless the job has a lock for the same ones."""
         wanted = _wanted(change)
         if wanted is None or _has_lock(job, wanted):
@@ -80,7 +80,7 @@ class JobPackages:
             raise ConflictError("the job has no requirements to lock; write them in payload.requirements")
         return lock
 
-    def apply(self, job: Job, change: Change, lock: EnvironmentLock | None) -> Change:
+    def apply(self, job: Job, change: JobChange, lock: EnvironmentLock | None) -> JobChange:
         """Return an edit of the job as it is now, with its environment.
 
         Raise `PreconditionFailedError` if the requirements are not those that were resolved.
@@ -105,7 +105,7 @@ class JobPackages:
             await self._packages.keep(connection, lock)
 
 
-def _wanted(change: Change) -> tuple[str, ...] | None:
+def _wanted(change: JobChange) -> tuple[str, ...] | None:
     """Return the requirements of an edit, or None if it does not touch the payload."""
     payload = change.columns.get("payload")
     return None if payload is None else packages_of(payload)

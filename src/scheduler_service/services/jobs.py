@@ -20,7 +20,7 @@ from scheduler_service.domain.schedules.schedule import parse
 from scheduler_service.errors import ConflictError
 from scheduler_service.services import idempotency
 from scheduler_service.services.checks import ServerLimits
-from scheduler_service.services.job_acceptance import Change, JobAcceptance, Shown
+from scheduler_service.services.job_acceptance import JobAcceptance, JobChange, Shown
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import columns_of, document_of
 from scheduler_service.services.job_packages import JobPackages, NoPackages, Packages
@@ -102,7 +102,7 @@ class JobService:
         `shown` returns a job as the API shows it. Its read-only fields may be sent back unchanged.
         """
 
-        def change(job: Job) -> Change:
+        def change(job: Job) -> JobChange:
             return self._acceptance.edit(caller, job, document, shown, dict)
 
         return await self._edit(caller, job_id, if_match, change)
@@ -112,7 +112,7 @@ class JobService:
     ) -> Job:
         """Change a job with a JSON merge patch (RFC 7396). Raise, and use `shown`, as `replace` does."""
 
-        def change(job: Job) -> Change:
+        def change(job: Job) -> JobChange:
             return self._acceptance.edit(caller, job, changes, shown, lambda rest: merge(document_of(job), rest))
 
         return await self._edit(caller, job_id, if_match, change)
@@ -128,8 +128,8 @@ class JobService:
         check_version(job, if_match)
         lock = await self._packages.relock(job)
 
-        def change(job: Job) -> Change:
-            return Change(self._packages.apply_relock(job, lock), enabled=job.status is not JobStatus.PAUSED)
+        def change(job: Job) -> JobChange:
+            return JobChange(self._packages.apply_relock(job, lock), enabled=job.status is not JobStatus.PAUSED)
 
         return await self._change(caller, job_id, if_match, change, lock)
 
@@ -138,15 +138,15 @@ class JobService:
 
         Its schedule does not fire until it is resumed. Raise `ConflictError` if it has no future instant.
         """
-        return await self._change(caller, job_id, if_match, lambda _: Change({}, enabled=False))
+        return await self._change(caller, job_id, if_match, lambda _: JobChange({}, enabled=False))
 
     async def resume(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
         """Resume a paused job from now on. Raise `ConflictError` if its schedule has no future instant."""
 
-        def change(job: Job) -> Change:
+        def change(job: Job) -> JobChange:
             if job.status is JobStatus.FINISHED:
                 raise ConflictError("the job is finished; give it a new schedule_expr")
-            return Change({}, enabled=True)
+            return JobChange({}, enabled=True)
 
         return await self._change(caller, job_id, if_match, change)
 
@@ -222,7 +222,7 @@ class JobService:
         if (refusal := self._refusal()) is not None:
             raise ConflictError(refusal)
 
-    async def _edit(self, caller: Caller, job_id: int, if_match: Versions, plan: Callable[[Job], Change]) -> Job:
+    async def _edit(self, caller: Caller, job_id: int, if_match: Versions, plan: Callable[[Job], JobChange]) -> Job:
         """Change the definition of a job, and lock new requirements before the transaction."""
         caller.require(Scope.WRITE)
         async with self._database.read() as connection:
@@ -230,7 +230,7 @@ class JobService:
         check_version(job, if_match)
         lock = await self._packages.lock_change(job, plan(job))
 
-        def change(job: Job) -> Change:
+        def change(job: Job) -> JobChange:
             return self._packages.apply(job, plan(job), lock)
 
         return await self._change(caller, job_id, if_match, change, lock)
@@ -240,7 +240,7 @@ class JobService:
         caller: Caller,
         job_id: int,
         if_match: Versions,
-        plan: Callable[[Job], Change],
+        plan: Callable[[Job], JobChange],
         lock: EnvironmentLock | None = None,
     ) -> Job:
         """Change a job.

@@ -19,7 +19,7 @@ from scheduler_service.bootstrap import Service, open_service
 from scheduler_service.config.settings import Settings
 from scheduler_service.domain.run_state import Reason
 from scheduler_service.features.alerts import detector
-from scheduler_service.features.alerts.channels.base import Notice
+from scheduler_service.features.alerts.channels.base import OutgoingAlert
 from scheduler_service.features.alerts.channels.email import Email
 from scheduler_service.features.alerts.records import Delivery
 from scheduler_service.features.alerts.rules import Alert, AlertKind, Failure
@@ -128,7 +128,7 @@ def test_mail_holds_the_cause_log_tail_and_links() -> None:
         failure=failure,
     )  # fmt: skip
 
-    text = Email(type="email", to=["a@b"]).message(Notice(alert, 1, BASE_URL), "s@x").get_content()
+    text = Email(type="email", to=["a@b"]).message(OutgoingAlert(alert, 1, BASE_URL), "s@x").get_content()
 
     assert text.startswith("j failed: signal 9\n")
     assert "was ended by SIGKILL\none\ntwo\n" in text

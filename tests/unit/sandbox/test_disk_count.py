@@ -38,7 +38,7 @@ def test_count_continues_at_the_next_look_when_time_is_up(tree: Path, monkeypatc
 
 def test_count_says_why_a_run_must_end(tree: Path) -> None:
     (tree / "file").write_bytes(b"x" * 2 * MB)
-    assert DiskCount([str(tree)], 1).look([]) == "wrote more than 1 MB of files"
+    assert DiskCount([str(tree)], 1).look([]) == "wrote more than 1 MiB of files"
 
 
 def test_closed_directory_keeps_its_mode_when_counted(tree: Path) -> None:

@@ -36,7 +36,7 @@ class UsageOut(Answer):
     max_rss_kb: Annotated[
         int,
         Field(
-            description="Peak memory in kB: of the largest process, or of all together where the kernel counts that."
+            description="Peak memory in KiB: of the largest process, or of all together where the kernel counts that."
         ),
     ]
 

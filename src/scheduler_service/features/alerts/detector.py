@@ -21,8 +21,8 @@ from scheduler_service.features.alerts.records import AlertRule, Overdue
 from scheduler_service.features.alerts.rules import (
     Alert,
     AlertKind,
-    Change,
     Failure,
+    StateChange,
     key_of,
     key_of_worker,
     kinds_of,
@@ -102,7 +102,7 @@ class AlertDetector:
         self, connection: AsyncConnection, event: Event, rule: AlertRule, *, was_failing: bool
     ) -> None:
         assert event.run_id is not None  # noqa: S101 (events of runs have one)
-        change = Change(
+        change = StateChange(
             change=event.change,
             at=event.at,
             run_id=event.run_id,
@@ -174,7 +174,7 @@ async def _has_flapping_alert(connection: AsyncConnection, rule: AlertRule, even
     return last_at is not None and event.at - last_at < timedelta(seconds=rule.window_seconds)
 
 
-async def _alert_of(connection: AsyncConnection, event: Event, change: Change, kind: AlertKind) -> Alert:
+async def _alert_of(connection: AsyncConnection, event: Event, change: StateChange, kind: AlertKind) -> Alert:
     return Alert(
         kind=kind,
         job_id=event.job_id,

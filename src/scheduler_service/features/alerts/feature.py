@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from scheduler_service.engine.base import Base
     from scheduler_service.engine.retention import Prune
-    from scheduler_service.http.rival_names import Rivals
+    from scheduler_service.http.synonyms import Synonyms
 
 
 class AlertsFeature(Feature):
@@ -46,11 +46,11 @@ class AlertsFeature(Feature):
 
         return (router,)
 
-    def rivals(self) -> Sequence[Rivals]:
+    def synonyms(self) -> Sequence[Synonyms]:
         """Return what others call kinds of alert and channels."""
-        from scheduler_service.features.alerts.rival_names import RIVALS  # noqa: PLC0415 (when asked for)
+        from scheduler_service.features.alerts.synonyms import SYNONYMS  # noqa: PLC0415 (when asked for)
 
-        return (RIVALS,)
+        return (SYNONYMS,)
 
     def command_group(self) -> typer.Typer | None:
         """Return the commands of rules and deliveries."""

@@ -41,7 +41,7 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class StateChange:
     """A change of a run, as rules see it. `failures` counts failed runs within the window, this one included."""
 
     change: str
@@ -112,7 +112,7 @@ class Alert:
         return f"{cause}{attempts}"
 
 
-def kinds_of(change: Change, wanted: frozenset[AlertKind], thresholds: Thresholds) -> list[AlertKind]:
+def kinds_of(change: StateChange, wanted: frozenset[AlertKind], thresholds: Thresholds) -> list[AlertKind]:
     """Return which of the wanted alerts a change of a run causes."""
     lateness = change.lateness_seconds or 0.0
     holds = {

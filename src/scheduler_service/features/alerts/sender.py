@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from scheduler_service.engine.loop import LAST_STEP_SECONDS, until_available
 from scheduler_service.features.alerts import deliveries
-from scheduler_service.features.alerts.channels.base import Notice, Transports
+from scheduler_service.features.alerts.channels.base import OutgoingAlert, Transports
 from scheduler_service.features.alerts.channels.registry import read_channel
 from scheduler_service.features.alerts.deliveries import Shares
 from scheduler_service.features.alerts.records import EndStatus, LeasedDelivery
@@ -152,9 +152,9 @@ class AlertSender:
 
     async def _try(self, leased: LeasedDelivery) -> _Try:
         """Send once, and return what came of it."""
-        notice = Notice(leased.alert, leased.delivery.id, self._base_url)
+        outgoing = OutgoingAlert(leased.alert, leased.delivery.id, self._base_url)
         try:
-            error = await read_channel(leased.channel).send(notice, self._transports)
+            error = await read_channel(leased.channel).send(outgoing, self._transports)
         except (RefusedError, ValidationError) as refusal:
             return _Try("refused", _one_line(refusal))
         except NotDeliveredError as failure:

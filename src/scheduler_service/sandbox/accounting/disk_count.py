@@ -175,7 +175,7 @@ class DiskCount:
 
     def _judge(self) -> str | None:
         if self._bytes > self._max_bytes:
-            return f"wrote more than {self._disk_mb} MB of files"
+            return f"wrote more than {self._disk_mb} MiB of files"
         if self._files > self._max_files:
             return f"made more than {self._max_files} files"
         return None

@@ -1,4 +1,4 @@
-"""Memory that the kernel holds for a run outside of its processes' address spaces, in kB.
+"""Memory that the kernel holds for a run outside of its processes' address spaces, in KiB.
 
 A process can leave data with the kernel: in System V segments, queues and semaphores, in the buffers of sockets and
 pipes, in what an epoll or a file lock consists of. No limit of a single process counts these, so they count as memory
@@ -50,7 +50,7 @@ class Descriptors:
         self._full_look_at = self._next_look_at = 0.0
 
     def look(self, processes: Sequence[Process]) -> float:
-        """Return the memory in kB, from now or from the last measurement."""
+        """Return the memory in KiB, from now or from the last measurement."""
         began = time.monotonic()
         if began < self._next_look_at:
             return self._kb

@@ -31,7 +31,7 @@ _PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 50, 1.0  # an exact count is followed by a p
 
 @dataclass(slots=True)
 class _Sum:
-    """What was counted, in kB. `shared` is shared memory that page tables show, `objects` the sizes of its objects."""
+    """What was counted, in KiB. `shared` is shared memory that page tables show, `objects` the sizes of its objects."""
 
     private: float = 0.0
     shared: float = 0.0

@@ -164,9 +164,9 @@ def _explain_end(end: End, limits: Limits, number: int | None) -> str | None:
         case End.CPU_LIMIT:
             return f"used more than {limits.cpu_seconds} s of processor time"
         case End.OUT_OF_MEMORY:
-            return f"ran out of memory; its limit is {limits.memory_mb} MB"
+            return f"ran out of memory; its limit is {limits.memory_mb} MiB"
         case End.OUTPUT_LIMIT:
-            return f"wrote more than {OUTPUT_FLOOD_FACTOR} times the {limits.output_kb} kB of output that are kept"
+            return f"wrote more than {OUTPUT_FLOOD_FACTOR} times the {limits.output_kb} KiB of output that are kept"
         case End.SIGNALLED if number is not None:
             return f"was ended by {_NAMES_OF_SIGNALS.get(number, f'signal {number}')}"
         case _:

@@ -25,7 +25,7 @@ def fill_directory(order: Order) -> None:
         write_files({name: binascii.a2b_base64(data) for name, data in order.files.items()})
     except OSError as error:
         if error.errno in _FULL and order.terms.directory is None:
-            raise ValueError(f"its files do not fit into limits.disk_mb, {order.terms.disk_mb} MB") from error
+            raise ValueError(f"its files do not fit into limits.disk_mb, {order.terms.disk_mb} MiB") from error
         raise
 
 

@@ -15,7 +15,7 @@ from scheduler_service.outbound.mail import Mailer
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class OutgoingAlert:
     """An alert to send. `delivery_id` is the same at each try; the links begin with `base_url`."""
 
     alert: Alert
@@ -37,10 +37,10 @@ class Channel(BaseModel, ABC):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     # What others call this kind, separated by blanks; an error suggests its `type` instead.
-    rival_names: ClassVar[str] = ""
+    synonyms: ClassVar[str] = ""
 
     @abstractmethod
-    async def send(self, notice: Notice, transports: Transports) -> str | None:
+    async def send(self, outgoing: OutgoingAlert, transports: Transports) -> str | None:
         """Send an alert once, and return what went wrong although it arrived.
 
         Raises `NotDeliveredError` if another try may help, and `RefusedError` if it cannot.

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from scheduler_service.features.alerts import messages
-from scheduler_service.features.alerts.channels.base import Channel, Notice, Transports
+from scheduler_service.features.alerts.channels.base import Channel, OutgoingAlert, Transports
 from scheduler_service.outbound.address_guard import Reach, RefusedError
 
 # Visible ASCII, less what has a meaning in the headers of a mail.
@@ -29,7 +29,7 @@ MailAddress = Annotated[str, StringConstraints(max_length=254), AfterValidator(_
 class Email(Channel):
     """A mail, by the server that SCHEDULER_SMTP_URL names."""
 
-    rival_names = "mail smtp e_mail"
+    synonyms = "mail smtp e_mail"
 
     type: Annotated[Literal["email"], Field(description="Selects this kind of channel.")]
     to: Annotated[
@@ -37,27 +37,27 @@ class Email(Channel):
         Field(description="Addresses, 1 to 20, each up to 254 characters.", min_length=1, max_length=20),
     ]
 
-    async def send(self, notice: Notice, transports: Transports) -> str | None:
+    async def send(self, outgoing: OutgoingAlert, transports: Transports) -> str | None:
         """Send the mail, and return which receivers the mail server refused if it took others."""
         if transports.mailer is None:
             raise RefusedError("no mail server is configured; set SCHEDULER_SMTP_URL")
-        refused = await transports.mailer.send(self.message(notice, transports.mailer.sender))
+        refused = await transports.mailer.send(self.message(outgoing, transports.mailer.sender))
         return f"the mail server refused {', '.join(refused)}" if refused else None
 
     def obstacle(self, reach: Reach, *, has_mail: bool) -> str | None:  # noqa: ARG002 (of web addresses)
         """Return that this process has no mail server, if so."""
         return None if has_mail else "channel: this server has no mail server (SCHEDULER_SMTP_URL): deliveries fail."
 
-    def message(self, notice: Notice, sender: str) -> EmailMessage:
+    def message(self, outgoing: OutgoingAlert, sender: str) -> EmailMessage:
         """Return the mail. Mail programs recognize a repeated one by its Message-ID, which is that of the delivery."""
-        alert = notice.alert
+        alert = outgoing.alert
         message = EmailMessage()
         message["Subject"] = f"[scheduler] {alert.headline}"[:_LONGEST_SUBJECT]
         message["From"] = sender
         message["To"] = ", ".join(self.to)
-        message["Message-ID"] = f"<delivery-{notice.delivery_id}@{sender.partition('@')[2]}>"
+        message["Message-ID"] = f"<delivery-{outgoing.delivery_id}@{sender.partition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"
-        links = "\n".join(messages.links(alert, notice.base_url).values())
+        links = "\n".join(messages.links(alert, outgoing.base_url).values())
         parts = [alert.headline, messages.subject_line(alert), messages.details(alert), links]
         message.set_content("\n\n".join(filter(None, parts)) + "\n")
         return message

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.features.alerts import messages
-from scheduler_service.features.alerts.channels.base import Notice
+from scheduler_service.features.alerts.channels.base import OutgoingAlert
 from scheduler_service.features.alerts.channels.web_address import MASK, WebAddress
 from scheduler_service.features.alerts.channels.web_channel import WebChannel
 
@@ -22,7 +22,7 @@ _FENCE, _BROKEN_FENCE = "```", "` ` `"
 class Slack(WebChannel):
     """A message to Slack, or to a service that accepts its incoming webhooks (Mattermost, Discord's `/slack`)."""
 
-    rival_names = "mattermost discord"
+    synonyms = "mattermost discord"
 
     type: Annotated[Literal["slack"], Field(description="Selects this kind of channel.")]
     url: Annotated[
@@ -30,9 +30,9 @@ class Slack(WebChannel):
         Field(description="Address of the incoming webhook. It is a secret: responses show it without its path."),
     ]
 
-    def body(self, notice: Notice) -> bytes:
+    def body(self, outgoing: OutgoingAlert) -> bytes:
         """Return the message."""
-        return json.dumps({"text": _text(notice)}).encode()
+        return json.dumps({"text": _text(outgoing)}).encode()
 
     def masked(self) -> dict[str, Any]:
         """Return the channel with a mask for the path of its address, which is the secret."""
@@ -48,10 +48,10 @@ class Slack(WebChannel):
         return dict(stored)
 
 
-def _text(notice: Notice) -> str:
+def _text(outgoing: OutgoingAlert) -> str:
     """Return the message. Slack reads no markup in the texts of jobs, since they are escaped."""
-    alert = notice.alert
-    links = messages.links(alert, notice.base_url).values()
+    alert = outgoing.alert
+    links = messages.links(alert, outgoing.base_url).values()
     parts = [_escaped(alert.headline), _escaped(messages.subject_line(alert)), *links]
     if details := messages.details(alert):
         parts.append(f"{_FENCE}{_escaped(details.replace(_FENCE, _BROKEN_FENCE))}{_FENCE}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from scheduler_service.features.alerts.channels.base import Channel, Notice, Transports
+from scheduler_service.features.alerts.channels.base import Channel, OutgoingAlert, Transports
 from scheduler_service.features.alerts.channels.web_address import WebAddress, obstacle_of
 from scheduler_service.outbound.address_guard import Reach
 from scheduler_service.outbound.web import post
@@ -21,17 +21,17 @@ class WebChannel(Channel):
     url: WebAddress
 
     @abstractmethod
-    def body(self, notice: Notice) -> bytes:
+    def body(self, outgoing: OutgoingAlert) -> bytes:
         """Return the JSON document to post."""
 
-    def headers(self, body: bytes, notice: Notice) -> dict[str, str]:  # noqa: ARG002 (of channels that sign)
+    def headers(self, body: bytes, outgoing: OutgoingAlert) -> dict[str, str]:  # noqa: ARG002 (of channels that sign)
         """Return the headers of a request with this body."""
         return {"Content-Type": "application/json"}
 
-    async def send(self, notice: Notice, transports: Transports) -> str | None:
+    async def send(self, outgoing: OutgoingAlert, transports: Transports) -> str | None:
         """Post the document; see `Channel.send`."""
-        body = self.body(notice)
-        await post(self.url, body, self.headers(body, notice), transports.reach)
+        body = self.body(outgoing)
+        await post(self.url, body, self.headers(body, outgoing), transports.reach)
         return None
 
     def obstacle(self, reach: Reach, *, has_mail: bool) -> str | None:  # noqa: ARG002 (needs no mail)

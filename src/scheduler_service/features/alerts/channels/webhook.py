@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.features.alerts import messages
-from scheduler_service.features.alerts.channels.base import Notice
+from scheduler_service.features.alerts.channels.base import OutgoingAlert
 from scheduler_service.features.alerts.channels.web_address import MASK, WebAddress
 from scheduler_service.features.alerts.channels.web_channel import WebChannel
 
@@ -35,7 +35,7 @@ Secret = Annotated[str, StringConstraints(max_length=256), AfterValidator(_check
 class Webhook(WebChannel):
     """A JSON document by POST, signed if a secret is set."""
 
-    rival_names = "http https url post"
+    synonyms = "http https url post"
 
     type: Annotated[Literal["webhook"], Field(description="Selects this kind of channel.")]
     url: Annotated[
@@ -47,13 +47,13 @@ class Webhook(WebChannel):
         Field(description="Signs each delivery and is shown masked. If left out or sent masked, it is kept."),
     ] = None
 
-    def body(self, notice: Notice) -> bytes:
+    def body(self, outgoing: OutgoingAlert) -> bytes:
         """Return the document of the alert."""
-        return json.dumps(messages.document(notice.alert, notice.delivery_id, notice.base_url)).encode()
+        return json.dumps(messages.document(outgoing.alert, outgoing.delivery_id, outgoing.base_url)).encode()
 
-    def headers(self, body: bytes, notice: Notice) -> dict[str, str]:
+    def headers(self, body: bytes, outgoing: OutgoingAlert) -> dict[str, str]:
         """Return the headers of a request with this body, signed for now."""
-        return self.signed_headers(body, notice.delivery_id, int(time.time()))
+        return self.signed_headers(body, outgoing.delivery_id, int(time.time()))
 
     def signed_headers(self, body: bytes, delivery_id: int, timestamp: int) -> dict[str, str]:
         """Return the headers of a request that is sent at `timestamp`.

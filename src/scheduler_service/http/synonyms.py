@@ -118,7 +118,7 @@ _MISFIRES = table({"fire_once": "once coalesce run_once latest", "fire_all": "al
 
 
 @dataclass(frozen=True, slots=True)
-class Rivals:
+class Synonyms:
     """Names that other schedulers use in the documents of a feature, each with the one of this API.
 
     `marker` is a field that only these documents have. `fields` has names of fields, `words` tables of their values.
@@ -129,12 +129,12 @@ class Rivals:
     words: Sequence[Mapping[str, str]]
 
 
-_of_features: list[Rivals] = []
+_of_features: list[Synonyms] = []
 
 
-def add_rivals(rivals: Rivals) -> None:
+def add_synonyms(synonyms: Synonyms) -> None:
     """Suggest these names from now on."""
-    _of_features.append(rivals)
+    _of_features.append(synonyms)
 
 
 def meant_by_name(name: str, path: Sequence[str | int], known: Sequence[str], body: object) -> str | None:
@@ -150,7 +150,7 @@ def meant_by_word(word: str, choices: Sequence[str]) -> str | None:
     plain = snake_case(word)
     if plain in choices:
         return plain
-    words_of_features = (table for rivals in _of_features for table in rivals.words)
+    words_of_features = (table for synonyms in _of_features for table in synonyms.words)
     for table in (_KINDS_OF_PAYLOAD, *words_of_features, _OVERLAPS, _MISFIRES):
         if (meant := table.get(plain)) in choices:
             return meant
@@ -165,9 +165,9 @@ def snake_case(name: str) -> str:
 def _table_of(path: Sequence[str | int], known: Sequence[str], body: object) -> Mapping[str, str]:
     match tuple(path):
         case ():
-            for rivals in _of_features:
-                if rivals.marker in known:
-                    return rivals.fields
+            for synonyms in _of_features:
+                if synonyms.marker in known:
+                    return synonyms.fields
             return _OF_A_JOB if "payload" in known else _OF_PREVIEWS
         case ("limits",):
             return _OF_LIMITS

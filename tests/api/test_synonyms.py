@@ -75,7 +75,7 @@ async def test_rule_field_of_another_scheduler_is_refused_with_a_hint(
     assert hint in details[field]
 
 
-async def test_duration_in_words_is_refused_as_no_number(client: httpx2.AsyncClient) -> None:
+async def test_duration_with_a_unit_is_refused_with_an_example(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/api/v1/jobs", json={**DEFINITION, "timeout_seconds": "5m"})
 
     assert answer.json()["errors"][0]["detail"] == "must be a number, such as 1.5"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from scheduler_service.features.alerts.channels.registry import kinds
-from scheduler_service.http.rival_names import Rivals, table
+from scheduler_service.http.synonyms import Synonyms, table
 
 _CHANNEL = 'channel, such as {"type": "webhook", "url": "https://…"}'
 
-RIVALS = Rivals(
+SYNONYMS = Synonyms(
     marker="channel",
     fields=table(
         {
@@ -29,6 +29,6 @@ RIVALS = Rivals(
                 "flapping": "repeated unstable repeated_failure",
             }
         ),
-        table({name: kind.rival_names for name, kind in kinds().items()}),
+        table({name: kind.synonyms for name, kind in kinds().items()}),
     ),
 )
