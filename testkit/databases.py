@@ -7,6 +7,8 @@ from typing import Any
 
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
+from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.services.job_mapping import columns_of
 from scheduler_service.storage import jobs, migrations, runs, workers
 from scheduler_service.storage.database import Database
 
@@ -31,34 +33,23 @@ async def add_running(database: Database) -> Run:
         return await runs.add(connection, row | running)
 
 
+# The columns of a job with the API's defaults, so that a new field of jobs needs no entry here.
 A_JOB: dict[str, Any] = {
-    "name": "a job",
-    "description": "",
-    "owner_id": "",
-    "tags": [],
-    "status": JobStatus.ACTIVE,
-    "schedule_expr": "* * * * *",
-    "timezone": "UTC",
-    "dst_gap": "run_after",
-    "dst_fold": "first",
-    "anchor_at": NOON,
-    "start_at": None,
-    "end_at": None,
-    "jitter_seconds": 0.0,
-    "payload": {"type": "shell_script", "script": "echo hello"},
-    "env": {},
-    "args": {},
-    "files": {},
-    "grants": [],
+    **columns_of(
+        JobDefinition.model_validate(
+            {
+                "name": "a job",
+                "schedule_expr": "* * * * *",
+                "payload": {"type": "shell_script", "script": "echo hello"},
+                "timeout_seconds": 30.0,
+                "overlap_policy": "allow",
+            }
+        )
+    ),
     "limits": {},
-    "timeout_seconds": 30.0,
     "retry_policy": {"max_retries": 0},
-    "priority": 5,
-    "overlap_policy": "allow",
-    "max_concurrency": 1,
-    "misfire_policy": "fire_once",
-    "misfire_grace_seconds": 60.0,
-    "catchup_limit": 100,
+    "status": JobStatus.ACTIVE,
+    "anchor_at": NOON,
     "next_run_at": NOON,
     "version": 1,
     "schedule_version": 1,

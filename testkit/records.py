@@ -11,8 +11,7 @@ from testkit.databases import A_JOB, NOON
 
 def job_record(**changes: Any) -> Job:
     """Return a job that is due every minute from noon on, or as `changes` say."""
-    missing = {"environment_id": None, "last_run_at": None, "last_run_status": None, "deleted_at": None}
-    return Job(**{"id": 1, **A_JOB, **missing, **changes})
+    return Job(**{**dict.fromkeys(Job.__dataclass_fields__), "id": 1, **A_JOB, **changes})
 
 
 def run_record(**changes: Any) -> Run:
