@@ -11,10 +11,10 @@ from testkit.doubles import FakeClock, Stopwatch
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState
 from scheduler_service.engine.worker_session import WorkerOptions, WorkerSession
 from scheduler_service.errors import UnavailableError
-from scheduler_service.storage import cancellations, runs, transitions, workers
+from scheduler_service.storage import cancellations, claims, runs, workers
+from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
-from scheduler_service.storage.transitions import Claimed
 
 HEARTBEAT_SECONDS = 1.0
 DEAD_SECONDS = 10.0
@@ -47,7 +47,7 @@ async def claim(database: Database, node: WorkerSession) -> Claimed:
     )
     async with database.write() as connection:
         run = await runs.add(connection, row)
-        claimed = await transitions.claim(connection, run.id, 0, node.id, NOON)
+        claimed = await claims.claim(connection, run.id, 0, node.id, NOON)
     assert claimed is not None
     return claimed
 

@@ -15,10 +15,11 @@ from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.services import runs as run_service
 from scheduler_service.services.runs import TAIL_BYTES, RunService
-from scheduler_service.storage import logs, runs, transitions, workers
+from scheduler_service.storage import claims, logs, runs, transitions, workers
+from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
-from scheduler_service.storage.transitions import AttemptEnd, Claimed
+from scheduler_service.storage.transitions import AttemptEnd
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ async def queue(database: Database, job_id: int) -> Run:
 async def claim(database: Database, run: Run) -> Claimed:
     async with database.write() as connection:
         await workers.register(connection, f"w{run.id}", host="h", pid=1, slots=1, now=NOON)
-        claimed = await transitions.claim(connection, run.id, 0, f"w{run.id}", NOON)
+        claimed = await claims.claim(connection, run.id, 0, f"w{run.id}", NOON)
     assert claimed is not None
     return claimed
 

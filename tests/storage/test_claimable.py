@@ -8,7 +8,7 @@ import pytest
 from testkit.databases import NOON, add_job
 
 from scheduler_service.domain.routing import EVERYTHING, Routing
-from scheduler_service.storage import jobs, ledger, runs, transitions, workers
+from scheduler_service.storage import claims, jobs, ledger, runs, workers
 from scheduler_service.storage.database import Database
 
 TAGS = [(), ("day",), ("gpu",), ("day", "gpu"), ("night", "gpu"), ('"; DROP TABLE runs; --',)]
@@ -42,7 +42,7 @@ async def test_poll_and_claim_agree_with_the_routing_rule(database: Database, ro
         claimed = {
             run_id
             for run_id in tags_of
-            if await transitions.claim(connection, run_id, 0, "a worker", NOON, routing) is not None
+            if await claims.claim(connection, run_id, 0, "a worker", NOON, routing) is not None
         }
 
     assert {run_id for run_id, _ in found} == served

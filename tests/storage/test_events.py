@@ -15,12 +15,12 @@ from tests.storage.stored_runs import FAILURE, ME, SUCCESS, put
 from scheduler_service.domain.events import Position
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus
-from scheduler_service.storage import cancellations, events, jobs, ledger, totals, transitions, workers
+from scheduler_service.storage import cancellations, claims, events, jobs, ledger, totals, transitions, workers
+from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.event_tables import events as event_table
 from scheduler_service.storage.tables import runs as run_table
 from scheduler_service.storage.totals import Total
-from scheduler_service.storage.transitions import Claimed
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ async def changes(database: Database) -> list[str]:
 
 async def claim(database: Database, run_id: int, attempt: int, now: datetime) -> Claimed:
     async with database.write() as connection:
-        claimed = await transitions.claim(connection, run_id, attempt, ME, now)
+        claimed = await claims.claim(connection, run_id, attempt, ME, now)
     assert claimed is not None
     return claimed
 

@@ -8,7 +8,7 @@ from testkit.databases import NOON, add_job
 
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_state import RunStatus, Trigger
-from scheduler_service.storage import jobs, runs, transitions, workers
+from scheduler_service.storage import claims, jobs, runs, workers
 from scheduler_service.storage.database import Database
 
 
@@ -58,7 +58,7 @@ async def test_runs_of_a_job_at_its_limit_are_not_claimable(database: Database) 
     first, _, free = await queue(database, limited), await queue(database, limited), await queue(database, other)
     async with database.write() as connection:
         await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)
-        assert await transitions.claim(connection, first.id, 0, "w", NOON) is not None
+        assert await claims.claim(connection, first.id, 0, "w", NOON) is not None
     assert await claimable(database) == [free.id]
 
 

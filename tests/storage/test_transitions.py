@@ -18,11 +18,11 @@ from tests.storage.stored_runs import FAILURE, ME, SUCCESS, put
 from scheduler_service.domain.records import Job, Run, Worker
 from scheduler_service.domain.rescue import MAX_RESCUES
 from scheduler_service.domain.run_state import TERMINAL, TRANSITIONS, Reason, RunStatus, Trigger
-from scheduler_service.storage import cancellations, jobs, logs, rescues, runs, transitions, workers
+from scheduler_service.storage import cancellations, claims, jobs, logs, rescues, runs, transitions, workers
+from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
 from scheduler_service.storage.tables import runs as run_table
-from scheduler_service.storage.transitions import Claimed
 
 OTHER = "worker-2"
 LATER = NOON + timedelta(seconds=30)
@@ -52,7 +52,7 @@ def lease_of(run: Run) -> Lease:
 
 MOVES: dict[str, tuple[Move, set[tuple[RunStatus, RunStatus]]]] = {
     "claim": (
-        lambda connection, run, _: transitions.claim(connection, run.id, run.attempt, ME, LATER),
+        lambda connection, run, _: claims.claim(connection, run.id, run.attempt, ME, LATER),
         {(RunStatus.QUEUED, RunStatus.RUNNING)},
     ),
     "finish with success": (
@@ -150,7 +150,7 @@ class TestClaim:
     async def test_claim_starts_and_records_the_next_attempt(self, database: Database, job: Job) -> None:
         run = await put(database, job, attempt=2)
         async with database.write() as connection:
-            claimed = await transitions.claim(connection, run.id, 2, ME, LATER)
+            claimed = await claims.claim(connection, run.id, 2, ME, LATER)
             noted = await runs.find_attempts(connection, run.id)
         assert claimed is not None
         assert (claimed.run.attempt, claimed.run.worker_id, claimed.run.started_at) == (3, ME, LATER)
@@ -159,25 +159,25 @@ class TestClaim:
     async def test_claim_fails_for_an_old_notice(self, database: Database, job: Job) -> None:
         run = await put(database, job, attempt=1)
         async with database.write() as connection:
-            assert await transitions.claim(connection, run.id, 0, ME, LATER) is None
+            assert await claims.claim(connection, run.id, 0, ME, LATER) is None
 
     async def test_claim_fails_before_the_run_is_available(self, database: Database, job: Job) -> None:
         run = await put(database, job, available_at=LATER + timedelta(seconds=1))
         async with database.write() as connection:
-            assert await transitions.claim(connection, run.id, 0, ME, LATER) is None
+            assert await claims.claim(connection, run.id, 0, ME, LATER) is None
 
     async def test_claim_fails_for_a_worker_declared_dead(self, database: Database, job: Job) -> None:
         run = await put(database, job)
         async with database.write() as connection:
             assert await workers.mark_dead(connection, await _worker(connection, ME))
-            assert await transitions.claim(connection, run.id, 0, ME, LATER) is None
+            assert await claims.claim(connection, run.id, 0, ME, LATER) is None
 
     async def test_second_claim_of_a_run_fails(self, database: Database, job: Job) -> None:
         run = await put(database, job)
         async with database.write() as connection:
-            assert await transitions.claim(connection, run.id, 0, ME, LATER) is not None
+            assert await claims.claim(connection, run.id, 0, ME, LATER) is not None
         async with database.write() as connection:
-            assert await transitions.claim(connection, run.id, 0, OTHER, LATER) is None
+            assert await claims.claim(connection, run.id, 0, OTHER, LATER) is None
 
     @pytest.mark.usefixtures("job")
     async def test_claim_fails_beyond_max_concurrency(self, database: Database) -> None:
@@ -186,7 +186,7 @@ class TestClaim:
         for _ in range(3):
             run = await put(database, limited)
             async with database.write() as connection:
-                taken.append(await transitions.claim(connection, run.id, 0, ME, LATER) is not None)
+                taken.append(await claims.claim(connection, run.id, 0, ME, LATER) is not None)
         assert taken == [True, True, False]
 
     @pytest.mark.usefixtures("job")
@@ -194,15 +194,15 @@ class TestClaim:
         limited = await add_job(database, overlap_policy="queue", max_concurrency=1)
         first, second = await put(database, limited), await put(database, limited)
         async with database.write() as connection:
-            claimed = await transitions.claim(connection, first.id, 0, ME, LATER)
+            claimed = await claims.claim(connection, first.id, 0, ME, LATER)
             assert claimed is not None
             assert await transitions.finish(connection, claimed, SUCCESS, LATER)
-            assert await transitions.claim(connection, second.id, 0, ME, LATER) is not None
+            assert await claims.claim(connection, second.id, 0, ME, LATER) is not None
 
     async def test_lateness_is_measured_from_the_instant(self, database: Database, job: Job) -> None:
         run = await put(database, job, trigger=Trigger.SCHEDULE)
         async with database.write() as connection:
-            claimed = await transitions.claim(connection, run.id, 0, ME, LATER)
+            claimed = await claims.claim(connection, run.id, 0, ME, LATER)
         assert claimed is not None
         assert claimed.run.lateness_seconds == pytest.approx(30)
 
@@ -217,16 +217,16 @@ class TestClaimRaces:
     async def claim_while(
         self, database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], Awaitable[None]]
     ) -> Claimed | None:
-        look_for_a_slot = transitions._free_concurrency_slot
+        look_for_a_slot = claims._free_concurrency_slot
 
         async def interrupted(connection: AsyncConnection, job: Job) -> int | None:
             monkeypatch.undo()
             await meanwhile()
             return await look_for_a_slot(connection, job)
 
-        monkeypatch.setattr(transitions, "_free_concurrency_slot", interrupted)
+        monkeypatch.setattr(claims, "_free_concurrency_slot", interrupted)
         async with database.write() as connection:
-            return await transitions.claim(connection, run.id, 0, ME, LATER)
+            return await claims.claim(connection, run.id, 0, ME, LATER)
 
     async def test_claim_fails_when_the_run_is_cancelled_meanwhile(
         self, database: Database, job: Job, monkeypatch: pytest.MonkeyPatch
@@ -247,7 +247,7 @@ class TestClaimRaces:
 
         async def claim_and_hand_back() -> None:
             async with database.write() as connection:
-                claimed = await transitions.claim(connection, run.id, 0, OTHER, NOON)
+                claimed = await claims.claim(connection, run.id, 0, OTHER, NOON)
                 assert claimed is not None
                 await rescues.requeue_after_fault(connection, claimed.lease, "drained", NOON)
 
@@ -261,7 +261,7 @@ class TestClaimRaces:
         limited = await add_job(database, overlap_policy="queue", max_concurrency=1)
         first, second = await put(database, limited), await put(database, limited)
         place_seen = asyncio.Event()
-        look_for_a_slot = transitions._free_concurrency_slot
+        look_for_a_slot = claims._free_concurrency_slot
 
         async def both_see_the_slot(connection: AsyncConnection, job: Job) -> int | None:
             slot = await look_for_a_slot(connection, job)
@@ -269,12 +269,12 @@ class TestClaimRaces:
                 return slot
             place_seen.set()
             async with database.write() as other:
-                assert await transitions.claim(other, first.id, 0, OTHER, LATER) is not None
+                assert await claims.claim(other, first.id, 0, OTHER, LATER) is not None
             return slot
 
-        monkeypatch.setattr(transitions, "_free_concurrency_slot", both_see_the_slot)
+        monkeypatch.setattr(claims, "_free_concurrency_slot", both_see_the_slot)
         async with database.write() as connection:
-            assert await transitions.claim(connection, second.id, 0, ME, LATER) is None
+            assert await claims.claim(connection, second.id, 0, ME, LATER) is None
 
 
 class TestFencing:

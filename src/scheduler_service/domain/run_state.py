@@ -2,7 +2,7 @@
 
 Theory of operation. A run moves `queued` → `running` → one of the final states. A failed attempt with retries left
 moves it through `retrying` back to `queued`. The comment on each state names the process that sets it and the process
-that ends it. `storage/transitions.py` and `storage/cancellations.py` make each move as one guarded UPDATE whose row
+that ends it. `claims`, `transitions` and `cancellations` in `storage` make each move as one guarded UPDATE whose row
 count decides who won. `storage/rescues.py` instead locks the rows, asks `domain/rescue.py`, and moves them before the
 commit.
 """

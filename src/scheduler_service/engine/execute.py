@@ -38,10 +38,11 @@ from scheduler_service.sandbox.contract.access import NOTHING, Access
 from scheduler_service.sandbox.contract.collected import Collected
 from scheduler_service.sandbox.contract.spec import End, SandboxError
 from scheduler_service.sandbox.contract.wording import printable
-from scheduler_service.storage import logs, transitions
+from scheduler_service.storage import claims, logs
+from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.transitions import AttemptEnd, Claimed
+from scheduler_service.storage.transitions import AttemptEnd
 from scheduler_service.telemetry import logging_config, tracing
 
 log = structlog.get_logger(__name__)
@@ -128,14 +129,14 @@ class Executor:
         try:
             async with self._database.write() as connection:
                 now = self._clock.now()
-                return await transitions.claim(connection, run_id, attempt, worker_id, now, self._rules.routing)
+                return await claims.claim(connection, run_id, attempt, worker_id, now, self._rules.routing)
         except UnavailableError as error:
             log.warning("claim_answer_lost", run_id=run_id, error=str(error))
             return await until_available(lambda: self._find_claimed(run_id, attempt + 1, worker_id), run_id=run_id)
 
     async def _find_claimed(self, run_id: int, attempt: int, worker_id: str) -> Claimed | None:
         async with self._database.write() as connection:
-            return await transitions.find_claimed(connection, run_id, attempt, worker_id)
+            return await claims.find_claimed(connection, run_id, attempt, worker_id)
 
     async def _execute_claimed(self, claimed: Claimed, handle: AttemptHandle, span: tracing.Span) -> None:
         log.info("attempt_started", run_id=claimed.run.id, job_id=claimed.job.id, attempt=claimed.run.attempt)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from scheduler_service.storage.transitions import AttemptEnd, Claimed
+from scheduler_service.storage.claims import Claimed
+from scheduler_service.storage.transitions import AttemptEnd
 
 
 class AttemptListener(Protocol):

@@ -11,7 +11,7 @@ from scheduler_service.engine.run_result import text_of
 from scheduler_service.payloads.base import Payload
 from scheduler_service.sandbox.contract.access import Access
 from scheduler_service.sandbox.contract.spec import Limits, Spec
-from scheduler_service.storage.transitions import Claimed
+from scheduler_service.storage.claims import Claimed
 
 _DEFAULTS = {"artifacts_mb": Limits().artifacts_mb}
 

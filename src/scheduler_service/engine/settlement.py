@@ -20,9 +20,10 @@ from scheduler_service.engine.attempt_end import Interruption, fault_rest_second
 from scheduler_service.engine.log_writer import LeaseLostError
 from scheduler_service.engine.loop import until_available
 from scheduler_service.storage import events, rescues, transitions
+from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.transitions import AttemptEnd, Claimed
+from scheduler_service.storage.transitions import AttemptEnd
 
 log = structlog.get_logger(__name__)
 _retry_policy = TypeAdapter(RetryPolicy)

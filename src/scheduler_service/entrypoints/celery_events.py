@@ -9,7 +9,8 @@ from scheduler_service.brokers.message import task_id
 from scheduler_service.brokers.monitor import Monitor
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.run_state import RunStatus
-from scheduler_service.storage.transitions import AttemptEnd, Claimed
+from scheduler_service.storage.claims import Claimed
+from scheduler_service.storage.transitions import AttemptEnd
 
 REQUEUED = "requeued: another attempt follows"
 

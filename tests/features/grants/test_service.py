@@ -17,7 +17,7 @@ from scheduler_service.features.grants.service import GrantService
 from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import JobService
-from scheduler_service.storage import jobs, ledger, runs, transitions, workers
+from scheduler_service.storage import claims, jobs, ledger, runs, workers
 from scheduler_service.storage.database import Database
 
 GRANTS: Grants = {
@@ -112,7 +112,7 @@ async def test_worker_takes_only_runs_whose_grants_it_holds(database: Database, 
         claimed = {
             run_id: claim.run.grants
             for run_id in wanted
-            if (claim := await transitions.claim(connection, run_id, 0, "w", NOON, routing)) is not None
+            if (claim := await claims.claim(connection, run_id, 0, "w", NOON, routing)) is not None
         }
 
     served = {run_id: grants for run_id, grants in wanted.items() if set(grants) <= set(held)}
