@@ -29,6 +29,7 @@ from scheduler_service.engine.worker_session import LEASE_SHARE, WorkerOptions, 
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.features.grants.file import read_grants
 from scheduler_service.features.grants.held import HeldGrants
+from scheduler_service.features.grants.user import read_user
 from scheduler_service.sandbox import ChosenSandbox, SandboxError
 
 log = structlog.get_logger(__name__)
@@ -100,6 +101,7 @@ def make_sandbox(settings: Settings, directory: Path, granted: Sequence[str] = (
         least=least_level(settings),
         private=private_paths(settings),
         granted=granted,
+        granted_user=read_user(settings.grants_user),
     )
 
 

@@ -114,6 +114,8 @@ class Settings(PackageSettings):
     """Allow jobs at most this size of artifacts in each run, in MiB. Default: the limit of the API."""
     grants_file: Path | None = None
     """Read from this TOML file what jobs may be granted: paths, hosts and sockets. Default: nothing."""
+    grants_user: str | None = None
+    """Run jobs that write to granted paths as this user, as uid:gid or names. Default: a user of each run's own."""
     allow_network: bool = True
     """Allow jobs to use the network with `network: true`. Default: true."""
 

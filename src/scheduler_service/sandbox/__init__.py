@@ -42,6 +42,7 @@ What is shared, and what each run has
     Each supervisor gets a PID, a mount and an IPC namespace of its own, and mounts the run's home, shared memory and
     /proc there.
     The job's process waits, almost ready, for its order. Only what depends on the order is done after it arrives.
+    A run that may write granted paths gets the user of grants, if the operator names one (`granted_user`).
     Grants (`access`) open host paths, destinations and socket files to single runs. The zygote finds all granted paths
     at its start. At `strict`, a run with such paths gets a root of its own that shows them, and other runs unmount
     them. At `standard`, Landlock allows them. The broker connects sockets to granted destinations and socket files.
@@ -107,6 +108,7 @@ from scheduler_service.sandbox.contract.spec import (
     Spec,
     Usage,
 )
+from scheduler_service.sandbox.kernel.identity import User, is_user_of_single_runs
 from scheduler_service.sandbox.probe import Finding, best_level, probe
 from scheduler_service.sandbox.subprocess_sandbox import SubprocessSandbox
 from scheduler_service.sandbox.zygote_sandbox import ZygoteSandbox
@@ -135,8 +137,10 @@ __all__ = [
     "Spec",
     "SubprocessSandbox",
     "Usage",
+    "User",
     "ZygoteSandbox",
     "best_level",
     "create",
+    "is_user_of_single_runs",
     "probe",
 ]

@@ -15,13 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from scheduler_service.sandbox.collecting import collect_from
-from scheduler_service.sandbox.confinement.limits import OPEN_FILES
 from scheduler_service.sandbox.confinement.workdir import Claim, create_directory, remove_directory
 from scheduler_service.sandbox.contract.collected import places_below
 from scheduler_service.sandbox.contract.command import job_environment, stdin_of
 from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, DEFAULT_NAME, PythonEnvironment
 from scheduler_service.sandbox.contract.spec import (
     DRAIN_SECONDS,
+    OPEN_FILES,
     Cancel,
     Command,
     End,

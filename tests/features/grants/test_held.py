@@ -131,3 +131,15 @@ async def test_addresses_of_a_name_are_remembered_for_a_while(monkeypatch: pytes
     assert await resolver.resolve(["db"]) == {"db": ["10.0.0.2", "10.0.0.1"]}
     clock.now += REMEMBERED_SECONDS
     assert await resolver.resolve(["db"]) == {"db": ["10.0.0.2"]}
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "::1", "::ffff:127.0.0.1", "::", "169.254.169.254", "100.100.100.200", "fe80::1", "224.0.0.1"],
+)
+async def test_name_is_not_resolved_to_a_special_address(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        return [(2, 1, 6, "", (each, 0)) for each in (address, "10.0.0.1")]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", answer, raising=False)
+    assert await Resolver(Clock()).resolve(["partner.example"]) == {"partner.example": ["10.0.0.1"]}

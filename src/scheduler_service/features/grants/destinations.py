@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 from scheduler_service.sandbox.contract.access import PUBLIC, Destination
 
-_HOST = re.compile(r"(?=.{1,253}$)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?)+")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 _LAST_PORT = 65535
+_IPV4_BYTES = 4
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")  # the kernel connects to the IPv4 address behind it
 _FORM = "write host:port, network/bits:port or public:port, with ports as 443 or 8000-8010"
 
 
@@ -58,9 +61,13 @@ def _parse_ports(text: str, ports: str) -> tuple[int, int]:
 
 def _as_network(host: str) -> str | None:
     try:
-        return str(ipaddress.ip_network(host, strict=False))
+        network = ipaddress.ip_network(host, strict=False)
     except ValueError:
         return None
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        packed = network.network_address.packed[-_IPV4_BYTES:]
+        return str(ipaddress.IPv4Network((packed, network.prefixlen - _MAPPED.prefixlen)))
+    return str(network)
 
 
 def _looks_like_address(host: str) -> bool:

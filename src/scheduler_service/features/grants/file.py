@@ -66,6 +66,12 @@ class Grant(BaseModel):
     def _opens_something(self) -> Grant:
         if not (self.read or self.write or self.connect or self.sockets):
             raise ValueError("grants nothing; add read, write, connect or sockets")
+        for path in self.read:
+            for above in self.write:
+                if path.startswith(f"{above}/"):
+                    raise ValueError(
+                        f"read {path!r} lies in write {above!r}, where everything can be written; remove it"
+                    )
         return self
 
     @property

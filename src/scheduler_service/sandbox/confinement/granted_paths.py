@@ -8,11 +8,13 @@ its place is refused.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from scheduler_service.sandbox.contract.spec import OPEN_FILES
 from scheduler_service.sandbox.kernel.open_beneath import open_beneath
 from scheduler_service.sandbox.kernel.syscalls import Mount, MountAttribute, mount, set_mount_attributes
 
@@ -45,7 +47,7 @@ class GrantedPaths:
         root = os.open("/", _DIRECTORY)
         for path in paths:
             with suppress(OSError):
-                self._anchors[path] = _find_anchor(root, path)
+                self._anchors[path] = _keep(_find_anchor(root, path))
         os.close(root)
 
     def __bool__(self) -> bool:
@@ -81,6 +83,16 @@ class GrantedPaths:
             return open_beneath(directory, anchor.name, _ANYTHING)
         finally:
             os.close(directory)
+
+
+def _keep(anchor: Anchor) -> Anchor:
+    """Move the descriptor beyond those that a job may have, who would have none left if there are many anchors."""
+    try:
+        high = fcntl.fcntl(anchor.directory, fcntl.F_DUPFD_CLOEXEC, OPEN_FILES)
+    except OSError:  # the hard limit is not higher: it stays where it is
+        return anchor
+    os.close(anchor.directory)
+    return Anchor(high, anchor.name)
 
 
 def _find_anchor(root: int, path: str) -> Anchor:

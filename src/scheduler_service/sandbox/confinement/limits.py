@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from scheduler_service.sandbox.confinement.root import max_private_bytes
 from scheduler_service.sandbox.contract.protocol import Order, Terms
+from scheduler_service.sandbox.contract.spec import OPEN_FILES
 
 INTERPRETER_MB = 64
 """What a run may have beyond its `memory_mb`, because the interpreter does not count as the user's."""
 _MB = 1 << 20
-OPEN_FILES = 1024
 _STACK, _MAX_STACK = 8 * _MB, 64 * _MB
 _SPARE_TASKS = 512  # for other runs of the same user that start meanwhile
 _QUEUED_SIGNALS = 4096
@@ -35,6 +35,12 @@ def measure_baseline() -> Baseline:
     pages = os.read(statm, 256).split()
     os.close(statm)
     return Baseline(int(pages[0]) * resource.getpagesize(), int(pages[5]) * resource.getpagesize())
+
+
+def allow_many_open_files() -> None:
+    """Allow this process as many open files as it may ask for: a directory stays open for each granted path."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def limit_resources(order: Order, baseline: Baseline) -> None:

@@ -21,6 +21,10 @@ DRAIN_SECONDS = 5.0
 """Background processes that hold a run's output open are killed so long after its main process has ended."""
 
 
+OPEN_FILES = 1024
+"""A process of a run may have so many open files."""
+
+
 class Level(StrEnum):
     """The promises of a sandbox, the strictest first; SECURITY.md has them in full."""
 

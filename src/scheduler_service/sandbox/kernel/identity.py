@@ -25,6 +25,11 @@ class User(NamedTuple):
     gid: int
 
 
+def is_user_of_single_runs(uid: int) -> bool:
+    """Return whether the user id is one that `UidPool` claims for single runs."""
+    return FIRST_UID <= uid <= LAST_UID
+
+
 class UidPool:
     """Claims user ids so that no two runs on this host have the same at once, whichever service process they belong to.
 

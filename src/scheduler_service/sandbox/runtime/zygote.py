@@ -27,6 +27,7 @@ from scheduler_service.sandbox.broker.broker_check import why_not_brokered
 from scheduler_service.sandbox.confinement import root
 from scheduler_service.sandbox.confinement.cell import Confinement
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
+from scheduler_service.sandbox.confinement.limits import allow_many_open_files
 from scheduler_service.sandbox.confinement.namespaces import become_first_process, make_empty_network
 from scheduler_service.sandbox.contract.layers import Layer, layers_with_granted_user
 from scheduler_service.sandbox.contract.protocol import (
@@ -105,6 +106,7 @@ class Zygote:
     def prepare(self) -> None:
         """Enter the namespaces that all runs share, import the preloaded modules, and freeze the heap for sharing."""
         os.umask(0o022)
+        allow_many_open_files()
         prctl(Prctl.SET_CHILD_SUBREAPER, 1)
         self._broker_failure = why_not_brokered(self._layers, self._users[0])
         self._enter_namespaces()
