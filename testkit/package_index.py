@@ -18,13 +18,30 @@ PASSWORD = "pa55-of-the-index"  # noqa: S105 (of the tests)
 
 @dataclass
 class IndexServer:
-    """An index. `files` are its distributions by file name, `requested` the paths that clients have asked for."""
+    """An index. `files` are its distributions by file name, `requested` the paths that clients have asked for.
+
+    `files_at` is another address for the links to files.
+    """
 
     files: dict[str, bytes] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
     requested: list[str] = field(default_factory=list)
     port: int = 0
     authorization: str | None = None
+    files_at: str = ""
+    answers: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.answers.set()
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Answer no request as long as the block runs."""
+        self.answers.clear()
+        try:
+            yield
+        finally:
+            self.answers.set()
 
     @property
     def url(self) -> str:
@@ -59,7 +76,7 @@ class IndexServer:
     def listing(self, project: str) -> str | None:
         """Return the page of a project, or None if there is none."""
         links = [
-            f'<a href="/files/{name}#sha256={self.hashes[name]}">{name}</a>'
+            f'<a href="{self.files_at}/files/{name}#sha256={self.hashes[name]}">{name}</a>'
             for name in self.files
             if name.rsplit("-")[0].replace("_", "-") == project
         ]
@@ -119,6 +136,7 @@ def _handler_of(index: IndexServer) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, *, with_body: bool) -> None:
             index.requested.append(self.path)
+            index.answers.wait()
             kind, (folder, _, name) = "text/html", self.path.strip("/").partition("/")
             body: bytes | None = None
             if index.authorization and self.headers.get("Authorization") != index.authorization:

@@ -27,10 +27,12 @@ from scheduler_service.engine.loop import WakeEvent, start_loop
 from scheduler_service.engine.slot_filler import SlotFiller
 from scheduler_service.engine.worker_session import LEASE_SHARE, WorkerOptions, WorkerSession
 from scheduler_service.errors import ConfigurationError
+from scheduler_service.features.environments.worker import EnvironmentPlaces, open_environments
 from scheduler_service.features.grants.file import read_grants
 from scheduler_service.features.grants.held import HeldGrants
 from scheduler_service.features.grants.user import read_user
 from scheduler_service.sandbox import ChosenSandbox, SandboxError
+from scheduler_service.sandbox.contract.environment import Warmth
 
 log = structlog.get_logger(__name__)
 
@@ -46,8 +48,11 @@ async def start_worker(
     grants = hold_grants(settings)
     routing = routing_of(settings, grants.names)
     directory = stack.enter_context(lock_run_directory(settings))
-    box = make_sandbox(settings, directory, grants.paths)
+    places = EnvironmentPlaces(settings)
+    box = make_sandbox(settings, directory, (*grants.paths, *places.writable))
     stack.push_async_callback(box.stop)
+    environments = open_environments(base, box, places)
+    stack.push_async_callback(environments.stop)
     fault = await _start_sandbox(settings, box)
     session = WorkerSession(
         base.database,
@@ -63,7 +68,7 @@ async def start_worker(
     await session.register()
     stack.push_async_callback(session.retire)
     start_loop(stack, "heartbeat", session.beat)
-    rules = ExecutionRules(routing, resource_limits_of(settings), grants.access_of)
+    rules = ExecutionRules(routing, resource_limits_of(settings), grants.access_of, environments)
     executor = Executor(base.database, base.clock, session, fitness, rules, wake_event.set, listener)
     worker = SlotFiller(
         base.database,
@@ -79,6 +84,7 @@ async def start_worker(
     # Stopped after the drain: a trial run that succeeds during the drain must not start claims.
     start_loop(stack, "fitness", fitness.try_if_unfit, fitness_wake)
     start_loop(stack, "slot_filler", worker.fill, wake_event)
+    start_loop(stack, "environments", environments.look)
     return worker
 
 
@@ -102,6 +108,7 @@ def make_sandbox(settings: Settings, directory: Path, granted: Sequence[str] = (
         private=private_paths(settings),
         granted=granted,
         granted_user=read_user(settings.grants_user),
+        warmth=Warmth(settings.package_idle_seconds, settings.package_memory_mb),
     )
 
 

@@ -5,7 +5,9 @@ This package stands alone: it imports nothing else of the project, so that it ca
 Processes
     service         The worker. It knows the secrets, and runs no foreign code. `Sandbox.run` is called here.
     zygote          One for each Python environment, and one for scripts and programs. An interpreter with its modules
-                    imported. It forks a supervisor for each run to come, so that no run waits for imports.
+                    imported. It forks a supervisor for each run to come, so that no run waits for imports. Those of
+                    the operator's environments are always there. Those of environments that come with a run, with
+                    packages that nobody trusts, start at their first run and end when idle; see `package_zygotes`.
     supervisor      One for each run, forked before there is a run. It starts the job's process, holds the run to its
                     limits, answers some of its system calls, kills all that is left of it, and reports.
     init            Only at `strict`: process 1 of a PID namespace. The zygote is process 1 of its own, and each

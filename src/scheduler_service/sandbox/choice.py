@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 from scheduler_service.sandbox.contract.access import Destination
-from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
+from scheduler_service.sandbox.contract.environment import (
+    DEFAULT_ENVIRONMENT,
+    DEFAULT_WARMTH,
+    PythonEnvironment,
+    Warmth,
+)
 from scheduler_service.sandbox.contract.network_policy import WEB
 from scheduler_service.sandbox.contract.spec import (
     Cancel,
@@ -47,6 +52,7 @@ class SandboxFactory:
     private: Sequence[str] = ()
     granted: Sequence[str] = ()
     granted_user: User | None = None
+    warmth: Warmth = DEFAULT_WARMTH
 
     def make(self, level: Level) -> Sandbox:
         """Build a sandbox, which is not started yet."""
@@ -63,6 +69,7 @@ class SandboxFactory:
             private=self.private,
             granted=self.granted,
             granted_user=self.granted_user,
+            warmth=self.warmth,
         )
 
 
@@ -184,15 +191,17 @@ def create(  # noqa: PLR0913 (all but three have defaults)
     private: Sequence[str] = (),
     granted: Sequence[str] = (),
     granted_user: User | None = None,
+    warmth: Warmth = DEFAULT_WARMTH,
 ) -> ChosenSandbox:
     """Build the sandbox for `slots` commands at once, with its working directories below `root`. It is not started.
 
     `auto` chooses no level below `least`, and never `none`. With `lease_seconds`, commands are killed if `renew` is not
     called that often. No job may read the paths in `private`, and orders may open paths that are `granted`;
-    those that may write some run as `granted_user`, if the service is root.
+    those that may write some run as `granted_user`, if the service is root. `warmth` is how interpreters with
+    packages are kept.
     """
     factory = SandboxFactory(
-        root, slots, environments, grace_seconds, network, lease_seconds, private, granted, granted_user
+        root, slots, environments, grace_seconds, network, lease_seconds, private, granted, granted_user, warmth
     )
     if choice == "auto":
         return ChosenSandbox((Level.STRICT,) if least is Level.STRICT else (Level.STRICT, Level.STANDARD), factory)

@@ -28,7 +28,8 @@ ZYGOTE_ENVIRONMENT = {
 }
 _PACKAGE = Path(__file__).parents[1]
 _STARTUP = _PACKAGE / "sandbox" / "runtime" / "startup"
-_CONTROL = "ZYGOTE_CONTROL"  # as in startup/sitecustomize.py, which only a starting interpreter may import
+# As in startup/sitecustomize.py, which only a starting interpreter may import.
+_CONTROL, _PACKAGES = "ZYGOTE_CONTROL", "ZYGOTE_PACKAGES"
 _ANSWER_SECONDS = 60.0
 
 
@@ -81,15 +82,18 @@ class ZygoteInterpreter:
         return words.decode(errors="replace").strip() or f"exit code {self.process.returncode}"
 
 
-def start_zygote(python: Path) -> ZygoteInterpreter:
-    """Start a zygote in the interpreter `python`. It then waits for its setup."""
+def start_zygote(python: Path, packages: str = "") -> ZygoteInterpreter:
+    """Start a zygote in the interpreter `python`. It then waits for its setup.
+
+    It runs no code of `packages`, a directory on the module path of the interpreter.
+    """
     ours, theirs = socket.socketpair()
     ours.setblocking(False)  # noqa: FBT003
     with theirs:
-        return ZygoteInterpreter(_start_interpreter(python, theirs), ours)
+        return ZygoteInterpreter(_start_interpreter(python, packages, theirs), ours)
 
 
-def _start_interpreter(python: Path, control: socket.socket) -> subprocess.Popen[bytes]:
+def _start_interpreter(python: Path, packages: str, control: socket.socket) -> subprocess.Popen[bytes]:
     startup = os.open(_STARTUP, os.O_PATH)
     nowhere = _open_removed_directory()
     try:
@@ -103,7 +107,12 @@ def _start_interpreter(python: Path, control: socket.socket) -> subprocess.Popen
             # Python makes the name of its script absolute if it can tell the working directory. Here it cannot, so the
             # name stays relative, and tracebacks do not show where the host keeps the directory of a run.
             cwd=f"/proc/self/fd/{nowhere}",
-            env=ZYGOTE_ENVIRONMENT | {"PYTHONPATH": f"/proc/self/fd/{startup}", _CONTROL: str(control.fileno())},
+            env={
+                **ZYGOTE_ENVIRONMENT,
+                "PYTHONPATH": f"/proc/self/fd/{startup}",
+                _CONTROL: str(control.fileno()),
+                _PACKAGES: packages,
+            },
             start_new_session=True,
         )
     finally:

@@ -108,7 +108,7 @@ class ZygoteProcess:
 
     async def _start(self) -> ZygoteInterpreter:
         try:
-            zygote = await asyncio.to_thread(start_zygote, self._python)
+            zygote = await asyncio.to_thread(start_zygote, self._python, self._setup.packages)
         except OSError as error:
             raise SandboxError(f"the interpreter {self._python} cannot be started: {error}") from error
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,13 @@ from scheduler_service.sandbox.confinement.run_root import choose_run_root
 from scheduler_service.sandbox.confinement.shared_memory import directory_of
 from scheduler_service.sandbox.confinement.workdir import Claim, create_directory, remove_directory
 from scheduler_service.sandbox.contract.access import Destination
-from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, DEFAULT_NAME, PythonEnvironment
+from scheduler_service.sandbox.contract.environment import (
+    DEFAULT_ENVIRONMENT,
+    DEFAULT_NAME,
+    DEFAULT_WARMTH,
+    PythonEnvironment,
+    Warmth,
+)
 from scheduler_service.sandbox.contract.layers import Layer, layers_of
 from scheduler_service.sandbox.contract.network_policy import WEB
 from scheduler_service.sandbox.contract.protocol import RENEW, ZygoteSetup
@@ -41,6 +47,7 @@ from scheduler_service.sandbox.kernel.identity import FIRST_UID, LAST_UID, UidPo
 from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl
 from scheduler_service.sandbox.orders import build_outcome, send_order, wait_for_report
 from scheduler_service.sandbox.output import OutputPipe
+from scheduler_service.sandbox.package_zygotes import PackageZygotes
 from scheduler_service.sandbox.running import Running
 from scheduler_service.sandbox.supervisor_client import SupervisorClient
 from scheduler_service.sandbox.trial_run import make_trial_runs
@@ -76,6 +83,7 @@ class ZygoteSandbox:
         private: Sequence[str] = (),
         granted: Sequence[str] = (),
         granted_user: User | None = None,
+        warmth: Warmth = DEFAULT_WARMTH,
     ) -> None:
         as_root = os.geteuid() == 0
         self._root = root.absolute()
@@ -98,6 +106,7 @@ class ZygoteSandbox:
         self._environments = {
             environment.name: self._zygote(environment, min(slots, MAX_STANDBY)) for environment in environments
         }
+        self._package_zygotes = PackageZygotes(lambda environment: self._zygote(environment, 1), warmth)
         # Scripts and programs are forked from an interpreter without libraries: what a fork costs is what it copies.
         default = next((one for one in environments if one.name == DEFAULT_NAME), DEFAULT_ENVIRONMENT)
         self._launcher = self._zygote(replace(default, name="", preload=()), min(slots, MAX_STANDBY))
@@ -116,6 +125,7 @@ class ZygoteSandbox:
         held = self._layers if self._cgroups is None else self._layers | {Layer.CGROUP}
         self.isolation = Isolation(self.isolation.level, tuple(sorted(held)))
         mountpoint, cgroups = str(self._claim.path), "" if self._cgroups is None else str(self._cgroups.path)
+        self._package_zygotes.start(mountpoint, cgroups)
         await asyncio.gather(*(zygote.start(mountpoint, cgroups) for zygote in self._zygotes()))
 
     async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
@@ -123,25 +133,11 @@ class ZygoteSandbox:
         with self._running.counted():
             if self._claim is None:
                 raise SandboxError("the sandbox is not started")
-            zygote = self._zygote_for(spec.command)
-            if zygote is None:
-                message = f"there is no Python environment named {getattr(spec.command, 'environment', '')!r}"
-                return Outcome(End.REJECTED, self.isolation, message=message)
-            user = self._granted_user if spec.access.write else None
-            if user is not None and (why := why_not_shared(self._layers)):
-                return Outcome(End.REJECTED, self.isolation, message=why)
-            supervisor = await zygote.take_supervisor(user)
-            directory = None
-            try:
-                directory = self._make_directory(supervisor)
-                outcome = await self._run_under(supervisor, directory, spec, on_output, cancel)
-            except BaseException as error:
-                await asyncio.shield(self._tidy_up(zygote, supervisor, directory))
-                if isinstance(error, OSError):
-                    raise SandboxError(f"the host failed: {error}") from error
-                raise
-            zygote.replace(supervisor, directory)  # it has reported, so its run is dead
-            return outcome
+            async with self._zygote_for(spec.command) as zygote:
+                if zygote is None:
+                    message = f"there is no Python environment named {getattr(spec.command, 'environment', '')!r}"
+                    return Outcome(End.REJECTED, self.isolation, message=message)
+                return await self._run_from(zygote, spec, on_output, cancel)
 
     async def try_run(self, *, every: bool = False) -> None:
         """Make trial runs; see `Sandbox.try_run`."""
@@ -156,7 +152,9 @@ class ZygoteSandbox:
     async def stop(self) -> None:
         """Kill what still runs, whose `run` then raises `SandboxError`, and end the zygotes."""
         await self._running.stop()
-        await asyncio.gather(*(zygote.stop() for zygote in self._zygotes()), *self._removals)
+        await asyncio.gather(
+            self._package_zygotes.stop(), *(zygote.stop() for zygote in self._zygotes()), *self._removals
+        )
         if self._uids is not None:
             self._uids.close()
         if self._claim is not None:
@@ -170,6 +168,7 @@ class ZygoteSandbox:
         setup = ZygoteSetup(
             layers=tuple(self._layers),
             preload=environment.preload,
+            packages=str(environment.packages or ""),
             grace_seconds=self._grace_seconds,
             drain_seconds=self._drain_seconds,
             lease_seconds=self._lease_seconds,
@@ -191,10 +190,12 @@ class ZygoteSandbox:
     def _zygotes(self) -> list[ZygoteProcess]:
         return [*self._environments.values(), self._launcher]
 
-    def _zygote_for(self, command: Command) -> ZygoteProcess | None:
+    def _zygote_for(self, command: Command) -> AbstractAsyncContextManager[ZygoteProcess | None]:
         if not isinstance(command, PythonCode):
-            return self._launcher
-        return self._environments.get(command.environment) if isinstance(command.environment, str) else None
+            return nullcontext(self._launcher)
+        if isinstance(command.environment, PythonEnvironment):
+            return self._package_zygotes.used(command.environment)
+        return nullcontext(self._environments.get(command.environment))
 
     def _claim_directory(self) -> Claim:
         """Claim a directory for all runs. Raise `SandboxError` if none can be made."""
@@ -222,6 +223,23 @@ class ZygoteSandbox:
             self._removals.add(removal)
             removal.add_done_callback(self._removals.discard)
             await asyncio.wait([removal], timeout=_REMOVAL_SECONDS)  # a slot is not held for a longer removal
+
+    async def _run_from(self, zygote: ZygoteProcess, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
+        user = self._granted_user if spec.access.write else None
+        if user is not None and (why := why_not_shared(self._layers)):
+            return Outcome(End.REJECTED, self.isolation, message=why)
+        supervisor = await zygote.take_supervisor(user)
+        directory = None
+        try:
+            directory = self._make_directory(supervisor)
+            outcome = await self._run_under(supervisor, directory, spec, on_output, cancel)
+        except BaseException as error:
+            await asyncio.shield(self._tidy_up(zygote, supervisor, directory))
+            if isinstance(error, OSError):
+                raise SandboxError(f"the host failed: {error}") from error
+            raise
+        zygote.replace(supervisor, directory)  # it has reported, so its run is dead
+        return outcome
 
     async def _run_under(
         self, supervisor: SupervisorClient, directory: Path | None, spec: Spec, on_output: OnOutput, cancel: Cancel

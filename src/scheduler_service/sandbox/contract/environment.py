@@ -26,4 +26,13 @@ class PythonEnvironment:
     packages: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Warmth:
+    """How zygotes of environments with packages are kept warm: for how long after a run, and in how much memory."""
+
+    idle_seconds: float = 600.0
+    memory_mb: int = 512
+
+
 DEFAULT_ENVIRONMENT = PythonEnvironment()
+DEFAULT_WARMTH = Warmth()

@@ -45,6 +45,7 @@ class ZygoteSetup:
     directory for the cgroups of runs, and empty if the host delegates none. `private` lists paths that no job may read,
     even if they lie among programs. `granted` lists the paths that some run may be granted. `users` are those that jobs
     may have, each with its group; `granted_user` is one that several runs may have at once.
+    `packages` is a directory of packages that only jobs may import, except for those in `preload`.
     """
 
     layers: Sequence[str]
@@ -59,6 +60,7 @@ class ZygoteSetup:
     private: Sequence[str] = ()
     granted: Sequence[str] = ()
     granted_user: tuple[int, int] | None = None
+    packages: str = ""
 
 
 class SupervisorRequest(NamedTuple):

@@ -59,12 +59,14 @@ def become_job(
     note: mmap.mmap,
     *,
     python: bool,
+    packages: str,
 ) -> None:
     """Wait for the order on `orders`, then run it in this process, confined and in `cgroup`.
 
     Return only for Python code, which CPython runs when all callers have returned too; see `startup/sitecustomize.py`.
 
-    `python` says that the order will be for Python code, so that the interpreter can be prepared before it comes. An
+    `python` says that the order will be for Python code, so that the interpreter can be prepared before it comes.
+    `packages` is a directory from which that code may import, or empty. An
     error before the user's code is sent on `channel`, to the supervisor. The channel is closed when the code begins.
     `note` is memory shared with the supervisor; see `python_end`.
     """
@@ -96,7 +98,7 @@ def become_job(
             write_file(FILE, order.text.encode())
         if order.kind != "python" or variables_read_at_start(order.env):
             _execute(order, environment)
-        become_script(environment, note)
+        become_script(environment, note, packages)
     except (OSError, ValueError) as error:
         text, is_mistake = _describe(error), isinstance(error, ValueError) or error.errno in _USERS_MISTAKES
         if is_mistake:

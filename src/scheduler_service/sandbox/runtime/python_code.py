@@ -40,8 +40,13 @@ def variables_read_at_start(environment: Mapping[str, str]) -> list[str]:
     return sorted(name for name in environment if name.startswith(_READ_AT_START) or name in _NAMES_READ_AT_START)
 
 
-def become_script(environment: dict[str, str], note: mmap.mmap) -> None:
-    """Prepare this process for CPython to run `job.py` of the working directory. `python_end` describes `note`."""
+def become_script(environment: dict[str, str], note: mmap.mmap, packages: str = "") -> None:
+    """Prepare this process for CPython to run `job.py` of the working directory. `python_end` describes `note`.
+
+    The script may import from the directory `packages`, unless that is empty.
+    """
+    if packages:
+        sys.path.append(packages)
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()

@@ -98,7 +98,7 @@ def _prepare(setup: SupervisorSetup, cgroup: Cgroup | None) -> SupervisedRun | N
         for sock in (setup.service, ours):
             sock.close()
         os.close(setup.zygote)
-        become_job(setup.orders, theirs, setup.confinement, cgroup, note, python=setup.python)
+        become_job(setup.orders, theirs, setup.confinement, cgroup, note, python=setup.python, packages=setup.packages)
         return None
     theirs.close()
     setup.orders.close()

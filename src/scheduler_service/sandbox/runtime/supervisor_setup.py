@@ -14,7 +14,8 @@ class SupervisorSetup:
 
     `service` is its socket to the service. `orders` is the socket of the job's process to the service, which the
     supervisor only passes on. `zygote` is a pipe that hangs up when the zygote dies. `python` says that the order will
-    be for Python code. `cgroups` is the directory for the run's cgroup, and None if the host delegates none.
+    be for Python code, which may import `packages`. `cgroups` is the directory for the run's cgroup, and None if the
+    host delegates none.
     """
 
     service: socket.socket
@@ -25,4 +26,5 @@ class SupervisorSetup:
     drain_seconds: float
     lease_seconds: float | None
     python: bool
+    packages: str
     cgroups: int | None

@@ -11,7 +11,6 @@ not the process (prctl(2)).
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import os
 import select
@@ -19,7 +18,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from types import ModuleType
 
 from scheduler_service.sandbox.accounting.process_stats import count_tasks_of_user
@@ -58,6 +56,7 @@ from scheduler_service.sandbox.kernel.syscalls import (
     prctl,
     unshare,
 )
+from scheduler_service.sandbox.runtime.preloading import preload
 from scheduler_service.sandbox.runtime.reaper import kill_children
 from scheduler_service.sandbox.runtime.supervisor import become_supervisor
 from scheduler_service.sandbox.runtime.supervisor_setup import SupervisorSetup
@@ -112,9 +111,7 @@ class Zygote:
         self._enter_namespaces()
         if Layer.CAPABILITIES in self._layers:
             drop_bounding_set()
-        for name in self._setup.preload:
-            with suppress(ImportError):
-                importlib.import_module(name)
+        preload(self._setup.preload, self._setup.packages)
         self._prefault()
         if len(os.listdir("/proc/self/task")) == 1:  # a preloaded module may start threads, though it must not
             self._fork = fork_bare
@@ -229,6 +226,7 @@ class Zygote:
                 drain_seconds=setup.drain_seconds,
                 lease_seconds=setup.lease_seconds,
                 python=setup.python,
+                packages=setup.packages,
                 cgroups=self._cgroups,
             )
         )

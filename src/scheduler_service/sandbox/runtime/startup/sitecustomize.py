@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # `typing` itself would take longer to import than all the re
 
 CONTROL = "ZYGOTE_CONTROL"
 """Environment variable with the number of the zygote's control socket."""
+PACKAGES = "ZYGOTE_PACKAGES"
+"""Environment variable with a directory on the module path whose code the zygote must not run, or with nothing."""
 
 
 def _run_zygote(path: str) -> NoReturn:
@@ -51,5 +53,7 @@ _DIRECTORY = os.path.realpath(_ENTRY)
 sys.path_hooks.append(_run_zygote)
 sys.path.remove(_ENTRY)
 sys.path_importer_cache.pop(_ENTRY, None)
+if os.environ.get(PACKAGES):  # a package may bring a sitecustomize, too; jobs get the directory back
+    sys.path[:] = [path for path in sys.path if not path.startswith(os.environ[PACKAGES])]
 del sys.modules["sitecustomize"]
 import sitecustomize  # type: ignore[import-not-found]  # noqa: E402,F401 (the host's own module, if it has one)
