@@ -14,6 +14,7 @@ from functools import partial
 
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
 from scheduler_service.sandbox.confinement.limits import limit_resources, limit_user, measure_baseline
+from scheduler_service.sandbox.confinement.readable_paths import HOST_FACTS
 from scheduler_service.sandbox.confinement.root import DEVICES, HOME, SHARED_MEMORY, TERMINALS, temporary_directories
 from scheduler_service.sandbox.contract.access import Access
 from scheduler_service.sandbox.contract.layers import Layer
@@ -31,20 +32,6 @@ from scheduler_service.sandbox.kernel.syscalls import (
     prctl,
 )
 
-_READABLE = (
-    "/etc/hosts",
-    "/proc/cpuinfo",
-    "/proc/diskstats",
-    "/proc/filesystems",
-    "/proc/loadavg",
-    "/proc/meminfo",
-    "/proc/stat",
-    "/proc/sys/kernel",
-    "/proc/uptime",
-    "/proc/version",
-    "/proc/vmstat",
-    "/sys/devices/system/cpu",
-)
 _OWN_PROCESS = "/proc/self"
 _OF_THE_HOST = ("net", "task")  # the sockets of the whole network namespace are below both
 _NOT_IN_GRANTED = landlock.MAKE_SOCKET | landlock.MAKE_DEVICE
@@ -205,7 +192,7 @@ class Cell:
                 rules.allow_everything_below(place)
             rules.allow_everything_below(SHARED_MEMORY)
         else:
-            rules.allow([*self._given.readable, *_READABLE, *_files_of_own_process()], landlock.READ)
+            rules.allow([*self._given.readable, *HOST_FACTS, *_files_of_own_process()], landlock.READ)
             rules.allow([_OWN_PROCESS], landlock.READ_DIR)
             rules.allow(_DEVICE_PATHS, landlock.WRITE_DEVICE)
         return rules

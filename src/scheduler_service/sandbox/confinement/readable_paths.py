@@ -1,8 +1,11 @@
 """The paths of the host that a job may read: programs and their settings, without what is private to the service.
 
-Neither Landlock nor a bind mount can except a part of what it allows. So a directory with something private below it is
-allowed piece by piece: everything beside the private part, at each level on the way to it. A file that is made there
-later is not among the pieces, and so it is private as well.
+Theory of operation. The lists below are the whole of it, apart from grants. At `strict`, the run's root shows
+`PROGRAMS`, `SETTINGS` and the interpreters. At `standard`, Landlock allows to read the same, and `HOST_FACTS`.
+
+Neither Landlock nor a bind mount can exclude a part of what it allows. A directory with something private below it is
+therefore allowed piece by piece: everything beside the private part, at each level on the way to it. A file that is
+created there later is not among the pieces, so it is private too.
 """
 
 from __future__ import annotations
@@ -11,7 +14,55 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-_OF_PYTHON = ("bin", "include", "lib", "lib32", "lib64", "libexec", "pyvenv.cfg", "share")
+# Directories of programs and libraries.
+PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix")
+# Names below /etc that programs read.
+SETTINGS = (
+    "alternatives",
+    "ca-certificates",
+    "debian_version",
+    "fonts",
+    "gai.conf",
+    "host.conf",
+    "inputrc",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "locale.alias",
+    "localtime",
+    "lsb-release",
+    "magic",
+    "mime.types",
+    "nsswitch.conf",
+    "os-release",
+    "perl",
+    "pki",
+    "profile",
+    "protocols",
+    *(f"python3.{minor}" for minor in range(7, 20)),  # sitecustomize.py of Debian's interpreters
+    "resolv.conf",
+    "services",
+    "ssl",
+    "terminfo",
+    "timezone",
+)
+# Read only at `standard`; at `strict` a run has a /proc and an /etc/hosts of its own.
+HOST_FACTS = (
+    "/etc/hosts",
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/filesystems",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/sys/kernel",
+    "/proc/uptime",
+    "/proc/version",
+    "/proc/vmstat",
+    "/sys/devices/system/cpu",
+)
+# What a directory of an interpreter contains, if the directory itself may not be read.
+_PARTS_OF_PYTHON = ("bin", "include", "lib", "lib32", "lib64", "libexec", "pyvenv.cfg", "share")
 
 
 def python_paths() -> list[str]:
@@ -31,10 +82,20 @@ def readable(programs: Iterable[str], pythons: Iterable[str], private: Sequence[
     for path in pythons:
         inside = [each for each in private if each.startswith(f"{path}/")]
         if any(_takes(each, path) and not _lies_below(path, each) for each in private):
-            found += [piece for name in _OF_PYTHON for piece in _pieces(f"{path}/{name}", inside)]
+            found += [piece for name in _PARTS_OF_PYTHON for piece in _pieces(f"{path}/{name}", inside)]
         else:
             found += _pieces(path, inside)
     return list(dict.fromkeys(found))
+
+
+def readable_on_host(private: Sequence[str]) -> tuple[str, ...]:
+    """Return what a job at `standard` may read besides `HOST_FACTS`: by real paths, what it sees at `strict`.
+
+    Links are left out. A path is opened to allow it, so a link would allow its target, which may be private.
+    """
+    programs = [os.path.realpath(path) for path in (*PROGRAMS, *(f"/etc/{name}" for name in SETTINGS))]
+    pythons = {os.path.realpath(path) for path in python_paths()}
+    return tuple(path for path in readable(programs, sorted(pythons), private) if not os.path.islink(path))
 
 
 def _pieces(path: str, private: Sequence[str]) -> Iterator[str]:

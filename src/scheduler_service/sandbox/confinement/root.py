@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
-from scheduler_service.sandbox.confinement.readable_paths import python_paths, readable
+from scheduler_service.sandbox.confinement.readable_paths import PROGRAMS, SETTINGS, python_paths, readable
 from scheduler_service.sandbox.contract.command import DEFAULT_INTERPRETER
 from scheduler_service.sandbox.kernel.identity import User
 from scheduler_service.sandbox.kernel.syscalls import (
@@ -27,36 +27,6 @@ from scheduler_service.sandbox.kernel.syscalls import (
 HOME = "/job"
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 (where shm_open(3) looks)
 HOSTNAME = "job"
-PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix")
-SETTINGS = (
-    "alternatives",
-    "ca-certificates",
-    "debian_version",
-    "fonts",
-    "gai.conf",
-    "host.conf",
-    "inputrc",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "locale.alias",
-    "localtime",
-    "lsb-release",
-    "magic",
-    "mime.types",
-    "nsswitch.conf",
-    "os-release",
-    "perl",
-    "pki",
-    "profile",
-    "protocols",
-    *(f"python3.{minor}" for minor in range(7, 20)),  # sitecustomize.py of Debian's interpreters
-    "resolv.conf",
-    "services",
-    "ssl",
-    "terminfo",
-    "timezone",
-)
 USUAL_DISK_MB = 256
 DEVICES = ("null", "zero", "full", "random", "urandom")
 _INODE_BYTES = 1024
@@ -77,16 +47,6 @@ _LINKS = {
     "stdout": "/proc/self/fd/1",
     "stderr": "/proc/self/fd/2",
 }
-
-
-def readable_on_host(private: Sequence[str]) -> tuple[str, ...]:
-    """Return what a job at `standard` may read: the same, by real paths, as it sees in its own root at `strict`.
-
-    Links are left out. A path is opened to allow it, so a link would allow its target, which may be private.
-    """
-    programs = [os.path.realpath(path) for path in (*PROGRAMS, *(f"/etc/{name}" for name in SETTINGS))]
-    pythons = {os.path.realpath(path) for path in python_paths()}
-    return tuple(path for path in readable(programs, sorted(pythons), private) if not os.path.islink(path))
 
 
 def user_name(uid: int) -> str:

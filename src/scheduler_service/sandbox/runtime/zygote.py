@@ -27,6 +27,7 @@ from scheduler_service.sandbox.confinement.cell import Confinement
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
 from scheduler_service.sandbox.confinement.limits import allow_many_open_files
 from scheduler_service.sandbox.confinement.namespaces import become_first_process, make_empty_network
+from scheduler_service.sandbox.confinement.readable_paths import readable_on_host
 from scheduler_service.sandbox.contract.layers import Layer, layers_with_granted_user
 from scheduler_service.sandbox.contract.protocol import (
     DONE,
@@ -170,7 +171,7 @@ class Zygote:
             root.enter_new_root(self._setup.mountpoint, self._users, self._setup.private, self._granted)
         else:
             self._granted = GrantedPaths(self._setup.granted)
-            self._readable = root.readable_on_host(self._setup.private)
+            self._readable = readable_on_host(self._setup.private)
 
     def _wait(self) -> list[int]:
         poll = select.poll()
