@@ -58,7 +58,7 @@ FILES_TO_CHANGE = 20
 CREDENTIALS = struct.Struct("=iII")  # struct ucred
 PEER_SECONDS = 0.5
 SURVIVOR_SECONDS = 2.0
-DRAIN_SECONDS = 1.0
+OUTPUT_WAIT_SECONDS = 1.0
 MORE_CALLS = {
     "rt_sigqueueinfo": (129, 138),
     "mlock": (149, 228),
@@ -511,7 +511,7 @@ def _campaign(level: Level, corpus: list[dict[str, Any]], without: frozenset[Lay
     if any("environment" in entry for entry in entries):
         environments.append(PythonEnvironment("own", surroundings.install_python(), ()))
     port = surroundings.http.server_port
-    sandbox: Sandbox = SubprocessSandbox(root, 0.3, environments, DRAIN_SECONDS)
+    sandbox: Sandbox = SubprocessSandbox(root, 0.3, environments, OUTPUT_WAIT_SECONDS)
     if level is not Level.NONE:
         sandbox = ZygoteSandbox(
             level,
@@ -521,7 +521,7 @@ def _campaign(level: Level, corpus: list[dict[str, Any]], without: frozenset[Lay
             0.3,
             [Destination(host, port, port) for host in (PUBLIC, ALLOWED_HOST)],
             without,
-            drain_seconds=DRAIN_SECONDS,
+            output_wait_seconds=OUTPUT_WAIT_SECONDS,
             private=surroundings.private,
             granted=surroundings.granted,
         )

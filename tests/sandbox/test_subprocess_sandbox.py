@@ -49,7 +49,7 @@ class Collected:
 
 @pytest.fixture
 async def sandbox(tmp_path: Path) -> AsyncIterator[SubprocessSandbox]:
-    sandbox = SubprocessSandbox(tmp_path / "runs", grace_seconds=0.2, drain_seconds=1.0)
+    sandbox = SubprocessSandbox(tmp_path / "runs", grace_seconds=0.2, output_wait_seconds=1.0)
     await sandbox.start()
     yield sandbox
     await sandbox.stop()

@@ -47,7 +47,7 @@ What is shared, and what each run has
     A run that may write granted paths gets the user of grants, if the operator names one (`granted_user`).
     Grants (`access`) open host paths, destinations and socket files to single runs. The zygote finds all granted paths
     at its start. At `strict`, a run with such paths gets a root of its own that shows them, and other runs unmount
-    them. At `standard`, Landlock allows them. The broker connects sockets to granted destinations and socket files.
+    them. At `standard`, Landlock allows them. The socket broker connects to granted destinations and socket files.
 
 Order of the steps (`supervisor`, `job`, `confinement.cell`)
     1.  Mounts, those of granted paths too, before everything below: they need CAP_SYS_ADMIN, and Landlock forbids
@@ -67,8 +67,8 @@ Order of the steps (`supervisor`, `job`, `confinement.cell`)
     If a step fails, the process reports it and exits. No command runs in fewer layers than its run records.
 
 Deaths
-    command         The supervisor waits until the output is closed or `drain_seconds` have passed, kills what is left,
-                    and reports.
+    command         The supervisor waits until the output is closed or `output_wait_seconds` have passed, kills what is
+                    left, and reports.
     supervisor      `strict`: the kernel kills its whole PID namespace. `standard`: the job's first process gets its
                     parent-death signal; orphans become children of the zygote, a subreaper, which kills them. The
                     service reports that the run failed. It removes the directory when the zygote has swept.
@@ -81,9 +81,10 @@ Deaths
     host            Nothing is left but directories, which the next start removes.
 
 Packages, each of which imports only from those below (see CONTRIBUTING.md)
-    (this package) the service's side: `choice`, `zygote_sandbox`, `zygote_process`, `orders`, `output`, `probe`
+    (top level)     the service's side: `choice` selects a sandbox, after `probe` and `trial_run`. `zygote_sandbox` and
+                    `subprocess_sandbox` are the two; the other modules are parts of theirs
     runtime         the programs of zygote, supervisor and job
-    broker          answers to the job's system calls
+    broker          the syscall broker: answers to the job's system calls. It is not the broker of notices
     accounting      processor time, memory, files and processes of a run
     confinement     the steps by which a process is shut in
     contract        what all sides agree on: specs, outcomes, messages, layers

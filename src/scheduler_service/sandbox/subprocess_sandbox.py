@@ -20,8 +20,8 @@ from scheduler_service.sandbox.contract.collected import places_below
 from scheduler_service.sandbox.contract.command import job_environment, stdin_of
 from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, DEFAULT_NAME, PythonEnvironment
 from scheduler_service.sandbox.contract.spec import (
-    DRAIN_SECONDS,
     OPEN_FILES,
+    OUTPUT_WAIT_SECONDS,
     Cancel,
     Command,
     End,
@@ -61,10 +61,10 @@ class SubprocessSandbox:
         root: Path,
         grace_seconds: float = 2.0,
         environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,),
-        drain_seconds: float = DRAIN_SECONDS,
+        output_wait_seconds: float = OUTPUT_WAIT_SECONDS,
     ) -> None:
         self.isolation = ISOLATION
-        self._drain_seconds = drain_seconds
+        self._output_wait_seconds = output_wait_seconds
         self._root = root.absolute()
         self._claim: Claim | None = None
         self._grace_seconds = grace_seconds
@@ -196,9 +196,9 @@ class SubprocessSandbox:
         return _conclude(end, process.returncode, usage, limits, output.truncated, killed)
 
     async def _drain(self, pump: asyncio.Task[None], output: OutputPipe, cancel: Cancel) -> End:
-        """Wait until nobody can write output any more, at most `drain_seconds`. A flood ends the run even then."""
+        """Wait until nobody can write output, at most `output_wait_seconds`. A flood ends the run even then."""
         events = (output.hung_up.wait(), cancel.wait(), output.flooded.wait(), self._running.stopped.wait(), pump)
-        first = await first_of(*events, timeout_seconds=self._drain_seconds)
+        first = await first_of(*events, timeout_seconds=self._output_wait_seconds)
         if first == _STOPPED:
             raise SandboxError("the sandbox was stopped while the command ran")
         return End.OUTPUT_LIMIT if first == _ENDS.index(End.OUTPUT_LIMIT) else End.EXITED

@@ -30,7 +30,7 @@ from scheduler_service.sandbox.contract.layers import Layer, layers_of
 from scheduler_service.sandbox.contract.network_policy import WEB
 from scheduler_service.sandbox.contract.protocol import RENEW, ZygoteSetup
 from scheduler_service.sandbox.contract.spec import (
-    DRAIN_SECONDS,
+    OUTPUT_WAIT_SECONDS,
     Cancel,
     Command,
     End,
@@ -62,9 +62,9 @@ class ZygoteSandbox:
 
     `slots` is how many commands are expected at once; more are run all the same. `limits.network` opens the
     destinations of `network`, and orders may open paths that are `granted`. Those that may write some run as
-    `granted_user`, as root and if there is one. Background processes may hold the output
-    open for `drain_seconds` after the main process has ended. `without` leaves layers out: for tests, which show what
-    each is good for. Commands are killed if `renew` is not called for `lease_seconds`, even if this process has died.
+    `granted_user`, as root and if there is one. Background processes may hold the output open for
+    `output_wait_seconds` after the main process has ended. `without` leaves layers out: for tests, which show what each
+    is good for. Commands are killed if `renew` is not called for `lease_seconds`, even if this process has died.
     No job may read `root` or the paths in `private`, even if they lie among programs; see `readable_paths`.
     """
 
@@ -79,7 +79,7 @@ class ZygoteSandbox:
         without: frozenset[Layer] = frozenset(),
         *,
         lease_seconds: float | None = None,
-        drain_seconds: float = DRAIN_SECONDS,
+        output_wait_seconds: float = OUTPUT_WAIT_SECONDS,
         private: Sequence[str] = (),
         granted: Sequence[str] = (),
         granted_user: User | None = None,
@@ -95,7 +95,7 @@ class ZygoteSandbox:
         self._claim: Claim | None = None
         self._grace_seconds = grace_seconds
         self._lease_seconds = lease_seconds
-        self._drain_seconds = drain_seconds
+        self._output_wait_seconds = output_wait_seconds
         self._ordered: set[SupervisorClient] = set()
         self._removals: set[asyncio.Task[None]] = set()
         self._private = (*private, str(self._root), os.path.realpath(self._root))
@@ -170,7 +170,7 @@ class ZygoteSandbox:
             preload=environment.preload,
             packages=str(environment.packages or ""),
             grace_seconds=self._grace_seconds,
-            drain_seconds=self._drain_seconds,
+            output_wait_seconds=self._output_wait_seconds,
             lease_seconds=self._lease_seconds,
             python=bool(environment.name),
             private=self._private,

@@ -51,7 +51,7 @@ class ZygoteSetup:
     layers: Sequence[str]
     preload: Sequence[str]
     grace_seconds: float
-    drain_seconds: float
+    output_wait_seconds: float
     users: Sequence[tuple[int, int]]
     python: bool
     lease_seconds: float | None = None

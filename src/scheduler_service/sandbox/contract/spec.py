@@ -17,8 +17,10 @@ from scheduler_service.sandbox.contract.wording import printable
 OUTPUT_FLOOD_FACTOR = 2048
 """A run is ended once it has written this many times its `output_kb`: nobody reads it, and dropping it costs a core."""
 
-DRAIN_SECONDS = 5.0
-"""Background processes that hold a run's output open are killed so long after its main process has ended."""
+OUTPUT_WAIT_SECONDS = 5.0
+"""Background processes that hold a run's output open are killed so long after its main process has ended.
+
+The setting SCHEDULER_DRAIN_SECONDS is something else: how long a worker that shuts down waits for runs."""
 
 
 OPEN_FILES = 1024

@@ -2,7 +2,7 @@
 
 The loop ends for one of these reasons, whichever comes first:
 
-- the main process has ended, and nobody holds the output open or `drain_seconds` have passed: EXITED
+- the main process has ended, and nobody holds the output open or `output_wait_seconds` have passed: EXITED
 - a limit is exceeded: `ResourceWatch` says which
 - `wall_seconds` have passed: TIMEOUT
 - the service asks for the end: CANCELLED or OUTPUT_LIMIT
@@ -62,18 +62,21 @@ _WITH_GRACE = (End.TIMEOUT, End.CANCELLED)
 
 
 class SupervisedRun:
-    """Holds one job to its terms. `job` is the id of its process, `sock` leads there; `note`: see `python_end`."""
+    """Holds one job to its terms.
+
+    `job` is the id of its process, and `connection` leads there. For `end_note` see `python_end`.
+    """
 
     def __init__(
-        self, setup: SupervisorSetup, cgroup: Cgroup | None, job: int, sock: socket.socket, note: mmap.mmap
+        self, setup: SupervisorSetup, cgroup: Cgroup | None, job: int, connection: socket.socket, end_note: mmap.mmap
     ) -> None:
         self._setup = setup
         self._layers = setup.confinement.layers
         self._cgroup = cgroup
         self._job = job
         self._process = os.pidfd_open(job)
-        self._channel = JobChannel(sock, self._process, setup.confinement)
-        self._reports = ReportBuilder(cgroup, note)
+        self._channel = JobChannel(connection, self._process, setup.confinement)
+        self._reports = ReportBuilder(cgroup, end_note)
         self._status: int | None = None
         self._terms: Terms | None = None
         self._output: int | None = None
@@ -117,16 +120,17 @@ class SupervisedRun:
         """Hold the run to its terms until it is over, and return why; None if nobody waits for a report.
 
         After the main process has ended, a filter or a background process may still hold output back. The run is over
-        when nobody can write any more, or `drain_seconds` later.
+        when nobody can write any more, or `output_wait_seconds` later.
         """
         disk = self._open_files(terms) if terms.directory else None
         self._watch = ResourceWatch(terms, self._setup.confinement, self._cgroup, disk)
         reason = self._supervise_until(self._has_ended, time.monotonic() + terms.wall_seconds, End.TIMEOUT)
         if reason is None or reason.end is not End.EXITED:
             return reason
-        late = self._supervise_until(self._is_silent, time.monotonic() + self._setup.drain_seconds, End.EXITED)
+        output_end = time.monotonic() + self._setup.output_wait_seconds
+        after = self._supervise_until(self._is_output_closed, output_end, End.EXITED)
         # It is too late to cancel: the main process has ended already, and its exit code is what counts.
-        return reason if late is not None and late.end is End.CANCELLED else late
+        return reason if after is not None and after.end is End.CANCELLED else after
 
     def end(self, reason: EndReason | None) -> None:
         """Ask the job to stop if it gets a grace time, then kill all that is left of the run and remove its files.
@@ -179,10 +183,10 @@ class SupervisedRun:
         self._channel.files = RunFiles(directory, memory, disk)
         return disk
 
-    def _supervise_until(self, is_over: Callable[[], bool], deadline: float, late: End) -> EndReason | None:
-        """Hold the run to its limits and answer its calls until `is_over` (EXITED), the deadline (`late`) or a reason.
+    def _supervise_until(self, is_over: Callable[[], bool], deadline: float, at_deadline: End) -> EndReason | None:
+        """Hold the run to its limits and answer its calls until `is_over` (EXITED) or the deadline (`at_deadline`).
 
-        Return None if nobody waits for a report.
+        A limit or the service can end it earlier. Return None if nobody waits for a report.
         """
         next_look = time.monotonic() + TICK_SECONDS / 2 if Layer.WATCH in self._layers else math.inf
         while True:
@@ -198,7 +202,7 @@ class SupervisedRun:
             if is_over():
                 return EndReason(End.EXITED)
             if time.monotonic() >= deadline:
-                return EndReason(late)
+                return EndReason(at_deadline)
             if time.monotonic() >= self._lease_end:  # another worker may have begun the next attempt
                 return None
             if time.monotonic() >= next_look:
@@ -208,7 +212,7 @@ class SupervisedRun:
                 next_look = time.monotonic() + (self._watch.pause_seconds if self._watch else TICK_SECONDS)
 
     def _wait(self, deadline: float) -> list[int]:
-        """Wait for the service, the zygote, the job, and for what comes next: the job's end, then its silence."""
+        """Wait for the service, the zygote, the job, and for what comes next: the job's end, then its output's."""
         has_ended = self._status is not None
         awaited = [] if has_ended else [self._process]
         hang_up = [self._output] if has_ended and self._output is not None else []
@@ -221,7 +225,9 @@ class SupervisedRun:
         with suppress(ProcessLookupError):
             os.killpg(self._job, signal.SIGTERM)
         deadline = time.monotonic() + self._setup.grace_seconds
-        while (reason := self._supervise_until(self._is_silent, deadline, End.EXITED)) and reason.end is End.CANCELLED:
+        while (
+            reason := self._supervise_until(self._is_output_closed, deadline, End.EXITED)
+        ) and reason.end is End.CANCELLED:
             pass  # it was asked to stop already
 
     def _has_ended(self) -> bool:
@@ -231,7 +237,7 @@ class SupervisedRun:
                 self._status = ended[1]
         return self._status is not None
 
-    def _is_silent(self) -> bool:
+    def _is_output_closed(self) -> bool:
         """Return whether the main process has ended and no process holds the run's output open."""
         if not self._has_ended():
             return False

@@ -23,7 +23,7 @@ class SupervisorSetup:
     zygote: int
     confinement: Confinement
     grace_seconds: float
-    drain_seconds: float
+    output_wait_seconds: float
     lease_seconds: float | None
     python: bool
     packages: str

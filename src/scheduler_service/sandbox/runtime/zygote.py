@@ -224,7 +224,7 @@ class Zygote:
                 zygote=self._alive_read_end,
                 confinement=self._confinement(request),
                 grace_seconds=setup.grace_seconds,
-                drain_seconds=setup.drain_seconds,
+                output_wait_seconds=setup.output_wait_seconds,
                 lease_seconds=setup.lease_seconds,
                 python=setup.python,
                 packages=setup.packages,
