@@ -35,7 +35,8 @@ def interrupt(directory: Path, rounds: int, chance: random.Random) -> dict[str, 
         with up(directory, execute, SCHEDULER_SANDBOX="auto") as service:
             if not accepted["jobs"]:
                 accepted["jobs"] = [_create(service, "1s", 'echo "$SCHEDULER_RUN_ID"'), _create(service, NEVER, SLOW)]
-            accepted["runs"].append(int(service.call("POST", f"jobs/{accepted['jobs'][1]}/run")["id"]))
+            path = f"jobs/{accepted['jobs'][1]}/run"
+            accepted["runs"].append(int(service.call("POST", path, {"ignore_overlap": True})["id"]))
             time.sleep(chance.uniform(0.5, 3.0))
             service.process.send_signal(fault)
             service.process.wait()

@@ -259,6 +259,9 @@ REQUESTS: dict[str, tuple[str, dict[str, Any], str]] = {
         "Idempotency-Key",
     ),
     "last event that is no offset": ("GET /runs/1/logs", {"headers": {"Last-Event-ID": "x"}}, "Last-Event-ID"),
+    "run with an unknown field": ("POST /jobs/1/run", {"json": {"force": True}}, "force"),
+    "run with a reserved variable": ("POST /jobs/1/run", {"json": {"env": {"HOME": "/"}}}, "env.HOME"),
+    "run with a body that is a list": ("POST /jobs/1/run", {"json": []}, "body"),
     # other bodies
     "no body": ("POST /jobs", {}, "body"),
     "preview of none": ("POST /schedules/preview", {"json": {"schedule_expr": "5m", "count": 0}}, "count"),

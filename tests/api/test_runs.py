@@ -52,6 +52,32 @@ async def test_run_is_shown_with_its_attempts_and_its_log(client: httpx2.AsyncCl
     assert (attempt["attempt"], attempt["status"], attempt["worker"]) == (1, "failed", run["worker"])
 
 
+async def test_run_has_the_inputs_of_its_request(client: httpx2.AsyncClient) -> None:
+    script = {"type": "shell_script", "script": 'echo "$SCHEDULER_ARGS $A $B"'}
+    job = await create(client, payload=script, args={"a": 1, "b": 1}, env={"A": "1", "B": "1"})
+    url = f"/api/v1/jobs/{job['id']}/run"
+    changed = await client.post(url, json={"args": {"b": [2]}, "env": {"B": "2"}})
+    run = await ended(client, changed.json()["id"])
+    plain = await ended(client, (await client.post(url, json={})).json()["id"])
+
+    assert run["logs"] == '{"a": 1, "b": [2]} 1 2\n'
+    assert (run["args"], run["env"]) == ({"b": [2]}, {"B": "2"})
+    assert (plain["logs"], plain["args"], plain["env"]) == ('{"a": 1, "b": 1} 1 1\n', None, None)
+
+
+async def test_run_of_a_busy_job_is_refused_with_the_remedy(client: httpx2.AsyncClient) -> None:
+    run_id = await start(client, "sleep 60")
+    run = (await client.get(f"/api/v1/runs/{run_id}")).json()
+    refused = await client.post(f"/api/v1/jobs/{run['job_id']}/run")
+    forced = await client.post(f"/api/v1/jobs/{run['job_id']}/run", json={"ignore_overlap": True})
+    await client.delete(f"/api/v1/jobs/{run['job_id']}")
+
+    assert (refused.status_code, forced.status_code) == (409, 202)
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert f"run {run_id} of job" in refused.json()["detail"]
+    assert "ignore_overlap=true" in refused.json()["detail"]
+
+
 async def test_run_is_the_same_document_when_its_log_is_read_in_slices(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

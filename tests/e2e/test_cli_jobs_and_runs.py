@@ -301,6 +301,14 @@ def test_run_wait_prints_the_run_as_json(service: Service) -> None:
     assert (run["status"], run["logs"]) == ("success", "hi\n")
 
 
+def test_run_takes_arguments_and_variables(service: Service) -> None:
+    code = "import os; print(os.environ['SCHEDULER_ARGS'], os.environ['LEVEL'])"
+    inputs = ("--arg", "day=1", "--arg", "name=Ada", "--env", "LEVEL=2", "--ignore-overlap")
+    run = service.shell.read("jobs", "run", service.add_job(code), *inputs, "--wait")
+
+    assert run["logs"] == '{"day": 1, "name": "Ada"} 2\n'
+
+
 def test_log_is_followed_while_it_grows(service: Service) -> None:
     job_id = service.add_job(SLOW)
     with service.shell.start("jobs", "run", job_id, "--wait", stdout=subprocess.PIPE) as follower:

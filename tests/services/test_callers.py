@@ -23,6 +23,7 @@ from scheduler_service.services.inspection import RejectedError
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.preview_request import PreviewRequest
+from scheduler_service.services.run_request import RunRequest
 from scheduler_service.services.runs import RunService
 from scheduler_service.services.schedules import ScheduleService
 from scheduler_service.services.stats import StatsService
@@ -213,6 +214,7 @@ NEEDED: dict[Scope, list[Callable[[Services, Caller], Awaitable[Any]]]] = {
         lambda services, caller: services.jobs.pause(caller, 1),
         lambda services, caller: services.jobs.resume(caller, 1),
         lambda services, caller: services.jobs.delete(caller, 1),
+        lambda services, caller: services.jobs.run(caller, 1, RunRequest(env={"BASH_ENV": "x"})),
     ],
     Scope.RUN: [
         lambda services, caller: services.jobs.run(caller, 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from testkit.callers import ADMIN
@@ -32,12 +33,12 @@ def service(database: Database, clock: FakeClock, broker: RecordingBroker) -> Ru
     return RunService(database, broker, clock)
 
 
-async def queue(database: Database, job_id: int) -> Run:
+async def queue(database: Database, job_id: int, **more: Any) -> Run:
     row = runs.queued_row(
         job_id=job_id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
     )
     async with database.write() as connection:
-        return await runs.add(connection, row)
+        return await runs.add(connection, {**row, **more})
 
 
 async def claim(database: Database, run: Run) -> Claimed:
@@ -89,6 +90,13 @@ async def test_failed_run_is_retried_as_a_new_run(
     assert (new.trigger, new.retry_of, new.scheduled_for) == (Trigger.RETRY, claimed.run.id, NOON)
     assert [ring.run_id for ring in broker.notices] == [new.id]
     assert (await service.get(ADMIN, claimed.run.id)).view.run.status is RunStatus.FAILED
+
+
+async def test_retry_keeps_the_arguments_and_variables_of_its_run(service: RunService, database: Database) -> None:
+    run = await queue(database, (await add_job(database)).id, args={"day": 1}, env={"LEVEL": "3"})
+    await finish(database, await claim(database, run), RunStatus.FAILED)
+    new = await service.retry(ADMIN, run.id)
+    assert (new.args, new.env) == ({"day": 1}, {"LEVEL": "3"})
 
 
 async def test_successful_or_active_run_cannot_be_retried(service: RunService, database: Database) -> None:

@@ -68,6 +68,14 @@ PATCHES: Example = {
     "default": {"summary": "Null: back to the default", "value": {"timeout_seconds": None}},
 }
 
+RUN_REQUESTS: Example = {
+    "plain": {"summary": "As the job is", "value": {}},
+    "changed": {
+        "summary": "With other arguments and variables, even if the job is busy",
+        "value": {"args": {"day": "2026-01-14"}, "env": {"LEVEL": "debug"}, "ignore_overlap": True},
+    },
+}
+
 _POLICY = DEFINITION["retry_policy"]
 # Not validated: that would load the kinds of payload at import.
 _WHOLE = JobDefinition.model_construct(**{**DEFINITION, "retry_policy": RetryPolicy(**_POLICY)})
@@ -122,6 +130,8 @@ RUN: Example = {
     "isolation": {"level": "strict", "layers": ["landlock", "seccomp"]},
     "grants": [],
     "usage": {"cpu_seconds": 0.1, "max_rss_kb": 51234},
+    "args": None,
+    "env": None,
 }
 
 QUEUED_RUN: Example = {

@@ -13,7 +13,14 @@ from scheduler_service.cli.runs import show_run_state
 from scheduler_service.console import render
 from scheduler_service.console.client import Client
 from scheduler_service.console.connection import with_client
-from scheduler_service.console.documents import merged, read_document, read_fields, read_files, read_variables
+from scheduler_service.console.documents import (
+    merged,
+    read_arguments,
+    read_document,
+    read_fields,
+    read_files,
+    read_variables,
+)
 from scheduler_service.console.exit_codes import ExitCode, RefusedError
 from scheduler_service.console.options import AsJson, JobId, Page, Size, Wide
 from scheduler_service.errors import FieldProblem
@@ -168,6 +175,15 @@ def run_job(
     client: Client,
     job: JobId,
     *,
+    arg: Annotated[
+        list[str] | None, typer.Option("--arg", metavar="NAME=VALUE", help="Set an argument of this run; repeatable.")
+    ] = None,
+    env: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Set a variable of this run; repeatable.")
+    ] = None,
+    ignore_overlap: Annotated[
+        bool, typer.Option("--ignore-overlap", help="Queue the run even if the job is busy.")
+    ] = False,
     wait: Annotated[
         bool, typer.Option("--wait", "-w", help="Follow the log, and exit with the run's exit code.")
     ] = False,
@@ -175,9 +191,11 @@ def run_job(
 ) -> None:
     """Run a job now, even if it is paused.
 
+    Values of --arg are JSON or text; those of --env are text. Both are added to those of the job and win over them.
     With --wait and --json, the command writes only the run when it has ended; the log is a field of the run.
     """
-    run = client.post(f"jobs/{job}/run")
+    request = {"args": read_arguments(arg or ()), "env": read_variables(env or ()), "ignore_overlap": ignore_overlap}
+    run = client.post(f"jobs/{job}/run", {name: value for name, value in request.items() if value})
     if wait:
         raise typer.Exit(wait_for(client, run["id"], as_json=as_json))
     show_run_state(run, as_json)

@@ -66,6 +66,11 @@ def read_files(words: Iterable[str]) -> Document:
     return files
 
 
+def read_arguments(words: Iterable[str]) -> Document:
+    """Return arguments from `NAME=value` words. A value is parsed as JSON if possible and is text otherwise."""
+    return {name: _value(value) for name, value in (_split(word, "NAME=value") for word in words)}
+
+
 def merged(document: Document, changes: Document) -> Document:
     """Return the document with the changes merged recursively."""
     result = dict(document)

@@ -124,6 +124,8 @@ class Run:
     isolation: JsonObject | None
     grants: list[str] | None
     usage: JsonObject | None
+    args: JsonObject | None
+    env: Mapping[str, str] | None
     correlation_id: str
     trace_parent: str | None
 

@@ -17,14 +17,14 @@ _DEFAULTS = {"artifacts_mb": Limits().artifacts_mb}
 
 
 def build_spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimits, access: Access) -> Spec:
-    """Return the command of an attempt, with the limits, variables and access of its job."""
+    """Return the command of an attempt, with the limits and access of its job, and the inputs of job and run."""
     run, job = claimed.run, claimed.job
     about = {
         "SCHEDULER_JOB_ID": str(job.id),
         "SCHEDULER_RUN_ID": str(run.id),
         "SCHEDULER_SCHEDULED_FOR": iso8601(run.scheduled_for),
         "SCHEDULER_ATTEMPT": str(run.attempt),
-        "SCHEDULER_ARGS": json.dumps(job.args),
+        "SCHEDULER_ARGS": json.dumps({**job.args, **(run.args or {})}),
         "SCHEDULER_CORRELATION_ID": run.correlation_id,
     }
     if job.last_result is not None:
@@ -35,7 +35,7 @@ def build_spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimi
     return Spec(
         command=payload.command(),
         limits=limits,
-        env={**job.env, **about},
+        env={**job.env, **(run.env or {}), **about},
         access=access,
         files={name: content_of(file) for name, file in job.files.items()},
         collects=True,

@@ -100,6 +100,10 @@ _OF_KINDS: Mapping[str, Mapping[str, str]] = {
 _OF_PREVIEWS = table({"count": "n limit number size"}) | {
     name: meant for name, meant in _OF_A_JOB.items() if meant in {"schedule_expr", "timezone", "dst.gap", "dst.fold"}
 }
+_OF_RUN_REQUESTS = table({"ignore_overlap": "force ignore overlap allow_overlap"}) | {
+    name: meant for name, meant in _OF_A_JOB.items() if meant in {"args", "env"}
+}
+_BY_MARKER = {"ignore_overlap": _OF_RUN_REQUESTS, "payload": _OF_A_JOB}
 _KINDS_OF_PAYLOAD = table(
     {
         "shell_script": "shell bash sh script cmd command zsh powershell shell_command bash_script",
@@ -168,7 +172,7 @@ def _table_of(path: Sequence[str | int], known: Sequence[str], body: object) -> 
             for synonyms in _of_features:
                 if synonyms.marker in known:
                     return synonyms.fields
-            return _OF_A_JOB if "payload" in known else _OF_PREVIEWS
+            return next((names for marker, names in _BY_MARKER.items() if marker in known), _OF_PREVIEWS)
         case ("limits",):
             return _OF_LIMITS
         case ("retry_policy",):

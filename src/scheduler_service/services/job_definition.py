@@ -7,7 +7,6 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     JsonValue,
     StringConstraints,
@@ -20,15 +19,15 @@ from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
 from scheduler_service.payloads.numbers import Whole
 from scheduler_service.payloads.registry import AnyPayload
-from scheduler_service.payloads.stored_text import Storable, Text
-from scheduler_service.services.arguments import check_args, check_values
+from scheduler_service.payloads.stored_text import Storable
+from scheduler_service.services.arguments import check_args
+from scheduler_service.services.code_inputs import Arguments, Variables
 from scheduler_service.services.input_models import DefinitionModel, Name, Owner
 from scheduler_service.services.instants import Instant
 from scheduler_service.services.job_files import JobFiles
 from scheduler_service.services.job_limits import JobLimits
 from scheduler_service.services.retry_policy import WrittenRetryPolicy
 from scheduler_service.services.schedule_fields import Dst, ScheduleExpr, Timezone
-from scheduler_service.services.variables import MAX_VARIABLES, check_name, check_number, check_sizes
 
 GrantName = Annotated[str, StringConstraints(min_length=1, max_length=64), Storable]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True), Storable]
@@ -36,9 +35,6 @@ Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whites
 
 def _once_each(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
-
-
-Variable = Annotated[str, StringConstraints(max_length=128), Storable, AfterValidator(check_name)]
 
 
 class JobDefinition(DefinitionModel):
@@ -161,22 +157,18 @@ class JobDefinition(DefinitionModel):
         ),
     ] = 0
     env: Annotated[
-        dict[Variable, Annotated[str, StringConstraints(max_length=32_768), Storable]],
+        Variables,
         Field(
             description="Environment variables for the code, up to 100, each up to 32,768 characters. `HOME`, `TMPDIR` "
-            "and names that start with `SCHEDULER_` are reserved. Default: none.",
-            max_length=MAX_VARIABLES,
+            "and names that start with `SCHEDULER_` are reserved. Default: none."
         ),
-        AfterValidator(check_sizes),
-        BeforeValidator(check_number),
     ] = {}
     args: Annotated[
-        dict[Text, JsonValue],
+        Arguments,
         Field(
             description="Arguments for the code, which reads them as JSON from the variable `SCHEDULER_ARGS`. "
             "Up to 128 KiB with that name. Default: none."
         ),
-        BeforeValidator(check_values),
     ] = {}
 
     files: Annotated[

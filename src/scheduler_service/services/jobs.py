@@ -15,7 +15,7 @@ from scheduler_service.domain.listing import JobFilter, Listing, Page
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.rescheduling import first_instant, rescheduled
 from scheduler_service.domain.run_notice import RunNotice
-from scheduler_service.domain.run_state import JobStatus, Reason, Trigger
+from scheduler_service.domain.run_state import JobStatus, Reason
 from scheduler_service.domain.schedules.schedule import parse
 from scheduler_service.errors import ConflictError
 from scheduler_service.services import idempotency
@@ -26,12 +26,14 @@ from scheduler_service.services.job_mapping import columns_of, document_of
 from scheduler_service.services.job_packages import JobPackages, NoPackages, Packages
 from scheduler_service.services.job_rows import Versions, check_version, existing, items_of, stored
 from scheduler_service.services.json_document import JsonDocument
+from scheduler_service.services.manual_runs import ManualRuns
 from scheduler_service.services.merge_patch import merge
+from scheduler_service.services.run_request import RunRequest
 from scheduler_service.services.schedules import Upcoming, next_instants
-from scheduler_service.storage import cancellations, jobs, ledger, runs
+from scheduler_service.storage import cancellations, jobs, ledger
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.telemetry import logging_config, tracing
+from scheduler_service.telemetry import tracing
 
 
 class JobService:
@@ -58,6 +60,7 @@ class JobService:
         self._wake_dispatcher = wake_dispatcher
         self._acceptance = JobAcceptance(server_limits or ServerLimits(), clock)
         self._refusal = refusal
+        self._manual_runs = ManualRuns(database, broker, clock)
         self._packages = JobPackages(packages or NoPackages())
 
     def read(self, caller: Caller, document: JsonDocument) -> JobDefinition:
@@ -164,17 +167,20 @@ class JobService:
             await cancellations.cancel_all(connection, job.id, Reason.JOB_DELETED, now)
         await self._broker.send(notices)
 
-    async def run(self, caller: Caller, job_id: int, *, idempotency_key: str | None = None) -> Run:
-        """Queue a run now, independently of the schedule. The job may be paused or finished."""
+    async def run(
+        self, caller: Caller, job_id: int, request: RunRequest | None = None, *, idempotency_key: str | None = None
+    ) -> Run:
+        """Queue a run now, independently of the schedule. The job may be paused or finished.
+
+        Variables need the right to change the job. Raise `ConflictError` if the job is busy and its overlap policy is
+        `skip`, or if no job can run here.
+        """
+        request = request or RunRequest()
         caller.require(Scope.RUN)
+        if request.env:  # a variable can make an interpreter run other code, with the grants of the job
+            caller.require(Scope.WRITE)
         self._check_host()
-        key = idempotency.key_for(caller, f"POST /jobs/{job_id}/run", idempotency_key, "")
-        find = partial(runs.find, owner_id=caller.bound)
-        action = idempotency.Action(lambda connection: self._add_run(connection, caller, job_id), find)
-        run, is_new = await idempotency.perform(self._database, self._clock, key, action)
-        if is_new:
-            await self._broker.send(await self._notices(run))
-        return run
+        return await self._manual_runs.queue(caller, job_id, request, idempotency_key)
 
     async def next_instants(self, caller: Caller, job_id: int, count: int) -> tuple[Upcoming, ...]:
         """Return the next instants of a job. A paused or finished job has none."""
@@ -198,25 +204,6 @@ class JobService:
         job = await jobs.add(connection, values)
         await self._packages.keep(connection, job, lock)
         return job
-
-    async def _add_run(self, connection: AsyncConnection, caller: Caller, job_id: int) -> Run:
-        job = await existing(connection, caller, job_id, lock=True)
-        now = self._clock.now()
-        correlation_id = logging_config.current_correlation_id()
-        row = runs.queued_row(
-            job_id=job.id,
-            trigger=Trigger.MANUAL,
-            scheduled_for=now,
-            priority=job.priority,
-            correlation_id=correlation_id,
-            trace_parent=tracing.context_for_run(job.id, correlation_id),
-            now=now,
-        )
-        return await runs.add(connection, row)
-
-    async def _notices(self, run: Run) -> list[RunNotice]:
-        async with self._database.read() as connection:
-            return await runs.notices(connection, [run])
 
     def _check_host(self) -> None:
         if (refusal := self._refusal()) is not None:

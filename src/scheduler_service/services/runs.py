@@ -194,7 +194,7 @@ class RunService:
             trace_parent=tracing.context_for_run(old.job_id, correlation_id),
             now=self._clock.now(),
         )
-        return {**row, "retry_of": old.id}
+        return {**row, "retry_of": old.id, "args": old.args, "env": old.env}
 
 
 async def _existing(connection: AsyncConnection, caller: Caller, run_id: int) -> Run:

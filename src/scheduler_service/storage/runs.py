@@ -116,6 +116,12 @@ async def count_active(connection: AsyncConnection, job_ids: Sequence[int]) -> d
     return dict((await connection.execute(query)).all())
 
 
+async def active_of(connection: AsyncConnection, job_id: int) -> list[Run]:
+    """Return the active runs of a job, the oldest first."""
+    query = select(runs).where(runs.c.job_id == job_id, with_status(*ACTIVE)).order_by(runs.c.id)
+    return [Run(**row) for row in (await connection.execute(query)).mappings()]
+
+
 async def claimable(
     connection: AsyncConnection, now: datetime, limit: int, *, notified_before: datetime, routing: Routing = EVERYTHING
 ) -> list[tuple[int, int]]:

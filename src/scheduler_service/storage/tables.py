@@ -159,6 +159,9 @@ runs = Table(
     # Those that the job had when the latest attempt began. NULL: none has begun.
     Column("grants", Json),
     Column("usage", Json),
+    # What the request of a manual run added to those of the job. NULL: nothing.
+    Column("args", Json),
+    Column("env", Json),
     Column("correlation_id", String(128), nullable=False),
     # The W3C trace context of the request that created the run; NULL: tracing is off.
     Column("trace_parent", String(64)),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Response, status
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Response, status
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
@@ -13,12 +15,15 @@ from scheduler_service.api.schemas.runs import RunOut
 from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
 from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.etags import IfMatch, versions_to_match
+from scheduler_service.http.merge_patch import Described
 from scheduler_service.http.openapi_responses import ETAG, RUN_LOCATION, answer, refusals
 from scheduler_service.http.parameters import IdempotencyKey, JobId
 from scheduler_service.http.route import KeyedRoute
+from scheduler_service.services.run_request import RunRequest, read_run_request
 
 router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
 
+RunChanges = Annotated[dict[str, Any] | None, Described(RunRequest), Body(openapi_examples=examples.RUN_REQUESTS)]
 _CONFLICTS = refusals(NotFoundError, ConflictError, PreconditionFailedError)
 
 
@@ -76,7 +81,7 @@ async def relock_job(
     status_code=status.HTTP_202_ACCEPTED,
     responses={
         202: answer("The run, queued.", examples.QUEUED_RUN, RUN_LOCATION),
-        **refusals(NotFoundError, ConflictError),
+        **refusals(NotFoundError, ConflictError, takes_body=True),
     },
 )
 async def run_job(
@@ -84,10 +89,15 @@ async def run_job(
     service: CurrentService,
     caller: CurrentCaller,
     response: Response,
+    changes: RunChanges = None,
     idempotency_key: IdempotencyKey = None,
 ) -> RunOut:
     """Queue a run independently of the schedule. The job may be paused or finished.
 
+    If the job is busy, its `overlap_policy` applies: `skip` refuses the run, `cancel_running` cancels the others,
+    `queue` and `allow` queue it.
+
     If the request is repeated with the same `Idempotency-Key`, it returns the first run and queues nothing.
     """
-    return show_run(await service.jobs.run(caller, job_id, idempotency_key=idempotency_key), response)
+    request = read_run_request(changes or {})
+    return show_run(await service.jobs.run(caller, job_id, request, idempotency_key=idempotency_key), response)

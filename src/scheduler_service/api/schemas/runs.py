@@ -112,6 +112,13 @@ class RunOut(Answer):
         list[str] | None, Field(description="Grants that the latest attempt had. Null: none has started.")
     ]
     usage: Annotated[UsageOut | None, Field(description="Resources that the latest attempt used. Null: not known.")]
+    args: Annotated[
+        dict[str, JsonValue] | None,
+        Field(description="Arguments that the request added to those of the job. Null: none."),
+    ]
+    env: Annotated[
+        dict[str, str] | None, Field(description="Variables that the request added to those of the job. Null: none.")
+    ]
 
     @classmethod
     def of(cls, view: RunView, **more: Any) -> Self:
@@ -132,7 +139,7 @@ _COPIED = (
     "id", "job_id", "status", "reason", "message", "trigger", "scheduled_for", "missed_until", "missed_count",
     "retry_of", "queued_at", "available_at", "started_at", "finished_at", "lateness_seconds", "logs_truncated",
     "attempt", "retry_count", "exit_code", "signal", "result", "cancel_requested_at", "correlation_id", "isolation",
-    "grants", "usage",
+    "grants", "usage", "args", "env",
 )  # fmt: skip
 
 

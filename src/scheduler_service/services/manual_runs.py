@@ -1,0 +1,78 @@
+"""Runs that a client asks for, beside the schedule of their job."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.brokers.base import Broker
+from scheduler_service.domain.caller import Caller
+from scheduler_service.domain.records import Job, Run
+from scheduler_service.domain.run_state import Reason, Trigger
+from scheduler_service.errors import ConflictError
+from scheduler_service.services import idempotency
+from scheduler_service.services.job_rows import existing
+from scheduler_service.services.run_request import RunRequest, check_together
+from scheduler_service.storage import cancellations, runs
+from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
+from scheduler_service.telemetry import logging_config, tracing
+
+
+class ManualRuns:
+    """Queues runs at once, by the overlap policy of their job."""
+
+    def __init__(self, database: Database, broker: Broker, clock: Clock) -> None:
+        self._database = database
+        self._broker = broker
+        self._clock = clock
+
+    async def queue(self, caller: Caller, job_id: int, request: RunRequest, idempotency_key: str | None) -> Run:
+        """Queue a run. Raise `ConflictError` if the job is busy and its overlap policy is `skip`."""
+        key = idempotency.key_for(caller, f"POST /jobs/{job_id}/run", idempotency_key, request.fingerprint)
+        action = idempotency.Action(
+            lambda connection: self._add(connection, caller, job_id, request), partial(runs.find, owner_id=caller.bound)
+        )
+        run, is_new = await idempotency.perform(self._database, self._clock, key, action)
+        if is_new:
+            async with self._database.read() as connection:
+                notices = await runs.notices(connection, [run])
+            await self._broker.send(notices)
+        return run
+
+    async def _add(self, connection: AsyncConnection, caller: Caller, job_id: int, request: RunRequest) -> Run:
+        job = await existing(connection, caller, job_id, lock=True)
+        check_together(job, request)
+        if not request.ignore_overlap:
+            await self._make_room(connection, job)
+        now = self._clock.now()
+        correlation_id = logging_config.current_correlation_id()
+        row = runs.queued_row(
+            job_id=job.id,
+            trigger=Trigger.MANUAL,
+            scheduled_for=now,
+            priority=job.priority,
+            correlation_id=correlation_id,
+            trace_parent=tracing.context_for_run(job.id, correlation_id),
+            now=now,
+        )
+        return await runs.add(connection, {**row, "args": request.args or None, "env": request.env or None})
+
+    async def _make_room(self, connection: AsyncConnection, job: Job) -> None:
+        """Do to the active runs of a busy job what its overlap policy says. Raise `ConflictError` if it is `skip`."""
+        if job.overlap_policy not in {"skip", "cancel_running"}:
+            return
+        active = await runs.active_of(connection, job.id)
+        if len(active) < job.max_concurrency:
+            return
+        if job.overlap_policy == "skip":
+            raise ConflictError(_busy(job, active[0]))
+        await cancellations.cancel_all(connection, job.id, Reason.OVERLAP, self._clock.now())
+
+
+def _busy(job: Job, run: Run) -> str:
+    return (
+        f"run {run.id} of job {job.id} is {run.status}, and the overlap_policy is skip; wait for it, cancel it, or "
+        "send ignore_overlap=true (`scheduler jobs run --ignore-overlap`) to queue another run"
+    )
