@@ -7,7 +7,7 @@ import fcntl
 import os
 import socket
 
-from scheduler_service.sandbox.kernel.syscalls import connect_socket
+from scheduler_service.sandbox.kernel.syscalls import connect_socket, try_to_connect
 
 
 def connect_now(sock: socket.socket, raw: bytes) -> int:
@@ -22,13 +22,10 @@ def connect_now(sock: socket.socket, raw: bytes) -> int:
         connect_socket(descriptor, raw)
         return 0
     fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_NONBLOCK)
-    try:
-        try:
-            connect_socket(descriptor, raw)
-        except OSError as error:
-            if error.errno != errno.EINPROGRESS:
-                raise
-            connect_socket(descriptor, raw)
-    finally:
-        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags)
+    error = try_to_connect(descriptor, raw)
+    if error == errno.EINPROGRESS:
+        error = try_to_connect(descriptor, raw)
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, flags)
+    if error:
+        raise OSError(error, os.strerror(error))
     return 0

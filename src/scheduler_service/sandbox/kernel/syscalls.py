@@ -167,6 +167,11 @@ def connect_socket(descriptor: int, address: bytes) -> None:
     _checked(_libc.connect(descriptor, address, len(address)), "connect")
 
 
+def try_to_connect(descriptor: int, address: bytes) -> int:
+    """Connect a socket to a `struct sockaddr`. Return 0 or the error number: an exception costs as much as the call."""
+    return ctypes.get_errno() if _libc.connect(descriptor, address, len(address)) < 0 else 0
+
+
 def bind_socket(descriptor: int, address: bytes) -> None:
     """Bind a socket to a `struct sockaddr`."""
     _checked(_libc.bind(descriptor, address, len(address)), "bind")
