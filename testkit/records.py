@@ -18,6 +18,12 @@ def run_record(**changes: Any) -> Run:
     """Return a queued run that was scheduled for noon, or as `changes` say; what a run need not have is None."""
     counts = dict.fromkeys(("attempt", "retry_count", "rescue_count", "fault_count", "log_bytes"), 0)
     instants = dict.fromkeys(("scheduled_for", "queued_at", "available_at"), NOON)
-    states = {"status": RunStatus.QUEUED, "trigger": Trigger.SCHEDULE, "priority": 5, "logs_truncated": False}
+    states = {
+        "status": RunStatus.QUEUED,
+        "trigger": Trigger.SCHEDULE,
+        "priority": 5,
+        "logs_truncated": False,
+        "artifacts": [],
+    }
     known = {"id": 1, "job_id": 1, "correlation_id": "c", **counts, **instants, **states, **changes}
     return Run(**{**dict.fromkeys(Run.__dataclass_fields__), **known})

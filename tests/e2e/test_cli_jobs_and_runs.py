@@ -295,6 +295,22 @@ def test_run_wait_exits_with_124_after_a_timeout(service: Service) -> None:
     assert "failed (timeout)" in done.stderr
 
 
+def test_artifacts_are_listed_and_downloaded(service: Service, tmp_path: Path) -> None:
+    code = "import os, pathlib as p; d = p.Path(os.environ['SCHEDULER_ARTIFACTS']); (d / 'a').mkdir(); "
+    code += "(d / 'a' / 'ü b.txt').write_text('one'); (d / 'c').write_bytes(bytes(300_000))"
+    run = service.shell.read("jobs", "run", service.add_job(code), "--wait")
+
+    listed = service.shell.call("runs", "artifacts", run["id"]).stdout
+    assert all(text in listed for text in ("a/ü b.txt", "300000", "text/plain"))
+    one = service.shell.call("runs", "artifacts", run["id"], "--download", "a/ü b.txt", "--to", tmp_path / "one")
+    assert (one.returncode, (tmp_path / "one" / "a" / "ü b.txt").read_text()) == (0, "one")
+    assert not (tmp_path / "one" / "c").exists()
+    service.shell.call("runs", "artifacts", run["id"], "--all", "--to", tmp_path / "all")
+    assert (tmp_path / "all" / "c").stat().st_size == 300_000
+    wrong = service.shell.call("runs", "artifacts", run["id"], "--download", "none")
+    assert (wrong.returncode, "has no artifact 'none'" in wrong.stderr) == (2, True)
+
+
 def test_run_wait_prints_the_run_as_json(service: Service) -> None:
     run = service.shell.read("jobs", "run", service.add_job("print('hi')"), "--wait")
 

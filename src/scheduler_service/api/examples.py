@@ -124,6 +124,7 @@ RUN: Example = {
     "exit_code": 0,
     "signal": None,
     "result": None,
+    "artifacts": [{"name": "report.html", "size": 18234}],
     "worker": "host-4711-1f6a9c3e",
     "cancel_requested_at": None,
     "correlation_id": "5f0c1c5e7f6a4c0c9d5a1c1b5b0e9a77",

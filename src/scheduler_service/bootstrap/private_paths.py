@@ -7,6 +7,7 @@ import pwd
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.engine import make_url
 
@@ -43,6 +44,8 @@ def private_paths(settings: Settings) -> list[str]:
 def _find(settings: Settings) -> Iterator[Path]:
     yield settings.data_dir
     yield settings.effective_run_dir
+    if settings.artifacts_url is not None and (parsed := urlsplit(settings.artifacts_url)).scheme == "file":
+        yield Path(unquote(parsed.path))
     yield from _with_neighbours(Path(ENV_FILE))
     if settings.uses_sqlite and (database := make_url(settings.effective_database_url).database):
         yield from _with_neighbours(Path(database))

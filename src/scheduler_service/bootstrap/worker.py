@@ -27,6 +27,8 @@ from scheduler_service.engine.loop import WakeEvent, start_loop
 from scheduler_service.engine.slot_filler import SlotFiller
 from scheduler_service.engine.worker_session import LEASE_SHARE, WorkerOptions, WorkerSession
 from scheduler_service.errors import ConfigurationError
+from scheduler_service.features.artifacts.keeper import ArtifactKeeper
+from scheduler_service.features.artifacts.places import open_places
 from scheduler_service.features.environments.worker import EnvironmentPlaces, open_environments
 from scheduler_service.features.grants.file import read_grants
 from scheduler_service.features.grants.held import HeldGrants
@@ -68,7 +70,14 @@ async def start_worker(
     await session.register()
     stack.push_async_callback(session.retire)
     start_loop(stack, "heartbeat", session.beat)
-    rules = ExecutionRules(routing, resource_limits_of(settings), grants.access_of, environments)
+    artifacts = ArtifactKeeper(base.database, base.clock, open_places(settings))
+    rules = ExecutionRules(
+        routing,
+        resource_limits_of(settings),
+        grants.access_of,
+        artifacts=artifacts,
+        environments=environments,
+    )
     executor = Executor(base.database, base.clock, session, fitness, rules, wake_event.set, listener)
     worker = SlotFiller(
         base.database,

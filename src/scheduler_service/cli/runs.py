@@ -11,6 +11,7 @@ from scheduler_service.console import render
 from scheduler_service.console.client import Client
 from scheduler_service.console.connection import with_client
 from scheduler_service.console.options import AsJson, Page, RunId, Size, Wide
+from scheduler_service.features.artifacts.commands import artifacts_of_run
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Show runs and their logs; cancel and retry runs."
@@ -46,6 +47,9 @@ def list_runs(  # noqa: PLR0913 (one for each option)
     rows = [_row(run, wide=wide) for run in answer["runs"]]
     render.show_table(columns, rows, optional=("TRIGGER", "LATE", "STARTED", "EXIT", "TOOK"), wide=wide)
     render.show_position(answer, len(answer["runs"]))
+
+
+app.command("artifacts")(artifacts_of_run)
 
 
 @app.command("show")

@@ -19,7 +19,7 @@ from scheduler_service.config.directories import make_own_directory
 from scheduler_service.config.package_settings import PackageSettings
 from scheduler_service.config.secret_files import SecretFileSource
 from scheduler_service.config.values import AliveFile, LogLevel, PythonEnvironments, Tags
-from scheduler_service.config.web_address import is_web_address, url_of
+from scheduler_service.config.web_address import is_store_address, is_web_address, url_of
 from scheduler_service.errors import ConfigurationError
 
 ENV_FILE = ".env"
@@ -125,6 +125,8 @@ class Settings(PackageSettings):
     """Record that a worker is alive every this many seconds. Default: 1."""
     worker_dead_seconds: Annotated[float, Field(ge=0.5, le=86400)] = 10.0
     """Requeue the runs of a worker after this many seconds without a heartbeat. Default: 10."""
+    artifacts_url: str | None = None
+    """Keep artifacts in this store: s3://bucket/prefix, gs://, az:// or file:///directory."""
     retention_days: Annotated[int, Field(ge=1, le=36500)] = 30
     """Keep ended runs and their logs for this many days. Default: 30."""
     event_retention_hours: Annotated[float, Field(ge=0.1, le=876000)] = 72.0
@@ -165,6 +167,16 @@ class Settings(PackageSettings):
     def _check_heartbeat_url(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not is_web_address(url.get_secret_value()):
             raise ValueError("not an HTTP address; write one such as https://example.org/ping/…")
+        return url
+
+    @field_validator("artifacts_url")
+    @classmethod
+    def _check_artifacts_url(cls, url: str | None) -> str | None:
+        if url is not None and not is_store_address(url):
+            raise ValueError(
+                "not the address of a store; write one such as s3://bucket/prefix, gs://bucket, az://container or "
+                "file:///var/lib/artifacts"
+            )
         return url
 
     @field_validator("public_url")

@@ -1,4 +1,4 @@
-"""HTTP addresses in settings."""
+"""Addresses in settings: of HTTP servers, and of stores."""
 
 from __future__ import annotations
 
@@ -15,3 +15,11 @@ def is_web_address(url: str) -> bool:
     """Return whether this is an HTTP URL with a host. Raises ValueError if its port is not a number up to 65535."""
     parts = urlsplit(url)
     return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+
+
+def is_store_address(url: str) -> bool:
+    """Return whether this is the URL of an object store with a bucket, or of an absolute directory."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return not parts.netloc and len(parts.path) > 1
+    return parts.scheme in {"s3", "gs", "az"} and bool(parts.hostname) and not (parts.query or parts.fragment)

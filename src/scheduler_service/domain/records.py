@@ -119,6 +119,7 @@ class Run:
     exit_code: int | None
     signal: int | None
     result: Any
+    artifacts: list[JsonObject]
     log_bytes: int
     logs_truncated: bool
     isolation: JsonObject | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -40,12 +41,13 @@ class Interruption:
 
 @dataclass(frozen=True, slots=True)
 class LeftByRun:
-    """The result of an attempt, and in sentences what of its result or its artifacts could not be kept.
+    """The result of an attempt, its artifacts, and in sentences what of them could not be kept.
 
     `cause` is why the code failed, if something names it.
     """
 
     result: Any = None
+    artifacts: Sequence[Mapping[str, Any]] = ()
     problems: tuple[str, ...] = ()
     cause: str | None = None
 
@@ -67,6 +69,7 @@ def attempt_end(outcome: Outcome, cancel_reason: Reason | None, left: LeftByRun 
         reason=reason,
         message=printable("; ".join(filter(None, (left.cause, message, *left.problems)))) or None,
         result=left.result,
+        artifacts=left.artifacts,
         last_result=left.result if status is RunStatus.SUCCESS and is_handed_on(left.result) else None,
         exit_code=outcome.exit_code,
         signal=outcome.signal,

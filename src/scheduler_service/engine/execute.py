@@ -21,6 +21,7 @@ from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.engine.artifacts import KeepsArtifacts, NoArtifacts
 from scheduler_service.engine.attempt_end import Interruption, LeftByRun, attempt_end
 from scheduler_service.engine.failure_cause import failure_cause
 from scheduler_service.engine.fitness import Fitness
@@ -65,6 +66,7 @@ class ExecutionRules:
     routing: Routing = EVERYTHING
     resource_limits: ResourceLimits = NO_LIMITS
     access_of: AccessOf = _no_access
+    artifacts: KeepsArtifacts = field(default_factory=NoArtifacts)
     environments: Environments = field(default_factory=NoEnvironments)
 
 
@@ -198,9 +200,10 @@ class Executor:
                 return Interruption("its worker was stopped", is_shutdown=True)
             computed = payload.result(output.tail) if outcome.exit_code == 0 else None
             written = parse_result(collected.result) if computed is None else RunResult(computed)
-            problems = tuple(filter(None, (written.problem, *collected.problems)))
+            kept = await self._rules.artifacts.keep(claimed, collected)
+            problems = tuple(filter(None, (written.problem, *collected.problems, *kept.problems)))
             cause = failure_cause(outcome, payload, output.tail)
-            return attempt_end(outcome, handle.cancel_reason, LeftByRun(written.value, problems, cause))
+            return attempt_end(outcome, handle.cancel_reason, LeftByRun(written.value, kept.artifacts, problems, cause))
 
     async def _heading(self, run: Run) -> bytes:
         """Return the line that separates an attempt's log from the one before, preceded by a newline if necessary."""

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from scheduler_service.features.alerts.feature import AlertsFeature
+from scheduler_service.features.artifacts.feature import ArtifactsFeature
 from scheduler_service.features.environments.feature import EnvironmentsFeature
 from scheduler_service.features.feature import Feature
 from scheduler_service.features.grants.feature import GrantsFeature
 from scheduler_service.features.keys.feature import KeysFeature
 
-FEATURES: tuple[Feature, ...] = (AlertsFeature(), EnvironmentsFeature(), GrantsFeature(), KeysFeature())
+FEATURES: tuple[Feature, ...] = (
+    AlertsFeature(),
+    ArtifactsFeature(),
+    EnvironmentsFeature(),
+    GrantsFeature(),
+    KeysFeature(),
+)

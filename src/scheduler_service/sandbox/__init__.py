@@ -19,7 +19,7 @@ Processes
     service ──setup, requests──> zygote ──fork──> supervisor ──fork──> job
        │                                              ▲  │               ▲
        ├───terms, CANCEL, FLOOD, RENEW ───────────────┘  └── answers ────┤
-       └───order: code, environment, output pipe ────────────────────────┘
+       └───order: code, files, environment, output pipe ─────────────────┘
 
 Trust
     The service trusts the zygote and the supervisors. All of them are code of this package.
@@ -79,6 +79,11 @@ Deaths
     service stalls  With a lease, a supervisor that is not renewed in time kills its run, because another worker may
                     start the next attempt.
     host            Nothing is left but directories, which the next start removes.
+
+What a run leaves
+    After the run's last process is dead, its supervisor opens the result and the artifacts, then removes the directory,
+    and sends the bytes after its report. At `strict` only the supervisor sees the run's file system. The service copies
+    the bytes into one file without a name, which the caller reads and closes.
 
 Packages, each of which imports only from those below (see CONTRIBUTING.md)
     (top level)     the service's side: `choice` selects a sandbox, after `probe` and `trial_run`. `zygote_sandbox` and

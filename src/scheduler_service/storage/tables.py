@@ -153,6 +153,8 @@ runs = Table(
     Column("exit_code", Integer),
     Column("signal", Integer),
     Column("result", Json),
+    # Name and size of each artifact. The feature `artifacts` has the rest.
+    Column("artifacts", Json, nullable=False, server_default="[]"),
     Column("log_bytes", BigId, nullable=False),
     Column("logs_truncated", Boolean, nullable=False),
     Column("isolation", Json),

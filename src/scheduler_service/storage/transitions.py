@@ -8,7 +8,7 @@ UPDATE sets the columns for which the caller passes values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,7 +44,11 @@ _end_attempt = update(attempts).where(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnd:
-    """The outcome of an attempt, as columns. `last_result` is a result for the next run of the job, if there is one."""
+    """The outcome of an attempt, as columns.
+
+    `last_result` is a result for the next run of the job, if there is one. `artifacts` is None if no code has run: the
+    run then keeps those of the attempt before.
+    """
 
     status: RunStatus
     reason: Reason | None = None
@@ -53,6 +57,7 @@ class AttemptEnd:
     signal: int | None = None
     result: Any = None
     last_result: Any = None
+    artifacts: Sequence[Mapping[str, Any]] | None = None
     logs_truncated: bool = False
     isolation: Mapping[str, Any] | None = None
     usage: Mapping[str, Any] | None = None
@@ -71,7 +76,8 @@ async def finish(connection: AsyncConnection, claimed: Claimed, end: AttemptEnd,
     1. Lock the job. 2. Move the run. 3. End the attempt. 4. Store the outcome with the job.
     """
     await jobs.lock(connection, claimed.job.id)
-    values = {**_columns(end), "result": end.result, "logs_truncated": end.logs_truncated, "finished_at": now}
+    written = {"result": end.result, "logs_truncated": end.logs_truncated, **_artifacts(end)}
+    values = {**_columns(end), **written, "finished_at": now}
     if not await _leave(connection, _leave_running, claimed.lease, values):
         return False
     await _end(connection, claimed.lease, end, now)
@@ -90,6 +96,7 @@ async def retry_later(
         "message": end.message,
         "exit_code": end.exit_code,
         "signal": end.signal,
+        **_artifacts(end),
         "logs_truncated": end.logs_truncated,
         "available_at": available_at,
     }
@@ -137,3 +144,7 @@ async def _end(connection: AsyncConnection, lease: Lease, end: AttemptEnd, now: 
 
 def _columns(end: AttemptEnd) -> dict[str, Any]:
     return {name: getattr(end, name) for name in _ENDED_ATTEMPT}
+
+
+def _artifacts(end: AttemptEnd) -> dict[str, Any]:
+    return {} if end.artifacts is None else {"artifacts": list(end.artifacts)}

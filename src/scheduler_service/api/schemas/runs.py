@@ -41,6 +41,15 @@ class UsageOut(Answer):
     ]
 
 
+class RunArtifactOut(Answer):
+    """An artifact of a run, as the run shows it."""
+
+    model_config = ConfigDict(title="Artifact of a run")
+
+    name: Annotated[str, Field(description="Path of the file below the directory of artifacts.")]
+    size: Annotated[int, Field(description="Size in bytes.")]
+
+
 class RunOut(Answer):
     """One row of the ledger: a run, or an instant without a run and the reason."""
 
@@ -96,6 +105,10 @@ class RunOut(Answer):
     exit_code: Annotated[int | None, Field(description="Exit code of the latest attempt. Null: it has not exited.")]
     signal: Annotated[int | None, Field(description="Number of the signal that killed the latest attempt. Null: none.")]
     result: Annotated[JsonValue, Field(description="Result of the payload, if its kind has one. Null: none.")]
+    artifacts: Annotated[
+        list[RunArtifactOut],
+        Field(description="Files that the latest attempt left. `GET /runs/{id}/artifacts/{name}` downloads one."),
+    ]
     worker: Annotated[
         str | None, Field(description="Identifier of the worker of the latest attempt. Null: none has started.")
     ]
@@ -138,8 +151,8 @@ class RunOut(Answer):
 _COPIED = (
     "id", "job_id", "status", "reason", "message", "trigger", "scheduled_for", "missed_until", "missed_count",
     "retry_of", "queued_at", "available_at", "started_at", "finished_at", "lateness_seconds", "logs_truncated",
-    "attempt", "retry_count", "exit_code", "signal", "result", "cancel_requested_at", "correlation_id", "isolation",
-    "grants", "usage", "args", "env",
+    "attempt", "retry_count", "exit_code", "signal", "result", "artifacts", "cancel_requested_at",
+    "correlation_id", "isolation", "grants", "usage", "args", "env",
 )  # fmt: skip
 
 

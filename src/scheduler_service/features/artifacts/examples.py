@@ -1,0 +1,12 @@
+"""Examples for the API's documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ARTIFACT: dict[str, Any] = {
+    "name": "reports/summary.html",
+    "size": 18234,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "media_type": "text/html",
+}
