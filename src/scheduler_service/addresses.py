@@ -24,15 +24,15 @@ HIGHEST_PORT = 65535
 _REDIS_FORM = "write redis://host:6379/0, or rediss://host:6379/0 for TLS"
 _DATABASE_FORM = "write postgresql+asyncpg://user:password@host:5432/name"
 # Options that asyncpg reads from a connection string in the same way as libpq.
-_OF_LIBPQ = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "target_session_attrs"})
+_LIBPQ_OPTIONS = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "target_session_attrs"})
 _FILES = ("sslrootcert", "sslcert", "sslkey", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 # Options that SQLAlchemy reads from the URL.
-_OF_SQLALCHEMY = frozenset({"host", "port", "prepared_statement_cache_size"})
+_SQLALCHEMY_OPTIONS = frozenset({"host", "port", "prepared_statement_cache_size"})
 _NUMBERS: Mapping[str, type[int | float]] = MappingProxyType(
     {"connect_timeout": float, "statement_cache_size": int, "prepared_statement_cache_size": int}
 )
-_OF_POSTGRESQL = _OF_LIBPQ | _OF_SQLALCHEMY | {"ssl", *_NUMBERS}
-_OF_REDIS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs"})
+_POSTGRESQL_OPTIONS = _LIBPQ_OPTIONS | _SQLALCHEMY_OPTIONS | {"ssl", *_NUMBERS}
+_REDIS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs"})
 
 
 def check_redis_url(url: str) -> None:
@@ -42,7 +42,7 @@ def check_redis_url(url: str) -> None:
         raise ValueError(f"the URL names no host; {_REDIS_FORM}")
     if not re.fullmatch(r"/?\d*", parts.path, re.ASCII):
         raise ValueError(f"what follows the host is not the number of a database; {_REDIS_FORM}")
-    options = _options(parts, _OF_REDIS if parts.scheme == "rediss" else frozenset())
+    options = _options(parts, _REDIS_OPTIONS if parts.scheme == "rediss" else frozenset())
     if options.get("ssl_cert_reqs", "required").removeprefix("CERT_").lower() != "required":
         raise ValueError(
             "ssl_cert_reqs: certificates are always verified here; remove it, and name the authority that issued the "
@@ -70,7 +70,7 @@ def check_database_url(url: str) -> None:
     if scheme in SQLITE_SCHEMES:
         return
     parts = _split(url, POSTGRESQL_SCHEMES, f"{_DATABASE_FORM} or sqlite+aiosqlite:///path/of.db")
-    options = _options(parts, _OF_POSTGRESQL)
+    options = _options(parts, _POSTGRESQL_OPTIONS)
     mode = options.get("sslmode", options.get("ssl", "prefer"))
     if mode not in SSL_MODES:
         raise ValueError(f"sslmode: {mode!r} is no mode; write one of {', '.join(SSL_MODES)}")
@@ -83,7 +83,7 @@ def connect_arguments(query: Mapping[str, Any]) -> dict[str, Any]:
 
     Options of libpq are passed in a separate connection string, where asyncpg reads them as libpq does.
     """
-    of_libpq = {name: value for name, value in query.items() if name in _OF_LIBPQ}
+    of_libpq = {name: value for name, value in query.items() if name in _LIBPQ_OPTIONS}
     if "ssl" in query:
         of_libpq.setdefault("sslmode", query["ssl"])
     arguments: dict[str, Any] = {"dsn": f"postgresql://?{urlencode(of_libpq)}"} if of_libpq else {}
@@ -96,7 +96,7 @@ def connect_arguments(query: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_by_sqlalchemy(query: Mapping[str, Any]) -> dict[str, Any]:
     """Return the URL options that SQLAlchemy reads."""
-    return {name: value for name, value in query.items() if name in _OF_SQLALCHEMY}
+    return {name: value for name, value in query.items() if name in _SQLALCHEMY_OPTIONS}
 
 
 def _split(url: str, schemes: Collection[str], form: str) -> SplitResult:

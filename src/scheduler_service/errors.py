@@ -20,7 +20,8 @@ class ConfigurationError(SchedulerError):
 class FieldProblem:
     """One problem with one field of an input.
 
-    `field` is a dotted path (`retry_policy.max_retries`). `message` says what is wrong and what to write instead.
+    `field` is a dotted path (`retry_policy.max_retries`). `message` says what is wrong and what to write instead. The
+    API's form of it is `FieldError` in `http/problems.py`, which has a JSON pointer as well.
     """
 
     field: str

@@ -49,9 +49,9 @@ def test_inspection_details_a_bounded_number_of_problems(case: str) -> None:
 def test_sound_part_keeps_every_valid_field() -> None:
     inspection = inspect_job({**DEFINITION, "limits": {"memory_mb": -1, "processes": 7}, "timezone": 5, "name": ""})
 
-    assert inspection.sound is not None
-    assert (inspection.sound.limits.processes, inspection.sound.limits.memory_mb) == (7, 512)
-    assert inspection.sound.schedule_expr == "5m"
+    assert inspection.valid_part is not None
+    assert (inspection.valid_part.limits.processes, inspection.valid_part.limits.memory_mb) == (7, 512)
+    assert inspection.valid_part.schedule_expr == "5m"
     assert inspection.replaced == {"limits.memory_mb", "timezone", "name"}
     assert inspection.is_sent("limits.processes")
     assert not inspection.is_sent("limits.memory_mb")

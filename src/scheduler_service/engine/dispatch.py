@@ -43,7 +43,7 @@ class Dispatcher:
     async def tick(self) -> float:
         """Fire all due jobs, notify workers of released runs, and return the seconds until the next tick."""
         now = self._clock.now()
-        due_at, waits_until = await self._look()
+        due_at, waits_until = await self._read_earliest_due()
         if _is_due(due_at, now):
             while await self._fire(now) == BATCH:
                 pass
@@ -51,7 +51,7 @@ class Dispatcher:
             while await self._release(now) == BATCH:
                 pass
         if _is_due(due_at, now) or _is_due(waits_until, now):
-            due_at, waits_until = await self._look()
+            due_at, waits_until = await self._read_earliest_due()
         self._ticked_at = self._clock.now()
         return self._rest_seconds(due_at, waits_until)
 
@@ -65,7 +65,7 @@ class Dispatcher:
                 await dispatchers.note_tick(connection, self._id, self._ticked_at)
         return NOTE_SECONDS
 
-    async def _look(self) -> tuple[datetime | None, datetime | None]:
+    async def _read_earliest_due(self) -> tuple[datetime | None, datetime | None]:
         # Most checks find nothing. They take no lock, and on SQLite do not need the writer.
         async with self._database.read() as connection:
             return await ledger.earliest_due(connection)

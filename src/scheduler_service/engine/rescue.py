@@ -32,7 +32,7 @@ class Rescuer:
         worker_dead_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start without knowledge: a silent worker gets the full `worker_dead_seconds` from now on."""
+        """Start without knowledge: a worker without heartbeats gets the full `worker_dead_seconds` from now on."""
         self._database = database
         self._clock = clock
         self._worker_dead_seconds = worker_dead_seconds
@@ -43,9 +43,9 @@ class Rescuer:
         """Check every worker once and rescue the runs of dead ones. Return the seconds until the next check."""
         async with self._database.read() as connection:
             living = await workers.living(connection)
-        silent = [worker for worker in living if self._is_silent(worker)]
+        stalled = [worker for worker in living if self._is_stalled(worker)]
         self._moved = {worker.id: self._moved[worker.id] for worker in living}
-        for worker in silent:
+        for worker in stalled:
             await self.mark_dead(worker)
         return self._worker_dead_seconds / 4
 
@@ -58,7 +58,7 @@ class Rescuer:
             rescued = await rescues.rescue_from(connection, worker.id, now)
         log.warning("worker_lost", worker=worker.id, rescued=rescued)
 
-    def _is_silent(self, worker: Worker) -> bool:
+    def _is_stalled(self, worker: Worker) -> bool:
         beats, since = self._moved.get(worker.id, (-1, 0.0))
         if beats != worker.beats:
             self._moved[worker.id] = (worker.beats, self._monotonic())

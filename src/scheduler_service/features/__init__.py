@@ -1,4 +1,4 @@
-"""Features: nouns without which the core works.
+"""Features: kinds of objects, such as alerts, without which the core works.
 
 Each has its tables, rules, loops, routes and commands in one package.
 """

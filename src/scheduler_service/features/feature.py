@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class Feature:
-    """A noun of the service that can be left out."""
+    """A kind of object, such as alerts, that the core can do without."""
 
-    # The noun in the plural; it names the tag in the API's documentation and the command group.
+    # The plural of the object; it names the tag in the API's documentation and the command group.
     name: ClassVar[str]
     # One sentence for the API's documentation.
     description: ClassVar[str]

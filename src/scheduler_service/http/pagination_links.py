@@ -25,8 +25,8 @@ def page_links(request: Request, page: Page, total: int, last_id: int | None = N
 
 
 def _target(request: Request, page: Page, query: dict[str, int]) -> str:
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in _OF_THE_PAGE]
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in _PAGE_PARAMETERS]
     return f"{request.url.path}?{urlencode([*kept, *query.items(), ('size', page.size)])}"
 
 
-_OF_THE_PAGE = frozenset({"page", "size", "before_id"})
+_PAGE_PARAMETERS = frozenset({"page", "size", "before_id"})

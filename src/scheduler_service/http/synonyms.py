@@ -15,7 +15,7 @@ def table(words: Mapping[str, str]) -> dict[str, str]:
     return {name: meant for meant, names in words.items() for name in names.split()}
 
 
-_OF_A_JOB = table(
+_JOB_FIELDS = table(
     {
         "schedule_expr": "cron cron_expression cron_expr cron_schedule cronspec crontab schedule schedule_expression "
         "expression interval every when trigger frequency rrule run_at at spec rule recurrence period",
@@ -56,7 +56,7 @@ _OF_A_JOB = table(
         "priority": "priority_weight queue_priority importance",
     }
 )
-_OF_LIMITS = table(
+_LIMIT_FIELDS = table(
     {
         "memory_mb": "memory mem ram memory_limit max_memory memory_bytes memory_gb",
         "cpu_seconds": "cpu cpu_time cpu_limit cpus",
@@ -67,7 +67,7 @@ _OF_LIMITS = table(
         "timeout_seconds, beside limits": "timeout timeout_seconds time wall_seconds",
     }
 )
-_OF_RETRIES = table(
+_RETRY_FIELDS = table(
     {
         "max_retries": "retries attempts max_attempts count limit times tries retry max max_tries",
         "retry_delay": "delay delay_seconds interval wait seconds backoff initial_delay retry_interval",
@@ -75,7 +75,7 @@ _OF_RETRIES = table(
         "max_delay": "max_interval cap maximum_interval max_backoff max_wait",
     }
 )
-_OF_KINDS: Mapping[str, Mapping[str, str]] = {
+_FIELDS_BY_KIND: Mapping[str, Mapping[str, str]] = {
     "shell_script": table({"script": "command cmd code content source body text shell bash commands run argv"}),
     "python_code": table(
         {"code": "script source content body python text command", "environment": "env venv interpreter python_env"}
@@ -97,14 +97,14 @@ _OF_KINDS: Mapping[str, Mapping[str, str]] = {
         }
     ),
 }
-_OF_PREVIEWS = table({"count": "n limit number size"}) | {
-    name: meant for name, meant in _OF_A_JOB.items() if meant in {"schedule_expr", "timezone", "dst.gap", "dst.fold"}
+_PREVIEW_FIELDS = table({"count": "n limit number size"}) | {
+    name: meant for name, meant in _JOB_FIELDS.items() if meant in {"schedule_expr", "timezone", "dst.gap", "dst.fold"}
 }
-_OF_RUN_REQUESTS = table({"ignore_overlap": "force ignore overlap allow_overlap"}) | {
-    name: meant for name, meant in _OF_A_JOB.items() if meant in {"args", "env"}
+_RUN_REQUEST_FIELDS = table({"ignore_overlap": "force ignore overlap allow_overlap"}) | {
+    name: meant for name, meant in _JOB_FIELDS.items() if meant in {"args", "env"}
 }
-_BY_MARKER = {"ignore_overlap": _OF_RUN_REQUESTS, "payload": _OF_A_JOB}
-_KINDS_OF_PAYLOAD = table(
+_BY_MARKER = {"ignore_overlap": _RUN_REQUEST_FIELDS, "payload": _JOB_FIELDS}
+_PAYLOAD_KINDS = table(
     {
         "shell_script": "shell bash sh script cmd command zsh powershell shell_command bash_script",
         "python_code": "python py python3 code python_script pythoncode python_callable function",
@@ -155,7 +155,7 @@ def meant_by_word(word: str, choices: Sequence[str]) -> str | None:
     if plain in choices:
         return plain
     words_of_features = (table for synonyms in _of_features for table in synonyms.words)
-    for table in (_KINDS_OF_PAYLOAD, *words_of_features, _OVERLAPS, _MISFIRES):
+    for table in (_PAYLOAD_KINDS, *words_of_features, _OVERLAPS, _MISFIRES):
         if (meant := table.get(plain)) in choices:
             return meant
     return None
@@ -172,13 +172,13 @@ def _table_of(path: Sequence[str | int], known: Sequence[str], body: object) -> 
             for synonyms in _of_features:
                 if synonyms.marker in known:
                     return synonyms.fields
-            return next((names for marker, names in _BY_MARKER.items() if marker in known), _OF_PREVIEWS)
+            return next((names for marker, names in _BY_MARKER.items() if marker in known), _PREVIEW_FIELDS)
         case ("limits",):
-            return _OF_LIMITS
+            return _LIMIT_FIELDS
         case ("retry_policy",):
-            return _OF_RETRIES
+            return _RETRY_FIELDS
         case ("payload",) if isinstance(body, dict) and isinstance(payload := body.get("payload"), dict):
-            return _OF_KINDS.get(str(payload.get("type")), {})
+            return _FIELDS_BY_KIND.get(str(payload.get("type")), {})
     return {}
 
 

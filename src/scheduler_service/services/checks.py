@@ -51,7 +51,7 @@ def problems_of_job(
 
     If `is_rescheduled` is False, the stored schedule is unchanged and need not have a future instant.
     """
-    definition = inspection.sound
+    definition = inspection.valid_part
     if definition is None:
         return
     yield from inspection.about_sent(resource_limits.problems(definition, server_limits.resource_limits))
@@ -69,7 +69,7 @@ def _grant_problems(definition: JobDefinition, rules: GrantRules) -> Iterator[Fi
 
 def problems_of_preview(inspection: Inspection[PreviewRequest], now: datetime) -> Iterator[FieldProblem]:
     """Yield the problems of a preview's schedule."""
-    if (request := inspection.sound) is not None:
+    if (request := inspection.valid_part) is not None:
         yield from inspection.about_sent(_schedule_problems(inspection, request, _Unbounded(request), now))
 
 

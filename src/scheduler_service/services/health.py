@@ -82,14 +82,14 @@ class HealthService:
 
     async def check(self) -> Health:
         """Check every component. Never raise for a failed component, and never wait long for one."""
-        seen, broker = await asyncio.gather(self._look_at_database(), self._look_at_broker())
+        seen, broker = await asyncio.gather(self._check_database(), self._check_broker())
         return Health((*seen, *broker))
 
     async def is_ready(self) -> bool:
         """Return whether requests and runs are served."""
         return (await self.check()).is_ready
 
-    async def _look_at_database(self) -> list[Component]:
+    async def _check_database(self) -> list[Component]:
         before = time.perf_counter()
         try:
             async with asyncio.timeout(HEALTH_CHECK_SECONDS), self._database.read() as connection:
@@ -113,7 +113,7 @@ class HealthService:
             *_sandbox(seen),
         ]
 
-    async def _look_at_broker(self) -> list[Component]:
+    async def _check_broker(self) -> list[Component]:
         if self._ping_broker is None:
             return []
         before = time.perf_counter()

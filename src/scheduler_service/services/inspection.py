@@ -2,7 +2,7 @@
 
 Theory of operation. A pydantic model knows only its own rules. Services add others: server limits, whether a schedule
 ever fires, what the database contains. If services ran only on valid documents, errors would appear in two rounds.
-`inspect` therefore builds the *sound* part: valid fields, with defaults or stand-ins for the others. Services check
+`inspect` therefore builds the *valid* part: valid fields, with defaults or stand-ins for the others. Services check
 that part, and problems about replaced fields are dropped, because the client did not send those values.
 
 The work is limited: the first MAX_PROBLEMS unknown members are described, the rest is counted.
@@ -45,18 +45,18 @@ class RejectedError(InvalidInputError):
 class Inspection(Generic[Model]):
     """The result of validating a document.
 
-    `sound` is the model of the valid part, or None if there is none. `replaced` are the dotted paths of fields whose
-    value in `sound` was not sent.
+    `valid_part` has the valid fields, with defaults or stand-ins for the others; None if it cannot be built.
+    `replaced` are the dotted paths of fields whose value in `valid_part` was not sent.
     """
 
     document: JsonDocument
     items: tuple[ErrorDetails, ...]
     further: int
-    sound: Model | None
+    valid_part: Model | None
     replaced: frozenset[str]
 
     def is_sent(self, field: str) -> bool:
-        """Return whether `sound` has the value that was sent, or the default of a field that was left out."""
+        """Return whether `valid_part` has the value that was sent, or the default of a field that was left out."""
         steps = field.split(".")
         return not any(".".join(steps[:number]) in self.replaced for number in range(1, len(steps) + 1))
 
@@ -71,9 +71,9 @@ class Inspection(Generic[Model]):
     def accept(self, problems: Iterable[FieldProblem] = ()) -> Model:
         """Return the model. Raise `RejectedError` if the model or `problems` contain any problem."""
         service_problems = list(problems)
-        if self.items or service_problems or self.further or self.sound is None:
+        if self.items or service_problems or self.further or self.valid_part is None:
             raise RejectedError(self.items, service_problems, self.further)
-        return self.sound
+        return self.valid_part
 
 
 def inspect(model: type[Model], document: JsonDocument, stand_ins: JsonDocument, further: int = 0) -> Inspection[Model]:
@@ -89,8 +89,8 @@ def inspect(model: type[Model], document: JsonDocument, stand_ins: JsonDocument,
         found = error.errors(include_url=False)
     items = tuple(item for item in found if item["type"] != FURTHER)
     further += sum(item["ctx"]["count"] for item in found if item["type"] == FURTHER)
-    sound, replaced = _sound(model, document, items, stand_ins)
-    return Inspection(document, items, further, sound, frozenset(replaced))
+    valid_part, replaced = _valid_part(model, document, items, stand_ins)
+    return Inspection(document, items, further, valid_part, frozenset(replaced))
 
 
 def without_surplus(model: type[BaseModel], document: JsonDocument) -> tuple[dict[str, JsonValue], int]:
@@ -131,7 +131,7 @@ def _property_names(schema: Any) -> Iterator[str]:
             yield from _property_names(part)
 
 
-def _sound(
+def _valid_part(
     model: type[Model], document: JsonDocument, items: Iterable[ErrorDetails], stand_ins: JsonDocument
 ) -> tuple[Model | None, set[str]]:
     kept, replaced = dict(document), set[str]()

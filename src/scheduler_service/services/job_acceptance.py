@@ -59,7 +59,7 @@ class JobAcceptance:
             sent, changed = without_read_only(JobDefinition, sent, shown(job))
         sent, further = without_surplus(JobDefinition, sent)
         inspection = inspect_job(merge(sent), further)
-        columns = {} if inspection.sound is None else columns_of(owned_by(caller, inspection.sound))
+        columns = {} if inspection.valid_part is None else columns_of(owned_by(caller, inspection.valid_part))
         found = problems_of_job(
             inspection, self.server_limits, self.clock.now(), is_rescheduled=is_rescheduled(job, columns)
         )

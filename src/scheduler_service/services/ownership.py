@@ -19,7 +19,7 @@ def owned_by(caller: Caller, definition: JobDefinition) -> JobDefinition:
 
 def owner_problems(inspection: Inspection[JobDefinition], caller: Caller) -> Iterator[FieldProblem]:
     """Yield a problem if the caller has an owner and the job names another."""
-    definition = inspection.sound
+    definition = inspection.valid_part
     if definition is None or caller.bound is None or not inspection.is_sent("owner_id"):
         return
     if definition.owner_id not in {"", caller.bound}:

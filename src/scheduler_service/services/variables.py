@@ -18,7 +18,7 @@ MAX_BYTES = 1024 * 1024
 MAX_VARIABLES = 100
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OF_THE_DIRECTORY = frozenset({"HOME", "TMPDIR"})
+_DIRECTORY_VARIABLES = frozenset({"HOME", "TMPDIR"})
 
 
 def check_name(name: str) -> str:
@@ -29,7 +29,7 @@ def check_name(name: str) -> str:
         )
     if name.startswith(RESERVED_PREFIX):
         raise ValueError(f"names that start with {RESERVED_PREFIX} are reserved for the service; choose another")
-    if name in _OF_THE_DIRECTORY:
+    if name in _DIRECTORY_VARIABLES:
         raise ValueError(
             "the service sets this variable to the working directory of the run; remove it or choose another name"
         )

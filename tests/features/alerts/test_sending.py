@@ -83,13 +83,13 @@ async def test_hanging_receivers_do_not_delay_one_that_answers(
     hanging = [f"/hangs-{number}" for number in range(6)]
     monkeypatch.setattr(sender, "CONCURRENCY", len(hanging) + 1)
     monkeypatch.setattr(sender, "FIRST_DELAY_SECONDS", 0.1)
-    receiver.behaviours = {path: chain(repeat(fail, sender.MOST_OF_RULE), repeat(hang)) for path in hanging}
+    receiver.behaviours = {path: chain(repeat(fail, sender.MAX_PER_RULE), repeat(hang)) for path in hanging}
     for path in hanging:
         made = await add_rule(service, receiver.url + path, "failure")
-        for _ in range(sender.MOST_OF_RULE):
+        for _ in range(sender.MAX_PER_RULE):
             await service.feature(AlertService).test(ADMIN, made.id)
     good = await add_rule(service, f"{receiver.url}/good", "failure")
-    in_the_end = sender.MOST_OF_RULE + 1
+    in_the_end = sender.MAX_PER_RULE + 1
     await asyncio.gather(*(requests_to(receiver, path, in_the_end) for path in hanging))
 
     await service.feature(AlertService).test(ADMIN, good.id)

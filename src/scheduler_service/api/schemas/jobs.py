@@ -17,7 +17,7 @@ from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.services.schedules import Description
 
-_NOT_OF_RECORD = frozenset({"environment_state", "schedule_description", "warnings"})
+_COMPUTED_FIELDS = frozenset({"environment_state", "schedule_description", "warnings"})
 
 
 class JobOut(JobDefinition, Identified):
@@ -78,7 +78,7 @@ class JobOut(JobDefinition, Identified):
         environment_state: EnvironmentState | None = None,
     ) -> Self:
         """Return a job as the API shows it. A migration that tightens a limit must adapt the stored jobs."""
-        of_record = cls.model_fields.keys() - JobDefinition.model_fields.keys() - _NOT_OF_RECORD
+        of_record = cls.model_fields.keys() - JobDefinition.model_fields.keys() - _COMPUTED_FIELDS
         return cls(
             **document_of(job),
             **{name: getattr(job, name) for name in of_record},

@@ -1,7 +1,7 @@
 """Sends deliveries, each again until it arrives or is given up.
 
 A sender leases due deliveries and sends up to CONCURRENCY at once. A receiver that fails or hangs costs its own rule
-only: one rule has at most MOST_OF_RULE deliveries under way, and one whose last try failed has one. A process that dies
+only: one rule has at most MAX_PER_RULE deliveries under way, and one whose last try failed has one. A process that dies
 while it sends leaves its deliveries to the next sender, which gets them when the lease ends.
 """
 
@@ -30,7 +30,7 @@ from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
 CONCURRENCY = 128
-MOST_OF_RULE = 4
+MAX_PER_RULE = 4
 CHECK_SECONDS = 1.0
 LEASE_SECONDS = 3 * DELIVERY_SECONDS
 FIRST_DELAY_SECONDS = 2.0
@@ -114,12 +114,12 @@ class AlertSender:
     async def _lease(self, limit: int) -> list[LeasedDelivery]:
         under_way = Counter(self._rule_by_task.values())
         full = [rule_id for rule_id, number in under_way.items() if number >= self._share_of(rule_id)]
-        shares = Shares(most=MOST_OF_RULE, failing=self._failing_rules, full=full)
+        shares = Shares(most=MAX_PER_RULE, failing=self._failing_rules, full=full)
         async with self._database.write() as connection:
             return await deliveries.lease(connection, self._clock.now(), limit, LEASE_SECONDS, shares)
 
     def _share_of(self, rule_id: int) -> int:
-        return 1 if rule_id in self._failing_rules else MOST_OF_RULE
+        return 1 if rule_id in self._failing_rules else MAX_PER_RULE
 
     async def _deliver(self, leased: LeasedDelivery) -> None:
         delivery = leased.delivery

@@ -158,15 +158,15 @@ async def _columns(
     differing: Sequence[FieldProblem] = (),
 ) -> dict[str, Any]:
     """Return the columns of a rule; raises `RejectedError` with everything that is wrong with it."""
-    problems, sound = list(differing), inspection.sound
+    problems, valid_part = list(differing), inspection.valid_part
     channel: dict[str, Any] = {}
-    if sound is not None and inspection.is_whole("channel"):
+    if valid_part is not None and inspection.is_whole("channel"):
         try:
-            channel = unmasked(sound.columns()["channel"], None if old is None else old.channel)
+            channel = unmasked(valid_part.columns()["channel"], None if old is None else old.channel)
         except InvalidInputError as error:
             problems += error.problems
-    if sound is not None and inspection.is_sent("job_id"):
-        problems += await _job_problems(connection, caller, sound, old)
+    if valid_part is not None and inspection.is_sent("job_id"):
+        problems += await _job_problems(connection, caller, valid_part, old)
     columns = {**inspection.accept(problems).columns(), "channel": channel}
     return columns if caller.bound is None else {**columns, "owner_id": caller.bound}
 

@@ -18,7 +18,7 @@ CURRENT_DIRECTORY = -100
 _LONGEST_PATH = 4096
 _MAX_KEPT = 64
 _MAX_COPIED = 128  # sizeof(struct sockaddr_storage): no address is longer
-_OF_A_THREAD = os.O_EXCL  # PIDFD_THREAD, since Linux 6.9
+_PIDFD_THREAD = os.O_EXCL  # PIDFD_THREAD, since Linux 6.9
 
 
 class _Span(ctypes.Structure):  # struct iovec
@@ -139,7 +139,7 @@ def _open_process(pid: int) -> int:
     with suppress(OSError):
         return os.pidfd_open(pid)
     with suppress(OSError):
-        return os.pidfd_open(pid, _OF_A_THREAD)
+        return os.pidfd_open(pid, _PIDFD_THREAD)
     return os.pidfd_open(int(status_of(pid)["Tgid"]))
 
 

@@ -33,7 +33,7 @@ from scheduler_service.sandbox.kernel.syscalls import (
 )
 
 _OWN_PROCESS = "/proc/self"
-_OF_THE_HOST = ("net", "task")  # the sockets of the whole network namespace are below both
+_HOST_WIDE_ENTRIES = ("net", "task")  # the sockets of the whole network namespace are below both
 _NOT_IN_GRANTED = landlock.MAKE_SOCKET | landlock.MAKE_DEVICE
 """The rights that a run lacks in directories of the operator that it may write.
 
@@ -226,4 +226,4 @@ class Cell:
 def _files_of_own_process() -> list[str]:
     """Return what this process may read of itself in /proc. No links: `root` leads to all files of the host."""
     with os.scandir(_OWN_PROCESS) as entries:
-        return [entry.path for entry in entries if not entry.is_symlink() and entry.name not in _OF_THE_HOST]
+        return [entry.path for entry in entries if not entry.is_symlink() and entry.name not in _HOST_WIDE_ENTRIES]
