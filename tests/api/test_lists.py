@@ -88,7 +88,7 @@ async def test_next_links_lead_through_all_jobs(client: httpx2.AsyncClient) -> N
 
 
 async def test_next_links_repeat_no_run_when_new_runs_arrive(client: httpx2.AsyncClient) -> None:
-    job = await create(client, payload={"type": "program", "argv": ["true"]})
+    job = await create(client, payload={"type": "program", "argv": ["true"]}, overlap_policy="allow")
     ids = [(await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"] for _ in range(5)]
     path = f"/api/v1/jobs/{job['id']}/runs?size=2"
 
