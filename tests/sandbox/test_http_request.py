@@ -13,30 +13,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from testkit.tls import Authority
+from tests.sandbox.levels import LEVELS, started
 from tests.unit.payloads.http_server import serve
 
 from scheduler_service.payloads import registry
-from scheduler_service.sandbox import (
-    NOTHING,
-    Access,
-    Destination,
-    Finding,
-    Level,
-    Limits,
-    PythonEnvironment,
-    Spec,
-    ZygoteSandbox,
-    probe,
-)
-from scheduler_service.sandbox.contract.layers import Layer
+from scheduler_service.sandbox import NOTHING, Access, Destination, Limits, Spec, ZygoteSandbox
 
-OWN_USER = "runs as a user of its own"
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture(scope="module")
-def findings() -> list[Finding]:
-    return probe()
 
 
 @pytest.fixture(scope="module")
@@ -48,23 +31,10 @@ def authority() -> Iterator[Authority]:
         yield authority
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[Level.STRICT, Level.STANDARD])
-async def sandbox(
-    request: pytest.FixtureRequest, findings: list[Finding], authority: Authority
-) -> AsyncIterator[ZygoteSandbox]:
-    level = request.param
-    missing = {finding.promise for finding in findings if level in finding.levels and not finding.held}
-    if missing - {OWN_USER}:
-        pytest.skip(f"this host does not hold the level {level}")
-    without = frozenset({Layer.OWN_USER} if missing else ())  # Python may be out of reach for other users
-    with tempfile.TemporaryDirectory(prefix="requests-", dir="/tmp") as base:
-        Path(base).chmod(0o711)  # noqa: ASYNC240
-        granted = (str(authority.certificate),)
-        environments = [PythonEnvironment(preload=())]
-        sandbox = ZygoteSandbox(level, Path(base, "runs"), 2, environments, 0.2, without=without, granted=granted)
-        await sandbox.start()
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=LEVELS)
+async def sandbox(request: pytest.FixtureRequest, authority: Authority) -> AsyncIterator[ZygoteSandbox]:
+    async with started(request.param, str(authority.certificate)) as sandbox:
         yield sandbox
-        await sandbox.stop()
 
 
 async def send(

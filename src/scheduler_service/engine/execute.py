@@ -202,7 +202,7 @@ class Executor:
             written = parse_result(collected.result) if computed is None else RunResult(computed)
             kept = await self._rules.artifacts.keep(claimed, collected)
             problems = tuple(filter(None, (written.problem, *collected.problems, *kept.problems)))
-            cause = failure_cause(outcome, payload, output.tail)
+            cause = failure_cause(outcome, spec, payload, output.tail)
             return attempt_end(outcome, handle.cancel_reason, LeftByRun(written.value, kept.artifacts, problems, cause))
 
     async def _heading(self, run: Run) -> bytes:

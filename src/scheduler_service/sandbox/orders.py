@@ -105,6 +105,7 @@ def build_outcome(
         output_truncated=truncated,
         message=report.message or explain_end(end, spec.limits, number, report.killed),
         collected=collected,
+        refused=report.refused,
     )
 
 

@@ -51,6 +51,18 @@ async def test_backup_runs_with_a_grant_of_four_lines(host: Path, database_url: 
     assert len(offered.workers) == 1
 
 
+async def test_failed_run_names_what_the_sandbox_refused(host: Path, database_url: str) -> None:
+    code = "import socket; socket.create_connection(('192.0.2.7', 5432), 5)"
+    async with open_service(settings_with(host, database_url)) as service:
+        job = await create(service, {"type": "python_code", "code": code})
+        run = await service.jobs.run(ADMIN, job.id)
+        ended = (await until(service, run.id, RunStatus.FAILED)).view.run
+
+    assert ended.reason is Reason.EXIT_CODE
+    assert (ended.message or "").startswith("the sandbox refused ")
+    assert "name a grant whose connect covers " in (ended.message or "")
+
+
 async def test_next_run_fails_when_the_grant_is_given_to_others(host: Path, database_url: str) -> None:
     async with open_service(settings_with(host, database_url)) as service:
         job = await create(service, {"type": "shell_script", "script": "true"}, grants=["backup"], owner_id="ann")

@@ -10,6 +10,7 @@ import socket
 import struct
 
 from scheduler_service.sandbox.broker.job_access import Memory, Processes, copy_memory, open_memory, signed
+from scheduler_service.sandbox.broker.refusals import Refusals
 from scheduler_service.sandbox.broker.socket_address import (
     InetAddress,
     SocketAddress,
@@ -36,6 +37,7 @@ _SET_INTERFACE_FLAGS, _UP = 0x8914, 0x1  # SIOCSIFFLAGS, IFF_UP; see netdevice(7
 _SO_COOKIE, _SO_NETNS_COOKIE = 57, 71  # the second since Linux 5.14
 _COOKIE_BYTES = 8
 _IPV6_BYTES = 16
+_UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 
 
 class JobSockets:
@@ -47,6 +49,7 @@ class JobSockets:
         self.processes = Processes()
         self.events = select.epoll()
         self.waiting = WaitingCalls(listener, self.events)
+        self.refusals = Refusals()
         self._policy = policy
         self._secluded = secluded and policy is None
         self._own_network = 0
@@ -58,6 +61,8 @@ class JobSockets:
         family, kind, protocol = map(signed, call.arguments[:3])
         usable = self._secluded or self._policy is not None or family == socket.AF_UNIX
         if not usable or (family, kind & ~_FLAGS, protocol) not in _KINDS:
+            if family in IP_FAMILIES:
+                self.refusals.note_socket(kind & ~_FLAGS)
             raise fail(errno.EPERM)
         if self._secluded and not self._own_network:
             self._own_network = _enter_own_network()
@@ -98,10 +103,19 @@ class JobSockets:
         """Return whether the job's IP sockets reach only sockets of the same run."""
         return self._secluded
 
-    def judge(self, address: InetAddress) -> None:
+    def judge(self, address: InetAddress, sock: socket.socket) -> None:
         """Raise OSError if the job may not send there."""
-        if not self._secluded and (self._policy is None or not self._policy.allows(address.host, address.port)):
+        if self._secluded:
+            return
+        if self._policy is None or not self._policy.allows(address.host, address.port):
+            self.refusals.note_address(address, sock.type)
             raise fail(errno.EACCES)
+        self.refusals.forget_other_family(address)
+
+    def note_failure(self, address: InetAddress, sock: socket.socket, error: OSError) -> None:
+        """Note an address that a job without network did not reach from the network of its run."""
+        if self._secluded and error.errno in _UNREACHABLE:
+            self.refusals.note_address(address, sock.type)
 
     def expect_receiver(self, address: InetAddress) -> None:
         """Raise OSError if no socket of the run has this address, because a datagram to it would be lost silently.

@@ -52,12 +52,17 @@ class SocketBroker:
                 return self._connect_unix(call, sock, address, borrowed)
             if isinstance(address, InetAddress):
                 check_family(sock, IP_FAMILIES)
-                self._sockets.judge(address)
+                self._sockets.judge(address, sock)
             if sock.type == socket.SOCK_DGRAM:
                 self._sockets.associations.pop(cookie_of(sock), None)
                 if isinstance(address, InetAddress) and self._sockets.is_local():
                     self._sockets.expect_receiver(address)
-            return self._start_connecting(call, sock, partial(connect_now, sock, address.raw), borrowed)
+            try:
+                return self._start_connecting(call, sock, partial(connect_now, sock, address.raw), borrowed)
+            except OSError as error:
+                if isinstance(address, InetAddress):
+                    self._sockets.note_failure(address, sock, error)
+                raise
 
     def _connect_unix(self, call: Call, sock: socket.socket, address: UnixAddress, borrowed: Borrowed) -> int | None:
         check_family(sock, (socket.AF_UNIX,))
@@ -67,11 +72,19 @@ class SocketBroker:
             if granted is not None:
                 act = partial(self._sockets.unix.connect_granted, sock, borrowed.add(granted))
                 return self._start_connecting(call, sock, act, borrowed)
-            file = borrowed.add(self._sockets.unix.open(call.pid, address.name))
+            file = borrowed.add(self._open(call.pid, address.name))
             raw = path_address(f"/proc/self/fd/{file}")
         elif address.name:
             self._sockets.judge_name(sock)
         return self._start_connecting(call, sock, partial(connect_now, sock, raw), borrowed)
+
+    def _open(self, pid: int, name: bytes) -> int:
+        try:
+            return self._sockets.unix.open(pid, name)
+        except OSError as error:
+            if error.errno == errno.EACCES:
+                self._sockets.refusals.note_file(name)
+            raise
 
     def _start_connecting(
         self, call: Call, sock: socket.socket, connect: Callable[[], int], borrowed: Borrowed

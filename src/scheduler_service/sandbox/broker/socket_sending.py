@@ -170,7 +170,7 @@ class SocketSending:
         check_family(sock, IP_FAMILIES)
         if sock.type == socket.SOCK_STREAM:
             return None
-        self._sockets.judge(address)
+        self._sockets.judge(address, sock)
         if not self._sockets.is_local():
             return self._associate(sock, address)
         self._sockets.expect_receiver(address)

@@ -91,6 +91,11 @@ class SyscallBroker:
         """When `answer` has something to do even if nothing is readable, on the monotonic clock."""
         return self._sockets.waiting.deadline
 
+    @property
+    def refused(self) -> str | None:
+        """What was refused to the job first; see `Refusals.first`."""
+        return self._sockets.refusals.first
+
     def answer(self) -> None:
         """Answer the calls that have arrived, and those that follow at once: callers often come in bursts."""
         end = time.monotonic() + _BURST_SECONDS

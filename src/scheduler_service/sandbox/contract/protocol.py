@@ -135,7 +135,8 @@ class RunReport:
     `status` is the exit code, or the negative number of the signal. `failure` is set if the sandbox itself failed, and
     then `began` says whether the user's code may have run. `killed` counts the processes that were still running after
     the main process had ended. The bytes of the result, if `result_bytes` is set, and of the `artifacts`, each a name
-    and a size, follow the report in this order. `left_out` says in sentences which files do not.
+    and a size, follow the report in this order. `left_out` says in sentences which files do not. `refused` is what the
+    job was refused first: an address with its port, or a socket file.
     """
 
     end: str
@@ -146,6 +147,7 @@ class RunReport:
     failure: str | None = None
     killed: int = 0
     began: bool = False
+    refused: str | None = None
     result_bytes: int | None = None
     artifacts: Sequence[tuple[str, int]] = ()
     left_out: Sequence[str] = ()

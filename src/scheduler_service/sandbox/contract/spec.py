@@ -144,11 +144,13 @@ class Outcome:
     output_truncated: bool = False
     message: str | None = None
     collected: Collected | None = None
+    refused: str | None = None
 
     def __post_init__(self) -> None:
-        """Make the message printable: it may repeat what the job named its files and programs."""
-        if self.message is not None:
-            object.__setattr__(self, "message", printable(self.message))
+        """Make the texts printable: they may repeat what the job named its files and programs."""
+        for name in ("message", "refused"):
+            if (text := getattr(self, name)) is not None:
+                object.__setattr__(self, name, printable(text))
 
 
 def explain_end(end: End, limits: Limits, number: int | None = None, killed: int = 0) -> str | None:

@@ -35,6 +35,11 @@ class JobChannel:
         """When `answer` has something to do even if no descriptor is readable, on the monotonic clock."""
         return math.inf if self._broker is None else self._broker.deadline
 
+    @property
+    def refused(self) -> str | None:
+        """What the broker refused to the job first, or None."""
+        return None if self._broker is None else self._broker.refused
+
     def descriptors(self) -> list[int]:
         """Return the descriptors on which the job may ask something."""
         if not self._confinement.asks_supervisor or self._error is not None:

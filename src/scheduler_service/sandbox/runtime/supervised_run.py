@@ -22,6 +22,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from scheduler_service.sandbox.accounting.disk_count import DiskCount
@@ -153,7 +154,7 @@ class SupervisedRun:
         """Build the report on the run, after its `end`."""
         self._reports.lost_seconds = self._watch.lost_seconds if self._watch is not None else 0.0
         report = self._reports.build(reason, terms, self._status, self._channel.read_error())
-        return announce(self._collection, report)
+        return announce(self._collection, replace(report, refused=self._channel.refused))
 
     def send_collected(self) -> None:
         """Send the bytes of what the report announced. The service notices if they end too early."""
