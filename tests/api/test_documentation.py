@@ -100,9 +100,9 @@ def test_every_call_with_a_key_lists_its_errors(described: dict[str, Any]) -> No
     def has_errors(operation: dict[str, Any]) -> bool:
         expected = {"401", "403", "422", "503"}
         expected |= {"400", "413", "415"} if "requestBody" in operation else set()
-        expected |= (
-            {"404"} if any(parameter["in"] == "path" for parameter in operation.get("parameters", ())) else set()
-        )
+        names_object = any(parameter["in"] == "path" for parameter in operation.get("parameters", ()))
+        # This one creates the object that it names.
+        expected |= {"404"} if names_object and operation["operationId"] != "putSecret" else set()
         return set(operation["tags"]) <= OPEN_TAGS or operation["responses"].keys() >= expected
 
     assert missing(described, has_errors) == []

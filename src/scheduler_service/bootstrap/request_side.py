@@ -13,6 +13,7 @@ from scheduler_service.config.settings import Settings
 from scheduler_service.engine.base import Base
 from scheduler_service.features.environments.service import EnvironmentService
 from scheduler_service.features.registry import FEATURES
+from scheduler_service.features.secrets.known import OwnersSecrets
 from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.events import EventService
 from scheduler_service.services.health import HealthService, Ping
@@ -65,7 +66,9 @@ def make_service(
     packages = cast("EnvironmentService", features[EnvironmentService])
     return Service(
         settings=base.settings,
-        jobs=JobService(base.database, broker, base.clock, wake_dispatcher, server_limits, refusal, packages),
+        jobs=JobService(
+            base.database, broker, base.clock, wake_dispatcher, server_limits, refusal, packages, OwnersSecrets()
+        ),
         runs=RunService(base.database, broker, base.clock),
         schedules=ScheduleService(base.clock, known),
         health=make_health(base, ping_broker),

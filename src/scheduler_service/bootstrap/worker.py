@@ -33,6 +33,8 @@ from scheduler_service.features.environments.worker import EnvironmentPlaces, op
 from scheduler_service.features.grants.file import read_grants
 from scheduler_service.features.grants.held import HeldGrants
 from scheduler_service.features.grants.user import read_user
+from scheduler_service.features.secrets.keyring import keyring_of
+from scheduler_service.features.secrets.opener import SecretOpener
 from scheduler_service.sandbox import ChosenSandbox, SandboxError
 from scheduler_service.sandbox.contract.environment import Warmth
 
@@ -71,12 +73,14 @@ async def start_worker(
     stack.push_async_callback(session.retire)
     start_loop(stack, "heartbeat", session.beat)
     artifacts = ArtifactKeeper(base.database, base.clock, open_places(settings))
+    secrets = SecretOpener(base.database, base.clock, keyring_of(settings))
     rules = ExecutionRules(
         routing,
         resource_limits_of(settings),
         grants.access_of,
         artifacts=artifacts,
         environments=environments,
+        secrets_of=secrets.values_of,
     )
     executor = Executor(base.database, base.clock, session, fitness, rules, wake_event.set, listener)
     worker = SlotFiller(

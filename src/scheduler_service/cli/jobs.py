@@ -93,6 +93,10 @@ def create_job(  # noqa: PLR0913 (one for each option)
         list[str] | None,
         typer.Option("--with-file", metavar="[NAME=]PATH", help="Put this file beside the code; repeatable."),
     ] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=SECRET", help="Set a variable, or ./FILE, to a secret; repeatable."),
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Stop an attempt after this many seconds. Default: 300.")
     ] = None,
@@ -119,6 +123,7 @@ def create_job(  # noqa: PLR0913 (one for each option)
         "tags": tag,
         "env": read_variables(env) if env else None,
         "files": read_files(with_file) if with_file else None,
+        "secrets": read_variables(secret) if secret else None,
         "timeout_seconds": timeout,
         "enabled": False if paused else None,
     }

@@ -18,6 +18,7 @@ from scheduler_service.config.api_key import DEVELOPMENT_API_KEY, check_api_key,
 from scheduler_service.config.directories import make_own_directory
 from scheduler_service.config.package_settings import PackageSettings
 from scheduler_service.config.secret_files import SecretFileSource
+from scheduler_service.config.secrets_key import read_keys
 from scheduler_service.config.values import AliveFile, LogLevel, PythonEnvironments, Tags
 from scheduler_service.config.web_address import is_store_address, is_web_address, url_of
 from scheduler_service.errors import ConfigurationError
@@ -74,6 +75,8 @@ class Settings(PackageSettings):
     """Begin links in alerts with this URL, such as https://scheduler.example.org."""
     metrics_key: SecretStr | None = None
     """Require this bearer token for /metrics. Default: none."""
+    secrets_key: SecretStr | None = None
+    """Encrypt secrets of jobs with this key: 32 bytes in base64. Further keys, after commas, only decrypt."""
     max_body_kb: Annotated[int, Field(ge=16, le=65536)] = 1024
     """Refuse larger request bodies, in KiB. Default: 1024."""
 
@@ -161,6 +164,13 @@ class Settings(PackageSettings):
             check = check_redis_url if info.field_name == "redis_url" else check_database_url
             check(url.get_secret_value())
         return url
+
+    @field_validator("secrets_key")
+    @classmethod
+    def _check_secrets_key(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys is not None:
+            read_keys(keys.get_secret_value())
+        return keys
 
     @field_validator("heartbeat_url")
     @classmethod

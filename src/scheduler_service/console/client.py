@@ -61,14 +61,18 @@ class Client:
         """Create an object or start an action, and return the response's document."""
         return self._document(self._call("POST", path, document=document))
 
+    def put(self, path: str, document: Any, **params: Any) -> bool:
+        """Store an object under a name of the caller's. Return whether it is new."""
+        return self._call("PUT", path, document=document, **params).status_code == httpx2.codes.CREATED
+
     def patch(self, path: str, changes: Any) -> Any:
         """Change an object with a JSON merge patch (RFC 7396), and return its new state."""
         kind = {"Content-Type": "application/merge-patch+json"}
         return self._document(self._call("PATCH", path, document=changes, headers=kind))
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, **params: Any) -> None:
         """Delete an object."""
-        self._call("DELETE", path)
+        self._call("DELETE", path, **params)
 
     def read(self, path: str) -> Iterator[bytes]:
         """Yield the bytes of a text response."""

@@ -41,6 +41,7 @@ class Job:
     env: Mapping[str, str]
     args: JsonObject
     files: Mapping[str, Mapping[str, str]]
+    secrets: Mapping[str, str]
     grants: list[str]
     environment_id: str | None
     limits: JsonObject

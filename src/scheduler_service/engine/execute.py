@@ -8,7 +8,7 @@ what is stored before it repeats a write.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -21,6 +21,7 @@ from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.domain.secrets import SecretRefusedError
 from scheduler_service.engine.artifacts import KeepsArtifacts, NoArtifacts
 from scheduler_service.engine.attempt_end import Interruption, LeftByRun, attempt_end
 from scheduler_service.engine.failure_cause import failure_cause
@@ -30,7 +31,7 @@ from scheduler_service.engine.log_writer import LeaseLostError, LogWriter
 from scheduler_service.engine.loop import until_available
 from scheduler_service.engine.run_environment import Environments, NoEnvironments, in_environment
 from scheduler_service.engine.run_result import RunResult, parse_result
-from scheduler_service.engine.run_spec import build_spec
+from scheduler_service.engine.run_spec import Opened, build_spec
 from scheduler_service.engine.settlement import Settlement
 from scheduler_service.engine.worker_session import AttemptHandle, WorkerSession
 from scheduler_service.errors import UnavailableError
@@ -49,18 +50,25 @@ from scheduler_service.telemetry import logging_config, tracing
 log = structlog.get_logger(__name__)
 
 AccessOf = Callable[[Job], Awaitable[Access]]
+SecretsOf = Callable[[Job], Awaitable[Mapping[str, str]]]
 
 
 async def _no_access(_: Job) -> Access:
     return NOTHING
 
 
+async def _no_secrets(job: Job) -> Mapping[str, str]:
+    if job.secrets:
+        raise SecretRefusedError("this worker has no secrets")
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class ExecutionRules:
-    """Which runs a worker executes (`routing`), the server's upper limits, and what grants open.
+    """Which runs a worker executes (`routing`), the server's upper limits, and what grants and secrets open.
 
-    `access_of` returns what a job's grants open, or raises `GrantRefusedError`. `environments` opens the packages of
-    jobs.
+    `access_of` returns what a job's grants open, or raises `GrantRefusedError`. `secrets_of` returns the values of a
+    job's secrets by their names, or raises `SecretRefusedError`. `environments` opens the packages of jobs.
     """
 
     routing: Routing = EVERYTHING
@@ -68,6 +76,7 @@ class ExecutionRules:
     access_of: AccessOf = _no_access
     artifacts: KeepsArtifacts = field(default_factory=NoArtifacts)
     environments: Environments = field(default_factory=NoEnvironments)
+    secrets_of: SecretsOf = _no_secrets
 
 
 class Executor:
@@ -182,9 +191,10 @@ class Executor:
             # This worker lacks the payload kind, or the kind's rules have become stricter since the job was stored.
             return AttemptEnd(status=RunStatus.FAILED, reason=Reason.REJECTED, message=_first_problem(error))
         try:
-            spec = build_spec(claimed, payload, self._rules.resource_limits, await self._rules.access_of(claimed.job))
-        except GrantRefusedError as error:
+            opened = await self._open(claimed)
+        except (GrantRefusedError, SecretRefusedError) as error:
             return AttemptEnd(status=RunStatus.FAILED, reason=Reason.REJECTED, message=str(error))
+        spec = build_spec(claimed, payload, self._rules.resource_limits, opened)
         try:
             heading = b""
             if claimed.run.attempt > 1:
@@ -204,6 +214,12 @@ class Executor:
             problems = tuple(filter(None, (written.problem, *collected.problems, *kept.problems)))
             cause = failure_cause(outcome, spec, payload, output.tail)
             return attempt_end(outcome, handle.cancel_reason, LeftByRun(written.value, kept.artifacts, problems, cause))
+
+    async def _open(self, claimed: Claimed) -> Opened:
+        """Return what the job's grants and secrets open. Raise if this worker cannot open one of them."""
+        job = claimed.job
+        access = await self._rules.access_of(job)
+        return Opened(access, await until_available(lambda: self._rules.secrets_of(job), run_id=claimed.run.id))
 
     async def _heading(self, run: Run) -> bytes:
         """Return the line that separates an attempt's log from the one before, preceded by a newline if necessary."""

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.job_files import content_of
 from scheduler_service.domain.resource_limits import ResourceLimits
+from scheduler_service.domain.secrets import files_of, variables_of
 from scheduler_service.engine.run_result import text_of
 from scheduler_service.payloads.base import Payload
-from scheduler_service.sandbox.contract.access import Access
+from scheduler_service.sandbox.contract.access import NOTHING, Access
 from scheduler_service.sandbox.contract.spec import Limits, Spec
 from scheduler_service.storage.claims import Claimed
 
 _DEFAULTS = {"artifacts_mb": Limits().artifacts_mb}
 
 
-def build_spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimits, access: Access) -> Spec:
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What this worker opens for a job: the access of its grants, and the value of each secret by its name."""
+
+    access: Access = NOTHING
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def build_spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimits, opened: Opened) -> Spec:
     """Return the command of an attempt, with the limits and access of its job, and the inputs of job and run."""
     run, job = claimed.run, claimed.job
     about = {
@@ -32,11 +43,13 @@ def build_spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimi
     # Jobs that were stored before a limit existed have its default.
     allowed = resource_limits.clamp({**_DEFAULTS, **job.limits, "timeout_seconds": job.timeout_seconds})
     limits = Limits(wall_seconds=allowed.pop("timeout_seconds"), **allowed)
+    files = {name: content_of(file) for name, file in job.files.items()}
+    files |= files_of(job.secrets, opened.secrets)
     return Spec(
         command=payload.command(),
         limits=limits,
-        env={**job.env, **(run.env or {}), **about},
-        access=access,
-        files={name: content_of(file) for name, file in job.files.items()},
+        env={**job.env, **(run.env or {}), **variables_of(job.secrets, opened.secrets), **about},
+        access=opened.access,
+        files=files,
         collects=True,
     )

@@ -8,6 +8,7 @@ from scheduler_service.features.environments.feature import EnvironmentsFeature
 from scheduler_service.features.feature import Feature
 from scheduler_service.features.grants.feature import GrantsFeature
 from scheduler_service.features.keys.feature import KeysFeature
+from scheduler_service.features.secrets.feature import SecretsFeature
 
 FEATURES: tuple[Feature, ...] = (
     AlertsFeature(),
@@ -15,4 +16,5 @@ FEATURES: tuple[Feature, ...] = (
     EnvironmentsFeature(),
     GrantsFeature(),
     KeysFeature(),
+    SecretsFeature(),
 )

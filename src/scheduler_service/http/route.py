@@ -74,6 +74,15 @@ class KeyedRoute(PublicRoute):
         await authenticate(request)
 
 
+class SecretBodyRoute(KeyedRoute):
+    """A route whose body is a secret, so that errors must not show what was sent."""
+
+    async def admit(self, request: Request) -> None:
+        """Accept callers with a valid key, and hide the body from errors."""
+        request.state.is_body_secret = True
+        await super().admit(request)
+
+
 class JsonRequest(Request):
     """A request with a JSON body in UTF-8. Invalid JSON raises an error with its position."""
 

@@ -62,6 +62,8 @@ def _in_body(request: Request, item: Mapping[str, Any], location: Path, body: ob
         return FieldError(field=WHOLE_BODY, pointer="#", detail="required; send a JSON object")
     detail = refusal_of_field(request, path, body) if item["type"] in _UNKNOWN else detail_of(item)
     field = ".".join(str(step) for step in path) or WHOLE_BODY
+    if getattr(request.state, "is_body_secret", False):
+        return field_error(FieldProblem(field, detail), path, is_sent=False)
     return _described(FieldProblem(field, detail, item["input"]), item, path)
 
 

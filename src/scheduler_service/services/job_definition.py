@@ -26,6 +26,7 @@ from scheduler_service.services.input_models import DefinitionModel, Name, Owner
 from scheduler_service.services.instants import Instant
 from scheduler_service.services.job_files import JobFiles
 from scheduler_service.services.job_limits import JobLimits
+from scheduler_service.services.job_secrets import JobSecrets, check_targets
 from scheduler_service.services.retry_policy import WrittenRetryPolicy
 from scheduler_service.services.schedule_fields import Dst, ScheduleExpr, Timezone
 
@@ -179,6 +180,14 @@ class JobDefinition(DefinitionModel):
             examples=[{"data.csv": {"text": "a,b\n1,2\n"}}],
         ),
     ] = {}
+    secrets: Annotated[
+        JobSecrets,
+        Field(
+            description="Up to 16 secrets of the owner, by the environment variable that gets the value, or by `./` "
+            "and the name of a file in the working directory. `PUT /secrets/{name}` stores them. Default: none.",
+            examples=[{"PGPASSWORD": "warehouse-password", "./certs/db.pem": "warehouse-certificate"}],
+        ),
+    ] = {}
 
     @field_validator("end_at")
     @classmethod
@@ -187,6 +196,11 @@ class JobDefinition(DefinitionModel):
         if end_at is not None and start_at is not None and end_at <= start_at:
             raise ValueError("must be later than start_at")
         return end_at
+
+    @field_validator("secrets")
+    @classmethod
+    def _have_places_of_their_own(cls, secrets: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        return check_targets(secrets, info.data.get("env", {}), info.data.get("files", {}))
 
     @field_validator("args")
     @classmethod

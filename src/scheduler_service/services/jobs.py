@@ -25,6 +25,7 @@ from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import columns_of, document_of
 from scheduler_service.services.job_packages import JobPackages, NoPackages, Packages
 from scheduler_service.services.job_rows import Versions, check_version, existing, items_of, stored
+from scheduler_service.services.job_secrets import KnownSecrets, NoSecrets, check_known
 from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.manual_runs import ManualRuns
 from scheduler_service.services.merge_patch import merge
@@ -48,11 +49,12 @@ class JobService:
         server_limits: ServerLimits | None = None,
         refusal: Callable[[], str | None] = lambda: None,
         packages: Packages | None = None,
+        secrets: KnownSecrets | None = None,
     ) -> None:
         """Call `wake_dispatcher` after a commit that may have made a job due earlier.
 
         `server_limits` None means that there are none. `refusal` returns why no job can run here, or None.
-        `packages` locks requirements; None refuses them.
+        `packages` locks requirements; None refuses them. `secrets` knows those of owners; None: there are none.
         """
         self._database = database
         self._broker = broker
@@ -62,6 +64,7 @@ class JobService:
         self._refusal = refusal
         self._manual_runs = ManualRuns(database, broker, clock)
         self._packages = JobPackages(packages or NoPackages())
+        self._secrets = secrets or NoSecrets()
 
     def read(self, caller: Caller, document: JsonDocument) -> JobDefinition:
         """Return the definition in a document. Raise `RejectedError` with all problems."""
@@ -187,6 +190,7 @@ class JobService:
         return await next_instants(await self.get(caller, job_id), count)
 
     async def _add(self, connection: AsyncConnection, definition: JobDefinition, lock: EnvironmentLock | None) -> Job:
+        await check_known(self._secrets, connection, definition.owner_id, definition.secrets)
         now = self._clock.now()
         schedule = parse(definition.schedule_expr, timezone=definition.timezone, dst=definition.dst, anchor_at=now)
         next_run_at = first_instant(schedule, definition, now)
@@ -242,6 +246,8 @@ class JobService:
             now = self._clock.now()
             change = plan(job)
             edited = rescheduled(job, replace(job, **change.columns), enabled=change.enabled, now=now)
+            if edited.secrets != job.secrets or edited.owner_id != job.owner_id:
+                await check_known(self._secrets, connection, edited.owner_id, edited.secrets)
             if edited != job:
                 values = {name: value for name, value in items_of(edited) if value != getattr(job, name)}
                 edited = await stored(connection, job, {**values, "updated_at": now})

@@ -84,6 +84,7 @@ jobs = Table(
     Column("env", Json, nullable=False, info=_MAY_BE_LARGE),
     Column("args", Json, nullable=False, info=_MAY_BE_LARGE),
     Column("files", Json, nullable=False, server_default="{}", info=_MAY_BE_LARGE),
+    Column("secrets", Json, nullable=False, server_default="{}"),
     Column("grants", Json, nullable=False, server_default="[]"),
     # The lock of the requirements of the payload. NULL: it has none.
     Column("environment_id", String(32)),
