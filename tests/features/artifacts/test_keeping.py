@@ -192,7 +192,7 @@ class TestABrokenStore:
         )
 
         assert kept.artifacts == ()
-        assert kept.problems == ('artifact "a" is left out: it could not be stored: no route to the store',)
+        assert kept.problems == ('artifact "a" is left out: its store failed; the log of the worker says why',)
         assert await contents(database, self.PLACES, run.id) == {}
 
     async def test_rows_stay_until_the_bytes_are_deleted(self, database: Database, clock: FakeClock) -> None:
@@ -211,7 +211,7 @@ class TestABrokenStore:
         await ArtifactKeeper(database, clock, places).keep(await claimed(database, run), collected({"a": b"1"}))
         service = ArtifactService(database, self.PLACES)
 
-        with pytest.raises(UnavailableError, match="no route to the store"):
+        with pytest.raises(UnavailableError, match="the store of this artifact failed"):
             await service.read(await service.get(ADMIN, run.id, "a"), 0, 1)
         with pytest.raises(NotFoundError):
             await service.get(ADMIN, run.id, "b")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -18,6 +19,7 @@ from scheduler_service.errors import ConfigurationError
 CHUNK_BYTES = 256 * 1024
 _PIECE_BYTES = 4 * 1024 * 1024
 LIBRARY = "obstore"
+_QUERY = re.compile(r"\?\S+")
 
 Chunks = Callable[[], Iterator[bytes]]
 """Starts to read the bytes to store from their beginning. Blocks on the disk."""
@@ -152,4 +154,5 @@ def _unfinished(path: Path) -> Path:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+    """Return the beginning of an error, without the queries of URLs, which may hold a signature."""
+    return _QUERY.sub("?…", (str(error).strip() or type(error).__name__).splitlines()[0])[:300]

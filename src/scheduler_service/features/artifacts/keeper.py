@@ -76,8 +76,10 @@ class ArtifactKeeper:
             async with asyncio.timeout(UPLOAD_SECONDS):
                 await self._places.stores[stored.place].put(stored.id, lambda: collected.read(artifact))
         except (ByteStoreError, TimeoutError) as error:
-            log.warning("artifact_not_stored", artifact=stored.id, place=stored.place, error=str(error))
-            raise ByteStoreError(f"it could not be stored: {error or 'this took too long'}") from error
+            log.warning(
+                "artifact_upload_failed", artifact=stored.id, place=stored.place, error=str(error) or "too slow"
+            )
+            raise ByteStoreError("its store failed; the log of the worker says why") from error
 
     async def _add(self, stored: StoredArtifact, data: bytes | None) -> None:
         async with self._database.write() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.caller import Caller, Scope
@@ -14,6 +15,8 @@ from scheduler_service.features.artifacts.places import Places
 from scheduler_service.features.artifacts.records import Place, StoredArtifact
 from scheduler_service.storage import runs
 from scheduler_service.storage.database import Database
+
+log = structlog.get_logger(__name__)
 
 
 class ArtifactService:
@@ -51,7 +54,8 @@ class ArtifactService:
         try:
             first = await anext(chunks, b"")
         except ByteStoreError as error:
-            raise UnavailableError(f"the artifact cannot be read: {error}") from error
+            log.warning("artifact_read_failed", artifact=artifact.id, place=artifact.place, error=str(error))
+            raise UnavailableError("the store of this artifact failed; the log of the service says why") from error
         return _chained(first, chunks)
 
     async def _from_database(self, artifact: StoredArtifact, start: int, end: int) -> AsyncIterator[bytes]:

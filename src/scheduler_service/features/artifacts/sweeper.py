@@ -47,7 +47,7 @@ class ArtifactSweeper:
             try:
                 await self._places.stores[artifact.place].delete(artifact.id)
             except ByteStoreError as error:
-                log.warning("artifact_not_deleted", artifact=artifact.id, place=artifact.place, error=str(error))
+                log.warning("artifact_deletion_failed", artifact=artifact.id, place=artifact.place, error=str(error))
                 return False
         return True
 
