@@ -80,7 +80,7 @@ class PackageZygotes:
 
     async def _keep_budget(self) -> None:
         pids = {environment: kept.zygote.pid for environment, kept in self._kept.items()}
-        sizes = await asyncio.to_thread(lambda: {key: _memory_kb(pid) for key, pid in pids.items() if pid is not None})
+        sizes = await asyncio.to_thread(lambda: {key: memory_kb(pid) for key, pid in pids.items() if pid is not None})
         total_kb = sum(sizes.values())
         for environment, size in sizes.items():
             if total_kb > self._warmth.memory_mb << 10 and self._end_if_idle(environment):
@@ -99,9 +99,9 @@ class PackageZygotes:
         return True
 
 
-def _memory_kb(zygote: int) -> int:
-    """Return the memory of a zygote and of all below it. What others share with it counts in part."""
-    return sum(_memory_of(pid) for pid in (zygote, *descendants(zygote)))
+def memory_kb(pid: int) -> int:
+    """Return the memory of a process and of all below it. What others share with them counts in part."""
+    return sum(_memory_of(each) for each in (pid, *descendants(pid)))
 
 
 def _memory_of(pid: int) -> int:

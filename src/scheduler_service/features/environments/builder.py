@@ -23,7 +23,7 @@ from scheduler_service.features.environments.cache import BuiltEnvironment, Envi
 from scheduler_service.features.environments.index import PackageIndex
 from scheduler_service.features.environments.lock_text import LockedPackage
 from scheduler_service.features.environments.resolver import uv_environment, uv_options, uv_program
-from scheduler_service.features.environments.tree import TreeError, compiled_caches, measure_tree
+from scheduler_service.features.environments.tree import TreeError, compiled_caches, directories_in, measure_tree
 from scheduler_service.sandbox.contract.access import Access, Destination
 from scheduler_service.sandbox.contract.spec import Limits, Outcome, Program, Sandbox, SandboxError, Spec
 
@@ -32,6 +32,7 @@ _LIMITS = Limits(wall_seconds=BUILD_SECONDS, memory_mb=2048, cpu_seconds=600, pr
 _INSTALL = ("pip", "install", "--require-hashes", "--no-deps", "--link-mode", "hardlink")
 # Modules of tests are half of what large packages would have to compile, and runs import none of them.
 _COMPILE = ("-I", "-m", "compileall", "-qq", "-f", "-x", r"/tests?/", "--invalidation-mode", "unchecked-hash")
+_COMPILED = (0, 1)  # 1: some sources cannot be compiled
 _MAX_COMPILERS = 4
 _WATCH_SECONDS = 0.5
 
@@ -54,7 +55,7 @@ class EnvironmentBuilder:
         _prepare(work, packages)
         try:
             await self._install(work, say)
-            await asyncio.to_thread(_remove_caches, work / "packages")
+            await asyncio.to_thread(_prepare_to_compile, work / "packages")
             await self._compile(work / "packages", say)
             return await asyncio.to_thread(self.cache.add, environment_id, work / "packages")
         except TooLargeError:
@@ -83,7 +84,10 @@ class EnvironmentBuilder:
         await say(b"Compiling\n")
         compilers = str(min(_MAX_COMPILERS, os.cpu_count() or 1))
         program = Program((sys.executable, *_COMPILE, "-j", compilers, str(packages)))
-        await self._run(Spec(program, _LIMITS, access=Access(write=(str(self.cache.building),))), packages, say)
+        access = Access(write=(str(self.cache.building),))
+        outcome, _ = await self._run(Spec(program, _LIMITS, access=access), packages, say)
+        if outcome.exit_code not in _COMPILED:
+            await say(f"Not compiled: {outcome.message}\n".encode())
 
     async def _run(self, spec: Spec, watched: Path, say: Say) -> tuple[Outcome, str]:
         """Run a command, and end it if the directory grows beyond the cache. Return what it wrote, too."""
@@ -135,11 +139,15 @@ def _prepare(work: Path, packages: tuple[LockedPackage, ...]) -> None:
     (work / "lock.txt").chmod(0o644)
 
 
-def _remove_caches(packages: Path) -> None:
+def _prepare_to_compile(packages: Path) -> None:
+    """Remove compiled modules of wheels, and let the user of the next run write where the first one has written."""
     packages.mkdir(exist_ok=True)  # a lock without packages makes none
     for path in compiled_caches(packages):
         with suppress(FileNotFoundError):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    if os.geteuid() == 0:
+        for path in (packages, *directories_in(packages)):
+            path.chmod(0o777)
 
 
 async def _addresses(host: str) -> list[str]:

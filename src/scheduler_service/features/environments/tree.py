@@ -74,6 +74,11 @@ def compiled_caches(root: Path) -> list[Path]:
     return [Path(entry.path) for entry, _ in _walk(root) if entry.name == _CACHES]
 
 
+def directories_in(root: Path) -> list[Path]:
+    """Return all directories below a directory."""
+    return [Path(entry.path) for entry, _ in _walk(root) if entry.is_dir(follow_symlinks=False)]
+
+
 def files_of(hashes: dict[str, str], packages: tuple[str, ...]) -> dict[str, str]:
     """Return the hashes of the files of top-level directories, without compiled modules, by path in the packages."""
     prefixes = tuple(f"{PACKAGES}/{name}/" for name in packages)
