@@ -25,6 +25,7 @@ from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener
 from scheduler_service.engine.loop import WakeEvent, start_loop
 from scheduler_service.engine.slot_filler import SlotFiller
+from scheduler_service.engine.slots import Slots
 from scheduler_service.engine.worker_session import LEASE_SHARE, WorkerOptions, WorkerSession
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.features.artifacts.keeper import ArtifactKeeper
@@ -55,7 +56,8 @@ async def start_worker(
     places = EnvironmentPlaces(settings)
     box = make_sandbox(settings, directory, (*grants.paths, *places.writable))
     stack.push_async_callback(box.stop)
-    environments = open_environments(base, box, places)
+    slots = Slots(settings.slots, on_lent=wake_event.set)
+    environments = open_environments(base, box, places, slots.lend)
     stack.push_async_callback(environments.stop)
     fault = await _start_sandbox(settings, box)
     session = WorkerSession(
@@ -92,6 +94,7 @@ async def start_worker(
         routing=routing,
         notice_seconds=notice_seconds,
         refusal=lambda: box.refusal,
+        slots=slots,
     )
     stack.push_async_callback(worker.drain, settings.drain_seconds)
     # Stopped after the drain: a trial run that succeeds during the drain must not start claims.

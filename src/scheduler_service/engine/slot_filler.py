@@ -16,6 +16,7 @@ import structlog
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.engine.execute import Executor
 from scheduler_service.engine.loop import WakeEvent
+from scheduler_service.engine.slots import Slots
 from scheduler_service.engine.worker_session import WorkerSession
 from scheduler_service.storage import runs
 from scheduler_service.storage.clock import Clock
@@ -33,7 +34,7 @@ class SlotFiller:
     POLL_SECONDS.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (all but five have defaults)
         self,
         database: Database,
         clock: Clock,
@@ -44,10 +45,12 @@ class SlotFiller:
         routing: Routing = EVERYTHING,
         notice_seconds: float = 0.0,
         refusal: Callable[[], str | None] = lambda: None,
+        slots: Slots | None = None,
     ) -> None:
         """Leave a run to the worker that gets its notice for `notice_seconds`. Set `wake_event` to query the database.
 
-        `refusal` returns why no job can run on this host until it is changed, or None.
+        `refusal` returns why no job can run on this host until it is changed, or None. `slots` are those of the
+        session, which runs may lend.
         """
         self.refusal = refusal
         self._database = database
@@ -57,13 +60,13 @@ class SlotFiller:
         self._wake_event = wake_event
         self._routing = routing
         self._notice_delay = timedelta(seconds=notice_seconds)
-        self._free_slots = asyncio.Semaphore(session.slots)
+        self._slots = slots or Slots(session.slots)
         # Includes the runs that wait for a slot, since each of them will get one.
         self._busy: dict[tuple[int, int], asyncio.Task[bool]] = {}
 
     async def fill(self) -> float:
         """Start a run in each free slot, and return the seconds until the next query."""
-        free = self._session.slots - len(self._busy)
+        free = self._session.slots + self._slots.lent - len(self._busy)
         if free > 0 and self._session.is_ready:
             # The query can return runs that were just started and are not claimed yet.
             waiting = await self._find_claimable(free + len(self._busy))
@@ -108,7 +111,7 @@ class SlotFiller:
         return task
 
     async def _execute_in_a_slot(self, run_id: int, attempt: int) -> bool:
-        async with self._free_slots:
+        async with self._slots.entered():
             return self._session.is_ready and await self._executor.execute(run_id, attempt)
 
     def _end(self, key: tuple[int, int], task: asyncio.Task[bool]) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-import sqlite3
 import stat
 import zipfile
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,11 +14,9 @@ import pytest_asyncio
 from testkit.callers import ADMIN
 from testkit.package_index import PASSWORD, IndexServer, build_wheel
 from tests.engine.conftest import create, until
-from tests.features.environments.conftest import Host, opened
+from tests.features.environments.conftest import Host, job_with_lock, opened
 
-from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus
-from scheduler_service.features.environments.lock_text import id_of
 from scheduler_service.features.environments.service import EnvironmentService
 from scheduler_service.services.runs import RunDetail
 
@@ -46,24 +42,24 @@ async def test_index_that_lies_about_a_hash_fails_the_build(host: Host) -> None:
 
 async def test_wheel_replaced_after_the_lock_fails_the_build(host: Host) -> None:
     lock = await host.service.feature(EnvironmentService).lock(("beta<2",))
-    job = await _job_with(host, lock.text, ("beta<2",))
+    job = await job_with_lock(host, lock.text)
     host.index.files["beta-1.0-py3-none-any.whl"] = build_wheel("beta", "1.0", {"beta.py": "print('replaced')"})
     assert_failed(host, await host.run_job(job.id), "Hash mismatch")
 
 
 async def test_lock_edited_in_the_database_installs_nothing(host: Host) -> None:
-    job = await _job_with(host, "# python\nbeta==1.0 --hash=sha256:" + "0" * 64 + "\n", ("beta",), own_id=False)
+    job = await job_with_lock(host, "# python\nbeta==1.0 --hash=sha256:" + "0" * 64 + "\n", own_id=False)
     assert_failed(host, await host.run_job(job.id), "not the one that the job was stored with")
 
 
 @pytest.mark.parametrize("line", ["--extra-index-url http://127.0.0.1:9/simple", "beta @ file:///tmp/beta.whl", "beta"])
 async def test_lock_with_anything_but_packages_is_refused(host: Host, line: str) -> None:
-    job = await _job_with(host, f"# python\n{line}\n", ("beta",))
+    job = await job_with_lock(host, f"# python\n{line}\n")
     assert_failed(host, await host.run_job(job.id), "not a package with its hashes")
 
 
 async def test_lock_for_another_python_is_refused(host: Host) -> None:
-    job = await _job_with(host, "# cpython-30-x86_64-linux-gnu\n", ("beta",))
+    job = await job_with_lock(host, "# cpython-30-x86_64-linux-gnu\n")
     assert_failed(host, await host.run_job(job.id), "the lock is for cpython-30")
 
 
@@ -92,7 +88,7 @@ async def test_build_reaches_no_other_host(host: Host) -> None:
     other = await asyncio.start_server(lambda *_: accepted.set(), "127.0.0.1", 0)
     port = other.sockets[0].getsockname()[1]
     lock = await host.service.feature(EnvironmentService).lock(("beta<2",))
-    job = await _job_with(host, lock.text, ("beta<2",))
+    job = await job_with_lock(host, lock.text)
     host.index.files_at = f"http://127.0.0.1:{port}"
     detail = await host.run_job(job.id)
     other.close()
@@ -122,7 +118,7 @@ async def test_password_of_the_index_is_shown_nowhere(
     async with opened(index, tmp_path) as service:
         host = Host(service, index, tmp_path)
         good = await host.run("import beta, os; print(os.environ)", "beta")
-        job = await _job_with(host, "# python\n", ("beta",), own_id=False)
+        job = await job_with_lock(host, "# python\n", own_id=False)
         bad = await host.run_job(job.id)
         environments = await service.feature(EnvironmentService).list_all(ADMIN)
     shown = [good.view.logs, bad.view.logs, str(bad.view.run.message), str(environments), *capsys.readouterr()]
@@ -132,29 +128,10 @@ async def test_password_of_the_index_is_shown_nowhere(
 
 async def test_cancelled_run_does_not_wait_for_its_build(host: Host) -> None:
     lock = await host.service.feature(EnvironmentService).lock(("beta<2",))
-    job = await _job_with(host, lock.text, ("beta<2",))
+    job = await job_with_lock(host, lock.text)
     with host.index.silent():
         run = await host.service.jobs.run(ADMIN, job.id)
         await until(host.service, run.id, RunStatus.RUNNING)
         await host.service.runs.cancel(ADMIN, run.id)
         detail = await until(host.service, run.id, *TERMINAL)
     assert (detail.view.run.status, detail.view.run.reason) == (RunStatus.CANCELLED, Reason.USER)
-
-
-async def _job_with(host: Host, lock: str, requirements: tuple[str, ...], *, own_id: bool = True) -> Job:
-    """Create a job, and store a lock for it as somebody could who may write to the database."""
-    environment_id = id_of(lock) if own_id else "0" * 32
-    job = await create(host.service, {"type": "python_code", "code": "print('ran')"})
-    await asyncio.to_thread(_store, host.data_dir / "scheduler.db", job, environment_id, lock)
-    return job
-
-
-def _store(file: Path, job: Job, environment_id: str, lock: str) -> None:
-    now = int(job.created_at.timestamp() * 1e6)
-    with closing(sqlite3.connect(file, timeout=10)) as database, database:
-        database.execute(
-            "INSERT INTO environments (id, state, requirements, lock, log, created_at, used_at) "
-            "VALUES (?, 'ready', '[]', ?, '', ?, ?)",
-            (environment_id, lock, now, now),
-        )
-        database.execute("UPDATE jobs SET environment_id = ? WHERE id = ?", (environment_id, job.id))

@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 from testkit.callers import ADMIN
 from testkit.package_index import IndexServer
-from tests.engine.conftest import create
-from tests.features.environments.conftest import Host, opened
+from tests.engine.conftest import create, until
+from tests.features.environments.conftest import Host, job_with_lock, opened
 
-from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus
 from scheduler_service.features.environments.service import EnvironmentService
 
 
@@ -48,6 +48,20 @@ async def test_later_run_builds_nothing(host: Host) -> None:
     environment = await host.service.feature(EnvironmentService).get(ADMIN, job.environment_id or "")
     assert environment.state == "ready"
     assert "Installed 1 package" in environment.log
+
+
+async def test_run_that_waits_for_a_build_does_not_block_others(index: IndexServer, tmp_path: Path) -> None:
+    async with opened(index, tmp_path, slots=1) as service:
+        host = Host(service, index, tmp_path)
+        lock = await service.feature(EnvironmentService).lock(("beta",))
+        job = await job_with_lock(host, lock.text, "import beta; print('late')")
+        with index.silent():
+            waiting = await service.jobs.run(ADMIN, job.id)
+            await until(service, waiting.id, RunStatus.RUNNING)
+            other = await host.run("print('meanwhile')")
+            assert (other.view.run.status, other.view.logs) == (RunStatus.SUCCESS, "meanwhile\n")
+            assert (await service.runs.get(ADMIN, waiting.id)).view.run.status is RunStatus.RUNNING
+        assert (await until(service, waiting.id, *TERMINAL)).view.logs.endswith("late\n")
 
 
 async def test_jobs_with_the_same_lock_share_one_environment(host: Host) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -28,6 +28,8 @@ LOOK_SECONDS = 1.0
 FAILED_SECONDS = 60.0
 """A build that failed is not repeated for so long; runs that need it fail with its log."""
 _MAX_LOG_CHARACTERS = 64 * 1024
+
+WhileWaiting = Callable[[], AbstractContextManager[None]]
 
 log = structlog.get_logger(__name__)
 
@@ -61,13 +63,18 @@ class EnvironmentProvider:
         clock: Clock,
         builder: Callable[[], EnvironmentBuilder],
         rules: PackageRules,
+        while_waiting: WhileWaiting = nullcontext,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Build with `builder()`, whose sandbox is started, what `rules` allow here."""
+        """Build with `builder()`, whose sandbox is started, what `rules` allow here.
+
+        A run that waits for a build does so in the block of `while_waiting`.
+        """
         self._database = database
         self._clock = clock
         self._builder = builder
         self._rules = rules
+        self._while_waiting = while_waiting
         self._monotonic = monotonic
         self._builds: dict[str, tuple[_Build, asyncio.Task[BuiltEnvironment]]] = {}
         self._failed: dict[str, tuple[float, EnvironmentFailedError]] = {}
@@ -115,7 +122,9 @@ class EnvironmentProvider:
         if build.words:
             await say(bytes(build.words))
         build.listeners.append(say)
-        if await first_of(task, cancel.wait()) != 0:
+        with self._while_waiting():
+            first = await first_of(task, cancel.wait())
+        if first != 0:
             with suppress(ValueError):
                 build.listeners.remove(say)
             raise StoppedWaitingError

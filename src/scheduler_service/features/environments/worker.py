@@ -17,7 +17,7 @@ from scheduler_service.engine.base import Base
 from scheduler_service.features.environments.builder import EnvironmentBuilder
 from scheduler_service.features.environments.cache import BUILDING, EnvironmentCache
 from scheduler_service.features.environments.choices import index_of, rules_of
-from scheduler_service.features.environments.provider import EnvironmentProvider
+from scheduler_service.features.environments.provider import EnvironmentProvider, WhileWaiting
 from scheduler_service.sandbox import ChosenSandbox, Level
 from scheduler_service.sandbox.confinement.run_root import closed_directory
 
@@ -51,10 +51,12 @@ class EnvironmentPlaces:
         return self._shared if level is Level.STANDARD else self._own
 
 
-def open_environments(base: Base, box: ChosenSandbox, places: EnvironmentPlaces) -> EnvironmentProvider:
-    """Build what provides environments to the runs in a sandbox."""
+def open_environments(
+    base: Base, box: ChosenSandbox, places: EnvironmentPlaces, while_waiting: WhileWaiting
+) -> EnvironmentProvider:
+    """Build what provides environments to the runs in a sandbox; see `EnvironmentProvider`."""
     return EnvironmentProvider(
-        base.database, base.clock, _builder_in(base.settings, box, places), rules_of(base.settings)
+        base.database, base.clock, _builder_in(base.settings, box, places), rules_of(base.settings), while_waiting
     )
 
 
