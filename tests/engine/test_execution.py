@@ -298,7 +298,7 @@ class TestSchedules:
         job = await create(service, shell("true"), schedule_expr="1s", overlap_policy="allow")
 
         async def three() -> bool:
-            return (await service.runs.page(ADMIN, RunFilter(job_id=job.id), Page())).total >= 3
+            return len((await service.runs.page(ADMIN, RunFilter(job_id=job.id), Page())).items) >= 3
 
         await eventually(three)
         runs = [view.run for view in (await service.runs.page(ADMIN, RunFilter(job_id=job.id), Page())).items]

@@ -20,7 +20,7 @@ from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.inspection import RejectedError
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import JobService
-from scheduler_service.storage import runs
+from scheduler_service.storage import run_lists
 from scheduler_service.storage.database import Database
 
 MINUTE = timedelta(minutes=1)
@@ -62,7 +62,7 @@ def definition(**changes: Any) -> JobDefinition:
 
 async def rows_of(database: Database, job: Job) -> list[Run]:
     async with database.read() as connection:
-        listing = await runs.page(connection, RunFilter(job_id=job.id), Page(size=100))
+        listing = await run_lists.page(connection, RunFilter(job_id=job.id), Page(size=100))
     return sorted(listing.items, key=lambda run: run.id)
 
 

@@ -16,7 +16,7 @@ from scheduler_service.services.inspection import RejectedError
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.run_request import RunRequest, read_run_request
-from scheduler_service.storage import runs
+from scheduler_service.storage import run_lists
 from scheduler_service.storage.database import Database
 
 FORCED = RunRequest(ignore_overlap=True)
@@ -35,7 +35,7 @@ async def create(service: JobService, **changes: Any) -> Job:
 
 async def statuses(database: Database, job: Job) -> list[RunStatus]:
     async with database.read() as connection:
-        listing = await runs.page(connection, RunFilter(job_id=job.id), Page())
+        listing = await run_lists.page(connection, RunFilter(job_id=job.id), Page())
     return [run.status for run in reversed(listing.items)]
 
 

@@ -14,7 +14,7 @@ from scheduler_service.domain.listing import Page, RunFilter
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus
-from scheduler_service.storage import jobs, ledger, runs, transitions
+from scheduler_service.storage import jobs, ledger, run_lists, transitions
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.ledger import Fired
 from scheduler_service.storage.tables import jobs as job_table
@@ -30,7 +30,7 @@ async def fire(database: Database, now: datetime, limit: int = 500) -> Fired:
 
 async def rows_of(database: Database, job: Job) -> list[Run]:
     async with database.read() as connection:
-        listing = await runs.page(connection, RunFilter(job_id=job.id), Page(size=1000))
+        listing = await run_lists.page(connection, RunFilter(job_id=job.id), Page(size=1000))
     return sorted(listing.items, key=lambda run: run.scheduled_for)
 
 

@@ -4,37 +4,67 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
 
 Item = TypeVar("Item")
 
+MAX_COUNTED = 10_000
+"""The largest total of `Count.CAPPED`. It stands for itself and for all larger ones."""
+
+
+class Count(StrEnum):
+    """How the items of the whole list are counted."""
+
+    EXACT = "exact"
+    CAPPED = "capped"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last row of a page: its id, and its value in the column by which the list is sorted, unless that is the id.
+
+    The next page starts behind it. Such a page is quick at any depth, and new rows do not shift it.
+    """
+
+    id: int
+    value: str | int | datetime | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """The requested part of a list. `number` counts from 1.
 
-    With `before_id`, the page starts after the row with that id, if the list supports it. Such a page is quick at any
-    depth, and new rows do not shift it.
+    With `cursor`, the page starts behind that row. With `before_id`, the page of a list of runs contains only rows with
+    a smaller id. Otherwise, `number` counts the rows before the page.
     """
 
     number: int = 1
     size: int = 10
     before_id: int | None = None
+    cursor: Cursor | None = None
+    count: Count = Count.EXACT
 
     @property
     def offset(self) -> int:
         """Return how many rows come before the page."""
-        return 0 if self.before_id is not None else (self.number - 1) * self.size
+        is_offset = self.before_id is None and self.cursor is None
+        return (self.number - 1) * self.size if is_offset else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[Item]):
-    """One page of a list, and the number of items in the whole list."""
+    """One page of a list, and the number of items in the whole list, or None if they were not counted.
+
+    `next` is the cursor of the next page, or None if this page is the last.
+    """
 
     items: tuple[Item, ...]
-    total: int
+    total: int | None
+    next: Cursor | None = None
 
 
 @dataclass(frozen=True, slots=True)

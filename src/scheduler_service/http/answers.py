@@ -8,7 +8,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Total = Annotated[int, Field(description="Number of items in the whole list.")]
+Total = Annotated[
+    int | None,
+    Field(
+        description="Number of items in the whole list. With `count=capped`, 10,000 stands for that many or more. "
+        "Null with `count=none`."
+    ),
+]
 PageNumber = Annotated[int, Field(description="Number of this page, counted from 1.")]
 PageSize = Annotated[int, Field(description="Largest number of items on a page, 1 to 100.")]
 

@@ -8,6 +8,8 @@ from typing import Annotated
 from fastapi import Header, Path
 from pydantic import BeforeValidator, Field, StringConstraints
 
+from scheduler_service.domain.listing import Count, Page
+from scheduler_service.http.cursors import MAX_CURSOR_CHARACTERS, read_cursor
 from scheduler_service.payloads.stored_text import Storable
 from scheduler_service.payloads.text_pattern import TextPattern
 from scheduler_service.services.input_models import Input
@@ -51,3 +53,23 @@ class Paging(Input):
         int, Field(ge=1, le=1_000_000_000, description="Number of the page, counted from 1. Default 1."), Digits
     ] = 1
     size: Annotated[int, Field(ge=1, le=100, description="Items on a page, 1 to 100. Default 10."), Digits] = 10
+    cursor: Annotated[
+        Annotated[str, StringConstraints(max_length=MAX_CURSOR_CHARACTERS)] | None,
+        Field(description="Where the page starts, as in the `next` link of the page before. Fast on every page."),
+    ] = None
+    count: Annotated[
+        Count,
+        Field(
+            description="How `total` is counted: `exact`, `capped` (up to 10,000) or `none`. In a list of millions, an "
+            "exact count takes longer than the page. Default `exact`."
+        ),
+    ] = Count.EXACT
+
+    def paging(self, sort: str = "id") -> Page:
+        """Return the requested page of a list in this order. Raise `InvalidInputError` for a cursor of another one."""
+        return Page(
+            self.page,
+            self.size,
+            cursor=None if self.cursor is None else read_cursor(self.cursor, sort),
+            count=self.count,
+        )

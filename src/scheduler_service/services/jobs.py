@@ -31,7 +31,7 @@ from scheduler_service.services.manual_runs import ManualRuns
 from scheduler_service.services.merge_patch import merge
 from scheduler_service.services.run_request import RunRequest
 from scheduler_service.services.schedules import Upcoming, next_instants
-from scheduler_service.storage import cancellations, jobs, ledger
+from scheduler_service.storage import cancellations, job_lists, jobs, ledger
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.telemetry import tracing
@@ -98,7 +98,7 @@ class JobService:
         """Return a page of jobs."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
-            return await jobs.page(connection, filters, page, owner_id=caller.bound)
+            return await job_lists.page(connection, filters, page, owner_id=caller.bound)
 
     async def replace(
         self, caller: Caller, job_id: int, document: JsonDocument, if_match: Versions = None, shown: Shown | None = None

@@ -16,7 +16,7 @@ from scheduler_service.domain.records import Attempt, Run
 from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.services import idempotency
-from scheduler_service.storage import cancellations, jobs, logs, runs
+from scheduler_service.storage import cancellations, jobs, logs, run_lists, runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.telemetry import logging_config, tracing
@@ -79,21 +79,24 @@ class RunService:
         self._broker = broker
         self._clock = clock
 
-    async def page_of(self, caller: Caller, job_id: int, filters: RunFilter, page: Page) -> Listing[RunView]:
+    async def page_of(
+        self, caller: Caller, job_id: int, filters: RunFilter, page: Page, *, has_logs: bool = True
+    ) -> Listing[RunView]:
         """Return a page of a job's runs, as `page` does. Raise `NotFoundError` for an unknown job."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
             if not await jobs.has_history(connection, job_id, owner_id=caller.bound):
                 raise NotFoundError(f"there is no job {job_id}")
-        return await self.page(caller, replace(filters, job_id=job_id), page)
+        return await self.page(caller, replace(filters, job_id=job_id), page, has_logs=has_logs)
 
-    async def page(self, caller: Caller, filters: RunFilter, page: Page) -> Listing[RunView]:
-        """Return a page of runs, newest first, each with the end of its log."""
+    async def page(self, caller: Caller, filters: RunFilter, page: Page, *, has_logs: bool = True) -> Listing[RunView]:
+        """Return a page of runs, newest first, each with the end of its log, or without it if not `has_logs`."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
-            listing = await runs.page(connection, filters, page, owner_id=caller.bound)
-            tails = await logs.tails(connection, listing.items, TAIL_BYTES)
-        return Listing(tuple(_with_tail(run, tails.get(run.id, b"")) for run in listing.items), listing.total)
+            listing = await run_lists.page(connection, filters, page, owner_id=caller.bound)
+            tails = await logs.tails(connection, listing.items if has_logs else (), TAIL_BYTES)
+        views = tuple(_with_tail(run, tails.get(run.id, b"")) for run in listing.items)
+        return Listing(views, listing.total, listing.next)
 
     async def get(self, caller: Caller, run_id: int) -> RunDetail:
         """Return a run with the beginning of its log. Raise `NotFoundError` if there is none."""

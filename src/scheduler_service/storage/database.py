@@ -184,6 +184,8 @@ def _sqlite_engine(url: URL, *, pool_size: int, writes: bool) -> AsyncEngine:
 
 
 def _prepare_writer(connection: Any, _record: object) -> None:
+    # SQLite's own lower() handles only ASCII, so searches would find less than on PostgreSQL. Triggers call it.
+    connection.create_function("lower", 1, _lower, deterministic=True)
     # The driver would open transactions as DEFERRED. In such a transaction, a read followed by a write can lose updates
     # or fail half-way.
     connection.isolation_level = None
@@ -195,8 +197,6 @@ def _prepare_reader(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in ("query_only=ON", "busy_timeout=30000"):
         _execute(connection, f"PRAGMA {pragma}")
-    # SQLite's own lower() handles only ASCII, so searches would find less than on PostgreSQL.
-    connection.create_function("lower", 1, _lower, deterministic=True)
 
 
 def _lower(text: str | None) -> str | None:

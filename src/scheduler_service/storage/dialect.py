@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Table, collate, func, literal, type_coerce
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Table, collate, func, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
@@ -63,13 +63,8 @@ def _within_on_sqlite(element: json_array_within, compiler: SQLCompiler, **optio
     )
 
 
-def contains_folded(connection: AsyncConnection, column: ColumnElement[str], text: str) -> ColumnElement[bool]:
-    """Return the condition that a text contains another, ignoring case in every script."""
-    pattern = f"%{''.join(f'/{sign}' if sign in '%_/' else sign for sign in text)}%"
-    return _lower(connection, column).like(_lower(connection, literal(pattern)), escape="/")
-
-
-def _lower(connection: AsyncConnection, text: ColumnElement[str]) -> ColumnElement[str]:
+def lowered(connection: AsyncConnection, text: ColumnElement[str]) -> ColumnElement[str]:
+    """Return a text in lower case, in every script."""
     # This collation follows Unicode in every database. Older servers lack it and use the database's locale. On SQLite,
     # the connection registers its own lower().
     if connection.dialect.name == "postgresql" and (connection.dialect.server_version_info or ()) >= (17,):

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Select,
     Text,
-    and_,
     bindparam,
-    case,
-    cast,
     delete,
-    func,
     insert,
     literal,
     not_,
-    null,
     or_,
     select,
     true,
@@ -30,20 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.listing import JobFilter, Listing, Page
 from scheduler_service.domain.records import DueJob, Job
 from scheduler_service.domain.run_state import RunStatus
-from scheduler_service.storage.dialect import contains_folded, is_sqlite, json_array_has, json_array_within
+from scheduler_service.storage.dialect import is_sqlite, json_array_within
 from scheduler_service.storage.tables import WAITING, jobs, runs, with_status
 
-SORTS: Mapping[str, ColumnElement[Any]] = {
-    "id": jobs.c.id,
-    "name": jobs.c.name,
-    "created_at": jobs.c.created_at,
-    "updated_at": jobs.c.updated_at,
-    "next_run_at": jobs.c.next_run_at,
-    "priority": jobs.c.priority,
-}
 _DUE_COLUMNS = [jobs.c[field.name] for field in fields(DueJob)]
 
 # Built once, as in `transitions`.
@@ -58,25 +43,6 @@ _due = (
 _lock = select(jobs.c.id).where(jobs.c.id == bindparam("of_job")).with_for_update(key_share=True)
 _note_last_run = update(jobs).where(
     jobs.c.id == bindparam("of_job"), or_(jobs.c.last_run_at.is_(None), jobs.c.last_run_at <= bindparam("at"))
-)
-
-MAX_LISTED_CHARACTERS = 16 * 1024
-"""Lists omit fields with longer JSON, so that a page of long programs fits into memory."""
-_LARGE = tuple(column.name for column in jobs.c if column.info.get("may_be_large"))
-
-
-def _unless_large(column: Column[Any]) -> ColumnElement[Any]:
-    is_large = func.length(cast(column, Text)) > MAX_LISTED_CHARACTERS
-    return case((is_large, null()), else_=column).label(column.name)
-
-
-_listed = select(
-    *(
-        _unless_large(column) if column.name in _LARGE else column
-        for column in jobs.c
-        if column is not jobs.c.last_result
-    ),
-    jobs.c.payload["type"].as_string().label("payload_type"),
 )
 
 
@@ -114,24 +80,6 @@ async def change(connection: AsyncConnection, job_id: int, version: int, values:
     )
     row = (await connection.execute(statement)).mappings().one_or_none()
     return None if row is None else Job(**row)
-
-
-async def page(
-    connection: AsyncConnection, filters: JobFilter, page: Page, *, owner_id: str | None = None
-) -> Listing[Job]:
-    """Return a page of jobs without fields longer than MAX_LISTED_CHARACTERS. `owner_id` restricts the list."""
-    condition = and_(_is_owned_by(owner_id), _condition(connection, filters))
-    total = (await connection.execute(select(func.count()).select_from(jobs).where(condition))).scalar_one()
-    keys = select(jobs.c.id).where(condition).order_by(*_order(filters.sort)).limit(page.size).offset(page.offset)
-    rows = await connection.execute(_listed.where(jobs.c.id.in_(keys)).order_by(*_order(filters.sort)))
-    return Listing(tuple(_from_list(dict(row)) for row in rows.mappings()), total)
-
-
-def _from_list(row: dict[str, Any]) -> Job:
-    payload_type = row.pop("payload_type")
-    left_out = tuple(name for name in _LARGE if row[name] is None)
-    row |= {name: {"type": payload_type} if name == "payload" else {} for name in left_out}
-    return Job(**row, left_out=left_out)
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[DueJob]:
@@ -182,27 +130,6 @@ def _find(*, has_owner: bool, lock: bool) -> Select[Any]:
 
 def _is_owned_by(owner_id: str | None) -> ColumnElement[bool]:
     return true() if owner_id is None else jobs.c.owner_id == owner_id
-
-
-def _condition(connection: AsyncConnection, filters: JobFilter) -> ColumnElement[bool]:
-    conditions: list[ColumnElement[bool]] = [jobs.c.deleted_at.is_(None)]
-    if filters.owner_id is not None:
-        conditions.append(jobs.c.owner_id == filters.owner_id)
-    if filters.status is not None:
-        conditions.append(jobs.c.status == filters.status)
-    if filters.tag is not None:
-        conditions.append(json_array_has(jobs.c.tags, filters.tag))
-    if filters.q is not None:
-        found = [contains_folded(connection, column, filters.q) for column in (jobs.c.name, jobs.c.description)]
-        conditions.append(or_(*found))
-    return and_(*conditions)
-
-
-def _order(sort: str) -> Sequence[ColumnElement[Any]]:
-    column = SORTS[sort.removeprefix("-")]
-    if sort.startswith("-"):
-        return column.desc().nulls_last(), jobs.c.id.desc()
-    return column.asc().nulls_last(), jobs.c.id.asc()
 
 
 async def waiting_with_grants(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.records import Run
@@ -27,7 +27,16 @@ _from = (
     )
     .order_by(run_logs.c.at_byte)
 )
-
+# The text is the same for every list, so that the database plans it once.
+_ends = (
+    select(run_logs)
+    .join(runs, runs.c.id == run_logs.c.run_id)
+    .where(
+        run_logs.c.run_id.in_(bindparam("of_runs", expanding=True)),
+        run_logs.c.at_byte + func.length(run_logs.c.data) > runs.c.log_bytes - bindparam("size"),
+    )
+    .order_by(run_logs.c.run_id, run_logs.c.at_byte)
+)
 
 _FAR = 2**63 - 1
 _MAX_CHARACTER_BYTES = 4
@@ -73,12 +82,7 @@ async def tails(connection: AsyncConnection, of: Iterable[Run], size: int) -> di
     starts = {run.id: max(0, run.log_bytes - size) for run in of if run.log_bytes}
     if not starts:
         return {}
-    wanted = [
-        and_(run_logs.c.run_id == run_id, run_logs.c.at_byte + func.length(run_logs.c.data) > start)
-        for run_id, start in starts.items()
-    ]
-    query = select(run_logs).where(or_(*wanted)).order_by(run_logs.c.run_id, run_logs.c.at_byte)
     found: dict[int, bytes] = {}
-    for run_id, at_byte, data in await connection.execute(query):
+    for run_id, at_byte, data in await connection.execute(_ends, {"of_runs": list(starts), "size": size}):
         found[run_id] = found.get(run_id, b"") + data[max(0, starts[run_id] - at_byte) :]
     return found

@@ -22,11 +22,9 @@ from sqlalchemy import (
     not_,
     or_,
     select,
-    true,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.listing import Listing, Page, RunFilter
 from scheduler_service.domain.records import Attempt, Job, Run
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_notice import RunNotice
@@ -91,19 +89,6 @@ async def find(connection: AsyncConnection, run_id: int, *, owner_id: str | None
 async def find_attempts(connection: AsyncConnection, run_id: int) -> tuple[Attempt, ...]:
     """Return a run's attempts in order."""
     return tuple(Attempt(**row) for row in (await connection.execute(_attempts_of, {"of_run": run_id})).mappings())
-
-
-async def page(
-    connection: AsyncConnection, filters: RunFilter, page: Page, *, owner_id: str | None = None
-) -> Listing[Run]:
-    """Return a page of runs, newest first. `owner_id` restricts the list to one owner's jobs."""
-    condition = and_(_condition(filters), true() if owner_id is None else is_of_owner(owner_id))
-    total = (await connection.execute(select(func.count()).select_from(runs).where(condition))).scalar_one()
-    keys = select(runs.c.id).where(condition).order_by(runs.c.id.desc()).limit(page.size).offset(page.offset)
-    if page.before_id is not None:
-        keys = keys.where(runs.c.id < page.before_id)
-    rows = await connection.execute(select(runs).where(runs.c.id.in_(keys)).order_by(runs.c.id.desc()))
-    return Listing(tuple(Run(**row) for row in rows.mappings()), total)
 
 
 async def count_active(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int, int]:
@@ -194,20 +179,3 @@ def _served(routing: Routing) -> ColumnElement[bool]:
     if routing.own:
         return and_(is_granted, or_(*(json_array_has(jobs.c.tags, tag) for tag in sorted(routing.own))))
     return and_(is_granted, *(not_(json_array_has(jobs.c.tags, tag)) for tag in routing.reserved))
-
-
-def _condition(filters: RunFilter) -> ColumnElement[bool]:
-    conditions: list[ColumnElement[bool]] = []
-    if filters.job_id is not None:
-        conditions.append(runs.c.job_id == filters.job_id)
-    if filters.owner_id is not None:
-        conditions.append(is_of_owner(filters.owner_id))
-    if filters.trigger is not None:
-        conditions.append(runs.c.trigger == filters.trigger)
-    if filters.status is not None:
-        conditions.append(runs.c.status == filters.status)
-    if filters.since is not None:
-        conditions.append(runs.c.scheduled_for >= filters.since)
-    if filters.until is not None:
-        conditions.append(runs.c.scheduled_for < filters.until)
-    return and_(true(), *conditions)

@@ -44,6 +44,7 @@ def _one_of(column: str, values: Iterable[str]) -> str:
 
 
 WAITING = (RunStatus.QUEUED, RunStatus.RETRYING)
+UNSUCCESSFUL = (RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.SKIPPED, RunStatus.MISSED)
 
 
 def with_status(*statuses: RunStatus) -> ColumnElement[bool]:
@@ -111,10 +112,11 @@ jobs = Table(
     Column("deleted_at", UtcInstant),
     CheckConstraint(_one_of("status", JobStatus), name="status"),
     CheckConstraint("status = 'active' OR next_run_at IS NULL", name="only_active_is_due"),
-    Index("ix_jobs_due", "next_run_at", **_only("next_run_at IS NOT NULL")),
+    Index("ix_jobs_due", "next_run_at", "id", **_only("next_run_at IS NOT NULL")),
+    Index("ix_jobs_idle", "id", **_only("next_run_at IS NULL")),
     Index("ix_jobs_owner", "owner_id", "id"),
     Index("ix_jobs_environment", "environment_id", **_only("environment_id IS NOT NULL")),
-    Index("ix_jobs_status", "status", **_only("deleted_at IS NULL")),
+    Index("ix_jobs_status", "status", "id", **_only("deleted_at IS NULL")),
 )
 
 runs = Table(
@@ -189,6 +191,9 @@ runs = Table(
     Index("ix_runs_job", "job_id", "id"),
     Index("ix_runs_finished", "finished_at"),
     Index("ix_runs_scheduled", "scheduled_for"),
+    # For lists of the few that are not the ordinary case; the newest of the others are found in the order of ids.
+    Index("ix_runs_unsuccessful", "status", "id", **_only(_one_of("status", UNSUCCESSFUL))),
+    Index("ix_runs_unscheduled", "trigger", "id", **_only("\"trigger\" <> 'schedule'")),
 )
 
 attempts = Table(

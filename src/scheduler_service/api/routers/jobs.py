@@ -13,13 +13,14 @@ from scheduler_service.api.routers.runs import RunQuery, show_runs
 from scheduler_service.api.schemas.jobs import JobOut, JobPage
 from scheduler_service.api.schemas.runs import RunPage
 from scheduler_service.bootstrap import Service
-from scheduler_service.domain.listing import JobFilter, Page
+from scheduler_service.domain.listing import JobFilter
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
 from scheduler_service.features.environments.service import EnvironmentService
 from scheduler_service.features.grants.service import GrantService
 from scheduler_service.http.auth import CurrentCaller, current_caller
+from scheduler_service.http.cursors import write_cursor
 from scheduler_service.http.etags import IfMatch, IfNoneMatch, etag, is_unchanged, versions_to_match
 from scheduler_service.http.merge_patch import MEDIA_TYPE, Described, patch_body
 from scheduler_service.http.openapi_responses import ETAG, JOB_LOCATION, LINK, answer, refusals
@@ -70,10 +71,6 @@ class JobQuery(Paging):
         """Return the filter for storage."""
         return JobFilter(owner_id=self.owner_id, status=self.status, tag=self.tag, q=self.q, sort=self.sort)
 
-    def paging(self) -> Page:
-        """Return the requested page."""
-        return Page(self.page, self.size)
-
 
 @router.post(
     "",
@@ -115,9 +112,10 @@ async def list_jobs(
     response: Response,
 ) -> JobPage:
     """A job must match all filters."""
-    page = query.paging()
+    page = query.paging(query.sort)
     listing = await service.jobs.page(caller, query.filters(), page)
-    response.headers["Link"] = page_links(request, page, listing.total)
+    following = None if listing.next is None else write_cursor(listing.next, query.sort)
+    response.headers["Link"] = page_links(request, page, listing.total, following)
     states = await service.feature(EnvironmentService).states(job.environment_id for job in listing.items)
     jobs = [
         JobOut.of(job, service.schedules.describe(job), (), states.get(job.environment_id or ""))
@@ -225,10 +223,13 @@ async def list_job_runs(
     request: Request,
     response: Response,
 ) -> RunPage:
-    """Newest first, with the end of each log (16 KiB). Works for deleted jobs as long as their history is retained."""
+    """Newest first, with the end of each log (16 KiB) unless `logs=none`.
+
+    Works for deleted jobs as long as their history is retained.
+    """
     page = query.paging()
-    listing = await service.runs.page_of(caller, job_id, query.filters(), page)
-    return show_runs(listing, page, request, response)
+    listing = await service.runs.page_of(caller, job_id, query.filters(), page, has_logs=query.has_logs)
+    return show_runs(listing, page, query.order, request, response)
 
 
 def _shown_by(service: Service) -> Shown:

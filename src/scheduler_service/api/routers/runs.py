@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
 from pydantic import Field, ValidationInfo, field_validator
@@ -19,6 +19,7 @@ from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.http.auth import CurrentCaller, current_caller
+from scheduler_service.http.cursors import write_cursor
 from scheduler_service.http.openapi_responses import LINK, LOG_HEADERS, RUN_LOCATION, answer, refusals
 from scheduler_service.http.pagination_links import page_links
 from scheduler_service.http.parameters import Id, IdempotencyKey, Offset, OwnerQuery, Paging, RunId
@@ -46,8 +47,14 @@ class RunQuery(Paging):
     until: Annotated[Instant | None, Field(description="Only runs scheduled for an earlier instant than this.")] = None
     before_id: Annotated[
         Id | None,
-        Field(description="Only runs older than the run with this id, as in the `next` link. Fast on every page."),
+        Field(description="Only runs older than the run with this id, in the order of ids."),
     ] = None
+    logs: Annotated[
+        Literal["tail", "none"],
+        Field(
+            description="`tail`: with the end of each log, 16 KiB. `none`: without, which is faster. Default `tail`."
+        ),
+    ] = "tail"
 
     @field_validator("until")
     @classmethod
@@ -61,9 +68,20 @@ class RunQuery(Paging):
         """Return the filter for storage."""
         return RunFilter(trigger=self.trigger, status=self.status, since=self.since, until=self.until)
 
-    def paging(self) -> Page:
-        """Return the requested page."""
-        return Page(self.page, self.size, self.before_id)
+    @property
+    def has_logs(self) -> bool:
+        """Return whether the runs are shown with the ends of their logs."""
+        return self.logs == "tail"
+
+    @property
+    def order(self) -> str:
+        """Return the column that the list is sorted by."""
+        is_window = self.since is not None or self.until is not None
+        return "scheduled_for" if is_window and self.before_id is None else "id"
+
+    def paging(self, sort: str = "") -> Page:
+        """Return the requested page. Raise `InvalidInputError` for a cursor of another list."""
+        return replace(super().paging(sort or self.order), before_id=self.before_id)
 
 
 class AllRunsQuery(RunQuery):
@@ -98,10 +116,13 @@ async def list_runs(
     request: Request,
     response: Response,
 ) -> RunPage:
-    """The runs of all jobs, newest first, with the end of each log (16 KiB). A run must match all filters."""
+    """The runs of all jobs, newest first, with the end of each log (16 KiB). A run must match all filters.
+
+    With `since` or `until`, the order is that of `scheduled_for`, otherwise that in which the runs were created.
+    """
     page = query.paging()
-    listing = await service.runs.page(caller, query.filters(), page)
-    return show_runs(listing, page, request, response)
+    listing = await service.runs.page(caller, query.filters(), page, has_logs=query.has_logs)
+    return show_runs(listing, page, query.order, request, response)
 
 
 @router.get(
@@ -206,10 +227,10 @@ async def retry_run(
     return show_run(await service.runs.retry(caller, run_id, idempotency_key=idempotency_key), response)
 
 
-def show_runs(listing: Listing[RunView], page: Page, request: Request, response: Response) -> RunPage:
-    """Return a page of runs, and set its links."""
-    last_id = listing.items[-1].run.id if listing.items else None
-    response.headers["Link"] = page_links(request, page, listing.total, last_id)
+def show_runs(listing: Listing[RunView], page: Page, order: str, request: Request, response: Response) -> RunPage:
+    """Return a page of runs in this order, and set its links."""
+    following = None if listing.next is None else write_cursor(listing.next, order)
+    response.headers["Link"] = page_links(request, page, listing.total, following)
     runs = [RunOut.of(view) for view in listing.items]
     return RunPage(runs=runs, total=listing.total, page=page.number, size=page.size)
 

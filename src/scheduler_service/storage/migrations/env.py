@@ -13,6 +13,7 @@ from scheduler_service.config.unknown import unknown_settings
 from scheduler_service.errors import SchedulerError
 from scheduler_service.features.registry import FEATURES
 from scheduler_service.storage.event_tables import metadata
+from scheduler_service.storage.list_tables import UNMANAGED
 from scheduler_service.storage.migrations import ADVISORY_LOCK, CONNECTION, Upgrade, revision
 from scheduler_service.storage.opening import open_database
 
@@ -27,7 +28,7 @@ def migrate(connection: Connection) -> None:
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, include_name=_is_managed)
     with context.begin_transaction():
         context.run_migrations()
 
@@ -53,6 +54,10 @@ def migrate_by_command() -> None:
     except SchedulerError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
+
+
+def _is_managed(name: str | None, _kind: str, _parents: object) -> bool:
+    return not (name or "").startswith(UNMANAGED)
 
 
 def _moves() -> bool:

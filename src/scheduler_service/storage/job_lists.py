@@ -1,0 +1,239 @@
+"""Lists of jobs, page by page.
+
+Theory of operation. The keys of a page come from an index in the requested order, so that the database reads no more
+rows than the page shows. A tag, a searched text or a sort column leads through the tables of `list_tables`; everything
+else through `jobs`. A sort column that can be NULL has two parts, the rows with a value and those without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    collate,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.listing import MAX_COUNTED, Count, Cursor, JobFilter, Listing, Page
+from scheduler_service.domain.records import Job
+from scheduler_service.storage.dialect import is_sqlite, lowered
+from scheduler_service.storage.list_tables import job_lookup, job_tags, job_texts
+from scheduler_service.storage.tables import jobs
+
+SORTS = ("id", "name", "created_at", "updated_at", "next_run_at", "priority")
+MAX_LISTED_CHARACTERS = 16 * 1024
+"""Lists omit fields with longer JSON, so that a page of long programs fits into memory."""
+_MIN_TRIGRAM_CHARACTERS = 3
+_LARGE = tuple(column.name for column in jobs.c if column.info.get("may_be_large"))
+
+
+def _unless_large(column: Column[Any]) -> ColumnElement[Any]:
+    is_large = func.length(cast(column, Text)) > MAX_LISTED_CHARACTERS
+    return case((is_large, null()), else_=column).label(column.name)
+
+
+_listed = select(
+    *(
+        _unless_large(column) if column.name in _LARGE else column
+        for column in jobs.c
+        if column is not jobs.c.last_result
+    ),
+    jobs.c.payload["type"].as_string().label("payload_type"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows of a list in one order: all of them, or those with or without a value in the sort column."""
+
+    source: FromClause
+    job_id: ColumnElement[int]
+    condition: ColumnElement[bool]
+    value: ColumnElement[Any] | None
+    has_value: bool = True
+
+
+async def page(
+    connection: AsyncConnection, filters: JobFilter, page: Page, *, owner_id: str | None = None
+) -> Listing[Job]:
+    """Return a page of jobs without fields longer than MAX_LISTED_CHARACTERS. `owner_id` restricts the list."""
+    parts = await _parts(connection, filters, owner_id)
+    total = None if page.count is Count.NONE else await _count(connection, parts, page.count)
+    rows = await _rows(connection, parts, page, is_descending=filters.sort.startswith("-"))
+    found = tuple(_from_list(row) for row in rows[: page.size])
+    return Listing(found, total, _cursor(found[-1], filters.sort) if len(rows) > page.size else None)
+
+
+async def _rows(
+    connection: AsyncConnection, parts: Sequence[_Part], page: Page, *, is_descending: bool
+) -> list[dict[str, Any]]:
+    """Return the rows of a page and one more, if there is one."""
+    rows: list[dict[str, Any]] = []
+    offset = page.offset
+    if page.cursor is not None and page.cursor.value is None:
+        parts = parts[-1:]  # the rows without a value come last, and a list by id has one part
+    for index, part in enumerate(parts):
+        cursor = page.cursor if index == 0 else None
+        wanted = page.size + 1 - len(rows)
+        keys = _keys(part, cursor, is_descending=is_descending).limit(wanted).offset(offset)
+        query = _listed.where(jobs.c.id.in_(keys)).order_by(*_order(part, of_jobs=True, is_descending=is_descending))
+        found = [dict(row) for row in (await connection.execute(query)).mappings()]
+        rows += found
+        if len(rows) > page.size or index == len(parts) - 1:
+            break
+        if offset:
+            before = len(found) + offset if found else await _count(connection, [part], Count.EXACT)
+            offset = max(0, offset - before)
+    return rows
+
+
+def _keys(part: _Part, cursor: Cursor | None, *, is_descending: bool) -> Select[int]:
+    query = select(part.job_id).select_from(part.source).where(part.condition)
+    if cursor is not None:
+        query = query.where(_is_behind(part, cursor, is_descending=is_descending))
+    return query.order_by(*_order(part, is_descending=is_descending))
+
+
+def _is_behind(part: _Part, cursor: Cursor, *, is_descending: bool) -> ColumnElement[bool]:
+    if part.value is None or not part.has_value or cursor.value is None:
+        return part.job_id < cursor.id if is_descending else part.job_id > cursor.id
+    row = tuple_(part.value, part.job_id)
+    last = tuple_(literal(cursor.value, part.value.type), literal(cursor.id, jobs.c.id.type))
+    return row < last if is_descending else row > last
+
+
+def _order(part: _Part, *, is_descending: bool, of_jobs: bool = False) -> list[ColumnElement[Any]]:
+    columns: list[ColumnElement[Any]] = [jobs.c.id if of_jobs else part.job_id]
+    if part.value is not None and part.has_value:
+        columns.insert(0, jobs.c[part.value.name] if of_jobs else part.value)
+    return [column.desc() if is_descending else column.asc() for column in columns]
+
+
+async def _count(connection: AsyncConnection, parts: Sequence[_Part], count: Count) -> int:
+    total = 0
+    for part in parts:
+        query = select(func.count()).select_from(part.source).where(part.condition)
+        if count is Count.CAPPED:
+            some = select(part.job_id).select_from(part.source).where(part.condition).limit(MAX_COUNTED)
+            query = select(func.count()).select_from(some.subquery())
+        total += (await connection.execute(query)).scalar_one()
+    return min(total, MAX_COUNTED) if count is Count.CAPPED else total
+
+
+async def _parts(connection: AsyncConnection, filters: JobFilter, owner_id: str | None) -> list[_Part]:
+    sort = filters.sort.removeprefix("-")
+    search = None if filters.q is None else await _search(connection, filters.q)
+    source, job_id, value, used = _lead(sort, filters, search)
+    conditions = [_base(filters, owner_id)]
+    if filters.tag is not None:
+        tagged = job_tags.c.tag == filters.tag
+        conditions.append(tagged if used is job_tags else job_id.in_(select(job_tags.c.job_id).where(tagged)))
+    if search is not None:
+        is_led = used is search.source
+        conditions.append(
+            search.condition
+            if is_led
+            else job_id.in_(select(search.job_id).select_from(search.source).where(search.condition))
+        )
+    condition = and_(*conditions)
+    if sort != "next_run_at":
+        return [_Part(source, job_id, condition, value)]
+    due = _Part(source, job_id, and_(condition, jobs.c.next_run_at.is_not(None)), value)
+    return [due, _Part(source, job_id, and_(condition, jobs.c.next_run_at.is_(None)), value, has_value=False)]
+
+
+def _lead(
+    sort: str, filters: JobFilter, search: _Search | None
+) -> tuple[FromClause, ColumnElement[int], ColumnElement[Any] | None, FromClause]:
+    """Return what to select from, its job id, its sort column if that is not the id, and the table that leads."""
+    if sort == "next_run_at":
+        return jobs, jobs.c.id, jobs.c.next_run_at, jobs
+    if sort != "id":
+        return _with_jobs(job_lookup, job_lookup.c.job_id), job_lookup.c.job_id, job_lookup.c[sort], job_lookup
+    if filters.tag is not None:
+        return _with_jobs(job_tags, job_tags.c.job_id), job_tags.c.job_id, None, job_tags
+    if search is not None:
+        return _with_jobs(search.source, search.job_id), search.job_id, None, search.source
+    return jobs, jobs.c.id, None, jobs
+
+
+def _with_jobs(leading: FromClause, job_id: ColumnElement[int]) -> FromClause:
+    return leading.join(jobs, jobs.c.id == job_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Where and how the searched text is found."""
+
+    source: FromClause
+    job_id: ColumnElement[int]
+    condition: ColumnElement[bool]
+
+
+async def _search(connection: AsyncConnection, wanted: str) -> _Search:
+    """Return the search for a text in the names and descriptions, ignoring case.
+
+    The trigram indexes do not support texts of one or two characters; for these, all texts are read.
+    """
+    columns = (job_lookup.c.folded_name, job_lookup.c.folded_description)
+    if not is_sqlite(connection):
+        pattern = f"%{''.join(f'/{sign}' if sign in '%_/' else sign for sign in wanted)}%"
+        # The index is of the default collation; with another one it would not be used.
+        folded = collate(lowered(connection, literal(pattern)), "default")
+        condition = or_(*(column.like(folded, escape="/") for column in columns))
+        return _Search(job_lookup, job_lookup.c.job_id, condition)
+    folded_text = wanted.lower()
+    if len(folded_text) < _MIN_TRIGRAM_CHARACTERS or not await _has_texts(connection):
+        condition = or_(*(func.instr(column, folded_text) > 0 for column in columns))
+        return _Search(job_lookup, job_lookup.c.job_id, condition)
+    phrase = '"' + folded_text.replace('"', '""') + '"'
+    matches = text("job_texts MATCH :phrase").bindparams(phrase=phrase)
+    return _Search(job_texts, job_texts.c.rowid, and_(matches))
+
+
+async def _has_texts(connection: AsyncConnection) -> bool:
+    """Return whether this SQLite has the trigram index. A connection keeps the answer."""
+    if "has_job_texts" not in connection.info:
+        query = text("SELECT count(*) FROM sqlite_master WHERE name = 'job_texts'")
+        connection.info["has_job_texts"] = bool((await connection.execute(query)).scalar_one())
+    return bool(connection.info["has_job_texts"])
+
+
+def _base(filters: JobFilter, owner_id: str | None) -> ColumnElement[bool]:
+    conditions: list[ColumnElement[bool]] = [jobs.c.deleted_at.is_(None)]
+    if owner_id is not None:
+        conditions.append(jobs.c.owner_id == owner_id)
+    if filters.owner_id is not None:
+        conditions.append(jobs.c.owner_id == filters.owner_id)
+    if filters.status is not None:
+        conditions.append(jobs.c.status == filters.status)
+    return and_(*conditions)
+
+
+def _cursor(job: Job, sort: str) -> Cursor:
+    column = sort.removeprefix("-")
+    return Cursor(job.id, None if column == "id" else getattr(job, column))
+
+
+def _from_list(row: dict[str, Any]) -> Job:
+    payload_type = row.pop("payload_type")
+    left_out = tuple(name for name in _LARGE if row[name] is None)
+    row |= {name: {"type": payload_type} if name == "payload" else {} for name in left_out}
+    return Job(**row, left_out=left_out)
