@@ -55,7 +55,10 @@ class PublicRoute(APIRoute):
     async def admit(self, request: Request) -> None:
         """Accept every caller."""
 
-    async def _look_at_body(self, request: Request) -> None:
+    async def _look_at_body(self, request: JsonRequest) -> None:
+        is_optional = self.body_field is not None and not self.body_field.field_info.is_required()
+        if is_optional and b"".join((await request.body()).split()) in _EMPTY:
+            request.is_empty = True  # whatever its media type: curl -d '{}' sends that of a form
         if self.body_field is not None and await request.body():
             _refuse_other_media_types(request)
         if (
@@ -84,7 +87,16 @@ class SecretBodyRoute(KeyedRoute):
 
 
 class JsonRequest(Request):
-    """A request with a JSON body in UTF-8. Invalid JSON raises an error with its position."""
+    """A request with a JSON body in UTF-8. Invalid JSON raises an error with its position.
+
+    `is_empty` says that its body counts as none.
+    """
+
+    is_empty = False
+
+    async def body(self) -> bytes:
+        """Return the body as it came."""
+        return b"" if self.is_empty else await super().body()
 
     async def json(self) -> Any:
         """Return the parsed body.
