@@ -129,6 +129,18 @@ async def test_idempotency_key_of_another_job_is_refused(client: httpx2.AsyncCli
     assert "pointer" not in error
 
 
+async def test_job_on_demand_has_no_next_instants(client: httpx2.AsyncClient) -> None:
+    job = await create(client, schedule_expr=None)
+    upcoming = (await client.get(f"{JOBS}/{job['id']}/next")).json()
+    preview = (await client.post("/api/v1/schedules/preview", json={"schedule_expr": None})).json()
+    replaced = await client.put(f"{JOBS}/{job['id']}", json=job)
+
+    assert (job["status"], job["schedule_expr"], job["next_run_at"]) == ("active", None, None)
+    assert job["schedule_description"] == upcoming["description"] == preview["description"] == "On demand"
+    assert upcoming["instants"] == preview["instants"] == []
+    assert (replaced.status_code, replaced.json()["version"]) == (200, job["version"])
+
+
 async def test_job_has_warnings_for_a_risky_schedule(client: httpx2.AsyncClient) -> None:
     job = await create(client, schedule_expr="30 2 * * *", timezone="Europe/Berlin")
 
@@ -230,7 +242,7 @@ async def test_job_is_run_once_for_an_idempotency_key(client: httpx2.AsyncClient
     assert (await client.get(f"{JOBS}/{job['id']}/runs")).json()["total"] == 1
 
 
-@pytest.mark.parametrize("action", ["pause", "resume", "run"])
+@pytest.mark.parametrize("action", ["pause", "resume"])
 @pytest.mark.parametrize("body", [b'{"args": {"a": 1}}', b"{", b"null", b"x" * 2_000])
 async def test_body_is_refused_when_a_call_takes_none(client: httpx2.AsyncClient, action: str, body: bytes) -> None:
     job = await create(client)
@@ -246,10 +258,14 @@ async def test_body_is_refused_when_a_call_takes_none(client: httpx2.AsyncClient
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b" { }\n"])
-async def test_empty_body_is_accepted_when_a_call_takes_none(client: httpx2.AsyncClient, body: bytes) -> None:
-    job = await create(client)
+@pytest.mark.parametrize("action", ["pause", "resume", "run"])
+async def test_empty_body_of_any_type_is_accepted(client: httpx2.AsyncClient, action: str, body: bytes) -> None:
+    job = await create(client, overlap_policy="queue")
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
 
-    assert (await client.post(f"{JOBS}/{job['id']}/run", content=body)).status_code == 202
+    for headers in ({}, form):
+        answer = await client.post(f"{JOBS}/{job['id']}/{action}", content=body, headers=headers)
+        assert answer.is_success
 
 
 async def test_two_idempotency_keys_are_refused(client: httpx2.AsyncClient) -> None:
@@ -295,6 +311,7 @@ async def test_next_shows_instants_in_utc_and_in_the_zone(client: httpx2.AsyncCl
     assert answer.json() == {
         "job_id": job["id"],
         "timezone": "Asia/Tokyo",
+        "description": "At 12:00 (Asia/Tokyo)",
         "instants": [
             {"at": "2090-01-01T03:00:00Z", "local": "2090-01-01T12:00:00+09:00"},
             {"at": "2090-01-02T03:00:00Z", "local": "2090-01-02T12:00:00+09:00"},

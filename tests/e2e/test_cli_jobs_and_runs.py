@@ -317,6 +317,14 @@ def test_run_wait_prints_the_run_as_json(service: Service) -> None:
     assert (run["status"], run["logs"]) == ("success", "hi\n")
 
 
+def test_job_on_demand_is_created_and_listed(service: Service) -> None:
+    service.shell.call("jobs", "create", "--name", "rebuild", "--on-demand", "--shell", "true")
+    listed = service.shell.call("jobs", "list", "--query", "rebuild")
+
+    assert "on demand" in listed.stdout
+    assert service.shell.read("jobs", "list", "--query", "rebuild")["jobs"][0]["schedule_expr"] is None
+
+
 def test_run_takes_arguments_and_variables(service: Service) -> None:
     code = "import os; print(os.environ['SCHEDULER_ARGS'], os.environ['LEVEL'])"
     inputs = ("--arg", "day=1", "--arg", "name=Ada", "--env", "LEVEL=2", "--ignore-overlap")

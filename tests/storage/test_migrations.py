@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from testkit.databases import add_job
 from tests.database_fixtures import redirected_to
 
-from scheduler_service.storage import migrations
+from scheduler_service.storage import jobs, migrations
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.migrations import HEAD, Upgrade
+from scheduler_service.storage.migrations import CONNECTION, HEAD, Upgrade
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -28,6 +32,24 @@ def test_head_is_the_last_migration() -> None:
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
 
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def _move(connection: Connection, move: Callable[[Config, str], None], to: str) -> None:
+    config = Config(attributes={CONNECTION: connection})
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    move(config, to)
+
+
+async def test_schedule_of_a_job_survives_that_it_may_be_null(empty_database: Database) -> None:
+    await migrations.upgrade(empty_database)
+    job = await add_job(empty_database, schedule_expr="5m")
+    for move, to in ((command.downgrade, "0018"), (command.upgrade, "head")):
+        async with empty_database.write() as connection:
+            await connection.run_sync(_move, move, to)
+    async with empty_database.read() as connection:
+        found = await jobs.find(connection, job.id)
+    assert found == job
+    await empty_database.close()
 
 
 async def test_upgrade_applies_every_migration_once(empty_database: Database) -> None:

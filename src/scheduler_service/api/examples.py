@@ -46,6 +46,14 @@ DEFINITIONS: Example = {
             "payload": {"type": "program", "argv": ["echo", "Happy new year"]},
         },
     },
+    "on_demand": {
+        "summary": "A job that only runs when it is asked to",
+        "value": {
+            "name": "Rebuild the index",
+            "schedule_expr": None,
+            "payload": {"type": "shell_script", "script": "./rebuild"},
+        },
+    },
     "request": {
         "summary": "An HTTP request, every morning, with checks of the response",
         "value": {
@@ -64,6 +72,7 @@ DEFINITIONS: Example = {
 
 PATCHES: Example = {
     "schedule": {"summary": "Another schedule", "value": {"schedule_expr": "@hourly"}},
+    "on_demand": {"summary": "No schedule: only on demand", "value": {"schedule_expr": None}},
     "retries": {"summary": "One field of an object", "value": {"retry_policy": {"max_retries": 5}}},
     "default": {"summary": "Null: back to the default", "value": {"timeout_seconds": None}},
 }

@@ -78,6 +78,7 @@ def create_job(  # noqa: PLR0913 (one for each option)
     ] = None,
     name: Annotated[str | None, typer.Option("--name", "-n", help="Name the job.")] = None,
     schedule: Annotated[str | None, typer.Option(help="Run at this cron pattern, interval (5m) or instant.")] = None,
+    on_demand: Annotated[bool, typer.Option("--on-demand", help="Run only when asked to, by no schedule.")] = False,
     timezone: Annotated[str | None, typer.Option(help="Read the schedule in this IANA zone. Default: UTC.")] = None,
     python: Annotated[
         str | None, typer.Option(metavar="CODE", help="Run this Python code; @FILE reads a file.")
@@ -129,6 +130,10 @@ def create_job(  # noqa: PLR0913 (one for each option)
     }
     document = read_document(file) if file else {}
     document |= {field: value for field, value in typed.items() if value is not None}
+    if on_demand:
+        if schedule is not None:
+            raise RefusedError(FieldProblem("schedule_expr", "write either --schedule or --on-demand"))
+        document["schedule_expr"] = None
     if retries is not None:
         document = merged(document, {"retry_policy": {"max_retries": retries}})
     document = merged(document, read_fields(settings or ()))
@@ -257,7 +262,7 @@ def _row(job: dict[str, Any], *, wide: bool) -> tuple[Any, ...]:
         job["id"],
         job["name"],
         job["status"],
-        job["schedule_expr"],
+        job["schedule_expr"] or "on demand",
         job["timezone"],
         render.instant(job["next_run_at"], short=not wide),
         job["last_run_status"],

@@ -29,7 +29,7 @@ class Job:
     owner_id: str
     tags: list[str]
     status: JobStatus
-    schedule_expr: str
+    schedule_expr: str | None
     timezone: str
     dst_gap: Literal["run_after", "skip"]
     dst_fold: Literal["first", "second", "both"]
@@ -170,6 +170,7 @@ class Worker:
 
 
 def schedule_of(job: Job | DueJob) -> Schedule:
-    """Return the schedule of a stored job. Raise `InvalidInputError` if it cannot be parsed any more."""
+    """Return the schedule of a stored job that has one. Raise `InvalidInputError` if it cannot be parsed any more."""
+    assert job.schedule_expr is not None, "a job that runs on demand is never due"  # noqa: S101 (of the caller)
     dst = DstPolicy(job.dst_gap, job.dst_fold)
     return parse(job.schedule_expr, timezone=job.timezone, dst=dst, anchor_at=job.anchor_at)

@@ -23,6 +23,7 @@ def rescheduled(job: Job, edited: Job, *, enabled: bool, now: datetime) -> Job:
     1. New instants begin now.
     2. A disabled job has no next instant.
     3. A resumed job waits for its next instant from now on.
+    4. A job without a schedule has no next instant, and is never finished.
 
     Raise `InvalidInputError` if a new schedule has no instant. Raise `ConflictError` if the edit pauses or resumes a
     schedule without a future instant.
@@ -40,6 +41,8 @@ def rescheduled(job: Job, edited: Job, *, enabled: bool, now: datetime) -> Job:
 
 def _anchored(job: Job, edited: Job, *, enabled: bool, now: datetime) -> Job:
     anchored = replace(edited, anchor_at=now, schedule_version=job.schedule_version + 1)
+    if anchored.schedule_expr is None:
+        return replace(anchored, status=JobStatus.ACTIVE, next_run_at=None) if enabled else _paused(anchored)
     next_run_at = first_instant(schedule_of(anchored), anchored, now)
     return replace(anchored, status=JobStatus.ACTIVE, next_run_at=next_run_at) if enabled else _paused(anchored)
 
@@ -49,6 +52,8 @@ def _paused(job: Job) -> Job:
 
 
 def _resumed(job: Job, now: datetime) -> Job:
+    if job.schedule_expr is None:
+        return replace(job, status=JobStatus.ACTIVE)
     next_run_at = first_run_at(schedule_of(job), now=now, start_at=job.start_at, end_at=job.end_at)
     if next_run_at is None:
         raise ConflictError("the schedule has no future instants; give the job a new schedule_expr")
@@ -59,8 +64,8 @@ class Bounds(Protocol):
     """The fields that determine when a schedule fires, in a job or in a definition."""
 
     @property
-    def schedule_expr(self) -> str:
-        """Return the schedule as it was written."""
+    def schedule_expr(self) -> str | None:
+        """Return the schedule as it was written; None if there is none."""
 
     @property
     def start_at(self) -> datetime | None:
@@ -98,7 +103,7 @@ def date_problem(
     return _names_none("up to end_at", "end_at", bounds.end_at)
 
 
-def never_fires(schedule_expr: str) -> FieldProblem:
+def never_fires(schedule_expr: str | None) -> FieldProblem:
     """Return the problem of an instant in the past."""
     return FieldProblem(
         "schedule_expr", "the instant is in the past, so it never fires; write a later one", schedule_expr

@@ -78,7 +78,7 @@ class _Unbounded:
     request: PreviewRequest
 
     @property
-    def schedule_expr(self) -> str:
+    def schedule_expr(self) -> str | None:
         return self.request.schedule_expr
 
     start_at: None = None
@@ -96,9 +96,11 @@ def _schedule_problems(
     yield from zone_problems
     is_zone_known = inspection.is_sent("timezone") and not zone_problems
     schedule: Schedule | None = None
+    if chosen.schedule_expr is None:
+        return
     if inspection.is_sent("schedule_expr"):
         try:
-            schedule = _schedule(chosen, chosen.timezone if is_zone_known else "UTC", now)
+            schedule = _schedule(chosen, chosen.schedule_expr, chosen.timezone if is_zone_known else "UTC", now)
         except InvalidInputError as error:
             yield from error.problems
     if bounds.end_at is not None and bounds.end_at <= now:
@@ -120,5 +122,5 @@ def _zone_problems(timezone: str) -> Iterator[FieldProblem]:
         yield from error.problems
 
 
-def _schedule(chosen: JobDefinition | PreviewRequest, timezone: str, now: datetime) -> Schedule:
-    return parse(chosen.schedule_expr, timezone=timezone, dst=chosen.dst, anchor_at=now)
+def _schedule(chosen: JobDefinition | PreviewRequest, expr: str, timezone: str, now: datetime) -> Schedule:
+    return parse(expr, timezone=timezone, dst=chosen.dst, anchor_at=now)

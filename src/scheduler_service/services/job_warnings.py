@@ -9,7 +9,9 @@ from pydantic import JsonValue
 
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.retry import RetryPolicy
+from scheduler_service.domain.schedules.calendar_dst import DstPolicy
 from scheduler_service.sandbox.runtime.python_code import variables_read_at_start
+from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.request_warnings import request_warnings
 
 
@@ -17,9 +19,24 @@ def job_warnings(job: Job) -> Iterator[str]:
     """Yield a warning for each setting that another setting of the job makes ineffective or unexpected."""
     yield from _retry_advice(RetryPolicy(**job.retry_policy))
     yield from _concurrency_advice(job)
-    yield from _catchup_warnings(job)
+    if job.schedule_expr is None:
+        yield from _on_demand_warnings(job)
+    else:
+        yield from _catchup_warnings(job)
     yield from _interpreter_advice(job)
     yield from request_warnings(job)
+
+
+def _on_demand_warnings(job: Job) -> Iterator[str]:
+    default = {name: field.default for name, field in JobDefinition.model_fields.items()}
+    chosen = [name for name in _OF_SCHEDULES if getattr(job, name) != default[name]]
+    chosen += ["dst"] if DstPolicy(job.dst_gap, job.dst_fold) != default["dst"] else []
+    if chosen:
+        have = "has" if len(chosen) == 1 else "have"
+        yield f"schedule_expr is null, so the job runs on demand and {', '.join(chosen)} {have} no effect."
+
+
+_OF_SCHEDULES = ("misfire_policy", "misfire_grace_seconds", "catchup_limit", "jitter_seconds", "start_at", "end_at")
 
 
 def normalisation_warnings(sent: Mapping[str, JsonValue], job: Job) -> Iterator[str]:

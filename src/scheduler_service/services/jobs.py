@@ -13,10 +13,9 @@ from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.environment_lock import EnvironmentLock
 from scheduler_service.domain.listing import JobFilter, Listing, Page
 from scheduler_service.domain.records import Job, Run
-from scheduler_service.domain.rescheduling import first_instant, rescheduled
+from scheduler_service.domain.rescheduling import rescheduled
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason
-from scheduler_service.domain.schedules.schedule import parse
 from scheduler_service.errors import ConflictError
 from scheduler_service.services import idempotency
 from scheduler_service.services.checks import ServerLimits
@@ -30,7 +29,7 @@ from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.manual_runs import ManualRuns
 from scheduler_service.services.merge_patch import merge
 from scheduler_service.services.run_request import RunRequest
-from scheduler_service.services.schedules import Upcoming, next_instants
+from scheduler_service.services.schedules import Upcoming, first_run_at, next_instants
 from scheduler_service.storage import cancellations, job_lists, jobs, ledger
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -192,8 +191,7 @@ class JobService:
     async def _add(self, connection: AsyncConnection, definition: JobDefinition, lock: EnvironmentLock | None) -> Job:
         await check_known(self._secrets, connection, definition.owner_id, definition.secrets)
         now = self._clock.now()
-        schedule = parse(definition.schedule_expr, timezone=definition.timezone, dst=definition.dst, anchor_at=now)
-        next_run_at = first_instant(schedule, definition, now)
+        next_run_at = first_run_at(definition, now)
         values = {
             **columns_of(definition),
             "status": JobStatus.ACTIVE if definition.enabled else JobStatus.PAUSED,

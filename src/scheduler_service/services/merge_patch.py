@@ -8,6 +8,8 @@ from scheduler_service.services.inspection import open_fields
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.json_document import JsonDocument
 
+# Null is a value of this field, which has no default: the job runs on demand.
+_NULLABLE = "schedule_expr"
 # Fields that determine which other fields a payload has.
 _KINDS = ("type", "operation")
 
@@ -15,8 +17,8 @@ _KINDS = ("type", "operation")
 def merge(job: JsonDocument, patch: JsonDocument) -> dict[str, JsonValue]:
     """Apply a patch to a job document: null removes a member, objects are merged, other values replace.
 
-    There are two differences from the RFC. A payload of another kind replaces the old one, since their fields differ.
-    Null for an unknown field is kept, so that validation reports its name.
+    There are three differences from the RFC. A payload of another kind replaces the old one, since their fields differ.
+    Null for an unknown field is kept, so that validation reports its name. Null is a value of `schedule_expr`.
     """
     merged = dict(job)
     for name, value in patch.items():
@@ -28,6 +30,8 @@ def merge(job: JsonDocument, patch: JsonDocument) -> dict[str, JsonValue]:
                 merged[name] = _merge_members(current, value, is_open=name in open_fields(JobDefinition))
         else:
             _put(merged, name, value, is_open=False)
+    if _NULLABLE in patch:
+        merged[_NULLABLE] = patch[_NULLABLE]
     return merged
 
 

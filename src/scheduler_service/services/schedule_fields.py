@@ -10,12 +10,11 @@ from scheduler_service.domain.schedules.calendar_dst import DstPolicy
 from scheduler_service.payloads.stored_text import Storable
 
 ScheduleExpr = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=256, strip_whitespace=True),
-    Storable,
+    Annotated[str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True), Storable] | None,
     Field(
         description="When the job runs, up to 256 characters: a cron pattern of five fields, or six with seconds first "
-        "(`*/10 * * * *`), a name (`@hourly`), an interval (`1h30m`), or one instant (`2026-12-31T23:59:59Z`).",
+        "(`*/10 * * * *`), a name (`@hourly`), an interval (`1h30m`), or one instant (`2026-12-31T23:59:59Z`). "
+        "Null: the job runs on demand.",
     ),
 ]
 Timezone = Annotated[

@@ -15,13 +15,14 @@ from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.firing import FiringRules
 from scheduler_service.domain.jitter import jitter_warning
 from scheduler_service.domain.records import Job, schedule_of
-from scheduler_service.domain.rescheduling import never_fires
+from scheduler_service.domain.rescheduling import first_instant, never_fires
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
 from scheduler_service.domain.schedules.schedule import Schedule, describe, parse, warnings
 from scheduler_service.errors import InvalidInputError
 from scheduler_service.services import python_environments
 from scheduler_service.services.checks import problems_of_preview
 from scheduler_service.services.inspection import inspect
+from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_warnings import job_warnings, normalisation_warnings
 from scheduler_service.services.preview_request import PreviewRequest
 from scheduler_service.storage.clock import Clock
@@ -41,6 +42,10 @@ class Description:
 
     sentence: str
     warnings: tuple[str, ...]
+
+
+ON_DEMAND = Description("On demand", ())
+"""The description of a job without a schedule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +82,18 @@ class ScheduleService:
         try:
             described = _describe_for(job, self._clock.now())
         except InvalidInputError as error:
-            described = Description(job.schedule_expr, (f"this schedule cannot be read any more: {error}",))
+            described = Description(str(job.schedule_expr), (f"this schedule cannot be read any more: {error}",))
         unknown = python_environments.warnings(job.payload, self._environments)
         changed = normalisation_warnings(sent or {}, job)
         return replace(described, warnings=(*described.warnings, *job_warnings(job), *unknown, *changed))
+
+
+def first_run_at(definition: JobDefinition, now: datetime) -> datetime | None:
+    """Return the first instant of a new job, or None if it runs on demand. Raise `InvalidInputError` if it has none."""
+    if definition.schedule_expr is None:
+        return None
+    schedule = parse(definition.schedule_expr, timezone=definition.timezone, dst=definition.dst, anchor_at=now)
+    return first_instant(schedule, definition, now)
 
 
 async def next_instants(job: Job, count: int) -> tuple[Upcoming, ...]:
@@ -92,6 +105,8 @@ async def next_instants(job: Job, count: int) -> tuple[Upcoming, ...]:
 
 
 def _preview(request: PreviewRequest, now: datetime) -> Preview:
+    if request.schedule_expr is None:
+        return Preview((), ON_DEMAND)
     schedule = parse(request.schedule_expr, timezone=request.timezone, dst=request.dst, anchor_at=now)
     first = schedule.next_after(now)
     if first is None:
@@ -113,6 +128,8 @@ def _instants(schedule: Schedule, timezone: str, first: datetime, end_at: dateti
 
 
 def _describe_for(job: Job, now: datetime) -> Description:
+    if job.schedule_expr is None:
+        return ON_DEMAND
     schedule = schedule_of(job)
     described = _describe(schedule, DstPolicy(job.dst_gap, job.dst_fold), now)
     rules = FiringRules(overlap_policy=job.overlap_policy, max_concurrency=job.max_concurrency)

@@ -72,7 +72,8 @@ jobs = Table(
     Column("owner_id", Text, nullable=False),
     Column("tags", Json, nullable=False),
     Column("status", EnumText(JobStatus), nullable=False),
-    Column("schedule_expr", Text, nullable=False),
+    # NULL: the job runs on demand.
+    Column("schedule_expr", Text),
     Column("timezone", Text, nullable=False),
     Column("dst_gap", String(16), nullable=False),
     Column("dst_fold", String(16), nullable=False),

@@ -23,6 +23,7 @@ router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependenc
 NEXT: dict[str, Any] = {
     "job_id": 1,
     "timezone": "Europe/Berlin",
+    "description": "Every 10 minutes",
     "instants": [
         {"at": "2026-01-15T10:30:00Z", "local": "2026-01-15T11:30:00+01:00"},
         {"at": "2026-01-15T10:40:00Z", "local": "2026-01-15T11:40:00+01:00"},
@@ -39,12 +40,13 @@ class NextQuery(Input):
 
 
 class Next(Answer):
-    """The future instants of a job. A paused or finished job has none."""
+    """The future instants of a job. A job that is paused, finished or run on demand has none."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [NEXT]})
 
     job_id: Annotated[int, Field(description="Identifier of the job.")]
     timezone: Annotated[str, Field(description="Time zone of the schedule.")]
+    description: Annotated[str, Field(description="The schedule in English.")]
     instants: Annotated[list[InstantOut], Field(description="Upcoming instants, earliest first.")]
 
 
@@ -57,7 +59,12 @@ class Next(Answer):
 async def list_next(
     job_id: JobId, query: Annotated[NextQuery, Query()], service: CurrentService, caller: CurrentCaller
 ) -> Next:
-    """In UTC and in the job's time zone. A paused or finished job has none."""
+    """In UTC and in the job's time zone. A job that is paused, finished or run on demand has none."""
     job = await service.jobs.get(caller, job_id)
     instants = await service.jobs.next_instants(caller, job_id, query.count)
-    return Next(job_id=job.id, timezone=job.timezone, instants=[InstantOut.of(instant) for instant in instants])
+    return Next(
+        job_id=job.id,
+        timezone=job.timezone,
+        description=service.schedules.describe(job).sentence,
+        instants=[InstantOut.of(instant) for instant in instants],
+    )

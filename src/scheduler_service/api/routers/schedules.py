@@ -56,7 +56,9 @@ class PreviewOut(Answer):
 
     model_config = ConfigDict(title="Preview", json_schema_extra={"examples": [PREVIEW]})
 
-    schedule_expr: Annotated[str, Field(description="The schedule as it was sent.")]
+    schedule_expr: Annotated[
+        str | None, Field(description="The schedule as it was sent. Null: none, so there are no instants.")
+    ]
     timezone: Annotated[str, Field(description="Time zone of the schedule.")]
     description: Annotated[str, Field(description="The schedule in English.")]
     warnings: Annotated[list[str], Field(description="What the owner of the schedule should know, in English.")]

@@ -47,7 +47,8 @@ class JobOut(JobDefinition, Identified):
         Field(description="`active`, `paused`, or `finished`: the schedule has no future instant."),
     ]
     next_run_at: Annotated[
-        datetime | None, Field(description="Next instant of the schedule. Null if the job is paused or finished.")
+        datetime | None,
+        Field(description="Next instant of the schedule. Null if the job is paused, finished or runs on demand."),
     ]
     last_run_at: Annotated[
         datetime | None, Field(description="Start of the newest run that has ended. Null: none has ended yet.")
