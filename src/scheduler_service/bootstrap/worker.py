@@ -20,7 +20,8 @@ from scheduler_service.bootstrap.derived_settings import (
 from scheduler_service.bootstrap.private_paths import private_paths
 from scheduler_service.config.settings import Settings
 from scheduler_service.engine.base import Base
-from scheduler_service.engine.execute import ExecutionRules, Executor
+from scheduler_service.engine.execute import Executor
+from scheduler_service.engine.execution_rules import ExecutionRules
 from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener
 from scheduler_service.engine.loop import WakeEvent, start_loop

@@ -8,35 +8,34 @@ what is stored before it repeats a write.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
 
 import structlog
 from pydantic import ValidationError
 
 from scheduler_service.domain.environment_lock import EnvironmentFailedError, StoppedWaitingError
 from scheduler_service.domain.grants import GrantRefusedError
-from scheduler_service.domain.records import Job, Run
-from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
-from scheduler_service.domain.routing import EVERYTHING, Routing
+from scheduler_service.domain.masking import Masker
+from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.domain.secrets import SecretRefusedError
-from scheduler_service.engine.artifacts import KeepsArtifacts, NoArtifacts
 from scheduler_service.engine.attempt_end import Interruption, LeftByRun, attempt_end
+from scheduler_service.engine.execution_rules import ExecutionRules
 from scheduler_service.engine.failure_cause import failure_cause
 from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener, NoListener
 from scheduler_service.engine.log_writer import LeaseLostError, LogWriter
 from scheduler_service.engine.loop import until_available
-from scheduler_service.engine.run_environment import Environments, NoEnvironments, in_environment
+from scheduler_service.engine.masked_outcome import mask_outcome
+from scheduler_service.engine.run_environment import in_environment
 from scheduler_service.engine.run_result import RunResult, parse_result
 from scheduler_service.engine.run_spec import Opened, build_spec
 from scheduler_service.engine.settlement import Settlement
 from scheduler_service.engine.worker_session import AttemptHandle, WorkerSession
 from scheduler_service.errors import UnavailableError
 from scheduler_service.payloads import registry
-from scheduler_service.sandbox.contract.access import NOTHING, Access
 from scheduler_service.sandbox.contract.collected import Collected
 from scheduler_service.sandbox.contract.spec import End, SandboxError
 from scheduler_service.sandbox.contract.wording import printable
@@ -48,35 +47,6 @@ from scheduler_service.storage.transitions import AttemptEnd
 from scheduler_service.telemetry import logging_config, tracing
 
 log = structlog.get_logger(__name__)
-
-AccessOf = Callable[[Job], Awaitable[Access]]
-SecretsOf = Callable[[Job], Awaitable[Mapping[str, str]]]
-
-
-async def _no_access(_: Job) -> Access:
-    return NOTHING
-
-
-async def _no_secrets(job: Job) -> Mapping[str, str]:
-    if job.secrets:
-        raise SecretRefusedError("this worker has no secrets")
-    return {}
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionRules:
-    """Which runs a worker executes (`routing`), the server's upper limits, and what grants and secrets open.
-
-    `access_of` returns what a job's grants open, or raises `GrantRefusedError`. `secrets_of` returns the values of a
-    job's secrets by their names, or raises `SecretRefusedError`. `environments` opens the packages of jobs.
-    """
-
-    routing: Routing = EVERYTHING
-    resource_limits: ResourceLimits = NO_LIMITS
-    access_of: AccessOf = _no_access
-    artifacts: KeepsArtifacts = field(default_factory=NoArtifacts)
-    environments: Environments = field(default_factory=NoEnvironments)
-    secrets_of: SecretsOf = _no_secrets
 
 
 class Executor:
@@ -195,16 +165,18 @@ class Executor:
         except (GrantRefusedError, SecretRefusedError) as error:
             return AttemptEnd(status=RunStatus.FAILED, reason=Reason.REJECTED, message=str(error))
         spec = build_spec(claimed, payload, self._rules.resource_limits, opened)
+        masker = await asyncio.to_thread(Masker, opened.secrets.values())
         try:
             heading = b""
             if claimed.run.attempt > 1:
                 heading = await until_available(lambda: self._heading(claimed.run), run_id=claimed.run.id)
-            async with LogWriter(self._database, handle, heading, claimed.run.log_bytes) as output:
+            async with LogWriter(self._database, handle, heading, claimed.run.log_bytes, masker) as output:
                 async with self._rules.environments.opened(claimed.job, output.take, handle) as environment:
                     outcome = await self._fitness.sandbox.run(in_environment(spec, environment), output.take, handle)
                 output.write_heading()
         except SandboxError as error:
             return self._note_fault(claimed, handle, error)
+        outcome = mask_outcome(outcome, masker)
         with closing(outcome.collected or Collected()) as collected:
             if outcome.end is End.CANCELLED and handle.is_interrupted:
                 return Interruption("its worker was stopped", is_shutdown=True)
@@ -213,7 +185,8 @@ class Executor:
             kept = await self._rules.artifacts.keep(claimed, collected)
             problems = tuple(filter(None, (written.problem, *collected.problems, *kept.problems)))
             cause = failure_cause(outcome, spec, payload, output.tail)
-            return attempt_end(outcome, handle.cancel_reason, LeftByRun(written.value, kept.artifacts, problems, cause))
+            left = LeftByRun(masker.value(written.value), kept.artifacts, problems, cause)
+            return attempt_end(outcome, handle.cancel_reason, left)
 
     async def _open(self, claimed: Claimed) -> Opened:
         """Return what the job's grants and secrets open. Raise if this worker cannot open one of them."""

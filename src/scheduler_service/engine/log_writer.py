@@ -2,7 +2,8 @@
 
 Theory of operation. `take` collects bytes and `_flush` appends them in pieces under the attempt's lease, so a stale
 attempt cannot write. `take` waits if much output is pending; the sandbox then stops reading, and the program blocks.
-Each piece is written at its byte position, so a repeated write after a lost answer adds nothing.
+Each piece is written at its byte position, so a repeated write after a lost answer adds nothing. Secrets are masked
+before anything else, so nothing behind the mask has ever seen them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import codecs
 import contextlib
 from typing import Self
 
+from scheduler_service.domain.masking import Masker
 from scheduler_service.engine.loop import until_available
 from scheduler_service.engine.worker_session import AttemptHandle
 from scheduler_service.storage import logs
@@ -33,16 +35,24 @@ class LogWriter:
     with`. The end of the block writes the rest, and raises `LeaseLostError` if the lease is lost.
     """
 
-    def __init__(self, database: Database, handle: AttemptHandle, heading: bytes = b"", at_byte: int = 0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        handle: AttemptHandle,
+        heading: bytes = b"",
+        at_byte: int = 0,
+        masker: Masker | None = None,
+    ) -> None:
         """Write under the attempt's lease, and interrupt the attempt if the lease is lost.
 
         `heading` is written before the first output; an attempt that never starts leaves none. `at_byte` is the current
-        length of the log.
+        length of the log. `masker` None masks nothing.
         """
         self._database = database
         self._heading = heading
         self._at_byte = at_byte
         self._attempted = handle
+        self._masked = (masker or Masker()).stream()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._pending = bytearray()
         self._tail = bytearray()
@@ -56,7 +66,7 @@ class LogWriter:
 
     async def __aexit__(self, *_: object) -> None:
         """Write the rest."""
-        self._keep(self._decoder.decode(b"", final=True))
+        self._keep(self._decoder.decode(self._masked.finish(), final=True))
         self._ended.set()
         await self._flushing
         # The periodic flush may have been writing an earlier piece when the block ended.
@@ -70,7 +80,7 @@ class LogWriter:
     async def take(self, data: bytes) -> None:
         """Add output. Wait for the database if much output is pending."""
         self.write_heading()
-        self._keep(self._decoder.decode(data))
+        self._keep(self._decoder.decode(self._masked.take(data)))
         if len(self._pending) >= FLUSH_BYTES:
             await self._flush()
 
