@@ -50,6 +50,8 @@ A_JOB: dict[str, Any] = {
     "retry_policy": {"max_retries": 0},
     "status": JobStatus.ACTIVE,
     "anchor_at": NOON,
+    "scheduled_runs": 0,
+    "failures_in_a_row": 0,
     "next_run_at": NOON,
     "version": 1,
     "schedule_version": 1,

@@ -199,7 +199,7 @@ async def start(level: Level, root: Path) -> AsyncIterator[Start]:
 
     async def start(*without: Layer) -> ZygoteSandbox:
         environments = [PythonEnvironment(preload=())]
-        sandbox = ZygoteSandbox(level, root, 1, environments, grace_seconds=0.2, without=frozenset(without))
+        sandbox = ZygoteSandbox(level, root, 1, environments, max_grace_seconds=0.2, without=frozenset(without))
         started.append(sandbox)
         await sandbox.start()
         return sandbox

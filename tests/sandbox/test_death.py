@@ -42,7 +42,7 @@ from scheduler_service.sandbox.zygote_sandbox import ZygoteSandbox
 
 async def main():
     nothing_preloaded = [PythonEnvironment(preload=())]
-    sandbox = ZygoteSandbox(Level(sys.argv[1]), Path(sys.argv[2]), 1, nothing_preloaded, grace_seconds=0.2)
+    sandbox = ZygoteSandbox(Level(sys.argv[1]), Path(sys.argv[2]), 1, nothing_preloaded, max_grace_seconds=0.2)
     await sandbox.start()
     async def up(chunk):
         print(sandbox._launcher.pid, flush=True)

@@ -49,7 +49,7 @@ class Collected:
 
 @pytest.fixture
 async def sandbox(tmp_path: Path) -> AsyncIterator[SubprocessSandbox]:
-    sandbox = SubprocessSandbox(tmp_path / "runs", grace_seconds=0.2, output_wait_seconds=1.0)
+    sandbox = SubprocessSandbox(tmp_path / "runs", max_grace_seconds=0.2, output_wait_seconds=1.0)
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
@@ -116,6 +116,21 @@ async def test_command_is_killed_when_it_ignores_the_timeout(sandbox: Subprocess
         sandbox, Script("trap '' TERM; echo start; while :; do sleep 1; done"), output, wall_seconds=0.5
     )
     assert (outcome.end, outcome.exit_code, output.data) == (End.TIMEOUT, None, b"start\n")
+
+
+@pytest.mark.parametrize(("grace_seconds", "said"), [(0.0, b""), (60.0, b"bye\n")])
+async def test_grace_time_is_that_of_the_command(
+    tmp_path: Path, output: Collected, grace_seconds: float, said: bytes
+) -> None:
+    sandbox, cancel = SubprocessSandbox(tmp_path / "runs"), asyncio.Event()
+    await sandbox.start()
+    script = Script("trap 'sleep 0.5; echo bye; exit' TERM; echo ready; sleep 60 & wait")
+    ended = asyncio.create_task(sandbox.run(Spec(script, Limits(grace_seconds=grace_seconds)), output, cancel))
+    await output.until(b"ready\n")
+    cancel.set()
+    assert (await ended).end is End.CANCELLED
+    assert output.data == b"ready\n" + said
+    await sandbox.stop()
 
 
 async def test_command_cleans_up_in_its_grace_time(sandbox: SubprocessSandbox, output: Collected) -> None:

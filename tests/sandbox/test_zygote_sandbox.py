@@ -67,7 +67,7 @@ def level() -> Level:
 async def sandbox(level: Level) -> AsyncIterator[ZygoteSandbox]:
     """A sandbox that the tests share: after many runs it must work like a new one."""
     with place_for_runs() as root:
-        sandbox = ZygoteSandbox(level, root, 2, grace_seconds=0.2)
+        sandbox = ZygoteSandbox(level, root, 2, max_grace_seconds=0.2)
         await sandbox.start()
         yield sandbox
         await sandbox.stop()
@@ -94,6 +94,21 @@ async def test_runs_are_concurrent(sandbox: ZygoteSandbox) -> None:
     meet = "import time\nprint(time.time())\ntime.sleep(1)\nprint(time.time())"
     spans = [output.split() for _, output in await asyncio.gather(*(run(sandbox, PythonCode(meet)) for _ in range(4)))]
     assert max(float(began) for began, _ in spans) < min(float(ended) for _, ended in spans)
+
+
+@pytest.mark.parametrize(("grace_seconds", "said"), [(0.0, ""), (60.0, "bye\n")])
+async def test_grace_time_is_that_of_the_command(level: Level, root: Path, grace_seconds: float, said: str) -> None:
+    sandbox, output, cancel = ZygoteSandbox(level, root, 1), bytearray(), asyncio.Event()
+
+    async def collect(chunk: bytes) -> None:
+        output.extend(chunk)
+        cancel.set()
+
+    await sandbox.start()
+    script = Script("trap 'sleep 0.5; echo bye; exit' TERM; echo ready; sleep 60 & wait")
+    outcome = await sandbox.run(Spec(script, Limits(grace_seconds=grace_seconds)), collect, cancel)
+    await sandbox.stop()
+    assert (outcome.end, output.decode()) == (End.CANCELLED, "ready\n" + said)
 
 
 async def test_runs_have_different_random_numbers(sandbox: ZygoteSandbox) -> None:
@@ -208,7 +223,7 @@ def _order(spec: Spec, directory: str) -> object:
     from scheduler_service.sandbox.contract.access import NOTHING
     from scheduler_service.sandbox.contract.protocol import Order, Terms
 
-    terms = Terms(5, 100, 5, 5, 5, -1, directory)
+    terms = Terms(5, 2, 100, 5, 5, 5, -1, directory)
     return Order("python", spec.command.code, (), {}, NOTHING, terms, {})  # type: ignore[union-attr]
 
 

@@ -42,7 +42,7 @@ async def create(service: JobService, **changes: Any) -> Job:
 async def test_job_on_demand_is_active_and_never_due(service: JobService, database: Database) -> None:
     job = await create(service)
     async with database.read() as connection:
-        due_at, _ = await ledger.earliest_due(connection)
+        due_at = (await ledger.earliest_due(connection)).due_at
     assert (job.status, job.schedule_expr, job.next_run_at, due_at) == (JobStatus.ACTIVE, None, None, None)
     assert await service.next_instants(ADMIN, job.id, 10) == ()
 

@@ -23,6 +23,8 @@ QUERIES: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[object]]]] =
     "what of a job goes on": ("ix_runs_active", lambda connection: runs.count_active(connection, [1, 2])),
     "what a worker holds": ("ix_runs_running", lambda connection: transitions.held_by(connection, "w")),
     "the next job that is due": ("ix_jobs_due", ledger.earliest_due),
+    "the next pause that ends": ("ix_jobs_paused", ledger.earliest_due),
+    "the next start deadline": ("ix_runs_start_by", ledger.earliest_due),
 }
 
 

@@ -18,7 +18,7 @@ from tests.storage.stored_runs import FAILURE, ME, SUCCESS, put
 from scheduler_service.domain.records import Job, Run, Worker
 from scheduler_service.domain.rescue import MAX_RESCUES
 from scheduler_service.domain.run_state import TERMINAL, TRANSITIONS, Reason, RunStatus, Trigger
-from scheduler_service.storage import cancellations, claims, jobs, logs, rescues, runs, transitions, workers
+from scheduler_service.storage import cancellations, claims, deadlines, jobs, logs, rescues, runs, transitions, workers
 from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
@@ -83,6 +83,10 @@ MOVES: dict[str, tuple[Move, set[tuple[RunStatus, RunStatus]]]] = {
         lambda connection, run, _: cancellations.request_cancel(connection, run.id, Reason.USER, LATER),
         {(RunStatus.RUNNING, RunStatus.RUNNING)},
     ),
+    "miss late runs": (
+        lambda connection, _run, _job: deadlines.miss_late_runs(connection, LATER, 10),
+        {(RunStatus.QUEUED, RunStatus.MISSED)},
+    ),
     "release": (
         lambda connection, _run, _job: transitions.release(connection, LATER, 10),
         {(RunStatus.QUEUED, RunStatus.QUEUED), (RunStatus.RETRYING, RunStatus.QUEUED)},
@@ -94,9 +98,10 @@ MOVES: dict[str, tuple[Move, set[tuple[RunStatus, RunStatus]]]] = {
 async def test_transition_applies_only_from_its_own_states(database: Database, job: Job, name: str) -> None:
     move, allowed = MOVES[name]
     targets = dict(allowed)
+    start_by = NOON if name == "miss late runs" else None
     notified_at = None if name == "release" else NOON
     for status in RunStatus:
-        run = await put(database, job, status, notified_at=notified_at, worker_id=ME)
+        run = await put(database, job, status, notified_at=notified_at, start_by=start_by, worker_id=ME)
         async with database.write() as connection:
             won = bool(await move(connection, run, job))
         after = (await find(database, run)).status

@@ -95,6 +95,8 @@ JOB: Example = {
     "environment_id": None,
     "environment_state": None,
     "status": "active",
+    "pause_reason": None,
+    "paused_until": None,
     "next_run_at": "2026-01-15T10:30:00Z",
     "last_run_at": "2026-01-15T10:20:00Z",
     "last_run_status": "success",

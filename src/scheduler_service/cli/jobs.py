@@ -167,9 +167,19 @@ def edit_job(
 
 @app.command("pause")
 @with_client
-def pause_job(client: Client, job: JobId, *, as_json: AsJson = False) -> None:
+def pause_job(
+    client: Client,
+    job: JobId,
+    *,
+    reason: Annotated[str | None, typer.Option(help="Say why; the job shows it.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="Resume at this instant. Default: when it is resumed.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Pause a job. Its schedule does not fire until it is resumed."""
-    _announce("Paused", client.post(f"jobs/{job}/pause"), as_json)
+    given = {name: value for name, value in (("reason", reason), ("until", until)) if value is not None}
+    _announce("Paused", client.post(f"jobs/{job}/pause", given or None), as_json)
 
 
 @app.command("resume")

@@ -3,7 +3,8 @@
 Theory of operation. A job stores the next instant that has no row in the ledger yet (`next_run_at`). `decide` takes
 every instant from there to `now` and puts each into exactly one entry. An instant older than the grace period is
 misfired. The misfire policy chooses a cut: one `Miss` covers all instants before the cut, and the instants from the cut
-on fire. The overlap policy then turns some of those into a `Skip`, depending on the number of active runs.
+on fire. The overlap policy then turns some of those into a `Skip`, depending on the number of active runs. A start
+deadline moves the cut to the first instant whose run could still start in time.
 
 The dispatcher, the schedule preview and the tests call the same function, so they cannot disagree.
 """
@@ -35,6 +36,10 @@ class FiringRules:
     catchup_limit: int = 100
     overlap_policy: OverlapPolicy = "skip"
     max_concurrency: int = 1
+    # Instants older than this do not fire any more. None: there is no such limit.
+    start_deadline_seconds: float | None = None
+    # How many more runs the schedule may create. None: there is no limit.
+    runs_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Decision:
     """New ledger entries, ordered by instant, and the first instant without an entry.
 
     `next_run_at` can already be due if the backlog has more than `MAX_ENTRIES` instants; the caller then decides again.
-    It is None if the schedule has no further instant, which finishes the job.
+    It is None if the schedule has no further instant or has created its last run, which finishes the job.
     """
 
     entries: tuple[Fire | Skip | Miss, ...]
@@ -104,9 +109,15 @@ def decide(
         return Decision((), _until(end_at, next_run_at))
     backlog = _Backlog(schedule, next_run_at, limit)
     cut = backlog.first_to_fire(rules, now - timedelta(seconds=rules.misfire_grace_seconds))
-    fires, following = backlog.instants_from(cut)
-    entries = (*backlog.missed_before(cut, rules), *_overlap(fires, rules, active))
-    return Decision(entries, _until(end_at, following))
+    start = cut if rules.start_deadline_seconds is None else backlog.first_in_time(cut, now, rules)
+    fires, following = backlog.instants_from(start)
+    misfire = Reason.CATCHUP_LIMIT if rules.misfire_policy == "fire_all" else Reason.MISFIRE
+    entries = (
+        *backlog.missed(next_run_at, cut, misfire),
+        *(() if cut is None else backlog.missed(cut, start, Reason.START_DEADLINE)),
+        *_overlap(fires, rules, active),
+    )
+    return _up_to_last_run(Decision(entries, _until(end_at, following)), rules.runs_left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +139,19 @@ class _Backlog:
             return self._last_before(self.limit + _MICROSECOND)
         return fresh
 
-    def missed_before(self, cut: datetime | None, rules: FiringRules) -> tuple[Miss, ...]:
-        """Return one `Miss` for all instants before the cut, or nothing if there are none."""
+    def first_in_time(self, cut: datetime | None, now: datetime, rules: FiringRules) -> datetime | None:
+        """Return the first instant from the cut on whose run can start by its deadline, or None if there is none."""
+        in_time_from = now - timedelta(seconds=rules.start_deadline_seconds or 0)
+        if cut is None or cut >= in_time_from:
+            return cut
+        return _until(self.limit, self.schedule.next_after(in_time_from - _MICROSECOND))
+
+    def missed(self, first: datetime, cut: datetime | None, reason: Reason) -> tuple[Miss, ...]:
+        """Return one `Miss` for all instants from `first` to before the cut, or nothing if there are none."""
         end = self.limit + _MICROSECOND if cut is None else cut
-        if end == self.first:
+        if end <= first:
             return ()
-        reason = Reason.CATCHUP_LIMIT if rules.misfire_policy == "fire_all" else Reason.MISFIRE
-        return (Miss(self.first, self._last_before(end), self._count_before(end), reason),)
+        return (Miss(first, self._last_before(end), self._count_before(end) - self._count_before(first), reason),)
 
     def instants_from(self, cut: datetime | None) -> tuple[list[datetime], datetime | None]:
         """Return up to `MAX_ENTRIES` instants from the cut on, and the first instant after them."""
@@ -163,7 +180,7 @@ class _Backlog:
         return lo
 
     def _count_before(self, end: datetime) -> int:
-        return 1 + self.schedule.count_between(self.first, end - _MICROSECOND)
+        return 0 if end <= self.first else 1 + self.schedule.count_between(self.first, end - _MICROSECOND)
 
     def _last_before(self, end: datetime) -> datetime:
         return self.schedule.last_between(self.first, end - _MICROSECOND) or self.first
@@ -178,6 +195,14 @@ def _overlap(instants: list[datetime], rules: FiringRules, active: int) -> list[
         return [Fire(instant) if index < fired else Skip(instant) for index, instant in enumerate(instants)]
     # Each run would cancel the one before it, so only the last one starts.
     return [*map(Skip, instants[:-1]), *(Fire(instant, cancels_others=free <= 0) for instant in instants[-1:])]
+
+
+def _up_to_last_run(decision: Decision, runs_left: int | None) -> Decision:
+    """Return a decision up to the last run. The job is then finished, and owes no later instants."""
+    fired = [place for place, entry in enumerate(decision.entries) if isinstance(entry, Fire)]
+    if runs_left is None or len(fired) < max(1, runs_left):
+        return decision
+    return Decision(decision.entries[: fired[max(1, runs_left) - 1] + 1], None)
 
 
 def _until(end_at: datetime | None, instant: datetime | None) -> datetime | None:

@@ -53,6 +53,14 @@ class Job:
     misfire_policy: MisfirePolicy
     misfire_grace_seconds: float
     catchup_limit: int
+    start_deadline_seconds: float | None
+    max_runs: int | None
+    pause_after_failures: int | None
+    concurrency_key: str | None
+    pause_reason: str | None
+    paused_until: datetime | None
+    scheduled_runs: int
+    failures_in_a_row: int
     next_run_at: datetime | None
     last_run_at: datetime | None
     last_run_status: RunStatus | None
@@ -84,6 +92,11 @@ class DueJob:
     misfire_policy: MisfirePolicy
     misfire_grace_seconds: float
     catchup_limit: int
+    start_deadline_seconds: float | None
+    max_runs: int | None
+    pause_after_failures: int | None
+    scheduled_runs: int
+    failures_in_a_row: int
     next_run_at: datetime
     schedule_version: int
 
@@ -105,6 +118,7 @@ class Run:
     priority: int
     queued_at: datetime
     available_at: datetime
+    start_by: datetime | None
     notified_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
@@ -115,6 +129,7 @@ class Run:
     fault_count: int
     worker_id: str | None
     concurrency_slot: int | None
+    concurrency_key: str | None
     cancel_requested_at: datetime | None
     cancel_reason: Reason | None
     exit_code: int | None

@@ -31,6 +31,8 @@ def rescheduled(job: Job, edited: Job, *, enabled: bool, now: datetime) -> Job:
     if _differs(job, {name: getattr(edited, name) for name in _NAMES_THE_INSTANTS}):
         return _anchored(job, edited, enabled=enabled, now=now)
     if job.status is JobStatus.FINISHED:
+        if enabled and edited.max_runs != job.max_runs and _has_runs_left(edited):
+            return _resumed(edited, now)
         if not enabled:
             raise ConflictError("the job is finished: it has no future runs to pause")
         return edited
@@ -40,11 +42,11 @@ def rescheduled(job: Job, edited: Job, *, enabled: bool, now: datetime) -> Job:
 
 
 def _anchored(job: Job, edited: Job, *, enabled: bool, now: datetime) -> Job:
-    anchored = replace(edited, anchor_at=now, schedule_version=job.schedule_version + 1)
+    anchored = replace(edited, anchor_at=now, schedule_version=job.schedule_version + 1, scheduled_runs=0)
     if anchored.schedule_expr is None:
-        return replace(anchored, status=JobStatus.ACTIVE, next_run_at=None) if enabled else _paused(anchored)
+        return _active(anchored, None) if enabled else _paused(anchored)
     next_run_at = first_instant(schedule_of(anchored), anchored, now)
-    return replace(anchored, status=JobStatus.ACTIVE, next_run_at=next_run_at) if enabled else _paused(anchored)
+    return _active(anchored, next_run_at) if enabled else _paused(anchored)
 
 
 def _paused(job: Job) -> Job:
@@ -53,11 +55,28 @@ def _paused(job: Job) -> Job:
 
 def _resumed(job: Job, now: datetime) -> Job:
     if job.schedule_expr is None:
-        return replace(job, status=JobStatus.ACTIVE)
+        return _active(job, None)
+    if not _has_runs_left(job):
+        raise ConflictError(f"the job has had its {job.max_runs} runs; raise max_runs")
     next_run_at = first_run_at(schedule_of(job), now=now, start_at=job.start_at, end_at=job.end_at)
     if next_run_at is None:
         raise ConflictError("the schedule has no future instants; give the job a new schedule_expr")
-    return replace(job, status=JobStatus.ACTIVE, next_run_at=next_run_at)
+    return _active(job, next_run_at)
+
+
+def _active(job: Job, next_run_at: datetime | None) -> Job:
+    return replace(
+        job,
+        status=JobStatus.ACTIVE,
+        next_run_at=next_run_at,
+        pause_reason=None,
+        paused_until=None,
+        failures_in_a_row=0,
+    )
+
+
+def _has_runs_left(job: Job) -> bool:
+    return job.max_runs is None or job.scheduled_runs < job.max_runs
 
 
 class Bounds(Protocol):

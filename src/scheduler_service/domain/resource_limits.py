@@ -18,6 +18,7 @@ class ResourceLimits:
     disk_mb: int | None = None
     output_kb: int | None = None
     artifacts_mb: int | None = None
+    grace_seconds: float | None = None
     network: bool = True
 
     def limit_of(self, field: str) -> float | None:

@@ -35,7 +35,8 @@ class RunStatus(StrEnum):
     CANCELLED = "cancelled"
     # The dispatcher inserts it for an instant that came due during earlier runs of the job. Final.
     SKIPPED = "skipped"
-    # The dispatcher inserts it for one instant or a range that passed before a dispatcher could fire it. Final.
+    # The dispatcher inserts it for one instant or a range that passed before a dispatcher could fire it. A run that no
+    # worker began by `start_by` moves here from `queued`. Final.
     MISSED = "missed"
 
 
@@ -54,6 +55,7 @@ class Reason(StrEnum):
     OVERLAP = "overlap"
     MISFIRE = "misfire"
     CATCHUP_LIMIT = "catchup_limit"
+    START_DEADLINE = "start_deadline"
     JOB_DELETED = "job_deleted"
     USER = "user"
 
@@ -85,7 +87,7 @@ class WorkerState(StrEnum):
 TRANSITIONS: Mapping[RunStatus | None, frozenset[RunStatus]] = MappingProxyType(
     {
         None: frozenset({RunStatus.QUEUED, RunStatus.SKIPPED, RunStatus.MISSED}),
-        RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED, RunStatus.FAILED}),
+        RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED, RunStatus.FAILED, RunStatus.MISSED}),
         RunStatus.RUNNING: frozenset(
             {RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.RETRYING, RunStatus.CANCELLED, RunStatus.QUEUED}
         ),

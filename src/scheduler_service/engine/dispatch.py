@@ -1,7 +1,8 @@
 """The dispatcher: fires due jobs and notifies workers of runs whose wait is over.
 
-Theory of operation. A tick reads the earliest due instants without a lock. If something is due, it fires jobs and
-releases runs in short transactions, sends notices after each commit, and repeats until nothing is due. Any number of
+Theory of operation. A tick reads the earliest due instants without a lock. If something is due, it ends pauses, fires
+jobs, misses runs that are past their start deadline, and releases runs. It does so in short transactions, sends notices
+after each commit, and repeats until nothing is due. Any number of
 dispatchers may run. Row locks divide the work between them, and the ledger prevents duplicates.
 """
 
@@ -9,14 +10,20 @@ from __future__ import annotations
 
 import secrets
 import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
 from scheduler_service.brokers.base import Broker
-from scheduler_service.storage import dispatchers, jobs, ledger, transitions
+from scheduler_service.domain.pauses import after_pause
+from scheduler_service.domain.records import Job
+from scheduler_service.errors import InvalidInputError
+from scheduler_service.storage import deadlines, dispatchers, jobs, ledger, pauses, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.ledger import Earliest
 from scheduler_service.telemetry import tracing
 
 BATCH = 2000
@@ -43,17 +50,22 @@ class Dispatcher:
     async def tick(self) -> float:
         """Fire all due jobs, notify workers of released runs, and return the seconds until the next tick."""
         now = self._clock.now()
-        due_at, waits_until = await self._read_earliest_due()
-        if _is_due(due_at, now):
-            while await self._fire(now) == BATCH:
-                pass
-        if _is_due(waits_until, now):
-            while await self._release(now) == BATCH:
-                pass
-        if _is_due(due_at, now) or _is_due(waits_until, now):
-            due_at, waits_until = await self._read_earliest_due()
+        earliest = await self._read_earliest_due()
+        if _is_due(earliest.paused_until, now):
+            await _repeat(self._end_pauses, now)
+            earliest = await self._read_earliest_due()
+        steps = (
+            (earliest.due_at, self._fire),
+            (earliest.start_by, self._miss_late_runs),
+            (earliest.waits_until, self._release),
+        )
+        for due_at, step in steps:
+            if _is_due(due_at, now):
+                await _repeat(step, now)
+        if any(_is_due(due_at, now) for due_at, _ in steps):
+            earliest = await self._read_earliest_due()
         self._ticked_at = self._clock.now()
-        return self._rest_seconds(due_at, waits_until)
+        return self._rest_seconds(earliest)
 
     async def note_tick(self) -> float:
         """Store when the last tick ended. Return the seconds until the next call.
@@ -65,7 +77,7 @@ class Dispatcher:
                 await dispatchers.note_tick(connection, self._id, self._ticked_at)
         return NOTE_SECONDS
 
-    async def _read_earliest_due(self) -> tuple[datetime | None, datetime | None]:
+    async def _read_earliest_due(self) -> Earliest:
         # Most checks find nothing. They take no lock, and on SQLite do not need the writer.
         async with self._database.read() as connection:
             return await ledger.earliest_due(connection)
@@ -79,16 +91,47 @@ class Dispatcher:
         await self._broker.send(fired.notices)
         return len(due)
 
+    async def _end_pauses(self, now: datetime) -> int:
+        async with self._database.write() as connection:
+            ended = await pauses.ends_of_pauses(connection, now, BATCH)
+            for job in ended:
+                await pauses.end_pause(connection, _resume(job))
+        return len(ended)
+
+    async def _miss_late_runs(self, now: datetime) -> int:
+        async with self._database.write() as connection:
+            return await deadlines.miss_late_runs(connection, now, BATCH)
+
     async def _release(self, now: datetime) -> int:
         async with self._database.write() as connection:
             notices = await transitions.release(connection, now, BATCH)
         await self._broker.send(notices)
         return len(notices)
 
-    def _rest_seconds(self, *ends: datetime | None) -> float:
+    def _rest_seconds(self, earliest: Earliest) -> float:
         now = self._clock.now()
-        waits = [(instant - now).total_seconds() for instant in ends if instant is not None]
+        instants: list[datetime | None] = [
+            earliest.due_at,
+            earliest.start_by,
+            earliest.paused_until,
+            earliest.waits_until,
+        ]
+        waits = [(instant - now).total_seconds() for instant in instants if instant is not None]
         return max(0.0, min([self._tick_seconds, *waits]))
+
+
+async def _repeat(step: Callable[[datetime], Awaitable[int]], now: datetime) -> None:
+    """Repeat a step that handles up to `BATCH` rows in a transaction until none is left."""
+    while await step(now) == BATCH:
+        pass
+
+
+def _resume(job: Job) -> Job:
+    try:
+        return after_pause(job)
+    except InvalidInputError as error:
+        log.warning("job_not_resumed", job_id=job.id, cause=str(error))
+        return replace(job, pause_reason="its schedule cannot be computed", paused_until=None)
 
 
 def _is_due(instant: datetime | None, now: datetime) -> bool:

@@ -16,7 +16,7 @@ from scheduler_service.sandbox.contract.access import NOTHING, Access
 from scheduler_service.sandbox.contract.spec import Limits, Spec
 from scheduler_service.storage.claims import Claimed
 
-_DEFAULTS = {"artifacts_mb": Limits().artifacts_mb}
+_DEFAULTS = {"artifacts_mb": Limits().artifacts_mb, "grace_seconds": Limits().grace_seconds}
 
 
 @dataclass(frozen=True, slots=True)

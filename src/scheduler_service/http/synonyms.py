@@ -47,7 +47,13 @@ _JOB_FIELDS = table(
         "no_overlap single_instance on_overlap",
         "max_concurrency": "concurrency max_instances max_active_runs max_parallel parallelism concurrency_limit",
         "misfire_policy": "catchup catch_up backfill misfire on_misfire",
-        "misfire_grace_seconds": "misfire_grace_time misfire_grace grace_time starting_deadline_seconds grace_seconds",
+        "misfire_grace_seconds": "misfire_grace_time misfire_grace grace_time",
+        "start_deadline_seconds": "start_deadline starting_deadline starting_deadline_seconds",
+        "max_runs": "max_executions repeat repetitions run_limit runs_limit remaining_runs",
+        "pause_after_failures": "max_failures pause_on_failure disable_after_failures max_failed_runs",
+        "concurrency_key": "concurrency_group mutex lock lock_key exclusive_group resource",
+        "limits.grace_seconds": "grace_seconds kill_timeout stop_timeout termination_grace_period_seconds "
+        "termination_grace_seconds",
         "start_at": "start start_date starts_at start_time begin not_before",
         "end_at": "end end_date ends_at end_time expires expires_at until stop_at not_after",
         "jitter_seconds": "jitter splay random_delay randomized_delay",
@@ -63,6 +69,7 @@ _LIMIT_FIELDS = table(
         "processes": "pids process threads nproc max_processes",
         "disk_mb": "disk disk_space storage disk_gb",
         "output_kb": "output logs log_size output_bytes",
+        "grace_seconds": "grace kill_timeout stop_timeout termination_grace_period_seconds",
         "network": "net internet allow_network networking",
         "timeout_seconds, beside limits": "timeout timeout_seconds time wall_seconds",
     }

@@ -21,6 +21,7 @@ from scheduler_service.sandbox.contract.environment import (
 )
 from scheduler_service.sandbox.contract.network_policy import WEB
 from scheduler_service.sandbox.contract.spec import (
+    MAX_GRACE_SECONDS,
     Cancel,
     Isolation,
     Level,
@@ -46,7 +47,7 @@ class SandboxFactory:
     root: Path
     slots: int
     environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,)
-    grace_seconds: float = 2.0
+    max_grace_seconds: float = MAX_GRACE_SECONDS
     network: Sequence[Destination] = WEB
     lease_seconds: float | None = None
     private: Sequence[str] = ()
@@ -57,13 +58,13 @@ class SandboxFactory:
     def make(self, level: Level) -> Sandbox:
         """Build a sandbox, which is not started yet."""
         if level is Level.NONE:
-            return SubprocessSandbox(self.root, self.grace_seconds, self.environments)
+            return SubprocessSandbox(self.root, self.max_grace_seconds, self.environments)
         return ZygoteSandbox(
             level,
             self.root,
             self.slots,
             self.environments,
-            self.grace_seconds,
+            self.max_grace_seconds,
             self.network,
             lease_seconds=self.lease_seconds,
             private=self.private,
@@ -183,7 +184,7 @@ def create(  # noqa: PLR0913 (all but three have defaults)
     root: Path,
     slots: int,
     environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,),
-    grace_seconds: float = 2.0,
+    max_grace_seconds: float = MAX_GRACE_SECONDS,
     network: Sequence[Destination] = WEB,
     lease_seconds: float | None = None,
     *,
@@ -201,7 +202,7 @@ def create(  # noqa: PLR0913 (all but three have defaults)
     packages are kept.
     """
     factory = SandboxFactory(
-        root, slots, environments, grace_seconds, network, lease_seconds, private, granted, granted_user, warmth
+        root, slots, environments, max_grace_seconds, network, lease_seconds, private, granted, granted_user, warmth
     )
     if choice == "auto":
         return ChosenSandbox((Level.STRICT,) if least is Level.STRICT else (Level.STRICT, Level.STANDARD), factory)

@@ -44,6 +44,7 @@ def build_order(spec: Spec, directory: Path | None) -> Order:
         access=spec.access,
         terms=Terms(
             wall_seconds=limits.wall_seconds,
+            grace_seconds=limits.grace_seconds,
             memory_mb=limits.memory_mb,
             cpu_seconds=limits.cpu_seconds,
             processes=limits.processes,

@@ -20,6 +20,7 @@ from scheduler_service.sandbox.contract.collected import places_below
 from scheduler_service.sandbox.contract.command import job_environment, stdin_of
 from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, DEFAULT_NAME, PythonEnvironment
 from scheduler_service.sandbox.contract.spec import (
+    MAX_GRACE_SECONDS,
     OPEN_FILES,
     OUTPUT_WAIT_SECONDS,
     Cancel,
@@ -59,7 +60,7 @@ class SubprocessSandbox:
     def __init__(
         self,
         root: Path,
-        grace_seconds: float = 2.0,
+        max_grace_seconds: float = MAX_GRACE_SECONDS,
         environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,),
         output_wait_seconds: float = OUTPUT_WAIT_SECONDS,
     ) -> None:
@@ -67,7 +68,7 @@ class SubprocessSandbox:
         self._output_wait_seconds = output_wait_seconds
         self._root = root.absolute()
         self._claim: Claim | None = None
-        self._grace_seconds = grace_seconds
+        self._max_grace_seconds = max_grace_seconds
         self._pythons = {environment.name: environment.python for environment in environments}
         self._running = Running()
 
@@ -185,7 +186,7 @@ class SubprocessSandbox:
                 killed = await asyncio.to_thread(wait_for_leftovers, process.pid)
             else:
                 signal_group(process.pid, signal.SIGTERM)
-                await self._wait_in_grace(exited, output)
+                await self._wait_in_grace(exited, output, limits)
         except BaseException:
             pump.cancel()
             raise
@@ -203,9 +204,9 @@ class SubprocessSandbox:
             raise SandboxError("the sandbox was stopped while the command ran")
         return End.OUTPUT_LIMIT if first == _ENDS.index(End.OUTPUT_LIMIT) else End.EXITED
 
-    async def _wait_in_grace(self, exited: asyncio.Task[None], output: OutputPipe) -> None:
+    async def _wait_in_grace(self, exited: asyncio.Task[None], output: OutputPipe, limits: Limits) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._grace_seconds):
+            async with asyncio.timeout(min(limits.grace_seconds, self._max_grace_seconds)):
                 await asyncio.wait([exited])
                 await output.hung_up.wait()
 

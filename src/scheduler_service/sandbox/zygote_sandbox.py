@@ -30,6 +30,7 @@ from scheduler_service.sandbox.contract.layers import Layer, layers_of
 from scheduler_service.sandbox.contract.network_policy import WEB
 from scheduler_service.sandbox.contract.protocol import RENEW, ZygoteSetup
 from scheduler_service.sandbox.contract.spec import (
+    MAX_GRACE_SECONDS,
     OUTPUT_WAIT_SECONDS,
     Cancel,
     Command,
@@ -74,7 +75,7 @@ class ZygoteSandbox:
         root: Path,
         slots: int,
         environments: Sequence[PythonEnvironment] = (DEFAULT_ENVIRONMENT,),
-        grace_seconds: float = 2.0,
+        max_grace_seconds: float = MAX_GRACE_SECONDS,
         network: Sequence[Destination] = WEB,
         without: frozenset[Layer] = frozenset(),
         *,
@@ -93,7 +94,7 @@ class ZygoteSandbox:
         self.isolation = Isolation(level, tuple(sorted(self._layers)))
         self._uids = UidPool() if Layer.OWN_USER in self._layers else None
         self._claim: Claim | None = None
-        self._grace_seconds = grace_seconds
+        self._max_grace_seconds = max_grace_seconds
         self._lease_seconds = lease_seconds
         self._output_wait_seconds = output_wait_seconds
         self._ordered: set[SupervisorClient] = set()
@@ -169,7 +170,7 @@ class ZygoteSandbox:
             layers=tuple(self._layers),
             preload=environment.preload,
             packages=str(environment.packages or ""),
-            grace_seconds=self._grace_seconds,
+            max_grace_seconds=self._max_grace_seconds,
             output_wait_seconds=self._output_wait_seconds,
             lease_seconds=self._lease_seconds,
             python=bool(environment.name),

@@ -14,6 +14,7 @@ from pydantic import (
     field_validator,
 )
 
+from scheduler_service.domain.concurrency_keys import KEY_PATTERN
 from scheduler_service.domain.firing import MisfirePolicy, OverlapPolicy
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
@@ -139,6 +140,45 @@ class JobDefinition(DefinitionModel):
         ),
         Whole,
     ] = 100
+    start_deadline_seconds: Annotated[
+        float | None,
+        Field(
+            ge=1,
+            le=604_800,
+            description="A run of the schedule that could not start within this time is missed. It counts from the "
+            "instant, or from the end of the jitter. In seconds, 1 to 604,800 (7 days). Null: it waits as long as it "
+            "must. Default null.",
+        ),
+    ] = None
+    max_runs: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000_000_000,
+            description="The job is finished after this number of runs of its schedule, 1 to 1,000,000,000. Manual "
+            "runs do not count, and a new schedule starts the count again. Null: there is no limit. Default null.",
+        ),
+        Whole,
+    ] = None
+    pause_after_failures: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1000,
+            description="The job is paused after this number of failed runs in a row, 1 to 1,000. Retries of one run "
+            "do not count. Null: it goes on. Default null.",
+        ),
+        Whole,
+    ] = None
+    concurrency_key: Annotated[
+        str | None,
+        Field(
+            pattern=f"^{KEY_PATTERN}$",
+            description="Jobs of one owner with the same key share their concurrency: a run starts while fewer than "
+            "`max_concurrency` runs with this key execute, and waits otherwise. Up to 64 letters, digits and `_.:-`. "
+            "Null: the job shares with none. Default null.",
+        ),
+    ] = None
     dst: Dst = DstPolicy()
     start_at: Annotated[
         Instant | None,

@@ -53,4 +53,13 @@ class JobLimits(DefinitionModel):
         ),
         Whole,
     ] = 64
+    grace_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=300,
+            description="How long a cancelled or timed-out attempt may go on after SIGTERM, before it is killed. In "
+            "seconds, 0 to 300. A worker that shuts down waits for it, too. Default 2.",
+        ),
+    ] = 2.0
     network: Annotated[bool, Field(description="Whether the code may use the network. Default false.")] = False

@@ -19,6 +19,7 @@ def job_warnings(job: Job) -> Iterator[str]:
     """Yield a warning for each setting that another setting of the job makes ineffective or unexpected."""
     yield from _retry_advice(RetryPolicy(**job.retry_policy))
     yield from _concurrency_advice(job)
+    yield from _key_warnings(job)
     if job.schedule_expr is None:
         yield from _on_demand_warnings(job)
     else:
@@ -36,7 +37,16 @@ def _on_demand_warnings(job: Job) -> Iterator[str]:
         yield f"schedule_expr is null, so the job runs on demand and {', '.join(chosen)} {have} no effect."
 
 
-_OF_SCHEDULES = ("misfire_policy", "misfire_grace_seconds", "catchup_limit", "jitter_seconds", "start_at", "end_at")
+_OF_SCHEDULES = (
+    "misfire_policy",
+    "misfire_grace_seconds",
+    "catchup_limit",
+    "start_deadline_seconds",
+    "max_runs",
+    "jitter_seconds",
+    "start_at",
+    "end_at",
+)
 
 
 def normalisation_warnings(sent: Mapping[str, JsonValue], job: Job) -> Iterator[str]:
@@ -80,6 +90,14 @@ def _concurrency_advice(job: Job) -> Iterator[str]:
     if job.overlap_policy == "allow" and job.max_concurrency > 1:
         yield (
             f"max_concurrency ({job.max_concurrency}) has no effect, because overlap_policy is allow: "
+            "any number may execute at once."
+        )
+
+
+def _key_warnings(job: Job) -> Iterator[str]:
+    if job.overlap_policy == "allow" and job.concurrency_key is not None:
+        yield (
+            f"concurrency_key ({job.concurrency_key}) has no effect, because overlap_policy is allow: "
             "any number may execute at once."
         )
 

@@ -28,6 +28,7 @@ from scheduler_service.services.job_secrets import KnownSecrets, NoSecrets, chec
 from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.manual_runs import ManualRuns
 from scheduler_service.services.merge_patch import merge
+from scheduler_service.services.pause_request import PauseRequest
 from scheduler_service.services.run_request import RunRequest
 from scheduler_service.services.schedules import Upcoming, first_run_at, next_instants
 from scheduler_service.storage import cancellations, job_lists, jobs, ledger
@@ -138,12 +139,15 @@ class JobService:
 
         return await self._change(caller, job_id, if_match, change, lock)
 
-    async def pause(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
-        """Pause a job.
+    async def pause(
+        self, caller: Caller, job_id: int, if_match: Versions = None, request: PauseRequest | None = None
+    ) -> Job:
+        """Pause a job. Its schedule does not fire until it is resumed, or until the end that the request names.
 
-        Its schedule does not fire until it is resumed. Raise `ConflictError` if it has no future instant.
+        Raise `ConflictError` if it has no future instant, and `InvalidInputError` if the end has passed.
         """
-        return await self._change(caller, job_id, if_match, lambda _: JobChange({}, enabled=False))
+        columns = {} if request is None else request.columns(self._clock.now())
+        return await self._change(caller, job_id, if_match, lambda _: JobChange(columns, enabled=False))
 
     async def resume(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
         """Resume a paused job from now on. Raise `ConflictError` if its schedule has no future instant."""

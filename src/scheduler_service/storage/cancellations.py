@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import Reason, RunStatus
-from scheduler_service.storage import jobs
+from scheduler_service.storage import jobs, pauses
 from scheduler_service.storage.tables import WAITING, runs, with_status
 from scheduler_service.storage.types import EnumText, UtcInstant
 
@@ -36,6 +36,7 @@ async def reject_waiting(connection: AsyncConnection, job_id: int, message: str,
     rejected = (await connection.execute(update(runs).where(guard).values(values))).rowcount
     if rejected:
         await jobs.note_last_run(connection, job_id, now, RunStatus.FAILED)
+        await pauses.count_outcome(connection, job_id, RunStatus.FAILED, now)
     return rejected
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, or_, select, union, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.concurrency_keys import shared_key
 from scheduler_service.domain.lateness import lateness_seconds
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.routing import EVERYTHING, Routing
@@ -21,6 +22,13 @@ from scheduler_service.storage.tables import attempts, runs, with_status, worker
 _taken_slots = select(runs.c.concurrency_slot).where(
     runs.c.job_id == bindparam("of_job"), runs.c.concurrency_slot.is_not(None)
 )
+# Two queries, each with its index: a job that was given a key meanwhile can hold slots without it.
+_taken_slots_of_key = union(
+    _taken_slots,
+    select(runs.c.concurrency_slot).where(
+        runs.c.concurrency_key == bindparam("of_key"), runs.c.concurrency_slot.is_not(None)
+    ),
+)
 _move_to_running = (
     update(runs)
     .where(
@@ -28,6 +36,7 @@ _move_to_running = (
         with_status(RunStatus.QUEUED),
         runs.c.attempt == bindparam("of_attempt"),
         runs.c.available_at <= bindparam("at"),
+        or_(runs.c.start_by.is_(None), runs.c.start_by >= bindparam("at"), runs.c.attempt > 0),
         select(workers.c.id)
         .where(workers.c.id == bindparam("of_worker"), workers.c.state != WorkerState.DEAD)
         .exists(),
@@ -110,7 +119,8 @@ async def find_claimed(connection: AsyncConnection, run_id: int, attempt: int, w
 async def _free_concurrency_slot(connection: AsyncConnection, job: Job) -> int | None:
     if job.overlap_policy == "allow":
         return None
-    taken = set((await connection.execute(_taken_slots, {"of_job": job.id})).scalars())
+    query = _taken_slots if job.concurrency_key is None else _taken_slots_of_key
+    taken = set((await connection.execute(query, {"of_job": job.id, "of_key": shared_key(job)})).scalars())
     return next((slot for slot in range(job.max_concurrency) if slot not in taken), None)
 
 
@@ -126,6 +136,7 @@ async def _begin(
         "attempt": run.attempt + 1,
         "worker_id": worker_id,
         "concurrency_slot": slot,
+        "concurrency_key": shared_key(job),
         "grants": job.grants,
         "started_at": now,
         "lateness_seconds": lateness_seconds(run, now),

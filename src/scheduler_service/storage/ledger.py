@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
@@ -18,18 +18,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.firing import Decision, Fire, FiringRules, Miss, Skip, decide
 from scheduler_service.domain.jitter import jittered
+from scheduler_service.domain.pauses import failures_text
 from scheduler_service.domain.records import DueJob, schedule_of
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.cancellations import cancel_all
 from scheduler_service.storage.dialect import insert_or_ignore
-from scheduler_service.storage.tables import WAITING, jobs, runs, with_status
+from scheduler_service.storage.tables import WAITING, has_start_deadline, jobs, runs, with_status
 
-_NOT_YET = {"reason": None, "missed_until": None, "missed_count": None, "finished_at": None}
+_NOT_YET = {"reason": None, "missed_until": None, "missed_count": None, "finished_at": None, "start_by": None}
 # Built once, as in `transitions`.
 _earliest_due = select(
     select(func.min(jobs.c.next_run_at)).where(jobs.c.next_run_at.is_not(None)).scalar_subquery(),
+    select(func.min(runs.c.start_by)).where(has_start_deadline()).scalar_subquery(),
+    select(func.min(jobs.c.paused_until)).where(jobs.c.paused_until.is_not(None)).scalar_subquery(),
     select(func.min(runs.c.available_at)).where(with_status(*WAITING), runs.c.notified_at.is_(None)).scalar_subquery(),
 )
 _move_on = (
@@ -39,7 +42,12 @@ _move_on = (
         jobs.c.schedule_version == bindparam("of_version"),
         jobs.c.next_run_at == bindparam("from_instant"),
     )
-    .values(next_run_at=bindparam("to_instant"), status=bindparam("to_status"))
+    .values(
+        next_run_at=bindparam("to_instant"),
+        status=bindparam("to_status"),
+        scheduled_runs=jobs.c.scheduled_runs + bindparam("fired"),
+        pause_reason=bindparam("to_pause_reason"),
+    )
 )
 
 
@@ -55,13 +63,19 @@ class Fired:
     broken: tuple[tuple[DueJob, Exception], ...] = ()
 
 
-async def earliest_due(connection: AsyncConnection) -> tuple[datetime | None, datetime | None]:
-    """Return the earliest instant of any job, and the earliest end of a wait that `release` must handle.
+@dataclass(frozen=True, slots=True)
+class Earliest:
+    """The earliest instant of a job, start deadline of a run, end of a pause, and end of another wait. None: none."""
 
-    None means that nothing waits. One query without locks returns both, because every tick starts with it.
-    """
-    due_at, waits_until = (await connection.execute(_earliest_due)).one()
-    return due_at, waits_until
+    due_at: datetime | None
+    start_by: datetime | None
+    paused_until: datetime | None
+    waits_until: datetime | None
+
+
+async def earliest_due(connection: AsyncConnection) -> Earliest:
+    """Return what is due first. One query without locks returns it all, because every tick starts with it."""
+    return Earliest(*(await connection.execute(_earliest_due)).one())
 
 
 async def fire(
@@ -90,8 +104,8 @@ async def fire(
             await cancel_all(connection, job.id, Reason.OVERLAP, now)
     rows = [row for job, decision in decisions for row in _rows(job, decision, now, trace)]
     notices = await _insert(connection, rows, {job.id: tuple(job.tags) for job in due})
-    moves = [_move(job, decision.next_run_at) for job, decision in decisions]
-    moves += [{**_move(job, None), "to_status": JobStatus.PAUSED} for job, _ in broken]
+    moves = [_move(job, decision) for job, decision in decisions]
+    moves += [_pause(job, "its schedule cannot be computed") for job, _ in broken]
     if moves:
         await connection.execute(_move_on, moves)
     return Fired(notices, tuple(broken))
@@ -105,8 +119,15 @@ def decide_for(job: DueJob, now: datetime, active: int) -> Decision:
         catchup_limit=job.catchup_limit,
         overlap_policy=job.overlap_policy,
         max_concurrency=job.max_concurrency,
+        start_deadline_seconds=_deadline_seconds(job),
+        runs_left=None if job.max_runs is None else job.max_runs - job.scheduled_runs,
     )
     return decide(schedule_of(job), rules, next_run_at=job.next_run_at, now=now, active=active, end_at=job.end_at)
+
+
+def _deadline_seconds(job: DueJob) -> float | None:
+    # A run may wait out its jitter first; see `start_by`.
+    return None if job.start_deadline_seconds is None else job.start_deadline_seconds + job.jitter_seconds
 
 
 def _rows(job: DueJob, decision: Decision, now: datetime, trace: StartTrace) -> Iterator[dict[str, Any]]:
@@ -137,7 +158,10 @@ def _queued(job: DueJob, instant: datetime, now: datetime, trace: StartTrace) ->
 
 def _wait(job: DueJob, instant: datetime, now: datetime) -> dict[str, Any]:
     available_at = jittered(job.id, instant, job.jitter_seconds)
-    return {"available_at": available_at, "notified_at": None} if available_at > now else {}
+    wait = {"available_at": available_at, "notified_at": None} if available_at > now else {}
+    if job.start_deadline_seconds is not None:
+        wait["start_by"] = available_at + timedelta(seconds=job.start_deadline_seconds)
+    return wait
 
 
 async def _insert(
@@ -161,11 +185,30 @@ async def _insert(
     )
 
 
-def _move(job: DueJob, next_run_at: datetime | None) -> dict[str, Any]:
+def _move(job: DueJob, decision: Decision) -> dict[str, Any]:
+    """Return the new columns of a job. One that failed too often is paused, now that its due instants have rows."""
+    next_run_at = decision.next_run_at
+    fired = sum(isinstance(entry, Fire) for entry in decision.entries)
+    if next_run_at is not None and job.pause_after_failures and job.failures_in_a_row >= job.pause_after_failures:
+        return {**_pause(job, failures_text(job.failures_in_a_row)), "fired": fired}
     return {
         "of_job": job.id,
         "of_version": job.schedule_version,
         "from_instant": job.next_run_at,
         "to_instant": next_run_at,
         "to_status": JobStatus.FINISHED if next_run_at is None else JobStatus.ACTIVE,
+        "to_pause_reason": None,
+        "fired": fired,
+    }
+
+
+def _pause(job: DueJob, reason: str) -> dict[str, Any]:
+    return {
+        "of_job": job.id,
+        "of_version": job.schedule_version,
+        "from_instant": job.next_run_at,
+        "to_instant": None,
+        "to_status": JobStatus.PAUSED,
+        "to_pause_reason": reason,
+        "fired": 0,
     }

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.rescue import Rescue, after_loss, after_shutdown
 from scheduler_service.domain.run_state import Reason, RunStatus, WorkerState
-from scheduler_service.storage import events
+from scheduler_service.storage import events, pauses
 from scheduler_service.storage.leases import HELD, Lease
 from scheduler_service.storage.tables import attempts, runs, with_status, workers
 from scheduler_service.storage.types import EnumText, UtcInstant
@@ -98,7 +98,7 @@ async def _requeue(
 
     The runs are locked until the commit, so nothing can change between the decision and the move.
     """
-    columns = (runs.c.id, runs.c.attempt, runs.c.rescue_count, runs.c.cancel_reason)
+    columns = (runs.c.id, runs.c.job_id, runs.c.attempt, runs.c.rescue_count, runs.c.cancel_reason)
     interrupted = select(*columns).where(chosen).order_by(runs.c.id).with_for_update(key_share=True)
     found = (await connection.execute(interrupted, binds)).all()
     for run in found:
@@ -106,6 +106,7 @@ async def _requeue(
         await connection.execute(update(runs).where(runs.c.id == run.id).values(_moved(rescue, message, now)))
         ended = update(attempts).where(attempts.c.run_id == run.id, attempts.c.attempt == run.attempt)
         await connection.execute(ended.values(**_LOST, message=message, finished_at=now))
+        await pauses.count_outcome(connection, run.job_id, rescue.status, now)
     return len(found)
 
 

@@ -44,6 +44,24 @@ _taken = (
 )
 
 
+_sharing = runs.alias("sharing")
+_taken_of_key = (
+    select(func.count())
+    .where(
+        _sharing.c.concurrency_key == jobs.c.concurrency_key + "/" + jobs.c.owner_id,
+        _sharing.c.concurrency_slot.is_not(None),
+    )
+    .scalar_subquery()
+)
+_has_free_slot = or_(
+    jobs.c.overlap_policy == "allow",
+    and_(
+        _taken < jobs.c.max_concurrency,
+        or_(jobs.c.concurrency_key.is_(None), _taken_of_key < jobs.c.max_concurrency),
+    ),
+)
+
+
 def queued_row(
     *,
     job_id: int,
@@ -165,7 +183,7 @@ def _claimable(routing: Routing) -> Select[tuple[int, int]]:
             with_status(RunStatus.QUEUED),
             runs.c.available_at <= bindparam("at"),
             func.coalesce(runs.c.notified_at, runs.c.available_at) <= bindparam("notified_before"),
-            or_(jobs.c.overlap_policy == "allow", _taken < jobs.c.max_concurrency),
+            _has_free_slot,
             _served(routing),
         )
         .order_by(runs.c.priority.desc(), runs.c.available_at, runs.c.id)

@@ -60,6 +60,16 @@ def _only(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
+_NOT_BEGUN = _one_of("status", (RunStatus.QUEUED,)) + " AND attempt = 0 AND start_by IS NOT NULL"
+
+
+def has_start_deadline() -> ColumnElement[bool]:
+    """Return the condition that a run waits for its first attempt and has a deadline, with the text of its index."""
+    return literal_column(
+        f"{_one_of('runs.status', (RunStatus.QUEUED,))} AND runs.attempt = 0 AND runs.start_by IS NOT NULL"
+    )
+
+
 # Lists leave a value out if its JSON is long.
 _MAY_BE_LARGE = {"may_be_large": True}
 
@@ -99,6 +109,17 @@ jobs = Table(
     Column("misfire_policy", String(16), nullable=False),
     Column("misfire_grace_seconds", Float, nullable=False),
     Column("catchup_limit", Integer, nullable=False),
+    Column("start_deadline_seconds", Float),
+    Column("max_runs", Integer),
+    Column("pause_after_failures", Integer),
+    Column("concurrency_key", String(64)),
+    Column("pause_reason", Text),
+    # A dispatcher resumes the paused job at this instant. NULL: only a user does.
+    Column("paused_until", UtcInstant),
+    # Runs that the schedule has created since it was last changed. `max_runs` limits them.
+    Column("scheduled_runs", Integer, nullable=False, server_default="0"),
+    # Failed runs since the last success or resume. `pause_after_failures` limits them.
+    Column("failures_in_a_row", Integer, nullable=False, server_default="0"),
     Column("next_run_at", UtcInstant),
     # Copied from the latest ledger row, so that a list of jobs does not search millions of runs.
     Column("last_run_at", UtcInstant),
@@ -113,6 +134,7 @@ jobs = Table(
     Column("deleted_at", UtcInstant),
     CheckConstraint(_one_of("status", JobStatus), name="status"),
     CheckConstraint("status = 'active' OR next_run_at IS NULL", name="only_active_is_due"),
+    Index("ix_jobs_paused", "paused_until", **_only("paused_until IS NOT NULL")),
     Index("ix_jobs_due", "next_run_at", "id", **_only("next_run_at IS NOT NULL")),
     Index("ix_jobs_idle", "id", **_only("next_run_at IS NULL")),
     Index("ix_jobs_owner", "owner_id", "id"),
@@ -137,6 +159,8 @@ runs = Table(
     Column("queued_at", UtcInstant, nullable=False),
     # The earliest claim: after the jitter or the retry delay.
     Column("available_at", UtcInstant, nullable=False),
+    # A run whose first attempt has not begun by then is missed. NULL: it may begin at any time.
+    Column("start_by", UtcInstant),
     # When workers were last notified; NULL: not yet.
     Column("notified_at", UtcInstant),
     # Of the latest attempt; the lateness is that of the first attempt.
@@ -152,6 +176,8 @@ runs = Table(
     Column("worker_id", String(64)),
     # The concurrency slot of the job that the run holds while it runs. A unique index enforces max_concurrency.
     Column("concurrency_slot", Integer),
+    # The key of that slot beside the job itself: jobs of one owner can share their slots. NULL: they do not.
+    Column("concurrency_key", Text),
     Column("cancel_requested_at", UtcInstant),
     Column("cancel_reason", EnumText(Reason)),
     Column("exit_code", Integer),
@@ -185,6 +211,14 @@ runs = Table(
     Index(
         "ux_runs_concurrency_slot", "job_id", "concurrency_slot", unique=True, **_only("concurrency_slot IS NOT NULL")
     ),
+    Index(
+        "ux_runs_concurrency_key",
+        "concurrency_key",
+        "concurrency_slot",
+        unique=True,
+        **_only("concurrency_slot IS NOT NULL AND concurrency_key IS NOT NULL"),
+    ),
+    Index("ix_runs_start_by", "start_by", **_only(_NOT_BEGUN)),
     Index("ix_runs_queued", "priority", "available_at", **_only(_one_of("status", (RunStatus.QUEUED,)))),
     Index("ix_runs_unnotified", "available_at", **_only(_one_of("status", WAITING) + " AND notified_at IS NULL")),
     Index("ix_runs_active", "job_id", **_only(_one_of("status", ACTIVE))),

@@ -47,6 +47,9 @@ LATENESS_BOUNDS = (10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_00
 # Grouped by column number: PostgreSQL treats each occurrence of an expression with bound values as a different one.
 _FIRST_FOUR: list[ColumnElement[int]] = [literal_column(str(number)) for number in (1, 2, 3, 4)]
 
+# A run that its start deadline turned into a missed one is one instant; only new rows tell their count.
+_MISSED_BY_DEADLINE = case((events.c.change == "missed", 1), else_=None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
@@ -120,7 +123,7 @@ def _sums(condition: ColumnElement[bool]) -> Select[tuple[object, ...]]:
         func.count().label("count"),
         func.coalesce(func.sum(events.c.duration_seconds), 0.0).label("duration_seconds"),
         func.coalesce(func.sum(events.c.lateness_seconds), 0.0).label("lateness_seconds"),
-        func.coalesce(func.sum(events.c.missed_count), 0).label("missed_count"),
+        func.coalesce(func.sum(func.coalesce(events.c.missed_count, _MISSED_BY_DEADLINE)), 0).label("missed_count"),
     )
     return select(*key, *measures).where(events.c.subject == "run", condition).group_by(*_FIRST_FOUR)
 

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import Reason, RunStatus
-from scheduler_service.storage import jobs
+from scheduler_service.storage import jobs, pauses
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.leases import HELD, Lease
@@ -83,6 +83,7 @@ async def finish(connection: AsyncConnection, claimed: Claimed, end: AttemptEnd,
     await _end(connection, claimed.lease, end, now)
     started_at = claimed.run.started_at or now
     await jobs.note_last_run(connection, claimed.job.id, started_at, end.status, result=end.last_result)
+    await pauses.count_outcome(connection, claimed.job.id, end.status, now)
     return True
 
 

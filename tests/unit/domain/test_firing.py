@@ -206,3 +206,27 @@ def test_first_instant_is_at_or_after_start_at(start: float, first: int) -> None
 @pytest.mark.parametrize(("end", "first"), [(4, minute(4)), (3.9, None)])
 def test_job_without_an_instant_before_its_end_never_fires(end: float, first: datetime | None) -> None:
     assert first_run_at(MINUTELY, now=minute(3), start_at=None, end_at=minute(end)) == first
+
+
+def test_instants_past_their_start_deadline_are_missed() -> None:
+    late = Miss(minute(1), minute(3), 3, Reason.START_DEADLINE)
+    decision = decided(rules(misfire_policy="fire_all", start_deadline_seconds=90), due=1, now=5.5)
+    assert decision == Decision((late, Fire(minute(4)), Fire(minute(5))), minute(6))
+
+
+def test_newest_misfire_is_missed_when_past_the_deadline() -> None:
+    nightly = parse("0 3 * * *", timezone="UTC", dst=DstPolicy(), anchor_at=START)
+    due, now = START + timedelta(hours=3), START + timedelta(hours=30)
+    decision = decide(nightly, rules(start_deadline_seconds=3600), next_run_at=due, now=now, active=0, end_at=None)
+    newest = due + timedelta(days=1)
+    assert decision.entries == (
+        Miss(due, due, 1, Reason.MISFIRE),
+        Miss(newest, newest, 1, Reason.START_DEADLINE),
+    )
+
+
+@pytest.mark.parametrize(("runs_left", "fired"), [(1, 1), (2, 2), (3, 3), (4, 3)])
+def test_job_is_finished_by_its_last_run(runs_left: int, fired: int) -> None:
+    decision = decided(rules(misfire_policy="fire_all", runs_left=runs_left), due=1, now=3)
+    assert decision.entries == tuple(Fire(minute(number)) for number in range(1, fired + 1))
+    assert decision.next_run_at == (None if runs_left <= 3 else minute(4))

@@ -39,6 +39,7 @@ firing_rules = st.builds(
     catchup_limit=st.sampled_from([0, 1, 3, 100, 1000]),
     overlap_policy=st.sampled_from(["skip", "queue", "allow", "cancel_running"]),
     max_concurrency=st.integers(1, 3),
+    start_deadline_seconds=st.sampled_from([None, 1, 90, 7200]),
 )
 outages = st.one_of(st.timedeltas(timedelta(0), timedelta(minutes=3)), st.timedeltas(timedelta(0), timedelta(hours=20)))
 
@@ -89,6 +90,12 @@ def decide_by_listing(
     if given_up:
         entries.append(Miss(given_up[0], given_up[-1], len(given_up), reason))
     fires = [*caught_up, *fresh]
+    if rules.start_deadline_seconds is not None:
+        deadline = timedelta(seconds=rules.start_deadline_seconds)
+        too_late = [instant for instant in fires if now - instant > deadline]
+        fires = fires[len(too_late) :]
+        if too_late:
+            entries.append(Miss(too_late[0], too_late[-1], len(too_late), Reason.START_DEADLINE))
     crowded = active + len(fires) > rules.max_concurrency
     for instant in fires:
         busy = active >= rules.max_concurrency
@@ -122,4 +129,4 @@ def test_entries_ascend_and_are_bounded(schedule: Schedule, rules: FiringRules, 
     decision = decide(schedule, rules, next_run_at=next_run_at, now=START + outage, active=active, end_at=None)
     starts = [entry.first if isinstance(entry, Miss) else entry.scheduled_for for entry in decision.entries]
     assert all(earlier < later for earlier, later in pairwise(starts))
-    assert len(starts) <= 501
+    assert len(starts) <= 502

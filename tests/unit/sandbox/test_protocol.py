@@ -28,7 +28,7 @@ ACCESS = Access(
     destinations=(Destination(PUBLIC, 80, 90), Destination("10.0.0.0/8", 443, 443)),
     hosts=(("db", "10.0.0.1"),),
 )
-TERMS = Terms(0.25, 512, 300, 64, 1 << 40, 64, "/tmp/runs/run-1")  # noqa: S108
+TERMS = Terms(0.25, 2.0, 512, 300, 64, 1 << 40, 64, "/tmp/runs/run-1")  # noqa: S108
 
 
 def transmit(message: bytes, *descriptors: int) -> tuple[bytes, list[int]]:
@@ -40,7 +40,7 @@ def transmit(message: bytes, *descriptors: int) -> tuple[bytes, list[int]]:
 
 @pytest.mark.parametrize("directory", [None, "/tmp/runs/run-1", "/tmp/n\udcffname/ü"])  # noqa: S108
 def test_terms_arrive_as_sent(directory: str | None) -> None:
-    terms = Terms(0.25, 512, 300, 64, 1 << 40, 64, directory)
+    terms = Terms(0.25, 2.0, 512, 300, 64, 1 << 40, 64, directory)
     assert parse_terms(transmit(pack_terms(terms))[0]) == terms
 
 

@@ -19,30 +19,49 @@ from scheduler_service.http.merge_patch import Described
 from scheduler_service.http.openapi_responses import ETAG, RUN_LOCATION, answer, refusals
 from scheduler_service.http.parameters import IdempotencyKey, JobId
 from scheduler_service.http.route import KeyedRoute
+from scheduler_service.services.pause_request import PauseRequest, read_pause_request
 from scheduler_service.services.run_request import RunRequest, read_run_request
 
 router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
 
 RunChanges = Annotated[dict[str, Any] | None, Described(RunRequest), Body(openapi_examples=examples.RUN_REQUESTS)]
+
+PAUSE: dict[str, Any] = {"reason": "maintenance of the warehouse", "until": "2027-01-01T00:00:00Z"}
 _CONFLICTS = refusals(NotFoundError, ConflictError, PreconditionFailedError)
+
+PauseBody = Annotated[
+    dict[str, Any] | None,
+    Described(PauseRequest),
+    Body(openapi_examples={"maintenance": {"summary": "Until the maintenance is over", "value": PAUSE}}),
+]
 
 
 @router.post(
     "/{job_id}/pause",
     operation_id="pauseJob",
     summary="Pause a job",
-    responses={200: answer("The job as it is now.", examples.JOB, ETAG), **_CONFLICTS},
+    responses={
+        200: answer("The job as it is now.", examples.JOB, ETAG),
+        **refusals(NotFoundError, ConflictError, PreconditionFailedError, takes_body=True),
+    },
 )
 async def pause_job(
-    job_id: JobId, service: CurrentService, caller: CurrentCaller, response: Response, if_match: IfMatch = None
+    job_id: JobId,
+    service: CurrentService,
+    caller: CurrentCaller,
+    response: Response,
+    if_match: IfMatch = None,
+    request: PauseBody = None,
 ) -> JobOut:
-    """The schedule does not fire while the job is paused.
+    """The schedule does not fire while the job is paused. It resumes at `until`, if that is given.
 
     Queued and running runs continue. A second pause has no effect.
 
     A finished job has no future instant and cannot be paused.
     """
-    return await show_job(await service.jobs.pause(caller, job_id, versions_to_match(if_match)), service, response)
+    read = None if request is None else read_pause_request(request)
+    job = await service.jobs.pause(caller, job_id, versions_to_match(if_match), read)
+    return await show_job(job, service, response)
 
 
 @router.post(

@@ -46,6 +46,10 @@ class JobOut(JobDefinition, Identified):
         JobStatus,
         Field(description="`active`, `paused`, or `finished`: the schedule has no future instant."),
     ]
+    pause_reason: Annotated[str | None, Field(description="Why the job is paused. Null: nobody said why.")]
+    paused_until: Annotated[
+        datetime | None, Field(description="When the paused job resumes. Null: it does so only on request.")
+    ]
     next_run_at: Annotated[
         datetime | None,
         Field(description="Next instant of the schedule. Null if the job is paused, finished or runs on demand."),

@@ -184,9 +184,14 @@ async def _alert_of(connection: AsyncConnection, event: Event, change: StateChan
         at=event.at,
         reason=event.reason,
         seconds=event.lateness_seconds,
-        count=change.failures if kind is AlertKind.FLAPPING else event.missed_count,
+        count=change.failures if kind is AlertKind.FLAPPING else _missed_count(event),
         failure=await _failure_of(connection, change.run_id) if event.change == "failed" else None,
     )
+
+
+def _missed_count(event: Event) -> int | None:
+    # The event of a run that its start deadline turned into a missed one has no count.
+    return event.missed_count or (1 if event.change == "missed" else None)
 
 
 async def _failure_of(connection: AsyncConnection, run_id: int) -> Failure | None:

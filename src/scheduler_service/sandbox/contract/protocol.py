@@ -32,7 +32,7 @@ LISTENER_COPIED = b"t"
 """The supervisor's answer to a `JobMessage` with a `listener`."""
 
 _HEADER = struct.Struct("!I")
-_TERMS = struct.Struct("!dqqqqq")  # in the order of the fields of Terms; the directory follows
+_TERMS = struct.Struct("!ddqqqqq")  # in the order of the fields of Terms; the directory follows
 _MAX_DESCRIPTORS = 2  # an order has the output and standard input; nothing has more
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -50,7 +50,7 @@ class ZygoteSetup:
 
     layers: Sequence[str]
     preload: Sequence[str]
-    grace_seconds: float
+    max_grace_seconds: float
     output_wait_seconds: float
     users: Sequence[tuple[int, int]]
     python: bool
@@ -82,6 +82,7 @@ class Terms:
     """
 
     wall_seconds: float
+    grace_seconds: float
     memory_mb: int
     cpu_seconds: int
     processes: int

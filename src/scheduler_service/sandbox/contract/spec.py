@@ -64,6 +64,9 @@ class Program:
 Command = PythonCode | Script | Program
 
 
+MAX_GRACE_SECONDS = 300.0
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The resources that one attempt may use."""
@@ -75,6 +78,8 @@ class Limits:
     disk_mb: int = 256
     output_kb: int = 1024
     artifacts_mb: int = 64
+    # Between SIGTERM and SIGKILL of a command that is cancelled or takes too long.
+    grace_seconds: float = 2.0
     network: bool = False
 
 

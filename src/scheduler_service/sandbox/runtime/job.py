@@ -47,7 +47,7 @@ from scheduler_service.sandbox.runtime.python_code import (
 )
 
 SCRIPT_FILE = "job"
-_SAMPLE = Order("program", "", [DEFAULT_INTERPRETER], {}, NOTHING, Terms(1.0, 1, 1, 1, 1, -1, None), {})
+_SAMPLE = Order("program", "", [DEFAULT_INTERPRETER], {}, NOTHING, Terms(1.0, 1.0, 1, 1, 1, 1, -1, None), {})
 _USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.E2BIG, errno.EISDIR, errno.ELOOP)
 
 

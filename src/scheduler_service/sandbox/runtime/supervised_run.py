@@ -9,7 +9,7 @@ The loop ends for one of these reasons, whichever comes first:
 - the service or the zygote is gone, or the lease was not renewed: no reason, and nobody reads a report
 
 The job's processes are then killed in every case. Only after a TIMEOUT or a cancellation they get SIGTERM and
-`grace_seconds` first.
+the grace time of the run first.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from scheduler_service.sandbox.runtime.run_report import ReportBuilder
 from scheduler_service.sandbox.runtime.supervisor_setup import SupervisorSetup
 
 _REQUESTS = {CANCEL: End.CANCELLED, FLOOD: End.OUTPUT_LIMIT}
-_SAMPLE = Terms(1.0, 1, 1, 1, 1, -1, None)
+_SAMPLE = Terms(1.0, 1.0, 1, 1, 1, 1, -1, None)
 _REMOVAL_SECONDS = 0.1
 """How long a report waits for the removal of files: enough for ordinary runs. The slot is not held for more."""
 _LOW_PRIORITY = 10
@@ -225,7 +225,8 @@ class SupervisedRun:
     def _wait_in_grace(self) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self._job, signal.SIGTERM)
-        deadline = time.monotonic() + self._setup.grace_seconds
+        chosen = self._setup.max_grace_seconds if self._terms is None else self._terms.grace_seconds
+        deadline = time.monotonic() + min(chosen, self._setup.max_grace_seconds)
         while (
             reason := self._supervise_until(self._is_output_closed, deadline, End.EXITED)
         ) and reason.end is End.CANCELLED:

@@ -22,7 +22,7 @@ class SupervisorSetup:
     orders: socket.socket
     zygote: int
     confinement: Confinement
-    grace_seconds: float
+    max_grace_seconds: float
     output_wait_seconds: float
     lease_seconds: float | None
     python: bool

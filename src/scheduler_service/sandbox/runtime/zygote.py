@@ -223,7 +223,7 @@ class Zygote:
                 orders=socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, orders),
                 zygote=self._alive_read_end,
                 confinement=self._confinement(request),
-                grace_seconds=setup.grace_seconds,
+                max_grace_seconds=setup.max_grace_seconds,
                 output_wait_seconds=setup.output_wait_seconds,
                 lease_seconds=setup.lease_seconds,
                 python=setup.python,

@@ -1,0 +1,60 @@
+"""Pauses: their reason and end, and what ends them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from testkit.callers import ADMIN
+from testkit.databases import NOON, add_job
+from testkit.doubles import FakeClock, RecordingBroker
+
+from scheduler_service.domain.run_state import JobStatus
+from scheduler_service.errors import ConflictError, InvalidInputError
+from scheduler_service.services.jobs import JobService
+from scheduler_service.services.pause_request import PauseRequest
+from scheduler_service.storage.database import Database
+
+HOUR = timedelta(hours=1)
+UNTIL_ONE = PauseRequest(reason="maintenance", until=NOON + HOUR)
+
+
+@pytest.fixture
+def service(database: Database, clock: FakeClock) -> JobService:
+    return JobService(database, RecordingBroker(), clock, lambda: None)
+
+
+async def test_pause_keeps_its_reason_and_end(database: Database, service: JobService) -> None:
+    job = await add_job(database, next_run_at=NOON + HOUR)
+    paused = await service.pause(ADMIN, job.id, request=UNTIL_ONE)
+    assert (paused.status, paused.pause_reason, paused.paused_until) == (JobStatus.PAUSED, "maintenance", NOON + HOUR)
+
+
+async def test_second_pause_changes_the_reason_only_if_it_has_one(database: Database, service: JobService) -> None:
+    job = await add_job(database, next_run_at=NOON + HOUR)
+    await service.pause(ADMIN, job.id, request=UNTIL_ONE)
+    assert (await service.pause(ADMIN, job.id)).pause_reason == "maintenance"
+    replaced = await service.pause(ADMIN, job.id, request=PauseRequest(reason="incident"))
+    assert (replaced.pause_reason, replaced.paused_until) == ("incident", None)
+
+
+async def test_resume_clears_the_pause_and_the_failures(database: Database, service: JobService) -> None:
+    paused = {"status": JobStatus.PAUSED, "next_run_at": None, "pause_reason": "x", "paused_until": NOON + HOUR}
+    job = await add_job(database, **paused, failures_in_a_row=3)
+    resumed = await service.resume(ADMIN, job.id)
+    assert (resumed.pause_reason, resumed.paused_until, resumed.failures_in_a_row) == (None, None, 0)
+
+
+async def test_pause_cannot_end_in_the_past(database: Database, service: JobService) -> None:
+    job = await add_job(database, next_run_at=NOON + HOUR)
+    with pytest.raises(InvalidInputError, match="until: must lie in the future"):
+        await service.pause(ADMIN, job.id, request=PauseRequest(until=NOON))
+
+
+async def test_job_with_all_its_runs_resumes_when_max_runs_grows(database: Database, service: JobService) -> None:
+    finished = {"status": JobStatus.FINISHED, "next_run_at": None, "max_runs": 2, "scheduled_runs": 2}
+    job = await add_job(database, **finished)
+    with pytest.raises(ConflictError):
+        await service.resume(ADMIN, job.id)
+    again = await service.patch(ADMIN, job.id, {"max_runs": 3})
+    assert (again.status, again.next_run_at) == (JobStatus.ACTIVE, NOON + timedelta(minutes=1))
