@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx2
 import pytest
 from fastapi import FastAPI
@@ -35,7 +37,7 @@ async def test_health_is_503_and_names_the_failing_component(
     async def check(_self: object) -> Health:
         return Health((Component("database", HealthStatus.FAILING, "it is gone"),))
 
-    monkeypatch.setattr(type(app.state.service.health), "check", check)
+    monkeypatch.setattr(type(app.state.service.health), "recent", check)
     answer = await client.get(path)
 
     assert answer.status_code == 503
@@ -48,3 +50,9 @@ async def test_liveness_is_ok_while_the_process_answers(client: httpx2.AsyncClie
     answer = await client.get(path)
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_probes_that_arrive_together_share_a_check(app: FastAPI) -> None:
+    first, *others = await asyncio.gather(*(app.state.service.health.recent() for _ in range(3)))
+
+    assert all(other is first for other in others)

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any, get_args
 
 import httpx2
+import pytest
 import pytest_asyncio
-from tests.api.conftest import ALONE, NEVER, SHARED, create
+from tests.api.conftest import ALONE, NEVER, SHARED, create, run_to_its_end
 
 from scheduler_service.api.routers.jobs import JobSort
 from scheduler_service.storage.job_lists import SORTS
@@ -61,6 +62,36 @@ async def test_list_shows_small_fields_of_a_job(client: httpx2.AsyncClient) -> N
     (listed,) = (await client.get("/api/v1/jobs")).json()["jobs"]
 
     assert listed == job | {"left_out": []}
+
+
+EVERY_FIELD: dict[str, Any] = {
+    "description": "é", "tags": ["a"], "timezone": "Europe/Berlin", "retry_policy": {"max_retries": 2},
+    "owner_id": "ann", "enabled": False, "priority": 9, "timeout_seconds": 30, "limits": {"memory_mb": 64},
+    "overlap_policy": "queue", "max_concurrency": 2, "misfire_policy": "fire_all", "misfire_grace_seconds": 1.5,
+    "catchup_limit": 7, "dst": {"gap": "skip", "fold": "both"}, "start_at": "2098-01-01T00:00:00+02:00",
+    "end_at": "2100-01-01T00:00:00.5Z", "jitter_seconds": 3, "env": {"A": "b"}, "args": {"x": [1.5, None, {"y": "é"}]},
+    "files": {"a.txt": {"text": "t"}, "b": {"base64": "AAA="}},
+    "payload": {"type": "http_request", "url": "https://example.org", "expect": {"status": 200}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("schedule_expr", ["0 2 * * *", "5m", NEVER])
+async def test_list_shows_a_job_as_it_is_shown_alone(client: httpx2.AsyncClient, schedule_expr: str) -> None:
+    job = await create(client, **EVERY_FIELD, schedule_expr=schedule_expr)
+
+    (listed,) = (await client.get("/api/v1/jobs")).json()["jobs"]
+
+    assert list(listed.items()) == list((await client.get(f"/api/v1/jobs/{job['id']}")).json().items())
+
+
+async def test_list_shows_a_run_as_it_is_shown_alone(client: httpx2.AsyncClient) -> None:
+    job_id = await run_to_its_end(client, "echo hello; exit 3")
+
+    (listed,) = (await client.get(f"/api/v1/runs?job_id={job_id}")).json()["runs"]
+    whole = (await client.get(f"/api/v1/runs/{listed['id']}")).json()
+
+    assert whole.pop("attempts")
+    assert list(listed.items()) == list(whole.items())
 
 
 async def test_jobs_are_listed_page_by_page(client: httpx2.AsyncClient) -> None:

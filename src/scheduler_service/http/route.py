@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 
@@ -69,6 +70,28 @@ class PublicRoute(APIRoute):
             raise InvalidInputError(FieldProblem("body", "this request must not have a body; send none, or {}"))
 
 
+class ProbeRoute(PublicRoute):
+    """A public GET route whose endpoint takes the request and returns the response.
+
+    Probes arrive all the time, so that FastAPI resolves no dependencies for them. The endpoint's return annotation is
+    `Response`; its decorator names the model of the answer.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the endpoint itself with the checks of a request without parameters in front of it."""
+
+        async def receive(request: Request) -> Response:
+            _refuse_repeated_headers(request)
+            if request.scope["query_string"]:
+                _refuse_other_encodings(request)
+                _refuse_repeated_parameters(request)
+                _refuse_parameters(request)
+            response: Response = await self.endpoint(request)
+            return response
+
+        return receive
+
+
 class KeyedRoute(PublicRoute):
     """A route for callers with a key. Nothing of an unauthenticated request is read, not even its body."""
 
@@ -120,10 +143,15 @@ class JsonRequest(Request):
         return body
 
 
+def json_response(document: object, status_code: int = 200) -> Response:
+    """Return a response of a JSON document, which may contain models. It is serialised once, straight to bytes."""
+    return Response(to_json(document) + b"\n", status_code, media_type=JSON)
+
+
 def _with_line_end(response: Response) -> Response:
     """Append a newline to a JSON response, so that a shell prompt starts on its own line."""
     is_stream = isinstance(response, StreamingResponse)  # streams end with a newline already
-    if response.media_type == JSON and not is_stream and response.body:
+    if response.media_type == JSON and not is_stream and response.body and bytes(response.body[-1:]) != b"\n":
         response.body = bytes(response.body) + b"\n"
         response.headers["Content-Length"] = str(len(response.body))
     return response

@@ -19,6 +19,8 @@ from scheduler_service.storage.database import Database
 
 # Time limit for the database and for the broker.
 HEALTH_CHECK_SECONDS = 2.0
+# Shorter than the interval of any probe.
+RECENT_SECONDS = 0.25
 
 Ping = Callable[[], Awaitable[None]]
 """Return if the dependency responds, or raise `UnavailableError`."""
@@ -72,6 +74,7 @@ class HealthService:
         heartbeat_seconds: float,
         tick_seconds: float,
         ping_broker: Ping | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Check this database and the processes in it. `ping_broker` None means that the broker is in this process."""
         self._database = database
@@ -79,6 +82,21 @@ class HealthService:
         self._heartbeat_seconds = heartbeat_seconds
         self._tick_seconds = tick_seconds
         self._ping_broker = ping_broker
+        self._monotonic = monotonic
+        self._checking = asyncio.Lock()
+        self._checked_at = 0.0
+        self._seen: Health | None = None
+
+    async def recent(self) -> Health:
+        """Return the state of every component, checked at most RECENT_SECONDS ago.
+
+        Requests that arrive together share a check, so that any number of probes costs the database little.
+        """
+        async with self._checking:
+            if self._monotonic() - self._checked_at >= RECENT_SECONDS or self._seen is None:
+                self._seen = await self.check()
+                self._checked_at = self._monotonic()
+            return self._seen
 
     async def check(self) -> Health:
         """Check every component. Never raise for a failed component, and never wait long for one."""

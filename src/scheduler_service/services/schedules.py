@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from itertools import islice
 from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
 from scheduler_service.domain.caller import Caller, Scope
-from scheduler_service.domain.firing import FiringRules
+from scheduler_service.domain.firing import FiringRules, OverlapPolicy
 from scheduler_service.domain.jitter import jitter_warning
 from scheduler_service.domain.records import Job, schedule_of
 from scheduler_service.domain.rescheduling import first_instant, never_fires
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
-from scheduler_service.domain.schedules.schedule import Schedule, describe, parse, warnings
+from scheduler_service.domain.schedules.schedule import Cron, Schedule, describe, parse, warnings
 from scheduler_service.errors import InvalidInputError
 from scheduler_service.services import python_environments
 from scheduler_service.services.checks import problems_of_preview
@@ -131,10 +132,33 @@ def _describe_for(job: Job, now: datetime) -> Description:
     if job.schedule_expr is None:
         return ON_DEMAND
     schedule = schedule_of(job)
-    described = _describe(schedule, DstPolicy(job.dst_gap, job.dst_fold), now)
-    rules = FiringRules(overlap_policy=job.overlap_policy, max_concurrency=job.max_concurrency)
-    surprise = jitter_warning(schedule, job.jitter_seconds, rules, now)
-    return described if surprise is None else replace(described, warnings=(*described.warnings, surprise))
+    choices = (DstPolicy(job.dst_gap, job.dst_fold), job.jitter_seconds, job.overlap_policy, job.max_concurrency)
+    if isinstance(schedule, Cron):
+        return _describe_pattern(schedule, *choices, now.date())
+    return _describe_with_jitter(schedule, *choices, now)
+
+
+@lru_cache(maxsize=8192)
+def _describe_pattern(
+    cron: Cron, dst: DstPolicy, jitter_seconds: float, overlap_policy: OverlapPolicy, max_concurrency: int, day: date
+) -> Description:
+    """Return the description of a pattern on a day: its warnings are about years, not hours."""
+    now = datetime.combine(day, time(), UTC)
+    return _describe_with_jitter(cron, dst, jitter_seconds, overlap_policy, max_concurrency, now)
+
+
+def _describe_with_jitter(
+    schedule: Schedule,
+    dst: DstPolicy,
+    jitter_seconds: float,
+    overlap_policy: OverlapPolicy,
+    max_concurrency: int,
+    now: datetime,
+) -> Description:
+    described = _describe(schedule, dst, now)
+    rules = FiringRules(overlap_policy=overlap_policy, max_concurrency=max_concurrency)
+    warning = jitter_warning(schedule, jitter_seconds, rules, now)
+    return described if warning is None else replace(described, warnings=(*described.warnings, warning))
 
 
 def _describe(schedule: Schedule, dst: DstPolicy, now: datetime) -> Description:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Table, collate, func, type_coerce
+from sqlalchemy import BigInteger, Boolean, ColumnElement, CursorResult, Table, collate, func, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
@@ -14,6 +14,12 @@ from sqlalchemy.sql.functions import FunctionElement
 
 def is_sqlite(connection: AsyncConnection) -> bool:
     return connection.dialect.name == "sqlite"
+
+
+def dicts(result: CursorResult[Any]) -> list[dict[str, Any]]:
+    """Return all rows by the names of their columns. Reading them from `mappings` takes twice as long."""
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]
 
 
 def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:

@@ -12,6 +12,8 @@ from scheduler_service.storage.event_tables import dispatchers
 
 _note_tick = update(dispatchers).where(dispatchers.c.id == bindparam("of_dispatcher"))
 
+_last_ticked_at = select(func.max(dispatchers.c.ticked_at))
+
 
 async def note_tick(connection: AsyncConnection, dispatcher_id: str, now: datetime) -> None:
     """Record the end of a tick."""
@@ -23,7 +25,7 @@ async def note_tick(connection: AsyncConnection, dispatcher_id: str, now: dateti
 
 async def last_ticked_at(connection: AsyncConnection) -> datetime | None:
     """Return the instant of the latest tick of any dispatcher, or None if there is no record."""
-    instant: datetime | None = (await connection.execute(select(func.max(dispatchers.c.ticked_at)))).scalar_one()
+    instant: datetime | None = (await connection.execute(_last_ticked_at)).scalar_one()
     return instant
 
 

@@ -33,7 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.listing import MAX_COUNTED, Count, Cursor, JobFilter, Listing, Page
 from scheduler_service.domain.records import Job
-from scheduler_service.storage.dialect import is_sqlite, lowered
+from scheduler_service.storage.dialect import dicts, is_sqlite, lowered
 from scheduler_service.storage.list_tables import job_lookup, job_tags, job_texts
 from scheduler_service.storage.tables import jobs
 
@@ -94,7 +94,7 @@ async def _rows(
         wanted = page.size + 1 - len(rows)
         keys = _keys(part, cursor, is_descending=is_descending).limit(wanted).offset(offset)
         query = _listed.where(jobs.c.id.in_(keys)).order_by(*_order(part, of_jobs=True, is_descending=is_descending))
-        found = [dict(row) for row in (await connection.execute(query)).mappings()]
+        found = dicts(await connection.execute(query))
         rows += found
         if len(rows) > page.size or index == len(parts) - 1:
             break

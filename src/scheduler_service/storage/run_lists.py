@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.listing import MAX_COUNTED, Count, Cursor, Listing, Page, RunFilter
 from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import ACTIVE, Trigger
-from scheduler_service.storage.dialect import is_sqlite
+from scheduler_service.storage.dialect import dicts, is_sqlite
 from scheduler_service.storage.runs import is_of_owner
 from scheduler_service.storage.tables import UNSUCCESSFUL, jobs, runs, with_status
 
@@ -71,7 +71,7 @@ async def _rows(
 
 async def _fetch(connection: AsyncConnection, keys: Select[int], *, by_instant: bool) -> list[dict[str, Any]]:
     query = select(runs).where(runs.c.id.in_(keys)).order_by(*_order(by_instant=by_instant))
-    return [dict(row) for row in (await connection.execute(query)).mappings()]
+    return dicts(await connection.execute(query))
 
 
 def _newest_of_owner(page: Page, positioned: ColumnElement[bool], owner_id: str) -> Select[int]:

@@ -26,7 +26,7 @@ from scheduler_service.http.merge_patch import MEDIA_TYPE, Described, patch_body
 from scheduler_service.http.openapi_responses import ETAG, JOB_LOCATION, LINK, answer, refusals
 from scheduler_service.http.pagination_links import page_links
 from scheduler_service.http.parameters import IdempotencyKey, JobId, OwnerQuery, Paging
-from scheduler_service.http.route import KeyedRoute
+from scheduler_service.http.route import KeyedRoute, json_response
 from scheduler_service.payloads.stored_text import Storable
 from scheduler_service.services.job_acceptance import Shown
 from scheduler_service.services.job_definition import JobDefinition
@@ -102,6 +102,7 @@ async def create_job(
     "",
     operation_id="listJobs",
     summary="List jobs",
+    response_model=JobPage,
     responses={200: answer("One page of the list.", examples.JOB_PAGE, LINK), **refusals()},
 )
 async def list_jobs(
@@ -109,19 +110,19 @@ async def list_jobs(
     service: CurrentService,
     caller: CurrentCaller,
     request: Request,
-    response: Response,
-) -> JobPage:
+) -> Response:
     """A job must match all filters."""
     page = query.paging(query.sort)
     listing = await service.jobs.page(caller, query.filters(), page)
     following = None if listing.next is None else write_cursor(listing.next, query.sort)
-    response.headers["Link"] = page_links(request, page, listing.total, following)
     states = await service.feature(EnvironmentService).states(job.environment_id for job in listing.items)
     jobs = [
-        JobOut.of(job, service.schedules.describe(job), (), states.get(job.environment_id or ""))
+        JobOut.document(job, service.schedules.describe(job), states.get(job.environment_id or ""))
         for job in listing.items
     ]
-    return JobPage(jobs=jobs, total=listing.total, page=page.number, size=page.size)
+    answered = json_response({"jobs": jobs, "total": listing.total, "page": page.number, "size": page.size})
+    answered.headers["Link"] = page_links(request, page, listing.total, following)
+    return answered
 
 
 @router.get(
@@ -213,6 +214,7 @@ async def delete_job(job_id: JobId, service: CurrentService, caller: CurrentCall
     "/{job_id}/runs",
     operation_id="listJobRuns",
     summary="List the runs of a job",
+    response_model=RunPage,
     responses={200: answer("One page of the list.", examples.RUN_PAGE, LINK), **refusals(NotFoundError)},
 )
 async def list_job_runs(
@@ -221,15 +223,14 @@ async def list_job_runs(
     service: CurrentService,
     caller: CurrentCaller,
     request: Request,
-    response: Response,
-) -> RunPage:
+) -> Response:
     """Newest first, with the end of each log (16 KiB) unless `logs=none`.
 
     Works for deleted jobs as long as their history is retained.
     """
     page = query.paging()
     listing = await service.runs.page_of(caller, job_id, query.filters(), page, has_logs=query.has_logs)
-    return show_runs(listing, page, query.order, request, response)
+    return show_runs(listing, page, query.order, request)
 
 
 def _shown_by(service: Service) -> Shown:

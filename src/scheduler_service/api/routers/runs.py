@@ -23,7 +23,7 @@ from scheduler_service.http.cursors import write_cursor
 from scheduler_service.http.openapi_responses import LINK, LOG_HEADERS, RUN_LOCATION, answer, refusals
 from scheduler_service.http.pagination_links import page_links
 from scheduler_service.http.parameters import Id, IdempotencyKey, Offset, OwnerQuery, Paging, RunId
-from scheduler_service.http.route import KeyedRoute
+from scheduler_service.http.route import KeyedRoute, json_response
 from scheduler_service.services.input_models import Input
 from scheduler_service.services.instants import Instant
 from scheduler_service.services.runs import RunView
@@ -107,6 +107,7 @@ class LogQuery(Input):
     "",
     operation_id="listRuns",
     summary="List runs",
+    response_model=RunPage,
     responses={200: answer("One page of the list.", examples.RUN_PAGE, LINK), **refusals()},
 )
 async def list_runs(
@@ -114,15 +115,14 @@ async def list_runs(
     service: CurrentService,
     caller: CurrentCaller,
     request: Request,
-    response: Response,
-) -> RunPage:
+) -> Response:
     """The runs of all jobs, newest first, with the end of each log (16 KiB). A run must match all filters.
 
     With `since` or `until`, the order is that of `scheduled_for`, otherwise that in which the runs were created.
     """
     page = query.paging()
     listing = await service.runs.page(caller, query.filters(), page, has_logs=query.has_logs)
-    return show_runs(listing, page, query.order, request, response)
+    return show_runs(listing, page, query.order, request)
 
 
 @router.get(
@@ -227,12 +227,13 @@ async def retry_run(
     return show_run(await service.runs.retry(caller, run_id, idempotency_key=idempotency_key), response)
 
 
-def show_runs(listing: Listing[RunView], page: Page, order: str, request: Request, response: Response) -> RunPage:
-    """Return a page of runs in this order, and set its links."""
+def show_runs(listing: Listing[RunView], page: Page, order: str, request: Request) -> Response:
+    """Return a page of runs in this order, with its links."""
     following = None if listing.next is None else write_cursor(listing.next, order)
-    response.headers["Link"] = page_links(request, page, listing.total, following)
-    runs = [RunOut.of(view) for view in listing.items]
-    return RunPage(runs=runs, total=listing.total, page=page.number, size=page.size)
+    runs = [RunOut.document(view) for view in listing.items]
+    answered = json_response({"runs": runs, "total": listing.total, "page": page.number, "size": page.size})
+    answered.headers["Link"] = page_links(request, page, listing.total, following)
+    return answered
 
 
 def show_run(run: Run, response: Response) -> RunOut:

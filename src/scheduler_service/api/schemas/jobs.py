@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
 
 from scheduler_service.api import examples
 from scheduler_service.domain.environment_lock import EnvironmentState
 from scheduler_service.domain.records import Job
+from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.run_state import JobStatus, RunStatus
 from scheduler_service.http.answers import Answer, Identified, PageNumber, PageSize, Total, with_all_fields
 from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.services.job_files import JobFiles
+from scheduler_service.services.job_limits import JobLimits
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.services.schedules import Description
 
@@ -91,6 +94,31 @@ class JobOut(JobDefinition, Identified):
             schedule_description=described.sentence,
             warnings=[*described.warnings, *warnings],
         )
+
+    @classmethod
+    def document(
+        cls, job: Job, described: Description, environment_state: EnvironmentState | None = None
+    ) -> dict[str, Any]:
+        """Return a job as a list shows it: as `of` does, but without checking again what was checked when stored."""
+        values = document_of(job)
+        values |= {name: adapter.validate_python(values[name]) for name, adapter in _OF_MODELS.items()}
+        computed = {
+            "environment_state": environment_state,
+            "schedule_description": described.sentence,
+            "warnings": described.warnings,
+        }
+        return {
+            name: values[name] if name in values else computed[name] if name in computed else getattr(job, name)
+            for name in cls.model_fields
+        }
+
+
+# Stored by an earlier version, these can lack a member that has got a default since.
+_OF_MODELS: Mapping[str, TypeAdapter[Any]] = {
+    "limits": TypeAdapter(JobLimits),
+    "retry_policy": TypeAdapter(RetryPolicy),
+    "files": TypeAdapter(JobFiles),
+}
 
 
 class JobPage(Answer):

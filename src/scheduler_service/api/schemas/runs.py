@@ -147,6 +147,21 @@ class RunOut(Answer):
             logs_tail=view.is_tail,
         )
 
+    @classmethod
+    def document(cls, view: RunView) -> dict[str, Any]:
+        """Return a run as a list shows it: as `of` does, but without checking again what was checked when stored."""
+        run = view.run
+        computed = {
+            "worker": run.worker_id,
+            "duration_seconds": span_seconds(run.started_at, run.finished_at),
+            "logs": view.logs,
+            "logs_tail": view.is_tail,
+            "isolation": None if run.isolation is None else IsolationOut.model_validate(run.isolation),
+            "usage": None if run.usage is None else UsageOut.model_validate(run.usage),
+            "artifacts": [RunArtifactOut.model_validate(each) for each in run.artifacts],
+        }
+        return {name: computed[name] if name in computed else getattr(run, name) for name in cls.model_fields}
+
 
 _COPIED = (
     "id", "job_id", "status", "reason", "message", "trigger", "scheduled_for", "missed_until", "missed_count",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.storage.database import Database
@@ -22,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 # Alembic's own.
 _versions = Table("alembic_version", MetaData(), Column("version_num", String(32)))
+_version = select(_versions.c.version_num)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +51,26 @@ async def upgrade(database: Database) -> Upgrade:
 
 async def is_current(connection: AsyncConnection) -> bool:
     """Return whether the tables have the shape that this version of the code expects."""
-    return await connection.run_sync(revision) == HEAD
+    try:
+        found = (await connection.execute(_version)).scalar_one_or_none()
+    except DBAPIError as error:
+        if _lacks_table(error):
+            return False
+        raise
+    return bool(found == HEAD)
 
 
 def revision(connection: Connection) -> str | None:
     """Return the revision of the tables; None if there are no tables."""
     if not inspect(connection).has_table(_versions.name):
         return None
-    found: str | None = connection.execute(select(_versions.c.version_num)).scalar_one_or_none()
+    found: str | None = connection.execute(_version).scalar_one_or_none()
     return found
+
+
+def _lacks_table(error: DBAPIError) -> bool:
+    undefined_table = "42P01"  # PostgreSQL's manual, appendix A
+    return getattr(error.orig, "sqlstate", None) == undefined_table or "no such table" in str(error.orig)
 
 
 def _named(revision: str | None) -> str:
