@@ -9,11 +9,11 @@ COPY requirements.txt requirements-dev.txt ./
 # uv itself comes by pip, in the version and with the hashes of the lock.
 RUN sed -n '/^uv==/,/# via/p' requirements.txt > uv.txt \
  && pip install --no-cache-dir --require-hashes --requirement uv.txt
-# With pandas for jobs; the other packages that it needs are among those of the service.
+# With pandas for jobs, and obstore for SCHEDULER_ARTIFACTS_URL; all that they need is among the packages of the service.
 RUN python -m venv /opt/venv \
  && uv pip install --no-cache --python /opt/venv/bin/python --require-hashes --requirement requirements.txt \
- && sed -n '/^pandas==/,/# via/p' requirements-dev.txt > pandas.txt \
- && uv pip install --no-cache --python /opt/venv/bin/python --require-hashes --no-deps --requirement pandas.txt
+ && sed -n -e '/^obstore==/,/# via/p' -e '/^pandas==/,/# via/p' requirements-dev.txt > extras.txt \
+ && uv pip install --no-cache --python /opt/venv/bin/python --require-hashes --no-deps --requirement extras.txt
 COPY pyproject.toml README.md LICENSE alembic.ini ./
 COPY src src
 RUN uv pip install --no-cache --python /opt/venv/bin/python --no-deps . \
