@@ -117,7 +117,7 @@ async def test_search_and_tags_follow_changes_of_a_job(client: httpx2.AsyncClien
 
 
 async def test_cursors_lead_through_runs_of_a_window(client: httpx2.AsyncClient) -> None:
-    job = await create(client, payload={"type": "program", "argv": ["true"]})
+    job = await create(client, payload={"type": "program", "argv": ["true"]}, overlap_policy="queue")
     ids = [(await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"] for _ in range(3)]
 
     pages = await ids_by_links(client, f"/api/v1/runs?job_id={job['id']}&since=2020-01-01T00:00:00Z&size=2", "runs")
