@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from testkit.callers import ADMIN
 from tests.engine.conftest import create, until
+from tests.features.alerts.receiver import Receiver
+from tests.features.alerts.steps import add_rule, requests_to
 
 from scheduler_service.bootstrap import open_service
 from scheduler_service.config.loading import load_settings
@@ -63,15 +65,19 @@ async def test_failed_run_names_what_the_sandbox_refused(host: Path, database_ur
     assert "name a grant whose connect covers " in (ended.message or "")
 
 
-async def test_next_run_fails_when_the_grant_is_given_to_others(host: Path, database_url: str) -> None:
-    async with open_service(settings_with(host, database_url)) as service:
-        job = await create(service, {"type": "shell_script", "script": "true"}, grants=["backup"], owner_id="ann")
-    async with open_service(settings_with(host, database_url, owners='owners = ["bob"]')) as service:
-        run = await service.jobs.run(ADMIN, job.id)
-        detail = await until(service, run.id, RunStatus.SUCCESS, RunStatus.FAILED)
+async def test_next_run_fails_and_alerts_when_its_grant_is_gone(host: Path, database_url: str) -> None:
+    async with Receiver() as receiver:
+        async with open_service(settings_with(host, database_url)) as service:
+            job = await create(service, {"type": "shell_script", "script": "true"}, grants=["backup"], owner_id="ann")
+            await add_rule(service, f"{receiver.url}/told", "failure", owner_id="ann")
+        async with open_service(settings_with(host, database_url, owners='owners = ["bob"]')) as service:
+            run = await service.jobs.run(ADMIN, job.id)
+            detail = await until(service, run.id, RunStatus.SUCCESS, RunStatus.FAILED)
+            (told,) = await requests_to(receiver, "/told", 1)
 
     assert (detail.view.run.status, detail.view.run.reason) == (RunStatus.FAILED, Reason.REJECTED)
     assert "grant" in (detail.view.run.message or "")
+    assert told.json["run_id"] == run.id
 
 
 async def test_start_is_refused_if_a_grant_covers_the_service(host: Path, database_url: str) -> None:
