@@ -1,19 +1,21 @@
 """Finds and counts the wall-clock times that match a cron pattern. Time zones are not considered here.
 
-cronsim parses the fields and decides which days match. The times within a day are the product of three sorted fields,
-so the n-th time of a day is computed arithmetically. Nothing iterates over single times.
+cronsim parses each field once, and `month_days` decides which days match. The times within a day are the product of
+three sorted fields, so the n-th time of a day is computed arithmetically. Nothing iterates over single times.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from calendar import monthrange
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-from cronsim import CronSim
+from cronsim.cronsim import Field
+
+from scheduler_service.domain.schedules.cron_days import DayFields, month_days, read_days
 
 _DAY = timedelta(days=1)
 
@@ -26,18 +28,19 @@ class CronFields:
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
     months: frozenset[int]
-    matches_day: Callable[[date], bool]
+    days: DayFields
 
     @classmethod
     def read(cls, expr: str) -> CronFields:
-        """Return the fields of a pattern. Raise `CronSimError` if it is invalid or matches no day of any year."""
-        sim = CronSim(expr, datetime(2000, 1, 1))  # noqa: DTZ001 (only the fields count, not the start)
+        """Return the fields of a pattern. Raise `CronSimError` if it is invalid."""
+        parts = expr.upper().split()
+        second, minute, hour, day, month, weekday = parts if len(parts) == len(Field) else ["0", *parts]
         return cls(
-            seconds=tuple(sorted(sim.seconds)),
-            minutes=tuple(sorted(sim.minutes)),
-            hours=tuple(sorted(sim.hours)),
-            months=frozenset(sim.months),
-            matches_day=sim.match_day,
+            seconds=_numbers(Field.SECOND, second),
+            minutes=_numbers(Field.MINUTE, minute),
+            hours=_numbers(Field.HOUR, hour),
+            months=frozenset(_numbers(Field.MONTH, month)),
+            days=read_days(day, weekday),
         )
 
     def first_in(self, lo: datetime, hi: datetime) -> datetime | None:
@@ -129,11 +132,12 @@ class CronFields:
 
 @lru_cache(maxsize=32_768)
 def _days_of(fields: CronFields, year: int, month: int) -> tuple[int, ...]:
-    if month not in fields.months:
-        return ()
-    first = date(year, month, 1)
-    days = (first + number * _DAY for number in range(monthrange(year, month)[1]))
-    return tuple(day.day for day in days if fields.matches_day(day))
+    return month_days(fields.days, *monthrange(year, month)) if month in fields.months else ()
+
+
+@lru_cache(maxsize=8192)
+def _numbers(field: Field, part: str) -> tuple[int, ...]:
+    return tuple(sorted(item for item in field.parse(part) if isinstance(item, int)))
 
 
 def _months(first: date, last: date) -> Iterator[tuple[int, int]]:

@@ -93,6 +93,10 @@ class _FieldSyntax:
     extras: str = ""
     special: str = r"(?!)"  # matches nothing
 
+    def has(self, number: int) -> bool:
+        """Return whether a number is a value of the field."""
+        return self.lowest <= number <= self.highest
+
     @property
     def allowed(self) -> str:
         """Return a description of the accepted values."""
@@ -111,11 +115,15 @@ _FIELDS = (
     ),
 )
 _TERM = re.compile(r"(?:\*|(?:[A-Z]{3}|\d{1,2})(?:-(?:[A-Z]{3}|\d{1,2}))?)(?:/(?P<step>\d{1,6}))?", re.ASCII)
+_MAX_DIGITS = 2
 _NEAREST_WEEKDAY = re.compile(r"\d+W|W\d*", re.ASCII)
 
 
+@lru_cache(maxsize=8192)
 def _problem(syntax: _FieldSyntax, part: str) -> str | None:
     for term in part.split(","):
+        if term == "*" or (term.isdigit() and len(term) <= _MAX_DIGITS and syntax.has(int(term))):
+            continue
         if problem := _term_problem(syntax, term):
             return problem
     return None

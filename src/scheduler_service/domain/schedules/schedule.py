@@ -77,12 +77,23 @@ def _clean(expr: str) -> str:
 def _read_cron(text: str, zone: ZoneInfo, dst: DstPolicy, year: int) -> Cron:
     pattern = read_pattern(text)
     cron = Cron(pattern.expr, zone, dst, pattern.fields, pattern.is_fixed)
-    if cron.next_after(datetime(year, 1, 1, tzinfo=UTC)) is None:
+    if _can_be_all_in_gaps(cron, year) and cron.next_after(datetime(year, 1, 1, tzinfo=UTC)) is None:
         problem = f"does not fire once in {HORIZON_YEARS} years: the clock in {zone.key} jumps over every time it names"
         raise invalid_schedule(text, f"{problem}; write another time, or dst.gap run_after with a fixed time")
     return cron
 
 
+def _can_be_all_in_gaps(cron: Cron, year: int) -> bool:
+    """Return whether every time of a pattern may be one that a clock change removes.
+
+    No zone has gaps on three days of a month.
+    """
+    if cron.policy.gap != "skip":
+        return False
+    return all(len(cron.fields.days_in(year, month)) < _MORE_DAYS_THAN_GAPS for month in cron.fields.months)
+
+
+_MORE_DAYS_THAN_GAPS = 3
 _FORMS = (
     "write a cron pattern (*/10 * * * *), an alias (@daily), an interval (5m, 1h30m, PT5M) "
     "or an instant (2026-12-31T23:59:59Z)"
