@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 from testkit.databases import NOON, add_job
 from testkit.doubles import FakeClock
+from tests.database_fixtures import ON_SQLITE
 
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.engine.retention import Pruner
@@ -72,3 +75,26 @@ async def test_deleted_job_is_pruned_with_its_last_run(database: Database, clock
     clock.at = NOON + timedelta(days=31)
     await Pruner(database, clock, retention_days=30, event_retention_hours=1).prune()
     assert await count(database, job_table) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limits"),
+    [(0.001, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]), (1.0, [500, 250, 125, 62, 50, 50, 50])],
+)
+@ON_SQLITE
+async def test_size_of_a_batch_follows_its_duration(
+    database: Database, clock: FakeClock, seconds: float, limits: list[int]
+) -> None:
+    asked: list[int] = []
+    now = 0.0
+
+    async def prune(_connection: AsyncConnection, _before: datetime, limit: int) -> int:
+        nonlocal now
+        now += seconds
+        asked.append(limit)
+        return limit if len(asked) < len(limits) else 0
+
+    pruner = Pruner(database, clock, retention_days=30, event_retention_hours=1, prunes=[prune], monotonic=lambda: now)
+    await pruner.prune()
+
+    assert asked == limits

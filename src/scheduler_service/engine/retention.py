@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -14,7 +15,9 @@ from scheduler_service.storage.database import Database
 Prune = Callable[[AsyncConnection, datetime, int], Awaitable[int]]
 """Deletes at most so many rows that ended before an instant, and returns how many it deleted."""
 
-BATCH = 500
+# A transaction holds up the other writers of SQLite, and those of PostgreSQL that need its rows.
+BATCH_SECONDS = 0.025
+FIRST_BATCH, SMALLEST_BATCH, LARGEST_BATCH = 500, 50, 10_000
 REST_SECONDS = 600.0
 KEY_LIFE = timedelta(days=1)
 DEAD_WORKER_LIFE = timedelta(hours=1)
@@ -32,12 +35,15 @@ class Pruner:
         retention_days: int,
         event_retention_hours: float,
         prunes: Sequence[Prune] = (),
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep runs for `retention_days` after their end, and events for `event_retention_hours`."""
         self._database = database
         self._clock = clock
         self._retention = timedelta(days=retention_days)
         self._prunes = prunes
+        self._monotonic = monotonic
+        self._limit = FIRST_BATCH
         self._event_retention = timedelta(hours=event_retention_hours)
 
     async def prune(self) -> float:
@@ -55,7 +61,15 @@ class Pruner:
         return REST_SECONDS
 
     async def _in_batches(self, prune: Prune, before: datetime) -> None:
-        removed = BATCH
-        while removed == BATCH:
+        """Delete in transactions of about BATCH_SECONDS, however fast the database is."""
+        is_over = False
+        while not is_over:
+            limit = self._limit
+            began = self._monotonic()
             async with self._database.write() as connection:
-                removed = await prune(connection, before, BATCH)
+                removed = await prune(connection, before, limit)
+            is_over = removed < limit
+            if self._monotonic() - began > BATCH_SECONDS:
+                self._limit = max(SMALLEST_BATCH, limit // 2)
+            elif not is_over:
+                self._limit = min(LARGEST_BATCH, limit * 2)
