@@ -29,6 +29,7 @@ from scheduler_service.bootstrap import Service
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 from scheduler_service.config.settings import Settings
 from scheduler_service.config.unknown import unknown_settings
+from scheduler_service.features.audit.service import AuditService
 from scheduler_service.features.keys.service import KeyService
 from scheduler_service.features.registry import FEATURES
 from scheduler_service.http import error_responses
@@ -92,6 +93,7 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
         async with service_factory(settings) as service:
             app.state.service = service
             app.state.keys = service.feature(KeyService)
+            app.state.refusals = service.feature(AuditService)
             # Only after the start: if it fails, the reason should be the only output.
             _warn(settings)
             with announced(service.stopping):

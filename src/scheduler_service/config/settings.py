@@ -135,6 +135,9 @@ class Settings(PackageSettings):
     event_retention_hours: Annotated[float, Field(ge=0.1, le=876000)] = 72.0
     """Keep events of jobs and runs for this many hours. Default: 72."""
 
+    audit_retention_days: Annotated[int, Field(ge=1, le=36500)] = 365
+    """Keep the audit trail for this many days. Default: 365."""
+
     alert_reach: Literal["public", "loopback", "private"] | None = None
     """Send alerts to public, loopback or private addresses. Default: loopback; in production, public."""
     smtp_url: SecretStr | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from scheduler_service.errors import ForbiddenError
@@ -22,10 +22,15 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The sender of a valid key. `owner_id` None means that the key belongs to no owner and may access all objects."""
+    """The sender of a valid key. `owner_id` None means that the key belongs to no owner and may access all objects.
+
+    `key_id` and `address` are for the audit trail: the public id of the key, and the client's address. None: unknown.
+    """
 
     owner_id: str | None
     scopes: frozenset[Scope]
+    key_id: str | None = field(default=None, compare=False)
+    address: str | None = field(default=None, compare=False)
 
     @property
     def bound(self) -> str | None:

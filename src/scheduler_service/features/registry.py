@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scheduler_service.features.alerts.feature import AlertsFeature
 from scheduler_service.features.artifacts.feature import ArtifactsFeature
+from scheduler_service.features.audit.feature import AuditFeature
 from scheduler_service.features.environments.feature import EnvironmentsFeature
 from scheduler_service.features.feature import Feature
 from scheduler_service.features.grants.feature import GrantsFeature
@@ -13,6 +14,7 @@ from scheduler_service.features.secrets.feature import SecretsFeature
 FEATURES: tuple[Feature, ...] = (
     AlertsFeature(),
     ArtifactsFeature(),
+    AuditFeature(),
     EnvironmentsFeature(),
     GrantsFeature(),
     KeysFeature(),

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Annotated, Protocol
 
@@ -21,7 +22,7 @@ from scheduler_service.http import error_responses
 from scheduler_service.http.http_rules import HOST
 
 HEADER = "X-API-Key"
-API_KEY_CALLER = Caller(owner_id=None, scopes=frozenset(Scope))
+API_KEY_CALLER = Caller(owner_id=None, scopes=frozenset(Scope), key_id="API_KEY")
 """The caller whose key is the setting API_KEY."""
 
 _scheme = APIKeyHeader(
@@ -52,14 +53,23 @@ async def authenticate(request: Request) -> None:
         raise error_responses.unauthorized(f"send your key in the header {HEADER}")
     expected = settings.api_key.get_secret_value()
     if not same_key(given, expected):
-        request.state.caller = await _stored_caller(request, given)
+        request.state.caller = _at_address(request, await _stored_caller(request, given))
         return
     if expected == DEVELOPMENT_API_KEY and not _is_local(request, settings):
         raise error_responses.forbidden(
             "the development key is public, so it is accepted from this machine only, "
             "through localhost; set an API_KEY of your own"
         )
-    request.state.caller = API_KEY_CALLER
+    request.state.caller = _at_address(request, API_KEY_CALLER)
+
+
+def _at_address(request: Request, caller: Caller) -> Caller:
+    return replace(caller, address=client_address(request))
+
+
+def client_address(request: Request) -> str | None:
+    """Return the address that the connection comes from, or None if it has none."""
+    return request.client.host if request.client is not None and request.client.host else None
 
 
 async def _stored_caller(request: Request, given: str) -> Caller:

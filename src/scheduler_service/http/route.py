@@ -5,23 +5,27 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic_core import to_json
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 
-from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.errors import FieldProblem, ForbiddenError, InvalidInputError
 from scheduler_service.http import error_responses
-from scheduler_service.http.auth import authenticate
+from scheduler_service.http.auth import authenticate, client_address
 from scheduler_service.http.problems import MAX_VALUE_CHARACTERS
+from scheduler_service.services.audit import Refusal
 
 JSON = "application/json"
 # If one of these headers occurs twice, the server would have to guess which value counts.
 SINGLE_HEADERS = ("Idempotency-Key", "Last-Event-ID")
+_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _EMPTY = (b"", b"{}")
 _UTF_8 = ("utf-8", "utf8")
 _AS_IT_IS = "identity"
@@ -92,8 +96,42 @@ class ProbeRoute(PublicRoute):
         return receive
 
 
+class RefusalLog(Protocol):
+    """Stores refused attempts."""
+
+    async def note(self, refusal: Refusal) -> None:
+        """Store an attempt."""
+        ...
+
+
 class KeyedRoute(PublicRoute):
     """A route for callers with a key. Nothing of an unauthenticated request is read, not even its body."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the endpoint's handler, which also notes refused attempts."""
+        receive = super().get_route_handler()
+
+        async def receive_noting_refusals(request: Request) -> Response:
+            try:
+                return await receive(request)
+            except (HTTPException, ForbiddenError) as error:
+                status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.FORBIDDEN
+                if status in _REFUSALS:
+                    await self._note_refusal(request, status)
+                raise
+
+        return receive_noting_refusals
+
+    async def _note_refusal(self, request: Request, status: int) -> None:
+        refusals: RefusalLog = request.app.state.refusals
+        refusal = Refusal(
+            operation=self.operation_id or self.name,
+            path=request.url.path,
+            status=status,
+            address=client_address(request),
+            caller=getattr(request.state, "caller", None),
+        )
+        await refusals.note(refusal)
 
     async def admit(self, request: Request) -> None:
         """Accept callers with a valid key."""

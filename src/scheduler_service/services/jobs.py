@@ -25,6 +25,7 @@ from scheduler_service.services.job_mapping import columns_of, document_of
 from scheduler_service.services.job_packages import JobPackages, NoPackages, Packages
 from scheduler_service.services.job_rows import Versions, check_version, existing, items_of, stored
 from scheduler_service.services.job_secrets import KnownSecrets, NoSecrets, check_known
+from scheduler_service.services.job_trail import record_job
 from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.manual_runs import ManualRuns
 from scheduler_service.services.merge_patch import merge
@@ -82,7 +83,8 @@ class JobService:
         lock = await self._packages.lock(definition.payload.packages())
         key = idempotency.key_for(caller, "POST /jobs", idempotency_key, definition.model_dump_json())
         action = idempotency.Action(
-            lambda connection: self._add(connection, definition, lock), partial(jobs.find, owner_id=caller.bound)
+            lambda connection: self._add(connection, caller, definition, lock),
+            partial(jobs.find, owner_id=caller.bound),
         )
         job, _ = await idempotency.perform(self._database, self._clock, key, action)
         self._wake_dispatcher()
@@ -111,7 +113,7 @@ class JobService:
         def change(job: Job) -> JobChange:
             return self._acceptance.edit(caller, job, document, shown, dict)
 
-        return await self._edit(caller, job_id, if_match, change)
+        return await self._edit(caller, job_id, "replaceJob", if_match, change)
 
     async def patch(
         self, caller: Caller, job_id: int, changes: JsonDocument, if_match: Versions = None, shown: Shown | None = None
@@ -121,7 +123,7 @@ class JobService:
         def change(job: Job) -> JobChange:
             return self._acceptance.edit(caller, job, changes, shown, lambda rest: merge(document_of(job), rest))
 
-        return await self._edit(caller, job_id, if_match, change)
+        return await self._edit(caller, job_id, "patchJob", if_match, change)
 
     async def relock(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
         """Resolve the requirements of a job again, to the newest versions that they allow.
@@ -137,7 +139,7 @@ class JobService:
         def change(job: Job) -> JobChange:
             return JobChange(self._packages.apply_relock(job, lock), enabled=job.status is not JobStatus.PAUSED)
 
-        return await self._change(caller, job_id, if_match, change, lock)
+        return await self._change(caller, job_id, "relockJob", if_match, change, lock)
 
     async def pause(
         self, caller: Caller, job_id: int, if_match: Versions = None, request: PauseRequest | None = None
@@ -147,7 +149,7 @@ class JobService:
         Raise `ConflictError` if it has no future instant, and `InvalidInputError` if the end has passed.
         """
         columns = {} if request is None else request.columns(self._clock.now())
-        return await self._change(caller, job_id, if_match, lambda _: JobChange(columns, enabled=False))
+        return await self._change(caller, job_id, "pauseJob", if_match, lambda _: JobChange(columns, enabled=False))
 
     async def resume(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
         """Resume a paused job from now on. Raise `ConflictError` if its schedule has no future instant."""
@@ -157,7 +159,7 @@ class JobService:
                 raise ConflictError("the job is finished; give it a new schedule_expr")
             return JobChange({}, enabled=True)
 
-        return await self._change(caller, job_id, if_match, change)
+        return await self._change(caller, job_id, "resumeJob", if_match, change)
 
     async def delete(self, caller: Caller, job_id: int, if_match: Versions = None) -> None:
         """Delete a job: cancel its queued runs and request that running ones stop.
@@ -171,6 +173,7 @@ class JobService:
             values = {"deleted_at": now, "updated_at": now, "status": JobStatus.PAUSED, "next_run_at": None}
             await jobs.change(connection, job.id, job.version, values)
             await cancellations.cancel_all(connection, job.id, Reason.JOB_DELETED, now)
+            await record_job(connection, caller, "deleteJob", now, before=job)
         await self._broker.send(notices)
 
     async def run(
@@ -192,7 +195,9 @@ class JobService:
         """Return the next instants of a job. A paused or finished job has none."""
         return await next_instants(await self.get(caller, job_id), count)
 
-    async def _add(self, connection: AsyncConnection, definition: JobDefinition, lock: EnvironmentLock | None) -> Job:
+    async def _add(
+        self, connection: AsyncConnection, caller: Caller, definition: JobDefinition, lock: EnvironmentLock | None
+    ) -> Job:
         await check_known(self._secrets, connection, definition.owner_id, definition.secrets)
         now = self._clock.now()
         next_run_at = first_run_at(definition, now)
@@ -209,13 +214,16 @@ class JobService:
         }
         job = await jobs.add(connection, values)
         await self._packages.keep(connection, job, lock)
+        await record_job(connection, caller, "createJob", now, after=job)
         return job
 
     def _check_host(self) -> None:
         if (refusal := self._refusal()) is not None:
             raise ConflictError(refusal)
 
-    async def _edit(self, caller: Caller, job_id: int, if_match: Versions, plan: Callable[[Job], JobChange]) -> Job:
+    async def _edit(
+        self, caller: Caller, job_id: int, operation: str, if_match: Versions, plan: Callable[[Job], JobChange]
+    ) -> Job:
         """Change the definition of a job, and lock new requirements before the transaction."""
         caller.require(Scope.WRITE)
         async with self._database.read() as connection:
@@ -226,17 +234,18 @@ class JobService:
         def change(job: Job) -> JobChange:
             return self._packages.apply(job, plan(job), lock)
 
-        return await self._change(caller, job_id, if_match, change, lock)
+        return await self._change(caller, job_id, operation, if_match, change, lock)
 
     async def _change(
         self,
         caller: Caller,
         job_id: int,
+        operation: str,
         if_match: Versions,
         plan: Callable[[Job], JobChange],
         lock: EnvironmentLock | None = None,
     ) -> Job:
-        """Change a job.
+        """Change a job. `operation` is its name in the API's documentation.
 
         1. Lock it, and let the old schedule account for every instant until now.
         2. Compute the new columns. Instants from now on follow the new schedule.
@@ -254,6 +263,7 @@ class JobService:
                 values = {name: value for name, value in items_of(edited) if value != getattr(job, name)}
                 edited = await stored(connection, job, {**values, "updated_at": now})
             await self._packages.keep(connection, edited, lock)
+            await record_job(connection, caller, operation, now, before=job, after=edited)
         await self._broker.send(notices)
         self._wake_dispatcher()
         return edited

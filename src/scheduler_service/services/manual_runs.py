@@ -12,6 +12,7 @@ from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_state import Reason, Trigger
 from scheduler_service.errors import ConflictError
 from scheduler_service.services import idempotency
+from scheduler_service.services.audit import Target, record
 from scheduler_service.services.job_rows import existing
 from scheduler_service.services.run_request import RunRequest, check_together
 from scheduler_service.storage import cancellations, runs
@@ -57,7 +58,10 @@ class ManualRuns:
             trace_parent=tracing.context_for_run(job.id, correlation_id),
             now=now,
         )
-        return await runs.add(connection, {**row, "args": request.args or None, "env": request.env or None})
+        run = await runs.add(connection, {**row, "args": request.args or None, "env": request.env or None})
+        after = {"job_id": job.id, **request.model_dump(mode="json")}
+        await record(connection, caller, "runJob", Target(f"runs/{run.id}", job.owner_id), now, after=after)
+        return run
 
     async def _make_room(self, connection: AsyncConnection, job: Job) -> None:
         """Do to the active runs of a busy job what its overlap policy says. Raise `ConflictError` if it is `skip`."""

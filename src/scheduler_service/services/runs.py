@@ -16,6 +16,7 @@ from scheduler_service.domain.records import Attempt, Run
 from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.services import idempotency
+from scheduler_service.services.audit import Target, record
 from scheduler_service.storage import cancellations, jobs, logs, run_lists, runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -152,12 +153,14 @@ class RunService:
         caller.require(Scope.RUN)
         now = self._clock.now()
         async with self._database.write() as connection:
-            await _existing(connection, caller, run_id)
+            old = await _existing(connection, caller, run_id)
             run = await cancellations.cancel_waiting(connection, run_id, Reason.USER, now)
             run = run or await cancellations.request_cancel(connection, run_id, Reason.USER, now)
             if run is None:
                 ended = await _existing(connection, caller, run_id)
                 raise ConflictError(f"run {run_id} has ended ({ended.status}); there is nothing to cancel")
+            before, after = {"status": old.status}, {"status": run.status, "cancel_requested": True}
+            await record(connection, caller, "cancelRun", Target(f"runs/{run_id}"), now, before=before, after=after)
         return run
 
     async def retry(self, caller: Caller, run_id: int, *, idempotency_key: str | None = None) -> Run:
@@ -175,7 +178,10 @@ class RunService:
 
     async def _add_retry(self, connection: AsyncConnection, caller: Caller, run_id: int) -> Run:
         old = await _existing(connection, caller, run_id)
-        return await runs.add(connection, await self._row_to_retry(connection, old))
+        new = await runs.add(connection, await self._row_to_retry(connection, old))
+        after = {"job_id": new.job_id, "retry_of": old.id}
+        await record(connection, caller, "retryRun", Target(f"runs/{new.id}"), self._clock.now(), after=after)
+        return new
 
     async def _row_to_retry(self, connection: AsyncConnection, old: Run) -> dict[str, object]:
         if old.status not in TERMINAL:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from scheduler_service.features.alerts.definition import AlertDefinition, change
 from scheduler_service.features.alerts.records import AlertRule, Delivery
 from scheduler_service.features.alerts.rules import Alert, AlertKind, Failure
 from scheduler_service.outbound.address_guard import Reach
+from scheduler_service.services.audit import Target, record
 from scheduler_service.services.inspection import Inspection, without_surplus
 from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.read_only import without_read_only
@@ -62,7 +63,9 @@ class AlertService:
         now = self._clock.now()
         async with self._database.write() as connection:
             columns = await _columns(connection, caller, inspect_rule(document), None)
-            return await store.add(connection, {**columns, "created_at": now, "updated_at": now})
+            rule = await store.add(connection, {**columns, "created_at": now, "updated_at": now})
+            await record(connection, caller, "createAlert", _target(rule), now, after=_fields(rule))
+            return rule
 
     def warnings(self, rule: AlertRule) -> tuple[str, ...]:
         """Return why the deliveries of a rule will fail with the settings of this process."""
@@ -88,18 +91,19 @@ class AlertService:
 
         `shown` returns a rule as the API shows it: its read-only fields may be sent back unchanged.
         """
-        return await self._change(caller, rule_id, document, shown, lambda _, sent: dict(sent))
+        return await self._change(caller, rule_id, document, shown, ("replaceAlert", lambda _, sent: dict(sent)))
 
     async def patch(self, caller: Caller, rule_id: int, changes: JsonDocument, shown: Shown | None = None) -> AlertRule:
         """Change some fields of a rule, null to the default; `shown` is as for `replace`."""
-        return await self._change(caller, rule_id, changes, shown, changed)
+        return await self._change(caller, rule_id, changes, shown, ("patchAlert", changed))
 
     async def delete(self, caller: Caller, rule_id: int) -> None:
         """Delete a rule and its deliveries, the pending ones included; raises `NotFoundError`."""
         caller.require(Scope.WRITE)
         async with self._database.write() as connection:
-            await _existing(connection, caller, rule_id)
+            rule = await _existing(connection, caller, rule_id)
             await store.delete_rule(connection, rule_id)
+            await record(connection, caller, "deleteAlert", _target(rule), self._clock.now(), before=_fields(rule))
 
     async def test(self, caller: Caller, rule_id: int) -> Delivery:
         """Create the delivery of a test, which is sent like any alert."""
@@ -109,6 +113,7 @@ class AlertService:
             rule = await _existing(connection, caller, rule_id)
             alert = _sample(AlertKind.TEST, rule.name, now)
             await deliveries.add(connection, rule.id, f"test:{secrets.token_hex(8)}", alert, now)
+            await record(connection, caller, "testAlert", _target(rule), now)
             return (await deliveries.of_rule(connection, rule.id, 1))[0]
 
     async def deliveries(self, caller: Caller, rule_id: int) -> Sequence[Delivery]:
@@ -119,9 +124,11 @@ class AlertService:
             return await deliveries.of_rule(connection, rule_id, SHOWN_DELIVERIES)
 
     async def _change(
-        self, caller: Caller, rule_id: int, sent: JsonDocument, shown: Shown | None, merged: _Merge
+        self, caller: Caller, rule_id: int, sent: JsonDocument, shown: Shown | None, edit: tuple[str, _Merge]
     ) -> AlertRule:
+        """Change a rule by an operation: its name, and what it makes of the old rule and of what was sent."""
         caller.require(Scope.WRITE)
+        operation, merged = edit
         now = self._clock.now()
         async with self._database.write() as connection:
             old = await _existing(connection, caller, rule_id)
@@ -133,7 +140,9 @@ class AlertService:
             await store.replace(connection, rule_id, {**columns, "updated_at": now})
             if not columns["enabled"]:
                 await deliveries.cancel_pending(connection, rule_id, "the rule was disabled", now)
-            return await _existing(connection, caller, rule_id)
+            new = await _existing(connection, caller, rule_id)
+            await record(connection, caller, operation, _target(new), now, before=_fields(old), after=_fields(new))
+            return new
 
     def preview(self, caller: Caller, document: JsonDocument) -> list[Preview]:
         """Return the alerts of a rule with sample values, storing and sending nothing. Raises `RejectedError`."""
@@ -141,6 +150,16 @@ class AlertService:
         definition = inspect_rule(document).accept()
         samples = [_sample(kind, "Mathematical Analysis", self._clock.now()) for kind in definition.on]
         return [Preview(alert.kind, alert.headline, messages.document(alert, 1, self._base_url)) for alert in samples]
+
+
+def _target(rule: AlertRule) -> Target:
+    return Target(f"alerts/{rule.id}", rule.owner_id)
+
+
+def _fields(rule: AlertRule) -> dict[str, Any]:
+    """Return the definition of a rule without the secrets of its channel."""
+    kept = {name: value for name, value in asdict(rule).items() if name not in {"id", "created_at", "updated_at"}}
+    return {**kept, "channel": read_channel(rule.channel).masked()}
 
 
 async def _existing(connection: AsyncConnection, caller: Caller, rule_id: int) -> AlertRule:

@@ -7,6 +7,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputError, NotFoundError
@@ -14,6 +17,7 @@ from scheduler_service.features.keys import store
 from scheduler_service.features.keys.definition import KeyDefinition, Rotation
 from scheduler_service.features.keys.records import ApiKey
 from scheduler_service.features.keys.rules import digest_of, is_same, is_valid_at, new_key, read_key, write_key
+from scheduler_service.services.audit import Target, record
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -53,7 +57,8 @@ class KeyService:
             "scopes": [str(scope) for scope in dict.fromkeys(definition.scopes)],
             "expires_at": definition.expires_at,
         }
-        return await self._add(values)
+        async with self._database.write() as connection:
+            return await self._add(connection, caller, "createKey", values)
 
     async def list_keys(self, caller: Caller) -> list[ApiKey]:
         """Return all keys, the oldest first, without their secrets."""
@@ -80,8 +85,8 @@ class KeyService:
         if not is_valid_at(old, now):
             raise ConflictError("the key is revoked or expired; create a new one")
         values = {"name": old.name, "owner_id": old.owner_id, "scopes": old.scopes, "expires_at": old.expires_at}
-        created = await self._add(values)
         async with self._database.write() as connection:
+            created = await self._add(connection, caller, "rotateKey", values)
             await store.expire_at(connection, public_id, now + timedelta(seconds=rotation.overlap_seconds))
         self._read.pop(public_id, None)
         return created
@@ -92,6 +97,7 @@ class KeyService:
         async with self._database.write() as connection:
             if not await store.revoke(connection, public_id, self._clock.now()):
                 raise NotFoundError(f"there is no key {public_id!r} that is not revoked")
+            await record(connection, caller, "revokeKey", Target(f"keys/{public_id}"), self._clock.now())
         self._read.pop(public_id, None)
 
     async def caller_of(self, text: str) -> Caller | None:
@@ -106,13 +112,16 @@ class KeyService:
         if key is None or not is_same(key.digest, computed) or not is_valid_at(key, self._clock.now()):
             return None
         scopes = frozenset(map(Scope, key.scopes))
-        return Caller(key.owner_id, frozenset(Scope) if Scope.ADMIN in scopes else scopes)
+        return Caller(key.owner_id, frozenset(Scope) if Scope.ADMIN in scopes else scopes, key.public_id)
 
-    async def _add(self, rights: Mapping[str, object]) -> CreatedKey:
+    async def _add(
+        self, connection: AsyncConnection, caller: Caller, operation: str, rights: Mapping[str, Any]
+    ) -> CreatedKey:
         public_id, secret = new_key()
-        values = {**rights, "public_id": public_id, "digest": digest_of(secret, await self._find_pepper())}
-        async with self._database.write() as connection:
-            key = await store.add(connection, {**values, "created_at": self._clock.now()})
+        now, pepper = self._clock.now(), await store.pepper(connection)
+        values = {**rights, "public_id": public_id, "digest": digest_of(secret, pepper), "created_at": now}
+        key = await store.add(connection, values)
+        await record(connection, caller, operation, Target(f"keys/{public_id}", key.owner_id), now, after=rights)
         return CreatedKey(key, write_key(public_id, secret))
 
     async def _find(self, public_id: str) -> ApiKey | None:

@@ -10,6 +10,7 @@ from scheduler_service.features.secrets import store
 from scheduler_service.features.secrets.definition import SecretValue
 from scheduler_service.features.secrets.keyring import VARIABLE, CannotDecryptError, Keyring, Sealed
 from scheduler_service.features.secrets.records import Secret
+from scheduler_service.services.audit import Target, record
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -40,7 +41,10 @@ class SecretService:
         self._check_key()
         sealed = self._keyring.seal(owner_id, name, value.value)
         async with self._database.write() as connection:
-            is_new = await store.put(connection, owner_id, name, sealed, self._clock.now())
+            now = self._clock.now()
+            is_new = await store.put(connection, owner_id, name, sealed, now)
+            after = {"key_id": sealed.key_id}
+            await record(connection, caller, "putSecret", _target(owner_id, name), now, after=after)
             return await store.find(connection, owner_id, name) if is_new else None
 
     async def list_secrets(self, caller: Caller, owner_id: str | None) -> list[Secret]:
@@ -62,9 +66,11 @@ class SecretService:
     async def delete(self, caller: Caller, owner_id: str | None, name: str) -> None:
         """Delete a secret. Runs of jobs that use it fail from then on. Raise `NotFoundError` if there is none."""
         caller.require(Scope.WRITE)
+        owner_id = _owner_of(caller, owner_id)
         async with self._database.write() as connection:
-            if not await store.remove(connection, _owner_of(caller, owner_id), name):
+            if not await store.remove(connection, owner_id, name):
                 raise _not_found(name)
+            await record(connection, caller, "deleteSecret", _target(owner_id, name), self._clock.now())
 
     async def rotate_key(self, caller: Caller) -> Reencryption:
         """Encrypt every secret with the first key that is not encrypted with it yet.
@@ -77,6 +83,8 @@ class SecretService:
             for secret in await store.list_secrets(connection, None):
                 if secret.key_id != key_id:
                     count += await store.reseal(connection, secret, self._reseal(secret))
+            after = {"key_id": key_id, "reencrypted": count}
+            await record(connection, caller, "rotateSecretsKey", Target("secrets"), self._clock.now(), after=after)
         return Reencryption(key_id, count)
 
     def _reseal(self, secret: Secret) -> Sealed:
@@ -102,6 +110,10 @@ def _owner_of(caller: Caller, owner_id: str | None) -> str:
         message = f"this key belongs to the owner {caller.bound!r}; write that one or leave the parameter out"
         raise InvalidInputError(FieldProblem("owner_id", message, owner_id))
     return owner_id or caller.bound or ""
+
+
+def _target(owner_id: str, name: str) -> Target:
+    return Target(f"secrets/{name}", owner_id)
 
 
 def _not_found(name: str) -> NotFoundError:

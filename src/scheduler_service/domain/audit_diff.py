@@ -1,0 +1,50 @@
+"""The difference between two states of an object, without secrets and without large values."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+MASK = "***"
+MAX_CHARACTERS = 2000
+"""A longer value is replaced by its length."""
+_SECRET = re.compile(r"key|secret|token|passw|credential|authorization|cookie|signature", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+# Values of variables can be secrets whatever their names are.
+_ALL_MASKED = frozenset({"env"})
+# Maps variables to names of secrets, which are no secrets themselves.
+_NONE_MASKED = frozenset({"secrets", "key_id", "external_key", "concurrency_key"})
+
+
+def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Return the fields that differ, each with `before` and `after`, of which one is left out if there is no object."""
+    sides = {"before": before, "after": after}
+    names = dict.fromkeys(name for fields in sides.values() for name in fields or ())
+    return {
+        name: {side: _shown(name, fields.get(name)) for side, fields in sides.items() if fields is not None}
+        for name in names
+        if before is None or after is None or before.get(name) != after.get(name)
+    }
+
+
+def _shown(name: str, value: Any) -> Any:
+    masked = value if name in _NONE_MASKED else _masked(value, is_secret=name in _ALL_MASKED)
+    if isinstance(masked, datetime):
+        return masked.isoformat()
+    length = len(json.dumps(masked, ensure_ascii=False, default=str))
+    return masked if length <= MAX_CHARACTERS else f"({length} characters)"
+
+
+def _masked(value: Any, *, is_secret: bool) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            name: _masked(member, is_secret=is_secret or bool(_SECRET.search(name))) for name, member in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(item, is_secret=is_secret) for item in value]
+    if isinstance(value, str):
+        return MASK if is_secret and value else _CREDENTIALS.sub(MASK, value)
+    return value
