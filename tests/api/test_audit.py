@@ -23,7 +23,12 @@ ALERT = {
     "on": ["failure"],
     "channel": {"type": "webhook", "url": "http://127.0.0.1:9/x", "secret": HIDDEN},
 }
-LONG = {**DEFINITION, "payload": {"type": "shell_script", "script": "sleep 60"}, "env": {"TOKEN": HIDDEN}}
+LONG = {
+    **DEFINITION,
+    "owner_id": "ann",
+    "payload": {"type": "shell_script", "script": "sleep 60"},
+    "env": {"TOKEN": HIDDEN},
+}
 V1 = "/api/v1"
 
 
@@ -74,9 +79,9 @@ async def change_everything_else(client: httpx2.AsyncClient) -> None:
     key = f"keys/{(await send(client, 'POST', 'keys', {'owner_id': 'ann'}))['id']}"
     await send(client, "POST", f"{key}/rotate")
     await send(client, "DELETE", key)
-    await send(client, "PUT", "secrets/db", {"value": HIDDEN})
+    await send(client, "PUT", "secrets/db?owner_id=ann", {"value": HIDDEN})
     await send(client, "POST", "secrets/rotate-key")
-    await send(client, "DELETE", "secrets/db")
+    await send(client, "DELETE", "secrets/db?owner_id=ann")
 
 
 def writing_operations(document: dict[str, Any]) -> Iterator[str]:
@@ -96,6 +101,8 @@ async def test_every_writing_operation_leaves_an_entry_without_secrets(
     assert {entry["operation"] for entry in found} == set(writing_operations(app.openapi())) - NOT_TRIED
     assert {entry["key_id"] for entry in found} == {"API_KEY"}
     assert HIDDEN not in str(found)
+    owned = {"patchJob", "runJob", "cancelRun", "retryRun", "deleteSecret"}
+    assert owned <= {entry["operation"] for entry in await entries(client, owner_id="ann")}
 
 
 async def test_entry_shows_the_change_and_the_request(client: httpx2.AsyncClient) -> None:

@@ -160,7 +160,8 @@ class RunService:
                 ended = await _existing(connection, caller, run_id)
                 raise ConflictError(f"run {run_id} has ended ({ended.status}); there is nothing to cancel")
             before, after = {"status": old.status}, {"status": run.status, "cancel_requested": True}
-            await record(connection, caller, "cancelRun", Target(f"runs/{run_id}"), now, before=before, after=after)
+            target = await _target(connection, run)
+            await record(connection, caller, "cancelRun", target, now, before=before, after=after)
         return run
 
     async def retry(self, caller: Caller, run_id: int, *, idempotency_key: str | None = None) -> Run:
@@ -180,7 +181,8 @@ class RunService:
         old = await _existing(connection, caller, run_id)
         new = await runs.add(connection, await self._row_to_retry(connection, old))
         after = {"job_id": new.job_id, "retry_of": old.id}
-        await record(connection, caller, "retryRun", Target(f"runs/{new.id}"), self._clock.now(), after=after)
+        target = await _target(connection, new)
+        await record(connection, caller, "retryRun", target, self._clock.now(), after=after)
         return new
 
     async def _row_to_retry(self, connection: AsyncConnection, old: Run) -> dict[str, object]:
@@ -211,6 +213,10 @@ async def _existing(connection: AsyncConnection, caller: Caller, run_id: int) ->
     if run is None:
         raise NotFoundError(f"there is no run {run_id}")
     return run
+
+
+async def _target(connection: AsyncConnection, run: Run) -> Target:
+    return Target(f"runs/{run.id}", await jobs.owner_of(connection, run.job_id))
 
 
 def _with_tail(run: Run, tail: bytes) -> RunView:

@@ -132,6 +132,12 @@ def _is_owned_by(owner_id: str | None) -> ColumnElement[bool]:
     return true() if owner_id is None else jobs.c.owner_id == owner_id
 
 
+async def owner_of(connection: AsyncConnection, job_id: int) -> str | None:
+    """Return the owner of a job, also of a deleted one, or None if there is no such job."""
+    owner_id: str | None = await connection.scalar(select(jobs.c.owner_id).where(jobs.c.id == job_id))
+    return owner_id
+
+
 async def waiting_with_grants(
     connection: AsyncConnection, after_id: int, limit: int
 ) -> list[tuple[int, str, list[str]]]:

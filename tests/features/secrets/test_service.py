@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from testkit.doubles import FakeClock
 
 from scheduler_service.domain.secrets import SecretRefusedError
 from scheduler_service.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
+from scheduler_service.features.secrets import service
 from scheduler_service.features.secrets.definition import SecretValue
 from scheduler_service.features.secrets.keyring import Keyring
 from scheduler_service.features.secrets.opener import SecretOpener
@@ -58,6 +60,21 @@ async def test_second_value_replaces_the_first(
     assert (secret.created_at, secret.updated_at) == (clock.now() - timedelta(seconds=5), clock.now())
     job = await add_job(database, owner_id="ann", secrets={"DB": "db"})
     assert await opener.values_of(job) == {"db": OTHER.value}
+
+
+async def test_two_requests_can_create_the_same_secret(secrets: SecretService) -> None:
+    created = await asyncio.gather(*(secrets.put(ANN, None, "db", VALUE) for _ in range(5)))
+    assert len([secret for secret in created if secret is not None]) == 1
+
+
+async def test_number_of_secrets_of_an_owner_is_bounded(
+    secrets: SecretService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_SECRETS_OF_OWNER", 1)
+    await secrets.put(ANN, None, "one", VALUE)
+    await secrets.put(ANN, None, "one", OTHER)
+    with pytest.raises(ConflictError, match="at most 1 secrets"):
+        await secrets.put(ANN, None, "two", VALUE)
 
 
 async def test_owners_have_secrets_of_the_same_name(

@@ -12,4 +12,4 @@ class OwnersSecrets:
 
     async def names(self, connection: AsyncConnection, owner_id: str) -> frozenset[str]:
         """Return the names of the secrets of an owner."""
-        return frozenset(secret.name for secret in await store.list_secrets(connection, owner_id))
+        return await store.names_of(connection, owner_id)

@@ -14,6 +14,8 @@ from scheduler_service.services.audit import Target, record
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
+MAX_SECRETS_OF_OWNER = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Reencryption:
@@ -34,7 +36,7 @@ class SecretService:
     async def put(self, caller: Caller, owner_id: str | None, name: str, value: SecretValue) -> Secret | None:
         """Store a value. Return the secret if it is new, else None.
 
-        Raise `ConflictError` if this service has no key for secrets.
+        Raise `ConflictError` if this service has no key for secrets, or if the owner has too many.
         """
         caller.require(Scope.WRITE)
         owner_id = _owner_of(caller, owner_id)
@@ -42,6 +44,9 @@ class SecretService:
         sealed = self._keyring.seal(owner_id, name, value.value)
         async with self._database.write() as connection:
             now = self._clock.now()
+            names = await store.names_of(connection, owner_id)
+            if name not in names and len(names) >= MAX_SECRETS_OF_OWNER:
+                raise ConflictError(f"an owner has at most {MAX_SECRETS_OF_OWNER} secrets; delete one that no job uses")
             is_new = await store.put(connection, owner_id, name, sealed, now)
             after = {"key_id": sealed.key_id}
             await record(connection, caller, "putSecret", _target(owner_id, name), now, after=after)

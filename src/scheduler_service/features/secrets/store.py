@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.features.secrets.keyring import Sealed
 from scheduler_service.features.secrets.records import Secret
 from scheduler_service.features.secrets.tables import secrets
+from scheduler_service.storage.dialect import insert_or_ignore
 
 
 async def put(connection: AsyncConnection, owner_id: str, name: str, sealed: Sealed, now: datetime) -> bool:
     """Store a value. Return whether the secret is new."""
     values = {"key_id": sealed.key_id, "sealed": sealed.data, "updated_at": now}
-    changed = await connection.execute(update(secrets).where(_is(owner_id, name)).values(**values))
-    if changed.rowcount:
-        return False
     row = {**values, "owner_id": owner_id, "name": name, "created_at": now}
-    await connection.execute(insert(secrets).values(**row))
-    return True
+    while True:  # another request can delete the secret between the two statements
+        created = await connection.execute(insert_or_ignore(connection, secrets).values(**row))
+        if created.rowcount == 1:
+            return True
+        changed = await connection.execute(update(secrets).where(_is(owner_id, name)).values(**values))
+        if changed.rowcount == 1:
+            return False
 
 
 async def find(connection: AsyncConnection, owner_id: str, name: str) -> Secret | None:
@@ -43,6 +46,11 @@ async def list_secrets(
     if names is not None:
         query = query.where(secrets.c.name.in_(names))
     return [Secret(**row) for row in (await connection.execute(query)).mappings()]
+
+
+async def names_of(connection: AsyncConnection, owner_id: str) -> frozenset[str]:
+    """Return the names of the secrets of an owner."""
+    return frozenset(await connection.scalars(select(secrets.c.name).where(secrets.c.owner_id == owner_id)))
 
 
 async def remove(connection: AsyncConnection, owner_id: str, name: str) -> bool:
