@@ -24,7 +24,7 @@ async def test_preview_shows_description_and_instants(client: httpx2.AsyncClient
     shown = await preview(client, schedule_expr="2098-12-31T12:00:00", timezone="Europe/Berlin")
 
     assert list(shown) == ["schedule_expr", "timezone", "description", "warnings", "instants"]
-    assert shown["instants"] == [{"at": "2098-12-31T11:00:00Z", "local": "2098-12-31T12:00:00+01:00"}]
+    assert shown["instants"] == [{"at": "2098-12-31T11:00:00Z", "local": "2098-12-31T12:00:00+01:00", "note": None}]
     assert shown["description"] == "Once, at 2098-12-31 12:00:00 (Europe/Berlin)"
 
 
@@ -50,3 +50,9 @@ async def test_preview_follows_the_choice_for_the_fold(client: httpx2.AsyncClien
 
 async def test_preview_has_warnings_for_a_risky_schedule(client: httpx2.AsyncClient) -> None:
     assert (await preview(client, schedule_expr="* * * * * *"))["warnings"]
+
+
+async def test_preview_notes_what_calendars_make_of_each_instant(client: httpx2.AsyncClient) -> None:
+    shown = await preview(client, schedule_expr="0 6 * * *", calendars=["business-days"], count=7)
+
+    assert [instant["note"] for instant in shown["instants"]].count("skipped: a calendar excludes this day") == 2

@@ -70,7 +70,7 @@ def make_service(
             base.database, broker, base.clock, wake_dispatcher, server_limits, refusal, packages, OwnersSecrets()
         ),
         runs=RunService(base.database, broker, base.clock),
-        schedules=ScheduleService(base.clock, known),
+        schedules=ScheduleService(base.clock, known, base.database),
         health=make_health(base, ping_broker),
         features=features,
         refusal=refusal,

@@ -53,7 +53,7 @@ def show_next(
                 "timezone": timezone,
                 "description": describe(schedule),
                 "warnings": warnings(schedule, now, dst),
-                "instants": [{"at": iso8601(at), "local": iso8601(local)} for at, local in pairs],
+                "instants": [{"at": iso8601(at), "local": iso8601(local), "note": None} for at, local in pairs],
             }
         )
         return

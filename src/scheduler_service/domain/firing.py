@@ -11,10 +11,11 @@ The dispatcher, the schedule preview and the tests call the same function, so th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from scheduler_service.domain.calendars import JobCalendar
 from scheduler_service.domain.run_state import Reason
 from scheduler_service.domain.schedules.recurrence import Recurrence
 
@@ -44,15 +45,19 @@ class FiringRules:
 
 @dataclass(frozen=True, slots=True)
 class Fire:
-    """Create a queued run for this instant. If `cancels_others` is true, cancel the job's other active runs."""
+    """Create a queued run for this instant. If `cancels_others` is true, cancel the job's other active runs.
+
+    `not_before` is the same time on the next open day, if the job's calendars exclude the day of the instant.
+    """
 
     scheduled_for: datetime
     cancels_others: bool = False
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Create a `skipped` row for this instant, because the job was busy."""
+    """Create a `skipped` row for this instant, because the job was busy or its calendars exclude the day."""
 
     scheduled_for: datetime
     reason: Reason = Reason.OVERLAP
@@ -96,6 +101,7 @@ def decide(
     now: datetime,
     active: int,
     end_at: datetime | None,
+    calendar: JobCalendar | None = None,
 ) -> Decision:
     """Return one entry for every instant from `next_run_at` to `now`, or to `end_at` if that is earlier.
 
@@ -103,6 +109,8 @@ def decide(
 
     `active` is the number of the job's queued, running and retrying runs. It includes queued runs that wait out their
     jitter. Otherwise two of them could come due together, which the overlap policy `skip` rules out.
+
+    `calendar` None means that every day is open.
     """
     limit = now if end_at is None else min(now, end_at)
     if next_run_at > limit:
@@ -115,7 +123,7 @@ def decide(
     entries = (
         *backlog.missed(next_run_at, cut, misfire),
         *(() if cut is None else backlog.missed(cut, start, Reason.START_DEADLINE)),
-        *_overlap(fires, rules, active),
+        *_on_open_days(fires, rules, active, calendar),
     )
     return _up_to_last_run(Decision(entries, _until(end_at, following)), rules.runs_left)
 
@@ -184,6 +192,26 @@ class _Backlog:
 
     def _last_before(self, end: datetime) -> datetime:
         return self.schedule.last_between(self.first, end - _MICROSECOND) or self.first
+
+
+def _on_open_days(
+    instants: list[datetime], rules: FiringRules, active: int, calendar: JobCalendar | None
+) -> list[Fire | Skip]:
+    """Return the entries of instants. Those that the calendar excludes take no part in the overlap policy."""
+    if calendar is None:
+        return _overlap(instants, rules, active)
+    moved = {instant: calendar.moved(instant) for instant in instants if not calendar.is_open(instant)}
+    skipped = [Skip(instant, Reason.CALENDAR) for instant, not_before in moved.items() if not_before is None]
+    fires = _overlap([instant for instant in instants if moved.get(instant, instant) is not None], rules, active)
+    waiting = [
+        replace(entry, not_before=moved.get(entry.scheduled_for)) if isinstance(entry, Fire) else entry
+        for entry in fires
+    ]
+    return sorted([*skipped, *waiting], key=_scheduled_for)
+
+
+def _scheduled_for(entry: Fire | Skip) -> datetime:
+    return entry.scheduled_for
 
 
 def _overlap(instants: list[datetime], rules: FiringRules, active: int) -> list[Fire | Skip]:

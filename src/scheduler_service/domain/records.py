@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from scheduler_service.domain.calendars import CalendarShift
 from scheduler_service.domain.firing import MisfirePolicy, OverlapPolicy
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger, WorkerState
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
@@ -37,6 +38,8 @@ class Job:
     start_at: datetime | None
     end_at: datetime | None
     jitter_seconds: float
+    calendars: list[str]
+    calendar_shift: CalendarShift
     payload: JsonObject
     env: Mapping[str, str]
     args: JsonObject
@@ -78,6 +81,7 @@ class DueJob:
     """The part of a due job that the ledger needs. It has few columns, because thousands of jobs can be due at once."""
 
     id: int
+    owner_id: str
     schedule_expr: str
     timezone: str
     dst_gap: Literal["run_after", "skip"]
@@ -85,6 +89,8 @@ class DueJob:
     anchor_at: datetime
     end_at: datetime | None
     jitter_seconds: float
+    calendars: list[str]
+    calendar_shift: CalendarShift
     priority: int
     tags: list[str]
     overlap_policy: OverlapPolicy

@@ -56,6 +56,7 @@ class Reason(StrEnum):
     MISFIRE = "misfire"
     CATCHUP_LIMIT = "catchup_limit"
     START_DEADLINE = "start_deadline"
+    CALENDAR = "calendar"
     JOB_DELETED = "job_deleted"
     USER = "user"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from scheduler_service.features.alerts.feature import AlertsFeature
 from scheduler_service.features.artifacts.feature import ArtifactsFeature
 from scheduler_service.features.audit.feature import AuditFeature
+from scheduler_service.features.calendars.feature import CalendarsFeature
 from scheduler_service.features.environments.feature import EnvironmentsFeature
 from scheduler_service.features.feature import Feature
 from scheduler_service.features.grants.feature import GrantsFeature
@@ -15,6 +16,7 @@ FEATURES: tuple[Feature, ...] = (
     AlertsFeature(),
     ArtifactsFeature(),
     AuditFeature(),
+    CalendarsFeature(),
     EnvironmentsFeature(),
     GrantsFeature(),
     KeysFeature(),

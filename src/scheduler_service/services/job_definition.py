@@ -29,7 +29,7 @@ from scheduler_service.services.job_files import JobFiles
 from scheduler_service.services.job_limits import JobLimits
 from scheduler_service.services.job_secrets import JobSecrets, check_targets
 from scheduler_service.services.retry_policy import WrittenRetryPolicy
-from scheduler_service.services.schedule_fields import Dst, ScheduleExpr, Timezone
+from scheduler_service.services.schedule_fields import Calendars, Dst, ScheduleExpr, Shift, Timezone
 
 GrantName = Annotated[str, StringConstraints(min_length=1, max_length=64), Storable]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True), Storable]
@@ -197,6 +197,8 @@ class JobDefinition(DefinitionModel):
             "In seconds, 0 to 3,600 (1 hour). Default 0.",
         ),
     ] = 0
+    calendars: Calendars = []
+    calendar_shift: Shift = "skip"
     env: Annotated[
         Variables,
         Field(

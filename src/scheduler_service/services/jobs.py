@@ -32,7 +32,7 @@ from scheduler_service.services.merge_patch import merge
 from scheduler_service.services.pause_request import PauseRequest
 from scheduler_service.services.run_request import RunRequest
 from scheduler_service.services.schedules import Upcoming, first_run_at, next_instants
-from scheduler_service.storage import cancellations, job_lists, jobs, ledger
+from scheduler_service.storage import calendars, cancellations, job_lists, jobs, ledger
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.telemetry import tracing
@@ -193,12 +193,16 @@ class JobService:
 
     async def next_instants(self, caller: Caller, job_id: int, count: int) -> tuple[Upcoming, ...]:
         """Return the next instants of a job. A paused or finished job has none."""
-        return await next_instants(await self.get(caller, job_id), count)
+        job = await self.get(caller, job_id)
+        async with self._database.read() as connection:
+            calendar = await calendars.find_for(connection, job)
+        return await next_instants(job, count, calendar)
 
     async def _add(
         self, connection: AsyncConnection, caller: Caller, definition: JobDefinition, lock: EnvironmentLock | None
     ) -> Job:
         await check_known(self._secrets, connection, definition.owner_id, definition.secrets)
+        await calendars.find_for(connection, definition)  # raises if one is unknown
         now = self._clock.now()
         next_run_at = first_run_at(definition, now)
         values = {
@@ -259,6 +263,8 @@ class JobService:
             edited = rescheduled(job, replace(job, **change.columns), enabled=change.enabled, now=now)
             if edited.secrets != job.secrets or edited.owner_id != job.owner_id:
                 await check_known(self._secrets, connection, edited.owner_id, edited.secrets)
+            if edited.calendars != job.calendars or edited.owner_id != job.owner_id:
+                await calendars.find_for(connection, edited)
             if edited != job:
                 values = {name: value for name, value in items_of(edited) if value != getattr(job, name)}
                 edited = await stored(connection, job, {**values, "updated_at": now})

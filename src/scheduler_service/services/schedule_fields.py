@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
+from scheduler_service.domain.calendars import CALENDAR_NAME, CalendarShift
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
 from scheduler_service.payloads.stored_text import Storable
 
@@ -28,5 +29,23 @@ Dst = Annotated[
     Field(
         description="What happens to fixed times that a clock change removes or repeats. "
         "Default: run removed times right after the change, and repeated times once."
+    ),
+]
+CalendarName = Annotated[str, StringConstraints(pattern=f"^-?{CALENDAR_NAME}$")]
+Calendars = Annotated[
+    list[CalendarName],
+    Field(
+        max_length=16,
+        description="Up to 16 calendars. The job runs on their days; those of a calendar with a minus sign are "
+        "excluded: `business-days`, `-de-BY-holidays`. Calendars of the owner and built-in ones count. "
+        "Default: every day.",
+    ),
+    AfterValidator(lambda names: list(dict.fromkeys(names))),
+]
+Shift = Annotated[
+    CalendarShift,
+    Field(
+        description="What happens to an instant on an excluded day: `skip` skips it, `next_day` lets its run wait "
+        "for the same time on the next allowed day. A waiting run counts for `overlap_policy`. Default `skip`."
     ),
 ]

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
+from scheduler_service.domain.calendars import CalendarShift, JobCalendar
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.firing import FiringRules, OverlapPolicy
 from scheduler_service.domain.jitter import jitter_warning
@@ -26,15 +27,18 @@ from scheduler_service.services.inspection import inspect
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_warnings import job_warnings, normalisation_warnings
 from scheduler_service.services.preview_request import PreviewRequest
+from scheduler_service.storage import calendars
 from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """A future instant in UTC and as wall-clock time of the schedule's zone."""
+    """A future instant in UTC and as wall-clock time of the schedule's zone, with a note about its calendars."""
 
     at: datetime
     local: datetime
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,14 @@ class Preview:
 class ScheduleService:
     """Previews schedules without storing anything."""
 
-    def __init__(self, clock: Clock, environments: frozenset[str] | None = None) -> None:
-        """Warn about Python environments that are not in `environments`."""
+    def __init__(
+        self, clock: Clock, environments: frozenset[str] | None = None, database: Database | None = None
+    ) -> None:
+        """Warn about Python environments that are not in `environments`.
+
+        Without a database, previews know only built-in calendars.
+        """
+        self._database = database
         self._clock = clock
         self._environments = environments
 
@@ -73,7 +83,14 @@ class ScheduleService:
     async def preview(self, caller: Caller, request: PreviewRequest) -> Preview:
         """Return the preview of a schedule. Raise `InvalidInputError` if it is invalid or never fires."""
         caller.require(Scope.READ)
-        return await asyncio.to_thread(_preview, request, self._clock.now())
+        calendar = await self._calendar_of(_Owned(caller.bound or "", request))
+        return await asyncio.to_thread(_preview, request, calendar, self._clock.now())
+
+    async def _calendar_of(self, owned: _Owned) -> JobCalendar | None:
+        if self._database is None or not owned.calendars:
+            return calendars.calendar_of(owned, {})
+        async with self._database.read() as connection:
+            return await calendars.find_for(connection, owned)
 
     def describe(self, job: Job, sent: Mapping[str, JsonValue] | None = None) -> Description:
         """Return the description of a stored job, with warnings.
@@ -89,6 +106,26 @@ class ScheduleService:
         return replace(described, warnings=(*described.warnings, *job_warnings(job), *unknown, *changed))
 
 
+@dataclass(frozen=True, slots=True)
+class _Owned:
+    """A preview with the owner whose calendars it names."""
+
+    owner_id: str
+    request: PreviewRequest
+
+    @property
+    def calendars(self) -> list[str]:
+        return self.request.calendars
+
+    @property
+    def calendar_shift(self) -> CalendarShift:
+        return self.request.calendar_shift
+
+    @property
+    def timezone(self) -> str:
+        return self.request.timezone
+
+
 def first_run_at(definition: JobDefinition, now: datetime) -> datetime | None:
     """Return the first instant of a new job, or None if it runs on demand. Raise `InvalidInputError` if it has none."""
     if definition.schedule_expr is None:
@@ -97,26 +134,28 @@ def first_run_at(definition: JobDefinition, now: datetime) -> datetime | None:
     return first_instant(schedule, definition, now)
 
 
-async def next_instants(job: Job, count: int) -> tuple[Upcoming, ...]:
+async def next_instants(job: Job, count: int, calendar: JobCalendar | None = None) -> tuple[Upcoming, ...]:
     """Return the next instants of a job. A paused or finished job has none."""
     if job.next_run_at is None:
         return ()
-    instants = _instants(schedule_of(job), job.timezone, job.next_run_at, job.end_at)
+    instants = _instants(schedule_of(job), job.timezone, job.next_run_at, job.end_at, calendar)
     return await asyncio.to_thread(lambda: tuple(islice(instants, count)))
 
 
-def _preview(request: PreviewRequest, now: datetime) -> Preview:
+def _preview(request: PreviewRequest, calendar: JobCalendar | None, now: datetime) -> Preview:
     if request.schedule_expr is None:
         return Preview((), ON_DEMAND)
     schedule = parse(request.schedule_expr, timezone=request.timezone, dst=request.dst, anchor_at=now)
     first = schedule.next_after(now)
     if first is None:
         raise InvalidInputError(never_fires(request.schedule_expr))
-    instants = _instants(schedule, request.timezone, first, None)
+    instants = _instants(schedule, request.timezone, first, None, calendar)
     return Preview(tuple(islice(instants, request.count)), _describe(schedule, request.dst, now))
 
 
-def _instants(schedule: Schedule, timezone: str, first: datetime, end_at: datetime | None) -> Iterator[Upcoming]:
+def _instants(
+    schedule: Schedule, timezone: str, first: datetime, end_at: datetime | None, calendar: JobCalendar | None
+) -> Iterator[Upcoming]:
     """Yield the instants from `first` to `end_at`.
 
     A thousand rare ones take seconds, so never call it on the event loop.
@@ -124,8 +163,17 @@ def _instants(schedule: Schedule, timezone: str, first: datetime, end_at: dateti
     zone = ZoneInfo(timezone)
     instant: datetime | None = first
     while instant is not None and (end_at is None or instant <= end_at):
-        yield Upcoming(instant, instant.astimezone(zone))
+        yield Upcoming(instant, instant.astimezone(zone), _note(instant, calendar))
         instant = schedule.next_after(instant)
+
+
+def _note(instant: datetime, calendar: JobCalendar | None) -> str | None:
+    if calendar is None or calendar.is_open(instant):
+        return None
+    moved = calendar.moved(instant)
+    if moved is None:
+        return "skipped: a calendar excludes this day"
+    return f"waits until {moved.astimezone(calendar.zone).isoformat()}: a calendar excludes this day"
 
 
 def _describe_for(job: Job, now: datetime) -> Description:

@@ -16,12 +16,14 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.calendars import JobCalendar
 from scheduler_service.domain.firing import Decision, Fire, FiringRules, Miss, Skip, decide
 from scheduler_service.domain.jitter import jittered
 from scheduler_service.domain.pauses import failures_text
 from scheduler_service.domain.records import DueJob, schedule_of
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
+from scheduler_service.storage import calendars
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.cancellations import cancel_all
 from scheduler_service.storage.dialect import insert_or_ignore
@@ -92,11 +94,12 @@ async def fire(
     must not block the others.
     """
     active = await run_rows.count_active(connection, [job.id for job in due])
+    stored = await calendars.read_for(connection, due)
     decisions: list[tuple[DueJob, Decision]] = []
     broken: list[tuple[DueJob, Exception]] = []
     for job in due:
         try:
-            decisions.append((job, decide_for(job, now, active.get(job.id, 0))))
+            decisions.append((job, decide_for(job, now, active.get(job.id, 0), calendars.calendar_of(job, stored))))
         except Exception as error:  # noqa: BLE001 (the per-job guard: one job must not stop all)
             broken.append((job, error))
     for job, decision in decisions:
@@ -111,7 +114,7 @@ async def fire(
     return Fired(notices, tuple(broken))
 
 
-def decide_for(job: DueJob, now: datetime, active: int) -> Decision:
+def decide_for(job: DueJob, now: datetime, active: int, calendar: JobCalendar | None = None) -> Decision:
     """Return the decision of `domain/firing` about a stored job."""
     rules = FiringRules(
         misfire_policy=job.misfire_policy,
@@ -122,7 +125,15 @@ def decide_for(job: DueJob, now: datetime, active: int) -> Decision:
         start_deadline_seconds=_deadline_seconds(job),
         runs_left=None if job.max_runs is None else job.max_runs - job.scheduled_runs,
     )
-    return decide(schedule_of(job), rules, next_run_at=job.next_run_at, now=now, active=active, end_at=job.end_at)
+    return decide(
+        schedule_of(job),
+        rules,
+        next_run_at=job.next_run_at,
+        now=now,
+        active=active,
+        end_at=job.end_at,
+        calendar=calendar,
+    )
 
 
 def _deadline_seconds(job: DueJob) -> float | None:
@@ -133,8 +144,8 @@ def _deadline_seconds(job: DueJob) -> float | None:
 def _rows(job: DueJob, decision: Decision, now: datetime, trace: StartTrace) -> Iterator[dict[str, Any]]:
     for entry in decision.entries:
         match entry:
-            case Fire(scheduled_for=instant):
-                yield {**_queued(job, instant, now, trace), **_NOT_YET, **_wait(job, instant, now)}
+            case Fire(scheduled_for=instant, not_before=not_before):
+                yield {**_queued(job, instant, now, trace), **_NOT_YET, **_wait(job, instant, not_before, now)}
             case Skip(scheduled_for=instant, reason=reason):
                 ended = run_rows.ended_row(_queued(job, instant, now, trace), RunStatus.SKIPPED, reason, now)
                 yield {**_NOT_YET, **ended}
@@ -156,8 +167,8 @@ def _queued(job: DueJob, instant: datetime, now: datetime, trace: StartTrace) ->
     )
 
 
-def _wait(job: DueJob, instant: datetime, now: datetime) -> dict[str, Any]:
-    available_at = jittered(job.id, instant, job.jitter_seconds)
+def _wait(job: DueJob, instant: datetime, not_before: datetime | None, now: datetime) -> dict[str, Any]:
+    available_at = jittered(job.id, not_before or instant, job.jitter_seconds)
     wait = {"available_at": available_at, "notified_at": None} if available_at > now else {}
     if job.start_deadline_seconds is not None:
         wait["start_by"] = available_at + timedelta(seconds=job.start_deadline_seconds)

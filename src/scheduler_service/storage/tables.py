@@ -92,6 +92,8 @@ jobs = Table(
     Column("start_at", UtcInstant),
     Column("end_at", UtcInstant),
     Column("jitter_seconds", Float, nullable=False),
+    Column("calendars", Json, nullable=False, server_default="[]"),
+    Column("calendar_shift", String(16), nullable=False, server_default="skip"),
     Column("payload", Json, nullable=False, info=_MAY_BE_LARGE),
     Column("env", Json, nullable=False, info=_MAY_BE_LARGE),
     Column("args", Json, nullable=False, info=_MAY_BE_LARGE),

@@ -31,8 +31,8 @@ PREVIEW: dict[str, Any] = {
     "description": "Every 10 minutes",
     "warnings": [],
     "instants": [
-        {"at": "2026-01-15T10:30:00Z", "local": "2026-01-15T11:30:00+01:00"},
-        {"at": "2026-01-15T10:40:00Z", "local": "2026-01-15T11:40:00+01:00"},
+        {"at": "2026-01-15T10:30:00Z", "local": "2026-01-15T11:30:00+01:00", "note": None},
+        {"at": "2026-01-15T10:40:00Z", "local": "2026-01-15T11:40:00+01:00", "note": None},
     ],
 }
 
@@ -45,10 +45,14 @@ class InstantOut(Answer):
     at: Annotated[datetime, Field(description="The instant, in UTC.")]
     local: Annotated[datetime, Field(description="The same instant in the schedule's time zone, with its offset.")]
 
+    note: Annotated[
+        str | None, Field(description="What the calendars of the job make of the instant. Null: its day is allowed.")
+    ]
+
     @classmethod
     def of(cls, upcoming: Upcoming) -> Self:
         """Return an instant as the API shows it."""
-        return cls(at=upcoming.at, local=upcoming.local)
+        return cls(at=upcoming.at, local=upcoming.local, note=upcoming.note)
 
 
 class PreviewOut(Answer):

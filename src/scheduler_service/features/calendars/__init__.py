@@ -1,0 +1,1 @@
+"""Calendars of owners: the feature around the days that the core asks for."""
