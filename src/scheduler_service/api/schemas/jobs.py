@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Annotated, Any, Self
 
@@ -101,7 +102,7 @@ class JobOut(JobDefinition, Identified):
     ) -> dict[str, Any]:
         """Return a job as a list shows it: as `of` does, but without checking again what was checked when stored."""
         values = document_of(job)
-        values |= {name: adapter.validate_python(values[name]) for name, adapter in _OF_MODELS.items()}
+        values |= {name: _complete(values[name], members, adapter) for name, (members, adapter) in _OF_MODELS.items()}
         computed = {
             "environment_state": environment_state,
             "schedule_description": described.sentence,
@@ -113,11 +114,15 @@ class JobOut(JobDefinition, Identified):
         }
 
 
-# Stored by an earlier version, these can lack a member that has got a default since.
-_OF_MODELS: Mapping[str, TypeAdapter[Any]] = {
-    "limits": TypeAdapter(JobLimits),
-    "retry_policy": TypeAdapter(RetryPolicy),
-    "files": TypeAdapter(JobFiles),
+def _complete(stored: Any, members: frozenset[str], adapter: TypeAdapter[Any]) -> Any:
+    """Return an object with all members. One stored by an earlier version can lack some that have a default."""
+    return stored if stored.keys() == members else adapter.validate_python(stored)
+
+
+_OF_MODELS: Mapping[str, tuple[frozenset[str], TypeAdapter[Any]]] = {
+    "limits": (frozenset(JobLimits.model_fields), TypeAdapter(JobLimits)),
+    "retry_policy": (frozenset(field.name for field in fields(RetryPolicy)), TypeAdapter(RetryPolicy)),
+    "files": (frozenset(), TypeAdapter(JobFiles)),
 }
 
 

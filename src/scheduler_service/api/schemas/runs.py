@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Self
 
@@ -156,11 +156,15 @@ class RunOut(Answer):
             "duration_seconds": span_seconds(run.started_at, run.finished_at),
             "logs": view.logs,
             "logs_tail": view.is_tail,
-            "isolation": None if run.isolation is None else IsolationOut.model_validate(run.isolation),
-            "usage": None if run.usage is None else UsageOut.model_validate(run.usage),
-            "artifacts": [RunArtifactOut.model_validate(each) for each in run.artifacts],
+            "isolation": None if run.isolation is None else _members(IsolationOut, run.isolation),
+            "usage": None if run.usage is None else _members(UsageOut, run.usage),
+            "artifacts": [_members(RunArtifactOut, each) for each in run.artifacts],
         }
         return {name: computed[name] if name in computed else getattr(run, name) for name in cls.model_fields}
+
+
+def _members(shown: type[Answer], stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: stored[name] for name in shown.model_fields}
 
 
 _COPIED = (
