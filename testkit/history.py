@@ -54,8 +54,10 @@ async def fill(database: Database, *, job_count: int, run_count: int) -> None:
         await connection.execute(_jobs(dialect), {"count": job_count})
         await connection.execute(text(_runs(dialect, job_count, run_count)), {"count": run_count})
         await connection.execute(text(_waiting(dialect, job_count)), {"count": WAITING})
-    async with database.write() as connection:
-        await connection.execute(text("ANALYZE"))
+    async with database.read() if not database.is_sqlite else database.write() as connection:
+        if not database.is_sqlite:  # VACUUM refuses to run in a transaction
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text("ANALYZE" if database.is_sqlite else "VACUUM ANALYZE"))
 
 
 def _jobs(dialect: _Dialect) -> TextClause:

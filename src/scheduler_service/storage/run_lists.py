@@ -33,7 +33,7 @@ from scheduler_service.storage.dialect import dicts, is_sqlite
 from scheduler_service.storage.runs import is_of_owner
 from scheduler_service.storage.tables import UNSUCCESSFUL, jobs, runs, with_status
 
-WINDOW = 10_000
+WINDOW = 5_000
 _IS_UNSCHEDULED: ColumnElement[bool] = literal_column("runs.\"trigger\" <> 'schedule'")
 
 

@@ -112,7 +112,7 @@ END $$
 DO $$ BEGIN
   CREATE EXTENSION IF NOT EXISTS pg_trgm;
   CREATE INDEX ix_job_lookup_texts ON job_lookup
-  USING gin (folded_name gin_trgm_ops, folded_description gin_trgm_ops);
+  USING gin (folded_name gin_trgm_ops, folded_description gin_trgm_ops) WITH (fastupdate = off);
 EXCEPTION WHEN insufficient_privilege OR undefined_file OR feature_not_supported OR undefined_object THEN
   RAISE NOTICE 'pg_trgm is not available: searches for jobs read all texts';
 END $$
