@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from testkit.callers import ADMIN
-from tests.engine.conftest import SHARED, run_to_its_end
+from tests.engine.conftest import SHARED, create, run_to_its_end
 from tests.engine.printed_secrets import SECRET, WAYS
 from tests.engine.test_secrets import service
 
@@ -103,3 +104,12 @@ async def test_next_run_gets_the_masked_result(service: Service, secrets: dict[s
     code = "open(os.environ['SCHEDULER_RESULT'], 'w').write(json.dumps(S))"
     detail = await run_to_its_end(service, {"type": "python_code", "code": PRELUDE + code}, secrets=secrets)
     assert (await service.jobs.get(ADMIN, detail.view.run.job_id)).last_result == "***"
+
+
+async def test_live_log_never_has_the_first_half_of_a_secret(service: Service, secrets: dict[str, str]) -> None:
+    """The second half comes after the log was flushed, so a writer that holds nothing back would show the first."""
+    code = "out(b'begun '); out(B[:12]); import time; time.sleep(0.6); out(B[12:])"
+    job = await create(service, {"type": "python_code", "code": PRELUDE + code}, secrets=secrets)
+    run = await service.jobs.run(ADMIN, job.id)
+    slices = [part.data async for part in service.runs.follow_log(ADMIN, run.id, 0, asyncio.Event())]
+    assert b"".join(slices) == b"begun ***"
