@@ -11,6 +11,7 @@ from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputEr
 from scheduler_service.features.calendars import store
 from scheduler_service.features.calendars.definition import CalendarDefinition
 from scheduler_service.features.calendars.records import Calendar
+from scheduler_service.services.audit import Target, record
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -36,8 +37,12 @@ class CalendarService:
         if built_in(name) is not None:
             raise ConflictError(f"{name} is a built-in calendar; write another name")
         async with self._database.write() as connection:
-            is_new = await store.put(connection, owner_id, name, definition.columns(), self._clock.now())
+            now, old = self._clock.now(), await store.find(connection, owner_id, name)
+            is_new = await store.put(connection, owner_id, name, definition.columns(), now)
             calendar = await store.find(connection, owner_id, name)
+            before, after = (None if each is None else each.definition for each in (old, calendar))
+            target = Target(f"calendars/{name}", owner_id)
+            await record(connection, caller, "putCalendar", target, now, before=before, after=after)
         assert calendar is not None  # noqa: S101 (stored above)
         return calendar, is_new
 
@@ -79,8 +84,11 @@ class CalendarService:
             if users := await store.jobs_with(connection, owner_id, name):
                 listed = ", ".join(map(str, users))
                 raise ConflictError(f"jobs use the calendar {name!r} ({listed}); remove it from them first")
-            if not await store.remove(connection, owner_id, name):
+            old = await store.find(connection, owner_id, name)
+            if old is None or not await store.remove(connection, owner_id, name):
                 raise _not_found(name)
+            target = Target(f"calendars/{name}", owner_id)
+            await record(connection, caller, "deleteCalendar", target, self._clock.now(), before=old.definition)
 
 
 def _owner_of(caller: Caller, owner_id: str | None) -> str:
