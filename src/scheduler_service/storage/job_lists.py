@@ -8,7 +8,7 @@ else through `jobs`. A sort column that can be NULL has two parts, the rows with
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -75,7 +75,9 @@ async def page(
 ) -> Listing[Job]:
     """Return a page of jobs without fields longer than MAX_LISTED_CHARACTERS. `owner_id` restricts the list."""
     parts = await _parts(connection, filters, owner_id)
-    total = None if page.count is Count.NONE else await _count(connection, parts, page.count)
+    total = None
+    if page.count is not Count.NONE:  # counted in the order of ids, which takes the smallest index
+        total = await _count(connection, await _parts(connection, replace(filters, sort="id"), owner_id), page.count)
     rows = await _rows(connection, parts, page, is_descending=filters.sort.startswith("-"))
     found = tuple(_from_list(row) for row in rows[: page.size])
     return Listing(found, total, _cursor(found[-1], filters.sort) if len(rows) > page.size else None)
