@@ -358,3 +358,13 @@ async def test_unknown_job_is_404(client: httpx2.AsyncClient, method: str, path:
 
     assert answer.status_code == 404
     assert answer.json()["detail"] == "there is no job 4711"
+
+
+async def test_explanation_tells_what_holds_a_paused_job_back(client: httpx2.AsyncClient) -> None:
+    job = await create(client, enabled=False)
+
+    explained = (await client.get(f"{JOBS}/{job['id']}/explain")).json()
+
+    paused = next(blocker for blocker in explained["blockers"] if blocker["code"] == "paused")
+    assert (explained["status"], explained["last"], paused["met"]) == ("paused", [], False)
+    assert paused["remedy"] == "Resume the job, or run it by hand."

@@ -15,6 +15,7 @@ from scheduler_service import bootstrap
 from scheduler_service.api import documentation
 from scheduler_service.api.routers import (
     events,
+    explain,
     health,
     job_actions,
     job_instants,
@@ -62,6 +63,7 @@ ROUTERS = (
     jobs.router,
     job_actions.router,
     job_instants.router,
+    explain.router,
     runs.router,
     schedules.router,
     *(router for feature in FEATURES for router in feature.routers()),

@@ -16,6 +16,7 @@ from scheduler_service.features.registry import FEATURES
 from scheduler_service.features.secrets.known import OwnersSecrets
 from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.events import EventService
+from scheduler_service.services.explanations import ExplanationService
 from scheduler_service.services.health import HealthService, Ping
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.metrics import MetricsService
@@ -37,6 +38,7 @@ class Service:
     health: HealthService
     metrics: MetricsService
     stats: StatsService
+    explanations: ExplanationService
     events: EventService
     features: Mapping[type, object]
     refusal: Callable[[], str | None]
@@ -78,6 +80,7 @@ def make_service(
             base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds, ping_broker=ping_broker
         ),
         events=EventService(base.database),
+        explanations=ExplanationService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
         stats=StatsService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
     )
 

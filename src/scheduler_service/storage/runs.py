@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.concurrency_keys import shared_key
 from scheduler_service.domain.records import Attempt, Job, Run
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_notice import RunNotice
@@ -123,6 +124,13 @@ async def active_of(connection: AsyncConnection, job_id: int) -> list[Run]:
     """Return the active runs of a job, the oldest first."""
     query = select(runs).where(runs.c.job_id == job_id, with_status(*ACTIVE)).order_by(runs.c.id)
     return [Run(**row) for row in (await connection.execute(query)).mappings()]
+
+
+async def count_slots_of_key(connection: AsyncConnection, job: Job) -> int:
+    """Return the number of runs that hold slots of the job's concurrency key. Without a key there are none."""
+    held = runs.c.concurrency_slot.is_not(None)
+    query = select(func.count()).select_from(runs).where(runs.c.concurrency_key == shared_key(job), held)
+    return 0 if job.concurrency_key is None else (await connection.execute(query)).scalar_one()
 
 
 async def claimable(

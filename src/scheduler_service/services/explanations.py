@@ -1,0 +1,65 @@
+"""Why a job ran or did not run, and what would hold its next run back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.blockers import Blocker, Situation, blockers
+from scheduler_service.domain.caller import Caller, Scope
+from scheduler_service.domain.environment_lock import EnvironmentState
+from scheduler_service.domain.listing import Count, Page, RunFilter
+from scheduler_service.domain.records import Job, Run
+from scheduler_service.services.job_rows import existing
+from scheduler_service.services.liveness import Liveness, liveness
+from scheduler_service.storage import calendars, run_lists, runs, workers
+from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The newest rows of a job, and the conditions of its next run."""
+
+    job: Job
+    last: tuple[Run, ...]
+    blockers: tuple[Blocker, ...]
+
+
+class ExplanationService:
+    """Explains jobs from what is stored."""
+
+    def __init__(self, database: Database, clock: Clock, *, heartbeat_seconds: float) -> None:
+        """Expect a heartbeat of each worker every `heartbeat_seconds`."""
+        self._database = database
+        self._clock = clock
+        self._heartbeat_seconds = heartbeat_seconds
+
+    async def explain(self, caller: Caller, job: Job, environment: EnvironmentState | None, last: int) -> Explanation:
+        """Explain the `last` newest rows and the next run of a job."""
+        caller.require(Scope.READ)
+        async with self._database.read() as connection:
+            job = await existing(connection, caller, job.id)
+            page = Page(size=last, count=Count.NONE)
+            rows = (await run_lists.page(connection, RunFilter(job_id=job.id), page)).items
+            situation = await self._situation(connection, job, environment, rows)
+        return Explanation(job, tuple(rows), blockers(situation))
+
+    async def _situation(
+        self, connection: AsyncConnection, job: Job, environment: EnvironmentState | None, rows: tuple[Run, ...]
+    ) -> Situation:
+        now = self._clock.now()
+        found = await workers.living(connection)
+        states = [(liveness(worker, now, self._heartbeat_seconds), worker) for worker in found]
+        active = await runs.count_active(connection, [job.id])
+        return Situation(
+            job=job,
+            active=active.get(job.id, 0),
+            of_key=await runs.count_slots_of_key(connection, job),
+            ready=[worker for state, worker in states if state is Liveness.ALIVE],
+            unfit=[worker for state, worker in states if state is Liveness.UNFIT],
+            environment=environment,
+            calendar=await calendars.find_for(connection, job),
+            last_reason=rows[0].reason if rows else None,
+        )
