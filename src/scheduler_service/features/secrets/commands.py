@@ -59,7 +59,10 @@ def delete_secret(client: Client, name: Name, *, owner: Owner = None) -> None:
 @app.command("rotate-key")
 @with_client
 def rotate_key(client: Client, *, as_json: AsJson = False) -> None:
-    """Encrypt all secrets with the first key of SCHEDULER_SECRETS_KEY."""
+    """Encrypt all secrets with the newest key.
+
+    It is the first one in SCHEDULER_SECRETS_KEY.
+    """
     answer = client.post("secrets/rotate-key")
     if as_json:
         render.show_json(answer)
