@@ -20,7 +20,7 @@ def explain_job(
     last: Annotated[int, typer.Option(min=1, max=100, help="Show this many past rows. Default: 10.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Explain why a job ran or did not run, and what holds back its next run."""
+    """Explain the last instants of a job and its next run."""
     answer = client.get(f"jobs/{job}/explain", last=last)
     if as_json:
         render.show_json(answer)

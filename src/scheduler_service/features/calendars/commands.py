@@ -58,7 +58,10 @@ def set_calendar(
 @app.command("list")
 @with_client
 def list_calendars(client: Client, *, owner: Owner = None, wide: Wide = False, as_json: AsJson = False) -> None:
-    """List calendars. Built-in ones, such as business-days, are not listed."""
+    """List calendars.
+
+    Built-in ones, such as business-days, are not listed.
+    """
     answer = client.get("calendars", owner_id=owner)
     if as_json:
         render.show_json(answer)
@@ -88,7 +91,9 @@ def list_days(
     owner: Owner = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the days of a calendar in one year, also of a built-in one.
+    """List the days of a calendar in one year.
+
+    Built-in calendars work as well.
 
     Example: `scheduler calendars days de-BY-holidays --year 2027`
     """
