@@ -56,3 +56,26 @@ async def test_preview_notes_what_calendars_make_of_each_instant(client: httpx2.
     shown = await preview(client, schedule_expr="0 6 * * *", calendars=["business-days"], count=7)
 
     assert [instant["note"] for instant in shown["instants"]].count("skipped: a calendar excludes this day") == 2
+
+
+async def test_simulation_shows_the_ledger_and_counts_its_instants(client: httpx2.AsyncClient) -> None:
+    job = {"name": "a", "schedule_expr": "*/10 * * * *", "payload": {"type": "shell_script", "script": "true"}}
+    window = {"from": "2026-01-15T10:00:00Z", "to": "2026-01-15T11:00:00Z"}
+    outages = [{"from": "2026-01-15T10:05:00Z", "to": "2026-01-15T10:45:00Z"}]
+
+    answer = await client.post("/api/v1/schedules/simulate", json={"job": job, **window, "outages": outages})
+
+    shown = answer.json()
+    assert (shown["instants"], shown["is_cut"]) == ({"success": 3, "missed": 3}, False)
+    assert [row["starts_at"] for row in shown["rows"]] == [
+        "2026-01-15T10:00:00Z",
+        None,
+        "2026-01-15T10:45:00Z",
+        "2026-01-15T10:50:00Z",
+    ]
+
+
+async def test_simulation_needs_one_job_and_a_window(client: httpx2.AsyncClient) -> None:
+    window = {"from": "2026-01-15T11:00:00Z", "to": "2026-01-15T10:00:00Z"}
+
+    assert (await client.post("/api/v1/schedules/simulate", json={"job_id": 1, **window})).status_code == 422

@@ -23,6 +23,7 @@ from scheduler_service.api.routers import (
     metrics,
     runs,
     schedules,
+    simulation,
     stats,
 )
 from scheduler_service.api.shutdown import announced
@@ -66,6 +67,7 @@ ROUTERS = (
     explain.router,
     runs.router,
     schedules.router,
+    simulation.router,
     *(router for feature in FEATURES for router in feature.routers()),
     events.router,
     stats.router,

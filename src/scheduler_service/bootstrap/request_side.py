@@ -22,6 +22,7 @@ from scheduler_service.services.jobs import JobService
 from scheduler_service.services.metrics import MetricsService
 from scheduler_service.services.runs import RunService
 from scheduler_service.services.schedules import ScheduleService
+from scheduler_service.services.simulations import SimulationService
 from scheduler_service.services.stats import StatsService
 
 FeatureService = TypeVar("FeatureService")
@@ -39,6 +40,7 @@ class Service:
     metrics: MetricsService
     stats: StatsService
     explanations: ExplanationService
+    simulations: SimulationService
     events: EventService
     features: Mapping[type, object]
     refusal: Callable[[], str | None]
@@ -80,6 +82,7 @@ def make_service(
             base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds, ping_broker=ping_broker
         ),
         events=EventService(base.database),
+        simulations=SimulationService(base.database, base.clock),
         explanations=ExplanationService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
         stats=StatsService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
     )

@@ -10,17 +10,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.calendars import JobCalendar
-from scheduler_service.domain.firing import Decision, Fire, FiringRules, Miss, Skip, decide
-from scheduler_service.domain.jitter import jittered
+from scheduler_service.domain.firing import Decision, Fire, Miss, Skip
+from scheduler_service.domain.job_decision import decide_for, start_window
 from scheduler_service.domain.pauses import failures_text
-from scheduler_service.domain.records import DueJob, schedule_of
+from scheduler_service.domain.records import DueJob
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.storage import calendars
@@ -114,38 +113,11 @@ async def fire(
     return Fired(notices, tuple(broken))
 
 
-def decide_for(job: DueJob, now: datetime, active: int, calendar: JobCalendar | None = None) -> Decision:
-    """Return the decision of `domain/firing` about a stored job."""
-    rules = FiringRules(
-        misfire_policy=job.misfire_policy,
-        misfire_grace_seconds=job.misfire_grace_seconds,
-        catchup_limit=job.catchup_limit,
-        overlap_policy=job.overlap_policy,
-        max_concurrency=job.max_concurrency,
-        start_deadline_seconds=_deadline_seconds(job),
-        runs_left=None if job.max_runs is None else job.max_runs - job.scheduled_runs,
-    )
-    return decide(
-        schedule_of(job),
-        rules,
-        next_run_at=job.next_run_at,
-        now=now,
-        active=active,
-        end_at=job.end_at,
-        calendar=calendar,
-    )
-
-
-def _deadline_seconds(job: DueJob) -> float | None:
-    # A run may wait out its jitter first; see `start_by`.
-    return None if job.start_deadline_seconds is None else job.start_deadline_seconds + job.jitter_seconds
-
-
 def _rows(job: DueJob, decision: Decision, now: datetime, trace: StartTrace) -> Iterator[dict[str, Any]]:
     for entry in decision.entries:
         match entry:
-            case Fire(scheduled_for=instant, not_before=not_before):
-                yield {**_queued(job, instant, now, trace), **_NOT_YET, **_wait(job, instant, not_before, now)}
+            case Fire(scheduled_for=instant):
+                yield {**_queued(job, instant, now, trace), **_NOT_YET, **_wait(job, entry, now)}
             case Skip(scheduled_for=instant, reason=reason):
                 ended = run_rows.ended_row(_queued(job, instant, now, trace), RunStatus.SKIPPED, reason, now)
                 yield {**_NOT_YET, **ended}
@@ -167,12 +139,10 @@ def _queued(job: DueJob, instant: datetime, now: datetime, trace: StartTrace) ->
     )
 
 
-def _wait(job: DueJob, instant: datetime, not_before: datetime | None, now: datetime) -> dict[str, Any]:
-    available_at = jittered(job.id, not_before or instant, job.jitter_seconds)
+def _wait(job: DueJob, fire: Fire, now: datetime) -> dict[str, Any]:
+    available_at, start_by = start_window(job, fire)
     wait = {"available_at": available_at, "notified_at": None} if available_at > now else {}
-    if job.start_deadline_seconds is not None:
-        wait["start_by"] = available_at + timedelta(seconds=job.start_deadline_seconds)
-    return wait
+    return wait if start_by is None else {**wait, "start_by": start_by}
 
 
 async def _insert(
