@@ -15,8 +15,8 @@ from tests.api.conftest import DEFINITION, SHARED, client_of, serving, settings_
 
 pytestmark = SHARED
 
-NOT_TRIED = {"previewSchedule", "previewAlert", "relockJob"}
-"""The first two change nothing. The last needs a package index; it records as every change of a job does."""
+NOT_TRIED = {"previewSchedule", "simulateSchedule", "previewAlert", "relockJob"}
+"""The first three change nothing. The last needs a package index; it records as every change of a job does."""
 HIDDEN = "hidden-in-every-entry"
 ALERT = {
     "name": "a",

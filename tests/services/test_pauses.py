@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from testkit.callers import ADMIN
@@ -12,7 +13,7 @@ from testkit.doubles import FakeClock, RecordingBroker
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.errors import ConflictError, InvalidInputError
 from scheduler_service.services.jobs import JobService
-from scheduler_service.services.pause_request import PauseRequest
+from scheduler_service.services.pause_request import PauseRequest, read_pause_request
 from scheduler_service.storage.database import Database
 
 HOUR = timedelta(hours=1)
@@ -43,6 +44,11 @@ async def test_resume_clears_the_pause_and_the_failures(database: Database, serv
     job = await add_job(database, **paused, failures_in_a_row=3)
     resumed = await service.resume(ADMIN, job.id)
     assert (resumed.pause_reason, resumed.paused_until, resumed.failures_in_a_row) == (None, None, 0)
+
+
+@pytest.mark.parametrize("document", [{}, {"reason": None}, {"reason": "x", "until": None}])
+def test_members_of_a_pause_can_be_null(document: dict[str, Any]) -> None:
+    assert read_pause_request(document).until is None
 
 
 async def test_pause_cannot_end_in_the_past(database: Database, service: JobService) -> None:

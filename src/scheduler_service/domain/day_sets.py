@@ -92,9 +92,11 @@ def problem_of_rule(rule: Rule) -> str | None:
     """Return why a rule cannot be used, or None."""
     if not re.search(r"(?:^|;)FREQ=(?:DAILY|WEEKLY|MONTHLY|YEARLY)(?:;|$)", rule.rrule, re.ASCII):
         return "needs a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY"
+    if re.search(r"(?:^|;)INTERVAL=0+(?:;|$)", rule.rrule, re.ASCII):
+        return "has an INTERVAL of 0, which never goes on"
     try:
         _days_of_rule(rule, rule.start.year)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
         return f"is no rule of RFC 5545: {error}"
     return None
 

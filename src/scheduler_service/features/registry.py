@@ -10,6 +10,7 @@ from scheduler_service.features.environments.feature import EnvironmentsFeature
 from scheduler_service.features.feature import Feature
 from scheduler_service.features.grants.feature import GrantsFeature
 from scheduler_service.features.keys.feature import KeysFeature
+from scheduler_service.features.ledger.feature import LedgerFeature
 from scheduler_service.features.secrets.feature import SecretsFeature
 
 FEATURES: tuple[Feature, ...] = (
@@ -20,5 +21,6 @@ FEATURES: tuple[Feature, ...] = (
     EnvironmentsFeature(),
     GrantsFeature(),
     KeysFeature(),
+    LedgerFeature(),
     SecretsFeature(),
 )

@@ -22,9 +22,7 @@ class PauseRequest(DefinitionModel):
     model_config = ConfigDict(title="Pause")
 
     reason: Annotated[
-        str | None,
-        StringConstraints(max_length=500),
-        Storable,
+        Annotated[str, StringConstraints(max_length=500), Storable] | None,
         Field(description="Why the job is paused, up to 500 characters. Default null."),
     ] = None
     until: Annotated[

@@ -107,7 +107,8 @@ async def fire(
     rows = [row for job, decision in decisions for row in _rows(job, decision, now, trace)]
     notices = await _insert(connection, rows, {job.id: tuple(job.tags) for job in due})
     moves = [_move(job, decision) for job, decision in decisions]
-    moves += [_pause(job, "its schedule cannot be computed") for job, _ in broken]
+    moves += [move for job, decision in decisions for move in _pause_after_failures(job, decision.next_run_at)]
+    moves += [_pause(job, job.next_run_at, "its schedule cannot be computed") for job, _ in broken]
     if moves:
         await connection.execute(_move_on, moves)
     return Fired(notices, tuple(broken))
@@ -167,27 +168,31 @@ async def _insert(
 
 
 def _move(job: DueJob, decision: Decision) -> dict[str, Any]:
-    """Return the new columns of a job. One that failed too often is paused, now that its due instants have rows."""
-    next_run_at = decision.next_run_at
-    fired = sum(isinstance(entry, Fire) for entry in decision.entries)
-    if next_run_at is not None and job.pause_after_failures and job.failures_in_a_row >= job.pause_after_failures:
-        return {**_pause(job, failures_text(job.failures_in_a_row)), "fired": fired}
     return {
         "of_job": job.id,
         "of_version": job.schedule_version,
         "from_instant": job.next_run_at,
-        "to_instant": next_run_at,
-        "to_status": JobStatus.FINISHED if next_run_at is None else JobStatus.ACTIVE,
+        "to_instant": decision.next_run_at,
+        "to_status": JobStatus.FINISHED if decision.next_run_at is None else JobStatus.ACTIVE,
         "to_pause_reason": None,
-        "fired": fired,
+        "fired": sum(isinstance(entry, Fire) for entry in decision.entries),
     }
 
 
-def _pause(job: DueJob, reason: str) -> dict[str, Any]:
+def _pause_after_failures(job: DueJob, next_run_at: datetime | None) -> Iterator[dict[str, Any]]:
+    """Yield the pause of a job that failed too often, now that its due instants have rows.
+
+    It is a move of its own, after the one to the next instant, because that instant is the first that is not owed.
+    """
+    if next_run_at is not None and job.pause_after_failures and job.failures_in_a_row >= job.pause_after_failures:
+        yield _pause(job, next_run_at, failures_text(job.failures_in_a_row))
+
+
+def _pause(job: DueJob, next_run_at: datetime, reason: str) -> dict[str, Any]:
     return {
         "of_job": job.id,
         "of_version": job.schedule_version,
-        "from_instant": job.next_run_at,
+        "from_instant": next_run_at,
         "to_instant": None,
         "to_status": JobStatus.PAUSED,
         "to_pause_reason": reason,

@@ -144,6 +144,8 @@ def test_events_of_an_ical_file_become_dates_and_rules() -> None:
     [
         {},
         {"ical": "no calendar"},
+        {"ical": ""},
+        {"ical": ICAL.replace("DTSTART", "X-START")},
         {"ical": ICAL.replace("RRULE:FREQ=YEARLY", "RRULE:FREQ=YEARLY\r\nEXDATE:20271224T100000Z")},
         {"ical": ICAL.replace("20260806", "20300806")},
         {"rules": [{"rrule": "FREQ=SECONDLY"}]},
@@ -153,3 +155,8 @@ def test_events_of_an_ical_file_become_dates_and_rules() -> None:
 def test_unusable_calendar_is_refused(document: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         CalendarRequest.model_validate(document)
+
+
+def test_place_without_a_subdivision_is_the_whole_country() -> None:
+    read = CalendarRequest.model_validate({"holidays": [{"country": "DE", "subdivision": None}], "ical": None})
+    assert read.definition().holidays[0].subdivision is None

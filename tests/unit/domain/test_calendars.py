@@ -65,7 +65,9 @@ def test_rule_names_its_days(rule: Rule, days: list[date]) -> None:
     assert [day for day in [*begin, date(2026, 2, 27)] if day in calendar] == days
 
 
-@pytest.mark.parametrize("text", ["FREQ=HOURLY", "BYDAY=MO", "FREQ=DAILY;BYDAY=XX", "FREQ=DAILY;COUNT=X"])
+@pytest.mark.parametrize(
+    "text", ["FREQ=HOURLY", "BYDAY=MO", "FREQ=DAILY;BYDAY=XX", "FREQ=DAILY;COUNT=X", "FREQ=DAILY;INTERVAL=0"]
+)
 def test_unusable_rule_has_a_problem(text: str) -> None:
     assert problem_of_rule(Rule(date(2026, 1, 1), text)) is not None
 

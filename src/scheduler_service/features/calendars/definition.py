@@ -12,6 +12,7 @@ from scheduler_service.features.calendars.ical import read_ical
 from scheduler_service.payloads.stored_text import Storable
 from scheduler_service.services.input_models import DefinitionModel
 
+_EARLIEST = date(1900, 1, 1)
 Day = Annotated[date, Field(strict=False)]  # JSON has text, no dates
 
 
@@ -23,9 +24,9 @@ class WrittenRule(DefinitionModel):
         StringConstraints(max_length=200, pattern=r"^[A-Z]+=[A-Z0-9,+-]+(;[A-Z]+=[A-Z0-9,+-]+)*$"),
         Field(description="Rule of RFC 5545 with a FREQ of DAILY or longer, such as `FREQ=MONTHLY;BYDAY=-1FR`."),
     ]
-    start: Annotated[Day, Field(ge=day_sets.FIRST_DAY, description="First day of the rule. Default 2000-01-01.")] = (
-        day_sets.FIRST_DAY
-    )
+    start: Annotated[
+        Day, Field(ge=_EARLIEST, description="First day of the rule, from 1900-01-01 on. Default 2000-01-01.")
+    ] = day_sets.FIRST_DAY
 
     @model_validator(mode="after")
     def _is_usable(self) -> Self:
@@ -39,9 +40,7 @@ class WrittenHolidays(DefinitionModel):
 
     country: Annotated[str, StringConstraints(pattern="^[A-Z]{2}$"), Field(description="ISO 3166 code, such as `DE`.")]
     subdivision: Annotated[
-        str | None,
-        StringConstraints(max_length=32),
-        Storable,
+        Annotated[str, StringConstraints(min_length=1, max_length=32), Storable] | None,
         Field(description="Code of the state or province, such as `BY`. Null: the whole country. Default null."),
     ] = None
 
@@ -72,8 +71,7 @@ class CalendarRequest(CalendarDefinition):
     """A calendar to store. It has at least one day."""
 
     ical: Annotated[
-        str | None,
-        StringConstraints(max_length=1_000_000),
+        Annotated[str, StringConstraints(max_length=1_000_000)] | None,
         Field(
             description="An iCalendar file (RFC 5545), up to 1,000,000 characters. The days of its events are added to "
             "`dates` and `rules`. Default null."

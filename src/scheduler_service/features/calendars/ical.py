@@ -15,6 +15,13 @@ _DAY = timedelta(days=1)
 
 def read_ical(text: str) -> tuple[list[date], list[Rule]]:
     """Return the days of single events, and the rules of repeated ones. Raise `ValueError` if the file is invalid."""
+    try:
+        return _read(text)
+    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:  # by what the library finds missing
+        raise ValueError(f"ical: no valid iCalendar file: {error}") from error
+
+
+def _read(text: str) -> tuple[list[date], list[Rule]]:
     from icalendar import Calendar, Event  # noqa: PLC0415 (slow, and rarely needed)
 
     dates: list[date] = []

@@ -1,0 +1,54 @@
+"""The records of the check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleSpan:
+    """A time in which a schedule was in force. `next_run_at` is that of its job."""
+
+    job_id: int
+    state: Literal["open", "closed", "finished"]
+    begins_at: datetime
+    ends_before: datetime | None
+    schedule_expr: str
+    timezone: str
+    dst_gap: Literal["run_after", "skip"]
+    dst_fold: Literal["first", "second", "both"]
+    anchor_at: datetime
+    end_at: datetime | None
+    next_run_at: datetime | None
+    max_runs: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """A row of a scheduled instant, or of a range of `count` instants."""
+
+    first: datetime
+    last: datetime
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An instant of a job that is owed and has no row (`missing`), or has a row and is not owed (`surplus`)."""
+
+    job_id: int
+    kind: Literal["missing", "surplus"]
+    scheduled_for: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerCheck:
+    """The result of a check: how much was compared, and what differs. `is_cut`: more differs than is listed."""
+
+    since: datetime
+    jobs: int
+    owed: int
+    differences: tuple[Difference, ...]
+    is_cut: bool
