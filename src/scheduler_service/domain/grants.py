@@ -24,7 +24,6 @@ class GrantRule:
 
 
 GrantRules = Mapping[str, GrantRule]
-NO_GRANTS: GrantRules = {}
 
 
 def usable_grants(rules: GrantRules, owner_id: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.features.keys.records import ApiKey
@@ -60,9 +60,3 @@ async def pepper(connection: AsyncConnection) -> bytes:
     await connection.execute(insert_or_ignore(connection, key_pepper).values(**row))
     stored: bytes = (await connection.execute(select(key_pepper.c.pepper))).scalar_one()
     return bytes(stored)
-
-
-async def count_valid(connection: AsyncConnection, now: datetime) -> int:
-    """Count the keys that are neither revoked nor expired."""
-    valid = and_(api_keys.c.revoked_at.is_(None), or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now))
-    return int((await connection.execute(select(func.count()).select_from(api_keys).where(valid))).scalar_one())
