@@ -1,11 +1,11 @@
-"""Checks the owner of a job against the caller's owner."""
+"""Checks the owner that a request names against the caller's owner."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from scheduler_service.domain.caller import Caller
-from scheduler_service.errors import FieldProblem
+from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.services.inspection import Inspection
 from scheduler_service.services.job_definition import JobDefinition
 
@@ -15,6 +15,17 @@ def owned_by(caller: Caller, definition: JobDefinition) -> JobDefinition:
     if caller.bound is None or definition.owner_id:
         return definition
     return definition.model_copy(update={"owner_id": caller.bound})
+
+
+def owner_named_by(caller: Caller, owner_id: str | None) -> str:
+    """Return the owner that a parameter names, by default the caller's, or no one's if the caller has none.
+
+    Raise `InvalidInputError` if the caller has another owner.
+    """
+    if caller.bound is not None and owner_id not in {None, caller.bound}:
+        message = f"this key belongs to the owner {caller.bound!r}; write that one or leave the parameter out"
+        raise InvalidInputError(FieldProblem("owner_id", message, owner_id))
+    return owner_id or caller.bound or ""
 
 
 def owner_problems(inspection: Inspection[JobDefinition], caller: Caller) -> Iterator[FieldProblem]:

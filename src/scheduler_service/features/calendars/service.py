@@ -7,11 +7,12 @@ from datetime import date, timedelta
 
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.day_sets import built_in, days_of
-from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputError, NotFoundError
+from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.features.calendars import store
 from scheduler_service.features.calendars.definition import CalendarDefinition
 from scheduler_service.features.calendars.records import Calendar
 from scheduler_service.services.audit import Target, record
+from scheduler_service.services.ownership import owner_named_by
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -33,7 +34,7 @@ class CalendarService:
         Later instants of jobs that name it follow the new days. Raise `ConflictError` if the name is built in.
         """
         caller.require(Scope.WRITE)
-        owner_id = _owner_of(caller, owner_id)
+        owner_id = owner_named_by(caller, owner_id)
         if built_in(name) is not None:
             raise ConflictError(f"{name} is a built-in calendar; write another name")
         async with self._database.write() as connection:
@@ -49,7 +50,7 @@ class CalendarService:
     async def list_calendars(self, caller: Caller, owner_id: str | None) -> list[Calendar]:
         """Return the calendars of an owner; without one, those of the caller's owner, or all to an administrator."""
         caller.require(Scope.READ)
-        wanted = caller.bound if owner_id is None else _owner_of(caller, owner_id)
+        wanted = caller.bound if owner_id is None else owner_named_by(caller, owner_id)
         async with self._database.read() as connection:
             return await store.list_calendars(connection, wanted)
 
@@ -57,7 +58,7 @@ class CalendarService:
         """Return a calendar. Raise `NotFoundError` if there is none."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
-            calendar = await store.find(connection, _owner_of(caller, owner_id), name)
+            calendar = await store.find(connection, owner_named_by(caller, owner_id), name)
         if calendar is None:
             raise _not_found(name)
         return calendar
@@ -79,7 +80,7 @@ class CalendarService:
     async def delete(self, caller: Caller, owner_id: str | None, name: str) -> None:
         """Delete a calendar. Raise `NotFoundError` if there is none, and `ConflictError` if a job names it."""
         caller.require(Scope.WRITE)
-        owner_id = _owner_of(caller, owner_id)
+        owner_id = owner_named_by(caller, owner_id)
         async with self._database.write() as connection:
             if users := await store.jobs_with(connection, owner_id, name):
                 listed = ", ".join(map(str, users))
@@ -89,14 +90,6 @@ class CalendarService:
                 raise _not_found(name)
             target = Target(f"calendars/{name}", owner_id)
             await record(connection, caller, "deleteCalendar", target, self._clock.now(), before=old.definition)
-
-
-def _owner_of(caller: Caller, owner_id: str | None) -> str:
-    """Return the owner of a calendar. Raise `InvalidInputError` if the caller may not name it."""
-    if caller.bound is not None and owner_id not in {None, caller.bound}:
-        message = f"this key belongs to the owner {caller.bound!r}; write that one or leave the parameter out"
-        raise InvalidInputError(FieldProblem("owner_id", message, owner_id))
-    return owner_id or caller.bound or ""
 
 
 def _not_found(name: str) -> NotFoundError:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scheduler_service.domain.caller import Caller, Scope
-from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputError, NotFoundError
+from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.features.secrets import store
 from scheduler_service.features.secrets.definition import SecretValue
 from scheduler_service.features.secrets.keyring import VARIABLE, CannotDecryptError, Keyring, Sealed
 from scheduler_service.features.secrets.records import Secret
 from scheduler_service.services.audit import Target, record
+from scheduler_service.services.ownership import owner_named_by
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -39,7 +40,7 @@ class SecretService:
         Raise `ConflictError` if this service has no key for secrets, or if the owner has too many.
         """
         caller.require(Scope.WRITE)
-        owner_id = _owner_of(caller, owner_id)
+        owner_id = owner_named_by(caller, owner_id)
         self._check_key()
         sealed = self._keyring.seal(owner_id, name, value.value)
         async with self._database.write() as connection:
@@ -55,7 +56,7 @@ class SecretService:
     async def list_secrets(self, caller: Caller, owner_id: str | None) -> list[Secret]:
         """Return the secrets of an owner; without one, those of the caller's owner, or all to an administrator."""
         caller.require(Scope.READ)
-        wanted = caller.bound if owner_id is None else _owner_of(caller, owner_id)
+        wanted = caller.bound if owner_id is None else owner_named_by(caller, owner_id)
         async with self._database.read() as connection:
             return await store.list_secrets(connection, wanted)
 
@@ -63,7 +64,7 @@ class SecretService:
         """Return a secret without its value. Raise `NotFoundError` if there is none."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
-            secret = await store.find(connection, _owner_of(caller, owner_id), name)
+            secret = await store.find(connection, owner_named_by(caller, owner_id), name)
         if secret is None:
             raise _not_found(name)
         return secret
@@ -71,7 +72,7 @@ class SecretService:
     async def delete(self, caller: Caller, owner_id: str | None, name: str) -> None:
         """Delete a secret. Runs of jobs that use it fail from then on. Raise `NotFoundError` if there is none."""
         caller.require(Scope.WRITE)
-        owner_id = _owner_of(caller, owner_id)
+        owner_id = owner_named_by(caller, owner_id)
         async with self._database.write() as connection:
             if not await store.remove(connection, owner_id, name):
                 raise _not_found(name)
@@ -107,14 +108,6 @@ class SecretService:
                 "such as one of `openssl rand -base64 32`"
             )
         return key_id
-
-
-def _owner_of(caller: Caller, owner_id: str | None) -> str:
-    """Return the owner of a secret. Raise `InvalidInputError` if the caller may not name it."""
-    if caller.bound is not None and owner_id not in {None, caller.bound}:
-        message = f"this key belongs to the owner {caller.bound!r}; write that one or leave the parameter out"
-        raise InvalidInputError(FieldProblem("owner_id", message, owner_id))
-    return owner_id or caller.bound or ""
 
 
 def _target(owner_id: str, name: str) -> Target:
