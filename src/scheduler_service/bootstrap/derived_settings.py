@@ -9,7 +9,7 @@ from scheduler_service.domain.grants import GrantRules
 from scheduler_service.domain.resource_limits import ResourceLimits
 from scheduler_service.domain.routing import Routing
 from scheduler_service.errors import ConfigurationError
-from scheduler_service.features.grants.file import read_grants
+from scheduler_service.features.grants.file import read_grants, rules_of
 from scheduler_service.sandbox.contract.environment import DEFAULT_ENVIRONMENT, PythonEnvironment
 from scheduler_service.sandbox.contract.spec import Level
 
@@ -41,7 +41,7 @@ def routing_of(settings: Settings, grants: Iterable[str] = ()) -> Routing:
 
 def grant_rules_of(settings: Settings) -> GrantRules:
     """Return whose jobs may ask for which grants."""
-    return {name: grant.rule for name, grant in read_grants(settings.grants_file).items()}
+    return rules_of(read_grants(settings.grants_file))
 
 
 def suffices(level: Level, settings: Settings) -> bool:

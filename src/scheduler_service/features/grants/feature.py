@@ -42,7 +42,7 @@ class GrantsFeature(Feature):
 
     def start_dispatcher_loops(self, base: Base) -> None:
         """Start the loop that ends runs whose grants were taken away."""
-        from scheduler_service.features.grants.file import read_grants  # noqa: PLC0415 (when asked for)
+        from scheduler_service.features.grants.file import read_grants, rules_of  # noqa: PLC0415 (when asked for)
         from scheduler_service.features.grants.loops import start_loops  # noqa: PLC0415 (when asked for)
 
-        start_loops(base, {name: grant.rule for name, grant in read_grants(base.settings.grants_file).items()})
+        start_loops(base, rules_of(read_grants(base.settings.grants_file)))

@@ -23,7 +23,7 @@ from typing import Annotated, NoReturn
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from scheduler_service.domain.grants import GrantRule
+from scheduler_service.domain.grants import GrantRule, GrantRules
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.features.grants.destinations import NamedDestination, parse_destination
 
@@ -104,6 +104,11 @@ def read_grants(path: Path | None) -> Grants:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{VARIABLE}: {path} is not TOML: {error}") from None
     return {name: _read_grant(path, name, fields) for name, fields in document.items()}
+
+
+def rules_of(grants: Grants) -> GrantRules:
+    """Return whose jobs may ask for which grants."""
+    return {name: grant.rule for name, grant in grants.items()}
 
 
 def _read_grant(path: Path, name: str, fields: object) -> Grant:

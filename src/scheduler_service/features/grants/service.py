@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.grants import usable_grants
 from scheduler_service.errors import NotFoundError
-from scheduler_service.features.grants.file import Grants
+from scheduler_service.features.grants.file import Grants, rules_of
 from scheduler_service.features.grants.records import OfferedGrant
 from scheduler_service.services.liveness import ready_workers
 from scheduler_service.storage import workers
@@ -22,7 +22,7 @@ class GrantService:
         self._database = database
         self._clock = clock
         self._grants = grants
-        self._rules = {name: grant.rule for name, grant in grants.items()}
+        self._rules = rules_of(grants)
         self._heartbeat_seconds = heartbeat_seconds
 
     async def offered(self, caller: Caller) -> list[OfferedGrant]:
