@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -12,19 +11,20 @@ from scheduler_service.cli.payload_choice import PayloadChoice
 from scheduler_service.cli.runs import show_run_state
 from scheduler_service.console import render
 from scheduler_service.console.client import Client
+from scheduler_service.console.confirmation import confirm_deletion
 from scheduler_service.console.connection import with_client
 from scheduler_service.console.documents import (
     merged,
     read_arguments,
+    read_changes,
     read_document,
     read_fields,
     read_files,
     read_variables,
 )
-from scheduler_service.console.exit_codes import ExitCode, RefusedError
-from scheduler_service.console.options import AsJson, JobId, Page, Size, Wide
+from scheduler_service.console.exit_codes import RefusedError
+from scheduler_service.console.options import AsJson, ChangedFields, ChangesFile, JobId, Page, Size, Wide, Yes
 from scheduler_service.errors import FieldProblem
-from scheduler_service.telemetry.terminal_text import printable
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Show, create, change, run and delete jobs.")
 
@@ -145,23 +145,16 @@ def create_job(  # noqa: PLR0913 (one for each option)
 def edit_job(
     client: Client,
     job: JobId,
-    fields: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="FIELD=VALUE", help="Values are JSON or text; null resets a field to its default."),
-    ] = None,
+    fields: ChangedFields = None,
     *,
-    file: Annotated[
-        str | None, typer.Option("--file", "-f", help="Read the changes from this JSON file; - is standard input.")
-    ] = None,
+    file: ChangesFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Change fields of a job.
 
     Example: `scheduler jobs edit 7 schedule_expr=10m limits.memory_mb=128 env.LEVEL=3`
     """
-    changes = merged(read_document(file) if file else {}, read_fields(fields or ()))
-    if not changes:
-        raise RefusedError(FieldProblem("", "no change given; write FIELD=VALUE, such as schedule_expr=10m"))
+    changes = read_changes(file, fields, "schedule_expr=10m")
     _announce("Changed", client.patch(f"jobs/{job}", changes), as_json)
 
 
@@ -227,18 +220,15 @@ def delete_job(
     client: Client,
     job: JobId,
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete a job; its ended runs are kept.
 
     Queued runs are cancelled and running ones are asked to stop. Ended runs are kept for SCHEDULER_RETENTION_DAYS
     (default 30). On a terminal, the command asks first.
     """
-    if not yes and sys.stdin.isatty():
-        name = client.get(f"jobs/{job}")["name"]
-        if not typer.confirm(f"Delete job {job} ({printable(name)})?", err=True):
-            render.note("Nothing was deleted.")
-            raise typer.Exit(ExitCode.FAILED)
+    if not yes:
+        confirm_deletion(client, f"jobs/{job}", f"job {job}")
     client.delete(f"jobs/{job}")
     render.line(f"Deleted job {job}.")
 
@@ -250,7 +240,7 @@ def _show(job: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says whi
     pairs = {name: value for name, value in job.items() if name not in {"payload", "warnings"}}
     pairs |= {f"payload.{name}": value for name, value in job["payload"].items()}
     render.show_pairs(pairs)
-    _warn(job)
+    render.show_warnings(job["warnings"])
 
 
 def _announce(done: str, job: dict[str, Any], as_json: bool) -> None:  # noqa: FBT001 (says which of two forms)
@@ -259,12 +249,7 @@ def _announce(done: str, job: dict[str, Any], as_json: bool) -> None:  # noqa: F
         return
     upcoming = f", next run {render.instant(job['next_run_at'])}" if job["next_run_at"] else ""
     render.line(f"{done} job {job['id']} ({job['name']}){upcoming}.")
-    _warn(job)
-
-
-def _warn(job: dict[str, Any]) -> None:
-    for warning in job["warnings"]:
-        render.note(f"warning: {warning}")
+    render.show_warnings(job["warnings"])
 
 
 def _row(job: dict[str, Any], *, wide: bool) -> tuple[Any, ...]:

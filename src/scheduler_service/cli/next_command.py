@@ -61,8 +61,7 @@ def show_next(
     columns = ["UTC"] if timezone == "UTC" else ["UTC", timezone]
     rows = [(f"{at:{_CLOCK}}Z", f"{local:{_CLOCK}%z}")[: len(columns)] for at, local in pairs]
     render.show_table(columns, rows)
-    for warning in warnings(schedule, now, dst):
-        render.note(f"warning: {warning}")
+    render.show_warnings(warnings(schedule, now, dst))
 
 
 _CLOCK = "%a %Y-%m-%d %H:%M:%S"

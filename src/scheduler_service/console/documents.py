@@ -26,6 +26,17 @@ def read_document(path: str) -> Document:
     return document
 
 
+def read_changes(file: str | None, words: Iterable[str] | None, example: str) -> Document:
+    """Return the changes of a file, if there is one, and of words; the words win.
+
+    Raise `RefusedError`, which shows an example of a word, if there is no change.
+    """
+    changes = merged(read_document(file) if file else {}, read_fields(words or ()))
+    if not changes:
+        raise refusal("", f"no change given; write FIELD=VALUE, such as {example}")
+    return changes
+
+
 def read_text(value: str) -> str:
     """Return the argument itself, the content of the file for `@path`, or standard input for `@-`."""
     return _read(value[1:]) if value.startswith("@") else value

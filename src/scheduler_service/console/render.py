@@ -85,6 +85,12 @@ def note(text: str) -> None:
     sys.stderr.write(f"{printable(text)}\n")
 
 
+def show_warnings(warnings: Iterable[str]) -> None:
+    """Write warnings to standard error, one line each."""
+    for warning in warnings:
+        note(f"warning: {warning}")
+
+
 def instant(value: str | None, *, short: bool = False) -> str:
     """Return an instant in UTC to the second. If `short` is true, use the form for people on a terminal."""
     if value is None:

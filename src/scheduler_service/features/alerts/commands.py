@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
 from scheduler_service.console import render
 from scheduler_service.console.client import Client
+from scheduler_service.console.confirmation import confirm_deletion
 from scheduler_service.console.connection import with_client
-from scheduler_service.console.documents import merged, read_document, read_fields
-from scheduler_service.console.exit_codes import ExitCode, RefusedError
-from scheduler_service.console.options import AsJson, Wide
-from scheduler_service.errors import FieldProblem
-from scheduler_service.telemetry.terminal_text import printable
+from scheduler_service.console.documents import merged, read_changes, read_document, read_fields
+from scheduler_service.console.options import AsJson, ChangedFields, ChangesFile, Wide, Yes
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="List, create, change, test and delete alert rules."
@@ -46,7 +43,7 @@ def show_rule(client: Client, rule: RuleId, *, as_json: AsJson = False) -> None:
     pairs = {name: value for name, value in answer.items() if name not in {"on", "channel", "warnings"}}
     channel = {f"channel.{name}": value for name, value in answer["channel"].items()}
     render.show_pairs({**pairs, "on": ", ".join(answer["on"]), **channel})
-    _warn(answer)
+    render.show_warnings(answer["warnings"])
 
 
 @app.command("create")
@@ -89,23 +86,16 @@ def create_rule(
 def update_rule(
     client: Client,
     rule: RuleId,
-    fields: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="FIELD=VALUE", help="Values are JSON or text; null resets a field to its default."),
-    ] = None,
+    fields: ChangedFields = None,
     *,
-    file: Annotated[
-        str | None, typer.Option("--file", "-f", help="Read the changes from this JSON file; - is standard input.")
-    ] = None,
+    file: ChangesFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Change fields of an alert rule.
 
     Example: `scheduler alerts update 3 enabled=false`. A new channel replaces the old one completely.
     """
-    changes = merged(read_document(file) if file else {}, read_fields(fields or ()))
-    if not changes:
-        raise RefusedError(FieldProblem("", "no change given; write FIELD=VALUE, such as enabled=false"))
+    changes = read_changes(file, fields, "enabled=false")
     _announce("Changed", client.patch(f"alerts/{rule}", changes), as_json)
 
 
@@ -115,17 +105,14 @@ def delete_rule(
     client: Client,
     rule: RuleId,
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete an alert rule and its deliveries.
 
     On a terminal, the command asks first.
     """
-    if not yes and sys.stdin.isatty():
-        name = client.get(f"alerts/{rule}")["name"]
-        if not typer.confirm(f"Delete alert rule {rule} ({printable(name)})?", err=True):
-            render.note("Nothing was deleted.")
-            raise typer.Exit(ExitCode.FAILED)
+    if not yes:
+        confirm_deletion(client, f"alerts/{rule}", f"alert rule {rule}")
     client.delete(f"alerts/{rule}")
     render.line(f"Deleted alert rule {rule}.")
 
@@ -159,12 +146,7 @@ def _announce(done: str, rule: dict[str, Any], as_json: bool) -> None:  # noqa: 
         render.show_json(rule)
         return
     render.line(f"{done} alert rule {rule['id']} ({rule['name']}).")
-    _warn(rule)
-
-
-def _warn(rule: dict[str, Any]) -> None:
-    for warning in rule["warnings"]:
-        render.note(f"warning: {warning}")
+    render.show_warnings(rule["warnings"])
 
 
 def _row(rule: dict[str, Any]) -> tuple[Any, ...]:

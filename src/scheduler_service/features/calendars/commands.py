@@ -10,12 +10,11 @@ from scheduler_service.console import render
 from scheduler_service.console.client import Client
 from scheduler_service.console.connection import with_client
 from scheduler_service.console.documents import read_document, read_text
-from scheduler_service.console.options import AsJson, Wide
+from scheduler_service.console.options import AsJson, Owner, Wide
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Set, list and delete calendars of jobs.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the calendar.")]
-Owner = Annotated[str | None, typer.Option("--owner", help="Name the owner. Default: that of the API key.")]
 
 
 @app.command("set")

@@ -11,12 +11,11 @@ from scheduler_service.console import render
 from scheduler_service.console.client import Client
 from scheduler_service.console.connection import with_client
 from scheduler_service.console.documents import refusal
-from scheduler_service.console.options import AsJson, Wide
+from scheduler_service.console.options import AsJson, Owner, Wide
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Set, list and delete secrets of jobs.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the secret.")]
-Owner = Annotated[str | None, typer.Option("--owner", help="Name the owner. Default: that of the API key.")]
 
 
 @app.command("set")
