@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import tempfile
 import threading
 from pathlib import Path
 
 from benchmarks.shared.reports import Report, machine_facts, options
+from benchmarks.shared.sandbox_levels import run_at_level
 
-from scheduler_service.sandbox import Access, Destination, Level, PythonCode, Spec, ZygoteSandbox, best_level, probe
+from scheduler_service.sandbox import Access, Destination, Level, PythonCode, Spec, ZygoteSandbox
 from scheduler_service.sandbox.contract.environment import PythonEnvironment
 from scheduler_service.sandbox.contract.layers import Layer
 
@@ -77,15 +77,7 @@ async def measure(level: Level, rounds: int, base: Path) -> Report:
 
 def main() -> None:
     """Print a table and write a report."""
-    parser = options(__doc__, "broker")
-    parser.add_argument("--level", type=Level, choices=[Level.STRICT, Level.STANDARD])
-    parser.add_argument("--rounds", type=int, default=15)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as base:
-        Path(base).chmod(0o711)
-        report = asyncio.run(measure(arguments.level or best_level(probe()), arguments.rounds, Path(base)))
-    report.show()
-    report.write(arguments.report)
+    run_at_level(options(__doc__, "broker"), measure, rounds=15)
 
 
 if __name__ == "__main__":

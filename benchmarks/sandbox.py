@@ -8,15 +8,15 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.shared.reports import Report, machine_facts, options
+from benchmarks.shared.sandbox_levels import run_at_level
 
-from scheduler_service.sandbox import Command, Level, PythonCode, Script, Spec, ZygoteSandbox, best_level, probe
+from scheduler_service.sandbox import Command, Level, PythonCode, Script, Spec, ZygoteSandbox
 from scheduler_service.sandbox.contract.command import job_environment
 from scheduler_service.sandbox.contract.layers import Layer
 
@@ -200,15 +200,7 @@ async def compare_all(report: Report, contenders: Contenders, rounds: int) -> No
 
 def main() -> None:
     """Print a table and write a report."""
-    parser = options(__doc__, "sandbox")
-    parser.add_argument("--level", type=Level, choices=[Level.STRICT, Level.STANDARD])
-    parser.add_argument("--rounds", type=int, default=40)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as base:
-        Path(base).chmod(0o711)
-        report = asyncio.run(measure(arguments.level or best_level(probe()), arguments.rounds, Path(base)))
-    report.show()
-    report.write(arguments.report)
+    run_at_level(options(__doc__, "sandbox"), measure, rounds=40)
 
 
 if __name__ == "__main__":
