@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from testkit.callers import ADMIN, ANN, BOB
 from testkit.doubles import FakeClock, RecordingBroker
+from tests.storage.stored_events import settle
 
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.events import Position
@@ -146,8 +147,9 @@ async def test_stats_count_only_runs_of_the_callers_owner(
     assert [(outcome.status, outcome.rows) for outcome in stats.outcomes] == [(RunStatus.CANCELLED, 1)] * count
 
 
-async def test_stream_has_only_events_of_the_callers_owner(services: Services, run: Run) -> None:
+async def test_stream_has_only_events_of_the_callers_owner(services: Services, database: Database, run: Run) -> None:
     theirs = await services.jobs.create(BOB, DEFINITION)
+    await settle(database)
     seen = {}
     for caller in (ANN, BOB, ADMIN):
         batch = await anext(services.events.follow(caller, Position(0, 0), asyncio.Event()))
