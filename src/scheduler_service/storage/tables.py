@@ -200,7 +200,7 @@ runs = Table(
     # The W3C trace context of the request that created the run; NULL: tracing is off.
     Column("trace_parent", String(64)),
     CheckConstraint(_one_of("status", RunStatus), name="status"),
-    # The migrations also allow the trigger `backfill`, which nothing writes.
+    # The migrations also allow triggers that nothing writes yet.
     CheckConstraint(_one_of("trigger", Trigger), name="trigger"),
     CheckConstraint(f"({_one_of('status', TERMINAL)}) = (finished_at IS NOT NULL)", name="finished_when_terminal"),
     CheckConstraint(
