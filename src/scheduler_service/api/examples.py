@@ -113,6 +113,7 @@ JOB_PAGE: Example = {"jobs": [JOB], "total": 1, "page": 1, "size": 10}
 RUN: Example = {
     "id": 1,
     "job_id": 1,
+    "job_version": 1,
     "status": "success",
     "reason": None,
     "message": None,

@@ -18,6 +18,7 @@ from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.events import EventService
 from scheduler_service.services.explanations import ExplanationService
 from scheduler_service.services.health import HealthService, Ping
+from scheduler_service.services.job_versions import JobVersionService
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.metrics import MetricsService
 from scheduler_service.services.runs import RunService
@@ -34,6 +35,7 @@ class Service:
 
     settings: Settings
     jobs: JobService
+    versions: JobVersionService
     runs: RunService
     schedules: ScheduleService
     health: HealthService
@@ -73,6 +75,7 @@ def make_service(
         jobs=JobService(
             base.database, broker, base.clock, wake_dispatcher, server_limits, refusal, packages, OwnersSecrets()
         ),
+        versions=JobVersionService(base.database),
         runs=RunService(base.database, broker, base.clock),
         schedules=ScheduleService(base.clock, known, base.database),
         health=make_health(base, ping_broker),

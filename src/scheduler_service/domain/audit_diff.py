@@ -19,23 +19,37 @@ _ALL_MASKED = frozenset({"env"})
 _NONE_MASKED = frozenset({"secrets", "key_id", "external_key", "concurrency_key"})
 
 
-def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
-    """Return the fields that differ, each with `before` and `after`, of which one is left out if there is no object."""
+def difference(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, max_characters: int | None = MAX_CHARACTERS
+) -> dict[str, dict[str, Any]]:
+    """Return the fields that differ, each with `before` and `after`, of which one is left out if there is no object.
+
+    `max_characters` None: long values are shown too.
+    """
     sides = {"before": before, "after": after}
     names = dict.fromkeys(name for fields in sides.values() for name in fields or ())
     return {
-        name: {side: _shown(name, fields.get(name)) for side, fields in sides.items() if fields is not None}
+        name: {
+            side: _shown(name, fields.get(name), max_characters) for side, fields in sides.items() if fields is not None
+        }
         for name in names
         if before is None or after is None or before.get(name) != after.get(name)
     }
 
 
-def _shown(name: str, value: Any) -> Any:
-    masked = value if name in _NONE_MASKED else _masked(value, is_secret=name in _ALL_MASKED)
-    if isinstance(masked, datetime):
-        return masked.isoformat()
-    length = len(json.dumps(masked, ensure_ascii=False, default=str))
-    return masked if length <= MAX_CHARACTERS else f"({length} characters)"
+def masked(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an object without its secrets."""
+    return {name: _shown(name, value, None) for name, value in fields.items()}
+
+
+def _shown(name: str, value: Any, max_characters: int | None) -> Any:
+    shown = value if name in _NONE_MASKED else _masked(value, is_secret=name in _ALL_MASKED)
+    if isinstance(shown, datetime):
+        return shown.isoformat()
+    if max_characters is None:
+        return shown
+    length = len(json.dumps(shown, ensure_ascii=False, default=str))
+    return shown if length <= max_characters else f"({length} characters)"
 
 
 def _masked(value: Any, *, is_secret: bool) -> Any:

@@ -76,6 +76,24 @@ class Job:
     left_out: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobVersion:
+    """The definition of a job from one change to the next, and who made it.
+
+    `changed` names the fields that differ from the version before. `replaced_at` None: it is the current version.
+    """
+
+    job_id: int
+    version: int
+    created_at: datetime
+    replaced_at: datetime | None
+    key_id: str | None
+    caller_owner_id: str | None
+    operation: str | None
+    changed: list[str]
+    definition: JsonObject
+
+
 @dataclass(frozen=True, slots=True)
 class DueJob:
     """The part of a due job that the ledger needs. It has few columns, because thousands of jobs can be due at once."""
@@ -105,6 +123,7 @@ class DueJob:
     failures_in_a_row: int
     next_run_at: datetime
     schedule_version: int
+    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +132,7 @@ class Run:
 
     id: int
     job_id: int
+    job_version: int | None
     status: RunStatus
     reason: Reason | None
     message: str | None

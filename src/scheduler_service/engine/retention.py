@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.storage import dispatchers, events, idempotency, jobs, runs, workers
+from scheduler_service.storage import dispatchers, events, idempotency, job_versions, jobs, runs, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -51,6 +51,7 @@ class Pruner:
         now = self._clock.now()
         await self._in_batches(runs.prune, now - self._retention)
         await self._in_batches(jobs.prune, now - self._retention)
+        await self._in_batches(job_versions.prune, now - self._retention)
         await self._in_batches(events.prune, now - self._event_retention)
         for prune in self._prunes:
             await self._in_batches(prune, now - self._retention)

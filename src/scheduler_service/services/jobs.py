@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,29 +12,28 @@ from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.environment_lock import EnvironmentLock
 from scheduler_service.domain.listing import JobFilter, Listing, Page
 from scheduler_service.domain.records import Job, Run
-from scheduler_service.domain.rescheduling import rescheduled
-from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason
 from scheduler_service.errors import ConflictError
 from scheduler_service.services import idempotency
 from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.job_acceptance import JobAcceptance, JobChange, Shown
 from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.services.job_editing import JobEditing
 from scheduler_service.services.job_mapping import columns_of, document_of
 from scheduler_service.services.job_packages import JobPackages, NoPackages, Packages
-from scheduler_service.services.job_rows import Versions, check_version, existing, items_of, stored
+from scheduler_service.services.job_rows import Versions, check_version, existing
 from scheduler_service.services.job_secrets import KnownSecrets, NoSecrets, check_known
 from scheduler_service.services.job_trail import record_job
+from scheduler_service.services.job_versions import version_of
 from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.manual_runs import ManualRuns
 from scheduler_service.services.merge_patch import merge
 from scheduler_service.services.pause_request import PauseRequest
 from scheduler_service.services.run_request import RunRequest
 from scheduler_service.services.schedules import Upcoming, first_run_at, next_instants
-from scheduler_service.storage import calendars, cancellations, job_lists, jobs, ledger
+from scheduler_service.storage import calendars, cancellations, job_lists, jobs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.telemetry import tracing
 
 
 class JobService:
@@ -66,6 +64,7 @@ class JobService:
         self._manual_runs = ManualRuns(database, broker, clock)
         self._packages = JobPackages(packages or NoPackages())
         self._secrets = secrets or NoSecrets()
+        self._editing = JobEditing(database, broker, clock, wake_dispatcher, self._packages, self._secrets)
 
     def read(self, caller: Caller, document: JsonDocument) -> JobDefinition:
         """Return the definition in a document. Raise `RejectedError` with all problems."""
@@ -113,7 +112,7 @@ class JobService:
         def change(job: Job) -> JobChange:
             return self._acceptance.edit(caller, job, document, shown, dict)
 
-        return await self._edit(caller, job_id, "replaceJob", if_match, change)
+        return await self._editing.edit(caller, job_id, "replaceJob", if_match, change)
 
     async def patch(
         self, caller: Caller, job_id: int, changes: JsonDocument, if_match: Versions = None, shown: Shown | None = None
@@ -123,7 +122,23 @@ class JobService:
         def change(job: Job) -> JobChange:
             return self._acceptance.edit(caller, job, changes, shown, lambda rest: merge(document_of(job), rest))
 
-        return await self._edit(caller, job_id, "patchJob", if_match, change)
+        return await self._editing.edit(caller, job_id, "patchJob", if_match, change)
+
+    async def restore(self, caller: Caller, job_id: int, version: int, if_match: Versions = None) -> Job:
+        """Restore the definition of an earlier version, as a new version. The job stays paused or not, as it is.
+
+        Raise `NotFoundError` if the version is not kept, and what `replace` raises.
+        """
+        caller.require(Scope.WRITE)
+        async with self._database.read() as connection:
+            await existing(connection, caller, job_id)
+            definition = (await version_of(connection, job_id, version)).definition
+
+        def change(job: Job) -> JobChange:
+            kept = {**definition, "enabled": job.status is not JobStatus.PAUSED}
+            return self._acceptance.edit(caller, job, kept, None, dict)
+
+        return await self._editing.edit(caller, job_id, "restoreJobVersion", if_match, change)
 
     async def relock(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
         """Resolve the requirements of a job again, to the newest versions that they allow.
@@ -139,7 +154,7 @@ class JobService:
         def change(job: Job) -> JobChange:
             return JobChange(self._packages.apply_relock(job, lock), enabled=job.status is not JobStatus.PAUSED)
 
-        return await self._change(caller, job_id, "relockJob", if_match, change, lock)
+        return await self._editing.change(caller, job_id, "relockJob", if_match, change, lock)
 
     async def pause(
         self, caller: Caller, job_id: int, if_match: Versions = None, request: PauseRequest | None = None
@@ -149,7 +164,9 @@ class JobService:
         Raise `ConflictError` if it has no future instant, and `InvalidInputError` if the end has passed.
         """
         columns = {} if request is None else request.columns(self._clock.now())
-        return await self._change(caller, job_id, "pauseJob", if_match, lambda _: JobChange(columns, enabled=False))
+        return await self._editing.change(
+            caller, job_id, "pauseJob", if_match, lambda _: JobChange(columns, enabled=False)
+        )
 
     async def resume(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
         """Resume a paused job from now on. Raise `ConflictError` if its schedule has no future instant."""
@@ -159,7 +176,7 @@ class JobService:
                 raise ConflictError("the job is finished; give it a new schedule_expr")
             return JobChange({}, enabled=True)
 
-        return await self._change(caller, job_id, "resumeJob", if_match, change)
+        return await self._editing.change(caller, job_id, "resumeJob", if_match, change)
 
     async def delete(self, caller: Caller, job_id: int, if_match: Versions = None) -> None:
         """Delete a job: cancel its queued runs and request that running ones stop.
@@ -168,7 +185,7 @@ class JobService:
         """
         caller.require(Scope.WRITE)
         async with self._database.write() as connection:
-            job, notices = await self._settled(connection, caller, job_id, if_match)
+            job, notices = await self._editing.settled(connection, caller, job_id, if_match)
             now = self._clock.now()
             values = {"deleted_at": now, "updated_at": now, "status": JobStatus.PAUSED, "next_run_at": None}
             await jobs.change(connection, job.id, job.version, values)
@@ -224,63 +241,3 @@ class JobService:
     def _check_host(self) -> None:
         if (refusal := self._refusal()) is not None:
             raise ConflictError(refusal)
-
-    async def _edit(
-        self, caller: Caller, job_id: int, operation: str, if_match: Versions, plan: Callable[[Job], JobChange]
-    ) -> Job:
-        """Change the definition of a job, and lock new requirements before the transaction."""
-        caller.require(Scope.WRITE)
-        async with self._database.read() as connection:
-            job = await existing(connection, caller, job_id)
-        check_version(job, if_match)
-        lock = await self._packages.lock_change(job, plan(job))
-
-        def change(job: Job) -> JobChange:
-            return self._packages.apply(job, plan(job), lock)
-
-        return await self._change(caller, job_id, operation, if_match, change, lock)
-
-    async def _change(
-        self,
-        caller: Caller,
-        job_id: int,
-        operation: str,
-        if_match: Versions,
-        plan: Callable[[Job], JobChange],
-        lock: EnvironmentLock | None = None,
-    ) -> Job:
-        """Change a job. `operation` is its name in the API's documentation.
-
-        1. Lock it, and let the old schedule account for every instant until now.
-        2. Compute the new columns. Instants from now on follow the new schedule.
-        3. Store them with the next version. A change without effect keeps the version.
-        """
-        caller.require(Scope.WRITE)
-        async with self._database.write() as connection:
-            job, notices = await self._settled(connection, caller, job_id, if_match)
-            now = self._clock.now()
-            change = plan(job)
-            edited = rescheduled(job, replace(job, **change.columns), enabled=change.enabled, now=now)
-            if edited.secrets != job.secrets or edited.owner_id != job.owner_id:
-                await check_known(self._secrets, connection, edited.owner_id, edited.secrets)
-            if edited.calendars != job.calendars or edited.owner_id != job.owner_id:
-                await calendars.find_for(connection, edited)
-            if edited != job:
-                values = {name: value for name, value in items_of(edited) if value != getattr(job, name)}
-                edited = await stored(connection, job, {**values, "updated_at": now})
-            await self._packages.keep(connection, edited, lock)
-            await record_job(connection, caller, operation, now, before=job, after=edited)
-        await self._broker.send(notices)
-        self._wake_dispatcher()
-        return edited
-
-    async def _settled(
-        self, connection: AsyncConnection, caller: Caller, job_id: int, if_match: Versions
-    ) -> tuple[Job, list[RunNotice]]:
-        job = await existing(connection, caller, job_id, lock=True)
-        check_version(job, if_match)
-        notices: list[RunNotice] = []
-        while job.next_run_at is not None and job.next_run_at <= (now := self._clock.now()):
-            notices += (await ledger.fire(connection, [jobs.as_due(job)], now, tracing.context_for_run)).notices
-            job = await existing(connection, caller, job_id)
-        return job, notices

@@ -57,6 +57,7 @@ class ManualRuns:
             correlation_id=correlation_id,
             trace_parent=tracing.context_for_run(job.id, correlation_id),
             now=now,
+            job_version=job.version,
         )
         run = await runs.add(connection, {**row, "args": request.args or None, "env": request.env or None})
         after = {"job_id": job.id, **request.model_dump(mode="json")}

@@ -193,7 +193,8 @@ class RunService:
                 f"run {old.id} succeeded; to run the job again, POST /jobs/{old.job_id}/run "
                 f"or type `scheduler jobs run {old.job_id}`"
             )
-        if await jobs.find(connection, old.job_id, lock=True) is None:
+        job = await jobs.find(connection, old.job_id, lock=True)
+        if job is None:
             raise ConflictError(f"job {old.job_id} of run {old.id} has been deleted")
         correlation_id = logging_config.current_correlation_id()
         row = runs.queued_row(
@@ -204,6 +205,7 @@ class RunService:
             correlation_id=correlation_id,
             trace_parent=tracing.context_for_run(old.job_id, correlation_id),
             now=self._clock.now(),
+            job_version=job.version,
         )
         return {**row, "retry_of": old.id, "args": old.args, "env": old.env}
 

@@ -72,6 +72,7 @@ class SimulationService:
             "scheduled_runs": 0,
             "failures_in_a_row": 0,
             "schedule_version": 1,
+            "version": 1,
         }
         names = {field.name for field in fields(DueJob)} - known.keys()
         owner = {"owner_id": definition.owner_id or caller.bound or ""}

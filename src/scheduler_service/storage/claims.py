@@ -138,6 +138,7 @@ async def _begin(
         "concurrency_slot": slot,
         "concurrency_key": shared_key(job),
         "grants": job.grants,
+        "job_version": job.version,
         "started_at": now,
         "lateness_seconds": lateness_seconds(run, now),
     }

@@ -1,14 +1,29 @@
-"""The idempotency keys of requests that have been executed."""
+"""The table of idempotency keys of requests that have been executed, and its queries."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Column, Index, String, Table, Text, UniqueConstraint, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.storage.tables import idempotency_keys
+from scheduler_service.storage.tables import metadata
+from scheduler_service.storage.types import BigId, UtcInstant
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    # Identifies the request's content. The same key with other content is an error of the client.
+    Column("fingerprint", String(64), nullable=False),
+    Column("resource_id", BigId, nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    UniqueConstraint("scope", "key"),
+    Index("ix_idempotency_keys_created", "created_at"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,7 @@ def _queued(job: DueJob, instant: datetime, now: datetime, trace: StartTrace) ->
         correlation_id=correlation_id,
         trace_parent=trace(job.id, correlation_id),
         now=now,
+        job_version=job.version,
     )
 
 

@@ -72,10 +72,12 @@ def queued_row(
     correlation_id: str,
     now: datetime,
     trace_parent: str | None = None,
+    job_version: int | None = None,
 ) -> dict[str, Any]:
     """Build the row of a queued run. The caller notifies workers after the commit."""
     return {
         "job_id": job_id,
+        "job_version": job_version,
         "status": RunStatus.QUEUED,
         "trigger": trigger,
         "scheduled_for": scheduled_for,

@@ -19,7 +19,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
     literal_column,
     text,
 )
@@ -149,6 +148,8 @@ runs = Table(
     metadata,
     Column("id", BigId, primary_key=True),
     Column("job_id", BigId, ForeignKey("jobs.id"), nullable=False),
+    # The version of the job when the latest attempt began, before that when the run was queued. NULL: not known.
+    Column("job_version", Integer),
     Column("status", EnumText(RunStatus), nullable=False),
     Column("reason", EnumText(Reason)),
     Column("message", Text),
@@ -283,18 +284,4 @@ workers = Table(
     # Why the worker claims no runs: the error of its sandbox. NULL: it claims runs.
     Column("unfit_reason", Text),
     CheckConstraint(_one_of("state", WorkerState), name="state"),
-)
-
-idempotency_keys = Table(
-    "idempotency_keys",
-    metadata,
-    Column("id", BigId, primary_key=True),
-    Column("scope", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    # Identifies the request's content. The same key with other content is an error of the client.
-    Column("fingerprint", String(64), nullable=False),
-    Column("resource_id", BigId, nullable=False),
-    Column("created_at", UtcInstant, nullable=False),
-    UniqueConstraint("scope", "key"),
-    Index("ix_idempotency_keys_created", "created_at"),
 )

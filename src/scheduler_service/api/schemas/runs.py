@@ -57,6 +57,13 @@ class RunOut(Answer):
 
     id: Annotated[int, Field(description="Identifier of the run.")]
     job_id: Annotated[int, Field(description="Identifier of the job.")]
+    job_version: Annotated[
+        int | None,
+        Field(
+            description="Version of the job that the latest attempt ran; before it begins, that when the run was "
+            "queued. `GET /jobs/{id}/versions/{n}` shows it. Null: stored by an earlier version of the service."
+        ),
+    ]
     status: Annotated[
         RunStatus,
         Field(description="State of the run. `success`, `failed`, `cancelled`, `skipped` and `missed` are final."),
@@ -168,9 +175,9 @@ def _members(shown: type[Answer], stored: Mapping[str, Any]) -> Mapping[str, Any
 
 
 _COPIED = (
-    "id", "job_id", "status", "reason", "message", "trigger", "scheduled_for", "missed_until", "missed_count",
-    "retry_of", "queued_at", "available_at", "started_at", "finished_at", "lateness_seconds", "logs_truncated",
-    "attempt", "retry_count", "exit_code", "signal", "result", "artifacts", "cancel_requested_at",
+    "id", "job_id", "job_version", "status", "reason", "message", "trigger", "scheduled_for", "missed_until",
+    "missed_count", "retry_of", "queued_at", "available_at", "started_at", "finished_at", "lateness_seconds",
+    "logs_truncated", "attempt", "retry_count", "exit_code", "signal", "result", "artifacts", "cancel_requested_at",
     "correlation_id", "isolation", "grants", "usage", "args", "env",
 )  # fmt: skip
 

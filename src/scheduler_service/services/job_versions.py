@@ -1,0 +1,131 @@
+"""The versions of jobs: the definition that each change led to, and who made it.
+
+Values of variables are stored, because a version can be restored, and never shown. A version is deleted after the
+retention time that follows its replacement; the current one is kept as long as its job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain import audit_diff
+from scheduler_service.domain.caller import Caller, Scope
+from scheduler_service.domain.instant_text import iso8601
+from scheduler_service.domain.records import Job, JobVersion
+from scheduler_service.errors import NotFoundError
+from scheduler_service.services.job_mapping import document_of
+from scheduler_service.storage import job_versions, jobs
+from scheduler_service.storage.database import Database
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who makes a version, by which operation of the API."""
+
+    key_id: str | None
+    caller_owner_id: str | None
+    operation: str | None
+
+    @classmethod
+    def of(cls, caller: Caller, operation: str) -> Self:
+        """Return the author of an operation."""
+        return cls(caller.key_id, caller.owner_id, operation)
+
+
+UNKNOWN = Author(None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionView:
+    """A version with its definition and the changes since the version before, both without secrets.
+
+    `changes` None: the version before is not kept.
+    """
+
+    version: JobVersion
+    definition: Mapping[str, Any]
+    changes: Mapping[str, Any] | None
+
+
+class JobVersionService:
+    """Reads the versions of jobs, also of deleted jobs that still have history."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def newest(
+        self, caller: Caller, job_id: int, before: int | None, size: int
+    ) -> tuple[list[JobVersion], int | None]:
+        """Return a page of versions, the newest first, and the `before` of the next page. Definitions are left out.
+
+        Raise `NotFoundError` for an unknown job.
+        """
+        async with self._database.read() as connection:
+            await _check(connection, caller, job_id)
+            found = list(await job_versions.newest(connection, job_id, before, size + 1))
+            if not found and before is None and (job := await jobs.find(connection, job_id)):
+                return [_version(UNKNOWN, job, [], job.updated_at)], None
+        return found[:size], found[size - 1].version if len(found) > size else None
+
+    async def get(self, caller: Caller, job_id: int, version: int) -> VersionView:
+        """Return one version. Raise `NotFoundError` if there is no such job or version, or it is not kept."""
+        async with self._database.read() as connection:
+            await _check(connection, caller, job_id)
+            found = await version_of(connection, job_id, version)
+            earlier = await job_versions.find(connection, job_id, version - 1)
+        changes = None if earlier is None else audit_diff.difference(earlier.definition, found.definition, None)
+        return VersionView(found, audit_diff.masked(found.definition), changes)
+
+
+async def version_of(connection: AsyncConnection, job_id: int, version: int) -> JobVersion:
+    """Return a version. Raise `NotFoundError` if it is not kept."""
+    found = await job_versions.find(connection, job_id, version)
+    if found is None:
+        job = await jobs.find(connection, job_id)
+        if job is None or job.version != version:
+            raise NotFoundError(f"version {version} of job {job_id} does not exist, or is not kept any more")
+        return _version(UNKNOWN, job, [], job.updated_at)  # it was stored before versions were kept
+    return found
+
+
+async def add_version(connection: AsyncConnection, author: Author, before: Job | None, after: Job) -> None:
+    """Store the version that a change led to, and the one before it if that is missing."""
+    changed = [] if before is None else list(audit_diff.difference(document_of(before), document_of(after)))
+    if before is not None and not await job_versions.replace_current(connection, after.id, after.updated_at):
+        old = _version(UNKNOWN, before, [], before.updated_at, replaced_at=after.updated_at)
+        await job_versions.add(connection, old)
+    await job_versions.add(connection, _version(author, after, changed, after.updated_at))
+    await job_versions.cut(connection, after.id, after.version)
+
+
+async def _check(connection: AsyncConnection, caller: Caller, job_id: int) -> None:
+    caller.require(Scope.READ)
+    if not await jobs.has_history(connection, job_id, owner_id=caller.bound):
+        raise NotFoundError(f"there is no job {job_id}")
+
+
+def _version(
+    author: Author, job: Job, changed: list[str], created_at: datetime, replaced_at: datetime | None = None
+) -> JobVersion:
+    return JobVersion(
+        job_id=job.id,
+        version=job.version,
+        created_at=created_at,
+        replaced_at=replaced_at,
+        key_id=author.key_id,
+        caller_owner_id=author.caller_owner_id,
+        operation=author.operation,
+        changed=changed,
+        definition=_as_json(document_of(job)),
+    )
+
+
+def _as_json(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: iso8601(value) if isinstance(value, datetime) else value for name, value in document.items()}
