@@ -348,6 +348,8 @@ class TestList:
             (JobFilter(q="\u00c4PFEL"), ["gamma"]),
             (JobFilter(q="\u043e\u0422\u0447"), ["gamma"]),
             (JobFilter(q="%"), ["gamma"]),
+            (JobFilter(external_key="a"), ["alpha"]),
+            (JobFilter(external_key="a", tag="gpu"), []),
             (JobFilter(sort="-name"), ["gamma", "beta", "alpha"]),
             (JobFilter(sort="next_run_at"), ["gamma", "alpha", "beta"]),
         ],
@@ -355,7 +357,7 @@ class TestList:
     async def test_jobs_are_filtered_and_sorted(
         self, service: JobService, filters: JobFilter, names: list[str]
     ) -> None:
-        await service.create(ADMIN, definition(name="alpha", owner_id="math", schedule_expr="2h"))
+        await service.create(ADMIN, definition(name="alpha", owner_id="math", schedule_expr="2h", external_key="a"))
         await service.create(ADMIN, definition(name="beta", owner_id="ops", tags=["gpu"], enabled=False))
         await service.create(
             ADMIN,
@@ -373,6 +375,25 @@ class TestList:
         listing = await service.page(ADMIN, JobFilter(), Page(number=2, size=2))
         assert [job.id for job in listing.items] == [made[2].id, made[3].id]
         assert listing.total == 5
+
+
+class TestExternalKey:
+    """No two living jobs of an owner have the same key."""
+
+    async def test_key_of_another_job_is_refused(self, service: JobService) -> None:
+        await service.create(ADMIN, definition(owner_id="ann", external_key="etl"))
+        other = await service.create(ADMIN, definition(owner_id="bob", external_key="etl"))
+        message = "external_key: another job of this owner has this key"
+        with pytest.raises(InvalidInputError, match=message):
+            await service.create(ADMIN, definition(owner_id="ann", external_key="etl"))
+        with pytest.raises(InvalidInputError, match=message):
+            await service.patch(ADMIN, other.id, {"owner_id": "ann"})
+
+    async def test_key_of_a_deleted_job_is_free(self, service: JobService) -> None:
+        job = await service.create(ADMIN, definition(external_key="etl"))
+        await service.delete(ADMIN, job.id)
+        again = await service.create(ADMIN, definition(external_key="etl"))
+        assert (await service.patch(ADMIN, again.id, {"external_key": None})).external_key is None
 
 
 class TestServerLimits:

@@ -78,6 +78,7 @@ class JobFilter:
     status: JobStatus | None = None
     tag: str | None = None
     q: str | None = None
+    external_key: str | None = None
     sort: str = "id"
 
 

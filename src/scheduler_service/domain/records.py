@@ -28,6 +28,7 @@ class Job:
     name: str
     description: str
     owner_id: str
+    external_key: str | None
     tags: list[str]
     status: JobStatus
     schedule_expr: str | None

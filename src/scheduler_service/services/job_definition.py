@@ -56,6 +56,13 @@ class JobDefinition(DefinitionModel):
     owner_id: Annotated[
         Owner, Field(description="Who the job belongs to, up to 128 characters. Lists filter by it. Default: empty.")
     ] = ""
+    external_key: Annotated[
+        Name | None,
+        Field(
+            description="Identity of the job for programs and files, 1 to 200 characters. No two jobs of an owner have "
+            "the same one. Null: it has none. Default null."
+        ),
+    ] = None
     description: Annotated[
         str,
         StringConstraints(max_length=10_000),

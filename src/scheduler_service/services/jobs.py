@@ -5,33 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.caller import Caller, Scope
-from scheduler_service.domain.environment_lock import EnvironmentLock
 from scheduler_service.domain.listing import JobFilter, Listing, Page
 from scheduler_service.domain.records import Job, Run
-from scheduler_service.domain.run_state import JobStatus, Reason
+from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.errors import ConflictError
 from scheduler_service.services import idempotency
 from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.job_acceptance import JobAcceptance, JobChange, Shown
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_editing import JobEditing
-from scheduler_service.services.job_mapping import columns_of, document_of
+from scheduler_service.services.job_mapping import document_of
 from scheduler_service.services.job_packages import JobPackages, NoPackages, Packages
 from scheduler_service.services.job_rows import Versions, check_version, existing
-from scheduler_service.services.job_secrets import KnownSecrets, NoSecrets, check_known
-from scheduler_service.services.job_trail import record_job
+from scheduler_service.services.job_secrets import KnownSecrets, NoSecrets
 from scheduler_service.services.job_versions import version_of
+from scheduler_service.services.job_writer import JobWriter
 from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.manual_runs import ManualRuns
 from scheduler_service.services.merge_patch import merge
 from scheduler_service.services.pause_request import PauseRequest
 from scheduler_service.services.run_request import RunRequest
-from scheduler_service.services.schedules import Upcoming, first_run_at, next_instants
-from scheduler_service.storage import calendars, cancellations, job_lists, jobs
+from scheduler_service.services.schedules import Upcoming, next_instants
+from scheduler_service.storage import calendars, job_lists, jobs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -63,8 +60,8 @@ class JobService:
         self._refusal = refusal
         self._manual_runs = ManualRuns(database, broker, clock)
         self._packages = JobPackages(packages or NoPackages())
-        self._secrets = secrets or NoSecrets()
-        self._editing = JobEditing(database, broker, clock, wake_dispatcher, self._packages, self._secrets)
+        self._writer = JobWriter(clock, self._packages, secrets or NoSecrets())
+        self._editing = JobEditing(database, broker, wake_dispatcher, self._writer)
 
     def read(self, caller: Caller, document: JsonDocument) -> JobDefinition:
         """Return the definition in a document. Raise `RejectedError` with all problems."""
@@ -82,7 +79,7 @@ class JobService:
         lock = await self._packages.lock(definition.payload.packages())
         key = idempotency.key_for(caller, "POST /jobs", idempotency_key, definition.model_dump_json())
         action = idempotency.Action(
-            lambda connection: self._add(connection, caller, definition, lock),
+            lambda connection: self._writer.add(connection, caller, definition, "createJob", lock),
             partial(jobs.find, owner_id=caller.bound),
         )
         job, _ = await idempotency.perform(self._database, self._clock, key, action)
@@ -185,12 +182,8 @@ class JobService:
         """
         caller.require(Scope.WRITE)
         async with self._database.write() as connection:
-            job, notices = await self._editing.settled(connection, caller, job_id, if_match)
-            now = self._clock.now()
-            values = {"deleted_at": now, "updated_at": now, "status": JobStatus.PAUSED, "next_run_at": None}
-            await jobs.change(connection, job.id, job.version, values)
-            await cancellations.cancel_all(connection, job.id, Reason.JOB_DELETED, now)
-            await record_job(connection, caller, "deleteJob", now, before=job)
+            job, notices = await self._writer.settle(connection, caller, job_id, if_match)
+            await self._writer.delete(connection, caller, job, "deleteJob")
         await self._broker.send(notices)
 
     async def run(
@@ -214,29 +207,6 @@ class JobService:
         async with self._database.read() as connection:
             calendar = await calendars.find_for(connection, job)
         return await next_instants(job, count, calendar)
-
-    async def _add(
-        self, connection: AsyncConnection, caller: Caller, definition: JobDefinition, lock: EnvironmentLock | None
-    ) -> Job:
-        await check_known(self._secrets, connection, definition.owner_id, definition.secrets)
-        await calendars.find_for(connection, definition)  # raises if one is unknown
-        now = self._clock.now()
-        next_run_at = first_run_at(definition, now)
-        values = {
-            **columns_of(definition),
-            "status": JobStatus.ACTIVE if definition.enabled else JobStatus.PAUSED,
-            "anchor_at": now,
-            "next_run_at": next_run_at if definition.enabled else None,
-            "environment_id": None if lock is None else lock.id,
-            "version": 1,
-            "schedule_version": 1,
-            "created_at": now,
-            "updated_at": now,
-        }
-        job = await jobs.add(connection, values)
-        await self._packages.keep(connection, job, lock)
-        await record_job(connection, caller, "createJob", now, after=job)
-        return job
 
     def _check_host(self) -> None:
         if (refusal := self._refusal()) is not None:

@@ -226,6 +226,8 @@ def _base(filters: JobFilter, owner_id: str | None) -> ColumnElement[bool]:
         conditions.append(jobs.c.owner_id == filters.owner_id)
     if filters.status is not None:
         conditions.append(jobs.c.status == filters.status)
+    if filters.external_key is not None:
+        conditions.append(jobs.c.external_key == filters.external_key)
     return and_(*conditions)
 
 

@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.records import DueJob, Job
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.storage.dialect import is_sqlite, json_array_within
+from scheduler_service.storage.external_keys import unique_key
 from scheduler_service.storage.tables import WAITING, jobs, runs, with_status
 
 _DUE_COLUMNS = [jobs.c[field.name] for field in fields(DueJob)]
@@ -47,8 +48,9 @@ _note_last_run = update(jobs).where(
 
 
 async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> Job:
-    """Store a new job."""
-    return Job(**(await connection.execute(_add, values)).mappings().one())
+    """Store a new job. Raise `InvalidInputError` if another job of the owner has its external key."""
+    with unique_key(values):
+        return Job(**(await connection.execute(_add, values)).mappings().one())
 
 
 async def find(
@@ -71,14 +73,18 @@ async def has_history(connection: AsyncConnection, job_id: int, *, owner_id: str
 
 
 async def change(connection: AsyncConnection, job_id: int, version: int, values: Mapping[str, Any]) -> Job | None:
-    """Change a job and return it, or None if its version is not `version` any more."""
+    """Change a job and return it, or None if its version is not `version` any more.
+
+    Raise `InvalidInputError` if another job of the owner has its external key.
+    """
     statement = (
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.version == version, jobs.c.deleted_at.is_(None))
         .values(**values, version=version + 1)
         .returning(jobs)
     )
-    row = (await connection.execute(statement)).mappings().one_or_none()
+    with unique_key(values):
+        row = (await connection.execute(statement)).mappings().one_or_none()
     return None if row is None else Job(**row)
 
 

@@ -79,6 +79,8 @@ jobs = Table(
     Column("name", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("owner_id", Text, nullable=False),
+    # The name of the job in files of its owner. NULL: it has none.
+    Column("external_key", Text),
     Column("tags", Json, nullable=False),
     Column("status", EnumText(JobStatus), nullable=False),
     # NULL: the job runs on demand.
@@ -139,6 +141,13 @@ jobs = Table(
     Index("ix_jobs_due", "next_run_at", "id", **_only("next_run_at IS NOT NULL")),
     Index("ix_jobs_idle", "id", **_only("next_run_at IS NULL")),
     Index("ix_jobs_owner", "owner_id", "id"),
+    Index(
+        "ux_jobs_external_key",
+        "external_key",
+        "owner_id",
+        unique=True,
+        **_only("external_key IS NOT NULL AND deleted_at IS NULL"),
+    ),
     Index("ix_jobs_environment", "environment_id", **_only("environment_id IS NOT NULL")),
     Index("ix_jobs_status", "status", "id", **_only("deleted_at IS NULL")),
 )

@@ -63,13 +63,18 @@ class JobQuery(Paging):
             "matter."
         ),
     ] = None
+    external_key: Annotated[
+        Annotated[str, StringConstraints(max_length=200), Storable] | None,
+        Field(description="Only the job of each owner with this key, up to 200 characters."),
+    ] = None
     sort: Annotated[JobSort, Field(description="Field to sort by. `-` in front reverses the order. Default `id`.")] = (
         "id"
     )
 
     def filters(self) -> JobFilter:
         """Return the filter for storage."""
-        return JobFilter(owner_id=self.owner_id, status=self.status, tag=self.tag, q=self.q, sort=self.sort)
+        names = ("owner_id", "status", "tag", "q", "external_key", "sort")
+        return JobFilter(**{name: getattr(self, name) for name in names})
 
 
 @router.post(
