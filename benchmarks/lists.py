@@ -40,8 +40,8 @@ JOB_FILTERS = {
 }
 RUN_FILTERS = {
     "all": RunFilter(),
-    **{f"status={status}": RunFilter(status=status) for status in (RunStatus.SUCCESS, RunStatus.FAILED)},
-    "status=queued": RunFilter(status=RunStatus.QUEUED),
+    **{f"status={status}": RunFilter(statuses=(status,)) for status in (RunStatus.SUCCESS, RunStatus.FAILED)},
+    "status=queued": RunFilter(statuses=(RunStatus.QUEUED,)),
     "trigger=manual": RunFilter(trigger=Trigger.MANUAL),
     "job_id": RunFilter(job_id=1),
     "owner_id, 1 of 100": RunFilter(owner_id="owner1"),

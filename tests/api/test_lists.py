@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from tests.api.conftest import ALONE, NEVER, SHARED, create, run_to_its_end
 
-from scheduler_service.api.routers.jobs import JobSort
+from scheduler_service.api.schemas.queries import JobSort
 from scheduler_service.storage.job_lists import SORTS
 
 pytestmark = SHARED
@@ -170,6 +170,13 @@ FOUND: dict[str, list[str]] = {
     "sort=-name": ["Gamma", "Beta", "Alpha"],
     "sort=priority": ["Alpha", "Gamma", "Beta"],
     "sort=next_run_at": ["Gamma", "Alpha", "Beta"],
+    "type=shell_script": ["Alpha", "Beta", "Gamma"],
+    "type=program": [],
+    "last_status=success": [],
+    "due_before=2098-06-01T00:00:00Z": ["Gamma"],
+    "due_before=2100-01-01T00:00:00Z&sort=-next_run_at": ["Alpha", "Gamma"],
+    "due_before=2100-01-01T00:00:00Z&sort=-name&type=shell_script": ["Gamma", "Alpha"],
+    "status=paused&sort=next_run_at": ["Beta"],
 }
 
 
@@ -199,11 +206,18 @@ async def test_runs_are_filtered_by_time_and_status(own_client: httpx2.AsyncClie
     assert await found(f"until={instant}") == []
     assert await found(f"since=2020-01-01T00:00:00Z&until={NEVER}") == [run["id"]]
     assert await found("status=missed") == []
+    assert await found("status=missed,queued,running,failed,success") == [run["id"]]
+    assert await found(f"status=missed&status=skipped&since={instant}") == []
+    assert await found("reason=overlap") == []
+    refused = await own_client.get("/api/v1/runs?status=missed,lost")
+    assert (refused.status_code, "lost" in refused.text) == (422, True)
 
 
 @ALONE
 async def test_runs_are_filtered_by_job_and_owner(own_client: httpx2.AsyncClient) -> None:
-    jobs = [await create(own_client, owner_id=owner, payload={"type": "program", "argv": ["false"]}) for owner in "ab"]
+    jobs = [
+        await create(own_client, owner_id=of, tags=[of], payload={"type": "program", "argv": ["false"]}) for of in "ab"
+    ]
     first, second = [(await own_client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"] for job in jobs]
 
     async def found(query: str) -> list[int]:
@@ -214,6 +228,8 @@ async def test_runs_are_filtered_by_job_and_owner(own_client: httpx2.AsyncClient
     assert await found(f"job_id={jobs[0]['id']}") == [first]
     assert await found("job_id=4711") == []
     assert await found("owner_id=b") == [second]
+    assert await found("tag=a") == [first]
+    assert await found("tag=a&owner_id=b") == []
     assert await found(f"owner_id=b&job_id={jobs[0]['id']}") == []
     assert await found("trigger=manual") == [second, first]
     assert await found("trigger=schedule") == []

@@ -194,7 +194,7 @@ async def test_runs_are_filtered_by_status(service: RunService, database: Databa
     job = await add_job(database)
     await queue(database, job.id)
     await finish(database, await claim(database, await queue(database, job.id)), RunStatus.SUCCESS)
-    views = (await service.page(ADMIN, RunFilter(status=status), Page())).items
+    views = (await service.page(ADMIN, RunFilter(statuses=(status,)), Page())).items
     assert [view.run.status for view in views] == [status]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from testkit import history
 from tests.database_fixtures import shared_database_url
 
 from scheduler_service.domain.listing import Count, Cursor, JobFilter, Page, RunFilter
-from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
+from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.storage import job_lists, run_lists
 from scheduler_service.storage.database import Database
 
@@ -32,6 +32,8 @@ MAX_BLOCKS = 700
 MAX_FOR_OWNER = 10
 STEPS_A_CALL = 100
 MIDDLE = datetime(2026, 1, 15, tzinfo=UTC)
+# A minute after the first of the next instants, which `history` spreads over an hour.
+DUE = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=40_000_060)
 
 JOB_FILTERS: dict[str, JobFilter] = {
     "all": JobFilter(),
@@ -41,6 +43,17 @@ JOB_FILTERS: dict[str, JobFilter] = {
     "tag rare": JobFilter(tag=history.RARE),
     "tag common": JobFilter(tag="common"),
     "tag of none": JobFilter(tag="nothing"),
+    "last status rare": JobFilter(last_status=RunStatus.FAILED),
+    "last status common": JobFilter(last_status=RunStatus.SUCCESS),
+    "type rare": JobFilter(payload_type="python_code"),
+    "type common": JobFilter(payload_type="program"),
+    "type and status, both common": JobFilter(payload_type="program", status=JobStatus.ACTIVE),
+    "status rare, by name": JobFilter(status=JobStatus.FINISHED, sort="name"),
+    "paused, by instant": JobFilter(status=JobStatus.PAUSED, sort="next_run_at"),
+    "due soon": JobFilter(due_before=DUE),
+    "due late": JobFilter(due_before=DUE + timedelta(days=1)),
+    "due late, by name": JobFilter(due_before=DUE + timedelta(days=1), sort="-name"),
+    "due late, by instant": JobFilter(due_before=DUE + timedelta(days=1), sort="-next_run_at"),
     "search rare": JobFilter(q="überWEIS"),
     "search common": JobFilter(q="report"),
     "search for nothing": JobFilter(q="nothing"),
@@ -48,10 +61,17 @@ JOB_FILTERS: dict[str, JobFilter] = {
 }
 RUN_FILTERS: dict[str, RunFilter] = {
     "all": RunFilter(),
-    **{f"status {status}": RunFilter(status=status) for status in RunStatus},
+    **{f"status {status}": RunFilter(statuses=(status,)) for status in RunStatus},
+    "status of three": RunFilter(statuses=(RunStatus.FAILED, RunStatus.MISSED, RunStatus.SUCCESS)),
+    "reason rare": RunFilter(reason=Reason.MISFIRE),
+    "reason of none": RunFilter(reason=Reason.REJECTED),
+    "reason and status": RunFilter(reason=Reason.EXIT_CODE, statuses=(RunStatus.FAILED, RunStatus.SKIPPED)),
+    "tag common": RunFilter(tag="common"),
     **{f"trigger {trigger}": RunFilter(trigger=trigger) for trigger in Trigger},
     "job": RunFilter(job_id=1),
     "owner": RunFilter(owner_id="owner1"),
+    "owner rare": RunFilter(owner_id=history.RARE),
+    "tag rare": RunFilter(tag=history.RARE),
     "since": RunFilter(since=MIDDLE),
     "until": RunFilter(until=MIDDLE),
     "until long ago": RunFilter(until=datetime(2025, 1, 1, tzinfo=UTC)),
@@ -139,7 +159,7 @@ async def test_page_of_jobs_reads_few_rows(connection: AsyncConnection, name: st
 @pytest.mark.parametrize("name", RUN_FILTERS)
 async def test_page_of_runs_reads_few_rows(connection: AsyncConnection, name: str) -> None:
     page = Page(count=Count.NONE)
-    factor = MAX_FOR_OWNER if name == "owner" else 1
+    factor = MAX_FOR_OWNER if name in {"owner", "owner rare", "tag rare"} else 1
     await check_cost(connection, lambda: run_lists.page(connection, RUN_FILTERS[name], page), factor)
 
 

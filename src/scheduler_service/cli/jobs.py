@@ -35,6 +35,15 @@ def list_jobs(  # noqa: PLR0913 (one for each option)
     client: Client,
     *,
     status: Annotated[str | None, typer.Option(help="Show only jobs that are active, paused or finished.")] = None,
+    last_status: Annotated[
+        str | None, typer.Option(help="Show only jobs whose newest run that has ended has this status.")
+    ] = None,
+    of_type: Annotated[
+        str | None, typer.Option("--type", help="Show only jobs with this kind of payload, such as python_code.")
+    ] = None,
+    due_before: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="Show only jobs whose next instant is earlier than this.")
+    ] = None,
     tag: Annotated[str | None, typer.Option(help="Show only jobs with this tag.")] = None,
     owner: Annotated[str | None, typer.Option(help="Show only jobs of this owner_id.")] = None,
     query: Annotated[
@@ -47,7 +56,9 @@ def list_jobs(  # noqa: PLR0913 (one for each option)
     as_json: AsJson = False,
 ) -> None:
     """List jobs."""
-    answer = client.get("jobs", status=status, tag=tag, owner_id=owner, q=query, sort=sort, page=page, size=size)
+    filters = {"status": status, "last_status": last_status, "type": of_type, "due_before": due_before}
+    filters |= {"tag": tag, "owner_id": owner, "q": query}
+    answer = client.get("jobs", **filters, sort=sort, page=page, size=size)
     if as_json:
         render.show_json(answer)
         return

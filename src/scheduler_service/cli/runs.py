@@ -27,9 +27,11 @@ def list_runs(  # noqa: PLR0913 (one for each option)
     status: Annotated[
         str | None,
         typer.Option(
-            help="Show only runs that are queued, running, retrying, success, failed, cancelled, skipped or missed."
+            help="Show only runs that are queued, running, retrying, success, failed, cancelled, skipped or missed; "
+            "several with commas."
         ),
     ] = None,
+    reason: Annotated[str | None, typer.Option(help="Show only runs with this reason, such as timeout.")] = None,
     since: Annotated[str | None, typer.Option(help="Show only runs from this instant on (2026-01-15T10:30Z).")] = None,
     until: Annotated[str | None, typer.Option(help="Show only runs before this instant.")] = None,
     page: Page = 1,
@@ -39,7 +41,7 @@ def list_runs(  # noqa: PLR0913 (one for each option)
 ) -> None:
     """List runs, newest first."""
     path = "runs" if job is None else f"jobs/{job}/runs"
-    answer = client.get(path, status=status, since=since, until=until, page=page, size=size)
+    answer = client.get(path, status=status, reason=reason, since=since, until=until, page=page, size=size)
     if as_json:
         render.show_json(answer)
         return

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from scheduler_service.domain.run_state import JobStatus, RunStatus, Trigger
+from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 
 Item = TypeVar("Item")
 
@@ -71,11 +71,15 @@ class Listing(Generic[Item]):
 class JobFilter:
     """A filter of jobs.
 
-    `q` is a part of the name or description; `sort` names a column, with `-` for descending order.
+    `q` is a part of the name or description; `sort` names a column, with `-` for descending order. `due_before`
+    (excluded) limits the next instant.
     """
 
     owner_id: str | None = None
     status: JobStatus | None = None
+    last_status: RunStatus | None = None
+    payload_type: str | None = None
+    due_before: datetime | None = None
     tag: str | None = None
     q: str | None = None
     external_key: str | None = None
@@ -84,11 +88,16 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """A filter of runs. `since` (included) and `until` (excluded) limit `scheduled_for`."""
+    """A filter of runs. `since` (included) and `until` (excluded) limit `scheduled_for`.
+
+    A run has one of `statuses` if there are any. `tag` is one of its job.
+    """
 
     job_id: int | None = None
     owner_id: str | None = None
+    tag: str | None = None
     trigger: Trigger | None = None
-    status: RunStatus | None = None
+    statuses: tuple[RunStatus, ...] = ()
+    reason: Reason | None = None
     since: datetime | None = None
     until: datetime | None = None

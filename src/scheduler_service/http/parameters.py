@@ -25,11 +25,20 @@ def _is_of_digits(value: object) -> object:
     return value
 
 
+def _separated(value: object) -> object:
+    """Return the items of a parameter that was repeated, or written once with commas, or both."""
+    if not isinstance(value, list):
+        return value
+    return [item for part in value for item in (part.split(",") if isinstance(part, str) else [part])]
+
+
+Separated = BeforeValidator(_separated)
 # Placed after the limits, because pydantic documents only constraints that come before a function.
 Digits = BeforeValidator(_is_of_digits)
 Id = Annotated[int, Field(ge=1, le=_LARGEST_ID), Digits]
 Offset = Annotated[int, Field(ge=0, le=_LARGEST_ID), Digits]
 OwnerQuery = Annotated[str, StringConstraints(max_length=128), Storable]
+TagQuery = Annotated[str, StringConstraints(max_length=64), Storable]
 
 JobId = Annotated[Id, Path(description="The `id` of the job.", examples=[1])]
 RunId = Annotated[Id, Path(description="The `id` of the run.", examples=[1])]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Protocol, get_origin
 from urllib.parse import unquote_to_bytes
 
 from fastapi import Request, Response
+from fastapi._compat import ModelField
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -40,12 +42,13 @@ class PublicRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the endpoint's handler with the checks in front of it."""
         handle = super().get_route_handler()
+        repeatable = _lists_of(self.dependant.query_params)
 
         async def receive(request: Request) -> Response:
             await self.admit(request)
             _refuse_repeated_headers(request)
             _refuse_other_encodings(request)
-            _refuse_repeated_parameters(request)
+            _refuse_repeated_parameters(request, repeatable)
             if not self.dependant.query_params:
                 _refuse_parameters(request)
             request = JsonRequest(request.scope, request.receive)
@@ -222,8 +225,20 @@ def _refuse_other_encodings(request: Request) -> None:
             raise InvalidInputError(FieldProblem(name.decode(errors="replace"), remedy)) from None
 
 
-def _refuse_repeated_parameters(request: Request) -> None:
-    counts = Counter(name for name, _ in request.query_params.multi_items())
+def _lists_of(parameters: Iterable[ModelField]) -> frozenset[str]:
+    """Return the names of the parameters that are lists. All parameters of an endpoint are fields of one model."""
+    models = [parameter.field_info.annotation for parameter in parameters]
+    return frozenset(
+        name
+        for model in models
+        if isinstance(model, type) and issubclass(model, BaseModel)
+        for name, field in model.model_fields.items()
+        if get_origin(field.annotation) is list
+    )
+
+
+def _refuse_repeated_parameters(request: Request, repeatable: frozenset[str] = frozenset()) -> None:
+    counts = Counter(name for name, _ in request.query_params.multi_items() if name not in repeatable)
     repeated = [name for name, count in counts.items() if count > 1]
     if repeated:
         raise InvalidInputError(*(FieldProblem(name, _REPEATED) for name in repeated))

@@ -20,27 +20,25 @@ from sqlalchemy import (
     and_,
     case,
     cast,
-    collate,
     func,
     literal,
     null,
-    or_,
     select,
-    text,
     tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.listing import MAX_COUNTED, Count, Cursor, JobFilter, Listing, Page
 from scheduler_service.domain.records import Job
-from scheduler_service.storage.dialect import dicts, is_sqlite, lowered
-from scheduler_service.storage.list_tables import job_lookup, job_tags, job_texts
+from scheduler_service.domain.run_state import JobStatus
+from scheduler_service.storage import job_filters
+from scheduler_service.storage.dialect import dicts
+from scheduler_service.storage.list_tables import job_lookup, job_tags
 from scheduler_service.storage.tables import jobs
 
 SORTS = ("id", "name", "created_at", "updated_at", "next_run_at", "priority")
 MAX_LISTED_CHARACTERS = 16 * 1024
 """Lists omit fields with longer JSON, so that a page of long programs fits into memory."""
-_MIN_TRIGRAM_CHARACTERS = 3
 _LARGE = tuple(column.name for column in jobs.c if column.info.get("may_be_large"))
 
 
@@ -76,8 +74,9 @@ async def page(
     """Return a page of jobs without fields longer than MAX_LISTED_CHARACTERS. `owner_id` restricts the list."""
     parts = await _parts(connection, filters, owner_id)
     total = None
-    if page.count is not Count.NONE:  # counted in the order of ids, which takes the smallest index
-        total = await _count(connection, await _parts(connection, replace(filters, sort="id"), owner_id), page.count)
+    if page.count is not Count.NONE:  # counted in the order of the smallest index
+        counted = replace(filters, sort="id" if filters.due_before is None else "next_run_at")
+        total = await _count(connection, await _parts(connection, counted, owner_id), page.count)
     rows = await _rows(connection, parts, page, is_descending=filters.sort.startswith("-"))
     found = tuple(_from_list(row) for row in rows[: page.size])
     return Listing(found, total, _cursor(found[-1], filters.sort) if len(rows) > page.size else None)
@@ -141,28 +140,36 @@ async def _count(connection: AsyncConnection, parts: Sequence[_Part], count: Cou
 
 async def _parts(connection: AsyncConnection, filters: JobFilter, owner_id: str | None) -> list[_Part]:
     sort = filters.sort.removeprefix("-")
-    search = None if filters.q is None else await _search(connection, filters.q)
-    source, job_id, value, used = _lead(sort, filters, search)
-    conditions = [_base(filters, owner_id)]
+    searched = None if filters.q is None else await job_filters.search(connection, filters.q)
+    source, job_id, value, used = _lead(sort, filters, searched)
+    conditions = [job_filters.matches(connection, filters, owner_id)]
+    conditions += await job_filters.rare_ids(connection, filters, job_id)
     if filters.tag is not None:
         tagged = job_tags.c.tag == filters.tag
         conditions.append(tagged if used is job_tags else job_id.in_(select(job_tags.c.job_id).where(tagged)))
-    if search is not None:
-        is_led = used is search.source
-        conditions.append(
-            search.condition
-            if is_led
-            else job_id.in_(select(search.job_id).select_from(search.source).where(search.condition))
-        )
+    if searched is not None:
+        found = select(searched.job_id).select_from(searched.source).where(searched.condition)
+        conditions.append(searched.condition if used is searched.source else job_id.in_(found))
     condition = and_(*conditions)
     if sort != "next_run_at":
         return [_Part(source, job_id, condition, value)]
-    due = _Part(source, job_id, and_(condition, jobs.c.next_run_at.is_not(None)), value)
-    return [due, _Part(source, job_id, and_(condition, jobs.c.next_run_at.is_(None)), value, has_value=False)]
+    return _parts_by_instant(filters, _Part(source, job_id, condition, value))
+
+
+def _parts_by_instant(filters: JobFilter, part: _Part) -> list[_Part]:
+    """Return the jobs with a next instant, and then those without. Only an active job has one."""
+    has_instant: ColumnElement[bool] = jobs.c.next_run_at.is_not(None)
+    if filters.due_before is not None:
+        has_instant = and_(has_instant, jobs.c.next_run_at < filters.due_before)
+    due = replace(part, condition=and_(part.condition, has_instant))
+    idle = replace(part, condition=and_(part.condition, jobs.c.next_run_at.is_(None)), has_value=False)
+    if filters.due_before is not None:
+        return [due]
+    return [idle] if filters.status not in {None, JobStatus.ACTIVE} else [due, idle]
 
 
 def _lead(
-    sort: str, filters: JobFilter, search: _Search | None
+    sort: str, filters: JobFilter, search: job_filters.Search | None
 ) -> tuple[FromClause, ColumnElement[int], ColumnElement[Any] | None, FromClause]:
     """Return what to select from, its job id, its sort column if that is not the id, and the table that leads."""
     if sort == "next_run_at":
@@ -178,57 +185,6 @@ def _lead(
 
 def _with_jobs(leading: FromClause, job_id: ColumnElement[int]) -> FromClause:
     return leading.join(jobs, jobs.c.id == job_id)
-
-
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """Where and how the searched text is found."""
-
-    source: FromClause
-    job_id: ColumnElement[int]
-    condition: ColumnElement[bool]
-
-
-async def _search(connection: AsyncConnection, wanted: str) -> _Search:
-    """Return the search for a text in the names and descriptions, ignoring case.
-
-    The trigram indexes do not support texts of one or two characters; for these, all texts are read.
-    """
-    columns = (job_lookup.c.folded_name, job_lookup.c.folded_description)
-    if not is_sqlite(connection):
-        pattern = f"%{''.join(f'/{sign}' if sign in '%_/' else sign for sign in wanted)}%"
-        # The index is of the default collation; with another one it would not be used.
-        folded = collate(lowered(connection, literal(pattern)), "default")
-        condition = or_(*(column.like(folded, escape="/") for column in columns))
-        return _Search(job_lookup, job_lookup.c.job_id, condition)
-    folded_text = wanted.lower()
-    if len(folded_text) < _MIN_TRIGRAM_CHARACTERS or not await _has_texts(connection):
-        condition = or_(*(func.instr(column, folded_text) > 0 for column in columns))
-        return _Search(job_lookup, job_lookup.c.job_id, condition)
-    phrase = '"' + folded_text.replace('"', '""') + '"'
-    matches = text("job_texts MATCH :phrase").bindparams(phrase=phrase)
-    return _Search(job_texts, job_texts.c.rowid, and_(matches))
-
-
-async def _has_texts(connection: AsyncConnection) -> bool:
-    """Return whether this SQLite has the trigram index. A connection keeps the answer."""
-    if "has_job_texts" not in connection.info:
-        query = text("SELECT count(*) FROM sqlite_master WHERE name = 'job_texts'")
-        connection.info["has_job_texts"] = bool((await connection.execute(query)).scalar_one())
-    return bool(connection.info["has_job_texts"])
-
-
-def _base(filters: JobFilter, owner_id: str | None) -> ColumnElement[bool]:
-    conditions: list[ColumnElement[bool]] = [jobs.c.deleted_at.is_(None)]
-    if owner_id is not None:
-        conditions.append(jobs.c.owner_id == owner_id)
-    if filters.owner_id is not None:
-        conditions.append(jobs.c.owner_id == filters.owner_id)
-    if filters.status is not None:
-        conditions.append(jobs.c.status == filters.status)
-    if filters.external_key is not None:
-        conditions.append(jobs.c.external_key == filters.external_key)
-    return and_(*conditions)
 
 
 def _cursor(job: Job, sort: str) -> Cursor:

@@ -4,18 +4,24 @@ Theory of operation. The order is that of the ids. A list that `since` or `until
 instants, so that an index leads to a window in the far past. Few runs are unsuccessful or not of a schedule; partial
 indexes contain these.
 
-The runs of one owner can be anywhere among those of others. The newest WINDOW ids are searched first. If they do not
-fill the page, the owner has few runs there, and the newest of each of the owner's jobs are merged.
+The runs of one owner, or of a tag, can be anywhere among those of others. The newest WINDOW ids are searched first. If
+they do not fill the page, there are few such runs, and the newest of each job are merged. With more jobs than
+MAX_MERGED_JOBS, all ids are searched instead, because so many jobs have runs among the next ones.
+
+Several statuses are several lists, which are merged.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Select,
     and_,
+    case,
+    false,
     func,
     lateral,
     literal,
@@ -23,17 +29,19 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.listing import MAX_COUNTED, Count, Cursor, Listing, Page, RunFilter
 from scheduler_service.domain.records import Run
-from scheduler_service.domain.run_state import ACTIVE, Trigger
+from scheduler_service.domain.run_state import ACTIVE, RunStatus, Trigger
 from scheduler_service.storage.dialect import dicts, is_sqlite
-from scheduler_service.storage.runs import is_of_owner
+from scheduler_service.storage.list_tables import job_tags
 from scheduler_service.storage.tables import UNSUCCESSFUL, jobs, runs, with_status
 
 WINDOW = 5_000
+MAX_MERGED_JOBS = 1_000
 _IS_UNSCHEDULED: ColumnElement[bool] = literal_column("runs.\"trigger\" <> 'schedule'")
 
 
@@ -41,67 +49,145 @@ async def page(
     connection: AsyncConnection, filters: RunFilter, page: Page, *, owner_id: str | None = None
 ) -> Listing[Run]:
     """Return a page of runs, newest first. `owner_id` restricts the list to one owner's jobs."""
-    owners = {owner for owner in (owner_id, filters.owner_id) if owner is not None}
-    condition = and_(_condition(connection, filters), *(is_of_owner(owner) for owner in sorted(owners)))
-    total = None if page.count is Count.NONE else await _count(connection, condition, page.count)
-    rows = await _rows(connection, filters, page, condition, owners)
+    if None not in (owner_id, filters.owner_id) and owner_id != filters.owner_id:
+        return Listing((), None if page.count is Count.NONE else 0)
+    chosen = _Jobs(owner_id if filters.owner_id is None else filters.owner_id, filters.tag)
+    total = None if page.count is Count.NONE else await _count(connection, filters, chosen, page.count)
+    rows = await _rows(connection, filters, page, chosen)
     found = tuple(Run(**row) for row in rows[: page.size])
     is_last = len(rows) <= page.size
     return Listing(found, total, None if is_last else _cursor(found[-1], by_instant=_by_instant(filters, page)))
 
 
-async def _rows(
-    connection: AsyncConnection, filters: RunFilter, page: Page, condition: ColumnElement[bool], owners: set[str]
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Jobs:
+    """The jobs whose runs are listed."""
+
+    owner_id: str | None
+    tag: str | None
+
+    @property
+    def are_all(self) -> bool:
+        return self.owner_id is None and self.tag is None
+
+    def ids(self) -> Select[int]:
+        """Return the query for their ids."""
+        if self.tag is None:
+            return select(jobs.c.id).where(jobs.c.owner_id == self.owner_id)
+        tagged = select(job_tags.c.job_id).where(job_tags.c.tag == self.tag)
+        if self.owner_id is None:
+            return tagged
+        return tagged.join(jobs, jobs.c.id == job_tags.c.job_id).where(jobs.c.owner_id == self.owner_id)
+
+    def include_job_of_run(self) -> ColumnElement[bool]:
+        """Return the condition on a run, to be checked row by row."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.owner_id is not None:
+            owned = select(jobs.c.id).where(jobs.c.id == runs.c.job_id, jobs.c.owner_id == self.owner_id)
+            conditions.append(owned.exists())
+        if self.tag is not None:
+            tagged = select(job_tags.c.job_id).where(job_tags.c.job_id == runs.c.job_id, job_tags.c.tag == self.tag)
+            conditions.append(tagged.exists())
+        return and_(*conditions)
+
+
+async def _rows(connection: AsyncConnection, filters: RunFilter, page: Page, chosen: _Jobs) -> list[dict[str, Any]]:
     """Return the rows of a page and one more, if there is one."""
     by_instant = _by_instant(filters, page)
     position = _position(page, by_instant=by_instant)
-    owner = next(iter(owners)) if len(owners) == 1 else None
-    if owner is not None and not page.offset and not by_instant and filters.job_id is None:
-        positioned = and_(position, _condition(connection, filters))
-        rows = await _fetch(connection, _newest_of_owner(page, positioned, owner), by_instant=False)
-        if len(rows) > page.size:
-            return rows
-        keys = _newest_of_each_job(connection, owner, positioned, page.size + 1)
+    if not chosen.are_all and not page.offset and not by_instant and filters.job_id is None:
+        return await _rows_of_jobs(connection, page, and_(position, _condition(connection, filters)), chosen)
+    of_jobs = [] if chosen.are_all else [runs.c.job_id.in_(chosen.ids())]
+    return await _fetch(
+        connection,
+        [
+            select(runs.c.id, runs.c.scheduled_for).where(and_(position, _condition(connection, each), *of_jobs))
+            for each in _lists(filters)
+        ],
+        page,
+        by_instant=by_instant,
+    )
+
+
+def _lists(filters: RunFilter) -> list[RunFilter]:
+    """Return a filter for each status, because an index is in the order of ids within one status only."""
+    if len(filters.statuses) < 2 or filters.reason is not None:  # noqa: PLR2004
+        return [filters]
+    return [replace(filters, statuses=(status,)) for status in dict.fromkeys(filters.statuses)]
+
+
+async def _fetch(
+    connection: AsyncConnection, lists: list[Select[Any]], page: Page, *, by_instant: bool
+) -> list[dict[str, Any]]:
+    """Return the rows of a page and one more from the merged lists of keys."""
+    last = page.offset + page.size + 1
+    if len(lists) > 1:
+        each = [query.order_by(*_order(by_instant=by_instant)).limit(last).subquery() for query in lists]
+        merged = union_all(*(select(keys.c.id, keys.c.scheduled_for) for keys in each)).subquery()
+        order = [merged.c.scheduled_for.desc(), merged.c.id.desc()] if by_instant else [merged.c.id.desc()]
+        found: Select[Any] = select(merged.c.id).order_by(*order)
     else:
-        keys = select(runs.c.id).where(and_(position, condition)).order_by(*_order(by_instant=by_instant))
-        keys = keys.limit(page.size + 1).offset(page.offset)
-    return await _fetch(connection, keys, by_instant=by_instant)
+        found = lists[0].with_only_columns(runs.c.id).order_by(*_order(by_instant=by_instant))
+    return await _read(connection, found.limit(page.size + 1).offset(page.offset), by_instant=by_instant)
 
 
-async def _fetch(connection: AsyncConnection, keys: Select[int], *, by_instant: bool) -> list[dict[str, Any]]:
+async def _read(connection: AsyncConnection, keys: Select[Any], *, by_instant: bool) -> list[dict[str, Any]]:
     query = select(runs).where(runs.c.id.in_(keys)).order_by(*_order(by_instant=by_instant))
     return dicts(await connection.execute(query))
 
 
-def _newest_of_owner(page: Page, positioned: ColumnElement[bool], owner_id: str) -> Select[int]:
+async def _rows_of_jobs(
+    connection: AsyncConnection, page: Page, positioned: ColumnElement[bool], chosen: _Jobs
+) -> list[dict[str, Any]]:
+    """Return the rows of a page of some jobs' runs and one more: from the window, or else from all runs."""
+    limit = page.size + 1
+    rows = await _read(connection, _among_newest(page, positioned, chosen).limit(limit), by_instant=False)
+    if len(rows) == limit:
+        return rows
+    some = chosen.ids().limit(MAX_MERGED_JOBS + 1).subquery()
+    count = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
+    if count > MAX_MERGED_JOBS:
+        return await _read(connection, _of_jobs(positioned, chosen).limit(limit), by_instant=False)
+    return await _read(connection, _newest_of_each_job(connection, chosen, positioned, limit), by_instant=False)
+
+
+def _among_newest(page: Page, positioned: ColumnElement[bool], chosen: _Jobs) -> Select[Any]:
     last = page.cursor.id if page.cursor is not None else page.before_id
     newest = select(func.max(runs.c.id)).scalar_subquery() if last is None else literal(last)
-    is_owned = select(jobs.c.id).where(jobs.c.id == runs.c.job_id, jobs.c.owner_id == owner_id).exists()
-    query = select(runs.c.id).where(runs.c.id > newest - WINDOW, positioned, is_owned)
-    return query.order_by(runs.c.id.desc()).limit(page.size + 1)
+    return _of_jobs(and_(runs.c.id > newest - WINDOW, positioned), chosen)
+
+
+def _of_jobs(positioned: ColumnElement[bool], chosen: _Jobs) -> Select[Any]:
+    return select(runs.c.id).where(positioned, chosen.include_job_of_run()).order_by(runs.c.id.desc())
 
 
 def _newest_of_each_job(
-    connection: AsyncConnection, owner_id: str, positioned: ColumnElement[bool], limit: int
+    connection: AsyncConnection, chosen: _Jobs, positioned: ColumnElement[bool], limit: int
 ) -> Select[int]:
-    newest = select(runs.c.id).where(runs.c.job_id == jobs.c.id, positioned).order_by(runs.c.id.desc()).limit(limit)
+    ids = chosen.ids().subquery()
+    job_id = ids.c[0]
+    newest = select(runs.c.id).where(runs.c.job_id == job_id, positioned).order_by(runs.c.id.desc()).limit(limit)
     if is_sqlite(connection):  # has no LATERAL, but evaluates such a subquery once for each job
         candidate = runs.alias("candidate")
-        source = jobs.join(candidate, candidate.c.id.in_(newest.correlate(jobs)))
+        source = ids.join(candidate, candidate.c.id.in_(newest.correlate(ids)))
         found: ColumnElement[int] = candidate.c.id
     else:
-        each = lateral(newest.correlate(jobs), "newest")
-        source = jobs.join(each, true())
+        each = lateral(newest.correlate(ids), "newest")
+        source = ids.join(each, true())
         found = each.c.id
-    return select(found).select_from(source).where(jobs.c.owner_id == owner_id).order_by(found.desc()).limit(limit)
+    return select(found).select_from(source).order_by(found.desc()).limit(limit)
 
 
-async def _count(connection: AsyncConnection, condition: ColumnElement[bool], count: Count) -> int:
-    query = select(func.count()).select_from(runs).where(condition)
-    if count is Count.CAPPED:
-        query = select(func.count()).select_from(select(runs.c.id).where(condition).limit(MAX_COUNTED).subquery())
-    return (await connection.execute(query)).scalar_one()
+async def _count(connection: AsyncConnection, filters: RunFilter, chosen: _Jobs, count: Count) -> int:
+    of_jobs = [] if chosen.are_all else [runs.c.job_id.in_(chosen.ids())]
+    total = 0
+    for each in _lists(filters):
+        condition = and_(_condition(connection, each), *of_jobs)
+        query = select(func.count()).select_from(runs).where(condition)
+        if count is Count.CAPPED:
+            query = select(func.count()).select_from(select(runs.c.id).where(condition).limit(MAX_COUNTED).subquery())
+        total += (await connection.execute(query)).scalar_one()
+    return min(total, MAX_COUNTED) if count is Count.CAPPED else total
 
 
 def _by_instant(filters: RunFilter, page: Page) -> bool:
@@ -136,12 +222,23 @@ def _condition(connection: AsyncConnection, filters: RunFilter) -> ColumnElement
         conditions.append(runs.c.trigger == filters.trigger)
         if filters.trigger is not Trigger.SCHEDULE:
             conditions.append(_IS_UNSCHEDULED)
-    if filters.status is not None:
-        conditions.append(with_status(filters.status))
-        if is_sqlite(connection):  # uses a partial index only if its own words are in the query
-            conditions += [with_status(*kept) for kept in (UNSUCCESSFUL, ACTIVE) if filters.status in kept]
+    if filters.reason is not None:
+        conditions.append(runs.c.reason == filters.reason)
+    if filters.statuses and filters.reason is not None:
+        # PostgreSQL takes both for independent, expects few rows, and sorts all with the reason; this form it cannot
+        # estimate.
+        conditions.append(case((with_status(*filters.statuses), true()), else_=false()))
+    elif filters.statuses:
+        conditions += _with_one_of(connection, filters.statuses)
     if filters.since is not None:
         conditions.append(runs.c.scheduled_for >= filters.since)
     if filters.until is not None:
         conditions.append(runs.c.scheduled_for < filters.until)
     return and_(true(), *conditions)
+
+
+def _with_one_of(connection: AsyncConnection, statuses: tuple[RunStatus, ...]) -> list[ColumnElement[bool]]:
+    conditions = [with_status(*statuses)]
+    if is_sqlite(connection):  # uses a partial index only if its own words are in the query
+        conditions += [with_status(*kept) for kept in (UNSUCCESSFUL, ACTIVE) if set(statuses) <= set(kept)]
+    return conditions

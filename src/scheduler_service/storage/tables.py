@@ -150,6 +150,8 @@ jobs = Table(
     ),
     Index("ix_jobs_environment", "environment_id", **_only("environment_id IS NOT NULL")),
     Index("ix_jobs_status", "status", "id", **_only("deleted_at IS NULL")),
+    # PostgreSQL writes to it only if the status differs from that of the run before.
+    Index("ix_jobs_last_status", "last_run_status", "id", **_only("deleted_at IS NULL")),
 )
 
 runs = Table(
@@ -241,6 +243,7 @@ runs = Table(
     # For lists of the few that are not the ordinary case; the newest of the others are found in the order of ids.
     Index("ix_runs_unsuccessful", "status", "id", **_only(_one_of("status", UNSUCCESSFUL))),
     Index("ix_runs_unscheduled", "trigger", "id", **_only("\"trigger\" <> 'schedule'")),
+    Index("ix_runs_reason", "reason", "id", **_only("reason IS NOT NULL")),
 )
 
 attempts = Table(

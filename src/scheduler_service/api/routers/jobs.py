@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response, status
-from pydantic import Field, StringConstraints
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.routers.runs import RunQuery, show_runs
+from scheduler_service.api.routers.runs import show_runs
 from scheduler_service.api.schemas.jobs import JobOut, JobPage
+from scheduler_service.api.schemas.queries import JobQuery, RunQuery
 from scheduler_service.api.schemas.runs import RunPage
 from scheduler_service.bootstrap import Service
-from scheduler_service.domain.listing import JobFilter
 from scheduler_service.domain.records import Job
-from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.errors import ConflictError, NotFoundError, PreconditionFailedError
 from scheduler_service.features.environments.service import EnvironmentService
 from scheduler_service.features.grants.service import GrantService
@@ -25,9 +23,8 @@ from scheduler_service.http.etags import IfMatch, IfNoneMatch, etag, is_unchange
 from scheduler_service.http.merge_patch import MEDIA_TYPE, Described, patch_body
 from scheduler_service.http.openapi_responses import ETAG, JOB_LOCATION, LINK, answer, refusals
 from scheduler_service.http.pagination_links import page_links
-from scheduler_service.http.parameters import IdempotencyKey, JobId, OwnerQuery, Paging
+from scheduler_service.http.parameters import IdempotencyKey, JobId
 from scheduler_service.http.route import KeyedRoute, json_response
-from scheduler_service.payloads.stored_text import Storable
 from scheduler_service.services.job_acceptance import Shown
 from scheduler_service.services.job_definition import JobDefinition
 
@@ -35,46 +32,8 @@ JOBS = "/api/v1/jobs"
 
 router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
 
-# No job contains a longer text. Searching for one takes time, and SQLite refuses patterns of 50,000 characters.
-MAX_SEARCH_CHARACTERS = 200
-
-JobSort = Literal[
-    "id", "-id", "name", "-name", "created_at", "-created_at", "updated_at", "-updated_at",
-    "next_run_at", "-next_run_at", "priority", "-priority",
-]  # fmt: skip
-
 Definition = Annotated[dict[str, Any], Described(JobDefinition), Body(openapi_examples=examples.DEFINITIONS)]
 Changes = Annotated[dict[str, Any], Body(media_type=MEDIA_TYPE, openapi_examples=examples.PATCHES)]
-
-
-class JobQuery(Paging):
-    """A filter of jobs."""
-
-    owner_id: Annotated[OwnerQuery | None, Field(description="Only jobs of this owner, up to 128 characters.")] = None
-    status: Annotated[JobStatus | None, Field(description="Only jobs in this state.")] = None
-    tag: Annotated[
-        Annotated[str, StringConstraints(max_length=64), Storable] | None,
-        Field(description="Only jobs with this tag, up to 64 characters."),
-    ] = None
-    q: Annotated[
-        Annotated[str, StringConstraints(max_length=MAX_SEARCH_CHARACTERS), Storable] | None,
-        Field(
-            description="Only jobs whose name or description contains this text, up to 200 characters. Case does not "
-            "matter."
-        ),
-    ] = None
-    external_key: Annotated[
-        Annotated[str, StringConstraints(max_length=200), Storable] | None,
-        Field(description="Only the job of each owner with this key, up to 200 characters."),
-    ] = None
-    sort: Annotated[JobSort, Field(description="Field to sort by. `-` in front reverses the order. Default `id`.")] = (
-        "id"
-    )
-
-    def filters(self) -> JobFilter:
-        """Return the filter for storage."""
-        names = ("owner_id", "status", "tag", "q", "external_key", "sort")
-        return JobFilter(**{name: getattr(self, name) for name in names})
 
 
 @router.post(

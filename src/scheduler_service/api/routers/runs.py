@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
-from pydantic import Field, ValidationInfo, field_validator
 from starlette.responses import StreamingResponse
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
 from scheduler_service.api.log_stream import EVENT_STREAM, accepts_events, log_events
+from scheduler_service.api.schemas.queries import AllRunsQuery, LogQuery
 from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole, in_pieces
-from scheduler_service.domain.listing import Listing, Page, RunFilter
+from scheduler_service.domain.listing import Listing, Page
 from scheduler_service.domain.records import Run
-from scheduler_service.domain.run_state import RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.cursors import write_cursor
 from scheduler_service.http.openapi_responses import LINK, LOG_HEADERS, RUN_LOCATION, answer, refusals
 from scheduler_service.http.pagination_links import page_links
-from scheduler_service.http.parameters import Id, IdempotencyKey, Offset, OwnerQuery, Paging, RunId
+from scheduler_service.http.parameters import IdempotencyKey, Offset, RunId
 from scheduler_service.http.route import KeyedRoute, json_response
-from scheduler_service.services.input_models import Input
-from scheduler_service.services.instants import Instant
 from scheduler_service.services.runs import RunView
 
 RUNS = "/api/v1/runs"
@@ -36,71 +31,6 @@ LastEventId = Annotated[
     Offset | None,
     Header(alias="Last-Event-ID", description="Id of the last event received. The log continues after it."),
 ]
-
-
-class RunQuery(Paging):
-    """A filter of a job's runs."""
-
-    trigger: Annotated[Trigger | None, Field(description="Only runs that were created by this trigger.")] = None
-    status: Annotated[RunStatus | None, Field(description="Only runs in this state.")] = None
-    since: Annotated[Instant | None, Field(description="Only runs scheduled for this instant or later.")] = None
-    until: Annotated[Instant | None, Field(description="Only runs scheduled for an earlier instant than this.")] = None
-    before_id: Annotated[
-        Id | None,
-        Field(description="Only runs older than the run with this id, in the order of ids."),
-    ] = None
-    logs: Annotated[
-        Literal["tail", "none"],
-        Field(
-            description="`tail`: with the end of each log, 16 KiB. `none`: without, which is faster. Default `tail`."
-        ),
-    ] = "tail"
-
-    @field_validator("until")
-    @classmethod
-    def _follows_since(cls, until: datetime | None, info: ValidationInfo) -> datetime | None:
-        since = info.data.get("since")
-        if until is not None and since is not None and until < since:
-            raise ValueError("must not be earlier than since")
-        return until
-
-    def filters(self) -> RunFilter:
-        """Return the filter for storage."""
-        return RunFilter(trigger=self.trigger, status=self.status, since=self.since, until=self.until)
-
-    @property
-    def has_logs(self) -> bool:
-        """Return whether the runs are shown with the ends of their logs."""
-        return self.logs == "tail"
-
-    @property
-    def order(self) -> str:
-        """Return the column that the list is sorted by."""
-        is_window = self.since is not None or self.until is not None
-        return "scheduled_for" if is_window and self.before_id is None else "id"
-
-    def paging(self, sort: str = "") -> Page:
-        """Return the requested page. Raise `InvalidInputError` for a cursor of another list."""
-        return replace(super().paging(sort or self.order), before_id=self.before_id)
-
-
-class AllRunsQuery(RunQuery):
-    """A filter of runs."""
-
-    job_id: Annotated[Id | None, Field(description="Only runs of the job with this id.")] = None
-    owner_id: Annotated[
-        OwnerQuery | None, Field(description="Only runs of jobs of this owner, up to 128 characters.")
-    ] = None
-
-    def filters(self) -> RunFilter:
-        """Return the filter for storage."""
-        return replace(super().filters(), job_id=self.job_id, owner_id=self.owner_id)
-
-
-class LogQuery(Input):
-    """The start of the requested part of a log."""
-
-    offset: Annotated[Offset, Field(description="Number of bytes to skip at the start of the log. Default 0.")] = 0
 
 
 @router.get(

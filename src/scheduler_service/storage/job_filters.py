@@ -1,0 +1,157 @@
+"""The conditions of lists of jobs.
+
+Theory of operation. A list reads its order and checks each row against the filters. That is fast if many rows match.
+If few do, the filter's own index must lead. The planner cannot know this for values that it has no statistics of, so
+each filter is asked for its first MAX_RARE + 1 matches. A filter with fewer matches becomes a list of ids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    Text,
+    and_,
+    bindparam,
+    collate,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.listing import JobFilter
+from scheduler_service.storage.dialect import is_sqlite, lowered
+from scheduler_service.storage.list_tables import job_lookup, job_texts
+from scheduler_service.storage.tables import jobs
+
+MAX_RARE = 2_000
+_MIN_TRIGRAM_CHARACTERS = 3
+_NOT_DELETED = " AND deleted_at IS NULL"
+_EXISTS = jobs.c.deleted_at.is_(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Where and how the searched text is found."""
+
+    source: FromClause
+    job_id: ColumnElement[int]
+    condition: ColumnElement[bool]
+
+
+def matches(connection: AsyncConnection, filters: JobFilter, owner_id: str | None) -> ColumnElement[bool]:
+    """Return the condition that a job matches all filters but the tag and the searched text."""
+    conditions: list[ColumnElement[bool]] = [_EXISTS, *_indexed(connection, filters)]
+    if owner_id is not None:
+        conditions.append(jobs.c.owner_id == owner_id)
+    if filters.owner_id is not None:
+        conditions.append(jobs.c.owner_id == filters.owner_id)
+    if filters.external_key is not None:
+        conditions.append(jobs.c.external_key == filters.external_key)
+    if filters.due_before is not None:
+        conditions.append(_is_due_without_index(filters.due_before))
+    return and_(*conditions)
+
+
+async def rare_ids(
+    connection: AsyncConnection, filters: JobFilter, job_id: ColumnElement[int]
+) -> list[ColumnElement[bool]]:
+    """Return a condition on `job_id` for each filter that at most MAX_RARE jobs match."""
+    found: list[ColumnElement[bool]] = []
+    for index, (words, value) in _probes(connection, filters).items():
+        # SQLite has averages only, and would read all jobs for a rare value of a column with few values.
+        table = f"jobs INDEXED BY {index}" if is_sqlite(connection) else "jobs"
+        some = f"SELECT jobs.id FROM {table} WHERE {words} LIMIT {MAX_RARE + 1}"  # noqa: S608 (words of ours)
+        probe = text(some).bindparams(value).columns(jobs.c.id)
+        count = (await connection.execute(select(func.count()).select_from(probe.subquery()))).scalar_one()
+        if count <= MAX_RARE:
+            # The limit keeps the planners from merging both queries.
+            found.append(job_id.in_(select(probe.subquery().c.id)))
+    return found
+
+
+def _probes(connection: AsyncConnection, filters: JobFilter) -> dict[str, tuple[str, BindParameter[Any]]]:
+    """Return the conditions that have an index of their own, by its name."""
+    probes: dict[str, tuple[str, BindParameter[Any]]] = {}
+    if filters.status is not None:
+        probes["ix_jobs_status"] = (
+            f"status = :status{_NOT_DELETED}",
+            bindparam("status", filters.status, jobs.c.status.type),
+        )
+    if filters.last_status is not None:
+        bind = bindparam("last_status", filters.last_status, jobs.c.last_run_status.type)
+        probes["ix_jobs_last_status"] = f"last_run_status = :last_status{_NOT_DELETED}", bind
+    if filters.payload_type is not None:
+        bind = bindparam("payload_type", filters.payload_type, Text())
+        probes["ix_jobs_payload_type"] = f"{_payload_type(connection)} = :payload_type{_NOT_DELETED}", bind
+    if filters.due_before is not None:
+        bind = bindparam("due_before", filters.due_before, jobs.c.next_run_at.type)
+        words = "next_run_at IS NOT NULL AND next_run_at < :due_before ORDER BY next_run_at"
+        probes["ix_jobs_due"] = words, bind
+    return probes
+
+
+def _indexed(connection: AsyncConnection, filters: JobFilter) -> list[ColumnElement[bool]]:
+    """Return the conditions whose index is in the order of ids."""
+    conditions: list[ColumnElement[bool]] = []
+    if filters.status is not None:
+        conditions.append(jobs.c.status == filters.status)
+    if filters.last_status is not None:
+        conditions.append(jobs.c.last_run_status == filters.last_status)
+    if filters.payload_type is not None:
+        conditions.append(_payload_type(connection) == filters.payload_type)
+    return conditions
+
+
+def _payload_type(connection: AsyncConnection) -> ColumnElement[Any]:
+    """Return the expression of the index `ix_jobs_payload_type`, which must be the same text."""
+    return literal_column(
+        "json_extract(jobs.payload, '$.type')" if is_sqlite(connection) else "(jobs.payload ->> 'type')"
+    )
+
+
+def _is_due_without_index(before: datetime) -> ColumnElement[bool]:
+    """Return the condition in a form that no index supports, for a list that is not in the order of instants.
+
+    Otherwise SQLite would sort all jobs that are due.
+    """
+    never = literal(before, jobs.c.next_run_at.type)
+    return func.coalesce(jobs.c.next_run_at, never) < literal(before, jobs.c.next_run_at.type)
+
+
+async def search(connection: AsyncConnection, wanted: str) -> Search:
+    """Return the search for a text in the names and descriptions, ignoring case.
+
+    The trigram indexes do not support texts of one or two characters; for these, all texts are read.
+    """
+    columns = (job_lookup.c.folded_name, job_lookup.c.folded_description)
+    if not is_sqlite(connection):
+        pattern = f"%{''.join(f'/{sign}' if sign in '%_/' else sign for sign in wanted)}%"
+        # The index is of the default collation; with another one it would not be used.
+        folded = collate(lowered(connection, literal(pattern)), "default")
+        return Search(job_lookup, job_lookup.c.job_id, or_(*(column.like(folded, escape="/") for column in columns)))
+    folded_text = wanted.lower()
+    if len(folded_text) < _MIN_TRIGRAM_CHARACTERS or not await _has_texts(connection):
+        return Search(
+            job_lookup, job_lookup.c.job_id, or_(*(func.instr(column, folded_text) > 0 for column in columns))
+        )
+    phrase = '"' + folded_text.replace('"', '""') + '"'
+    found = text("job_texts MATCH :phrase").bindparams(phrase=phrase)
+    return Search(job_texts, job_texts.c.rowid, and_(found))
+
+
+async def _has_texts(connection: AsyncConnection) -> bool:
+    """Return whether this SQLite has the trigram index. A connection keeps the answer."""
+    if "has_job_texts" not in connection.info:
+        query = text("SELECT count(*) FROM sqlite_master WHERE name = 'job_texts'")
+        connection.info["has_job_texts"] = bool((await connection.execute(query)).scalar_one())
+    return bool(connection.info["has_job_texts"])
