@@ -102,6 +102,26 @@ async def test_closed_connection_is_replaced(database: Database) -> None:
         assert await workers.living(connection) == []
 
 
+async def test_connections_that_the_server_ended_are_replaced(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    end_others = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+
+    async def ask(question: str, *, opens: asyncio.Barrier) -> list[Any]:
+        async with database.read() as connection:
+            await opens.wait()
+            return list(await connection.execute(text(question)))
+
+    async def ask_thrice(question: str) -> list[list[Any]]:
+        opens = asyncio.Barrier(3)
+        return await asyncio.gather(*(ask(question, opens=opens) for _ in range(3)))
+
+    await ask_thrice("SELECT 1")
+    await ask(f"{end_others} AND datname = current_database()", opens=asyncio.Barrier(1))
+    await asyncio.sleep(0)
+    assert await ask_thrice("SELECT 1") == [[(1,)]] * 3
+    await database.close()
+
+
 async def test_sqlite_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/s.db")
     async with database.write() as connection:

@@ -1,8 +1,10 @@
 """Connections and transactions on PostgreSQL and SQLite.
 
-Theory of operation. PostgreSQL has one pool. SQLite has one connection that writes, in one process, guarded by the file
-lock of the data directory. With several writing processes, a checkpoint could corrupt the write-ahead log before SQLite
-3.51.3. SQLite readers use separate connections that cannot write.
+Theory of operation. PostgreSQL has one pool. A connection that the server has closed is replaced when it leaves the
+pool: the driver has seen the end of its stream by then, so no query has to test it. A query outside `write` and
+`snapshot` is a transaction of its own there, without BEGIN and ROLLBACK. SQLite has one connection that writes, in one
+process, guarded by the file lock of the data directory. With several writing processes, a checkpoint could corrupt the
+write-ahead log before SQLite 3.51.3. SQLite readers use separate connections that cannot write.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from urllib.parse import quote
 from pydantic_core import from_json
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -65,14 +67,15 @@ class Database:
             self._reader = _sqlite_engine(parsed, pool_size=SQLITE_READERS, writes=False)
         else:
             query = dict(parsed.query)
-            self._writer = self._reader = create_async_engine(
+            self._writer = create_async_engine(
                 parsed.set(query=read_by_sqlalchemy(query)),
                 connect_args={"server_settings": _POSTGRES_SETTINGS, **connect_arguments(query)},
                 pool_size=10,
                 max_overflow=10,
-                pool_pre_ping=True,
                 **_COMMON,
             )
+            event.listen(self._writer.sync_engine, "checkout", _replace_if_closed)
+            self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")  # the same pool
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -85,7 +88,10 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Open a read transaction. Raise `UnavailableError` if the database cannot be reached."""
+        """Open a connection that only reads. Raise `UnavailableError` if the database cannot be reached.
+
+        On PostgreSQL, each query sees what is committed when it begins; `snapshot` makes them agree.
+        """
         async with _reachable(), self._reader.connect() as connection:
             yield connection
 
@@ -186,6 +192,11 @@ _TIMED_OUT = ("25P03", "55P03")  # see _POSTGRES_SETTINGS
 
 def _first_line(error: DBAPIError) -> str:
     return str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
+
+
+def _replace_if_closed(connection: Any, _record: object, _proxy: object) -> None:
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError  # the pool opens another, and tests the rest in the same way
 
 
 def _sqlite_engine(url: URL, *, pool_size: int, writes: bool) -> AsyncEngine:
