@@ -12,7 +12,7 @@ with without_gc():
     from scheduler_service.http import connections
     from scheduler_service.telemetry.logging_config import configure_logging
 
-connections.install()
+connections.install(settings)
 raise_open_files()
 configure_logging(settings.log_level, settings.log_format)
 app = create_app(settings, opened_or_exit(bootstrap.open_service))

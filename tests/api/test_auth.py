@@ -134,6 +134,27 @@ async def test_development_key_is_refused_for_remote_client_of_a_proxy(
     assert answer.status_code == status
 
 
+@SHARED_ON_SQLITE
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://localhost:3000", 200),
+        ("http://[::1]:8000", 200),
+        ("https://evil.example", 403),
+        ("http://localhost.evil.example", 403),
+        ("http://localhost@evil.example", 403),
+        ("null", 403),
+        ("", 403),
+    ],
+)
+async def test_development_key_is_refused_for_pages_of_other_hosts(
+    client: httpx2.AsyncClient, origin: str, status: int
+) -> None:
+    answer = await client.get("/api/v1/jobs", headers={"Origin": origin})
+
+    assert answer.status_code == status
+
+
 @pytest.mark.parametrize(
     ("client_host", "name", "status"),
     [("172.18.0.1", "localhost:8000", 200), ("172.18.0.1", "evil.example", 403), ("8.8.8.8", "localhost", 403)],

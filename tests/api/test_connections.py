@@ -23,7 +23,12 @@ KEY = f"X-API-Key: {DEVELOPMENT_API_KEY}\r\n"
 HEAD = "Host: localhost\r\n"
 # Bounds that a test can pass in no time; the rest is as it is.
 MAX_CONNECTIONS = 40
-BOUNDS = {"HEAD_SECONDS": 1.0, "BODY_SECONDS": 1.0, "SLOW_READER_SECONDS": 0.2, "MAX_CONNECTIONS": MAX_CONNECTIONS}
+BOUNDS = {"SLOW_READER_SECONDS": 0.2}
+SETTINGS = {
+    "SCHEDULER_HEAD_SECONDS": "1",
+    "SCHEDULER_BODY_SECONDS": "1",
+    "SCHEDULER_MAX_CONNECTIONS": str(MAX_CONNECTIONS),
+}
 PROGRAM = (
     "import sys; from scheduler_service.http import connection_limits, connections; "
     + "; ".join(f"connection_limits.{name} = {value}" for name, value in BOUNDS.items())
@@ -34,7 +39,7 @@ PROGRAM = (
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     command = [sys.executable, "-c", PROGRAM]
-    with serving(tmp_path_factory.mktemp("server"), execute, command=command) as server:
+    with serving(tmp_path_factory.mktemp("server"), execute, command=command, **SETTINGS) as server:
         yield server
 
 
@@ -289,7 +294,7 @@ def test_connection_limit_leaves_descriptors_for_files(monkeypatch: pytest.Monke
     monkeypatch.setattr(connection_limits, "open_files", lambda: 1024)
     assert connection_limits.max_connections() == 1024 - connection_limits.RESERVED_FILES
     monkeypatch.setattr(connection_limits, "open_files", lambda: 65_536)
-    assert connection_limits.max_connections() == connection_limits.MAX_CONNECTIONS
+    assert connection_limits.max_connections() == connection_limits.LIMITS.max_connections
 
 
 REQUESTS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, ClassVar
 
 import structlog
@@ -40,6 +40,8 @@ from scheduler_service.http.http_metrics import request_histogram
 from scheduler_service.http.http_rules import BoundedAnswer, HttpRules
 from scheduler_service.http.middleware import BodyLimit, PlainStart, RequestContext
 from scheduler_service.http.problems import Problem
+from scheduler_service.http.request_counters import Counters
+from scheduler_service.http.request_gate import RequestGate
 from scheduler_service.http.synonyms import add_synonyms
 from scheduler_service.version import version
 
@@ -96,10 +98,11 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with service_factory(settings) as service:
+        async with service_factory(settings) as service, aclosing(_counters(settings)) as counters:
             app.state.service = service
             app.state.keys = service.feature(KeyService)
             app.state.refusals = service.feature(AuditService)
+            app.state.gate = RequestGate(settings, counters)
             # Only after the start: if it fails, the reason should be the only output.
             _warn(settings)
             with announced(service.stopping):
@@ -127,6 +130,10 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
     app.router.routes.extend(_api.routes)
     documentation.install(app)
     return app
+
+
+def _counters(settings: Settings) -> Counters:
+    return Counters(settings.redis_url.get_secret_value() if settings.redis_url else None)
 
 
 def _warn(settings: Settings) -> None:

@@ -24,6 +24,7 @@ from scheduler_service.config.open_files import raise_open_files
 from scheduler_service.config.settings import Settings
 from scheduler_service.console.exit_codes import ExitCode
 from scheduler_service.errors import ConfigurationError
+from scheduler_service.http.connection_limits import set_limits
 from scheduler_service.http.connections import BoundedProtocol
 from scheduler_service.telemetry import logging_config
 
@@ -40,6 +41,7 @@ def serve(settings: Settings) -> ExitCode:
     logging_config.configure_logging(settings.log_level, settings.log_format)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the banner replaces uvicorn's start messages
     raise_open_files()
+    set_limits(settings)
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -48,6 +50,7 @@ def serve(settings: Settings) -> ExitCode:
         lifespan="off",  # entered below, where an error at the start keeps its type
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # read by the service, from SCHEDULER_TRUSTED_PROXIES only
         workers=1,
         timeout_graceful_shutdown=CLOSE_SECONDS,
     )

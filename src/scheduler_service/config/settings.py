@@ -17,6 +17,7 @@ from scheduler_service.addresses import check_database_url, check_redis_url
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY, check_api_key, check_reach_of_development_key
 from scheduler_service.config.directories import make_own_directory
 from scheduler_service.config.package_settings import PackageSettings
+from scheduler_service.config.request_limits import RequestLimitSettings
 from scheduler_service.config.secret_files import SecretFileSource
 from scheduler_service.config.secrets_key import read_keys
 from scheduler_service.config.values import AliveFile, LogLevel, PythonEnvironments, Tags
@@ -37,7 +38,7 @@ def _usual_log_format() -> Literal["json", "console"]:
     return "console" if sys.stderr.isatty() else "json"
 
 
-class Settings(PackageSettings):
+class Settings(PackageSettings, RequestLimitSettings):
     """Every setting of the service. `.env.example` documents each one for users."""
 
     model_config = SettingsConfigDict(
@@ -77,8 +78,6 @@ class Settings(PackageSettings):
     """Require this bearer token for /metrics. Default: none."""
     secrets_key: SecretStr | None = None
     """Encrypt secrets of jobs with this key: 32 bytes in base64. Further keys, after commas, only decrypt."""
-    max_body_kb: Annotated[int, Field(ge=16, le=65536)] = 1024
-    """Refuse larger request bodies, in KiB. Default: 1024."""
 
     log_level: LogLevel = "INFO"
     """Log events of this level and above: DEBUG, INFO, WARNING, ERROR or CRITICAL. Default: INFO."""

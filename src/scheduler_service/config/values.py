@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, field_validator
 from pydantic_settings import NoDecode
@@ -16,6 +17,10 @@ ROUTED_TAG = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _ENVIRONMENTS_FORM = 'write {"science": {"python": "/opt/science/bin/python", "preload": ["numpy"]}}'
+
+UNIX_SOCKET = "unix"
+Proxy = IPv4Network | IPv6Network | str
+"""A network whose members are trusted, or UNIX_SOCKET for clients that have no address."""
 
 
 class PythonEnvironment(BaseModel):
@@ -71,6 +76,24 @@ def _split_names(value: object) -> object:
     return names
 
 
+def _read_proxies(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(_read_proxy(proxy) for part in value.split(",") if (proxy := part.strip()))
+
+
+def _read_proxy(text: str) -> Proxy:
+    if text == UNIX_SOCKET:
+        return text
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(
+            f"invalid proxy {text!r} ({error}); write an address such as 10.0.0.5, a network such as 10.0.0.0/24, or "
+            f"{UNIX_SOCKET} for the clients of a UNIX socket"
+        ) from None
+
+
 def _read_environments(value: object) -> object:
     try:
         read = json.loads(value) if isinstance(value, str) else value
@@ -86,4 +109,5 @@ LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], B
 # NoDecode: parsed here. pydantic-settings would accept only JSON, and its errors do not name the variable.
 Tags = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_tags)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
+Proxies = Annotated[tuple[Any, ...], NoDecode, BeforeValidator(_read_proxies)]
 PythonEnvironments = Annotated[dict[str, PythonEnvironment], NoDecode, BeforeValidator(_read_environments)]

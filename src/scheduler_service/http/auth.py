@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
-from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY, LOOPBACK_HOSTS
 from scheduler_service.config.settings import Settings
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.http import error_responses
+from scheduler_service.http.client_address import named_by_proxies, peer_address
 from scheduler_service.http.http_rules import HOST
+from scheduler_service.http.request_gate import RequestGate
 
 HEADER = "X-API-Key"
 API_KEY_CALLER = Caller(owner_id=None, scopes=frozenset(Scope), key_id="API_KEY")
@@ -33,48 +33,58 @@ _scheme = APIKeyHeader(
 )
 
 
-# A node of RFC 7239: an address with an optional port; an address in brackets before a port.
-_FOR = re.compile(r'(?:^|;)\s*for=(?:"?(\[[^\]"]*\])(?::\d+)?"?|"?([^";:]*)(?::\d+)?"?)', re.IGNORECASE)
-
-
 class KeyCheck(Protocol):
-    """Finds the caller of a key that is not the bootstrap key."""
+    """Finds the caller of a key that is not the setting API_KEY."""
 
     async def caller_of(self, text: str) -> Caller | None:
         """Return the caller whose key this is, or None if there is no valid key of this text."""
         ...
 
+    async def caller_with_id(self, public_id: str) -> Caller | None:
+        """Return the caller of a key by its id, or None if there is no valid one."""
+        ...
+
+    def is_known(self, text: str) -> bool:
+        """Return whether this process has read the key that a text names, without reading it now."""
+        ...
+
 
 async def authenticate(request: Request) -> None:
-    """Check the key and store the caller for `current_caller`. Refuse requests without a valid key."""
+    """Check the key and store the caller for `current_caller`. Refuse those without a valid key, or above a limit."""
+    gate: RequestGate = request.app.state.gate
+    try:
+        caller = await _caller_of(request)
+    except HTTPException:
+        await gate.note_wrong_key(request)
+        raise
+    request.state.caller = replace(caller, address=gate.address_of(request))
+    await gate.admit(request, caller)
+
+
+async def _caller_of(request: Request) -> Caller:
     settings: Settings = request.app.state.settings
     given = request.headers.get(HEADER)
     if given is None:
         raise error_responses.unauthorized(f"send your key in the header {HEADER}")
-    expected = settings.api_key.get_secret_value()
-    if not same_key(given, expected):
-        request.state.caller = _at_address(request, await _stored_caller(request, given))
-        return
-    if expected == DEVELOPMENT_API_KEY and not _is_local(request, settings):
+    if not same_key(given, settings.api_key.get_secret_value()):
+        return await _stored_caller(request, given)
+    check_reach(request, settings)
+    return API_KEY_CALLER
+
+
+def check_reach(request: HTTPConnection, settings: Settings) -> None:
+    """Raise a refusal if API_KEY is the development key and the request does not come from this machine."""
+    if settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY and not is_local(request, settings):
         raise error_responses.forbidden(
             "the development key is public, so it is accepted from this machine only, "
             "through localhost; set an API_KEY of your own"
         )
-    request.state.caller = _at_address(request, API_KEY_CALLER)
-
-
-def _at_address(request: Request, caller: Caller) -> Caller:
-    return replace(caller, address=client_address(request))
-
-
-def client_address(request: Request) -> str | None:
-    """Return the address that the connection comes from, or None if it has none."""
-    return request.client.host if request.client is not None and request.client.host else None
 
 
 async def _stored_caller(request: Request, given: str) -> Caller:
     keys: KeyCheck = request.app.state.keys
-    caller = await keys.caller_of(given)
+    gate: RequestGate = request.app.state.gate
+    caller = None if gate.is_suspect(request) and not keys.is_known(given) else await keys.caller_of(given)
     if caller is None:
         raise error_responses.unauthorized(f"the key in the header {HEADER} is not valid")
     return caller
@@ -99,31 +109,29 @@ async def current_caller(request: Request, _key: Annotated[str | None, Security(
 CurrentCaller = Annotated[Caller, Depends(current_caller)]
 
 
-def _is_local(connection: HTTPConnection, settings: Settings) -> bool:
+def is_local(connection: HTTPConnection, settings: Settings) -> bool:
     """Return whether a request comes from this machine and addresses it by a local name.
 
     The name matters because of DNS rebinding: a foreign page whose name resolves to 127.0.0.1 counts as same-origin in
-    this machine's browser. Such a page could send the well-known development key.
+    this machine's browser. Such a page could send the well-known development key. A page also tells its own origin.
+
+    Everybody can write headers that name clients, so none of them makes a request local. If one names another machine,
+    a proxy here passes on what comes from there, whether it is trusted or not.
     """
-    if _host_name(connection.headers.get("host", "")) not in LOOPBACK_HOSTS:
+    headers = connection.headers
+    if _host_name(headers.get("host", "")) not in LOOPBACK_HOSTS or not _is_local_origin(headers.get("origin")):
         return False
     # Clients of a container that publishes its port on the loopback only appear as the gateway of its network.
     is_published_here = settings.published_host in LOOPBACK_HOSTS
-    clients = list(_forwarded_for(connection.headers))
-    if connection.client is not None and connection.client.host:
-        clients.append(connection.client.host)  # UNIX sockets have no client address; only this machine reaches them
+    clients = list(named_by_proxies(headers))
+    if (peer := peer_address(connection)) is not None:
+        clients.append(peer)  # UNIX sockets have no client address; only this machine reaches them
     return all(_is_loopback(client) or (is_published_here and _is_private(client)) for client in clients)
 
 
-def _forwarded_for(headers: Headers) -> Iterator[str]:
-    """Yield the client addresses in the proxy headers, including unknown ones."""
-    for name in ("x-forwarded-for", "x-real-ip"):
-        for value in headers.getlist(name):
-            yield from (client.strip() for client in value.split(","))
-    for value in headers.getlist("forwarded"):  # RFC 7239
-        for hop in value.split(","):
-            found = _FOR.search(hop)
-            yield (found[1] or found[2]).strip("[]") if found else ""
+def _is_local_origin(origin: str | None) -> bool:
+    """Return whether a request comes from a page of this machine, or from none."""
+    return origin is None or _host_name(origin.partition("://")[2]) in LOOPBACK_HOSTS
 
 
 def _host_name(host: str) -> str | None:

@@ -3,8 +3,8 @@
 uvicorn's protocol has no such limits: a header may have 300 MB, a request may never end, a client may never read. Every
 connection goes through these stages, and each stage has a limit of `connection_limits`:
 
-- *head*: from the first byte, or from the connection, to the end of the headers: HEAD_SECONDS and MAX_HEAD_BYTES;
-- *body*: until the request is complete: BODY_SECONDS. Chunk lines and trailers count towards MAX_HEAD_BYTES;
+- *head*: from the first byte, or from the connection, to the end of the headers: `head_seconds` and MAX_HEAD_BYTES;
+- *body*: until the request is complete: `body_seconds`. Chunk lines and trailers count towards MAX_HEAD_BYTES;
 - *answer*: a client that reads less than MIN_READ_BYTES in SLOW_READER_SECONDS is dropped;
 - *linger*: if a response is complete before its request body, only the sending side is closed. The rest of the body
   is read and dropped, within limits. Closing a socket with unread bytes would discard the response (RFC 9112, 9.6);
@@ -21,18 +21,21 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from scheduler_service.config.settings import Settings
 from scheduler_service.http import connection_limits as limits
+from scheduler_service.http.client_address import PEER
 from scheduler_service.http.lingering_transport import LingeringTransport
 from scheduler_service.http.raw_responses import problem_bytes
 from scheduler_service.http.reader_watch import ReaderWatch
 
 
-def install() -> None:
-    """Make uvicorn use limited connections, also if it is started by its own command.
+def install(settings: Settings) -> None:
+    """Make uvicorn use connections limited by the settings, also if it is started by its own command.
 
     uvicorn chooses its protocol class before it imports the application, and has no setting for these limits. The
     application can therefore only replace how that class creates its instances.
     """
+    limits.set_limits(settings)
     make = object.__new__
 
     def bounded(cls: type[HttpToolsProtocol], *_: Any, **__: Any) -> HttpToolsProtocol:
@@ -97,13 +100,18 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         _waiting[self] = None
-        self._set_deadline(limits.HEAD_SECONDS)
+        self._set_deadline(limits.LIMITS.head_seconds)
 
     def _check_overhead(self) -> None:
         if self._overhead_bytes >= limits.MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(431, f"headers may have {limits.MAX_HEAD_BYTES // 1024} KiB at most, request line included")
 
     # Callbacks of the parser
+
+    def on_message_begin(self) -> None:
+        """Start the scope of a request, and keep the address of the connection, which uvicorn lets headers replace."""
+        super().on_message_begin()
+        self.scope[PEER] = self.client  # type: ignore[literal-required]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Store a header. Drop a trailer, because it must not be merged into the headers (RFC 9110, 6.5.1)."""
@@ -114,7 +122,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Start the request, or refuse it for too many headers or too many pipelined requests."""
         self._is_in_head, self._overhead_bytes = False, 0
         _waiting.pop(self, None)
-        self._set_deadline(limits.BODY_SECONDS)
+        self._set_deadline(limits.LIMITS.body_seconds)
         if len(self.headers) > limits.MAX_HEADERS:
             self._refuse(431, f"a request may have {limits.MAX_HEADERS} headers at most")
         elif len(self.pipeline) >= limits.MAX_PIPELINED:

@@ -50,7 +50,10 @@ CAUSES_OF_EVERY_CALL: Mapping[int, str] = {
         ForbiddenError
     ]: "The key lacks the scope that the call needs, or the development key was sent from another machine.",
     STATUS[InvalidInputError]: CAUSES[InvalidInputError],
-    STATUS[UnavailableError]: "The database, or the package index, does not answer; try again.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The key, or the address, sent too many requests; wait for `Retry-After`.",
+    STATUS[
+        UnavailableError
+    ]: "Too many requests are being worked on, or the database or the package index does not answer; try again.",
 }
 CAUSES_OF_A_BODY: Mapping[int, str] = {
     HTTPStatus.BAD_REQUEST: "The body is not valid JSON.",
@@ -82,6 +85,17 @@ def unauthorized(detail: str) -> HTTPException:
 def forbidden(detail: str) -> HTTPException:
     """Return the error for a caller without permission."""
     return HTTPException(HTTPStatus.FORBIDDEN, detail)
+
+
+def too_many_requests(detail: str, retry_after_seconds: int) -> HTTPException:
+    """Return the error for a caller that must wait (RFC 6585, section 4)."""
+    return HTTPException(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": str(retry_after_seconds)})
+
+
+def overloaded() -> HTTPException:
+    """Return the error for a request that comes while too many others are being worked on."""
+    detail = "too many requests are being worked on; try again"
+    return HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def malformed(detail: str) -> HTTPException:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scheduler_service.errors import SchedulerError
 from scheduler_service.http import error_responses, http_metrics
+from scheduler_service.http.request_gate import rate_headers
 from scheduler_service.telemetry import logging_config
 
 REQUEST_ID = "X-Request-ID"
@@ -55,7 +56,9 @@ class RequestContext:
                 status = message["status"]
                 # The duration of a stream depends on the client, not on the service.
                 is_stream = Headers(raw=message["headers"]).get("content-type", "").startswith("text/event-stream")
-                _complete(MutableHeaders(scope=message), request_id)
+                headers = MutableHeaders(scope=message)
+                headers.update(rate_headers(inner.get("state")))
+                _complete(headers, request_id)
             await send(message)
 
         began = time.perf_counter()

@@ -20,8 +20,10 @@ from starlette.responses import StreamingResponse
 
 from scheduler_service.errors import FieldProblem, ForbiddenError, InvalidInputError
 from scheduler_service.http import error_responses
-from scheduler_service.http.auth import authenticate, client_address
+from scheduler_service.http.auth import authenticate
+from scheduler_service.http.held_stream import hold
 from scheduler_service.http.problems import MAX_VALUE_CHARACTERS
+from scheduler_service.http.request_gate import RequestGate
 from scheduler_service.services.audit import Refusal
 
 JSON = "application/json"
@@ -56,7 +58,10 @@ class PublicRoute(APIRoute):
                 await self._look_at_body(request)
             except ClientDisconnect:
                 return Response(status_code=CLIENT_CLOSED_REQUEST)
-            return _with_line_end(await handle(request))
+            gate: RequestGate = request.app.state.gate
+            with gate.working():
+                response = await handle(request)
+            return _with_line_end(response)
 
         return receive
 
@@ -116,7 +121,7 @@ class KeyedRoute(PublicRoute):
 
         async def receive_noting_refusals(request: Request) -> Response:
             try:
-                return await receive(request)
+                return hold(request, await receive(request))
             except (HTTPException, ForbiddenError) as error:
                 status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.FORBIDDEN
                 if status in _REFUSALS:
@@ -131,7 +136,7 @@ class KeyedRoute(PublicRoute):
             operation=self.operation_id or self.name,
             path=request.url.path,
             status=status,
-            address=client_address(request),
+            address=request.app.state.gate.address_of(request),
             caller=getattr(request.state, "caller", None),
         )
         await refusals.note(refusal)

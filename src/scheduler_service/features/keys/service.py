@@ -43,7 +43,7 @@ class KeyService:
         self._clock = clock
         self._monotonic = monotonic
         self._pepper: bytes | None = None
-        self._read: OrderedDict[str, tuple[ApiKey | None, float]] = OrderedDict()
+        self._read: OrderedDict[str, tuple[ApiKey, float]] = OrderedDict()
 
     async def create(self, caller: Caller, definition: KeyDefinition) -> CreatedKey:
         """Create a key. Raise `InvalidInputError` if it would be expired already."""
@@ -111,8 +111,17 @@ class KeyService:
         computed = digest_of(secret, await self._find_pepper())
         if key is None or not is_same(key.digest, computed) or not is_valid_at(key, self._clock.now()):
             return None
-        scopes = frozenset(map(Scope, key.scopes))
-        return Caller(key.owner_id, frozenset(Scope) if Scope.ADMIN in scopes else scopes, key.public_id)
+        return _caller_of(key)
+
+    async def caller_with_id(self, public_id: str) -> Caller | None:
+        """Return the caller of a key by its id, or None if there is no valid one. A session has checked the secret."""
+        key = await self._find(public_id)
+        return None if key is None or not is_valid_at(key, self._clock.now()) else _caller_of(key)
+
+    def is_known(self, text: str) -> bool:
+        """Return whether this process has read the key that a text names, without reading it now."""
+        parts = read_key(text)
+        return parts is not None and parts[0] in self._read
 
     async def _add(
         self, connection: AsyncConnection, caller: Caller, operation: str, rights: Mapping[str, Any]
@@ -130,12 +139,14 @@ class KeyService:
             return known[0]
         async with self._database.read() as connection:
             key = await store.find(connection, public_id)
+        if key is None:  # not kept: invented ids would drive out those of others
+            self._read.pop(public_id, None)
+            return None
         self._read[public_id] = key, self._monotonic()
         self._read.move_to_end(public_id)
         if len(self._read) > _MAX_CACHED:
             self._read.popitem(last=False)
-        if key is not None:
-            await self._note_use(key)
+        await self._note_use(key)
         return key
 
     async def _note_use(self, key: ApiKey) -> None:
@@ -151,3 +162,8 @@ class KeyService:
             async with self._database.write() as connection:
                 self._pepper = await store.pepper(connection)
         return self._pepper
+
+
+def _caller_of(key: ApiKey) -> Caller:
+    scopes = frozenset(map(Scope, key.scopes))
+    return Caller(key.owner_id, frozenset(Scope) if Scope.ADMIN in scopes else scopes, key.public_id)
