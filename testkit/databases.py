@@ -18,7 +18,8 @@ NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 async def add_job(database: Database, **changes: Any) -> Job:
     """Store a job that is due every minute from noon on, or as `changes` say."""
     async with database.write() as connection:
-        return await jobs.add(connection, {**A_JOB, **changes})
+        (job,) = await jobs.add(connection, {**A_JOB, **changes})
+    return job
 
 
 async def add_running(database: Database) -> Run:

@@ -39,7 +39,7 @@ async def test_concurrent_read_then_write_loses_no_update(database: Database) ->
             locked = await jobs.find(connection, job.id, lock=True)
             assert locked is not None
             await asyncio.sleep(0)
-            assert await jobs.change(connection, job.id, locked.version, {"priority": 5}) is not None
+            await jobs.change(connection, [(job.id, {"version": locked.version + 1})])
 
     await asyncio.gather(*(increment() for _ in range(20)))
     async with database.read() as connection:

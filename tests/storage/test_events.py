@@ -72,8 +72,8 @@ async def test_job_leaves_an_event_for_each_edit_and_none_for_firing(database: D
             {"status": JobStatus.ACTIVE},
             {**paused, "deleted_at": NOON},
         )
-        for version, values in enumerate(edits, start=1):
-            await jobs.change(connection, job.id, version, values)
+        for version, values in enumerate(edits, start=2):
+            await jobs.change(connection, [(job.id, {**values, "version": version})])
 
     assert await changes(database) == [
         "job.created", "run.queued", "job.changed", "job.paused", "job.resumed", "job.deleted",
@@ -116,7 +116,7 @@ async def test_reader_misses_no_event_of_a_late_commit(
     database = Database(migrated_postgres_url)
     slow = await database._writer.connect()
     await slow.begin()
-    early = await jobs.add(slow, {**A_JOB, "name": "early"})
+    (early,) = await jobs.add(slow, {**A_JOB, "name": "early"})
     await add_job(database, name="late")
     before = await read_now(database)
     await slow.commit()

@@ -25,16 +25,6 @@ async def claimable(database: Database) -> list[int]:
         return [run_id for run_id, _ in await runs.claimable(connection, NOON, 10, notified_before=NOON)]
 
 
-async def test_change_is_refused_when_the_version_is_stale(database: Database) -> None:
-    job = await add_job(database)
-    async with database.write() as connection:
-        assert await jobs.change(connection, job.id, job.version, {"name": "first"}) is not None
-        assert await jobs.change(connection, job.id, job.version, {"name": "second"}) is None
-        found = await jobs.find(connection, job.id)
-    assert found is not None
-    assert found.name == "first"
-
-
 async def test_last_run_is_not_replaced_by_an_older_one(database: Database) -> None:
     job = await add_job(database)
     async with database.write() as connection:

@@ -180,7 +180,6 @@ async def test_dispatcher_leaves_a_job_that_was_changed_meanwhile(
     job = await add_job(database)
     stale = [jobs.as_due(job)]
     async with database.write() as connection:
-        changed = await jobs.change(connection, job.id, job.version, meanwhile)
+        await jobs.change(connection, [(job.id, meanwhile)])
         await ledger.fire(connection, stale, NOON)
-    assert changed is not None
-    assert (await reread(database, job)).next_run_at == changed.next_run_at
+    assert (await reread(database, job)).next_run_at == meanwhile.get("next_run_at", job.next_run_at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,15 @@ class Refusal:
     caller: Caller | None
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The fields of an object before and after an operation. None: there was no object, or there is none any more."""
+
+    target: Target
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+
+
 async def record(
     connection: AsyncConnection,
     caller: Caller,
@@ -46,22 +55,29 @@ async def record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Store who did what. `operation` is its name in the API's documentation.
+    """Store who did what to one object. `operation` is its name in the API's documentation."""
+    await record_all(connection, caller, operation, [Change(target, before, after)], now)
 
-    `before` and `after` are the fields of the object; None: there was no object before, or there is none afterwards.
-    """
-    await audit.add(
-        connection,
+
+async def record_all(
+    connection: AsyncConnection, caller: Caller, operation: str, changes: Sequence[Change], now: datetime
+) -> None:
+    """Store who changed several objects by one operation, with one statement."""
+    of_all: dict[str, Any] = {
+        "at": now,
+        "key_id": caller.key_id,
+        "caller_owner_id": caller.owner_id,
+        "address": caller.address,
+        "operation": operation,
+        "outcome": DONE,
+        "correlation_id": logging_config.current_correlation_id(),
+    }
+    of_each = [
         {
-            "at": now,
-            "key_id": caller.key_id,
-            "caller_owner_id": caller.owner_id,
-            "address": caller.address,
-            "operation": operation,
-            "object": target.name,
-            "owner_id": target.owner_id,
-            "outcome": DONE,
-            "changes": difference(before, after) or None,
-            "correlation_id": logging_config.current_correlation_id(),
-        },
-    )
+            "object": change.target.name,
+            "owner_id": change.target.owner_id,
+            "changes": difference(change.before, change.after) or None,
+        }
+        for change in changes
+    ]
+    await audit.add(connection, *(of_all | each for each in of_each))

@@ -67,8 +67,9 @@ class JobEditing:
         """
         caller.require(Scope.WRITE)
         async with self._database.write() as connection:
-            job, notices = await self._writer.settle(connection, caller, job_id, if_match)
-            edited = await self._writer.change(connection, caller, job, operation, plan(job), lock)
+            (job,), notices = await self._writer.settle(connection, caller, [job_id])
+            check_version(job, if_match)
+            (edited,) = await self._writer.change(connection, caller, operation, [(job, plan(job), lock)])
         await self._broker.send(notices)
         self._wake_dispatcher()
         return edited

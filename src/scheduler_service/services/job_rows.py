@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -29,14 +29,6 @@ async def existing(connection: AsyncConnection, caller: Caller, job_id: int, *, 
     if job is None:
         raise NotFoundError(f"there is no job {job_id}")
     return job
-
-
-async def stored(connection: AsyncConnection, job: Job, values: Mapping[str, Any]) -> Job:
-    """Store columns of a job. Raise `PreconditionFailedError` if its version has changed meanwhile."""
-    stored = await jobs.change(connection, job.id, job.version, values)
-    if stored is None:
-        raise PreconditionFailedError("another request changed the job; read it again and repeat the change")
-    return stored
 
 
 def items_of(job: Job) -> Iterator[tuple[str, Any]]:

@@ -6,7 +6,7 @@ retention time that follows its replacement; the current one is kept as long as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -95,14 +95,27 @@ async def version_of(connection: AsyncConnection, job_id: int, version: int) -> 
     return found
 
 
-async def add_version(connection: AsyncConnection, author: Author, before: Job | None, after: Job) -> None:
-    """Store the version that a change led to, and the one before it if that is missing."""
-    changed = [] if before is None else list(audit_diff.difference(document_of(before), document_of(after)))
-    if before is not None and not await job_versions.replace_current(connection, after.id, after.updated_at):
-        old = _version(UNKNOWN, before, [], before.updated_at, replaced_at=after.updated_at)
-        await job_versions.add(connection, old)
-    await job_versions.add(connection, _version(author, after, changed, after.updated_at))
-    await job_versions.cut(connection, after.id, after.version)
+async def add_versions(
+    connection: AsyncConnection, author: Author, changes: Sequence[tuple[Job | None, Job]], now: datetime
+) -> None:
+    """Store the versions that changes led to, and those before them that are missing. New jobs have no job before."""
+    changed = [(before, after) for before, after in changes if before is not None]
+    kept = await job_versions.replace_current(connection, [after.id for _, after in changed], now)
+    versions = [
+        _version(UNKNOWN, before, [], before.updated_at, replaced_at=now)
+        for before, after in changed
+        if after.id not in kept
+    ]
+    versions += [_version(author, after, _fields_of(before, after), now) for before, after in changes]
+    if versions:
+        await job_versions.add(connection, *versions)
+    for _, after in changed:
+        await job_versions.cut(connection, after.id, after.version)
+
+
+def _fields_of(before: Job | None, after: Job) -> list[str]:
+    """Return the names of the fields that a change affected."""
+    return [] if before is None else list(audit_diff.difference(document_of(before), document_of(after)))
 
 
 async def _check(connection: AsyncConnection, caller: Caller, job_id: int) -> None:

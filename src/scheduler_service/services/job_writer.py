@@ -1,8 +1,8 @@
-"""The writing steps of transactions on jobs: what a request for one job and a file of many have in common."""
+"""The writing steps of transactions on jobs, for one job and for many: the number of statements is the same."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,17 +14,23 @@ from scheduler_service.domain.records import Job
 from scheduler_service.domain.rescheduling import rescheduled
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason
+from scheduler_service.errors import NotFoundError
 from scheduler_service.services.job_acceptance import JobChange
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import columns_of
 from scheduler_service.services.job_packages import JobPackages
-from scheduler_service.services.job_rows import Versions, check_version, existing, items_of, stored
+from scheduler_service.services.job_rows import items_of
 from scheduler_service.services.job_secrets import KnownSecrets, check_known
-from scheduler_service.services.job_trail import record_job
+from scheduler_service.services.job_trail import record_jobs
 from scheduler_service.services.schedules import first_run_at
 from scheduler_service.storage import calendars, cancellations, jobs, ledger
 from scheduler_service.storage.clock import Clock
 from scheduler_service.telemetry import tracing
+
+Draft = tuple[JobDefinition, EnvironmentLock | None]
+"""A job to be stored, and the lock of its packages."""
+Edit = tuple[Job, JobChange, EnvironmentLock | None]
+"""A settled job, its change, and the lock of its packages if they change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +42,71 @@ class JobWriter:
     secrets: KnownSecrets
 
     async def add(
-        self,
-        connection: AsyncConnection,
-        caller: Caller,
-        definition: JobDefinition,
-        operation: str,
-        lock: EnvironmentLock | None,
-    ) -> Job:
-        """Store a new job. Raise `InvalidInputError` if it names something that the owner does not have."""
-        await check_known(self.secrets, connection, definition.owner_id, definition.secrets)
-        await calendars.find_for(connection, definition)  # raises if one is unknown
+        self, connection: AsyncConnection, caller: Caller, operation: str, drafts: Sequence[Draft]
+    ) -> list[Job]:
+        """Store new jobs. Raise `InvalidInputError` if one names something that its owner does not have."""
+        if not drafts:
+            return []
+        await self._check_names(connection, [definition for definition, _ in drafts])
+        rows = [self._row(*draft) for draft in drafts]
+        added = await jobs.add(connection, *rows)
+        for job, (_, lock) in zip(added, drafts, strict=True):
+            await self.packages.keep(connection, job, lock)
+        await record_jobs(connection, caller, operation, [(None, job) for job in added], self.clock.now())
+        return added
+
+    async def settle(
+        self, connection: AsyncConnection, caller: Caller, job_ids: Sequence[int]
+    ) -> tuple[list[Job], list[RunNotice]]:
+        """Lock jobs, and let their schedules account for every instant until now, before they are changed.
+
+        Raise `NotFoundError` if one does not exist. The caller sends the notices after the commit.
+        """
+        found = await jobs.find_all(connection, job_ids, owner_id=caller.bound, lock=True)
+        for job_id in job_ids:
+            if job_id not in found:
+                raise NotFoundError(f"there is no job {job_id}")
+        notices: list[RunNotice] = []
+        now = self.clock.now()
+        while due := [job for job in found.values() if job.next_run_at is not None and job.next_run_at <= now]:
+            fired = await ledger.fire(connection, list(map(jobs.as_due, due)), now, tracing.context_for_run)
+            notices += fired.notices
+            found |= await jobs.find_all(connection, [job.id for job in due])
+            now = self.clock.now()
+        return [found[job_id] for job_id in job_ids], notices
+
+    async def change(
+        self, connection: AsyncConnection, caller: Caller, operation: str, edits: Sequence[Edit]
+    ) -> list[Job]:
+        """Change settled jobs, whose instants from now on follow the new schedules. Return them.
+
+        A change without effect keeps the version. Raise `InvalidInputError` as `add` does, and `ConflictError` if a
+        change pauses or resumes a job that has no future instant.
+        """
+        now = self.clock.now()
+        edited = [_edited(job, change, self) for job, change, _ in edits]
+        pairs = [(job, after) for (job, _, _), after in zip(edits, edited, strict=True)]
+        await self._check_names(connection, [after for job, after in pairs if _names(after) != _names(job)])
+        changes = [(job, after) for job, after in pairs if after is not job]
+        await jobs.change(connection, [(job.id, _differences(job, after)) for job, after in changes])
+        for after, (_, _, lock) in zip(edited, edits, strict=True):
+            await self.packages.keep(connection, after, lock)
+        await record_jobs(connection, caller, operation, pairs, now)
+        return edited
+
+    async def delete(self, connection: AsyncConnection, caller: Caller, operation: str, gone: Sequence[Job]) -> None:
+        """Delete settled jobs: cancel their queued runs and request that running ones stop."""
+        now = self.clock.now()
+        values = {"deleted_at": now, "updated_at": now, "status": JobStatus.PAUSED, "next_run_at": None}
+        await jobs.change(connection, [(job.id, {**values, "version": job.version + 1}) for job in gone])
+        for job in gone:
+            await cancellations.cancel_all(connection, job.id, Reason.JOB_DELETED, now)
+        await record_jobs(connection, caller, operation, [(job, None) for job in gone], now)
+
+    def _row(self, definition: JobDefinition, lock: EnvironmentLock | None) -> dict[str, Any]:
         now = self.clock.now()
         next_run_at = first_run_at(definition, now)
-        values = {
+        return {
             **columns_of(definition),
             "status": JobStatus.ACTIVE if definition.enabled else JobStatus.PAUSED,
             "anchor_at": now,
@@ -59,57 +117,27 @@ class JobWriter:
             "created_at": now,
             "updated_at": now,
         }
-        job = await jobs.add(connection, values)
-        await self.packages.keep(connection, job, lock)
-        await record_job(connection, caller, operation, now, after=job)
-        return job
 
-    async def settle(
-        self, connection: AsyncConnection, caller: Caller, job_id: int, if_match: Versions
-    ) -> tuple[Job, list[RunNotice]]:
-        """Lock a job, and let its schedule account for every instant until now, before it is changed.
+    async def _check_names(self, connection: AsyncConnection, named: Sequence[JobDefinition | Job]) -> None:
+        """Raise `InvalidInputError` if a job names a secret or a calendar that its owner does not have."""
+        for each in named:
+            await check_known(self.secrets, connection, each.owner_id, each.secrets)
+        stored = await calendars.read_for(connection, named)
+        for each in named:
+            calendars.calendar_of(each, stored)
 
-        Raise `NotFoundError` if there is none, and `PreconditionFailedError` if its version is another one.
-        """
-        job = await existing(connection, caller, job_id, lock=True)
-        check_version(job, if_match)
-        notices: list[RunNotice] = []
-        while job.next_run_at is not None and job.next_run_at <= (now := self.clock.now()):
-            notices += (await ledger.fire(connection, [jobs.as_due(job)], now, tracing.context_for_run)).notices
-            job = await existing(connection, caller, job_id)
-        return job, notices
 
-    async def change(
-        self,
-        connection: AsyncConnection,
-        caller: Caller,
-        job: Job,
-        operation: str,
-        change: JobChange,
-        lock: EnvironmentLock | None = None,
-    ) -> Job:
-        """Change a settled job, whose instants from now on follow the new schedule.
+def _edited(job: Job, change: JobChange, writer: JobWriter) -> Job:
+    """Return the job after a change, with its next version, or the job itself if nothing differs."""
+    now = writer.clock.now()
+    edited = rescheduled(job, replace(job, **change.columns), enabled=change.enabled, now=now)
+    return job if edited == job else replace(edited, version=job.version + 1, updated_at=now)
 
-        A change without effect keeps the version. Raise `ConflictError` if it pauses or resumes a job that has no
-        future instant.
-        """
-        now = self.clock.now()
-        edited = rescheduled(job, replace(job, **change.columns), enabled=change.enabled, now=now)
-        if edited.secrets != job.secrets or edited.owner_id != job.owner_id:
-            await check_known(self.secrets, connection, edited.owner_id, edited.secrets)
-        if edited.calendars != job.calendars or edited.owner_id != job.owner_id:
-            await calendars.find_for(connection, edited)
-        if edited != job:
-            values: Mapping[str, Any] = {name: value for name, value in items_of(edited) if value != getattr(job, name)}
-            edited = await stored(connection, job, {**values, "updated_at": now})
-        await self.packages.keep(connection, edited, lock)
-        await record_job(connection, caller, operation, now, before=job, after=edited)
-        return edited
 
-    async def delete(self, connection: AsyncConnection, caller: Caller, job: Job, operation: str) -> None:
-        """Delete a settled job: cancel its queued runs and request that running ones stop."""
-        now = self.clock.now()
-        values = {"deleted_at": now, "updated_at": now, "status": JobStatus.PAUSED, "next_run_at": None}
-        await jobs.change(connection, job.id, job.version, values)
-        await cancellations.cancel_all(connection, job.id, Reason.JOB_DELETED, now)
-        await record_job(connection, caller, operation, now, before=job)
+def _differences(job: Job, edited: Job) -> dict[str, Any]:
+    return {name: value for name, value in items_of(edited) if value != getattr(job, name)}
+
+
+def _names(job: Job) -> tuple[Any, ...]:
+    """Return what a job names of its owner's."""
+    return job.owner_id, job.secrets, job.calendars

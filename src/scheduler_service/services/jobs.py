@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.listing import JobFilter, Listing, Page
@@ -78,10 +80,12 @@ class JobService:
         self._check_host()
         lock = await self._packages.lock(definition.payload.packages())
         key = idempotency.key_for(caller, "POST /jobs", idempotency_key, definition.model_dump_json())
-        action = idempotency.Action(
-            lambda connection: self._writer.add(connection, caller, definition, "createJob", lock),
-            partial(jobs.find, owner_id=caller.bound),
-        )
+
+        async def add(connection: AsyncConnection) -> Job:
+            (job,) = await self._writer.add(connection, caller, "createJob", [(definition, lock)])
+            return job
+
+        action = idempotency.Action(add, partial(jobs.find, owner_id=caller.bound))
         job, _ = await idempotency.perform(self._database, self._clock, key, action)
         self._wake_dispatcher()
         return job
@@ -182,8 +186,9 @@ class JobService:
         """
         caller.require(Scope.WRITE)
         async with self._database.write() as connection:
-            job, notices = await self._writer.settle(connection, caller, job_id, if_match)
-            await self._writer.delete(connection, caller, job, "deleteJob")
+            (job,), notices = await self._writer.settle(connection, caller, [job_id])
+            check_version(job, if_match)
+            await self._writer.delete(connection, caller, "deleteJob", [job])
         await self._broker.send(notices)
 
     async def run(

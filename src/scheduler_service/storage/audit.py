@@ -39,9 +39,12 @@ audit_entries = Table(
 )
 
 
-async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
-    """Store an entry."""
-    await connection.execute(insert(audit_entries).values(**values))
+_add = insert(audit_entries)  # built once, as in `transitions`
+
+
+async def add(connection: AsyncConnection, *entries: Mapping[str, Any]) -> None:
+    """Store entries."""
+    await connection.execute(_add, entries)
 
 
 async def page(connection: AsyncConnection, filters: AuditFilter, size: int) -> list[AuditEntry]:

@@ -15,8 +15,8 @@ FIELD = "external_key"
 
 
 @contextmanager
-def unique_key(values: Mapping[str, Any]) -> Iterator[None]:
-    """Raise `InvalidInputError` if storing these columns of a job violates the unique index of external keys."""
+def unique_key(*rows: Mapping[str, Any]) -> Iterator[None]:
+    """Raise `InvalidInputError` if storing these columns of jobs violates the unique index of external keys."""
     try:
         yield
     except IntegrityError as error:
@@ -24,4 +24,4 @@ def unique_key(values: Mapping[str, Any]) -> Iterator[None]:
         if not (is_unique_violation(error) and FIELD in str(error.orig)):
             raise
         message = "another job of this owner has this key; change that job, or write another key"
-        raise InvalidInputError(FieldProblem(FIELD, message, values.get(FIELD))) from error
+        raise InvalidInputError(FieldProblem(FIELD, message, rows[0].get(FIELD) if len(rows) == 1 else None)) from error

@@ -54,23 +54,28 @@ job_versions = Table(
 _COLUMNS = [job_versions.c[field.name] for field in fields(JobVersion)]
 # Built once, as in `transitions`.
 _add = insert(job_versions)
-_replace = update(job_versions).where(
-    job_versions.c.job_id == bindparam("of_job"), job_versions.c.replaced_at.is_(None)
+_replace = (
+    update(job_versions)
+    .where(job_versions.c.job_id.in_(bindparam("of_jobs", expanding=True)), job_versions.c.replaced_at.is_(None))
+    .values(replaced_at=bindparam("at", type_=UtcInstant()))
+    .returning(job_versions.c.job_id)
 )
 _cut = delete(job_versions).where(
     job_versions.c.job_id == bindparam("of_job"), job_versions.c.version <= bindparam("up_to")
 )
 
 
-async def add(connection: AsyncConnection, version: JobVersion) -> None:
-    """Store a version of a job."""
-    await connection.execute(_add, {field.name: getattr(version, field.name) for field in fields(version)})
+async def add(connection: AsyncConnection, *versions: JobVersion) -> None:
+    """Store versions of jobs."""
+    rows = [{field.name: getattr(version, field.name) for field in fields(version)} for version in versions]
+    await connection.execute(_add, rows)
 
 
-async def replace_current(connection: AsyncConnection, job_id: int, now: datetime) -> bool:
-    """Note that the current version of a job is replaced. Return False if it has none."""
-    replaced = await connection.execute(_replace, {"of_job": job_id, "replaced_at": now})
-    return bool(replaced.rowcount)
+async def replace_current(connection: AsyncConnection, job_ids: Sequence[int], now: datetime) -> frozenset[int]:
+    """Note that the current versions of jobs are replaced. Return the ids of those that have one."""
+    if not job_ids:
+        return frozenset()
+    return frozenset((await connection.execute(_replace, {"of_jobs": job_ids, "at": now})).scalars())
 
 
 async def cut(connection: AsyncConnection, job_id: int, newest: int) -> None:

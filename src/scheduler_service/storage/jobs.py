@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
@@ -33,7 +33,7 @@ from scheduler_service.storage.tables import WAITING, jobs, runs, with_status
 _DUE_COLUMNS = [jobs.c[field.name] for field in fields(DueJob)]
 
 # Built once, as in `transitions`.
-_add = insert(jobs).returning(jobs)
+_add = insert(jobs).returning(jobs, sort_by_parameter_order=True)
 _due = (
     select(*_DUE_COLUMNS)
     .where(jobs.c.next_run_at <= bindparam("at"))
@@ -47,10 +47,33 @@ _note_last_run = update(jobs).where(
 )
 
 
-async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> Job:
-    """Store a new job. Raise `InvalidInputError` if another job of the owner has its external key."""
-    with unique_key(values):
-        return Job(**(await connection.execute(_add, values)).mappings().one())
+async def add(connection: AsyncConnection, *rows: Mapping[str, Any]) -> list[Job]:
+    """Store new jobs, and return them in their order. Raise `InvalidInputError` if an external key is taken."""
+    with unique_key(*rows):
+        stored = await connection.execute(_add, rows)
+    return [Job(**row) for row in stored.mappings()]
+
+
+async def find_all(
+    connection: AsyncConnection, job_ids: Sequence[int], *, owner_id: str | None = None, lock: bool = False
+) -> dict[int, Job]:
+    """Return jobs that are not deleted by their ids. `owner_id` and `lock` are as for `find`."""
+    query = select(jobs).where(jobs.c.id.in_(job_ids), jobs.c.deleted_at.is_(None), _is_owned_by(owner_id))
+    # In the order of ids, so that two transactions cannot wait for each other.
+    query = query.order_by(jobs.c.id).with_for_update() if lock else query
+    return {row["id"]: Job(**row) for row in (await connection.execute(query)).mappings()}
+
+
+async def change(connection: AsyncConnection, changes: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
+    """Store columns of jobs that this transaction has locked, by their ids. Raise as `change` does."""
+    by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for job_id, values in changes:
+        row = {f"to_{name}": value for name, value in values.items()}
+        by_columns.setdefault(tuple(sorted(values)), []).append({**row, "of_job": job_id})
+    with unique_key(*(values for _, values in changes)):
+        for names, rows in by_columns.items():
+            statement = update(jobs).where(jobs.c.id == bindparam("of_job"))
+            await connection.execute(statement.values({name: bindparam(f"to_{name}") for name in names}), rows)
 
 
 async def find(
@@ -70,22 +93,6 @@ async def has_history(connection: AsyncConnection, job_id: int, *, owner_id: str
     """Return whether a job exists, or was deleted and still has history. `owner_id` restricts the search."""
     query = select(jobs.c.id).where(jobs.c.id == job_id, _is_owned_by(owner_id))
     return (await connection.execute(query)).one_or_none() is not None
-
-
-async def change(connection: AsyncConnection, job_id: int, version: int, values: Mapping[str, Any]) -> Job | None:
-    """Change a job and return it, or None if its version is not `version` any more.
-
-    Raise `InvalidInputError` if another job of the owner has its external key.
-    """
-    statement = (
-        update(jobs)
-        .where(jobs.c.id == job_id, jobs.c.version == version, jobs.c.deleted_at.is_(None))
-        .values(**values, version=version + 1)
-        .returning(jobs)
-    )
-    with unique_key(values):
-        row = (await connection.execute(statement)).mappings().one_or_none()
-    return None if row is None else Job(**row)
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[DueJob]:
