@@ -13,7 +13,7 @@ export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up devstack test check coverage bench faultlab try-containers lock clean
+.PHONY: help up devstack test check vendor-check coverage bench faultlab try-containers lock clean
 
 help: ## list the targets
 	@echo "make …"
@@ -40,7 +40,11 @@ check: $(VENV)/test.stamp ## check format, types, layers, texts, migrations, aud
 	$(BIN)/python -m scripts.check_language
 	$(BIN)/python -m scripts.check_prose
 	$(BIN)/python -m scripts.check_migrations
+	$(BIN)/python -m scripts.check_vendor
 	$(BIN)/python -m scripts.audit requirements.txt
+
+vendor-check: $(VENV)/test.stamp ## check the vendored files of the web interface against vendor.lock
+	$(BIN)/python -m scripts.check_vendor
 
 coverage: $(VENV)/test.stamp ## run every test, and list the lines that none reaches
 	$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal --cov --cov-report=term-missing:skip-covered

@@ -8,11 +8,11 @@ settings = or_exit(load_settings)  # before the slow imports, so that errors app
 
 with without_gc():
     from scheduler_service import bootstrap
-    from scheduler_service.api.app import create_app
+    from scheduler_service.entrypoints.application import create_application
     from scheduler_service.http import connections
     from scheduler_service.telemetry.logging_config import configure_logging
 
 connections.install(settings)
 raise_open_files()
 configure_logging(settings.log_level, settings.log_format)
-app = create_app(settings, opened_or_exit(bootstrap.open_service))
+app = create_application(settings, opened_or_exit(bootstrap.open_service))

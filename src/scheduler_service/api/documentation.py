@@ -40,9 +40,9 @@ async def show_redoc() -> Response:
 
 @router.get("/")
 async def show_entrance(request: Request) -> Response:
-    """Return links to the API. Browsers are redirected to the documentation."""
+    """Return links to the API. Browsers are redirected to the web interface, or without it to the documentation."""
     if "text/html" in request.headers.get("accept", ""):
-        return RedirectResponse("docs")
+        return RedirectResponse(getattr(request.app.state, "entrance", "docs"))
     links = {"documentation": "/docs", "description": "/openapi.json", "health": "/health", "jobs": "/api/v1/jobs"}
     return JSONResponse({"name": request.app.title, "version": request.app.version, **links})
 

@@ -18,11 +18,11 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
-from scheduler_service.api.app import create_app
 from scheduler_service.cli.banner import banner_text, print_now
 from scheduler_service.config.open_files import raise_open_files
 from scheduler_service.config.settings import Settings
 from scheduler_service.console.exit_codes import ExitCode
+from scheduler_service.entrypoints.application import create_application
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.http.connection_limits import set_limits
 from scheduler_service.http.connections import BoundedProtocol
@@ -42,7 +42,7 @@ def serve(settings: Settings) -> ExitCode:
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the banner replaces uvicorn's start messages
     raise_open_files()
     set_limits(settings)
-    app = create_app(settings)
+    app = create_application(settings)
     config = uvicorn.Config(
         app,
         http=BoundedProtocol,

@@ -78,6 +78,8 @@ class Settings(PackageSettings, RequestLimitSettings):
     """Require this bearer token for /metrics. Default: none."""
     secrets_key: SecretStr | None = None
     """Encrypt secrets of jobs with this key: 32 bytes in base64. Further keys, after commas, only decrypt."""
+    ui: Literal["on", "read_only", "off"] = "on"
+    """Serve the web interface at /ui: on, read_only, or off. Default: on."""
 
     log_level: LogLevel = "INFO"
     """Log events of this level and above: DEBUG, INFO, WARNING, ERROR or CRITICAL. Default: INFO."""

@@ -1,1 +1,1 @@
-"""The programs of the distributed mode: the Celery application, its beat and its worker."""
+"""What a server loads: the HTTP application, and the Celery application with its beat and its worker."""

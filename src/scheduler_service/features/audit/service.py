@@ -11,7 +11,7 @@ from scheduler_service.domain.audit import AuditEntry, AuditFilter
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.errors import SchedulerError
 from scheduler_service.features.audit.refusals import RefusalLimit
-from scheduler_service.services.audit import REFUSED, Refusal
+from scheduler_service.services.audit import REFUSED, Refusal, Target, record
 from scheduler_service.storage import audit
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -33,6 +33,11 @@ class AuditService:
         caller.require(Scope.ADMIN)
         async with self._database.read() as connection:
             return await audit.page(connection, filters, size)
+
+    async def note_login(self, caller: Caller) -> None:
+        """Store that a browser logged in with a key."""
+        async with self._database.write() as connection:
+            await record(connection, caller, "logIn", Target(f"keys/{caller.key_id}"), self._clock.now())
 
     async def note(self, refusal: Refusal) -> None:
         """Store a refused attempt, unless there were too many in this minute. A failure is logged."""

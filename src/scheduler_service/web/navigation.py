@@ -1,0 +1,6 @@
+"""The pages in the bar, each with its path and the scope that it needs."""
+
+from __future__ import annotations
+
+MAIN = (("jobs", "/ui/jobs", "read"),)
+MORE: tuple[tuple[str, str, str], ...] = ()

@@ -1,0 +1,32 @@
+"""What the pages of one process share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from scheduler_service.bootstrap import Service
+from scheduler_service.config.settings import Settings
+from scheduler_service.http.request_gate import RequestGate
+from scheduler_service.web.login_limit import LoginLimit
+from scheduler_service.web.session import Sessions
+
+KEY = "scheduler_service.site"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The services, the sessions, the count of wrong keys, and the limits of requests."""
+
+    settings: Settings
+    service: Service
+    sessions: Sessions
+    logins: LoginLimit
+    gate: RequestGate
+
+
+def site_of(request: Request) -> Site:
+    """Return what the pages share, for a request that was sent to one of them."""
+    site: Site = request.scope[KEY]
+    return site

@@ -1,0 +1,22 @@
+// Shows the page behind a link with data-dialog as a dialog over this page. Without JavaScript it is a page.
+(() => {
+  const dialog = document.getElementById("dialog");
+
+  const open = async (link) => {
+    await htmx.ajax("GET", link.href, { target: "#dialog-content", swap: "innerHTML" });
+    dialog.showModal();
+    dialog.querySelector("[autofocus]")?.focus();
+  };
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-dialog]");
+    if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      event.preventDefault();
+      open(link);
+    }
+    if (event.target.closest("[data-close]") || event.target === dialog) {
+      event.preventDefault();
+      dialog.close();
+    }
+  });
+})();

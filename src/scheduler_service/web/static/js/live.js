@@ -1,0 +1,49 @@
+// Follows the page's event stream, and asks at intervals where it cannot be followed. The badge shows which, and pauses it.
+(() => {
+  const POLL_MS = 10_000;
+  const MAX_FAILURES = 3;
+  const stream = document.getElementById("live");
+  const badge = document.getElementById("live-badge");
+  if (!stream || !badge) return;
+  const label = badge.querySelector("[data-label]");
+  let failures = 0;
+  let timer = null;
+
+  const show = (state) => {
+    badge.dataset.state = state;
+    label.textContent = badge.dataset[state];
+  };
+  const refresh = () => stream.dispatchEvent(new CustomEvent("refresh", { bubbles: true }));
+  const poll = () => {
+    if (timer) return;
+    show("polling");
+    timer = setInterval(() => document.hidden || refresh(), POLL_MS);
+  };
+  const stopPolling = () => {
+    clearInterval(timer);
+    timer = null;
+  };
+
+  stream.addEventListener("htmx:sse:after:connection", () => {
+    if (failures) refresh();
+    failures = 0;
+    stopPolling();
+    show("live");
+  });
+  stream.addEventListener("htmx:sse:error", () => {
+    failures += 1;
+    if (failures >= MAX_FAILURES) poll();
+  });
+  // The stream's own events reload what follows them; a paused page ignores them.
+  const isPaused = () => badge.getAttribute("aria-pressed") === "true";
+  document.addEventListener("htmx:before:request", (event) => {
+    const cause = event.detail.ctx?.sourceEvent?.target;
+    if (isPaused() && cause === stream) event.preventDefault();
+  });
+  badge.addEventListener("click", () => {
+    const paused = !isPaused();
+    badge.setAttribute("aria-pressed", String(paused));
+    show(paused ? "paused" : timer ? "polling" : "live");
+    if (!paused) refresh();
+  });
+})();

@@ -1,0 +1,40 @@
+// Shows instants in the reader's zone. Without JavaScript, pages show UTC.
+(() => {
+  const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto", style: "short" });
+  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+
+  // The clocks of browser and server can differ, so the page brings the server's.
+  const sent = Date.parse(document.documentElement.dataset.now);
+  const skew = Number.isNaN(sent) ? 0 : sent - Date.now();
+  const now = () => Date.now() + skew;
+
+  const distance = (at) => {
+    const seconds = (at - now()) / 1000;
+    const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
+    return relative.format(Math.trunc(seconds / size), unit);
+  };
+  const FORMATS = {
+    relative: distance,
+    clock: (at) => clock.format(at),
+    day: (at) => day.format(at),
+    full: (at) => full.format(at),
+  };
+
+  const show = (element) => {
+    const at = new Date(element.dateTime);
+    const text = (FORMATS[element.dataset.as] ?? FORMATS.relative)(at);
+    if (element.textContent !== text) element.textContent = text;
+    if (!element.title) element.title = `${full.format(at)}\n${element.dateTime}`;
+  };
+  const showAll = () => document.querySelectorAll("time[data-as]").forEach(show);
+
+  showAll();
+  document.addEventListener("htmx:after:swap", showAll);
+  setInterval(() => document.hidden || showAll(), 1000);
+  for (const zone of document.querySelectorAll("[data-zone]")) {
+    zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  }
+})();

@@ -1,0 +1,1 @@
+"""What pages show, as frozen dataclasses that pure functions build."""

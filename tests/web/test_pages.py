@@ -1,0 +1,74 @@
+"""What every page has: its headers, its texts, and nothing of others that runs."""
+
+from __future__ import annotations
+
+import re
+
+from tests.web.conftest import SHARED, Browser, create_job
+
+pytestmark = SHARED
+HOSTILE = "<img src=x onerror=alert(1)>\"'&{{7*7}}"
+
+
+async def test_page_allows_scripts_of_its_own_only(browser: Browser) -> None:
+    policies = {(await browser.open("/ui/jobs")).headers["content-security-policy"] for _ in range(2)}
+    assert len(policies) == 2, "each page has its own nonce"
+    policy = policies.pop()
+    assert "default-src 'none'" in policy
+    assert "require-trusted-types-for 'script'" in policy
+    assert "unsafe" not in policy
+
+
+async def test_page_is_not_stored_and_sends_its_origin_with_forms(browser: Browser) -> None:
+    headers = (await browser.open("/ui/jobs")).headers
+    assert headers["cache-control"] == "no-store"
+    assert headers["referrer-policy"] == "same-origin"
+
+
+async def test_assets_are_kept_for_good_and_compressed(browser: Browser) -> None:
+    page = (await browser.open("/ui/jobs")).text
+    for path in re.findall(r'(?:src|href)="(/ui/static/[^"]+)"', page):
+        answer = await browser.open(path)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["content-encoding"] == "gzip"
+
+
+async def test_unknown_page_and_asset_are_not_found(browser: Browser) -> None:
+    answer = await browser.open("/ui/nowhere")
+    assert answer.status_code == 404
+    assert "text/html" in answer.headers["content-type"]
+    assert (await browser.open("/ui/static/app.js")).status_code == 404
+
+
+async def test_hostile_names_are_shown_as_text(browser: Browser) -> None:
+    await create_job(browser, name=HOSTILE, owner_id=HOSTILE, tags=[HOSTILE])
+    page = (await browser.open("/ui/jobs")).text
+    assert "&lt;img src=x" in page
+    assert "<img src=x" not in page
+
+
+async def test_jobs_are_found_by_text_state_tag_and_owner(browser: Browser) -> None:
+    await create_job(browser, name="Nightly backup", tags=["night"], owner_id="ops")
+    await create_job(browser, name="Other work")
+    for query in ("q=backup", "tag=night", "owner=ops"):
+        page = (await browser.open(f"/ui/jobs?{query}")).text
+        assert "Nightly backup" in page
+        assert "Other work" not in page
+    assert "Nightly backup" not in (await browser.open("/ui/jobs?status=paused")).text
+    assert "No job matches" in (await browser.open("/ui/jobs?q=nothing-like-this")).text
+
+
+async def test_list_leads_to_the_next_page_and_back(browser: Browser) -> None:
+    for number in range(51):
+        await create_job(browser, name=f"numbered {number:02}", tags=["many"])
+    page = await browser.open("/ui/jobs?tag=many&sort=name")
+    assert "50 of 51" in page.text
+    following = re.search(r'rel="next" href="([^"]+)"', page.text)
+    assert following
+    second = await browser.open("/ui/jobs" + following[1].replace("&amp;", "&"))
+    assert "51 of 51" in second.text
+    assert "numbered 50" in second.text
+    back = re.search(r'rel="prev" href="([^"]+)"', second.text)
+    assert back
+    assert "numbered 00" in (await browser.open("/ui/jobs" + back[1].replace("&amp;", "&"))).text
