@@ -158,7 +158,7 @@ async def test_stream_has_only_events_of_the_callers_owner(services: Services, d
 
 
 async def test_new_job_belongs_to_the_callers_owner(services: Services) -> None:
-    assert services.jobs.read(ANN, DOCUMENT).owner_id == "ann"
+    assert (await services.jobs.read(ANN, DOCUMENT)).owner_id == "ann"
     assert (await services.jobs.create(ANN, DEFINITION)).owner_id == "ann"
     assert (await services.jobs.create(ADMIN, DEFINITION)).owner_id == ""
 
@@ -170,7 +170,7 @@ async def test_replaced_job_keeps_its_owner(services: Services, job: Job) -> Non
 async def test_job_cannot_be_given_to_another_owner(services: Services, job: Job) -> None:
     given: dict[str, Any] = {"owner_id": "bob"}
     with pytest.raises(RejectedError, match="owner_id: this key belongs to the owner 'ann'"):
-        services.jobs.read(ANN, DOCUMENT | given)
+        await services.jobs.read(ANN, DOCUMENT | given)
     with pytest.raises(RejectedError, match="owner_id"):
         await services.jobs.create(ANN, DEFINITION.model_copy(update=given))
     with pytest.raises(RejectedError, match="owner_id"):
@@ -210,7 +210,9 @@ NEEDED: dict[Scope, list[Callable[[Services, Caller], Awaitable[Any]]]] = {
         lambda services, caller: services.schedules.preview(caller, PreviewRequest(schedule_expr="@hourly")),
     ],
     Scope.WRITE: [
-        lambda services, caller: asyncio.to_thread(services.jobs.read, caller, DOCUMENT),
+        lambda services, caller: services.jobs.read(caller, DOCUMENT),
+        lambda services, caller: services.jobs.validate(caller, DOCUMENT),
+        lambda services, caller: services.jobs.restore(caller, 1, 1),
         lambda services, caller: services.jobs.create(caller, DEFINITION),
         lambda services, caller: services.jobs.replace(caller, 1, DOCUMENT),
         lambda services, caller: services.jobs.patch(caller, 1, {}),
@@ -234,3 +236,10 @@ async def test_operation_is_forbidden_without_its_scope(services: Services, job:
         with pytest.raises(ForbiddenError, match=f"lacks the scope {scope}"):
             await call(services, caller)
     assert await services.jobs.get(ANN, job.id) == job
+
+
+async def test_names_of_another_owners_secrets_are_not_told(services: Services) -> None:
+    document: dict[str, Any] = {**DOCUMENT, "owner_id": "bob", "secrets": {"PGPASSWORD": "pw"}}
+    with pytest.raises(RejectedError) as refused:
+        await services.jobs.validate(ANN, document)
+    assert {problem.field for problem in refused.value.problems} == {"owner_id"}

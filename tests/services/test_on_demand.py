@@ -84,7 +84,7 @@ async def test_finished_job_becomes_a_job_on_demand(service: JobService, clock: 
 async def test_schedule_must_be_given_even_if_it_is_null(service: JobService) -> None:
     document: JsonDocument = {"name": "a job", "payload": {"type": "shell_script", "script": "true"}}
     with pytest.raises(RejectedError, match="schedule_expr"):
-        service.read(ADMIN, document)
+        await service.read(ADMIN, document)
 
 
 async def test_description_says_on_demand(service: JobService, schedules: ScheduleService) -> None:

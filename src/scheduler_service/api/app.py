@@ -26,6 +26,7 @@ from scheduler_service.api.routers import (
     schedules,
     simulation,
     stats,
+    validation,
 )
 from scheduler_service.api.shutdown import announced
 from scheduler_service.bootstrap import Service
@@ -68,6 +69,7 @@ ROUTERS = (
     job_actions.router,
     job_instants.router,
     job_versions.router,
+    validation.router,
     explain.router,
     runs.router,
     schedules.router,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,38 +34,67 @@ class JobChange:
 
 
 @dataclass(frozen=True, slots=True)
+class JobDraft:
+    """A document that was inspected as a job, and what is wrong with it apart from what the database knows.
+
+    `definition` has the valid fields, with the owner; None if it cannot be built.
+    """
+
+    inspection: Inspection[JobDefinition]
+    definition: JobDefinition | None
+    problems: tuple[FieldProblem, ...]
+
+    def accept(self, further: Iterable[FieldProblem] = ()) -> JobDefinition:
+        """Return the definition. Raise `RejectedError` with all problems, and with `further` ones about sent fields."""
+        self.inspection.accept([*self.problems, *self.inspection.about_sent(further)])
+        assert self.definition is not None  # noqa: S101 (accepted)
+        return self.definition
+
+    def accept_edit(self, further: Iterable[FieldProblem] = ()) -> JobChange:
+        """Return the change of a job. Raise what `accept` raises."""
+        definition = self.accept(further)
+        return JobChange(columns_of(definition), definition.enabled)
+
+
+@dataclass(frozen=True, slots=True)
 class JobAcceptance:
-    """Accepts jobs within the limits of this server. Every method raises `RejectedError` if it does not."""
+    """Inspects jobs within the limits of this server."""
 
     server_limits: ServerLimits
     clock: Clock
 
-    def read(self, caller: Caller, document: JsonDocument) -> JobDefinition:
-        """Return the definition that a document describes, with its owner."""
-        return owned_by(caller, self._accept(caller, inspect_job(document)))
+    def draft(self, caller: Caller, document: JsonDocument) -> JobDraft:
+        """Inspect a document as a new job."""
+        return self._draft(caller, inspect_job(document))
 
     def check(self, caller: Caller, definition: JobDefinition) -> JobDefinition:
-        """Return a definition with its owner."""
+        """Return a definition with its owner. Raise `RejectedError` if it is not acceptable."""
         document = definition.model_dump(mode="json")
-        return owned_by(caller, self._accept(caller, Inspection(document, (), 0, definition, frozenset())))
+        return self._draft(caller, Inspection(document, (), 0, definition, frozenset())).accept()
 
-    def edit(self, caller: Caller, job: Job, sent: JsonDocument, shown: Shown | None, merge: Merge) -> JobChange:
-        """Return the change that a document asks for.
+    def draft_edit(
+        self, caller: Caller, job: Job, sent: JsonDocument, shown: Shown | None = None, merge: Merge = dict
+    ) -> JobDraft:
+        """Inspect the change that a document asks for.
 
-        `shown` returns a job as the API shows it: its read-only fields may be sent back unchanged.
+        `shown` returns a job as the API shows it: its read-only fields may be sent back unchanged. By default, the
+        document is the whole new definition.
         """
         changed: list[FieldProblem] = []
         if shown is not None:
             sent, changed = without_read_only(JobDefinition, sent, shown(job))
         sent, further = without_surplus(JobDefinition, sent)
-        inspection = inspect_job(merge(sent), further)
-        columns = {} if inspection.valid_part is None else columns_of(owned_by(caller, inspection.valid_part))
-        found = problems_of_job(
-            inspection, self.server_limits, self.clock.now(), is_rescheduled=is_rescheduled(job, columns)
-        )
-        definition = inspection.accept([*changed, *found, *owner_problems(inspection, caller)])
-        return JobChange(columns, definition.enabled)
+        return self._draft(caller, inspect_job(merge(sent), further), changed, job)
 
-    def _accept(self, caller: Caller, inspection: Inspection[JobDefinition]) -> JobDefinition:
-        problems = problems_of_job(inspection, self.server_limits, self.clock.now())
-        return inspection.accept([*problems, *owner_problems(inspection, caller)])
+    def _draft(
+        self,
+        caller: Caller,
+        inspection: Inspection[JobDefinition],
+        changed: Iterable[FieldProblem] = (),
+        job: Job | None = None,
+    ) -> JobDraft:
+        definition = None if inspection.valid_part is None else owned_by(caller, inspection.valid_part)
+        columns = {} if definition is None else columns_of(definition)
+        has_new_schedule = job is None or is_rescheduled(job, columns)
+        found = problems_of_job(inspection, self.server_limits, self.clock.now(), is_rescheduled=has_new_schedule)
+        return JobDraft(inspection, definition, (*changed, *found, *owner_problems(inspection, caller)))

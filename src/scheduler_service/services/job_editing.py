@@ -13,7 +13,7 @@ from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.environment_lock import EnvironmentLock
 from scheduler_service.domain.records import Job
-from scheduler_service.services.job_acceptance import JobChange
+from scheduler_service.services.job_acceptance import JobChange, JobDraft
 from scheduler_service.services.job_rows import Versions, check_version, existing
 from scheduler_service.services.job_writer import JobWriter
 from scheduler_service.storage.database import Database
@@ -36,17 +36,22 @@ class JobEditing:
         self._writer = writer
 
     async def edit(
-        self, caller: Caller, job_id: int, operation: str, if_match: Versions, plan: Callable[[Job], JobChange]
+        self, caller: Caller, job_id: int, operation: str, if_match: Versions, plan: Callable[[Job], JobDraft]
     ) -> Job:
-        """Change the definition of a job, and lock new requirements before the transaction."""
+        """Change the definition of a job, and lock new requirements before the transaction.
+
+        Raise `RejectedError` with all problems of the new definition.
+        """
         caller.require(Scope.WRITE)
         async with self._database.read() as connection:
             job = await existing(connection, caller, job_id)
-        check_version(job, if_match)
-        lock = await self._writer.packages.lock_change(job, plan(job))
+            check_version(job, if_match)
+            draft = plan(job)
+            unknown = await self._writer.references.problems_of_draft(connection, draft, job)
+        lock = await self._writer.packages.lock_change(job, draft.accept_edit(unknown))
 
         def change(job: Job) -> JobChange:
-            return self._writer.packages.apply(job, plan(job), lock)
+            return self._writer.packages.apply(job, plan(job).accept_edit(), lock)
 
         return await self.change(caller, job_id, operation, if_match, change, lock)
 

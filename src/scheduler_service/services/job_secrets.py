@@ -1,4 +1,4 @@
-"""The secrets of a job, as clients write them, and the check that they exist."""
+"""The secrets of a job, as clients write them, and the problems of those that do not exist."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.job_files import fault_of_name, find_directory_conflict
 from scheduler_service.domain.secrets import SECRET_NAME, file_name_of
-from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.errors import FieldProblem
 from scheduler_service.payloads.stored_text import Storable
 from scheduler_service.payloads.text_pattern import TextPattern
 from scheduler_service.services.variables import check_name
@@ -62,17 +62,8 @@ def check_targets(secrets: dict[str, str], env: Mapping[str, str], files: Mappin
     return secrets
 
 
-async def check_known(
-    known: KnownSecrets, connection: AsyncConnection, owner_id: str, secrets: Mapping[str, str]
-) -> None:
-    """Raise `InvalidInputError` that names each secret that the owner does not have."""
-    if secrets:
-        problems = list(_unknown(secrets, await known.names(connection, owner_id)))
-        if problems:
-            raise InvalidInputError(*problems)
-
-
-def _unknown(secrets: Mapping[str, str], known: frozenset[str]) -> Iterator[FieldProblem]:
+def unknown_secrets(secrets: Mapping[str, str], known: frozenset[str]) -> Iterator[FieldProblem]:
+    """Yield a problem for each secret that the owner does not have."""
     offer = f"available: {', '.join(sorted(known))}" if known else "this owner has none; create it first"
     for target, name in secrets.items():
         if name not in known:

@@ -19,11 +19,11 @@ from scheduler_service.services.job_acceptance import JobChange
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import columns_of
 from scheduler_service.services.job_packages import JobPackages
+from scheduler_service.services.job_references import JobReferences, has_other_names
 from scheduler_service.services.job_rows import items_of
-from scheduler_service.services.job_secrets import KnownSecrets, check_known
 from scheduler_service.services.job_trail import record_jobs
 from scheduler_service.services.schedules import first_run_at
-from scheduler_service.storage import calendars, cancellations, jobs, ledger
+from scheduler_service.storage import cancellations, jobs, ledger
 from scheduler_service.storage.clock import Clock
 from scheduler_service.telemetry import tracing
 
@@ -39,7 +39,7 @@ class JobWriter:
 
     clock: Clock
     packages: JobPackages
-    secrets: KnownSecrets
+    references: JobReferences
 
     async def add(
         self, connection: AsyncConnection, caller: Caller, operation: str, drafts: Sequence[Draft]
@@ -47,7 +47,7 @@ class JobWriter:
         """Store new jobs. Raise `InvalidInputError` if one names something that its owner does not have."""
         if not drafts:
             return []
-        await self._check_names(connection, [definition for definition, _ in drafts])
+        await self.references.check(connection, [definition for definition, _ in drafts])
         rows = [self._row(*draft) for draft in drafts]
         added = await jobs.add(connection, *rows)
         for job, (_, lock) in zip(added, drafts, strict=True):
@@ -86,7 +86,7 @@ class JobWriter:
         now = self.clock.now()
         edited = [_edited(job, change, self) for job, change, _ in edits]
         pairs = [(job, after) for (job, _, _), after in zip(edits, edited, strict=True)]
-        await self._check_names(connection, [after for job, after in pairs if _names(after) != _names(job)])
+        await self.references.check(connection, [after for job, after in pairs if has_other_names(job, after)])
         changes = [(job, after) for job, after in pairs if after is not job]
         await jobs.change(connection, [(job.id, _differences(job, after)) for job, after in changes])
         for after, (_, _, lock) in zip(edited, edits, strict=True):
@@ -118,14 +118,6 @@ class JobWriter:
             "updated_at": now,
         }
 
-    async def _check_names(self, connection: AsyncConnection, named: Sequence[JobDefinition | Job]) -> None:
-        """Raise `InvalidInputError` if a job names a secret or a calendar that its owner does not have."""
-        for each in named:
-            await check_known(self.secrets, connection, each.owner_id, each.secrets)
-        stored = await calendars.read_for(connection, named)
-        for each in named:
-            calendars.calendar_of(each, stored)
-
 
 def _edited(job: Job, change: JobChange, writer: JobWriter) -> Job:
     """Return the job after a change, with its next version, or the job itself if nothing differs."""
@@ -136,8 +128,3 @@ def _edited(job: Job, change: JobChange, writer: JobWriter) -> Job:
 
 def _differences(job: Job, edited: Job) -> dict[str, Any]:
     return {name: value for name, value in items_of(edited) if value != getattr(job, name)}
-
-
-def _names(job: Job) -> tuple[Any, ...]:
-    """Return what a job names of its owner's."""
-    return job.owner_id, job.secrets, job.calendars

@@ -15,13 +15,15 @@ from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.errors import ConflictError
 from scheduler_service.services import idempotency
 from scheduler_service.services.checks import ServerLimits
-from scheduler_service.services.job_acceptance import JobAcceptance, JobChange, Shown
+from scheduler_service.services.job_acceptance import JobAcceptance, JobChange, JobDraft, Shown
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_editing import JobEditing
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.services.job_packages import JobPackages, NoPackages, Packages
+from scheduler_service.services.job_references import JobReferences, names_others
 from scheduler_service.services.job_rows import Versions, check_version, existing
 from scheduler_service.services.job_secrets import KnownSecrets, NoSecrets
+from scheduler_service.services.job_validation import JobValidation, Validated
 from scheduler_service.services.job_versions import version_of
 from scheduler_service.services.job_writer import JobWriter
 from scheduler_service.services.json_document import JsonDocument
@@ -62,13 +64,29 @@ class JobService:
         self._refusal = refusal
         self._manual_runs = ManualRuns(database, broker, clock)
         self._packages = JobPackages(packages or NoPackages())
-        self._writer = JobWriter(clock, self._packages, secrets or NoSecrets())
+        self._references = JobReferences(secrets or NoSecrets())
+        self._validation = JobValidation(database, clock, self._acceptance, self._references)
+        self._writer = JobWriter(clock, self._packages, self._references)
         self._editing = JobEditing(database, broker, wake_dispatcher, self._writer)
 
-    def read(self, caller: Caller, document: JsonDocument) -> JobDefinition:
+    async def read(self, caller: Caller, document: JsonDocument) -> JobDefinition:
         """Return the definition in a document. Raise `RejectedError` with all problems."""
         caller.require(Scope.WRITE)
-        return self._acceptance.read(caller, document)
+        draft = self._acceptance.draft(caller, document)
+        if not names_others(draft):
+            return draft.accept()
+        async with self._database.read() as connection:
+            return draft.accept(await self._references.problems_of_draft(connection, draft))
+
+    async def validate(
+        self, caller: Caller, document: JsonDocument, job_id: int | None = None, shown: Shown | None = None
+    ) -> Validated:
+        """Return what a definition would make, or make of a job. Raise what `create` or `replace` would raise.
+
+        Nothing is stored, and requirements are not locked, because that asks an index.
+        """
+        caller.require(Scope.WRITE)
+        return await self._validation.validate(caller, document, job_id, shown)
 
     async def create(self, caller: Caller, definition: JobDefinition, *, idempotency_key: str | None = None) -> Job:
         """Store a job. Raise `InvalidInputError` if its schedule is invalid or never fires.
@@ -110,20 +128,20 @@ class JobService:
         `shown` returns a job as the API shows it. Its read-only fields may be sent back unchanged.
         """
 
-        def change(job: Job) -> JobChange:
-            return self._acceptance.edit(caller, job, document, shown, dict)
+        def draft(job: Job) -> JobDraft:
+            return self._acceptance.draft_edit(caller, job, document, shown)
 
-        return await self._editing.edit(caller, job_id, "replaceJob", if_match, change)
+        return await self._editing.edit(caller, job_id, "replaceJob", if_match, draft)
 
     async def patch(
         self, caller: Caller, job_id: int, changes: JsonDocument, if_match: Versions = None, shown: Shown | None = None
     ) -> Job:
         """Change a job with a JSON merge patch (RFC 7396). Raise, and use `shown`, as `replace` does."""
 
-        def change(job: Job) -> JobChange:
-            return self._acceptance.edit(caller, job, changes, shown, lambda rest: merge(document_of(job), rest))
+        def draft(job: Job) -> JobDraft:
+            return self._acceptance.draft_edit(caller, job, changes, shown, lambda rest: merge(document_of(job), rest))
 
-        return await self._editing.edit(caller, job_id, "patchJob", if_match, change)
+        return await self._editing.edit(caller, job_id, "patchJob", if_match, draft)
 
     async def restore(self, caller: Caller, job_id: int, version: int, if_match: Versions = None) -> Job:
         """Restore the definition of an earlier version, as a new version. The job stays paused or not, as it is.
@@ -135,11 +153,11 @@ class JobService:
             await existing(connection, caller, job_id)
             definition = (await version_of(connection, job_id, version)).definition
 
-        def change(job: Job) -> JobChange:
+        def draft(job: Job) -> JobDraft:
             kept = {**definition, "enabled": job.status is not JobStatus.PAUSED}
-            return self._acceptance.edit(caller, job, kept, None, dict)
+            return self._acceptance.draft_edit(caller, job, kept)
 
-        return await self._editing.edit(caller, job_id, "restoreJobVersion", if_match, change)
+        return await self._editing.edit(caller, job_id, "restoreJobVersion", if_match, draft)
 
     async def relock(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
         """Resolve the requirements of a job again, to the newest versions that they allow.

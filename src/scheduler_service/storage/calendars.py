@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -60,12 +60,25 @@ def calendar_of(job: NamesCalendars, stored: StoredCalendars) -> JobCalendar | N
         definition = stored.get((job.owner_id, name))
         days = built_in(name) if definition is None else days_of(definition)
         if days is None:
-            message = f"there is no calendar {name!r}; create it, or write a built-in one such as business-days"
-            raise InvalidInputError(FieldProblem(f"calendars.{place}", message, reference))
+            raise InvalidInputError(_unknown(place, reference))
         sets[is_excluded].append(days)
     return JobCalendar(ZoneInfo(job.timezone), tuple(sets[False]), tuple(sets[True]), job.calendar_shift)
+
+
+def unknown_calendars(job: NamesCalendars, stored: StoredCalendars) -> Iterator[FieldProblem]:
+    """Yield a problem for each calendar that does not exist."""
+    for place, reference in enumerate(job.calendars):
+        name, _ = split_reference(reference)
+        if (job.owner_id, name) not in stored and built_in(name) is None:
+            yield _unknown(place, reference)
 
 
 async def find_for(connection: AsyncConnection, job: NamesCalendars) -> JobCalendar | None:
     """Read on which days a job runs. None: on every day. Raise `InvalidInputError` if a calendar is unknown."""
     return calendar_of(job, await read_for(connection, [job]))
+
+
+def _unknown(place: int, reference: str) -> FieldProblem:
+    name, _ = split_reference(reference)
+    message = f"there is no calendar {name!r}; create it, or write a built-in one such as business-days"
+    return FieldProblem(f"calendars.{place}", message, reference)

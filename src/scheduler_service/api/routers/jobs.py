@@ -57,7 +57,8 @@ async def create_job(
 
     If the request is repeated with the same `Idempotency-Key`, it returns the first job and creates nothing.
     """
-    job = await service.jobs.create(caller, service.jobs.read(caller, definition), idempotency_key=idempotency_key)
+    read = await service.jobs.read(caller, definition)
+    job = await service.jobs.create(caller, read, idempotency_key=idempotency_key)
     response.headers["Location"] = f"{JOBS}/{job.id}"
     return await show_job(job, service, response, definition)
 
@@ -133,7 +134,7 @@ async def patch_job(
 
     A `payload` with another `type` or `operation` replaces the old one. Read-only fields may be sent back unchanged.
     """
-    job = await service.jobs.patch(caller, job_id, changes, versions_to_match(if_match), _shown_by(service))
+    job = await service.jobs.patch(caller, job_id, changes, versions_to_match(if_match), shown_by(service))
     return await show_job(job, service, response, changes)
 
 
@@ -158,7 +159,7 @@ async def replace_job(
 
     A job can be sent back as it was read: unchanged read-only fields are accepted.
     """
-    job = await service.jobs.replace(caller, job_id, definition, versions_to_match(if_match), _shown_by(service))
+    job = await service.jobs.replace(caller, job_id, definition, versions_to_match(if_match), shown_by(service))
     return await show_job(job, service, response, definition)
 
 
@@ -197,7 +198,8 @@ async def list_job_runs(
     return show_runs(listing, page, query.order, request)
 
 
-def _shown_by(service: Service) -> Shown:
+def shown_by(service: Service) -> Shown:
+    """Return the function that shows a job as `GET /jobs/{id}` does."""
     return lambda job: JobOut.of(job, service.schedules.describe(job)).model_dump(mode="json")
 
 

@@ -1,0 +1,65 @@
+"""Checks that what a job names exists: the secrets and calendars of its owner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.records import Job
+from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.services.job_acceptance import JobDraft
+from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.services.job_secrets import KnownSecrets, unknown_secrets
+from scheduler_service.storage import calendars
+
+_REFERENCES = ("owner_id", "secrets", "calendars")
+
+
+@dataclass(frozen=True, slots=True)
+class JobReferences:
+    """Finds names that mean nothing. It costs no query if a job names nothing."""
+
+    secrets: KnownSecrets
+
+    async def problems(
+        self, connection: AsyncConnection, named: Sequence[Job | JobDefinition]
+    ) -> Sequence[FieldProblem]:
+        """Return a problem for each unknown name of jobs."""
+        stored = await calendars.read_for(connection, named)
+        found: list[FieldProblem] = []
+        for job in named:
+            found += calendars.unknown_calendars(job, stored)
+            if job.secrets:
+                found += unknown_secrets(job.secrets, await self.secrets.names(connection, job.owner_id))
+        return found
+
+    async def problems_of_draft(
+        self, connection: AsyncConnection, draft: JobDraft, job: Job | None = None
+    ) -> Sequence[FieldProblem]:
+        """Return the same for a draft. An edit of `job` that keeps its names has none.
+
+        A draft whose owner is wrong has none either, because the names of others are not told.
+        """
+        is_owner_wrong = any(problem.field == "owner_id" for problem in draft.problems)
+        if draft.definition is None or is_owner_wrong or not draft.inspection.is_sent("owner_id"):
+            return ()
+        if job is not None and not has_other_names(job, draft.definition):
+            return ()
+        return await self.problems(connection, [draft.definition])
+
+    async def check(self, connection: AsyncConnection, named: Sequence[Job | JobDefinition]) -> None:
+        """Raise `InvalidInputError` that names each unknown name."""
+        if problems := await self.problems(connection, named):
+            raise InvalidInputError(*problems)
+
+
+def has_other_names(job: Job, edited: Job | JobDefinition) -> bool:
+    """Return whether an edit names other things of its owner's than before."""
+    return any(getattr(job, name) != getattr(edited, name) for name in _REFERENCES)
+
+
+def names_others(draft: JobDraft) -> bool:
+    """Return whether a draft names anything that the database has to know."""
+    return draft.definition is not None and bool(draft.definition.secrets or draft.definition.calendars)
