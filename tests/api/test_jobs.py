@@ -333,8 +333,8 @@ async def test_next_shows_instants_in_utc_and_in_the_zone(client: httpx2.AsyncCl
         "timezone": "Asia/Tokyo",
         "description": "At 12:00 (Asia/Tokyo)",
         "instants": [
-            {"at": "2090-01-01T03:00:00Z", "local": "2090-01-01T12:00:00+09:00", "note": None},
-            {"at": "2090-01-02T03:00:00Z", "local": "2090-01-02T12:00:00+09:00", "note": None},
+            {"at": "2090-01-01T03:00:00Z", "local": "2090-01-01T12:00:00+09:00", "note": None, "calendar": None},
+            {"at": "2090-01-02T03:00:00Z", "local": "2090-01-02T12:00:00+09:00", "note": None, "calendar": None},
         ],
     }
 

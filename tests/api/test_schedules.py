@@ -23,8 +23,10 @@ async def preview(client: httpx2.AsyncClient, **request: Any) -> dict[str, Any]:
 async def test_preview_shows_description_and_instants(client: httpx2.AsyncClient) -> None:
     shown = await preview(client, schedule_expr="2098-12-31T12:00:00", timezone="Europe/Berlin")
 
-    assert list(shown) == ["schedule_expr", "timezone", "description", "warnings", "instants"]
-    assert shown["instants"] == [{"at": "2098-12-31T11:00:00Z", "local": "2098-12-31T12:00:00+01:00", "note": None}]
+    assert list(shown) == ["schedule_expr", "timezone", "description", "warnings", "instants", "clock_changes"]
+    assert shown["instants"] == [
+        {"at": "2098-12-31T11:00:00Z", "local": "2098-12-31T12:00:00+01:00", "note": None, "calendar": None}
+    ]
     assert shown["description"] == "Once, at 2098-12-31 12:00:00 (Europe/Berlin)"
 
 
@@ -55,7 +57,27 @@ async def test_preview_has_warnings_for_a_risky_schedule(client: httpx2.AsyncCli
 async def test_preview_notes_what_calendars_make_of_each_instant(client: httpx2.AsyncClient) -> None:
     shown = await preview(client, schedule_expr="0 6 * * *", calendars=["business-days"], count=7)
 
-    assert [instant["note"] for instant in shown["instants"]].count("skipped: a calendar excludes this day") == 2
+    assert [instant["calendar"] for instant in shown["instants"]].count("skipped: a calendar excludes this day") == 2
+
+
+async def test_preview_shows_bounds_and_clock_changes(client: httpx2.AsyncClient) -> None:
+    bounds = {"start_at": "2090-03-25T00:00:00Z", "end_at": "2090-03-27T12:00:00Z"}
+    shown = await preview(client, schedule_expr="30 2 * * *", timezone="Europe/Berlin", **bounds)
+
+    assert [(each["local"][:16], each["note"]) for each in shown["instants"]] == [
+        ("2090-03-25T02:30", None),
+        ("2090-03-26T03:00", "gap"),
+        ("2090-03-27T02:30", None),
+    ]
+    assert {(change["kind"], change["times"]) for change in shown["clock_changes"]} == {("gap", 1), ("fold", 1)}
+    first = shown["clock_changes"][0]
+    assert {first["local_from"][11:], first["local_to"][11:]} == {"02:00:00", "03:00:00"}
+
+
+async def test_preview_reports_unknown_calendars_with_other_errors(client: httpx2.AsyncClient) -> None:
+    wrong = {"schedule_expr": "@daily", "calendars": ["none", "nowhere"], "end_at": "2020-01-01T00:00:00Z"}
+    answer = await client.post(PREVIEW, json=wrong)
+    assert {error["field"] for error in answer.json()["errors"]} == {"calendars.0", "calendars.1", "end_at"}
 
 
 async def test_simulation_shows_the_ledger_and_counts_its_instants(client: httpx2.AsyncClient) -> None:

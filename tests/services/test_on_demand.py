@@ -93,7 +93,7 @@ async def test_description_says_on_demand(service: JobService, schedules: Schedu
 
 
 async def test_preview_of_no_schedule_is_empty(schedules: ScheduleService) -> None:
-    preview = await schedules.preview(ADMIN, schedules.read({"schedule_expr": None}))
+    preview = await schedules.preview(ADMIN, await schedules.read(ADMIN, {"schedule_expr": None}))
     assert (preview.instants, preview.description.sentence) == ((), "On demand")
 
 

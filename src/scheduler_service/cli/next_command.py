@@ -13,6 +13,7 @@ from scheduler_service.console import render
 from scheduler_service.console.options import AsJson
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy, Fold, Gap
+from scheduler_service.domain.schedules.clock_effects import ClockEffect, clock_effects, clock_note
 from scheduler_service.domain.schedules.schedule import describe, parse, warnings
 from scheduler_service.errors import FieldProblem, InvalidInputError
 
@@ -45,7 +46,8 @@ def show_next(
         raise InvalidInputError(
             FieldProblem("schedule_expr", "the instant is in the past, so it never fires; write a later one", expr)
         )
-    pairs = [(at, at.astimezone(ZoneInfo(timezone))) for at in instants]
+    zone = ZoneInfo(timezone)
+    pairs = [(at, at.astimezone(zone)) for at in instants]
     if as_json:
         render.show_json(
             {
@@ -53,7 +55,16 @@ def show_next(
                 "timezone": timezone,
                 "description": describe(schedule),
                 "warnings": warnings(schedule, now, dst),
-                "instants": [{"at": iso8601(at), "local": iso8601(local), "note": None} for at, local in pairs],
+                "instants": [
+                    {
+                        "at": iso8601(at),
+                        "local": iso8601(local),
+                        "note": clock_note(schedule, zone, at),
+                        "calendar": None,
+                    }
+                    for at, local in pairs
+                ],
+                "clock_changes": [_change(effect) for effect in clock_effects(schedule, zone, now)],
             }
         )
         return
@@ -62,6 +73,16 @@ def show_next(
     rows = [(f"{at:{_CLOCK}}Z", f"{local:{_CLOCK}%z}")[: len(columns)] for at, local in pairs]
     render.show_table(columns, rows)
     render.show_warnings(warnings(schedule, now, dst))
+
+
+def _change(effect: ClockEffect) -> dict[str, object]:
+    return {
+        "at": iso8601(effect.at),
+        "kind": effect.kind,
+        "local_from": effect.local_from.isoformat(),
+        "local_to": effect.local_to.isoformat(),
+        "times": effect.times,
+    }
 
 
 _CLOCK = "%a %Y-%m-%d %H:%M:%S"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from scheduler_service.domain.grants import GrantRules, refused_grants
 from scheduler_service.domain.instant_text import iso8601
-from scheduler_service.domain.rescheduling import Bounds, date_problem
+from scheduler_service.domain.rescheduling import date_problem
 from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
 from scheduler_service.domain.schedules.schedule import Schedule, parse
 from scheduler_service.domain.schedules.zone import load_zone
@@ -59,7 +59,7 @@ def problems_of_job(
         yield from python_environments.problems(inspection.document.get("payload"), server_limits.environments)
     yield from inspection.about_sent(_grant_problems(definition, server_limits.grants))
     if is_rescheduled:
-        yield from inspection.about_sent(_schedule_problems(inspection, definition, definition, now))
+        yield from inspection.about_sent(_schedule_problems(inspection, definition, now))
 
 
 def _grant_problems(definition: JobDefinition, rules: GrantRules) -> Iterator[FieldProblem]:
@@ -70,25 +70,12 @@ def _grant_problems(definition: JobDefinition, rules: GrantRules) -> Iterator[Fi
 def problems_of_preview(inspection: Inspection[PreviewRequest], now: datetime) -> Iterator[FieldProblem]:
     """Yield the problems of a preview's schedule."""
     if (request := inspection.valid_part) is not None:
-        yield from inspection.about_sent(_schedule_problems(inspection, request, _Unbounded(request), now))
-
-
-@dataclass(frozen=True, slots=True)
-class _Unbounded:
-    request: PreviewRequest
-
-    @property
-    def schedule_expr(self) -> str | None:
-        return self.request.schedule_expr
-
-    start_at: None = None
-    end_at: None = None
+        yield from inspection.about_sent(_schedule_problems(inspection, request, now))
 
 
 def _schedule_problems(
     inspection: Inspection[JobDefinition] | Inspection[PreviewRequest],
     chosen: JobDefinition | PreviewRequest,
-    bounds: Bounds,
     now: datetime,
 ) -> Iterator[FieldProblem]:
     """Yield the problems of zone, expression and dates, each as far as the other fields allow."""
@@ -103,15 +90,15 @@ def _schedule_problems(
             schedule = _schedule(chosen, chosen.schedule_expr, chosen.timezone if is_zone_known else "UTC", now)
         except InvalidInputError as error:
             yield from error.problems
-    if bounds.end_at is not None and bounds.end_at <= now:
+    if chosen.end_at is not None and chosen.end_at <= now:
         yield FieldProblem(
             "end_at",
             "is in the past, so the job would never run; write a later instant or omit it",
-            iso8601(bounds.end_at),
+            iso8601(chosen.end_at),
         )
     elif schedule is not None:
         slack = _NO_TIME if is_zone_known else _ZONES_APART
-        if problem := date_problem(schedule, bounds, now, slack):
+        if problem := date_problem(schedule, chosen, now, slack):
             yield problem
 
 

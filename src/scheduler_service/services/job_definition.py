@@ -29,7 +29,7 @@ from scheduler_service.services.job_files import JobFiles
 from scheduler_service.services.job_limits import JobLimits
 from scheduler_service.services.job_secrets import JobSecrets, check_targets
 from scheduler_service.services.retry_policy import WrittenRetryPolicy
-from scheduler_service.services.schedule_fields import Calendars, Dst, ScheduleExpr, Shift, Timezone
+from scheduler_service.services.schedule_fields import Calendars, Dst, ScheduleExpr, Shift, Timezone, check_end
 
 GrantName = Annotated[str, StringConstraints(min_length=1, max_length=64), Storable]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True), Storable]
@@ -241,10 +241,7 @@ class JobDefinition(DefinitionModel):
     @field_validator("end_at")
     @classmethod
     def _is_after_the_start(cls, end_at: datetime | None, info: ValidationInfo) -> datetime | None:
-        start_at = info.data.get("start_at")
-        if end_at is not None and start_at is not None and end_at <= start_at:
-            raise ValueError("must be later than start_at")
-        return end_at
+        return check_end(end_at, info.data.get("start_at"))
 
     @field_validator("secrets")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -49,3 +50,10 @@ Shift = Annotated[
         "for the same time on the next allowed day. A waiting run counts for `overlap_policy`. Default `skip`."
     ),
 ]
+
+
+def check_end(end_at: datetime | None, start_at: datetime | None) -> datetime | None:
+    """Return the end of a schedule. Raise `ValueError` if it is not later than the start."""
+    if end_at is not None and start_at is not None and end_at <= start_at:
+        raise ValueError("must be later than start_at")
+    return end_at

@@ -17,8 +17,9 @@ from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.firing import FiringRules, OverlapPolicy
 from scheduler_service.domain.jitter import jitter_warning
 from scheduler_service.domain.records import Job, schedule_of
-from scheduler_service.domain.rescheduling import first_instant, never_fires
+from scheduler_service.domain.rescheduling import first_instant
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
+from scheduler_service.domain.schedules.clock_effects import ClockEffect, ClockNote, clock_effects, clock_note
 from scheduler_service.domain.schedules.schedule import Cron, Schedule, describe, parse, warnings
 from scheduler_service.errors import InvalidInputError
 from scheduler_service.services import python_environments
@@ -34,11 +35,15 @@ from scheduler_service.storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """A future instant in UTC and as wall-clock time of the schedule's zone, with a note about its calendars."""
+    """A future instant in UTC and as wall-clock time of the schedule's zone.
+
+    `note` says what a clock change makes of it, and `calendar` what the calendars of the job do. None: nothing.
+    """
 
     at: datetime
     local: datetime
-    note: str | None = None
+    note: ClockNote | None = None
+    calendar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +60,11 @@ ON_DEMAND = Description("On demand", ())
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The future instants of a schedule, with its description."""
+    """The future instants of a schedule, with its description and the clock changes of two years."""
 
     instants: tuple[Upcoming, ...]
     description: Description
+    clock_changes: tuple[ClockEffect, ...] = ()
 
 
 class ScheduleService:
@@ -75,22 +81,29 @@ class ScheduleService:
         self._clock = clock
         self._environments = environments
 
-    def read(self, document: Mapping[str, JsonValue]) -> PreviewRequest:
+    async def read(self, caller: Caller, document: Mapping[str, JsonValue]) -> PreviewRequest:
         """Return the preview request in a document. Raise `RejectedError` with all problems."""
+        caller.require(Scope.READ)
         inspection = inspect(PreviewRequest, document, {"schedule_expr": "@hourly"})
-        return inspection.accept(problems_of_preview(inspection, self._clock.now()))
+        found = list(problems_of_preview(inspection, self._clock.now()))
+        if (request := inspection.valid_part) is not None:
+            owned = _Owned(caller.bound or "", request)
+            unknown = calendars.unknown_calendars(owned, await self._stored(owned))
+            found += inspection.about_sent(unknown)
+        return inspection.accept(found)
 
     async def preview(self, caller: Caller, request: PreviewRequest) -> Preview:
         """Return the preview of a schedule. Raise `InvalidInputError` if it is invalid or never fires."""
         caller.require(Scope.READ)
-        calendar = await self._calendar_of(_Owned(caller.bound or "", request))
+        owned = _Owned(caller.bound or "", request)
+        calendar = calendars.calendar_of(owned, await self._stored(owned))
         return await asyncio.to_thread(_preview, request, calendar, self._clock.now())
 
-    async def _calendar_of(self, owned: _Owned) -> JobCalendar | None:
+    async def _stored(self, owned: _Owned) -> calendars.StoredCalendars:
         if self._database is None or not owned.calendars:
-            return calendars.calendar_of(owned, {})
+            return {}
         async with self._database.read() as connection:
-            return await calendars.find_for(connection, owned)
+            return await calendars.read_for(connection, [owned])
 
     def describe(self, job: Job, sent: Mapping[str, JsonValue] | None = None) -> Description:
         """Return the description of a stored job, with warnings.
@@ -146,11 +159,10 @@ def _preview(request: PreviewRequest, calendar: JobCalendar | None, now: datetim
     if request.schedule_expr is None:
         return Preview((), ON_DEMAND)
     schedule = parse(request.schedule_expr, timezone=request.timezone, dst=request.dst, anchor_at=now)
-    first = schedule.next_after(now)
-    if first is None:
-        raise InvalidInputError(never_fires(request.schedule_expr))
-    instants = _instants(schedule, request.timezone, first, None, calendar)
-    return Preview(tuple(islice(instants, request.count)), _describe(schedule, request.dst, now))
+    first = first_instant(schedule, request, now)
+    instants = _instants(schedule, request.timezone, first, request.end_at, calendar)
+    effects = clock_effects(schedule, ZoneInfo(request.timezone), now)
+    return Preview(tuple(islice(instants, request.count)), _describe(schedule, request.dst, now), effects)
 
 
 def _instants(
@@ -163,11 +175,12 @@ def _instants(
     zone = ZoneInfo(timezone)
     instant: datetime | None = first
     while instant is not None and (end_at is None or instant <= end_at):
-        yield Upcoming(instant, instant.astimezone(zone), _note(instant, calendar))
+        note = clock_note(schedule, zone, instant)
+        yield Upcoming(instant, instant.astimezone(zone), note, _of_calendars(instant, calendar))
         instant = schedule.next_after(instant)
 
 
-def _note(instant: datetime, calendar: JobCalendar | None) -> str | None:
+def _of_calendars(instant: datetime, calendar: JobCalendar | None) -> str | None:
     if calendar is None or calendar.is_open(instant):
         return None
     moved = calendar.moved(instant)

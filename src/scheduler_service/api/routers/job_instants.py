@@ -25,8 +25,8 @@ NEXT: dict[str, Any] = {
     "timezone": "Europe/Berlin",
     "description": "Every 10 minutes",
     "instants": [
-        {"at": "2026-01-15T10:30:00Z", "local": "2026-01-15T11:30:00+01:00", "note": None},
-        {"at": "2026-01-15T10:40:00Z", "local": "2026-01-15T11:40:00+01:00", "note": None},
+        {"at": "2026-01-15T10:30:00Z", "local": "2026-01-15T11:30:00+01:00", "note": None, "calendar": None},
+        {"at": "2026-01-15T10:40:00Z", "local": "2026-01-15T11:40:00+01:00", "note": None, "calendar": None},
     ],
 }
 

@@ -25,8 +25,8 @@ router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependenc
 VALIDATION: dict[str, Any] = {
     "description": "Every 5 minutes",
     "warnings": [],
-    "instants": [{"at": "2026-01-15T10:35:00Z", "local": "2026-01-15T10:35:00Z", "note": None}],
-    "instants_now": [{"at": "2026-01-15T10:40:00Z", "local": "2026-01-15T10:40:00Z", "note": None}],
+    "instants": [{"at": "2026-01-15T10:35:00Z", "local": "2026-01-15T10:35:00Z", "note": None, "calendar": None}],
+    "instants_now": [{"at": "2026-01-15T10:40:00Z", "local": "2026-01-15T10:40:00Z", "note": None, "calendar": None}],
     "changes": [{"field": "schedule_expr", "before": "*/10 * * * *", "after": "*/5 * * * *"}],
     "fires_moved": True,
 }

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
-from scheduler_service.domain.schedules.calendar_dst import LAST_YEAR, ClockChange, DstPolicy, clock_changes
+from scheduler_service.domain.schedules.calendar_dst import ClockChange, DstPolicy
+from scheduler_service.domain.schedules.clock_effects import HORIZON, changes_between
 from scheduler_service.domain.schedules.cron import Cron
 from scheduler_service.domain.schedules.instant import Instant
 from scheduler_service.domain.schedules.interval import Interval
 
-HORIZON = timedelta(days=2 * 366)
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
@@ -26,14 +25,14 @@ def clock_warnings(schedule: Cron | Interval | Instant, now: datetime, dst: DstP
         case Interval():
             yield from _interval_warnings(schedule, now, dst)
         case Instant(wall=datetime() as wall):
-            for change in _changes(schedule.zone, schedule.at - _DAY, schedule.at + _DAY):
+            for change in changes_between(schedule.zone, schedule.at - _DAY, schedule.at + _DAY):
                 if change.window[0] <= wall < change.window[1]:
                     effect = _effect(change, schedule.dst, times=1, is_single=True)
                     yield f"On {wall:%Y-%m-%d} {wall:%H:%M:%S} in {schedule.zone.key} {effect}."
 
 
 def _cron_warnings(cron: Cron, now: datetime) -> Iterator[str]:
-    changes = list(_changes(cron.zone, now, now + HORIZON))
+    changes = list(changes_between(cron.zone, now, now + HORIZON))
     dates: dict[tuple[str, str], list[str]] = {}
     for change in changes:
         if (touched := _touched(cron, change)) is not None:
@@ -81,7 +80,7 @@ def _without_effect(cron: Cron) -> str:
 
 def _interval_warnings(interval: Interval, now: datetime, dst: DstPolicy) -> Iterator[str]:
     if interval.zone is not None and not interval.every % _DAY:
-        for change in _changes(interval.zone, now, now + HORIZON):
+        for change in changes_between(interval.zone, now, now + HORIZON):
             yield (
                 f"A day in an interval is 24 hours: from {change.window[0]:%Y-%m-%d} on, when the clock in "
                 f"{interval.zone.key} changes, it fires at another time of day; "
@@ -90,13 +89,6 @@ def _interval_warnings(interval: Interval, now: datetime, dst: DstPolicy) -> Ite
             break
     if dst != _DEFAULT:
         yield "dst has no effect on an interval, which counts elapsed time."
-
-
-def _changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[ClockChange]:
-    for year in range(start.year, min(end.year, LAST_YEAR) + 1):
-        for change in clock_changes(zone, year):
-            if start < change.utc.replace(tzinfo=UTC) <= end:
-                yield change
 
 
 def _effect(change: ClockChange, dst: DstPolicy | None, *, times: int, is_single: bool = False) -> str:
