@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from testkit.callers import ADMIN
+from testkit.waiting import eventually
 from tests.engine.conftest import SHARED, create, run_to_its_end, until
 
 from scheduler_service.bootstrap import Service
+from scheduler_service.domain.listing import Page, RunFilter
 from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import TERMINAL, RunStatus
 
@@ -96,3 +98,18 @@ class TestTheNextRun:
         detail = await until(service, run.id, *TERMINAL)
         assert detail.view.logs == '{"cursor":"ü"}\n--- attempt 2 ---\n{"cursor":"ü"}\n'
         assert (detail.view.run.status, detail.view.run.result) == (RunStatus.SUCCESS, None)
+
+
+async def test_run_receives_the_result_of_the_run_that_it_follows(service: Service) -> None:
+    upstream = await create(service, writes('{"rows": 3}'))
+    reads = {"type": "shell_script", "script": 'echo "got $SCHEDULER_INPUT"'}
+    job = await create(service, reads, schedule_expr=None, after=[{"job": upstream.id}])
+    await service.jobs.run(ADMIN, upstream.id)
+
+    async def followed() -> Run | None:
+        listed = await service.runs.page(ADMIN, RunFilter(job_id=job.id), Page())
+        return listed.items[0].run if listed.items else None
+
+    run = await eventually(followed)
+    detail = await until(service, run.id, *TERMINAL)
+    assert (detail.view.run.status, detail.view.logs) == (RunStatus.SUCCESS, 'got {"rows":3}\n')

@@ -12,6 +12,7 @@ from scheduler_service.console.client import Client
 from scheduler_service.console.connection import with_client
 from scheduler_service.console.options import AsJson, Page, RunId, Size, Wide
 from scheduler_service.features.artifacts.commands import artifacts_of_run
+from scheduler_service.features.chains.commands import chain_of_run
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Show runs and their logs; cancel and retry runs."
@@ -52,6 +53,7 @@ def list_runs(  # noqa: PLR0913 (one for each option)
 
 
 app.command("artifacts")(artifacts_of_run)
+app.command("chain")(chain_of_run)
 
 
 @app.command("show")

@@ -20,6 +20,7 @@ class Code(StrEnum):
     PAUSED = "paused"
     SCHEDULE = "schedule"
     CALENDAR = "calendar"
+    DEPENDENCY = "dependency"
     OVERLAP = "overlap"
     CONCURRENCY_KEY = "concurrency_key"
     WORKERS = "workers"
@@ -54,12 +55,26 @@ class Situation:
     unfit: Sequence[Worker]
     environment: EnvironmentState | None
     calendar: JobCalendar | None
+    # Upstream jobs whose end the present round still lacks.
+    awaited: Sequence[int]
     last_reason: Reason | None
 
 
 def blockers(situation: Situation) -> tuple[Blocker, ...]:
     """Return every condition of the next run in the order in which they are checked."""
-    checks = (_paused, _schedule, _calendar, _overlap, _key, _workers, _sandbox, _grants, _environment, _deadline)
+    checks = (
+        _paused,
+        _schedule,
+        _calendar,
+        _dependency,
+        _overlap,
+        _key,
+        _workers,
+        _sandbox,
+        _grants,
+        _environment,
+        _deadline,
+    )
     return tuple(blocker for check in checks for blocker in check(situation))
 
 
@@ -76,6 +91,8 @@ def _paused(situation: Situation) -> Iterator[Blocker]:
 
 def _schedule(situation: Situation) -> Iterator[Blocker]:
     job = situation.job
+    if job.schedule_expr is None and job.after:
+        return
     if job.schedule_expr is None:
         sentence, remedy = "The job has no schedule.", "Run it by hand, or give it a schedule_expr."
     elif job.status is not JobStatus.FINISHED:
@@ -102,6 +119,17 @@ def _calendar(situation: Situation) -> Iterator[Blocker]:
     then = "it is skipped" if moved is None else f"its run waits until {iso8601(moved)}"
     sentence = f"A calendar excludes the day of the next instant: {then}."
     yield Blocker(Code.CALENDAR, met=False, sentence=sentence, remedy="Change calendars or calendar_shift of the job.")
+
+
+def _dependency(situation: Situation) -> Iterator[Blocker]:
+    job = situation.job
+    if not job.after:
+        return
+    upstream = situation.awaited if job.after_mode == "all" else [each["job"] for each in job.after]
+    listed = ", ".join(map(str, upstream))
+    count = "an end of job" if len(upstream) == 1 else f"ends of {job.after_mode} of the jobs"
+    sentence = f"The job waits for {count} {listed}."
+    yield Blocker(Code.DEPENDENCY, met=False, sentence=sentence, remedy="Run an upstream job, or this one by hand.")
 
 
 def _overlap(situation: Situation) -> Iterator[Blocker]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from scheduler_service.domain.calendars import CalendarShift
+from scheduler_service.domain.dependencies import AfterMode
 from scheduler_service.domain.firing import MisfirePolicy, OverlapPolicy
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger, WorkerState
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
@@ -41,6 +42,8 @@ class Job:
     jitter_seconds: float
     calendars: list[str]
     calendar_shift: CalendarShift
+    after: list[JsonObject]
+    after_mode: AfterMode
     payload: JsonObject
     env: Mapping[str, str]
     args: JsonObject

@@ -17,8 +17,9 @@ from types import MappingProxyType
 class RunStatus(StrEnum):
     """The state of a run. The last five states are final."""
 
-    # The dispatcher inserts it for a due instant, or the API for a manual run. A run returns here when its retry is
-    # due, when its worker died, or when its worker shut down first. A worker's claim ends it.
+    # The dispatcher inserts it for a due instant or at the end of an upstream run, or the API for a manual run. A run
+    # returns here when its retry is due, when its worker died, or when its worker shut down first. A worker's claim
+    # ends it.
     QUEUED = "queued"
     # A worker claimed the run and holds its lease. That worker ends the state, or the rescue loop if the worker is
     # dead.
@@ -33,7 +34,8 @@ class RunStatus(StrEnum):
     # A user cancelled the run, its job was deleted, or a later run replaced it. The API sets it for a waiting run; the
     # worker that holds the lease sets it after it has killed the run. Final.
     CANCELLED = "cancelled"
-    # The dispatcher inserts it for an instant that came due during earlier runs of the job. Final.
+    # The dispatcher inserts it for an instant that came due during earlier runs of the job, or for the end of an
+    # upstream run after which the job does not run. Final.
     SKIPPED = "skipped"
     # The dispatcher inserts it for one instant or a range that passed before a dispatcher could fire it. A run that no
     # worker began by `start_by` moves here from `queued`. Final.
@@ -57,6 +59,7 @@ class Reason(StrEnum):
     CATCHUP_LIMIT = "catchup_limit"
     START_DEADLINE = "start_deadline"
     CALENDAR = "calendar"
+    DEPENDENCY = "dependency"
     JOB_DELETED = "job_deleted"
     USER = "user"
 
@@ -67,6 +70,7 @@ class Trigger(StrEnum):
     SCHEDULE = "schedule"
     MANUAL = "manual"
     RETRY = "retry"
+    DEPENDENCY = "dependency"
 
 
 class JobStatus(StrEnum):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
 import structlog
 from pydantic import ValidationError
@@ -19,7 +20,7 @@ from scheduler_service.domain.environment_lock import EnvironmentFailedError, St
 from scheduler_service.domain.grants import GrantRefusedError
 from scheduler_service.domain.masking import Masker
 from scheduler_service.domain.records import Run
-from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
 from scheduler_service.domain.secrets import SecretRefusedError
 from scheduler_service.engine.attempt_end import Interruption, LeftByRun, attempt_end
 from scheduler_service.engine.execution_rules import ExecutionRules
@@ -39,7 +40,7 @@ from scheduler_service.payloads import registry
 from scheduler_service.sandbox.contract.collected import Collected
 from scheduler_service.sandbox.contract.spec import End, SandboxError
 from scheduler_service.sandbox.contract.wording import printable
-from scheduler_service.storage import claims, logs
+from scheduler_service.storage import claims, dependencies, logs
 from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -47,6 +48,9 @@ from scheduler_service.storage.transitions import AttemptEnd
 from scheduler_service.telemetry import logging_config, tracing
 
 log = structlog.get_logger(__name__)
+
+# Only runs of these triggers can have begun after another run.
+_FOLLOWING = frozenset({Trigger.DEPENDENCY, Trigger.RETRY})
 
 
 class Executor:
@@ -189,10 +193,18 @@ class Executor:
             return attempt_end(outcome, handle.cancel_reason, left)
 
     async def _open(self, claimed: Claimed) -> Opened:
-        """Return what the job's grants and secrets open. Raise if this worker cannot open one of them."""
-        job = claimed.job
+        """Return what the attempt receives. Raise if this worker cannot open a grant or a secret of the job."""
+        job, run = claimed.job, claimed.run
         access = await self._rules.access_of(job)
-        return Opened(access, await until_available(lambda: self._rules.secrets_of(job), run_id=claimed.run.id))
+        secrets = await until_available(lambda: self._rules.secrets_of(job), run_id=run.id)
+        return Opened(access, secrets, await until_available(lambda: self._upstream_result(run), run_id=run.id))
+
+    async def _upstream_result(self, run: Run) -> Any:
+        if run.trigger not in _FOLLOWING:
+            return None
+        async with self._database.read() as connection:
+            origin = await dependencies.find_origin(connection, run.id)
+        return None if origin is None else origin.input
 
     async def _heading(self, run: Run) -> bytes:
         """Return the line that separates an attempt's log from the one before, preceded by a newline if necessary."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.job_files import content_of
@@ -21,10 +22,14 @@ _DEFAULTS = {"artifacts_mb": Limits().artifacts_mb, "grace_seconds": Limits().gr
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What this worker opens for a job: the access of its grants, and the value of each secret by its name."""
+    """What an attempt receives: the access of its grants, the value of each secret by its name, and results.
+
+    `upstream_result` is of the run after which this one began, or None.
+    """
 
     access: Access = NOTHING
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    upstream_result: Any = None
 
 
 def build_spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimits, opened: Opened) -> Spec:
@@ -40,6 +45,8 @@ def build_spec(claimed: Claimed, payload: Payload, resource_limits: ResourceLimi
     }
     if job.last_result is not None:
         about["SCHEDULER_LAST_RESULT"] = text_of(job.last_result)
+    if opened.upstream_result is not None:
+        about["SCHEDULER_INPUT"] = text_of(opened.upstream_result)
     # Jobs that were stored before a limit existed have its default.
     allowed = resource_limits.clamp({**_DEFAULTS, **job.limits, "timeout_seconds": job.timeout_seconds})
     limits = Limits(wall_seconds=allowed.pop("timeout_seconds"), **allowed)

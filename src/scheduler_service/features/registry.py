@@ -6,6 +6,7 @@ from scheduler_service.features.alerts.feature import AlertsFeature
 from scheduler_service.features.artifacts.feature import ArtifactsFeature
 from scheduler_service.features.audit.feature import AuditFeature
 from scheduler_service.features.calendars.feature import CalendarsFeature
+from scheduler_service.features.chains.feature import ChainsFeature
 from scheduler_service.features.environments.feature import EnvironmentsFeature
 from scheduler_service.features.feature import Feature
 from scheduler_service.features.grants.feature import GrantsFeature
@@ -18,6 +19,7 @@ FEATURES: tuple[Feature, ...] = (
     ArtifactsFeature(),
     AuditFeature(),
     CalendarsFeature(),
+    ChainsFeature(),
     EnvironmentsFeature(),
     GrantsFeature(),
     KeysFeature(),

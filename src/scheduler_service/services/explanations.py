@@ -13,7 +13,7 @@ from scheduler_service.domain.listing import Count, Page, RunFilter
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.services.job_rows import existing
 from scheduler_service.services.liveness import Liveness, liveness
-from scheduler_service.storage import calendars, run_lists, runs, workers
+from scheduler_service.storage import calendars, dependencies, run_lists, runs, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -61,5 +61,6 @@ class ExplanationService:
             unfit=[worker for state, worker in states if state is Liveness.UNFIT],
             environment=environment,
             calendar=await calendars.find_for(connection, job),
+            awaited=[end.upstream_id for end in await dependencies.ends_of(connection, job.id) if end.run_id is None],
             last_reason=rows[0].reason if rows else None,
         )

@@ -25,6 +25,7 @@ from scheduler_service.services.arguments import check_args
 from scheduler_service.services.code_inputs import Arguments, Variables
 from scheduler_service.services.input_models import DefinitionModel, Name, Owner
 from scheduler_service.services.instants import Instant
+from scheduler_service.services.job_dependencies import Mode, UpstreamJobs
 from scheduler_service.services.job_files import JobFiles
 from scheduler_service.services.job_limits import JobLimits
 from scheduler_service.services.job_secrets import JobSecrets, check_targets
@@ -206,6 +207,8 @@ class JobDefinition(DefinitionModel):
     ] = 0
     calendars: Calendars = []
     calendar_shift: Shift = "skip"
+    after: UpstreamJobs = []
+    after_mode: Mode = "all"
     env: Annotated[
         Variables,
         Field(

@@ -17,13 +17,14 @@ from scheduler_service.domain.run_state import JobStatus, Reason
 from scheduler_service.errors import NotFoundError
 from scheduler_service.services.job_acceptance import JobChange
 from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.services.job_dependencies import check_unneeded, keep_dependencies
 from scheduler_service.services.job_mapping import columns_of
 from scheduler_service.services.job_packages import JobPackages
 from scheduler_service.services.job_references import JobReferences, has_other_names
 from scheduler_service.services.job_rows import items_of
 from scheduler_service.services.job_trail import record_jobs
 from scheduler_service.services.schedules import first_run_at
-from scheduler_service.storage import cancellations, jobs, ledger
+from scheduler_service.storage import cancellations, dependencies, jobs, ledger
 from scheduler_service.storage.clock import Clock
 from scheduler_service.telemetry import tracing
 
@@ -50,6 +51,9 @@ class JobWriter:
         await self.references.check(connection, [definition for definition, _ in drafts])
         rows = [self._row(*draft) for draft in drafts]
         added = await jobs.add(connection, *rows)
+        for job in added:
+            if job.after:
+                await keep_dependencies(connection, job)
         for job, (_, lock) in zip(added, drafts, strict=True):
             await self.packages.keep(connection, job, lock)
         await record_jobs(connection, caller, operation, [(None, job) for job in added], self.clock.now())
@@ -87,6 +91,7 @@ class JobWriter:
         edited = [_edited(job, change, self) for job, change, _ in edits]
         pairs = [(job, after) for (job, _, _), after in zip(edits, edited, strict=True)]
         await self.references.check(connection, [after for job, after in pairs if has_other_names(job, after)])
+        await _keep_dependencies(connection, pairs)
         changes = [(job, after) for job, after in pairs if after is not job]
         await jobs.change(connection, [(job.id, _differences(job, after)) for job, after in changes])
         for after, (_, _, lock) in zip(edited, edits, strict=True):
@@ -95,7 +100,14 @@ class JobWriter:
         return edited
 
     async def delete(self, connection: AsyncConnection, caller: Caller, operation: str, gone: Sequence[Job]) -> None:
-        """Delete settled jobs: cancel their queued runs and request that running ones stop."""
+        """Delete settled jobs: cancel their queued runs and request that running ones stop.
+
+        Raise `ConflictError` if other jobs run after one of them.
+        """
+        for job in gone:
+            await dependencies.replace(connection, job.id, ())
+        for job in gone:
+            await check_unneeded(connection, job)
         now = self.clock.now()
         values = {"deleted_at": now, "updated_at": now, "status": JobStatus.PAUSED, "next_run_at": None}
         await jobs.change(connection, [(job.id, {**values, "version": job.version + 1}) for job in gone])
@@ -117,6 +129,15 @@ class JobWriter:
             "created_at": now,
             "updated_at": now,
         }
+
+
+async def _keep_dependencies(connection: AsyncConnection, pairs: Sequence[tuple[Job, Job]]) -> None:
+    """Store the upstream jobs of edited jobs, if they differ."""
+    for job, edited in pairs:
+        if edited.owner_id != job.owner_id:
+            await check_unneeded(connection, job)
+        if edited.after != job.after or (edited.after and edited.owner_id != job.owner_id):
+            await keep_dependencies(connection, edited)
 
 
 def _edited(job: Job, change: JobChange, writer: JobWriter) -> Job:

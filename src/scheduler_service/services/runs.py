@@ -17,7 +17,7 @@ from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trig
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.services import idempotency
 from scheduler_service.services.audit import Target, record
-from scheduler_service.storage import cancellations, jobs, logs, run_lists, runs
+from scheduler_service.storage import cancellations, dependencies, jobs, logs, run_lists, runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.telemetry import logging_config, tracing
@@ -180,6 +180,8 @@ class RunService:
     async def _add_retry(self, connection: AsyncConnection, caller: Caller, run_id: int) -> Run:
         old = await _existing(connection, caller, run_id)
         new = await runs.add(connection, await self._row_to_retry(connection, old))
+        if (origin := await dependencies.find_origin(connection, old.id)) is not None:
+            await dependencies.store_origin(connection, new.id, origin)
         after = {"job_id": new.job_id, "retry_of": old.id}
         target = await _target(connection, new)
         await record(connection, caller, "retryRun", target, self._clock.now(), after=after)

@@ -95,6 +95,8 @@ jobs = Table(
     Column("jitter_seconds", Float, nullable=False),
     Column("calendars", Json, nullable=False, server_default="[]"),
     Column("calendar_shift", String(16), nullable=False, server_default="skip"),
+    Column("after", Json, nullable=False, server_default="[]"),
+    Column("after_mode", String(8), nullable=False, server_default="all"),
     Column("payload", Json, nullable=False, info=_MAY_BE_LARGE),
     Column("env", Json, nullable=False, info=_MAY_BE_LARGE),
     Column("args", Json, nullable=False, info=_MAY_BE_LARGE),

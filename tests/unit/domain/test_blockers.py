@@ -37,7 +37,7 @@ def worker(**changes: Any) -> Worker:
 
 def situation(job: dict[str, Any] | None = None, **changes: Any) -> Situation:
     known: dict[str, Any] = {"active": 0, "of_key": 0, "ready": [worker()], "unfit": []}
-    known |= {"environment": None, "calendar": None, "last_reason": None}
+    known |= {"environment": None, "calendar": None, "awaited": [], "last_reason": None}
     return Situation(job=job_record(**(job or {})), **(known | changes))
 
 
