@@ -44,6 +44,20 @@ async def test_tick_fires_all_due_jobs_in_several_batches(
     assert len({notice.run_id for notice in broker.notices}) == 35
 
 
+async def test_tick_sends_a_limited_number_of_notices(
+    database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "BATCH", 10)
+    monkeypatch.setattr(dispatch, "MAX_NOTICES", 15)
+    broker = RecordingBroker()
+    for _ in range(35):
+        await add_job(database)
+    await dispatcher(database, clock, broker).tick()
+    async with database.read() as connection:
+        fired = (await connection.execute(select(func.count()).select_from(run_table))).scalar_one()
+    assert (fired, len(broker.notices)) == (35, 15)
+
+
 async def test_five_dispatchers_notify_once_for_each_run(database: Database, clock: FakeClock) -> None:
     broker = RecordingBroker()
     for _ in range(100):

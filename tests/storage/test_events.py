@@ -15,9 +15,10 @@ from tests.storage.stored_runs import FAILURE, ME, SUCCESS, put
 from scheduler_service.domain.events import Position
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus
-from scheduler_service.storage import cancellations, claims, events, jobs, ledger, totals, transitions, workers
+from scheduler_service.storage import cancellations, claims, events, jobs, totals, transitions, workers
 from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.due_fires import fire_due
 from scheduler_service.storage.event_tables import events as event_table
 from scheduler_service.storage.tables import runs as run_table
 from scheduler_service.storage.totals import Total
@@ -64,7 +65,7 @@ async def test_run_leaves_an_event_for_each_of_its_states(database: Database, jo
 
 async def test_job_leaves_an_event_for_each_edit_and_none_for_firing(database: Database, job: Job) -> None:
     async with database.write() as connection:
-        await ledger.fire(connection, await jobs.due(connection, NOON, 10), NOON)
+        await fire_due(connection, NOON, 10, max_notices=10)
         paused = {"status": JobStatus.PAUSED, "next_run_at": None}
         edits: tuple[dict[str, Any], ...] = (
             {"name": "b"},
@@ -84,7 +85,7 @@ async def test_event_of_a_missed_range_counts_its_instants(database: Database) -
     await add_job(database, misfire_policy="skip")
     now = NOON + timedelta(minutes=10, seconds=30)
     async with database.write() as connection:
-        await ledger.fire(connection, await jobs.due(connection, now, 10), now)
+        await fire_due(connection, now, 10, max_notices=10)
 
     (missed,) = [event for event in await read(database) if event.change == "missed"]
 

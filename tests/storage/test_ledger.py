@@ -16,6 +16,7 @@ from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus
 from scheduler_service.storage import jobs, ledger, run_lists, transitions
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.due_fires import fire_due
 from scheduler_service.storage.ledger import Fired
 from scheduler_service.storage.tables import jobs as job_table
 from scheduler_service.storage.tables import runs as run_table
@@ -25,7 +26,7 @@ MINUTE = timedelta(minutes=1)
 
 async def fire(database: Database, now: datetime, limit: int = 500) -> Fired:
     async with database.write() as connection:
-        return await ledger.fire(connection, await jobs.due(connection, now, limit), now)
+        return await fire_due(connection, now, limit, max_notices=1000)
 
 
 async def rows_of(database: Database, job: Job) -> list[Run]:

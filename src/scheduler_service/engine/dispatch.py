@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,14 +19,18 @@ import structlog
 from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.pauses import after_pause
 from scheduler_service.domain.records import Job
+from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.errors import InvalidInputError
-from scheduler_service.storage import deadlines, dispatchers, jobs, ledger, pauses, transitions
+from scheduler_service.storage import deadlines, dispatchers, ledger, pauses, transitions
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.due_fires import fire_due
 from scheduler_service.storage.ledger import Earliest
 from scheduler_service.telemetry import tracing
 
 BATCH = 2000
+# Workers that are woken by a notice find the other runs in the database, so a herd needs no notice for each run.
+MAX_NOTICES = 1000
 NOTE_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
@@ -45,11 +49,13 @@ class Dispatcher:
         self._clock = clock
         self._tick_seconds = tick_seconds
         self._ticked_at: datetime | None = None
+        self._notices_left = MAX_NOTICES
         self._id = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
 
     async def tick(self) -> float:
         """Fire all due jobs, notify workers of released runs, and return the seconds until the next tick."""
         now = self._clock.now()
+        self._notices_left = MAX_NOTICES
         earliest = await self._read_earliest_due()
         if _is_due(earliest.paused_until, now):
             await _repeat(self._end_pauses, now)
@@ -83,13 +89,13 @@ class Dispatcher:
             return await ledger.earliest_due(connection)
 
     async def _fire(self, now: datetime) -> int:
+        trace = tracing.context_for_run if tracing.is_on() else None
         async with self._database.write() as connection:
-            due = await jobs.due(connection, now, BATCH)
-            fired = await ledger.fire(connection, due, now, tracing.context_for_run)
+            fired = await fire_due(connection, now, BATCH, max_notices=self._notices_left, trace=trace)
         for job, error in fired.broken:
             log.error("job_paused", job_id=job.id, reason="its schedule cannot be computed", exc_info=error)
-        await self._broker.send(fired.notices)
-        return len(due)
+        await self._notify(fired.notices)
+        return fired.count
 
     async def _end_pauses(self, now: datetime) -> int:
         async with self._database.write() as connection:
@@ -105,8 +111,14 @@ class Dispatcher:
     async def _release(self, now: datetime) -> int:
         async with self._database.write() as connection:
             notices = await transitions.release(connection, now, BATCH)
-        await self._broker.send(notices)
+        await self._notify(notices)
         return len(notices)
+
+    async def _notify(self, notices: Sequence[RunNotice]) -> None:
+        """Send the first of these notices, at most `MAX_NOTICES` in a tick."""
+        sent = notices[: self._notices_left]
+        self._notices_left -= len(sent)
+        await self._broker.send(sent)
 
     def _rest_seconds(self, earliest: Earliest) -> float:
         now = self._clock.now()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, CursorResult, Table, collate, func, type_coerce
+from sqlalchemy import Boolean, ColumnElement, CursorResult, Float, Table, collate, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+from scheduler_service.storage.types import ListOf
 
 
 def is_sqlite(connection: AsyncConnection) -> bool:
@@ -69,6 +71,27 @@ def _within_on_sqlite(element: json_array_within, compiler: SQLCompiler, **optio
     )
 
 
+class list_of(FunctionElement[list[Any]]):  # noqa: N801 (a function of SQL)
+    """Aggregate the values of a column."""
+
+    inherit_cache = True
+
+    def __init__(self, values: ColumnElement[Any]) -> None:
+        """Take the type of an item from the column."""
+        super().__init__(values)
+        self.type = ListOf(values.type)
+
+
+@compiles(list_of, "postgresql")
+def _list_on_postgresql(element: list_of, compiler: SQLCompiler, **options: Any) -> str:
+    return f"array_agg({compiler.process(element.clauses, **options)})"
+
+
+@compiles(list_of, "sqlite")
+def _list_on_sqlite(element: list_of, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_group_array({compiler.process(element.clauses, **options)})"
+
+
 def lowered(connection: AsyncConnection, text: ColumnElement[str]) -> ColumnElement[str]:
     """Return a text in lower case, in every script."""
     # This collation follows Unicode in every database. Older servers lack it and use the database's locale. On SQLite,
@@ -78,13 +101,23 @@ def lowered(connection: AsyncConnection, text: ColumnElement[str]) -> ColumnElem
     return func.lower(text)
 
 
-def seconds_between(
-    connection: AsyncConnection, earlier: ColumnElement[Any], later: ColumnElement[Any]
-) -> ColumnElement[Any]:
+class seconds_between(FunctionElement[float]):  # noqa: N801 (a function of SQL)
     """Return the seconds between two instants, or NULL if one of them is NULL."""
-    if connection.dialect.name == "postgresql":
-        return func.extract("epoch", later - earlier)
-    return (type_coerce(later, BigInteger) - type_coerce(earlier, BigInteger)) / 1e6
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(seconds_between, "postgresql")
+def _seconds_on_postgresql(element: seconds_between, compiler: SQLCompiler, **options: Any) -> str:
+    earlier, later = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"extract(epoch FROM {later} - {earlier})::double precision"
+
+
+@compiles(seconds_between, "sqlite")
+def _seconds_on_sqlite(element: seconds_between, compiler: SQLCompiler, **options: Any) -> str:
+    earlier, later = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"(({later} - {earlier}) / 1e6)"
 
 
 def is_unique_violation(error: Exception) -> bool:

@@ -36,10 +36,8 @@ _DUE_COLUMNS = [jobs.c[field.name] for field in fields(DueJob)]
 _add = insert(jobs).returning(jobs, sort_by_parameter_order=True)
 _due = (
     select(*_DUE_COLUMNS)
-    .where(jobs.c.next_run_at <= bindparam("at"))
+    .where(jobs.c.id.in_(bindparam("ids", expanding=True)), jobs.c.next_run_at.is_not(None))
     .order_by(jobs.c.next_run_at)
-    .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
 )
 _lock = select(jobs.c.id).where(jobs.c.id == bindparam("of_job")).with_for_update(key_share=True)
 _note_last_run = update(jobs).where(
@@ -95,9 +93,11 @@ async def has_history(connection: AsyncConnection, job_id: int, *, owner_id: str
     return (await connection.execute(query)).one_or_none() is not None
 
 
-async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[DueJob]:
-    """Lock and return due jobs, longest due first, without those that another dispatcher has locked."""
-    return [DueJob(*row) for row in await connection.execute(_due, {"at": now, "limit": limit})]
+async def find_due(connection: AsyncConnection, job_ids: Sequence[int]) -> list[DueJob]:
+    """Return the jobs of these ids that have a next instant, which this transaction has locked. Longest due first."""
+    if not job_ids:
+        return []
+    return [DueJob(*row) for row in await connection.execute(_due, {"ids": job_ids})]
 
 
 async def lock(connection: AsyncConnection, job_id: int) -> None:

@@ -92,6 +92,8 @@ async def fire(
     A job whose schedule fails to compute, for example because its time zone was removed, is paused and reported. It
     must not block the others.
     """
+    if not due:
+        return Fired(())
     active = await run_rows.count_active(connection, [job.id for job in due])
     stored = await calendars.read_for(connection, due)
     decisions: list[tuple[DueJob, Decision]] = []
@@ -124,7 +126,7 @@ def _rows(job: DueJob, decision: Decision, now: datetime, trace: StartTrace) -> 
                 yield {**_NOT_YET, **ended}
             case Miss(first=first, last=last, count=count, reason=reason):
                 ended = run_rows.ended_row(_queued(job, first, now, trace), RunStatus.MISSED, reason, now)
-                yield {**ended, "missed_until": last, "missed_count": count}
+                yield {**_NOT_YET, **ended, "missed_until": last, "missed_count": count}
 
 
 def _queued(job: DueJob, instant: datetime, now: datetime, trace: StartTrace) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +18,7 @@ async def ended_since(connection: AsyncConnection, since: datetime, owner_id: st
     """Return figures about the runs that ended since an instant. `owner_id` None means all owners."""
     mine = true() if owner_id is None else is_of_owner(owner_id)
     condition = and_(runs.c.finished_at >= since, mine)
-    duration = seconds_between(connection, runs.c.started_at, runs.c.finished_at)
+    duration: ColumnElement[Any] = seconds_between(runs.c.started_at, runs.c.finished_at)
     return Ended(
         outcomes=await _outcomes(connection, condition),
         duration_seconds=await _spread(connection, duration, condition),

@@ -19,7 +19,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from scheduler_service.errors import ConfigurationError
 
-__all__ = ["Span", "context_for_run", "execution", "exported", "note_outcome"]
+__all__ = ["Span", "context_for_run", "execution", "exported", "is_on", "note_outcome"]
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _HEADER = "traceparent"
@@ -35,7 +35,7 @@ def exported() -> Iterator[None]:
     OpenTelemetry allows one provider per process, so only the first of several blocks takes effect. Raise
     `ConfigurationError` if an endpoint is set but the SDK is not installed.
     """
-    if not os.environ.get(ENDPOINT) or not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+    if not os.environ.get(ENDPOINT) or is_on():
         yield
         return
     try:
@@ -59,12 +59,17 @@ def exported() -> Iterator[None]:
         provider.shutdown()
 
 
+def is_on() -> bool:
+    """Return whether this process exports traces."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
 def context_for_run(job_id: int, correlation_id: str) -> str | None:
     """Return the trace context for a new run, or None if tracing is off.
 
     It is the context of the current request, or else a new trace.
     """
-    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+    if not is_on():
         return None
     attributes: dict[str, str | int] = {"scheduler.job_id": job_id, "scheduler.correlation_id": correlation_id}
     carrier: dict[str, str] = {}

@@ -1,0 +1,217 @@
+"""Fires the ordinary due jobs of a batch in three statements, however many they are.
+
+Theory of operation. `lock_due` locks due jobs, skipping those that another dispatcher has locked. It groups those for
+which `domain/ordinary_fires` can decide: nothing but their schedule matters, they are not late, and they have no active
+run that their overlap policy counts. `fire` inserts the runs and moves the jobs on. As in the ledger, a move compares
+and sets `next_run_at`, and an instant that has a row gets no second one. The ids of all other jobs go to the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.ordinary_fires import Advance, DueGroup
+from scheduler_service.domain.run_notice import RunNotice
+from scheduler_service.domain.run_state import ACTIVE, JobStatus, Trigger
+from scheduler_service.storage import runs as run_rows
+from scheduler_service.storage.dialect import is_sqlite, list_of, seconds_between
+from scheduler_service.storage.row_parameters import RowParameters
+from scheduler_service.storage.tables import jobs, runs, with_status
+from scheduler_service.storage.types import Json, UtcInstant
+
+_NOW: Any = bindparam("at", type_=UtcInstant())
+# The rules of `firing` are computed from `now` in another unit here, so jobs this close to a limit go to the ledger.
+_MARGIN_SECONDS = 0.001
+_SCHEDULE = (
+    jobs.c.schedule_expr,
+    jobs.c.timezone,
+    jobs.c.dst_gap,
+    jobs.c.dst_fold,
+    jobs.c.next_run_at,
+    jobs.c.schedule_version,
+)
+_advances = RowParameters(
+    "advances",
+    job_id=jobs.c.id,
+    schedule_version=jobs.c.schedule_version,
+    from_instant=jobs.c.next_run_at,
+    to_instant=jobs.c.next_run_at,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LockedJobs:
+    """Due jobs that this transaction has locked. `others` are the ids of those that are not ordinary."""
+
+    groups: tuple[DueGroup, ...]
+    others: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """The number of locked jobs."""
+        return len(self.others) + sum(len(group.job_ids) for group in self.groups)
+
+
+async def lock_due(connection: AsyncConnection, now: datetime, limit: int) -> LockedJobs:
+    """Lock up to `limit` due jobs, longest due first, without those that another dispatcher has locked."""
+    rows = (await connection.execute(_lock_due(), {"at": now, "limit": limit})).all()
+    groups = tuple(DueGroup(*row[1:]) for row in rows if row.is_ordinary)
+    return LockedJobs(groups, tuple(job_id for row in rows if not row.is_ordinary for job_id in row.ids))
+
+
+async def fire(
+    connection: AsyncConnection, advances: Sequence[Advance], now: datetime, max_notices: int
+) -> tuple[RunNotice, ...]:
+    """Insert a run for each job's instant and move the job on. Return notices for the most urgent new runs.
+
+    A job that was changed since it was read gets no run and is not moved.
+    """
+    continuing = [advance for advance in advances if advance.to_instant is not None]
+    finishing = [advance for advance in advances if advance.to_instant is None]
+    notices: list[RunNotice] = []
+    for advancing, are_finished in ((continuing, False), (finishing, True)):
+        if advancing:
+            rows = _advances.values(connection, advancing)
+            notices += await _fire(connection, rows, now, max_notices - len(notices), are_finished=are_finished)
+    return tuple(notices)
+
+
+async def _fire(
+    connection: AsyncConnection, rows: Mapping[str, Any], now: datetime, max_notices: int, *, are_finished: bool
+) -> list[RunNotice]:
+    values = {**rows, "at": now, "max_notices": max_notices}
+    if not is_sqlite(connection):
+        added = await connection.execute(_fire_on_postgresql(are_finished=are_finished), values)
+        return await _notices(connection, added.all())
+    added = await connection.execute(_add_on_sqlite(are_told=max_notices > 0), values)
+    urgent = sorted(added.all(), key=_urgency)[:max_notices] if max_notices else []
+    await connection.execute(_move(of_sqlite=True, are_finished=are_finished), values)
+    return await _notices(connection, urgent)
+
+
+async def _notices(connection: AsyncConnection, added: Sequence[Row[Any]]) -> list[RunNotice]:
+    if not added:
+        return []
+    tags = dict((await connection.execute(_tags, {"ids": [row.job_id for row in added]})).all())
+    return [RunNotice(row.id, 0, row.priority, row.correlation_id, tuple(tags[row.job_id])) for row in added]
+
+
+def _urgency(row: Row[Any]) -> tuple[int, int]:
+    return -row.priority, row.id
+
+
+_tags = select(jobs.c.id, jobs.c.tags).where(jobs.c.id.in_(bindparam("ids", expanding=True)))
+
+
+@cache
+def _lock_due() -> Select[Any]:
+    locked = (
+        select(jobs.c.id, jobs.c.anchor_at, *_SCHEDULE, _is_ordinary().label("is_ordinary"))
+        .where(jobs.c.next_run_at <= _NOW)
+        .order_by(jobs.c.next_run_at)
+        .limit(bindparam("limit"))
+        .with_for_update(of=jobs, skip_locked=True)
+        .cte("locked")
+    )
+    key = [locked.c.is_ordinary, *(locked.c[column.name] for column in _SCHEDULE)]
+    ids, anchors = list_of(locked.c.id).label("ids"), list_of(locked.c.anchor_at).label("anchors")
+    return select(*key, ids, anchors).group_by(*key)
+
+
+def _is_ordinary() -> ColumnElement[bool]:
+    """Return the condition that a due job fires once if its schedule names no second due instant."""
+    active = select(runs.c.id).where(runs.c.job_id == jobs.c.id, with_status(*ACTIVE)).exists()
+    return and_(
+        seconds_between(jobs.c.next_run_at, _NOW) < jobs.c.misfire_grace_seconds - _MARGIN_SECONDS,
+        jobs.c.end_at.is_(None),
+        jobs.c.jitter_seconds == 0,
+        jobs.c.calendars == literal([], Json),
+        jobs.c.start_deadline_seconds.is_(None),
+        jobs.c.max_runs.is_(None),
+        jobs.c.pause_after_failures.is_(None),
+        or_(jobs.c.overlap_policy.in_(("allow", "queue")), ~active),
+    )
+
+
+@cache
+def _fire_on_postgresql(*, are_finished: bool) -> Select[Any]:
+    moved = _move(of_sqlite=False, are_finished=are_finished).cte("moved")
+    new_id = func.replace(cast(func.gen_random_uuid(), Text), "-", "")
+    new = _new_runs(moved.c, moved.c.from_instant, new_id)
+    added = _add(postgresql.insert(runs), select(*new.values()), new).cte("added")
+    return select(*added.c).order_by(added.c.priority.desc(), added.c.id).limit(bindparam("max_notices"))
+
+
+@cache
+def _add_on_sqlite(*, are_told: bool) -> Any:
+    advance = _advances.table(of_sqlite=True)
+    new_id = func.lower(func.hex(func.randomblob(16)))
+    new = _new_runs(jobs.c, jobs.c.next_run_at, new_id)
+    # SQLite needs a WHERE between a SELECT and ON CONFLICT.
+    due = select(*new.values()).select_from(advance).join(jobs, _is_unchanged(advance)).where(jobs.c.id > 0)
+    return _add(sqlite.insert(runs), due, new, are_told=are_told)
+
+
+def _add(insert: Any, rows: Select[Any], new: Mapping[str, Any], *, are_told: bool = True) -> Any:
+    added = insert.from_select(list(new), rows).on_conflict_do_nothing()
+    return added.returning(runs.c.id, runs.c.job_id, runs.c.priority, runs.c.correlation_id) if are_told else added
+
+
+def _new_runs(job: Any, instant: Any, correlation_id: Any) -> dict[str, ColumnElement[Any]]:
+    """Return an expression for each column of a new run. `job` has the columns of its job."""
+    row = run_rows.queued_row(
+        job_id=job.id,
+        trigger=Trigger.SCHEDULE,
+        scheduled_for=instant,
+        priority=job.priority,
+        correlation_id=correlation_id,
+        now=_NOW,
+        job_version=job.version,
+    )
+    return {
+        name: value if isinstance(value, ColumnElement) else literal(value, runs.c[name].type)
+        for name, value in row.items()
+    }
+
+
+@cache
+def _move(*, of_sqlite: bool, are_finished: bool) -> Any:
+    advance = _advances.table(of_sqlite=of_sqlite)
+    moved = (
+        update(jobs)
+        .where(_is_unchanged(advance))
+        .values(next_run_at=advance.c.to_instant, scheduled_runs=jobs.c.scheduled_runs + 1)
+    )
+    # Triggers examine a job whose status is set, even if it stays the same.
+    moved = moved.values(status=JobStatus.FINISHED) if are_finished else moved
+    return moved if of_sqlite else moved.returning(jobs.c.id, jobs.c.version, jobs.c.priority, advance.c.from_instant)
+
+
+def _is_unchanged(advance: FromClause) -> ColumnElement[bool]:
+    return and_(
+        jobs.c.id == advance.c.job_id,
+        jobs.c.next_run_at == advance.c.from_instant,
+        jobs.c.schedule_version == advance.c.schedule_version,
+    )
