@@ -13,7 +13,7 @@ export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up devstack test check vendor-check coverage bench faultlab try-containers lock clean
+.PHONY: help up devstack test check vendor-check sbom coverage bench faultlab try-containers lock clean
 
 help: ## list the targets
 	@echo "make …"
@@ -41,10 +41,16 @@ check: $(VENV)/test.stamp ## check format, types, layers, texts, migrations, aud
 	$(BIN)/python -m scripts.check_prose
 	$(BIN)/python -m scripts.check_migrations
 	$(BIN)/python -m scripts.check_vendor
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src scripts
+	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/python -m scripts.audit requirements.txt
 
 vendor-check: $(VENV)/test.stamp ## check the vendored files of the web interface against vendor.lock
 	$(BIN)/python -m scripts.check_vendor
+
+# From the lock: every package of every platform, with its hashes.
+sbom: $(VENV)/test.stamp ## list what the service is made of, as CycloneDX in sbom.json
+	$(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --output-reproducible --output-file sbom.json
 
 coverage: $(VENV)/test.stamp ## run every test, and list the lines that none reaches
 	$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal --cov --cov-report=term-missing:skip-covered
