@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from testkit.waiting import eventually
-from tests.api.conftest import SHARED, create
+from tests.api.conftest import SHARED, create, run_to_its_end
 
 from scheduler_service.api.schemas.runs import RunOut, RunWhole
 from scheduler_service.domain.run_state import TERMINAL
@@ -231,3 +231,30 @@ async def test_unknown_run_is_404(client: httpx2.AsyncClient, method: str, path:
 
     assert answer.status_code == 404
     assert answer.json()["detail"] == "there is no run 4711"
+
+
+async def test_log_is_read_by_lines_and_searched(client: httpx2.AsyncClient) -> None:
+    job_id = await run_to_its_end(client, "seq 1 50; echo Needle")
+    (run,) = (await client.get(f"/api/v1/runs?job_id={job_id}&logs=none")).json()["runs"]
+    path = f"/api/v1/runs/{run['id']}/logs"
+
+    part = await client.get(f"{path}?from_line=10&lines=2")
+    last = await client.get(f"{path}?from_line=-2")
+    found = (await client.get(f"{path}/search?q=needle")).json()
+
+    assert (part.text, part.headers["X-From-Line"], part.headers["X-Next-Line"]) == ("10\n11\n", "10", "12")
+    assert (last.text, last.headers["X-Lines"], last.headers["X-From-Line"]) == ("50\nNeedle\n", "51", "50")
+    assert found == {"matches": [{"line": 51, "offset": run["log_bytes"] - 7, "text": "Needle"}], "next_line": None}
+    assert (await client.get(f"{path}?from_line=0")).status_code == 422
+    assert (await client.get(f"{path}/search?q=")).status_code == 422
+
+
+async def test_recent_outcomes_of_several_jobs(client: httpx2.AsyncClient) -> None:
+    first, second = await run_to_its_end(client, "true"), await run_to_its_end(client, "exit 3")
+
+    found = (await client.get(f"/api/v1/jobs/recent?ids={second},{first}&ids=4711")).json()["jobs"]
+
+    shown = {job["job_id"]: [(each["status"], each["reason"]) for each in job["outcomes"]] for job in found}
+    assert shown == {first: [("success", None)], second: [("failed", "exit_code")]}
+    assert found[0]["outcomes"][0]["duration_seconds"] > 0
+    assert (await client.get("/api/v1/jobs/recent")).status_code == 422

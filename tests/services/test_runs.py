@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from testkit.callers import ADMIN
+from testkit.callers import ADMIN, ANN
 from testkit.databases import NOON, add_job
 from testkit.doubles import FakeClock, RecordingBroker
+from tests.storage.stored_runs import put
 
 from scheduler_service.domain.listing import Page, RunFilter
 from scheduler_service.domain.records import Run
@@ -220,3 +223,37 @@ async def test_page_before_a_run_is_not_moved_by_newer_runs(service: RunService,
     await queue(database, job.id)
     rest = await service.page(ADMIN, RunFilter(), Page(size=2, before_id=first.items[-1].run.id))
     assert [view.run.id for view in rest.items] == [made[1].id, made[0].id]
+
+
+async def test_expected_duration_is_the_median_of_successes(service: RunService, database: Database) -> None:
+    job = await add_job(database)
+    for seconds, status in ((1, RunStatus.SUCCESS), (3, RunStatus.SUCCESS), (60, RunStatus.FAILED)):
+        ended = {"started_at": NOON, "finished_at": NOON + timedelta(seconds=seconds), "exit_code": 0}
+        await put(database, job, status, **ended)
+    run = await queue(database, job.id)
+
+    (listed, *ended_runs) = (await service.page(ADMIN, RunFilter(), Page())).items
+
+    assert (await service.get(ADMIN, run.id)).view.expected_seconds == listed.expected_seconds == 2
+    assert {view.expected_seconds for view in ended_runs} == {None}
+    assert {view.job_name for view in (listed, *ended_runs)} == {job.name}
+
+
+async def test_recent_outcomes_are_the_newest_of_each_job(service: RunService, database: Database) -> None:
+    first, second, empty = [await add_job(database, owner_id=owner) for owner in ("ann", "ann", "ann")]
+    foreign = await add_job(database, owner_id="bob")
+    of_first = [(await put(database, first, RunStatus.SUCCESS)).id for _ in range(3)]
+    of_second = [(await put(database, second, RunStatus.MISSED)).id]
+    await put(database, foreign)
+
+    found = await service.recent(ANN, [second.id, first.id, empty.id, foreign.id, 4711], 2)
+
+    shown = {job_id: [outcome.run_id for outcome in outcomes] for job_id, outcomes in found.items()}
+    assert shown == {first.id: of_first[:0:-1], second.id: of_second, empty.id: []}
+
+
+async def test_run_names_the_key_that_requested_it(service: RunService, database: Database) -> None:
+    run = await put(database, await add_job(database), RunStatus.FAILED)
+    caller = replace(ADMIN, key_id="k1")
+
+    assert (await service.retry(caller, run.id)).requested_by == "k1"

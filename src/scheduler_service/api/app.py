@@ -19,9 +19,11 @@ from scheduler_service.api.routers import (
     health,
     job_actions,
     job_instants,
+    job_outcomes,
     job_versions,
     jobs,
     metrics,
+    run_logs,
     runs,
     schedules,
     simulation,
@@ -65,6 +67,8 @@ TAGS = [
 ]
 
 ROUTERS = (
+    # Before the jobs, because `recent` would be taken for an id.
+    job_outcomes.router,
     jobs.router,
     job_actions.router,
     job_instants.router,
@@ -72,6 +76,7 @@ ROUTERS = (
     validation.router,
     explain.router,
     runs.router,
+    run_logs.router,
     schedules.router,
     simulation.router,
     *(router for feature in FEATURES for router in feature.routers()),

@@ -21,6 +21,7 @@ from scheduler_service.services.health import HealthService, Ping
 from scheduler_service.services.job_versions import JobVersionService
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.metrics import MetricsService
+from scheduler_service.services.run_logs import RunLogService
 from scheduler_service.services.runs import RunService
 from scheduler_service.services.schedules import ScheduleService
 from scheduler_service.services.simulations import SimulationService
@@ -37,6 +38,7 @@ class Service:
     jobs: JobService
     versions: JobVersionService
     runs: RunService
+    logs: RunLogService
     schedules: ScheduleService
     health: HealthService
     metrics: MetricsService
@@ -77,6 +79,7 @@ def make_service(
         ),
         versions=JobVersionService(base.database),
         runs=RunService(base.database, broker, base.clock),
+        logs=RunLogService(base.database),
         schedules=ScheduleService(base.clock, known, base.database),
         health=make_health(base, ping_broker),
         features=features,

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one instant or request of a job, in short."""
+
+    run_id: int
+    status: RunStatus
+    reason: Reason | None
+    trigger: Trigger
+    scheduled_for: datetime
+    missed_count: int | None
+    started_at: datetime | None
+    finished_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

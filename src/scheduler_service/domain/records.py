@@ -173,6 +173,7 @@ class Run:
     usage: JsonObject | None
     args: JsonObject | None
     env: Mapping[str, str] | None
+    requested_by: str | None
     correlation_id: str
     trace_parent: str | None
 

@@ -31,6 +31,9 @@ LINK = {
 
 LOG_HEADERS = {
     "X-Next-Offset": _text("Where to go on reading.", "18"),
+    "X-From-Line": _text("Number of the first line, with `from_line`.", "1"),
+    "X-Next-Line": _text("The line with which the next request begins, with `from_line`.", "1001"),
+    "X-Lines": _text("Number of all lines so far, with a negative `from_line`.", "5230"),
     "X-Run-Status": _text("How the run stands; once it has ended, nothing follows.", "success"),
 }
 

@@ -59,7 +59,8 @@ class ManualRuns:
             now=now,
             job_version=job.version,
         )
-        run = await runs.add(connection, {**row, "args": request.args or None, "env": request.env or None})
+        requested = {"args": request.args or None, "env": request.env or None, "requested_by": caller.key_id}
+        run = await runs.add(connection, {**row, **requested})
         after = {"job_id": job.id, **request.model_dump(mode="json")}
         await record(connection, caller, "runJob", Target(f"runs/{run.id}", job.owner_id), now, after=after)
         return run

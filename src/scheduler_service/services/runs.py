@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.listing import Listing, Page, RunFilter
+from scheduler_service.domain.outcomes import Outcome
 from scheduler_service.domain.records import Attempt, Run
-from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trigger
+from scheduler_service.domain.run_state import ACTIVE, TERMINAL, Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.services import idempotency
 from scheduler_service.services.audit import Target, record
-from scheduler_service.storage import cancellations, dependencies, jobs, logs, run_lists, runs
+from scheduler_service.storage import cancellations, dependencies, jobs, logs, recent, run_lists, runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.telemetry import logging_config, tracing
@@ -30,11 +31,17 @@ SLICE_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run with its log, or with the end of it (`is_tail`)."""
+    """A run with its log, or with the end of it (`is_tail`), and the name of its job.
+
+    `expected_seconds` is the median duration of the job's latest successes. None: there are none, or a list shows a run
+    that has ended.
+    """
 
     run: Run
     logs: str
     is_tail: bool
+    job_name: str
+    expected_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +103,30 @@ class RunService:
         async with self._database.read() as connection:
             listing = await run_lists.page(connection, filters, page, owner_id=caller.bound)
             tails = await logs.tails(connection, listing.items if has_logs else (), TAIL_BYTES)
-        views = tuple(_with_tail(run, tails.get(run.id, b"")) for run in listing.items)
-        return Listing(views, listing.total, listing.next)
+            names = await recent.job_names(connection, (run.job_id for run in listing.items))
+            active = [run.job_id for run in listing.items if run.status in ACTIVE]
+            expected = await recent.expected_seconds(connection, active)
+        views = [
+            RunView(
+                run,
+                *_end_of_log(run, tails.get(run.id, b"")),
+                names[run.job_id],
+                expected.get(run.job_id) if run.status in ACTIVE else None,
+            )
+            for run in listing.items
+        ]
+        return Listing(tuple(views), listing.total, listing.next)
+
+    async def view(self, run: Run) -> RunView:
+        """Return a run that was just stored, without its log."""
+        async with self._database.read() as connection:
+            return await _view(connection, run, "", is_tail=run.log_bytes > 0)
+
+    async def recent(self, caller: Caller, job_ids: Sequence[int], limit: int) -> Mapping[int, Sequence[Outcome]]:
+        """Return the newest rows of each of these jobs that the caller may reach, newest first."""
+        caller.require(Scope.READ)
+        async with self._database.read() as connection:
+            return await recent.outcomes(connection, job_ids, limit, owner_id=caller.bound)
 
     async def get(self, caller: Caller, run_id: int) -> RunDetail:
         """Return a run with the beginning of its log. Raise `NotFoundError` if there is none."""
@@ -106,7 +135,8 @@ class RunService:
             run = await _existing(connection, caller, run_id)
             log = await logs.read(connection, run_id, 0, SLICE_BYTES)
             attempts = await runs.find_attempts(connection, run_id)
-        return RunDetail(RunView(run, log.decode("utf-8", "replace"), is_tail=False), attempts, len(log))
+            view = await _view(connection, run, log.decode("utf-8", "replace"), is_tail=False)
+        return RunDetail(view, attempts, len(log))
 
     async def read_log(self, caller: Caller, run_id: int, offset: int = 0) -> LogSlice:
         """Return up to SLICE_BYTES of a run's log from a byte position. Raise `NotFoundError` for an unknown run."""
@@ -179,7 +209,8 @@ class RunService:
 
     async def _add_retry(self, connection: AsyncConnection, caller: Caller, run_id: int) -> Run:
         old = await _existing(connection, caller, run_id)
-        new = await runs.add(connection, await self._row_to_retry(connection, old))
+        row = await self._row_to_retry(connection, old)
+        new = await runs.add(connection, {**row, "requested_by": caller.key_id})
         if (origin := await dependencies.find_origin(connection, old.id)) is not None:
             await dependencies.store_origin(connection, new.id, origin)
         after = {"job_id": new.job_id, "retry_of": old.id}
@@ -223,6 +254,12 @@ async def _target(connection: AsyncConnection, run: Run) -> Target:
     return Target(f"runs/{run.id}", await jobs.owner_of(connection, run.job_id))
 
 
-def _with_tail(run: Run, tail: bytes) -> RunView:
+async def _view(connection: AsyncConnection, run: Run, log: str, *, is_tail: bool) -> RunView:
+    names = await recent.job_names(connection, [run.job_id])
+    expected = await recent.expected_seconds(connection, [run.job_id])
+    return RunView(run, log, is_tail, names[run.job_id], expected.get(run.job_id))
+
+
+def _end_of_log(run: Run, tail: bytes) -> tuple[str, bool]:
     # The log is valid UTF-8. A tail can start within a character, whose remaining bytes are dropped.
-    return RunView(run, tail.decode("utf-8", "ignore"), is_tail=len(tail) < run.log_bytes)
+    return tail.decode("utf-8", "ignore"), len(tail) < run.log_bytes

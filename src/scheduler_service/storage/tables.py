@@ -210,6 +210,8 @@ runs = Table(
     # What the request of a manual run added to those of the job. NULL: nothing.
     Column("args", Json),
     Column("env", Json),
+    # The id of the key that requested a run. NULL: nobody did, or an earlier version of the service queued it.
+    Column("requested_by", Text),
     Column("correlation_id", String(128), nullable=False),
     # The W3C trace context of the request that created the run; NULL: tracing is off.
     Column("trace_parent", String(64)),

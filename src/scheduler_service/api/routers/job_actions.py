@@ -119,4 +119,5 @@ async def run_job(
     If the request is repeated with the same `Idempotency-Key`, it returns the first run and queues nothing.
     """
     request = read_run_request(changes or {})
-    return show_run(await service.jobs.run(caller, job_id, request, idempotency_key=idempotency_key), response)
+    run = await service.jobs.run(caller, job_id, request, idempotency_key=idempotency_key)
+    return await show_run(run, service, response)

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
+from fastapi import APIRouter, Depends, Query, Request, Response, status
 from starlette.responses import StreamingResponse
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.log_stream import EVENT_STREAM, accepts_events, log_events
-from scheduler_service.api.schemas.queries import AllRunsQuery, LogQuery
+from scheduler_service.api.schemas.queries import AllRunsQuery
 from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole, in_pieces
+from scheduler_service.bootstrap import Service
 from scheduler_service.domain.listing import Listing, Page
 from scheduler_service.domain.records import Run
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.cursors import write_cursor
-from scheduler_service.http.openapi_responses import LINK, LOG_HEADERS, RUN_LOCATION, answer, refusals
+from scheduler_service.http.openapi_responses import LINK, RUN_LOCATION, answer, refusals
 from scheduler_service.http.pagination_links import page_links
-from scheduler_service.http.parameters import IdempotencyKey, Offset, RunId
+from scheduler_service.http.parameters import IdempotencyKey, RunId
 from scheduler_service.http.route import KeyedRoute, json_response
 from scheduler_service.services.runs import RunView
 
 RUNS = "/api/v1/runs"
 
 router = APIRouter(prefix=RUNS, tags=["runs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
-
-LastEventId = Annotated[
-    Offset | None,
-    Header(alias="Last-Event-ID", description="Id of the last event received. The log continues after it."),
-]
 
 
 @router.get(
@@ -72,52 +67,6 @@ async def get_run(run_id: RunId, service: CurrentService, caller: CurrentCaller)
     return StreamingResponse(in_pieces(shown, rest), media_type="application/json")
 
 
-@router.get(
-    "/{run_id}/logs",
-    operation_id="readRunLog",
-    summary="Read or follow the log of a run",
-    response_class=Response,
-    responses={
-        200: {
-            "description": "The log: as text, or as events while it grows.",
-            "content": {
-                "text/plain": {"schema": {"type": "string"}, "example": "3.141592653589793\n"},
-                EVENT_STREAM: {"schema": {"type": "string"}, "example": examples.LOG_EVENTS},
-            },
-            "headers": LOG_HEADERS,
-        },
-        **refusals(NotFoundError),
-    },
-)
-async def read_log(
-    run_id: RunId,
-    query: Annotated[LogQuery, Query()],
-    service: CurrentService,
-    caller: CurrentCaller,
-    accept: Annotated[str, Header(include_in_schema=False)] = "",
-    last_event_id: LastEventId = None,
-) -> Response:
-    """As text from `offset` on. The header `X-Next-Offset` is the offset of the next request.
-
-    With `Accept: text/event-stream`, the log is followed live until the run ends. An event `log` contains `text` and
-    its `offset`; its id is the offset after the text, so a client can reconnect with `Last-Event-ID`. An event `end`
-    contains the run's `status`. A stream without `end` was interrupted.
-    """
-    if not accepts_events(accept):
-        part = await service.runs.read_log(caller, run_id, query.offset)
-        end = max(part.next_offset, part.log_bytes)
-        headers = {"X-Next-Offset": str(end), "X-Run-Status": part.status}
-        if not part.is_behind:
-            return Response(part.data, media_type="text/plain", headers=headers)
-        pieces = service.runs.read_pieces(caller, run_id, query.offset, end)
-        return StreamingResponse(pieces, media_type="text/plain", headers=headers)
-    offset = query.offset if last_event_id is None else last_event_id
-    await service.runs.read_log(caller, run_id, offset)
-    parts = service.runs.follow_log(caller, run_id, offset, service.stopping)
-    # Otherwise nginx buffers events.
-    return StreamingResponse(log_events(parts), media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
-
-
 @router.post(
     "/{run_id}/cancel",
     operation_id="cancelRun",
@@ -130,7 +79,7 @@ async def read_log(
 )
 async def cancel_run(run_id: RunId, service: CurrentService, caller: CurrentCaller, response: Response) -> RunOut:
     """A waiting run is cancelled at once. A running one is asked to stop, and killed if it does not."""
-    return show_run(await service.runs.cancel(caller, run_id), response)
+    return await show_run(await service.runs.cancel(caller, run_id), service, response)
 
 
 @router.post(
@@ -154,7 +103,8 @@ async def retry_run(
 
     If the request is repeated with the same `Idempotency-Key`, it returns the first run and queues nothing.
     """
-    return show_run(await service.runs.retry(caller, run_id, idempotency_key=idempotency_key), response)
+    run = await service.runs.retry(caller, run_id, idempotency_key=idempotency_key)
+    return await show_run(run, service, response)
 
 
 def show_runs(listing: Listing[RunView], page: Page, order: str, request: Request) -> Response:
@@ -166,7 +116,7 @@ def show_runs(listing: Listing[RunView], page: Page, order: str, request: Reques
     return answered
 
 
-def show_run(run: Run, response: Response) -> RunOut:
+async def show_run(run: Run, service: Service, response: Response) -> RunOut:
     """Return a run that was just queued or asked to stop, and set its location."""
     response.headers["Location"] = f"{RUNS}/{run.id}"
-    return RunOut.of(RunView(run, "", is_tail=False))
+    return RunOut.of(await service.runs.view(run))

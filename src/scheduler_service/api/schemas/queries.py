@@ -10,13 +10,16 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from scheduler_service.domain.listing import JobFilter, Page, RunFilter
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
-from scheduler_service.http.parameters import Id, Offset, OwnerQuery, Paging, Separated, TagQuery
+from scheduler_service.http.parameters import Digits, Id, Offset, OwnerQuery, Paging, Separated, TagQuery
 from scheduler_service.payloads.stored_text import Storable
 from scheduler_service.services.input_models import Input
 from scheduler_service.services.instants import Instant
 
 # No job contains a longer text. Searching for one takes time, and SQLite refuses patterns of 50,000 characters.
 MAX_SEARCH_CHARACTERS = 200
+
+MAX_LINES = 10_000
+_MAX_LINE = 2**31 - 1
 
 JobSort = Literal[
     "id", "-id", "name", "-name", "created_at", "-created_at", "updated_at", "-updated_at",
@@ -138,6 +141,37 @@ class AllRunsQuery(RunQuery):
 
 
 class LogQuery(Input):
-    """The start of the requested part of a log."""
+    """The requested part of a log: from a byte on, or some lines."""
 
     offset: Annotated[Offset, Field(description="Number of bytes to skip at the start of the log. Default 0.")] = 0
+    from_line: Annotated[
+        Annotated[int, Field(ge=-MAX_LINES, le=_MAX_LINE), Digits] | None,
+        Field(description="First line, counted from 1. Negative: that many lines at the end, such as -2000."),
+    ] = None
+    lines: Annotated[
+        int, Field(ge=1, le=MAX_LINES, description="Largest number of lines, 1 to 10,000. Default 1,000."), Digits
+    ] = 1000
+
+    @field_validator("from_line")
+    @classmethod
+    def _is_line(cls, from_line: int | None, info: ValidationInfo) -> int | None:
+        if from_line == 0:
+            raise ValueError("lines are counted from 1; negative numbers count from the end")
+        if from_line is not None and info.data.get("offset"):
+            raise ValueError("cannot be combined with offset; leave one of them out")
+        return from_line
+
+
+class LogSearchQuery(Input):
+    """What is searched in a log."""
+
+    q: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=MAX_SEARCH_CHARACTERS)],
+        Field(description="Text that a line must contain, up to 200 characters. Case does not matter."),
+    ]
+    from_line: Annotated[
+        int, Field(ge=1, le=_MAX_LINE, description="First line to search, counted from 1. Default 1."), Digits
+    ] = 1
+    limit: Annotated[
+        int, Field(ge=1, le=1000, description="Largest number of matches, 1 to 1,000. Default 100."), Digits
+    ] = 100

@@ -57,6 +57,7 @@ class RunOut(Answer):
 
     id: Annotated[int, Field(description="Identifier of the run.")]
     job_id: Annotated[int, Field(description="Identifier of the job.")]
+    job_name: Annotated[str, Field(description="Name of the job.")]
     job_version: Annotated[
         int | None,
         Field(
@@ -93,10 +94,18 @@ class RunOut(Answer):
     duration_seconds: Annotated[
         float | None, Field(description="Duration of the latest attempt, in seconds. Null: it has not ended.")
     ]
+    expected_seconds: Annotated[
+        float | None,
+        Field(
+            description="Median duration of the latest successes of the job, in seconds. Null: there are none, or a "
+            "list shows a run that has ended."
+        ),
+    ]
     lateness_seconds: Annotated[
         float | None,
         Field(description="Seconds from `scheduled_for` to the start of the first attempt. Null: none has started."),
     ]
+    log_bytes: Annotated[int, Field(description="Length of the log so far, in bytes.")]
     logs: Annotated[
         str, Field(description="Standard output and standard error, in the order in which they were written.")
     ]
@@ -121,6 +130,12 @@ class RunOut(Answer):
     ]
     cancel_requested_at: Annotated[
         datetime | None, Field(description="When somebody asked the run to stop. Null: nobody has.")
+    ]
+    requested_by: Annotated[
+        str | None,
+        Field(
+            description="Id of the key that requested the run; `API_KEY` is the key of the setting. Null: no key did."
+        ),
     ]
     correlation_id: Annotated[
         str, Field(description="Follows the run through logs and requests. The code has it in its environment.")
@@ -148,8 +163,10 @@ class RunOut(Answer):
         return cls(
             **copied,
             **more,
+            job_name=view.job_name,
             worker=run.worker_id,
             duration_seconds=span_seconds(run.started_at, run.finished_at),
+            expected_seconds=view.expected_seconds,
             logs=view.logs,
             logs_tail=view.is_tail,
         )
@@ -159,8 +176,10 @@ class RunOut(Answer):
         """Return a run as a list shows it: as `of` does, but without checking again what was checked when stored."""
         run = view.run
         computed = {
+            "job_name": view.job_name,
             "worker": run.worker_id,
             "duration_seconds": span_seconds(run.started_at, run.finished_at),
+            "expected_seconds": view.expected_seconds,
             "logs": view.logs,
             "logs_tail": view.is_tail,
             "isolation": None if run.isolation is None else _members(IsolationOut, run.isolation),
@@ -178,7 +197,7 @@ _COPIED = (
     "id", "job_id", "job_version", "status", "reason", "message", "trigger", "scheduled_for", "missed_until",
     "missed_count", "retry_of", "queued_at", "available_at", "started_at", "finished_at", "lateness_seconds",
     "logs_truncated", "attempt", "retry_count", "exit_code", "signal", "result", "artifacts", "cancel_requested_at",
-    "correlation_id", "isolation", "grants", "usage", "args", "env",
+    "correlation_id", "isolation", "grants", "usage", "args", "env", "log_bytes", "requested_by",
 )  # fmt: skip
 
 
