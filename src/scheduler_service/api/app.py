@@ -35,13 +35,14 @@ from scheduler_service.bootstrap import Service
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 from scheduler_service.config.settings import Settings
 from scheduler_service.config.unknown import unknown_settings
+from scheduler_service.features.apply.router import APPLY
 from scheduler_service.features.audit.service import AuditService
 from scheduler_service.features.keys.service import KeyService
 from scheduler_service.features.registry import FEATURES
 from scheduler_service.http import error_responses
 from scheduler_service.http.http_metrics import request_histogram
 from scheduler_service.http.http_rules import BoundedAnswer, HttpRules
-from scheduler_service.http.middleware import BodyLimit, PlainStart, RequestContext
+from scheduler_service.http.middleware import BodyLimit, BodySize, PlainStart, RequestContext
 from scheduler_service.http.problems import Problem
 from scheduler_service.http.request_counters import Counters
 from scheduler_service.http.request_gate import RequestGate
@@ -67,8 +68,9 @@ TAGS = [
 ]
 
 ROUTERS = (
-    # Before the jobs, because `recent` would be taken for an id.
+    # First, because their fixed paths, such as /jobs/recent and /jobs/export, match those of jobs with an id as well.
     job_outcomes.router,
+    *(router for feature in FEATURES for router in feature.routers()),
     jobs.router,
     job_actions.router,
     job_instants.router,
@@ -79,7 +81,6 @@ ROUTERS = (
     run_logs.router,
     schedules.router,
     simulation.router,
-    *(router for feature in FEATURES for router in feature.routers()),
     events.router,
     stats.router,
     health.router,
@@ -131,7 +132,11 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
     )
     app.state.settings = settings
     app.state.request_histogram = request_histogram()
-    app.add_middleware(BodyLimit, limit_bytes=settings.max_body_kb * 1024)
+    app.add_middleware(
+        BodyLimit,
+        limit=BodySize(settings.max_body_kb * 1024, "SCHEDULER_MAX_BODY_KB"),
+        limits_by_path={APPLY: BodySize(settings.max_apply_kb * 1024, "SCHEDULER_MAX_APPLY_KB")},
+    )
     error_responses.install(app)
     # Without include_router, which would resolve the routes again.
     app.router.routes.extend(_api.routes)

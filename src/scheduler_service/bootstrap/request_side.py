@@ -72,11 +72,13 @@ def make_service(
     server_limits = ServerLimits(resource_limits_of(base.settings), offered, grant_rules_of(base.settings))
     features = {type(service): service for feature in FEATURES for service in feature.services(base)}
     packages = cast("EnvironmentService", features[EnvironmentService])
+    jobs = JobService(
+        base.database, broker, base.clock, wake_dispatcher, server_limits, refusal, packages, OwnersSecrets()
+    )
+    features |= {type(service): service for feature in FEATURES for service in feature.job_services(base, jobs)}
     return Service(
         settings=base.settings,
-        jobs=JobService(
-            base.database, broker, base.clock, wake_dispatcher, server_limits, refusal, packages, OwnersSecrets()
-        ),
+        jobs=jobs,
         versions=JobVersionService(base.database),
         runs=RunService(base.database, broker, base.clock),
         logs=RunLogService(base.database),

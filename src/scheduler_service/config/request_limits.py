@@ -17,6 +17,8 @@ class RequestLimitSettings(BaseSettings):
 
     trusted_proxies: Proxies = ()
     """Read client addresses from the headers of these proxies: addresses or networks, by commas. Default: none."""
+    max_apply_kb: Annotated[int, Field(ge=16, le=262144)] = 16384
+    """Accept sets of jobs up to this size, in KiB. Default: 16384."""
     max_body_kb: Annotated[int, Field(ge=16, le=65536)] = 1024
     """Refuse larger request bodies, in KiB. Default: 1024."""
     requests_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 30_000

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scheduler_service.engine.base import Base
     from scheduler_service.engine.retention import Prune
     from scheduler_service.http.synonyms import Synonyms
+    from scheduler_service.services.jobs import JobService
 
 
 class Feature:
@@ -31,6 +32,10 @@ class Feature:
 
     def services(self, base: Base) -> Sequence[object]:  # noqa: ARG002 (for features that have services)
         """Return the services that the routes of this feature call."""
+        return ()
+
+    def job_services(self, base: Base, jobs: JobService) -> Sequence[object]:  # noqa: ARG002 (likewise)
+        """Return the services that write jobs, which share the steps of the service of jobs."""
         return ()
 
     def routers(self) -> Sequence[APIRouter]:

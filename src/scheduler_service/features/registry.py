@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scheduler_service.features.alerts.feature import AlertsFeature
+from scheduler_service.features.apply.feature import ApplyFeature
 from scheduler_service.features.artifacts.feature import ArtifactsFeature
 from scheduler_service.features.audit.feature import AuditFeature
 from scheduler_service.features.calendars.feature import CalendarsFeature
@@ -16,6 +17,7 @@ from scheduler_service.features.secrets.feature import SecretsFeature
 
 FEATURES: tuple[Feature, ...] = (
     AlertsFeature(),
+    ApplyFeature(),
     ArtifactsFeature(),
     AuditFeature(),
     CalendarsFeature(),

@@ -103,9 +103,9 @@ def malformed(detail: str) -> HTTPException:
     return HTTPException(HTTPStatus.BAD_REQUEST, detail)
 
 
-def too_large(limit_bytes: int) -> HTTPException:
-    """Return the error for a body above the size limit."""
-    detail = f"the body exceeds the limit of {limit_bytes // 1024} KiB (SCHEDULER_MAX_BODY_KB)"
+def too_large(limit_bytes: int, setting: str) -> HTTPException:
+    """Return the error for a body above the size limit of a setting."""
+    detail = f"the body exceeds the limit of {limit_bytes // 1024} KiB ({setting})"
     return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -73,13 +75,24 @@ class RequestContext:
                 http_metrics.observe(histogram, method, _route(inner), status, seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class BodySize:
+    """The largest body, and the setting that says so."""
+
+    limit_bytes: int
+    setting: str
+
+
 class BodyLimit:
     """Refuses bodies above the limit, by their declared length and by the bytes received."""
 
-    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
-        """Accept bodies of up to `limit_bytes`."""
+    def __init__(
+        self, app: ASGIApp, limit: BodySize, limits_by_path: Mapping[str, BodySize] = MappingProxyType({})
+    ) -> None:
+        """Accept bodies of up to `limit`, and up to another limit on some paths."""
         self._app = app
-        self._limit_bytes = limit_bytes
+        self._limit = limit
+        self._limits_by_path = limits_by_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on. Reading a body beyond the limit raises an exception."""
@@ -87,16 +100,17 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
+        limit = self._limits_by_path.get(scope["path"], self._limit)
         received_bytes = 0
 
         async def receive_within_limit() -> Message:
             nonlocal received_bytes
-            if declared.isdecimal() and int(declared) > self._limit_bytes:
-                raise error_responses.too_large(self._limit_bytes)
+            if declared.isdecimal() and int(declared) > limit.limit_bytes:
+                raise error_responses.too_large(limit.limit_bytes, limit.setting)
             message = await receive()
             received_bytes += len(message.get("body", b""))
-            if received_bytes > self._limit_bytes:
-                raise error_responses.too_large(self._limit_bytes)
+            if received_bytes > limit.limit_bytes:
+                raise error_responses.too_large(limit.limit_bytes, limit.setting)
             return message
 
         await self._app(scope, receive_within_limit, send)

@@ -154,6 +154,9 @@ def meant_by_name(name: str, path: Sequence[str | int], known: Sequence[str], bo
     plain = snake_case(name)
     if plain in known:
         return plain
+    match tuple(path):
+        case ("documents", int() as index, *rest) if isinstance(body, dict):  # one of many jobs
+            return _table_of(rest, known, body["documents"][index]).get(plain)
     return _table_of(path, known, body).get(plain)
 
 

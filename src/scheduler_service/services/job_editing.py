@@ -7,12 +7,15 @@ new schedule. Packages are locked before the transaction, because that asks an i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.environment_lock import EnvironmentLock
 from scheduler_service.domain.records import Job
+from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.services.job_acceptance import JobChange, JobDraft
 from scheduler_service.services.job_rows import Versions, check_version, existing
 from scheduler_service.services.job_writer import JobWriter
@@ -78,3 +81,10 @@ class JobEditing:
         await self._broker.send(notices)
         self._wake_dispatcher()
         return edited
+
+    async def write_all(self, write: Callable[[AsyncConnection], Awaitable[Sequence[RunNotice]]]) -> None:
+        """Execute a change of many jobs in one transaction. It returns the runs to notify workers of."""
+        async with self._database.write() as connection:
+            notices = await write(connection)
+        await self._broker.send(notices)
+        self._wake_dispatcher()

@@ -27,13 +27,22 @@ class JobReferences:
         self, connection: AsyncConnection, named: Sequence[Job | JobDefinition]
     ) -> Sequence[FieldProblem]:
         """Return a problem for each unknown name of jobs."""
+        return [problem for found in await self.problems_of_each(connection, named) for problem in found]
+
+    async def problems_of_each(
+        self, connection: AsyncConnection, named: Sequence[Job | JobDefinition]
+    ) -> Sequence[Sequence[FieldProblem]]:
+        """Return the problems of each job. The number of queries is that of the owners."""
         stored = await calendars.read_for(connection, named)
-        found: list[FieldProblem] = []
-        for job in named:
-            found += calendars.unknown_calendars(job, stored)
-            if job.secrets:
-                found += unknown_secrets(job.secrets, await self.secrets.names(connection, job.owner_id))
-        return found
+        owners = sorted({job.owner_id for job in named if job.secrets})
+        known = {owner_id: await self.secrets.names(connection, owner_id) for owner_id in owners}
+        return [
+            [
+                *calendars.unknown_calendars(job, stored),
+                *unknown_secrets(job.secrets, known.get(job.owner_id, frozenset())),
+            ]
+            for job in named
+        ]
 
     async def problems_of_draft(
         self, connection: AsyncConnection, draft: JobDraft, job: Job | None = None

@@ -23,6 +23,7 @@ from scheduler_service.services.job_packages import JobPackages, NoPackages, Pac
 from scheduler_service.services.job_references import JobReferences, names_others
 from scheduler_service.services.job_rows import Versions, check_version, existing
 from scheduler_service.services.job_secrets import KnownSecrets, NoSecrets
+from scheduler_service.services.job_tools import JobTools
 from scheduler_service.services.job_validation import JobValidation, Validated
 from scheduler_service.services.job_versions import version_of
 from scheduler_service.services.job_writer import JobWriter
@@ -68,6 +69,11 @@ class JobService:
         self._validation = JobValidation(database, clock, self._acceptance, self._references)
         self._writer = JobWriter(clock, self._packages, self._references)
         self._editing = JobEditing(database, broker, wake_dispatcher, self._writer)
+
+    @property
+    def tools(self) -> JobTools:
+        """Return the parts that services of sets of jobs share."""
+        return JobTools(self._acceptance, self._references, self._writer, self._editing, self._check_host)
 
     async def read(self, caller: Caller, document: JsonDocument) -> JobDefinition:
         """Return the definition in a document. Raise `RejectedError` with all problems."""
