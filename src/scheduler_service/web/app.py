@@ -15,13 +15,13 @@ from scheduler_service.config.settings import Settings
 from scheduler_service.web.assets import load_assets, serve_asset
 from scheduler_service.web.errors import HANDLERS
 from scheduler_service.web.login_limit import LoginLimit
-from scheduler_service.web.pages import account, jobs, login
+from scheduler_service.web.pages import account, editor, jobs, login
 from scheduler_service.web.rendering import environment
 from scheduler_service.web.session import Sessions
 from scheduler_service.web.site import KEY, Site
 
 MOUNT = "/ui"
-MODULES = (login, account, jobs)
+MODULES = (login, account, editor, jobs)
 
 
 def install(app: FastAPI, settings: Settings) -> None:

@@ -23,8 +23,24 @@ _MEDIA_TYPES = {"js": "text/javascript; charset=utf-8", "css": "text/css; charse
 BUNDLES: dict[str, tuple[str, ...]] = {
     # In one file, because htmx must not start before its extensions are registered.
     "core.js": ("vendor/htmx.min.js", "vendor/hx-csp.min.js", "vendor/hx-sse.min.js"),
-    "app.js": ("js/times.js", "js/menus.js", "js/dialogs.js", "js/live.js", "js/table.js", "js/keys.js"),
-    "app.css": ("css/tokens.css", "css/base.css", "css/layout.css", "css/parts.css", "css/table.css", "css/print.css"),
+    "app.js": (
+        "js/times.js",
+        "js/menus.js",
+        "js/dialogs.js",
+        "js/live.js",
+        "js/table.js",
+        "js/keys.js",
+        "js/editor.js",
+    ),
+    "app.css": (
+        "css/tokens.css",
+        "css/base.css",
+        "css/layout.css",
+        "css/parts.css",
+        "css/table.css",
+        "css/editor.css",
+        "css/print.css",
+    ),
     "icon.svg": ("icon.svg",),
 }
 

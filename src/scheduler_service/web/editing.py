@@ -1,0 +1,122 @@
+"""A draft of a job in the editor: read from a form, checked, and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import Response
+
+from scheduler_service.domain.caller import Scope
+from scheduler_service.domain.records import Job
+from scheduler_service.errors import InvalidInputError
+from scheduler_service.features.grants.service import GrantService
+from scheduler_service.payloads import registry
+from scheduler_service.web import hints
+from scheduler_service.web.faults import problems_in
+from scheduler_service.web.texts import text
+from scheduler_service.web.views.editor_fields import OPERATIONS, fields_of, value_at
+from scheduler_service.web.views.editor_form import (
+    DOCUMENT,
+    Problem,
+    controls,
+    json_text,
+    payload_type,
+    read_form,
+    read_json,
+)
+from scheduler_service.web.views.editor_text import text_of
+from scheduler_service.web.views.merging import Choice
+from scheduler_service.web.views.preview import Preview, preview
+from scheduler_service.web.visit import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document in the editor. `job` is the job that it changes, and `version` the one that the form was made from."""
+
+    document: Mapping[str, Any]
+    job: Job | None = None
+    version: int | None = None
+    problems: tuple[Problem, ...] = ()
+    preview: Preview | None = None
+    # What was written as JSON, if it is none.
+    written: str | None = None
+
+    def with_problems(self, problems: Sequence[Problem]) -> Draft:
+        """Return the draft with faults."""
+        return replace(self, problems=tuple(problems))
+
+
+def read_draft(visit: Visit, base: Draft) -> Draft:
+    """Return the draft in the form of a request, on top of what is stored."""
+    version = visit.text_of("version")
+    base = replace(base, version=int(version) if version.isdecimal() else base.version)
+    form = {name: value for name, value in visit.form.items() if isinstance(value, str)}
+    if DOCUMENT not in form:
+        return replace(base, document=read_form(form, base.document))
+    try:
+        return replace(base, document=read_json(form[DOCUMENT], base.document))
+    except (ValueError, RecursionError) as error:
+        problem = Problem("", text("editor.no_json", error=error))
+        return replace(base, problems=(problem,), written=form[DOCUMENT])
+
+
+async def validated(visit: Visit, draft: Draft) -> Draft:
+    """Return the draft with its faults, or with a preview of what it makes."""
+    if draft.problems:
+        return draft
+    job_id = None if draft.job is None else draft.job.id
+    try:
+        found = await visit.service.jobs.validate(visit.caller, draft.document, job_id)
+    except InvalidInputError as error:
+        return draft.with_problems(problems_in(error, draft.document))
+    described = visit.service.schedules.describe(found.job, draft.document)
+    of_grants = await visit.feature(GrantService).warnings(found.job.grants)
+    shown = preview(
+        sentence=described.sentence,
+        warnings=[*described.warnings, *of_grants],
+        instants=found.instants,
+        instants_now=found.instants_now,
+        changes=found.changes,
+        retry_policy=found.job.retry_policy,
+        is_new=draft.job is None,
+    )
+    return replace(draft, preview=shown)
+
+
+def show_editor(
+    visit: Visit,
+    draft: Draft,
+    status: int = HTTPStatus.OK,
+    *,
+    mode: str | None = None,
+    conflicts: Sequence[Choice] = (),
+) -> Response:
+    """Return the page of the editor. `mode` is `json` or `form`."""
+    has_plugin = payload_type(draft.document) not in registry.BUILT_IN
+    is_json = draft.written is not None or (mode or ("json" if DOCUMENT in visit.form else "form")) == "json"
+    default = {
+        field.pointer: text_of(field.kind, value_at(hints.defaults(), field.steps))
+        for field in fields_of(payload_type(draft.document))
+    }
+    return visit.show(
+        "editor.html",
+        status=status,
+        draft=draft,
+        controls=controls(draft.document, draft.problems),
+        general=[problem for problem in draft.problems if not problem.pointer],
+        hints=hints.hints(),
+        defaults=default,
+        kinds=tuple(registry.kinds()),
+        kind=payload_type(draft.document),
+        has_plugin=has_plugin,
+        operations=OPERATIONS,
+        document=draft.written or json_text(draft.document),
+        is_json=is_json,
+        is_on_demand=draft.document.get("schedule_expr", "") is None,
+        is_admin=Scope.ADMIN in visit.caller.scopes,
+        conflicts=conflicts,
+    )

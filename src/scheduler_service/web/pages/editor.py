@@ -1,0 +1,133 @@
+"""The editor of jobs: new ones, copies, and changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import Response
+
+from scheduler_service.domain.caller import Scope
+from scheduler_service.domain.records import Job
+from scheduler_service.errors import ConflictError, InvalidInputError, PreconditionFailedError
+from scheduler_service.services.job_mapping import document_of
+from scheduler_service.web.editing import Draft, read_draft, show_editor, validated
+from scheduler_service.web.faults import problems_in
+from scheduler_service.web.routes import Pages
+from scheduler_service.web.texts import text
+from scheduler_service.web.views.editor_form import Problem
+from scheduler_service.web.views.merging import choices, merged
+from scheduler_service.web.visit import Visit
+
+pages = Pages()
+_NEW: Mapping[str, Any] = {"payload": {"type": "python_code"}}
+
+
+@pages.get("/jobs/new")
+async def show_new(visit: Visit) -> Response:
+    """Show an empty editor."""
+    visit.caller.require(Scope.WRITE)
+    return show_editor(visit, Draft(_NEW))
+
+
+@pages.post("/jobs/new")
+async def create(visit: Visit) -> Response:
+    """Store a new job, or show what is wrong with it."""
+    draft = read_draft(visit, Draft(_NEW))
+    return await _save(visit, draft)
+
+
+@pages.get("/jobs/{job_id:int}/clone")
+async def show_clone(visit: Visit) -> Response:
+    """Show an editor with a copy of a job."""
+    visit.caller.require(Scope.WRITE)
+    return show_editor(visit, await _copy(visit))
+
+
+@pages.post("/jobs/{job_id:int}/clone")
+async def create_clone(visit: Visit) -> Response:
+    """Store the copy. Values of variables that the form does not show come from the job itself."""
+    return await _save(visit, read_draft(visit, await _copy(visit)))
+
+
+@pages.get("/jobs/{job_id:int}/edit")
+async def show_edit(visit: Visit) -> Response:
+    """Show an editor with a job."""
+    visit.caller.require(Scope.WRITE)
+    return show_editor(visit, _of(await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))))
+
+
+@pages.post("/jobs/{job_id:int}/edit")
+async def change(visit: Visit) -> Response:
+    """Store the change of a job, or show what is wrong with it or what somebody else has changed."""
+    job = await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))
+    draft = read_draft(visit, _of(job))
+    if (theirs := visit.text_of("theirs")).isdecimal() and not draft.problems:
+        chosen = {name.removeprefix("choice:"): str(value) for name, value in visit.form.items()}
+        draft = Draft(merged(draft.document, document_of(job), chosen), job=job, version=int(theirs))
+    return await _save(visit, draft)
+
+
+@pages.post("/jobs/check")
+async def check(visit: Visit) -> Response:
+    """Show what the form would make, beside it, without storing anything."""
+    source = visit.query.get("job", "")
+    draft = Draft(_NEW)
+    if source.isdecimal():
+        draft = _of(await visit.service.jobs.get(visit.caller, int(source)))
+        draft = draft if visit.query.get("as") != "clone" else Draft(draft.document)
+    draft = await validated(visit, read_draft(visit, draft))
+    return visit.show("editor_preview.html", preview=draft.preview, problems=draft.problems, is_new=draft.job is None)
+
+
+async def _copy(visit: Visit) -> Draft:
+    job = await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))
+    document = document_of(job)
+    return Draft({**document, "name": text("editor.copy_of", name=job.name), "external_key": None})
+
+
+def _of(job: Job) -> Draft:
+    return Draft(document_of(job), job=job, version=job.version)
+
+
+async def _save(visit: Visit, draft: Draft) -> Response:
+    visit.caller.require(Scope.WRITE)
+    if draft.problems:
+        return show_editor(visit, draft, HTTPStatus.UNPROCESSABLE_ENTITY)
+    if visit.text_of("switch") or visit.text_of("check"):
+        shown = await validated(visit, draft) if visit.text_of("check") else draft
+        return show_editor(visit, shown, mode=visit.text_of("switch") or None)
+    try:
+        job = await _stored(visit, draft)
+    except (InvalidInputError, ConflictError) as error:
+        return show_editor(visit, draft.with_problems(_problems(error, draft)), HTTPStatus.UNPROCESSABLE_ENTITY)
+    except PreconditionFailedError:
+        return await _merge(visit, draft)
+    done = "editor.created" if draft.job is None else "editor.saved"
+    return visit.redirect(f"/ui/jobs/{job.id}", text(done, name=job.name))
+
+
+def _problems(error: InvalidInputError | ConflictError, draft: Draft) -> list[Problem]:
+    if isinstance(error, InvalidInputError):
+        return problems_in(error, draft.document)
+    return [Problem("", str(error))]
+
+
+async def _stored(visit: Visit, draft: Draft) -> Job:
+    jobs = visit.service.jobs
+    if draft.job is None:
+        return await jobs.create(visit.caller, await jobs.read(visit.caller, draft.document))
+    versions = None if draft.version is None else frozenset({draft.version})
+    return await jobs.replace(visit.caller, draft.job.id, draft.document, versions)
+
+
+async def _merge(visit: Visit, draft: Draft) -> Response:
+    """Show which fields somebody else has changed since the form was opened, with a choice for each."""
+    assert draft.job is not None  # noqa: S101 (only a change has a version)
+    base = (await visit.service.versions.get(visit.caller, draft.job.id, draft.version or 1)).definition
+    conflicts = choices(base, document_of(draft.job), draft.document)
+    if not conflicts:
+        return await _save(visit, replace(draft, version=draft.job.version))
+    return show_editor(visit, draft, HTTPStatus.PRECONDITION_FAILED, conflicts=conflicts)

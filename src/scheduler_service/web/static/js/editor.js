@@ -1,0 +1,84 @@
+// The job editor: faults beside their controls, chips, the Tab key in code, and a draft that survives a lost session.
+(() => {
+  const form = document.getElementById("editor");
+  if (!form) return;
+  const key = `draft:${form.dataset.draft}`;
+  const fields = () => [...form.elements].filter((field) => field.name && field.type !== "hidden" && field.name !== "csrf_token" && field.tagName !== "BUTTON");
+  const state = () => fields().map((field) => [field.name, field.type === "checkbox" || field.type === "radio" ? `${field.value}:${field.checked}` : field.value]);
+  const first = JSON.stringify(state());
+  let isLeaving = false;
+
+  // Faults that the preview names are copied to their controls.
+  const showFaults = () => {
+    const found = new Map([...document.querySelectorAll("#preview [data-problem]")].map((item) => [item.dataset.problem, item.querySelector("span").textContent]));
+    for (const field of form.querySelectorAll("[data-field]")) {
+      const text = found.get(field.dataset.field) ?? "";
+      const error = field.querySelector("[data-error]");
+      error.textContent = text;
+      error.hidden = !text;
+      for (const control of field.querySelectorAll("input, textarea, select")) {
+        if (text) control.setAttribute("aria-invalid", "true");
+        else control.removeAttribute("aria-invalid");
+      }
+    }
+  };
+  document.addEventListener("htmx:after:swap", showFaults);
+
+  const fill = (saved) => {
+    const left = new Map();
+    for (const [name, value] of saved) left.set(name, [...(left.get(name) ?? []), value]);
+    for (const field of fields()) {
+      const value = left.get(field.name)?.shift();
+      if (value === undefined) continue;
+      if (field.type === "checkbox" || field.type === "radio") field.checked = value === `${field.value}:true`;
+      else field.value = value;
+    }
+  };
+  const saved = sessionStorage.getItem(key);
+  if (saved && saved !== first) {
+    fill(JSON.parse(saved));
+    form.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  form.addEventListener("input", () => sessionStorage.setItem(key, JSON.stringify(state())));
+  form.addEventListener("submit", () => { isLeaving = true; });
+  document.querySelector("[data-discard]")?.addEventListener("click", () => {
+    sessionStorage.removeItem(key);
+    isLeaving = true;
+  });
+  addEventListener("beforeunload", (event) => {
+    if (!isLeaving && JSON.stringify(state()) !== first) event.preventDefault();
+  });
+
+  for (const chips of form.querySelectorAll("[data-chips]")) {
+    chips.hidden = false;
+    chips.addEventListener("click", (event) => {
+      const chip = event.target.closest("[data-expression]");
+      if (!chip) return;
+      const field = form.elements["/schedule_expr"];
+      field.value = chip.dataset.expression;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+  }
+
+  // The browser knows the names of the zones; the service checks what is written.
+  const zones = document.getElementById("zones");
+  for (const zone of Intl.supportedValuesOf?.("timeZone") ?? []) zones.append(new Option(zone, zone));
+
+  // Tab indents in code; Escape, then Tab, leaves the control.
+  let isEscaped = false;
+  form.addEventListener("keydown", (event) => {
+    const area = event.target.closest("textarea[data-code]");
+    if (event.key === "Escape") isEscaped = true;
+    else if (event.key !== "Tab") isEscaped = false;
+    if (!area || event.key !== "Tab" || event.shiftKey || isEscaped) return;
+    event.preventDefault();
+    area.setRangeText("    ", area.selectionStart, area.selectionEnd, "end");
+    area.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  document.getElementById("faults")?.focus();
+})();
+// A job that was saved needs no draft any more.
+(() => {
+  if (document.getElementById("editor") || !document.querySelector("[data-notice]")) return;
+  for (const name of Object.keys(sessionStorage)) if (name.startsWith("draft:")) sessionStorage.removeItem(name);
+})();

@@ -1,0 +1,77 @@
+"""What a definition would make: its next instants, what changes, and when a failing run gives up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from scheduler_service.web.views.retry_line import RetryLine, retry_line
+
+_MAX_VALUE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A next instant, its clock time in the zone of the job, and what is special about it."""
+
+    at: datetime
+    clock: str
+    note: str | None
+    calendar: str | None
+    is_moved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field that changes, with both values as short texts. None stands for no value."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What is shown beside the editor while everything is valid."""
+
+    sentence: str
+    warnings: tuple[str, ...]
+    instants: tuple[Instant, ...]
+    changes: tuple[Change, ...]
+    are_fires_moved: bool
+    retries: RetryLine | None
+
+
+def preview(
+    *,
+    sentence: str,
+    warnings: Iterable[str],
+    instants: Iterable[Any],
+    instants_now: Iterable[Any],
+    changes: Mapping[str, Mapping[str, Any]],
+    retry_policy: Mapping[str, Any],
+    is_new: bool,
+) -> Preview:
+    """Return the preview of a valid definition. Instants have `at`, `local`, `note` and `calendar`."""
+    known = {each.at for each in instants_now}
+    rows = tuple(
+        Instant(each.at, _clock(each.local), each.note, each.calendar, not is_new and each.at not in known)
+        for each in instants
+    )
+    differences = tuple(Change(name, _short(side["before"]), _short(side["after"])) for name, side in changes.items())
+    is_moved = not is_new and {row.at for row in rows} != known
+    return Preview(sentence, tuple(warnings), rows, differences, is_moved, retry_line(retry_policy))
+
+
+def _clock(local: datetime) -> str:
+    return local.strftime("%a %d %b, %H:%M" + (":%S" if local.second else "")) + local.strftime(" %z")[:4]
+
+
+def _short(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MAX_VALUE else text[:_MAX_VALUE] + "…"
