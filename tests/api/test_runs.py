@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from testkit.waiting import eventually
-from tests.api.conftest import SHARED, create, run_to_its_end
+from tests.api.conftest import DEFINITION, SHARED, create, run_to_its_end
 
 from scheduler_service.api.schemas.runs import RunOut, RunWhole
 from scheduler_service.domain.run_state import TERMINAL
@@ -258,3 +258,18 @@ async def test_recent_outcomes_of_several_jobs(client: httpx2.AsyncClient) -> No
     assert shown == {first: [("success", None)], second: [("failed", "exit_code")]}
     assert found[0]["outcomes"][0]["duration_seconds"] > 0
     assert (await client.get("/api/v1/jobs/recent")).status_code == 422
+
+
+async def test_definition_is_tried_out_without_storing_it(client: httpx2.AsyncClient) -> None:
+    draft = {**DEFINITION, "payload": {"type": "shell_script", "script": "echo tried out"}}
+    answer = await client.post("/api/v1/test-runs", json=draft)
+    assert (answer.status_code, answer.json()["trigger"]) == (202, "test"), answer.text
+    url = answer.headers["Location"]
+
+    async def has_ended() -> bool:
+        return (await client.get(url)).json()["finished_at"] is not None
+
+    await eventually(has_ended)
+    run = (await client.get(url)).json()
+    assert (run["status"], run["logs"]) == ("success", "tried out\n")
+    assert (await client.get(f"/api/v1/jobs/{run['job_id']}")).status_code == 404

@@ -71,3 +71,9 @@ async def test_unknown_names_are_told_with_every_other_error(client: httpx2.Asyn
 async def test_job_that_does_not_exist_is_not_found(client: httpx2.AsyncClient) -> None:
     answer = await client.post(VALIDATE, params={"job_id": 4711}, json=DEFINITION)
     assert answer.status_code == 404
+
+
+async def test_unknown_upstream_jobs_are_told_with_other_errors(client: httpx2.AsyncClient) -> None:
+    wrong = {"priority": 99, "after": [{"job": 4711}, {"job": 4712}]}
+    answer = await client.post(VALIDATE, json={**DEFINITION, **wrong})
+    assert fields_of(answer) == {"priority", "after.0.job", "after.1.job"}

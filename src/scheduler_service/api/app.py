@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from scheduler_service import bootstrap
 from scheduler_service.api import documentation
 from scheduler_service.api.routers import (
+    draft_runs,
     events,
     explain,
     health,
@@ -79,6 +80,7 @@ ROUTERS = (
     explain.router,
     runs.router,
     run_logs.router,
+    draft_runs.router,
     schedules.router,
     simulation.router,
     events.router,

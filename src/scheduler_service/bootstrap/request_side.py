@@ -69,7 +69,9 @@ def make_service(
     known = frozenset(environment.name for environment in environments_of(base.settings))
     # Workers of the distributed mode have separate settings and may offer other environments.
     offered = None if base.settings.is_distributed else known
-    server_limits = ServerLimits(resource_limits_of(base.settings), offered, grant_rules_of(base.settings))
+    server_limits = ServerLimits(
+        resource_limits_of(base.settings), offered, grant_rules_of(base.settings), base.settings.quota_test_runs
+    )
     features = {type(service): service for feature in FEATURES for service in feature.services(base)}
     packages = cast("EnvironmentService", features[EnvironmentService])
     jobs = JobService(

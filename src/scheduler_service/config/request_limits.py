@@ -29,6 +29,8 @@ class RequestLimitSettings(BaseSettings):
     """Work on at most this many requests at once in each process. Default: 512."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 100
     """Keep at most this many event streams of each key open in each process. Default: 100."""
+    quota_test_runs: Annotated[int, Field(ge=0, le=1000)] = 2
+    """Let each owner have at most this many test runs at once. Default: 2."""
     max_connections: Annotated[int, Field(ge=32, le=100_000)] = 2000
     """Keep at most this many connections open in each process. Default: 2000."""
     head_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 15.0

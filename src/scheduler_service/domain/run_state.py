@@ -71,6 +71,8 @@ class Trigger(StrEnum):
     MANUAL = "manual"
     RETRY = "retry"
     DEPENDENCY = "dependency"
+    # A run of a definition that is not stored as a job.
+    TEST = "test"
 
 
 class JobStatus(StrEnum):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.storage import dispatchers, events, idempotency, job_versions, jobs, runs, workers
+from scheduler_service.storage import dispatchers, draft_runs, events, idempotency, job_versions, jobs, runs, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -20,6 +20,7 @@ BATCH_SECONDS = 0.025
 FIRST_BATCH, SMALLEST_BATCH, LARGEST_BATCH = 500, 50, 10_000
 REST_SECONDS = 600.0
 KEY_LIFE = timedelta(days=1)
+TEST_RUN_LIFE = timedelta(hours=1)
 DEAD_WORKER_LIFE = timedelta(hours=1)
 DEAD_DISPATCHER_LIFE = timedelta(hours=1)
 
@@ -49,6 +50,7 @@ class Pruner:
     async def prune(self) -> float:
         """Delete old rows in short transactions, and return the seconds until the next call."""
         now = self._clock.now()
+        await self._in_batches(draft_runs.prune, now - TEST_RUN_LIFE)
         await self._in_batches(runs.prune, now - self._retention)
         await self._in_batches(jobs.prune, now - self._retention)
         await self._in_batches(job_versions.prune, now - self._retention)

@@ -29,7 +29,7 @@ _NO_TIME = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """What this server allows to jobs: resources, Python environments, and grants by owner.
+    """What this server allows to jobs: resources, Python environments, grants by owner, and their test runs at once.
 
     `environments` None means that workers may offer others.
     """
@@ -37,6 +37,7 @@ class ServerLimits:
     resource_limits: ResourceLimits = NO_LIMITS
     environments: frozenset[str] | None = None
     grants: GrantRules = field(default_factory=dict)
+    test_runs: int = 2
 
 
 def inspect_job(document: JsonDocument, further: int = 0) -> Inspection[JobDefinition]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.dependencies import AfterMode, AwaitedEnd, cycle_through, dependencies_in
+from scheduler_service.domain.dependencies import AfterMode, AwaitedEnd, Dependency, cycle_through, dependencies_in
 from scheduler_service.domain.records import Job
 from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputError
 from scheduler_service.payloads.numbers import Whole
@@ -61,16 +62,28 @@ async def keep_dependencies(connection: AsyncConnection, job: Job) -> None:
     """
     wanted = dependencies_in(job.after)
     edges = await dependencies.lock_edges_above(connection, [each.job for each in wanted])
-    owners = await dependencies.owners_of(connection, [each.job for each in wanted])
-    for place, each in enumerate(wanted):
-        if each.job != job.id and owners.get(each.job) != job.owner_id:
-            message = "there is no such job of the owner; name another one"
-            raise InvalidInputError(FieldProblem(f"after.{place}.job", message, each.job))
+    if problems := await unknown_upstreams(connection, wanted, job.owner_id, job):
+        raise InvalidInputError(*problems)
     if cycle := cycle_through(job.id, {**edges, job.id: [each.job for each in wanted]}):
         path = " after ".join(map(str, reversed(cycle)))
         message = f"the job would run after itself ({path}); remove one of these from `after`"
         raise InvalidInputError(FieldProblem("after", message, [each.job for each in wanted]))
     await dependencies.replace(connection, job.id, wanted)
+
+
+async def unknown_upstreams(
+    connection: AsyncConnection, wanted: Sequence[Dependency], owner_id: str, job: Job | None = None
+) -> list[FieldProblem]:
+    """Return a problem for each upstream job that does not exist for its owner. `job` is the one that names them."""
+    if not wanted:
+        return []
+    owners = await dependencies.owners_of(connection, [each.job for each in wanted])
+    message = "there is no such job of the owner; name another one"
+    return [
+        FieldProblem(f"after.{place}.job", message, each.job)
+        for place, each in enumerate(wanted)
+        if owners.get(each.job) != owner_id and (job is None or each.job != job.id)
+    ]
 
 
 async def check_unneeded(connection: AsyncConnection, job: Job) -> None:

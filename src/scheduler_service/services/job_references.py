@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.dependencies import dependencies_in
 from scheduler_service.domain.records import Job
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.services.job_acceptance import JobDraft
 from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.services.job_dependencies import unknown_upstreams
 from scheduler_service.services.job_secrets import KnownSecrets, unknown_secrets
 from scheduler_service.storage import calendars
 
@@ -54,9 +56,12 @@ class JobReferences:
         is_owner_wrong = any(problem.field == "owner_id" for problem in draft.problems)
         if draft.definition is None or is_owner_wrong or not draft.inspection.is_sent("owner_id"):
             return ()
-        if job is not None and not has_other_names(job, draft.definition):
-            return ()
-        return await self.problems(connection, [draft.definition])
+        definition = draft.definition
+        named = dependencies_in([each.model_dump() for each in definition.after])
+        upstreams = await unknown_upstreams(connection, named, definition.owner_id, job)
+        if job is not None and not has_other_names(job, definition):
+            return upstreams
+        return [*await self.problems(connection, [definition]), *upstreams]
 
     async def check(self, connection: AsyncConnection, named: Sequence[Job | JobDefinition]) -> None:
         """Raise `InvalidInputError` that names each unknown name."""
@@ -71,4 +76,6 @@ def has_other_names(job: Job, edited: Job | JobDefinition) -> bool:
 
 def names_others(draft: JobDraft) -> bool:
     """Return whether a draft names anything that the database has to know."""
-    return draft.definition is not None and bool(draft.definition.secrets or draft.definition.calendars)
+    return draft.definition is not None and any(
+        getattr(draft.definition, name) for name in ("secrets", "calendars", "after")
+    )

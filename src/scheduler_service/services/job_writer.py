@@ -49,7 +49,7 @@ class JobWriter:
         if not drafts:
             return []
         await self.references.check(connection, [definition for definition, _ in drafts])
-        rows = [self._row(*draft) for draft in drafts]
+        rows = [self.row_of(*draft) for draft in drafts]
         added = await jobs.add(connection, *rows)
         for job in added:
             if job.after:
@@ -115,7 +115,8 @@ class JobWriter:
             await cancellations.cancel_all(connection, job.id, Reason.JOB_DELETED, now)
         await record_jobs(connection, caller, operation, [(job, None) for job in gone], now)
 
-    def _row(self, definition: JobDefinition, lock: EnvironmentLock | None) -> dict[str, Any]:
+    def row_of(self, definition: JobDefinition, lock: EnvironmentLock | None) -> dict[str, Any]:
+        """Return the columns of a new job."""
         now = self.clock.now()
         next_run_at = first_run_at(definition, now)
         return {

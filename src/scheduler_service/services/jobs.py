@@ -15,6 +15,7 @@ from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.errors import ConflictError
 from scheduler_service.services import idempotency
 from scheduler_service.services.checks import ServerLimits
+from scheduler_service.services.draft_runs import DraftRuns
 from scheduler_service.services.job_acceptance import JobAcceptance, JobChange, JobDraft, Shown
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_editing import JobEditing
@@ -68,6 +69,7 @@ class JobService:
         self._references = JobReferences(secrets or NoSecrets())
         self._validation = JobValidation(database, clock, self._acceptance, self._references)
         self._writer = JobWriter(clock, self._packages, self._references)
+        self._draft_runs = DraftRuns(database, broker, self._writer, self._acceptance.server_limits.test_runs)
         self._editing = JobEditing(database, broker, wake_dispatcher, self._writer)
 
     @property
@@ -229,6 +231,16 @@ class JobService:
             caller.require(Scope.WRITE)
         self._check_host()
         return await self._manual_runs.queue(caller, job_id, request, idempotency_key)
+
+    async def test(self, caller: Caller, document: JsonDocument) -> Run:
+        """Queue one attempt of a definition that is not stored as a job.
+
+        Raise what `create` raises, and `ConflictError` if the owner has as many test runs as it may.
+        """
+        caller.require(Scope.RUN)
+        definition = await self.read(caller, document)
+        self._check_host()
+        return await self._draft_runs.queue(caller, definition)
 
     async def next_instants(self, caller: Caller, job_id: int, count: int) -> tuple[Upcoming, ...]:
         """Return the next instants of a job. A paused or finished job has none."""

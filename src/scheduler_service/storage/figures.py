@@ -16,6 +16,7 @@ from scheduler_service.storage.dialect import is_sqlite
 from scheduler_service.storage.tables import jobs, runs, with_status
 from scheduler_service.storage.totals import Total
 
+_NO_TEST = " AND \"trigger\" <> 'test'"
 _OWNED = " AND job_id IN (SELECT id FROM jobs WHERE owner_id = :owner)"
 
 
@@ -59,7 +60,7 @@ async def read_backlog(connection: AsyncConnection, owner_id: str | None = None)
 
 
 async def _active(connection: AsyncConnection, owned: str, binds: Mapping[str, str]) -> dict[RunStatus, int]:
-    condition = f"{with_status(*ACTIVE)}{owned}"
+    condition = f"{with_status(*ACTIVE)}{_NO_TEST}{owned}"
     table = _runs(connection, "ix_runs_active")
     query = f"SELECT status, count(*) FROM {table} WHERE {condition} GROUP BY status"  # noqa: S608 (words of ours)
     rows = await connection.execute(text(query).columns(status=runs.c.status.type), binds)
@@ -67,7 +68,7 @@ async def _active(connection: AsyncConnection, owned: str, binds: Mapping[str, s
 
 
 async def _queued_since(connection: AsyncConnection, owned: str, binds: Mapping[str, str]) -> datetime | None:
-    condition = f"{with_status(RunStatus.QUEUED)}{owned}"
+    condition = f"{with_status(RunStatus.QUEUED)}{_NO_TEST}{owned}"
     table = _runs(connection, "ix_runs_queued")
     query = f"SELECT min(available_at) AS at FROM {table} WHERE {condition}"  # noqa: S608 (words of ours)
     found = await connection.execute(text(query).columns(at=runs.c.available_at.type), binds)

@@ -37,6 +37,7 @@ from scheduler_service.domain.listing import MAX_COUNTED, Count, Cursor, Listing
 from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import ACTIVE, RunStatus, Trigger
 from scheduler_service.storage.dialect import dicts, is_sqlite
+from scheduler_service.storage.draft_runs import is_no_test
 from scheduler_service.storage.list_tables import job_tags
 from scheduler_service.storage.tables import UNSUCCESSFUL, jobs, runs, with_status
 
@@ -218,7 +219,9 @@ def _condition(connection: AsyncConnection, filters: RunFilter) -> ColumnElement
     conditions: list[ColumnElement[bool]] = []
     if filters.job_id is not None:
         conditions.append(runs.c.job_id == filters.job_id)
-    if filters.trigger is not None:
+    if filters.trigger is None:
+        conditions.append(is_no_test())
+    else:
         conditions.append(runs.c.trigger == filters.trigger)
         if filters.trigger is not Trigger.SCHEDULE:
             conditions.append(_IS_UNSCHEDULED)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.outcomes import Ended, OutcomeCount, Spread
 from scheduler_service.storage.dialect import seconds_between
+from scheduler_service.storage.draft_runs import is_no_test
 from scheduler_service.storage.runs import is_of_owner
 from scheduler_service.storage.tables import runs
 
@@ -17,7 +18,7 @@ from scheduler_service.storage.tables import runs
 async def ended_since(connection: AsyncConnection, since: datetime, owner_id: str | None) -> Ended:
     """Return figures about the runs that ended since an instant. `owner_id` None means all owners."""
     mine = true() if owner_id is None else is_of_owner(owner_id)
-    condition = and_(runs.c.finished_at >= since, mine)
+    condition = and_(runs.c.finished_at >= since, mine, is_no_test())
     duration: ColumnElement[Any] = seconds_between(runs.c.started_at, runs.c.finished_at)
     return Ended(
         outcomes=await _outcomes(connection, condition),
