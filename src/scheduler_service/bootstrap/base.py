@@ -19,7 +19,7 @@ from scheduler_service.storage.opening import open_database
 from scheduler_service.storage.rebase import rebase
 from scheduler_service.telemetry import tracing
 
-CLOCK_SYNC_SECONDS = 10.0
+CLOCK_SYNC_SECONDS = 60.0
 ALIVE_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from scheduler_service.bootstrap.request_side import make_health
 from scheduler_service.brokers.base import Broker
 from scheduler_service.engine.base import Base
+from scheduler_service.engine.changes import after_changes
 from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.engine.heartbeat_url import HeartbeatUrl
 from scheduler_service.engine.loop import start_loop
-from scheduler_service.engine.metrics_fold import MetricsFold
+from scheduler_service.engine.metrics_fold import FOLD_SECONDS, MetricsFold
 from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.engine.retention import Pruner
 from scheduler_service.features.registry import FEATURES
@@ -16,12 +17,18 @@ from scheduler_service.features.registry import FEATURES
 
 def start_dispatcher(base: Base, broker: Broker) -> Dispatcher:
     """Start the loops of a dispatcher, except its ticks."""
-    dispatcher = Dispatcher(base.database, broker, base.clock, tick_seconds=base.settings.tick_seconds)
+    dispatcher = Dispatcher(
+        base.database,
+        broker,
+        base.clock,
+        tick_seconds=base.settings.tick_seconds,
+        note_change=base.changes.note,
+    )
     rescuer = Rescuer(base.database, base.clock, worker_dead_seconds=base.settings.worker_dead_seconds)
     steps = {
         "rescue": rescuer.check_workers,
         "retention": _pruner(base).prune,
-        "metrics_fold": MetricsFold(base.database).fold,
+        "metrics_fold": after_changes(base.changes, MetricsFold(base.database).fold, FOLD_SECONDS),
         "tick_note": dispatcher.note_tick,
     }
     for name, step in steps.items():

@@ -123,8 +123,8 @@ class Settings(PackageSettings, RequestLimitSettings):
     allow_network: bool = True
     """Allow jobs to use the network with `network: true`. Default: true."""
 
-    tick_seconds: Annotated[float, Field(ge=0.01, le=60)] = 0.2
-    """Look for due jobs at least every this many seconds. Default: 0.2."""
+    tick_seconds: Annotated[float, Field(ge=0.01, le=60)] = 0.5
+    """Look for due jobs at least every this many seconds. Default: 0.5."""
     heartbeat_seconds: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     """Record that a worker is alive every this many seconds. Default: 1."""
     worker_dead_seconds: Annotated[float, Field(ge=0.5, le=86400)] = 10.0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scheduler_service.config.settings import Settings
+from scheduler_service.engine.changes import Changes
 from scheduler_service.storage.clock import DatabaseClock
 from scheduler_service.storage.database import Database
 
@@ -18,3 +19,4 @@ class Base:
     settings: Settings
     database: Database
     clock: DatabaseClock
+    changes: Changes = field(default_factory=Changes)

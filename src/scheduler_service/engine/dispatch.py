@@ -31,7 +31,7 @@ from scheduler_service.telemetry import tracing
 BATCH = 2000
 # Workers that are woken by a notice find the other runs in the database, so a herd needs no notice for each run.
 MAX_NOTICES = 1000
-NOTE_SECONDS = 1.0
+NOTE_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +39,16 @@ log = structlog.get_logger(__name__)
 class Dispatcher:
     """Turns due instants into ledger rows, and rows into notices."""
 
-    def __init__(self, database: Database, broker: Broker, clock: Clock, *, tick_seconds: float) -> None:
-        """Rest at most `tick_seconds` between ticks.
+    def __init__(
+        self,
+        database: Database,
+        broker: Broker,
+        clock: Clock,
+        *,
+        tick_seconds: float,
+        note_change: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Rest at most `tick_seconds` between ticks. Each tick calls `note_change` with the newest change.
 
         A job created by another process can wait that long to be noticed.
         """
@@ -48,6 +56,7 @@ class Dispatcher:
         self._broker = broker
         self._clock = clock
         self._tick_seconds = tick_seconds
+        self._note_change = note_change
         self._ticked_at: datetime | None = None
         self._notices_left = MAX_NOTICES
         self._id = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
@@ -79,14 +88,16 @@ class Dispatcher:
         This is a separate loop, because most ticks write nothing and must not wait for the SQLite writer.
         """
         if self._ticked_at is not None:
-            async with self._database.write() as connection:
+            async with self._database.write_once() as connection:
                 await dispatchers.note_tick(connection, self._id, self._ticked_at)
         return NOTE_SECONDS
 
     async def _read_earliest_due(self) -> Earliest:
         # Most checks find nothing. They take no lock, and on SQLite do not need the writer.
         async with self._database.read() as connection:
-            return await ledger.earliest_due(connection)
+            earliest = await ledger.earliest_due(connection)
+        self._note_change(earliest.newest_change)
+        return earliest
 
     async def _fire(self, now: datetime) -> int:
         trace = tracing.context_for_run if tracing.is_on() else None

@@ -33,6 +33,8 @@ from scheduler_service.storage.leases import Lease
 # Share of worker_dead_seconds. Without a successful heartbeat for that long, the session stops its runs, well before
 # other workers may take them.
 FENCE_SHARE = 0.6
+# A worker that has claimed nothing reads its leases once in this many heartbeats.
+IDLE_BEATS = 10
 # Share of worker_dead_seconds after which the sandbox kills runs whose lease is not renewed, because a hanging process
 # cannot stop them.
 LEASE_SHARE = 0.9
@@ -111,6 +113,8 @@ class WorkerSession:
         self._on_alive = on_alive
         self._monotonic = monotonic
         self._last_beat_at = monotonic()
+        self._idle_beats = 0
+        self._may_hold = True
         self.state = WorkerState.ALIVE
         # Why the worker claims nothing although it is alive; see `fitness`.
         self.unfit_reason: str | None = None
@@ -168,6 +172,7 @@ class WorkerSession:
     def claiming(self, run_id: int) -> Iterator[None]:
         """Exclude a run from `_requeue_orphans` during its claim."""
         self._claiming[run_id] += 1
+        self._may_hold = True
         try:
             yield
         finally:
@@ -201,8 +206,11 @@ class WorkerSession:
             await workers.forget(connection, self.id)
 
     async def _exchange(self) -> dict[Lease, Reason | None] | None:
-        """Send a heartbeat, and return the leases that this worker holds, or None if it was declared dead."""
-        async with self._database.write() as connection:
+        """Send a heartbeat, and return the leases that this worker holds, or None if it was declared dead.
+
+        A worker without attempts reads them only sometimes, to find a lease whose claim lost its answer.
+        """
+        async with self._database.write_once() as connection:
             alive = await workers.beat(
                 connection,
                 self.id,
@@ -212,7 +220,14 @@ class WorkerSession:
                 unfit_reason=self.unfit_reason,
                 now=self._clock.now(),
             )
-            return await transitions.held_by(connection, self.id) if alive else None
+            if not alive:
+                return None
+            self._idle_beats += 1
+            if not (self._may_hold or self._attempts) and self._idle_beats % IDLE_BEATS:
+                return {}
+            held = await transitions.held_by(connection, self.id)
+            self._may_hold = bool(held or self._claiming)
+            return held
 
     async def _requeue_orphans(self, untracked: set[Lease]) -> None:
         """Requeue leases without an attempt: their claim was committed, but the answer was lost with the connection.

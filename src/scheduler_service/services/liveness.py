@@ -13,6 +13,8 @@ from scheduler_service.domain.run_state import WorkerState
 # when a worker loses its runs.
 SILENT_SECONDS = 4.0
 MISSED_BEATS = 3
+# A dispatcher records its latest tick this often.
+TICK_NOTE_SECONDS = 2.0
 
 
 class Liveness(StrEnum):
@@ -46,7 +48,9 @@ def tick_age_seconds(ticked_at: datetime | None, now: datetime) -> float | None:
 
 def is_ticking(age_seconds: float | None, tick_seconds: float) -> bool:
     """Return whether a dispatcher works."""
-    return age_seconds is not None and age_seconds <= max(SILENT_SECONDS, MISSED_BEATS * tick_seconds)
+    return age_seconds is not None and age_seconds <= TICK_NOTE_SECONDS + max(
+        SILENT_SECONDS, MISSED_BEATS * tick_seconds
+    )
 
 
 def ready_workers(workers: Iterable[Worker], now: datetime, heartbeat_seconds: float) -> list[Worker]:

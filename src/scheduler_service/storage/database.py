@@ -87,6 +87,16 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def write_once(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection for independent statements, each of which commits by itself; raise as `write` does.
+
+        On PostgreSQL it saves BEGIN and COMMIT. On SQLite it is the same as `write`.
+        """
+        opened = self._writer.begin() if self.is_sqlite else self._reader.connect()
+        async with _reachable(), opened as connection:
+            yield connection
+
+    @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Open a connection that only reads. Raise `UnavailableError` if the database cannot be reached.
 

@@ -13,9 +13,12 @@ from datetime import datetime
 from sqlalchemy import (
     Column,
     ColumnElement,
+    ScalarSelect,
     Tuple,
     and_,
     delete,
+    exists,
+    func,
     insert,
     literal,
     not_,
@@ -73,6 +76,12 @@ async def newest(connection: AsyncConnection) -> Position:
     return Position(0, 0) if row is None else Position(row.transaction_id, row.id)
 
 
+def newest_change(connection: AsyncConnection) -> ScalarSelect[int]:
+    """Return a query for a number that is higher after each change of a job or run, 0 if there was none."""
+    number = events.c.id if is_sqlite(connection) else events.c.transaction_id
+    return select(func.coalesce(func.max(number), 0)).where(is_settled(connection)).scalar_subquery()
+
+
 async def is_forgotten(connection: AsyncConnection, position: Position) -> bool:
     """Return whether events after a position may have been pruned: neither it nor an earlier event exists."""
     query = select(events.c.id).where(is_up_to(connection, position)).limit(1)
@@ -88,7 +97,10 @@ async def cursor(connection: AsyncConnection, name: str) -> Position:
 
 async def is_behind(connection: AsyncConnection, name: str) -> bool:
     """Return whether an observer has unprocessed events, without taking a lock."""
-    return await newest(connection) > await cursor(connection, name)
+    position, id_only = tuple_(observers.c.transaction_id, observers.c.event_id), events.c.id > observers.c.event_id
+    unread = id_only if is_sqlite(connection) else _position() > position
+    query = select(exists().where(observers.c.name == name, unread, is_settled(connection)))
+    return bool((await connection.execute(query)).scalar_one())
 
 
 async def lock_cursor(connection: AsyncConnection, name: str) -> Position | None:

@@ -26,11 +26,12 @@ from scheduler_service.storage import calendars
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.cancellations import cancel_all
 from scheduler_service.storage.dialect import insert_or_ignore
+from scheduler_service.storage.events import newest_change
 from scheduler_service.storage.tables import WAITING, has_start_deadline, jobs, runs, with_status
 
 _NOT_YET = {"reason": None, "missed_until": None, "missed_count": None, "finished_at": None, "start_by": None}
 # Built once, as in `transitions`.
-_earliest_due = select(
+_earliest_due = (
     select(func.min(jobs.c.next_run_at)).where(jobs.c.next_run_at.is_not(None)).scalar_subquery(),
     select(func.min(runs.c.start_by)).where(has_start_deadline()).scalar_subquery(),
     select(func.min(jobs.c.paused_until)).where(jobs.c.paused_until.is_not(None)).scalar_subquery(),
@@ -66,17 +67,21 @@ class Fired:
 
 @dataclass(frozen=True, slots=True)
 class Earliest:
-    """The earliest instant of a job, start deadline of a run, end of a pause, and end of another wait. None: none."""
+    """The earliest instant of a job, start deadline of a run, end of a pause, and end of another wait. None: none.
+
+    `newest_change` numbers the newest change of a job or run that readers of events can see.
+    """
 
     due_at: datetime | None
     start_by: datetime | None
     paused_until: datetime | None
     waits_until: datetime | None
+    newest_change: int
 
 
 async def earliest_due(connection: AsyncConnection) -> Earliest:
     """Return what is due first. One query without locks returns it all, because every tick starts with it."""
-    return Earliest(*(await connection.execute(_earliest_due)).one())
+    return Earliest(*(await connection.execute(select(*_earliest_due, newest_change(connection)))).one())
 
 
 async def fire(

@@ -27,7 +27,9 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 def _check_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the time between checks."""
     monkeypatch.setattr(detector, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(detector, "IDLE_SECONDS", 0.1)
     monkeypatch.setattr(sender, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(sender, "IDLE_SECONDS", 0.05)
 
 
 @pytest.fixture

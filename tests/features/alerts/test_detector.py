@@ -79,10 +79,15 @@ async def end_run(database: Database, job: Job, status: RunStatus, at: datetime)
         await connection.execute(update(event_table).where(event_table.c.run_id == run.id).values(at=at))
 
 
+async def check(detector: AlertDetector) -> None:
+    await detector.check_events()
+    await detector.check_lasting()
+
+
 async def look(detector: AlertDetector, database: Database) -> list[Any]:
     """Run one check. Return (kind, run) of all alerts so far."""
     await settle(database)
-    await detector.check()
+    await check(detector)
     async with database.read() as connection:
         query = select(delivery_table.c.kind, delivery_table.c.run_id).order_by(delivery_table.c.id)
         return list(await connection.execute(query))
@@ -190,10 +195,10 @@ async def test_unfit_worker_alerts_once_in_each_window(
 
 
 async def test_check_without_new_events_waits_for_no_writer(detector: AlertDetector, database: Database) -> None:
-    await detector.check()
+    await check(detector)
     counter = MetricsFold(database)
     await counter.fold()
 
     async with asyncio.timeout(10), database.write():
-        await detector.check()
+        await check(detector)
         await counter.fold()

@@ -62,10 +62,11 @@ async def last_alert_at(connection: AsyncConnection, rule_id: int, kind: AlertKi
     return None if alert is None else datetime.fromisoformat(alert["at"])
 
 
-async def is_any_due(connection: AsyncConnection, now: datetime) -> bool:
-    """Return whether a delivery is due. The query takes no lock."""
-    due = and_(_IS_PENDING, deliveries.c.next_try_at <= now)
-    return (await connection.execute(select(deliveries.c.id).where(due).limit(1))).one_or_none() is not None
+async def next_due_at(connection: AsyncConnection) -> datetime | None:
+    """Return when the next pending delivery is due, or None if there is none. The query takes no lock."""
+    query = select(func.min(deliveries.c.next_try_at)).where(_IS_PENDING)
+    instant: datetime | None = (await connection.execute(query)).scalar_one()
+    return instant
 
 
 async def lease(

@@ -34,6 +34,8 @@ from scheduler_service.storage.database import Database
 OBSERVER = "alerts"
 BATCH = 500
 CHECK_SECONDS = 1.0
+IDLE_SECONDS = 5.0
+"""The rest while there are no rules."""
 LOG_TAIL_BYTES = 2000
 # The database dates events, the process that ended a run dates the run.
 _CLOCK_SKEW = timedelta(seconds=2)
@@ -52,14 +54,26 @@ class AlertDetector:
         self._clock = clock
         self._on_delivery = on_delivery
 
-    async def check(self) -> float:
-        """Check new events, overdue runs and unfit workers. Return the seconds until the next check."""
+    async def check_events(self) -> float:
+        """Check new events. Return the seconds until the next check."""
         if await self._is_behind():
             while await self._read_events() == BATCH:
                 pass
             self._on_delivery()
-        await self._find_lasting()
         return CHECK_SECONDS
+
+    async def check_lasting(self) -> float:
+        """Check overdue runs and unfit workers. Return the seconds until the next check."""
+        now = self._clock.now()
+        async with self._database.read() as connection:
+            rules = await _enabled_rules(connection)
+            found = [*await _find_overdue(connection, rules, now), *await _find_unfit(connection, rules, now)]
+        if found:
+            async with self._database.write() as connection:
+                for rule, key, alert in found:
+                    await deliveries.add(connection, rule.id, key, alert, now)
+            self._on_delivery()
+        return CHECK_SECONDS if rules else IDLE_SECONDS
 
     async def _is_behind(self) -> bool:
         async with self._database.read() as connection:
@@ -115,18 +129,6 @@ class AlertDetector:
                 continue
             alert = await _alert_of(connection, event, change, kind)
             await deliveries.add(connection, rule.id, key_of(kind, change.run_id), alert, self._clock.now())
-
-    async def _find_lasting(self) -> None:
-        now = self._clock.now()
-        async with self._database.read() as connection:
-            rules = await _enabled_rules(connection)
-            found = [*await _find_overdue(connection, rules, now), *await _find_unfit(connection, rules, now)]
-        if not found:
-            return
-        async with self._database.write() as connection:
-            for rule, key, alert in found:
-                await deliveries.add(connection, rule.id, key, alert, now)
-        self._on_delivery()
 
 
 async def _find_overdue(connection: AsyncConnection, rules: Sequence[AlertRule], now: datetime) -> list[_Found]:

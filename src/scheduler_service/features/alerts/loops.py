@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from scheduler_service.config.settings import Settings
 from scheduler_service.engine.base import Base
+from scheduler_service.engine.changes import after_changes
 from scheduler_service.engine.loop import WakeEvent, start_loop
 from scheduler_service.features.alerts.channels.base import Transports
-from scheduler_service.features.alerts.detector import AlertDetector
+from scheduler_service.features.alerts.detector import CHECK_SECONDS, AlertDetector
 from scheduler_service.features.alerts.sender import AlertSender
 from scheduler_service.outbound.mail import Mailer, read_server
 
@@ -22,7 +23,9 @@ def start_loops(base: Base) -> None:
     sender = AlertSender(base.database, base.clock, transports, settings.effective_public_url, wake_event.set)
     stack.push_async_callback(sender.stop)
     start_loop(stack, "deliveries", sender.deliver, wake_event)
-    start_loop(stack, "alerts", AlertDetector(base.database, base.clock, wake_event.set).check)
+    detector = AlertDetector(base.database, base.clock, wake_event.set)
+    start_loop(stack, "alerts", after_changes(base.changes, detector.check_events, CHECK_SECONDS))
+    start_loop(stack, "lasting_alerts", detector.check_lasting)
 
 
 def _mailer(settings: Settings) -> Mailer | None:

@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import structlog
@@ -32,6 +32,7 @@ from scheduler_service.storage.database import Database
 CONCURRENCY = 128
 MAX_PER_RULE = 4
 CHECK_SECONDS = 1.0
+IDLE_SECONDS = 5.0
 LEASE_SECONDS = 3 * DELIVERY_SECONDS
 FIRST_DELAY_SECONDS = 2.0
 MAX_DELAY_SECONDS = 900.0
@@ -80,11 +81,16 @@ class AlertSender:
     async def deliver(self) -> float:
         """Start to send due deliveries. Return the seconds until the next check."""
         free = CONCURRENCY - len(self._rule_by_task)
-        if free > 0 and await self._is_any_due():
-            for leased in await self._lease(free):
-                task = asyncio.create_task(self._deliver(leased))
-                self._rule_by_task[task] = leased.delivery.rule_id
-                task.add_done_callback(self._free)
+        if free <= 0:
+            return CHECK_SECONDS
+        due_at, now = await self._next_due_at(), self._clock.now()
+        if due_at is None or due_at > now:
+            seconds = IDLE_SECONDS if due_at is None else (due_at - now).total_seconds()
+            return min(seconds, IDLE_SECONDS)
+        for leased in await self._lease(free):
+            task = asyncio.create_task(self._deliver(leased))
+            self._rule_by_task[task] = leased.delivery.rule_id
+            task.add_done_callback(self._free)
         return CHECK_SECONDS
 
     async def stop(self) -> None:
@@ -103,9 +109,9 @@ class AlertSender:
         if self._rule_by_task:
             await asyncio.wait(self._rule_by_task)
 
-    async def _is_any_due(self) -> bool:
+    async def _next_due_at(self) -> datetime | None:
         async with self._database.read() as connection:
-            return await deliveries.is_any_due(connection, self._clock.now())
+            return await deliveries.next_due_at(connection)
 
     def _free(self, task: asyncio.Task[None]) -> None:
         del self._rule_by_task[task]

@@ -14,6 +14,7 @@ from scheduler_service.domain.dependencies import Consequence, consequence_of, m
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.engine.base import Base
+from scheduler_service.engine.changes import after_changes
 from scheduler_service.engine.loop import start_loop
 from scheduler_service.sandbox.contract.collected import MAX_RESULT_BYTES
 from scheduler_service.storage import cancellations, dependencies, runs
@@ -138,4 +139,5 @@ def _input(round_: Sequence[UpstreamEnd]) -> Any:
 
 def start_loops(base: Base) -> None:
     """Start the loop."""
-    start_loop(base.stack, "chains", ChainFollower(base.database, base.clock).follow)
+    follower = ChainFollower(base.database, base.clock)
+    start_loop(base.stack, "chains", after_changes(base.changes, follower.follow, REST_SECONDS))

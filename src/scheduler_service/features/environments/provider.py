@@ -24,7 +24,8 @@ from scheduler_service.sandbox.waiting import first_of
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 10.0
+"""A run that needs an environment builds it at once; this finds those of jobs that have not run yet."""
 FAILED_SECONDS = 60.0
 """A build that failed is not repeated for so long; runs that need it fail with its log."""
 _MAX_LOG_CHARACTERS = 64 * 1024

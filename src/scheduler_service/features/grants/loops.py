@@ -6,6 +6,7 @@ import structlog
 
 from scheduler_service.domain.grants import GrantRules, refused_grants
 from scheduler_service.engine.base import Base
+from scheduler_service.engine.changes import after_changes
 from scheduler_service.engine.loop import start_loop
 from scheduler_service.storage import cancellations, jobs
 from scheduler_service.storage.clock import Clock
@@ -50,4 +51,5 @@ class GrantRefusals:
 
 def start_loops(base: Base, rules: GrantRules) -> None:
     """Start the loop."""
-    start_loop(base.stack, "grant_refusals", GrantRefusals(base.database, base.clock, rules).reject_refused)
+    refusals = GrantRefusals(base.database, base.clock, rules)
+    start_loop(base.stack, "grant_refusals", after_changes(base.changes, refusals.reject_refused, CHECK_SECONDS))
