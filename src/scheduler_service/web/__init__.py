@@ -9,7 +9,7 @@ template`:
    to show a form again.
 3. A pure function in `views` turns records into frozen dataclasses of what is shown.
 4. `visit.show("things.html", …)` renders `templates/pages/things.html`, which extends `base.html` and uses the macros
-   in `templates/parts`. Words come from `texts/en.toml` by `t("jobs.title")`.
+   in `templates/parts`. Words come from the files in `texts` by `t("jobs.title")`.
 
 Changes are forms with `{{ csrf() }}` that post to a handler, which acts and returns `visit.redirect(…)`. Every page and
 form works without JavaScript. An element with `hx-` attributes carries `hx-nonce="{{ nonce }}"`, else htmx ignores it.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from importlib import import_module
+from pkgutil import iter_modules
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -12,16 +14,18 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from scheduler_service.config.settings import Settings
+from scheduler_service.web import pages
 from scheduler_service.web.assets import load_assets, serve_asset
 from scheduler_service.web.errors import HANDLERS
+from scheduler_service.web.feed import Feed
 from scheduler_service.web.login_limit import LoginLimit
-from scheduler_service.web.pages import account, editor, jobs, login
 from scheduler_service.web.rendering import environment
 from scheduler_service.web.session import Sessions
 from scheduler_service.web.site import KEY, Site
 
 MOUNT = "/ui"
-MODULES = (login, account, editor, jobs)
+MODULES = tuple(import_module(f"{pages.__name__}.{found.name}") for found in iter_modules(pages.__path__))
+"""Every module of the package `pages`, which needs no other registration."""
 
 
 def install(app: FastAPI, settings: Settings) -> None:
@@ -45,12 +49,21 @@ class SiteApplication:
         self._settings = settings
         self._sessions = Sessions(settings)
         self._logins = LoginLimit()
+        self._shared: Site | None = None
         routes = [route for module in MODULES for route in module.pages.routes]
         routes.append(Route("/static/{name}", serve_asset))
         self._app = Starlette(routes=routes, exception_handlers=HANDLERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to its page."""
-        state = self._host.state
-        scope[KEY] = Site(self._settings, state.service, self._sessions, self._logins, state.gate)
+        scope[KEY] = self._site()
         await self._app(scope, receive, send)
+
+    def _site(self) -> Site:
+        """Return what the pages share. The services are those that the application's lifespan has opened."""
+        state = self._host.state
+        if self._shared is None or self._shared.service is not state.service:
+            feed = Feed(state.service.events, state.service.stopping)
+            self._shared = Site(self._settings, state.service, self._sessions, self._logins, state.gate, feed)
+            self._app.state.keys, self._app.state.gate = state.keys, state.gate
+        return self._shared

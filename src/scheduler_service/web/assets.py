@@ -38,9 +38,11 @@ BUNDLES: dict[str, tuple[str, ...]] = {
         "css/layout.css",
         "css/parts.css",
         "css/table.css",
+        "css/log.css",
         "css/editor.css",
         "css/print.css",
     ),
+    "log.js": ("js/log.js",),
     "icon.svg": ("icon.svg",),
 }
 

@@ -98,5 +98,5 @@ def _page(request: Request, status: int, template: str, **context: object) -> Re
     nonce = new_nonce()
     is_secure = site_of(request).sessions.is_secure(request)
     return HTMLResponse(
-        render(template, nonce=nonce, **context), status, headers=page_headers(nonce, is_secure=is_secure)
+        render(template, nonce=nonce, **context), int(status), headers=page_headers(nonce, is_secure=is_secure)
     )

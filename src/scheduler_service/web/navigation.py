@@ -2,5 +2,8 @@
 
 from __future__ import annotations
 
-MAIN = (("jobs", "/ui/jobs", "read"),)
+MAIN = (
+    ("jobs", "/ui/jobs", "read"),
+    ("runs", "/ui/runs", "read"),
+)
 MORE: tuple[tuple[str, str, str], ...] = ()

@@ -13,6 +13,7 @@ from scheduler_service.version import version
 from scheduler_service.web.assets import hashed_name
 from scheduler_service.web.texts import text
 from scheduler_service.web.views import words
+from scheduler_service.web.views.status import status_of_job, status_of_run
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -33,12 +34,20 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals |= {"t": text, "asset": _asset_url, "version": version()}
+    made.globals |= {
+        "t": text,
+        "asset": _asset_url,
+        "version": version(),
+        "run_status": status_of_run,
+        "job_status": status_of_job,
+    }
+    made.globals["icon"] = getattr(made.get_template("parts/icons.html").module, "icon")  # noqa: B009 (a macro)
     made.filters |= {
         "iso": iso8601,
         "duration": words.duration,
         "size": words.size,
         "grouped": words.grouped,
+        "as_json": words.as_json,
     }
     return made
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from scheduler_service.bootstrap import Service
 from scheduler_service.config.settings import Settings
 from scheduler_service.http.request_gate import RequestGate
+from scheduler_service.web.feed import Feed
 from scheduler_service.web.login_limit import LoginLimit
 from scheduler_service.web.session import Sessions
 
@@ -17,13 +18,14 @@ KEY = "scheduler_service.site"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The services, the sessions, the count of wrong keys, and the limits of requests."""
+    """The services, the sessions, the count of wrong keys, and the limits of requests, and the feed of events."""
 
     settings: Settings
     service: Service
     sessions: Sessions
     logins: LoginLimit
     gate: RequestGate
+    feed: Feed
 
 
 def site_of(request: Request) -> Site:

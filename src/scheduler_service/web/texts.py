@@ -1,6 +1,6 @@
 """The words of the interface, from one catalogue.
 
-A text is named by its table and key in `texts/en.toml`, such as `jobs.title`. A text with a count is a table of its
+A text is named by its table and key in `texts`, such as `jobs.title`. A text with a count is a table of its
 forms, `one` and `other`, and its placeholder is `{n}`. Placeholders are filled with plain text; Jinja escapes it all.
 """
 
@@ -13,14 +13,15 @@ from typing import Any
 
 from scheduler_service.web.views.words import grouped
 
-CATALOGUE = Path(__file__).parent / "texts" / "en.toml"
+CATALOGUE = Path(__file__).parent / "texts"
 
 
 @cache
 def load_texts() -> dict[str, str | dict[str, str]]:
     """Return the texts by their dotted names."""
     found: dict[str, str | dict[str, str]] = {}
-    _flatten("", tomllib.loads(CATALOGUE.read_text(encoding="utf-8")), found)
+    for path in sorted(CATALOGUE.glob("*.toml")):
+        _flatten("", tomllib.loads(path.read_text(encoding="utf-8")), found)
     return found
 
 

@@ -112,7 +112,7 @@ class Visit:
             notice = flash.read(self.request, self.session.seed)
         shared = {"visit": self, "nonce": self.nonce, "csrf": self.form_token_field, "notice": notice}
         html = render(template, **shared, now=datetime.now(UTC), **context)
-        response = HTMLResponse(html, status)
+        response = HTMLResponse(html, int(status))
         if notice is not None:
             flash.forget(response)
         return response
@@ -137,6 +137,10 @@ class Visit:
 
     def link(self, **changes: object) -> str:
         """Return the address of this page with other query parameters. None removes one."""
-        query = {**self.query, **changes}
-        kept = {name: value for name, value in query.items() if value not in {None, ""}}
+        items = [(name, value) for name, value in self.request.query_params.multi_items() if name not in changes]
+        kept = [(name, value) for name, value in (*items, *changes.items()) if value not in {None, ""}]
         return f"?{urlencode(kept)}" if kept else self.request.url.path
+
+    def filter_link(self, **changes: object) -> str:
+        """Return the address of the first page of this list with other filters. None removes one."""
+        return self.link(**{"cursor": None, "from": None, "back": None, **changes})

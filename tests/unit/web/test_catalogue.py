@@ -9,9 +9,10 @@ from scheduler_service import web
 from scheduler_service.web.texts import load_texts, text
 
 WEB = Path(web.__file__).parent
-# In code and templates: t("jobs.title"), text("jobs.title"), and prefixes such as "status." ~ name.
-_NAMED = re.compile(r'\b(?:t|text)\(\s*f?["\']([a-z_.]+)["\']\s*[,)]')
-_BEGUN = re.compile(r'["\']([a-z_]+\.(?:[a-z_]+[._])*)(?:["\']\s*~|\{)')
+# In code and templates: t("jobs.title"), any other quoted name, and beginnings such as "status." ~ name.
+_NAMED = re.compile(r'\b(?:t|text)\(\s*["\']([a-z0-9_.]+)["\']\s*[,)]')
+_QUOTED = re.compile(r'["\']([a-z0-9_]+\.[a-z0-9_.]+)["\']')
+_BEGUN = re.compile(r'["\']([a-z_]+\.(?:[a-z_]+[._])*)["\'{]')
 
 
 def test_every_named_text_exists() -> None:
@@ -19,7 +20,7 @@ def test_every_named_text_exists() -> None:
 
 
 def test_every_text_is_used() -> None:
-    named, begun = _find(_NAMED), _find(_BEGUN)
+    named, begun = _find(_QUOTED), _find(_BEGUN)
     assert {name for name in load_texts() if name not in named and not name.startswith(tuple(begun))} == set()
 
 

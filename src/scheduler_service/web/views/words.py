@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _KIB = 1024
 
@@ -9,6 +11,11 @@ _KIB = 1024
 def grouped(number: int) -> str:
     """Return a number with thousands separators: 10,000."""
     return f"{number:,}"
+
+
+def as_json(value: object) -> str:
+    """Return a JSON value as text that people can read."""
+    return json.dumps(value, ensure_ascii=False, indent=2, default=dict)
 
 
 def duration(seconds: float) -> str:

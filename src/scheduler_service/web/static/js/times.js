@@ -6,6 +6,8 @@
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
+  const exact = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+
   // The clocks of browser and server can differ, so the page brings the server's.
   const sent = Date.parse(document.documentElement.dataset.now);
   const skew = Number.isNaN(sent) ? 0 : sent - Date.now();
@@ -19,6 +21,7 @@
   const FORMATS = {
     relative: distance,
     clock: (at) => clock.format(at),
+    exact: (at) => exact.format(at),
     day: (at) => day.format(at),
     full: (at) => full.format(at),
   };

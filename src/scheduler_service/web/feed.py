@@ -1,0 +1,102 @@
+"""One reader of the event stream for all pages of a process.
+
+Theory of operation. Each open page has a `Subscription`, which collects the events that concern the page. One task
+reads the events and gives them to all subscriptions, so that any number of pages costs the database one query a look.
+The task runs while there is a subscription. A page that connects again, or is too slow, is told that it has missed
+something and loads its parts again; nothing is kept for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+
+from scheduler_service.domain.caller import Caller, Scope
+from scheduler_service.domain.events import Event
+from scheduler_service.errors import UnavailableError
+from scheduler_service.services.events import EventService
+
+_EVERYONE = Caller(owner_id=None, scopes=frozenset({Scope.READ}))
+RETRY_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """Which events concern a page. None: all. `owner_id` bounds what the caller may know of."""
+
+    owner_id: str | None = None
+    job_ids: frozenset[int] | None = None
+    run_id: int | None = None
+
+    def includes(self, event: Event) -> bool:
+        """Return whether an event concerns the page. A new job concerns every list of jobs."""
+        if self.owner_id is not None and event.owner_id != self.owner_id:
+            return False
+        if self.run_id is not None:
+            return event.run_id == self.run_id
+        return self.job_ids is None or event.job_id in self.job_ids or event.change == "created"
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """The events that concern a page since it last looked."""
+
+    interest: Interest
+    has_news: asyncio.Event = field(default_factory=asyncio.Event)
+    position: str = ""
+
+    def note(self, event: Event) -> None:
+        """Remember that an event has happened if it concerns the page."""
+        if self.interest.includes(event):
+            self.position = str(event.position)
+            self.has_news.set()
+
+    def take(self) -> str:
+        """Forget the news and return the position of the latest."""
+        self.has_news.clear()
+        return self.position
+
+
+class Feed:
+    """Reads events while there are subscriptions."""
+
+    def __init__(self, events: EventService, stopping: asyncio.Event) -> None:
+        self._events = events
+        self._stopping = stopping
+        self._subscriptions: set[Subscription] = set()
+        self._reader: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def subscribed(self, interest: Interest) -> Iterator[Subscription]:
+        """Provide a subscription while a page is open."""
+        subscription = Subscription(interest)
+        self._subscriptions.add(subscription)
+        if self._reader is None or self._reader.done():
+            self._reader = asyncio.create_task(self._read())
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+            if not self._subscriptions:
+                self._reader.cancel()
+                self._reader = None
+
+    async def _read(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                position = await self._events.start(_EVERYONE, None)
+                async for batch in self._events.follow(_EVERYONE, position, self._stopping):
+                    for event in batch:
+                        for subscription in self._subscriptions:
+                            subscription.note(event)
+            except UnavailableError as error:
+                log.warning("event_feed_interrupted", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                for subscription in self._subscriptions:
+                    subscription.has_news.set()

@@ -1,0 +1,43 @@
+"""The page of a job: what it does, how it is, and why it runs or does not run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from starlette.responses import Response
+
+from scheduler_service.domain.listing import Count, Page, RunFilter
+from scheduler_service.features.environments.service import EnvironmentService
+from scheduler_service.web.routes import Pages
+from scheduler_service.web.views.job import definition_of
+from scheduler_service.web.views.runs import run_row
+from scheduler_service.web.views.strip import strip
+from scheduler_service.web.visit import Visit
+
+pages = Pages()
+NEXT, RECENT, EXPLAINED = 10, 10, 10
+STRIP = 40
+
+
+@pages.get("/jobs/{job_id:int}")
+async def show_job(visit: Visit) -> Response:
+    """Show a job."""
+    service, caller = visit.service, visit.caller
+    job = await service.jobs.get(caller, visit.path_id("job_id"))
+    states = await visit.feature(EnvironmentService).states([job.environment_id])
+    environment = states.get(job.environment_id or "")
+    page = Page(size=RECENT, count=Count.NONE)
+    listing = await service.runs.page(caller, RunFilter(job_id=job.id), page, has_logs=False)
+    now = datetime.now(UTC)
+    recent = await service.runs.recent(caller, [job.id], STRIP)
+    return visit.show(
+        "job.html",
+        job=job,
+        described=service.schedules.describe(job),
+        explained=await service.explanations.explain(caller, job, environment, EXPLAINED),
+        upcoming=await service.jobs.next_instants(caller, job.id, NEXT),
+        rows=[run_row(view.run, view.job_name, now) for view in listing.items],
+        strip=strip(recent.get(job.id, ())),
+        definition=definition_of(job),
+        has_more=listing.next is not None,
+    )

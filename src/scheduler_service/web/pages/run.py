@@ -1,0 +1,114 @@
+"""The page of a run: what happened, with its log."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from scheduler_service.domain.listing import Count, Page, RunFilter
+from scheduler_service.domain.records import Job
+from scheduler_service.errors import NotFoundError
+from scheduler_service.features.artifacts.service import ArtifactService
+from scheduler_service.web.queries import whole
+from scheduler_service.web.routes import Pages
+from scheduler_service.web.views.log import log_lines
+from scheduler_service.web.views.run import run_page
+from scheduler_service.web.visit import Visit
+
+pages = Pages()
+SHOWN_LINES = 2000
+MAX_MATCHES = 200
+PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+
+
+@pages.get("/runs/{run_id:int}")
+async def show_run(visit: Visit) -> Response:
+    """Show a run, the end of its log, and what it left."""
+    run_id = visit.path_id("run_id")
+    detail = await visit.service.runs.get(visit.caller, run_id)
+    first = whole(visit.request.query_params, "from_line") or -SHOWN_LINES
+    part = await visit.service.logs.lines(visit.caller, run_id, first, SHOWN_LINES)
+    return visit.show(
+        "run.html",
+        run=run_page(detail.view.run, detail.attempts, datetime.now(UTC)),
+        record=detail.view.run,
+        job_name=detail.view.job_name,
+        job=await _job(visit, detail.view.run.job_id),
+        expected=detail.view.expected_seconds,
+        lines=log_lines(part.data, part.first_line, part.next_offset - len(part.data), detail.attempts),
+        part=part,
+        pictures=PICTURES,
+        artifacts=await visit.feature(ArtifactService).of_run(visit.caller, run_id),
+    )
+
+
+@pages.get("/runs/{run_id:int}/lines")
+async def read_lines(visit: Visit) -> Response:
+    """Return lines of the log as pairs of text and class, for scripts."""
+    run_id, from_line = visit.path_id("run_id"), whole(visit.request.query_params, "from") or 1
+    detail = await visit.service.runs.get(visit.caller, run_id)
+    part = await visit.service.logs.lines(visit.caller, run_id, from_line, SHOWN_LINES)
+    lines = log_lines(part.data, part.first_line, part.next_offset - len(part.data), detail.attempts)
+    return JSONResponse(
+        {
+            "lines": [[line.number, line.attempt, line.pieces] for line in lines],
+            "next": part.next_line,
+            "more": part.next_offset < detail.view.run.log_bytes,
+        }
+    )
+
+
+@pages.get("/runs/{run_id:int}/search")
+async def search_log(visit: Visit) -> Response:
+    """Return the numbers and texts of the lines that contain a text."""
+    query = visit.request.query_params
+    text, from_line = query.get("q", "")[:200], whole(query, "from") or 1
+    if not text:
+        return JSONResponse({"matches": [], "next": None})
+    found = await visit.service.logs.search(visit.caller, visit.path_id("run_id"), text, from_line, MAX_MATCHES)
+    matches = [[match.line, match.text] for match in found.matches]
+    return JSONResponse({"matches": matches, "next": found.next_line})
+
+
+@pages.get("/runs/{run_id:int}/log.txt")
+async def download_log(visit: Visit) -> Response:
+    """Return the whole log as text: to save it, or with `raw` to read it in the browser."""
+    run_id = visit.path_id("run_id")
+    end = (await visit.service.runs.get(visit.caller, run_id)).view.run.log_bytes
+    pieces = visit.service.runs.read_pieces(visit.caller, run_id, 0, end)
+    kind = "inline" if "raw" in visit.query else "attachment"
+    headers = {"Content-Disposition": f'{kind}; filename="run-{run_id}.log"'}
+    return StreamingResponse(pieces, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+@pages.get("/runs/{run_id:int}/artifacts/{name:path}")
+async def download_artifact(visit: Visit) -> Response:
+    """Return a file that the run left: to save it, or if it is a picture also to show it."""
+    service, name = visit.feature(ArtifactService), visit.request.path_params["name"]
+    artifact = await service.get(visit.caller, visit.path_id("run_id"), name)
+    chunks = await service.read(artifact, 0, artifact.size)
+    if "show" in visit.query and artifact.media_type in PICTURES:
+        return StreamingResponse(chunks, media_type=artifact.media_type)
+    # Saved, never shown, because its content is of the job.
+    file_name = quote(name.rpartition("/")[2], safe="")
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{file_name}"}
+    return StreamingResponse(chunks, media_type="application/octet-stream", headers=headers)
+
+
+@pages.get("/runs/{run_id:int}/previous")
+async def show_previous(visit: Visit) -> Response:
+    """Lead to the run of the same job before this one."""
+    run_id = visit.path_id("run_id")
+    job_id = (await visit.service.runs.get(visit.caller, run_id)).view.run.job_id
+    page = Page(size=1, before_id=run_id, count=Count.NONE)
+    found = (await visit.service.runs.page(visit.caller, RunFilter(job_id=job_id), page, has_logs=False)).items
+    return visit.redirect(f"/ui/runs/{found[0].run.id if found else run_id}")
+
+
+async def _job(visit: Visit, job_id: int) -> Job | None:
+    try:
+        return await visit.service.jobs.get(visit.caller, job_id)
+    except NotFoundError:  # it was deleted
+        return None

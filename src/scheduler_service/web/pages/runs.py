@@ -1,0 +1,72 @@
+"""The list of runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from starlette.responses import Response
+
+from scheduler_service.domain.listing import MAX_COUNTED, Count, Page, RunFilter
+from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
+from scheduler_service.http.cursors import read_cursor, write_cursor
+from scheduler_service.web.queries import choice, choices, instant, whole
+from scheduler_service.web.routes import Pages
+from scheduler_service.web.views.paging import PAGE_SIZE, pager, read_place
+from scheduler_service.web.views.runs import run_row
+from scheduler_service.web.visit import Visit
+
+pages = Pages()
+PRESETS = {
+    "all": "",
+    "active": "?status=running&status=queued&status=retrying",
+    "failed_today": "?status=failed&within=24h",
+    "missed": "?status=missed&status=skipped",
+}
+WINDOWS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+
+
+@pages.get("/runs")
+async def show_runs(visit: Visit) -> Response:
+    """Show a page of runs, newest first."""
+    filters = _filters(visit)
+    sort = "-scheduled_for" if filters.since or filters.until else "-id"
+    place = read_place(visit.query)
+    cursor = None if place.cursor is None else read_cursor(place.cursor, sort)
+    page = Page(size=PAGE_SIZE, cursor=cursor, count=Count.CAPPED)
+    listing = await visit.service.runs.page(visit.caller, filters, page, has_logs=False)
+    following = None if listing.next is None else write_cursor(listing.next, sort)
+    now = datetime.now(UTC)
+    rows = [run_row(view.run, view.job_name, now) for view in listing.items]
+    job = None if filters.job_id is None or not rows else rows[0].job_name
+    return visit.show(
+        "runs.html",
+        rows=rows,
+        pager=pager(place, len(rows), listing.total, following, MAX_COUNTED),
+        filters=filters,
+        is_filtered=filters != RunFilter(),
+        presets=PRESETS,
+        job_name=job,
+        within=visit.query.get("within", ""),
+        windows=tuple(WINDOWS),
+        statuses=tuple(RunStatus),
+        reasons=tuple(Reason),
+        triggers=tuple(Trigger),
+    )
+
+
+def _filters(visit: Visit) -> RunFilter:
+    """Return the filters in the address. Unknown values count as none."""
+    query = visit.request.query_params
+    found = RunFilter(
+        job_id=whole(query, "job"),
+        owner_id=query.get("owner") or None,
+        tag=query.get("tag") or None,
+        trigger=choice(query, "trigger", Trigger),
+        statuses=choices(query, "status", RunStatus),
+        reason=choice(query, "reason", Reason),
+        since=instant(query, "since"),
+        until=instant(query, "until"),
+    )
+    window = WINDOWS.get(query.get("within", ""))
+    return found if window is None else replace(found, since=datetime.now(UTC) - window)

@@ -1,0 +1,40 @@
+"""Reads query parameters of addresses, which people edit and old links contain: what is not understood is left out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from starlette.datastructures import QueryParams
+
+_LARGEST_ID = 2**63 - 1
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def choice(query: QueryParams, name: str, kind: type[Choice]) -> Choice | None:
+    """Return a value of an enumeration, or None."""
+    found = choices(query, name, kind)
+    return found[0] if found else None
+
+
+def choices(query: QueryParams, name: str, kind: type[Choice]) -> tuple[Choice, ...]:
+    """Return all values of an enumeration under one name."""
+    known = {str(member): member for member in kind}
+    return tuple(dict.fromkeys(known[value] for value in query.getlist(name) if value in known))
+
+
+def whole(query: QueryParams, name: str) -> int | None:
+    """Return a positive whole number, or None."""
+    text = query.get(name, "")
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST_ID)) else 0
+    return number if 0 < number <= _LARGEST_ID else None
+
+
+def instant(query: QueryParams, name: str) -> datetime | None:
+    """Return an instant; one without an offset is in UTC."""
+    try:
+        found = datetime.fromisoformat(query.get(name, ""))
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -1,0 +1,45 @@
+"""The definition of a job, as its page shows it. It contains no value of a variable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scheduler_service.domain.records import Job
+
+_CODE_FIELDS = ("code", "script")
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """The parts of a definition. `code` is a text; None: the payload has none. `settings` is the rest of it."""
+
+    type: str
+    code: str | None
+    settings: Mapping[str, str]
+    variables: tuple[str, ...]
+    args: str | None
+    files: tuple[str, ...]
+    secrets: tuple[tuple[str, str], ...]
+
+
+def definition_of(job: Job) -> Definition:
+    """Return the definition of a job."""
+    payload: dict[str, Any] = dict(job.payload)
+    kind = str(payload.pop("type", ""))
+    code = next((str(payload.pop(name)) for name in _CODE_FIELDS if isinstance(payload.get(name), str)), None)
+    return Definition(
+        type=kind,
+        code=code,
+        settings={name: _shown(value) for name, value in payload.items() if value not in (None, {}, [], "")},
+        variables=tuple(job.env),
+        args=_shown(dict(job.args)) if job.args else None,
+        files=tuple(job.files),
+        secrets=tuple(job.secrets.items()),
+    )
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)

@@ -1,0 +1,91 @@
+"""What the page of a run shows beside its log."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from scheduler_service.domain.records import Attempt, Run
+from scheduler_service.domain.run_state import ACTIVE, TERMINAL, RunStatus
+from scheduler_service.web.views.runs import run_seconds
+from scheduler_service.web.views.status import Status, status_of_run
+from scheduler_service.web.views.timeline import Segment, timeline
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One attempt of a run."""
+
+    number: int
+    status: Status
+    started_at: datetime
+    seconds: float | None
+    reason: str | None
+    exit_code: int | None
+    signal_name: str | None
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """A run with what is computed from it. `share` is the used part of the expected duration, at most 1."""
+
+    status: Status
+    seconds: float | None
+    signal_name: str | None
+    is_active: bool
+    can_retry: bool
+    is_stopping: bool
+    cpu_seconds: float | None
+    peak_bytes: int | None
+    layers: tuple[str, ...]
+    level: str | None
+    segments: tuple[Segment, ...]
+    attempts: tuple[AttemptRow, ...]
+
+
+def run_page(run: Run, attempts: Sequence[Attempt], now: datetime) -> RunPage:
+    """Return what the page of a run shows."""
+    usage: Any = run.usage or {}
+    isolation: Any = run.isolation or {}
+    peak = usage.get("max_rss_kb")
+    return RunPage(
+        status=status_of_run(run.status),
+        seconds=run_seconds(run, now),
+        signal_name=signal_name(run.signal),
+        is_active=run.status in ACTIVE,
+        can_retry=run.status in TERMINAL and run.status is not RunStatus.SUCCESS,
+        is_stopping=run.status in ACTIVE and run.cancel_requested_at is not None,
+        cpu_seconds=usage.get("cpu_seconds"),
+        peak_bytes=None if peak is None else peak * 1024,
+        layers=tuple(isolation.get("layers", ())),
+        level=isolation.get("level"),
+        segments=timeline(run, attempts, now),
+        attempts=tuple(_row(attempt, now) for attempt in attempts),
+    )
+
+
+def signal_name(number: int | None) -> str | None:
+    """Return the name of a signal, such as SIGKILL."""
+    if number is None:
+        return None
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _row(attempt: Attempt, now: datetime) -> AttemptRow:
+    return AttemptRow(
+        number=attempt.attempt,
+        status=status_of_run(RunStatus(attempt.status)),
+        started_at=attempt.started_at,
+        seconds=max(0.0, ((attempt.finished_at or now) - attempt.started_at).total_seconds()),
+        reason=attempt.reason,
+        exit_code=attempt.exit_code,
+        signal_name=signal_name(attempt.signal),
+        worker=attempt.worker_id,
+    )

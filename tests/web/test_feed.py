@@ -1,0 +1,72 @@
+"""One reader of events for all open pages."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from tests.web.conftest import SHARED, Browser, create_job
+
+from scheduler_service.domain.events import Event, Position, Subject
+from scheduler_service.web.feed import Feed, Interest
+
+pytestmark = SHARED
+
+
+def event(job_id: int, *, owner_id: str = "a", run_id: int | None = None, change: str = "changed") -> Event:
+    subject: Subject = "job" if run_id is None else "run"
+    return Event(
+        position=Position(0, 1),
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        subject=subject,
+        change=change,
+        job_id=job_id,
+        job_name="a job",
+        owner_id=owner_id,
+        run_id=run_id,
+        attempt=None,
+        reason=None,
+        payload_type=None,
+        duration_seconds=None,
+        lateness_seconds=None,
+        missed_count=None,
+        correlation_id=None,
+    )
+
+
+async def test_page_of_a_job_is_told_of_its_events_only() -> None:
+    interest = Interest(job_ids=frozenset({7}))
+    assert interest.includes(event(7, run_id=3))
+    assert not interest.includes(event(8))
+
+
+async def test_list_of_jobs_is_told_of_a_new_job() -> None:
+    assert Interest(job_ids=frozenset({7})).includes(event(8, change="created"))
+
+
+async def test_page_of_a_run_is_told_of_its_events_only() -> None:
+    assert Interest(run_id=3).includes(event(7, run_id=3))
+    assert not Interest(run_id=3).includes(event(7, run_id=4))
+
+
+async def test_nobody_is_told_of_events_of_other_owners() -> None:
+    assert not Interest("b").includes(event(7, owner_id="a"))
+
+
+async def test_many_pages_share_a_reader_and_hear_of_a_change(app: FastAPI, browser: Browser) -> None:
+    service = app.state.service
+    feed = Feed(service.events, service.stopping)
+    job = await create_job(browser)
+    interest = Interest(job_ids=frozenset({job["id"]}))
+    before = asyncio.all_tasks()
+    with feed.subscribed(interest) as first, feed.subscribed(interest) as second:
+        assert len(asyncio.all_tasks() - before) == 1
+        while not (first.has_news.is_set() and second.has_news.is_set()):
+            await browser.call("POST", f"/jobs/{job['id']}/pause")
+            await browser.call("POST", f"/jobs/{job['id']}/resume")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(first.has_news.wait(), 1)
+        assert first.take() != ""
+        assert not first.has_news.is_set()

@@ -1,0 +1,171 @@
+"""The pages of jobs and runs, with what can be done there."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from testkit.waiting import eventually
+from tests.web.conftest import SHARED, Browser, create_job
+
+pytestmark = SHARED
+
+
+async def run_to_the_end(browser: Browser, job_id: int) -> int:
+    run_id = (await browser.call("POST", f"/jobs/{job_id}/run"))["id"]
+
+    async def has_ended() -> bool:
+        return (await browser.call("GET", f"/runs/{run_id}"))["finished_at"] is not None
+
+    await eventually(has_ended)
+    return int(run_id)
+
+
+def shell(script: str) -> dict[str, Any]:
+    return {"payload": {"type": "shell_script", "script": script}}
+
+
+async def test_job_page_shows_the_code_and_no_value_of_a_variable(browser: Browser) -> None:
+    job = await create_job(browser, env={"TOKEN": "hidden-value"}, **shell("echo <b>"))
+    page = (await browser.open(f"/ui/jobs/{job['id']}")).text
+    assert "echo &lt;b&gt;" in page
+    assert "TOKEN" in page
+    assert "hidden-value" not in page
+
+
+async def test_run_page_shows_why_it_failed_and_its_log(browser: Browser) -> None:
+    job = await create_job(browser, **shell("printf '\\033[31moops\\033[0m\\n'; exit 3"))
+    run_id = await run_to_the_end(browser, job["id"])
+    page = (await browser.open(f"/ui/runs/{run_id}")).text
+    assert "Exit code 3" in page
+    assert '<span class="c1">oops</span>' in page
+
+
+async def test_hostile_log_is_shown_as_text(browser: Browser) -> None:
+    job = await create_job(browser, **shell("printf '<script>alert(1)</script>\\033]8;;javascript:x\\007\\n'"))
+    run_id = await run_to_the_end(browser, job["id"])
+    page = (await browser.open(f"/ui/runs/{run_id}")).text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "javascript:" not in page
+    lines = (await browser.open(f"/ui/runs/{run_id}/lines?from=1")).json()
+    assert lines["lines"] == [[1, 1, [["<script>alert(1)</script>", ""]]]]
+
+
+async def test_log_is_searched_and_downloaded(browser: Browser) -> None:
+    job = await create_job(browser, **shell("seq 1 300; echo needle"))
+    run_id = await run_to_the_end(browser, job["id"])
+    found = (await browser.open(f"/ui/runs/{run_id}/search?q=NEEDLE")).json()
+    assert found == {"matches": [[301, "needle"]], "next": None}
+    answer = await browser.open(f"/ui/runs/{run_id}/log.txt")
+    assert answer.text.endswith("300\nneedle\n")
+    assert "attachment" in answer.headers["content-disposition"]
+
+
+async def test_artifact_is_saved_and_a_picture_can_be_shown(browser: Browser) -> None:
+    script = (
+        'cd "$SCHEDULER_ARTIFACTS"; echo "<script>1</script>" > "a\'b.html"; printf "\\x89PNG\\r\\n\\x1a\\n" > p.png'
+    )
+    job = await create_job(browser, **shell(script))
+    run_id = await run_to_the_end(browser, job["id"])
+    assert "a&#39;b.html" in (await browser.open(f"/ui/runs/{run_id}")).text
+    saved = await browser.open(f"/ui/runs/{run_id}/artifacts/a%27b.html?show=1")
+    assert saved.headers["content-type"] == "application/octet-stream"
+    assert saved.headers["content-disposition"].startswith("attachment")
+    assert (await browser.open(f"/ui/runs/{run_id}/artifacts/p.png?show=1")).headers["content-type"] == "image/png"
+
+
+async def test_runs_are_found_by_status_reason_and_job(browser: Browser) -> None:
+    job = await create_job(browser, name="filtered", **shell("exit 7"))
+    run_id = await run_to_the_end(browser, job["id"])
+    found, other = f'id="run-{run_id}"', ("status=success", "reason=timeout", "trigger=schedule")
+    for query in (
+        f"job={job['id']}",
+        "status=failed&status=missed",
+        "reason=exit_code",
+        "within=1h",
+        "status=nonsense",
+    ):
+        assert found in (await browser.open(f"/ui/runs?{query}")).text, query
+    for query in other:
+        assert found not in (await browser.open(f"/ui/runs?{query}&job={job['id']}")).text, query
+
+
+async def test_job_is_run_with_arguments(browser: Browser) -> None:
+    job = await create_job(browser, **shell("echo args $SCHEDULER_ARGS"))
+    dialog = (await browser.open(f"/ui/jobs/{job['id']}/run", **{"HX-Request": "true"})).text
+    assert "<html" not in dialog
+    answer = await browser.send(f"/ui/jobs/{job['id']}/run", {"args": '{"day": 3}'})
+    match = re.fullmatch(r"/ui/runs/(\d+)", answer.url.path)
+    assert match
+    assert (await browser.call("GET", f"/runs/{match[1]}"))["args"] == {"day": 3}
+
+
+@pytest.mark.parametrize("args", ["{", "[1]", '{"a": NaN}'])
+async def test_wrong_arguments_are_shown_again_with_the_error(browser: Browser, args: str) -> None:
+    job = await create_job(browser)
+    answer = await browser.send(f"/ui/jobs/{job['id']}/run", {"args": args})
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+    assert args.replace('"', "&#34;") in answer.text
+
+
+async def test_job_is_paused_and_the_pause_undone(browser: Browser) -> None:
+    job = await create_job(browser)
+    page = await browser.send(f"/ui/jobs/{job['id']}/pause", {"reason": "maintenance"})
+    assert "maintenance" in page.text
+    undo = f"/ui/jobs/{job['id']}/resume"
+    assert f'action="{undo}"' in page.text
+    await browser.send(undo)
+    assert (await browser.call("GET", f"/jobs/{job['id']}"))["status"] == "active"
+
+
+async def test_job_is_deleted_after_its_name_was_typed(browser: Browser) -> None:
+    job = await create_job(browser, name="to be deleted")
+    path = f"/ui/jobs/{job['id']}/delete"
+    assert (await browser.send(path, {"name": "another"})).status_code == 422
+    assert (await browser.send(path, {"name": "to be deleted"})).url.path == "/ui/jobs"
+    assert (await browser.open(f"/ui/jobs/{job['id']}")).status_code == 404
+
+
+async def test_waiting_run_is_cancelled_and_tried_again(browser: Browser) -> None:
+    job = await create_job(browser, **shell("sleep 60"))
+    run_id = (await browser.call("POST", f"/jobs/{job['id']}/run"))["id"]
+    await browser.send(f"/ui/runs/{run_id}/cancel")
+
+    async def is_cancelled() -> bool:
+        return bool((await browser.call("GET", f"/runs/{run_id}"))["status"] == "cancelled")
+
+    await eventually(is_cancelled)
+    answer = await browser.send(f"/ui/runs/{run_id}/retry")
+    new = int(answer.url.path.rpartition("/")[2])
+    assert (await browser.call("GET", f"/runs/{new}"))["retry_of"] == run_id
+    await browser.send(f"/ui/runs/{new}/cancel")
+
+
+async def test_another_owners_pages_are_not_found(app: FastAPI, browser: Browser) -> None:
+    job = await create_job(browser, owner_id="theirs")
+    run_id = await run_to_the_end(browser, job["id"])
+    key = await browser.call("POST", "/keys", {"owner_id": "ours", "scopes": ["read", "write", "run"]})
+    other = Browser(app)
+    await other.log_in(key["key"])
+    paths = (f"/ui/jobs/{job['id']}", f"/ui/jobs/{job['id']}/delete", f"/ui/jobs/{job['id']}/run")
+    runs = ("", "/lines", "/search?q=a", "/log.txt", "/artifacts/a", "/cancel", "/previous")
+    for path in (*paths, *(f"/ui/runs/{run_id}{end}" for end in runs)):
+        assert (await other.open(path)).status_code == 404, path
+    for path in (f"/ui/jobs/{job['id']}/pause", f"/ui/jobs/{job['id']}/run", f"/ui/runs/{run_id}/retry"):
+        assert (await other.send(path)).status_code == 404, path
+
+
+async def test_reader_sees_no_buttons_and_is_refused(app: FastAPI, browser: Browser) -> None:
+    job = await create_job(browser, owner_id="readers")
+    key = await browser.call("POST", "/keys", {"owner_id": "readers", "scopes": ["read"]})
+    reader = Browser(app)
+    await reader.log_in(key["key"])
+    page = (await reader.open(f"/ui/jobs/{job['id']}")).text
+    assert "Run now" not in page
+    assert f'action="/ui/jobs/{job["id"]}/pause"' not in page
+    for action in ("pause", "resume", "run"):
+        assert (await reader.send(f"/ui/jobs/{job['id']}/{action}")).status_code == 403, action
+    assert (await reader.send(f"/ui/jobs/{job['id']}/delete", {"name": "a job"})).status_code == 403
