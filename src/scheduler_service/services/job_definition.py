@@ -36,6 +36,9 @@ GrantName = Annotated[str, StringConstraints(min_length=1, max_length=64), Stora
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True), Storable]
 
 
+MAX_TAGS = 50
+
+
 def _once_each(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
@@ -73,7 +76,7 @@ class JobDefinition(DefinitionModel):
     tags: Annotated[
         list[Tag],
         Field(
-            max_length=50,
+            max_length=MAX_TAGS,
             description="Up to 50 labels of 1 to 64 characters. Lists filter by them, and workers can be restricted "
             "to them. Default: none.",
         ),

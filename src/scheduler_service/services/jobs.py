@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +17,7 @@ from scheduler_service.services import idempotency
 from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.draft_runs import DraftRuns
 from scheduler_service.services.job_acceptance import JobAcceptance, JobChange, JobDraft, Shown
-from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.services.job_definition import MAX_TAGS, JobDefinition
 from scheduler_service.services.job_editing import JobEditing
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.services.job_packages import JobPackages, NoPackages, Packages
@@ -204,6 +204,17 @@ class JobService:
             return JobChange({}, enabled=True)
 
         return await self._editing.change(caller, job_id, "resumeJob", if_match, change)
+
+    async def retag(self, caller: Caller, job_id: int, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> Job:
+        """Add tags to a job and remove others. Raise `ConflictError` if it would have more than `MAX_TAGS`."""
+
+        def change(job: Job) -> JobChange:
+            tags = [tag for tag in dict.fromkeys([*job.tags, *add]) if tag not in remove]
+            if len(tags) > MAX_TAGS:
+                raise ConflictError(f"the job would have {len(tags)} tags; {MAX_TAGS} are allowed")
+            return JobChange({"tags": tags}, enabled=job.status is not JobStatus.PAUSED)
+
+        return await self._editing.change(caller, job_id, "tagJob", None, change)
 
     async def delete(self, caller: Caller, job_id: int, if_match: Versions = None) -> None:
         """Delete a job: cancel its queued runs and request that running ones stop.
