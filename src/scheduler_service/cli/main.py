@@ -49,6 +49,7 @@ jobs.app.command("restore")(job_versions.restore_version)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(runs.app, name="runs")
 for _feature in FEATURES:
+    _feature.add_commands(app)
     if (_group := _feature.command_group()) is not None:
         app.add_typer(_group, name=_feature.name)
 

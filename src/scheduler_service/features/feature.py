@@ -50,6 +50,9 @@ class Feature:
         """Return the commands of `scheduler <name> …`, or None."""
         return None
 
+    def add_commands(self, app: typer.Typer) -> None:
+        """Add commands to `scheduler` itself, beside its groups."""
+
     def start_dispatcher_loops(self, base: Base) -> None:
         """Start the loops that run beside the dispatcher's ticks."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from scheduler_service.features.feature import Feature
 
 if TYPE_CHECKING:
+    import typer
     from fastapi import APIRouter
 
     from scheduler_service.engine.base import Base
@@ -32,3 +33,10 @@ class ApplyFeature(Feature):
         from scheduler_service.features.apply.router import router, schema_router  # noqa: PLC0415 (when asked for)
 
         return (router, schema_router)
+
+    def add_commands(self, app: typer.Typer) -> None:
+        """Add `scheduler apply` and `scheduler export`."""
+        from scheduler_service.features.apply.commands import apply, export  # noqa: PLC0415 (when asked for)
+
+        app.command("apply")(apply)
+        app.command("export")(export)
