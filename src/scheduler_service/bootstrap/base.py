@@ -13,8 +13,9 @@ from scheduler_service.config.open_files import raise_open_files
 from scheduler_service.config.settings import Settings
 from scheduler_service.engine.base import Base
 from scheduler_service.engine.loop import start_loop
-from scheduler_service.storage import migrations
+from scheduler_service.storage import hour_totals, migrations
 from scheduler_service.storage.clock import DatabaseClock
+from scheduler_service.storage.database import Database
 from scheduler_service.storage.opening import open_database
 from scheduler_service.storage.rebase import rebase
 from scheduler_service.telemetry import tracing
@@ -34,6 +35,7 @@ async def open_base(settings: Settings) -> AsyncIterator[Base]:
         database = await stack.enter_async_context(open_database(settings))
         await migrations.upgrade(database)
         await rebase(database)
+        await _count_hours(database)
         clock = DatabaseClock(database)
         await clock.sync()
         base = Base(stack, settings, database, clock)
@@ -42,6 +44,16 @@ async def open_base(settings: Settings) -> AsyncIterator[Base]:
         if not database.is_sqlite:
             start_loop(stack, "clock", lambda: _sync(clock))
         yield base
+
+
+async def _count_hours(database: Database) -> None:
+    """Count the runs of each hour if this has never been done: runs of an earlier version of the service."""
+    async with database.read() as connection:
+        is_new = await hour_totals.is_uncounted(connection)
+    if is_new:
+        log.info("hours_recounted")
+        async with database.write() as connection:
+            await hour_totals.recount(connection)
 
 
 async def _sync(clock: DatabaseClock) -> float:

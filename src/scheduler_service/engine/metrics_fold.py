@@ -1,4 +1,4 @@
-"""Maintains the totals behind the metrics.
+"""Maintains the totals behind the metrics, and the figures of each hour.
 
 Theory of operation. `MetricsFold` moves events into the totals, so that a scrape need not count events since the first
 start. Every dispatcher runs it; the lock on the cursor lets one of them work at a time.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scheduler_service.storage import events, totals
+from scheduler_service.storage import events, hour_totals, totals
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.rebase import rebase
 
@@ -17,7 +17,7 @@ NOTE_SECONDS = 1.0
 
 
 class MetricsFold:
-    """Moves events into the totals."""
+    """Moves events into the totals and the figures of each hour."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -29,10 +29,12 @@ class MetricsFold:
         """
         await rebase(self._database)
         async with self._database.read() as connection:
-            is_behind = await events.is_behind(connection, events.TOTALS)
+            is_behind = await events.is_behind(connection, events.TOTALS, events.HOURS)
         if is_behind:
             async with self._database.write() as connection:
                 await totals.fold(connection)
+            async with self._database.write() as connection:
+                await hour_totals.fold(connection)
         return FOLD_SECONDS
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, CursorResult, Float, Table, collate, func
@@ -11,7 +12,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from scheduler_service.storage.types import ListOf
+from scheduler_service.storage.types import ListOf, UtcInstant
 
 
 def is_sqlite(connection: AsyncConnection) -> bool:
@@ -118,6 +119,24 @@ def _seconds_on_postgresql(element: seconds_between, compiler: SQLCompiler, **op
 def _seconds_on_sqlite(element: seconds_between, compiler: SQLCompiler, **options: Any) -> str:
     earlier, later = (compiler.process(clause, **options) for clause in element.clauses)
     return f"(({later} - {earlier}) / 1e6)"
+
+
+class hour_start(FunctionElement[datetime]):  # noqa: N801 (a function of SQL)
+    """Return the beginning of the hour of UTC that contains an instant."""
+
+    type = UtcInstant()
+    inherit_cache = True
+
+
+@compiles(hour_start, "postgresql")
+def _hour_on_postgresql(element: hour_start, compiler: SQLCompiler, **options: Any) -> str:
+    return f"date_trunc('hour', {compiler.process(element.clauses, **options)}, 'UTC')"
+
+
+@compiles(hour_start, "sqlite")
+def _hour_on_sqlite(element: hour_start, compiler: SQLCompiler, **options: Any) -> str:
+    instant = compiler.process(element.clauses, **options)
+    return f"({instant} - {instant} % 3600000000)"
 
 
 def is_unique_violation(error: Exception) -> bool:

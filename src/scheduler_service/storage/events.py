@@ -37,7 +37,7 @@ from scheduler_service.storage.tables import jobs, runs
 
 FENCED = "fenced"
 FAULTED = "faulted"
-TOTALS = "totals"
+TOTALS, HOURS = "totals", "hours"
 
 
 async def after(
@@ -95,11 +95,11 @@ async def cursor(connection: AsyncConnection, name: str) -> Position:
     return Position(row.transaction_id, row.event_id)
 
 
-async def is_behind(connection: AsyncConnection, name: str) -> bool:
-    """Return whether an observer has unprocessed events, without taking a lock."""
+async def is_behind(connection: AsyncConnection, *names: str) -> bool:
+    """Return whether one of these observers has unprocessed events, without taking a lock."""
     position, id_only = tuple_(observers.c.transaction_id, observers.c.event_id), events.c.id > observers.c.event_id
     unread = id_only if is_sqlite(connection) else _position() > position
-    query = select(exists().where(observers.c.name == name, unread, is_settled(connection)))
+    query = select(exists().where(observers.c.name.in_(names), unread, is_settled(connection)))
     return bool((await connection.execute(query)).scalar_one())
 
 
@@ -133,8 +133,13 @@ async def _note(connection: AsyncConnection, change: str, lease: Lease, job_id: 
 
 
 async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
-    """Delete events before an instant, the oldest first. Return their number. Events not yet in the totals stay."""
-    counted = select(observers.c.transaction_id, observers.c.event_id).where(observers.c.name == TOTALS)
+    """Delete events before an instant, the oldest first. Return their number. Events not yet counted stay."""
+    counted = (
+        select(observers.c.transaction_id, observers.c.event_id)
+        .where(observers.c.name.in_((TOTALS, HOURS)))
+        .order_by(observers.c.transaction_id, observers.c.event_id)
+        .limit(1)
+    )
     oldest = select(events.c.id).order_by(events.c.transaction_id, events.c.id).limit(limit)
     old = and_(events.c.id.in_(oldest), events.c.at < before, _position() <= counted.scalar_subquery())
     return (await connection.execute(delete(events).where(old))).rowcount

@@ -16,32 +16,38 @@ if TYPE_CHECKING:
 
 
 class LedgerFeature(Feature):
-    """The check that every owed instant has a row."""
+    """What became of every instant, and the check that every owed instant has a row."""
 
     name = "ledger"
-    description = "The check that every owed instant has exactly one row."
+    description = "What became of every instant, and the check that every owed instant has exactly one row."
 
     def load_tables(self) -> None:
         """Import the table of schedule spans."""
         import scheduler_service.features.ledger.tables  # noqa: F401, PLC0415 (when asked for)
 
     def services(self, base: Base) -> Sequence[object]:
-        """Build the service of the check."""
+        """Build the services of the check and of the cells."""
         from scheduler_service.features.ledger.service import LedgerService  # noqa: PLC0415 (when asked for)
+        from scheduler_service.features.ledger.windows import LedgerWindowService  # noqa: PLC0415 (when asked for)
 
-        return (LedgerService(base.database, base.clock, retention_days=base.settings.retention_days),)
+        kept = base.settings.retention_days
+        return (
+            LedgerService(base.database, base.clock, retention_days=kept),
+            LedgerWindowService(base.database, base.clock, retention_days=kept),
+        )
 
     def routers(self) -> Sequence[APIRouter]:
         """Return the routes of the ledger."""
-        from scheduler_service.features.ledger.router import router  # noqa: PLC0415 (when asked for)
+        from scheduler_service.features.ledger import router, window_router  # noqa: PLC0415 (when asked for)
 
-        return (router,)
+        return (router.router, window_router.router)
 
     def prunes(self) -> Sequence[Prune]:
-        """Return the deletion of old schedule spans."""
+        """Return the deletion of old schedule spans and of the figures of old hours."""
         from scheduler_service.features.ledger.store import prune  # noqa: PLC0415 (when asked for)
+        from scheduler_service.storage import hour_totals  # noqa: PLC0415 (when asked for)
 
-        return (prune,)
+        return (prune, hour_totals.prune)
 
     def command_group(self) -> typer.Typer | None:
         """Return the commands of the ledger."""

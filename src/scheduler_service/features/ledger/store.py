@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import and_, delete, func, literal_column, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.run_state import Trigger
+from scheduler_service.domain.hours import spread
+from scheduler_service.domain.run_state import ACTIVE, RunStatus, Trigger
+from scheduler_service.features.ledger.cells import Counted
 from scheduler_service.features.ledger.records import LedgerRow, ScheduleSpan
 from scheduler_service.features.ledger.tables import schedule_spans
-from scheduler_service.storage.tables import jobs, runs
+from scheduler_service.storage.dialect import hour_start
+from scheduler_service.storage.tables import jobs, runs, with_status
 
 _COLUMNS = [schedule_spans.c[name] for name in ScheduleSpan.__dataclass_fields__ if name in schedule_spans.c]
 
@@ -66,3 +69,61 @@ async def prune(connection: AsyncConnection, before: datetime, limit: int) -> in
     """Delete spans that ended before an instant. Return their number."""
     keys = select(schedule_spans.c.id).where(schedule_spans.c.ends_before < before).limit(limit)
     return (await connection.execute(delete(schedule_spans).where(schedule_spans.c.id.in_(keys)))).rowcount
+
+
+async def instants_of(connection: AsyncConnection, job_id: int, since: datetime, until: datetime) -> list[Counted]:
+    """Return what became of a job's scheduled instants from `since` to before `until`, by hour."""
+    hour = hour_start(runs.c.scheduled_for).label("hour")
+    scheduled = and_(runs.c.job_id == job_id, literal_column("runs.\"trigger\" = 'schedule'"))
+    inside = and_(runs.c.scheduled_for >= since, runs.c.scheduled_for < until)
+    is_range = and_(
+        runs.c.missed_until.is_not(None), hour_start(runs.c.missed_until) != hour_start(runs.c.scheduled_for)
+    )
+    query = (
+        select(hour, runs.c.status, runs.c.reason, func.sum(func.coalesce(runs.c.missed_count, 1)))
+        .where(scheduled, inside, not_(is_range))
+        .group_by(hour, runs.c.status, runs.c.reason)
+    )
+    # A range that began before the window can reach into it.
+    ranges = select(runs.c.scheduled_for, runs.c.missed_until, runs.c.missed_count, runs.c.reason).where(
+        scheduled, with_status(RunStatus.MISSED), runs.c.scheduled_for < until, is_range, runs.c.missed_until >= since
+    )
+    found = [Counted(*row) for row in await connection.execute(query)]
+    for first, last, count, reason in await connection.execute(ranges):
+        found += [
+            Counted(at, RunStatus.MISSED, reason, share)
+            for at, share in spread(first, last, count)
+            if since <= at < until
+        ]
+    return found
+
+
+async def active_instants(
+    connection: AsyncConnection, since: datetime, until: datetime, owner_id: str | None
+) -> list[Counted]:
+    """Return the scheduled instants whose runs have not ended, by hour."""
+    hour = hour_start(runs.c.scheduled_for).label("hour")
+    query = (
+        select(hour, runs.c.status, runs.c.reason, func.count())
+        .where(with_status(*ACTIVE), runs.c.trigger == Trigger.SCHEDULE)
+        .where(runs.c.scheduled_for >= since, runs.c.scheduled_for < until)
+        .group_by(hour, runs.c.status, runs.c.reason)
+    )
+    if owner_id is not None:
+        query = query.where(select(jobs.c.id).where(jobs.c.id == runs.c.job_id, jobs.c.owner_id == owner_id).exists())
+    return [Counted(*row) for row in await connection.execute(query)]
+
+
+async def next_instants(
+    connection: AsyncConnection, since: datetime, until: datetime, owner_id: str | None, limit: int
+) -> list[datetime]:
+    """Return the next instants of jobs from `since` to before `until`, the earliest first."""
+    query = (
+        select(jobs.c.next_run_at)
+        .where(jobs.c.next_run_at.is_not(None), jobs.c.next_run_at >= since, jobs.c.next_run_at < until)
+        .order_by(jobs.c.next_run_at)
+        .limit(limit)
+    )
+    if owner_id is not None:
+        query = query.where(jobs.c.owner_id == owner_id)
+    return list((await connection.execute(query)).scalars())

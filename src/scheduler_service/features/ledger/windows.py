@@ -1,0 +1,112 @@
+"""Reads the ledger of a window: of all jobs from the figures of each hour, of one job from its rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from scheduler_service.domain.caller import Caller, Scope
+from scheduler_service.domain.hours import HOUR, hour_of
+from scheduler_service.domain.records import Job, schedule_of
+from scheduler_service.errors import FieldProblem, InvalidInputError, NotFoundError
+from scheduler_service.features.ledger import store
+from scheduler_service.features.ledger.cells import (
+    MAX_CELLS,
+    Bucket,
+    Counted,
+    LedgerWindow,
+    Period,
+    cells_of,
+    hours_of,
+    not_owed,
+)
+from scheduler_service.storage import hour_totals, jobs
+from scheduler_service.storage.clock import Clock
+from scheduler_service.storage.database import Database
+
+DEFAULT_WINDOW = timedelta(days=7)
+MAX_PLANNED = 10_000
+
+
+class LedgerWindowService:
+    """Shows what became of each instant, and what is planned."""
+
+    def __init__(self, database: Database, clock: Clock, *, retention_days: float) -> None:
+        """Show no instants whose rows the retention may have deleted."""
+        self._database = database
+        self._clock = clock
+        self._kept = timedelta(days=retention_days)
+
+    def period(self, since: datetime | None, until: datetime | None, bucket: Bucket) -> Period:
+        """Return the window in whole hours within the retention time; by default the last seven days.
+
+        Raise `InvalidInputError` if it has more than MAX_CELLS cells.
+        """
+        now = self._clock.now()
+        end = now if until is None else until
+        oldest = hour_of(now - self._kept) + HOUR
+        begin = max(end - DEFAULT_WINDOW if since is None else since, oldest)
+        end = max(hour_of(end - timedelta.resolution) + HOUR, begin)
+        if (end - begin) / (HOUR if bucket == "hour" else timedelta(days=1)) > MAX_CELLS:
+            remedy = f"must leave at most {MAX_CELLS:,} cells; choose a shorter window, or bucket=day"
+            raise InvalidInputError(FieldProblem("to", remedy))
+        return Period(hour_of(begin), end)
+
+    async def of_all(
+        self, caller: Caller, owner_id: str | None, period: Period, bucket: Bucket, zone: ZoneInfo
+    ) -> LedgerWindow:
+        """Return the ledger of all jobs that the caller may reach, or of those of one owner.
+
+        Of each job, only the next instant is planned.
+        """
+        caller.require(Scope.READ)
+        owner = caller.bound if owner_id is None else owner_id
+        if caller.bound not in (None, owner):
+            return LedgerWindow(period, bucket, (), is_planned_cut=False)
+        async with self._database.snapshot() as snapshot:
+            ended = await hour_totals.read(snapshot, hour_totals.INSTANT, period.begin, period.end, owner_id=owner)
+            counted = [Counted(each.hour, each.status, each.reason, each.instants) for each in ended]
+            counted += await store.active_instants(snapshot, period.begin, period.end, owner)
+            due = await store.next_instants(snapshot, period.begin, period.end, owner, MAX_PLANNED + 1)
+        cells = cells_of(counted, hours_of(due[:MAX_PLANNED]), bucket, zone)
+        return LedgerWindow(period, bucket, cells, is_planned_cut=len(due) > MAX_PLANNED)
+
+    async def of_job(self, caller: Caller, job_id: int, period: Period, bucket: Bucket, zone: ZoneInfo) -> LedgerWindow:
+        """Return the ledger of a job, also of a deleted one. Raise `NotFoundError` for an unknown job."""
+        caller.require(Scope.READ)
+        async with self._database.snapshot() as snapshot:
+            if not await jobs.has_history(snapshot, job_id, owner_id=caller.bound):
+                raise NotFoundError(f"there is no job {job_id}")
+            counted = await store.instants_of(snapshot, job_id, period.begin, period.end)
+            spans = await store.spans_of(snapshot, job_id, period.begin)
+            job = await jobs.find(snapshot, job_id)
+        planned = [] if job is None else await asyncio.to_thread(_planned, job, period)
+        return LedgerWindow(
+            period,
+            bucket,
+            cells_of(counted, hours_of(planned[:MAX_PLANNED]), bucket, zone),
+            is_planned_cut=len(planned) > MAX_PLANNED,
+            not_owed=not_owed(spans, period, self._clock.now()),
+        )
+
+
+def _planned(job: Job, period: Period) -> list[datetime]:
+    return list(_upcoming(job, period))
+
+
+def _upcoming(job: Job, period: Period) -> Iterator[datetime]:
+    """Yield the instants of a job that are to come within a period, MAX_PLANNED and one more at most."""
+    if job.next_run_at is None or job.schedule_expr is None:
+        return
+    schedule, instant = schedule_of(job), job.next_run_at
+    end = period.end if job.end_at is None else min(period.end, job.end_at + timedelta.resolution)
+    for _ in range(MAX_PLANNED + 1):
+        if instant >= end:
+            return
+        yield instant
+        following = schedule.next_after(instant)
+        if following is None:
+            return
+        instant = following

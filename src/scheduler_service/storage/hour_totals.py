@@ -1,0 +1,259 @@
+"""Counts the runs of each hour, so that a week of figures does not read all its runs.
+
+Theory of operation. A run that has ended never changes again, and its end is one event. `fold` adds the runs of the
+events since the observer's cursor to the table, for all owners together and for each owner. `read` adds those behind
+the cursor, which are few, from the same snapshot. Figures therefore always agree with the rows.
+
+Four measures are counted: `instant`, the rows of scheduled instants by `scheduled_for`; `ended`, all runs by
+`finished_at`; `duration` and `lateness`, the same by logarithmic buckets. A row that stands for missed instants of
+several hours is divided among them.
+
+Retention deletes rows by `finished_at`, which never precedes `scheduled_for`. Hours after its horizon are complete, and
+older ones are deleted. If the owner of a job changes, `recount` counts again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    case,
+    delete,
+    func,
+    literal_column,
+    not_,
+    select,
+    true,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.events import Position
+from scheduler_service.domain.hours import spread
+from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trigger
+from scheduler_service.storage import events as event_rows
+from scheduler_service.storage.dialect import dicts, hour_start, is_sqlite, seconds_between
+from scheduler_service.storage.event_tables import events
+from scheduler_service.storage.events import HOURS
+from scheduler_service.storage.hour_tables import hour_totals
+from scheduler_service.storage.tables import jobs, runs, with_status
+
+EVERYBODY = "*"
+INSTANT, ENDED, DURATION, LATENESS = "instant", "ended", "duration", "lateness"
+BUCKETS = tuple(sorted({round(2 ** (step / 3)) for step in range(82)}))
+"""Upper bounds in milliseconds, from 1 ms to a day, each about a quarter above the one before."""
+BEYOND = 2**31 - 1
+_KEY = tuple(hour_totals.primary_key.columns)
+_NAMES = tuple(column.name for column in hour_totals.columns)
+_GROUPS: list[ColumnElement[int]] = [literal_column(str(number)) for number in range(1, len(_KEY) + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class HourCount:
+    """The runs of an hour with one status, reason and bucket, and the instants for which they stand."""
+
+    hour: datetime
+    status: RunStatus
+    reason: Reason | None
+    bucket: int
+    rows: int
+    instants: int
+
+
+def scope_of(owner_id: str | None) -> str:
+    """Return the key under which an owner's figures are stored. None: those of all owners."""
+    return EVERYBODY if owner_id is None else f"={owner_id}"
+
+
+async def read(
+    snapshot: AsyncConnection, measure: str, since: datetime, until: datetime, *, owner_id: str | None = None
+) -> list[HourCount]:
+    """Return the figures of the hours from `since` to before `until`. A key can occur twice.
+
+    `snapshot` must come from `Database.snapshot`. Otherwise a concurrent fold is counted twice or not at all.
+    """
+    cursor = await event_rows.cursor(snapshot, HOURS)
+    behind = _ended_by_events(event_rows.is_after(snapshot, cursor))
+    found = _counts(behind)
+    tail = found.subquery()
+    wanted = and_(hour_totals.c.scope == scope_of(owner_id), hour_totals.c.measure == measure)
+    in_tail = and_(tail.c.scope == scope_of(owner_id), tail.c.measure == measure)
+    query = union_all(
+        select(*hour_totals.c).where(wanted, hour_totals.c.hour >= since, hour_totals.c.hour < until),
+        select(*tail.c).where(in_tail, tail.c.hour >= since, tail.c.hour < until),
+    )
+    counts = [_count(row) for row in await snapshot.execute(query)]
+    ranges = await _ranges(snapshot, behind) if measure == INSTANT else []
+    spreads = [row for row in ranges if row["scope"] == scope_of(owner_id) and since <= row["hour"] < until]
+    return counts + [HourCount(**{name: row[name] for name in _FIELDS} | {"reason": _reason(row)}) for row in spreads]
+
+
+_FIELDS = ("hour", "status", "bucket", "rows", "instants")
+
+
+async def fold(connection: AsyncConnection) -> bool:
+    """Add the runs that ended since the last fold, in this transaction. Return False if there were no events."""
+    cursor = await event_rows.lock_cursor(connection, HOURS)
+    newest = await event_rows.newest(connection)
+    if cursor is None or newest <= cursor:
+        return False
+    unfolded = and_(event_rows.is_after(connection, cursor), event_rows.is_up_to(connection, newest))
+    await _add(connection, _ended_by_events(unfolded))
+    await event_rows.move_cursor(connection, HOURS, newest)
+    return True
+
+
+async def recount(connection: AsyncConnection) -> None:
+    """Count all runs again, in this transaction."""
+    if await event_rows.lock_cursor(connection, HOURS) is None:
+        return
+    newest = await event_rows.newest(connection)
+    await connection.execute(delete(hour_totals))
+    later = select(events.c.run_id).where(
+        events.c.subject == "run", events.c.run_id.is_not(None), event_rows.is_after(connection, newest)
+    )
+    await _add(connection, _ended(select(runs.c.id), not_(runs.c.id.in_(later))))
+    await event_rows.move_cursor(connection, HOURS, newest)
+
+
+async def is_uncounted(connection: AsyncConnection) -> bool:
+    """Return whether nothing has been counted yet although there are runs, as after an update of the service."""
+    if await event_rows.cursor(connection, HOURS) != Position(0, 0):
+        return False
+    return (await connection.execute(select(runs.c.id).limit(1))).first() is not None
+
+
+async def prune(connection: AsyncConnection, before: datetime, _limit: int) -> int:
+    """Delete hours before an instant, which are few. Return the number of deleted rows."""
+    return (await connection.execute(delete(hour_totals).where(hour_totals.c.hour < before))).rowcount
+
+
+async def _add(connection: AsyncConnection, ended: CTE) -> None:
+    insert = _insert(connection).from_select(_NAMES, _counts(ended))
+    await connection.execute(_adding(insert))
+    if ranges := await _ranges(connection, ended):
+        await connection.execute(_adding(_insert(connection)), ranges)
+
+
+def _insert(connection: AsyncConnection) -> Any:
+    return (sqlite if is_sqlite(connection) else postgresql).insert(hour_totals)
+
+
+def _adding(insert: Any) -> Any:
+    added = {name: hour_totals.c[name] + insert.excluded[name] for name in ("rows", "instants")}
+    return insert.on_conflict_do_update(index_elements=list(_KEY), set_=added)
+
+
+def _ended_by_events(condition: ColumnElement[bool]) -> CTE:
+    """Return the runs whose ends are among the chosen events."""
+    is_end = and_(events.c.subject == "run", events.c.change.in_(sorted(TERMINAL)))
+    return _ended(select(events.c.run_id.label("id")).where(condition, is_end), true())
+
+
+def _ended(ids: Select[Any], condition: ColumnElement[bool]) -> CTE:
+    chosen = ids.subquery()
+    query = (
+        select(
+            jobs.c.owner_id,
+            runs.c.status,
+            type_coerce(func.coalesce(runs.c.reason, ""), Text).label("reason"),
+            (runs.c.trigger == Trigger.SCHEDULE).label("is_scheduled"),
+            hour_start(runs.c.scheduled_for).label("first_hour"),
+            hour_start(func.coalesce(runs.c.missed_until, runs.c.scheduled_for)).label("last_hour"),
+            hour_start(runs.c.finished_at).label("end_hour"),
+            runs.c.scheduled_for,
+            runs.c.missed_until,
+            func.coalesce(runs.c.missed_count, 1).label("instants"),
+            _bucket(seconds_between(runs.c.started_at, runs.c.finished_at)).label("duration"),
+            _bucket(runs.c.lateness_seconds).label("lateness"),
+        )
+        .select_from(chosen.join(runs, runs.c.id == chosen.c.id).join(jobs, jobs.c.id == runs.c.job_id))
+        .where(with_status(*sorted(TERMINAL)), runs.c.trigger != "test", condition)
+    )
+    return query.cte("ended")
+
+
+def _bucket(seconds: ColumnElement[Any]) -> ColumnElement[Any]:
+    steps: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = [
+        (seconds <= literal_column(str(bound / 1000)), literal_column(str(bound))) for bound in BUCKETS
+    ]
+    return case((seconds.is_(None), literal_column("0")), *steps, else_=literal_column(str(BEYOND)))
+
+
+def _counts(ended: CTE) -> Select[Any]:
+    """Return the figures of ended runs, for all owners and for each, without rows that cover several hours."""
+    kept = ended.c.first_hour == ended.c.last_hour
+    parts = [
+        _part(ended, INSTANT, ended.c.first_hour, and_(ended.c.is_scheduled, kept), ended.c.instants),
+        _part(ended, ENDED, ended.c.end_hour, true(), ended.c.instants),
+        _part(ended, DURATION, ended.c.end_hour, ended.c.duration != 0, literal_column("1"), ended.c.duration),
+        _part(ended, LATENESS, ended.c.end_hour, ended.c.lateness != 0, literal_column("1"), ended.c.lateness),
+    ]
+    each = union_all(*parts).subquery()
+    totals = (func.count().label("rows"), func.sum(each.c.instants).label("instants"))
+    scopes: tuple[ColumnElement[str], ...] = (
+        literal_column(f"'{EVERYBODY}'"),
+        literal_column("'='").concat(each.c.owner_id),
+    )
+    grouped = [
+        select(
+            scope.label("scope"), each.c.measure, each.c.hour, each.c.status, each.c.reason, each.c.bucket, *totals
+        ).group_by(*_GROUPS)
+        for scope in scopes
+    ]
+    both = union_all(*grouped).subquery()
+    # SQLite takes ON CONFLICT for the condition of a join unless a WHERE precedes it (its manual, UPSERT, 2.2).
+    return select(*(both.c[name] for name in _NAMES)).where(true())
+
+
+def _part(
+    ended: CTE,
+    measure: str,
+    hour: ColumnElement[Any],
+    condition: ColumnElement[bool],
+    instants: ColumnElement[Any],
+    bucket: ColumnElement[Any] | None = None,
+) -> Select[Any]:
+    of_bucket = literal_column("0") if bucket is None else bucket
+    return select(
+        ended.c.owner_id,
+        literal_column(f"'{measure}'").label("measure"),
+        hour.label("hour"),
+        ended.c.status,
+        ended.c.reason,
+        of_bucket.label("bucket"),
+        instants.label("instants"),
+    ).where(condition)
+
+
+async def _ranges(connection: AsyncConnection, ended: CTE) -> list[dict[str, Any]]:
+    """Return the figures of rows that stand for instants of several hours, for all owners and for each."""
+    query = select(ended).where(ended.c.is_scheduled, ended.c.first_hour != ended.c.last_hour)
+    figures: dict[tuple[Any, ...], list[int]] = {}
+    for row in dicts(await connection.execute(query)):
+        for number, (hour, count) in enumerate(spread(row["scheduled_for"], row["missed_until"], row["instants"])):
+            for scope in (EVERYBODY, scope_of(row["owner_id"])):
+                found = figures.setdefault((scope, INSTANT, hour, row["status"], row["reason"], 0), [0, 0])
+                found[0] += number == 0  # a row counts where it begins
+                found[1] += count
+    return [dict(zip(_NAMES, (*key, *counts), strict=True)) for key, counts in figures.items()]
+
+
+def _count(row: Any) -> HourCount:
+    return HourCount(
+        row.hour, row.status, Reason(row.reason) if row.reason else None, row.bucket, row.rows, row.instants
+    )
+
+
+def _reason(row: Mapping[str, Any]) -> Reason | None:
+    return Reason(row["reason"]) if row["reason"] else None
