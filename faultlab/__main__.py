@@ -3,6 +3,7 @@
 `ledger` interrupts the service by `kill -9` and by orderly stops, and checks the ledger against the clock and the logs.
 `counters` and `counters-distributed` execute thousands of runs under kills, and compare the counters of /metrics with
 the database.
+`fuzz` sends thousands of requests made from the OpenAPI description, as three owners at once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from faultlab import campaign, ledger
+from faultlab import campaign, fuzz, ledger
 from faultlab.campaign import Campaign
 from faultlab.promise import Promise
 
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=6, help="interruptions of the leg `ledger`")
     parser.add_argument("--runs", type=int, default=10_000, help="to execute in each `counters` leg")
     parser.add_argument("--kills", type=int, default=10, help="in each `counters` leg")
+    parser.add_argument("--cases", type=int, default=20_000, help="to send to each database in the leg `fuzz`")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same faults")
     parser.add_argument("--report", type=Path, default=Path("faultlab/results"), help="the directory of the reports")
     options = parser.parse_args()
@@ -66,10 +68,21 @@ def check_counters_distributed(directory: Path, options: argparse.Namespace) -> 
     return asyncio.run(campaign.distributed(directory, Campaign(options.runs, options.kills, _chance(options))))
 
 
+def check_fuzz(directory: Path, options: argparse.Namespace) -> list[Promise]:
+    """Send requests made from the OpenAPI description, as three owners at once, to SQLite and to PostgreSQL."""
+    promises = []
+    for database in ("sqlite", "postgresql"):
+        place = directory / database
+        place.mkdir()
+        promises += fuzz.fuzz(place, database, options.cases, options.seed)
+    return promises
+
+
 LEGS: dict[str, Callable[[Path, argparse.Namespace], list[Promise]]] = {
     "ledger": check_ledger,
     "counters": check_counters,
     "counters-distributed": check_counters_distributed,
+    "fuzz": check_fuzz,
 }
 
 

@@ -43,6 +43,8 @@ async def test_unknown_path_is_404(client: httpx2.AsyncClient) -> None:
         ("PUT", "/api/v1/jobs", "GET, HEAD, POST"),
         ("POST", "/api/v1/jobs/1", "DELETE, GET, HEAD, PATCH, PUT"),
         ("OPTIONS", "/api/v1/jobs/1/run", "POST"),
+        ("PUT", "/api/v1/alerts/preview", "POST"),
+        ("OPTIONS", "/api/v1/jobs/validate", "POST"),
         ("DELETE", "/health", "GET, HEAD"),
         ("TRACE", "/api/v1/runs/1/logs", "GET, HEAD"),
         ("POST", "/docs", "GET, HEAD"),

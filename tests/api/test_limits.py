@@ -242,3 +242,8 @@ async def test_large_limit_is_taken_in_parts() -> None:
     limit = RateLimit("key", 1000, counters)
     granted = [(await limit.take("k")).is_granted for _ in range(1000)]  # type: ignore[union-attr]
     assert (all(granted), taken) == (True, [10] * 100)
+
+
+async def test_request_without_a_key_does_not_count(given: dict[str, Any]) -> None:
+    async with app_with(given, wrong_keys_per_minute=1) as (app, _), client_of(app, headers={}) as stranger:
+        assert [(await stranger.get(JOBS)).status_code for _ in range(3)] == [401] * 3

@@ -144,8 +144,16 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
     error_responses.install(app)
     # Without include_router, which would resolve the routes again.
     app.router.routes.extend(_api.routes)
+    app.state.fixed_paths = {path: methods for path, methods in _methods_by_path().items() if "{" not in path}
     documentation.install(app)
     return app
+
+
+def _methods_by_path() -> dict[str, frozenset[str]]:
+    methods: dict[str, frozenset[str]] = {}
+    for context in iter_route_contexts(_api.routes):
+        methods[context.path or ""] = methods.get(context.path or "", frozenset()) | frozenset(context.methods or ())
+    return methods
 
 
 def _counters(settings: Settings) -> Counters:

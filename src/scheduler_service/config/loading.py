@@ -50,7 +50,7 @@ def _check_env_file(path: str | Path | None) -> None:
         return
     with Path(path).open(encoding="utf-8") as file:
         for binding in parse_stream(file):
-            if binding.error:
+            if binding.error or (binding.key is not None and binding.value is None):
                 raise ConfigurationError(
                     f".env: line {binding.original.line} is not a setting; write NAME=value and close every quote"
                 )

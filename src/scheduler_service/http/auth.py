@@ -55,7 +55,8 @@ async def authenticate(request: Request) -> None:
     try:
         caller = await _caller_of(request)
     except HTTPException:
-        await gate.note_wrong_key(request)
+        if HEADER in request.headers:
+            await gate.note_wrong_key(request)
         raise
     request.state.caller = replace(caller, address=gate.address_of(request))
     await gate.admit(request, caller)

@@ -228,5 +228,6 @@ def _methods(request: Request, allowed: str) -> set[str]:
     matching = [(path, methods) for path, methods in contexts if compile_path(path)[0].match(request.url.path)]
     # A fixed path may also match a sibling route with a path parameter.
     nearest = min((path for path, _ in matching), key=lambda path: path.count("{"), default=None)
-    methods = set(allowed.split(", ")).union(*(methods for path, methods in matching if path == nearest))
+    of_nearest = [methods for path, methods in matching if path == nearest]
+    methods: set[str] = set().union(*of_nearest) if of_nearest else set(allowed.split(", "))
     return methods | {"HEAD"} if "GET" in methods else methods

@@ -28,7 +28,7 @@ class Described:
             # Refer to the component by name instead of repeating the schema in each operation.
             reference = core_schema.definition_reference_schema(name)
             described = core_schema.definitions_schema(reference, [described])
-        return handler(described)
+        return handler(core_schema.nullable_schema(described) if schema["type"] == "nullable" else described)
 
 
 def patch_body(definition: type[BaseModel], title: str, examples: Mapping[str, Any]) -> dict[str, Any]:

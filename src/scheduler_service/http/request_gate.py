@@ -1,10 +1,10 @@
 """Decides whether a request is served now: by its key, by its address, and by how much is being worked on.
 
 - Each key may send `requests_per_minute`. Beyond it, requests get 429.
-- Each address may send `wrong_keys_per_minute` requests without a valid key. Beyond it, they get 429, not 401, and only
-  keys that are known in this process are looked at. A valid key still works, because an address may be shared: a
-  neighbour must not lock others out. The limit bounds the cost of wrong keys; guessing is hopeless without it, as a key
-  has 256 random bits, and production demands 16 characters of API_KEY.
+- Each address may send `wrong_keys_per_minute` wrong keys. Beyond it, they get 429, not 401, and only keys that are
+  known in this process are looked at. A request without any key costs nothing and does not count. A valid key still
+  works, because an address may be shared: a neighbour must not lock others out. The limit bounds the cost of wrong
+  keys; guessing is hopeless without it, as a key has 256 random bits, and production demands 16 characters of API_KEY.
 - `max_requests` are worked on at once, from the end of a request's body until its response is known. Beyond it,
   requests get 503. Clients that send or read slowly do not count.
 - Each key may keep `max_streams` event streams open. Beyond it, streams get 429.
@@ -57,12 +57,12 @@ class RequestGate:
             )
 
     async def note_wrong_key(self, request: Request) -> None:
-        """Count a request without a valid key. Raise 429 if its address sends too many."""
+        """Count a wrong key. Raise 429 if its address sends too many."""
         allowance = await self._addresses.take(network_of(self.address_of(request)))
         _note(request, "address", allowance)
         if allowance is not None and not allowance.is_granted:
             raise error_responses.too_many_requests(
-                "too many requests without a valid key from this address; wait, and check the key",
+                "too many wrong keys from this address; wait, and check the key",
                 allowance.reset_seconds,
             )
 

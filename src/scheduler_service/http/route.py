@@ -48,6 +48,7 @@ class PublicRoute(APIRoute):
 
         async def receive(request: Request) -> Response:
             await self.admit(request)
+            _refuse_methods_of_siblings(request)
             _refuse_repeated_headers(request)
             _refuse_other_encodings(request)
             _refuse_repeated_parameters(request, repeatable)
@@ -211,6 +212,13 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             f"the name {name[:MAX_VALUE_CHARACTERS]!r} appears twice in one object; remove one"
         )
     return members
+
+
+def _refuse_methods_of_siblings(request: Request) -> None:
+    """Raise 405 if the path is fixed and has other methods: `PUT /alerts/preview` is not about an alert `preview`."""
+    methods = request.app.state.fixed_paths.get(request.url.path) if request.path_params else None
+    if methods is not None and request.method not in methods:
+        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(sorted(methods))})
 
 
 def _refuse_repeated_headers(request: Request) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Body, Depends
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from scheduler_service.api.deps import CurrentService
 from scheduler_service.domain.schedules.clock_effects import ClockEffect, ClockNote
@@ -72,6 +72,10 @@ class InstantOut(Answer):
         return cls(at=upcoming.at, local=upcoming.local, note=upcoming.note, calendar=upcoming.calendar)
 
 
+# Without an offset, which the format `date-time` demands (RFC 3339).
+WallClockTime = Annotated[datetime, WithJsonSchema({"type": "string", "examples": ["2026-03-29T02:00:00"]})]
+
+
 class ClockChangeOut(Answer):
     """A change of the clock in the schedule's zone."""
 
@@ -79,8 +83,8 @@ class ClockChangeOut(Answer):
 
     at: Annotated[datetime, Field(description="When the clock changes, in UTC.")]
     kind: Annotated[Literal["gap", "fold"], Field(description="`gap`: times do not exist. `fold`: times happen twice.")]
-    local_from: Annotated[datetime, Field(description="First of these times, on the clock of the zone.")]
-    local_to: Annotated[datetime, Field(description="End of these times, excluded, on the clock of the zone.")]
+    local_from: Annotated[WallClockTime, Field(description="First of these times, on the clock of the zone.")]
+    local_to: Annotated[WallClockTime, Field(description="End of these times, excluded, on the clock of the zone.")]
     times: Annotated[
         int, Field(description="How many of these times the schedule names. `warnings` says what it makes of them.")
     ]
