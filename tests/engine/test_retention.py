@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
+from sqlalchemy import table as sql_table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from testkit.databases import NOON, add_job
 from testkit.doubles import FakeClock
@@ -45,6 +46,33 @@ async def test_run_is_pruned_after_the_retention_time(database: Database, clock:
     await pruner.prune()
     assert await count(database, run_table) == 0
     assert await count(database, job_table) == 1
+
+
+async def test_parts_of_a_pruned_run_are_removed(database: Database, clock: FakeClock) -> None:
+    job = await add_job(database)
+    await add_skipped(database, job.id, 3)
+    parts = (
+        "INSERT INTO run_logs (run_id, at_byte, data) SELECT id, 0, CAST('x' AS {bytes}) FROM runs",
+        (
+            "INSERT INTO attempts (run_id, attempt, worker_id, started_at, status)"
+            " SELECT id, 1, 'w', queued_at, 'success' FROM runs"
+        ),
+        "INSERT INTO run_upstreams (run_id, upstream_run_id) SELECT id, 1 FROM runs",
+        (
+            "INSERT INTO artifacts (id, run_id, name, size, sha256, media_type, place, created_at)"
+            " SELECT 'a' || id, id, 'x', 0, '', '', 'url', queued_at FROM runs"
+        ),
+    )
+    async with database.write() as connection:
+        for statement in parts:
+            await connection.execute(text(statement.format(bytes="BLOB" if database.is_sqlite else "BYTEA")))
+    clock.at = NOON + timedelta(days=31)
+    await Pruner(database, clock, retention_days=30, event_retention_hours=1).prune()
+    for table, left in (("run_logs", 0), ("attempts", 0), ("run_upstreams", 0), ("artifacts", 3)):
+        assert await count(database, sql_table(table)) == left, table
+    async with database.read() as connection:
+        owners = (await connection.execute(text("SELECT run_id FROM artifacts"))).scalars().all()
+    assert owners == [None] * 3, "the sweeper deletes artifacts of no run"
 
 
 async def test_pruning_continues_over_several_batches(database: Database, clock: FakeClock) -> None:

@@ -242,7 +242,7 @@ runs = Table(
     Index("ix_runs_active", "job_id", **_only(_one_of("status", ACTIVE))),
     Index("ix_runs_running", "worker_id", **_only(_one_of("status", (RunStatus.RUNNING,)))),
     Index("ix_runs_job", "job_id", "id"),
-    Index("ix_runs_finished", "finished_at"),
+    Index("ix_runs_finished", "finished_at", **_only("finished_at IS NOT NULL")),
     Index("ix_runs_scheduled", "scheduled_for"),
     # For lists of the few that are not the ordinary case; the newest of the others are found in the order of ids.
     Index("ix_runs_unsuccessful", "status", "id", **_only(_one_of("status", UNSUCCESSFUL))),
@@ -250,6 +250,7 @@ runs = Table(
     Index("ix_runs_reason", "reason", "id", **_only("reason IS NOT NULL")),
 )
 
+# Removed with their runs: on SQLite by foreign keys, on PostgreSQL by a trigger, for all runs of a statement together.
 attempts = Table(
     "attempts",
     metadata,

@@ -6,7 +6,7 @@ import asyncio
 import sys
 
 from alembic import context
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, ForeignKeyConstraint, text
 
 from scheduler_service.config.loading import load_settings_without_key
 from scheduler_service.config.unknown import unknown_settings
@@ -29,7 +29,13 @@ def migrate(connection: Connection) -> None:
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, include_name=_is_managed)
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        render_as_batch=True,
+        include_name=_is_managed,
+        include_object=_is_on_postgresql if connection.dialect.name == "postgresql" else None,
+    )
     with context.begin_transaction():
         context.run_migrations()
 
@@ -59,6 +65,11 @@ def migrate_by_command() -> None:
 
 def _is_managed(name: str | None, _kind: str, _parents: object) -> bool:
     return not (name or "").startswith(UNMANAGED)
+
+
+def _is_on_postgresql(item: object, *_: object) -> bool:
+    """Return whether PostgreSQL has an object too. It removes the parts of runs by a trigger (migration 0032)."""
+    return not (isinstance(item, ForeignKeyConstraint) and item.referred_table.name == "runs")
 
 
 def _moves() -> bool:
