@@ -9,19 +9,22 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from scheduler_service.sandbox.contract.protocol import Order, RunReport, pack_order, pack_terms, receive_json
+from scheduler_service.sandbox.contract.protocol import NEXT, Order, RunReport, pack_order, pack_terms, receive_json
 from scheduler_service.sandbox.contract.spec import SandboxError
 from scheduler_service.sandbox.kernel.identity import User
 
 
 class SupervisorClient:
-    """The sockets to one supervisor and to the job's process below it. Good for one run."""
+    """The sockets to one supervisor and to the job's process below it. Good for one run, or until `begin_next`."""
 
-    def __init__(self, channel: socket.socket, orders: socket.socket, user: User) -> None:
-        """`user` is that of the job."""
+    def __init__(self, channel: socket.socket, orders: socket.socket, user: User, zygote: socket.socket) -> None:
+        """`user` is that of the job, and `zygote` the control socket of the zygote that forked the supervisor."""
+        self.zygote = zygote
         self._channel = channel
         self._orders = orders
         self.user = user
+        self.stays = False
+        """Whether it takes another run, as its report says."""
 
     async def order(self, order: Order, descriptors: Sequence[int], output: int) -> None:
         """Send `order` to be run. Raise `SandboxError` if the supervisor is gone, OSError if the host lacks something.
@@ -52,6 +55,15 @@ class SupervisorClient:
             pass
         return True
 
+    def begin_next(self) -> None:
+        """Ask a supervisor that has reported, and stays, to prepare another run. Raise OSError if it is gone."""
+        orders, jobs = socket.socketpair()
+        orders.setblocking(False)  # noqa: FBT003
+        self._orders.close()
+        self._orders = orders
+        with jobs:
+            socket.send_fds(self._channel, [NEXT], [jobs.fileno()])
+
     def request(self, request: bytes) -> None:
         """Send CANCEL, FLOOD or RENEW; see `protocol`. A supervisor that is gone needs no request."""
         with suppress(OSError):
@@ -60,7 +72,9 @@ class SupervisorClient:
     async def report(self) -> RunReport | None:
         """Wait for the report; None if the supervisor died without one."""
         message = await receive_message(self._channel)
-        return None if message is None else RunReport(**message)
+        report = None if message is None else RunReport(**message)
+        self.stays = report is not None and report.stays
+        return report
 
     async def receive(self, size: int) -> bytes:
         """Return exactly so many bytes of what follows the report, or none if the supervisor died."""

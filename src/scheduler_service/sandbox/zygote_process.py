@@ -73,10 +73,24 @@ class ZygoteProcess:
         self._release(supervisor.user)
 
     def replace(self, supervisor: SupervisorClient, directory: Path | None) -> None:
-        """Replace a supervisor that has reported, in the background: it may still be removing `directory`."""
+        """Use a supervisor that has reported again. One that does not stay is replaced in the background.
+
+        It may still be removing `directory`.
+        """
+        if self._can_go_on(supervisor):
+            with suppress(OSError):
+                supervisor.begin_next()
+                self._ready.append(supervisor)
+                return
         replacement = asyncio.create_task(self._replace(supervisor, directory))
         self._replacements.add(replacement)
         replacement.add_done_callback(self._replacements.discard)
+
+    def _can_go_on(self, supervisor: SupervisorClient) -> bool:
+        """Return whether it is worth keeping. One for the user of grants is not: each needs its own count of tasks."""
+        is_ours = self._zygote is not None and supervisor.zygote is self._zygote.control
+        is_usual = supervisor.user != self._setup.granted_user
+        return supervisor.stays and is_ours and is_usual and len(self._ready) < self._standby
 
     async def _replace(self, supervisor: SupervisorClient, directory: Path | None) -> None:
         """Request the next supervisor when this one is gone, not before: a run needs the processor more."""
@@ -135,7 +149,7 @@ class ZygoteProcess:
             except OSError:
                 self._release(User(request.uid, request.gid))
                 raise
-        return SupervisorClient(channel, orders, User(request.uid, request.gid))
+        return SupervisorClient(channel, orders, User(request.uid, request.gid), zygote.control)
 
     def _request(self, user: User | None) -> SupervisorRequest:
         if user is not None:

@@ -14,10 +14,10 @@ ignore SIGCHLD.
 from __future__ import annotations
 
 import math
-import resource
 import time
 from contextlib import suppress
 
+from scheduler_service.sandbox.accounting.children import Children
 from scheduler_service.sandbox.accounting.process_stats import ProcessStats, running_share
 
 _SUSPICIOUS_SECONDS = 0.25
@@ -29,7 +29,9 @@ _SIGCHLD = 1 << 16  # bit 17 - 1 of a signal mask
 class CpuTime:
     """Adds up the processor time of one run, look by look."""
 
-    def __init__(self) -> None:
+    def __init__(self, children: Children) -> None:
+        """`children` counts the processes of the run that were waited for."""
+        self._children = children
         self._looked_at = time.monotonic()
         self._seen: dict[tuple[int, int], float] = {}
         self._ended = self._guessed = self._variance = self._excess = 0.0
@@ -50,7 +52,7 @@ class CpuTime:
                 self._guess(elapsed * running_share(process) - process.own_seconds, elapsed)
         self._ended += sum(seconds for key, seconds in self._seen.items() if key not in present)
         self._seen = present
-        known = _waited_for() + stats.cpu_seconds
+        known = self._children.cpu_seconds + stats.cpu_seconds
         self._excess = sum(present.values()) + self._ended + self._guessed - known - _TICK_SECONDS * len(present)
         self._ignores_children = self._ignores_children or (self.is_suspicious and _some_ignore_children(stats))
         noise = 0.0 if self._ignores_children else _DEVIATIONS * math.sqrt(self._variance)
@@ -61,11 +63,6 @@ class CpuTime:
         if seconds > 0:
             self._guessed += seconds
             self._variance += elapsed**2
-
-
-def _waited_for() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _some_ignore_children(stats: ProcessStats) -> bool:

@@ -78,6 +78,10 @@ class DiskCount:
         self._count = None
         return None
 
+    def close(self) -> None:
+        """Give up a count that is not finished."""
+        self._count = None
+
     def reserve(self, size: int) -> bool:
         """Reserve `size` bytes that are about to be allocated. Return False if they are beyond the limit."""
         if self.used_bytes + self._reserved_before + self._reserved + size > self._max_bytes:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scheduler_service.sandbox.accounting.children import Children
 from scheduler_service.sandbox.accounting.cpu_time import CpuTime
 from scheduler_service.sandbox.accounting.disk_count import DiskCount
 from scheduler_service.sandbox.accounting.kernel_objects import Descriptors, messages_kb, segments_kb
@@ -51,16 +52,22 @@ class ResourceWatch:
     """Checks what one run uses. A check takes well under a millisecond for ordinary runs."""
 
     def __init__(
-        self, terms: Terms, confinement: Confinement, cgroup: Cgroup | None, disk: DiskCount | None = None
+        self,
+        terms: Terms,
+        confinement: Confinement,
+        cgroup: Cgroup | None,
+        children: Children,
+        disk: DiskCount | None = None,
     ) -> None:
         self._terms = terms
         self._layers = confinement.layers
         self._cgroup = cgroup
+        self._children = children
         self._disk = disk
         # In a PID namespace, root of the zygote may look into all processes. Root in a container may lack that right.
         self._user = None if Layer.PID_NAMESPACE in self._layers else confinement.other_user
         self._took_seconds = 0.0
-        self._cpu = CpuTime()
+        self._cpu = CpuTime(children)
         self._descriptors = Descriptors()
         self._memory = MemoryUse((terms.memory_mb + INTERPRETER_MB) * 1024)
         self._counts_tasks = cgroup is None and confinement.existing_tasks != 0
@@ -86,7 +93,7 @@ class ResourceWatch:
         return verdict
 
     def _look(self) -> EndReason | None:
-        pids = list_processes(self._layers, self._max_listed)
+        pids = list_processes(self._layers, self._children, self._max_listed)
         stats = read_process_stats(pids)
         # The number comes first, because a fork bomb leaves no time for more. A zombie is no process to the user, but
         # it takes memory of the kernel and a process id all the same.
@@ -114,6 +121,7 @@ class ResourceWatch:
         return EndReason(End.SIGNALLED, complaint, signal.SIGXFSZ) if complaint else None
 
 
-def list_processes(layers: frozenset[Layer], limit: float = math.inf) -> list[int]:
+def list_processes(layers: frozenset[Layer], children: Children, limit: float = math.inf) -> list[int]:
     """Return the processes of the run that this process supervises. Beyond `limit`, some may be missing."""
-    return all_processes() if Layer.PID_NAMESPACE in layers else descendants(os.getpid(), limit)
+    found = all_processes() if Layer.PID_NAMESPACE in layers else descendants(os.getpid(), limit)
+    return [pid for pid in found if pid != children.spawner]

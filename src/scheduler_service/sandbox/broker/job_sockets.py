@@ -99,6 +99,12 @@ class JobSockets:
         if not self.listener.is_open(call):
             raise fail(errno.EINTR)
 
+    def close(self) -> None:
+        """Close what was opened for the job. Calls that still wait are given up."""
+        self.waiting.close()
+        self.processes.close()
+        self.events.close()
+
     def is_local(self) -> bool:
         """Return whether the job's IP sockets reach only sockets of the same run."""
         return self._secluded

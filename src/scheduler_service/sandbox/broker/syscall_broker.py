@@ -113,6 +113,12 @@ class SyscallBroker:
             timeout = _LINGER_SECONDS
         self._sockets.waiting.retry(())
 
+    def close(self) -> None:
+        """Close all that was opened for the job, which must be dead, and stop the timer."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self._sockets.close()
+        os.close(self._listener.descriptor)
+
     def _answer_one(self, call: Call) -> None:
         try:
             value = self._actions[call.number](call)

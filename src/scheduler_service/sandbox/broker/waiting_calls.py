@@ -117,6 +117,11 @@ class WaitingCalls:
         self._waiting[descriptor] = attempt, time.monotonic() + _send_timeout(attempt.sock)
         self._schedule()
 
+    def close(self) -> None:
+        """Forget all calls, and release what they borrowed."""
+        for attempt, _ in list(self._waiting.values()):
+            self._drop(attempt)
+
     def retry(self, ready: Container[int]) -> None:
         """Make calls again whose sockets are ready, cannot be polled, or are late. Answer those that are done."""
         now = time.monotonic()

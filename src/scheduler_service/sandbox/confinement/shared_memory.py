@@ -68,6 +68,14 @@ class SharedMemory:
         with acting_as(self._user):
             os.link(name, new_name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
 
+    def close(self) -> None:
+        """Close all that is open. The run must be over."""
+        while self.unlinked:
+            os.close(self.unlinked.popitem()[1])
+        if self._directory >= 0:
+            os.close(self._directory)
+            self._directory = -1
+
     def _find(self, path: bytes) -> tuple[int, bytes]:
         """Return the directory, made at the first use, and the name in it."""
         name = path.removeprefix(_PREFIX)

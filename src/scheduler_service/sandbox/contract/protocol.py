@@ -5,10 +5,10 @@ packed numbers, and the requests of the service to a supervisor, which are one b
 
     service    -> zygote      ZygoteSetup once; then supervisor requests (with two sockets) and SWEEP
     zygote     -> service     DONE after the setup and after each sweep
-    service    -> supervisor  Terms (with the read end of the output), then CANCEL, FLOOD, RENEW
+    service    -> supervisor  Terms (with the read end of the output), then CANCEL, FLOOD, RENEW; NEXT after the report
     service    -> job         Order (with the write end of the output, and standard input)
     job        -> supervisor  JobMessage: the listener if the filter asks the supervisor, an error if nothing can begin
-    supervisor -> service     RunReport, exactly one unless it is killed; then the bytes of the files that it announces
+    supervisor -> service     RunReport, one for each run unless it is killed; then the bytes of the files it announces
 
 The service trusts what it reads here: user code holds none of these sockets. Code, environment and output of a run go
 from the service straight to the job's process. Its supervisor reads only the terms.
@@ -26,8 +26,11 @@ from typing import Any, NamedTuple
 
 from scheduler_service.sandbox.contract.access import NOTHING, Access, access_fields, parse_access
 
-CANCEL, FLOOD, RENEW = b"c", b"f", b"r"
-"""Requests of the service to a supervisor while the job runs. Closing the socket means: kill the run at once."""
+CANCEL, FLOOD, RENEW, NEXT = b"c", b"f", b"r", b"n"
+"""Requests of the service to a supervisor while the job runs, and the one for another run (with its order socket).
+
+Closing the socket means: kill the run at once, and exit.
+"""
 LISTENER_COPIED = b"t"
 """The supervisor's answer to a `JobMessage` with a `listener`."""
 
@@ -137,7 +140,7 @@ class RunReport:
     then `began` says whether the user's code may have run. `killed` counts the processes that were still running after
     the main process had ended. The bytes of the result, if `result_bytes` is set, and of the `artifacts`, each a name
     and a size, follow the report in this order. `left_out` says in sentences which files do not. `refused` is what the
-    job was refused first: an address with its port, or a socket file.
+    job was refused first: an address with its port, or a socket file. `stays` says that the supervisor can take a run.
     """
 
     end: str
@@ -152,6 +155,7 @@ class RunReport:
     result_bytes: int | None = None
     artifacts: Sequence[tuple[str, int]] = ()
     left_out: Sequence[str] = ()
+    stays: bool = False
 
 
 def pack(record: ZygoteSetup | RunReport) -> bytes:

@@ -17,18 +17,11 @@ def open_cgroups(path: str) -> int:
     return os.open(path, _DIRECTORY)
 
 
-class Cgroup:
-    """One cgroup with limits of memory and tasks. Each method raises OSError if the kernel refuses."""
+class Membership:
+    """The steps by which a process enters a cgroup, given as a descriptor of its directory, and limits it."""
 
-    def __init__(self, groups: int) -> None:
-        """Create it, empty, in the directory behind the descriptor `groups`."""
-        self._groups = groups
-        self._name = f"run-{os.urandom(8).hex()}"
-        os.mkdir(self._name, 0o755, dir_fd=groups)
-        self._directory = os.open(self._name, _DIRECTORY, dir_fd=groups)
-        self._write("memory.oom.group", "1")  # the kernel kills all processes or none (since Linux 4.19)
-        with suppress(FileNotFoundError):  # where the kernel does not count swap
-            self._write("memory.swap.max", "0")
+    def __init__(self, directory: int) -> None:
+        self.directory = directory
 
     def enter(self) -> None:
         """Move this process into the cgroup. Its later children are born there, and cannot leave.
@@ -41,6 +34,27 @@ class Cgroup:
         """Limit the memory of the whole group, files in memory included, and its processes and threads."""
         self._write("memory.max", str(memory_bytes))
         self._write("pids.max", str(tasks))
+
+    def _write(self, name: str, text: str) -> None:
+        file = os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=self.directory)
+        try:
+            os.write(file, text.encode())
+        finally:
+            os.close(file)
+
+
+class Cgroup(Membership):
+    """One cgroup with limits of memory and tasks. Each method raises OSError if the kernel refuses."""
+
+    def __init__(self, groups: int) -> None:
+        """Create it, empty, in the directory behind the descriptor `groups`."""
+        self._groups = groups
+        self._name = f"run-{os.urandom(8).hex()}"
+        os.mkdir(self._name, 0o755, dir_fd=groups)
+        super().__init__(os.open(self._name, _DIRECTORY, dir_fd=groups))
+        self._write("memory.oom.group", "1")  # the kernel kills all processes or none (since Linux 4.19)
+        with suppress(FileNotFoundError):  # where the kernel does not count swap
+            self._write("memory.swap.max", "0")
 
     def cpu_seconds(self) -> float:
         """Return the processor time of all processes inside, dead ones too."""
@@ -70,21 +84,14 @@ class Cgroup:
         """Remove the cgroup, whose processes must be dead. If the kernel refuses, it is left to `delegation`."""
         with suppress(OSError):
             os.rmdir(self._name, dir_fd=self._groups)
-        os.close(self._directory)
+        os.close(self.directory)
 
     def _counts(self, name: str) -> dict[str, int]:
         return {key: int(count) for key, count in (line.split() for line in self._read(name).splitlines())}
 
     def _read(self, name: str) -> str:
-        file = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._directory)
+        file = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.directory)
         try:
             return os.read(file, _MAX_BYTES).decode()
-        finally:
-            os.close(file)
-
-    def _write(self, name: str, text: str) -> None:
-        file = os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._directory)
-        try:
-            os.write(file, text.encode())
         finally:
             os.close(file)

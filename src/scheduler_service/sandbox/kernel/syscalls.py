@@ -84,6 +84,7 @@ _libc.syscall.restype = ctypes.c_long
 _libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_void_p] * 4]
 _libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
 _libc.connect.argtypes = _libc.bind.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
+_libc.wait4.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
 _libc.umount2.argtypes = [ctypes.c_char_p, ctypes.c_int]
 _libc_under_lock = ctypes.PyDLL(None, use_errno=True)
 _UNUSED = (0, 0, 0, 0, 0, 0)
@@ -150,6 +151,11 @@ def fork_bare() -> int:
     have no other thread: then all locks, the interpreter's included, are in a right state in the child too.
     """
     return _checked(_libc_under_lock.fork(), "fork")
+
+
+def wait_into(pid: int, status: int, usage: int) -> None:
+    """Wait for a child. The kernel writes its status and its usage at these addresses; see wait4(2)."""
+    _checked(_libc.wait4(pid, status, 0, usage), "wait4")
 
 
 def unshare(flags: int) -> None:

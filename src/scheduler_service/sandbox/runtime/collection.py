@@ -62,6 +62,9 @@ class Collection:
     artifacts: list[OpenFile] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    def __len__(self) -> int:
+        return len(self._files())
+
     def copy(self, write: Callable[[bytes], object]) -> None:
         """Pass on the bytes of the result and then of each artifact, exactly as many as each has. Close all files."""
         try:

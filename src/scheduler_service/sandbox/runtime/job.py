@@ -35,9 +35,9 @@ from scheduler_service.sandbox.contract.protocol import (
     parse_order,
     receive,
 )
-from scheduler_service.sandbox.kernel.cgroup import Cgroup
+from scheduler_service.sandbox.kernel.cgroup import Membership
 from scheduler_service.sandbox.kernel.oom import prefer_for_oom_kill
-from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl
+from scheduler_service.sandbox.kernel.syscalls import Prctl, enter_namespace, prctl
 from scheduler_service.sandbox.runtime.job_directory import fill_directory, write_file
 from scheduler_service.sandbox.runtime.python_code import (
     FILE,
@@ -55,9 +55,10 @@ def become_job(
     orders: socket.socket,
     channel: socket.socket,
     confinement: Confinement,
-    cgroup: Cgroup | None,
+    cgroup: Membership | None,
     note: mmap.mmap,
     *,
+    namespaces: tuple[int, int],
     python: bool,
     packages: str,
 ) -> None:
@@ -65,6 +66,7 @@ def become_job(
 
     Return only for Python code, which CPython runs when all callers have returned too; see `startup/sitecustomize.py`.
 
+    `namespaces` are a pidfd and the kinds of that process's namespaces to enter first: 0 for none.
     `python` says that the order will be for Python code, so that the interpreter can be prepared before it comes.
     `packages` is a directory from which that code may import, or empty. An
     error before the user's code is sent on `channel`, to the supervisor. The channel is closed when the code begins.
@@ -76,6 +78,8 @@ def become_job(
         prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
         if cgroup is not None:
             cgroup.enter()
+        if namespaces[1]:
+            enter_namespace(*namespaces)
         cell = Cell(confinement)
         if python:
             prepare_interpreter()
@@ -109,7 +113,7 @@ def become_job(
 
 
 def _close_cell(
-    cell: Cell, orders: socket.socket, channel: socket.socket, confinement: Confinement, cgroup: Cgroup | None
+    cell: Cell, orders: socket.socket, channel: socket.socket, confinement: Confinement, cgroup: Membership | None
 ) -> tuple[Order, str]:
     """Wait for the order and confine this process to it. Return it, and the run's directory."""
     body, (output, *stdin) = receive(orders)

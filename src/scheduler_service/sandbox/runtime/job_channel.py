@@ -60,6 +60,15 @@ class JobChannel:
         """Return why the user's code could not begin; an empty message if it began. The job must be dead."""
         return self._error or read_error(self._sock)
 
+    def close(self) -> None:
+        """Close the socket and the broker. No process of the job may be left."""
+        self._sock.close()
+        if self._broker is not None:
+            self._broker.close()
+        if self.files is not None:
+            self.files.disk.close()
+            self.files.memory.close()
+
     def _receive(self, message: JobMessage, descriptors: list[int]) -> None:
         if message.listener is not None:
             descriptors = [invoke("pidfd_getfd", self._process, message.listener, 0)]

@@ -12,6 +12,7 @@ import signal
 import time
 from contextlib import suppress
 
+from scheduler_service.sandbox.accounting.children import Children
 from scheduler_service.sandbox.accounting.process_stats import children_of
 from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.kernel.cgroup import Cgroup
@@ -20,17 +21,17 @@ from scheduler_service.sandbox.kernel.identity import User, become_user
 _PAUSE_SECONDS = 0.001
 
 
-def kill_all(layers: frozenset[Layer], user: User, cgroup: Cgroup | None) -> None:
+def kill_all(layers: frozenset[Layer], user: User, cgroup: Cgroup | None, children: Children) -> None:
     """Kill all processes of the run that this process supervises, and wait until they are gone.
 
     With a PID namespace, a cgroup, a user id of the run, or Landlock's signal scope, one call kills all processes at
     once, and a fork in progress fails. Otherwise the tree is walked until nothing is left. Each process first loses its
-    right to fork, because a fork bomb makes processes faster than a walk kills them.
+    right to fork, because a fork bomb makes processes faster than a walk kills them. The spawner is killed too.
     """
     if Layer.PID_NAMESPACE in layers:
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
-        while reap() is not None:
+        while children.reap() is not None:
             pass
         return
     if cgroup is not None:
@@ -40,7 +41,7 @@ def kill_all(layers: frozenset[Layer], user: User, cgroup: Cgroup | None) -> Non
     elif _signals_stay_within():
         with suppress(ProcessLookupError, PermissionError):
             os.kill(-1, signal.SIGKILL)
-    _kill_tree()  # a job that was still waiting has no user of its own yet
+    _kill_tree(children)  # a job that was still waiting has no user of its own yet
 
 
 def kill_children(spared: frozenset[int]) -> bool:
@@ -54,14 +55,6 @@ def kill_children(spared: frozenset[int]) -> bool:
     for pid in strangers:
         os.waitpid(pid, 0)
     return bool(strangers)
-
-
-def reap(options: int = 0) -> tuple[int, int] | None:
-    """Wait for any child. Return its pid and status; (0, 0) with WNOHANG if none has ended; None if there is none."""
-    try:
-        return os.waitpid(-1, options)
-    except ChildProcessError:
-        return None
 
 
 def _signals_stay_within() -> bool:
@@ -87,8 +80,8 @@ def _kill_user(user: User) -> None:
     os.waitpid(killer, 0)
 
 
-def _kill_tree() -> None:
-    while (ended := reap(os.WNOHANG)) is not None:
+def _kill_tree(children: Children) -> None:
+    while (ended := children.reap(os.WNOHANG)) is not None:
         if ended == (0, 0):
             _kill_descendants()
             time.sleep(_PAUSE_SECONDS)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import mmap
 import os
-import resource
 import signal
 
+from scheduler_service.sandbox.accounting.children import Children
 from scheduler_service.sandbox.accounting.resource_watch import EndReason
 from scheduler_service.sandbox.contract.protocol import JobMessage, RunReport, Terms
 from scheduler_service.sandbox.contract.spec import End, Usage
@@ -22,8 +22,9 @@ from scheduler_service.sandbox.runtime.python_end import STARVED
 class ReportBuilder:
     """Builds the report on one run. `note` is the memory that `python_end` shares with the supervisor."""
 
-    def __init__(self, cgroup: Cgroup | None, note: mmap.mmap) -> None:
+    def __init__(self, cgroup: Cgroup | None, note: mmap.mmap, children: Children) -> None:
         self._cgroup = cgroup
+        self._children = children
         self._note = note
         self._oom_kills = count_oom_kills()
         self.lost_seconds = 0.0
@@ -49,10 +50,10 @@ class ReportBuilder:
         return RunReport(end, code, usage.cpu_seconds, usage.max_rss_kb, message, killed=self.killed)
 
     def _measure(self) -> Usage:
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = self._children
         if self._cgroup is None:
-            return Usage(used.ru_utime + used.ru_stime + self.lost_seconds, used.ru_maxrss)
-        return Usage(self._cgroup.cpu_seconds(), max(used.ru_maxrss, self._cgroup.peak_kb()))
+            return Usage(used.cpu_seconds + self.lost_seconds, used.max_rss_kb)
+        return Usage(self._cgroup.cpu_seconds(), max(used.max_rss_kb, self._cgroup.peak_kb()))
 
     def _explain_exit(self, code: int, usage: Usage, terms: Terms) -> tuple[End, str | None]:
         if code >= 0:

@@ -25,6 +25,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from scheduler_service.sandbox.accounting.children import Children
 from scheduler_service.sandbox.accounting.disk_count import DiskCount
 from scheduler_service.sandbox.accounting.resource_watch import TICK_SECONDS, EndReason, ResourceWatch, list_processes
 from scheduler_service.sandbox.broker.syscall_broker import RunFiles
@@ -50,8 +51,9 @@ from scheduler_service.sandbox.runtime.collection import Collection, announce, c
 from scheduler_service.sandbox.runtime.job_channel import JobChannel, read_error
 from scheduler_service.sandbox.runtime.leftovers import wait_for_leftovers
 from scheduler_service.sandbox.runtime.polling import wait_for_descriptors
-from scheduler_service.sandbox.runtime.reaper import kill_all, reap
+from scheduler_service.sandbox.runtime.reaper import kill_all
 from scheduler_service.sandbox.runtime.run_report import ReportBuilder
+from scheduler_service.sandbox.runtime.spawner import NoSpawner, Spawner
 from scheduler_service.sandbox.runtime.supervisor_setup import SupervisorSetup
 
 _REQUESTS = {CANCEL: End.CANCELLED, FLOOD: End.OUTPUT_LIMIT}
@@ -65,25 +67,37 @@ _WITH_GRACE = (End.TIMEOUT, End.CANCELLED)
 class SupervisedRun:
     """Holds one job to its terms.
 
-    `job` is the id of its process, and `connection` leads there. For `end_note` see `python_end`.
+    `job` is the id of its process, which `parent` has started, and `connection` leads there. For `end_note` see
+    `python_end`.
     """
 
     def __init__(
-        self, setup: SupervisorSetup, cgroup: Cgroup | None, job: int, connection: socket.socket, end_note: mmap.mmap
+        self,
+        setup: SupervisorSetup,
+        parent: Spawner | NoSpawner,
+        cgroup: Cgroup | None,
+        job: int,
+        connection: socket.socket,
+        end_note: mmap.mmap,
+        children: Children,
     ) -> None:
         self._setup = setup
+        self._parent = parent
+        self._children = children
         self._layers = setup.confinement.layers
         self._cgroup = cgroup
         self._job = job
         self._process = os.pidfd_open(job)
         self._channel = JobChannel(connection, self._process, setup.confinement)
-        self._reports = ReportBuilder(cgroup, end_note)
+        self._reports = ReportBuilder(cgroup, end_note, children)
         self._status: int | None = None
         self._terms: Terms | None = None
         self._output: int | None = None
         self._watch: ResourceWatch | None = None
         self._lease_end = math.inf
         self._removal = Removal([])
+        self._is_removed = True
+        self._left_nothing = False
         self._collection = Collection()
 
     def prefault(self) -> None:
@@ -99,7 +113,7 @@ class SupervisedRun:
             error = read_error(ours)
         wait_for_descriptors([self._process], time.monotonic())
         self._has_ended()
-        ResourceWatch(terms, self._setup.confinement, self._cgroup)
+        ResourceWatch(terms, self._setup.confinement, self._cgroup, self._children)
         report = self._reports.build(EndReason(End.EXITED), terms, self._status, error)
         pack(announce(collect("/", 0, None), report))
 
@@ -124,7 +138,7 @@ class SupervisedRun:
         when nobody can write any more, or `output_wait_seconds` later.
         """
         disk = self._open_files(terms) if terms.directory else None
-        self._watch = ResourceWatch(terms, self._setup.confinement, self._cgroup, disk)
+        self._watch = ResourceWatch(terms, self._setup.confinement, self._cgroup, self._children, disk)
         reason = self._supervise_until(self._has_ended, time.monotonic() + terms.wall_seconds, End.TIMEOUT)
         if reason is None or reason.end is not End.EXITED:
             return reason
@@ -140,21 +154,40 @@ class SupervisedRun:
         """
         if reason is not None and reason.end in _WITH_GRACE:
             self._wait_in_grace()
-        if reason is not None and reason.end is End.EXITED:
-            self._reports.killed = wait_for_leftovers(lambda: list_processes(self._layers))
-        kill_all(self._layers, self._setup.confinement.user, self._cgroup)
+        self._left_nothing = self._status is not None and self._parent.has_nothing_left(self._children)
+        if not self._left_nothing:
+            if reason is not None and reason.end is End.EXITED:
+                self._reports.killed = wait_for_leftovers(lambda: list_processes(self._layers, self._children))
+            kill_all(self._layers, self._setup.confinement.user, self._cgroup, self._children)
         if reason is not None and self._terms is not None and self._terms.collects:
             # A run that has moved into a root of its own has its home at the same path; see `granted_root`.
             self._collection = collect(self._terms.directory or HOME, self._terms.artifacts_mb << 20, self._file_owner)
         if self._terms is not None and self._terms.directory is not None:
             self._removal = Removal([Path(self._terms.directory), Path(directory_of(self._terms.directory))])
-            self._remove_files(_REMOVAL_SECONDS)
+            self._is_removed = self._remove_files(_REMOVAL_SECONDS)
 
     def build_report(self, reason: EndReason, terms: Terms) -> RunReport:
         """Build the report on the run, after its `end`."""
         self._reports.lost_seconds = self._watch.lost_seconds if self._watch is not None else 0.0
         report = self._reports.build(reason, terms, self._status, self._channel.read_error())
         return announce(self._collection, replace(report, refused=self._channel.refused))
+
+    def close(self) -> None:
+        """Close all that the run needed, but for what `send_collected` sends. No process of it may be left."""
+        self._channel.close()
+        os.close(self._process)
+        if self._output is not None:
+            os.close(self._output)
+
+    @property
+    def is_spotless(self) -> bool:
+        """Whether the run left neither processes nor files. Known after its `end`."""
+        return self._left_nothing and self._is_removed
+
+    @property
+    def open_files(self) -> int:
+        """How many descriptors `send_collected` will close."""
+        return len(self._collection)
 
     def send_collected(self) -> None:
         """Send the bytes of what the report announced. The service notices if they end too early."""
@@ -166,6 +199,8 @@ class SupervisedRun:
 
         Stops if the zygote ends. The service then removes them with its own directory.
         """
+        if self._is_removed:
+            return
         os.nice(_LOW_PRIORITY)
         while not self._remove_files(_REMOVAL_SECONDS) and not wait_for_descriptors(
             [self._setup.zygote], time.monotonic()
@@ -234,9 +269,13 @@ class SupervisedRun:
 
     def _has_ended(self) -> bool:
         """Reap what has ended. Return whether the main process has."""
-        while (ended := reap(os.WNOHANG)) not in {None, (0, 0)}:
+        while (ended := self._children.reap(os.WNOHANG)) not in {None, (0, 0)}:
+            if ended and ended[0] == self._children.spawner:
+                raise OSError("the spawner of the job was killed")
             if ended and ended[0] == self._job:
                 self._status = ended[1]
+        if self._status is None and wait_for_descriptors([self._process], time.monotonic()):
+            self._status = self._parent.wait(self._children)
         return self._status is not None
 
     def _is_output_closed(self) -> bool:

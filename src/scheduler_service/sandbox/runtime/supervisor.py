@@ -1,9 +1,10 @@
-"""The supervisor of one run: the process between a zygote and a job, and the only one that outlives the job.
+"""The supervisor: the process between a zygote and the jobs of one slot, and the only one that outlives them.
 
-A zygote forks it before there is a run. It enters the namespaces of the run, forks the job's process, and waits for its
-terms (see `supervised_run`). It reports once, when all processes of the run are dead, and exits.
+A zygote forks it before there is a run. For each run it makes the run's namespaces, has its spawner fork the job's
+process, and waits for its terms (see `supervised_run`). It reports once when all processes of the run are dead. If the
+run has left nothing behind, the supervisor takes the next one. Otherwise it exits, and the zygote forks another.
 
-At level `strict` it is process 1 of the run's PID namespace, so the kernel kills the run when the supervisor dies
+At level `strict` it is process 1 of a PID namespace, so the kernel kills the run when the supervisor dies
 (pid_namespaces(7)). At `standard` it is a subreaper: orphans of the run become its children (prctl(2),
 PR_SET_CHILD_SUBREAPER). If it is killed there, they become the zygote's, which kills them.
 """
@@ -15,105 +16,190 @@ import os
 import signal
 import socket
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import NoReturn
 
-from scheduler_service.sandbox.confinement.root import mount_private, mount_proc
+from scheduler_service.sandbox.accounting.children import Children
+from scheduler_service.sandbox.accounting.process_stats import count_tasks_of_user
+from scheduler_service.sandbox.confinement.run_namespaces import RunNamespaces
 from scheduler_service.sandbox.contract.layers import Layer
-from scheduler_service.sandbox.contract.protocol import RunReport, pack
+from scheduler_service.sandbox.contract.protocol import NEXT, RunReport, pack
 from scheduler_service.sandbox.contract.spec import End
 from scheduler_service.sandbox.kernel import landlock
-from scheduler_service.sandbox.kernel.cgroup import Cgroup
-from scheduler_service.sandbox.kernel.syscalls import CLONE_NEWIPC, CLONE_NEWNS, Prctl, prctl, unshare
+from scheduler_service.sandbox.kernel.cgroup import Cgroup, Membership
+from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl
 from scheduler_service.sandbox.runtime.job import become_job
+from scheduler_service.sandbox.runtime.polling import wait_for_descriptors
 from scheduler_service.sandbox.runtime.reaper import kill_all
+from scheduler_service.sandbox.runtime.spawner import NoSpawner, Spawner, start_spawner
+from scheduler_service.sandbox.runtime.spotless import State
 from scheduler_service.sandbox.runtime.supervised_run import SupervisedRun
 from scheduler_service.sandbox.runtime.supervisor_setup import SupervisorSetup
 
+MAX_RUNS = 256
+"""How many runs a supervisor takes. The next one begins with the memory of the zygote again."""
+
 
 def become_supervisor(setup: SupervisorSetup) -> None:
-    """Prepare a run, wait for its terms, supervise it to its end, report, and exit.
+    """Prepare a run, wait for its terms, supervise it to its end, and report; then the next one, or exit.
 
-    Return in the process of the run's job only, once it is ready for Python code to run there; see `become_job`.
+    Return in the processes of jobs only, once one is ready for Python code to run there; see `become_job`.
     """
-    cgroup = None
+    supervisor = _Supervisor(setup)
     try:
-        cgroup = Cgroup(setup.cgroups) if setup.cgroups is not None else None
-        run = _prepare(setup, cgroup)
+        if supervisor.prepare():
+            supervisor.serve()
     except BaseException as error:  # noqa: BLE001 (the service must hear of it, and the job must die)
-        _fail(setup, cgroup, error, began=False)
-    if run is not None:
-        _complete(setup, cgroup, run)
+        supervisor.fail(error)
 
 
-def _complete(setup: SupervisorSetup, cgroup: Cgroup | None, run: SupervisedRun) -> NoReturn:
-    terms = None
-    try:
-        run.prefault()
-        terms = run.wait_for_terms()
-        reason = run.supervise(terms) if terms else None
-        run.end(reason)
-        if terms and reason:
-            _report(setup, run.build_report(reason, terms))
-            run.send_collected()
-            run.remove_the_rest()
-    except BaseException as error:  # noqa: BLE001 (as above)
-        _fail(setup, cgroup, error, began=terms is not None)
-    _exit(cgroup)
+class _Supervisor:
+    def __init__(self, setup: SupervisorSetup) -> None:
+        self._setup = setup
+        self._confinement = setup.confinement
+        self._layers = setup.confinement.layers
+        self._note = mmap.mmap(-1, mmap.PAGESIZE)
+        self._cgroup: Cgroup | None = None
+        self._children = Children()
+        self._began = False
 
+    def prepare(self) -> bool:
+        """Enter the namespaces of this slot and start its spawner. Return False in the process of a job."""
+        os.setsid()
+        prctl(Prctl.SET_CHILD_SUBREAPER, 1)
+        if Layer.PID_NAMESPACE in self._layers:
+            prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
+        self._namespaces = RunNamespaces(self._layers, self._confinement.user)
+        if self._confinement.shares_user and Layer.LANDLOCK in self._layers:
+            prctl(Prctl.SET_NO_NEW_PRIVS, 1)
+            landlock.scope_signals()  # so that `reaper` may signal all that it can, and hits nobody outside the run
+        self._own = os.pidfd_open(os.getpid())
+        spawner = self._start_spawner()
+        if spawner is None:
+            return False
+        self._spawner = spawner
+        others = [spawner.pid] if self._stays else []
+        self._state = State(others, shares_user=self._confinement.other_user is None)
+        return True
 
-def _fail(setup: SupervisorSetup, cgroup: Cgroup | None, error: BaseException, *, began: bool) -> NoReturn:
-    _report(setup, RunReport(End.REJECTED, failure=f"{type(error).__name__}: {error}", began=began))
-    try:
-        kill_all(setup.confinement.layers, setup.confinement.user, cgroup)
-    finally:
-        _exit(cgroup)
+    def _start_spawner(self) -> Spawner | NoSpawner | None:
+        if not self._stays:
+            return NoSpawner(self._become_job, self._leave)
+        leave = partial(self._leave, self._setup.orders)
+        return start_spawner(self._become_job, leave, namespaced=Layer.PID_NAMESPACE in self._layers)
 
+    def serve(self) -> None:
+        """Supervise one run after the other, as long as each leaves nothing behind and the service wants more.
 
-def _exit(cgroup: Cgroup | None) -> NoReturn:
-    try:
-        if cgroup is not None:
-            cgroup.remove()
-    finally:
+        Return in the process of a job only.
+        """
+        orders: socket.socket | None = self._setup.orders
+        tasks = self._confinement.existing_tasks
+        left = MAX_RUNS
+        while orders is not None:
+            run = self._begin(orders, tasks)
+            if run is None:
+                return
+            if left == MAX_RUNS:
+                run.prefault()
+            left -= 1
+            orders = self._wait_for_next() if self._complete(run, is_last=left == 0) else None
+            tasks = tasks and count_tasks_of_user(self._confinement.user.uid)
         os._exit(0)
 
+    def fail(self, error: BaseException) -> NoReturn:
+        """Report what went wrong, kill all, and exit."""
+        report = RunReport(End.REJECTED, failure=f"{type(error).__name__}: {error}", began=self._began)
+        self._report(report)
+        try:
+            kill_all(self._layers, self._confinement.user, self._cgroup, self._children)
+            self._remove_cgroup()
+        finally:
+            os._exit(0)
 
-def _report(setup: SupervisorSetup, report: RunReport) -> None:
-    with suppress(OSError):  # the service may be gone
-        setup.service.sendall(pack(report))
+    @property
+    def _stays(self) -> bool:
+        """Whether this supervisor can take several runs.
 
+        It can if no job can signal its spawner, and if it sees the tasks that the kernel counts with a job's.
+        """
+        layers, tasks = self._layers, self._confinement.existing_tasks
+        is_safe = Layer.OWN_USER in layers or (Layer.LANDLOCK in layers and landlock.abi() >= landlock.SCOPE_ABI)
+        return is_safe and (not tasks or Layer.PID_NAMESPACE not in layers)
 
-def _prepare(setup: SupervisorSetup, cgroup: Cgroup | None) -> SupervisedRun | None:
-    """Start the job's process. Return its run in the supervisor, and None in the job itself when its code may run."""
-    os.setsid()
-    prctl(Prctl.SET_CHILD_SUBREAPER, 1)
-    _enter_namespaces(setup)
-    if setup.confinement.shares_user and Layer.LANDLOCK in setup.confinement.layers:
-        prctl(Prctl.SET_NO_NEW_PRIVS, 1)
-        landlock.scope_signals()  # so that `reaper` may signal all that it can, and hits nobody outside the run
-    ours, theirs = socket.socketpair()
-    note = mmap.mmap(-1, 1)
-    job = os.fork()
-    if job == 0:
-        # A copy that stays open here would keep the others, and the job, from noticing that the supervisor is gone.
-        for sock in (setup.service, ours):
-            sock.close()
-        os.close(setup.zygote)
-        become_job(setup.orders, theirs, setup.confinement, cgroup, note, python=setup.python, packages=setup.packages)
+    def _begin(self, orders: socket.socket, tasks: int | None) -> SupervisedRun | None:
+        """Make the namespaces and the cgroup of a run, and start the process of its job. Return None in that process.
+
+        `tasks` is how many tasks the kernel counts together with the job's; None if that cannot be seen.
+        """
+        self._began = False
+        self._children = Children(self._spawner.pid)
+        self._note[:] = bytes(mmap.PAGESIZE)  # the last run may have written there
+        self._namespaces.enter_new()
+        self._cgroup = None if self._setup.cgroups is None else Cgroup(self._setup.cgroups)
+        self._ours, theirs = socket.socketpair()
+        with orders, theirs:
+            job = self._spawner.spawn(orders, theirs, self._cgroup, tasks)
+        if job == 0:
+            return None
+        return SupervisedRun(self._setup, self._spawner, self._cgroup, job, self._ours, self._note, self._children)
+
+    def _complete(self, run: SupervisedRun, *, is_last: bool) -> bool:
+        """Supervise a run to its end, and report. Return whether this supervisor can take another run."""
+        terms = run.wait_for_terms()
+        self._began = terms is not None
+        reason = run.supervise(terms) if terms else None
+        run.end(reason)
+        report = run.build_report(reason, terms) if terms and reason else None
+        self._remove_cgroup()
+        if report is None:
+            return False
+        run.close()
+        self._namespaces.leave()
+        # The order socket of the first run was open when the state was taken.
+        stays = not is_last and run.is_spotless and self._state.is_unchanged(run.open_files - 1)
+        self._report(replace(report, stays=stays))
+        run.send_collected()
+        run.remove_the_rest()
+        return stays
+
+    def _wait_for_next(self) -> socket.socket | None:
+        """Return the order socket of the next run; None if the service or the zygote is gone, or wants no more runs."""
+        service, zygote = self._setup.service, self._setup.zygote
+        while zygote not in wait_for_descriptors([service.fileno(), zygote]):
+            request, descriptors, _, _ = socket.recv_fds(service, 1, 1)
+            if not request:
+                break
+            if request == NEXT:  # what came before it was meant for the last run
+                return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptors[0])
         return None
-    theirs.close()
-    setup.orders.close()
-    return SupervisedRun(setup, cgroup, job, ours, note)
 
+    def _remove_cgroup(self) -> None:
+        if self._cgroup is not None:
+            self._cgroup.remove()
+            self._cgroup = None
 
-def _enter_namespaces(setup: SupervisorSetup) -> None:
-    """Enter the namespaces of the run. The PID namespace is there already: only the fork could enter it."""
-    layers = setup.confinement.layers
-    if Layer.PID_NAMESPACE in layers:
-        prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
-    if Layer.MOUNT_NAMESPACE in layers:
-        unshare(CLONE_NEWNS)
-        mount_private(setup.confinement.user)
-        if Layer.PID_NAMESPACE in layers:
-            mount_proc()  # after the fork: a new proc shows the PID namespace of the process that mounts it
-    if Layer.IPC_NAMESPACE in layers:
-        unshare(CLONE_NEWIPC)
+    def _report(self, report: RunReport) -> None:
+        with suppress(OSError):  # the service may be gone
+            self._setup.service.sendall(pack(report))
+
+    def _leave(self, sock: socket.socket | None = None) -> None:
+        """Close what only the supervisor needs, in a process below it: copies would hide ends of processes."""
+        self._setup.service.close()
+        (sock or self._ours).close()
+        os.close(self._setup.zygote)
+
+    def _become_job(
+        self, orders: socket.socket, channel: socket.socket, cgroup: Membership | None, tasks: int | None
+    ) -> None:
+        become_job(
+            orders,
+            channel,
+            replace(self._confinement, existing_tasks=tasks),
+            cgroup,
+            self._note,
+            namespaces=(self._own, self._namespaces.kinds if self._stays else 0),
+            python=self._setup.python,
+            packages=self._setup.packages,
+        )

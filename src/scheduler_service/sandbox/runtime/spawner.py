@@ -1,0 +1,207 @@
+"""The spawner of a supervisor: forks the process of each job, and knows nothing of any run.
+
+Theory of operation. A supervisor stays for many runs, so its memory holds what it has seen of earlier ones: limits,
+addresses, the bytes of artifacts. A job that was forked from it could search its own memory for that. So the supervisor
+forks a spawner before its first run, and the spawner forks the job's process of each run. The spawner handles no data
+of a run: it is asked by one byte, with sockets that it passes on. What a job has used is written by the kernel into
+memory that no job gets (`Report`).
+
+The job's process is the spawner's child. All that outlives its own parent becomes a child of the supervisor, which is
+a subreaper or process 1. So after the job's end nothing of the run is left if neither has another child, and the
+spawner can go on. In every other case all are killed, the spawner too, and the supervisor takes no further run.
+
+The spawner waits for the job only when it is asked to, so the job's process id stays valid until then.
+
+Where a job could send signals to a spawner, there is none: the supervisor forks the job itself, and takes one run only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import signal
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+
+from scheduler_service.sandbox.accounting.children import Children
+from scheduler_service.sandbox.accounting.process_stats import children_of
+from scheduler_service.sandbox.kernel.cgroup import Membership
+from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl, wait_into
+
+_REQUEST, _ANSWER = struct.Struct("=q"), struct.Struct("=i")
+_WAIT = -2  # in place of the number of tasks, which is -1 if unknown
+_UNKNOWN = -1
+_MAX_DESCRIPTORS = 3
+_LAST_PID = "/proc/sys/kernel/ns_last_pid"
+
+BecomeJob = Callable[[socket.socket, socket.socket, Membership | None, int | None], None]
+"""Makes the calling process that of a job: with its order socket, its channel, its cgroup and the existing tasks.
+
+Returns only if Python code is to run in it; see `job`.
+"""
+
+
+class Report:
+    """What the kernel tells of an ended process, in memory that the spawner shares with its supervisor only."""
+
+    _USAGE = struct.Struct("@qqqqq")  # the begin of struct rusage: user and system time, each in two parts; peak memory
+    _STATUS, _STATUS_AT = struct.Struct("@i"), 1024
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, mmap.PAGESIZE)
+
+    def keep_from_children(self) -> None:
+        """Keep this memory out of the processes that the caller forks.
+
+        Their copy of this object must never end: it would unmap whatever is at the same address by then.
+        """
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._memory))
+        self._memory.madvise(mmap.MADV_DONTFORK)
+
+    def wait(self, pid: int) -> None:
+        """Wait for a child, and have the kernel write its status and usage here. Raise OSError if it is none."""
+        address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        wait_into(pid, address + self._STATUS_AT, address)
+
+    def read(self, children: Children) -> int:
+        """Return the status. Add the usage to `children`."""
+        seconds, micro, system, system_micro, peak_kb = self._USAGE.unpack_from(self._memory)
+        children.add(seconds + system + (micro + system_micro) / 1e6, peak_kb)
+        return int(self._STATUS.unpack_from(self._memory, self._STATUS_AT)[0])
+
+
+class NoSpawner:
+    """A supervisor that forks the process of its only job itself. `leave` is called in that process first."""
+
+    pid = 0
+
+    def __init__(self, become_job: BecomeJob, leave: Callable[[], None]) -> None:
+        self._become_job = become_job
+        self._leave = leave
+
+    def spawn(self, orders: socket.socket, channel: socket.socket, cgroup: Membership | None, tasks: int | None) -> int:
+        """Start the process of the job. Return its process id, and 0 in that process when its code may run."""
+        pid = os.fork()
+        if pid == 0:
+            self._leave()
+            self._become_job(orders, channel, cgroup, tasks)
+        return pid
+
+    def wait(self, children: Children) -> int | None:  # noqa: ARG002 (as `Spawner` has it)
+        """Return None: the supervisor itself waits for the job."""
+        return None
+
+    def has_nothing_left(self, children: Children) -> bool:  # noqa: ARG002 (as `Spawner` has it)
+        """Return False: all processes are to be killed."""
+        return False
+
+
+class Spawner:
+    """The supervisor's side of its spawner."""
+
+    def __init__(self, pid: int, line: socket.socket, report: Report, *, namespaced: bool) -> None:
+        self.pid = pid
+        self._line = line
+        self._report = report
+        self._namespaced = namespaced
+        self.is_usable = True
+
+    def spawn(self, orders: socket.socket, channel: socket.socket, cgroup: Membership | None, tasks: int | None) -> int:
+        """Start the process of a job. Return its process id. Raise OSError if the host cannot have one more."""
+        if self._namespaced:
+            self._begin_ids_again()
+        descriptors = [orders.fileno(), channel.fileno(), *([] if cgroup is None else [cgroup.directory])]
+        socket.send_fds(self._line, [_REQUEST.pack(_UNKNOWN if tasks is None else tasks)], descriptors)
+        pid = int(_ANSWER.unpack(self._line.recv(_ANSWER.size) or _ANSWER.pack(0))[0])
+        if pid <= 0:
+            raise OSError(-pid, f"no process for a job: {os.strerror(-pid)}" if pid else "the spawner has died")
+        return pid
+
+    def wait(self, children: Children) -> int | None:
+        """Return the status of the job's process, which must have ended; None if the spawner has died before."""
+        with suppress(OSError):
+            self._line.send(_REQUEST.pack(_WAIT))
+            if self._line.recv(_ANSWER.size):
+                return self._report.read(children)
+        self.is_usable = False
+        return None
+
+    def has_nothing_left(self, children: Children) -> bool:
+        """Return whether no process of the run is left. The job's own must have been waited for.
+
+        Its children are the supervisor's by now, or the spawner's, if it has made them so (CLONE_PARENT of clone(2)).
+        The spawner waits for none of those, so they stay in its list. What ends in ours stays there until we wait for
+        it. So neither list can miss one.
+        """
+        if not self.is_usable or children_of(self.pid):
+            return False
+        return children.reap(os.WNOHANG) == (0, 0) and not children.reaped and children_of(os.getpid()) == [self.pid]
+
+    def _begin_ids_again(self) -> None:
+        """Have the next process of our PID namespace get the id after the spawner's, whatever ran before."""
+        try:
+            with open(_LAST_PID, "w", encoding="utf-8") as file:
+                file.write(str(self.pid))
+        except OSError:  # a kernel without it: the ids would tell how many processes earlier runs had
+            self.is_usable = False
+
+
+def start_spawner(become_job: BecomeJob, leave: Callable[[], None], *, namespaced: bool) -> Spawner | None:
+    """Fork a spawner, which begins with `leave`. Return None in the processes of jobs, when their code may run there.
+
+    `namespaced` says that this process has a PID namespace of its own.
+    """
+    ours, theirs = socket.socketpair()
+    report = Report()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return Spawner(pid, ours, report, namespaced=namespaced)
+    try:
+        ours.close()
+        leave()
+        prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
+        report.keep_from_children()
+        _serve(theirs, report, become_job)
+    except BaseException:  # noqa: BLE001 (the supervisor notices the end)
+        os._exit(1)
+    return None
+
+
+def _serve(line: socket.socket, report: Report, become_job: BecomeJob) -> None:
+    """Answer the supervisor until it is gone. Return in the process of a job only."""
+    job = 0
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(line, _REQUEST.size, _MAX_DESCRIPTORS)
+        if not message:
+            os._exit(0)
+        (tasks,) = _REQUEST.unpack(message)
+        if tasks == _WAIT:
+            report.wait(job)
+            line.send(_ANSWER.pack(job))
+            continue
+        try:
+            job = os.fork()
+        except OSError as error:
+            job = -(error.errno or 1)
+        if job == 0:
+            line.close()
+            _become(become_job, descriptors, None if tasks == _UNKNOWN else tasks)
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
+        line.send(_ANSWER.pack(job))
+
+
+def _become(become_job: BecomeJob, descriptors: list[int], tasks: int | None) -> None:
+    orders, channel, *cgroup = descriptors
+    become_job(
+        # With family and type given, Python does not ask the kernel for them.
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, orders),
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, channel),
+        Membership(cgroup[0]) if cgroup else None,
+        tasks,
+    )
