@@ -70,7 +70,9 @@ class Service:
             text=True,
         )
         self.zygote = int(self.say())
-        self.supervisor = next(parent for pid in self.run() if (parent := parent_of(pid)) not in self.run())
+        # Between the supervisor and the job is the spawner.
+        self.spawner = next(parent for pid in self.run() if (parent := parent_of(pid)) not in self.run())
+        self.supervisor = parent_of(self.spawner)
 
     def say(self) -> str:
         """Return the next line of what the service says."""
@@ -130,6 +132,12 @@ def test_run_dies_when_its_zygote_is_killed(service: Service) -> None:
 
 def test_run_dies_when_its_supervisor_is_killed(service: Service) -> None:
     os.kill(service.supervisor, signal.SIGKILL)
+    wait_until_clear(service)
+    assert service.say() == "SandboxError"
+
+
+def test_run_dies_when_its_spawner_is_killed(service: Service) -> None:
+    os.kill(service.spawner, signal.SIGKILL)
     wait_until_clear(service)
     assert service.say() == "SandboxError"
 

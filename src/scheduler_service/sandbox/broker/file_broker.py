@@ -44,7 +44,8 @@ _MODES = 0o1777  # no set-user-id: nobody but the service's user would gain by i
 class FileBroker:
     """Answers the calls of one job. Its files lie in `directory`, and `user` is its user, if that is not ours.
 
-    `disk` must agree before an allocation in a file of the run. Files below `writable`, the operator's, may grow.
+    `disk` must agree before an allocation in a file of the run. Files below `writable`, the operator's, may grow. The
+    process `spawner` is no part of the run.
     """
 
     def __init__(
@@ -55,7 +56,10 @@ class FileBroker:
         memory: SharedMemory,
         disk: DiskCount,
         writable: Sequence[str] = (),
+        *,
+        spawner: int = 0,
     ) -> None:
+        self._spawner = spawner
         self._listener = listener
         self._directory = os.path.realpath(directory)
         self._writable = tuple(writable)
@@ -88,7 +92,8 @@ class FileBroker:
         """Return an action that continues a call if the process in its argument belongs to the job."""
 
         def judge(call: Call) -> None:
-            if not _is_below_us(signed(call.arguments[argument])):
+            pid = signed(call.arguments[argument])
+            if pid == self._spawner or not _is_below_us(pid):
                 raise PermissionError(errno.EPERM, "not a process of this run")
             self._listener.let_go_on(call)
 

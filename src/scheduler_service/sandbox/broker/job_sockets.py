@@ -8,6 +8,7 @@ import os
 import select
 import socket
 import struct
+from contextlib import suppress
 
 from scheduler_service.sandbox.broker.job_access import Memory, Processes, copy_memory, open_memory, signed
 from scheduler_service.sandbox.broker.refusals import Refusals
@@ -22,7 +23,7 @@ from scheduler_service.sandbox.broker.unix_sockets import UnixSockets
 from scheduler_service.sandbox.broker.waiting_calls import Borrowed, WaitingCalls
 from scheduler_service.sandbox.contract.network_policy import NetworkPolicy
 from scheduler_service.sandbox.kernel.notifications import Call, Listener
-from scheduler_service.sandbox.kernel.syscalls import CLONE_NEWNET, bind_socket, unshare
+from scheduler_service.sandbox.kernel.syscalls import CLONE_NEWNET, bind_socket, enter_namespace, unshare
 
 IP_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _KINDS = frozenset(
@@ -35,6 +36,7 @@ _FLAGS = socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 _INTERFACE = struct.Struct("=16sH14x")  # struct ifreq: name, flags
 _SET_INTERFACE_FLAGS, _UP = 0x8914, 0x1  # SIOCSIFFLAGS, IFF_UP; see netdevice(7)
 _SO_COOKIE, _SO_NETNS_COOKIE = 57, 71  # the second since Linux 5.14
+_NETWORK = "/proc/self/ns/net"
 _COOKIE_BYTES = 8
 _IPV6_BYTES = 16
 _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
@@ -53,6 +55,7 @@ class JobSockets:
         self._policy = policy
         self._secluded = secluded and policy is None
         self._own_network = 0
+        self._usual_network = -1
         self.associations: dict[int, InetAddress] = {}
         """The peers that the broker has given to sockets; see `socket_sending`."""
 
@@ -65,6 +68,7 @@ class JobSockets:
                 self.refusals.note_socket(kind & ~_FLAGS)
             raise fail(errno.EPERM)
         if self._secluded and not self._own_network:
+            self._usual_network = os.open(_NETWORK, os.O_RDONLY | os.O_CLOEXEC)
             self._own_network = _enter_own_network()
         with socket.socket(family, kind & ~_FLAGS, protocol) as made:
             if kind & socket.SOCK_NONBLOCK:
@@ -100,10 +104,14 @@ class JobSockets:
             raise fail(errno.EINTR)
 
     def close(self) -> None:
-        """Close what was opened for the job. Calls that still wait are given up."""
+        """Close what was opened for the job, and leave its network. Calls that still wait are given up."""
         self.waiting.close()
         self.processes.close()
         self.events.close()
+        if self._usual_network >= 0:
+            with suppress(OSError):  # in a user namespace there is no way back; see `spotless`
+                enter_namespace(self._usual_network, CLONE_NEWNET)
+            os.close(self._usual_network)
 
     def is_local(self) -> bool:
         """Return whether the job's IP sockets reach only sockets of the same run."""

@@ -64,11 +64,15 @@ Actions = dict[str, Callable[[Call], int | None]]
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
-    """The files of a run: its directory, its shared memory, and what counts both."""
+    """The files of a run: its directory, its shared memory, and what counts both.
+
+    `spawner` is the process below this one that is no part of the run; 0 if there is none.
+    """
 
     directory: str
     memory: SharedMemory
     disk: DiskCount
+    spawner: int
 
 
 class SyscallBroker:
@@ -137,7 +141,9 @@ def open_broker(listener: int, confinement: Confinement, run: RunFiles | None, a
     sockets = _sockets_of(source, confinement, run, access)
     actions: Actions = {}
     if run is not None:
-        actions |= FileBroker(source, run.directory, confinement.other_user, run.memory, run.disk, access.write).actions
+        user = confinement.other_user
+        files = FileBroker(source, run.directory, user, run.memory, run.disk, access.write, spawner=run.spawner)
+        actions |= files.actions
     if confinement.sockets is Sockets.BROKERED:
         actions |= SocketBroker(sockets).actions | SocketSending(sockets).actions
         _bound_waiting()

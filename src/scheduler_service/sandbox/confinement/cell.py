@@ -10,13 +10,18 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
+from scheduler_service.sandbox.confinement.file_rules import (
+    allow_granted_in_root,
+    allow_granted_on_host,
+    allow_own_process,
+    allow_run_directory,
+    write_rules_of_root,
+    write_rules_on_host,
+)
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
-from scheduler_service.sandbox.confinement.limits import limit_resources, limit_user, measure_baseline
-from scheduler_service.sandbox.confinement.readable_paths import HOST_FACTS
-from scheduler_service.sandbox.confinement.root import DEVICES, HOME, SHARED_MEMORY, TERMINALS, temporary_directories
-from scheduler_service.sandbox.contract.access import Access
+from scheduler_service.sandbox.confinement.limits import Baseline, limit_resources, limit_user
+from scheduler_service.sandbox.confinement.root import HOME
 from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.contract.network_policy import policy_of
 from scheduler_service.sandbox.contract.protocol import JobMessage, Order, pack_job_message, send
@@ -31,18 +36,6 @@ from scheduler_service.sandbox.kernel.syscalls import (
     enter_namespace,
     prctl,
 )
-
-_OWN_PROCESS = "/proc/self"
-_HOST_WIDE_ENTRIES = ("net", "task")  # the sockets of the whole network namespace are below both
-_NOT_IN_GRANTED = landlock.MAKE_SOCKET | landlock.MAKE_DEVICE
-"""The rights that a run lacks in directories of the operator that it may write.
-
-The broker takes a socket in the run's own directory for the run's. Without the right to make sockets there, the job
-cannot move the operator's sockets into it. It could move a directory that holds one, but Landlock denies to move a
-directory to a place with more rights (EXDEV), so each of the two places has a right that the other lacks.
-"""
-_DEVICE_DIRECTORY = "/dev"
-_DEVICE_PATHS = tuple(f"{_DEVICE_DIRECTORY}/{name}" for name in DEVICES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +66,20 @@ class Confinement:
             own_files=Layer.MOUNT_NAMESPACE in self.layers,
         )
         return seccomp.assemble(policy)
+
+    def write_rules(self) -> landlock.Ruleset | None:
+        """Write what Landlock allows whatever the order is; None if Landlock is left out.
+
+        A job that sees the host's file system lacks its own entries in /proc, which exist only when it does.
+        """
+        if Layer.LANDLOCK not in self.layers:
+            return None
+        return write_rules_of_root() if Layer.MOUNT_NAMESPACE in self.layers else write_rules_on_host(self.readable)
+
+    def allow_own_process(self, rules: landlock.Ruleset, pid: int) -> None:
+        """Add what the job's process `pid` lacks in the rules."""
+        if Layer.MOUNT_NAMESPACE not in self.layers:
+            allow_own_process(rules, pid)
 
     def _families(self, *, network: bool) -> tuple[int, ...]:
         """Return the families of sockets that a job makes itself, in its own network namespace if it has one."""
@@ -121,13 +128,16 @@ class Confinement:
 
 
 class Cell:
-    """The confinement of one job: prepared before its order, closed when the order is there."""
+    """The confinement of one job: prepared before its order, closed when the order is there.
 
-    def __init__(self, confinement: Confinement) -> None:
+    `rules` are those of `Confinement.write_rules`, and `baseline` is what the process has before it runs anything.
+    """
+
+    def __init__(self, confinement: Confinement, baseline: Baseline, rules: landlock.Ruleset | None) -> None:
         self._given = confinement
         self._layers = confinement.layers
-        self._baseline = measure_baseline()
-        self._rules = self._write_rules() if Layer.LANDLOCK in self._layers else None
+        self._baseline = baseline
+        self._rules = rules
 
     def close(self, order: Order, directory: str, line: socket.socket) -> None:
         """Confine this process for good. Raise OSError if one layer fails: then nothing may run.
@@ -180,50 +190,16 @@ class Cell:
             send(line, pack_job_message(JobMessage(access=order.access)), [listener])
         os.close(listener)
 
-    def _write_rules(self) -> landlock.Ruleset:
-        rules = landlock.Ruleset()
-        if Layer.MOUNT_NAMESPACE in self._layers:
-            # In the run's own root, only devices are below /dev. A rule for each would cost each run time.
-            rules.allow(["/"], landlock.READ)
-            rules.allow([_DEVICE_DIRECTORY], landlock.WRITE_DEVICE)
-            rules.allow([TERMINALS], landlock.WRITE_DEVICE | landlock.IOCTL_DEV)
-            rules.allow_everything_below(HOME)
-            for place in temporary_directories():
-                rules.allow_everything_below(place)
-            rules.allow_everything_below(SHARED_MEMORY)
-        else:
-            rules.allow([*self._given.readable, *HOST_FACTS, *_files_of_own_process()], landlock.READ)
-            rules.allow([_OWN_PROCESS], landlock.READ_DIR)
-            rules.allow(_DEVICE_PATHS, landlock.WRITE_DEVICE)
-        return rules
-
     def _enforce_rules(self, order: Order, directory: str) -> None:
         if self._rules is None:
             return
         if directory != HOME:
-            self._rules.allow_everything_below(directory, landlock.MAKE_SOCKET if order.access.write else 0)
-        self._allow_granted(self._rules, order.access)
+            allow_run_directory(self._rules, directory, order.access)
+        if Layer.MOUNT_NAMESPACE in self._layers:
+            allow_granted_in_root(self._rules, order.access)
+        elif self._given.granted is not None:
+            allow_granted_on_host(self._rules, order.access, self._given.granted)
         policy = policy_of(order.access)
         if policy is not None and self._given.sockets is seccomp.Sockets.FREE:
             self._rules.allow_connecting_to(policy.ports)
         self._rules.enforce()
-
-    def _allow_granted(self, rules: landlock.Ruleset, access: Access) -> None:
-        if Layer.MOUNT_NAMESPACE in self._layers:
-            if access.needs_own_root:
-                rules.allow(["/"], landlock.READ)  # it has another root than the one that the rules were written for
-            for path in access.write:
-                rules.allow_everything_below(path, _NOT_IN_GRANTED)
-        elif self._given.granted is not None:
-            allow_writing = partial(rules.allow_everything, without=_NOT_IN_GRANTED)
-            for paths, allow in ((access.read, rules.allow_reading), (access.write, allow_writing)):
-                for path in paths:
-                    opened = self._given.granted.open(path)
-                    allow(opened)
-                    os.close(opened)
-
-
-def _files_of_own_process() -> list[str]:
-    """Return what this process may read of itself in /proc. No links: `root` leads to all files of the host."""
-    with os.scandir(_OWN_PROCESS) as entries:
-        return [entry.path for entry in entries if not entry.is_symlink() and entry.name not in _HOST_WIDE_ENTRIES]

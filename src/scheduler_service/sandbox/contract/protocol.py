@@ -31,6 +31,8 @@ CANCEL, FLOOD, RENEW, NEXT = b"c", b"f", b"r", b"n"
 
 Closing the socket means: kill the run at once, and exit.
 """
+RULES_WRITTEN = b"w"
+"""The supervisor's message to the job's process that the rules of Landlock are complete."""
 LISTENER_COPIED = b"t"
 """The supervisor's answer to a `JobMessage` with a `listener`."""
 

@@ -66,15 +66,19 @@ def scope_signals() -> bool:
 class Ruleset:
     """Allowed accesses. Once enforced, all others to files, TCP, abstract sockets and processes are denied."""
 
-    def __init__(self) -> None:
+    def __init__(self, descriptor: int | None = None) -> None:
+        """Begin without any, or take over those behind the descriptor of another process's ruleset."""
         self._abi = abi()
         self._rights = max(rights for since, rights in EVERYTHING_TO_ABI.items() if since <= max(1, self._abi))
+        self.descriptor = self._create() if descriptor is None else descriptor
+
+    def _create(self) -> int:
         attributes = _ATTRIBUTES.pack(
             self._rights,
             BIND_TCP | CONNECT_TCP if self._abi >= TCP_ABI else 0,
             SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS if self._abi >= SCOPE_ABI else 0,
         )
-        self._descriptor = invoke("landlock_create_ruleset", attributes, len(attributes), 0)
+        return invoke("landlock_create_ruleset", attributes, len(attributes), 0)
 
     def allow(self, paths: Iterable[str], rights: int) -> None:
         """Allow `rights` on each path and all below it. A path that does not exist is left out."""
@@ -101,8 +105,8 @@ class Ruleset:
 
     def enforce(self) -> None:
         """Enforce the rules on this thread and all it will ever start. Needs no_new_privs."""
-        invoke("landlock_restrict_self", self._descriptor, 0)
-        os.close(self._descriptor)
+        invoke("landlock_restrict_self", self.descriptor, 0)
+        os.close(self.descriptor)
 
     def _allow_path(self, path: str, rights: int) -> None:
         parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -116,4 +120,4 @@ class Ruleset:
         self._add(_RULE_PATH, _PATH_RULE.pack(rights & usable, parent))
 
     def _add(self, kind: int, rule: bytes) -> None:
-        invoke("landlock_add_rule", self._descriptor, kind, rule, 0)
+        invoke("landlock_add_rule", self.descriptor, kind, rule, 0)

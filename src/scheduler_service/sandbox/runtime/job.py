@@ -8,14 +8,14 @@ import os
 import signal
 import socket
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 from scheduler_service.sandbox.confinement.cell import Cell, Confinement
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPathError, GrantedPaths
 from scheduler_service.sandbox.confinement.granted_root import enter_granted_root, leave_granted
-from scheduler_service.sandbox.confinement.limits import max_memory_bytes
+from scheduler_service.sandbox.confinement.limits import Baseline, max_memory_bytes, measure_baseline
 from scheduler_service.sandbox.confinement.root import HOME, resize_private, user_name
 from scheduler_service.sandbox.contract.access import NOTHING, Access
 from scheduler_service.sandbox.contract.collected import places_below
@@ -27,6 +27,7 @@ from scheduler_service.sandbox.contract.command import (
 )
 from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.contract.protocol import (
+    RULES_WRITTEN,
     JobMessage,
     Order,
     Terms,
@@ -35,6 +36,7 @@ from scheduler_service.sandbox.contract.protocol import (
     parse_order,
     receive,
 )
+from scheduler_service.sandbox.kernel import landlock
 from scheduler_service.sandbox.kernel.cgroup import Membership
 from scheduler_service.sandbox.kernel.oom import prefer_for_oom_kill
 from scheduler_service.sandbox.kernel.syscalls import Prctl, enter_namespace, prctl
@@ -43,6 +45,7 @@ from scheduler_service.sandbox.runtime.python_code import (
     FILE,
     become_script,
     prepare_interpreter,
+    prepare_streams,
     variables_read_at_start,
 )
 
@@ -51,72 +54,113 @@ _SAMPLE = Order("program", "", [DEFAULT_INTERPRETER], {}, NOTHING, Terms(1.0, 1.
 _USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.E2BIG, errno.EISDIR, errno.ELOOP)
 
 
-def become_job(
-    orders: socket.socket,
-    channel: socket.socket,
-    confinement: Confinement,
-    cgroup: Membership | None,
-    note: mmap.mmap,
-    *,
-    namespaces: tuple[int, int],
-    python: bool,
-    packages: str,
-) -> None:
-    """Wait for the order on `orders`, then run it in this process, confined and in `cgroup`.
+@dataclass(frozen=True, slots=True)
+class JobSockets:
+    """What the process of one job gets with its fork.
 
-    Return only for Python code, which CPython runs when all callers have returned too; see `startup/sitecustomize.py`.
-
-    `namespaces` are a pidfd and the kinds of that process's namespaces to enter first: 0 for none.
-    `python` says that the order will be for Python code, so that the interpreter can be prepared before it comes.
-    `packages` is a directory from which that code may import, or empty. An
-    error before the user's code is sent on `channel`, to the supervisor. The channel is closed when the code begins.
-    `note` is memory shared with the supervisor; see `python_end`.
+    `orders` leads to the service and `channel` to the supervisor. `tasks` is how many tasks the kernel counts together
+    with the job's; None if unknown. `rules` are those of Landlock.
     """
-    try:
-        os.setsid()
+
+    orders: socket.socket
+    channel: socket.socket
+    tasks: int | None
+    rules: int | None
+    cgroup: Membership | None
+
+
+class JobProcess:
+    """Makes processes those of jobs. Prepared once, in the process that forks them.
+
+    `namespaces` are a pidfd and the kinds of that process's namespaces to enter: 0 for none. `python` says that orders
+    will be for Python code, so that the interpreter can be prepared before they come. `packages` is a directory from
+    which that code may import, or empty. `note` is memory shared with the supervisor; see `python_end`.
+    """
+
+    def __init__(
+        self,
+        confinement: Confinement,
+        note: mmap.mmap,
+        namespaces: tuple[int, int],
+        *,
+        python: bool,
+        packages: str,
+    ) -> None:
+        self._confinement = confinement
+        self._note = note
+        self._namespaces = namespaces
+        self._python = python
+        self._packages = packages
+
+    def prepare(self) -> None:
+        """Do what all processes that are forked from this one inherit."""
         prefer_for_oom_kill()
-        prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
-        if cgroup is not None:
-            cgroup.enter()
-        if namespaces[1]:
-            enter_namespace(*namespaces)
-        cell = Cell(confinement)
-        if python:
-            prepare_interpreter()
+        self._baseline = measure_baseline()
+        if self._python:
+            prepare_streams()
         else:
             _prepare_exec()
-        _prefault(confinement)
-        order, directory = _close_cell(cell, orders, channel, confinement, cgroup)
-        orders.detach()  # its descriptor is closed; the number may soon belong to a file of the user's code
-    except GrantedPathError as error:
-        _reject(channel, f"a grant of this job is out of order: {error}")
-    except BaseException as error:  # noqa: BLE001 (nothing may go on from here)
-        channel.sendall(pack_job_message(JobMessage(failure=f"{type(error).__name__}: {error}")))
-        os._exit(1)
-    try:
+
+    def become(self, given: JobSockets) -> None:
+        """Wait for the order, then run it in this process, confined and in its cgroup.
+
+        Return only for Python code, which CPython runs when all callers have returned; see `startup/sitecustomize.py`.
+
+        An error before the user's code is sent to the supervisor on the channel, which is closed when the code begins.
+        """
+        channel = given.channel
+        try:
+            order, directory = self._confine(given)
+            given.orders.detach()  # its descriptor is closed; the number may soon belong to a file of the user's code
+        except GrantedPathError as error:
+            _reject(channel, f"a grant of this job is out of order: {error}")
+        except BaseException as error:  # noqa: BLE001 (nothing may go on from here)
+            channel.sendall(pack_job_message(JobMessage(failure=f"{type(error).__name__}: {error}")))
+            os._exit(1)
+        try:
+            self._begin(order, directory)
+        except (OSError, ValueError) as error:
+            text, is_mistake = _describe(error), isinstance(error, ValueError) or error.errno in _USERS_MISTAKES
+            if is_mistake:
+                _reject(channel, text)
+            channel.sendall(pack_job_message(JobMessage(failure=text)))
+            os._exit(1)
+        channel.close()
+
+    def _confine(self, given: JobSockets) -> tuple[Order, str]:
+        os.setsid()
+        prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
+        if given.cgroup is not None:
+            given.cgroup.enter()
+        if self._namespaces[1]:
+            enter_namespace(*self._namespaces)
+        confinement = replace(self._confinement, existing_tasks=given.tasks)
+        rules = None if given.rules is None else landlock.Ruleset(given.rules)
+        cell = Cell(confinement, self._baseline, rules)
+        if self._python:
+            prepare_interpreter()
+        _prefault(confinement, self._baseline)
+        return _close_cell(cell, confinement, given)
+
+    def _begin(self, order: Order, directory: str) -> None:
+        """Start the user's code, or return if CPython is to run it."""
         places = places_below(directory) if order.terms.collects else {}
-        own = _readable_settings(confinement) | order.env | places
+        own = _readable_settings(self._confinement) | order.env | places
         environment = job_environment(directory, user_name(os.getuid()), own)
         fill_directory(order)
         if order.kind == "python":
             write_file(FILE, order.text.encode())
         if order.kind != "python" or variables_read_at_start(order.env):
             _execute(order, environment)
-        become_script(environment, note, packages)
-    except (OSError, ValueError) as error:
-        text, is_mistake = _describe(error), isinstance(error, ValueError) or error.errno in _USERS_MISTAKES
-        if is_mistake:
-            _reject(channel, text)
-        channel.sendall(pack_job_message(JobMessage(failure=text)))
-        os._exit(1)
-    channel.close()
+        become_script(environment, self._note, self._packages)
 
 
-def _close_cell(
-    cell: Cell, orders: socket.socket, channel: socket.socket, confinement: Confinement, cgroup: Membership | None
-) -> tuple[Order, str]:
+def _close_cell(cell: Cell, confinement: Confinement, given: JobSockets) -> tuple[Order, str]:
     """Wait for the order and confine this process to it. Return it, and the run's directory."""
-    body, (output, *stdin) = receive(orders)
+    if given.channel.recv(1) != RULES_WRITTEN:
+        os._exit(1)  # the supervisor is gone
+    channel, cgroup = given.channel, given.cgroup
+    body, (output, *stdin) = receive(given.orders)
     order = parse_order(body)
     if (order.access.destinations or order.access.sockets) and confinement.network_refusal:
         _reject(channel, confinement.network_refusal)
@@ -156,7 +200,7 @@ def _prepare_exec() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _prefault(confinement: Confinement) -> None:
+def _prefault(confinement: Confinement, baseline: Baseline) -> None:
     """Process a sample of an order, as far as that changes nothing, before the real order comes.
 
     This process shares its memory with the zygote, and the kernel copies each page at the first write to it. CPython
@@ -168,7 +212,7 @@ def _prefault(confinement: Confinement) -> None:
         body, (output, *_) = receive(ours)
         order = parse_order(body)
         os.dup2(output, output)
-        Cell(replace(confinement, layers=frozenset())).close(order, HOME, theirs)
+        Cell(replace(confinement, layers=frozenset()), baseline, None).close(order, HOME, theirs)
         confinement.filter_for(network=bool(order.access.destinations))
         interpreter_of(order.text)
         find_program(order.argv[0], job_environment(HOME, "", order.env)["PATH"])

@@ -28,10 +28,14 @@ _READ_AT_START = ("PYTHON", "LC_", "LD_", "MALLOC_", "OMP_", "OPENBLAS_", "MKL_"
 _NAMES_READ_AT_START = frozenset({"LANG", "GLIBC_TUNABLES"})
 
 
+def prepare_streams() -> None:
+    """Prepare standard output for scripts. Forked processes inherit it."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # readers of the log see each line at once
+
+
 def prepare_interpreter() -> None:
     """Prepare the interpreter as far as that is possible before its script and environment are known."""
     _reseed()
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # readers of the log see each line at once
     _prefault()
 
 

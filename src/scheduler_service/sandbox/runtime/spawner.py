@@ -30,18 +30,15 @@ from scheduler_service.sandbox.accounting.children import Children
 from scheduler_service.sandbox.accounting.process_stats import children_of
 from scheduler_service.sandbox.kernel.cgroup import Membership
 from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl, wait_into
+from scheduler_service.sandbox.runtime.job import JobProcess, JobSockets
 
-_REQUEST, _ANSWER = struct.Struct("=q"), struct.Struct("=i")
+_REQUEST, _ANSWER = struct.Struct("=q??"), struct.Struct("=i")  # tasks, with rules, with a cgroup
 _WAIT = -2  # in place of the number of tasks, which is -1 if unknown
 _UNKNOWN = -1
-_MAX_DESCRIPTORS = 3
+_MAX_DESCRIPTORS = 4
 _LAST_PID = "/proc/sys/kernel/ns_last_pid"
 
-BecomeJob = Callable[[socket.socket, socket.socket, Membership | None, int | None], None]
-"""Makes the calling process that of a job: with its order socket, its channel, its cgroup and the existing tasks.
-
-Returns only if Python code is to run in it; see `job`.
-"""
+Fork = Callable[[], int]
 
 
 class Report:
@@ -78,16 +75,18 @@ class NoSpawner:
 
     pid = 0
 
-    def __init__(self, become_job: BecomeJob, leave: Callable[[], None]) -> None:
-        self._become_job = become_job
+    def __init__(self, fork: Fork, job: JobProcess, leave: Callable[[], None]) -> None:
+        self._fork = fork
+        self._job = job
         self._leave = leave
 
-    def spawn(self, orders: socket.socket, channel: socket.socket, cgroup: Membership | None, tasks: int | None) -> int:
+    def spawn(self, given: JobSockets) -> int:
         """Start the process of the job. Return its process id, and 0 in that process when its code may run."""
-        pid = os.fork()
+        pid = self._fork()
         if pid == 0:
             self._leave()
-            self._become_job(orders, channel, cgroup, tasks)
+            self._job.prepare()
+            self._job.become(given)
         return pid
 
     def wait(self, children: Children) -> int | None:  # noqa: ARG002 (as `Spawner` has it)
@@ -109,12 +108,16 @@ class Spawner:
         self._namespaced = namespaced
         self.is_usable = True
 
-    def spawn(self, orders: socket.socket, channel: socket.socket, cgroup: Membership | None, tasks: int | None) -> int:
+    def spawn(self, given: JobSockets) -> int:
         """Start the process of a job. Return its process id. Raise OSError if the host cannot have one more."""
         if self._namespaced:
             self._begin_ids_again()
-        descriptors = [orders.fileno(), channel.fileno(), *([] if cgroup is None else [cgroup.directory])]
-        socket.send_fds(self._line, [_REQUEST.pack(_UNKNOWN if tasks is None else tasks)], descriptors)
+        tasks = _UNKNOWN if given.tasks is None else given.tasks
+        descriptors = [given.orders.fileno(), given.channel.fileno()]
+        descriptors += [] if given.rules is None else [given.rules]
+        descriptors += [] if given.cgroup is None else [given.cgroup.directory]
+        request = _REQUEST.pack(tasks, given.rules is not None, given.cgroup is not None)
+        socket.send_fds(self._line, [request], descriptors)
         pid = int(_ANSWER.unpack(self._line.recv(_ANSWER.size) or _ANSWER.pack(0))[0])
         if pid <= 0:
             raise OSError(-pid, f"no process for a job: {os.strerror(-pid)}" if pid else "the spawner has died")
@@ -123,7 +126,7 @@ class Spawner:
     def wait(self, children: Children) -> int | None:
         """Return the status of the job's process, which must have ended; None if the spawner has died before."""
         with suppress(OSError):
-            self._line.send(_REQUEST.pack(_WAIT))
+            self._line.send(_REQUEST.pack(_WAIT, False, False))  # noqa: FBT003
             if self._line.recv(_ANSWER.size):
                 return self._report.read(children)
         self.is_usable = False
@@ -149,14 +152,14 @@ class Spawner:
             self.is_usable = False
 
 
-def start_spawner(become_job: BecomeJob, leave: Callable[[], None], *, namespaced: bool) -> Spawner | None:
+def start_spawner(fork: Fork, job: JobProcess, leave: Callable[[], None], *, namespaced: bool) -> Spawner | None:
     """Fork a spawner, which begins with `leave`. Return None in the processes of jobs, when their code may run there.
 
     `namespaced` says that this process has a PID namespace of its own.
     """
     ours, theirs = socket.socketpair()
     report = Report()
-    pid = os.fork()
+    pid = fork()
     if pid:
         theirs.close()
         return Spawner(pid, ours, report, namespaced=namespaced)
@@ -165,43 +168,46 @@ def start_spawner(become_job: BecomeJob, leave: Callable[[], None], *, namespace
         leave()
         prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
         report.keep_from_children()
-        _serve(theirs, report, become_job)
+        job.prepare()
+        given = _serve(theirs, report, fork)
     except BaseException:  # noqa: BLE001 (the supervisor notices the end)
         os._exit(1)
+    job.become(given)
     return None
 
 
-def _serve(line: socket.socket, report: Report, become_job: BecomeJob) -> None:
-    """Answer the supervisor until it is gone. Return in the process of a job only."""
+def _serve(line: socket.socket, report: Report, fork: Fork) -> JobSockets:
+    """Answer the supervisor until it is gone. Return in the process of a job only: what that has got."""
     job = 0
     while True:
         message, descriptors, _, _ = socket.recv_fds(line, _REQUEST.size, _MAX_DESCRIPTORS)
         if not message:
             os._exit(0)
-        (tasks,) = _REQUEST.unpack(message)
+        tasks, with_rules, with_cgroup = _REQUEST.unpack(message)
         if tasks == _WAIT:
             report.wait(job)
             line.send(_ANSWER.pack(job))
             continue
         try:
-            job = os.fork()
+            job = fork()
         except OSError as error:
             job = -(error.errno or 1)
         if job == 0:
             line.close()
-            _become(become_job, descriptors, None if tasks == _UNKNOWN else tasks)
-            return
+            return _given(descriptors, tasks, with_rules=with_rules, with_cgroup=with_cgroup)
         for descriptor in descriptors:
             os.close(descriptor)
         line.send(_ANSWER.pack(job))
 
 
-def _become(become_job: BecomeJob, descriptors: list[int], tasks: int | None) -> None:
-    orders, channel, *cgroup = descriptors
-    become_job(
+def _given(descriptors: list[int], tasks: int, *, with_rules: bool, with_cgroup: bool) -> JobSockets:
+    orders, channel, *others = descriptors
+    os.set_inheritable(channel, False)  # noqa: FBT003 (it is the only one that is still open when a program begins)
+    return JobSockets(
         # With family and type given, Python does not ask the kernel for them.
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, orders),
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, channel),
-        Membership(cgroup[0]) if cgroup else None,
-        tasks,
+        None if tasks == _UNKNOWN else tasks,
+        others[0] if with_rules else None,
+        Membership(others[-1]) if with_cgroup else None,
     )

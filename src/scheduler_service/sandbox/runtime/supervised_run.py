@@ -216,7 +216,7 @@ class SupervisedRun:
         directory, user = terms.directory or "", self._file_owner
         memory = SharedMemory(directory, user)
         disk = DiskCount([directory, directory_of(directory)], terms.disk_mb, user, memory.unlinked)
-        self._channel.files = RunFiles(directory, memory, disk)
+        self._channel.files = RunFiles(directory, memory, disk, self._children.spawner)
         return disk
 
     def _supervise_until(self, is_over: Callable[[], bool], deadline: float, at_deadline: End) -> EndReason | None:

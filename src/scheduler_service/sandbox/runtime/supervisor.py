@@ -24,12 +24,12 @@ from scheduler_service.sandbox.accounting.children import Children
 from scheduler_service.sandbox.accounting.process_stats import count_tasks_of_user
 from scheduler_service.sandbox.confinement.run_namespaces import RunNamespaces
 from scheduler_service.sandbox.contract.layers import Layer
-from scheduler_service.sandbox.contract.protocol import NEXT, RunReport, pack
+from scheduler_service.sandbox.contract.protocol import NEXT, RULES_WRITTEN, RunReport, pack
 from scheduler_service.sandbox.contract.spec import End
 from scheduler_service.sandbox.kernel import landlock
-from scheduler_service.sandbox.kernel.cgroup import Cgroup, Membership
+from scheduler_service.sandbox.kernel.cgroup import Cgroup
 from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl
-from scheduler_service.sandbox.runtime.job import become_job
+from scheduler_service.sandbox.runtime.job import JobProcess, JobSockets
 from scheduler_service.sandbox.runtime.polling import wait_for_descriptors
 from scheduler_service.sandbox.runtime.reaper import kill_all
 from scheduler_service.sandbox.runtime.spawner import NoSpawner, Spawner, start_spawner
@@ -74,7 +74,6 @@ class _Supervisor:
         if self._confinement.shares_user and Layer.LANDLOCK in self._layers:
             prctl(Prctl.SET_NO_NEW_PRIVS, 1)
             landlock.scope_signals()  # so that `reaper` may signal all that it can, and hits nobody outside the run
-        self._own = os.pidfd_open(os.getpid())
         spawner = self._start_spawner()
         if spawner is None:
             return False
@@ -84,10 +83,13 @@ class _Supervisor:
         return True
 
     def _start_spawner(self) -> Spawner | NoSpawner | None:
+        setup = self._setup
+        namespaces = (os.pidfd_open(os.getpid()), self._namespaces.kinds if self._stays else 0)
+        job = JobProcess(self._confinement, self._note, namespaces, python=setup.python, packages=setup.packages)
         if not self._stays:
-            return NoSpawner(self._become_job, self._leave)
-        leave = partial(self._leave, self._setup.orders)
-        return start_spawner(self._become_job, leave, namespaced=Layer.PID_NAMESPACE in self._layers)
+            return NoSpawner(setup.fork, job, self._leave)
+        leave = partial(self._leave, setup.orders)
+        return start_spawner(setup.fork, job, leave, namespaced=Layer.PID_NAMESPACE in self._layers)
 
     def serve(self) -> None:
         """Supervise one run after the other, as long as each leaves nothing behind and the service wants more.
@@ -138,11 +140,17 @@ class _Supervisor:
         self._note[:] = bytes(mmap.PAGESIZE)  # the last run may have written there
         self._namespaces.enter_new()
         self._cgroup = None if self._setup.cgroups is None else Cgroup(self._setup.cgroups)
+        rules = self._confinement.write_rules()
         self._ours, theirs = socket.socketpair()
         with orders, theirs:
-            job = self._spawner.spawn(orders, theirs, self._cgroup, tasks)
+            given = JobSockets(orders, theirs, tasks, None if rules is None else rules.descriptor, self._cgroup)
+            job = self._spawner.spawn(given)
         if job == 0:
             return None
+        if rules is not None:
+            self._confinement.allow_own_process(rules, job)
+            os.close(rules.descriptor)
+        self._ours.send(RULES_WRITTEN)
         return SupervisedRun(self._setup, self._spawner, self._cgroup, job, self._ours, self._note, self._children)
 
     def _complete(self, run: SupervisedRun, *, is_last: bool) -> bool:
@@ -189,17 +197,3 @@ class _Supervisor:
         self._setup.service.close()
         (sock or self._ours).close()
         os.close(self._setup.zygote)
-
-    def _become_job(
-        self, orders: socket.socket, channel: socket.socket, cgroup: Membership | None, tasks: int | None
-    ) -> None:
-        become_job(
-            orders,
-            channel,
-            replace(self._confinement, existing_tasks=tasks),
-            cgroup,
-            self._note,
-            namespaces=(self._own, self._namespaces.kinds if self._stays else 0),
-            python=self._setup.python,
-            packages=self._setup.packages,
-        )

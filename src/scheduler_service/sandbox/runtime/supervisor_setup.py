@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from scheduler_service.sandbox.confinement.cell import Confinement
@@ -15,7 +16,7 @@ class SupervisorSetup:
     `service` is its socket to the service. `orders` is the socket of the job's process to the service, which the
     supervisor only passes on. `zygote` is a pipe that hangs up when the zygote dies. `python` says that the order will
     be for Python code, which may import `packages`. `cgroups` is the directory for the run's cgroup, and None if the
-    host delegates none.
+    host delegates none. `fork` forks processes that run Python code.
     """
 
     service: socket.socket
@@ -28,3 +29,4 @@ class SupervisorSetup:
     python: bool
     packages: str
     cgroups: int | None
+    fork: Callable[[], int]

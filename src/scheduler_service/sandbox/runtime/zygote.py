@@ -57,6 +57,7 @@ from scheduler_service.sandbox.kernel.syscalls import (
     prctl,
     unshare,
 )
+from scheduler_service.sandbox.runtime.fork_hooks import ForkHooks
 from scheduler_service.sandbox.runtime.preloading import preload
 from scheduler_service.sandbox.runtime.reaper import kill_children
 from scheduler_service.sandbox.runtime.supervisor import become_supervisor
@@ -101,6 +102,7 @@ class Zygote:
         self._granted: GrantedPaths | None = None
         self._broker_failure = ""
         self._fork: Callable[[], int] = os.fork
+        self._hooks = ForkHooks()
         self._cgroups = open_cgroups(setup.cgroups) if setup.cgroups else None
 
     def prepare(self) -> None:
@@ -112,7 +114,8 @@ class Zygote:
         self._enter_namespaces()
         if Layer.CAPABILITIES in self._layers:
             drop_bounding_set()
-        preload(self._setup.preload, self._setup.packages)
+        with self._hooks.recorded():
+            preload(self._setup.preload, self._setup.packages)
         self._prefault()
         if len(os.listdir("/proc/self/task")) == 1:  # a preloaded module may start threads, though it must not
             self._fork = fork_bare
@@ -229,6 +232,7 @@ class Zygote:
                 python=setup.python,
                 packages=setup.packages,
                 cgroups=self._cgroups,
+                fork=self._hooks.fork,
             )
         )
 
