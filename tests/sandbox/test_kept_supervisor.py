@@ -6,18 +6,17 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from testkit.programs import processes_with
 from testkit.waiting import wait_until
-from tests.sandbox.levels import LEVELS, started
+from tests.sandbox.levels import sandbox
 
 from scheduler_service.sandbox import Command, End, Level, Outcome, PythonCode, Script, Spec, ZygoteSandbox
 from scheduler_service.sandbox.accounting.process_stats import children_of
 from scheduler_service.sandbox.runtime.spotless import State
 
+__all__ = ["sandbox"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 RUNS = 4
 """More than there are supervisors, so that one has an earlier run."""
@@ -46,12 +45,6 @@ def is_open(n):
     except OSError: return False
 print([n for n in range(100) if is_open(n)])
 """
-
-
-@pytest_asyncio.fixture(loop_scope="module", params=LEVELS)
-async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[ZygoteSandbox]:
-    async with started(request.param) as sandbox:
-        yield sandbox
 
 
 async def run(sandbox: ZygoteSandbox, command: Command, **rest: object) -> tuple[Outcome, str]:

@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from scheduler_service.sandbox.confinement.file_rules import (
     allow_granted_in_root,
@@ -20,12 +21,13 @@ from scheduler_service.sandbox.confinement.file_rules import (
     write_rules_on_host,
 )
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
-from scheduler_service.sandbox.confinement.limits import Baseline, limit_resources, limit_user
-from scheduler_service.sandbox.confinement.root import HOME
+from scheduler_service.sandbox.confinement.limits import limit_alike, limit_resources, limit_user, measure_baseline
+from scheduler_service.sandbox.contract.access import NOTHING, Access
 from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.contract.network_policy import policy_of
 from scheduler_service.sandbox.contract.protocol import JobMessage, Order, pack_job_message, send
 from scheduler_service.sandbox.kernel import landlock, seccomp
+from scheduler_service.sandbox.kernel.cgroup import Membership
 from scheduler_service.sandbox.kernel.identity import User, become_user, enter_user_namespace
 from scheduler_service.sandbox.kernel.syscalls import (
     CLONE_NEWNET,
@@ -127,56 +129,76 @@ class Confinement:
         return not self.layers & {Layer.OWN_USER, Layer.MOUNT_NAMESPACE}
 
 
-class Cell:
-    """The confinement of one job: prepared before its order, closed when the order is there.
+class JobInputs(NamedTuple):
+    """What the process of one job gets with its fork.
 
-    `rules` are those of `Confinement.write_rules`, and `baseline` is what the process has before it runs anything.
+    `orders` leads to the service and `channel` to the supervisor. `tasks` is how many tasks the kernel counts together
+    with the job's; None if unknown. `rules` are those of Landlock; None if it is left out.
     """
 
-    def __init__(self, confinement: Confinement, baseline: Baseline, rules: landlock.Ruleset | None) -> None:
+    orders: socket.socket
+    channel: socket.socket
+    tasks: int | None
+    rules: int | None
+    cgroup: Membership | None
+
+
+Step = Callable[[Order, JobInputs], object]
+
+
+class Cell:
+    """The confinement of jobs: prepared in the process that forks them, closed in each when its order is there."""
+
+    def __init__(self, confinement: Confinement) -> None:
         self._given = confinement
         self._layers = confinement.layers
-        self._baseline = baseline
-        self._rules = rules
+        self._baseline = measure_baseline()
+        # What is taken from a table below does not have to be made in each job's process: see `job`.
+        self._programs = {network: confinement.filter_for(network=network) for network in (False, True)}
+        steps: tuple[tuple[Layer, Step], ...] = (
+            (Layer.NETWORK_NAMESPACE, self._leave_network),
+            (Layer.RESOURCE_LIMITS, lambda order, _: limit_resources(order, self._baseline)),
+            (Layer.OWN_USER, lambda *_: become_user(confinement.user)),
+            (Layer.GRANTED_USER, lambda *_: become_user(confinement.user)),
+            (Layer.USER_NAMESPACE, lambda *_: enter_user_namespace()),
+            (Layer.RESOURCE_LIMITS, lambda order, given: limit_user(order.terms, given.tasks)),
+            (Layer.NO_NEW_PRIVILEGES, lambda *_: prctl(Prctl.SET_NO_NEW_PRIVS, 1)),
+            (Layer.REAPER, lambda *_: prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)),
+            (Layer.LANDLOCK, self._enforce_rules),
+            (Layer.DESCRIPTORS, lambda _, given: close_descriptors_but(given.channel.fileno())),
+            (Layer.CAPABILITIES, self._drop_capabilities),
+            (Layer.SECCOMP, self._enforce_filter),
+        )
+        self._steps = [step for layer, step in steps if layer in self._layers]
 
-    def close(self, order: Order, directory: str, line: socket.socket) -> None:
+    def limit_beforehand(self) -> None:
+        """Limit this process and all that it forks by what is the same for all orders."""
+        if Layer.RESOURCE_LIMITS in self._layers:
+            limit_alike()
+
+    def close(self, order: Order, given: JobInputs) -> None:
         """Confine this process for good. Raise OSError if one layer fails: then nothing may run.
 
-        Only standard input, output and error stay open, and `line`, the socket to the supervisor.
+        Only standard input, output and error stay open, and `given.channel`, the socket to the supervisor.
 
         The order of the steps matters. A step that needs a descriptor or a right comes before it is given up. A change
         of user clears the parent-death signal. The filter comes last, because it denies what the other steps do.
         """
-        steps: tuple[tuple[Layer, Callable[[], object]], ...] = (
-            (Layer.NETWORK_NAMESPACE, lambda: self._leave_network(order)),
-            (Layer.RESOURCE_LIMITS, lambda: limit_resources(order, self._baseline)),
-            (Layer.OWN_USER, lambda: become_user(self._given.user)),
-            (Layer.GRANTED_USER, lambda: become_user(self._given.user)),
-            (Layer.USER_NAMESPACE, enter_user_namespace),
-            (Layer.RESOURCE_LIMITS, lambda: limit_user(order.terms, self._given.existing_tasks)),
-            (Layer.NO_NEW_PRIVILEGES, lambda: prctl(Prctl.SET_NO_NEW_PRIVS, 1)),
-            (Layer.REAPER, lambda: prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)),
-            (Layer.LANDLOCK, lambda: self._enforce_rules(order, directory)),
-            (Layer.DESCRIPTORS, lambda: close_descriptors_but(line.fileno())),
-            (Layer.CAPABILITIES, self._drop_capabilities),
-            (Layer.SECCOMP, lambda: self._enforce_filter(order, line)),
-        )
-        for layer, step in steps:
-            if layer in self._layers:
-                step()
+        for step in self._steps:
+            step(order, given)
 
-    def _drop_capabilities(self) -> None:
+    def _drop_capabilities(self, _: Order, __: JobInputs) -> None:
         if Layer.USER_NAMESPACE in self._layers:  # which gave a full bounding set; otherwise the zygote's is inherited
             drop_bounding_set()
         drop_capabilities()
 
-    def _leave_network(self, order: Order) -> None:
+    def _leave_network(self, order: Order, _: JobInputs) -> None:
         leaves = not order.access.destinations or self._given.sockets is seccomp.Sockets.BROKERED
         if leaves and self._given.empty_network is not None:
             enter_namespace(self._given.empty_network, CLONE_NEWNET)
 
-    def _enforce_filter(self, order: Order, line: socket.socket) -> None:
-        program = self._given.filter_for(network=bool(order.access.destinations))
+    def _enforce_filter(self, order: Order, given: JobInputs) -> None:
+        line, program = given.channel, self._programs[bool(order.access.destinations)]
         if not self._given.asks_supervisor:
             seccomp.enforce(program)
             return
@@ -190,16 +212,19 @@ class Cell:
             send(line, pack_job_message(JobMessage(access=order.access)), [listener])
         os.close(listener)
 
-    def _enforce_rules(self, order: Order, directory: str) -> None:
-        if self._rules is None:
-            return
-        if directory != HOME:
-            allow_run_directory(self._rules, directory, order.access)
+    def _enforce_rules(self, order: Order, given: JobInputs) -> None:
+        rules = landlock.Ruleset(given.rules)
+        if order.terms.directory is not None:
+            allow_run_directory(rules, order.terms.directory, order.access)
+        if order.access is not NOTHING:
+            self._allow_granted(rules, order.access)
+        rules.enforce()
+
+    def _allow_granted(self, rules: landlock.Ruleset, access: Access) -> None:
         if Layer.MOUNT_NAMESPACE in self._layers:
-            allow_granted_in_root(self._rules, order.access)
+            allow_granted_in_root(rules, access)
         elif self._given.granted is not None:
-            allow_granted_on_host(self._rules, order.access, self._given.granted)
-        policy = policy_of(order.access)
+            allow_granted_on_host(rules, access, self._given.granted)
+        policy = policy_of(access)
         if policy is not None and self._given.sockets is seccomp.Sockets.FREE:
-            self._rules.allow_connecting_to(policy.ports)
-        self._rules.enforce()
+            rules.allow_connecting_to(policy.ports)

@@ -43,6 +43,19 @@ def allow_many_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def limit_alike() -> None:
+    """Limit this process and its descendants, each by itself, in what all jobs may have alike."""
+    for kind, soft, hard in (
+        (resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES),
+        (resource.RLIMIT_STACK, _STACK, _MAX_STACK),
+        (resource.RLIMIT_CORE, 1, 1),  # 0 would still start a core_pattern's program, as root, on the host
+        (resource.RLIMIT_NICE, 0, 0),
+        (resource.RLIMIT_RTPRIO, 0, 0),
+        (resource.RLIMIT_MEMLOCK, _MB, _MB),
+    ):
+        _limit(kind, soft, hard)
+
+
 def limit_resources(order: Order, baseline: Baseline) -> None:
     """Limit this process and its descendants, each by itself. Memory is `memory_mb` beyond `baseline`.
 
@@ -58,12 +71,6 @@ def limit_resources(order: Order, baseline: Baseline) -> None:
         (resource.RLIMIT_AS, addresses, addresses),
         (resource.RLIMIT_CPU, terms.cpu_seconds, terms.cpu_seconds + 1),
         (resource.RLIMIT_FSIZE, file_bytes, file_bytes),
-        (resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES),
-        (resource.RLIMIT_STACK, _STACK, _MAX_STACK),
-        (resource.RLIMIT_CORE, 1, 1),  # 0 would still start a core_pattern's program, as root, on the host
-        (resource.RLIMIT_NICE, 0, 0),
-        (resource.RLIMIT_RTPRIO, 0, 0),
-        (resource.RLIMIT_MEMLOCK, _MB, _MB),
     ):
         _limit(kind, soft, hard)
 

@@ -38,6 +38,7 @@ LISTENER_COPIED = b"t"
 
 _HEADER = struct.Struct("!I")
 _TERMS = struct.Struct("!ddqqqqq")  # in the order of the fields of Terms; the directory follows
+_LISTENER = struct.Struct("!xi")  # no JSON begins with a zero
 _MAX_DESCRIPTORS = 2  # an order has the output and standard input; nothing has more
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -199,12 +200,16 @@ def parse_order(body: bytes) -> Order:
 
 
 def pack_job_message(message: JobMessage) -> bytes:
-    """Return a job's message as a message."""
+    """Return a job's message as a message: that of every ordinary job as a number, for the same reason."""
+    if message.listener is not None and message.access is NOTHING:
+        return _with_length(_LISTENER.pack(message.listener))
     return _pack(_fields(message) | {"access": access_fields(message.access)})
 
 
 def parse_job_message(body: bytes) -> JobMessage:
     """Return the job's message in the body of a message."""
+    if body[0] == 0:
+        return JobMessage(listener=_LISTENER.unpack(body)[0])
     fields = json.loads(body)
     return JobMessage(**fields | {"access": parse_access(fields["access"])})
 

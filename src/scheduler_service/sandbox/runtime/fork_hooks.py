@@ -2,16 +2,18 @@
 
 os.fork() prepares the child for the case that other threads held locks, which costs as much as the fork. Where no other
 thread exists, nobody holds any. What is left is what modules have asked for with os.register_at_fork(). Their functions
-are recorded while they are imported, and called around a bare fork. That of `threading` is the exception: without other
-threads, all that it changes is the kernel's id of the main thread.
+are recorded while they are imported, and called around a bare fork. Two are called in a shorter form, because each
+object that they touch makes the kernel copy memory: without other threads, `threading` only notes the kernel's id of
+the main thread, and `random` only seeds its generator.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from _random import Random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from scheduler_service.sandbox.kernel.syscalls import fork_bare
 
@@ -27,7 +29,9 @@ class ForkHooks:
     """The functions that the modules of this process run around a fork."""
 
     def __init__(self) -> None:
-        self._hooks: list[dict[str, Hook]] = []
+        self._before: list[Hook] = []
+        self._in_child: list[Hook] = []
+        self._in_parent: list[Hook] = []
         self._is_complete = not any(name in sys.modules for name in _WITH_HOOKS)
         self._is_bare = False
 
@@ -36,9 +40,14 @@ class ForkHooks:
         """Record the functions that are registered while the block runs."""
         original = os.register_at_fork
 
-        def register(**hooks: Hook) -> None:
-            original(**hooks)
-            self._hooks.append(hooks)
+        def register(
+            *, before: Hook | None = None, after_in_parent: Hook | None = None, after_in_child: Hook | None = None
+        ) -> None:
+            hooks = {"before": before, "after_in_parent": after_in_parent, "after_in_child": after_in_child}
+            original(**{name: hook for name, hook in hooks.items() if hook is not None})
+            self._before[:0] = [before] if before else []  # the last one is called first
+            self._in_parent += [after_in_parent] if after_in_parent else []
+            self._in_child += [_shortened(after_in_child)] if after_in_child else []
 
         setattr(os, _REGISTER, register)
         try:
@@ -51,28 +60,33 @@ class ForkHooks:
         """Fork a process that runs Python code. The caller has no more threads than after `recorded`."""
         if not self._is_bare:
             return os.fork()
-        self._call("before", reversed(self._hooks))
+        _call(self._before)
         pid = -1
         try:
             pid = fork_bare()
         finally:
-            self._call("after_in_child" if pid == 0 else "after_in_parent", self._hooks)
+            _call(self._in_parent if pid else self._in_child)
         return pid
 
-    def _call(self, name: str, hooks: Iterable[dict[str, Hook]]) -> None:
-        for each in hooks:
-            hook = each.get(name)
-            if hook is not None:
-                with suppress(Exception):  # as around os.fork()
-                    if hook.__module__ == "threading":
-                        _note_main_thread(hook)
-                    else:
-                        hook()
+
+def _call(hooks: list[Hook]) -> None:
+    for hook in hooks:
+        try:
+            hook()
+        except Exception:  # noqa: BLE001, S112 (as around os.fork(); `suppress` would write to more memory)
+            continue
 
 
-def _note_main_thread(hook: Hook) -> None:
-    set_id = getattr(sys.modules["threading"].main_thread(), "_set_native_id", None)
-    if set_id is None:
-        hook()
-    else:
-        set_id()
+def _shortened(hook: Hook) -> Hook:
+    """Return a function with the same effect in a process that has no other threads."""
+    owner = getattr(hook, "__self__", None)
+    if type(owner).__module__ == "random" and isinstance(owner, Random):
+
+        def seed() -> None:
+            Random.seed(owner)  # from the kernel, as the hook does
+            owner.gauss_next = None  # type: ignore[attr-defined]
+
+        return seed
+    if getattr(hook, "__module__", "") == "threading":
+        return getattr(sys.modules["threading"].main_thread(), "_set_native_id", hook)
+    return hook

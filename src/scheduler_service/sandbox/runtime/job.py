@@ -8,14 +8,13 @@ import os
 import signal
 import socket
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
-from scheduler_service.sandbox.confinement.cell import Cell, Confinement
+from scheduler_service.sandbox.confinement.cell import Cell, Confinement, JobInputs
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPathError, GrantedPaths
 from scheduler_service.sandbox.confinement.granted_root import enter_granted_root, leave_granted
-from scheduler_service.sandbox.confinement.limits import Baseline, max_memory_bytes, measure_baseline
+from scheduler_service.sandbox.confinement.limits import max_memory_bytes
 from scheduler_service.sandbox.confinement.root import HOME, resize_private, user_name
 from scheduler_service.sandbox.contract.access import NOTHING, Access
 from scheduler_service.sandbox.contract.collected import places_below
@@ -36,37 +35,16 @@ from scheduler_service.sandbox.contract.protocol import (
     parse_order,
     receive,
 )
-from scheduler_service.sandbox.kernel import landlock
-from scheduler_service.sandbox.kernel.cgroup import Membership
 from scheduler_service.sandbox.kernel.oom import prefer_for_oom_kill
 from scheduler_service.sandbox.kernel.syscalls import Prctl, enter_namespace, prctl
 from scheduler_service.sandbox.runtime.job_directory import fill_directory, write_file
-from scheduler_service.sandbox.runtime.python_code import (
-    FILE,
-    become_script,
-    prepare_interpreter,
-    prepare_streams,
-    variables_read_at_start,
-)
+from scheduler_service.sandbox.runtime.python_code import FILE, ScriptStart, variables_read_at_start
 
 SCRIPT_FILE = "job"
-_SAMPLE = Order("program", "", [DEFAULT_INTERPRETER], {}, NOTHING, Terms(1.0, 1.0, 1, 1, 1, 1, -1, None), {})
+_SAMPLE = pack_order(
+    Order("program", "", [DEFAULT_INTERPRETER], {}, NOTHING, Terms(1.0, 1.0, 1, 1, 1, 1, -1, None), {})
+)
 _USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.E2BIG, errno.EISDIR, errno.ELOOP)
-
-
-@dataclass(frozen=True, slots=True)
-class JobSockets:
-    """What the process of one job gets with its fork.
-
-    `orders` leads to the service and `channel` to the supervisor. `tasks` is how many tasks the kernel counts together
-    with the job's; None if unknown. `rules` are those of Landlock.
-    """
-
-    orders: socket.socket
-    channel: socket.socket
-    tasks: int | None
-    rules: int | None
-    cgroup: Membership | None
 
 
 class JobProcess:
@@ -95,13 +73,13 @@ class JobProcess:
     def prepare(self) -> None:
         """Do what all processes that are forked from this one inherit."""
         prefer_for_oom_kill()
-        self._baseline = measure_baseline()
-        if self._python:
-            prepare_streams()
-        else:
+        self._cell = Cell(self._confinement)
+        self._cell.limit_beforehand()
+        self._script = ScriptStart(self._note, self._packages) if self._python else None
+        if not self._python:
             _prepare_exec()
 
-    def become(self, given: JobSockets) -> None:
+    def become(self, given: JobInputs) -> None:
         """Wait for the order, then run it in this process, confined and in its cgroup.
 
         Return only for Python code, which CPython runs when all callers have returned; see `startup/sitecustomize.py`.
@@ -127,20 +105,39 @@ class JobProcess:
             os._exit(1)
         channel.close()
 
-    def _confine(self, given: JobSockets) -> tuple[Order, str]:
+    def _confine(self, given: JobInputs) -> tuple[Order, str]:
         os.setsid()
         prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
         if given.cgroup is not None:
             given.cgroup.enter()
         if self._namespaces[1]:
             enter_namespace(*self._namespaces)
-        confinement = replace(self._confinement, existing_tasks=given.tasks)
-        rules = None if given.rules is None else landlock.Ruleset(given.rules)
-        cell = Cell(confinement, self._baseline, rules)
-        if self._python:
-            prepare_interpreter()
-        _prefault(confinement, self._baseline)
-        return _close_cell(cell, confinement, given)
+        if self._script is not None:
+            self._script.prepare()
+        else:
+            _prefault_search()
+        _prefault()
+        return self._close_cell(given)
+
+    def _close_cell(self, given: JobInputs) -> tuple[Order, str]:
+        """Wait for the order and confine this process to it. Return it, and the run's directory."""
+        if given.channel.recv(1) != RULES_WRITTEN:
+            os._exit(1)  # the supervisor is gone
+        confinement = self._confinement
+        body, (output, *stdin) = receive(given.orders)
+        order = parse_order(body)
+        if (order.access.destinations or order.access.sockets) and confinement.network_refusal:
+            _reject(given.channel, confinement.network_refusal)
+        directory = order.terms.directory or HOME
+        if Layer.MOUNT_NAMESPACE in confinement.layers:
+            resize_private(order.terms.disk_mb)
+            _choose_root(confinement, order.access)
+        if given.cgroup is not None:
+            given.cgroup.limit(max_memory_bytes(order.terms), order.terms.processes)
+        _take_stdio(output, *stdin)
+        os.chdir(directory)
+        self._cell.close(order, given)
+        return order, directory
 
     def _begin(self, order: Order, directory: str) -> None:
         """Start the user's code, or return if CPython is to run it."""
@@ -150,30 +147,9 @@ class JobProcess:
         fill_directory(order)
         if order.kind == "python":
             write_file(FILE, order.text.encode())
-        if order.kind != "python" or variables_read_at_start(order.env):
+        if self._script is None or order.kind != "python" or variables_read_at_start(order.env):
             _execute(order, environment)
-        become_script(environment, self._note, self._packages)
-
-
-def _close_cell(cell: Cell, confinement: Confinement, given: JobSockets) -> tuple[Order, str]:
-    """Wait for the order and confine this process to it. Return it, and the run's directory."""
-    if given.channel.recv(1) != RULES_WRITTEN:
-        os._exit(1)  # the supervisor is gone
-    channel, cgroup = given.channel, given.cgroup
-    body, (output, *stdin) = receive(given.orders)
-    order = parse_order(body)
-    if (order.access.destinations or order.access.sockets) and confinement.network_refusal:
-        _reject(channel, confinement.network_refusal)
-    directory = order.terms.directory or HOME
-    if Layer.MOUNT_NAMESPACE in confinement.layers:
-        resize_private(order.terms.disk_mb)
-        _choose_root(confinement, order.access)
-    if cgroup is not None:
-        cgroup.limit(max_memory_bytes(order.terms), order.terms.processes)
-    _take_stdio(output, *stdin)
-    os.chdir(directory)
-    cell.close(order, directory, channel)
-    return order, directory
+        self._script.begin(environment)
 
 
 def _reject(channel: socket.socket, why: str) -> NoReturn:
@@ -200,23 +176,24 @@ def _prepare_exec() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _prefault(confinement: Confinement, baseline: Baseline) -> None:
+def _prefault() -> None:
     """Process a sample of an order, as far as that changes nothing, before the real order comes.
 
     This process shares its memory with the zygote, and the kernel copies each page at the first write to it. CPython
     writes the reference count of each object that it reads. For an order without this, it is two thirds of the time.
     """
     ours, theirs = socket.socketpair()
-    with ours, theirs, open(os.devnull, "rb") as nothing:
-        socket.send_fds(theirs, [pack_order(_SAMPLE)], [nothing.fileno()])
+    with ours, theirs:
+        socket.send_fds(theirs, [_SAMPLE], [0])
         body, (output, *_) = receive(ours)
-        order = parse_order(body)
-        os.dup2(output, output)
-        Cell(replace(confinement, layers=frozenset()), baseline, None).close(order, HOME, theirs)
-        confinement.filter_for(network=bool(order.access.destinations))
-        interpreter_of(order.text)
-        find_program(order.argv[0], job_environment(HOME, "", order.env)["PATH"])
+        parse_order(body)
         os.close(output)
+
+
+def _prefault_search() -> None:
+    """Do the same for the start of a program."""
+    interpreter_of("")
+    find_program(DEFAULT_INTERPRETER, job_environment(HOME, "", {})["PATH"])
 
 
 def _take_stdio(output: int, stdin: int | None = None) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import linecache
 import mmap
 import os
 import sys
@@ -19,24 +18,13 @@ from types import ModuleType
 from typing import Any
 
 from scheduler_service.sandbox.runtime.python_end import Leftovers, ScriptEnd
+from scheduler_service.sandbox.runtime.reseeding import find_reseeding
 
 FILE = "job.py"
 """The script, in the job's working directory. Tracebacks show this name, not where the host keeps the directory."""
 
-_MERSENNE_TWISTER_WORDS = 624
 _READ_AT_START = ("PYTHON", "LC_", "LD_", "MALLOC_", "OMP_", "OPENBLAS_", "MKL_", "BLIS_", "NPY_", "NUMPY_")
 _NAMES_READ_AT_START = frozenset({"LANG", "GLIBC_TUNABLES"})
-
-
-def prepare_streams() -> None:
-    """Prepare standard output for scripts. Forked processes inherit it."""
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # readers of the log see each line at once
-
-
-def prepare_interpreter() -> None:
-    """Prepare the interpreter as far as that is possible before its script and environment are known."""
-    _reseed()
-    _prefault()
 
 
 def variables_read_at_start(environment: Mapping[str, str]) -> list[str]:
@@ -44,23 +32,40 @@ def variables_read_at_start(environment: Mapping[str, str]) -> list[str]:
     return sorted(name for name in environment if name.startswith(_READ_AT_START) or name in _NAMES_READ_AT_START)
 
 
-def become_script(environment: dict[str, str], note: mmap.mmap, packages: str = "") -> None:
-    """Prepare this process for CPython to run `job.py` of the working directory. `python_end` describes `note`.
+class ScriptStart:
+    """Makes forked processes ready for CPython to run `job.py` of the working directory.
 
-    The script may import from the directory `packages`, unless that is empty.
+    Made once, in the process that forks them; `prepare` and `begin` are called in each. `python_end` describes `note`.
+    Scripts may import from the directory `packages`, unless that is empty.
     """
-    if packages:
-        sys.path.append(packages)
-    os.environ.clear()
-    os.environ.update(environment)
-    time.tzset()
-    if processes := sys.modules.get("multiprocessing.process"):
-        processes.ORIGINAL_DIR = os.getcwd()  # type: ignore[attr-defined]
-    gc.freeze()  # the script sees no objects of ours among those that the collector knows
-    main = sys.modules["__main__"] = _copy(sys.modules["__main__"])
-    leftovers = Leftovers()
-    atexit.register(leftovers.keep_modules)
-    _complete_later(main, os.path.abspath(FILE), ScriptEnd(note, leftovers))
+
+    def __init__(self, note: mmap.mmap, packages: str) -> None:
+        self._note = note
+        self._packages = packages
+        self._reseed = find_reseeding()
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # readers of logs see each line at once
+        os.environ.clear()
+        self._leftovers = Leftovers()
+        atexit.register(self._leftovers.keep_modules)
+
+    def prepare(self) -> None:
+        """Prepare the interpreter as far as that is possible before its script and environment are known."""
+        self._reseed()
+        # The kernel copies the pages that this writes before the order comes.
+        exec(compile("import sys\nprint(end='', file=sys.stdout)\n", FILE, "exec"), {})  # noqa: S102
+
+    def begin(self, environment: dict[str, str]) -> None:
+        """Complete the interpreter for the script, with its environment, in its directory."""
+        if self._packages:  # not before: until it is confined, this process must not run code from there
+            sys.path.append(self._packages)
+        for name, value in environment.items():  # `update` would do more than that
+            os.environ[name] = value
+        time.tzset()
+        if processes := sys.modules.get("multiprocessing.process"):
+            processes.ORIGINAL_DIR = os.getcwd()  # type: ignore[attr-defined]
+        gc.freeze()  # the script sees no objects of ours among those that the collector knows
+        main = sys.modules["__main__"] = _copy(sys.modules["__main__"])
+        _complete_later(main, os.path.abspath(FILE), ScriptEnd(self._note, self._leftovers))
 
 
 def _copy(main: ModuleType) -> ModuleType:
@@ -86,19 +91,3 @@ def _complete_later(main: ModuleType, file: str, end: ScriptEnd) -> None:
         return original(name, file)
 
     loaders.SourceFileLoader = create_loader
-
-
-def _prefault() -> None:
-    """Compile and run a little code, so that the kernel copies the pages that this writes before the order comes."""
-    exec(compile("import sys\nfor _ in range(3): print(str(_), file=sys.stdout)\n", FILE, "exec"), {})  # noqa: S102
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        nowhere.write("")
-    linecache.clearcache()
-
-
-def _reseed() -> None:
-    """Seed numpy's random numbers, or all runs would have the same. The standard library seeds its own after a fork."""
-    if numpy_random := sys.modules.get("numpy.random"):
-        # The state itself comes from the kernel. `seed()` would compute it, slowly, from a few bytes.
-        key = sys.modules["numpy"].frombuffer(os.urandom(_MERSENNE_TWISTER_WORDS * 4), "uint32")
-        numpy_random.set_state(("MT19937", key, _MERSENNE_TWISTER_WORDS))

@@ -28,9 +28,10 @@ from contextlib import suppress
 
 from scheduler_service.sandbox.accounting.children import Children
 from scheduler_service.sandbox.accounting.process_stats import children_of
+from scheduler_service.sandbox.confinement.cell import JobInputs
 from scheduler_service.sandbox.kernel.cgroup import Membership
 from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl, wait_into
-from scheduler_service.sandbox.runtime.job import JobProcess, JobSockets
+from scheduler_service.sandbox.runtime.job import JobProcess
 
 _REQUEST, _ANSWER = struct.Struct("=q??"), struct.Struct("=i")  # tasks, with rules, with a cgroup
 _WAIT = -2  # in place of the number of tasks, which is -1 if unknown
@@ -80,7 +81,7 @@ class NoSpawner:
         self._job = job
         self._leave = leave
 
-    def spawn(self, given: JobSockets) -> int:
+    def spawn(self, given: JobInputs) -> int:
         """Start the process of the job. Return its process id, and 0 in that process when its code may run."""
         pid = self._fork()
         if pid == 0:
@@ -108,7 +109,7 @@ class Spawner:
         self._namespaced = namespaced
         self.is_usable = True
 
-    def spawn(self, given: JobSockets) -> int:
+    def spawn(self, given: JobInputs) -> int:
         """Start the process of a job. Return its process id. Raise OSError if the host cannot have one more."""
         if self._namespaced:
             self._begin_ids_again()
@@ -176,7 +177,7 @@ def start_spawner(fork: Fork, job: JobProcess, leave: Callable[[], None], *, nam
     return None
 
 
-def _serve(line: socket.socket, report: Report, fork: Fork) -> JobSockets:
+def _serve(line: socket.socket, report: Report, fork: Fork) -> JobInputs:
     """Answer the supervisor until it is gone. Return in the process of a job only: what that has got."""
     job = 0
     while True:
@@ -200,10 +201,10 @@ def _serve(line: socket.socket, report: Report, fork: Fork) -> JobSockets:
         line.send(_ANSWER.pack(job))
 
 
-def _given(descriptors: list[int], tasks: int, *, with_rules: bool, with_cgroup: bool) -> JobSockets:
+def _given(descriptors: list[int], tasks: int, *, with_rules: bool, with_cgroup: bool) -> JobInputs:
     orders, channel, *others = descriptors
     os.set_inheritable(channel, False)  # noqa: FBT003 (it is the only one that is still open when a program begins)
-    return JobSockets(
+    return JobInputs(
         # With family and type given, Python does not ask the kernel for them.
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, orders),
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, channel),

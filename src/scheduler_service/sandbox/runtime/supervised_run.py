@@ -224,7 +224,7 @@ class SupervisedRun:
 
         A limit or the service can end it earlier. Return None if nobody waits for a report.
         """
-        next_look = time.monotonic() + TICK_SECONDS / 2 if Layer.WATCH in self._layers else math.inf
+        next_look = time.monotonic() + TICK_SECONDS if Layer.WATCH in self._layers else math.inf
         while True:
             ready = self._wait(min(deadline, next_look, self._lease_end, self._channel.deadline))
             if self._setup.zygote in ready:

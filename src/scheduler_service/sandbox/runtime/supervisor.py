@@ -22,6 +22,7 @@ from typing import NoReturn
 
 from scheduler_service.sandbox.accounting.children import Children
 from scheduler_service.sandbox.accounting.process_stats import count_tasks_of_user
+from scheduler_service.sandbox.confinement.cell import JobInputs
 from scheduler_service.sandbox.confinement.run_namespaces import RunNamespaces
 from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.contract.protocol import NEXT, RULES_WRITTEN, RunReport, pack
@@ -29,7 +30,7 @@ from scheduler_service.sandbox.contract.spec import End
 from scheduler_service.sandbox.kernel import landlock
 from scheduler_service.sandbox.kernel.cgroup import Cgroup
 from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl
-from scheduler_service.sandbox.runtime.job import JobProcess, JobSockets
+from scheduler_service.sandbox.runtime.job import JobProcess
 from scheduler_service.sandbox.runtime.polling import wait_for_descriptors
 from scheduler_service.sandbox.runtime.reaper import kill_all
 from scheduler_service.sandbox.runtime.spawner import NoSpawner, Spawner, start_spawner
@@ -143,7 +144,7 @@ class _Supervisor:
         rules = self._confinement.write_rules()
         self._ours, theirs = socket.socketpair()
         with orders, theirs:
-            given = JobSockets(orders, theirs, tasks, None if rules is None else rules.descriptor, self._cgroup)
+            given = JobInputs(orders, theirs, tasks, None if rules is None else rules.descriptor, self._cgroup)
             job = self._spawner.spawn(given)
         if job == 0:
             return None
