@@ -87,6 +87,7 @@ async def test_supervisor_goes_when_a_process_is_left(sandbox: ZygoteSandbox, co
     assert "killed 1 background process" in outcome.message
     assert processes_with(f"MARKER={marker}") == []
     await asyncio.to_thread(wait_until, lambda: len(supervisors(sandbox) & before) == len(before) - 1, 10)
+    await asyncio.to_thread(wait_until, lambda: len(supervisors(sandbox)) == len(before), 10)  # and no zombies
 
 
 async def test_each_run_has_the_same_process_ids_at_strict(sandbox: ZygoteSandbox) -> None:

@@ -94,6 +94,9 @@ class NoSpawner:
         """Return None: the supervisor itself waits for the job."""
         return None
 
+    def end(self) -> None:
+        """Do nothing."""
+
     def has_nothing_left(self, children: Children) -> bool:  # noqa: ARG002 (as `Spawner` has it)
         """Return False: all processes are to be killed."""
         return False
@@ -144,6 +147,12 @@ class Spawner:
             return False
         return children.reap(os.WNOHANG) == (0, 0) and not children.reaped and children_of(os.getpid()) == [self.pid]
 
+    def end(self) -> None:
+        """Have the spawner exit, and wait for that. Nothing must be left of a run."""
+        self._line.close()
+        with suppress(ChildProcessError):  # it has been killed with the processes of a run
+            os.waitpid(self.pid, 0)
+
     def _begin_ids_again(self) -> None:
         """Have the next process of our PID namespace get the id after the spawner's, whatever ran before."""
         try:
@@ -163,6 +172,8 @@ def start_spawner(fork: Fork, job: JobProcess, leave: Callable[[], None], *, nam
     pid = fork()
     if pid:
         theirs.close()
+        if not ours.recv(_ANSWER.size):
+            raise OSError("the spawner has died")
         return Spawner(pid, ours, report, namespaced=namespaced)
     try:
         ours.close()
@@ -170,6 +181,7 @@ def start_spawner(fork: Fork, job: JobProcess, leave: Callable[[], None], *, nam
         prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
         report.keep_from_children()
         job.prepare()
+        theirs.send(_ANSWER.pack(0))
         given = _serve(theirs, report, fork)
     except BaseException:  # noqa: BLE001 (the supervisor notices the end)
         os._exit(1)

@@ -109,6 +109,7 @@ class _Supervisor:
             left -= 1
             orders = self._wait_for_next() if self._complete(run, is_last=left == 0) else None
             tasks = tasks and count_tasks_of_user(self._confinement.user.uid)
+        self._spawner.end()
         os._exit(0)
 
     def fail(self, error: BaseException) -> NoReturn:
