@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.shared.processor_time import descendants_ms, own_ms, warm_fork_ms
 from benchmarks.shared.reports import Report, machine_facts, options
 from benchmarks.shared.sandbox_levels import run_at_level
 
@@ -31,6 +32,8 @@ PAUSE_SECONDS = 0.02  # a worker is not always busy; throughput is measured with
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PATH": os.environ["PATH"]}
 WARM_UP = 3
 THROUGHPUT_ROUNDS = 7
+PROCESSOR_ROUNDS = 5
+REST_SECONDS = 0.3
 GIBIBYTE = "import os\nb = (b'y' * 1023 + b'\\n') * 64\nfor _ in range(16384): os.write(1, b)\n"
 Action = Callable[[], Awaitable[object]]
 
@@ -129,6 +132,25 @@ async def compare_throughput(report: Report, contenders: Contenders, each: int) 
     report.add(group, "times 2 workers", "", [ours / pair for _, pair, ours in rounds])
 
 
+async def measure_processor_time(report: Report, contenders: Contenders, each: int) -> None:
+    """Measure what a run costs all processes together, and beside it the least that it can cost."""
+    group = "π, processor time of a run"
+    service, sandbox, floor = [], [], []
+    for _ in range(PROCESSOR_ROUNDS):
+        own, below = own_ms(), descendants_ms()
+        await throughput(contenders.pi, 2, each)
+        await asyncio.sleep(REST_SECONDS)  # until the next runs are prepared
+        service.append((own_ms() - own) / (2 * each))
+        sandbox.append((descendants_ms() - below) / (2 * each))
+        floor.append(await asyncio.to_thread(warm_fork_ms, PI))
+    report.add(group, "service", "ms", service)
+    report.add(group, "sandbox", "ms", sandbox)
+    report.add(group, "fork of a warm interpreter", "ms", floor)
+    report.add(
+        group, "sandbox to fork", "", [ours / least for ours, least in zip(sandbox, floor, strict=True)], at_most=3
+    )
+
+
 async def measure_output(report: Report, contenders: Contenders) -> None:
     """Measure the time and the worker's memory that a gibibyte of output takes."""
     group = "a gibibyte of output"
@@ -196,6 +218,7 @@ async def compare_all(report: Report, contenders: Contenders, rounds: int) -> No
     else:
         await compare(report, group, contenders.shell, contenders.bubblewrap, 0.9, rounds)
     await compare_throughput(report, contenders, max(2, rounds // 4))
+    await measure_processor_time(report, contenders, max(2, rounds * 2))
 
 
 def main() -> None:

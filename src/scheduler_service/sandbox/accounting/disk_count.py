@@ -79,7 +79,7 @@ class DiskCount:
         return None
 
     def close(self) -> None:
-        """Give up a count that is not finished."""
+        """Drop a count that is not finished."""
         self._count = None
 
     def reserve(self, size: int) -> bool:

@@ -1,6 +1,6 @@
 """The namespaces that each run of a supervisor has for itself: of mounts, and of System V objects and message queues.
 
-A supervisor makes them anew for each run, from a base that no run has touched: the root of the zygote with a /proc of
+A supervisor makes new ones for each run, from a base that no run has touched: the root of the zygote with a /proc of
 the supervisor's PID namespace. The kernel frees what a run has left in its own when the next ones are made.
 """
 

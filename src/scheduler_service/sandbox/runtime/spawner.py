@@ -148,13 +148,13 @@ class Spawner:
         return children.reap(os.WNOHANG) == (0, 0) and not children.reaped and children_of(os.getpid()) == [self.pid]
 
     def end(self) -> None:
-        """Have the spawner exit, and wait for that. Nothing must be left of a run."""
+        """End the spawner, and wait until it is gone. Nothing must be left of a run."""
         self._line.close()
         with suppress(ChildProcessError):  # it has been killed with the processes of a run
             os.waitpid(self.pid, 0)
 
     def _begin_ids_again(self) -> None:
-        """Have the next process of our PID namespace get the id after the spawner's, whatever ran before."""
+        """Set the id of the next process in our PID namespace: that after the spawner's, whatever ran before."""
         try:
             with open(_LAST_PID, "w", encoding="utf-8") as file:
                 file.write(str(self.pid))
