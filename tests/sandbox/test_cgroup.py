@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from testkit.waiting import wait_until
 from tests.sandbox.settings import ROOT, USER
-from tests.sandbox.test_death import SECONDS, Service, wait_until_clear
+from tests.sandbox.test_death import SECONDS, Service, parent_of, wait_until_clear
 
 from scheduler_service.sandbox import (
     End,
@@ -369,11 +369,11 @@ async def test_stop_removes_the_cgroup_of_a_killed_supervisor(start: Start) -> N
 
 
 def _supervisor_of_a_job(claim: Path) -> int:
-    """Return the parent of a process in a cgroup whose job runs. Others still wait for their orders."""
+    """Return the parent of the spawner of a process in a cgroup whose job runs. Others wait for their orders."""
     for group in claim.glob("run-*"):
         for pid in (group / "cgroup.procs").read_text().split():
             if Path(f"/proc/{pid}/cwd").readlink().name.startswith(("job", "run-")):
-                return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+                return parent_of(parent_of(int(pid)))
     raise AssertionError("no job runs")
 
 

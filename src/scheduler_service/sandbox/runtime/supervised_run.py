@@ -23,15 +23,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from scheduler_service.sandbox.accounting.children import Children
 from scheduler_service.sandbox.accounting.disk_count import DiskCount
 from scheduler_service.sandbox.accounting.resource_watch import TICK_SECONDS, EndReason, ResourceWatch, list_processes
 from scheduler_service.sandbox.broker.syscall_broker import RunFiles
-from scheduler_service.sandbox.confinement.root import HOME
 from scheduler_service.sandbox.confinement.shared_memory import SharedMemory, directory_of
-from scheduler_service.sandbox.confinement.workdir import Removal
 from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.contract.protocol import (
     CANCEL,
@@ -47,20 +44,18 @@ from scheduler_service.sandbox.contract.protocol import (
 from scheduler_service.sandbox.contract.spec import End
 from scheduler_service.sandbox.kernel.cgroup import Cgroup
 from scheduler_service.sandbox.kernel.identity import User
-from scheduler_service.sandbox.runtime.collection import Collection, announce, collect
+from scheduler_service.sandbox.runtime.collection import announce, collect
 from scheduler_service.sandbox.runtime.job_channel import JobChannel, read_error
 from scheduler_service.sandbox.runtime.leftovers import wait_for_leftovers
 from scheduler_service.sandbox.runtime.polling import wait_for_descriptors
 from scheduler_service.sandbox.runtime.reaper import kill_all
+from scheduler_service.sandbox.runtime.remains import Remains
 from scheduler_service.sandbox.runtime.run_report import ReportBuilder
 from scheduler_service.sandbox.runtime.spawner import NoSpawner, Spawner
 from scheduler_service.sandbox.runtime.supervisor_setup import SupervisorSetup
 
 _REQUESTS = {CANCEL: End.CANCELLED, FLOOD: End.OUTPUT_LIMIT}
 _SAMPLE = Terms(1.0, 1.0, 1, 1, 1, 1, -1, None)
-_REMOVAL_SECONDS = 0.1
-"""How long a report waits for the removal of files: enough for ordinary runs. The slot is not held for more."""
-_LOW_PRIORITY = 10
 _WITH_GRACE = (End.TIMEOUT, End.CANCELLED)
 
 
@@ -95,10 +90,8 @@ class SupervisedRun:
         self._output: int | None = None
         self._watch: ResourceWatch | None = None
         self._lease_end = math.inf
-        self._removal = Removal([])
-        self._is_removed = True
         self._left_nothing = False
-        self._collection = Collection()
+        self.remains = Remains()
 
     def prefault(self) -> None:
         """Go through the end of a run as far as that changes nothing, before somebody waits for it.
@@ -160,20 +153,18 @@ class SupervisedRun:
                 self._reports.killed = wait_for_leftovers(lambda: list_processes(self._layers, self._children))
             kill_all(self._layers, self._setup.confinement.user, self._cgroup, self._children)
         if reason is not None and self._terms is not None and self._terms.collects:
-            # A run that has moved into a root of its own has its home at the same path; see `granted_root`.
-            self._collection = collect(self._terms.directory or HOME, self._terms.artifacts_mb << 20, self._file_owner)
+            self.remains.collect(self._terms, self._file_owner)
         if self._terms is not None and self._terms.directory is not None:
-            self._removal = Removal([Path(self._terms.directory), Path(directory_of(self._terms.directory))])
-            self._is_removed = self._remove_files(_REMOVAL_SECONDS)
+            self.remains.remove(self._terms.directory)
 
     def build_report(self, reason: EndReason, terms: Terms) -> RunReport:
         """Build the report on the run, after its `end`."""
         self._reports.lost_seconds = self._watch.lost_seconds if self._watch is not None else 0.0
         report = self._reports.build(reason, terms, self._status, self._channel.read_error())
-        return announce(self._collection, replace(report, refused=self._channel.refused))
+        return self.remains.announce(replace(report, refused=self._channel.refused))
 
     def close(self) -> None:
-        """Close all that the run needed, but for what `send_collected` sends. No process of it may be left."""
+        """Close all that the run needed, but for what is collected. No process of it may be left."""
         self._channel.close()
         os.close(self._process)
         if self._output is not None:
@@ -182,30 +173,7 @@ class SupervisedRun:
     @property
     def is_spotless(self) -> bool:
         """Whether the run left neither processes nor files. Known after its `end`."""
-        return self._left_nothing and self._is_removed
-
-    @property
-    def open_files(self) -> int:
-        """How many descriptors `send_collected` will close."""
-        return len(self._collection)
-
-    def send_collected(self) -> None:
-        """Send the bytes of what the report announced. The service notices if they end too early."""
-        with suppress(OSError):
-            self._collection.copy(self._setup.service.sendall)
-
-    def remove_the_rest(self) -> None:
-        """Remove what is left of the run's files after the report, when nobody waits any more.
-
-        Stops if the zygote ends. The service then removes them with its own directory.
-        """
-        if self._is_removed:
-            return
-        os.nice(_LOW_PRIORITY)
-        while not self._remove_files(_REMOVAL_SECONDS) and not wait_for_descriptors(
-            [self._setup.zygote], time.monotonic()
-        ):
-            pass
+        return self._left_nothing and self.remains.are_removed
 
     @property
     def _file_owner(self) -> User | None:
@@ -287,9 +255,3 @@ class SupervisedRun:
     def _next_lease_end(self) -> float:
         lease_seconds = self._setup.lease_seconds
         return math.inf if lease_seconds is None else time.monotonic() + lease_seconds
-
-    def _remove_files(self, seconds: float) -> bool:
-        try:
-            return self._removal.go_on(seconds)
-        except OSError:  # no fault of the run; its directory goes with that of the service
-            return True

@@ -168,10 +168,10 @@ class _Supervisor:
         run.close()
         self._namespaces.leave()
         # The order socket of the first run was open when the state was taken.
-        stays = not is_last and run.is_spotless and self._state.is_unchanged(run.open_files - 1)
+        stays = not is_last and run.is_spotless and self._state.is_unchanged(run.remains.open_files - 1)
         self._report(replace(report, stays=stays))
-        run.send_collected()
-        run.remove_the_rest()
+        run.remains.send(self._setup.service.sendall)
+        run.remains.remove_the_rest(self._setup.zygote)
         return stays
 
     def _wait_for_next(self) -> socket.socket | None:
