@@ -368,3 +368,21 @@ async def test_explanation_tells_what_holds_a_paused_job_back(client: httpx2.Asy
     paused = next(blocker for blocker in explained["blockers"] if blocker["code"] == "paused")
     assert (explained["status"], explained["last"], paused["met"]) == ("paused", [], False)
     assert paused["remedy"] == "Resume the job, or run it by hand."
+
+
+async def test_past_instants_are_listed_and_then_run(client: httpx2.AsyncClient) -> None:
+    job = await create(client, schedule_expr="0 6 * * *", overlap_policy="queue")
+    window = {"from": "2026-01-12T00:00:00Z", "to": "2026-01-14T00:00:00Z"}
+    url = f"{JOBS}/{job['id']}/backfill"
+
+    planned = await client.post(url, json={**window, "dry_run": True})
+    assert (planned.status_code, planned.json()["matched"], planned.json()["queued"]) == (200, 2, 0)
+    done = await client.post(url, json=window)
+    assert (done.status_code, done.json()["queued"]) == (202, 2)
+    instants = [(each["scheduled_for"], each["outcome"]) for each in done.json()["instants"]]
+    assert instants == [("2026-01-12T06:00:00Z", "gap"), ("2026-01-13T06:00:00Z", "gap")]
+    run = (await client.get(f"/api/v1/runs/{done.json()['instants'][0]['run_id']}")).json()
+    assert (run["trigger"], run["scheduled_for"]) == ("backfill", "2026-01-12T06:00:00Z")
+
+    wrong = await client.post(url, json={"from": "yesterday", "to": "2999-01-01T00:00:00Z", "only": "some"})
+    assert {error["pointer"] for error in wrong.json()["errors"]} == {"#/from", "#/only"}

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from scheduler_service import bootstrap
 from scheduler_service.api import documentation
 from scheduler_service.api.routers import (
+    backfill,
     bulk,
     draft_runs,
     events,
@@ -71,6 +72,7 @@ TAGS = [
 
 ROUTERS = (
     bulk.router,
+    backfill.router,
     # First, because their fixed paths, such as /jobs/recent and /jobs/export, match those of jobs with an id as well.
     job_outcomes.router,
     *(router for feature in FEATURES for router in feature.routers()),

@@ -12,7 +12,7 @@ from scheduler_service.startup import without_gc
 with without_gc():
     import typer
 
-    from scheduler_service.cli import explain, job_versions, jobs, runs
+    from scheduler_service.cli import backfill, explain, job_versions, jobs, runs
     from scheduler_service.cli.doctor import doctor
     from scheduler_service.cli.migrate import migrate
     from scheduler_service.cli.next_command import show_next
@@ -44,6 +44,7 @@ app.command("migrate")(migrate)
 app.command("doctor")(doctor)
 app.command("next")(show_next)
 jobs.app.command("explain")(explain.explain_job)
+jobs.app.command("backfill")(backfill.backfill_job)
 jobs.app.command("versions")(job_versions.list_versions)
 jobs.app.command("restore")(job_versions.restore_version)
 app.add_typer(jobs.app, name="jobs")

@@ -71,6 +71,7 @@ class Trigger(StrEnum):
     MANUAL = "manual"
     RETRY = "retry"
     DEPENDENCY = "dependency"
+    BACKFILL = "backfill"
     # A run of a definition that is not stored as a job.
     TEST = "test"
 

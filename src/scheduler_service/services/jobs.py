@@ -14,6 +14,8 @@ from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.errors import ConflictError
 from scheduler_service.services import idempotency
+from scheduler_service.services.backfill_request import BackfillRequest
+from scheduler_service.services.backfills import Backfill, Backfills
 from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.draft_runs import DraftRuns
 from scheduler_service.services.job_acceptance import JobAcceptance, JobChange, JobDraft, Shown
@@ -69,6 +71,7 @@ class JobService:
         self._references = JobReferences(secrets or NoSecrets())
         self._validation = JobValidation(database, clock, self._acceptance, self._references)
         self._writer = JobWriter(clock, self._packages, self._references)
+        self._backfills = Backfills(database, broker, self._writer)
         self._draft_runs = DraftRuns(database, broker, self._writer, self._acceptance.server_limits.test_runs)
         self._editing = JobEditing(database, broker, wake_dispatcher, self._writer)
 
@@ -242,6 +245,16 @@ class JobService:
             caller.require(Scope.WRITE)
         self._check_host()
         return await self._manual_runs.queue(caller, job_id, request, idempotency_key)
+
+    async def backfill(self, caller: Caller, job_id: int, request: BackfillRequest) -> Backfill:
+        """Queue runs of past instants, or list them for a dry run.
+
+        Raise `InvalidInputError` for a window in the future or with too many instants, and `ConflictError` if the job
+        has no schedule, or if no job can run here.
+        """
+        caller.require(Scope.RUN)
+        self._check_host()
+        return await self._backfills.queue(caller, job_id, request)
 
     async def test(self, caller: Caller, document: JsonDocument) -> Run:
         """Queue one attempt of a definition that is not stored as a job.

@@ -11,7 +11,7 @@ from sqlalchemy import and_, func, literal, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.records import Run
-from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
 from scheduler_service.storage import jobs, pauses
 from scheduler_service.storage.tables import WAITING, runs, with_status
 from scheduler_service.storage.types import EnumText, UtcInstant
@@ -52,9 +52,15 @@ async def request_cancel(connection: AsyncConnection, run_id: int, reason: Reaso
 
 
 async def cancel_all(connection: AsyncConnection, job_id: int, reason: Reason, now: datetime) -> None:
-    """Cancel the waiting runs of a job, and request a stop of the running ones."""
-    waiting = and_(runs.c.job_id == job_id, with_status(*WAITING))
+    """Cancel the waiting runs of a job, and request a stop of the running ones.
+
+    An overlap leaves those of a backfill alone.
+    """
+    of_job = runs.c.job_id == job_id
+    if reason is Reason.OVERLAP:
+        of_job = and_(of_job, runs.c.trigger != Trigger.BACKFILL)
+    waiting = and_(of_job, with_status(*WAITING))
     ended = {"status": RunStatus.CANCELLED, "reason": reason, "cancel_requested_at": now, "finished_at": now}
     await connection.execute(update(runs).where(waiting).values(ended))
-    running = and_(runs.c.job_id == job_id, with_status(RunStatus.RUNNING), runs.c.cancel_requested_at.is_(None))
+    running = and_(of_job, with_status(RunStatus.RUNNING), runs.c.cancel_requested_at.is_(None))
     await connection.execute(update(runs).where(running).values(cancel_requested_at=now, cancel_reason=reason))

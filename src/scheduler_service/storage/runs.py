@@ -33,6 +33,8 @@ from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus, Trigge
 from scheduler_service.storage.dialect import json_array_has, json_array_within
 from scheduler_service.storage.tables import attempts, jobs, runs, with_status
 
+# A long backfill must not make the schedule skip its instants.
+_counts_for_overlap = runs.c.trigger != Trigger.BACKFILL
 # Built once, as in `transitions`.
 _add = insert(runs).returning(runs)
 _job_of = select(jobs).where(jobs.c.id == bindparam("of_job"))
@@ -113,18 +115,18 @@ async def find_attempts(connection: AsyncConnection, run_id: int) -> tuple[Attem
 
 
 async def count_active(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int, int]:
-    """Return the number of active runs of each job. Jobs without any are left out."""
+    """Return the number of each job's active runs that count for its overlap policy. Jobs without any are left out."""
     query = (
         select(runs.c.job_id, func.count())
-        .where(runs.c.job_id.in_(job_ids), with_status(*ACTIVE))
+        .where(runs.c.job_id.in_(job_ids), with_status(*ACTIVE), _counts_for_overlap)
         .group_by(runs.c.job_id)
     )
     return dict((await connection.execute(query)).all())
 
 
 async def active_of(connection: AsyncConnection, job_id: int) -> list[Run]:
-    """Return the active runs of a job, the oldest first."""
-    query = select(runs).where(runs.c.job_id == job_id, with_status(*ACTIVE)).order_by(runs.c.id)
+    """Return the active runs of a job that count for its overlap policy, the oldest first."""
+    query = select(runs).where(runs.c.job_id == job_id, with_status(*ACTIVE), _counts_for_overlap).order_by(runs.c.id)
     return [Run(**row) for row in (await connection.execute(query)).mappings()]
 
 
