@@ -31,6 +31,7 @@ BUNDLES: dict[str, tuple[str, ...]] = {
         "js/table.js",
         "js/keys.js",
         "js/editor.js",
+        "js/chart.js",
     ),
     "app.css": (
         "css/tokens.css",
@@ -40,6 +41,7 @@ BUNDLES: dict[str, tuple[str, ...]] = {
         "css/table.css",
         "css/log.css",
         "css/editor.css",
+        "css/chart.css",
         "css/print.css",
     ),
     "log.js": ("js/log.js",),

@@ -5,5 +5,6 @@ from __future__ import annotations
 MAIN = (
     ("jobs", "/ui/jobs", "read"),
     ("runs", "/ui/runs", "read"),
+    ("ledger", "/ui/ledger", "read"),
 )
-MORE: tuple[tuple[str, str, str], ...] = ()
+MORE = (("simulate", "/ui/simulate", "read"),)

@@ -3,7 +3,7 @@
   const dialog = document.getElementById("dialog");
 
   const open = async (link) => {
-    await htmx.ajax("GET", link.href, { target: "#dialog-content", swap: "innerHTML" });
+    await htmx.ajax("GET", link.getAttribute("href"), { target: "#dialog-content", swap: "innerHTML" });
     dialog.showModal();
     dialog.querySelector("[autofocus]")?.focus();
   };

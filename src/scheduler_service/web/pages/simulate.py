@@ -1,0 +1,101 @@
+"""What if: the ledger that a job would have with outages, pauses, other run lengths and other policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from scheduler_service.domain.hours import hour_of
+from scheduler_service.domain.instant_text import iso8601
+from scheduler_service.domain.records import Job
+from scheduler_service.domain.simulation import SimulatedRow
+from scheduler_service.errors import InvalidInputError
+from scheduler_service.http.error_messages import detail_of
+from scheduler_service.services.job_mapping import document_of
+from scheduler_service.services.simulation_request import SimulationRequest
+from scheduler_service.web.queries import whole
+from scheduler_service.web.routes import Pages
+from scheduler_service.web.texts import text
+from scheduler_service.web.views.simulated import Track, tracks
+from scheduler_service.web.visit import Visit
+
+pages = Pages()
+CHANGES = ("schedule_expr", "overlap_policy", "misfire_policy", "max_concurrency", "start_deadline_seconds")
+NUMBERS = frozenset({"max_concurrency", "start_deadline_seconds"})
+
+
+@pages.get("/simulate")
+async def show_simulation(visit: Visit) -> Response:
+    """Show a form, and the ledgers that it describes. Everything is in the address, so it can be shared."""
+    job_id = whole(visit.request.query_params, "job")
+    if job_id is None:
+        return visit.show("simulate.html", job=None, given={}, tracks=(), faults=(), changed=CHANGES)
+    job = await visit.service.jobs.get(visit.caller, job_id)
+    given = _given(visit)
+    shown: tuple[Track, ...] = ()
+    faults: tuple[str, ...] = ()
+    try:
+        shown = await _tracks(visit, job, given)
+    except (InvalidInputError, ValidationError, ValueError) as error:
+        faults = _faults(error)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
+    return visit.show(
+        "simulate.html", status=status, job=job, given=given, tracks=shown, faults=faults, changed=CHANGES
+    )
+
+
+def _given(visit: Visit) -> Mapping[str, str]:
+    """Return what the address says, with a day from now on by default."""
+    begin = hour_of(datetime.now(UTC)) + timedelta(hours=1)
+    default = {"from": iso8601(begin), "to": iso8601(begin + timedelta(days=1)), "run_seconds": "60"}
+    names = (*default, "outages", "pauses", *CHANGES)
+    return {name: visit.query.get(name) or default.get(name, "") for name in names}
+
+
+async def _tracks(visit: Visit, job: Job, given: Mapping[str, str]) -> tuple[Track, ...]:
+    scenario: dict[str, Any] = {
+        "from": given["from"],
+        "to": given["to"],
+        "run_seconds": _number(given["run_seconds"]),
+        "outages": _spans(given["outages"]),
+        "pauses": _spans(given["pauses"]),
+    }
+    as_is = await _simulate(visit, scenario, document_of(job))
+    changes = {name: _number(given[name]) if name in NUMBERS else given[name] for name in CHANGES if given[name]}
+    what_if = await _simulate(visit, scenario, {**document_of(job), **changes}) if changes else None
+    window = SimulationRequest.model_validate({**scenario, "job": document_of(job)})
+    return tracks(window.begin, window.end, as_is, what_if)
+
+
+async def _simulate(visit: Visit, scenario: Mapping[str, Any], document: Mapping[str, Any]) -> tuple[SimulatedRow, ...]:
+    request = SimulationRequest.model_validate({**scenario, "job": document})
+    return (await visit.service.simulations.simulate(visit.caller, request)).rows
+
+
+def _spans(written: str) -> list[dict[str, str]]:
+    """Return the spans in lines such as `2026-01-15T10:00Z 2026-01-15T11:00Z`."""
+    spans = []
+    for line in written.splitlines():
+        if line.strip():
+            begin, _, end = line.strip().partition(" ")
+            spans.append({"from": begin, "to": end.strip()})
+    return spans
+
+
+def _number(written: str) -> float | int:
+    try:
+        number = float(written)
+    except ValueError:
+        raise ValueError(text("simulate.no_number", value=written)) from None
+    return int(number) if number.is_integer() else number
+
+
+def _faults(error: Exception) -> tuple[str, ...]:
+    if isinstance(error, ValidationError):
+        return tuple(f"{'.'.join(map(str, item['loc']))}: {detail_of(item)}" for item in error.errors())
+    return (str(error),)

@@ -1,0 +1,72 @@
+"""The ledger, its cells and lanes, and simulations in the browser."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from testkit.waiting import eventually
+from tests.web.conftest import SHARED, Browser, create_job
+
+pytestmark = SHARED
+
+
+async def run_once(browser: Browser, **changes: object) -> tuple[int, int]:
+    """Create a job that fires once, and return both ids after the end of its run."""
+    job = await create_job(browser, schedule_expr="1s", max_runs=1, **changes)
+
+    async def ended() -> int | None:
+        runs = (await browser.call("GET", f"/jobs/{job['id']}/runs"))["runs"]
+        return next((run["id"] for run in runs if run["finished_at"]), None)
+
+    return job["id"], await eventually(ended)
+
+
+async def test_ledger_of_a_job_counts_and_links_its_instants(browser: Browser) -> None:
+    job_id, _ = await run_once(browser, name="counted")
+    page = (await browser.open(f"/ui/ledger?job={job_id}&zone=Europe/Berlin")).text
+    assert "counted" in page
+    assert re.search(r"<strong>1</strong> owed = <strong class=\"good\">1</strong> served", page)
+    assert page.count("data-cell") >= 7 * 24 - 1
+
+
+async def test_cell_lists_its_rows(browser: Browser) -> None:
+    job_id, run_id = await run_once(browser, name="listed")
+    hour = datetime.now(UTC).strftime("%Y-%m-%dT%H:00:00Z")
+    page = (await browser.open(f"/ui/ledger/cell?at={hour}&job={job_id}")).text
+    assert f"/ui/runs/{run_id}" in page
+    assert "no instant" in (await browser.open(f"/ui/ledger/cell?at=2026-01-01T00:00:00Z&job={job_id}")).text
+
+
+async def test_unknown_zone_and_window_count_as_the_default(browser: Browser) -> None:
+    page = (await browser.open("/ui/ledger?zone=Mars/X&days=99")).text
+    assert 'value="UTC"' in page
+    assert '<option value="7" selected>' in page
+
+
+async def test_lanes_show_runs_of_the_last_hours(browser: Browser) -> None:
+    _, run_id = await run_once(browser, name="in a lane")
+    page = (await browser.open("/ui/ledger/lanes?hours=3")).text
+    assert "in a lane" in page
+    assert f"/ui/runs/{run_id}" in page
+
+
+async def test_simulation_puts_what_if_beside_what_is(browser: Browser) -> None:
+    job = await create_job(browser, name="simulated", schedule_expr="*/10 * * * *")
+    window = f"/ui/simulate?job={job['id']}&from=2026-01-15T10:00:00Z&to=2026-01-15T12:00:00Z&run_seconds=900"
+    alone = (await browser.open(window)).text
+    assert (alone.count('class="track"'), "What if</h2>" in alone) == (1, True)
+    both = (await browser.open(window + "&overlap_policy=allow")).text
+    assert both.count('class="track"') == 2
+    assert 'class="ring"' in both
+    outage = (await browser.open(window + "&outages=2026-01-15T10:25:00Z 2026-01-15T11:05:00Z")).text
+    assert "misfire" in outage
+
+
+async def test_fault_of_a_simulation_is_told(browser: Browser) -> None:
+    job = await create_job(browser, schedule_expr="*/10 * * * *")
+    for query in ("from=yesterday", "run_seconds=long", "overlap_policy=perhaps"):
+        answer = await browser.open(f"/ui/simulate?job={job['id']}&{query}")
+        assert answer.status_code == 422
+        assert 'role="alert"' in answer.text
+    assert "Name a job" in (await browser.open("/ui/simulate")).text
