@@ -57,8 +57,8 @@ async def client(database_url: str, tmp_path: Path) -> AsyncIterator[httpx2.Asyn
 
 
 @asynccontextmanager
-async def following(client: httpx2.AsyncClient, **headers: str) -> AsyncIterator[AsyncIterator[Seen]]:
-    async with client.stream("GET", "/api/v1/events", headers=headers) as answer:
+async def following(client: httpx2.AsyncClient, query: str = "", **headers: str) -> AsyncIterator[AsyncIterator[Seen]]:
+    async with client.stream("GET", f"/api/v1/events{query}", headers=headers) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = answer.aiter_lines()
@@ -160,3 +160,19 @@ async def test_open_stream_does_not_delay_the_stop(database_url: str, tmp_path: 
                 rest = [line async for line in answer.aiter_lines()]
             await stream.__aexit__(None, None, None)
     assert rest
+
+
+async def test_stream_is_filtered_by_job_and_type(client: httpx2.AsyncClient) -> None:
+    other, job = await create(client), await create(client)
+    async with following(client, f"?job_id={job['id']}&type=job.paused,job.deleted") as events:
+        for each in (other, job):
+            await client.post(f"/api/v1/jobs/{each['id']}/pause")
+            await client.delete(f"/api/v1/jobs/{each['id']}")
+
+        seen = [await anext(events) for _ in range(2)]
+
+    assert [(event["type"], event["job_id"]) for event in seen] == [
+        ("job.paused", job["id"]),
+        ("job.deleted", job["id"]),
+    ]
+    assert (await client.get("/api/v1/events?type=job.lost")).status_code == 422

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.events import Event, Position
 from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.services.event_feed import BATCH, EventFeed
 from scheduler_service.storage import events
 from scheduler_service.storage.database import Database
 
-BATCH = 500
-LOOK_SECONDS = 0.25
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """The events that a follower wants. `types` are such as `run.failed`; empty: all."""
+
+    job_id: int | None = None
+    run_id: int | None = None
+    types: frozenset[str] = frozenset()
+
+    def includes(self, event: Event) -> bool:
+        """Return whether an event is wanted."""
+        return (
+            self.job_id in (None, event.job_id)
+            and self.run_id in (None, event.run_id)
+            and (not self.types or f"{event.subject}.{event.change}" in self.types)
+        )
+
+
+EVERYTHING = EventFilter()
 
 
 class EventService:
@@ -20,6 +39,7 @@ class EventService:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._feed = EventFeed(database)
 
     async def start(self, caller: Caller, last_event_id: str | None) -> Position:
         """Return the position after the client's last event, or the newest position without one.
@@ -41,26 +61,25 @@ class EventService:
             return await events.is_forgotten(connection, position)
 
     async def follow(
-        self, caller: Caller, position: Position, stopping: asyncio.Event
-    ) -> AsyncIterator[Sequence[Event]]:
-        """Yield events of the caller's jobs as they appear, until `stopping` is set.
+        self, caller: Caller, position: Position, stopping: asyncio.Event, wanted: EventFilter = EVERYTHING
+    ) -> AsyncGenerator[Sequence[Event]]:
+        """Yield events of the caller's jobs as they appear, until `stopping` is set or the follower is too slow.
 
-        Yield an empty sequence at intervals if nothing happens.
+        Yield an empty sequence at intervals if nothing happens. Raise `UnavailableError` if the database does not
+        answer.
         """
         caller.require(Scope.READ)
-        while not stopping.is_set():
-            async with self._database.read() as connection:
-                found = await events.after(connection, position, BATCH, owner_id=caller.bound)
-            yield found
-            if found:
-                position = found[-1].position
-            if len(found) < BATCH:
-                await _rest(stopping)
-
-
-async def _rest(stopping: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(LOOK_SECONDS):
-            await stopping.wait()
-    except TimeoutError:
-        return
+        follower = await self._feed.join(stopping)
+        try:
+            is_behind = True
+            while is_behind and not stopping.is_set():
+                async with self._database.read() as connection:
+                    found = await events.after(connection, position, BATCH, owner_id=caller.bound)
+                position = found[-1].position if found else position
+                is_behind = len(found) == BATCH
+                yield [event for event in found if wanted.includes(event)]
+            while not (follower.is_over or stopping.is_set()):
+                new = [event for event in await follower.take() if event.position > position]
+                yield [event for event in new if caller.bound in (None, event.owner_id) and wanted.includes(event)]
+        finally:
+            self._feed.leave(follower)

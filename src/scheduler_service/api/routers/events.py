@@ -9,20 +9,23 @@ from datetime import datetime
 from typing import Annotated, Self
 
 import structlog
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from starlette.responses import StreamingResponse
 
 from scheduler_service.api.deps import CurrentService
 from scheduler_service.api.log_stream import EVENT_STREAM, HEARTBEAT_SECONDS
 from scheduler_service.domain.events import Event, Position
-from scheduler_service.domain.run_state import Reason
+from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.errors import UnavailableError
 from scheduler_service.http.answers import Answer
 from scheduler_service.http.auth import CurrentCaller, current_caller
 from scheduler_service.http.openapi_responses import refusals
+from scheduler_service.http.parameters import Id, Separated
 from scheduler_service.http.route import KeyedRoute
+from scheduler_service.services.events import EventFilter
+from scheduler_service.services.input_models import Input
 
 EVENTS = (
     'event: run.success\ndata: {"type": "run.success", "at": "2026-01-15T10:30:05Z", "job_id": 1, "job_name": '
@@ -66,6 +69,38 @@ class EventOut(Answer):
         return cls(type=f"{event.subject}.{event.change}", **copied)
 
 
+_TYPES = frozenset(
+    {
+        *(f"job.{change}" for change in ("created", "changed", "paused", "resumed", "finished", "deleted")),
+        *(f"run.{status}" for status in RunStatus),
+        "run.fenced",
+        "run.faulted",
+    }
+)
+
+
+def _check_type(value: str) -> str:
+    if value not in _TYPES:
+        raise ValueError(f"unknown type; known are {', '.join(sorted(_TYPES))}")
+    return value
+
+
+class EventsQuery(Input):
+    """Which events are sent."""
+
+    job_id: Annotated[Id | None, Field(description="Only events of this job and of its runs.")] = None
+    run_id: Annotated[Id | None, Field(description="Only events of this run.")] = None
+    type: Annotated[
+        Annotated[list[Annotated[str, AfterValidator(_check_type)]], Field(max_length=32)],
+        Separated,
+        Field(description="Only events of these types: `type=run.failed,run.missed`, or the parameter repeated."),
+    ] = Field(default_factory=list)
+
+    def wanted(self) -> EventFilter:
+        """Return the filter."""
+        return EventFilter(self.job_id, self.run_id, frozenset(self.type))
+
+
 router = APIRouter(
     prefix="/api/v1/events", tags=["events"], route_class=KeyedRoute, dependencies=[Depends(current_caller)]
 )
@@ -87,6 +122,7 @@ log = structlog.get_logger(__name__)
     },
 )
 async def follow_events(
+    query: Annotated[EventsQuery, Query()],
     service: CurrentService,
     caller: CurrentCaller,
     last_event_id: Annotated[
@@ -101,11 +137,12 @@ async def follow_events(
     """Every change of a job or run, after its commit, in a stable order.
 
     After a lost connection, a client continues with `Last-Event-ID` and misses no event that is younger than
-    SCHEDULER_EVENT_RETENTION_HOURS. If older events are missing, the stream starts with an event `stream.gap`.
+    SCHEDULER_EVENT_RETENTION_HOURS. If older events are missing, the stream starts with an event `stream.gap`. A client
+    that does not read its events is disconnected.
     """
     position = await service.events.start(caller, last_event_id)
     is_late = last_event_id is not None and await service.events.may_have_a_gap(position)
-    batches = service.events.follow(caller, position, service.stopping)
+    batches = service.events.follow(caller, position, service.stopping, query.wanted())
     # Otherwise nginx buffers events.
     greeting = _gap(position) if is_late else KEEPALIVE_COMMENT
     return StreamingResponse(_stream(greeting, batches), media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
