@@ -17,7 +17,8 @@ from tests.database_fixtures import SHARED_ON_SQLITE
 from scheduler_service.api import examples
 from scheduler_service.api.app import create_app
 from scheduler_service.api.documentation import STATIC
-from scheduler_service.api.routers import health, job_instants, schedules, stats
+from scheduler_service.api.routers import health, job_instants, schedules
+from scheduler_service.api.schemas import stats
 from scheduler_service.api.schemas.jobs import JobPage
 from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole
 from scheduler_service.services.job_definition import JobDefinition
@@ -208,6 +209,7 @@ def test_description_lists_every_payload_kind(described: dict[str, Any]) -> None
         (health.HealthOut, health.HEALTH),
         (health.HealthOut, health.ILL_HEALTH),
         (stats.StatsOut, stats.STATS),
+        (stats.JobStatsOut, stats.JOB_STATS),
         *((JobDefinition, example["value"]) for example in examples.DEFINITIONS.values()),
         *((PreviewRequest, example["value"]) for example in schedules.PREVIEW_REQUESTS.values()),
     ],

@@ -366,7 +366,7 @@ class TestRescue:
     async def test_worker_that_beat_meanwhile_is_not_declared_dead(self, database: Database) -> None:
         async with database.write() as connection:
             seen = await _worker(connection, ME)
-            assert await workers.beat(connection, ME, state=seen.state, busy=0, now=LATER)
+            assert await workers.beat(connection, ME, state=seen.state, busy=0, now=LATER) is seen.state
             assert not await workers.mark_dead(connection, seen)
 
 

@@ -25,6 +25,7 @@ from scheduler_service.api.routers import (
     job_outcomes,
     job_versions,
     jobs,
+    meta,
     metrics,
     run_logs,
     runs,
@@ -67,6 +68,7 @@ TAGS = [
     *({"name": feature.name, "description": feature.description} for feature in FEATURES),
     {"name": "events", "description": "Changes of jobs and runs, as a stream."},
     {"name": "stats", "description": "Statistics of a window."},
+    {"name": "meta", "description": "What the service offers to the caller."},
     {"name": "health", "description": "Health of the service; no API key needed."},
 ]
 
@@ -89,6 +91,8 @@ ROUTERS = (
     simulation.router,
     events.router,
     stats.router,
+    stats.job_router,
+    meta.router,
     health.router,
     metrics.router,
 )

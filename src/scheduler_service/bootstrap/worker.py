@@ -64,7 +64,13 @@ async def start_worker(
     session = WorkerSession(
         base.database,
         base.clock,
-        WorkerOptions(settings.slots, settings.heartbeat_seconds, settings.worker_dead_seconds, tuple(grants.names)),
+        WorkerOptions(
+            settings.slots,
+            settings.heartbeat_seconds,
+            settings.worker_dead_seconds,
+            tuple(grants.names),
+            tuple(settings.worker_tags),
+        ),
         sandbox_level=lambda: box.level,
         on_alive=box.renew,
     )

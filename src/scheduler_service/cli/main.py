@@ -17,6 +17,7 @@ with without_gc():
     from scheduler_service.cli.migrate import migrate
     from scheduler_service.cli.next_command import show_next
     from scheduler_service.cli.roles import api, beat, flower, worker
+    from scheduler_service.cli.status import show_stats, show_status
     from scheduler_service.cli.up import up
     from scheduler_service.console import render
     from scheduler_service.console.exit_codes import ExitCode, RefusedError, drop_output, print_error, print_usage_error
@@ -43,6 +44,8 @@ app.command("flower")(flower)
 app.command("migrate")(migrate)
 app.command("doctor")(doctor)
 app.command("next")(show_next)
+app.command("status")(show_status)
+app.command("stats")(show_stats)
 jobs.app.command("explain")(explain.explain_job)
 jobs.app.command("backfill")(backfill.backfill_job)
 jobs.app.command("versions")(job_versions.list_versions)

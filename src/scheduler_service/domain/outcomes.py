@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,3 +48,33 @@ class Ended:
     outcomes: tuple[OutcomeCount, ...]
     duration_seconds: Spread
     lateness_seconds: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The runs that ended within one step of a window, and the durations of those that ran."""
+
+    at: datetime
+    by_status: Mapping[RunStatus, int]
+    duration_seconds: Spread
+
+
+def spread_of_buckets(counts: Mapping[int, int], bounds: Sequence[int]) -> Spread:
+    """Return percentiles from the number of values up to each bound, in milliseconds, by interpolation.
+
+    The bounds grow by a constant factor, so a value is assumed to lie evenly on a logarithmic scale.
+    """
+    total = sum(counts.values())
+    return Spread(*(_percentile(counts, bounds, total * share) for share in (0.5, 0.95))) if total else Spread()
+
+
+def _percentile(counts: Mapping[int, int], bounds: Sequence[int], rank: float) -> float:
+    seen = 0
+    for place, bound in enumerate(bounds):
+        count = counts.get(bound, 0)
+        if count and seen + count >= rank:
+            lower = bounds[place - 1] if place else bound / 2
+            milliseconds: float = lower * (bound / lower) ** ((rank - seen) / count)
+            return round(milliseconds / 1000, 6)
+        seen += count
+    return bounds[-1] / 1000  # longer than the last bound

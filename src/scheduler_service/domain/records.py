@@ -213,6 +213,8 @@ class Worker:
     sandbox_level: str | None
     unfit_reason: str | None
     grants: list[str]
+    tags: list[str]
+    drain_requested_at: datetime | None
 
 
 def schedule_of(job: Job | DueJob) -> Schedule:

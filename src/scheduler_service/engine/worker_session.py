@@ -81,6 +81,7 @@ class WorkerOptions:
     heartbeat_seconds: float
     worker_dead_seconds: float
     grants: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 class WorkerSession:
@@ -104,6 +105,7 @@ class WorkerSession:
         self._clock = clock
         self.slots = options.slots
         self._grants = options.grants
+        self._tags = options.tags
         self._sandbox_level = sandbox_level
         self._heartbeat_seconds = options.heartbeat_seconds
         self._fence_seconds = options.worker_dead_seconds * FENCE_SHARE
@@ -133,6 +135,7 @@ class WorkerSession:
                 sandbox_level=self._sandbox_level(),
                 unfit_reason=self.unfit_reason,
                 grants=self._grants,
+                tags=self._tags,
                 now=now,
             )
         self._last_beat_at = self._monotonic()
@@ -211,7 +214,7 @@ class WorkerSession:
         A worker without attempts reads them only sometimes, to find a lease whose claim lost its answer.
         """
         async with self._database.write_once() as connection:
-            alive = await workers.beat(
+            state = await workers.beat(
                 connection,
                 self.id,
                 state=self.state,
@@ -220,8 +223,9 @@ class WorkerSession:
                 unfit_reason=self.unfit_reason,
                 now=self._clock.now(),
             )
-            if not alive:
+            if state is WorkerState.DEAD:
                 return None
+            self.state = state
             self._idle_beats += 1
             if not (self._may_hold or self._attempts) and self._idle_beats % IDLE_BEATS:
                 return {}

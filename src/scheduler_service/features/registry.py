@@ -14,6 +14,7 @@ from scheduler_service.features.grants.feature import GrantsFeature
 from scheduler_service.features.keys.feature import KeysFeature
 from scheduler_service.features.ledger.feature import LedgerFeature
 from scheduler_service.features.secrets.feature import SecretsFeature
+from scheduler_service.features.workers.feature import WorkersFeature
 
 FEATURES: tuple[Feature, ...] = (
     AlertsFeature(),
@@ -27,4 +28,5 @@ FEATURES: tuple[Feature, ...] = (
     KeysFeature(),
     LedgerFeature(),
     SecretsFeature(),
+    WorkersFeature(),
 )

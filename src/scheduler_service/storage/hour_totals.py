@@ -174,8 +174,8 @@ def _ended(ids: Select[Any], condition: ColumnElement[bool]) -> CTE:
             runs.c.scheduled_for,
             runs.c.missed_until,
             func.coalesce(runs.c.missed_count, 1).label("instants"),
-            _bucket(seconds_between(runs.c.started_at, runs.c.finished_at)).label("duration"),
-            _bucket(runs.c.lateness_seconds).label("lateness"),
+            bucket_of(seconds_between(runs.c.started_at, runs.c.finished_at)).label("duration"),
+            bucket_of(runs.c.lateness_seconds).label("lateness"),
         )
         .select_from(chosen.join(runs, runs.c.id == chosen.c.id).join(jobs, jobs.c.id == runs.c.job_id))
         .where(with_status(*sorted(TERMINAL)), runs.c.trigger != "test", condition)
@@ -183,7 +183,8 @@ def _ended(ids: Select[Any], condition: ColumnElement[bool]) -> CTE:
     return query.cte("ended")
 
 
-def _bucket(seconds: ColumnElement[Any]) -> ColumnElement[Any]:
+def bucket_of(seconds: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the bucket of a duration: its upper bound in milliseconds, or 0 for NULL."""
     steps: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = [
         (seconds <= literal_column(str(bound / 1000)), literal_column(str(bound))) for bound in BUCKETS
     ]

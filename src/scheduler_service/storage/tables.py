@@ -306,6 +306,9 @@ workers = Table(
     Column("seen_at", UtcInstant, nullable=False),
     Column("sandbox_level", String(16)),
     Column("grants", Json, nullable=False, server_default="[]"),
+    Column("tags", Json, nullable=False, server_default="[]"),
+    # When a user asked the worker to claim no more runs. NULL: nobody has.
+    Column("drain_requested_at", UtcInstant),
     # Why the worker claims no runs: the error of its sandbox. NULL: it claims runs.
     Column("unfit_reason", Text),
     CheckConstraint(_one_of("state", WorkerState), name="state"),

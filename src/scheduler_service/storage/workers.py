@@ -1,7 +1,7 @@
 """The workers table: registration, heartbeats, death.
 
 Theory of operation. A worker increments `beats` regularly. Observers declare it dead if the value does not change for a
-time on their own monotonic clock. A dead worker's `beat` returns False, which tells it to stop its runs.
+time on their own monotonic clock. A dead worker's `beat` returns `DEAD`, which tells it to stop its runs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, case, delete, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.records import Worker
@@ -19,7 +19,14 @@ from scheduler_service.storage.tables import workers
 _beat = (
     update(workers)
     .where(workers.c.id == bindparam("of_worker"), workers.c.state != WorkerState.DEAD)
-    .values(beats=workers.c.beats + 1)
+    .values(
+        beats=workers.c.beats + 1,
+        state=case(
+            (workers.c.drain_requested_at.is_not(None), literal(WorkerState.DRAINING, workers.c.state.type)),
+            else_=bindparam("own_state", type_=workers.c.state.type),
+        ),
+    )
+    .returning(workers.c.state)
 )
 _living = select(workers).where(workers.c.state != WorkerState.DEAD).order_by(workers.c.id)
 
@@ -34,11 +41,12 @@ async def register(  # noqa: PLR0913 (the columns of a worker)
     sandbox_level: str | None = None,
     unfit_reason: str | None = None,
     grants: Sequence[str] = (),
+    tags: Sequence[str] = (),
     now: datetime,
 ) -> None:
     """Store a worker. It may claim runs after the commit."""
     values = {"id": worker_id, "host": host, "pid": pid, "slots": slots, "sandbox_level": sandbox_level}
-    values |= {"unfit_reason": unfit_reason, "grants": list(grants)}
+    values |= {"unfit_reason": unfit_reason, "grants": list(grants), "tags": list(tags)}
     begun = {"state": WorkerState.ALIVE, "busy": 0, "beats": 0, "started_at": now, "seen_at": now}
     await connection.execute(insert(workers).values(**values, **begun))
 
@@ -52,11 +60,15 @@ async def beat(
     now: datetime,
     sandbox_level: str | None = None,
     unfit_reason: str | None = None,
-) -> bool:
-    """Record that a worker is alive. Return False if it was declared dead and has lost its runs."""
-    values = {"of_worker": worker_id, "state": state, "busy": busy, "seen_at": now}
+) -> WorkerState:
+    """Record that a worker is alive. Return the state that it must take.
+
+    `DEAD`: it was declared dead and has lost its runs. `DRAINING`: a user asked it to claim no more runs.
+    """
+    values = {"of_worker": worker_id, "own_state": state, "busy": busy, "seen_at": now}
     values |= {"sandbox_level": sandbox_level, "unfit_reason": unfit_reason}
-    return (await connection.execute(_beat, values)).rowcount == 1
+    stored: WorkerState | None = (await connection.execute(_beat, values)).scalar_one_or_none()
+    return WorkerState.DEAD if stored is None else stored
 
 
 async def living(connection: AsyncConnection) -> list[Worker]:
