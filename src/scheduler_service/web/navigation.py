@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 MAIN = (
+    ("home", "/ui/", "read"),
     ("jobs", "/ui/jobs", "read"),
     ("runs", "/ui/runs", "read"),
     ("ledger", "/ui/ledger", "read"),
 )
-MORE = (("simulate", "/ui/simulate", "read"),)
+MORE = (
+    ("simulate", "/ui/simulate", "read"),
+    ("alerts", "/ui/alerts", "read"),
+    ("calendars", "/ui/calendars", "read"),
+    ("secrets", "/ui/secrets", "read"),
+    ("grants", "/ui/grants", "read"),
+    ("environments", "/ui/environments", "read"),
+    ("keys", "/ui/keys", "admin"),
+    ("audit", "/ui/audit", "admin"),
+    ("system", "/ui/system", "read"),
+)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from starlette.responses import Response
 
 from scheduler_service.domain.listing import MAX_COUNTED, Count, JobFilter, Page
-from scheduler_service.domain.run_state import JobStatus
+from scheduler_service.domain.run_state import TERMINAL, JobStatus, RunStatus
 from scheduler_service.http.cursors import read_cursor, write_cursor
+from scheduler_service.web.queries import choice
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.views.jobs import job_row
 from scheduler_service.web.views.paging import PAGE_SIZE, pager, read_place
@@ -15,12 +18,9 @@ from scheduler_service.web.visit import Visit
 pages = Pages()
 SORTS = ("name", "next_run_at", "updated_at", "id")
 DEFAULT_SORT = "-id"
-
-
-@pages.get("/")
-async def show_start(visit: Visit) -> Response:
-    """Lead to the list of jobs."""
-    return visit.redirect("/ui/jobs")
+STRIP = 20
+DUE = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
+KINDS = ("python_code", "shell_script", "number_crunching", "program", "http_request")
 
 
 @pages.get("/jobs")
@@ -33,7 +33,10 @@ async def show_jobs(visit: Visit) -> Response:
         visit.caller, filters, Page(size=PAGE_SIZE, cursor=cursor, count=Count.CAPPED)
     )
     following = None if listing.next is None else write_cursor(listing.next, filters.sort)
-    rows = [job_row(job, visit.service.schedules.describe(job).sentence) for job in listing.items]
+    recent = await visit.service.runs.recent(visit.caller, [job.id for job in listing.items], STRIP)
+    rows = [
+        job_row(job, visit.service.schedules.describe(job).sentence, recent.get(job.id, ())) for job in listing.items
+    ]
     return visit.show(
         "jobs.html",
         rows=rows,
@@ -41,16 +44,23 @@ async def show_jobs(visit: Visit) -> Response:
         filters=filters,
         is_filtered=filters != JobFilter(sort=filters.sort),
         states=tuple(JobStatus),
+        results=tuple(sorted(TERMINAL)),
+        types=KINDS,
+        due=visit.query.get("due", ""),
+        windows=tuple(DUE),
     )
 
 
 def _filters(visit: Visit) -> JobFilter:
     """Return the filters in the address. Unknown values count as none."""
-    query = visit.query
-    status, sort = query.get("status"), query.get("sort", DEFAULT_SORT)
+    query = visit.request.query_params
+    sort, due = query.get("sort", DEFAULT_SORT), DUE.get(query.get("due", ""))
     return JobFilter(
         owner_id=query.get("owner") or None,
-        status=JobStatus(status) if status in set(JobStatus) else None,
+        status=choice(query, "status", JobStatus),
+        last_status=choice(query, "last", RunStatus),
+        payload_type=query.get("type") or None,
+        due_before=None if due is None else datetime.now(UTC) + due,
         tag=query.get("tag") or None,
         q=query.get("q") or None,
         sort=sort if sort.removeprefix("-") in SORTS else DEFAULT_SORT,

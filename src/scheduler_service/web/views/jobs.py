@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from scheduler_service.domain.outcomes import Outcome
 from scheduler_service.domain.records import Job
+from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.web.views.status import Status, status_of_job, status_of_run
+from scheduler_service.web.views.strip import StripCell, strip
 
 MAX_TAGS = 3
 # The anchor of an interval, which the page of the job shows.
@@ -29,12 +33,13 @@ class JobRow:
     last_status: Status | None
     owner: str
     type: str
-    is_paused: bool
-    is_finished: bool
+    can_pause: bool
+    can_resume: bool
+    strip: tuple[StripCell, ...]
 
 
-def job_row(job: Job, sentence: str) -> JobRow:
-    """Return the row of a job whose schedule is described by a sentence."""
+def job_row(job: Job, sentence: str, outcomes: Sequence[Outcome]) -> JobRow:
+    """Return the row of a job whose schedule a sentence describes. Its newest outcomes become a strip."""
     return JobRow(
         id=job.id,
         name=job.name,
@@ -47,6 +52,7 @@ def job_row(job: Job, sentence: str) -> JobRow:
         last_status=None if job.last_run_status is None else status_of_run(job.last_run_status),
         owner=job.owner_id,
         type=str(job.payload.get("type", "")),
-        is_paused=job.status == "paused",
-        is_finished=job.status == "finished",
+        can_pause=job.status is JobStatus.ACTIVE and job.schedule_expr is not None,
+        can_resume=job.status is JobStatus.PAUSED,
+        strip=strip(outcomes),
     )

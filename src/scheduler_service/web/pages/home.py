@@ -1,0 +1,55 @@
+"""The start page: is all well, and what needs somebody?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from starlette.responses import Response
+
+from scheduler_service.domain.listing import Count, JobFilter, Listing, Page, RunFilter
+from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.services.health import HealthStatus
+from scheduler_service.services.runs import RunView
+from scheduler_service.web.routes import Pages
+from scheduler_service.web.views import home
+from scheduler_service.web.views.jobs import job_row
+from scheduler_service.web.visit import Visit
+
+pages = Pages()
+SHOWN = 8
+DUE, SEEN = timedelta(hours=1), timedelta(days=1)
+_ACTIVE = (RunStatus.RUNNING, RunStatus.RETRYING, RunStatus.QUEUED)
+
+
+@pages.get("/")
+async def show_home(visit: Visit) -> Response:
+    """Show the health, the needs, and what runs now and next."""
+    now, service, caller = datetime.now(UTC), visit.service, visit.caller
+    page = Page(size=SHOWN, count=Count.CAPPED)
+    failed = await service.jobs.page(caller, JobFilter(last_status=RunStatus.FAILED, sort="-id"), page)
+    missed = await _runs(visit, RunFilter(statuses=(RunStatus.MISSED,), since=now - SEEN), page)
+    active = await _runs(visit, RunFilter(statuses=_ACTIVE), page)
+    due = await service.jobs.page(caller, JobFilter(due_before=now + DUE, sort="next_run_at"), page)
+    stats = await service.stats.read(caller, timedelta(hours=1))
+    health = await service.health.recent()
+    needs = [*home.failing(failed.items), *home.missed([(view.run, view.job_name) for view in missed.items])]
+    return visit.show(
+        "home.html",
+        is_well=health.status is HealthStatus.OK,
+        health=health,
+        stats=stats,
+        is_stuck=stats.standing.oldest_queued_seconds > home.STUCK_SECONDS,
+        needs=needs,
+        failed_total=failed.total or 0,
+        running=[home.running(view.run, view.job_name, view.expected_seconds, now) for view in active.items],
+        active_total=active.total or 0,
+        due=[job_row(job, service.schedules.describe(job).sentence, ()) for job in due.items],
+        due_total=due.total or 0,
+        has_jobs=bool(
+            due.items or (await service.jobs.page(caller, JobFilter(), Page(size=1, count=Count.NONE))).items
+        ),
+    )
+
+
+async def _runs(visit: Visit, filters: RunFilter, page: Page) -> Listing[RunView]:
+    return await visit.service.runs.page(visit.caller, filters, page, has_logs=False)

@@ -1,0 +1,38 @@
+"""The state of the service, and what is set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import SecretStr
+from starlette.responses import Response
+
+from scheduler_service.config.settings import Settings
+from scheduler_service.domain.caller import Scope
+from scheduler_service.web.routes import Pages
+from scheduler_service.web.visit import Visit
+
+pages = Pages()
+
+
+@pages.get("/system")
+async def show_system(visit: Visit) -> Response:
+    """Show the health of the parts, and to administrators the settings without secrets."""
+    visit.caller.require(Scope.READ)
+    settings = tuple(_settings(visit.site.settings)) if visit.can(Scope.ADMIN) else ()
+    return visit.show(
+        "system.html",
+        health=await visit.service.health.recent(),
+        settings=settings,
+        is_distributed=visit.site.settings.is_distributed,
+        refusal=visit.service.refusal(),
+    )
+
+
+def _settings(settings: Settings) -> Iterator[tuple[str, str | None, str, bool]]:
+    """Yield the variable, the value, the meaning of each setting, and whether it is set. A secret's value is None."""
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        variable = str(getattr(field.validation_alias, "choices", [name])[0])
+        shown = None if isinstance(value, SecretStr) else "" if value is None else str(value)
+        yield variable, shown, field.description or "", name in settings.model_fields_set

@@ -1,0 +1,67 @@
+"""What needs somebody, and what is going on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from scheduler_service.domain.records import Job, Run
+from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.web.views.runs import run_seconds
+from scheduler_service.web.views.status import Status, status_of_run
+
+STUCK_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A job that needs somebody. `kind` is a key of the texts; `count` is of its instants."""
+
+    job_id: int
+    job_name: str
+    status: Status
+    kind: str
+    count: int
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An active run. `share` is how much of the expected duration has passed, in percent, or None if unknown."""
+
+    run_id: int
+    job_id: int
+    job_name: str
+    status: Status
+    seconds: float | None
+    expected: float | None
+    share: int | None
+
+
+def failing(jobs: Iterable[Job]) -> list[Need]:
+    """Return the jobs whose newest run failed."""
+    failed = status_of_run(RunStatus.FAILED)
+    return [Need(job.id, job.name, failed, "failed", job.failures_in_a_row, job.last_run_at) for job in jobs]
+
+
+def missed(rows: Sequence[tuple[Run, str]]) -> list[Need]:
+    """Return the jobs of missed rows, which are given newest first, each with the number of its missed instants."""
+    counts: Counter[int] = Counter()
+    newest: dict[int, tuple[Run, str]] = {}
+    for run, name in rows:
+        counts[run.job_id] += run.missed_count or 1
+        newest.setdefault(run.job_id, (run, name))
+    status = status_of_run(RunStatus.MISSED)
+    return [
+        Need(job_id, name, status, "missed", counts[job_id], run.missed_until or run.scheduled_for)
+        for job_id, (run, name) in newest.items()
+    ]
+
+
+def running(run: Run, job_name: str, expected: float | None, now: datetime) -> Running:
+    """Return an active run with its progress against the median of its job."""
+    seconds = run_seconds(run, now)
+    share = None if not expected or seconds is None else min(100, round(100 * seconds / expected))
+    return Running(run.id, run.job_id, job_name, status_of_run(run.status), seconds, expected, share)

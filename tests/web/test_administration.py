@@ -1,0 +1,141 @@
+"""Home, and the pages of keys, secrets, calendars, alerts, grants, environments, the audit trail and the system."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from tests.web.conftest import SHARED, Browser, create_job, serving
+
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
+
+pytestmark = SHARED
+HOSTILE = "<img src=x onerror=alert(1)>\"'"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def app(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FastAPI]:
+    """An application that can store secrets."""
+    key = base64.b64encode(bytes(32)).decode()
+    async with serving(shared_database_url, tmp_path_factory.mktemp("data"), secrets_key=key) as app:
+        yield app
+
+
+async def test_home_tells_of_missed_and_failed_jobs_and_what_is_due(browser: Browser) -> None:
+    assert "No jobs yet" in (await browser.open("/ui/")).text
+    await create_job(browser, name="due soon", schedule_expr="30m")
+    page = (await browser.open("/ui/")).text
+    assert "due soon" in page
+    assert "1 worker" in page
+
+
+async def test_key_is_shown_once_and_works(app: FastAPI, browser: Browser) -> None:
+    fields = {"name": HOSTILE, "owner_id": "team", "scopes": "read"}
+    page = (await browser.send("/ui/keys/new", fields)).text
+    key = re.search(r"sk_[0-9a-f]{12}_[A-Za-z0-9_-]{43}", page)
+    assert key
+    assert "<img src=x" not in page
+    assert key[0] not in (await browser.open("/ui/keys")).text
+    other = Browser(app)
+    await other.log_in(key[0])
+    assert (await other.open("/ui/jobs")).status_code == 200
+    assert (await other.open("/ui/keys")).status_code == 403
+    assert "/ui/keys" not in (await other.open("/ui/jobs")).text
+
+
+async def test_key_is_replaced_and_revoked(browser: Browser) -> None:
+    key = await browser.call("POST", "/keys", {"owner_id": "team", "scopes": ["read"]})
+    assert "sk_" in (await browser.send(f"/ui/keys/{key['id']}/rotate")).text
+    await browser.send(f"/ui/keys/{key['id']}/revoke")
+    assert (await browser.call("GET", f"/keys/{key['id']}"))["status"] == "revoked"
+
+
+async def test_wrong_key_form_is_shown_again(browser: Browser) -> None:
+    answer = await browser.send("/ui/keys/new", {"name": "kept", "expires_at": "2020-01-01T00:00"})
+    assert answer.status_code == 422
+    assert "owner_id" in answer.text
+    assert 'value="kept"' in answer.text
+
+
+async def test_secret_is_stored_replaced_and_deleted_but_never_shown(browser: Browser) -> None:
+    fields = {"name": "warehouse", "value": "pass<word>&1", "owner": "team"}
+    page = (await browser.send("/ui/secrets/new", fields)).text
+    assert "warehouse" in page
+    assert "pass&lt;word" not in page
+    wrong = await browser.send("/ui/secrets/new", {"name": "short", "value": "1<3"})
+    assert wrong.status_code == 422
+    assert "1&lt;3" not in wrong.text
+    assert (await browser.send("/ui/secrets/new", {**fields, "name": "a/b"})).status_code == 422
+    page = (await browser.send("/ui/secrets/delete", {"name": "warehouse", "owner": "team"})).text
+    assert '<td class="mono">warehouse' not in page
+
+
+async def test_calendar_is_stored_shown_and_deleted(browser: Browser) -> None:
+    fields = {"name": "closed", "dates": "2026-12-24\n2026-12-31", "country": "de", "subdivision": "BY"}
+    assert "closed" in (await browser.send("/ui/calendars/new", fields)).text
+    page = (await browser.open("/ui/calendars/closed?year=2026")).text
+    assert '<td class="marked">24' in page
+    wrong = await browser.send("/ui/calendars/new", {"name": "wrong", "dates": "yesterday"})
+    assert wrong.status_code == 422
+    assert "yesterday" in wrong.text
+    assert "/ui/calendars/closed" not in (await browser.send("/ui/calendars/closed/delete")).text
+
+
+async def test_built_in_calendar_shows_its_days(browser: Browser) -> None:
+    assert '<td class="marked">25' in (await browser.open("/ui/calendars/us-holidays?year=2026")).text
+    assert (await browser.open("/ui/calendars/unknown")).status_code == 404
+
+
+async def test_alert_rule_is_created_tested_silenced_and_deleted(browser: Browser) -> None:
+    address = "http://127.0.0.1:9/hook"
+    fields = {"name": HOSTILE, "on": ["failure", "missed"], "channel": "webhook", "url": address}
+    answer = await browser.send("/ui/alerts/new", fields)
+    path = answer.url.path
+    assert "<img src=x" not in answer.text
+    assert "Test" in (await browser.send(f"{path}/test")).text
+    assert "Enable" in (await browser.send(f"{path}/silence")).text
+    assert "Silence" in (await browser.send(f"{path}/enable")).text
+    assert (await browser.send(f"{path}/delete")).url.path == "/ui/alerts"
+    assert (await browser.open(path)).status_code == 404
+
+
+async def test_wrong_alert_rule_is_shown_again(browser: Browser) -> None:
+    answer = await browser.send("/ui/alerts/new", {"name": "kept", "channel": "slack", "failures": "many"})
+    assert answer.status_code == 422
+    assert 'value="kept"' in answer.text
+    assert ".url: " in answer.text
+    assert "failures" in answer.text
+
+
+async def test_audit_trail_names_what_a_session_did(browser: Browser) -> None:
+    job = await create_job(browser)
+    await browser.send(f"/ui/jobs/{job['id']}/pause")
+    page = (await browser.open(f"/ui/audit?object=jobs/{job['id']}&operation=pauseJob")).text
+    assert "pauseJob" in page
+    assert "API_KEY" in page
+
+
+async def test_system_shows_settings_without_secrets(app: FastAPI, browser: Browser) -> None:
+    page = (await browser.open("/ui/system")).text
+    assert "SCHEDULER_TICK_SECONDS" in page
+    assert DEVELOPMENT_API_KEY not in page
+    assert base64.b64encode(bytes(32)).decode() not in page
+    key = await browser.call("POST", "/keys", {"owner_id": "team", "scopes": ["read"]})
+    reader = Browser(app)
+    await reader.log_in(key["key"])
+    assert "SCHEDULER_TICK_SECONDS" not in (await reader.open("/ui/system")).text
+
+
+@pytest.mark.parametrize("path", ["grants", "environments", "secrets", "calendars", "alerts", "system", "runs"])
+async def test_reader_sees_every_page_without_its_buttons(app: FastAPI, browser: Browser, path: str) -> None:
+    key = await browser.call("POST", "/keys", {"owner_id": "team", "scopes": ["read"]})
+    reader = Browser(app)
+    await reader.log_in(key["key"])
+    answer = await reader.open(f"/ui/{path}")
+    assert answer.status_code == 200
+    assert f'href="/ui/{path}/new"' not in answer.text
+    assert (await reader.open(f"/ui/{path}/new")).status_code in {403, 404}
