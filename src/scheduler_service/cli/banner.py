@@ -39,9 +39,10 @@ def banner_text(settings: Settings, port: int) -> str:
     remark = "development key; set API_KEY to use your own" if is_public else "your API_KEY"
     command = "scheduler" if shutil.which("scheduler") else sys.argv[0]
     where = "" if port == _USUAL_PORT else f" --url {url}"
+    interface = "" if settings.ui == "off" else f"\n  Open     {url}/ui/"
     return f"""
 Scheduler Service is running. Press Ctrl-C to stop it.
-
+{interface}
   API      {url}/api/v1
   Docs     {url}/docs
   Key      -H {header}  ({remark})

@@ -1,0 +1,107 @@
+"""A real service and a real Chromium, shared by all journeys of a process.
+
+Every page is watched: a message in the console, an error of a script or a violation of the content security policy
+fails the journey, and so does a finding of axe.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from testkit.commands import Service, up
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 800}
+TIMEOUT_MS = 20_000
+# What browsers say of an answer that a journey provokes; the journey itself checks the answer.
+_EXPECTED = "Failed to load resource: the server responded with a status of 4"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the program. Without it, skip the test, or fail if CHROMIUM_REQUIRED is set."""
+    found = os.environ.get("SCHEDULER_TEST_CHROMIUM") or shutil.which("chromium")
+    if not found:
+        message = "no chromium; .ci/run provides it, or install Debian's package, or set SCHEDULER_TEST_CHROMIUM"
+        if os.environ.get("CHROMIUM_REQUIRED") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
+
+
+@pytest.fixture(scope="session")
+def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with up(tmp_path_factory.mktemp("service"), SCHEDULER_SLOTS="4") as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+Visit = Callable[..., Page]
+
+
+class Watch:
+    """Collects what a browser complains of."""
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+
+    def on_console(self, message: ConsoleMessage) -> None:
+        """Note a message unless it is about an answer that the journey provokes."""
+        if message.type in {"error", "warning"} and not message.text.startswith(_EXPECTED):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+    def watch(self, context: BrowserContext) -> None:
+        """Watch all pages of a context."""
+        context.on("console", self.on_console)
+        context.on("weberror", lambda error: self.complaints.append(f"script: {error.error}"))
+
+
+@contextmanager
+def visiting(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
+    """Provide a page of a fresh, watched browser. Fail at the end if it complained."""
+    watch = Watch()
+    settings = {"viewport": DESK, "timezone_id": "Europe/Berlin", "locale": "en-GB", "base_url": url, **options}
+    context = browser.new_context(**settings)
+    context.set_default_timeout(TIMEOUT_MS)
+    watch.watch(context)
+    try:
+        yield context.new_page()
+        assert watch.complaints == []
+    finally:
+        context.close()
+
+
+@pytest.fixture
+def page(browser: Browser, service: Service) -> Iterator[Page]:
+    """A page that is logged in as the developer."""
+    with visiting(browser, service.url) as page:
+        log_in(page)
+        yield page
+
+
+def log_in(page: Page) -> None:
+    page.goto("/ui/login")
+    page.get_by_role("button", name="Continue as developer").click()
+    page.wait_for_url("**/ui/")
+
+
+def findings(page: Page) -> list[str]:
+    """Return what axe finds on a page."""
+    page.evaluate(AXE)
+    found: Any = page.evaluate("axe.run({resultTypes: ['violations']})")
+    return [f"{page.url}: {rule['id']}: {node['html'][:200]}" for rule in found["violations"] for node in rule["nodes"]]
