@@ -26,7 +26,11 @@ from scheduler_service.sandbox.zygote_interpreter import ZygoteInterpreter, star
 
 
 class ZygoteProcess:
-    """One zygote and the supervisors that wait for orders, `standby` of them. Restarts the zygote after its death."""
+    """One zygote and the supervisors that wait for orders. Restarts the zygote after its death.
+
+    One supervisor waits always. More are forked when more runs begin at once, and of those that stay, `standby` are
+    kept: memory is spent on as many as were needed.
+    """
 
     def __init__(self, python: Path, setup: ZygoteSetup, uids: UidPool | None, standby: int) -> None:
         self._python = python
@@ -134,7 +138,7 @@ class ZygoteProcess:
 
     def _refill(self, zygote: ZygoteInterpreter) -> None:
         with suppress(OSError):  # the next run will find out
-            while len(self._ready) < self._standby:
+            if not self._ready:
                 self._ready.append(self._request_supervisor(zygote))
 
     def _request_supervisor(self, zygote: ZygoteInterpreter, user: User | None = None) -> SupervisorClient:

@@ -73,8 +73,8 @@ def _call(hooks: list[Hook]) -> None:
     for hook in hooks:
         try:
             hook()
-        except Exception:  # noqa: BLE001, S112 (as around os.fork(); `suppress` would write to more memory)
-            continue
+        except Exception:  # noqa: BLE001 (as around os.fork())
+            sys.excepthook(*sys.exc_info())
 
 
 def _shortened(hook: Hook) -> Hook:
