@@ -36,9 +36,8 @@ class RunNamespaces:
         return (CLONE_NEWNS if self._has_mounts else 0) | (CLONE_NEWIPC if self._has_ipc else 0)
 
     def enter_new(self) -> None:
-        """Make the namespaces of the next run, and move into them."""
+        """Make the namespaces of the next run, and move into them, from the base."""
         if self._has_mounts:
-            self.leave()
             unshare(CLONE_NEWNS)
             mount_private(self._user)
         if self._has_ipc:

@@ -2,17 +2,24 @@
 
 The job's process sends two kinds of `JobMessage`. With the first, its filter is in place, and from then on the broker
 answers its system calls. The second says why the user's code cannot begin, and the process exits after it.
+
+Most jobs never make a call that the filter asks about. So the broker of a job without grants and network is built when
+its first call arrives. Otherwise it is built before the job begins: what paths of grants mean must not depend on what
+the job does.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import select
 import socket
 import time
 from contextlib import suppress
 
 from scheduler_service.sandbox.broker.syscall_broker import RunFiles, SyscallBroker, open_broker
 from scheduler_service.sandbox.confinement.cell import Confinement
+from scheduler_service.sandbox.contract.access import NOTHING
 from scheduler_service.sandbox.contract.protocol import LISTENER_COPIED, JobMessage, parse_job_message, receive
 from scheduler_service.sandbox.kernel.syscalls import invoke
 
@@ -26,9 +33,11 @@ class JobChannel:
         self._process = process
         self._confinement = confinement
         self._broker: SyscallBroker | None = None
+        self._listener: int | None = None
         self._error: JobMessage | None = None
         self.files: RunFiles | None = None
         """The files of the run, for the broker. Must be set before the first `answer`."""
+        self._has_callers = True
 
     @property
     def deadline(self) -> float:
@@ -42,15 +51,20 @@ class JobChannel:
 
     def descriptors(self) -> list[int]:
         """Return the descriptors on which the job may ask something."""
-        if not self._confinement.asks_supervisor or self._error is not None:
+        if not self._confinement.asks_supervisor or self._error is not None or not self._has_callers:
             return []
-        return [self._sock.fileno() if self._broker is None else self._broker.descriptor]
+        if self._broker is not None:
+            return [self._broker.descriptor]
+        return [self._sock.fileno() if self._listener is None else self._listener]
 
     def answer(self, ready: list[int]) -> None:
         """Answer what has arrived on the descriptors that are `ready`."""
         if self._broker is not None:
             if self._broker.descriptor in ready or time.monotonic() >= self._broker.deadline:
                 self._broker.answer()
+        elif self._listener is not None:
+            if self._listener in ready:
+                self._build_broker(self._listener)
         elif self._sock.fileno() in ready:
             with suppress(EOFError):  # the process died before it was confined
                 body, descriptors = receive(self._sock)
@@ -65,6 +79,8 @@ class JobChannel:
         self._sock.close()
         if self._broker is not None:
             self._broker.close()
+        elif self._listener is not None:
+            os.close(self._listener)
         if self.files is not None:
             self.files.disk.close()
             self.files.memory.close()
@@ -73,10 +89,21 @@ class JobChannel:
         if message.listener is not None:
             descriptors = [invoke("pidfd_getfd", self._process, message.listener, 0)]
             self._sock.send(LISTENER_COPIED)
-        if descriptors:
-            self._broker = open_broker(descriptors[0], self._confinement, self.files, message.access)
-        else:
+        if not descriptors:
             self._error = message
+        elif message.access is NOTHING:
+            self._listener = descriptors[0]
+        else:
+            self._broker = open_broker(descriptors[0], self._confinement, self.files, message.access)
+
+    def _build_broker(self, listener: int) -> None:
+        """Build the broker and answer, or note that nobody is left who could ask."""
+        poll = select.poll()
+        poll.register(listener, select.POLLIN)
+        self._has_callers = any(events & select.POLLIN for _, events in poll.poll(0))
+        if self._has_callers:
+            self._broker = open_broker(listener, self._confinement, self.files, NOTHING)
+            self._broker.answer()
 
 
 def read_error(sock: socket.socket) -> JobMessage:

@@ -22,7 +22,7 @@ import sys
 from _weakref import ReferenceType
 from collections.abc import Iterator
 from contextlib import suppress
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 
 from scheduler_service.sandbox.kernel.syscalls import exit_process
 
@@ -144,13 +144,21 @@ def _finalizers_remain(before: frozenset[str]) -> bool:
 
     The garbage collector knows all objects that can have a finalizer, except for those without any attributes.
     """
-    if any(map(_may_write, sys.modules.keys() - before)):
-        return True
     objects = gc.get_objects()
+    if _has_new_modules(objects, before) and any(map(_may_write, sys.modules.keys() - before)):
+        return True
     kinds = set(map(type, objects)) - {ScriptEnd}  # the one that is being finalized
     return any(map(_has_finalizer, (*kinds, *_untracked(objects)))) or any(
         not _is_harmless(value.__callback__) for value in objects if issubclass(type(value), ReferenceType)
     )
+
+
+def _has_new_modules(objects: list[object], before: frozenset[str]) -> bool:
+    """Check whether any may be new, without their names: to touch each of those copies more memory than all the rest.
+
+    One module is known to be new: `__main__`.
+    """
+    return len(sys.modules) != len(before) or sum(issubclass(type(value), ModuleType) for value in objects) > 1
 
 
 def _untracked(objects: list[object]) -> Iterator[type]:
