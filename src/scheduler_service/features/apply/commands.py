@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -20,7 +20,9 @@ from scheduler_service.features.apply.file_names import write_files
 from scheduler_service.features.apply.plan_text import show_counts, show_plan
 from scheduler_service.features.apply.references import escaped
 from scheduler_service.features.apply.selection import Selectors, read_selector
-from scheduler_service.features.apply.source import Source, read_sources
+
+if TYPE_CHECKING:
+    from scheduler_service.features.apply.source import Source
 
 APPLY, EXPORT = "jobs/apply", "jobs/export"
 _CHANGES = ExitCode.FAILED
@@ -52,6 +54,8 @@ def apply(
     selected = read_selector(selector)
     if prune != bool(selected):
         raise refusal("--prune", "write --prune and --selector together: it deletes the selected jobs without a file")
+    from scheduler_service.features.apply.source import read_sources  # noqa: PLC0415 (slow, and for few commands)
+
     sources = read_sources(paths)
     request = {"documents": [source.document for source in sources], "prune": selected or None}
     plan = _post(client, sources, {**request, "dry_run": True})

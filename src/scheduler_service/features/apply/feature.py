@@ -35,8 +35,10 @@ class ApplyFeature(Feature):
         return (router, schema_router)
 
     def add_commands(self, app: typer.Typer) -> None:
-        """Add `scheduler apply` and `scheduler export`."""
+        """Add `scheduler apply`, `scheduler export` and `scheduler import`."""
         from scheduler_service.features.apply.commands import apply, export  # noqa: PLC0415 (when asked for)
+        from scheduler_service.features.apply.import_commands import app as importers  # noqa: PLC0415 (likewise)
 
+        app.add_typer(importers, name="import")
         app.command("apply")(apply)
         app.command("export")(export)

@@ -10,7 +10,6 @@ from typing import Any
 
 from scheduler_service.console import render
 from scheduler_service.console.documents import refusal
-from scheduler_service.console.yaml_writer import write_documents
 
 _OTHER = re.compile(r"[^a-z0-9]+")
 MAX_NAME_CHARACTERS = 60
@@ -21,6 +20,8 @@ def write_files(documents: Sequence[Mapping[str, Any]], output: str) -> None:
 
     Raise `RefusedError` if a file exists already or cannot be written.
     """
+    from scheduler_service.console.yaml_writer import write_documents  # noqa: PLC0415 (slow, and for few commands)
+
     if output == "-":
         sys.stdout.write(write_documents(documents))
         return
