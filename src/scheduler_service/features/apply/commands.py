@@ -43,7 +43,7 @@ def apply(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create, change and delete jobs so that they are as files say.
+    """Create, change and delete jobs as files say.
 
     Files are YAML or JSON with one or many jobs. All changes are one transaction: they happen together or not at all.
     `external_key` identifies a job, or else its name.

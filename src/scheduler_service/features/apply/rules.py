@@ -24,6 +24,8 @@ from scheduler_service.services.job_mapping import columns_of, document_of
 
 SHOWN_INSTANTS = 3
 _LATEST = datetime.max.replace(tzinfo=UTC)
+# Objects that an earlier version may have stored without members that have defaults.
+_OBJECTS = frozenset({"limits", "payload", "retry_policy"})
 _MOVE_INSTANTS = frozenset({"schedule_expr", "timezone", "dst", "start_at", "end_at", "enabled"})
 
 
@@ -46,7 +48,7 @@ def edit(document: int, identity: Identity, job: Job, change: JobChange, now: da
     """
     edited = rescheduled(job, replace(job, **change.columns), enabled=change.enabled, now=now)
     differences = difference(document_of(job), document_of(edited))
-    if not differences or _is_written_alike(job, edited):
+    if not differences or (_OBJECTS.issuperset(differences) and _is_written_alike(job, edited)):
         return Step(action=Action.UNCHANGED, document=document, identity=identity, job=job, differences={})
     moves = not _MOVE_INSTANTS.isdisjoint(differences)
     return Step(
@@ -54,7 +56,7 @@ def edit(document: int, identity: Identity, job: Job, change: JobChange, now: da
         document=document,
         identity=identity,
         job=job,
-        change=change,
+        change=_difference_only(job, change),
         edited=edited,
         differences=differences,
         fires_before=_instants(job) if moves else (),
@@ -84,6 +86,12 @@ def _content(step: Step) -> list[Any]:
     elif step.change is not None:
         values = {**step.change.columns, "enabled": step.change.enabled}
     return [step.action, None if step.job is None else (step.job.id, step.job.version), values]
+
+
+def _difference_only(job: Job, change: JobChange) -> JobChange:
+    """Return a change without the columns that stay as they are, whose packages need not be looked up again."""
+    columns = {name: value for name, value in change.columns.items() if getattr(job, name) != value}
+    return JobChange(columns, change.enabled)
 
 
 def _is_written_alike(job: Job, edited: Job) -> bool:

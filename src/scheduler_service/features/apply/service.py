@@ -106,7 +106,7 @@ class ApplyService:
         edits = []
         for job, step in zip(kept, changed, strict=True):
             assert step.change is not None  # noqa: S101 (what a change is)
-            lock = locks.get(packages_of(step.change.columns["payload"]))
+            lock = locks.get(_requirements(step))
             edits.append((job, self._writer.packages.apply(job, step.change, lock), lock))
         await self._writer.change(connection, caller, OPERATION, edits)
         return notices
@@ -149,7 +149,8 @@ class ApplyService:
 def _requirements(step: Step) -> tuple[str, ...]:
     if step.definition is not None:
         return step.definition.payload.packages()
-    return () if step.change is None else packages_of(step.change.columns["payload"])
+    payload = None if step.change is None else step.change.columns.get("payload")
+    return () if payload is None else packages_of(payload)
 
 
 def _with_job(step: Step, new: Iterator[Job]) -> Step:

@@ -31,8 +31,8 @@ class Importer:
 IMPORTERS: Mapping[str, Importer] = MappingProxyType(
     {
         "crontab": Importer("a crontab", "crontab", "import_crontab"),
-        "celery": Importer("a Celery beat schedule in Python source", "celery", "import_beat_schedule"),
-        "kubernetes": Importer("a CronJob of Kubernetes in YAML or JSON", "kubernetes", "import_cron_jobs"),
+        "celery": Importer("a Celery beat schedule in Python", "celery", "import_beat_schedule"),
+        "kubernetes": Importer("Kubernetes CronJobs in YAML", "kubernetes", "import_cron_jobs"),
         "cronicle": Importer("an export of Cronicle events in JSON", "cronicle", "import_events"),
         "dkron": Importer("a list of Dkron jobs in JSON", "dkron", "import_jobs"),
     }
