@@ -12,7 +12,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -38,6 +38,8 @@ QUICK = (
     "wal_level=minimal",
     "max_wal_senders=0",
 )
+# As operators run it: a commit waits for the disk. Its statements are counted.
+DURABLE = ("max_connections=200", "shared_buffers=128MB", "shared_preload_libraries=pg_stat_statements")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +105,13 @@ def _psql(server: str) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def postgres() -> Iterator[PostgresServer]:
-    """Run a PostgreSQL until the end of the block."""
+def postgres(settings: Sequence[str] = QUICK) -> Iterator[PostgresServer]:
+    """Run a PostgreSQL until the end of the block. With other settings than QUICK, its data is on a disk."""
+    parent = directory_of_all() if settings is QUICK else Path(tempfile.gettempdir())
     with (
-        _directory(directory_of_all()) as directory,
+        _directory(parent) as directory,
         _directory(Path(tempfile.gettempdir())) as programs,  # which cannot be run from every memory disk
-        devstack_servers.postgres(directory, programs, QUICK) as url,
+        devstack_servers.postgres(directory, programs, settings) as url,
     ):
         server = PostgresServer(url)
         server.weaken_password()

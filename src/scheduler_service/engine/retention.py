@@ -15,8 +15,8 @@ from scheduler_service.storage.database import Database
 Prune = Callable[[AsyncConnection, datetime, int], Awaitable[int]]
 """Deletes at most so many rows that ended before an instant, and returns how many it deleted."""
 
-# A transaction holds up the other writers of SQLite, and those of PostgreSQL that need its rows.
-BATCH_SECONDS = 0.025
+# A transaction holds up all other writers of SQLite. On PostgreSQL it locks only old rows, which nobody changes.
+SQLITE_BATCH_SECONDS, POSTGRES_BATCH_SECONDS = 0.025, 0.25
 FIRST_BATCH, SMALLEST_BATCH, LARGEST_BATCH = 500, 50, 10_000
 REST_SECONDS = 600.0
 KEY_LIFE = timedelta(days=1)
@@ -45,6 +45,7 @@ class Pruner:
         self._prunes = prunes
         self._monotonic = monotonic
         self._limit = FIRST_BATCH
+        self._batch_seconds = SQLITE_BATCH_SECONDS if database.is_sqlite else POSTGRES_BATCH_SECONDS
         self._event_retention = timedelta(hours=event_retention_hours)
 
     async def prune(self) -> float:
@@ -64,7 +65,7 @@ class Pruner:
         return REST_SECONDS
 
     async def _in_batches(self, prune: Prune, before: datetime) -> None:
-        """Delete in transactions of about BATCH_SECONDS, however fast the database is."""
+        """Delete in transactions of about the same duration, however fast the database is."""
         is_over = False
         while not is_over:
             limit = self._limit
@@ -72,7 +73,7 @@ class Pruner:
             async with self._database.write() as connection:
                 removed = await prune(connection, before, limit)
             is_over = removed < limit
-            if self._monotonic() - began > BATCH_SECONDS:
+            if self._monotonic() - began > self._batch_seconds:
                 self._limit = max(SMALLEST_BATCH, limit // 2)
             elif not is_over:
                 self._limit = min(LARGEST_BATCH, limit * 2)

@@ -76,10 +76,11 @@ async def newest(connection: AsyncConnection) -> Position:
     return Position(0, 0) if row is None else Position(row.transaction_id, row.id)
 
 
-def newest_change(connection: AsyncConnection) -> ScalarSelect[int]:
+def newest_change(*, of_sqlite: bool) -> ScalarSelect[int]:
     """Return a query for a number that is higher after each change of a job or run, 0 if there was none."""
-    number = events.c.id if is_sqlite(connection) else events.c.transaction_id
-    return select(func.coalesce(func.max(number), 0)).where(is_settled(connection)).scalar_subquery()
+    number = events.c.id if of_sqlite else events.c.transaction_id
+    query = select(func.coalesce(func.max(number), 0))
+    return (query if of_sqlite else query.where(number < settled_position())).scalar_subquery()
 
 
 async def is_forgotten(connection: AsyncConnection, position: Position) -> bool:

@@ -11,9 +11,10 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.firing import Decision, Fire, Miss, Skip
@@ -25,7 +26,7 @@ from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Tri
 from scheduler_service.storage import calendars
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.cancellations import cancel_all
-from scheduler_service.storage.dialect import insert_or_ignore
+from scheduler_service.storage.dialect import insert_or_ignore, is_sqlite
 from scheduler_service.storage.events import newest_change
 from scheduler_service.storage.tables import WAITING, has_start_deadline, jobs, runs, with_status
 
@@ -57,6 +58,11 @@ StartTrace = Callable[[int, str], str | None]
 """Returns the trace context of a new run, by job id and correlation id; None: nobody traces."""
 
 
+@cache
+def _look(*, of_sqlite: bool) -> Select[Any]:
+    return select(*_earliest_due, newest_change(of_sqlite=of_sqlite))
+
+
 @dataclass(frozen=True, slots=True)
 class Fired:
     """The result of firing: the runs whose workers are notified after the commit, and the jobs that could not fire."""
@@ -81,7 +87,7 @@ class Earliest:
 
 async def earliest_due(connection: AsyncConnection) -> Earliest:
     """Return what is due first. One query without locks returns it all, because every tick starts with it."""
-    return Earliest(*(await connection.execute(select(*_earliest_due, newest_change(connection)))).one())
+    return Earliest(*(await connection.execute(_look(of_sqlite=is_sqlite(connection)))).one())
 
 
 async def fire(
