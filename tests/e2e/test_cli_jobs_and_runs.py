@@ -156,6 +156,30 @@ def test_job_is_edited_paused_resumed_and_deleted(service: Service) -> None:
     assert shown.stderr == f"scheduler: there is no job {job_id}\n"
 
 
+def test_version_is_shown_and_restored(service: Service) -> None:
+    job_id = service.add_job("print(1)")
+    service.shell.read("jobs", "edit", job_id, "priority=7")
+
+    listed = service.shell.call("jobs", "versions", job_id).stdout.splitlines()
+    assert [line.split()[0] for line in listed] == ["VERSION", "2", "1"]
+    assert "priority before: 5" in service.shell.call("jobs", "versions", job_id, 2).stdout
+    restored = service.shell.call("jobs", "restore", job_id, 1).stdout
+    assert restored == f"Restored version 1 of job {job_id}, as version 3.\n"
+
+
+def test_backfill_lists_what_it_would_run(service: Service) -> None:
+    job_id = service.add_job("print(1)")
+    window = ("--from", "2026-01-14T00:00:00Z", "--to", "2026-01-14T23:59:59Z", "--dry-run")
+    service.shell.read("jobs", "edit", job_id, "schedule_expr=0 6,18 * * *")
+
+    lines = service.shell.call("jobs", "backfill", job_id, *window).stdout.splitlines()
+    assert [line.split()[:2] for line in lines[1:3]] == [
+        ["2026-01-14T06:00:00Z", "gap"],
+        ["2026-01-14T18:00:00Z", "gap"],
+    ]
+    assert lines[-1] == "2 of 2 matching instants would be run."
+
+
 def test_each_change_of_a_job_prints_one_line(service: Service) -> None:
     created = service.shell.call("jobs", "create", "--name", "tidy up", "--schedule", "@yearly", "--shell", "df").stdout
     job_id = int(created.split()[2])

@@ -115,6 +115,11 @@ def test_elapsed_pattern_has_a_warning_only_when_changes_move_it(expr: str, time
     [
         ("*/10 * * * *", "Europe/Berlin", "dst has no effect on this pattern, which follows elapsed time"),
         ("30 2 * * *", "UTC", "dst has no effect: the clock in UTC does not change within the next two years."),
+        (
+            "0 12 * * *",
+            "Europe/Berlin",
+            "dst has no effect: no clock change in Europe/Berlin removes or repeats a time",
+        ),
         ("5m", "Europe/Berlin", "dst has no effect on an interval, which counts elapsed time."),
     ],
 )

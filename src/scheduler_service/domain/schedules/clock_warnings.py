@@ -42,8 +42,14 @@ def _cron_warnings(cron: Cron, now: datetime) -> Iterator[str]:
         yield f"On {_listed(days)} {times} in {cron.zone.key} {effect}."
     if not cron.is_fixed and (dates or cron.dst != _DEFAULT):
         yield _without_effect(cron)
-    elif not changes and cron.dst != _DEFAULT:
-        yield f"dst has no effect: the clock in {cron.zone.key} does not change within the next two years."
+    elif cron.dst != _DEFAULT and not dates:
+        yield f"dst has no effect: {_untouched(cron, changes)} within the next two years."
+
+
+def _untouched(cron: Cron, changes: Sequence[ClockChange]) -> str:
+    if changes:
+        return f"no clock change in {cron.zone.key} removes or repeats a time of this pattern"
+    return f"the clock in {cron.zone.key} does not change"
 
 
 def _touched(cron: Cron, change: ClockChange) -> tuple[datetime, str, str] | None:
