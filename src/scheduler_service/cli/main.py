@@ -13,6 +13,7 @@ with without_gc():
     import typer
 
     from scheduler_service.cli import backfill, explain, job_versions, jobs, runs
+    from scheduler_service.cli.backup import backup, restore
     from scheduler_service.cli.doctor import doctor
     from scheduler_service.cli.migrate import migrate
     from scheduler_service.cli.next_command import show_next
@@ -42,6 +43,8 @@ app.command("worker")(worker)
 app.command("beat")(beat)
 app.command("flower")(flower)
 app.command("migrate")(migrate)
+app.command("backup")(backup)
+app.command("restore")(restore)
 app.command("doctor")(doctor)
 app.command("next")(show_next)
 app.command("status")(show_status)
