@@ -9,6 +9,7 @@ MAIN = (
     ("ledger", "/ui/ledger", "read"),
 )
 MORE = (
+    ("workers", "/ui/workers", "read"),
     ("simulate", "/ui/simulate", "read"),
     ("alerts", "/ui/alerts", "read"),
     ("calendars", "/ui/calendars", "read"),

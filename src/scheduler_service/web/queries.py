@@ -26,7 +26,11 @@ def choices(query: QueryParams, name: str, kind: type[Choice]) -> tuple[Choice, 
 
 def whole(query: QueryParams, name: str) -> int | None:
     """Return a positive whole number, or None."""
-    text = query.get(name, "")
+    return whole_of(query.get(name, ""))
+
+
+def whole_of(text: str) -> int | None:
+    """Return the positive whole number that a text is, or None."""
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST_ID)) else 0
     return number if 0 < number <= _LARGEST_ID else None
 

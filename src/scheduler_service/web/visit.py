@@ -25,6 +25,7 @@ from scheduler_service.web.site import Site
 from scheduler_service.web.texts import text
 
 HOME = "/ui/"
+KEYS_COOKIE = "scheduler_keys"
 THEME_COOKIE, THEMES = "scheduler_theme", ("light", "dark")
 FeatureService = TypeVar("FeatureService")
 
@@ -66,6 +67,11 @@ class Visit:
         """Return the chosen theme, or None if the system's is used."""
         chosen = self.request.cookies.get(THEME_COOKIE)
         return chosen if chosen in THEMES else None
+
+    @property
+    def keys_are_off(self) -> bool:
+        """Return whether the reader has switched single letters off (WCAG 2.1.4)."""
+        return self.request.cookies.get(KEYS_COOKIE) == "off"
 
     @property
     def section(self) -> str:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
-from scheduler_service.web.visit import HOME, THEME_COOKIE, THEMES, Visit
+from scheduler_service.web.visit import HOME, KEYS_COOKIE, THEME_COOKIE, THEMES, Visit
 
 pages = Pages()
 _YEAR_SECONDS = 365 * 86_400
@@ -28,6 +28,17 @@ async def look_only(visit: Visit) -> Response:
     assert visit.session is not None  # noqa: S101 (the page needs a login)
     response = visit.redirect(HOME, text("account.now_looking"))
     visit.site.sessions.store(visit.request, response, replace(visit.session, is_read_only=True))
+    return response
+
+
+@pages.post("/keyboard")
+async def switch_keys(visit: Visit) -> Response:
+    """Switch single letters off, or on again."""
+    response = visit.redirect(HOME)
+    if visit.keys_are_off:
+        response.delete_cookie(KEYS_COOKIE, path="/ui")
+    else:
+        response.set_cookie(KEYS_COOKIE, "off", max_age=_YEAR_SECONDS, path="/ui", samesite="strict", httponly=True)
     return response
 
 

@@ -43,6 +43,7 @@ async def show_jobs(visit: Visit) -> Response:
         pager=pager(place, len(rows), listing.total, following, MAX_COUNTED),
         filters=filters,
         is_filtered=filters != JobFilter(sort=filters.sort),
+        can_select=visit.can("write") or visit.can("run"),
         states=tuple(JobStatus),
         results=tuple(sorted(TERMINAL)),
         types=KINDS,

@@ -16,9 +16,10 @@
     next.scrollIntoView({ block: "nearest" });
     next.querySelector("a")?.focus({ preventScroll: true });
   };
-  const press = (key) => (here() ?? document).querySelector(`[data-key="${CSS.escape(key)}"]`) ?? document.querySelector(`main [data-key="${CSS.escape(key)}"], .bar [data-key="${CSS.escape(key)}"]`);
+  const press = (key) => (here() ?? document).querySelector(`[data-key="${CSS.escape(key)}"]`) ?? document.querySelector(`[data-key="${CSS.escape(key)}"]`);
   const ACTIONS = {
     "/": () => document.querySelector("input[type=search]")?.focus(),
+    y: () => { location.hash = "why"; },
     j: () => move(1),
     k: () => move(-1),
     x: () => here()?.querySelector(".select")?.click(),
@@ -29,6 +30,16 @@
   };
 
   document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === "k") {
+      event.preventDefault();
+      document.querySelector("[data-jump]")?.click();
+    }
+    if (event.target.matches("[data-jump-field]") && ["Enter", "ArrowDown"].includes(event.key)) {
+      const first = document.querySelector("#jump-results a");
+      event.preventDefault();
+      if (event.key === "Enter") first?.click();
+      else first?.focus();
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (isOff() || isField(event.target) || document.querySelector("dialog[open]")) return;
     if (isGoing && GO[event.key]) {

@@ -24,5 +24,6 @@
     }
     update(table);
   });
+  document.querySelectorAll("table").forEach(update);
   document.addEventListener("htmx:after:swap", () => document.querySelectorAll("table").forEach(update));
 })();

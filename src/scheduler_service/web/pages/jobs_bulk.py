@@ -1,0 +1,98 @@
+"""Changing many jobs at once: the selected ones, or all that match the filters."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import Response
+
+from scheduler_service.domain.caller import Scope
+from scheduler_service.domain.listing import Count, Page
+from scheduler_service.services.bulk import BulkService
+from scheduler_service.services.bulk_request import MAX_ITEMS, JobBulkRequest, read_job_bulk
+from scheduler_service.web.queries import whole_of
+from scheduler_service.web.routes import Pages
+from scheduler_service.web.texts import text
+from scheduler_service.web.visit import Visit
+
+pages = Pages()
+ACTIONS = ("pause", "resume", "run", "delete")
+# Above this number, and to delete, the number is typed.
+TYPED_ABOVE = 100
+NAMED = 5
+_FILTERS = {"q": "q", "status": "status", "last": "last_status", "type": "type", "tag": "tag", "owner": "owner_id"}
+
+
+@pages.get("/jobs/bulk")
+async def ask_to_change(visit: Visit) -> Response:
+    """Show how many jobs would be changed, and some of them."""
+    query = visit.request.query_params
+    action = query.get("action", "")
+    if action not in ACTIONS:
+        return visit.redirect("/ui/jobs")
+    visit.caller.require(Scope.RUN if action == "run" else Scope.WRITE)
+    document = _document(action, query.getlist("ids"), dict(query), takes_all=bool(query.get("all")))
+    if document is None:
+        return visit.redirect("/ui/jobs", text("bulk.nothing"))
+    return await _show(visit, document)
+
+
+@pages.post("/jobs/bulk")
+async def change(visit: Visit) -> Response:
+    """Change the jobs if their number is the confirmed one."""
+    fields = {name: str(value) for name, value in visit.form.items()}
+    document = _document(fields.get("action", ""), visit.form.getlist("ids"), fields, takes_all=bool(fields.get("all")))
+    if document is None or document["action"] not in ACTIONS:
+        return visit.redirect("/ui/jobs", text("bulk.nothing"))
+    count = whole_of(fields.get("expected", "")) or 0
+    if _is_typed(document["action"], count) and visit.text_of("typed") != str(count):
+        return await _show(visit, document, text("bulk.wrong_number"))
+    request = read_job_bulk({**document, "expected_count": count})
+    items = await _service(visit).change_jobs(visit.caller, request)
+    refused = [item for item in items if item.outcome != "done"]
+    done = text("bulk.done", n=len(items) - len(refused))
+    if not refused:
+        return visit.redirect("/ui/jobs", done)
+    return visit.show("jobs_bulk_done.html", done=done, refused=refused)
+
+
+def _document(action: str, ids: list[Any], fields: dict[str, str], *, takes_all: bool) -> dict[str, Any] | None:
+    """Return the request of the API, or None if no job is selected."""
+    if takes_all:
+        chosen = {name: fields[field] for field, name in _FILTERS.items() if fields.get(field)}
+        return {"action": action, "filter": chosen}
+    numbers = [number for each in ids if (number := whole_of(str(each))) is not None]
+    return {"action": action, "ids": numbers[:MAX_ITEMS]} if numbers else None
+
+
+async def _show(visit: Visit, document: dict[str, Any], error: str | None = None) -> Response:
+    request = read_job_bulk({**document, "dry_run": True})
+    count = len(await _service(visit).change_jobs(visit.caller, request))
+    return visit.show(
+        "jobs_bulk.html",
+        status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
+        document=document,
+        filters={field: document.get("filter", {}).get(name) for field, name in _FILTERS.items()},
+        count=count,
+        names=await _names(visit, request),
+        is_typed=_is_typed(request.action, count),
+        error=error,
+    )
+
+
+async def _names(visit: Visit, request: JobBulkRequest) -> list[str]:
+    """Return the names of the first jobs that are meant."""
+    jobs = visit.service.jobs
+    if request.filter is not None:
+        page = Page(size=NAMED, count=Count.NONE)
+        return [job.name for job in (await jobs.page(visit.caller, request.filter.filters(), page)).items]
+    return [(await jobs.get(visit.caller, job_id)).name for job_id in (request.ids or [])[:NAMED]]
+
+
+def _is_typed(action: str, count: int) -> bool:
+    return action == "delete" or count > TYPED_ABOVE
+
+
+def _service(visit: Visit) -> BulkService:
+    return BulkService(visit.service.jobs, visit.service.runs)

@@ -1,0 +1,84 @@
+"""Changing many jobs at once, and jumping."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from tests.web.conftest import SHARED, Browser, create_job
+
+pytestmark = SHARED
+
+
+async def test_selected_jobs_are_paused_together(browser: Browser) -> None:
+    first, second = [(await create_job(browser))["id"] for _ in range(2)]
+    page = (await browser.open(f"/ui/jobs/bulk?action=pause&ids={first}&ids={second}")).text
+    assert "Pause 2 jobs?" in page
+    fields = {"action": "pause", "ids": [first, second], "expected": "2"}
+    assert "2 jobs were changed" in (await browser.send("/ui/jobs/bulk", fields)).text
+    assert (await browser.call("GET", f"/jobs/{second}"))["status"] == "paused"
+
+
+async def test_all_matching_jobs_are_meant_by_the_filter(browser: Browser) -> None:
+    for _ in range(3):
+        await create_job(browser, tags=["bulk"])
+    page = (await browser.open("/ui/jobs/bulk?action=pause&all=1&tag=bulk")).text
+    assert "Pause 3 jobs?" in page
+    assert 'name="tag" value="bulk"' in page
+
+
+async def test_nothing_is_changed_if_the_number_has_changed(browser: Browser) -> None:
+    job = await create_job(browser, tags=["counted"])
+    await create_job(browser, tags=["counted"])
+    fields = {"action": "pause", "all": "1", "tag": "counted", "expected": "1"}
+    assert (await browser.send("/ui/jobs/bulk", fields)).status_code == 409
+    assert (await browser.call("GET", f"/jobs/{job['id']}"))["status"] == "active"
+
+
+async def test_deleting_needs_the_typed_number(browser: Browser) -> None:
+    job = await create_job(browser)
+    fields = {"action": "delete", "ids": job["id"], "expected": "1"}
+    assert (await browser.send("/ui/jobs/bulk", {**fields, "typed": "2"})).status_code == 422
+    await browser.send("/ui/jobs/bulk", {**fields, "typed": "1"})
+    assert (await browser.open(f"/ui/jobs/{job['id']}")).status_code == 404
+
+
+async def test_refused_jobs_are_named(browser: Browser) -> None:
+    job = await create_job(browser)
+    fields = {"action": "pause", "ids": [job["id"], 999_999], "expected": "2"}
+    page = (await browser.send("/ui/jobs/bulk", fields)).text
+    assert "1 job was refused" in page
+    assert "Job 999999" in page
+
+
+async def test_malformed_bulk_requests_change_nothing(browser: Browser) -> None:
+    for query in ("action=explode&ids=1", "action=pause", "action=pause&ids=x"):
+        assert (await browser.open(f"/ui/jobs/bulk?{query}")).url.path == "/ui/jobs"
+
+
+async def test_reader_changes_no_jobs(app: FastAPI, browser: Browser) -> None:
+    job = await create_job(browser, owner_id="readers")
+    key = await browser.call("POST", "/keys", {"owner_id": "readers", "scopes": ["read"]})
+    reader = Browser(app)
+    await reader.log_in(key["key"])
+    assert 'id="bulk"' not in (await reader.open("/ui/jobs")).text
+    assert (await reader.open(f"/ui/jobs/bulk?action=pause&ids={job['id']}")).status_code == 403
+    fields = {"action": "pause", "ids": job["id"], "expected": "1"}
+    assert (await reader.send("/ui/jobs/bulk", fields)).status_code == 403
+
+
+async def test_jump_finds_jobs_runs_and_pages(browser: Browser) -> None:
+    job = await create_job(browser, name="jumped <to>")
+    run_id = (await browser.call("POST", f"/jobs/{job['id']}/run"))["id"]
+    assert "jumped &lt;to&gt;" in (await browser.open("/ui/jump?q=jumped")).text
+    assert f'href="/ui/runs/{run_id}"' in (await browser.open(f"/ui/jump?q={run_id}")).text
+    assert 'href="/ui/audit"' in (await browser.open("/ui/jump?q=audit")).text
+
+
+async def test_letters_can_be_switched_off(browser: Browser) -> None:
+    assert "next or previous row" in (await browser.open("/ui/keyboard")).text
+    assert 'data-keys="off"' in (await browser.send("/ui/keyboard")).text
+    assert 'data-keys="off"' not in (await browser.send("/ui/keyboard")).text
+
+
+async def test_workers_are_shown_with_their_slots(browser: Browser) -> None:
+    page = (await browser.open("/ui/workers")).text
+    assert "0 of 2 slots busy" in page
