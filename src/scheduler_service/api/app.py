@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from scheduler_service import bootstrap
 from scheduler_service.api import documentation
+from scheduler_service.api.job_documents import JobDocuments
 from scheduler_service.api.routers import (
     backfill,
     bulk,
@@ -142,6 +143,7 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
     )
     app.state.settings = settings
     app.state.request_histogram = request_histogram()
+    app.state.job_documents = JobDocuments()
     app.add_middleware(
         BodyLimit,
         limit=BodySize(settings.max_body_kb * 1024, "SCHEDULER_MAX_BODY_KB"),

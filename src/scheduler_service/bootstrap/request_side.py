@@ -18,6 +18,7 @@ from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.events import EventService
 from scheduler_service.services.explanations import ExplanationService
 from scheduler_service.services.health import HealthService, Ping
+from scheduler_service.services.job_listing import JobListing
 from scheduler_service.services.job_versions import JobVersionService
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.metrics import MetricsService
@@ -37,6 +38,7 @@ class Service:
     settings: Settings
     jobs: JobService
     versions: JobVersionService
+    listing: JobListing
     runs: RunService
     logs: RunLogService
     schedules: ScheduleService
@@ -82,6 +84,7 @@ def make_service(
         settings=base.settings,
         jobs=jobs,
         versions=JobVersionService(base.database),
+        listing=JobListing(base.database),
         runs=RunService(base.database, broker, base.clock),
         logs=RunLogService(base.database),
         schedules=ScheduleService(base.clock, known, base.database),

@@ -98,6 +98,25 @@ class JobVersion:
     definition: JsonObject
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobState:
+    """The part of a job that changes without a new version, and the columns that lists are sorted by."""
+
+    id: int
+    version: int
+    updated_at: datetime
+    created_at: datetime
+    name: str
+    priority: int
+    environment_id: str | None
+    status: JobStatus
+    pause_reason: str | None
+    paused_until: datetime | None
+    next_run_at: datetime | None
+    last_run_at: datetime | None
+    last_run_status: RunStatus | None
+
+
 @dataclass(frozen=True, slots=True)
 class DueJob:
     """The part of a due job that the ledger needs. It has few columns, because thousands of jobs can be due at once."""

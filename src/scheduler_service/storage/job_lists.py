@@ -7,8 +7,8 @@ else through `jobs`. A sort column that can be NULL has two parts, the rows with
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.listing import MAX_COUNTED, Count, Cursor, JobFilter, Listing, Page
-from scheduler_service.domain.records import Job
+from scheduler_service.domain.records import Job, JobState
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.storage import job_filters
 from scheduler_service.storage.dialect import dicts
@@ -57,6 +57,9 @@ _listed = select(
 )
 
 
+_states = select(*(jobs.c[field.name] for field in fields(JobState)))
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """Rows of a list in one order: all of them, or those with or without a value in the sort column."""
@@ -72,18 +75,39 @@ async def page(
     connection: AsyncConnection, filters: JobFilter, page: Page, *, owner_id: str | None = None
 ) -> Listing[Job]:
     """Return a page of jobs without fields longer than MAX_LISTED_CHARACTERS. `owner_id` restricts the list."""
+    listing = await _page(connection, _listed, filters, page, owner_id)
+    return Listing(tuple(_from_list(row) for row in listing.items), listing.total, listing.next)
+
+
+async def page_of_states(
+    connection: AsyncConnection, filters: JobFilter, page: Page, *, owner_id: str | None = None
+) -> Listing[JobState]:
+    """Return a page as `page` does, but only what changes without a new version of a job."""
+    listing = await _page(connection, _states, filters, page, owner_id)
+    return Listing(tuple(JobState(**row) for row in listing.items), listing.total, listing.next)
+
+
+async def read(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int, Job]:
+    """Return jobs by their ids, as `page` does."""
+    rows = dicts(await connection.execute(_listed.where(jobs.c.id.in_(job_ids)))) if job_ids else []
+    return {row["id"]: _from_list(row) for row in rows}
+
+
+async def _page(
+    connection: AsyncConnection, columns: Select[Any], filters: JobFilter, page: Page, owner_id: str | None
+) -> Listing[dict[str, Any]]:
     parts = await _parts(connection, filters, owner_id)
     total = None
     if page.count is not Count.NONE:  # counted in the order of the smallest index
         counted = replace(filters, sort="id" if filters.due_before is None else "next_run_at")
         total = await _count(connection, await _parts(connection, counted, owner_id), page.count)
-    rows = await _rows(connection, parts, page, is_descending=filters.sort.startswith("-"))
-    found = tuple(_from_list(row) for row in rows[: page.size])
+    rows = await _rows(connection, columns, parts, page, is_descending=filters.sort.startswith("-"))
+    found = tuple(rows[: page.size])
     return Listing(found, total, _cursor(found[-1], filters.sort) if len(rows) > page.size else None)
 
 
 async def _rows(
-    connection: AsyncConnection, parts: Sequence[_Part], page: Page, *, is_descending: bool
+    connection: AsyncConnection, columns: Select[Any], parts: Sequence[_Part], page: Page, *, is_descending: bool
 ) -> list[dict[str, Any]]:
     """Return the rows of a page and one more, if there is one."""
     rows: list[dict[str, Any]] = []
@@ -94,7 +118,7 @@ async def _rows(
         cursor = page.cursor if index == 0 else None
         wanted = page.size + 1 - len(rows)
         keys = _keys(part, cursor, is_descending=is_descending).limit(wanted).offset(offset)
-        query = _listed.where(jobs.c.id.in_(keys)).order_by(*_order(part, of_jobs=True, is_descending=is_descending))
+        query = columns.where(jobs.c.id.in_(keys)).order_by(*_order(part, of_jobs=True, is_descending=is_descending))
         found = dicts(await connection.execute(query))
         rows += found
         if len(rows) > page.size or index == len(parts) - 1:
@@ -187,9 +211,9 @@ def _with_jobs(leading: FromClause, job_id: ColumnElement[int]) -> FromClause:
     return leading.join(jobs, jobs.c.id == job_id)
 
 
-def _cursor(job: Job, sort: str) -> Cursor:
+def _cursor(row: Mapping[str, Any], sort: str) -> Cursor:
     column = sort.removeprefix("-")
-    return Cursor(job.id, None if column == "id" else getattr(job, column))
+    return Cursor(row["id"], None if column == "id" else row[column])
 
 
 def _from_list(row: dict[str, Any]) -> Job:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response, status
+from pydantic_core import to_json
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
+from scheduler_service.api.job_documents import JobDocuments
 from scheduler_service.api.routers.runs import show_runs
 from scheduler_service.api.schemas.jobs import JobOut, JobPage
 from scheduler_service.api.schemas.queries import JobQuery, RunQuery
@@ -24,7 +27,7 @@ from scheduler_service.http.merge_patch import MEDIA_TYPE, Described, patch_body
 from scheduler_service.http.openapi_responses import ETAG, JOB_LOCATION, LINK, answer, refusals
 from scheduler_service.http.pagination_links import page_links
 from scheduler_service.http.parameters import IdempotencyKey, JobId
-from scheduler_service.http.route import KeyedRoute, json_response
+from scheduler_service.http.route import JSON, KeyedRoute
 from scheduler_service.services.job_acceptance import Shown
 from scheduler_service.services.job_definition import JobDefinition
 
@@ -78,14 +81,16 @@ async def list_jobs(
 ) -> Response:
     """A job must match all filters."""
     page = query.paging(query.sort)
-    listing = await service.jobs.page(caller, query.filters(), page)
+    documents: JobDocuments = request.app.state.job_documents
+    day = datetime.now(UTC).date()
+    filters = query.filters()
+    listing, new = await service.listing.page(caller, filters, page, lambda state: documents.knows(state, day))
+    documents.keep(new, service.schedules, day)
     following = None if listing.next is None else write_cursor(listing.next, query.sort)
     states = await service.feature(EnvironmentService).states(job.environment_id for job in listing.items)
-    jobs = [
-        JobOut.document(job, service.schedules.describe(job), states.get(job.environment_id or ""))
-        for job in listing.items
-    ]
-    answered = json_response({"jobs": jobs, "total": listing.total, "page": page.number, "size": page.size})
+    jobs = documents.show(listing.items, states, day)
+    about = to_json({"total": listing.total, "page": page.number, "size": page.size})
+    answered = Response(b'{"jobs":' + jobs + b"," + about[1:] + b"\n", media_type=JSON)
     answered.headers["Link"] = page_links(request, page, listing.total, following)
     return answered
 

@@ -1,0 +1,28 @@
+"""Lists of jobs for clients that keep what they have shown of a version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from scheduler_service.domain.caller import Caller, Scope
+from scheduler_service.domain.listing import JobFilter, Listing, Page
+from scheduler_service.domain.records import Job, JobState
+from scheduler_service.storage import job_lists
+from scheduler_service.storage.database import Database
+
+
+class JobListing:
+    """Reads lists of jobs, with the definitions of those that are not known."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, caller: Caller, filters: JobFilter, page: Page, is_known: Callable[[JobState], bool]
+    ) -> tuple[Listing[JobState], Mapping[int, Job]]:
+        """Return a page of the states of jobs, and the jobs among them that are not known, from one snapshot."""
+        caller.require(Scope.READ)
+        async with self._database.snapshot() as snapshot:
+            listing = await job_lists.page_of_states(snapshot, filters, page, owner_id=caller.bound)
+            unknown = [state.id for state in listing.items if not is_known(state)]
+            return listing, await job_lists.read(snapshot, unknown)
