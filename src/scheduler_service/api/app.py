@@ -35,6 +35,7 @@ from scheduler_service.api.routers import (
     stats,
     validation,
 )
+from scheduler_service.api.run_documents import RunDocuments
 from scheduler_service.api.shutdown import announced
 from scheduler_service.bootstrap import Service
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
@@ -144,6 +145,7 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
     app.state.settings = settings
     app.state.request_histogram = request_histogram()
     app.state.job_documents = JobDocuments()
+    app.state.run_documents = RunDocuments()
     app.add_middleware(
         BodyLimit,
         limit=BodySize(settings.max_body_kb * 1024, "SCHEDULER_MAX_BODY_KB"),

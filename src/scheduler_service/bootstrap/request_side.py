@@ -22,6 +22,7 @@ from scheduler_service.services.job_listing import JobListing
 from scheduler_service.services.job_versions import JobVersionService
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.metrics import MetricsService
+from scheduler_service.services.run_listing import RunListing
 from scheduler_service.services.run_logs import RunLogService
 from scheduler_service.services.runs import RunService
 from scheduler_service.services.schedules import ScheduleService
@@ -39,6 +40,7 @@ class Service:
     jobs: JobService
     versions: JobVersionService
     listing: JobListing
+    run_listing: RunListing
     runs: RunService
     logs: RunLogService
     schedules: ScheduleService
@@ -85,6 +87,7 @@ def make_service(
         jobs=jobs,
         versions=JobVersionService(base.database),
         listing=JobListing(base.database),
+        run_listing=RunListing(base.database),
         runs=RunService(base.database, broker, base.clock),
         logs=RunLogService(base.database),
         schedules=ScheduleService(base.clock, known, base.database),

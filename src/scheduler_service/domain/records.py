@@ -198,6 +198,19 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """The part of a run by which a list orders it and recognises one that it has shown, and the name of its job."""
+
+    id: int
+    job_id: int
+    job_name: str
+    status: RunStatus
+    scheduled_for: datetime
+    finished_at: datetime | None
+    log_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One attempt of a run."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.records import Run
+from scheduler_service.domain.records import Run, RunState
 from scheduler_service.storage.leases import HELD, Lease
 from scheduler_service.storage.tables import run_logs, runs
 
@@ -77,7 +77,7 @@ def _length_of(first: int) -> int:
     return next((length for length, mark in ((4, 0xF0), (3, 0xE0), (2, 0xC0)) if first >= mark), 1)
 
 
-async def tails(connection: AsyncConnection, of: Iterable[Run], size: int) -> dict[int, bytes]:
+async def tails(connection: AsyncConnection, of: Iterable[Run | RunState], size: int) -> dict[int, bytes]:
     """Return the last `size` bytes of each run's log with one query. Runs without a log are left out."""
     starts = {run.id: max(0, run.log_bytes - size) for run in of if run.log_bytes}
     if not starts:

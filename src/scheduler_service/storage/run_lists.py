@@ -13,7 +13,8 @@ Several statuses are several lists, which are merged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -34,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.listing import MAX_COUNTED, Count, Cursor, Listing, Page, RunFilter
-from scheduler_service.domain.records import Run
+from scheduler_service.domain.records import Run, RunState
 from scheduler_service.domain.run_state import ACTIVE, RunStatus, Trigger
 from scheduler_service.storage.dialect import dicts, is_sqlite
 from scheduler_service.storage.draft_runs import is_no_test
@@ -43,6 +44,11 @@ from scheduler_service.storage.tables import UNSUCCESSFUL, jobs, runs, with_stat
 
 WINDOW = 5_000
 MAX_MERGED_JOBS = 1_000
+_whole = select(runs)
+_states = select(
+    *(runs.c[field.name] for field in fields(RunState) if field.name != "job_name"), jobs.c.name.label("job_name")
+)
+_states = _states.join(jobs, jobs.c.id == runs.c.job_id)
 _IS_UNSCHEDULED: ColumnElement[bool] = literal_column("runs.\"trigger\" <> 'schedule'")
 
 
@@ -50,12 +56,33 @@ async def page(
     connection: AsyncConnection, filters: RunFilter, page: Page, *, owner_id: str | None = None
 ) -> Listing[Run]:
     """Return a page of runs, newest first. `owner_id` restricts the list to one owner's jobs."""
+    listing = await _page(connection, _whole, filters, page, owner_id)
+    return Listing(tuple(Run(**row) for row in listing.items), listing.total, listing.next)
+
+
+async def page_of_states(
+    connection: AsyncConnection, filters: RunFilter, page: Page, *, owner_id: str | None = None
+) -> Listing[RunState]:
+    """Return a page as `page` does, but only few columns of each run."""
+    listing = await _page(connection, _states, filters, page, owner_id)
+    return Listing(tuple(RunState(**row) for row in listing.items), listing.total, listing.next)
+
+
+async def read(connection: AsyncConnection, run_ids: Sequence[int]) -> dict[int, Run]:
+    """Return runs by their ids."""
+    rows = dicts(await connection.execute(_whole.where(runs.c.id.in_(run_ids)))) if run_ids else []
+    return {row["id"]: Run(**row) for row in rows}
+
+
+async def _page(
+    connection: AsyncConnection, columns: Select[Any], filters: RunFilter, page: Page, owner_id: str | None
+) -> Listing[dict[str, Any]]:
     if None not in (owner_id, filters.owner_id) and owner_id != filters.owner_id:
         return Listing((), None if page.count is Count.NONE else 0)
     chosen = _Jobs(owner_id if filters.owner_id is None else filters.owner_id, filters.tag)
     total = None if page.count is Count.NONE else await _count(connection, filters, chosen, page.count)
-    rows = await _rows(connection, filters, page, chosen)
-    found = tuple(Run(**row) for row in rows[: page.size])
+    rows = await _rows(_Reader(connection, columns), filters, page, chosen)
+    found = tuple(rows[: page.size])
     is_last = len(rows) <= page.size
     return Listing(found, total, None if is_last else _cursor(found[-1], by_instant=_by_instant(filters, page)))
 
@@ -92,17 +119,29 @@ class _Jobs:
         return and_(*conditions)
 
 
-async def _rows(connection: AsyncConnection, filters: RunFilter, page: Page, chosen: _Jobs) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads columns of the runs with some keys."""
+
+    connection: AsyncConnection
+    columns: Select[Any]
+
+    async def read(self, keys: Select[Any], *, by_instant: bool = False) -> list[dict[str, Any]]:
+        query = self.columns.where(runs.c.id.in_(keys)).order_by(*_order(by_instant=by_instant))
+        return dicts(await self.connection.execute(query))
+
+
+async def _rows(reader: _Reader, filters: RunFilter, page: Page, chosen: _Jobs) -> list[dict[str, Any]]:
     """Return the rows of a page and one more, if there is one."""
     by_instant = _by_instant(filters, page)
     position = _position(page, by_instant=by_instant)
     if not chosen.are_all and not page.offset and not by_instant and filters.job_id is None:
-        return await _rows_of_jobs(connection, page, and_(position, _condition(connection, filters)), chosen)
+        return await _rows_of_jobs(reader, page, and_(position, _condition(reader.connection, filters)), chosen)
     of_jobs = [] if chosen.are_all else [runs.c.job_id.in_(chosen.ids())]
     return await _fetch(
-        connection,
+        reader,
         [
-            select(runs.c.id, runs.c.scheduled_for).where(and_(position, _condition(connection, each), *of_jobs))
+            select(runs.c.id, runs.c.scheduled_for).where(and_(position, _condition(reader.connection, each), *of_jobs))
             for each in _lists(filters)
         ],
         page,
@@ -117,9 +156,7 @@ def _lists(filters: RunFilter) -> list[RunFilter]:
     return [replace(filters, statuses=(status,)) for status in dict.fromkeys(filters.statuses)]
 
 
-async def _fetch(
-    connection: AsyncConnection, lists: list[Select[Any]], page: Page, *, by_instant: bool
-) -> list[dict[str, Any]]:
+async def _fetch(reader: _Reader, lists: list[Select[Any]], page: Page, *, by_instant: bool) -> list[dict[str, Any]]:
     """Return the rows of a page and one more from the merged lists of keys."""
     last = page.offset + page.size + 1
     if len(lists) > 1:
@@ -129,27 +166,22 @@ async def _fetch(
         found: Select[Any] = select(merged.c.id).order_by(*order)
     else:
         found = lists[0].with_only_columns(runs.c.id).order_by(*_order(by_instant=by_instant))
-    return await _read(connection, found.limit(page.size + 1).offset(page.offset), by_instant=by_instant)
-
-
-async def _read(connection: AsyncConnection, keys: Select[Any], *, by_instant: bool) -> list[dict[str, Any]]:
-    query = select(runs).where(runs.c.id.in_(keys)).order_by(*_order(by_instant=by_instant))
-    return dicts(await connection.execute(query))
+    return await reader.read(found.limit(page.size + 1).offset(page.offset), by_instant=by_instant)
 
 
 async def _rows_of_jobs(
-    connection: AsyncConnection, page: Page, positioned: ColumnElement[bool], chosen: _Jobs
+    reader: _Reader, page: Page, positioned: ColumnElement[bool], chosen: _Jobs
 ) -> list[dict[str, Any]]:
     """Return the rows of a page of some jobs' runs and one more: from the window, or else from all runs."""
     limit = page.size + 1
-    rows = await _read(connection, _among_newest(page, positioned, chosen).limit(limit), by_instant=False)
+    rows = await reader.read(_among_newest(page, positioned, chosen).limit(limit))
     if len(rows) == limit:
         return rows
     some = chosen.ids().limit(MAX_MERGED_JOBS + 1).subquery()
-    count = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
+    count = (await reader.connection.execute(select(func.count()).select_from(some))).scalar_one()
     if count > MAX_MERGED_JOBS:
-        return await _read(connection, _of_jobs(positioned, chosen).limit(limit), by_instant=False)
-    return await _read(connection, _newest_of_each_job(connection, chosen, positioned, limit), by_instant=False)
+        return await reader.read(_of_jobs(positioned, chosen).limit(limit))
+    return await reader.read(_newest_of_each_job(reader.connection, chosen, positioned, limit))
 
 
 def _among_newest(page: Page, positioned: ColumnElement[bool], chosen: _Jobs) -> Select[Any]:
@@ -211,8 +243,8 @@ def _position(page: Page, *, by_instant: bool) -> ColumnElement[bool]:
     return and_(true(), *conditions)
 
 
-def _cursor(run: Run, *, by_instant: bool) -> Cursor:
-    return Cursor(run.id, run.scheduled_for if by_instant else None)
+def _cursor(row: Mapping[str, Any], *, by_instant: bool) -> Cursor:
+    return Cursor(row["id"], row["scheduled_for"] if by_instant else None)
 
 
 def _condition(connection: AsyncConnection, filters: RunFilter) -> ColumnElement[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -199,8 +200,8 @@ async def list_job_runs(
     Works for deleted jobs as long as their history is retained.
     """
     page = query.paging()
-    listing = await service.runs.page_of(caller, job_id, query.filters(), page, has_logs=query.has_logs)
-    return show_runs(listing, page, query.order, request)
+    await service.run_listing.check_job(caller, job_id)
+    return await show_runs(query, replace(query.filters(), job_id=job_id), page, service, caller, request)
 
 
 def shown_by(service: Service) -> Shown:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response, status
+from pydantic_core import to_json
 from starlette.responses import StreamingResponse
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.schemas.queries import AllRunsQuery
+from scheduler_service.api.run_documents import RunDocuments
+from scheduler_service.api.schemas.queries import AllRunsQuery, RunQuery
 from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole, in_pieces
 from scheduler_service.bootstrap import Service
-from scheduler_service.domain.listing import Listing, Page
+from scheduler_service.domain.caller import Caller
+from scheduler_service.domain.listing import Page, RunFilter
 from scheduler_service.domain.records import Run
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.http.auth import CurrentCaller, current_caller
@@ -20,8 +23,7 @@ from scheduler_service.http.cursors import write_cursor
 from scheduler_service.http.openapi_responses import LINK, RUN_LOCATION, answer, refusals
 from scheduler_service.http.pagination_links import page_links
 from scheduler_service.http.parameters import IdempotencyKey, RunId
-from scheduler_service.http.route import KeyedRoute, json_response
-from scheduler_service.services.runs import RunView
+from scheduler_service.http.route import JSON, KeyedRoute
 
 RUNS = "/api/v1/runs"
 
@@ -46,8 +48,7 @@ async def list_runs(
     With `since` or `until`, the order is that of `scheduled_for`, otherwise that in which the runs were created.
     """
     page = query.paging()
-    listing = await service.runs.page(caller, query.filters(), page, has_logs=query.has_logs)
-    return show_runs(listing, page, query.order, request)
+    return await show_runs(query, query.filters(), page, service, caller, request)
 
 
 @router.get(
@@ -107,11 +108,16 @@ async def retry_run(
     return await show_run(run, service, response)
 
 
-def show_runs(listing: Listing[RunView], page: Page, order: str, request: Request) -> Response:
-    """Return a page of runs in this order, with its links."""
-    following = None if listing.next is None else write_cursor(listing.next, order)
-    runs = [RunOut.document(view) for view in listing.items]
-    answered = json_response({"runs": runs, "total": listing.total, "page": page.number, "size": page.size})
+async def show_runs(
+    query: RunQuery, filters: RunFilter, page: Page, service: Service, caller: Caller, request: Request
+) -> Response:
+    """Return a page of runs, with its links."""
+    documents: RunDocuments = request.app.state.run_documents
+    found = await service.run_listing.page(caller, filters, page, documents.knows, has_logs=query.has_logs)
+    listing = found.listing
+    following = None if listing.next is None else write_cursor(listing.next, query.order)
+    about = to_json({"total": listing.total, "page": page.number, "size": page.size})
+    answered = Response(b'{"runs":' + documents.show(found) + b"," + about[1:] + b"\n", media_type=JSON)
     answered.headers["Link"] = page_links(request, page, listing.total, following)
     return answered
 

@@ -1,0 +1,61 @@
+"""Lists of runs for clients that keep what they have shown of a run that has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from scheduler_service.domain.caller import Caller, Scope
+from scheduler_service.domain.listing import Listing, Page, RunFilter
+from scheduler_service.domain.records import Run, RunState
+from scheduler_service.domain.run_state import ACTIVE
+from scheduler_service.errors import NotFoundError
+from scheduler_service.services.runs import TAIL_BYTES
+from scheduler_service.storage import jobs, logs, recent, run_lists
+from scheduler_service.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """A page of the states of runs, the runs among them that are not known, and what is shown beside them.
+
+    `tails` are the ends of the logs, `expected_seconds` the usual durations of the jobs of active runs.
+    """
+
+    listing: Listing[RunState]
+    unknown: Mapping[int, Run]
+    tails: Mapping[int, bytes]
+    expected_seconds: Mapping[int, float]
+
+
+class RunListing:
+    """Reads lists of runs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self,
+        caller: Caller,
+        filters: RunFilter,
+        page: Page,
+        is_known: Callable[[RunState], bool],
+        *,
+        has_logs: bool = True,
+    ) -> RunPage:
+        """Return a page of runs, newest first. A run that is deleted meanwhile is neither known nor returned."""
+        caller.require(Scope.READ)
+        async with self._database.read() as connection:
+            listing = await run_lists.page_of_states(connection, filters, page, owner_id=caller.bound)
+            states = listing.items
+            unknown = await run_lists.read(connection, [state.id for state in states if not is_known(state)])
+            tails = await logs.tails(connection, states if has_logs else (), TAIL_BYTES)
+            active = [state.job_id for state in states if state.status in ACTIVE]
+            return RunPage(listing, unknown, tails, await recent.expected_seconds(connection, active))
+
+    async def check_job(self, caller: Caller, job_id: int) -> None:
+        """Raise `NotFoundError` if there is no job with this id, and no history of one."""
+        caller.require(Scope.READ)
+        async with self._database.read() as connection:
+            if not await jobs.has_history(connection, job_id, owner_id=caller.bound):
+                raise NotFoundError(f"there is no job {job_id}")
