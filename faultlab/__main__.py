@@ -4,6 +4,7 @@
 `counters` and `counters-distributed` execute thousands of runs under kills, and compare the counters of /metrics with
 the database.
 `fuzz` sends thousands of requests made from the OpenAPI description, as three owners at once.
+`slow-clients` surrounds the service with slow clients, and measures what others notice.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from faultlab import campaign, fuzz, ledger
+from faultlab import campaign, crowd, fuzz, ledger
 from faultlab.campaign import Campaign
 from faultlab.promise import Promise
 
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10_000, help="to execute in each `counters` leg")
     parser.add_argument("--kills", type=int, default=10, help="in each `counters` leg")
     parser.add_argument("--cases", type=int, default=20_000, help="to send to each database in the leg `fuzz`")
+    parser.add_argument("--seconds", type=float, default=60, help="of the leg `slow-clients`")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same faults")
     parser.add_argument("--report", type=Path, default=Path("faultlab/results"), help="the directory of the reports")
     options = parser.parse_args()
@@ -78,11 +80,17 @@ def check_fuzz(directory: Path, options: argparse.Namespace) -> list[Promise]:
     return promises
 
 
+def check_slow_clients(directory: Path, options: argparse.Namespace) -> list[Promise]:
+    """Surround the service with 200 slow clients, 300 idle connections and 100 followers that never read."""
+    return crowd.surround(directory, options.seconds)
+
+
 LEGS: dict[str, Callable[[Path, argparse.Namespace], list[Promise]]] = {
     "ledger": check_ledger,
     "counters": check_counters,
     "counters-distributed": check_counters_distributed,
     "fuzz": check_fuzz,
+    "slow-clients": check_slow_clients,
 }
 
 

@@ -23,8 +23,8 @@ class RequestLimitSettings(BaseSettings):
     """Refuse larger request bodies, in KiB. Default: 1024."""
     requests_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 30_000
     """Answer at most this many requests of each key in a minute; 0: no limit. Default: 30000."""
-    wrong_keys_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 6000
-    """Check at most this many wrong keys of each address in a minute; 0: no limit. Default: 6000."""
+    wrong_keys_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 30_000
+    """Check at most this many wrong keys of each address in a minute; 0: no limit. Default: 30000."""
     max_requests: Annotated[int, Field(ge=1, le=100_000)] = 512
     """Work on at most this many requests at once in each process. Default: 512."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 100

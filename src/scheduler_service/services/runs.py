@@ -27,6 +27,8 @@ TAIL_BYTES = 16 * 1024
 FOLLOW_SECONDS = 0.25
 SLICE_BYTES = 256 * 1024
 """The size of a log slice, which limits the memory for a log."""
+FOLLOWED_BYTES = 64 * 1024
+"""The size of a slice for a follower. Hundreds of followers may hold one, and several copies of it, without reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +140,13 @@ class RunService:
             view = await _view(connection, run, log.decode("utf-8", "replace"), is_tail=False)
         return RunDetail(view, attempts, len(log))
 
-    async def read_log(self, caller: Caller, run_id: int, offset: int = 0) -> LogSlice:
-        """Return up to SLICE_BYTES of a run's log from a byte position. Raise `NotFoundError` for an unknown run."""
+    async def read_log(self, caller: Caller, run_id: int, offset: int = 0, size: int | None = None) -> LogSlice:
+        """Return up to `size` bytes of a run's log from a byte position. Raise `NotFoundError` for an unknown run."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
             # Read the status first: a log read after the end of the run is complete.
             run = await _existing(connection, caller, run_id)
-            data = await logs.read(connection, run_id, offset, SLICE_BYTES)
+            data = await logs.read(connection, run_id, offset, min(size or SLICE_BYTES, SLICE_BYTES))
         return LogSlice(data, offset + len(data), run.status, run.log_bytes)
 
     async def read_pieces(self, caller: Caller, run_id: int, offset: int, end: int) -> AsyncIterator[bytes]:
@@ -165,7 +167,7 @@ class RunService:
     ) -> AsyncIterator[LogSlice]:
         """Yield the log as it grows, with empty slices at intervals, until the run ends or `stopping` is set."""
         while not stopping.is_set():
-            part = await self.read_log(caller, run_id, offset)
+            part = await self.read_log(caller, run_id, offset, FOLLOWED_BYTES)
             offset = part.next_offset
             yield part
             if part.is_last:
