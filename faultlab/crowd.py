@@ -24,7 +24,7 @@ SERVED = frozenset({200, 429, 503})
 
 
 def surround(directory: Path, seconds: float, crowd: Crowd = CROWD) -> list[Promise]:
-    """Let the crowd come for some seconds, and check what others notice of it."""
+    """Surround a service for some seconds, and check what others notice of it."""
     with up(directory, execute) as running:
         stream = f"/api/v1/runs/{_long_run(running)}/logs"
         every_second = running.call("POST", "jobs", _job("every second", "1s", "true"))["id"]

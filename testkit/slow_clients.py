@@ -84,15 +84,11 @@ class Service:
 
 
 async def crowded(service: Service, crowd: Crowd, streams: list[str], seconds: float) -> Seen:
-    """Let the crowd come for some seconds. `streams` are the paths that followers ask for in turn."""
+    """Surround the service for a while, and return what was seen. Followers ask for the paths `streams` in turn."""
     seen = Seen()
+    await _warm(service)
+    _sample(service, seen)
     async with httpx2.AsyncClient(base_url=service.url, headers={"X-API-Key": service.key}) as client:
-        # Fills the pools of connections, which stay open.
-        await asyncio.gather(*(client.get("/api/v1/jobs", timeout=60) for _ in range(WARMING_REQUESTS)))
-        await _behave(client, seen, time.monotonic() + 1)
-        seen.seconds.clear()
-        seen.statuses.clear()
-        _sample(service, seen)
         kinds: list[Callable[[Service, int], Coroutine[Any, Any, None]]] = [_slow] * crowd.slow + [_idle] * crowd.idle
         tasks = [asyncio.create_task(_again(kind, service, number)) for number, kind in enumerate(kinds)]
         tasks += [
@@ -111,6 +107,14 @@ async def crowded(service: Service, crowd: Crowd, streams: list[str], seconds: f
         await eventually(are_closed)
     seen.descriptors_left = service.descriptors() - seen.descriptors[0]
     return seen
+
+
+async def _warm(service: Service) -> None:
+    """Send requests at once: they open the database connections of the service, which stay open."""
+    headers = {"X-API-Key": service.key, "Connection": "close"}
+    async with httpx2.AsyncClient(base_url=service.url, headers=headers) as client:
+        for _ in range(3):
+            await asyncio.gather(*(client.get("/api/v1/jobs", timeout=60) for _ in range(WARMING_REQUESTS)))
 
 
 async def _behave(client: httpx2.AsyncClient, seen: Seen, until: float) -> None:

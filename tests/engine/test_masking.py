@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from testkit.callers import ADMIN
-from tests.engine.conftest import SHARED, create, run_to_its_end
+from tests.engine.conftest import SHARED, create, run_to_its_end, until
 from tests.engine.printed_secrets import SECRET, WAYS
 from tests.engine.test_secrets import service
 
 from scheduler_service.bootstrap import Service
+from scheduler_service.domain.run_state import TERMINAL
+from scheduler_service.domain.secret_forms import forms_of
 from scheduler_service.features.secrets.definition import SecretValue
 from scheduler_service.features.secrets.service import SecretService
 
@@ -55,16 +58,38 @@ async def secrets(service: Service) -> AsyncIterator[dict[str, str]]:
     yield {"SECRET": "one", "ASCII_SECRET": "two", "NUMBER": "number", "./secret.txt": "one"}
 
 
+@dataclass(frozen=True)
+class Logs:
+    """The log of one run: as it was stored, and as a follower saw it."""
+
+    stored: str
+    live: str
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def printed(service: Service, secrets: dict[str, str]) -> dict[str, str]:
-    """Return what the log contains of each way to print a secret; all of them are one run."""
+async def logs(service: Service, secrets: dict[str, str]) -> Logs:
+    """Print the secret in every way, in one run that is followed."""
     flush = "sys.stdout.flush(); sys.stderr.flush()"
     lines = [f"{code}\n{flush}\nprint('\\n{BORDER}', flush=True)" for _, code, _ in WAYS]
     payload = {"type": "python_code", "code": PRELUDE + "\n".join(lines)}
-    detail = await run_to_its_end(service, payload, secrets=secrets)
+    job = await create(service, payload, secrets=secrets)
+    run = await service.jobs.run(ADMIN, job.id)
+    slices = [part.data async for part in service.runs.follow_log(ADMIN, run.id, 0, asyncio.Event())]
+    detail = await until(service, run.id, *TERMINAL)
     assert detail.view.logs is not None
-    parts = [part.strip("\n") for part in detail.view.logs.split(BORDER)]
+    return Logs(detail.view.logs, b"".join(slices).decode())
+
+
+@pytest.fixture
+def printed(logs: Logs) -> dict[str, str]:
+    """Return what the stored log contains of each way to print the secret."""
+    parts = [part.strip("\n") for part in logs.stored.split(BORDER)]
     return dict(zip([way for way, _, _ in WAYS], parts, strict=False))
+
+
+async def test_live_log_is_masked_as_the_stored_one_is(logs: Logs) -> None:
+    assert logs.live == logs.stored
+    assert not [form for form in forms_of(SECRET) if form in logs.live.encode()]
 
 
 @pytest.mark.parametrize(("way", "expected"), [(way, expected) for way, _, expected in WAYS])
