@@ -51,7 +51,7 @@ async def test_admin_key_reaches_every_owner_and_may_do_everything(keys: KeyServ
 
 async def test_database_holds_no_secret(database: Database, keys: KeyService) -> None:
     created = await keys.create(ADMIN, OF_ANN)
-    secret = created.text.rsplit("_", 1)[1]
+    secret = created.text.split("_", 2)[2]
     async with database.read() as connection:
         stored = [repr((await connection.execute(select(table))).all()) for table in (api_keys, key_pepper)]
     assert secret not in str(stored)
@@ -147,3 +147,10 @@ async def test_only_an_administrator_manages_keys(keys: KeyService) -> None:
     ):
         with pytest.raises(ForbiddenError, match="admin"):
             await call
+
+
+async def test_revoked_key_cannot_be_rotated(keys: KeyService) -> None:
+    created = await keys.create(ADMIN, KeyDefinition(owner_id="ann"))
+    await keys.revoke(ADMIN, created.key.public_id)
+    with pytest.raises(ConflictError, match="revoked or expired"):
+        await keys.rotate(ADMIN, created.key.public_id, Rotation())

@@ -80,12 +80,14 @@ class KeyService:
 
         Raise `NotFoundError` if there is no such key, and `ConflictError` if it is not valid any more.
         """
-        old = await self.get(caller, public_id)
+        await self.get(caller, public_id)
         now = self._clock.now()
-        if not is_valid_at(old, now):
-            raise ConflictError("the key is revoked or expired; create a new one")
-        values = {"name": old.name, "owner_id": old.owner_id, "scopes": old.scopes, "expires_at": old.expires_at}
         async with self._database.write() as connection:
+            # Locked, so that a revocation at the same time does not leave a valid successor.
+            old = await store.find(connection, public_id, is_locked=True)
+            if old is None or not is_valid_at(old, now):
+                raise ConflictError("the key is revoked or expired; create a new one")
+            values = {"name": old.name, "owner_id": old.owner_id, "scopes": old.scopes, "expires_at": old.expires_at}
             created = await self._add(connection, caller, "rotateKey", values)
             await store.expire_at(connection, public_id, now + timedelta(seconds=rotation.overlap_seconds))
         self._read.pop(public_id, None)

@@ -24,9 +24,10 @@ async def add(connection: AsyncConnection, values: Mapping[str, Any]) -> ApiKey:
     return ApiKey(**row)
 
 
-async def find(connection: AsyncConnection, public_id: str) -> ApiKey | None:
-    """Return the key with a public id, revoked and expired ones included."""
+async def find(connection: AsyncConnection, public_id: str, *, is_locked: bool = False) -> ApiKey | None:
+    """Return the key with a public id, revoked and expired ones included. `is_locked`: until the transaction ends."""
     query = select(api_keys).where(api_keys.c.public_id == public_id)
+    query = query.with_for_update() if is_locked else query
     row = (await connection.execute(query)).mappings().one_or_none()
     return None if row is None else ApiKey(**row)
 
