@@ -9,11 +9,12 @@ from sqlalchemy import update
 from testkit.databases import add_running
 from testkit.waiting import eventually
 
-from scheduler_service.engine.log_writer import LeaseLostError, LogWriter
+from scheduler_service.engine.log_writer import FLUSH_BYTES, LeaseLostError, LogWriter
 from scheduler_service.engine.worker_session import AttemptHandle
 from scheduler_service.storage import logs
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
+from scheduler_service.storage.logs import LogPiece
 from scheduler_service.storage.tables import runs as run_table
 
 
@@ -24,8 +25,11 @@ async def handle(database: Database) -> AttemptHandle:
 
 
 async def log_of(database: Database, handle: AttemptHandle) -> bytes:
+    """Return what is stored, and what the settlement would store."""
     async with database.read() as connection:
-        return await logs.read(connection, handle.lease.run_id)
+        stored = await logs.read(connection, handle.lease.run_id)
+    assert not handle.rest.data or handle.rest.at_byte == len(stored)
+    return stored + handle.rest.data
 
 
 async def test_output_that_arrives_during_a_write_is_written_too(database: Database, handle: AttemptHandle) -> None:
@@ -77,3 +81,26 @@ async def test_tail_is_the_last_megabyte_of_the_output(database: Database, handl
         await output.take(b"x" * 2_000_000 + b"the end")
     assert output.tail.endswith("the end")
     assert len(output.tail) == 1024 * 1024
+
+
+async def test_short_output_is_left_to_the_settlement(database: Database, handle: AttemptHandle) -> None:
+    async with LogWriter(database, handle, at_byte=7) as output:
+        await output.take(b"the end")
+    assert handle.rest == LogPiece(7, b"the end")
+
+
+async def test_long_output_is_written_before_the_settlement(database: Database, handle: AttemptHandle) -> None:
+    async with LogWriter(database, handle) as output:
+        await output.take(b"x" * FLUSH_BYTES)
+        await output.take(b"the end")
+    assert handle.rest == LogPiece(FLUSH_BYTES, b"the end")
+
+
+async def test_rest_is_written_at_once_when_the_settlement_comes_later(
+    database: Database, handle: AttemptHandle
+) -> None:
+    async with LogWriter(database, handle) as output:
+        await output.take(b"the end")
+    await output.write_rest()
+    assert handle.rest == LogPiece()
+    assert await log_of(database, handle) == b"the end"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -19,12 +20,15 @@ from scheduler_service.errors import UnavailableError
 from scheduler_service.services.runs import RunDetail
 
 RUNS = 25
-# CommandComplete of COMMIT; see the manual of PostgreSQL, section 54.7.
-COMMITTED = b"C\0\0\0\x0bCOMMIT\0"
+# CommandComplete; see the manual of PostgreSQL, section 54.7. Claims and ends of runs are single statements. They commit
+# without a COMMIT, on connections of their own.
+COMMITTED = re.compile(rb"C\0\0\0.COMMIT\0", re.DOTALL)  # noqa: RUF039
+EXECUTED = re.compile(rb"C\0\0\0.SELECT [1-9][0-9]*\0", re.DOTALL)
+DIRECT = (b"WITH candidates AS", b"WITH ended AS")
 
 
 class AnswerDroppingProxy:
-    """A proxy of PostgreSQL that closes the connection instead of passing on some answers to COMMIT."""
+    """A proxy of PostgreSQL that closes the connection instead of passing on some answers to commits."""
 
     def __init__(self, url: str) -> None:
         self._to = make_url(url)
@@ -41,19 +45,28 @@ class AnswerDroppingProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(self._to.host, self._to.port)
+        answers = [COMMITTED]
+
+        async def ask() -> None:
+            while data := await reader.read(65536):
+                if any(words in data for words in DIRECT):
+                    answers[:] = [EXECUTED]
+                back.write(data)
+            back.close()
+
+        async def answer() -> None:
+            while data := await there.read(65536):
+                if answers[0].search(data) and self._random.random() < self.share:
+                    self.swallowed += 1
+                    break
+                writer.write(data)
+            writer.close()
+            there.feed_eof()
+
         with suppress(OSError):
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pass(reader, back, swallows=False))
-                group.create_task(self._pass(there, writer, swallows=True))
-
-    async def _pass(self, source: asyncio.StreamReader, to: asyncio.StreamWriter, *, swallows: bool) -> None:
-        while data := await source.read(65536):
-            if swallows and COMMITTED in data and self._random.random() < self.share:
-                self.swallowed += 1
-                break
-            to.write(data)
-        to.close()
-        source.feed_eof()
+                group.create_task(ask())
+                group.create_task(answer())
 
 
 async def test_no_attempt_is_lost_when_answers_to_commits_are_lost(migrated_postgres_url: str, tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""A worker of the distributed mode: runs from notices and runs from polls share its slots."""
+"""A worker of the distributed mode: it claims by itself, and notices wake it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from scheduler_service.bootstrap import Service, open_service, open_worker
 from scheduler_service.config.loading import load_settings
 from scheduler_service.config.settings import Settings
 from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.engine.slot_filler import POLL_SECONDS
 
 
 @pytest.fixture
@@ -42,23 +44,30 @@ async def queue(service: Service, script: str, times: int = 1) -> list[int]:
     return [(await service.jobs.run(ADMIN, job.id)).id for _ in range(times)]
 
 
-async def test_notice_executes_its_run_once(service: Service, settings: Settings) -> None:
-    (run_id,) = await queue(service, "true")
+async def test_notice_wakes_a_worker_that_rests(service: Service, settings: Settings) -> None:
+    async with open_worker(settings) as worker:
+        await until(service, (await queue(service, "true"))[0], RunStatus.SUCCESS)
+        (run_id,) = await queue(service, "true")
+        await worker.take_notice()
+        detail = await until(service, run_id, RunStatus.SUCCESS)
+
+    run = detail.view.run
+    assert run.started_at is not None
+    assert run.started_at - run.queued_at < timedelta(seconds=POLL_SECONDS / 2)
+
+
+async def test_notice_waits_for_a_free_slot(service: Service, settings: Settings, tmp_path: Path) -> None:
+    """Meanwhile the other notices are left to other workers."""
+    run_ids = await queue(service, f"until test -e {tmp_path}/end; do sleep 0.01; done", 2)
 
     async with open_worker(settings) as worker:
-        assert await worker.execute(run_id, 0)
-        assert not await worker.execute(run_id, 0)
-
-    assert (await until(service, run_id, RunStatus.SUCCESS)).view.run.attempt == 1
-
-
-async def test_second_notice_waits_for_the_end_of_the_run(service: Service, settings: Settings) -> None:
-    (run_id,) = await queue(service, "sleep 0.3")
-
-    async with open_worker(settings) as worker:
-        assert all(await asyncio.gather(worker.execute(run_id, 0), worker.execute(run_id, 0)))
-
-    assert (await until(service, run_id, RunStatus.SUCCESS)).view.run.attempt == 1
+        for run_id in run_ids:
+            await until(service, run_id, RunStatus.RUNNING)
+        taking = asyncio.create_task(worker.take_notice())
+        await asyncio.sleep(0)
+        assert not taking.done()
+        (tmp_path / "end").touch()
+        await taking
 
 
 async def test_run_is_found_when_its_notice_is_lost(service: Service, settings: Settings) -> None:
@@ -72,8 +81,9 @@ async def test_concurrent_runs_never_exceed_the_slots(service: Service, settings
     script = f"echo begin >> {tmp_path}/diary; sleep 0.2; echo end >> {tmp_path}/diary"
     run_ids = await queue(service, script, 6)
 
-    async with open_worker(settings) as worker:
-        assert all(await asyncio.gather(*(worker.execute(run_id, 0) for run_id in run_ids)))
+    async with open_worker(settings):
+        for run_id in run_ids:
+            await until(service, run_id, RunStatus.SUCCESS)
 
     going, most = 0, 0
     for line in (tmp_path / "diary").read_text().split():
@@ -85,13 +95,10 @@ async def test_concurrent_runs_never_exceed_the_slots(service: Service, settings
 async def test_draining_worker_claims_nothing_and_requeues_its_runs(service: Service, settings: Settings) -> None:
     running, waiting = await queue(service, "sleep 300", 2)
 
-    # One slot: the worker also polls, and must not find a free one for the second run before it drains.
     async with open_worker(settings.model_copy(update={"slots": 1})) as worker:
-        execution = asyncio.create_task(worker.execute(running, 0))
         await until(service, running, RunStatus.RUNNING)
         await worker.drain(0.1)
-        assert not await worker.execute(waiting, 0)
-        await execution
+        assert await worker.fill() > 0
 
     detail = await service.runs.get(ADMIN, running)
     assert (detail.view.run.status, detail.view.run.attempt) == (RunStatus.QUEUED, 1)
@@ -102,7 +109,7 @@ async def test_worker_with_tags_refuses_a_job_without_tags(service: Service, set
     (run_id,) = await queue(service, "true")
 
     async with open_worker(settings.model_copy(update={"worker_tags": ("gpu",)})) as worker:
-        assert not await worker.execute(run_id, 0)
+        await worker.fill()
 
     assert (await service.runs.get(ADMIN, run_id)).view.run.status is RunStatus.QUEUED
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from testkit.claiming import claim_run
 from testkit.databases import NOON, add_job
 from testkit.doubles import FakeClock, Stopwatch
 
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState
 from scheduler_service.engine.worker_session import WorkerOptions, WorkerSession
 from scheduler_service.errors import UnavailableError
-from scheduler_service.storage import cancellations, claims, runs, workers
+from scheduler_service.storage import cancellations, runs, workers
 from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
@@ -47,7 +48,7 @@ async def claim(database: Database, node: WorkerSession) -> Claimed:
     )
     async with database.write() as connection:
         run = await runs.add(connection, row)
-        claimed = await claims.claim(connection, run.id, 0, node.id, NOON)
+        claimed = await claim_run(connection, run.id, node.id, NOON)
     assert claimed is not None
     return claimed
 

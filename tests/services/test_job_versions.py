@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 from testkit.callers import ADMIN, ANN, BOB
+from testkit.claiming import claim_run
 from testkit.databases import NOON, add_job
 from testkit.doubles import FakeClock, RecordingBroker
 
@@ -15,7 +16,7 @@ from scheduler_service.errors import InvalidInputError, NotFoundError, Precondit
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_versions import JobVersionService
 from scheduler_service.services.jobs import JobService
-from scheduler_service.storage import claims, job_versions, workers
+from scheduler_service.storage import job_versions, workers
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.tables import runs
 
@@ -116,7 +117,7 @@ async def test_run_names_the_version_that_it_ran(database: Database, jobs: JobSe
     async with database.write() as connection:
         scheduled = (await connection.execute(select(runs).where(runs.c.trigger == "schedule"))).one()
         await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)
-        claimed = await claims.claim(connection, scheduled.id, 0, "w", clock.now())
+        claimed = await claim_run(connection, scheduled.id, "w", clock.now())
     assert (scheduled.job_version, by_hand.job_version) == (1, 2)
     assert claimed is not None
     assert (claimed.run.job_version, claimed.job.priority) == (2, 7)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from testkit.callers import ADMIN, ANN
+from testkit.claiming import claim_run
 from testkit.databases import NOON, add_job
 from testkit.doubles import FakeClock, RecordingBroker
 from tests.storage.stored_runs import put
@@ -19,7 +20,7 @@ from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.services import runs as run_service
 from scheduler_service.services.runs import TAIL_BYTES, RunService
-from scheduler_service.storage import claims, logs, runs, transitions, workers
+from scheduler_service.storage import logs, runs, transitions, workers
 from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
@@ -47,7 +48,7 @@ async def queue(database: Database, job_id: int, **more: Any) -> Run:
 async def claim(database: Database, run: Run) -> Claimed:
     async with database.write() as connection:
         await workers.register(connection, f"w{run.id}", host="h", pid=1, slots=1, now=NOON)
-        claimed = await claims.claim(connection, run.id, 0, f"w{run.id}", NOON)
+        claimed = await claim_run(connection, run.id, f"w{run.id}", NOON)
     assert claimed is not None
     return claimed
 

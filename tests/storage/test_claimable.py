@@ -1,14 +1,18 @@
-"""Which runs a worker finds when it polls the database."""
+"""Which runs a worker claims, and how late they are."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from testkit.claiming import claim_all, claim_run
 from testkit.databases import NOON, add_job
+from tests.storage.stored_runs import put
 
 from scheduler_service.domain.routing import EVERYTHING, Routing
-from scheduler_service.storage import claims, jobs, ledger, runs, workers
+from scheduler_service.domain.run_state import Trigger
+from scheduler_service.storage import jobs, ledger, workers
 from scheduler_service.storage.database import Database
 
 TAGS = [(), ("day",), ("gpu",), ("day", "gpu"), ("night", "gpu"), ('"; DROP TABLE runs; --',)]
@@ -32,28 +36,45 @@ async def queue(database: Database, tags: tuple[str, ...] = ()) -> int:
         Routing(frozenset({"night", "day"}), ("gpu", "night")),
     ],
 )
-async def test_poll_and_claim_agree_with_the_routing_rule(database: Database, routing: Routing) -> None:
+async def test_claim_agrees_with_the_routing_rule(database: Database, routing: Routing) -> None:
     tags_of = {await queue(database, tags): tags for tags in TAGS}
-    served = {run_id for run_id, tags in tags_of.items() if routing.serves(tags)}
 
     async with database.write() as connection:
-        found = await runs.claimable(connection, NOON, 100, notified_before=NOON, routing=routing)
         await workers.register(connection, "a worker", host="h", pid=1, slots=1, now=NOON)
-        claimed = {
-            run_id
-            for run_id in tags_of
-            if await claims.claim(connection, run_id, 0, "a worker", NOON, routing) is not None
-        }
+        claimed = {each.run.id for each in await claim_all(connection, "a worker", NOON, routing)}
 
-    assert {run_id for run_id, _ in found} == served
-    assert claimed == served
+    assert claimed == {run_id for run_id, tags in tags_of.items() if routing.serves(tags)}
 
 
-async def test_run_is_hidden_from_polls_just_after_its_notice(database: Database) -> None:
-    run_id = await queue(database)
-
-    async with database.read() as connection:
-        at_once = await runs.claimable(connection, NOON, 10, notified_before=NOON - SECOND)
-        later = await runs.claimable(connection, NOON + SECOND, 10, notified_before=NOON)
-
-    assert (at_once, later) == ([], [(run_id, 0)])
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({}, 60),
+        ({"queued_at": NOON + 5 * SECOND, "available_at": NOON + 5 * SECOND}, 60),
+        ({"queued_at": NOON, "available_at": NOON + 45 * SECOND}, 15),
+        ({"queued_at": NOON, "available_at": NOON + 45 * SECOND, "fault_count": 1}, 60),
+        ({"trigger": Trigger.MANUAL, "queued_at": NOON + SECOND, "available_at": NOON + SECOND}, 59),
+        ({"trigger": Trigger.RETRY, "queued_at": NOON + SECOND, "available_at": NOON + SECOND}, 59),
+        ({"lateness_seconds": 0.25, "available_at": NOON + 45 * SECOND}, 0.25),
+        ({"lateness_seconds": 0.0}, 0),
+    ],
+    ids=[
+        "from its instant",
+        "from its instant, though it was queued later",
+        "from the end of its jitter",
+        "from its instant, if a fault of a worker made it wait",
+        "from when it was asked for",
+        "from when its retry was asked for",
+        "as at its first attempt",
+        "not at all, as at its first attempt",
+    ],
+)
+async def test_lateness_is_measured_from_the_due_time(
+    database: Database, changes: dict[str, Any], seconds: float
+) -> None:
+    run = await put(database, await add_job(database), **{"trigger": Trigger.SCHEDULE, **changes})
+    async with database.write() as connection:
+        await workers.register(connection, "a worker", host="h", pid=1, slots=1, now=NOON)
+        claimed = await claim_run(connection, run.id, "a worker", NOON + 60 * SECOND)
+    assert claimed is not None
+    assert claimed.run.lateness_seconds == pytest.approx(seconds)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from testkit.claiming import claim_run
 from testkit.databases import A_JOB, NOON, add_job
 from tests.storage.stored_events import START, counts, fold, read, read_now, settle
 from tests.storage.stored_runs import FAILURE, ME, SUCCESS, put
@@ -15,7 +16,7 @@ from tests.storage.stored_runs import FAILURE, ME, SUCCESS, put
 from scheduler_service.domain.events import Position
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus
-from scheduler_service.storage import cancellations, claims, events, jobs, totals, transitions, workers
+from scheduler_service.storage import cancellations, events, jobs, totals, transitions, workers
 from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.due_fires import fire_due
@@ -37,7 +38,7 @@ async def changes(database: Database) -> list[str]:
 
 async def claim(database: Database, run_id: int, attempt: int, now: datetime) -> Claimed:
     async with database.write() as connection:
-        claimed = await claims.claim(connection, run_id, attempt, ME, now)
+        claimed = await claim_run(connection, run_id, ME, now)
     assert claimed is not None
     return claimed
 

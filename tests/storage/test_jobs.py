@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from testkit.claiming import claim_all, claim_run
 from testkit.databases import NOON, add_job
 
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_state import RunStatus, Trigger
-from scheduler_service.storage import claims, jobs, runs, workers
+from scheduler_service.storage import jobs, runs, workers
 from scheduler_service.storage.database import Database
 
 
@@ -21,8 +22,10 @@ async def queue(database: Database, job: Job, priority: int = 5, available_at: d
 
 
 async def claimable(database: Database) -> list[int]:
-    async with database.read() as connection:
-        return [run_id for run_id, _ in await runs.claimable(connection, NOON, 10, notified_before=NOON)]
+    """Claim all that can be claimed, for a new worker."""
+    async with database.write() as connection:
+        await workers.register(connection, "another", host="h", pid=1, slots=1, now=NOON)
+        return [claimed.run.id for claimed in await claim_all(connection, "another", NOON)]
 
 
 async def test_last_run_is_not_replaced_by_an_older_one(database: Database) -> None:
@@ -36,7 +39,7 @@ async def test_last_run_is_not_replaced_by_an_older_one(database: Database) -> N
 
 
 async def test_claimable_runs_are_sorted_by_priority_then_time(database: Database) -> None:
-    job = await add_job(database)
+    job = await add_job(database, overlap_policy="allow")
     late = await queue(database, job, available_at=NOON)
     early = await queue(database, job, available_at=NOON - timedelta(seconds=1))
     urgent = await queue(database, job, priority=9)
@@ -48,7 +51,7 @@ async def test_runs_of_a_job_at_its_limit_are_not_claimable(database: Database) 
     first, _, free = await queue(database, limited), await queue(database, limited), await queue(database, other)
     async with database.write() as connection:
         await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)
-        assert await claims.claim(connection, first.id, 0, "w", NOON) is not None
+        assert await claim_run(connection, first.id, "w", NOON) is not None
     assert await claimable(database) == [free.id]
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from testkit.claiming import claim_all, claim_run
 from testkit.databases import NOON, add_job
 from testkit.doubles import FakeClock, RecordingBroker
 from tests.storage.stored_runs import FAILURE, ME, SUCCESS, put
@@ -15,7 +16,7 @@ from scheduler_service.domain.listing import Page, RunFilter
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus
 from scheduler_service.engine.dispatch import Dispatcher
-from scheduler_service.storage import claims, deadlines, jobs, ledger, run_lists, runs, transitions, workers
+from scheduler_service.storage import deadlines, jobs, ledger, run_lists, transitions, workers
 from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.transitions import AttemptEnd
@@ -53,7 +54,7 @@ async def reread(database: Database, job: Job) -> Job:
 
 async def claim(database: Database, run: Run, now: Any = NOON) -> Claimed | None:
     async with database.write() as connection:
-        return await claims.claim(connection, run.id, run.attempt, ME, now)
+        return await claim_run(connection, run.id, ME, now)
 
 
 async def end(database: Database, job: Job, how: AttemptEnd, now: Any = NOON) -> None:
@@ -165,23 +166,38 @@ class TestConcurrencyKey:
         first, second = await self.keyed(database), await self.keyed(database)
         assert await claim(database, first) is not None
         assert await claim(database, second) is None
-        async with database.read() as connection:
-            assert await runs.claimable(connection, NOON, 10, notified_before=NOON) == []
+        async with database.write() as connection:
+            assert await claim_all(connection, ME, NOON) == []
 
     @pytest.mark.parametrize("other", [{"concurrency_key": "b"}, {"owner_id": "bob"}, {"concurrency_key": None}])
     async def test_other_keys_and_owners_have_their_own_slots(self, database: Database, other: dict[str, Any]) -> None:
         first, second = await self.keyed(database), await self.keyed(database, **other)
         assert await claim(database, first) is not None
-        async with database.read() as connection:
-            assert await runs.claimable(connection, NOON, 10, notified_before=NOON) == [(second.id, 0)]
-        assert await claim(database, second) is not None
+        async with database.write() as connection:
+            assert [claimed.run.id for claimed in await claim_all(connection, ME, NOON)] == [second.id]
+
+    async def test_one_claim_takes_one_run_of_a_key(self, database: Database) -> None:
+        first, _ = await self.keyed(database), await self.keyed(database)
+        async with database.write() as connection:
+            assert [claimed.run.id for claimed in await claim_all(connection, ME, NOON)] == [first.id]
+
+    async def test_claim_takes_the_lowest_free_slot(self, database: Database) -> None:
+        runs_of_key = [await self.keyed(database, max_concurrency=3) for _ in range(4)]
+        claimed = [await claim(database, run) for run in runs_of_key[:3]]
+        assert [each.run.concurrency_slot for each in claimed if each is not None] == [0, 1, 2]
+        assert claimed[1] is not None
+        async with database.write() as connection:
+            await transitions.finish(connection, claimed[1], SUCCESS, NOON)
+        last = await claim(database, runs_of_key[3])
+        assert last is not None
+        assert last.run.concurrency_slot == 1
 
     async def test_concurrent_claims_get_one_slot(self, database: Database) -> None:
         waiting = [await self.keyed(database) for _ in range(6)]
 
         async def try_claim(run: Run) -> bool:
             async with database.write() as connection:
-                return await claims.claim(connection, run.id, 0, ME, NOON) is not None
+                return await claim_run(connection, run.id, ME, NOON) is not None
 
         assert sum(await asyncio.gather(*map(try_claim, waiting))) == 1
 

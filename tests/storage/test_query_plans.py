@@ -11,13 +11,13 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 from testkit.databases import NOON
 
-from scheduler_service.storage import ledger, runs, transitions
+from scheduler_service.storage import claims, ledger, runs, transitions
 from scheduler_service.storage.database import Database
 
 QUERIES: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[object]]]] = {
     "what a worker may claim": (
         "ix_runs_queued",
-        lambda connection: runs.claimable(connection, NOON, 4, notified_before=NOON),
+        lambda connection: claims.claim(connection, "w", NOON, 4),
     ),
     "the next wait that ends": ("ix_runs_unnotified", ledger.earliest_due),
     "what of a job goes on": ("ix_runs_active", lambda connection: runs.count_active(connection, [1, 2])),
@@ -41,7 +41,7 @@ async def test_query_uses_its_index(database: Database, name: str) -> None:
     def remember(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
         asked.append((statement, parameters))
 
-    async with database.read() as connection:
+    async with database.write() as connection:
         event.listen(connection.sync_connection, "before_cursor_execute", remember)
         await ask(connection)
         statement, parameters = asked[-1]

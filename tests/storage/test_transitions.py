@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import delete, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from testkit.claiming import claim_run
 from testkit.databases import NOON, add_job
 from testkit.waiting import eventually
 from tests.storage.stored_runs import FAILURE, ME, SUCCESS, put
@@ -19,7 +20,7 @@ from scheduler_service.domain.records import Job, Run, Worker
 from scheduler_service.domain.rescue import MAX_RESCUES
 from scheduler_service.domain.run_state import TERMINAL, TRANSITIONS, Reason, RunStatus, Trigger
 from scheduler_service.storage import cancellations, claims, deadlines, jobs, logs, rescues, runs, transitions, workers
-from scheduler_service.storage.claims import Claimed
+from scheduler_service.storage.claims import Claimed, SlotTakenError
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
 from scheduler_service.storage.tables import runs as run_table
@@ -52,7 +53,7 @@ def lease_of(run: Run) -> Lease:
 
 MOVES: dict[str, tuple[Move, set[tuple[RunStatus, RunStatus]]]] = {
     "claim": (
-        lambda connection, run, _: claims.claim(connection, run.id, run.attempt, ME, LATER),
+        lambda connection, run, _: claim_run(connection, run.id, ME, LATER),
         {(RunStatus.QUEUED, RunStatus.RUNNING)},
     ),
     "finish with success": (
@@ -155,34 +156,29 @@ class TestClaim:
     async def test_claim_starts_and_records_the_next_attempt(self, database: Database, job: Job) -> None:
         run = await put(database, job, attempt=2)
         async with database.write() as connection:
-            claimed = await claims.claim(connection, run.id, 2, ME, LATER)
+            claimed = await claim_run(connection, run.id, ME, LATER)
             noted = await runs.find_attempts(connection, run.id)
         assert claimed is not None
         assert (claimed.run.attempt, claimed.run.worker_id, claimed.run.started_at) == (3, ME, LATER)
         assert [(attempt.attempt, attempt.status) for attempt in noted] == [(3, RunStatus.RUNNING)]
 
-    async def test_claim_fails_for_an_old_notice(self, database: Database, job: Job) -> None:
-        run = await put(database, job, attempt=1)
-        async with database.write() as connection:
-            assert await claims.claim(connection, run.id, 0, ME, LATER) is None
-
     async def test_claim_fails_before_the_run_is_available(self, database: Database, job: Job) -> None:
         run = await put(database, job, available_at=LATER + timedelta(seconds=1))
         async with database.write() as connection:
-            assert await claims.claim(connection, run.id, 0, ME, LATER) is None
+            assert await claim_run(connection, run.id, ME, LATER) is None
 
     async def test_claim_fails_for_a_worker_declared_dead(self, database: Database, job: Job) -> None:
         run = await put(database, job)
         async with database.write() as connection:
             assert await workers.mark_dead(connection, await _worker(connection, ME))
-            assert await claims.claim(connection, run.id, 0, ME, LATER) is None
+            assert await claim_run(connection, run.id, ME, LATER) is None
 
     async def test_second_claim_of_a_run_fails(self, database: Database, job: Job) -> None:
         run = await put(database, job)
         async with database.write() as connection:
-            assert await claims.claim(connection, run.id, 0, ME, LATER) is not None
+            assert await claim_run(connection, run.id, ME, LATER) is not None
         async with database.write() as connection:
-            assert await claims.claim(connection, run.id, 0, OTHER, LATER) is None
+            assert await claim_run(connection, run.id, OTHER, LATER) is None
 
     @pytest.mark.usefixtures("job")
     async def test_claim_fails_beyond_max_concurrency(self, database: Database) -> None:
@@ -191,7 +187,7 @@ class TestClaim:
         for _ in range(3):
             run = await put(database, limited)
             async with database.write() as connection:
-                taken.append(await claims.claim(connection, run.id, 0, ME, LATER) is not None)
+                taken.append(await claim_run(connection, run.id, ME, LATER) is not None)
         assert taken == [True, True, False]
 
     @pytest.mark.usefixtures("job")
@@ -199,87 +195,55 @@ class TestClaim:
         limited = await add_job(database, overlap_policy="queue", max_concurrency=1)
         first, second = await put(database, limited), await put(database, limited)
         async with database.write() as connection:
-            claimed = await claims.claim(connection, first.id, 0, ME, LATER)
+            claimed = await claim_run(connection, first.id, ME, LATER)
             assert claimed is not None
             assert await transitions.finish(connection, claimed, SUCCESS, LATER)
-            assert await claims.claim(connection, second.id, 0, ME, LATER) is not None
+            assert await claim_run(connection, second.id, ME, LATER) is not None
 
     async def test_lateness_is_measured_from_the_instant(self, database: Database, job: Job) -> None:
         run = await put(database, job, trigger=Trigger.SCHEDULE)
         async with database.write() as connection:
-            claimed = await claims.claim(connection, run.id, 0, ME, LATER)
+            claimed = await claim_run(connection, run.id, ME, LATER)
         assert claimed is not None
         assert claimed.run.lateness_seconds == pytest.approx(30)
 
 
 class TestClaimRaces:
-    """Changes between the read and the update of a claim; SQLite has a single writer and cannot have them."""
+    """Claims beside transactions that are still open; SQLite has a single writer and cannot have them."""
 
     @pytest.fixture(params=["postgresql"])
     def database_url(self, request: pytest.FixtureRequest) -> str:
         return str(request.getfixturevalue("migrated_postgres_url"))
 
-    async def claim_while(
-        self, database: Database, run: Run, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], Awaitable[None]]
-    ) -> Claimed | None:
-        look_for_a_slot = claims._free_concurrency_slot
-
-        async def interrupted(connection: AsyncConnection, job: Job) -> int | None:
-            monkeypatch.undo()
-            await meanwhile()
-            return await look_for_a_slot(connection, job)
-
-        monkeypatch.setattr(claims, "_free_concurrency_slot", interrupted)
+    async def claim(self, database: Database, run: Run) -> list[Claimed]:
         async with database.write() as connection:
-            return await claims.claim(connection, run.id, 0, ME, LATER)
+            return await claims.claim(connection, ME, LATER, 1, run_id=run.id)
 
-    async def test_claim_fails_when_the_run_is_cancelled_meanwhile(
-        self, database: Database, job: Job, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_claim_skips_a_run_that_is_being_cancelled(self, database: Database, job: Job) -> None:
         run = await put(database, job)
-
-        async def cancel() -> None:
-            async with database.write() as connection:
-                await cancellations.cancel_waiting(connection, run.id, Reason.USER, NOON)
-
-        assert await self.claim_while(database, run, monkeypatch, cancel) is None
+        async with database.write() as connection:
+            await cancellations.cancel_waiting(connection, run.id, Reason.USER, NOON)
+            assert await self.claim(database, run) == []
+        assert await self.claim(database, run) == []
         assert (await find(database, run)).status is RunStatus.CANCELLED
 
-    async def test_claim_fails_when_another_attempt_began_meanwhile(
-        self, database: Database, job: Job, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_claim_skips_a_run_that_another_worker_claims(self, database: Database, job: Job) -> None:
         run = await put(database, job)
-
-        async def claim_and_hand_back() -> None:
-            async with database.write() as connection:
-                claimed = await claims.claim(connection, run.id, 0, OTHER, NOON)
-                assert claimed is not None
-                await rescues.requeue_after_fault(connection, claimed.lease, "drained", NOON)
-
-        assert await self.claim_while(database, run, monkeypatch, claim_and_hand_back) is None
-        assert (await find(database, run)).attempt == 1
+        async with database.write() as connection:
+            assert await claim_run(connection, run.id, OTHER, NOON) is not None
+            assert await self.claim(database, run) == []
 
     @pytest.mark.usefixtures("job")
-    async def test_claim_fails_when_the_last_slot_is_taken_meanwhile(
-        self, database: Database, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_claim_is_refused_when_the_slot_is_taken_meanwhile(self, database: Database) -> None:
         limited = await add_job(database, overlap_policy="queue", max_concurrency=1)
         first, second = await put(database, limited), await put(database, limited)
-        place_seen = asyncio.Event()
-        look_for_a_slot = claims._free_concurrency_slot
-
-        async def both_see_the_slot(connection: AsyncConnection, job: Job) -> int | None:
-            slot = await look_for_a_slot(connection, job)
-            if place_seen.is_set():
-                return slot
-            place_seen.set()
-            async with database.write() as other:
-                assert await claims.claim(other, first.id, 0, OTHER, LATER) is not None
-            return slot
-
-        monkeypatch.setattr(claims, "_free_concurrency_slot", both_see_the_slot)
         async with database.write() as connection:
-            assert await claims.claim(connection, second.id, 0, ME, LATER) is None
+            assert await claim_run(connection, first.id, OTHER, LATER) is not None
+            claiming = asyncio.create_task(self.claim(database, second))
+            await _wait_for_a_lock_waiter(database)
+        with pytest.raises(SlotTakenError):
+            await claiming
+        assert await self.claim(database, second) == []
 
 
 class TestFencing:

@@ -23,9 +23,6 @@ from scheduler_service.engine.slot_filler import SlotFiller
 from scheduler_service.storage import migrations, workers
 from scheduler_service.storage.opening import open_database
 
-# How long a polling worker leaves a run to the worker that gets its notice.
-NOTICE_SECONDS = 1.0
-
 
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
@@ -51,7 +48,7 @@ async def open_worker(
     settings.prepare_data_dir()
     async with open_base(settings) as base:
         start_loop(base.stack, "drop_counter", DropCounter(base.database, take_dropped).fold)
-        yield await start_worker(base, WakeEvent(), notice_seconds=NOTICE_SECONDS, listener=listener)
+        yield await start_worker(base, WakeEvent(), listener=listener)
 
 
 @asynccontextmanager

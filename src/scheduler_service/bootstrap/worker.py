@@ -20,6 +20,7 @@ from scheduler_service.bootstrap.derived_settings import (
 from scheduler_service.bootstrap.private_paths import private_paths
 from scheduler_service.config.settings import Settings
 from scheduler_service.engine.base import Base
+from scheduler_service.engine.claimer import Claimer
 from scheduler_service.engine.execute import Executor
 from scheduler_service.engine.execution_rules import ExecutionRules
 from scheduler_service.engine.fitness import Fitness
@@ -43,9 +44,7 @@ from scheduler_service.sandbox.contract.environment import Warmth
 log = structlog.get_logger(__name__)
 
 
-async def start_worker(
-    base: Base, wake_event: WakeEvent, *, notice_seconds: float = 0.0, listener: AttemptListener | None = None
-) -> SlotFiller:
+async def start_worker(base: Base, wake_event: WakeEvent, *, listener: AttemptListener | None = None) -> SlotFiller:
     """Start a worker that queries the database when `wake_event` is set. It drains when `base` is shut down.
 
     `listener` receives each attempt.
@@ -92,17 +91,8 @@ async def start_worker(
         secrets_of=secrets.values_of,
     )
     executor = Executor(base.database, base.clock, session, fitness, rules, wake_event.set, listener)
-    worker = SlotFiller(
-        base.database,
-        base.clock,
-        session,
-        executor,
-        wake_event,
-        routing=routing,
-        notice_seconds=notice_seconds,
-        refusal=lambda: box.refusal,
-        slots=slots,
-    )
+    claimer = Claimer(base.database, base.clock, session, routing)
+    worker = SlotFiller(session, claimer, executor, wake_event, refusal=lambda: box.refusal, slots=slots)
     stack.push_async_callback(worker.drain, settings.drain_seconds)
     # Stopped after the drain: a trial run that succeeds during the drain must not start claims.
     start_loop(stack, "fitness", fitness.try_if_unfit, fitness_wake)

@@ -1,7 +1,7 @@
-"""Executes one attempt: claims it, runs it in the sandbox, and settles it.
+"""Executes one attempt: runs it in the sandbox, and settles it.
 
-Theory of operation. The claim commits before any code runs, so an attempt that a crash interrupts is on record. The
-sandbox kills the code if the session stops renewing its lease. The output goes to the log while the code runs. The
+Theory of operation. The claim has committed before any code runs, so an attempt that a crash interrupts is on record.
+The sandbox kills the code if the session stops renewing its lease. The output goes to the log while the code runs. The
 settlement writes the run's next state. A commit can succeed although its answer is lost. Each step therefore looks up
 what is stored before it repeats a write.
 """
@@ -35,12 +35,11 @@ from scheduler_service.engine.run_result import RunResult, parse_result
 from scheduler_service.engine.run_spec import Opened, build_spec
 from scheduler_service.engine.settlement import Settlement
 from scheduler_service.engine.worker_session import AttemptHandle, WorkerSession
-from scheduler_service.errors import UnavailableError
 from scheduler_service.payloads import registry
 from scheduler_service.sandbox.contract.collected import Collected
 from scheduler_service.sandbox.contract.spec import End, SandboxError
 from scheduler_service.sandbox.contract.wording import printable
-from scheduler_service.storage import claims, dependencies, logs
+from scheduler_service.storage import dependencies, logs
 from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -79,17 +78,8 @@ class Executor:
         self._on_slot_free = on_slot_free
         self._listener = listener or NoListener()
 
-    async def execute(self, run_id: int, attempt: int) -> bool:
-        """Claim the run and execute it.
-
-        Return False if it cannot be claimed: another worker has it, it was cancelled, it is not due, or no concurrency
-        slot is free.
-        """
-        with self._session.claiming(run_id):
-            claimed = await self._claim(run_id, attempt)
-            if claimed is None:
-                return False
-            handle = self._session.track(claimed.lease)
+    async def execute(self, claimed: Claimed, handle: AttemptHandle) -> None:
+        """Execute a claimed run, whose attempt the session tracks as `handle`."""
         run = claimed.run
         about: dict[str, str | int] = {
             "job_id": run.job_id,
@@ -103,25 +93,6 @@ class Executor:
             tracing.execution(run.trace_parent, waits_since=waits_since, begun_at=begun_at, **about) as span,
         ):
             await self._execute_claimed(claimed, handle, span)
-        return True
-
-    async def _claim(self, run_id: int, attempt: int) -> Claimed | None:
-        """Claim a run.
-
-        If the answer is lost, look up the claim instead of repeating it, which would use up an attempt.
-        """
-        worker_id = self._session.id
-        try:
-            async with self._database.write() as connection:
-                now = self._clock.now()
-                return await claims.claim(connection, run_id, attempt, worker_id, now, self._rules.routing)
-        except UnavailableError as error:
-            log.warning("claim_answer_lost", run_id=run_id, error=str(error))
-            return await until_available(lambda: self._find_claimed(run_id, attempt + 1, worker_id), run_id=run_id)
-
-    async def _find_claimed(self, run_id: int, attempt: int, worker_id: str) -> Claimed | None:
-        async with self._database.write() as connection:
-            return await claims.find_claimed(connection, run_id, attempt, worker_id)
 
     async def _execute_claimed(self, claimed: Claimed, handle: AttemptHandle, span: tracing.Span) -> None:
         log.info("attempt_started", run_id=claimed.run.id, job_id=claimed.job.id, attempt=claimed.run.attempt)
@@ -129,7 +100,7 @@ class Executor:
         report: AttemptEnd | Interruption | None = None
         try:
             report = await self._run_or_interrupt(claimed, handle)
-            await self._settlement.settle(claimed, report)
+            await self._settlement.settle(claimed, report, handle.rest)
         except LeaseLostError:
             report = None
             log.warning("lease_lost", run_id=claimed.run.id, attempt=claimed.run.attempt)
@@ -169,7 +140,8 @@ class Executor:
         except (GrantRefusedError, SecretRefusedError) as error:
             return AttemptEnd(status=RunStatus.FAILED, reason=Reason.REJECTED, message=str(error))
         spec = build_spec(claimed, payload, self._rules.resource_limits, opened)
-        masker = await asyncio.to_thread(Masker, opened.secrets.values())
+        secrets = opened.secrets.values()
+        masker = await asyncio.to_thread(Masker, secrets) if secrets else Masker()
         try:
             heading = b""
             if claimed.run.attempt > 1:
@@ -186,6 +158,8 @@ class Executor:
                 return Interruption("its worker was stopped", is_shutdown=True)
             computed = payload.result(output.tail) if outcome.exit_code == 0 else None
             written = parse_result(collected.result) if computed is None else RunResult(computed)
+            if collected.artifacts:
+                await output.write_rest()
             kept = await self._rules.artifacts.keep(claimed, collected)
             problems = tuple(filter(None, (written.problem, *collected.problems, *kept.problems)))
             cause = failure_cause(outcome, spec, payload, output.tail)

@@ -1,7 +1,8 @@
 """Writes a run's output from the sandbox to its log.
 
 Theory of operation. `take` collects bytes and `_flush` appends them in pieces under the attempt's lease, so a stale
-attempt cannot write. `take` waits if much output is pending; the sandbox then stops reading, and the program blocks.
+attempt cannot write. The last piece is left to the settlement: the whole log of most runs is written with their end.
+`take` waits if much output is pending; the sandbox then stops reading, and the program blocks.
 Each piece is written at its byte position, so a repeated write after a lost answer adds nothing. Secrets are masked
 before anything else, so nothing behind the mask has ever seen them.
 """
@@ -18,6 +19,7 @@ from scheduler_service.engine.loop import until_available
 from scheduler_service.engine.worker_session import AttemptHandle
 from scheduler_service.storage import logs
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.logs import LogPiece
 
 FLUSH_SECONDS = 0.2
 FLUSH_BYTES = 64 * 1024
@@ -32,7 +34,8 @@ class LogWriter:
     """Collects output and writes it to the log in pieces, at least every FLUSH_SECONDS.
 
     The log is valid UTF-8: invalid bytes become U+FFFD, and no character is split between pieces. Use it with `async
-    with`. The end of the block writes the rest, and raises `LeaseLostError` if the lease is lost.
+    with`. The end of the block leaves the rest in `AttemptHandle.rest`, and raises `LeaseLostError` if the lease
+    is lost.
     """
 
     def __init__(
@@ -58,19 +61,28 @@ class LogWriter:
         self._tail = bytearray()
         self._writing = asyncio.Lock()
         self._ended = asyncio.Event()
+        self._flushing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Start the periodic flush."""
-        self._flushing = asyncio.create_task(self._flush_regularly())
+        """Start the periodic flush after the first period, which most runs do not reach."""
+        self._start = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._start_flushing)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Write the rest."""
+        """Leave the rest to the settlement, unless it is large."""
         self._keep(self._decoder.decode(self._masked.finish(), final=True))
+        self._start.cancel()
         self._ended.set()
-        await self._flushing
-        # The periodic flush may have been writing an earlier piece when the block ended.
+        if self._flushing is not None:
+            await self._flushing
+        if len(self._pending) >= FLUSH_BYTES:
+            await self._flush()
+        self._attempted.rest = LogPiece(self._at_byte, bytes(self._pending))
+
+    async def write_rest(self) -> None:
+        """Write what the settlement would write. Call it if the settlement comes much later."""
         await self._flush()
+        self._attempted.rest = LogPiece()
 
     def write_heading(self) -> None:
         """Write the heading, unless output has already done so."""
@@ -89,13 +101,16 @@ class LogWriter:
         """Return the last bytes of the output, at most TAIL_BYTES."""
         return self._tail.decode("utf-8", "replace")
 
+    def _start_flushing(self) -> None:
+        self._flushing = asyncio.create_task(self._flush_regularly())
+
     async def _flush_regularly(self) -> None:
         try:
             while not self._ended.is_set():
+                await self._flush()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(FLUSH_SECONDS):
                         await self._ended.wait()
-                await self._flush()
         except LeaseLostError:
             self._attempted.interrupt()
             raise

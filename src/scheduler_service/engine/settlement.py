@@ -7,6 +7,7 @@ the database answers, and before each repetition checks whether this very end is
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -17,12 +18,15 @@ from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.retry import RetryPolicy
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.engine.attempt_end import Interruption, fault_rest_seconds
+from scheduler_service.engine.finisher import Finisher
 from scheduler_service.engine.log_writer import LeaseLostError
 from scheduler_service.engine.loop import until_available
-from scheduler_service.storage import events, rescues, transitions
+from scheduler_service.storage import events, logs, rescues, transitions
 from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.finishing import Ending
+from scheduler_service.storage.logs import LogPiece
 from scheduler_service.storage.transitions import AttemptEnd
 
 log = structlog.get_logger(__name__)
@@ -35,14 +39,25 @@ class Settlement:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._finisher = Finisher(database)
 
-    async def settle(self, claimed: Claimed, end: AttemptEnd | Interruption) -> None:
-        """Write the run's next state. Raise `LeaseLostError` if this worker has lost the attempt."""
+    async def settle(self, claimed: Claimed, end: AttemptEnd | Interruption, rest: LogPiece) -> None:
+        """Write the run's next state and the rest of its log.
+
+        Raise `LeaseLostError` if this worker has lost the attempt.
+        """
         now = self._clock.now()
-        delay_seconds = None if isinstance(end, Interruption) else _retry_delay_seconds(claimed, end)
+        if isinstance(end, Interruption):
+            await self._write(claimed, lambda connection: _write_interruption(connection, claimed, end, rest, now))
+            _log_interruption(claimed, end)
+            return
+        ending = Ending(claimed, end, now, rest)
+        delay_seconds = _retry_delay_seconds(claimed, end)
         retry_at = None if delay_seconds is None else now + timedelta(seconds=delay_seconds)
-        if not await until_available(lambda: self._write(claimed, end, retry_at, now), run_id=claimed.run.id):
-            raise LeaseLostError
+        if retry_at is None and ending.can_be_shared:
+            await self._finish(ending)
+        else:
+            await self._write(claimed, lambda connection: _write_end(connection, ending, retry_at))
         _log_end(claimed, end, retry_at)
 
     async def note_fenced(self, claimed: Claimed) -> None:
@@ -54,22 +69,38 @@ class Settlement:
 
         await until_available(note, run_id=claimed.run.id)
 
-    async def _write(
-        self, claimed: Claimed, end: AttemptEnd | Interruption, retry_at: datetime | None, now: datetime
-    ) -> bool:
-        async with self._database.write() as connection:
-            if isinstance(end, Interruption):
-                return await _write_interruption(connection, claimed, end, now)
-            if retry_at is not None and await transitions.retry_later(connection, claimed, end, retry_at, now):
-                return True
-            if await transitions.finish(connection, claimed, end, now):
-                return True
-            return await transitions.is_stored(connection, claimed.lease, end)
+    async def _finish(self, ending: Ending) -> None:
+        if await until_available(lambda: self._finisher.finish(ending), run_id=ending.claimed.run.id):
+            return
+        await self._write(ending.claimed, lambda connection: _is_stored(connection, ending.claimed, ending.end))
+
+    async def _write(self, claimed: Claimed, write: Callable[[AsyncConnection], Awaitable[bool]]) -> None:
+        async def try_to_write() -> bool:
+            async with self._database.write() as connection:
+                return await write(connection)
+
+        if not await until_available(try_to_write, run_id=claimed.run.id):
+            raise LeaseLostError
+
+
+async def _is_stored(connection: AsyncConnection, claimed: Claimed, end: AttemptEnd) -> bool:
+    return await transitions.is_stored(connection, claimed.lease, end)
+
+
+async def _write_end(connection: AsyncConnection, ending: Ending, retry_at: datetime | None) -> bool:
+    claimed, end, now = ending.claimed, ending.end, ending.at
+    await logs.append_rest(connection, claimed.lease, ending.rest)
+    if retry_at is not None and await transitions.retry_later(connection, claimed, end, retry_at, now):
+        return True
+    if await transitions.finish(connection, claimed, end, now):
+        return True
+    return await transitions.is_stored(connection, claimed.lease, end)
 
 
 async def _write_interruption(
-    connection: AsyncConnection, claimed: Claimed, interruption: Interruption, now: datetime
+    connection: AsyncConnection, claimed: Claimed, interruption: Interruption, rest: LogPiece, now: datetime
 ) -> bool:
+    await logs.append_rest(connection, claimed.lease, rest)
     if not interruption.began:
         available_at = now + timedelta(seconds=fault_rest_seconds(claimed.run.fault_count))
         # If the lease is lost, the run is already requeued or another worker has it. No write was refused.
@@ -92,14 +123,20 @@ def _retry_delay_seconds(claimed: Claimed, end: AttemptEnd) -> float | None:
     return policy.delay(claimed.run.retry_count + 1, random.random())  # noqa: S311 (jitter, not a secret)
 
 
-def _log_end(claimed: Claimed, end: AttemptEnd | Interruption, retry_at: datetime | None) -> None:
+def _log_interruption(claimed: Claimed, end: Interruption) -> None:
+    log.warning("attempt_interrupted", **_about(claimed), began=end.began, cause=end.message)
+
+
+def _log_end(claimed: Claimed, end: AttemptEnd, retry_at: datetime | None) -> None:
     """Log the end of an attempt: a failure as a warning, with its cause and the time of the next attempt."""
-    about = {"run_id": claimed.run.id, "job_id": claimed.job.id, "attempt": claimed.run.attempt}
-    if isinstance(end, Interruption):
-        log.warning("attempt_interrupted", **about, began=end.began, cause=end.message)
-    elif end.status is RunStatus.FAILED:
+    if end.status is RunStatus.FAILED:
         cause: dict[str, object] = {"reason": end.reason, "exit_code": end.exit_code, "signal": end.signal}
         cause["retry_at"] = None if retry_at is None else iso8601(retry_at)
-        log.warning("attempt_failed", **about, **{name: value for name, value in cause.items() if value is not None})
+        known = {name: value for name, value in cause.items() if value is not None}
+        log.warning("attempt_failed", **_about(claimed), **known)
     else:
-        log.info("attempt_ended", **about, status=end.status)
+        log.info("attempt_ended", **_about(claimed), status=end.status)
+
+
+def _about(claimed: Claimed) -> dict[str, int]:
+    return {"run_id": claimed.run.id, "job_id": claimed.job.id, "attempt": claimed.run.attempt}

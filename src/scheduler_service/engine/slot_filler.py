@@ -1,26 +1,23 @@
-"""A worker, which fills its slots with runs from notices and from the database.
+"""A worker, which fills its slots with runs from the database.
 
-Theory of operation. A run reaches a slot in two ways: Celery calls `execute` for a notice, or `fill` finds it in the
-database. Both go through the same claim, so a run that comes both ways is executed once. `fill` skips runs with a
-recent notice, and polls every POLL_SECONDS. A lost notice therefore delays a run by about a second.
+Theory of operation. Only the database says what is due. A worker claims a run for each free slot when it is woken, when
+a run has ended, and every POLL_SECONDS. A notice only wakes it, so a lost notice delays a run by a second at most, and
+workers that are busy need no notices at all.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 
 import structlog
 
-from scheduler_service.domain.routing import EVERYTHING, Routing
+from scheduler_service.engine.claimer import Claimer
 from scheduler_service.engine.execute import Executor
 from scheduler_service.engine.loop import WakeEvent
 from scheduler_service.engine.slots import Slots
-from scheduler_service.engine.worker_session import WorkerSession
-from scheduler_service.storage import runs
-from scheduler_service.storage.clock import Clock
-from scheduler_service.storage.database import Database
+from scheduler_service.engine.worker_session import AttemptHandle, WorkerSession
+from scheduler_service.storage.claims import Claimed
 
 POLL_SECONDS = 1.0
 
@@ -28,61 +25,51 @@ log = structlog.get_logger(__name__)
 
 
 class SlotFiller:
-    """Executes up to `session.slots` runs at once: those passed to `execute`, and those that `fill` finds.
+    """Executes up to `session.slots` runs at once."""
 
-    `fill` queries the database when the wake event is set, when a run that it started has ended, and every
-    POLL_SECONDS.
-    """
-
-    def __init__(  # noqa: PLR0913 (all but five have defaults)
+    def __init__(
         self,
-        database: Database,
-        clock: Clock,
         session: WorkerSession,
+        claimer: Claimer,
         executor: Executor,
         wake_event: WakeEvent,
         *,
-        routing: Routing = EVERYTHING,
-        notice_seconds: float = 0.0,
         refusal: Callable[[], str | None] = lambda: None,
         slots: Slots | None = None,
     ) -> None:
-        """Leave a run to the worker that gets its notice for `notice_seconds`. Set `wake_event` to query the database.
+        """Look for runs when `wake_event` is set.
 
         `refusal` returns why no job can run on this host until it is changed, or None. `slots` are those of the
         session, which runs may lend.
         """
         self.refusal = refusal
-        self._database = database
-        self._clock = clock
         self._session = session
+        self._claimer = claimer
         self._executor = executor
         self._wake_event = wake_event
-        self._routing = routing
-        self._notice_delay = timedelta(seconds=notice_seconds)
         self._slots = slots or Slots(session.slots)
-        # Includes the runs that wait for a slot, since each of them will get one.
-        self._busy: dict[tuple[int, int], asyncio.Task[bool]] = {}
+        self._busy: set[asyncio.Task[None]] = set()
+        self._run_ended = asyncio.Event()
 
     async def fill(self) -> float:
-        """Start a run in each free slot, and return the seconds until the next query."""
-        free = self._session.slots + self._slots.lent - len(self._busy)
-        if free > 0 and self._session.is_ready:
-            # The query can return runs that were just started and are not claimed yet.
-            waiting = await self._find_claimable(free + len(self._busy))
-            for key in [key for key in waiting if key not in self._busy][:free]:
-                self._start(key).add_done_callback(lambda _: self._wake_event.set())
+        """Claim and start runs until no slot is free or none is due. Return the seconds until the next look."""
+        while self._session.is_ready and self._free > 0:
+            claimed = await self._claimer.claim(self._free)
+            for run, handle in claimed:
+                self._start(run, handle)
+            if not claimed:
+                break
         return POLL_SECONDS
 
-    async def execute(self, run_id: int, attempt: int) -> bool:
-        """Execute the run of a notice as soon as a slot is free.
+    async def take_notice(self) -> None:
+        """Look for runs now, and return when a slot is free.
 
-        Return False if it cannot be claimed; see `Executor.execute`.
-
-        If `fill` has already started this run, wait for its end.
+        A worker without a free slot thereby leaves further notices to others.
         """
-        key = (run_id, attempt)
-        return await (self._busy.get(key) or self._start(key))
+        self._wake_event.set()
+        while self._free <= 0:
+            self._run_ended.clear()
+            await self._run_ended.wait()
 
     def stop_claiming(self) -> None:
         """Stop claims. Runs in progress continue."""
@@ -93,28 +80,27 @@ class SlotFiller:
         self.stop_claiming()
         if self._busy:
             log.info("drain_started", running=len(self._busy), seconds=seconds)
-            await asyncio.wait(self._busy.values(), timeout=seconds)
+            await asyncio.wait(self._busy, timeout=seconds)
         self._session.interrupt_all()
         if self._busy:
-            await asyncio.wait(self._busy.values())
+            await asyncio.wait(self._busy)
 
-    async def _find_claimable(self, limit: int) -> list[tuple[int, int]]:
-        now = self._clock.now()
-        async with self._database.read() as connection:
-            return await runs.claimable(
-                connection, now, limit, notified_before=now - self._notice_delay, routing=self._routing
-            )
+    @property
+    def _free(self) -> int:
+        return self._session.slots + self._slots.lent - len(self._busy)
 
-    def _start(self, key: tuple[int, int]) -> asyncio.Task[bool]:
-        self._busy[key] = task = asyncio.create_task(self._execute_in_a_slot(*key))
-        task.add_done_callback(lambda task: self._end(key, task))
-        return task
+    def _start(self, claimed: Claimed, handle: AttemptHandle) -> None:
+        task = asyncio.create_task(self._execute_in_a_slot(claimed, handle))
+        self._busy.add(task)
+        task.add_done_callback(lambda task: self._end(claimed, task))
 
-    async def _execute_in_a_slot(self, run_id: int, attempt: int) -> bool:
+    async def _execute_in_a_slot(self, claimed: Claimed, handle: AttemptHandle) -> None:
         async with self._slots.entered():
-            return self._session.is_ready and await self._executor.execute(run_id, attempt)
+            await self._executor.execute(claimed, handle)
 
-    def _end(self, key: tuple[int, int], task: asyncio.Task[bool]) -> None:
-        del self._busy[key]
+    def _end(self, claimed: Claimed, task: asyncio.Task[None]) -> None:
+        self._busy.discard(task)
+        self._run_ended.set()
+        self._wake_event.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("slot_task_failed", run_id=key[0], exc_info=error)
+            log.error("slot_task_failed", run_id=claimed.run.id, exc_info=error)

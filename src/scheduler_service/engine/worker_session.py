@@ -16,7 +16,6 @@ import os
 import secrets
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from scheduler_service.storage import rescues, transitions, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.leases import Lease
+from scheduler_service.storage.logs import LogPiece
 
 # Share of worker_dead_seconds. Without a successful heartbeat for that long, the session stops its runs, well before
 # other workers may take them.
@@ -48,6 +48,8 @@ class AttemptHandle:
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
         self.cancel_reason: Reason | None = None
+        # The end of the attempt's log, which is written with the run's next state.
+        self.rest = LogPiece()
         self._stopped = asyncio.Event()
 
     def cancel(self, reason: Reason) -> None:
@@ -111,7 +113,9 @@ class WorkerSession:
         self._fence_seconds = options.worker_dead_seconds * FENCE_SHARE
         self._attempts: dict[Lease, AttemptHandle] = {}
         self._untracked: set[Lease] = set()
-        self._claiming: Counter[int] = Counter()
+        # The claim in progress, now and at the last heartbeat.
+        self._claim: object | None = None
+        self._claim_of_last_beat: object | None = None
         self._on_alive = on_alive
         self._monotonic = monotonic
         self._last_beat_at = monotonic()
@@ -162,8 +166,7 @@ class WorkerSession:
         for lease, reason in held.items():
             if reason is not None and lease in self._attempts:
                 self._attempts[lease].cancel(reason)
-        untracked = held.keys() - self._attempts.keys()
-        await self._requeue_orphans({lease for lease in untracked if lease.run_id not in self._claiming})
+        await self._requeue_orphans(held.keys() - self._attempts.keys())
         return self._heartbeat_seconds
 
     @property
@@ -172,16 +175,21 @@ class WorkerSession:
         return self.state is WorkerState.ALIVE and self.unfit_reason is None
 
     @contextmanager
-    def claiming(self, run_id: int) -> Iterator[None]:
-        """Exclude a run from `_requeue_orphans` during its claim."""
-        self._claiming[run_id] += 1
-        self._may_hold = True
+    def claiming(self) -> Iterator[None]:
+        """Mark a claim, whose runs are no orphans until the end of the block. The block tracks them."""
+        self._claim = object()
         try:
             yield
         finally:
-            self._claiming[run_id] -= 1
-            if not self._claiming[run_id]:
-                del self._claiming[run_id]
+            self._claim = None
+
+    def note_lost_answer(self) -> None:
+        """Make heartbeats look for leases without an attempt: a claim may have been committed without an answer."""
+        self._may_hold = True
+
+    def is_tracked(self, lease: Lease) -> bool:
+        """Return whether an attempt is executed here."""
+        return lease in self._attempts
 
     def track(self, lease: Lease) -> AttemptHandle:
         """Add an attempt that starts here."""
@@ -230,15 +238,19 @@ class WorkerSession:
             if not (self._may_hold or self._attempts) and self._idle_beats % IDLE_BEATS:
                 return {}
             held = await transitions.held_by(connection, self.id)
-            self._may_hold = bool(held or self._claiming)
+            self._may_hold = bool(held or self._claim)
             return held
 
     async def _requeue_orphans(self, untracked: set[Lease]) -> None:
         """Requeue leases without an attempt: their claim was committed, but the answer was lost with the connection.
 
         A lease must be untracked in two consecutive heartbeats, because a claim can commit between a heartbeat and its
-        answer.
+        answer. A claim that goes on since the last heartbeat may still receive its answer.
         """
+        goes_on = self._claim is not None and self._claim is self._claim_of_last_beat
+        self._claim_of_last_beat = self._claim
+        if goes_on:
+            return
         for lease in untracked & self._untracked:
             now = self._clock.now()
             async with self._database.write() as connection:

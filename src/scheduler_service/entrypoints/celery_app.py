@@ -10,7 +10,7 @@ from celery import Celery, signals
 from celery.apps import worker
 
 from scheduler_service.brokers import celery as broker
-from scheduler_service.brokers.message import CORRELATION_HEADER, TASK
+from scheduler_service.brokers.message import TASK
 from scheduler_service.config.settings import Settings
 from scheduler_service.config.unknown import unknown_settings
 from scheduler_service.entrypoints.celery_worker import Engine, step_of
@@ -28,10 +28,8 @@ def create(settings: Settings) -> Celery:
     engine = Engine(celery)
     celery.steps["worker"].add(step_of(engine))
 
-    def execute_run(task: Any, run_id: int, attempt: int) -> None:
-        correlation_id = getattr(task.request, CORRELATION_HEADER, None) or logging_config.new_correlation_id()
-        with logging_config.correlation(correlation_id):
-            engine.execute(run_id, attempt)
+    def execute_run(_run_id: int, _attempt: int) -> None:
+        engine.take_notice()
 
     def configure_logging(**_: Any) -> None:
         logging_config.configure_logging(settings.log_level, settings.log_format)
@@ -39,7 +37,7 @@ def create(settings: Settings) -> Celery:
     if settings.log_format == "json":
         worker.safe_say = lambda *_: None  # would print shutdown messages into the log
     # Celery's own events describe messages; the engine publishes events about attempts instead.
-    celery.task(name=TASK, bind=True, send_events=False)(execute_run)
+    celery.task(name=TASK, send_events=False)(execute_run)
     signals.setup_logging.connect(configure_logging, weak=False)
     # Configure logging here too: Celery warns about root before it calls the hook, and Flower never calls it.
     configure_logging()

@@ -1,8 +1,8 @@
 """Runs the engine in a Celery worker process.
 
-Theory of operation. One event loop in a separate thread holds the engine. Each of Celery's pool threads takes a
-message, calls `Engine.execute`, and blocks until the run has ended. Celery thereby limits the number of concurrent runs
-to its number of threads.
+Theory of operation. One event loop in a separate thread holds the engine, which claims and executes runs by itself. A
+message only wakes it. Each of Celery's pool threads takes a message, calls `Engine.take_notice`, and blocks while no
+slot is free. A busy worker thereby leaves messages to others.
 """
 
 from __future__ import annotations
@@ -63,18 +63,14 @@ class Engine:
             raise
         self._portal = portal
 
-    def execute(self, run_id: int, attempt: int) -> bool:
-        """Execute a run and return after it has ended, from any thread.
-
-        Return False if the run cannot be claimed; see `SlotFiller.execute`.
-        """
+    def take_notice(self) -> None:
+        """Wake the engine, and return when a slot is free, from any thread; see `SlotFiller.take_notice`."""
         os.eventfd_write(self.taken, 1)
-        if self._portal is None or self._worker is None:
-            return False
-        return self._portal.call(self._worker.execute, run_id, attempt)
+        if self._portal is not None and self._worker is not None:
+            self._portal.call(self._worker.take_notice)
 
     def stop(self) -> None:
-        """Drain the worker and end the loop. Messages that Celery still delivers are not executed."""
+        """Drain the worker and end the loop. Messages that Celery still delivers have no effect."""
         self._portal = None
         self._stack.close()
 

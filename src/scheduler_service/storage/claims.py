@@ -1,50 +1,39 @@
-"""Claims runs for workers: queued → running, by one guarded UPDATE, as in `transitions`."""
+"""Claims runs for workers: queued → running, by one guarded UPDATE, as in `transitions`.
+
+Theory of operation. A claim takes the most urgent runs that this worker may execute, at most one of each job or
+concurrency key that limits its runs. On PostgreSQL it is one statement, which also inserts the attempts and returns the
+jobs. It skips runs that another claim has locked. Two claims can see the same concurrency slot as free; a unique index
+then refuses the second one. SQLite has one writer, so its claim is a short transaction.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import bindparam, insert, or_, select, union, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Select, Update, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.concurrency_keys import shared_key
-from scheduler_service.domain.lateness import lateness_seconds
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.routing import EVERYTHING, Routing
-from scheduler_service.domain.run_state import RunStatus, WorkerState
+from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.storage import claimable
 from scheduler_service.storage import runs as run_rows
-from scheduler_service.storage.dialect import is_unique_violation
+from scheduler_service.storage.dialect import is_sqlite, is_unique_violation
+from scheduler_service.storage.direct import AnyConnection
 from scheduler_service.storage.leases import Lease
-from scheduler_service.storage.tables import attempts, runs, with_status, workers
+from scheduler_service.storage.tables import attempts, jobs, runs, with_status
 
-_taken_slots = select(runs.c.concurrency_slot).where(
-    runs.c.job_id == bindparam("of_job"), runs.c.concurrency_slot.is_not(None)
-)
-# Two queries, each with its index: a job that was given a key meanwhile can hold slots without it.
-_taken_slots_of_key = union(
-    _taken_slots,
-    select(runs.c.concurrency_slot).where(
-        runs.c.concurrency_key == bindparam("of_key"), runs.c.concurrency_slot.is_not(None)
-    ),
-)
-_move_to_running = (
-    update(runs)
-    .where(
-        runs.c.id == bindparam("of_run"),
-        with_status(RunStatus.QUEUED),
-        runs.c.attempt == bindparam("of_attempt"),
-        runs.c.available_at <= bindparam("at"),
-        or_(runs.c.start_by.is_(None), runs.c.start_by >= bindparam("at"), runs.c.attempt > 0),
-        select(workers.c.id)
-        .where(workers.c.id == bindparam("of_worker"), workers.c.state != WorkerState.DEAD)
-        .exists(),
-    )
-    .returning(runs)
-)
-_claimed = select(runs).where(runs.c.id == bindparam("of_run")).with_for_update()
 _begin_attempt = insert(attempts)
+_job_of = select(jobs).where(jobs.c.id == bindparam("of_job"))
+_held = select(runs).where(runs.c.worker_id == bindparam("of_worker"), with_status(RunStatus.RUNNING))
+_ATTEMPT = ("run_id", "attempt", "worker_id", "started_at", "log_offset", "status")
+
+
+class SlotTakenError(Exception):
+    """Another claim took a concurrency slot that this one had seen as free. Nothing is claimed; a repetition helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,86 +57,84 @@ class Claimed:
 
 
 async def claim(
-    connection: AsyncConnection,
-    run_id: int,
-    attempt: int,
+    connection: AnyConnection,
     worker_id: str,
     now: datetime,
+    limit: int,
     routing: Routing = EVERYTHING,
-) -> Claimed | None:
-    """Claim a queued run for a worker: queued → running, attempt + 1.
+    *,
+    run_id: int | None = None,
+) -> list[Claimed]:
+    """Claim up to `limit` due runs for a worker, the most urgent first: queued → running, attempt + 1.
 
-    1. Read the run and its job, check the routing, and find a free concurrency slot if the job has a limit.
-    2. Move the run if it is queued at this attempt and due, and if the worker is alive.
-    3. Insert the attempt.
-
-    Return None if one of these checks fails. The transaction can then be unusable, because PostgreSQL aborts it after a
-    constraint violation.
+    A worker that was declared dead gets none. Runs that `routing` assigns to other workers, and runs of jobs without a
+    free concurrency slot, are left out. `run_id` restricts the claim to one run. Fewer runs than `limit` can be
+    returned although more are due, because only one of each limited job is claimed at a time. Raise `SlotTakenError` if
+    another worker was quicker.
     """
-    run = await run_rows.find(connection, run_id)
-    if run is None or run.status is not RunStatus.QUEUED or run.attempt != attempt:
-        return None
-    job = await run_rows.job_of(connection, run)
-    if not routing.serves(job.tags, job.grants):
-        return None
-    slot = await _free_concurrency_slot(connection, job)
-    if slot is None and job.overlap_policy != "allow":
-        return None
-    claimed = await _begin(connection, run, job, worker_id, slot, now)
-    if claimed is None:
-        return None
-    values = {"run_id": run_id, "attempt": claimed.attempt, "worker_id": worker_id, "started_at": now}
-    begun = {"log_offset": claimed.log_bytes, "status": RunStatus.RUNNING}
-    await connection.execute(_begin_attempt, {**values, **begun})
-    return Claimed(claimed, job)
-
-
-async def find_claimed(connection: AsyncConnection, run_id: int, attempt: int, worker_id: str) -> Claimed | None:
-    """Return the claim whose answer was lost, or None if it was not committed.
-
-    The query waits for the claim's transaction, which can still be open on a server that lost its client.
-    """
-    row = (await connection.execute(_claimed, {"of_run": run_id})).mappings().one_or_none()
-    if row is None:
-        return None
-    run = Run(**row)
-    if (run.status, run.attempt, run.worker_id) != (RunStatus.RUNNING, attempt, worker_id):
-        return None
-    return Claimed(run, await run_rows.job_of(connection, run))
-
-
-async def _free_concurrency_slot(connection: AsyncConnection, job: Job) -> int | None:
-    if job.overlap_policy == "allow":
-        return None
-    query = _taken_slots if job.concurrency_key is None else _taken_slots_of_key
-    taken = set((await connection.execute(query, {"of_job": job.id, "of_key": shared_key(job)})).scalars())
-    return next((slot for slot in range(job.max_concurrency) if slot not in taken), None)
-
-
-async def _begin(
-    connection: AsyncConnection, run: Run, job: Job, worker_id: str, slot: int | None, now: datetime
-) -> Run | None:
-    values = {
-        "status": RunStatus.RUNNING,
-        "reason": None,
-        "message": None,
-        "exit_code": None,
-        "signal": None,
-        "attempt": run.attempt + 1,
-        "worker_id": worker_id,
-        "concurrency_slot": slot,
-        "concurrency_key": shared_key(job),
-        "grants": job.grants,
-        "job_version": job.version,
-        "started_at": now,
-        "lateness_seconds": lateness_seconds(run, now),
-    }
-    binds = {"of_run": run.id, "of_attempt": run.attempt, "of_worker": worker_id, "at": now}
+    binds: dict[str, Any] = {"of_worker": worker_id, "at": now, "limit": limit}
+    if run_id is not None:
+        binds["of_run"] = run_id
     try:
-        row = (await connection.execute(_move_to_running, {**binds, **values})).mappings().one_or_none()
-    except IntegrityError as error:
-        # Another worker took this slot between the query and the UPDATE.
+        if is_sqlite(connection):
+            claimed = await _claim_in_steps(connection, _move(routing, has_run=run_id is not None), binds)
+        else:
+            claimed = await _claim_at_once(connection, _claim(routing, has_run=run_id is not None), binds)
+    except Exception as error:
         if is_unique_violation(error):
-            return None
+            raise SlotTakenError from error
         raise
-    return None if row is None else Run(**row)
+    return sorted(claimed, key=lambda each: (-each.run.priority, each.run.available_at, each.run.id))
+
+
+async def find_claimed(connection: AsyncConnection, worker_id: str) -> list[Claimed]:
+    """Return all runs that a worker has claimed and not ended, among them those whose claim lost its answer."""
+    found = (await connection.execute(_held, {"of_worker": worker_id})).mappings()
+    return [Claimed(run, await run_rows.job_of(connection, run)) for run in [Run(**row) for row in found]]
+
+
+async def _claim_at_once(connection: AnyConnection, statement: Any, binds: dict[str, Any]) -> list[Claimed]:
+    names, count = list(runs.c.keys()), len(runs.c)
+    rows = (await connection.execute(statement, binds)).all()
+    return [
+        Claimed(
+            Run(**dict(zip(names, row[:count], strict=True))),
+            Job(**dict(zip(jobs.c.keys(), row[count:], strict=True))),
+        )
+        for row in rows
+    ]
+
+
+async def _claim_in_steps(connection: AnyConnection, move: Update, binds: dict[str, Any]) -> list[Claimed]:
+    """1. Move the runs. 2. Insert their attempts. 3. Read their jobs."""
+    moved = [Run(**row) for row in (await connection.execute(move, binds)).mappings()]
+    if not moved:
+        return []
+    await connection.execute(_begin_attempt, [_attempt_row(run) for run in moved])
+    found = {job_id: await _job(connection, job_id) for job_id in {run.job_id for run in moved}}
+    return [Claimed(run, found[run.job_id]) for run in moved]
+
+
+async def _job(connection: AnyConnection, job_id: int) -> Job:
+    return Job(**(await connection.execute(_job_of, {"of_job": job_id})).mappings().one())
+
+
+def _attempt_row(run: Run) -> dict[str, Any]:
+    values = (run.id, run.attempt, run.worker_id, run.started_at, run.log_bytes, RunStatus.RUNNING)
+    return dict(zip(_ATTEMPT, values, strict=True))
+
+
+@cache
+def _move(routing: Routing, *, has_run: bool) -> Update:
+    return claimable.move_to_running(claimable.chosen(routing, has_run=has_run))
+
+
+@cache
+def _claim(routing: Routing, *, has_run: bool) -> Select[Any]:
+    """Return the statement for PostgreSQL: move the runs, insert their attempts, return the runs with their jobs."""
+    moved = _move(routing, has_run=has_run).cte("moved")
+    begun = insert(attempts).from_select(
+        _ATTEMPT,
+        select(moved.c.id, moved.c.attempt, moved.c.worker_id, moved.c.started_at, moved.c.log_bytes, moved.c.status),
+    )
+    return select(*moved.c, *jobs.c).join_from(moved, jobs, jobs.c.id == moved.c.job_id).add_cte(begun.cte("begun"))

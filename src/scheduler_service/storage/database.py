@@ -20,12 +20,14 @@ from urllib.parse import quote
 from pydantic_core import from_json
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import PoolResetState
 
 from scheduler_service.addresses import check_database_url, connect_arguments, read_by_sqlalchemy
-from scheduler_service.errors import ConfigurationError, UnavailableError
+from scheduler_service.errors import ConfigurationError
+from scheduler_service.storage.availability import first_line, reachable
+from scheduler_service.storage.direct import DirectWriter, PostgresWriter, SqliteWriter
 
 POOL_TIMEOUT_SECONDS = 30
 # A session that is idle in a transaction for this long is ended by the server, which frees its locks. A session that
@@ -76,6 +78,7 @@ class Database:
             )
             event.listen(self._writer.sync_engine, "checkout", _replace_if_closed)
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")  # the same pool
+        self._direct: list[DirectWriter] = []
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -83,8 +86,15 @@ class Database:
 
         Raise `UnavailableError` if the database cannot be reached.
         """
-        async with _reachable(), self._writer.begin() as connection:
-            yield connection
+        with reachable():
+            async with self._writer.begin() as connection:
+                yield connection
+
+    def direct(self) -> DirectWriter:
+        """Return a new writer that executes the statements of every run without the layers above the driver."""
+        writer = SqliteWriter(self._writer) if self.is_sqlite else PostgresWriter(self._reader)
+        self._direct.append(writer)
+        return writer
 
     @asynccontextmanager
     async def write_once(self) -> AsyncIterator[AsyncConnection]:
@@ -102,8 +112,9 @@ class Database:
 
         On PostgreSQL, each query sees what is committed when it begins; `snapshot` makes them agree.
         """
-        async with _reachable(), self._reader.connect() as connection:
-            yield connection
+        with reachable():
+            async with self._reader.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
@@ -126,10 +137,12 @@ class Database:
                 async with self.read():
                     pass
         except DBAPIError as error:
-            raise ConfigurationError(f"the database refuses: {_first_line(error)}") from error
+            raise ConfigurationError(f"the database refuses: {first_line(error)}") from error
 
     async def close(self) -> None:
         """Close every connection. The writer is closed last, when SQLite merges its log into the file."""
+        for writer in self._direct:
+            await writer.close()
         await self._reader.dispose()
         await self._writer.dispose()
 
@@ -171,39 +184,6 @@ def _make_private(path: str) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
-@asynccontextmanager
-async def _reachable() -> AsyncIterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        if not _is_passing(error):
-            raise
-        raise UnavailableError(f"the database does not answer: {_first_line(error)}") from error
-    except PoolTimeoutError as error:
-        raise UnavailableError("all connections to the database are in use; try again") from error
-    except sqlite3.OperationalError as error:
-        raise UnavailableError(f"the database does not answer: {error}") from error
-    except OSError as error:
-        raise UnavailableError(f"the database cannot be reached: {error}") from error
-
-
-def _is_passing(error: DBAPIError) -> bool:
-    """Return whether a retry can succeed: lost connection, deadlock, lack of resources, server shutdown.
-
-    The SQLSTATE classes are those of the PostgreSQL manual, appendix A.
-    """
-    sqlstate = str(getattr(error.orig, "sqlstate", None) or "")
-    unreachable = isinstance(error, InterfaceError | OperationalError) or error.connection_invalidated
-    return unreachable or sqlstate[:2] in {"08", "40", "53", "57"} or sqlstate in _TIMED_OUT
-
-
-_TIMED_OUT = ("25P03", "55P03")  # see _POSTGRES_SETTINGS
-
-
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
-
-
 def _replace_if_closed(connection: Any, _record: object, _proxy: object) -> None:
     if connection.driver_connection.is_closed():
         raise InvalidatePoolError  # the pool opens another, and tests the rest in the same way
@@ -212,11 +192,12 @@ def _replace_if_closed(connection: Any, _record: object, _proxy: object) -> None
 def _sqlite_engine(url: URL, *, pool_size: int, writes: bool) -> AsyncEngine:
     if not writes:
         url = url.set(database=f"file:{quote(str(url.database))}", query={"mode": "ro", "uri": "true"})
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, **_COMMON)
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_reset_on_return=None, **_COMMON)
     if writes:
         event.listen(engine.sync_engine, "do_connect", lambda _dialect, _record, args, _options: _make_private(args[0]))
     event.listen(engine.sync_engine, "connect", _prepare_writer if writes else _prepare_reader)
     event.listen(engine.sync_engine, "begin", _begin_immediate if writes else _begin)
+    event.listen(engine.sync_engine, "reset", _roll_back)
     return engine
 
 
@@ -244,6 +225,11 @@ def _execute(connection: Any, statement: str) -> None:
     cursor = connection.cursor()
     cursor.execute(statement)
     cursor.close()
+
+
+def _roll_back(connection: Any, _record: object, state: PoolResetState) -> None:
+    if not state.terminate_only and connection.driver_connection.in_transaction:
+        connection.rollback()
 
 
 def _begin_immediate(connection: Connection) -> None:

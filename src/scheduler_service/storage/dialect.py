@@ -12,10 +12,11 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from scheduler_service.storage.direct import AnyConnection
 from scheduler_service.storage.types import ListOf, UtcInstant
 
 
-def is_sqlite(connection: AsyncConnection) -> bool:
+def is_sqlite(connection: AnyConnection) -> bool:
     return connection.dialect.name == "sqlite"
 
 
@@ -141,5 +142,5 @@ def _hour_on_sqlite(element: hour_start, compiler: SQLCompiler, **options: Any) 
 
 def is_unique_violation(error: Exception) -> bool:
     """Return whether a unique constraint refused the statement."""
-    original = getattr(error, "orig", None)
+    original = getattr(error, "orig", error)
     return getattr(original, "sqlstate", None) == "23505" or "UNIQUE constraint failed" in str(original)

@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.records import DueJob, Job
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.storage.dialect import is_sqlite, json_array_within
+from scheduler_service.storage.direct import AnyConnection
 from scheduler_service.storage.external_keys import unique_key
 from scheduler_service.storage.tables import WAITING, jobs, runs, with_status
 
@@ -100,7 +101,7 @@ async def find_due(connection: AsyncConnection, job_ids: Sequence[int]) -> list[
     return [DueJob(*row) for row in await connection.execute(_due, {"ids": job_ids})]
 
 
-async def lock(connection: AsyncConnection, job_id: int) -> None:
+async def lock(connection: AnyConnection, job_id: int) -> None:
     """Prevent changes of a job until the commit.
 
     Callers that change one of the job's runs lock the job first, because cancelling all runs does so too. Taking these
@@ -111,7 +112,7 @@ async def lock(connection: AsyncConnection, job_id: int) -> None:
 
 
 async def note_last_run(
-    connection: AsyncConnection, job_id: int, at: datetime, status: RunStatus, *, result: Any = None
+    connection: AnyConnection, job_id: int, at: datetime, status: RunStatus, *, result: Any = None
 ) -> None:
     """Store the outcome of the job's latest run, and its result unless that is None.
 

@@ -38,6 +38,6 @@ job_tags = Table(
 job_texts = table("job_texts", column("rowid", BigId))
 """The trigram index of the folded texts on SQLite, if the library has FTS5. It is not part of the metadata."""
 
-UNMANAGED = ("job_texts", "ix_job_lookup_texts", "ix_jobs_payload_type")
-"""Indexes that Alembic cannot compare: an index of an expression, and the trigram indexes, which exist only where the
-database supports them. The names of the trigram indexes' tables begin so."""
+UNMANAGED = ("job_texts", "ix_job_lookup_texts", "ix_jobs_payload_type", "ix_runs_queued")
+"""Indexes that Alembic cannot compare: of an expression, in a descending order, and the trigram indexes, which exist
+only where the database supports them. The names of the trigram indexes' tables begin so."""

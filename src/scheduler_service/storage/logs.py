@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.records import Run, RunState
+from scheduler_service.storage.direct import AnyConnection
 from scheduler_service.storage.leases import HELD, Lease
 from scheduler_service.storage.tables import run_logs, runs
 
@@ -43,14 +45,27 @@ _MAX_CHARACTER_BYTES = 4
 _CONTINUATION, _CONTINUATION_MASK = 0x80, 0xC0
 
 
-async def append(connection: AsyncConnection, lease: Lease, data: bytes, at_byte: int) -> bool:
+@dataclass(frozen=True, slots=True)
+class LogPiece:
+    """Bytes of a log that begin at `at_byte`."""
+
+    at_byte: int = 0
+    data: bytes = b""
+
+
+async def append_rest(connection: AnyConnection, lease: Lease, rest: LogPiece) -> bool:
+    """Append the last piece of a log, if it has any bytes. Return False if the lease is lost."""
+    return not rest.data or await append(connection, lease, rest.data, rest.at_byte)
+
+
+async def append(connection: AnyConnection, lease: Lease, data: bytes, at_byte: int) -> bool:
     """Append to a run's log, which ends at `at_byte`. Return False if the lease is lost.
 
     Repeating a call with the same position adds nothing. This covers a commit whose answer was lost.
     """
     binds = {**lease.binds, "at_byte": at_byte, "added": len(data)}
     if (await connection.execute(_lengthen, binds)).rowcount == 0:
-        length = (await connection.execute(_length, lease.binds)).scalar_one_or_none()
+        length: int | None = (await connection.execute(_length, lease.binds)).scalar_one_or_none()
         return length == at_byte + len(data)
     await connection.execute(_append, {"run_id": lease.run_id, "at_byte": at_byte, "data": data})
     return True

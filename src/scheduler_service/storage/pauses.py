@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.pauses import failures_text
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus, RunStatus
+from scheduler_service.storage.direct import AnyConnection
 from scheduler_service.storage.tables import jobs
 
 # Built once, as in `transitions`.
@@ -39,7 +40,7 @@ _ends_of_pauses = (
 )
 
 
-async def count_outcome(connection: AsyncConnection, job_id: int, status: RunStatus, now: datetime) -> None:
+async def count_outcome(connection: AnyConnection, job_id: int, status: RunStatus, now: datetime) -> None:
     """Count a failed run of a job, and pause the job after `pause_after_failures` of them. A success ends the count."""
     if status is RunStatus.SUCCESS:
         await connection.execute(_reset_failures, {"of_job": job_id, "failures_in_a_row": 0})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -12,15 +11,10 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Select,
-    Text,
-    and_,
     bindparam,
     delete,
     func,
     insert,
-    literal,
-    not_,
-    or_,
     select,
     text,
 )
@@ -28,10 +22,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.concurrency_keys import shared_key
 from scheduler_service.domain.records import Attempt, Job, Run
-from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus, Trigger
-from scheduler_service.storage.dialect import is_sqlite, json_array_has, json_array_within
+from scheduler_service.storage.dialect import is_sqlite
 from scheduler_service.storage.tables import attempts, jobs, runs, with_status
 
 # A long backfill must not make the schedule skip its instants.
@@ -46,30 +39,6 @@ DELETE FROM runs WHERE ctid = ANY(ARRAY(
 _add = insert(runs).returning(runs)
 _job_of = select(jobs).where(jobs.c.id == bindparam("of_job"))
 _attempts_of = select(attempts).where(attempts.c.run_id == bindparam("of_run")).order_by(attempts.c.attempt)
-_holding = runs.alias("holding")
-_taken = (
-    select(func.count())
-    .where(_holding.c.job_id == jobs.c.id, _holding.c.concurrency_slot.is_not(None))
-    .scalar_subquery()
-)
-
-
-_sharing = runs.alias("sharing")
-_taken_of_key = (
-    select(func.count())
-    .where(
-        _sharing.c.concurrency_key == jobs.c.concurrency_key + "/" + jobs.c.owner_id,
-        _sharing.c.concurrency_slot.is_not(None),
-    )
-    .scalar_subquery()
-)
-_has_free_slot = or_(
-    jobs.c.overlap_policy == "allow",
-    and_(
-        _taken < jobs.c.max_concurrency,
-        or_(jobs.c.concurrency_key.is_(None), _taken_of_key < jobs.c.max_concurrency),
-    ),
-)
 
 
 def queued_row(
@@ -144,18 +113,6 @@ async def count_slots_of_key(connection: AsyncConnection, job: Job) -> int:
     return 0 if job.concurrency_key is None else (await connection.execute(query)).scalar_one()
 
 
-async def claimable(
-    connection: AsyncConnection, now: datetime, limit: int, *, notified_before: datetime, routing: Routing = EVERYTHING
-) -> list[tuple[int, int]]:
-    """Return (run id, attempt) of runs that a worker can claim now, the most urgent first.
-
-    Runs with a notice after `notified_before` are left out, because the notified worker claims them. Runs that
-    `routing` assigns to other workers, and runs of jobs without a free concurrency slot, are left out too.
-    """
-    values = {"at": now, "notified_before": notified_before, "limit": limit}
-    return [(row.id, row.attempt) for row in await connection.execute(_claimable(routing), values)]
-
-
 async def notices(connection: AsyncConnection, waiting: Sequence[Run]) -> list[RunNotice]:
     """Return the notices for waiting runs."""
     query = select(jobs.c.id, jobs.c.tags).where(jobs.c.id.in_({run.job_id for run in waiting}))
@@ -193,28 +150,3 @@ def is_of_owner(owner_id: str | BindParameter[str]) -> ColumnElement[bool]:
 def _find(*, has_owner: bool) -> Select[Any]:
     query = select(runs).where(runs.c.id == bindparam("of_run"))
     return query.where(is_of_owner(bindparam("of_owner"))) if has_owner else query
-
-
-@cache
-def _claimable(routing: Routing) -> Select[tuple[int, int]]:
-    return (
-        select(runs.c.id, runs.c.attempt)
-        .join(jobs, jobs.c.id == runs.c.job_id)
-        .where(
-            with_status(RunStatus.QUEUED),
-            runs.c.available_at <= bindparam("at"),
-            func.coalesce(runs.c.notified_at, runs.c.available_at) <= bindparam("notified_before"),
-            _has_free_slot,
-            _served(routing),
-        )
-        .order_by(runs.c.priority.desc(), runs.c.available_at, runs.c.id)
-        .limit(bindparam("limit"))
-    )
-
-
-def _served(routing: Routing) -> ColumnElement[bool]:
-    """Return `Routing.serves` as an SQL condition."""
-    is_granted = json_array_within(jobs.c.grants, literal(json.dumps(sorted(routing.grants)), Text()))
-    if routing.own:
-        return and_(is_granted, or_(*(json_array_has(jobs.c.tags, tag) for tag in sorted(routing.own))))
-    return and_(is_granted, *(not_(json_array_has(jobs.c.tags, tag)) for tag in routing.reserved))

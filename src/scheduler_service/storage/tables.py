@@ -245,7 +245,7 @@ runs = Table(
     ),
     Index("ix_runs_repeated", "job_id", "scheduled_for", **_only("\"trigger\" IN ('backfill', 'retry')")),
     Index("ix_runs_start_by", "start_by", **_only(_NOT_BEGUN)),
-    Index("ix_runs_queued", "priority", "available_at", **_only(_one_of("status", (RunStatus.QUEUED,)))),
+    # `ix_runs_queued` is made by a migration: (priority DESC, available_at, id) of queued runs, the order of claims.
     Index("ix_runs_unnotified", "available_at", **_only(_one_of("status", WAITING) + " AND notified_at IS NULL")),
     Index("ix_runs_active", "job_id", **_only(_one_of("status", ACTIVE))),
     Index("ix_runs_running", "worker_id", **_only(_one_of("status", (RunStatus.RUNNING,)))),

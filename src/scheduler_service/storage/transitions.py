@@ -22,6 +22,7 @@ from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.storage import jobs, pauses
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.claims import Claimed
+from scheduler_service.storage.direct import AnyConnection
 from scheduler_service.storage.leases import HELD, Lease
 from scheduler_service.storage.tables import WAITING, attempts, runs, with_status
 
@@ -63,14 +64,14 @@ class AttemptEnd:
     usage: Mapping[str, Any] | None = None
 
 
-async def is_stored(connection: AsyncConnection, lease: Lease, end: AttemptEnd) -> bool:
+async def is_stored(connection: AnyConnection, lease: Lease, end: AttemptEnd) -> bool:
     """Return whether this end of an attempt is stored, by a commit whose answer was lost."""
     row = (await connection.execute(_noted, {"of_run": lease.run_id, "of_attempt": lease.attempt})).one_or_none()
     noted = (lease.worker_id, end.status, end.reason, end.message)
     return row is not None and row.finished_at is not None and tuple(row)[:-1] == noted
 
 
-async def finish(connection: AsyncConnection, claimed: Claimed, end: AttemptEnd, now: datetime) -> bool:
+async def finish(connection: AnyConnection, claimed: Claimed, end: AttemptEnd, now: datetime) -> bool:
     """End a run: running → success, failed or cancelled. Return False if the lease is lost.
 
     1. Lock the job. 2. Move the run. 3. End the attempt. 4. Store the outcome with the job.
@@ -88,7 +89,7 @@ async def finish(connection: AsyncConnection, claimed: Claimed, end: AttemptEnd,
 
 
 async def retry_later(
-    connection: AsyncConnection, claimed: Claimed, end: AttemptEnd, available_at: datetime, now: datetime
+    connection: AnyConnection, claimed: Claimed, end: AttemptEnd, available_at: datetime, now: datetime
 ) -> bool:
     """Schedule another attempt: running → retrying. Return False if the lease is lost or a cancel was requested."""
     values = {
@@ -134,12 +135,12 @@ async def release(connection: AsyncConnection, now: datetime, limit: int) -> lis
     return await run_rows.notices(connection, released) if released else []
 
 
-async def _leave(connection: AsyncConnection, statement: Update, lease: Lease, values: Mapping[str, Any]) -> bool:
+async def _leave(connection: AnyConnection, statement: Update, lease: Lease, values: Mapping[str, Any]) -> bool:
     left = {"concurrency_slot": None, "notified_at": None, **values}
-    return (await connection.execute(statement, {**lease.binds, **left})).rowcount == 1
+    return bool((await connection.execute(statement, {**lease.binds, **left})).rowcount)
 
 
-async def _end(connection: AsyncConnection, lease: Lease, end: AttemptEnd, now: datetime) -> None:
+async def _end(connection: AnyConnection, lease: Lease, end: AttemptEnd, now: datetime) -> None:
     await connection.execute(_end_attempt, {**lease.binds, **_columns(end), "finished_at": now})
 
 
