@@ -20,9 +20,9 @@ from scheduler_service.errors import UnavailableError
 from scheduler_service.services.runs import RunDetail
 
 RUNS = 25
-# CommandComplete; see the manual of PostgreSQL, section 54.7. Claims and ends of runs are single statements. They commit
-# without a COMMIT, on connections of their own.
-COMMITTED = re.compile(rb"C\0\0\0.COMMIT\0", re.DOTALL)  # noqa: RUF039
+# CommandComplete; see the manual of PostgreSQL, section 54.7. Claims and ends of runs are single statements that commit
+# without COMMIT, on connections of their own.
+COMMITTED = re.compile(rb"C\0\0\0.COMMIT\0", re.DOTALL)
 EXECUTED = re.compile(rb"C\0\0\0.SELECT [1-9][0-9]*\0", re.DOTALL)
 DIRECT = (b"WITH candidates AS", b"WITH ended AS")
 

@@ -100,18 +100,15 @@ class SqliteWriter:
         with reachable():
             async with self._engine.connect() as held:
                 driver: Any = (await held.get_raw_connection()).driver_connection
-
-                def transact() -> T:
-                    connection = _SqliteConnection(driver._conn, self._engine.dialect, self._statements)  # noqa: SLF001
-                    return _transact(connection, work, waits_for_disk=outlives_host)
-
-                # The driver has no public call for a function in its thread.
-                hand_over: Callable[[Callable[[], T]], Awaitable[T]] = driver._execute  # noqa: SLF001
                 try:
-                    return await hand_over(transact)
-                except ValueError as error:  # the driver raises ValueError for a closed connection
+                    opened = driver._conn  # noqa: SLF001 (the connection of the standard library)
+                except ValueError as error:  # it is closed
                     await held.invalidate()
                     raise sqlite3.OperationalError(str(error)) from error
+                connection = _SqliteConnection(opened, self._engine.dialect, self._statements)
+                # The driver has no public call for a function in its thread.
+                hand_over: Callable[[Callable[[], T]], Awaitable[T]] = driver._execute  # noqa: SLF001
+                return await hand_over(lambda: _transact(connection, work, waits_for_disk=outlives_host))
 
     async def close(self) -> None:
         """Do nothing: no connection is held between writes."""

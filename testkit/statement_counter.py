@@ -1,0 +1,52 @@
+"""A proxy of PostgreSQL that counts the statements that pass it, also BEGIN and COMMIT."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from sqlalchemy.engine import make_url
+
+# Messages of the client that execute a statement: Query and Execute; see the manual of PostgreSQL, section 54.7.
+_EXECUTING = b"QE"
+_HEAD_BYTES = 5
+
+
+class StatementCounter:
+    """Counts in `count` since the start."""
+
+    def __init__(self, url: str) -> None:
+        self._to = make_url(url)
+        self.count = 0
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[str]:
+        """Yield the URL of the proxy."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        yield self._to.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+        server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(self._to.host, self._to.port)
+        with suppress(OSError):
+            await asyncio.gather(self._ask(reader, back), self._answer(there, writer))
+
+    async def _ask(self, reader: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+        pending, is_started = b"", False
+        while data := await reader.read(65536):
+            pending += data
+            if not is_started:  # the first message has no type
+                size = int.from_bytes(pending[:4], "big")
+                is_started, pending = len(pending) >= size, pending[size:]
+            while len(pending) >= _HEAD_BYTES and len(pending) > (size := int.from_bytes(pending[1:5], "big")):
+                self.count += pending[:1] in _EXECUTING
+                pending = pending[1 + size :]
+            to.write(data)
+        to.close()
+
+    async def _answer(self, there: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+        while data := await there.read(65536):
+            to.write(data)
+        to.close()
