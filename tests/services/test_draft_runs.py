@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 from testkit.callers import ADMIN, ANN, BOB
+from testkit.claiming import claim_run
 from testkit.databases import add_job
 from testkit.doubles import FakeClock, RecordingBroker
 
@@ -17,7 +18,7 @@ from scheduler_service.errors import ConflictError, InvalidInputError
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.runs import RunService
-from scheduler_service.storage import claims, figures, stats, transitions, workers
+from scheduler_service.storage import figures, stats, transitions, workers
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.event_tables import events
 from scheduler_service.storage.runs import job_of
@@ -53,7 +54,7 @@ def runs(database: Database, clock: FakeClock, broker: RecordingBroker) -> RunSe
 async def end(database: Database, clock: FakeClock, run_id: int) -> None:
     async with database.write() as connection:
         await workers.register(connection, f"w{run_id}", host="h", pid=1, slots=1, now=clock.now())
-        claimed = await claims.claim(connection, run_id, 0, f"w{run_id}", clock.now())
+        claimed = await claim_run(connection, run_id, f"w{run_id}", clock.now())
         assert claimed is not None
         failed = AttemptEnd(status=RunStatus.FAILED, reason=None, exit_code=1)
         assert await transitions.finish(connection, claimed, failed, clock.now())

@@ -37,7 +37,7 @@ class SlotFiller:
         refusal: Callable[[], str | None] = lambda: None,
         slots: Slots | None = None,
     ) -> None:
-        """Look for runs when `wake_event` is set.
+        """Claim runs when `wake_event` is set.
 
         `refusal` returns why no job can run on this host until it is changed, or None. `slots` are those of the
         session, which runs may lend.
@@ -62,7 +62,7 @@ class SlotFiller:
         return POLL_SECONDS
 
     async def take_notice(self) -> None:
-        """Look for runs now, and return when a slot is free.
+        """Wake the worker, and return when a slot is free.
 
         A worker without a free slot thereby leaves further notices to others.
         """

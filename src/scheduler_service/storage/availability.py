@@ -1,4 +1,4 @@
-"""Tells failures of the database that pass from errors of a statement."""
+"""Separates failures of the database that pass from errors of a statement."""
 
 from __future__ import annotations
 

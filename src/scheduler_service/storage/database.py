@@ -103,8 +103,9 @@ class Database:
         On PostgreSQL it saves BEGIN and COMMIT. On SQLite it is the same as `write`.
         """
         opened = self._writer.begin() if self.is_sqlite else self._reader.connect()
-        async with _reachable(), opened as connection:
-            yield connection
+        with reachable():
+            async with opened as connection:
+                yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
