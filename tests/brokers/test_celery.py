@@ -136,6 +136,18 @@ async def test_pending_notices_are_limited(tmp_path: Path, monkeypatch: pytest.M
         await broker.close()
 
 
+async def test_queue_has_no_more_messages_than_wake_its_workers(
+    broker: CeleryBroker, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(celery, "WINDOW", 3)
+    await broker.send([RunNotice(number, 0, 5, "id") for number in range(2)])
+    await broker.send([HIGH, *(RunNotice(number, 0, 5 + number % 2, "id") for number in range(2, 10))])
+
+    sent = await messages(redis_url, "runs.normal", 3)
+    assert [message["headers"]["id"] for message in sent] == ["run-0-1", "run-1-1", "run-3-1"], "the most urgent one"
+    assert len(await messages(redis_url, "runs.high", 1)) == 1
+
+
 def test_worker_reads_its_queues_by_priority(tmp_path: Path) -> None:
     anything = celery.queues(settings_for("redis://nowhere", tmp_path, reserved_tags="gpu"))
     tagged = celery.queues(settings_for("redis://nowhere", tmp_path, worker_tags="gpu, night"))

@@ -1,9 +1,9 @@
 """Sends notices between processes through Celery on Redis.
 
-Theory of operation. A message says that a run may be ready; it carries only ids. A worker that receives it claims the
-run in the database, and a worker without messages still finds due runs by polling. Redis can therefore lose, repeat or
-delay messages without consequences for correctness. `create` turns off what Celery does for durability: late
-acknowledgement, retries, results, ETA.
+Theory of operation. A message says that a run may be ready; it carries only ids. It wakes a worker, which then claims
+runs in the database until none is due. A worker without messages still finds due runs by polling. Redis can therefore
+lose, repeat or delay messages without consequences for correctness, and a queue never needs more of them than wake its
+workers. `create` turns off what Celery does for durability: late acknowledgement, retries, results, ETA.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ from scheduler_service.telemetry import logging_config
 
 # Notices that wait for publication. A notice above this limit is dropped; workers find its run by polling.
 MAX_PENDING = 20_000
+# Messages in a queue. A worker that one of them wakes fills all its slots, so these suffice for hundreds of slots; the
+# other runs of a herd are claimed by workers that end a run.
+WINDOW = 100
 CONNECT_SECONDS = 1.0
 # Longer than the transport's blocking pop, which takes up to one second.
 ANSWER_SECONDS = 5.0
@@ -77,22 +80,34 @@ class CeleryBroker:
         self.pending -= count
 
     def _publish(self, notices: Sequence[RunNotice]) -> None:
-        """Publish the notices by descending priority. The first failure drops the rest of the batch."""
+        """Publish notices by descending priority until their queue has WINDOW messages.
+
+        The first failure drops the rest of the batch.
+        """
+        room: dict[str, int] = {}
         try:
             with self._celery.producer_or_acquire() as producer:
                 for notice in sorted(notices, key=lambda notice: -notice.priority):
-                    self._celery.send_task(
-                        TASK,
-                        args=(notice.run_id, notice.attempt),
-                        task_id=task_id(notice.run_id, notice.attempt),
-                        queue=queue(class_of(notice.priority), self._routing.route(notice.tags)),
-                        headers=_headers(notice),
-                        ignore_result=True,
-                        producer=producer,
-                        retry=False,
-                    )
+                    to = queue(class_of(notice.priority), self._routing.route(notice.tags))
+                    if to.name not in room:
+                        room[to.name] = WINDOW - producer.channel.client.llen(to.name)
+                    if room[to.name] > 0:
+                        room[to.name] -= 1
+                        self._publish_one(notice, to, producer)
         except (KombuError, RedisError, OSError) as error:
             log.warning("notices_dropped", reason=str(error), dropped=len(notices))
+
+    def _publish_one(self, notice: RunNotice, to: Queue, producer: Any) -> None:
+        self._celery.send_task(
+            TASK,
+            args=(notice.run_id, notice.attempt),
+            task_id=task_id(notice.run_id, notice.attempt),
+            queue=to,
+            headers=_headers(notice),
+            ignore_result=True,
+            producer=producer,
+            retry=False,
+        )
 
 
 class Application(Celery):  # type: ignore[misc]

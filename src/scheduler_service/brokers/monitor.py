@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -19,6 +20,8 @@ from redis.exceptions import RedisError
 
 MAX_PENDING = 10_000
 BATCH = 50
+# Events of this time share a message. A monitor does not notice, and a busy worker sends tens of messages fewer.
+COLLECT_SECONDS = 0.1
 CLOSE_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
@@ -34,6 +37,8 @@ class Monitor:
         self._lock = threading.Lock()
         self._waiting: deque[tuple[str, dict[str, Any]]] = deque()
         self._is_scheduled = False
+        self._closing = threading.Event()
+        self._dispatcher: Any = None
         self._publisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="task-events")
 
     def send(self, kind: str, **fields: Any) -> None:
@@ -49,15 +54,18 @@ class Monitor:
 
     async def close(self) -> None:
         """Publish pending events for up to `CLOSE_SECONDS` and drop the rest."""
-        done = asyncio.get_running_loop().run_in_executor(self._publisher, lambda: None)
+        self._closing.set()
+        done = asyncio.get_running_loop().run_in_executor(self._publisher, self._disconnect)
         await asyncio.wait([done], timeout=CLOSE_SECONDS)
         self._publisher.shutdown(wait=False, cancel_futures=True)
 
     def _publish_all(self) -> None:
+        self._closing.wait(COLLECT_SECONDS)
         while batch := self._take():
             try:
                 self._publish(batch)
             except (KombuError, RedisError, OSError) as error:
+                self._disconnect()
                 log.info("task_events_dropped", dropped=len(batch), reason=str(error))
 
     def _take(self) -> list[tuple[str, dict[str, Any]]]:
@@ -68,14 +76,21 @@ class Monitor:
 
     def _publish(self, batch: list[tuple[str, dict[str, Any]]]) -> None:
         """Publish events as one message, as Celery's workers do."""
-        with self._celery.connection_for_write() as connection:
-            events = self._celery.events.Dispatcher(
-                connection,
+        if self._dispatcher is None:
+            self._dispatcher = self._celery.events.Dispatcher(
+                self._celery.connection_for_write(),
                 hostname=self._hostname,
                 buffer_group={"task"},
                 buffer_limit=BATCH + 1,
                 buffer_while_offline=False,
             )
-            for kind, fields in batch:
-                events.send(kind, **fields)
-            events.flush()
+        for kind, fields in batch:
+            self._dispatcher.send(kind, **fields)
+        self._dispatcher.flush()
+
+    def _disconnect(self) -> None:
+        dispatcher, self._dispatcher = self._dispatcher, None
+        if dispatcher is not None:
+            with suppress(KombuError, RedisError, OSError):
+                dispatcher.close()
+                dispatcher.connection.close()
