@@ -26,6 +26,7 @@ from scheduler_service.engine.attempt_end import Interruption, LeftByRun, attemp
 from scheduler_service.engine.execution_rules import ExecutionRules
 from scheduler_service.engine.failure_cause import failure_cause
 from scheduler_service.engine.fitness import Fitness
+from scheduler_service.engine.known_payloads import KnownPayloads
 from scheduler_service.engine.listener import AttemptListener, NoListener
 from scheduler_service.engine.log_writer import LeaseLostError, LogWriter
 from scheduler_service.engine.loop import until_available
@@ -35,7 +36,6 @@ from scheduler_service.engine.run_result import RunResult, parse_result
 from scheduler_service.engine.run_spec import Opened, build_spec
 from scheduler_service.engine.settlement import Settlement
 from scheduler_service.engine.worker_session import AttemptHandle, WorkerSession
-from scheduler_service.payloads import registry
 from scheduler_service.sandbox.contract.collected import Collected
 from scheduler_service.sandbox.contract.spec import End, SandboxError
 from scheduler_service.sandbox.contract.wording import printable
@@ -77,6 +77,7 @@ class Executor:
         self._rules = rules
         self._on_slot_free = on_slot_free
         self._listener = listener or NoListener()
+        self._payloads = KnownPayloads()
 
     async def execute(self, claimed: Claimed, handle: AttemptHandle) -> None:
         """Execute a claimed run, whose attempt the session tracks as `handle`."""
@@ -131,7 +132,7 @@ class Executor:
     async def _run(self, claimed: Claimed, handle: AttemptHandle) -> AttemptEnd | Interruption:
         """Run the code. Return the end of the attempt, or the interruption that requeues the run."""
         try:
-            payload = registry.adapter().validate_python(claimed.job.payload)
+            payload = self._payloads.of(claimed.job)
         except ValidationError as error:
             # This worker lacks the payload kind, or the kind's rules have become stricter since the job was stored.
             return AttemptEnd(status=RunStatus.FAILED, reason=Reason.REJECTED, message=_first_problem(error))

@@ -115,10 +115,11 @@ async def _write_interruption(
 
 def _retry_delay_seconds(claimed: Claimed, end: AttemptEnd) -> float | None:
     """Return the seconds before the next attempt, or None if there is none."""
-    policy = _retry_policy.validate_python(claimed.job.retry_policy)
     # A retry of a rejected command would be rejected again.
-    can_be_retried = end.status is RunStatus.FAILED and end.reason is not Reason.REJECTED
-    if not can_be_retried or not policy.allows(claimed.run.retry_count):
+    if end.status is not RunStatus.FAILED or end.reason is Reason.REJECTED:
+        return None
+    policy = _retry_policy.validate_python(claimed.job.retry_policy)
+    if not policy.allows(claimed.run.retry_count):
         return None
     return policy.delay(claimed.run.retry_count + 1, random.random())  # noqa: S311 (jitter, not a secret)
 
