@@ -1,9 +1,7 @@
-"""This service's worker with a sandbox that runs nothing: `celery -A benchmarks.shared.empty_sandbox worker`."""
+"""A sandbox that runs nothing, for workers in the process that calls `install`."""
 
 from __future__ import annotations
 
-from scheduler_service.config.loading import load_settings
-from scheduler_service.entrypoints.celery_app import create
 from scheduler_service.sandbox.choice import ChosenSandbox
 from scheduler_service.sandbox.contract.spec import Cancel, End, Isolation, Level, OnOutput, Outcome, Spec
 
@@ -34,5 +32,6 @@ async def _open(_chosen: ChosenSandbox, _level: Level) -> EmptySandbox:
     return EmptySandbox()
 
 
-setattr(ChosenSandbox, "_open", _open)  # noqa: B010 (mypy refuses to assign to a method)
-app = create(load_settings())
+def install() -> None:
+    """Put it in the place of every sandbox."""
+    setattr(ChosenSandbox, "_open", _open)  # noqa: B010 (mypy refuses to assign to a method)

@@ -1,0 +1,107 @@
+"""The embedded service with a sandbox that runs nothing: prints how fast it executes runs, as JSON.
+
+`python -m benchmarks.shared.embedded_runs DIRECTORY COUNT`. The database is on the disk of DIRECTORY.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from benchmarks.shared import empty_sandbox
+from sqlalchemy import func, insert, select
+from testkit.callers import ADMIN
+from testkit.waiting import eventually
+
+from scheduler_service.bootstrap import Service, open_service
+from scheduler_service.config.loading import load_settings
+from scheduler_service.config.settings import Settings
+from scheduler_service.domain.records import Run
+from scheduler_service.domain.run_state import RunStatus, Trigger
+from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.storage import runs
+from scheduler_service.storage.database import Database
+from scheduler_service.storage.tables import runs as run_table
+from scheduler_service.telemetry.logging_config import configure_logging
+
+SINGLE_RUNS = 20
+SLOTS = 4
+DEFINITION = {
+    "name": "nothing",
+    "schedule_expr": "2099-01-01T00:00:00Z",
+    "overlap_policy": "allow",
+    "payload": {"type": "python_code", "code": "pass"},
+}
+
+
+async def queue_runs(directory: Path, count: int) -> int:
+    """Store a job with so many queued runs. Return its id."""
+    async with open_service(settings_in(directory)) as service:
+        job = await service.jobs.create(ADMIN, JobDefinition.model_validate(DEFINITION))
+    now = datetime.now(UTC)
+    row = runs.queued_row(
+        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=now, priority=5, correlation_id="c", now=now
+    )
+    database = Database(settings_in(directory).effective_database_url)
+    async with database.write() as connection:
+        await connection.execute(insert(run_table), [row] * count)
+    await database.close()
+    return job.id
+
+
+async def figures_of(database: Database) -> tuple[int, float]:
+    """Return how many runs have ended, and the seconds from the first begin to the last end."""
+    first, last = func.min(run_table.c.started_at), func.max(run_table.c.finished_at)
+    query = select(func.count(run_table.c.finished_at), first, last)
+    async with database.read() as connection:
+        count, began_at, ended_at = (await connection.execute(query)).one()
+    return count, (ended_at - began_at).total_seconds() if ended_at else 0.0
+
+
+async def delay(service: Service, job_id: int) -> float:
+    """Return the milliseconds from the request of a run to its begin, in a service that rests."""
+    run_id = (await service.jobs.run(ADMIN, job_id)).id
+
+    async def find() -> Run | None:
+        run = (await service.runs.get(ADMIN, run_id)).view.run
+        return run if run.status is RunStatus.SUCCESS else None
+
+    run: Run = await eventually(find)
+    return ((run.started_at or run.queued_at) - run.queued_at).total_seconds() * 1000
+
+
+async def measure(directory: Path, count: int) -> dict[str, float]:
+    job_id = await queue_runs(directory, count)
+    database = Database(settings_in(directory).effective_database_url)
+    async with open_service(settings_in(directory)) as service:
+        before, (done, _) = time.process_time(), await figures_of(database)
+
+        async def all_have_ended() -> bool:
+            return (await figures_of(database))[0] == count
+
+        await eventually(all_have_ended, pause_seconds=0.2)
+        used, (_, seconds) = time.process_time() - before, await figures_of(database)
+        delays = [await delay(service, job_id) for _ in range(SINGLE_RUNS)]
+    await database.close()
+    processor_ms = used / max(1, count - done) * 1000
+    return {"runs_per_second": count / seconds, "processor_ms": processor_ms, "delay_ms": median(delays)}
+
+
+def settings_in(directory: Path) -> Settings:
+    return load_settings(data_dir=directory, sandbox="none", slots=SLOTS, _env_file=None)
+
+
+def main() -> None:
+    """Print the figures; logs go to the standard error, which the caller may discard."""
+    configure_logging("WARNING", "json")
+    empty_sandbox.install()
+    print(json.dumps(asyncio.run(measure(Path(sys.argv[1]), int(sys.argv[2])))))
+
+
+if __name__ == "__main__":
+    main()
