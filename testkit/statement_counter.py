@@ -10,7 +10,9 @@ from sqlalchemy.engine import make_url
 
 # Messages of the client that execute a statement: Query and Execute; see the manual of PostgreSQL, section 54.7.
 _EXECUTING = b"QE"
-_HEAD_BYTES = 5
+_TLS_REQUEST = (80877103).to_bytes(4)
+# The size of a message counts itself and not the type before it.
+_HEAD_BYTES = 4
 
 
 class StatementCounter:
@@ -37,10 +39,10 @@ class StatementCounter:
         pending, is_started = b"", False
         while data := await reader.read(65536):
             pending += data
-            if not is_started:  # the first message has no type
-                size = int.from_bytes(pending[:4], "big")
-                is_started, pending = len(pending) >= size, pending[size:]
-            while len(pending) >= _HEAD_BYTES and len(pending) > (size := int.from_bytes(pending[1:5], "big")):
+            while not is_started and len(pending) >= (size := max(8, int.from_bytes(pending[:4], "big"))):
+                # Messages before the session starts have no type. After a request for TLS, another one follows.
+                is_started, pending = pending[4:8] != _TLS_REQUEST, pending[size:]
+            while is_started and len(pending) > max(_HEAD_BYTES, size := int.from_bytes(pending[1:5], "big")):
                 self.count += pending[:1] in _EXECUTING
                 pending = pending[1 + size :]
             to.write(data)
