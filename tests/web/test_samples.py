@@ -1,0 +1,45 @@
+"""The sample jobs: created by one click, at work at once, and removed by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from testkit.waiting import eventually
+from tests.web.conftest import SHARED, Browser
+
+pytestmark = SHARED
+
+
+async def jobs_of(browser: Browser) -> dict[str, dict[str, Any]]:
+    listed = (await browser.call("GET", "/jobs?tag=sample"))["jobs"]
+    return {job["external_key"].removeprefix("sample-"): job for job in listed}
+
+
+async def test_samples_are_created_once_run_and_removed(browser: Browser) -> None:
+    for _ in range(2):
+        assert (await browser.send("/ui/samples")).status_code == 200
+    jobs = await jobs_of(browser)
+    assert sorted(jobs) == ["backup", "check", "load", "report"]
+    assert [rule["job_id"] for rule in (await browser.call("GET", "/alerts"))["alerts"]] == [jobs["check"]["id"]]
+
+    async def loaded() -> dict[str, Any] | None:
+        runs = (await browser.call("GET", f"/jobs/{jobs['load']['id']}/runs"))["runs"]
+        return next((run for run in runs if run["finished_at"]), None)
+
+    run = await eventually(loaded)
+    assert (run["status"], run["trigger"]) == ("success", "dependency")
+    assert "the report before this run has the mean" in run["logs"]
+    (report,) = (await browser.call("GET", f"/jobs/{jobs['report']['id']}/runs"))["runs"][-1:]
+    (plot,) = (await browser.call("GET", f"/runs/{report['id']}/artifacts"))["artifacts"]
+    assert plot["name"] == "walk.svg"
+
+    backup = await browser.call("POST", f"/jobs/{jobs['backup']['id']}/run")
+
+    async def packed() -> str | None:
+        found = await browser.call("GET", f"/runs/{backup['id']}")
+        return found["status"] if found["finished_at"] else None
+
+    assert await eventually(packed) == "success"
+    await browser.send("/ui/samples/remove")
+    assert await jobs_of(browser) == {}
+    assert (await browser.call("GET", "/alerts"))["alerts"] == []
