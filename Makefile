@@ -13,7 +13,7 @@ export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up devstack test check vendor-check sbom coverage bench faultlab try-containers lock clean
+.PHONY: help up devstack test check vendor-check sbom coverage bench faultlab try-containers screenshots lock clean
 
 help: ## list the targets
 	@echo "make …"
@@ -66,6 +66,9 @@ faultlab: $(VENV)/test.stamp ## kill the service repeatedly, and check every pro
 # Needs docker with compose, and nothing from the virtual environment.
 try-containers: ## check the promises in containers (minutes; needs docker)
 	$(PYTHON) -m scripts.try_containers
+
+screenshots: $(VENV)/test.stamp ## take the screenshots of the README (needs Debian's chromium)
+	$(BIN)/python -m scripts.screenshots
 
 lock: $(BIN)/uv ## update the locks; UPGRADE=--upgrade takes new versions
 	$(COMPILE) --output-file requirements.txt
