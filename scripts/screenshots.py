@@ -13,19 +13,19 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import httpx2
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from testkit.commands import up
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-THEMES = ("light", "dark")
+Theme = Literal["light", "dark"]
 WORK_SECONDS = 40
 SETTLE_MS = 1500
-SHAPE = {"width": 1280, "height": 820}
+SHAPE: ViewportSize = {"width": 1280, "height": 820}
 
 
 def _shell(script: str, **changes: Any) -> dict[str, Any]:
@@ -54,11 +54,14 @@ def main() -> int:
         print("no chromium; install Debian's package, or set SCHEDULER_TEST_CHROMIUM", file=sys.stderr)
         return 2
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as directory, up(Path(directory), SCHEDULER_SLOTS="4") as service:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        up(Path(directory), SCHEDULER_SLOTS="4", SCHEDULER_SANDBOX="auto") as service,
+    ):
         ids = _create(service.url)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            for theme in THEMES:
+            for theme in get_args(Theme):
                 _take(browser, service.url, theme, ids)
             browser.close()
     return 0
@@ -75,7 +78,7 @@ def _create(url: str) -> dict[str, int]:
         return {**ids, "failed run": failed[0]["id"]}
 
 
-def _take(browser: Browser, url: str, theme: str, ids: Mapping[str, int]) -> None:
+def _take(browser: Browser, url: str, theme: Theme, ids: Mapping[str, int]) -> None:
     context = browser.new_context(
         viewport=SHAPE, color_scheme=theme, timezone_id="Europe/Berlin", locale="en-GB", base_url=url
     )

@@ -40,6 +40,8 @@ async def test_samples_are_created_once_run_and_removed(browser: Browser) -> Non
         return found["status"] if found["finished_at"] else None
 
     assert await eventually(packed) == "success"
+    assert "Remove the samples" in (await browser.open("/ui/jobs")).text
     await browser.send("/ui/samples/remove")
+    assert "Create 4 sample jobs" in (await browser.open("/ui/jobs")).text
     assert await jobs_of(browser) == {}
     assert (await browser.call("GET", "/alerts"))["alerts"] == []

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from scheduler_service.domain.records import Job
+
 PREFIX = "sample-"
 TAG = "sample"
 REPORT, LOAD, BACKUP, CHECK = (f"{PREFIX}{name}" for name in ("report", "load", "backup", "check"))
@@ -41,6 +43,11 @@ set -eu
 tar -czf "$SCHEDULER_ARTIFACTS/notes.tar.gz" notes.txt
 ls -l "$SCHEDULER_ARTIFACTS"
 """
+
+
+def is_sample(job: Job) -> bool:
+    """Return whether a job is a sample."""
+    return (job.external_key or "").startswith(PREFIX)
 
 
 def report() -> dict[str, Any]:

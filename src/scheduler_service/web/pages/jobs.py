@@ -11,6 +11,7 @@ from scheduler_service.domain.run_state import TERMINAL, JobStatus, RunStatus
 from scheduler_service.http.cursors import read_cursor, write_cursor
 from scheduler_service.web.queries import choice
 from scheduler_service.web.routes import Pages
+from scheduler_service.web.samples import is_sample
 from scheduler_service.web.views.jobs import job_row
 from scheduler_service.web.views.paging import PAGE_SIZE, pager, read_place
 from scheduler_service.web.visit import Visit
@@ -40,6 +41,7 @@ async def show_jobs(visit: Visit) -> Response:
     return visit.show(
         "jobs.html",
         rows=rows,
+        has_samples=any(is_sample(job) for job in listing.items),
         pager=pager(place, len(rows), listing.total, following, MAX_COUNTED),
         filters=filters,
         is_filtered=filters != JobFilter(sort=filters.sort),

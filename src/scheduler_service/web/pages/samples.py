@@ -55,7 +55,7 @@ async def remove_samples(visit: Visit) -> Response:
 async def _stored(visit: Visit) -> list[Job]:
     filters = JobFilter(tag=samples.TAG, owner_id=visit.caller.owner_id or "")
     listing = await visit.service.jobs.page(visit.caller, filters, Page(size=_LISTED, count=Count.NONE))
-    return [job for job in listing.items if (job.external_key or "").startswith(samples.PREFIX)]
+    return [job for job in listing.items if samples.is_sample(job)]
 
 
 async def _create(visit: Visit, document: dict[str, Any]) -> Job:
