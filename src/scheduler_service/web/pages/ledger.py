@@ -55,6 +55,12 @@ async def show_ledger(visit: Visit) -> Response:
     )
 
 
+@pages.get("/jobs/{job_id:int}/ledger")
+async def show_ledger_of_job(visit: Visit) -> Response:
+    """Lead to the ledger of a job."""
+    return visit.redirect(f"/ui/ledger?job={visit.path_id('job_id')}")
+
+
 @pages.get("/ledger/cell")
 async def show_cell(visit: Visit) -> Response:
     """Show the instants of one hour."""

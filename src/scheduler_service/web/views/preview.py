@@ -61,9 +61,15 @@ def preview(
         Instant(each.at, _clock(each.local), each.note, each.calendar, not is_new and each.at not in known)
         for each in instants
     )
-    differences = tuple(Change(name, _short(side["before"]), _short(side["after"])) for name, side in changes.items())
     is_moved = not is_new and {row.at for row in rows} != known
-    return Preview(sentence, tuple(warnings), rows, differences, is_moved, retry_line(retry_policy))
+    return Preview(sentence, tuple(warnings), rows, changes_in(changes), is_moved, retry_line(retry_policy))
+
+
+def changes_in(differences: Mapping[str, Mapping[str, Any]]) -> tuple[Change, ...]:
+    """Return changed fields with both values as short texts. A side can be left out, which stands for no value."""
+    return tuple(
+        Change(name, _short(sides.get("before")), _short(sides.get("after"))) for name, sides in differences.items()
+    )
 
 
 def _clock(local: datetime) -> str:

@@ -1,0 +1,27 @@
+"""The versions of a job in the browser."""
+
+from __future__ import annotations
+
+from tests.web.conftest import SHARED, Browser, create_job
+
+pytestmark = SHARED
+
+
+async def test_versions_show_their_changes_and_can_be_restored(browser: Browser) -> None:
+    job = await create_job(browser, name="first name", env={"TOKEN": "do-not-show"})
+    await browser.call("PATCH", f"/jobs/{job['id']}", {"name": "second name", "env": {"TOKEN": "other-secret"}})
+    path = f"/ui/jobs/{job['id']}/versions"
+    page = (await browser.open(path)).text
+    assert "<del>first name</del><ins>second name</ins>" in page
+    assert "do-not-show" not in page
+    assert "other-secret" not in page
+    restored = await browser.send(f"{path}/1/restore", page=path)
+    assert "Version 1 was restored as version 3." in restored.text
+    assert (await browser.call("GET", f"/jobs/{job['id']}"))["name"] == "first name"
+
+
+async def test_tab_of_a_job_leads_to_its_ledger(browser: Browser) -> None:
+    job = await create_job(browser, name="in the ledger")
+    answer = await browser.open(f"/ui/jobs/{job['id']}/ledger")
+    assert answer.status_code == 200
+    assert "Ledger: in the ledger" in answer.text
