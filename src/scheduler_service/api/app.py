@@ -75,6 +75,8 @@ TAGS = [
 ]
 
 ROUTERS = (
+    # First, because probes arrive all the time, and routes are tried in this order.
+    health.router,
     bulk.router,
     backfill.router,
     # First, because their fixed paths, such as /jobs/recent and /jobs/export, match those of jobs with an id as well.
@@ -95,7 +97,6 @@ ROUTERS = (
     stats.router,
     stats.job_router,
     meta.router,
-    health.router,
     metrics.router,
 )
 
