@@ -127,22 +127,27 @@ _tags = select(jobs.c.id, jobs.c.tags).where(jobs.c.id.in_(bindparam("ids", expa
 
 @cache
 def _lock_due() -> Select[Any]:
+    may_overlap = jobs.c.overlap_policy.in_(("allow", "queue"))
     locked = (
-        select(jobs.c.id, jobs.c.anchor_at, *_SCHEDULE, _is_ordinary().label("is_ordinary"))
+        select(jobs.c.id, jobs.c.anchor_at, *_SCHEDULE, _is_plain().label("is_plain"), may_overlap.label("may_overlap"))
         .where(jobs.c.next_run_at <= _NOW)
         .order_by(jobs.c.next_run_at)
         .limit(bindparam("limit"))
         .with_for_update(of=jobs, skip_locked=True)
         .cte("locked")
     )
-    key = [locked.c.is_ordinary, *(locked.c[column.name] for column in _SCHEDULE)]
+    # One query for the whole batch. For each job, an old plan of PostgreSQL could read all runs.
+    is_of_batch = runs.c.job_id.in_(select(locked.c.id))
+    busy = select(runs.c.job_id).where(with_status(*ACTIVE), is_of_batch).distinct().subquery("busy")
+    is_ordinary = and_(locked.c.is_plain, or_(locked.c.may_overlap, busy.c.job_id.is_(None))).label("is_ordinary")
+    key = [locked.c[column.name] for column in _SCHEDULE]
     ids, anchors = list_of(locked.c.id).label("ids"), list_of(locked.c.anchor_at).label("anchors")
-    return select(*key, ids, anchors).group_by(*key)
+    rows = locked.outerjoin(busy, busy.c.job_id == locked.c.id)
+    return select(is_ordinary, *key, ids, anchors).select_from(rows).group_by(is_ordinary, *key)
 
 
-def _is_ordinary() -> ColumnElement[bool]:
-    """Return the condition that a due job fires once if its schedule names no second due instant."""
-    active = select(runs.c.id).where(runs.c.job_id == jobs.c.id, with_status(*ACTIVE)).exists()
+def _is_plain() -> ColumnElement[bool]:
+    """Return the condition that only the schedule and the overlap policy of a due job matter."""
     return and_(
         seconds_between(jobs.c.next_run_at, _NOW) < jobs.c.misfire_grace_seconds - _MARGIN_SECONDS,
         jobs.c.end_at.is_(None),
@@ -151,7 +156,6 @@ def _is_ordinary() -> ColumnElement[bool]:
         jobs.c.start_deadline_seconds.is_(None),
         jobs.c.max_runs.is_(None),
         jobs.c.pause_after_failures.is_(None),
-        or_(jobs.c.overlap_policy.in_(("allow", "queue")), ~active),
     )
 
 
