@@ -27,7 +27,7 @@ def backfill_job(  # noqa: PLR0913 (one for each option)
     newest_first: Annotated[bool, typer.Option("--newest-first", help="Begin with the newest instants.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run past instants of a job: those without a run, or those that failed.
+    """Run past instants of a job that have no run, or failed.
 
     Example: `scheduler jobs backfill 7 --from 2026-01-14T00:00:00Z --to 2026-01-14T23:59:59Z --dry-run`
     """

@@ -14,7 +14,7 @@ from scheduler_service.console.options import AsJson
 
 @with_client
 def show_status(client: Client, *, as_json: AsJson = False) -> None:
-    """Show whether the service works: its workers, its queue, and the runs of the last hour."""
+    """Show health, workers, the queue and the last hour."""
     meta, stats, workers = client.get("meta"), client.get("stats"), client.get("workers")["workers"]
     if as_json:
         render.show_json({"version": meta["version"], "mode": meta["mode"], "stats": stats, "workers": workers})

@@ -29,8 +29,9 @@ from sqlalchemy import (
 from scheduler_service.domain.routing import Routing
 from scheduler_service.domain.run_state import RunStatus, Trigger, WorkerState
 from scheduler_service.storage.dialect import json_array_has, json_array_within, seconds_between
-from scheduler_service.storage.tables import jobs, runs, with_status, workers
+from scheduler_service.storage.tables import jobs, runs, with_status
 from scheduler_service.storage.types import UtcInstant
+from scheduler_service.storage.worker_tables import workers
 
 _AT = bindparam("at", type_=UtcInstant())
 _shared_key = jobs.c.concurrency_key + "/" + jobs.c.owner_id  # NULL without a key, as `concurrency_keys.shared_key`

@@ -19,8 +19,9 @@ from scheduler_service.domain.rescue import Rescue, after_loss, after_shutdown
 from scheduler_service.domain.run_state import Reason, RunStatus, WorkerState
 from scheduler_service.storage import events, pauses
 from scheduler_service.storage.leases import HELD, Lease
-from scheduler_service.storage.tables import attempts, runs, with_status, workers
+from scheduler_service.storage.tables import attempts, runs, with_status
 from scheduler_service.storage.types import EnumText, UtcInstant
+from scheduler_service.storage.worker_tables import workers
 
 _LOST = {"status": RunStatus.FAILED, "reason": Reason.WORKER_LOST}
 

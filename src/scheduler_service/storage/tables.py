@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from scheduler_service.domain.run_state import ACTIVE, TERMINAL, JobStatus, Reason, RunStatus, Trigger, WorkerState
+from scheduler_service.domain.run_state import ACTIVE, TERMINAL, JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.storage.types import BigId, EnumText, Json, UtcInstant
 
 metadata = MetaData(
@@ -37,7 +37,7 @@ metadata = MetaData(
 )
 
 
-def _one_of(column: str, values: Iterable[str]) -> str:
+def one_of(column: str, values: Iterable[str]) -> str:
     listed = ", ".join(f"'{value}'" for value in sorted(values))
     return f"{column} IN ({listed})"
 
@@ -52,20 +52,20 @@ def with_status(*statuses: RunStatus) -> ColumnElement[bool]:
     SQLite uses a partial index only if the query contains its condition literally. A bound value, or a comparison with
     1 as SQLAlchemy writes for Boolean, would prevent that.
     """
-    return literal_column(_one_of("runs.status", statuses))
+    return literal_column(one_of("runs.status", statuses))
 
 
 def _only(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
-_NOT_BEGUN = _one_of("status", (RunStatus.QUEUED,)) + " AND attempt = 0 AND start_by IS NOT NULL"
+_NOT_BEGUN = one_of("status", (RunStatus.QUEUED,)) + " AND attempt = 0 AND start_by IS NOT NULL"
 
 
 def has_start_deadline() -> ColumnElement[bool]:
     """Return the condition that a run waits for its first attempt and has a deadline, with the text of its index."""
     return literal_column(
-        f"{_one_of('runs.status', (RunStatus.QUEUED,))} AND runs.attempt = 0 AND runs.start_by IS NOT NULL"
+        f"{one_of('runs.status', (RunStatus.QUEUED,))} AND runs.attempt = 0 AND runs.start_by IS NOT NULL"
     )
 
 
@@ -137,7 +137,7 @@ jobs = Table(
     Column("created_at", UtcInstant, nullable=False),
     Column("updated_at", UtcInstant, nullable=False),
     Column("deleted_at", UtcInstant),
-    CheckConstraint(_one_of("status", JobStatus), name="status"),
+    CheckConstraint(one_of("status", JobStatus), name="status"),
     CheckConstraint("status = 'active' OR next_run_at IS NULL", name="only_active_is_due"),
     Index("ix_jobs_paused", "paused_until", **_only("paused_until IS NOT NULL")),
     Index("ix_jobs_due", "next_run_at", "id", **_only("next_run_at IS NOT NULL")),
@@ -215,10 +215,10 @@ runs = Table(
     Column("correlation_id", String(128), nullable=False),
     # The W3C trace context of the request that created the run; NULL: tracing is off.
     Column("trace_parent", String(64)),
-    CheckConstraint(_one_of("status", RunStatus), name="status"),
+    CheckConstraint(one_of("status", RunStatus), name="status"),
     # The migrations also allow triggers that nothing writes yet.
-    CheckConstraint(_one_of("trigger", Trigger), name="trigger"),
-    CheckConstraint(f"({_one_of('status', TERMINAL)}) = (finished_at IS NOT NULL)", name="finished_when_terminal"),
+    CheckConstraint(one_of("trigger", Trigger), name="trigger"),
+    CheckConstraint(f"({one_of('status', TERMINAL)}) = (finished_at IS NOT NULL)", name="finished_when_terminal"),
     CheckConstraint(
         "status <> 'running' OR (worker_id IS NOT NULL AND started_at IS NOT NULL)", name="running_is_owned"
     ),
@@ -241,19 +241,19 @@ runs = Table(
         "job_id",
         "scheduled_for",
         unique=True,
-        **_only("\"trigger\" = 'backfill' AND " + _one_of("status", ACTIVE)),
+        **_only("\"trigger\" = 'backfill' AND " + one_of("status", ACTIVE)),
     ),
     Index("ix_runs_repeated", "job_id", "scheduled_for", **_only("\"trigger\" IN ('backfill', 'retry')")),
     Index("ix_runs_start_by", "start_by", **_only(_NOT_BEGUN)),
     # `ix_runs_queued` is made by a migration: (priority DESC, available_at, id) of queued runs, the order of claims.
-    Index("ix_runs_unnotified", "available_at", **_only(_one_of("status", WAITING) + " AND notified_at IS NULL")),
-    Index("ix_runs_active", "job_id", **_only(_one_of("status", ACTIVE))),
-    Index("ix_runs_running", "worker_id", **_only(_one_of("status", (RunStatus.RUNNING,)))),
+    Index("ix_runs_unnotified", "available_at", **_only(one_of("status", WAITING) + " AND notified_at IS NULL")),
+    Index("ix_runs_active", "job_id", **_only(one_of("status", ACTIVE))),
+    Index("ix_runs_running", "worker_id", **_only(one_of("status", (RunStatus.RUNNING,)))),
     Index("ix_runs_job", "job_id", "id"),
     Index("ix_runs_finished", "finished_at", **_only("finished_at IS NOT NULL")),
     Index("ix_runs_scheduled", "scheduled_for"),
     # For lists of the few that are not the ordinary case; the newest of the others are found in the order of ids.
-    Index("ix_runs_unsuccessful", "status", "id", **_only(_one_of("status", UNSUCCESSFUL))),
+    Index("ix_runs_unsuccessful", "status", "id", **_only(one_of("status", UNSUCCESSFUL))),
     Index("ix_runs_unscheduled", "trigger", "id", **_only("\"trigger\" <> 'schedule'")),
     Index("ix_runs_reason", "reason", "id", **_only("reason IS NOT NULL")),
 )
@@ -278,7 +278,7 @@ attempts = Table(
     Column("isolation", Json),
     Column("usage", Json),
     CheckConstraint(
-        _one_of("status", (RunStatus.RUNNING, RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.CANCELLED)), name="status"
+        one_of("status", (RunStatus.RUNNING, RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.CANCELLED)), name="status"
     ),
 )
 
@@ -289,27 +289,4 @@ run_logs = Table(
     # The position of the first byte of `data` in the run's log.
     Column("at_byte", BigId, primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
-)
-
-workers = Table(
-    "workers",
-    metadata,
-    Column("id", String(64), primary_key=True),
-    Column("host", Text, nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("state", EnumText(WorkerState), nullable=False),
-    Column("slots", Integer, nullable=False),
-    Column("busy", Integer, nullable=False),
-    # Observers check on their own monotonic clocks whether this changes. Wall clocks are never compared.
-    Column("beats", BigId, nullable=False),
-    Column("started_at", UtcInstant, nullable=False),
-    Column("seen_at", UtcInstant, nullable=False),
-    Column("sandbox_level", String(16)),
-    Column("grants", Json, nullable=False, server_default="[]"),
-    Column("tags", Json, nullable=False, server_default="[]"),
-    # When a user asked the worker to claim no more runs. NULL: nobody has.
-    Column("drain_requested_at", UtcInstant),
-    # Why the worker claims no runs: the error of its sandbox. NULL: it claims runs.
-    Column("unfit_reason", Text),
-    CheckConstraint(_one_of("state", WorkerState), name="state"),
 )

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.records import Worker
 from scheduler_service.domain.run_state import WorkerState
-from scheduler_service.storage.tables import workers
+from scheduler_service.storage.worker_tables import workers
 
 _beat = (
     update(workers)

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.run_state import RunStatus, WorkerState
 from scheduler_service.features.workers.records import WorkerRun
-from scheduler_service.storage.tables import jobs, runs, with_status, workers
+from scheduler_service.storage.tables import jobs, runs, with_status
+from scheduler_service.storage.worker_tables import workers
 
 
 async def running(connection: AsyncConnection, owner_id: str | None) -> dict[str, list[WorkerRun]]:
