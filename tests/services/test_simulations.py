@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
 from testkit.callers import ADMIN, ANN, BOB
 from testkit.databases import NOON, add_job
-from testkit.doubles import FakeClock, RecordingBroker
+from testkit.doubles import FakeClock
+from testkit.scenarios import JOBS, differing
+from testkit.virtual_engine import VirtualEngine
 
 from scheduler_service.domain.listing import Page, RunFilter
 from scheduler_service.domain.run_state import RunStatus
-from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.errors import InvalidInputError, NotFoundError
 from scheduler_service.services.inspection import RejectedError
 from scheduler_service.services.simulation_request import SimulationRequest
 from scheduler_service.services.simulations import SimulationService
 from scheduler_service.storage import run_lists
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.tables import runs
 
 WINDOW = {"from": "2026-01-15T12:00:00Z", "to": "2026-01-15T13:00:00Z"}
 DOCUMENT = {"name": "a", "schedule_expr": "*/10 * * * *", "payload": {"type": "shell_script", "script": "true"}}
-HALF_MINUTE = timedelta(seconds=30)
 
 
 @pytest.fixture
@@ -34,42 +32,6 @@ def service(database: Database, clock: FakeClock) -> SimulationService:
 
 def request(**changes: Any) -> SimulationRequest:
     return SimulationRequest.model_validate({**WINDOW, **changes})
-
-
-class VirtualEngine:
-    """The real dispatcher on a virtual clock, with a worker that takes `run_seconds` for a run."""
-
-    def __init__(self, database: Database, clock: FakeClock, max_concurrency: int, run_seconds: float) -> None:
-        self._database = database
-        self._clock = clock
-        self._dispatcher = Dispatcher(database, RecordingBroker(), clock, tick_seconds=1)
-        self._slots = max_concurrency
-        self._length = timedelta(seconds=run_seconds)
-
-    async def run_until(self, end: datetime, outages: list[tuple[float, float]]) -> None:
-        """Advance the clock in steps of half a minute."""
-        while self._clock.now() < end:
-            await self._execute()
-            minute = (self._clock.now() - NOON).total_seconds() / 60
-            if not any(begin <= minute < stop for begin, stop in outages):
-                await self._dispatcher.tick()
-            await self._execute()
-            self._clock.advance(HALF_MINUTE.total_seconds())
-
-    async def _execute(self) -> None:
-        now = self._clock.now()
-        running, success = runs.c.status == RunStatus.RUNNING, {"status": RunStatus.SUCCESS, "exit_code": 0}
-        async with self._database.write() as connection:
-            cancelled = {"status": RunStatus.CANCELLED, "reason": runs.c.cancel_reason, "finished_at": now}
-            asked = runs.c.cancel_requested_at.is_not(None)
-            await connection.execute(update(runs).where(running, asked).values(**cancelled))
-            over = runs.c.started_at <= now - self._length
-            await connection.execute(update(runs).where(running, over).values(**success, finished_at=now))
-            held = len((await connection.execute(select(runs.c.id).where(running))).all())
-            waiting = select(runs.c.id).where(runs.c.status == RunStatus.QUEUED, runs.c.available_at <= now)
-            chosen = (await connection.execute(waiting.order_by(runs.c.id).limit(self._slots - held))).scalars().all()
-            began = {"status": RunStatus.RUNNING, "started_at": now, "attempt": 1, "worker_id": "w"}
-            await connection.execute(update(runs).where(runs.c.id.in_(chosen)).values(**began))
 
 
 SCENARIOS: dict[str, tuple[dict[str, Any], list[tuple[float, float]], float]] = {
@@ -91,7 +53,7 @@ async def test_simulation_agrees_with_the_engine(
 ) -> None:
     changes, outages, run_seconds = SCENARIOS[name]
     job = await add_job(database, schedule_expr="*/10 * * * *", **{"overlap_policy": "skip", **changes})
-    engine = VirtualEngine(database, clock, job.max_concurrency, run_seconds)
+    engine = VirtualEngine(database, clock, {job.id: timedelta(seconds=run_seconds)})
     # Beyond the window, so that its last runs end.
     await engine.run_until(NOON + timedelta(minutes=59.5), outages)
     async with database.read() as connection:
@@ -104,6 +66,15 @@ async def test_simulation_agrees_with_the_engine(
         (scheduled_for, reason, count) for scheduled_for, _, reason, count in real
     ]
     assert [row.status in executed for row in simulated.rows] == [status in executed for _, status, *_ in real]
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_simulation_agrees_with_the_engine_about_random_jobs(
+    database: Database, clock: FakeClock, seed: int
+) -> None:
+    """`python -m faultlab.simulations` compares 500 of them; each world has JOBS."""
+    assert JOBS >= 20
+    assert await differing(database, clock, seed) == []
 
 
 async def test_written_job_is_simulated(service: SimulationService) -> None:

@@ -9,7 +9,7 @@ Four measures are counted: `instant`, the rows of scheduled instants by `schedul
 several hours is divided among them.
 
 Retention deletes rows by `finished_at`, which never precedes `scheduled_for`. Hours after its horizon are complete, and
-older ones are deleted. If the owner of a job changes, `recount` counts again.
+older ones are deleted. If a job gets another owner, its counted hours stay with the one before until `recount`.
 """
 
 from __future__ import annotations
