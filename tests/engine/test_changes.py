@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from testkit.databases import NOON, add_job
 from testkit.doubles import FakeClock, RecordingBroker, Stopwatch
+from tests.storage.stored_events import settle
 
 from scheduler_service.engine.changes import IDLE_SECONDS, Changes, after_changes
 from scheduler_service.engine.dispatch import Dispatcher
@@ -72,7 +73,10 @@ async def test_dispatcher_notes_changes_of_jobs_and_runs(database: Database, clo
     before = noted[-1]
     assert set(noted) == {before}
     await add_job(database, next_run_at=NOON)
+    await settle(database)
+    noted.clear()
     await dispatcher.tick()
-    created, fired = noted[-2:]
-    assert before < created
-    assert created < fired
+    created = noted[0]
+    await settle(database)
+    await dispatcher.tick()
+    assert before < created < noted[-1]

@@ -16,7 +16,7 @@ from tests.storage.stored_runs import FAILURE, ME, SUCCESS, put
 from scheduler_service.domain.events import Position
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus
-from scheduler_service.storage import cancellations, events, jobs, totals, transitions, workers
+from scheduler_service.storage import cancellations, events, hour_totals, jobs, totals, transitions, workers
 from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.due_fires import fire_due
@@ -156,6 +156,9 @@ async def test_totals_remain_when_events_are_pruned(database: Database, job: Job
         assert await events.prune(connection, future, 100) == 0, "not yet counted"
     await settle(database)
     await fold(database)
+    async with database.write() as connection:
+        assert await events.prune(connection, future, 100) == 0, "not yet counted by hours"
+        await hour_totals.fold(connection)
     async with database.write() as connection:
         assert await events.prune(connection, future, 100) == 4
     assert await counts(database) == {("skipped", "shell_script"): 3}
