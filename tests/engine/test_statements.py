@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,9 +96,12 @@ async def test_runs_take_few_statements_on_postgresql(
 
 
 @pytest.mark.parametrize("parties", [1, SLOTS])
-async def test_runs_take_few_transactions_on_sqlite(migrated_sqlite: Path, clock: FakeClock, parties: int) -> None:
+async def test_runs_take_few_transactions_on_sqlite(
+    migrated_sqlite: Path, tmp_path: Path, clock: FakeClock, parties: int
+) -> None:
     """A statement is a call of a function there; what takes time are the transactions in another thread."""
-    database, counted = Database(f"sqlite:///{migrated_sqlite}"), Database(f"sqlite:///{migrated_sqlite}")
+    path = shutil.copy(migrated_sqlite, tmp_path / "scheduler.db")
+    database, counted = Database(f"sqlite:///{path}"), Database(f"sqlite:///{path}")
     begun: list[str] = []
     async with counted.write() as connection:
         driver: Any = (await connection.get_raw_connection()).driver_connection

@@ -32,6 +32,7 @@ def worker(**changes: Any) -> Worker:
         "beats": 1,
     }
     known |= {"started_at": NOON, "seen_at": NOON, "sandbox_level": "strict", "unfit_reason": None, "grants": []}
+    known |= {"tags": [], "drain_requested_at": None}
     return Worker(**(known | changes))
 
 
