@@ -57,9 +57,8 @@ def test_directory_of_a_killed_process_is_removed_at_next_start() -> None:
         assert not list(servers.directory_of_all().glob(f"{servers.PREFIX}{pid}-*"))
 
 
-def test_failed_start_of_a_server_shows_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "QUICK", ("no_such_setting=1",))
-    with pytest.raises(ConfigurationError, match="no_such_setting"), servers.postgres():
+def test_failed_start_of_a_server_shows_its_log() -> None:
+    with pytest.raises(ConfigurationError, match="no_such_setting"), servers.postgres(("no_such_setting=1",)):
         pass
 
 

@@ -15,8 +15,17 @@ from tests.api.conftest import DEFINITION, SHARED, client_of, serving, settings_
 
 pytestmark = SHARED
 
-NOT_TRIED = {"previewSchedule", "simulateSchedule", "previewAlert", "relockJob"}
-"""The first three change nothing. The last needs a package index; it records as every change of a job does."""
+NOT_TRIED = {
+    "previewSchedule",
+    "simulateSchedule",
+    "previewAlert",
+    "validateJob",
+    "relockJob",
+    "changeJobs",
+    "changeRuns",
+}
+"""The first four change nothing. `relockJob` needs a package index; it records as every change of a job does. The last
+two record each object under the name of its action."""
 HIDDEN = "hidden-in-every-entry"
 ALERT = {
     "name": "a",
@@ -67,10 +76,18 @@ async def change_jobs_and_runs(client: httpx2.AsyncClient) -> None:
     await send(client, "PATCH", job, {"name": "patched", "env": {"TOKEN": HIDDEN * 2}})
     await send(client, "POST", f"{job}/pause")
     await send(client, "POST", f"{job}/resume")
+    bulk = {"ids": [int(job.removeprefix("jobs/"))], "action": "tag", "tags": ["many"]}
+    await send(client, "POST", "jobs/bulk", bulk)
+    await send(client, "POST", f"{job}/versions/1/restore")
+    await send(client, "POST", f"{job}/backfill", {"from": "2026-01-12T00:00:00Z", "to": "2026-01-12T02:00:00Z"})
     await send(client, "DELETE", job)
 
 
 async def change_everything_else(client: httpx2.AsyncClient) -> None:
+    await send(client, "POST", "test-runs", DEFINITION)
+    await send(client, "POST", "jobs/apply", {"documents": [DEFINITION]})
+    (worker,) = (await send(client, "GET", "workers"))["workers"]
+    await send(client, "POST", f"workers/{worker['id']}/drain")
     alert = f"alerts/{(await send(client, 'POST', 'alerts', ALERT))['id']}"
     await send(client, "POST", f"{alert}/test")
     await send(client, "PUT", alert, {**ALERT, "name": "b"})
@@ -100,7 +117,7 @@ async def test_every_writing_operation_leaves_an_entry_without_secrets(
 
     found = await entries(client, outcome="done")
 
-    assert {entry["operation"] for entry in found} == set(writing_operations(app.openapi())) - NOT_TRIED
+    assert {entry["operation"] for entry in found} - {"tagJob"} == set(writing_operations(app.openapi())) - NOT_TRIED
     assert {entry["key_id"] for entry in found} == {"API_KEY"}
     assert HIDDEN not in str(found)
     owned = {"patchJob", "runJob", "cancelRun", "retryRun", "deleteSecret"}

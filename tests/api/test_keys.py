@@ -113,17 +113,19 @@ async def test_no_operation_reaches_the_objects_of_another_owner(
         )
     ).json()
     ids = {"job_id": job["id"], "run_id": run["id"], "alert_id": alert["id"]}
-    bodies = {"createJob": DEFINITION, "replaceJob": DEFINITION}
+    window = {"from": "2026-01-12T00:00:00Z", "to": "2026-01-13T00:00:00Z"}
+    bodies = {"createJob": DEFINITION, "replaceJob": DEFINITION, "backfillJob": window}
     crossed = set()
     for method, path in _operations(app.openapi()):
         named = [name for name in ids if f"{{{name}}}" in path]
         if not named:
             continue
-        url = path.format(**ids, name="x", version=1, n=1)
+        url = path.format(**ids, name="x", version=1, n=1, number=1)
         operation = app.openapi()["paths"][path][method]["operationId"]
         body = bodies.get(operation, {}) if method in {"post", "put", "patch"} else None
         headers = {"Content-Type": "application/merge-patch+json"} if method == "patch" else {}
-        answer = await bob.request(method, url, json=body, headers=headers)
+        query = {"q": "secret"} if path.endswith("/search") else {}
+        answer = await bob.request(method, url, json=body, headers=headers, params=query)
         assert answer.status_code == 404, (method, path, answer.status_code, answer.text)
         assert "secret" not in answer.text
         crossed.add(operation)

@@ -10,6 +10,7 @@ import yaml
 from scheduler_service.console.yaml_scalars import is_text
 
 _WIDTH = 120
+_OTHER_LINE_ENDS = "\r\x85\u2028\u2029"
 
 
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc] # PyYAML has no types
@@ -25,7 +26,8 @@ class _Dumper(yaml.SafeDumper):  # type: ignore[misc] # PyYAML has no types
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None if is_text(text) else '"'
+    has_odd_end = any(character in text for character in _OTHER_LINE_ENDS)  # YAML reads these as ends of lines
+    style = '"' if has_odd_end else "|" if "\n" in text else None if is_text(text) else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
