@@ -13,10 +13,9 @@ overlap policy: a long backfill would otherwise make the schedule skip its insta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -31,9 +30,9 @@ from scheduler_service.services.audit import Target, record
 from scheduler_service.services.backfill_request import BackfillRequest
 from scheduler_service.services.job_rows import existing
 from scheduler_service.services.job_writer import JobWriter
+from scheduler_service.services.queued_runs import queued_row
 from scheduler_service.storage import backfills, calendars, runs
 from scheduler_service.storage.database import Database
-from scheduler_service.telemetry import logging_config, tracing
 
 MAX_INSTANTS = 20_000
 """Instants that a window may name."""
@@ -100,8 +99,11 @@ class Backfills:
         chosen: Sequence[Candidate],
     ) -> list[Run]:
         now = self._writer.clock.now()
-        row = _row(job, caller, now)
-        added = await backfills.add(connection, [row(candidate.scheduled_for) for candidate in chosen])
+        # They share a correlation id, and come behind the runs of the schedule, which are due now.
+        row = queued_row(job, Trigger.BACKFILL, now) | {"priority": max(0, job.priority - 1)}
+        row |= {"requested_by": caller.key_id}
+        rows = [{**row, "scheduled_for": candidate.scheduled_for} for candidate in chosen]
+        added = await backfills.add(connection, rows)
         after = {**request.model_dump(mode="json", by_alias=True), "runs": len(added)}
         await record(connection, caller, "backfillJob", Target(f"jobs/{job.id}", job.owner_id), now, after=after)
         return added
@@ -111,26 +113,3 @@ def _named(job: Job, request: BackfillRequest, calendar: JobCalendar | None) -> 
     """Return the instants of the present schedule in the window, without those on closed days."""
     instants = schedule_of(job).between(request.begin - _MICROSECOND, request.end)
     return [instant for instant in instants if calendar is None or calendar.is_open(instant)]
-
-
-def _row(job: Job, caller: Caller, now: datetime) -> Callable[[datetime], dict[str, Any]]:
-    """Return a function that builds the row of an instant. All runs of a backfill share a correlation id."""
-    correlation_id = logging_config.current_correlation_id()
-    trace_parent = tracing.context_for_run(job.id, correlation_id)
-    # Behind the runs of the schedule: those are due now.
-    priority = max(0, job.priority - 1)
-
-    def build(instant: datetime) -> dict[str, Any]:
-        row = runs.queued_row(
-            job_id=job.id,
-            trigger=Trigger.BACKFILL,
-            scheduled_for=instant,
-            priority=priority,
-            correlation_id=correlation_id,
-            trace_parent=trace_parent,
-            now=now,
-            job_version=job.version,
-        )
-        return {**row, "requested_by": caller.key_id}
-
-    return build

@@ -17,9 +17,9 @@ from scheduler_service.services.audit import Target, record
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.services.job_writer import JobWriter
+from scheduler_service.services.queued_runs import notify_workers, queued_row
 from scheduler_service.storage import draft_runs, jobs, runs
 from scheduler_service.storage.database import Database
-from scheduler_service.telemetry import logging_config, tracing
 
 MAX_TIMEOUT_SECONDS = 60.0
 # A test run that no worker begins by then is missed. A person waits for it.
@@ -40,9 +40,7 @@ class DraftRuns:
         lock = await self._writer.packages.lock(definition.payload.packages())
         async with self._database.write() as connection:
             run = await self._add(connection, caller, _alone(definition), lock)
-        async with self._database.read() as connection:
-            notices = await runs.notices(connection, [run])
-        await self._broker.send(notices)
+        await notify_workers(self._database, self._broker, run)
         return run
 
     async def _add(
@@ -58,17 +56,7 @@ class DraftRuns:
         born_deleted = {"status": JobStatus.PAUSED, "next_run_at": None, "deleted_at": now}
         (job,) = await jobs.add(connection, {**self._writer.row_of(definition, lock), **born_deleted})
         await self._writer.packages.keep(connection, job, lock)
-        correlation_id = logging_config.current_correlation_id()
-        row = runs.queued_row(
-            job_id=job.id,
-            trigger=Trigger.TEST,
-            scheduled_for=now,
-            priority=job.priority,
-            correlation_id=correlation_id,
-            trace_parent=tracing.context_for_run(job.id, correlation_id),
-            now=now,
-            job_version=job.version,
-        )
+        row = queued_row(job, Trigger.TEST, now)
         run = await runs.add(connection, {**row, "start_by": now + START_DEADLINE, "requested_by": caller.key_id})
         target = Target(f"runs/{run.id}", job.owner_id)
         await record(connection, caller, "testJob", target, now, after=document_of(job))

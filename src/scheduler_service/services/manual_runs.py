@@ -9,16 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.caller import Caller
 from scheduler_service.domain.records import Job, Run
-from scheduler_service.domain.run_state import Reason, Trigger
+from scheduler_service.domain.run_state import Trigger
 from scheduler_service.errors import ConflictError
 from scheduler_service.services import idempotency
 from scheduler_service.services.audit import Target, record
 from scheduler_service.services.job_rows import existing
+from scheduler_service.services.queued_runs import make_room, notify_workers, queued_row
 from scheduler_service.services.run_request import RunRequest, check_together
-from scheduler_service.storage import cancellations, runs
+from scheduler_service.storage import runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.telemetry import logging_config, tracing
 
 
 class ManualRuns:
@@ -37,44 +37,21 @@ class ManualRuns:
         )
         run, is_new = await idempotency.perform(self._database, self._clock, key, action)
         if is_new:
-            async with self._database.read() as connection:
-                notices = await runs.notices(connection, [run])
-            await self._broker.send(notices)
+            await notify_workers(self._database, self._broker, run)
         return run
 
     async def _add(self, connection: AsyncConnection, caller: Caller, job_id: int, request: RunRequest) -> Run:
         job = await existing(connection, caller, job_id, lock=True)
         check_together(job, request)
-        if not request.ignore_overlap:
-            await self._make_room(connection, job)
         now = self._clock.now()
-        correlation_id = logging_config.current_correlation_id()
-        row = runs.queued_row(
-            job_id=job.id,
-            trigger=Trigger.MANUAL,
-            scheduled_for=now,
-            priority=job.priority,
-            correlation_id=correlation_id,
-            trace_parent=tracing.context_for_run(job.id, correlation_id),
-            now=now,
-            job_version=job.version,
-        )
+        if not request.ignore_overlap and (other := await make_room(connection, job, now)) is not None:
+            raise ConflictError(_busy(job, other))
+        row = queued_row(job, Trigger.MANUAL, now)
         requested = {"args": request.args or None, "env": request.env or None, "requested_by": caller.key_id}
         run = await runs.add(connection, {**row, **requested})
         after = {"job_id": job.id, **request.model_dump(mode="json")}
         await record(connection, caller, "runJob", Target(f"runs/{run.id}", job.owner_id), now, after=after)
         return run
-
-    async def _make_room(self, connection: AsyncConnection, job: Job) -> None:
-        """Do to the active runs of a busy job what its overlap policy says. Raise `ConflictError` if it is `skip`."""
-        if job.overlap_policy not in {"skip", "cancel_running"}:
-            return
-        active = await runs.active_of(connection, job.id)
-        if len(active) < job.max_concurrency:
-            return
-        if job.overlap_policy == "skip":
-            raise ConflictError(_busy(job, active[0]))
-        await cancellations.cancel_all(connection, job.id, Reason.OVERLAP, self._clock.now())
 
 
 def _busy(job: Job, run: Run) -> str:

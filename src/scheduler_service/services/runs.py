@@ -18,10 +18,10 @@ from scheduler_service.domain.run_state import ACTIVE, TERMINAL, Reason, RunStat
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.services import idempotency
 from scheduler_service.services.audit import Target, record
+from scheduler_service.services.queued_runs import notify_workers, queued_row
 from scheduler_service.storage import cancellations, dependencies, jobs, logs, recent, run_lists, runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-from scheduler_service.telemetry import logging_config, tracing
 
 TAIL_BYTES = 16 * 1024
 FOLLOW_SECONDS = 0.25
@@ -204,9 +204,7 @@ class RunService:
         action = idempotency.Action(lambda connection: self._add_retry(connection, caller, run_id), find)
         new, is_new = await idempotency.perform(self._database, self._clock, key, action)
         if is_new:
-            async with self._database.read() as connection:
-                notices = await runs.notices(connection, [new])
-            await self._broker.send(notices)
+            await notify_workers(self._database, self._broker, new)
         return new
 
     async def _add_retry(self, connection: AsyncConnection, caller: Caller, run_id: int) -> Run:
@@ -231,18 +229,9 @@ class RunService:
         job = await jobs.find(connection, old.job_id, lock=True)
         if job is None:
             raise ConflictError(f"job {old.job_id} of run {old.id} has been deleted")
-        correlation_id = logging_config.current_correlation_id()
-        row = runs.queued_row(
-            job_id=old.job_id,
-            trigger=Trigger.RETRY,
-            scheduled_for=old.scheduled_for,
-            priority=old.priority,
-            correlation_id=correlation_id,
-            trace_parent=tracing.context_for_run(old.job_id, correlation_id),
-            now=self._clock.now(),
-            job_version=job.version,
-        )
-        return {**row, "retry_of": old.id, "args": old.args, "env": old.env}
+        row = queued_row(job, Trigger.RETRY, self._clock.now())
+        kept = {name: getattr(old, name) for name in ("scheduled_for", "priority", "args", "env")}
+        return {**row, **kept, "retry_of": old.id}
 
 
 async def _existing(connection: AsyncConnection, caller: Caller, run_id: int) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,13 +145,6 @@ async def find_origin(connection: AsyncConnection, run_id: int) -> Origin | None
     query = select(table.upstream_run_id, table.input).where(table.run_id == run_id)
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else Origin(*row)
-
-
-async def origins_of(connection: AsyncConnection, run_ids: Sequence[int]) -> Mapping[int, int]:
-    """Return the upstream run of each run that has one."""
-    table = run_upstreams.c
-    query = select(table.run_id, table.upstream_run_id).where(table.run_id.in_(run_ids))
-    return dict((await connection.execute(query)).all())
 
 
 async def runs_after(connection: AsyncConnection, run_ids: Iterable[int], limit: int) -> dict[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +17,11 @@ from scheduler_service.engine.base import Base
 from scheduler_service.engine.changes import after_changes
 from scheduler_service.engine.loop import start_loop
 from scheduler_service.sandbox.contract.collected import MAX_RESULT_BYTES
-from scheduler_service.storage import cancellations, dependencies, runs
+from scheduler_service.services.queued_runs import make_room, queued_row
+from scheduler_service.storage import dependencies, runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.dependencies import Origin, UpstreamEnd
-from scheduler_service.telemetry import tracing
 
 REST_SECONDS = 0.2
 IDLE_SECONDS = 5.0
@@ -75,47 +75,23 @@ class ChainFollower:
         self, connection: AsyncConnection, job: Job, ended: Run, consequence: Consequence, round_: Sequence[UpstreamEnd]
     ) -> None:
         now = self._clock.now()
-        row, given = _row(job, ended, now), _input(round_)
+        given = _input(round_)
+        # The next tick of a dispatcher notifies workers.
+        row = queued_row(job, Trigger.DEPENDENCY, now, correlation_id=ended.correlation_id) | {"notified_at": None}
         if consequence is Consequence.SKIP:
-            row |= _skipped(Reason.DEPENDENCY, _unmet_text(round_), now)
+            row = _skipped(row, Reason.DEPENDENCY, _unmet_text(round_), now)
         elif len(json.dumps(given)) > MAX_RESULT_BYTES:
-            row |= _skipped(Reason.DEPENDENCY, f"the results of its upstream runs exceed {MAX_RESULT_BYTES} bytes", now)
-        elif not await _has_room(connection, job, now):
-            row |= _skipped(Reason.OVERLAP, None, now)
+            message = f"the results of its upstream runs exceed {MAX_RESULT_BYTES} bytes"
+            row = _skipped(row, Reason.DEPENDENCY, message, now)
+        elif await make_room(connection, job, now) is not None:
+            row = _skipped(row, Reason.OVERLAP, None, now)
         run = await runs.add(connection, row)
         await dependencies.store_origin(connection, run.id, Origin(ended.id, given))
         log.info("upstream_followed", job_id=job.id, run_id=run.id, upstream_run_id=ended.id, status=run.status)
 
 
-async def _has_room(connection: AsyncConnection, job: Job, now: datetime) -> bool:
-    """Return whether another run of a job may be queued. Cancel the others if its overlap policy says so."""
-    if job.overlap_policy in {"queue", "allow"}:
-        return True
-    active = await runs.count_active(connection, [job.id])
-    if active.get(job.id, 0) < job.max_concurrency:
-        return True
-    if job.overlap_policy == "cancel_running":
-        await cancellations.cancel_all(connection, job.id, Reason.OVERLAP, now)
-        return True
-    return False
-
-
-def _row(job: Job, ended: Run, now: datetime) -> dict[str, Any]:
-    """Return the row of a queued run. The next tick of a dispatcher notifies workers of it."""
-    row = runs.queued_row(
-        job_id=job.id,
-        trigger=Trigger.DEPENDENCY,
-        scheduled_for=now,
-        priority=job.priority,
-        correlation_id=ended.correlation_id,
-        trace_parent=tracing.context_for_run(job.id, ended.correlation_id),
-        now=now,
-    )
-    return {**row, "notified_at": None}
-
-
-def _skipped(reason: Reason, message: str | None, now: datetime) -> dict[str, Any]:
-    return {"status": RunStatus.SKIPPED, "reason": reason, "message": message, "finished_at": now}
+def _skipped(row: Mapping[str, Any], reason: Reason, message: str | None, now: datetime) -> dict[str, Any]:
+    return {**runs.ended_row(row, RunStatus.SKIPPED, reason, now), "message": message}
 
 
 def _unmet_text(round_: Sequence[UpstreamEnd]) -> str:
