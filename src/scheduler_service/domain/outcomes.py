@@ -49,6 +49,19 @@ class Ended:
     duration_seconds: Spread
     lateness_seconds: Spread
 
+    @property
+    def executed(self) -> int:
+        """Return the number of runs that succeeded or failed."""
+        return self._rows(RunStatus.SUCCESS) + self._rows(RunStatus.FAILED)
+
+    @property
+    def success_rate(self) -> float | None:
+        """Return the share of these runs that succeeded, or None if there are none."""
+        return self._rows(RunStatus.SUCCESS) / self.executed if self.executed else None
+
+    def _rows(self, status: RunStatus) -> int:
+        return sum(outcome.rows for outcome in self.outcomes if outcome.status is status)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

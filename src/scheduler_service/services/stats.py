@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -127,19 +126,15 @@ class StatsService:
 
 
 def _stats(ended: Ended, standing: Standing, since: datetime, until: datetime) -> Stats:
-    counts: Counter[RunStatus] = Counter()
-    for outcome in ended.outcomes:
-        counts[outcome.status] += outcome.rows
-    judged = counts[RunStatus.SUCCESS] + counts[RunStatus.FAILED]
     return Stats(
         since=since,
         until=until,
         outcomes=ended.outcomes,
         duration_seconds=ended.duration_seconds,
         lateness_seconds=ended.lateness_seconds,
-        executed=judged,
-        executed_per_minute=judged / ((until - since).total_seconds() / 60),
-        success_rate=counts[RunStatus.SUCCESS] / judged if judged else None,
+        executed=ended.executed,
+        executed_per_minute=ended.executed / ((until - since).total_seconds() / 60),
+        success_rate=ended.success_rate,
         standing=standing,
     )
 

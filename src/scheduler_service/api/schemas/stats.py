@@ -138,16 +138,13 @@ class Workers(Answer):
     busy: Annotated[int, Field(description="Slots in use.")]
 
 
-class StatsOut(Answer):
-    """Figures about the runs that ended within the window, and the current state."""
-
-    model_config = ConfigDict(title="Stats", json_schema_extra={"examples": [STATS]})
+class WindowFigures(Answer):
+    """Figures about the runs that ended within a window."""
 
     window_seconds: Annotated[float, Field(description="Length of the window, in seconds.")]
     since: Annotated[datetime, Field(description="Start of the window.")]
     until: Annotated[datetime, Field(description="End of the window: now.")]
     executed: Annotated[int, Field(description="Runs that succeeded or failed.")]
-    executed_per_minute: Annotated[float, Field(description="Average number of these runs in a minute.")]
     success_rate: Annotated[
         float | None, Field(description="Share of these runs that succeeded, 0 to 1. Null: there are none.")
     ]
@@ -158,6 +155,14 @@ class StatsOut(Answer):
     lateness_seconds: Annotated[
         SpreadOut, Field(description="Lateness of runs, in seconds: from the scheduled instant to the start.")
     ]
+
+
+class StatsOut(WindowFigures):
+    """Figures about the runs that ended within the window, and the current state."""
+
+    model_config = ConfigDict(title="Stats", json_schema_extra={"examples": [STATS]})
+
+    executed_per_minute: Annotated[float, Field(description="Average number of `executed` runs in a minute.")]
     is_exact: Annotated[
         bool,
         Field(
@@ -207,40 +212,23 @@ def _counts(outcomes: Iterable[OutcomeCount]) -> dict[str, Any]:
     return {"by_status": dict(statuses), "by_reason": dict(reasons), "missed_instants": missed}
 
 
-class JobStatsOut(Answer):
+class JobStatsOut(WindowFigures):
     """Figures about the runs of a job that ended within the window."""
 
     model_config = ConfigDict(title="JobStats", json_schema_extra={"examples": [JOB_STATS]})
 
-    window_seconds: Annotated[float, Field(description="Length of the window, in seconds.")]
-    since: Annotated[datetime, Field(description="Start of the window.")]
-    until: Annotated[datetime, Field(description="End of the window: now.")]
-    executed: Annotated[int, Field(description="Runs that succeeded or failed.")]
-    success_rate: Annotated[
-        float | None, Field(description="Share of these runs that succeeded, 0 to 1. Null: there are none.")
-    ]
-    by_status: Annotated[dict[RunStatus, int], Field(description="Number of runs by final state.")]
-    by_reason: Annotated[dict[Reason, int], Field(description="Number of runs by reason.")]
-    missed_instants: Annotated[int, Field(description="Number of instants that `missed` rows stand for.")]
-    duration_seconds: Annotated[SpreadOut, Field(description="Duration of runs, in seconds.")]
-    lateness_seconds: Annotated[
-        SpreadOut, Field(description="Lateness of runs, in seconds: from the scheduled instant to the start.")
-    ]
     is_cut: Annotated[bool, Field(description="Whether only the newest 10,000 rows were counted.")]
 
     @classmethod
     def of(cls, stats: JobStats) -> Self:
         """Return figures of a job as the API shows them."""
-        counts = _counts(stats.ended.outcomes)
-        succeeded = counts["by_status"].get(RunStatus.SUCCESS, 0)
-        executed = succeeded + counts["by_status"].get(RunStatus.FAILED, 0)
         return cls(
             window_seconds=(stats.until - stats.since).total_seconds(),
             since=stats.since,
             until=stats.until,
-            executed=executed,
-            success_rate=succeeded / executed if executed else None,
-            **counts,
+            executed=stats.ended.executed,
+            success_rate=stats.ended.success_rate,
+            **_counts(stats.ended.outcomes),
             duration_seconds=SpreadOut.of(stats.ended.duration_seconds),
             lateness_seconds=SpreadOut.of(stats.ended.lateness_seconds),
             is_cut=stats.is_cut,
