@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 
-from sqlalchemy.engine import make_url
+from testkit.postgres_proxy import PostgresProxy
 
 # Messages of the client that execute a statement: Query and Execute; see the manual of PostgreSQL, section 54.7.
 _EXECUTING = b"QE"
@@ -15,25 +13,22 @@ _TLS_REQUEST = (80877103).to_bytes(4)
 _HEAD_BYTES = 4
 
 
-class StatementCounter:
+class StatementCounter(PostgresProxy):
     """Counts in `count` since the start."""
 
     def __init__(self, url: str) -> None:
-        self._to = make_url(url)
+        super().__init__(url)
         self.count = 0
 
-    @asynccontextmanager
-    async def serve(self) -> AsyncIterator[str]:
-        """Yield the URL of the proxy."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        yield self._to.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
-        server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self._to.host, self._to.port)
-        with suppress(OSError):
-            await asyncio.gather(self._ask(reader, back), self._answer(there, writer))
+    async def pass_on(
+        self,
+        asked: asyncio.StreamReader,
+        to_server: asyncio.StreamWriter,
+        answered: asyncio.StreamReader,
+        to_client: asyncio.StreamWriter,
+    ) -> None:
+        """Pass on everything, and count what the client asks."""
+        await asyncio.gather(self._ask(asked, to_server), self._answer(answered, to_client))
 
     async def _ask(self, reader: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
         pending, is_started = b"", False

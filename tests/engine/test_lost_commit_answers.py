@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
 from testkit.callers import ADMIN
+from testkit.postgres_proxy import PostgresProxy
 from testkit.waiting import eventually
 from tests.engine.conftest import create, settings_for, until
 
@@ -27,46 +25,43 @@ EXECUTED = re.compile(rb"C\0\0\0.SELECT [1-9][0-9]*\0", re.DOTALL)
 DIRECT = (b"WITH candidates AS", b"WITH ended AS")
 
 
-class AnswerDroppingProxy:
-    """A proxy of PostgreSQL that closes the connection instead of passing on some answers to commits."""
+class AnswerDroppingProxy(PostgresProxy):
+    """A proxy that closes the connection instead of passing on some answers to commits."""
 
     def __init__(self, url: str) -> None:
-        self._to = make_url(url)
+        super().__init__(url)
         self._random = random.Random(5)  # noqa: S311 (the same commits each time)
         self.share = 0.0
         self.swallowed = 0
 
-    @asynccontextmanager
-    async def serve(self) -> AsyncIterator[str]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        yield self._to.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
-        server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self._to.host, self._to.port)
+    async def pass_on(
+        self,
+        asked: asyncio.StreamReader,
+        to_server: asyncio.StreamWriter,
+        answered: asyncio.StreamReader,
+        to_client: asyncio.StreamWriter,
+    ) -> None:
         answers = [COMMITTED]
 
         async def ask() -> None:
-            while data := await reader.read(65536):
+            while data := await asked.read(65536):
                 if any(words in data for words in DIRECT):
                     answers[:] = [EXECUTED]
-                back.write(data)
-            back.close()
+                to_server.write(data)
+            to_server.close()
 
         async def answer() -> None:
-            while data := await there.read(65536):
+            while data := await answered.read(65536):
                 if answers[0].search(data) and self._random.random() < self.share:
                     self.swallowed += 1
                     break
-                writer.write(data)
-            writer.close()
-            there.feed_eof()
+                to_client.write(data)
+            to_client.close()
+            answered.feed_eof()
 
-        with suppress(OSError):
-            async with asyncio.TaskGroup() as group:
-                group.create_task(ask())
-                group.create_task(answer())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ask())
+            group.create_task(answer())
 
 
 async def test_no_attempt_is_lost_when_answers_to_commits_are_lost(migrated_postgres_url: str, tmp_path: Path) -> None:
