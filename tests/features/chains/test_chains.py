@@ -101,6 +101,7 @@ async def test_run_shares_the_correlation_and_names_its_trigger(chains: Chains) 
     ended = await chains.end(upstream, correlation_id="the-chain")
     (run,) = await chains.rows(job)
     assert (run.trigger, run.correlation_id, run.notified_at) == (Trigger.DEPENDENCY, "the-chain", None)
+    assert run.job_version == job.version
     links = await chains.chains.of_run(ANN, run.id)
     assert [(link.run.id, link.upstream_run_id) for link in links] == [(ended.id, None), (run.id, ended.id)]
 
@@ -198,6 +199,13 @@ async def test_results_that_are_too_large_skip_the_run(chains: Chains) -> None:
         await chains.end(each, result="x" * 40_000)
     (row,) = await chains.rows(job)
     assert (row.reason, row.message) == (Reason.DEPENDENCY, "the results of its upstream runs exceed 65536 bytes")
+
+
+async def test_results_are_measured_as_the_run_receives_them(chains: Chains) -> None:
+    upstream = await chains.job()
+    job = await chains.job(upstream)
+    await chains.end(upstream, result="ü" * 30_000)  # 60,002 bytes of UTF-8
+    assert await chains.states(job) == OWED
 
 
 async def test_retry_by_hand_has_the_same_origin(chains: Chains) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,6 +15,7 @@ from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Tri
 from scheduler_service.engine.base import Base
 from scheduler_service.engine.changes import after_changes
 from scheduler_service.engine.loop import start_loop
+from scheduler_service.engine.run_result import is_handed_on
 from scheduler_service.sandbox.contract.collected import MAX_RESULT_BYTES
 from scheduler_service.services.queued_runs import make_room, queued_row
 from scheduler_service.storage import dependencies, runs
@@ -80,7 +80,7 @@ class ChainFollower:
         row = queued_row(job, Trigger.DEPENDENCY, now, correlation_id=ended.correlation_id) | {"notified_at": None}
         if consequence is Consequence.SKIP:
             row = _skipped(row, Reason.DEPENDENCY, _unmet_text(round_), now)
-        elif len(json.dumps(given)) > MAX_RESULT_BYTES:
+        elif given is not None and not is_handed_on(given):
             message = f"the results of its upstream runs exceed {MAX_RESULT_BYTES} bytes"
             row = _skipped(row, Reason.DEPENDENCY, message, now)
         elif await make_room(connection, job, now) is not None:
