@@ -94,6 +94,13 @@ async def test_job_of_another_owner_is_not_simulated(database: Database, service
         await service.simulate(BOB, request(job_id=job.id))
 
 
+async def test_written_job_of_another_owner_is_refused(service: SimulationService) -> None:
+    """Otherwise the rows would show the days of another's calendar."""
+    with pytest.raises(RejectedError) as refused:
+        await service.simulate(ANN, request(job={**DOCUMENT, "owner_id": "bob"}))
+    assert [problem.field for problem in refused.value.problems] == ["owner_id"]
+
+
 async def test_job_without_a_schedule_cannot_be_simulated(database: Database, service: SimulationService) -> None:
     job = await add_job(database, schedule_expr=None, next_run_at=None)
     with pytest.raises(InvalidInputError, match="has no schedule"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,8 +18,9 @@ from scheduler_service.services.checks import ServerLimits, inspect_job, problem
 from scheduler_service.services.job_mapping import columns_of
 from scheduler_service.services.job_rows import existing
 from scheduler_service.services.json_document import JsonDocument
+from scheduler_service.services.ownership import owned_by, owner_problems
 from scheduler_service.services.simulation_request import SimulationRequest
-from scheduler_service.storage import calendars
+from scheduler_service.storage import calendars, jobs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -49,9 +50,8 @@ class SimulationService:
             job, start_at = self._written(caller, request, request.job)
         else:
             stored = await existing(connection, caller, request.job_id or 0)
-            known = {field.name: getattr(stored, field.name) for field in fields(DueJob)}
             # The window is not the present one: what has happened so far does not count for it.
-            job = DueJob(**{**known, "next_run_at": request.begin, "scheduled_runs": 0, "failures_in_a_row": 0})
+            job = replace(jobs.as_due(stored), next_run_at=request.begin, scheduled_runs=0, failures_in_a_row=0)
             start_at = stored.start_at
         if job.schedule_expr is None:
             raise InvalidInputError(FieldProblem("job", "has no schedule to simulate; give it a schedule_expr"))
@@ -63,7 +63,7 @@ class SimulationService:
         inspection = inspect_job(document)
         # A simulated window may lie in the past, so the schedule need not have a future instant.
         problems = problems_of_job(inspection, ServerLimits(), self._clock.now(), is_rescheduled=False)
-        definition = inspection.accept(problems)
+        definition = owned_by(caller, inspection.accept([*problems, *owner_problems(inspection, caller)]))
         columns = columns_of(definition)
         known: dict[str, Any] = {
             "id": 0,
@@ -75,6 +75,4 @@ class SimulationService:
             "version": 1,
         }
         names = {field.name for field in fields(DueJob)} - known.keys()
-        owner = {"owner_id": definition.owner_id or caller.bound or ""}
-        values = {**{name: columns[name] for name in names}, **owner}
-        return DueJob(**known, **values), definition.start_at
+        return DueJob(**known, **{name: columns[name] for name in names}), definition.start_at
