@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from scheduler_service import bootstrap
 from scheduler_service.api import documentation
-from scheduler_service.api.job_documents import JobDocuments
+from scheduler_service.api.kept_parts import KeptParts
 from scheduler_service.api.routers import (
     backfill,
     bulk,
@@ -35,7 +35,6 @@ from scheduler_service.api.routers import (
     stats,
     validation,
 )
-from scheduler_service.api.run_documents import RunDocuments
 from scheduler_service.api.shutdown import announced
 from scheduler_service.bootstrap import Service
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
@@ -145,8 +144,7 @@ def create_app(settings: Settings, service_factory: ServiceFactory = bootstrap.o
     )
     app.state.settings = settings
     app.state.request_histogram = request_histogram()
-    app.state.job_documents = JobDocuments()
-    app.state.run_documents = RunDocuments()
+    app.state.job_parts, app.state.run_parts = KeptParts(), KeptParts()
     app.add_middleware(
         BodyLimit,
         limit=BodySize(settings.max_body_kb * 1024, "SCHEDULER_MAX_BODY_KB"),

@@ -7,19 +7,18 @@ two years. A list then reads few columns, and builds only the fields between.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from pydantic_core import to_json
 
+from scheduler_service.api.kept_parts import KeptParts, Parts
 from scheduler_service.api.schemas.jobs import JobOut
 from scheduler_service.domain.environment_lock import EnvironmentState
 from scheduler_service.domain.records import Job, JobState
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.services.schedules import ScheduleService
 
-MAX_KEPT_BYTES = 16 * 1024 * 1024
 _CHANGING = (
     "environment_state", "status", "pause_reason", "paused_until", "next_run_at", "last_run_at", "last_run_status",
 )  # fmt: skip
@@ -31,40 +30,39 @@ _OF_STATE = _CHANGING[1:]
 Key = tuple[int, int, datetime, JobStatus, date]
 
 
-class JobDocuments:
-    """The kept parts of JSON of recently listed jobs."""
+class JobListDocument:
+    """One list of jobs, and the parts of JSON that it needs."""
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Key, tuple[bytes, bytes]] = OrderedDict()
-        self._bytes = 0
+    def __init__(self, kept: KeptParts[Key], day: date) -> None:
+        self._kept = kept
+        self._day = day
+        self._parts: dict[int, Parts] = {}
 
-    def knows(self, state: JobState, day: date) -> bool:
-        """Return whether the unchanging fields of this version are kept."""
-        return _key(state, day) in self._kept
+    def knows(self, state: JobState) -> bool:
+        """Return whether the unchanging fields of this version are kept, and hold them for this list."""
+        if (parts := self._kept.find(_key(state, self._day))) is not None:
+            self._parts[state.id] = parts
+        return parts is not None
 
-    def keep(self, jobs: Mapping[int, Job], schedules: ScheduleService, day: date) -> None:
-        """Keep the unchanging fields of jobs."""
+    def add(self, jobs: Mapping[int, Job], schedules: ScheduleService) -> None:
+        """Add the unchanging fields of jobs that are not known."""
         for job in jobs.values():
             document = JobOut.document(job, schedules.describe(job))
             parts = (
                 to_json({name: document[name] for name in _BEFORE})[:-1] + b",",
                 b"," + to_json({name: document[name] for name in _AFTER})[1:],
             )
-            self._kept[_key(job, day)] = parts
-            self._bytes += len(parts[0]) + len(parts[1])
+            self._parts[job.id] = parts
+            self._kept.put(_key(job, self._day), parts)
 
-    def show(self, states: Sequence[JobState], environments: Mapping[str, EnvironmentState], day: date) -> bytes:
-        """Return the JSON of a list of jobs, all of which are kept. Forget the jobs that were not shown for longest."""
-        shown = b",".join(self._show(state, environments.get(state.environment_id or ""), day) for state in states)
-        while self._bytes > MAX_KEPT_BYTES:
-            _, (before, after) = self._kept.popitem(last=False)
-            self._bytes -= len(before) + len(after)
-        return b"[" + shown + b"]"
+    def show(self, states: Sequence[JobState], environments: Mapping[str, EnvironmentState]) -> bytes:
+        """Return the JSON of the list, of whose jobs each is known or was added."""
+        return (
+            b"[" + b",".join(self._show(state, environments.get(state.environment_id or "")) for state in states) + b"]"
+        )
 
-    def _show(self, state: JobState, environment: EnvironmentState | None, day: date) -> bytes:
-        key = _key(state, day)
-        self._kept.move_to_end(key)
-        before, after = self._kept[key]
+    def _show(self, state: JobState, environment: EnvironmentState | None) -> bytes:
+        before, after = self._parts[state.id]
         changing = {"environment_state": environment, **{name: getattr(state, name) for name in _OF_STATE}}
         return before + to_json(changing)[1:-1] + after
 

@@ -6,18 +6,17 @@ leaves of its log. The other fields are kept as bytes, so a list reads few colum
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from datetime import datetime
 
 from pydantic_core import to_json
 
+from scheduler_service.api.kept_parts import KeptParts, Parts
 from scheduler_service.api.schemas.runs import RunOut
 from scheduler_service.domain.records import Run, RunState
 from scheduler_service.domain.run_state import TERMINAL
 from scheduler_service.services.run_listing import RunPage
 from scheduler_service.services.runs import RunView
 
-MAX_KEPT_BYTES = 16 * 1024 * 1024
 _NAMES = tuple(RunOut.model_fields)
 _NAME, _LOGS = _NAMES.index("job_name"), _NAMES.index("logs")
 # The parts between the name of the job, and `logs` with `logs_tail`.
@@ -26,35 +25,30 @@ _PARTS = _NAMES[:_NAME], _NAMES[_NAME + 1 : _LOGS], _NAMES[_LOGS + 2 :]
 Key = tuple[int, datetime | None, int]
 
 
-class RunDocuments:
-    """The kept parts of JSON of runs that have ended and were listed recently."""
+class RunListDocument:
+    """One list of runs, and the parts of JSON of those that have ended and are kept."""
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Key, tuple[bytes, ...]] = OrderedDict()
-        self._bytes = 0
+    def __init__(self, kept: KeptParts[Key]) -> None:
+        self._kept = kept
+        self._parts: dict[int, Parts] = {}
 
     def knows(self, state: RunState) -> bool:
-        """Return whether the unchanging fields of a run are kept."""
-        return _key(state) in self._kept
+        """Return whether the unchanging fields of a run are kept, and hold them for this list."""
+        if (parts := self._kept.find(_key(state))) is not None:
+            self._parts[state.id] = parts
+        return parts is not None
 
     def show(self, page: RunPage) -> bytes:
-        """Return the JSON of a list of runs. Keep those that have ended, and forget those not shown for longest."""
-        found = [state for state in page.listing.items if state.id in page.unknown or self.knows(state)]
-        shown = b",".join(self._show(state, page) for state in found)
-        while self._bytes > MAX_KEPT_BYTES:
-            _, parts = self._kept.popitem(last=False)
-            self._bytes -= sum(map(len, parts))
-        return b"[" + shown + b"]"
+        """Return the JSON of the list, and keep the parts of runs that have ended."""
+        found = [state for state in page.listing.items if state.id in page.unknown or state.id in self._parts]
+        return b"[" + b",".join(self._show(state, page) for state in found) + b"]"
 
     def _show(self, state: RunState, page: RunPage) -> bytes:
-        key = _key(state)
-        if (parts := self._kept.get(key)) is not None:
-            self._kept.move_to_end(key)
-        else:
+        parts = self._parts.get(state.id)
+        if parts is None:
             parts = _parts(page.unknown[state.id], state, page.expected_seconds.get(state.job_id))
             if state.status in TERMINAL:
-                self._kept[key] = parts
-                self._bytes += sum(map(len, parts))
+                self._kept.put(_key(state), parts)
         before, between, after = parts
         tail = page.tails.get(state.id, b"")
         # The log is valid UTF-8. A tail can start within a character, whose remaining bytes are dropped.

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.job_documents import JobDocuments
+from scheduler_service.api.job_documents import JobListDocument
 from scheduler_service.api.routers.runs import show_runs
 from scheduler_service.api.schemas.jobs import JobOut, JobPage
 from scheduler_service.api.schemas.queries import JobQuery, RunQuery
@@ -82,14 +82,12 @@ async def list_jobs(
 ) -> Response:
     """A job must match all filters."""
     page = query.paging(query.sort)
-    documents: JobDocuments = request.app.state.job_documents
-    day = datetime.now(UTC).date()
-    filters = query.filters()
-    listing, new = await service.listing.page(caller, filters, page, lambda state: documents.knows(state, day))
-    documents.keep(new, service.schedules, day)
+    document = JobListDocument(request.app.state.job_parts, datetime.now(UTC).date())
+    listing, new = await service.listing.page(caller, query.filters(), page, document.knows)
+    document.add(new, service.schedules)
     following = None if listing.next is None else write_cursor(listing.next, query.sort)
     states = await service.feature(EnvironmentService).states(job.environment_id for job in listing.items)
-    jobs = documents.show(listing.items, states, day)
+    jobs = document.show(listing.items, states)
     about = to_json({"total": listing.total, "page": page.number, "size": page.size})
     answered = Response(b'{"jobs":' + jobs + b"," + about[1:] + b"\n", media_type=JSON)
     answered.headers["Link"] = page_links(request, page, listing.total, following)

@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.run_documents import RunDocuments
+from scheduler_service.api.run_documents import RunListDocument
 from scheduler_service.api.schemas.queries import AllRunsQuery, RunQuery
 from scheduler_service.api.schemas.runs import RunOut, RunPage, RunWhole, in_pieces
 from scheduler_service.bootstrap import Service
@@ -112,12 +112,12 @@ async def show_runs(
     query: RunQuery, filters: RunFilter, page: Page, service: Service, caller: Caller, request: Request
 ) -> Response:
     """Return a page of runs, with its links."""
-    documents: RunDocuments = request.app.state.run_documents
-    found = await service.run_listing.page(caller, filters, page, documents.knows, has_logs=query.has_logs)
+    document = RunListDocument(request.app.state.run_parts)
+    found = await service.run_listing.page(caller, filters, page, document.knows, has_logs=query.has_logs)
     listing = found.listing
     following = None if listing.next is None else write_cursor(listing.next, query.order)
     about = to_json({"total": listing.total, "page": page.number, "size": page.size})
-    answered = Response(b'{"runs":' + documents.show(found) + b"," + about[1:] + b"\n", media_type=JSON)
+    answered = Response(b'{"runs":' + document.show(found) + b"," + about[1:] + b"\n", media_type=JSON)
     answered.headers["Link"] = page_links(request, page, listing.total, following)
     return answered
 
