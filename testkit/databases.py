@@ -22,9 +22,9 @@ async def add_job(database: Database, **changes: Any) -> Job:
     return job
 
 
-async def add_running(database: Database) -> Run:
-    """Store a run of a new job that a new worker `w` executes."""
-    job = await add_job(database)
+async def add_running(database: Database, **changes: Any) -> Run:
+    """Store a run that a new worker `w` executes, of a new job with `changes`."""
+    job = await add_job(database, **changes)
     row = runs.queued_row(
         job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
     )

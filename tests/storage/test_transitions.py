@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from testkit.claiming import claim_run
 from testkit.databases import NOON, add_job
-from testkit.waiting import eventually
+from testkit.lock_waits import wait_for_lock_waiter
 from tests.storage.stored_runs import FAILURE, ME, SUCCESS, put
 
 from scheduler_service.domain.records import Job, Run, Worker
@@ -240,7 +240,7 @@ class TestClaimRaces:
         async with database.write() as connection:
             assert await claim_run(connection, first.id, OTHER, LATER) is not None
             claiming = asyncio.create_task(self.claim(database, second))
-            await _wait_for_a_lock_waiter(database)
+            await wait_for_lock_waiter(database)
         with pytest.raises(SlotTakenError):
             await claiming
         assert await self.claim(database, second) == []
@@ -356,22 +356,11 @@ async def test_run_can_end_while_the_runs_of_its_job_are_cancelled(database: Dat
     async with database.write() as connection:
         await jobs.find(connection, job.id, lock=True)
         finishing = asyncio.create_task(finish())
-        await _wait_for_a_lock_waiter(database)
+        await wait_for_lock_waiter(database)
         await cancellations.cancel_all(connection, job.id, Reason.JOB_DELETED, LATER)
 
     assert await finishing
     assert (await find(database, run)).status is RunStatus.SUCCESS
-
-
-async def _wait_for_a_lock_waiter(database: Database) -> None:
-    """Wait until another connection waits for a lock."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-
-    async def look() -> bool:
-        async with database.read() as connection:
-            return bool((await connection.execute(text(waiting))).scalar_one())
-
-    await eventually(look)
 
 
 async def _worker(connection: AsyncConnection, worker_id: str) -> Worker:

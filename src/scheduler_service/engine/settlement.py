@@ -21,7 +21,7 @@ from scheduler_service.engine.attempt_end import Interruption, fault_rest_second
 from scheduler_service.engine.finisher import Finisher
 from scheduler_service.engine.log_writer import LeaseLostError
 from scheduler_service.engine.loop import until_available
-from scheduler_service.storage import events, logs, rescues, transitions
+from scheduler_service.storage import events, jobs, logs, rescues, transitions
 from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -89,6 +89,8 @@ async def _is_stored(connection: AsyncConnection, claimed: Claimed, end: Attempt
 
 async def _write_end(connection: AsyncConnection, ending: Ending, retry_at: datetime | None) -> bool:
     claimed, end, now = ending.claimed, ending.end, ending.at
+    # Before the run's rows: a cancel of all runs takes these locks in the same order.
+    await jobs.lock(connection, claimed.job.id)
     await logs.append_rest(connection, claimed.lease, ending.rest)
     if retry_at is not None and await transitions.retry_later(connection, claimed, end, retry_at, now):
         return True

@@ -233,7 +233,9 @@ class WorkerSession:
             )
             if state is WorkerState.DEAD:
                 return None
-            self.state = state
+            # A signal may have begun the drain while the heartbeat was on its way; it must not be undone.
+            if state is WorkerState.DRAINING:
+                self.drain()
             self._idle_beats += 1
             if not (self._may_hold or self._attempts) and self._idle_beats % IDLE_BEATS:
                 return {}

@@ -105,11 +105,11 @@ async def test_next_instants_say_what_calendars_make_of_them(calendars: Calendar
     await calendars.put(ANN, None, "closed", CLOSED)
     job = await jobs.create(ANN, definition(schedule_expr="0 18 * * *", calendars=["-closed"]))
     excluded, allowed = await jobs.next_instants(ANN, job.id, 2)
-    assert (excluded.at, excluded.note) == (
+    assert (excluded.at, excluded.calendar) == (
         datetime(2026, 1, 15, 18, tzinfo=UTC),
         "skipped: a calendar excludes this day",
     )
-    assert allowed.note is None
+    assert allowed.calendar is None
 
 
 ICAL = """BEGIN:VCALENDAR
