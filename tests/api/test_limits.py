@@ -119,14 +119,14 @@ async def test_request_is_refused_while_too_many_are_worked_on(
 ) -> None:
     async with app_with(given, max_requests=1) as (app, client):
         begun, may_end = asyncio.Event(), asyncio.Event()
-        page = type(app.state.service.jobs).page
+        page = type(app.state.service.listing).page
 
         async def slow_page(*arguments: Any) -> Any:
             begun.set()
             await may_end.wait()
             return await page(*arguments)
 
-        monkeypatch.setattr(type(app.state.service.jobs), "page", slow_page)
+        monkeypatch.setattr(type(app.state.service.listing), "page", slow_page)
         first = asyncio.create_task(client.get(JOBS))
         await begun.wait()
         refused, probe = await client.get(JOBS), await client.get("/health/live")
