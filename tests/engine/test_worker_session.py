@@ -78,16 +78,16 @@ async def test_beat_of_a_draining_worker_reports_draining(database: Database, no
 
 async def test_drain_during_a_beat_is_kept(database: Database, clock: FakeClock) -> None:
     # The heartbeat carries the state before the drain, as if a signal arrived while it was on its way.
-    node = WorkerSession(
+    draining = WorkerSession(
         database,
         clock,
         WorkerOptions(slots=2, heartbeat_seconds=HEARTBEAT_SECONDS, worker_dead_seconds=DEAD_SECONDS),
-        sandbox_level=lambda: node.drain(),  # noqa: PLW0108 (the node does not exist yet)
+        sandbox_level=lambda: draining.drain(),  # noqa: PLW0108 (the session does not exist yet)
     )
-    await node.register()
-    node.state = WorkerState.ALIVE
-    await node.beat()
-    assert node.state is WorkerState.DRAINING
+    await draining.register()
+    draining.state = WorkerState.ALIVE
+    await draining.beat()
+    assert draining.state is WorkerState.DRAINING
 
 
 async def test_beat_brings_cancel_requests(database: Database, node: WorkerSession) -> None:
