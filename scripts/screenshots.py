@@ -1,7 +1,7 @@
 """Takes the screenshots of the README and of the docs, in light and dark: `make screenshots`.
 
 It starts a service of its own on an empty directory, lets jobs of several kinds work for a while, and opens their pages
-in Chromium, which SCHEDULER_TEST_CHROMIUM or the PATH provides.
+in Chromium, which TEST_CHROMIUM or the PATH provides.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ _JOBS: Mapping[str, dict[str, Any]] = {
 
 def main() -> int:
     """Take all screenshots, and return the exit code."""
-    chromium = os.environ.get("SCHEDULER_TEST_CHROMIUM") or shutil.which("chromium")
+    chromium = os.environ.get("TEST_CHROMIUM") or shutil.which("chromium")
     if chromium is None:
-        print("no chromium; install Debian's package, or set SCHEDULER_TEST_CHROMIUM", file=sys.stderr)
+        print("no chromium; install Debian's package, or set TEST_CHROMIUM", file=sys.stderr)
         return 2
     IMAGES.mkdir(exist_ok=True)
     with (

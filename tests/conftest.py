@@ -22,8 +22,8 @@ from scheduler_service.startup import without_gc
 
 __all__ = ["clock", "database", "database_url", "migrated_sqlite"]
 
-POSTGRES = "SCHEDULER_TEST_POSTGRES_URL"
-VALKEY = "SCHEDULER_TEST_VALKEY_URL"
+POSTGRES = "TEST_POSTGRES_URL"
+VALKEY = "TEST_VALKEY_URL"
 _started = ExitStack()
 
 

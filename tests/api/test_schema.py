@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import testkit
 from tests.api.processes import ROOT, serving
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
@@ -16,6 +17,7 @@ from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 EXAMPLES = 10
 TIMEOUT_SECONDS = 240
+CONFIGURATION = Path(testkit.__file__).with_name("schemathesis.toml")
 HOOKS = Path(__file__).with_name("fewer_cases.py")
 FEWEST_CASES = 1400  # nine in ten of those that there are
 LEFT_OUT = (
@@ -49,7 +51,15 @@ def test_answers_agree_with_the_description(tmp_path: Path) -> None:
     rests = {"SCHEDULER_TICK_SECONDS": "5", "SCHEDULER_HEARTBEAT_SECONDS": "5"}
     with serving(tmp_path, SCHEDULER_SANDBOX="auto", **rests) as server:
         finished = subprocess.run(
-            [PROGRAM, "run", f"{server.url}/openapi.json", *words, "--continue-on-failure"],
+            [
+                PROGRAM,
+                "--config-file",
+                CONFIGURATION,
+                "run",
+                f"{server.url}/openapi.json",
+                *words,
+                "--continue-on-failure",
+            ],
             cwd=tmp_path,
             env=variables,
             capture_output=True,

@@ -28,9 +28,9 @@ _EXPECTED = "Failed to load resource: the server responded with a status of 4"
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Return the program. Without it, skip the test, or fail if CHROMIUM_REQUIRED is set."""
-    found = os.environ.get("SCHEDULER_TEST_CHROMIUM") or shutil.which("chromium")
+    found = os.environ.get("TEST_CHROMIUM") or shutil.which("chromium")
     if not found:
-        message = "no chromium; .ci/run provides it, or install Debian's package, or set SCHEDULER_TEST_CHROMIUM"
+        message = "no chromium; .ci/run provides it, or install Debian's package, or set TEST_CHROMIUM"
         if os.environ.get("CHROMIUM_REQUIRED") == "1":
             pytest.fail(message)
         pytest.skip(message)

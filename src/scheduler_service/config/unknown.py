@@ -12,14 +12,10 @@ from scheduler_service.config.secret_files import SECRET_VARIABLES
 from scheduler_service.config.settings import Settings
 
 PREFIX = "SCHEDULER_"
-# Other variables with the prefix: of the command, of the tests, and of jobs, which may call the command.
+# Other variables with the prefix: of the command, and of jobs, which may call the command.
 _OTHERS = frozenset(
-    f"{PREFIX}{name}"
-    for name in (
-        "URL", "TEST_POSTGRES_URL", "TEST_VALKEY_URL",
-        "JOB_ID", "RUN_ID", "SCHEDULED_FOR", "ATTEMPT", "ARGS", "CORRELATION_ID",
-    )
-)  # fmt: skip
+    f"{PREFIX}{name}" for name in ("URL", "JOB_ID", "RUN_ID", "SCHEDULED_FOR", "ATTEMPT", "ARGS", "CORRELATION_ID")
+)
 
 
 def unknown_settings() -> str | None:
