@@ -1,44 +1,71 @@
 """A long history, stored by a few statements of the database itself.
 
 Its jobs belong to a hundred owners, and one in a thousand to an owner of its own kind (`rare`). Of a hundred runs, 95
-succeeded, and one in a thousand was requested by a user. A queue of a hundred runs waits.
+succeeded, and one in a thousand was requested by a user. A queue of a hundred runs waits. One run in a hundred has an
+attempt and a log.
+
+Rows of a large history are stored without triggers, and without the indexes of `runs`, which are built at the end.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.storage.database import Database
+from testkit import bulk_load
 from testkit.databases import A_JOB
 
 WAITING = 100
 OWNERS = 100
 RARE = "rare"
 """The owner, and the tag, of one job in a thousand."""
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+"""When the history begins, unless another instant is given."""
 _SECONDS = 30 * 86_400
-"""The runs are spread over these seconds from the beginning of 2026."""
+"""The runs are spread over these seconds from the beginning."""
+_UNTIL_DUE, _DUE_SECONDS = 40_000_000, 3_600
+"""The seconds from the beginning to the first next instant, and those over which the next instants are spread."""
+_BATCH = 1_000_000
+_MANY = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Dialect:
-    """Expressions of a database: the numbers from 1 to :count as `n`, and an instant of a number of seconds."""
+    """Expressions of a database: the numbers from :first to :last as `n`, and an instant after `begin`."""
 
     series: str
-    instant: str
+    epoch: str
+    offset: str
+    begin: datetime
+    bytes: str
+
+    def instant(self, seconds: str) -> str:
+        """Return the instant that is a number of seconds, an expression, after the beginning."""
+        begin = self.epoch.format(int(self.begin.timestamp() * 1_000_000), self.begin.isoformat())
+        return f"({begin} + {self.offset.format(seconds)})"
 
 
-_SQLITE = _Dialect(
-    "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :count) SELECT n FROM s) AS s",
-    "(1767225600000000 + CAST(({}) * 1000000 AS INTEGER))",
+def _dialect(database: Database, begin: datetime) -> _Dialect:
+    if database.is_sqlite:
+        numbers = "WITH RECURSIVE s(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM s WHERE n < :last) SELECT n FROM s"
+        series = f"({numbers}) AS s"
+        return _Dialect(series, "{0}", "CAST(({}) * 1000000 AS INTEGER)", begin, "CAST('{}' AS BLOB)")
+    series = "generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS s(n)"
+    return _Dialect(series, "timestamptz '{1}'", "({}) * interval '1 s'", begin, "convert_to('{}', 'UTF8')")
+
+
+_ATTEMPTS = (
+    "INSERT INTO attempts (run_id, attempt, log_offset, worker_id, started_at, finished_at, status, reason, exit_code) "
+    "SELECT id, 1, 0, worker_id, started_at, finished_at, status, reason, exit_code FROM runs "
+    "WHERE id % 100 = 1 AND status IN ('success', 'failed')"
 )
-_POSTGRESQL = _Dialect(
-    "generate_series(1, CAST(:count AS bigint)) AS s(n)", "(timestamptz '2026-01-01 00:00Z' + ({}) * interval '1 s')"
+_LOGS = (
+    "INSERT INTO run_logs (run_id, at_byte, data) SELECT id, 0, {data} FROM runs "
+    "WHERE id % 100 = 1 AND status IN ('success', 'failed')"
 )
 _COLUMNS = (
     "job_id, status, reason, trigger, scheduled_for, missed_count, priority, queued_at, available_at, started_at, "
@@ -47,38 +74,58 @@ _COLUMNS = (
 )
 
 
-async def fill(database: Database, *, job_count: int, run_count: int) -> None:
-    """Store jobs and runs in an empty database, without events, and let the database analyze its tables."""
-    dialect = _SQLITE if database.is_sqlite else _POSTGRESQL
-    async with database.write() as connection, _without_events(connection, database):
-        await connection.execute(_jobs(dialect), {"count": job_count})
-        await connection.execute(text(_runs(dialect, job_count, run_count)), {"count": run_count})
-        await connection.execute(text(_waiting(dialect, job_count)), {"count": WAITING})
-    async with database.read() if not database.is_sqlite else database.write() as connection:
-        if not database.is_sqlite:  # VACUUM refuses to run in a transaction
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.execute(text("ANALYZE" if database.is_sqlite else "VACUUM ANALYZE"))
+async def fill(
+    database: Database,
+    *,
+    job_count: int,
+    run_count: int,
+    begin: datetime = BEGIN,
+    due: tuple[timedelta, timedelta] = (timedelta(seconds=_UNTIL_DUE), timedelta(seconds=_DUE_SECONDS)),
+) -> None:
+    """Store jobs and runs in an empty database, without events, and let the database analyze its tables.
+
+    `due` is the time from `begin` to the first next instant of a job, and the time over which those are spread.
+    """
+    dialect = _dialect(database, begin)
+    async with database.write() as connection, bulk_load.without_triggers(connection, "jobs", "jobs_added"):
+        await connection.execute(_jobs(dialect, due), {"first": 1, "last": job_count})
+    async with bulk_load.without_indexes(database, "runs", needed=run_count > _MANY):
+        for first in range(1, run_count + 1, _BATCH):
+            span = {"first": first, "last": min(first + _BATCH - 1, run_count)}
+            async with database.write() as connection, bulk_load.without_triggers(connection, "runs", "runs_added"):
+                await connection.execute(text(_runs(dialect, job_count, run_count)), span)
+    async with database.write() as connection, bulk_load.without_triggers(connection, "runs", "runs_added"):
+        await connection.execute(text(_waiting(dialect, job_count)), {"first": 1, "last": WAITING})
+        await connection.execute(text(_ATTEMPTS))
+        await connection.execute(text(_LOGS.format(data=dialect.bytes.format("a line of a log"))))
+    await bulk_load.analyze(database)
 
 
-def _jobs(dialect: _Dialect) -> TextClause:
-    next_run_at = dialect.instant.format("40000000 + n % 3600")
+def _jobs(dialect: _Dialect, due: tuple[timedelta, timedelta]) -> TextClause:
+    until, over = (int(each.total_seconds()) for each in due)
+    next_run_at = dialect.instant(f"{until} + n % {over}")
     own = {
         "name": "'job ' || n || CASE WHEN n % 1000 = 0 THEN ' Überweisung' ELSE ' report' END",
         "owner_id": f"CASE WHEN n % 1000 = 0 THEN '{RARE}' ELSE 'owner' || n % {OWNERS} END",
         "tags": _json(f"CASE WHEN n % 1000 = 0 THEN '[\"{RARE}\"]' ELSE '[\"common\"]' END", dialect),
         "status": "CASE WHEN n % 1000 = 1 THEN 'finished' WHEN n % 20 = 0 THEN 'paused' ELSE 'active' END",
         "priority": "n % 10",
+        "last_run_status": "CASE WHEN n % 500 = 3 THEN 'failed' ELSE 'success' END",
+        "failures_in_a_row": "CASE WHEN n % 500 = 3 THEN 2 ELSE 0 END",
         "next_run_at": f"CASE WHEN n % 20 = 0 OR n % 1000 = 1 THEN NULL ELSE {next_run_at} END",
     }
-    instants = {name: dialect.instant.format("n % 86400") for name in ("anchor_at", "created_at", "updated_at")}
-    names = [name for name in A_JOB if A_JOB[name] is not None or name in own]
+    named = ("anchor_at", "created_at", "updated_at", "last_run_at")
+    instants = {name: dialect.instant("n % 86400") for name in named}
+    names = [name for name in A_JOB if A_JOB[name] is not None] + [
+        name for name in (*own, *instants) if name not in A_JOB or A_JOB[name] is None
+    ]
     values = [own.get(name) or instants.get(name) or _literal(A_JOB[name], dialect) for name in names]
     return text(f"INSERT INTO jobs ({', '.join(names)}) SELECT {', '.join(values)} FROM {dialect.series}")  # noqa: S608
 
 
 def _runs(dialect: _Dialect, job_count: int, run_count: int) -> str:
-    at = dialect.instant.format(f"n * {_SECONDS / run_count!r}")
-    end = dialect.instant.format(f"n * {_SECONDS / run_count!r} + 1 + n % 50")
+    at = dialect.instant(f"n * {_SECONDS / run_count!r}")
+    end = dialect.instant(f"n * {_SECONDS / run_count!r} + 1 + n % 50")
     is_missed = "n % 1000 = 7"
     ends = [
         (is_missed, "missed", "misfire"),
@@ -97,7 +144,7 @@ def _runs(dialect: _Dialect, job_count: int, run_count: int) -> str:
 
 
 def _waiting(dialect: _Dialect, job_count: int) -> str:
-    at = dialect.instant.format(f"{_SECONDS} + n")
+    at = dialect.instant(f"{_SECONDS} + n")
     return (
         f"INSERT INTO runs ({_COLUMNS}) SELECT 1 + n % {job_count}, 'queued', NULL, 'manual', {at}, NULL, 5, {at}, "  # noqa: S608
         f"{at}, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, 0, false, 'c' FROM {dialect.series}"
@@ -111,23 +158,4 @@ def _literal(value: object, dialect: _Dialect) -> str:
 
 
 def _json(written: str, dialect: _Dialect) -> str:
-    return written if dialect is _SQLITE else f"CAST({written} AS JSONB)"
-
-
-@asynccontextmanager
-async def _without_events(connection: AsyncConnection, database: Database) -> AsyncIterator[None]:
-    """Disable the triggers that write an event for each row."""
-    if not database.is_sqlite:
-        for table, trigger in (("jobs", "jobs_added"), ("runs", "runs_added")):
-            await connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}"))
-        yield
-        for table, trigger in (("jobs", "jobs_added"), ("runs", "runs_added")):
-            await connection.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}"))
-        return
-    query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name IN ('jobs_added', 'runs_added')"
-    kept = (await connection.execute(text(query))).all()
-    for name, _ in kept:
-        await connection.execute(text(f"DROP TRIGGER {name}"))
-    yield
-    for _, statement in kept:
-        await connection.exec_driver_sql(statement)
+    return written if dialect.epoch == "{0}" else f"CAST({written} AS JSONB)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -33,6 +34,29 @@ def test_banner_shows_the_address_and_the_key(service: Service) -> None:
     assert f"{service.url}/api/v1" in service.output
     assert f"{service.url}/docs" in service.output
     assert f"X-API-Key: {DEVELOPMENT_API_KEY}" in service.output
+
+
+def test_start_on_a_terminal_is_a_few_lines(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    variables = {"SCHEDULER_PORT": "0", "SCHEDULER_DATA_DIR": str(tmp_path / "data")}
+    with shell(tmp_path, **variables).start("up", stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        printed = ""
+        try:
+            while "runs list" not in printed:
+                printed += os.read(ours, 4096).decode()
+        finally:
+            process.terminate()
+            process.wait(DEADLINE_SECONDS)
+            os.close(ours)
+
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    assert lines[0] == "Scheduler Service is running. Press Ctrl-C to stop it."
+    assert re.fullmatch(r"Open +http://127\.0\.0\.1:\d+/ui/", lines[1])
+    assert len(lines) <= 10
+    assert "Runs     API, dispatcher and a worker with 4 slots in this process, with the data in " in printed
+    assert DEVELOPMENT_API_KEY in printed
+    assert "\x1b" not in printed  # no line of the log, which is in colours
 
 
 def test_curl_command_of_the_banner_works(service: Service) -> None:

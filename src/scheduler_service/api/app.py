@@ -170,7 +170,8 @@ def _counters(settings: Settings) -> Counters:
 
 
 def _warn(settings: Settings) -> None:
-    if settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY:
+    # On a terminal, the banner says the same.
+    if settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY and settings.log_format != "console":
         log.warning("development_key_accepted", effect="serves this machine alone", remedy="set an API_KEY of your own")
     if unknown := unknown_settings():
         log.warning("settings_ignored", ignored=unknown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 from scheduler_service.config.settings import Settings
@@ -31,8 +32,11 @@ def print_now(text: str) -> None:
         drop_output()
 
 
-def banner_text(settings: Settings, port: int) -> str:
-    """Return a text that says where the service is, how to authenticate and what to try. It contains no private key."""
+def banner_text(settings: Settings, port: int, also: Sequence[str] = ()) -> str:
+    """Return a text that says where the service is, how to authenticate and what to try. It contains no private key.
+
+    `also` are lines about other processes of the same installation.
+    """
     url = url_of(settings.host, port)
     is_public = settings.api_key.get_secret_value() == DEVELOPMENT_API_KEY
     header = f"'X-API-Key: {DEVELOPMENT_API_KEY}'" if is_public else '"X-API-Key: $API_KEY"'
@@ -40,12 +44,13 @@ def banner_text(settings: Settings, port: int) -> str:
     command = "scheduler" if shutil.which("scheduler") else sys.argv[0]
     where = "" if port == _USUAL_PORT else f" --url {url}"
     interface = "" if settings.ui == "off" else f"\n  Open     {url}/ui/"
+    lines = "".join(f"\n  {line}" for line in (also or _own_roles(settings)))
     return f"""
 Scheduler Service is running. Press Ctrl-C to stop it.
 {interface}
   API      {url}/api/v1
   Docs     {url}/docs
-  Key      -H {header}  ({remark})
+  Key      -H {header}  ({remark}){lines}
 
 To create a first job, paste this into another terminal:
 
@@ -53,3 +58,12 @@ To create a first job, paste this into another terminal:
     -d '{json.dumps(_EXAMPLE)}'
   {command} runs list{where}
 """
+
+
+def _own_roles(settings: Settings) -> tuple[str, ...]:
+    """Return the line that says what runs in this process, and where its data is."""
+    if settings.is_distributed:
+        return ("Runs     the API; jobs run once beats and workers have started as well",)
+    where = "in the database of DATABASE_URL" if settings.database_url else f"in {settings.data_dir}"
+    slots = f"{settings.slots} {'slot' if settings.slots == 1 else 'slots'}"
+    return (f"Runs     API, dispatcher and a worker with {slots} in this process, with the data {where}",)

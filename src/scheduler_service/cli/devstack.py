@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import stat
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -29,6 +31,8 @@ CLEANUP_SECONDS = 15.0
 RESTART_SECONDS = 1.0
 # A process that ends this soon after its start is not restarted.
 MIN_LIFETIME_SECONDS = 5.0
+# Printed of the log of a process that ends by itself.
+LAST_LINES = 10
 
 
 def serve_devstack(settings: Settings) -> ExitCode:
@@ -38,18 +42,26 @@ def serve_devstack(settings: Settings) -> ExitCode:
     """
     _check_installed(settings)
     settings.prepare_data_dir()
+    print_now("Starting the API, 2 beats, 2 workers and Flower, and the servers that they need …")
     with _servers(settings) as addresses:
-        return asyncio.run(
-            _Tree(settings, {**os.environ, **addresses, **_flower(settings), "LOG_FORMAT": settings.log_format}).serve()
-        )
+        environment = {**os.environ, **addresses, **_flower(settings), "LOG_FORMAT": settings.log_format}
+        return asyncio.run(Tree(settings, environment).serve())
 
 
-class _Tree:
+class Tree:
     """The processes of the service."""
 
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self._flower_url = f"http://{environment['FLOWER_ADDRESS']}:{environment['FLOWER_PORT']}"
+        flower = f"http://{environment['FLOWER_ADDRESS']}:{environment['FLOWER_PORT']}"
+        self._also = [
+            f"Flower   {flower}  (user scheduler, password: the API key)",
+            f"Runs     the API, 2 beats, 2 workers and Flower, with the data in {settings.data_dir}",
+        ]
+        self._logs: Path | None = None
+        if settings.log_format == "console":
+            self._logs = settings.data_dir / "logs"
+            self._also.append(f"Logs     {self._logs}, a file for each process")
         self._end_seconds = settings.drain_seconds + CLEANUP_SECONDS
         self._stopping = asyncio.Event()
         self._failed = False
@@ -58,7 +70,9 @@ class _Tree:
     async def serve(self) -> ExitCode:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._stop)
-        print_now(f"Flower starts at {self._flower_url}. Log in as scheduler, with the API key as password.")
+        if self._logs is not None:
+            shutil.rmtree(self._logs, ignore_errors=True)
+            self._logs.mkdir(mode=0o700)
         async with asyncio.TaskGroup() as group:
             for role in ROLES:
                 group.create_task(self._keep(role))
@@ -96,7 +110,7 @@ class _Tree:
 
     async def _run(self, role: str) -> int:
         command = role.partition("-")[0]
-        options = ["--name", role] if command == "worker" else []
+        options = {"worker": ["--name", role], "api": [f"--also={line}" for line in self._also]}.get(command, [])
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             sys.argv[0],
@@ -113,17 +127,39 @@ class _Tree:
         self._running[role] = process
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_pass_on(process.stdout, ""))  # for people: no prefix, so that lines can be copied
-                group.create_task(_pass_on(process.stderr, f"{role:8} | "))
+                group.create_task(self._show(role, process.stdout))
+                group.create_task(self._log(role, process.stderr))
             return await process.wait()
         finally:
             del self._running[role]
 
+    async def _show(self, role: str, output: asyncio.StreamReader | None) -> None:
+        """Print what a process says to people. On a terminal only the API does, and this process speaks of the end."""
+        async for line in _lines(output):
+            if self._logs is None or (role == "api" and not self._stopping.is_set()):
+                print_now(line)  # no prefix, so that lines can be copied
 
-async def _pass_on(output: asyncio.StreamReader | None, prefix: str) -> None:
+    async def _log(self, role: str, output: asyncio.StreamReader | None) -> None:
+        """Print the log of a process, or on a terminal write it to a file and print its end if the process fails."""
+        prefix = f"{role:8} | "
+        if self._logs is None:
+            async for line in _lines(output):
+                print_now(f"{prefix}{line}")
+            return
+        last: deque[str] = deque(maxlen=LAST_LINES)
+        with (self._logs / f"{role}.log").open("a", encoding="utf-8", buffering=1) as file:
+            async for line in _lines(output):
+                file.write(f"{line}\n")
+                last.append(line)
+        if not self._stopping.is_set():
+            for line in last:
+                print_now(f"{prefix}{line}")
+
+
+async def _lines(output: asyncio.StreamReader | None) -> AsyncIterator[str]:
     assert output is not None  # noqa: S101 (both are pipes, see above)
     async for line in output:
-        print_now(f"{prefix}{line.decode(errors='replace').rstrip()}")
+        yield line.decode(errors="replace").rstrip()
 
 
 @contextmanager

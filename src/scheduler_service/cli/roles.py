@@ -13,7 +13,10 @@ from scheduler_service.startup import without_gc
 _Name = Annotated[str | None, typer.Option("--name", help="Show this name in monitors.", show_default="worker-PID")]
 
 
-def api() -> None:
+_Also = Annotated[list[str] | None, typer.Option("--also", hidden=True, help="Print these lines after the start.")]
+
+
+def api(also: _Also = None) -> None:
     """Start the HTTP API on SCHEDULER_PORT (default 8000).
 
     It needs REDIS_URL and DATABASE_URL, from the environment or .env. Start beats and workers as well: without them no
@@ -25,7 +28,7 @@ def api() -> None:
     with without_gc():
         from scheduler_service.cli.serving import serve  # noqa: PLC0415 (slow)
 
-    raise typer.Exit(serve(settings))
+    raise typer.Exit(serve(settings, also or ()))
 
 
 def worker(name: _Name = None) -> None:

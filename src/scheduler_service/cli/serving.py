@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from typing import cast
 
 import uvicorn
@@ -36,9 +37,14 @@ CANCEL_SECONDS = 0.5
 BACKLOG = 2048
 
 
-def serve(settings: Settings) -> ExitCode:
-    """Serve until a signal, drain, and return the exit code. Raise `ConfigurationError` if the start fails."""
+def serve(settings: Settings, also: Sequence[str] = ()) -> ExitCode:
+    """Serve until a signal, drain, and return the exit code. Raise `ConfigurationError` if the start fails.
+
+    `also` are lines about other processes for the banner.
+    """
     logging_config.configure_logging(settings.log_level, settings.log_format)
+    if settings.log_format == "console":  # for people, whom the banner tells the rest
+        logging_config.hold_back_information(settings.log_level)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the banner replaces uvicorn's start messages
     raise_open_files()
     set_limits(settings)
@@ -59,7 +65,7 @@ def serve(settings: Settings) -> ExitCode:
         asyncio.Runner(loop_factory=config.get_loop_factory()) as loop,
     ):
         try:
-            loop.run(_serve(app, _Server(app, config, settings), listener))
+            loop.run(_serve(app, _Server(app, config, settings, also), listener))
         except asyncio.CancelledError:
             print_now("Stopped without waiting. Interrupted runs are executed again after the next start.")
             return ExitCode.INTERRUPTED
@@ -116,17 +122,19 @@ def _handle_signals(server: _Server) -> None:
 class _Server(uvicorn.Server):
     """A uvicorn server that prints the banner when it is ready."""
 
-    def __init__(self, app: FastAPI, config: uvicorn.Config, settings: Settings) -> None:
+    def __init__(self, app: FastAPI, config: uvicorn.Config, settings: Settings, also: Sequence[str]) -> None:
         super().__init__(config)
+        self._also = also
         self._app = app
         self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or []:
-            print_now(banner_text(self._settings, listener.getsockname()[1]))
+            print_now(banner_text(self._settings, listener.getsockname()[1], self._also))
         if (refusal := self._app.state.service.refusal()) is not None:
             print_now(f"WARNING: {refusal}\n")
+        logging_config.set_level(self._settings.log_level)
 
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
         """Do nothing: signals are handled outside, for longer than the server runs."""

@@ -54,6 +54,17 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
     _send_everything_to(formatter, level)
 
 
+def hold_back_information(level: str) -> None:
+    """Log warnings and worse only, until `set_level`, unless `level` asks for more details than usual."""
+    if logging.getLevelNamesMapping()[level] == logging.INFO:
+        set_level("WARNING")
+
+
+def set_level(level: str) -> None:
+    """Log events of a level and above."""
+    logging.getLogger().setLevel(level)
+
+
 def new_correlation_id() -> str:
     """Return a random id for a new piece of work."""
     return uuid.uuid4().hex

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -60,6 +60,15 @@ async def is_current(connection: AsyncConnection) -> bool:
     return bool(found == HEAD)
 
 
+def lock(connection: Connection) -> None:
+    """Wait until no other process migrates, and keep others from it until the end of the transaction."""
+    if connection.dialect.name == "postgresql":
+        # A migration may take any time, and may wait for another process that migrates.
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+
+
 def revision(connection: Connection) -> str | None:
     """Return the revision of the tables; None if there are no tables."""
     if not inspect(connection).has_table(_versions.name):
@@ -78,7 +87,10 @@ def _named(revision: str | None) -> str:
 
 
 def _upgrade(connection: Connection) -> Upgrade:
-    before = revision(connection)
+    if (before := revision(connection)) == HEAD:
+        return Upgrade(before, before)
+    lock(connection)
+    before = revision(connection)  # another process may have migrated meanwhile
     if before != HEAD:
         _take_the_steps(connection)
     return Upgrade(before, revision(connection))

@@ -6,7 +6,7 @@ import asyncio
 import sys
 
 from alembic import context
-from sqlalchemy import Connection, ForeignKeyConstraint, text
+from sqlalchemy import Connection, ForeignKeyConstraint
 
 from scheduler_service.config.loading import load_settings_without_key
 from scheduler_service.config.unknown import unknown_settings
@@ -15,7 +15,7 @@ from scheduler_service.features.registry import FEATURES
 from scheduler_service.storage import dependency_tables, hour_tables, idempotency, job_versions, worker_tables  # noqa: F401 (their tables)
 from scheduler_service.storage.event_tables import metadata
 from scheduler_service.storage.list_tables import UNMANAGED
-from scheduler_service.storage.migrations import ADVISORY_LOCK, CONNECTION, Upgrade, revision
+from scheduler_service.storage.migrations import CONNECTION, Upgrade, lock, revision
 from scheduler_service.storage.opening import open_database
 
 for feature in FEATURES:
@@ -24,11 +24,7 @@ for feature in FEATURES:
 
 def migrate(connection: Connection) -> None:
     """Run the migrations in the open transaction."""
-    if connection.dialect.name == "postgresql":
-        # A migration may take any time, and may wait for another process that migrates.
-        connection.execute(text("SET LOCAL lock_timeout = 0"))
-        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+    lock(connection)
     context.configure(
         connection=connection,
         target_metadata=metadata,
