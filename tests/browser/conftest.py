@@ -10,14 +10,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from testkit.commands import Service, up
+from tests.browser.actions import log_in
 
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
 TIMEOUT_MS = 20_000
@@ -37,14 +36,15 @@ def chromium() -> str:
     return found
 
 
-# Playwright keeps an event loop in this thread while it is open, so that no other test of the process could have one.
-@pytest.fixture(scope="module")
+# Playwright keeps an event loop in this thread while it is open, so that tests of other packages could have none: it is
+# closed behind the journeys.
+@pytest.fixture(scope="package")
 def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with up(tmp_path_factory.mktemp("service"), SCHEDULER_SLOTS="4") as service:
         yield service
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -93,16 +93,3 @@ def page(browser: Browser, service: Service) -> Iterator[Page]:
     with visiting(browser, service.url) as page:
         log_in(page)
         yield page
-
-
-def log_in(page: Page) -> None:
-    page.goto("/ui/login")
-    page.get_by_role("button", name="Continue as developer").click()
-    page.wait_for_url("**/ui/")
-
-
-def findings(page: Page) -> list[str]:
-    """Return what axe finds on a page."""
-    page.evaluate(AXE)
-    found: Any = page.evaluate("axe.run({resultTypes: ['violations']})")
-    return [f"{page.url}: {rule['id']}: {node['html'][:200]}" for rule in found["violations"] for node in rule["nodes"]]

@@ -1,0 +1,62 @@
+"""Journeys of runs: start one, follow, search and cancel it, try it again."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+from testkit.commands import Service
+from tests.browser.actions import add, ended
+
+pytestmark = pytest.mark.long
+
+
+def test_job_is_run_with_arguments_and_followed_to_its_end(page: Page, service: Service) -> None:
+    script = 'echo "args $SCHEDULER_ARGS"; sleep 1; printf "\\033[32mdone\\033[0m\\n"'
+    job_id = add(service, script, name="followed")
+    page.goto(f"/ui/jobs/{job_id}")
+    page.keyboard.press("r")
+    page.get_by_label("Arguments, as JSON").fill('{"day": 3}')
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/ui/runs/*")
+    log = page.get_by_role("log")
+    expect(log).to_contain_text('args {"day": 3}')
+    expect(log.locator("span.c2")).to_have_text("done")
+    expect(page.get_by_text("Success").first).to_be_visible()
+
+
+def test_log_is_searched_linked_and_downloaded(page: Page, service: Service) -> None:
+    run_id = ended(service, add(service, "seq 1 400; echo needle; seq 401 800"))
+    page.goto(f"/ui/runs/{run_id}")
+    page.get_by_label("Search the log").fill("needle")
+    expect(page.locator("#L401")).to_have_class(re.compile("hit"))
+    page.goto(f"/ui/runs/{run_id}#L120-L122")
+    expect(page.locator("#L121")).to_have_class(re.compile("chosen"))
+    with page.expect_download() as download:
+        page.get_by_label("Download the log").click()
+    assert download.value.path().read_text().count("\n") == 801
+
+
+def test_forged_attempt_marker_stays_text(page: Page, service: Service) -> None:
+    run_id = ended(service, add(service, "echo '--- attempt 9 ---'; echo '<li class=\"log-attempt\">Attempt 9</li>'"))
+    page.goto(f"/ui/runs/{run_id}")
+    expect(page.locator(".log-attempt")).to_have_text(["Attempt 1"])
+
+
+def test_running_run_is_cancelled(page: Page, service: Service) -> None:
+    job_id = add(service, "echo begun; sleep 60", name="long")
+    run_id = service.call("POST", f"jobs/{job_id}/run")["id"]
+    page.goto(f"/ui/runs/{run_id}")
+    page.get_by_role("link", name="Cancel").click()
+    page.get_by_role("button", name="Cancel the run").click()
+    expect(page.get_by_text("Cancelled").first).to_be_visible()
+
+
+def test_failed_run_is_tried_again(page: Page, service: Service) -> None:
+    run_id = ended(service, add(service, "exit 3", name="failing"))
+    page.goto(f"/ui/runs/{run_id}")
+    expect(page.get_by_text("Exit code 3")).to_be_visible()
+    page.get_by_role("button", name="Retry").click()
+    page.wait_for_url(re.compile(r"/ui/runs/\d+$"))
+    expect(page.get_by_role("link", name=f"Run {run_id}")).to_be_visible()
