@@ -12,6 +12,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from testkit.waiting import eventually
 from tests.database_fixtures import shared_database_url
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
@@ -88,3 +89,14 @@ async def create_job(browser: Browser, **changes: Any) -> dict[str, Any]:
         "POST", "/jobs", {"name": "a job", "schedule_expr": NEVER, "payload": payload, **changes}
     )
     return job
+
+
+async def run_to_the_end(browser: Browser, job_id: int, **request: Any) -> int:
+    """Run a job, and return the run when it has ended."""
+    run_id = (await browser.call("POST", f"/jobs/{job_id}/run", request or None))["id"]
+
+    async def has_ended() -> bool:
+        return (await browser.call("GET", f"/runs/{run_id}"))["finished_at"] is not None
+
+    await eventually(has_ended)
+    return int(run_id)

@@ -8,19 +8,9 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from testkit.waiting import eventually
-from tests.web.conftest import SHARED, Browser, create_job
+from tests.web.conftest import SHARED, Browser, create_job, run_to_the_end
 
 pytestmark = SHARED
-
-
-async def run_to_the_end(browser: Browser, job_id: int) -> int:
-    run_id = (await browser.call("POST", f"/jobs/{job_id}/run"))["id"]
-
-    async def has_ended() -> bool:
-        return (await browser.call("GET", f"/runs/{run_id}"))["finished_at"] is not None
-
-    await eventually(has_ended)
-    return int(run_id)
 
 
 def shell(script: str) -> dict[str, Any]:

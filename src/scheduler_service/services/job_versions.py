@@ -83,6 +83,16 @@ class JobVersionService:
         changes = None if earlier is None else audit_diff.difference(earlier.definition, found.definition, None)
         return VersionView(found, audit_diff.masked(found.definition), changes)
 
+    async def changes(self, caller: Caller, job_id: int, before: int, after: int) -> Mapping[str, Any]:
+        """Return the fields that differ between two versions, with both values, without secrets.
+
+        Raise `NotFoundError` if one of them does not exist or is not kept.
+        """
+        async with self._database.read() as connection:
+            await _check(connection, caller, job_id)
+            old, new = [(await version_of(connection, job_id, each)).definition for each in (before, after)]
+        return audit_diff.difference(old, new, None)
+
 
 async def version_of(connection: AsyncConnection, job_id: int, version: int) -> JobVersion:
     """Return a version. Raise `NotFoundError` if it is not kept."""

@@ -1,17 +1,17 @@
-"""Lists of runs for clients that keep what they have shown of a run that has ended."""
+"""Lists of runs for clients that keep what they have shown of a run that has ended, and neighbours of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.listing import Listing, Page, RunFilter
 from scheduler_service.domain.records import Run, RunState
-from scheduler_service.domain.run_state import ACTIVE
+from scheduler_service.domain.run_state import ACTIVE, RunStatus
 from scheduler_service.errors import NotFoundError
 from scheduler_service.services.runs import TAIL_BYTES
-from scheduler_service.storage import jobs, logs, recent, run_lists
+from scheduler_service.storage import jobs, logs, recent, run_lists, runs
 from scheduler_service.storage.database import Database
 
 
@@ -52,6 +52,20 @@ class RunListing:
             tails = await logs.tails(connection, states if has_logs else (), TAIL_BYTES)
             active = [state.job_id for state in states if state.status in ACTIVE]
             return RunPage(listing, unknown, tails, await recent.expected_seconds(connection, active))
+
+    async def neighbour(
+        self, caller: Caller, run_id: int, statuses: Collection[RunStatus] = (), *, is_next: bool = False
+    ) -> int | None:
+        """Return the run of the same job before a run, or after it, or None. Raise `NotFoundError` for an unknown run.
+
+        It has one of the statuses if there are any. Only runs that are near are searched.
+        """
+        caller.require(Scope.READ)
+        async with self._database.read() as connection:
+            run = await runs.find(connection, run_id, owner_id=caller.bound)
+            if run is None:
+                raise NotFoundError(f"there is no run {run_id}")
+            return await recent.neighbour(connection, run, statuses, is_next=is_next)
 
     async def check_job(self, caller: Caller, job_id: int) -> None:
         """Raise `NotFoundError` if there is no job with this id, and no history of one."""

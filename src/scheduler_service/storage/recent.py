@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from statistics import median
 from typing import Any
 
-from sqlalchemy import FromClause, Select, Subquery, bindparam, lateral, select, true
+from sqlalchemy import FromClause, Select, Subquery, bindparam, func, lateral, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.outcomes import Outcome
+from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.storage.dialect import is_sqlite
 from scheduler_service.storage.tables import jobs, runs
 
 EXPECTED_FROM = 50
 """The number of rows among which successes are sought for the expected duration."""
+NEIGHBOURS = 5_000
+"""The number of runs before or after a run among which one with a status is sought."""
 _OUTCOME = (
     runs.c.job_id, runs.c.id, runs.c.status, runs.c.reason, runs.c.trigger, runs.c.scheduled_for, runs.c.missed_count,
     runs.c.started_at, runs.c.finished_at,
@@ -57,6 +60,24 @@ async def expected_seconds(connection: AsyncConnection, job_ids: Iterable[int]) 
         for job_id, found in (await outcomes(connection, list(set(job_ids)), EXPECTED_FROM)).items()
     }
     return {job_id: round(median(of_job), 6) for job_id, of_job in spans.items() if of_job}
+
+
+async def neighbour(
+    connection: AsyncConnection, run: Run, statuses: Collection[RunStatus] = (), *, is_next: bool = False
+) -> int | None:
+    """Return the id of the run of the same job before a run, or after it, with one of the statuses if there are any.
+
+    Only the nearest NEIGHBOURS runs are searched. Return None if none of them fits.
+    """
+    of_job = runs.c.job_id == run.job_id
+    near = select(runs.c.id, runs.c.status).where(of_job, runs.c.id > run.id).order_by(runs.c.id)
+    if not is_next:
+        near = select(runs.c.id, runs.c.status).where(of_job, runs.c.id < run.id).order_by(runs.c.id.desc())
+    found = near.limit(NEIGHBOURS).subquery()
+    query = select(func.min(found.c.id) if is_next else func.max(found.c.id))
+    if statuses:
+        query = query.where(found.c.status.in_(statuses))
+    return (await connection.execute(query)).scalar()
 
 
 def _newest(connection: AsyncConnection, chosen: Subquery, limit: int) -> Select[Any]:

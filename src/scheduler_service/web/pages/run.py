@@ -7,12 +7,12 @@ from urllib.parse import quote
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from scheduler_service.domain.listing import Count, Page, RunFilter
 from scheduler_service.domain.records import Job
 from scheduler_service.errors import NotFoundError
 from scheduler_service.features.artifacts.service import ArtifactService
 from scheduler_service.web.queries import whole
 from scheduler_service.web.routes import Pages
+from scheduler_service.web.texts import text
 from scheduler_service.web.views.log import log_lines
 from scheduler_service.web.views.run import run_page
 from scheduler_service.web.visit import Visit
@@ -64,10 +64,10 @@ async def read_lines(visit: Visit) -> Response:
 async def search_log(visit: Visit) -> Response:
     """Return the numbers and texts of the lines that contain a text."""
     query = visit.request.query_params
-    text, from_line = query.get("q", "")[:200], whole(query, "from") or 1
-    if not text:
+    wanted, from_line = query.get("q", "")[:200], whole(query, "from") or 1
+    if not wanted:
         return JSONResponse({"matches": [], "next": None})
-    found = await visit.service.logs.search(visit.caller, visit.path_id("run_id"), text, from_line, MAX_MATCHES)
+    found = await visit.service.logs.search(visit.caller, visit.path_id("run_id"), wanted, from_line, MAX_MATCHES)
     matches = [[match.line, match.text] for match in found.matches]
     return JSONResponse({"matches": matches, "next": found.next_line})
 
@@ -100,11 +100,20 @@ async def download_artifact(visit: Visit) -> Response:
 @pages.get("/runs/{run_id:int}/previous")
 async def show_previous(visit: Visit) -> Response:
     """Lead to the run of the same job before this one."""
+    return await _neighbour(visit, is_next=False)
+
+
+@pages.get("/runs/{run_id:int}/next")
+async def show_next(visit: Visit) -> Response:
+    """Lead to the run of the same job after this one."""
+    return await _neighbour(visit, is_next=True)
+
+
+async def _neighbour(visit: Visit, *, is_next: bool) -> Response:
     run_id = visit.path_id("run_id")
-    job_id = (await visit.service.runs.get(visit.caller, run_id)).view.run.job_id
-    page = Page(size=1, before_id=run_id, count=Count.NONE)
-    found = (await visit.service.runs.page(visit.caller, RunFilter(job_id=job_id), page, has_logs=False)).items
-    return visit.redirect(f"/ui/runs/{found[0].run.id if found else run_id}")
+    found = await visit.service.run_listing.neighbour(visit.caller, run_id, is_next=is_next)
+    notice = None if found is not None else text("run.no_next" if is_next else "run.no_previous")
+    return visit.redirect(f"/ui/runs/{found or run_id}", notice)
 
 
 async def _job(visit: Visit, job_id: int) -> Job | None:
