@@ -45,3 +45,8 @@ def findings(page: Page) -> list[str]:
     page.evaluate(AXE)
     found: Any = page.evaluate("axe.run({resultTypes: ['violations']})")
     return [f"{page.url}: {rule['id']}: {node['html'][:200]}" for rule in found["violations"] for node in rule["nodes"]]
+
+
+def create_key(service: Service, owner_id: str, *scopes: str) -> dict[str, Any]:
+    key: dict[str, Any] = service.call("POST", "keys", {"owner_id": owner_id, "scopes": scopes})
+    return key

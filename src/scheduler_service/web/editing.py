@@ -14,8 +14,10 @@ from scheduler_service.domain.records import Job
 from scheduler_service.errors import InvalidInputError
 from scheduler_service.features.grants.service import GrantService
 from scheduler_service.payloads import registry
+from scheduler_service.services.job_mapping import document_of
 from scheduler_service.web import hints
 from scheduler_service.web.faults import problems_in
+from scheduler_service.web.queries import whole
 from scheduler_service.web.texts import text
 from scheduler_service.web.views.editor_fields import OPERATIONS, fields_of, value_at
 from scheduler_service.web.views.editor_form import (
@@ -44,10 +46,37 @@ class Draft:
     preview: Preview | None = None
     # What was written as JSON, if it is none.
     written: str | None = None
+    # The job that a new one is copied from.
+    copied_id: int | None = None
+
+    @property
+    def source(self) -> str:
+        """Return the query by which `source_draft` finds what the form was made from."""
+        if self.job is not None:
+            return f"?job={self.job.id}"
+        return "" if self.copied_id is None else f"?job={self.copied_id}&as=clone"
 
     def with_problems(self, problems: Sequence[Problem]) -> Draft:
         """Return the draft with faults."""
         return replace(self, problems=tuple(problems))
+
+
+NEW: Mapping[str, Any] = {"payload": {"type": "python_code"}}
+"""The document of a new job."""
+
+
+def draft_of(job: Job) -> Draft:
+    """Return the draft of a change of a job."""
+    return Draft(document_of(job), job=job, version=job.version)
+
+
+async def source_draft(visit: Visit) -> Draft:
+    """Return what the form of an editor was made from: the job in the address, its copy with `as=clone`, or nothing."""
+    job_id = whole(visit.request.query_params, "job")
+    if job_id is None:
+        return Draft(NEW)
+    draft = draft_of(await visit.service.jobs.get(visit.caller, job_id))
+    return Draft(draft.document, copied_id=job_id) if visit.query.get("as") == "clone" else draft
 
 
 def read_draft(visit: Visit, base: Draft) -> Draft:
@@ -94,8 +123,9 @@ def show_editor(
     *,
     mode: str | None = None,
     conflicts: Sequence[Choice] = (),
+    panel: object = None,
 ) -> Response:
-    """Return the page of the editor. `mode` is `json` or `form`."""
+    """Return the page of the editor. `mode` is `json` or `form`, `panel` a test run."""
     has_plugin = payload_type(draft.document) not in registry.BUILT_IN
     is_json = draft.written is not None or (mode or ("json" if DOCUMENT in visit.form else "form")) == "json"
     default = {
@@ -119,4 +149,5 @@ def show_editor(
         is_on_demand=draft.document.get("schedule_expr", "") is None,
         is_admin=Scope.ADMIN in visit.caller.scopes,
         conflicts=conflicts,
+        panel=panel,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -31,13 +31,22 @@ async def _ask_for_login(request: Request, _error: Exception) -> Response:
     if request.headers.get("sec-fetch-site") == "cross-site" and request.method == "GET":
         # Strict cookies are missing on links from other sites; a reload from this page sends them.
         return _page(request, HTTPStatus.OK, "reload.html")
-    if request.method != "GET":
-        return _page(request, HTTPStatus.UNAUTHORIZED, "login_ended.html")
+    is_script = request.headers.get("hx-request") == "true"
     target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if is_script or request.method != "GET":  # back to the page that asks or sends, not to what it asks for
+        target = _path_in(request.headers.get("hx-current-url") or request.headers.get("referer", ""))
     location = f"/ui/login?next={quote(target, safe='')}"
-    if request.headers.get("hx-request") == "true":
+    if is_script:
         return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": location})
+    if request.method != "GET":
+        return _page(request, HTTPStatus.UNAUTHORIZED, "login_ended.html", location=location)
     return RedirectResponse(location, HTTPStatus.SEE_OTHER)
+
+
+def _path_in(address: str) -> str:
+    """Return the path and query of an address. The login leads to no other site, whatever they are."""
+    parts = urlsplit(address)
+    return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 async def _show_service_error(request: Request, error: Exception) -> Response:

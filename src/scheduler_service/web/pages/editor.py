@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
 
 from starlette.responses import Response
 
@@ -13,29 +11,29 @@ from scheduler_service.domain.caller import Scope
 from scheduler_service.domain.records import Job
 from scheduler_service.errors import ConflictError, InvalidInputError, PreconditionFailedError
 from scheduler_service.services.job_mapping import document_of
-from scheduler_service.web.editing import Draft, read_draft, show_editor, validated
+from scheduler_service.web.editing import NEW, Draft, draft_of, read_draft, show_editor, source_draft, validated
 from scheduler_service.web.faults import problems_in
 from scheduler_service.web.routes import Pages
+from scheduler_service.web.test_panel import queue_test, test_panel
 from scheduler_service.web.texts import text
 from scheduler_service.web.views.editor_form import Problem
 from scheduler_service.web.views.merging import choices, merged
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
-_NEW: Mapping[str, Any] = {"payload": {"type": "python_code"}}
 
 
 @pages.get("/jobs/new")
 async def show_new(visit: Visit) -> Response:
     """Show an empty editor."""
     visit.caller.require(Scope.WRITE)
-    return show_editor(visit, Draft(_NEW))
+    return show_editor(visit, Draft(NEW))
 
 
 @pages.post("/jobs/new")
 async def create(visit: Visit) -> Response:
     """Store a new job, or show what is wrong with it."""
-    draft = read_draft(visit, Draft(_NEW))
+    draft = read_draft(visit, Draft(NEW))
     return await _save(visit, draft)
 
 
@@ -56,14 +54,14 @@ async def create_clone(visit: Visit) -> Response:
 async def show_edit(visit: Visit) -> Response:
     """Show an editor with a job."""
     visit.caller.require(Scope.WRITE)
-    return show_editor(visit, _of(await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))))
+    return show_editor(visit, draft_of(await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))))
 
 
 @pages.post("/jobs/{job_id:int}/edit")
 async def change(visit: Visit) -> Response:
     """Store the change of a job, or show what is wrong with it or what somebody else has changed."""
     job = await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))
-    draft = read_draft(visit, _of(job))
+    draft = read_draft(visit, draft_of(job))
     if (theirs := visit.text_of("theirs")).isdecimal() and not draft.problems:
         chosen = {name.removeprefix("choice:"): str(value) for name, value in visit.form.items()}
         draft = Draft(merged(draft.document, document_of(job), chosen), job=job, version=int(theirs))
@@ -73,23 +71,15 @@ async def change(visit: Visit) -> Response:
 @pages.post("/jobs/check")
 async def check(visit: Visit) -> Response:
     """Show what the form would make, beside it, without storing anything."""
-    source = visit.query.get("job", "")
-    draft = Draft(_NEW)
-    if source.isdecimal():
-        draft = _of(await visit.service.jobs.get(visit.caller, int(source)))
-        draft = draft if visit.query.get("as") != "clone" else Draft(draft.document)
-    draft = await validated(visit, read_draft(visit, draft))
+    draft = await validated(visit, read_draft(visit, await source_draft(visit)))
     return visit.show("editor_preview.html", preview=draft.preview, problems=draft.problems, is_new=draft.job is None)
 
 
 async def _copy(visit: Visit) -> Draft:
     job = await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))
     document = document_of(job)
-    return Draft({**document, "name": text("editor.copy_of", name=job.name), "external_key": None})
-
-
-def _of(job: Job) -> Draft:
-    return Draft(document_of(job), job=job, version=job.version)
+    copy = {**document, "name": text("editor.copy_of", name=job.name), "external_key": None}
+    return Draft(copy, copied_id=job.id)
 
 
 async def _save(visit: Visit, draft: Draft) -> Response:
@@ -99,6 +89,10 @@ async def _save(visit: Visit, draft: Draft) -> Response:
     if visit.text_of("switch") or visit.text_of("check"):
         shown = await validated(visit, draft) if visit.text_of("check") else draft
         return show_editor(visit, shown, mode=visit.text_of("switch") or None)
+    if visit.text_of("test"):
+        run_id, draft = await queue_test(visit, draft)
+        panel = None if run_id is None else await test_panel(visit, run_id)
+        return show_editor(visit, draft, panel=panel)
     try:
         job = await _stored(visit, draft)
     except (InvalidInputError, ConflictError) as error:

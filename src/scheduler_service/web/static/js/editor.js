@@ -75,6 +75,13 @@
     area.setRangeText("    ", area.selectionStart, area.selectionEnd, "end");
     area.dispatchEvent(new Event("input", { bubbles: true }));
   });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    form.querySelector("[data-test]")?.click();
+  });
+  // The session has ended: the login leads back here, to the kept draft.
+  document.addEventListener("htmx:before:response", (event) => { isLeaving ||= event.detail.ctx.response.status === 401; });
   document.getElementById("faults")?.focus();
 })();
 // A job that was saved needs no draft any more.

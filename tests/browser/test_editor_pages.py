@@ -1,0 +1,149 @@
+"""Journeys of the editor: the first job, faults, previews, test runs, two changes at once, copies."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from testkit.commands import Service
+from testkit.waiting import wait_until
+from tests.browser.actions import add, create_key, log_in_with
+from tests.browser.conftest import visiting
+
+pytestmark = pytest.mark.long
+
+
+def write_shell(page: Page, script: str, name: str = "written") -> None:
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_text("Shell", exact=True).click()
+    page.get_by_label("Script", exact=True).fill(script)
+
+
+def test_first_job_is_made_from_the_empty_list(browser: Browser, service: Service) -> None:
+    key = create_key(service, "newcomer", "read", "write", "run")
+    with visiting(browser, service.url) as page:
+        log_in_with(page, key["key"])
+        page.goto("/ui/jobs")
+        expect(page.get_by_role("heading", name="No jobs yet")).to_be_visible()
+        page.get_by_role("link", name="New job").last.click()
+        write_shell(page, "echo hello", "my first")
+        page.get_by_role("button", name="Weekdays 9:00").click()
+        expect(page.locator("#preview")).to_contain_text("09:00")
+        page.get_by_role("button", name="Create job").click()
+        expect(page.get_by_role("heading", name="my first")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="was created")).to_be_visible()
+
+
+def test_four_mistakes_are_shown_at_once(page: Page) -> None:
+    page.goto("/ui/jobs/new")
+    write_shell(page, "echo hello", "")
+    page.get_by_label("Schedule", exact=True).fill("61 * * * *")
+    page.get_by_label("Time zone").fill("Mars/Base")
+    page.get_by_label("Memory in MiB").fill("-1")
+    expect(page.locator("#preview [data-problem]")).to_have_count(4)
+    page.get_by_role("button", name="Create job").click()
+    faults = page.locator("#faults")
+    expect(faults).to_be_focused()
+    expect(faults.get_by_role("listitem")).to_have_count(4)
+    expect(page.get_by_label("Schedule", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Schedule", exact=True)).to_have_value("61 * * * *")
+    faults.get_by_role("link", name="timezone").click()
+    expect(page.get_by_label("Time zone")).to_be_focused()
+
+
+def test_preview_shows_clock_changes_in_both_zones(browser: Browser, service: Service) -> None:
+    with visiting(browser, service.url, timezone_id="Asia/Tokyo") as page:
+        page.goto("/ui/login")
+        page.get_by_role("button", name="Continue as developer").click()
+        page.goto("/ui/jobs/new")
+        write_shell(page, "true")
+        page.get_by_label("Schedule", exact=True).fill("30 2 25-31 3 *")
+        page.get_by_label("Time zone").fill("Europe/Berlin")
+        change = page.locator("#preview tr", has_text="does not exist").first
+        expect(change).to_contain_text("03:00")
+        expect(change.locator("td").nth(1)).to_contain_text("10:00")
+
+
+def test_python_error_is_shown_at_its_line(page: Page) -> None:
+    page.goto("/ui/jobs/new")
+    page.get_by_label("Name", exact=True).fill("wrong")
+    page.locator("[data-field='/payload/code'] textarea").fill("print('hello')\nfor x in\n")
+    expect(page.locator("[data-field='/payload/code'] [data-error]")).to_contain_text("line 2")
+
+
+def test_test_run_shows_its_log_and_stores_nothing(page: Page, service: Service) -> None:
+    before = service.call("GET", "jobs")["total"]
+    page.goto("/ui/jobs/new")
+    write_shell(page, "echo tried $SECRET_WORD; exit 7", "")
+    page.get_by_text("Variables, arguments").click()
+    page.get_by_label("Environment variables").fill("SECRET_WORD=here")
+    page.get_by_label("Script", exact=True).press("Control+Enter")
+    panel = page.locator("#test-run")
+    expect(panel).to_contain_text("tried here")
+    expect(panel).to_contain_text("Exit code 7")
+    assert service.call("GET", "jobs")["total"] == before
+    page.goto("/ui/runs?trigger=manual")
+    expect(page.get_by_text("test", exact=True)).to_have_count(0)
+
+
+def test_difference_is_shown_before_it_is_saved(page: Page, service: Service) -> None:
+    job_id = add(service, "true", name="to edit", schedule_expr="0 3 * * *")
+    page.goto(f"/ui/jobs/{job_id}/edit")
+    page.get_by_label("Schedule", exact=True).fill("0 4 * * *")
+    expect(page.locator("#preview del")).to_have_text("0 3 * * *")
+    expect(page.locator("#preview ins")).to_have_text("0 4 * * *")
+    expect(page.locator("#preview")).to_contain_text("The next runs move")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_role("status").filter(has_text="was saved")).to_be_visible()
+
+
+def test_two_changes_at_once_are_merged(page: Page, service: Service) -> None:
+    job_id = add(service, "true", name="before", priority=5)
+    page.goto(f"/ui/jobs/{job_id}/edit")
+    page.get_by_label("Name", exact=True).fill("mine")
+    service.call("PATCH", f"jobs/{job_id}", {"name": "theirs", "priority": 9})
+    page.get_by_role("button", name="Save changes").click()
+    conflict = page.get_by_role("alert")
+    expect(conflict.get_by_role("row")).to_have_count(3)
+    expect(conflict.get_by_role("row", name="name")).to_contain_text("theirs")
+    conflict.get_by_role("row", name="name").get_by_label("mine").check()
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_role("heading", name="mine")).to_be_visible()
+    job = service.call("GET", f"jobs/{job_id}")
+    assert (job["name"], job["priority"]) == ("mine", 9)
+
+
+def test_copy_runs_with_the_hidden_variables_of_its_original(page: Page, service: Service) -> None:
+    job_id = add(service, 'echo "it is $WORD"', name="original", env={"WORD": "kept"})
+    page.goto(f"/ui/jobs/{job_id}")
+    page.get_by_label("More actions").click()
+    page.get_by_role("link", name="Clone").click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Copy of original")
+    page.get_by_role("button", name="Test run").click()
+    expect(page.locator("#test-run")).to_contain_text("it is kept")
+    page.get_by_role("button", name="Create job").click()
+    expect(page.get_by_role("heading", name="Copy of original")).to_be_visible()
+
+
+def test_draft_survives_the_end_of_the_session(browser: Browser, service: Service) -> None:
+    keys = [create_key(service, "writer", "read", "write") for _ in range(2)]
+    with visiting(browser, service.url) as page:
+        log_in_with(page, keys[0]["key"])
+        page.goto("/ui/jobs/new")
+        write_shell(page, "echo precious", "kept")
+        expect(page.locator("#preview")).to_contain_text("must")
+        service.client.delete(f"keys/{keys[0]['id']}")
+
+        def is_logged_out() -> bool:
+            page.get_by_label("Script", exact=True).press_sequentially(".") if "/login" not in page.url else None
+            page.wait_for_timeout(600)
+            return "/ui/login" in page.url
+
+        wait_until(is_logged_out)
+        page.get_by_text("or use a key").click()
+        page.get_by_label("API key").fill(keys[1]["key"])
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url("**/ui/jobs/new")
+        expect(page.get_by_label("Script", exact=True)).to_have_value(re.compile(r"echo precious"))
+        expect(page.get_by_label("Name", exact=True)).to_have_value("kept")
