@@ -57,8 +57,8 @@ def _rows(matcher: SequenceMatcher[str], before: Sequence[str], after: Sequence[
     shown = 0
     for group in matcher.get_grouped_opcodes(_CONTEXT_LINES):
         skipped = group[0][1] - shown
-        for kind, *span in group:
-            for row in _rows_of(kind, *span, before, after):
+        for kind, i1, i2, j1, j2 in group:
+            for row in _rows_of(kind, i1, i2, j1, j2, before, after):
                 yield replace(row, skipped=skipped)
                 skipped = 0
         shown = group[-1][2]
