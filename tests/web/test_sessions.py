@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from fastapi import FastAPI
 from tests.web.conftest import SHARED, Browser, create_job, serving
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
+from scheduler_service.web import session
 from scheduler_service.web.login_limit import MAX_WRONG_KEYS
 
 pytestmark = SHARED
@@ -73,6 +75,11 @@ async def test_wrong_keys_are_limited(app: FastAPI) -> None:
     assert int(answer.headers["retry-after"]) > 0
 
 
+async def test_addresses_of_one_host_share_its_wrong_keys(app: FastAPI) -> None:
+    answers = [await Browser(app, address=f"2001:db8:7:7::{n}").log_in("wrong") for n in range(MAX_WRONG_KEYS + 1)]
+    assert answers[-1].status_code == 429
+
+
 async def test_wrong_key_is_in_the_audit_trail(app: FastAPI, browser: Browser) -> None:
     await Browser(app, address="192.0.2.10").log_in("ключ")
     entries = (await browser.call("GET", "/audit?outcome=refused"))["entries"]
@@ -129,6 +136,16 @@ async def test_look_only_session_has_no_right_but_reading(app: FastAPI) -> None:
 async def test_logging_out_ends_the_session(app: FastAPI) -> None:
     browser = Browser(app)
     await browser.log_in()
+    await browser.send("/ui/logout")
+    assert (await browser.open("/ui/jobs")).url.path == "/ui/login"
+
+
+async def test_change_of_a_session_outlives_its_renewal(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "RENEW_SECONDS", 0)
+    browser = Browser(app)
+    await browser.log_in()
+    await browser.send("/ui/look-only")
+    assert "/ui/look-only" not in (await browser.open("/ui/jobs")).text
     await browser.send("/ui/logout")
     assert (await browser.open("/ui/jobs")).url.path == "/ui/login"
 

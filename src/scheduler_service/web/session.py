@@ -73,8 +73,9 @@ class Sessions:
         return session if session.is_valid_at(self._clock()) else None
 
     def renew(self, request: Request, response: Response, session: Session) -> None:
-        """Send the cookie again if it has not been renewed for a while."""
-        if self._clock() - session.seen_at >= RENEW_SECONDS:
+        """Send the cookie again if it has not been renewed for a while. One that the page has set or deleted stays."""
+        is_set = any(cookie.startswith(f"{self._name(request)}=") for cookie in response.headers.getlist("set-cookie"))
+        if not is_set and self._clock() - session.seen_at >= RENEW_SECONDS:
             self.store(request, response, replace(session, seen_at=int(self._clock())))
 
     def store(self, request: Request, response: Response, session: Session) -> None:

@@ -12,6 +12,7 @@ from scheduler_service.domain.caller import Caller
 from scheduler_service.features.audit.service import AuditService
 from scheduler_service.features.keys.service import KeyService
 from scheduler_service.http.auth import API_KEY_CALLER, check_reach, is_local, same_key
+from scheduler_service.http.client_address import network_of
 from scheduler_service.services.audit import Refusal
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
@@ -31,15 +32,16 @@ async def show_login(visit: Visit) -> Response:
 @pages.post("/login")
 async def log_in(visit: Visit) -> Response:
     """Begin a session of the key in the form."""
-    address = visit.site.gate.address_of(visit.request) or ""
-    if (seconds := visit.site.logins.wait_seconds(address)) > 0:
+    address = visit.site.gate.address_of(visit.request)
+    network = network_of(address)
+    if (seconds := visit.site.logins.wait_seconds(network)) > 0:
         wait = math.ceil(seconds)
         response = _form(visit, HTTPStatus.TOO_MANY_REQUESTS, text("login.wait", seconds=wait))
         response.headers["Retry-After"] = str(wait)
         return response
     caller = await _caller_of(visit, visit.text_of("key"))
     if caller is None:
-        visit.site.logins.note_wrong(address)
+        visit.site.logins.note_wrong(network)
         await _note_refusal(visit, address)
         return _form(visit, HTTPStatus.UNAUTHORIZED, text("login.wrong"))
     return await _begin(visit, caller)
@@ -72,7 +74,7 @@ async def _begin(visit: Visit, caller: Caller) -> Response:
     return response
 
 
-async def _note_refusal(visit: Visit, address: str) -> None:
+async def _note_refusal(visit: Visit, address: str | None) -> None:
     path, status = visit.request.url.path, HTTPStatus.UNAUTHORIZED
     refusal = Refusal(operation="logIn", path=path, status=status, address=address, caller=None)
     await visit.feature(AuditService).note(refusal)
