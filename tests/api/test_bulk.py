@@ -33,6 +33,9 @@ async def test_each_job_of_a_filter_has_its_result(client: httpx2.AsyncClient) -
     done = (await change(client, "jobs", action="pause", expected_count=3, **selected)).json()
     assert [item["outcome"] for item in done["results"]] == ["done"] * 3
 
+    soon = {"filter": {"tag": "bulk", "due_before": "2000-01-01T00:00:00Z"}}
+    assert (await change(client, "jobs", action="pause", dry_run=True, **soon)).json()["count"] == 0
+
     untagged = await change(client, "jobs", action="untag", ids=[first["id"], 4711], tags=["bulk"])
     assert [item["outcome"] for item in untagged.json()["results"]] == ["done", "not_found"]
     await change(client, "jobs", action="tag", ids=[second["id"]], tags=["bulk", "new"])

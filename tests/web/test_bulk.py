@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from tests.web.conftest import SHARED, Browser, create_job
+from tests.web.conftest import NEVER, SHARED, Browser, create_job
 
 pytestmark = SHARED
 
@@ -23,6 +23,18 @@ async def test_all_matching_jobs_are_meant_by_the_filter(browser: Browser) -> No
     page = (await browser.open("/ui/jobs/bulk?action=pause&all=1&tag=bulk")).text
     assert "Pause 3 jobs?" in page
     assert 'name="tag" value="bulk"' in page
+
+
+async def test_all_matching_jobs_are_those_of_the_shown_list(browser: Browser) -> None:
+    for expression in (NEVER, "* * * * *"):
+        await create_job(browser, tags=["soon"], schedule_expr=expression)
+    query = "tag=soon&due=1h"
+    assert 'type="hidden" name="due" value="1h"' in (await browser.open(f"/ui/jobs?{query}")).text
+    page = (await browser.open(f"/ui/jobs/bulk?action=pause&all=1&{query}")).text
+    assert "Pause 1 job?" in page
+    assert 'name="due" value="1h"' in page
+    fields = {"action": "pause", "all": "1", "tag": "soon", "due": "1h", "expected": "1"}
+    assert "1 job was changed" in (await browser.send("/ui/jobs/bulk", fields)).text
 
 
 async def test_nothing_is_changed_if_the_number_has_changed(browser: Browser) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 from starlette.responses import Response
 
 from scheduler_service.domain.caller import Scope
+from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.listing import Count, Page
 from scheduler_service.services.bulk import BulkService
 from scheduler_service.services.bulk_request import MAX_ITEMS, JobBulkRequest, read_job_bulk
+from scheduler_service.web.pages.jobs import DUE
 from scheduler_service.web.queries import whole_of
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
@@ -22,6 +25,8 @@ ACTIONS = ("pause", "resume", "run", "delete")
 TYPED_ABOVE = 100
 NAMED = 5
 _FILTERS = {"q": "q", "status": "status", "last": "last_status", "type": "type", "tag": "tag", "owner": "owner_id"}
+_DUE = "due"
+"""The filter by the next instant, which the address names by a window from now on."""
 
 
 @pages.get("/jobs/bulk")
@@ -32,22 +37,23 @@ async def ask_to_change(visit: Visit) -> Response:
     if action not in ACTIONS:
         return visit.redirect("/ui/jobs")
     visit.caller.require(Scope.RUN if action == "run" else Scope.WRITE)
-    document = _document(action, query.getlist("ids"), dict(query), takes_all=bool(query.get("all")))
+    fields = dict(query)
+    document = _document(action, query.getlist("ids"), fields)
     if document is None:
         return visit.redirect("/ui/jobs", text("bulk.nothing"))
-    return await _show(visit, document)
+    return await _show(visit, document, fields)
 
 
 @pages.post("/jobs/bulk")
 async def change(visit: Visit) -> Response:
     """Change the jobs if their number is the confirmed one."""
     fields = {name: str(value) for name, value in visit.form.items()}
-    document = _document(fields.get("action", ""), visit.form.getlist("ids"), fields, takes_all=bool(fields.get("all")))
+    document = _document(fields.get("action", ""), visit.form.getlist("ids"), fields)
     if document is None or document["action"] not in ACTIONS:
         return visit.redirect("/ui/jobs", text("bulk.nothing"))
     count = whole_of(fields.get("expected", "")) or 0
     if _is_typed(document["action"], count) and visit.text_of("typed") != str(count):
-        return await _show(visit, document, text("bulk.wrong_number"))
+        return await _show(visit, document, fields, text("bulk.wrong_number"))
     request = read_job_bulk({**document, "expected_count": count})
     items = await _service(visit).change_jobs(visit.caller, request)
     refused = [item for item in items if item.outcome != "done"]
@@ -57,23 +63,25 @@ async def change(visit: Visit) -> Response:
     return visit.show("jobs_bulk_done.html", done=done, refused=refused)
 
 
-def _document(action: str, ids: list[Any], fields: dict[str, str], *, takes_all: bool) -> dict[str, Any] | None:
+def _document(action: str, ids: list[Any], fields: dict[str, str]) -> dict[str, Any] | None:
     """Return the request of the API, or None if no job is selected."""
-    if takes_all:
+    if fields.get("all"):
         chosen = {name: fields[field] for field, name in _FILTERS.items() if fields.get(field)}
+        if (window := DUE.get(fields.get(_DUE, ""))) is not None:
+            chosen["due_before"] = iso8601(datetime.now(UTC) + window)
         return {"action": action, "filter": chosen}
     numbers = [number for each in ids if (number := whole_of(str(each))) is not None]
     return {"action": action, "ids": numbers[:MAX_ITEMS]} if numbers else None
 
 
-async def _show(visit: Visit, document: dict[str, Any], error: str | None = None) -> Response:
+async def _show(visit: Visit, document: dict[str, Any], fields: dict[str, str], error: str | None = None) -> Response:
     request = read_job_bulk({**document, "dry_run": True})
     count = len(await _service(visit).change_jobs(visit.caller, request))
     return visit.show(
         "jobs_bulk.html",
         status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
         document=document,
-        filters={field: document.get("filter", {}).get(name) for field, name in _FILTERS.items()},
+        filters={field: fields.get(field) for field in (*_FILTERS, _DUE)},
         count=count,
         names=await _names(visit, request),
         is_typed=_is_typed(request.action, count),
