@@ -92,7 +92,13 @@ async def test_edit_keeps_what_the_form_does_not_show(browser: Browser) -> None:
 
 
 async def test_form_without_changes_changes_nothing(browser: Browser) -> None:
-    given = {"retry_policy": {"max_retries": 2}, "tags": ["a"], "limits": {"memory_mb": 64}, "args": {"x": [1]}}
+    given: dict[str, Any] = {
+        "retry_policy": {"max_retries": 2},
+        "tags": ["a", "b c"],
+        "limits": {"memory_mb": 64},
+        "args": {"x": [1]},
+    }
+    given["payload"] = {"type": "program", "argv": ["sh", "-c", "echo 1\necho 2", ""]}
     job = await create_job(browser, **given)
     path = f"/ui/jobs/{job['id']}/edit"
     fields = form_in((await browser.open(path)).text)
@@ -109,6 +115,7 @@ def form_in(page: str) -> dict[str, str]:
     for name, options in re.findall(r'<select [^>]*?name="([^"]+)"[^>]*>(.*?)</select>', page, re.DOTALL):
         chosen = re.search(r'<option value="([^"]+)" selected', options)
         fields[name] = chosen[1] if chosen else ""
+    fields = {name: value.replace("\n", "\r\n") for name, value in fields.items()}
     return {name: value.replace("&#34;", '"').replace("&#39;", "'") for name, value in fields.items()}
 
 
@@ -144,6 +151,13 @@ async def test_definition_can_be_written_as_json(browser: Browser) -> None:
     assert (await saved(browser, "/ui/jobs/new", {"document": document}))["name"] == "from json"
     answer = await browser.send("/ui/jobs/new", {"document": "{"}, page="/ui/jobs/new")
     assert (answer.status_code, "This is no JSON" in answer.text) == (422, True)
+
+
+async def test_json_of_wrong_types_is_refused_and_kept(browser: Browser) -> None:
+    document = '{"name": 7, "env": 3, "payload": {"type": "program", "argv": 3}, "after": [3], "tags": 1}'
+    for more, status in (({}, 422), ({"switch": "form"}, 200), ({"switch": "json"}, 200)):
+        answer = await browser.send("/ui/jobs/new", {"document": document, **more}, page="/ui/jobs/new")
+        assert answer.status_code == status
 
 
 async def test_two_changes_at_once_are_merged_by_field(browser: Browser) -> None:

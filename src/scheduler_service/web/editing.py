@@ -17,7 +17,7 @@ from scheduler_service.payloads import registry
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.web import hints
 from scheduler_service.web.faults import problems_in
-from scheduler_service.web.queries import whole
+from scheduler_service.web.queries import whole, whole_of
 from scheduler_service.web.texts import text
 from scheduler_service.web.views.editor_fields import OPERATIONS, fields_of, value_at
 from scheduler_service.web.views.editor_form import (
@@ -81,8 +81,7 @@ async def source_draft(visit: Visit) -> Draft:
 
 def read_draft(visit: Visit, base: Draft) -> Draft:
     """Return the draft in the form of a request, on top of what is stored."""
-    version = visit.text_of("version")
-    base = replace(base, version=int(version) if version.isdecimal() else base.version)
+    base = replace(base, version=whole_of(visit.text_of("version")) or base.version)
     form = {name: value for name, value in visit.form.items() if isinstance(value, str)}
     if DOCUMENT not in form:
         return replace(base, document=read_form(form, base.document))

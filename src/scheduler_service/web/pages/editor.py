@@ -13,6 +13,7 @@ from scheduler_service.errors import ConflictError, InvalidInputError, Precondit
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.web.editing import NEW, Draft, draft_of, read_draft, show_editor, source_draft, validated
 from scheduler_service.web.faults import problems_in
+from scheduler_service.web.queries import whole_of
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.test_panel import queue_test, test_panel
 from scheduler_service.web.texts import text
@@ -62,9 +63,9 @@ async def change(visit: Visit) -> Response:
     """Store the change of a job, or show what is wrong with it or what somebody else has changed."""
     job = await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))
     draft = read_draft(visit, draft_of(job))
-    if (theirs := visit.text_of("theirs")).isdecimal() and not draft.problems:
+    if (theirs := whole_of(visit.text_of("theirs"))) is not None and not draft.problems:
         chosen = {name.removeprefix("choice:"): str(value) for name, value in visit.form.items()}
-        draft = Draft(merged(draft.document, document_of(job), chosen), job=job, version=int(theirs))
+        draft = Draft(merged(draft.document, document_of(job), chosen), job=job, version=theirs)
     return await _save(visit, draft)
 
 

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     FLAG = "flag"
     # Several words, separated by commas or spaces.
     WORDS = "words"
+    # Texts that may contain spaces, separated by commas.
+    ITEMS = "items"
     # One item a line.
     LINES = "lines"
     # One `NAME=value` a line, or `Name: value`.
@@ -90,7 +92,8 @@ JOB_FIELDS = (
     ),
     *_fields(Kind.NUMBER, *_NUMBERS),
     *_fields(Kind.FLAG, "/enabled", "/limits/network"),
-    *_fields(Kind.WORDS, "/tags", "/calendars", "/grants"),
+    *_fields(Kind.WORDS, "/calendars", "/grants"),
+    Field("/tags", Kind.ITEMS),
     *_fields(Kind.PAIRS, "/env", "/secrets"),
     Field("/after", Kind.UPSTREAM),
     Field("/args", Kind.JSON),

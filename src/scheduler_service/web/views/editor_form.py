@@ -65,7 +65,11 @@ def payload_type(document: Mapping[str, Any]) -> str:
 
 
 def read_form(form: Mapping[str, Any], base: Mapping[str, Any]) -> Document:
-    """Return the document that a form describes. Fields without a control keep their values of `base`."""
+    """Return the document that a form describes.
+
+    A field keeps its value of `base` if it has no control, or if its control still has the text of that value: not
+    every value survives the way through a text. An argument can have a line end.
+    """
     kind = str(form.get(TYPE, "python_code"))
     payload = base.get("payload") if payload_type(base) == kind else None
     document = {**deepcopy(dict(base)), "payload": {**(payload or {}), "type": kind}}
@@ -73,9 +77,13 @@ def read_form(form: Mapping[str, Any], base: Mapping[str, Any]) -> Document:
         text = form.get(field.pointer, "")
         if _is_foreign(field, form):
             text = ""
-        value = value_of(field.kind, str(text), value_at(base, field.steps))
+        stored = value_at(base, field.steps)
         if field.kind is Kind.FLAG:
             value = field.pointer in form
+        elif stored is not None and _in_lines(str(text)) == _in_lines(_text(base, field)):
+            value = stored
+        else:
+            value = value_of(field.kind, str(text), stored)
         _put(document, field.steps, value)
     if ON_DEMAND in form:
         document["schedule_expr"] = None
@@ -122,6 +130,11 @@ def _every_field(kind: str) -> list[Field]:
 
 def _text(document: Mapping[str, Any], field: Field) -> str:
     return text_of(field.kind, value_at(document, field.steps), is_hidden=field.pointer == "/env")
+
+
+def _in_lines(text: str) -> str:
+    """Return a text with the line ends of this service. Browsers send CRLF."""
+    return text.replace("\r\n", "\n")
 
 
 def _is_foreign(field: Field, form: Mapping[str, Any]) -> bool:

@@ -21,7 +21,7 @@ def text_of(kind: Kind, value: Any, *, is_hidden: bool = False) -> str:
     """Return a value as the text of its control. `is_hidden` keeps the values of pairs out of it."""
     if value is None:
         return ""
-    if is_hidden and kind is Kind.PAIRS:
+    if is_hidden and kind is Kind.PAIRS and isinstance(value, Mapping):
         value = dict.fromkeys(value, KEPT)
     return _WRITERS[kind](value)
 
@@ -63,6 +63,10 @@ def _lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
 def _pairs(text: str, stored: Mapping[str, str]) -> dict[str, str]:
     pairs = {}
     for line in _lines(text):
@@ -99,6 +103,7 @@ _READERS: Mapping[Kind, Callable[[str], Any]] = {
     Kind.NUMBER: _number,
     Kind.FLAG: bool,
     Kind.WORDS: _words,
+    Kind.ITEMS: _items,
     Kind.LINES: _lines,
     Kind.HEADERS: _headers,
     Kind.UPSTREAM: _upstream,
@@ -108,14 +113,14 @@ _READERS: Mapping[Kind, Callable[[str], Any]] = {
 
 
 def _write_number(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) and value.is_integer() else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _write_items(value: Any) -> str:
+def _write_lines(value: Any) -> str:
     return "\n".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _write_statuses(value: Any) -> str:
+def _write_list(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
@@ -131,7 +136,10 @@ def _write_pairs(separator: str) -> Callable[[Any], str]:
 def _write_upstream(value: Any) -> str:
     if not isinstance(value, list | tuple):
         return str(value)
-    return "\n".join(f"{each.get('job', '')} {each.get('on', '')}".strip() for each in value)
+    return "\n".join(
+        f"{each.get('job', '')} {each.get('on', '')}".strip() if isinstance(each, Mapping) else str(each)
+        for each in value
+    )
 
 
 def _write_json(value: Any) -> str:
@@ -143,11 +151,12 @@ _WRITERS: Mapping[Kind, Callable[[Any], str]] = {
     Kind.CODE: str,
     Kind.NUMBER: _write_number,
     Kind.FLAG: lambda value: "on" if value is True else "",
-    Kind.WORDS: _write_statuses,
-    Kind.LINES: _write_items,
+    Kind.WORDS: _write_list,
+    Kind.ITEMS: _write_list,
+    Kind.LINES: _write_lines,
     Kind.PAIRS: _write_pairs("="),
     Kind.HEADERS: _write_pairs(": "),
     Kind.UPSTREAM: _write_upstream,
-    Kind.STATUSES: _write_statuses,
+    Kind.STATUSES: _write_list,
     Kind.JSON: _write_json,
 }
