@@ -38,6 +38,23 @@ async def test_cell_lists_its_rows(browser: Browser) -> None:
     assert "no instant" in (await browser.open(f"/ui/ledger/cell?at=2026-01-01T00:00:00Z&job={job_id}")).text
 
 
+async def test_cell_is_a_dialog_for_scripts(browser: Browser) -> None:
+    headers = {"HX-Request": "true"}
+    part = (await browser.client.get("/ui/ledger/cell?at=2026-01-01T00:00:00Z&zone=Asia/Tokyo", headers=headers)).text
+    assert '<h2 id="dialog-title">Thu 01 Jan, 09:00 JST</h2>' in part
+    assert "no instant" in part
+    assert "<html" not in part
+
+
+async def test_cell_has_the_owner_of_its_map(browser: Browser) -> None:
+    await run_once(browser, name="of somebody", owner_id="somebody")
+    page = (await browser.open("/ui/ledger?owner=nobody")).text
+    assert "&amp;owner=nobody" in page
+    hour = datetime.now(UTC).strftime("%Y-%m-%dT%H:00:00Z")
+    assert "of somebody" in (await browser.open(f"/ui/ledger/cell?at={hour}&owner=somebody")).text
+    assert "of somebody" not in (await browser.open(f"/ui/ledger/cell?at={hour}&owner=nobody")).text
+
+
 async def test_unknown_zone_and_window_count_as_the_default(browser: Browser) -> None:
     page = (await browser.open("/ui/ledger?zone=Mars/X&days=99")).text
     assert 'value="UTC"' in page

@@ -36,8 +36,8 @@ async def show_ledger(visit: Visit) -> Response:
     end = hour_of(now) + timedelta(days=1)
     service = visit.feature(LedgerWindowService)
     period = service.period(end - timedelta(days=days), end, "hour")
+    owner = visit.query.get("owner") or None
     if job is None:
-        owner = visit.query.get("owner") or None
         window = await service.of_all(visit.caller, owner, period, "hour", zone)
     else:
         window = await service.of_job(visit.caller, job.id, period, "hour", zone)
@@ -45,6 +45,7 @@ async def show_ledger(visit: Visit) -> Response:
     return visit.show(
         "ledger.html",
         job=job,
+        owner=None if job else owner,
         zone=zone.key,
         days=days,
         all_days=DAYS,
@@ -65,12 +66,14 @@ async def show_ledger_of_job(visit: Visit) -> Response:
 async def show_cell(visit: Visit) -> Response:
     """Show the instants of one hour."""
     job, begin = await _job(visit), hour_of(instant(visit.request.query_params, "at") or datetime.now(UTC))
-    filters = RunFilter(job_id=None if job is None else job.id, since=begin, until=begin + HOUR - timedelta.resolution)
+    owner = visit.query.get("owner") or None
+    filters = RunFilter(job_id=None if job is None else job.id, owner_id=owner, since=begin, until=begin + HOUR)
     page = Page(size=ROWS_OF_CELL, count=Count.CAPPED)
     listing = await visit.service.runs.page(visit.caller, filters, page, has_logs=False)
     return visit.show(
         "ledger_cell.html",
         job=job,
+        owner=owner,
         begin=begin,
         end=begin + HOUR,
         zone=_zone(visit),
