@@ -12,6 +12,9 @@ from fastapi import FastAPI
 from tests.web.conftest import SHARED, Browser, create_job, serving
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
+from scheduler_service.features.secrets.keyring import Sealed
+from scheduler_service.features.secrets.service import SecretService
+from scheduler_service.http.auth import API_KEY_CALLER
 
 pytestmark = SHARED
 HOSTILE = "<img src=x onerror=alert(1)>\"'"
@@ -72,6 +75,14 @@ async def test_secret_is_stored_replaced_and_deleted_but_never_shown(browser: Br
     assert (await browser.send("/ui/secrets/new", {**fields, "name": "a/b"})).status_code == 422
     page = (await browser.send("/ui/secrets/delete", {"name": "warehouse", "owner": "team"})).text
     assert '<td class="mono">warehouse' not in page
+
+
+async def test_secret_of_several_lines_has_the_line_ends_of_its_key(app: FastAPI, browser: Browser) -> None:
+    await browser.send("/ui/secrets/new", {"name": "pem", "value": "-----BEGIN\r\nabc\r\n"})
+    service = app.state.service.feature(SecretService)
+    secret = await service.get(API_KEY_CALLER, None, "pem")
+    sealed = Sealed(secret.key_id, secret.sealed)
+    assert service._keyring.open(secret.owner_id, secret.name, sealed) == "-----BEGIN\nabc\n"
 
 
 async def test_calendar_is_stored_shown_and_deleted(browser: Browser) -> None:

@@ -39,7 +39,10 @@ async def put_secret(visit: Visit) -> Response:
     name, owner = visit.text_of("name"), visit.text_of("owner")
     try:
         check_name(name, SECRET_NAME.pattern, text("secrets.name_form"))
-        value = read_form(SecretValue, {"value": visit.form.get("value", "")})
+        # Browsers send line ends as CRLF, which keys in PEM files and passwords do not have.
+        written = visit.form.get("value", "")
+        written = written.replace("\r\n", "\n") if isinstance(written, str) else ""
+        value = read_form(SecretValue, {"value": written})
         await visit.feature(SecretService).put(visit.caller, owner or None, name, value)
     except InvalidInputError as error:
         return _form(visit, name, owner, sentences_of(error))
