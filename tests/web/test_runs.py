@@ -159,3 +159,20 @@ async def test_reader_sees_no_buttons_and_is_refused(app: FastAPI, browser: Brow
     for action in ("pause", "resume", "run"):
         assert (await reader.send(f"/ui/jobs/{job['id']}/{action}")).status_code == 403, action
     assert (await reader.send(f"/ui/jobs/{job['id']}/delete", {"name": "a job"})).status_code == 403
+
+
+async def test_refused_pause_keeps_what_was_written(browser: Browser) -> None:
+    job = await create_job(browser)
+    for fields in ({"until": "2020-01-01T10:00"}, {"until": "tomorrow"}, {"until": "", "reason": "x" * 501}):
+        answer = await browser.send(f"/ui/jobs/{job['id']}/pause", {"reason": "a holiday", **fields})
+        assert answer.status_code == 422
+        assert f'value="{fields["until"]}"' in answer.text
+    await browser.send(f"/ui/jobs/{job['id']}/pause", {"until": "2098-01-01T10:00"})
+    assert (await browser.call("GET", f"/jobs/{job['id']}"))["paused_until"] == "2098-01-01T10:00:00Z"
+
+
+async def test_arguments_that_are_no_json_are_shown_again(browser: Browser) -> None:
+    job = await create_job(browser)
+    for written in ("{", "[" * 100_000):
+        answer = await browser.send(f"/ui/jobs/{job['id']}/run", {"args": written})
+        assert (answer.status_code, f">{written}</textarea>" in answer.text) == (422, True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from http import HTTPStatus
 
 from starlette.responses import Response
 
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.services.inspection import RejectedError
-from scheduler_service.services.pause_request import PauseRequest
+from scheduler_service.services.pause_request import read_pause_request
 from scheduler_service.services.run_request import RunRequest, read_run_request
+from scheduler_service.web.forms import sentences_of
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
 from scheduler_service.web.visit import Visit
@@ -40,19 +41,19 @@ async def run_job(visit: Visit) -> Response:
 @pages.get(JOB + "/pause")
 async def ask_to_pause(visit: Visit) -> Response:
     """Ask why a job is paused and until when. Both can be left out."""
-    job = await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))
-    return visit.show("job_pause.html", job=job)
+    return await _show_pause_form(visit)
 
 
 @pages.post(JOB + "/pause")
 async def pause_job(visit: Visit) -> Response:
     """Pause a job, and offer to undo it."""
     until = visit.text_of("until")
-    request = PauseRequest(
-        reason=visit.text_of("reason") or None,
-        until=datetime.fromisoformat(until).replace(tzinfo=UTC) if until else None,
-    )
-    job = await visit.service.jobs.pause(visit.caller, visit.path_id("job_id"), request=request)
+    document = {"reason": visit.text_of("reason") or None, "until": f"{until}Z" if until else None}
+    try:
+        request = read_pause_request(document)
+        job = await visit.service.jobs.pause(visit.caller, visit.path_id("job_id"), request=request)
+    except InvalidInputError as error:
+        return await _show_pause_form(visit, sentences_of(error))
     return visit.redirect(_back(visit), text("job.pause_done", name=job.name), undo=f"/ui/jobs/{job.id}/resume")
 
 
@@ -80,6 +81,12 @@ async def delete_job(visit: Visit) -> Response:
     return visit.redirect("/ui/jobs", text("job.delete_done", name=job.name))
 
 
+async def _show_pause_form(visit: Visit, errors: list[str] | None = None) -> Response:
+    job = await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
+    return visit.show("job_pause.html", status=status, job=job, errors=errors)
+
+
 async def _show_run_form(visit: Visit, written: str, error: str | None = None) -> Response:
     job = await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))
     recent = await visit.service.runs.recent(visit.caller, [job.id], 1)
@@ -90,7 +97,7 @@ async def _show_run_form(visit: Visit, written: str, error: str | None = None) -
 def _run_request(written: str, *, ignores_overlap: bool) -> RunRequest:
     try:
         args = json.loads(written or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInputError(FieldProblem("args", f"not valid JSON: {error}")) from None
     try:
         return read_run_request({"args": args, "ignore_overlap": ignores_overlap})
