@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 
+import pytest
+from fastapi import FastAPI
 from tests.web.conftest import SHARED, Browser, create_job
 
 pytestmark = SHARED
@@ -39,6 +42,29 @@ async def test_unknown_page_and_asset_are_not_found(browser: Browser) -> None:
     assert answer.status_code == 404
     assert "text/html" in answer.headers["content-type"]
     assert (await browser.open("/ui/static/app.js")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/ui/runs?since=0001-01-01T00:00%2B05:00&until=9999-12-31T23:59-05:00", 200),
+        ("/ui/ledger/cell?at=9999-12-31T23:30:00Z", 200),
+        ("/ui/jobs/99999999999999999999", 404),
+        ("/ui/runs/99999999999999999999", 404),
+        ("/ui/jobs?q=%00", 400),
+        ("/ui/keys/%00/revoke", 400),
+    ],
+)
+async def test_address_that_names_nothing_is_told_so(browser: Browser, path: str, status: int) -> None:
+    assert (await browser.open(path)).status_code == status
+
+
+async def test_page_waits_for_its_turn_under_load(app: FastAPI, browser: Browser) -> None:
+    with ExitStack() as stack:
+        for _ in range(app.state.settings.max_requests):
+            stack.enter_context(app.state.gate.working())
+        answer = await browser.open("/ui/jobs")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
 async def test_hostile_names_are_shown_as_text(browser: Browser) -> None:

@@ -28,6 +28,7 @@ class LoginNeeded(Exception):  # noqa: N818 (not an error of the visitor)
 
 async def admit(request: Request, *, is_public: bool) -> Visit:
     """Return the visit of a request. Raise `LoginNeeded` without a session, and refuse a forged form."""
+    _check_address(request)
     site = site_of(request)
     session = site.sessions.find(request)
     caller = None if session is None else await _caller_of(request, session, site)
@@ -43,6 +44,11 @@ async def admit(request: Request, *, is_public: bool) -> Visit:
         nonce=new_nonce(),
         form=await _read_form(request, session),
     )
+
+
+def _check_address(request: Request) -> None:
+    if any("\0" in part for part in (request.scope["path"], *request.query_params.values())):
+        raise HTTPException(HTTPStatus.BAD_REQUEST, "the address contains the character U+0000; remove it")
 
 
 async def _caller_of(request: Request, session: Session, site: Site) -> Caller | None:

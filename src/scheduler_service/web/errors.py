@@ -61,7 +61,9 @@ async def _show_service_error(request: Request, error: Exception) -> Response:
 async def _show_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (the handler is registered for it alone)
     detail = error.detail if error.status_code != HTTPStatus.NOT_FOUND else f"there is no page {request.url.path}"
-    return await _show(request, error.status_code, detail)
+    response = await _show(request, error.status_code, detail)
+    response.headers.update(error.headers or {})
+    return response
 
 
 async def _show_unforeseen(request: Request, _error: Exception) -> Response:

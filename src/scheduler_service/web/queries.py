@@ -8,7 +8,9 @@ from typing import TypeVar
 
 from starlette.datastructures import QueryParams
 
-_LARGEST_ID = 2**63 - 1
+from scheduler_service.domain.schedules.calendar_dst import FIRST_YEAR, LAST_YEAR
+
+LARGEST_ID = 2**63 - 1
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -31,14 +33,16 @@ def whole(query: QueryParams, name: str) -> int | None:
 
 def whole_of(text: str) -> int | None:
     """Return the positive whole number that a text is, or None."""
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST_ID)) else 0
-    return number if 0 < number <= _LARGEST_ID else None
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST_ID)) else 0
+    return number if 0 < number <= LARGEST_ID else None
 
 
 def instant(query: QueryParams, name: str) -> datetime | None:
-    """Return an instant; one without an offset is in UTC."""
+    """Return an instant; one without an offset is in UTC. None also if its year is out of the range of schedules."""
     try:
         found = datetime.fromisoformat(query.get(name, ""))
     except ValueError:
+        return None
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
         return None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -44,7 +44,8 @@ def _endpoint(handler: Handler, *, is_public: bool) -> Callable[[Request], Await
     async def answer(request: Request) -> Response:
         visit = await admit(request, is_public=is_public)
         request.state.visit = visit
-        response = await handler(visit)
+        with visit.site.gate.working():
+            response = await handler(visit)
         response.headers.update(visit.headers())
         if visit.session is not None:
             visit.site.sessions.renew(request, response, visit.session)

@@ -11,14 +11,17 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from scheduler_service.bootstrap import Service
 from scheduler_service.domain.caller import Caller, Scope
+from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.web import flash, navigation
 from scheduler_service.web.csrf import TOKEN_FIELD, make_token
 from scheduler_service.web.headers import page_headers
+from scheduler_service.web.queries import LARGEST_ID
 from scheduler_service.web.rendering import render
 from scheduler_service.web.session import Session
 from scheduler_service.web.site import Site
@@ -103,12 +106,17 @@ class Visit:
         return self.service.feature(kind)
 
     def path_id(self, name: str) -> int:
-        """Return an id in the path."""
-        return int(self.request.path_params[name])
+        """Return an id in the path. Raise `HTTPException` if no object can have it."""
+        number = int(self.request.path_params[name])
+        if number > LARGEST_ID:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return number
 
     def text_of(self, name: str) -> str:
-        """Return a text field of the form without surrounding spaces, or an empty text."""
+        """Return a text field of the form without surrounding spaces, or an empty text. Refuse U+0000."""
         value = self.form.get(name, "")
+        if isinstance(value, str) and "\0" in value:
+            raise InvalidInputError(FieldProblem(name, "must not contain the character U+0000; remove it"))
         return value.strip() if isinstance(value, str) else ""
 
     def show(self, template: str, *, status: int = HTTPStatus.OK, **context: Any) -> Response:

@@ -13,6 +13,7 @@ from scheduler_service.features.alerts.channels.registry import read_channel
 from scheduler_service.features.alerts.rules import AlertKind
 from scheduler_service.features.alerts.service import AlertService
 from scheduler_service.web.forms import lines_of, sentences_of
+from scheduler_service.web.queries import whole_of
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
 from scheduler_service.web.visit import Visit
@@ -111,7 +112,7 @@ def _document(visit: Visit) -> dict[str, Any]:
     }
     for name in ("job_id", *THRESHOLDS):
         if value := visit.text_of(name):
-            document[name] = int(value) if value.isascii() and value.isdecimal() else value
+            document[name] = 0 if value == "0" else whole_of(value) or value
     if owner := visit.text_of("owner_id"):
         document["owner_id"] = owner
     return document

@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from scheduler_service.domain.run_state import TERMINAL
 from scheduler_service.http.held_stream import EVENT_STREAM, hold
 from scheduler_service.web.feed import Interest, Subscription
+from scheduler_service.web.queries import whole_of
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.visit import Visit
 
@@ -27,7 +28,7 @@ _BEHIND_ALL = 2**62
 async def follow(visit: Visit) -> Response:
     """Stream the signals of a page: `changed`, and for a run also `log`."""
     about, _, argument = visit.query.get("about", "").partition(":")
-    ids = frozenset(int(part) for part in argument.split(",") if part.isascii() and part.isdecimal())
+    ids = frozenset(number for part in argument.split(",") if (number := whole_of(part)) is not None)
     bound = visit.caller.bound
     if about == "run":
         interest = Interest(bound, run_id=min(ids, default=0))

@@ -14,7 +14,8 @@
       event.preventDefault();
       open(link);
     }
-    if (event.target.closest("[data-close]") || event.target === dialog) {
+    // On a page of its own, a link with data-close leads back.
+    if (event.target.closest("dialog [data-close]") || event.target === dialog) {
       event.preventDefault();
       dialog.close();
     }
