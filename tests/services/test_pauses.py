@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from testkit.callers import ADMIN
 from testkit.databases import NOON, add_job
 from testkit.doubles import FakeClock, RecordingBroker
@@ -14,9 +16,11 @@ from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.errors import ConflictError, InvalidInputError
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.pause_request import PauseRequest, read_pause_request
+from scheduler_service.storage import jobs
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.tables import runs
 
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 UNTIL_ONE = PauseRequest(reason="maintenance", until=NOON + HOUR)
 
 
@@ -55,6 +59,33 @@ async def test_pause_cannot_end_in_the_past(database: Database, service: JobServ
     job = await add_job(database, next_run_at=NOON + HOUR)
     with pytest.raises(InvalidInputError, match="until: must lie in the future"):
         await service.pause(ADMIN, job.id, request=PauseRequest(until=NOON))
+
+
+async def test_pause_cannot_end_before_it_begins(database: Database, clock: FakeClock, service: JobService) -> None:
+    """The end can pass while the request waits for the job; the instants up to then have rows already."""
+    job = await add_job(database, next_run_at=NOON)
+    request = PauseRequest(until=NOON + MINUTE)
+    async with database.write() as connection:
+        await jobs.lock(connection, job.id)
+        waiting = asyncio.create_task(service.pause(ADMIN, job.id, request=request))
+        clock.advance(90)
+    with pytest.raises(InvalidInputError, match="until: must lie in the future"):
+        await waiting
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_instants_since_the_end_of_a_pause_are_owed(
+    database: Database, clock: FakeClock, service: JobService, *, enabled: bool
+) -> None:
+    """No dispatcher was alive since then, and an edit comes first."""
+    job = await add_job(database, next_run_at=NOON + MINUTE)
+    await service.pause(ADMIN, job.id, request=PauseRequest(until=NOON + MINUTE))
+    clock.advance(180)
+    edited = await service.patch(ADMIN, job.id, {"enabled": enabled, "misfire_grace_seconds": 600})
+    async with database.read() as connection:
+        rows = (await connection.execute(select(runs.c.scheduled_for).order_by(runs.c.scheduled_for))).scalars().all()
+    assert rows == [NOON + 2 * MINUTE, NOON + 3 * MINUTE]
+    assert (edited.status is JobStatus.ACTIVE, edited.paused_until) == (enabled, None)
 
 
 async def test_job_with_all_its_runs_resumes_when_max_runs_grows(database: Database, service: JobService) -> None:

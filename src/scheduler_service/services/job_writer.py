@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.caller import Caller
 from scheduler_service.domain.environment_lock import EnvironmentLock
+from scheduler_service.domain.pauses import after_pause
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.rescheduling import rescheduled
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason
-from scheduler_service.errors import NotFoundError
+from scheduler_service.errors import InvalidInputError, NotFoundError
 from scheduler_service.services.job_acceptance import JobChange
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_dependencies import check_unneeded, keep_dependencies
@@ -24,7 +26,7 @@ from scheduler_service.services.job_references import JobReferences, has_other_n
 from scheduler_service.services.job_rows import items_of
 from scheduler_service.services.job_trail import record_jobs
 from scheduler_service.services.schedules import first_run_at
-from scheduler_service.storage import cancellations, dependencies, jobs, ledger
+from scheduler_service.storage import cancellations, dependencies, jobs, ledger, pauses
 from scheduler_service.storage.clock import Clock
 from scheduler_service.telemetry import tracing
 
@@ -64,7 +66,8 @@ class JobWriter:
     ) -> tuple[list[Job], list[RunNotice]]:
         """Lock jobs, and let their schedules account for every instant until now, before they are changed.
 
-        Raise `NotFoundError` if one does not exist. The caller sends the notices after the commit.
+        A pause whose end has passed ends first, because the instants since then are owed. Raise `NotFoundError` if a
+        job does not exist. The caller sends the notices after the commit.
         """
         found = await jobs.find_all(connection, job_ids, owner_id=caller.bound, lock=True)
         for job_id in job_ids:
@@ -72,6 +75,12 @@ class JobWriter:
                 raise NotFoundError(f"there is no job {job_id}")
         notices: list[RunNotice] = []
         now = self.clock.now()
+        for job in found.values():
+            # A job whose schedule cannot be parsed any more stays paused, so that it can be edited.
+            if job.paused_until is not None and job.paused_until <= now:
+                with suppress(InvalidInputError):
+                    found[job.id] = after_pause(job)
+                    await pauses.end_pause(connection, found[job.id])
         while due := [job for job in found.values() if job.next_run_at is not None and job.next_run_at <= now]:
             fired = await ledger.fire(connection, list(map(jobs.as_due, due)), now, tracing.context_for_run)
             notices += fired.notices

@@ -193,10 +193,12 @@ class JobService:
 
         Raise `ConflictError` if it has no future instant, and `InvalidInputError` if the end has passed.
         """
-        columns = {} if request is None else request.columns(self._clock.now())
-        return await self._editing.change(
-            caller, job_id, "pauseJob", if_match, lambda _: JobChange(columns, enabled=False)
-        )
+
+        def change(_: Job) -> JobChange:
+            # Behind the instants that the change has accounted for: the end must not have passed meanwhile.
+            return JobChange({} if request is None else request.columns(self._clock.now()), enabled=False)
+
+        return await self._editing.change(caller, job_id, "pauseJob", if_match, change)
 
     async def resume(self, caller: Caller, job_id: int, if_match: Versions = None) -> Job:
         """Resume a paused job from now on. Raise `ConflictError` if its schedule has no future instant."""

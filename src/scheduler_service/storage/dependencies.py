@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.dependencies import AwaitedEnd, Dependency
@@ -37,12 +37,46 @@ class Origin:
     input: Any
 
 
+@dataclass(frozen=True, slots=True)
+class NotedEnd:
+    """A run that has ended, and the id of its note, which is greater than those of earlier ends of its job."""
+
+    note_id: int
+    run: Run
+
+
 async def replace(connection: AsyncConnection, job_id: int, dependencies: Iterable[Dependency]) -> None:
-    """Store the upstream jobs of a job. Its present round begins again."""
-    await connection.execute(delete(job_dependencies).where(job_dependencies.c.job_id == job_id))
-    rows = [{"job_id": job_id, "upstream_id": each.job, "awaited_end": each.on} for each in dependencies]
+    """Store the upstream jobs of a job. Its present round begins again.
+
+    Ends of a new upstream job that are noted already lie before the edge. Those of one that stays still count.
+    """
+    table = job_dependencies.c
+    kept = dict(
+        (await connection.execute(select(table.upstream_id, table.noted_after).where(table.job_id == job_id))).all()
+    )
+    await connection.execute(delete(job_dependencies).where(table.job_id == job_id))
+    wanted = list(dependencies)
+    noted = await _newest_notes(connection, [each.job for each in wanted if each.job not in kept])
+    rows = [
+        {
+            "job_id": job_id,
+            "upstream_id": each.job,
+            "awaited_end": each.on,
+            "noted_after": kept.get(each.job, noted.get(each.job, 0)),
+        }
+        for each in wanted
+    ]
     if rows:
         await connection.execute(insert(job_dependencies), rows)
+
+
+async def _newest_notes(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int, int]:
+    """Return the newest note of each of these jobs that has any."""
+    if not job_ids:
+        return {}
+    table = ended_upstreams.c
+    query = select(table.job_id, func.max(table.id)).where(table.job_id.in_(job_ids)).group_by(table.job_id)
+    return dict((await connection.execute(query)).all())
 
 
 async def lock_edges_above(connection: AsyncConnection, job_ids: Iterable[int]) -> dict[int, list[int]]:
@@ -92,20 +126,20 @@ async def has_any(connection: AsyncConnection) -> bool:
     return (await connection.execute(select(job_dependencies.c.job_id).limit(1))).one_or_none() is not None
 
 
-async def take_ended(connection: AsyncConnection) -> Run | None:
-    """Remove the oldest note of an ended run that no other dispatcher works on. Return the run, or None without one.
+async def take_ended(connection: AsyncConnection) -> NotedEnd | None:
+    """Remove the oldest note of an ended run that no other dispatcher works on, and return it, or None without one.
 
     Notes of runs that have been deleted since are removed as well.
     """
     oldest = select(ended_upstreams.c.id).order_by(ended_upstreams.c.id).limit(1).with_for_update(skip_locked=True)
     while True:
         taken = delete(ended_upstreams).where(ended_upstreams.c.id == oldest.scalar_subquery())
-        run_id = await connection.scalar(taken.returning(ended_upstreams.c.run_id))
-        if run_id is None:
+        note = (await connection.execute(taken.returning(ended_upstreams.c.id, ended_upstreams.c.run_id))).one_or_none()
+        if note is None:
             return None
-        row = (await connection.execute(select(runs).where(runs.c.id == run_id))).mappings().one_or_none()
+        row = (await connection.execute(select(runs).where(runs.c.id == note.run_id))).mappings().one_or_none()
         if row is not None:
-            return Run(**row)
+            return NotedEnd(note.id, Run(**row))
 
 
 async def has_ended(connection: AsyncConnection) -> bool:
@@ -113,9 +147,10 @@ async def has_ended(connection: AsyncConnection) -> bool:
     return (await connection.execute(select(ended_upstreams.c.id).limit(1))).one_or_none() is not None
 
 
-async def lock_jobs_after(connection: AsyncConnection, job_id: int) -> list[Job]:
-    """Return the jobs that run after a job, and prevent their changes until the commit."""
-    below = select(job_dependencies.c.job_id).where(job_dependencies.c.upstream_id == job_id)
+async def lock_jobs_after(connection: AsyncConnection, end: NotedEnd) -> list[Job]:
+    """Return the jobs that ran after a job when its run ended, and prevent their changes until the commit."""
+    table = job_dependencies.c
+    below = select(table.job_id).where(table.upstream_id == end.run.job_id, table.noted_after < end.note_id)
     query = select(jobs).where(jobs.c.id.in_(below), jobs.c.deleted_at.is_(None)).order_by(jobs.c.id)
     return [Job(**row) for row in (await connection.execute(query.with_for_update())).mappings()]
 

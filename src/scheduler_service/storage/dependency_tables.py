@@ -19,6 +19,8 @@ job_dependencies = Table(
     Column("run_id", BigId),
     Column("status", EnumText(RunStatus)),
     Column("result", Json),
+    # The newest note of `ended_upstreams` from before the edge: its run and earlier ones are no ends for the job.
+    Column("noted_after", BigId, nullable=False, server_default="0"),
     Index("ix_job_dependencies_upstream", "upstream_id"),
 )
 
@@ -30,6 +32,7 @@ ended_upstreams = Table(
     Column("id", BigId, primary_key=True),
     Column("run_id", BigId, nullable=False),
     Column("job_id", BigId, nullable=False),
+    sqlite_autoincrement=True,  # edges remember ids, so the id of a removed note must not be used again
 )
 
 # The run after which a run began, and the results that it receives.

@@ -308,3 +308,24 @@ async def test_explanation_names_the_awaited_jobs(chains: Chains) -> None:
     (waiting,) = [blocker for blocker in found if blocker.code == "dependency"]
     assert (waiting.met, waiting.sentence) == (False, f"The job waits for an end of job {right.id}.")
     assert not [blocker for blocker in found if blocker.code == "schedule"]
+
+
+async def test_runs_that_ended_before_a_job_are_no_ends_for_it(chains: Chains) -> None:
+    """An end that no dispatcher has handled yet is one for the jobs that ran after it when it came."""
+    upstream = await chains.job()
+    first = await chains.job(upstream)
+    await put(chains.database, upstream, SUCCESS)
+    second = await chains.job(upstream)
+    await chains.follower.follow()
+    assert (await chains.states(first), await chains.states(second)) == (OWED, [])
+    await chains.end(upstream)
+    assert await chains.states(second) == OWED
+
+
+async def test_edit_of_after_keeps_ends_that_are_noted(chains: Chains) -> None:
+    upstream, other = await chains.job(), await chains.job()
+    below = await chains.job(upstream, after_mode="any")
+    await put(chains.database, upstream, SUCCESS)
+    await chains.jobs.patch(ANN, below.id, {"after": [{"job": upstream.id}, {"job": other.id}]})
+    await chains.follower.follow()
+    assert await chains.states(below) == OWED

@@ -140,6 +140,34 @@ async def test_finished_job_is_owed_up_to_its_end(
         assert (await connection.execute(select(schedule_spans.c.state))).scalars().all() == ["finished"]
 
 
+async def test_edit_before_the_first_instant_leaves_no_gap(
+    ledger: LedgerService, jobs: JobService, dispatcher: Dispatcher, clock: FakeClock
+) -> None:
+    """The new schedule can begin before the instant at which the old one would have begun."""
+    job = await jobs.create(ANN, definition(schedule_expr="*/20 * * * *"))
+    await jobs.patch(ANN, job.id, {"schedule_expr": "*/5 * * * *"})
+    for _ in range(3):
+        clock.advance(600)
+        await dispatcher.tick()
+    checked = await ledger.check(ADMIN, None, None)
+    assert (checked.owed, checked.differences) == (6, ())
+
+
+async def test_finished_job_that_gets_more_runs_owes_none_between(
+    ledger: LedgerService, jobs: JobService, dispatcher: Dispatcher, clock: FakeClock
+) -> None:
+    job = await jobs.create(ANN, definition(max_runs=2))
+    for _ in range(3):
+        clock.advance(60)
+        await dispatcher.tick()
+    clock.advance(300)
+    await jobs.patch(ANN, job.id, {"max_runs": None})
+    clock.advance(60)
+    await dispatcher.tick()
+    checked = await ledger.check(ADMIN, None, None)
+    assert (checked.owed, checked.differences) == (3, ())
+
+
 async def test_failures_pause_a_job_without_a_gap(
     database: Database, ledger: LedgerService, jobs: JobService, dispatcher: Dispatcher, clock: FakeClock
 ) -> None:

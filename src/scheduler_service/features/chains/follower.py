@@ -52,8 +52,8 @@ class ChainFollower:
         ended = await dependencies.take_ended(connection)
         if ended is None:
             return False
-        for job in await dependencies.lock_jobs_after(connection, ended.job_id):
-            await self._handle(connection, job, ended)
+        for job in await dependencies.lock_jobs_after(connection, ended):
+            await self._handle(connection, job, ended.run)
         return True
 
     async def _handle(self, connection: AsyncConnection, job: Job, ended: Run) -> None:

@@ -13,15 +13,15 @@ from scheduler_service.features.ledger.records import Difference, LedgerRow, Sch
 _MICROSECOND = timedelta.resolution
 
 
-def end_of(span: ScheduleSpan, rows: Sequence[LedgerRow], now: datetime) -> datetime:
-    """Return the first instant that is not owed in a span."""
+def end_of(span: ScheduleSpan, rows: Sequence[LedgerRow], now: datetime, *, is_last: bool = True) -> datetime:
+    """Return the first instant that is not owed in a span. `is_last` is whether no other one follows."""
     if span.state == "open":
         # A job that changed after its span was read is accounted for up to the present at most.
         return span.next_run_at or span.begins_at
     if span.state == "closed":
         return span.ends_before or span.begins_at
     last = rows[-1].last + _MICROSECOND if rows else span.begins_at
-    if span.max_runs is not None:
+    if span.max_runs is not None or not is_last:
         return last  # nobody knows which instants were left when the last run was created
     return max(last, now if span.end_at is None else min(now, span.end_at + _MICROSECOND))
 

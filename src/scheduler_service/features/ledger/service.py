@@ -61,7 +61,7 @@ class LedgerService:
                 straddling = next((row for row in rows if row.first < begin), None)
                 if straddling is not None:
                     begin = straddling.last + timedelta.resolution
-                end = end_of(span, inside, now)
+                end = end_of(span, inside, now, is_last=following is None)
                 counted, found = await asyncio.to_thread(compare, span, inside, begin, end)
                 owed += counted
                 differences += found
