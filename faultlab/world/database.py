@@ -21,7 +21,7 @@ class Faults:
     """Chooses the transactions that fail."""
 
     def __init__(self) -> None:
-        """Let nothing fail until `chooser` is set."""
+        """Begin without failures, until `chooser` is set."""
         self.chooser: random.Random | None = None
         self.share = 0.0
 

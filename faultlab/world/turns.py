@@ -29,7 +29,7 @@ class Actor:
         return True
 
     async def step(self) -> None:
-        """Let the call go on until its next transaction is about to begin, or until it returns."""
+        """Continue the call until its next transaction is about to begin, or until it returns."""
         self._stopped.clear()
         if self._gate is not None:
             self._gate.set_result(None)

@@ -1,4 +1,4 @@
-"""Looks at the database after each step, and keeps what it has seen."""
+"""Reads the database after each step, and keeps what it has seen."""
 
 from __future__ import annotations
 

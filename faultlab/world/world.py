@@ -51,7 +51,7 @@ class World:
         self.all_workers: list[SimulatedWorker] = []
 
     async def run(self) -> None:
-        """Let the world happen, and bring it to rest."""
+        """Run every step of the world, and bring it to rest."""
         random.seed(self.chooser.random())  # the jitter of retries
         with patch.object(loop, "UNAVAILABLE_REST_SECONDS", 0):
             await self._begin()
@@ -71,7 +71,7 @@ class World:
             await self._add_worker()
 
     async def _move(self) -> None:
-        """Let one thing happen: a step of an actor, or something that happens to the world."""
+        """Choose one thing and do it: a step of an actor, or something that happens to the world."""
         (kind,) = self.chooser.choices(list(_MOVES), list(_MOVES.values()))
         match kind:
             case "time":
@@ -96,7 +96,7 @@ class World:
             await self._begin_call()
 
     async def _begin_call(self) -> None:
-        """Let a loop or a client that waits begin its next call."""
+        """Begin the next call of a loop or a client that waits."""
         idle = [each for each in self._works() if each[0] not in self._actors]
         if idle:
             name, work = self.chooser.choice(idle)
@@ -188,7 +188,7 @@ class World:
         self.database.faults.share = share
 
     async def _rest(self) -> None:
-        """Let every call return, then let the processes do all that is left to do at this instant."""
+        """Finish every call, then do all that is left to do at this instant."""
         for name in list(self._actors):
             await self._finish(name)
         for _ in range(REST_ROUNDS):
