@@ -14,7 +14,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from pydantic_core import from_json
@@ -28,6 +28,7 @@ from scheduler_service.addresses import check_database_url, connect_arguments, r
 from scheduler_service.errors import ConfigurationError
 from scheduler_service.storage.availability import first_line, reachable
 from scheduler_service.storage.direct import DirectWriter, PostgresWriter, SqliteWriter
+from scheduler_service.storage.sqlite_driver import Driver, SqliteConnection
 
 POOL_TIMEOUT_SECONDS = 30
 # A session that is idle in a transaction for this long is ended by the server, which frees its locks. A session that
@@ -193,7 +194,9 @@ def _replace_if_closed(connection: Any, _record: object, _proxy: object) -> None
 def _sqlite_engine(url: URL, *, pool_size: int, writes: bool) -> AsyncEngine:
     if not writes:
         url = url.set(database=f"file:{quote(str(url.database))}", query={"mode": "ro", "uri": "true"})
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_reset_on_return=None, **_COMMON)
+    engine = create_async_engine(
+        url, module=Driver(), pool_size=pool_size, max_overflow=0, pool_reset_on_return=None, **_COMMON
+    )
     if writes:
         event.listen(engine.sync_engine, "do_connect", lambda _dialect, _record, args, _options: _make_private(args[0]))
     event.listen(engine.sync_engine, "connect", _prepare_writer if writes else _prepare_reader)
@@ -234,20 +237,17 @@ def _roll_back(connection: Any, _record: object, state: PoolResetState) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
-    _execute_in_driver(connection, "BEGIN IMMEDIATE")
-
-
-def _begin(connection: Connection) -> None:
-    _execute_in_driver(connection, "BEGIN")
-
-
-def _execute_in_driver(connection: Connection, statement: str) -> None:
-    """Execute with one call to the driver's thread; a SQLAlchemy cursor needs three.
+    """Begin with one hand-over to the driver's thread.
 
     Raise the driver's `sqlite3.Error`, which SQLAlchemy does not translate here.
     """
     try:
-        connection.connection.run_async(lambda driver: driver.execute(statement))
+        connection.connection.run_async(lambda driver: driver.execute("BEGIN IMMEDIATE"))
     except ValueError as error:  # the driver raises ValueError for a closed connection
         connection.invalidate(error)
         raise sqlite3.OperationalError(str(error)) from error
+
+
+def _begin(connection: Connection) -> None:
+    driver = cast("SqliteConnection", connection.connection.dbapi_connection)
+    driver.begin_reading()
