@@ -74,8 +74,10 @@ TAGS = [
 ]
 
 ROUTERS = (
-    # First, because probes arrive all the time, and routes are tried in this order.
+    # First, because probes and lists are asked for all the time, and routes are tried in this order.
     health.router,
+    jobs.collection_router,
+    runs.collection_router,
     bulk.router,
     backfill.router,
     # First, because their fixed paths, such as /jobs/recent and /jobs/export, match those of jobs with an id as well.

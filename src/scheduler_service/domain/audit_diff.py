@@ -11,6 +11,8 @@ from typing import Any
 MASK = "***"
 MAX_CHARACTERS = 2000
 """A longer value is replaced by its length."""
+_ESCAPED_CHARACTERS = 6
+"""A control character is written as \\u0000."""
 _SECRET = re.compile(r"key|secret|token|passw|credential|authorization|cookie|signature", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 # Values of variables can be secrets whatever their names are.
@@ -48,8 +50,17 @@ def _shown(name: str, value: Any, max_characters: int | None) -> Any:
         return shown.isoformat()
     if max_characters is None:
         return shown
+    if _is_short(shown, max_characters):
+        return shown
     length = len(json.dumps(shown, ensure_ascii=False, default=str))
     return shown if length <= max_characters else f"({length} characters)"
+
+
+def _is_short(value: Any, max_characters: int) -> bool:
+    """Return whether the JSON of a value is so short that nobody has to write it to know."""
+    if isinstance(value, str):
+        return _ESCAPED_CHARACTERS * len(value) + 2 <= max_characters
+    return value in (None, True, False, [], {})
 
 
 def _masked(value: Any, *, is_secret: bool) -> Any:

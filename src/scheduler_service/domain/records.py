@@ -98,7 +98,7 @@ class JobVersion:
     definition: JsonObject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class JobState:
     """The part of a job that changes without a new version, and the columns that lists are sorted by."""
 
@@ -197,7 +197,7 @@ class Run:
     trace_parent: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class RunState:
     """The part of a run by which a list orders it and recognises one that it has shown, and the name of its job."""
 

@@ -7,14 +7,16 @@ else through `jobs`. A sort column that can be NULL has two parts, the rows with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import starmap
 from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     FromClause,
+    Row,
     Select,
     Text,
     and_,
@@ -57,6 +59,7 @@ _listed = select(
 )
 
 
+# In the order of the fields, so that a row is the arguments of a record.
 _states = select(*(jobs.c[field.name] for field in fields(JobState)))
 
 
@@ -76,7 +79,7 @@ async def page(
 ) -> Listing[Job]:
     """Return a page of jobs without fields longer than MAX_LISTED_CHARACTERS. `owner_id` restricts the list."""
     listing = await _page(connection, _listed, filters, page, owner_id)
-    return Listing(tuple(_from_list(row) for row in listing.items), listing.total, listing.next)
+    return Listing(tuple(_from_list(row._asdict()) for row in listing.items), listing.total, listing.next)
 
 
 async def page_of_states(
@@ -84,7 +87,7 @@ async def page_of_states(
 ) -> Listing[JobState]:
     """Return a page as `page` does, but only what changes without a new version of a job."""
     listing = await _page(connection, _states, filters, page, owner_id)
-    return Listing(tuple(JobState(**row) for row in listing.items), listing.total, listing.next)
+    return Listing(tuple(starmap(JobState, listing.items)), listing.total, listing.next)
 
 
 async def read(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int, Job]:
@@ -95,7 +98,7 @@ async def read(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int,
 
 async def _page(
     connection: AsyncConnection, columns: Select[Any], filters: JobFilter, page: Page, owner_id: str | None
-) -> Listing[dict[str, Any]]:
+) -> Listing[Row[Any]]:
     parts = await _parts(connection, filters, owner_id)
     total = None
     if page.count is not Count.NONE:  # counted in the order of the smallest index
@@ -108,9 +111,9 @@ async def _page(
 
 async def _rows(
     connection: AsyncConnection, columns: Select[Any], parts: Sequence[_Part], page: Page, *, is_descending: bool
-) -> list[dict[str, Any]]:
+) -> list[Row[Any]]:
     """Return the rows of a page and one more, if there is one."""
-    rows: list[dict[str, Any]] = []
+    rows: list[Row[Any]] = []
     offset = page.offset
     if page.cursor is not None and page.cursor.value is None:
         parts = parts[-1:]  # the rows without a value come last, and a list by id has one part
@@ -119,7 +122,7 @@ async def _rows(
         wanted = page.size + 1 - len(rows)
         keys = _keys(part, cursor, is_descending=is_descending).limit(wanted).offset(offset)
         query = columns.where(jobs.c.id.in_(keys)).order_by(*_order(part, of_jobs=True, is_descending=is_descending))
-        found = dicts(await connection.execute(query))
+        found = (await connection.execute(query)).all()
         rows += found
         if len(rows) > page.size or index == len(parts) - 1:
             break
@@ -211,9 +214,9 @@ def _with_jobs(leading: FromClause, job_id: ColumnElement[int]) -> FromClause:
     return leading.join(jobs, jobs.c.id == job_id)
 
 
-def _cursor(row: Mapping[str, Any], sort: str) -> Cursor:
+def _cursor(row: Row[Any], sort: str) -> Cursor:
     column = sort.removeprefix("-")
-    return Cursor(row["id"], None if column == "id" else row[column])
+    return Cursor(row.id, None if column == "id" else getattr(row, column))
 
 
 def _from_list(row: dict[str, Any]) -> Job:

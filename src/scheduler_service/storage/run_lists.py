@@ -13,12 +13,14 @@ Several statuses are several lists, which are merged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import starmap
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Row,
     Select,
     and_,
     case,
@@ -45,8 +47,9 @@ from scheduler_service.storage.tables import UNSUCCESSFUL, jobs, runs, with_stat
 WINDOW = 5_000
 MAX_MERGED_JOBS = 1_000
 _whole = select(runs)
+# In the order of the fields, so that a row is the arguments of a record.
 _states = select(
-    *(runs.c[field.name] for field in fields(RunState) if field.name != "job_name"), jobs.c.name.label("job_name")
+    *(jobs.c.name.label("job_name") if field.name == "job_name" else runs.c[field.name] for field in fields(RunState))
 )
 _states = _states.join(jobs, jobs.c.id == runs.c.job_id)
 _IS_UNSCHEDULED: ColumnElement[bool] = literal_column("runs.\"trigger\" <> 'schedule'")
@@ -57,7 +60,7 @@ async def page(
 ) -> Listing[Run]:
     """Return a page of runs, newest first. `owner_id` restricts the list to one owner's jobs."""
     listing = await _page(connection, _whole, filters, page, owner_id)
-    return Listing(tuple(Run(**row) for row in listing.items), listing.total, listing.next)
+    return Listing(tuple(Run(**row._asdict()) for row in listing.items), listing.total, listing.next)
 
 
 async def page_of_states(
@@ -65,7 +68,7 @@ async def page_of_states(
 ) -> Listing[RunState]:
     """Return a page as `page` does, but only few columns of each run."""
     listing = await _page(connection, _states, filters, page, owner_id)
-    return Listing(tuple(RunState(**row) for row in listing.items), listing.total, listing.next)
+    return Listing(tuple(starmap(RunState, listing.items)), listing.total, listing.next)
 
 
 async def read(connection: AsyncConnection, run_ids: Sequence[int]) -> dict[int, Run]:
@@ -76,7 +79,7 @@ async def read(connection: AsyncConnection, run_ids: Sequence[int]) -> dict[int,
 
 async def _page(
     connection: AsyncConnection, columns: Select[Any], filters: RunFilter, page: Page, owner_id: str | None
-) -> Listing[dict[str, Any]]:
+) -> Listing[Row[Any]]:
     if None not in (owner_id, filters.owner_id) and owner_id != filters.owner_id:
         return Listing((), None if page.count is Count.NONE else 0)
     chosen = _Jobs(owner_id if filters.owner_id is None else filters.owner_id, filters.tag)
@@ -126,12 +129,13 @@ class _Reader:
     connection: AsyncConnection
     columns: Select[Any]
 
-    async def read(self, keys: Select[Any], *, by_instant: bool = False) -> list[dict[str, Any]]:
+    async def read(self, keys: Select[Any], *, by_instant: bool = False) -> Sequence[Row[Any]]:
         query = self.columns.where(runs.c.id.in_(keys)).order_by(*_order(by_instant=by_instant))
-        return dicts(await self.connection.execute(query))
+        rows: Sequence[Row[Any]] = (await self.connection.execute(query)).all()
+        return rows
 
 
-async def _rows(reader: _Reader, filters: RunFilter, page: Page, chosen: _Jobs) -> list[dict[str, Any]]:
+async def _rows(reader: _Reader, filters: RunFilter, page: Page, chosen: _Jobs) -> Sequence[Row[Any]]:
     """Return the rows of a page and one more, if there is one."""
     by_instant = _by_instant(filters, page)
     position = _position(page, by_instant=by_instant)
@@ -156,7 +160,7 @@ def _lists(filters: RunFilter) -> list[RunFilter]:
     return [replace(filters, statuses=(status,)) for status in dict.fromkeys(filters.statuses)]
 
 
-async def _fetch(reader: _Reader, lists: list[Select[Any]], page: Page, *, by_instant: bool) -> list[dict[str, Any]]:
+async def _fetch(reader: _Reader, lists: list[Select[Any]], page: Page, *, by_instant: bool) -> Sequence[Row[Any]]:
     """Return the rows of a page and one more from the merged lists of keys."""
     last = page.offset + page.size + 1
     if len(lists) > 1:
@@ -171,7 +175,7 @@ async def _fetch(reader: _Reader, lists: list[Select[Any]], page: Page, *, by_in
 
 async def _rows_of_jobs(
     reader: _Reader, page: Page, positioned: ColumnElement[bool], chosen: _Jobs
-) -> list[dict[str, Any]]:
+) -> Sequence[Row[Any]]:
     """Return the rows of a page of some jobs' runs and one more: from the window, or else from all runs."""
     limit = page.size + 1
     rows = await reader.read(_among_newest(page, positioned, chosen).limit(limit))
@@ -243,8 +247,8 @@ def _position(page: Page, *, by_instant: bool) -> ColumnElement[bool]:
     return and_(true(), *conditions)
 
 
-def _cursor(row: Mapping[str, Any], *, by_instant: bool) -> Cursor:
-    return Cursor(row["id"], row["scheduled_for"] if by_instant else None)
+def _cursor(row: Row[Any], *, by_instant: bool) -> Cursor:
+    return Cursor(row.id, row.scheduled_for if by_instant else None)
 
 
 def _condition(connection: AsyncConnection, filters: RunFilter) -> ColumnElement[bool]:

@@ -31,16 +31,21 @@ from scheduler_service.http.parameters import IdempotencyKey, JobId
 from scheduler_service.http.route import JSON, KeyedRoute
 from scheduler_service.services.job_acceptance import Shown
 from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.services.job_warnings import normalisation_warnings
 
 JOBS = "/api/v1/jobs"
 
 router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
+collection_router = APIRouter(
+    prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)]
+)
+"""The requests of `/jobs` itself. Their path matches no other route, so they can be tried before all others."""
 
 Definition = Annotated[dict[str, Any], Described(JobDefinition), Body(openapi_examples=examples.DEFINITIONS)]
 Changes = Annotated[dict[str, Any], Body(media_type=MEDIA_TYPE, openapi_examples=examples.PATCHES)]
 
 
-@router.post(
+@collection_router.post(
     "",
     operation_id="createJob",
     summary="Create a job",
@@ -67,7 +72,7 @@ async def create_job(
     return await show_job(job, service, response, definition)
 
 
-@router.get(
+@collection_router.get(
     "",
     operation_id="listJobs",
     summary="List jobs",
@@ -212,8 +217,10 @@ async def show_job(job: Job, service: Service, response: Response, sent: dict[st
     of_grants = await service.feature(GrantService).warnings(job.grants)
     states = await service.feature(EnvironmentService).states([job.environment_id])
     state = states.get(job.environment_id or "")
-    shown = JobOut.of(job, service.schedules.describe(job), of_grants, state)
+    described = service.schedules.describe(job)
+    shown = JobOut.of(job, described, of_grants, state)
     response.headers["ETag"] = etag(job.version, shown)
     # A client may cache it, but must revalidate it.
     response.headers["Cache-Control"] = "private, no-cache"
-    return shown if sent is None else JobOut.of(job, service.schedules.describe(job, sent), of_grants, state)
+    of_sent = list(normalisation_warnings(sent or {}, job))
+    return shown.model_copy(update={"warnings": [*described.warnings, *of_sent, *of_grants]}) if of_sent else shown

@@ -28,9 +28,13 @@ from scheduler_service.http.route import JSON, KeyedRoute
 RUNS = "/api/v1/runs"
 
 router = APIRouter(prefix=RUNS, tags=["runs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
+collection_router = APIRouter(
+    prefix=RUNS, tags=["runs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)]
+)
+"""The requests of `/runs` itself; see that of the jobs."""
 
 
-@router.get(
+@collection_router.get(
     "",
     operation_id="listRuns",
     summary="List runs",
