@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+PEERS := benchmarks/requirements-peers.txt
 INSTALL_OURS = $(INSTALL) --no-deps --editable . && $(BIN)/python -m compileall -q src
 # The locks serve every Python from 3.11 on and every platform. Their header is left out: it would name local paths.
 COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE)
@@ -55,7 +56,7 @@ sbom: $(VENV)/test.stamp ## list what the service is made of, as CycloneDX in sb
 coverage: $(VENV)/test.stamp ## run every test, and list the lines that none reaches
 	$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal --cov --cov-report=term-missing:skip-covered
 
-bench: $(VENV)/test.stamp ## run the benchmarks; reports go to benchmarks/results/
+bench: $(VENV)/bench.stamp ## run the benchmarks; reports go to benchmarks/results/
 	@for script in benchmarks/*.py; do \
 		echo "$$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit; \
 	done
@@ -73,6 +74,7 @@ screenshots: $(VENV)/test.stamp ## take the screenshots of the README (needs Deb
 lock: $(BIN)/uv ## update the locks; UPGRADE=--upgrade takes new versions
 	$(COMPILE) --output-file requirements.txt
 	$(COMPILE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(subst pyproject.toml,,$(COMPILE)) --group peers --constraint requirements-dev.txt --output-file $(PEERS)
 
 clean: ## remove the virtual environment and caches, not data/
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache .coverage*
@@ -96,6 +98,11 @@ $(VENV)/test.stamp: requirements-dev.txt pyproject.toml | $(BIN)/uv
 	@echo "Installing the service and its test tools into $(VENV) …"
 	@$(INSTALL) --require-hashes --requirement requirements-dev.txt
 	@$(INSTALL_OURS)
+	@touch $@
+
+# With the peers that the benchmarks measure beside the service.
+$(VENV)/bench.stamp: $(VENV)/test.stamp $(PEERS)
+	@$(INSTALL) --require-hashes --requirement $(PEERS)
 	@touch $@
 
 # pip installs uv, in the version and with the hashes of the lock; uv installs the rest in seconds.

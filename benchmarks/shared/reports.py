@@ -58,6 +58,20 @@ class Report:
             aim, reached = f"≥ {at_least:g}", median >= at_least
         self.figures.append(Figure(group, what, unit, low, median, high, aim, reached))
 
+    def compare(
+        self,
+        group: str,
+        what: str,
+        ours: Iterable[float],
+        theirs: Iterable[float],
+        *,
+        at_most: float | None = None,
+        at_least: float | None = None,
+    ) -> None:
+        """Enter the ratios of what was measured by turns, pair by pair."""
+        ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
+        self.add(group, what, "", ratios, at_most=at_most, at_least=at_least)
+
     def miss(self, group: str, what: str, why: str) -> None:
         """Enter a figure that could not be measured."""
         self.figures.append(Figure(group, what, "", missing=why))
@@ -84,8 +98,13 @@ def spread(values: Iterable[float]) -> tuple[float, float, float]:
 
 
 def machine_facts() -> dict[str, object]:
-    """Return what numbers of seconds depend on most."""
-    return {"processors": os.cpu_count(), "machine": platform.machine(), "Python": platform.python_version()}
+    """Return what numbers of seconds depend on most. `load` is how many processes wanted a processor before."""
+    return {
+        "processors": os.cpu_count(),
+        "machine": platform.machine(),
+        "Python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 1),
+    }
 
 
 def options(description: str | None, name: str) -> argparse.ArgumentParser:

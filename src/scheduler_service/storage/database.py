@@ -231,9 +231,9 @@ def _execute(connection: Any, statement: str) -> None:
     cursor.close()
 
 
-def _roll_back(connection: Any, _record: object, state: PoolResetState) -> None:
-    if not state.terminate_only and connection.driver_connection.in_transaction:
-        connection.rollback()
+def _roll_back(connection: SqliteConnection, _record: object, state: PoolResetState) -> None:
+    if not state.terminate_only:
+        connection.reset()
 
 
 def _begin_immediate(connection: Connection) -> None:

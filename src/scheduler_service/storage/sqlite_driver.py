@@ -30,45 +30,55 @@ class Driver(AsyncAdapt_aiosqlite_dbapi):
     def connect(self, *arguments: Any, **options: Any) -> SqliteConnection:
         """Open a connection."""
         opened: Any = super().connect(*arguments, **options)
-        return SqliteConnection(self, opened._connection)  # noqa: SLF001 (as SQLAlchemy does)
+        return SqliteConnection(self, opened._connection)
 
 
 class SqliteConnection(AsyncAdapt_aiosqlite_connection):
     """A connection whose cursors need one hand-over for a statement."""
 
-    is_reading = False
-    """Whether the transaction only reads."""
-    has_begun = True
-    """Whether the driver knows of the transaction. If not, the next statement begins it."""
+    _only_reads = False
+    # Of a connection that only reads: whether the next statement begins a transaction, and whether one is to be ended.
+    _begins = _is_open = False
 
     def begin_reading(self) -> None:
-        """Begin a transaction that only reads, with its first statement."""
-        self.is_reading, self.has_begun = True, False
+        """Begin a transaction with the next statement. This connection only reads."""
+        self._only_reads = self._begins = True
 
     def rollback(self) -> None:
         """Roll back. The end of a transaction that only reads is not waited for."""
-        driver: Any = self._connection
-        if not self.is_reading:
+        if not self._only_reads:
             super().rollback()
-        elif self.has_begun and driver._running:  # noqa: SLF001 (the driver has no public call for it)
-            driver._tx.put_nowait((None, driver._conn.rollback))  # noqa: SLF001
-        self.is_reading, self.has_begun = False, True
+        elif self._is_open and self._driver._running:
+            self._driver._tx.put_nowait((None, self._driver._conn.rollback))
+        self._begins = self._is_open = False
+
+    def reset(self) -> None:
+        """Roll back what the last user of the connection left open."""
+        if self._only_reads or self._driver.in_transaction:
+            self.rollback()
 
     async def hand_over(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return the result of `work`, which is called in the thread of the connection."""
-        driver: Any = self._connection
+        begins, self._begins = self._begins, False
+        self._is_open = self._is_open or begins
 
         def begin_and_work() -> T:
-            if not self.has_begun:
-                driver._conn.execute("BEGIN")  # noqa: SLF001
-                self.has_begun = True
-            return work(driver._conn)  # noqa: SLF001
+            if begins:
+                self._driver._conn.execute("BEGIN")
+            return work(self._driver._conn)
 
         try:
-            result: T = await driver._execute(begin_and_work)  # noqa: SLF001
-        except ValueError as error:  # SQLAlchemy knows from this text that it has to open another connection
+            result: T = await self._driver._execute(begin_and_work)
+        except ValueError as error:
+            if self._driver._connection is not None:
+                raise
+            # SQLAlchemy knows from this text that it has to open another connection.
             raise sqlite3.ProgrammingError("Cannot operate on a closed database.") from error
         return result
+
+    @property
+    def _driver(self) -> Any:
+        return self._connection
 
 
 class _Executed:
@@ -110,7 +120,7 @@ class _Cursor(AsyncAdapt_dbapi_cursor):
             cursor.close()
             return rows
 
-        async with self._adapt_connection._execute_mutex:  # noqa: SLF001 (of the base class)
+        async with self._adapt_connection._execute_mutex:
             self._rows = deque(await self._adapt_connection.hand_over(run))
 
 
