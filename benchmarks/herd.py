@@ -84,7 +84,7 @@ class Herd:
             self.floor.append(time.perf_counter() - before)
 
     async def send_by_redbeat(self) -> None:
-        """Let RedBeat send as many messages."""
+        """Send as many messages by RedBeat."""
         seconds = await asyncio.to_thread(redbeat.seconds_of_herd, f"{self.redis_url}/2", self.count)
         self.by_redbeat.append(seconds)
 
