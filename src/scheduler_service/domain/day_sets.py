@@ -1,7 +1,7 @@
-"""Sets of days from dates, recurrence rules (RFC 5545) and public holidays. The only module that uses their libraries.
+"""Sets of days from dates, recurrence rules and public holidays.
 
-The libraries are imported when they are needed, because most jobs have no calendar. Days are computed by the year and
-cached.
+The library of holidays is imported when it is needed, because most jobs have no calendar. Holidays are computed by the
+year and cached.
 """
 
 from __future__ import annotations
@@ -9,26 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 from scheduler_service.domain.calendars import DaySet
+from scheduler_service.domain.recurrence_rules import Rule
 
 FIRST_DAY = date(2000, 1, 1)
 """Where a rule without a start begins."""
 
 _SATURDAY = 5
 _HOLIDAYS = re.compile(r"([A-Za-z]{2})(?:-([A-Za-z0-9]+))?-holidays")
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A recurrence rule of RFC 5545, such as `FREQ=MONTHLY;BYDAY=-1FR`, from a day on."""
-
-    start: date
-    rrule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +42,7 @@ class Days:
     def __contains__(self, day: date, /) -> bool:
         return (
             day in self.dates
-            or any(day in _days_of_rule(rule, day.year) for rule in self.rules)
+            or any(day in rule for rule in self.rules)
             or any(day in _holidays_in(place, day.year) for place in self.holidays)
         )
 
@@ -88,19 +80,6 @@ def problem_of(place: Holidays) -> str | None:
     return None
 
 
-def problem_of_rule(rule: Rule) -> str | None:
-    """Return why a rule cannot be used, or None."""
-    if not re.search(r"(?:^|;)FREQ=(?:DAILY|WEEKLY|MONTHLY|YEARLY)(?:;|$)", rule.rrule, re.ASCII):
-        return "needs a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY"
-    if re.search(r"(?:^|;)INTERVAL=0+(?:;|$)", rule.rrule, re.ASCII):
-        return "has an INTERVAL of 0, which never goes on"
-    try:
-        _days_of_rule(rule, rule.start.year)
-    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
-        return f"is no rule of RFC 5545: {error}"
-    return None
-
-
 def days_of(definition: Mapping[str, Any]) -> Days:
     """Return the days of a stored definition."""
     return Days(
@@ -108,19 +87,6 @@ def days_of(definition: Mapping[str, Any]) -> Days:
         tuple(Rule(date.fromisoformat(rule["start"]), rule["rrule"]) for rule in definition["rules"]),
         tuple(Holidays(place["country"], place["subdivision"]) for place in definition["holidays"]),
     )
-
-
-@lru_cache(maxsize=1024)
-def _days_of_rule(rule: Rule, year: int) -> frozenset[date]:
-    from dateutil.rrule import rrulestr  # noqa: PLC0415 (rarely needed)
-
-    parts = dict(part.split("=", 1) for part in rule.rrule.split(";"))
-    # A rule that never matches would be searched up to the year 9999, so it ends with the year that is asked for.
-    count, until = parts.pop("COUNT", None), min(parts.pop("UNTIL", "99991231")[:8], f"{year:04d}1231")
-    bounded = ";".join(f"{name}={value}" for name, value in {**parts, "UNTIL": until}.items())
-    instants = rrulestr(bounded, dtstart=datetime.combine(rule.start, time()))
-    days = (instant.date() for instant in islice(instants, None if count is None else int(count)))
-    return frozenset(day for day in days if day.year == year)
 
 
 @lru_cache(maxsize=1024)

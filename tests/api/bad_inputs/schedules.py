@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.api.bad_inputs.requests import PYTHON, Bad, Table, job, request
 
 
@@ -135,4 +137,38 @@ ZONES: Table = {
     "unknown choice for folds": job("#/dst/fold", dst={"fold": "third"}),
     "unknown field of dst": job("#/dst/gp", dst={"gp": "skip"}),
     "dst that is a text": job("#/dst", dst="skip"),
+}
+
+
+def rule(text: str, **more: Any) -> Bad:
+    return request("#/rules/0", "PUT /calendars/closed", {"rules": [{"rrule": text, **more}]})
+
+
+CALENDARS: Table = {
+    "without days": request("#", "PUT /calendars/closed", {}),
+    "rule by the hour": rule("FREQ=HOURLY"),
+    "rule with a second FREQ": rule("FREQ=DAILY;FREQ=SECONDLY", start="1900-01-01"),
+    "rule that never goes on": rule("FREQ=DAILY;INTERVAL=0"),
+    "rule of a million days": rule("FREQ=DAILY;COUNT=1000000"),
+    "rule with a part that is none": rule("FREQ=YEARLY;BYEASTER=0"),
+    "rule with a day that is none": rule("FREQ=WEEKLY;BYDAY=XX"),
+    "rule from the year 1": request(
+        "#/rules/0/start", "PUT /calendars/closed", {"rules": [{"rrule": "FREQ=DAILY", "start": "0001-01-01"}]}
+    ),
+    "two rules in one": request("#/rules/0/rrule", "PUT /calendars/closed", {"rules": [{"rrule": "FREQ=DAILY\nX=1"}]}),
+    "iCalendar of 400,000 characters": request("#/ical", "PUT /calendars/closed", {"ical": "x" * 400_000}),
+    "iCalendar of a million days": request(
+        "#",
+        "PUT /calendars/closed",
+        {
+            "ical": "BEGIN:VCALENDAR\r\n"
+            + "BEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20260101\r\nDTEND;VALUE=DATE:20261231\r\nEND:VEVENT\r\n" * 3000
+            + "END:VCALENDAR\r\n"
+        },
+    ),
+    "country that is none": request(
+        "#/holidays/0", "PUT /calendars/closed", {"holidays": [{"country": "XX", "subdivision": None}]}
+    ),
+    "year 9999": request("year", "GET /calendars/business-days/days?year=9999"),
+    "name with a slash": request(404, "GET /calendars/..%2Fx/days"),
 }

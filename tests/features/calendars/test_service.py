@@ -148,6 +148,8 @@ def test_events_of_an_ical_file_become_dates_and_rules() -> None:
         {"ical": ICAL.replace("DTSTART", "X-START")},
         {"ical": ICAL.replace("RRULE:FREQ=YEARLY", "RRULE:FREQ=YEARLY\r\nEXDATE:20271224T100000Z")},
         {"ical": ICAL.replace("20260806", "20300806")},
+        {"ical": ICAL.replace("20260806", "20270801") * 1000},
+        {"ical": ICAL + "x" * 300_000},
         {"rules": [{"rrule": "FREQ=SECONDLY"}]},
         {"holidays": [{"country": "XX"}]},
     ],
@@ -155,6 +157,12 @@ def test_events_of_an_ical_file_become_dates_and_rules() -> None:
 def test_unusable_calendar_is_refused(document: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         CalendarRequest.model_validate(document)
+
+
+def test_message_about_an_ical_file_is_bounded() -> None:
+    with pytest.raises(ValidationError) as caught:
+        CalendarRequest(ical=ICAL.replace("20260803", "1" * 100_000))
+    assert len(caught.value.errors()[0]["msg"]) < 500
 
 
 def test_place_without_a_subdivision_is_the_whole_country() -> None:

@@ -6,10 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from dateutil.rrule import rrulestr
 
 from scheduler_service.domain.calendars import CalendarShift, DaySet, JobCalendar
-from scheduler_service.domain.day_sets import Days, Holidays, Rule, built_in, problem_of, problem_of_rule
+from scheduler_service.domain.day_sets import Days, Holidays, built_in, problem_of
 from scheduler_service.domain.firing import Fire, FiringRules, Skip, decide
+from scheduler_service.domain.recurrence_rules import Rule, problem_of_rule
 from scheduler_service.domain.run_state import Reason
 from scheduler_service.domain.schedules.calendar_dst import DstPolicy
 from scheduler_service.domain.schedules.schedule import parse
@@ -66,7 +68,63 @@ def test_rule_names_its_days(rule: Rule, days: list[date]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["FREQ=HOURLY", "BYDAY=MO", "FREQ=DAILY;BYDAY=XX", "FREQ=DAILY;COUNT=X", "FREQ=DAILY;INTERVAL=0"]
+    "text",
+    [
+        "FREQ=DAILY;INTERVAL=3;BYMONTH=1,3;UNTIL=20271231",
+        "FREQ=DAILY;BYMONTHDAY=-1,13;COUNT=20",
+        "FREQ=WEEKLY;INTERVAL=2;WKST=SU;BYDAY=SU,MO",
+        "FREQ=WEEKLY;BYMONTH=2,12",
+        "FREQ=MONTHLY;INTERVAL=2",
+        "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=1,-1",
+        "FREQ=MONTHLY;BYDAY=2TU,-1FR",
+        "FREQ=YEARLY;INTERVAL=2;BYMONTH=3",
+        "FREQ=YEARLY;BYDAY=20MO,-1SU",
+        "FREQ=YEARLY;BYWEEKNO=1,53",
+        "FREQ=YEARLY;BYYEARDAY=1,366,-1",
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;COUNT=2",
+    ],
+)
+def test_rule_has_the_days_that_dateutil_finds(text: str) -> None:
+    first, last = datetime(2024, 2, 29), datetime(2031, 12, 31)  # noqa: DTZ001 (days)
+    wanted = {instant.date() for instant in rrulestr(text, dtstart=first).between(first, last, inc=True)}
+    rule, days = Rule(first.date(), text), [first.date() + number * DAY for number in range((last - first).days + 1)]
+    assert {day for day in days if day in rule} == wanted
+
+
+def test_rule_that_never_matches_is_not_searched() -> None:
+    years = range(1900, 2200)
+    for text in (
+        "FREQ=DAILY;BYSETPOS=366",
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=DAILY;BYYEARDAY=366;BYMONTH=1",
+    ):
+        for limit in ("", ";COUNT=3"):
+            calendar = Days(rules=(Rule(date(1900, 1, 1), text + limit),))
+            assert not any(date(year, 1, 1) in calendar for year in years)
+
+
+def test_times_of_a_rule_are_ignored() -> None:
+    times = f"BYMINUTE={','.join(map(str, range(60)))};BYHOUR=1,2,3"
+    rule = Rule(date(2000, 1, 1), f"FREQ=DAILY;INTERVAL=2;{times}")
+    assert problem_of_rule(rule) is None
+    assert date(2000, 1, 3) in rule
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FREQ=HOURLY",
+        "BYDAY=MO",
+        "FREQ=DAILY;BYDAY=XX",
+        "FREQ=DAILY;COUNT=X",
+        "FREQ=DAILY;COUNT=0",
+        "FREQ=DAILY;COUNT=1001",
+        "FREQ=DAILY;INTERVAL=0",
+        "FREQ=DAILY;FREQ=SECONDLY",
+        "FREQ=YEARLY;BYEASTER=0",
+        "FREQ=DAILY;UNTIL=20261332",
+        "FREQ=WEEKLY;WKST=XX",
+    ],
 )
 def test_unusable_rule_has_a_problem(text: str) -> None:
     assert problem_of_rule(Rule(date(2026, 1, 1), text)) is not None

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from scheduler_service.domain import day_sets
-from scheduler_service.features.calendars.ical import read_ical
+from scheduler_service.domain import day_sets, recurrence_rules
+from scheduler_service.features.calendars.ical import MAX_CHARACTERS, read_ical
 from scheduler_service.payloads.stored_text import Storable
 from scheduler_service.services.input_models import DefinitionModel
 
@@ -30,7 +30,7 @@ class WrittenRule(DefinitionModel):
 
     @model_validator(mode="after")
     def _is_usable(self) -> Self:
-        if problem := day_sets.problem_of_rule(day_sets.Rule(self.start, self.rrule)):
+        if problem := recurrence_rules.problem_of_rule(recurrence_rules.Rule(self.start, self.rrule)):
             raise ValueError(f"{self.rrule!r} {problem}")
         return self
 
@@ -71,10 +71,10 @@ class CalendarRequest(CalendarDefinition):
     """A calendar to store. It has at least one day."""
 
     ical: Annotated[
-        Annotated[str, StringConstraints(max_length=1_000_000)] | None,
+        Annotated[str, StringConstraints(max_length=MAX_CHARACTERS)] | None,
         Field(
-            description="An iCalendar file (RFC 5545), up to 1,000,000 characters. The days of its events are added to "
-            "`dates` and `rules`. Default null."
+            description=f"An iCalendar file (RFC 5545), up to {MAX_CHARACTERS:,} characters. The days of its "
+            "events are added to `dates` and `rules`. Default null."
         ),
     ] = None
 
@@ -87,7 +87,7 @@ class CalendarRequest(CalendarDefinition):
 
     def definition(self) -> CalendarDefinition:
         """Return the calendar with the days of the iCalendar file. Raise `ValueError` if that cannot be used."""
-        dates, rules = ([], []) if self.ical is None else read_ical(self.ical)
+        dates, rules = ((), ()) if self.ical is None else read_ical(self.ical)
         return CalendarDefinition(
             dates=sorted({*self.dates, *dates}),
             rules=[*self.rules, *(WrittenRule(rrule=rule.rrule, start=rule.start) for rule in rules)],

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
-from scheduler_service.domain.day_sets import Rule
+from scheduler_service.domain.recurrence_rules import Rule
 
 MAX_DAYS = 366
 """The longest event."""
+MAX_CHARACTERS = 300_000
+"""The library reads this many in half a second."""
 
+_MAX_DATES, _MAX_RULES = 5000, 100  # as many as a calendar may have
+_MAX_MESSAGE_CHARACTERS = 300  # errors of the library contain what is wrong, whatever its length
 _DAY = timedelta(days=1)
 
 
-def read_ical(text: str) -> tuple[list[date], list[Rule]]:
+@lru_cache(maxsize=1)
+def read_ical(text: str) -> tuple[Sequence[date], Sequence[Rule]]:
     """Return the days of single events, and the rules of repeated ones. Raise `ValueError` if the file is invalid."""
     try:
         return _read(text)
-    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:  # by what the library finds missing
-        raise ValueError(f"ical: no valid iCalendar file: {error}") from error
+    except _UnusableError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:  # by what is missing
+        why = str(error)[:_MAX_MESSAGE_CHARACTERS]
+        raise _UnusableError(f"ical: no valid iCalendar file: {why}") from error
 
 
-def _read(text: str) -> tuple[list[date], list[Rule]]:
+class _UnusableError(ValueError):
+    """The file cannot be used, and the message is ours."""
+
+
+def _read(text: str) -> tuple[Sequence[date], Sequence[Rule]]:
     from icalendar import Calendar, Event  # noqa: PLC0415 (slow, and rarely needed)
 
     dates: list[date] = []
@@ -31,14 +44,18 @@ def _read(text: str) -> tuple[list[date], list[Rule]]:
             continue
         days = list(_days_of(event.start, event.end))
         if "EXDATE" in event or "RDATE" in event:
-            title = str(event.get("SUMMARY", ""))
-            raise ValueError(f"ical: the event {title!r} has EXDATE or RDATE; write its days as dates")
+            title = str(event.get("SUMMARY", ""))[:_MAX_MESSAGE_CHARACTERS]
+            raise _UnusableError(f"ical: the event {title!r} has EXDATE or RDATE; write its days as dates")
         if "RRULE" in event:
             rrule = event["RRULE"].to_ical()
             rules += [Rule(day, rrule if isinstance(rrule, str) else rrule.decode()) for day in days]
         else:
             dates += days
-    return dates, rules
+        if len(dates) > _MAX_DATES or len(rules) > _MAX_RULES:
+            raise _UnusableError(
+                f"ical: more than {_MAX_DATES:,} days or {_MAX_RULES} repeated ones; write fewer events"
+            )
+    return tuple(dates), tuple(rules)
 
 
 def _days_of(start: date, end: date) -> Iterator[date]:
@@ -50,5 +67,5 @@ def _days_of(start: date, end: date) -> Iterator[date]:
         last -= _DAY
     count = max(1, (last - first).days + 1)
     if count > MAX_DAYS:
-        raise ValueError(f"ical: an event takes {count} days, and the limit is {MAX_DAYS}")
+        raise _UnusableError(f"ical: an event takes {count} days, and the limit is {MAX_DAYS}")
     return (first + number * _DAY for number in range(count))
