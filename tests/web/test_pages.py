@@ -98,3 +98,20 @@ async def test_list_leads_to_the_next_page_and_back(browser: Browser) -> None:
     back = re.search(r'rel="prev" href="([^"]+)"', second.text)
     assert back
     assert "numbered 00" in (await browser.open("/ui/jobs" + back[1].replace("&amp;", "&"))).text
+
+
+async def test_first_load_of_a_full_list_is_small(browser: Browser) -> None:
+    page = await browser.open("/ui/jobs?tag=many&sort=name")
+    assert page.headers["content-encoding"] == "gzip"
+    assets = dict.fromkeys(re.findall(r'(?:src|href)="(/ui/static/[^"]+)"', page.text))
+    sizes = [int((await browser.open(path)).headers["content-length"]) for path in assets]
+
+    assert len(assets) >= 3
+    assert int(page.headers["content-length"]) <= 12_000
+    assert int(page.headers["content-length"]) + sum(sizes) <= 60_000
+
+
+async def test_page_is_plain_for_a_client_that_cannot_decompress(browser: Browser) -> None:
+    answer = await browser.open("/ui/jobs", **{"Accept-Encoding": "identity"})
+    assert "content-encoding" not in answer.headers
+    assert "accept-encoding" in answer.headers["vary"].lower()

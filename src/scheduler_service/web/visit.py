@@ -13,12 +13,13 @@ from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from scheduler_service.bootstrap import Service
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.web import flash, navigation
+from scheduler_service.web.compression import compressed
 from scheduler_service.web.csrf import TOKEN_FIELD, make_token
 from scheduler_service.web.headers import page_headers
 from scheduler_service.web.queries import LARGEST_ID
@@ -126,7 +127,7 @@ class Visit:
             notice = flash.read(self.request, self.session.seed)
         shared = {"visit": self, "nonce": self.nonce, "csrf": self.form_token_field, "notice": notice}
         html = render(template, **shared, now=datetime.now(UTC), **context)
-        response = HTMLResponse(html, int(status))
+        response = compressed(self.request, html, int(status))
         if notice is not None:
             flash.forget(response)
         return response

@@ -12,24 +12,21 @@ from scheduler_service.web.views.status import Status, status_of_run
 
 @dataclass(frozen=True, slots=True)
 class StripCell:
-    """One row of the ledger, as a cell that leads to it. `ran` says whether code ran, which fills the cell."""
+    """One row of the ledger, as a cell that leads to it. `look` names its colours; cells without code are hollow."""
 
     run_id: int
     status: Status
     at: datetime
     reason: str | None
-    ran: bool
+    look: str
 
 
 def strip(outcomes: Sequence[Outcome]) -> tuple[StripCell, ...]:
     """Return the cells of rows that are given newest first."""
-    return tuple(
-        StripCell(
-            outcome.run_id,
-            status_of_run(outcome.status),
-            outcome.scheduled_for,
-            outcome.reason,
-            ran=outcome.started_at is not None,
-        )
-        for outcome in reversed(outcomes)
-    )
+    return tuple(_cell(outcome) for outcome in reversed(outcomes))
+
+
+def _cell(outcome: Outcome) -> StripCell:
+    status = status_of_run(outcome.status)
+    look = status.family if outcome.started_at is not None else f"{status.family} hollow"
+    return StripCell(outcome.run_id, status, outcome.scheduled_for, outcome.reason, look)
