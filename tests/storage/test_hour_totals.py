@@ -33,7 +33,7 @@ def _chance(seed: int) -> random.Random:
 
 async def figures(database: Database, measure: str, owner_id: str | None = None) -> Figures:
     async with database.snapshot() as snapshot:
-        counts = await hour_totals.read(snapshot, measure, SINCE, UNTIL, owner_id=owner_id)
+        counts = (await hour_totals.read(snapshot, (measure,), SINCE, UNTIL, owner_id=owner_id))[measure]
     return _added((count.hour, count.status, count.reason, count.rows, count.instants) for count in counts)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, CursorResult, Float, Table, collate, func
+from sqlalchemy import Boolean, ColumnElement, CursorResult, Float, Select, Table, collate, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
@@ -30,6 +31,21 @@ def insert_or_ignore(connection: AsyncConnection, target: Table) -> Any:
     """Return an INSERT that does nothing if a unique constraint is violated."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(target).on_conflict_do_nothing()
+
+
+def insert_or_add(
+    connection: AsyncConnection,
+    target: Table,
+    added: Sequence[str],
+    source: tuple[Sequence[str], Select[Any]] | None = None,
+) -> Any:
+    """Return an INSERT that adds to columns of a row that exists. `source`: the names and the query of its rows."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(target)
+    if source is not None:
+        insert = insert.from_select(*source)
+    sums = {name: target.c[name] + insert.excluded[name] for name in added}
+    return insert.on_conflict_do_update(index_elements=[*target.primary_key], set_=sums)
 
 
 class json_array_has(FunctionElement[bool]):  # noqa: N801 (a function of SQL)

@@ -17,19 +17,17 @@ from scheduler_service.storage.hour_totals import BUCKETS, DURATION, ENDED, LATE
 
 async def ended_since(snapshot: AsyncConnection, since: datetime, until: datetime, owner_id: str | None) -> Ended:
     """Return figures about the runs that ended in the hours of a window. `owner_id` None means all owners."""
-    ended = await hour_totals.read(snapshot, ENDED, since, until, owner_id=owner_id)
-    durations = await hour_totals.read(snapshot, DURATION, since, until, owner_id=owner_id)
-    lateness = await hour_totals.read(snapshot, LATENESS, since, until, owner_id=owner_id)
+    counted = await hour_totals.read(snapshot, (ENDED, DURATION, LATENESS), since, until, owner_id=owner_id)
     rows: Counter[tuple[str, str]] = Counter()
     instants: Counter[tuple[str, str]] = Counter()
     found: dict[tuple[str, str], HourCount] = {}
-    for each in ended:
+    for each in counted[ENDED]:
         key = (each.status, each.reason or "")
         found[key] = each
         rows[key] += each.rows
         instants[key] += each.instants
     outcomes = [OutcomeCount(found[key].status, found[key].reason, rows[key], instants[key]) for key in sorted(found)]
-    return Ended(tuple(outcomes), _spread(durations), _spread(lateness))
+    return Ended(tuple(outcomes), _spread(counted[DURATION]), _spread(counted[LATENESS]))
 
 
 async def series(
@@ -40,8 +38,8 @@ async def series(
     begin = hour_of(since) if is_coarse else since
     counts: list[tuple[int, RunStatus, int, int]] = []
     if is_coarse:
-        for measure in (ENDED, DURATION):
-            of_hours = await hour_totals.read(snapshot, measure, begin, until, owner_id=owner_id)
+        counted = await hour_totals.read(snapshot, (ENDED, DURATION), begin, until, owner_id=owner_id)
+        for of_hours in counted.values():
             counts += [((each.hour - begin) // step, each.status, each.bucket, each.rows) for each in of_hours]
     else:
         for number, status, bucket, count in await stats.by_step(snapshot, begin, int(step.total_seconds()), owner_id):

@@ -14,18 +14,22 @@ older ones are deleted. If a job gets another owner, its counted hours stay with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
     ColumnElement,
+    CompoundSelect,
+    FromClause,
     Select,
     Text,
     and_,
     case,
+    cast,
     delete,
     func,
     literal_column,
@@ -35,14 +39,13 @@ from sqlalchemy import (
     type_coerce,
     union_all,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.events import Position
 from scheduler_service.domain.hours import spread
 from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trigger
 from scheduler_service.storage import events as event_rows
-from scheduler_service.storage.dialect import dicts, hour_start, is_sqlite, seconds_between
+from scheduler_service.storage.dialect import dicts, hour_start, insert_or_add, seconds_between
 from scheduler_service.storage.event_tables import events
 from scheduler_service.storage.events import HOURS
 from scheduler_service.storage.hour_tables import hour_totals
@@ -53,9 +56,8 @@ INSTANT, ENDED, DURATION, LATENESS = "instant", "ended", "duration", "lateness"
 BUCKETS = tuple(sorted({round(2 ** (step / 3)) for step in range(82)}))
 """Upper bounds in milliseconds, from 1 ms to a day, each about a quarter above the one before."""
 BEYOND = 2**31 - 1
-_KEY = tuple(hour_totals.primary_key.columns)
+_MEASURED = ("rows", "instants")
 _NAMES = tuple(column.name for column in hour_totals.columns)
-_GROUPS: list[ColumnElement[int]] = [literal_column(str(number)) for number in range(1, len(_KEY) + 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +78,39 @@ def scope_of(owner_id: str | None) -> str:
 
 
 async def read(
-    snapshot: AsyncConnection, measure: str, since: datetime, until: datetime, *, owner_id: str | None = None
-) -> list[HourCount]:
-    """Return the figures of the hours from `since` to before `until`. A key can occur twice.
+    snapshot: AsyncConnection,
+    measures: Sequence[str],
+    since: datetime,
+    until: datetime,
+    *,
+    owner_id: str | None = None,
+) -> dict[str, list[HourCount]]:
+    """Return the figures of the hours from `since` to before `until`, by their measures. A key can occur twice.
 
     `snapshot` must come from `Database.snapshot`. Otherwise a concurrent fold is counted twice or not at all.
     """
+
+    def wanted(source: FromClause) -> ColumnElement[bool]:
+        hours = and_(source.c.hour >= since, source.c.hour < until)
+        return and_(source.c.scope == scope_of(owner_id), source.c.measure.in_(measures), hours)
+
+    found: dict[str, list[HourCount]] = {measure: [] for measure in measures}
+    counted = select(*hour_totals.c).where(wanted(hour_totals))
     cursor = await event_rows.cursor(snapshot, HOURS)
-    behind = _ended_by_events(event_rows.is_after(snapshot, cursor))
-    found = _counts(behind)
-    tail = found.subquery()
-    wanted = and_(hour_totals.c.scope == scope_of(owner_id), hour_totals.c.measure == measure)
-    in_tail = and_(tail.c.scope == scope_of(owner_id), tail.c.measure == measure)
-    query = union_all(
-        select(*hour_totals.c).where(wanted, hour_totals.c.hour >= since, hour_totals.c.hour < until),
-        select(*tail.c).where(in_tail, tail.c.hour >= since, tail.c.hour < until),
-    )
-    counts = [_count(row) for row in await snapshot.execute(query)]
-    ranges = await _ranges(snapshot, behind) if measure == INSTANT else []
-    spreads = [row for row in ranges if row["scope"] == scope_of(owner_id) and since <= row["hour"] < until]
-    return counts + [HourCount(**{name: row[name] for name in _FIELDS} | {"reason": _reason(row)}) for row in spreads]
+    if await event_rows.newest(snapshot) <= cursor:
+        behind = None
+        query: Select[Any] | CompoundSelect[Any] = counted
+    else:
+        behind = _ended_by_events(event_rows.is_after(snapshot, cursor))
+        tail = _counts(behind).subquery()
+        query = union_all(counted, select(*tail.c).where(wanted(tail)))
+    for row in await snapshot.execute(query):
+        found[row.measure].append(_count(row))
+    if behind is not None and INSTANT in measures:
+        for row in await _ranges(snapshot, behind):
+            if row["scope"] == scope_of(owner_id) and since <= row["hour"] < until:
+                found[INSTANT].append(HourCount(**{name: row[name] for name in _FIELDS} | {"reason": _reason(row)}))
+    return found
 
 
 _FIELDS = ("hour", "status", "bucket", "rows", "instants")
@@ -139,19 +154,10 @@ async def prune(connection: AsyncConnection, before: datetime, _limit: int) -> i
 
 
 async def _add(connection: AsyncConnection, ended: CTE) -> None:
-    insert = _insert(connection).from_select(_NAMES, _counts(ended))
-    await connection.execute(_adding(insert))
+    insert = insert_or_add(connection, hour_totals, _MEASURED, (_NAMES, _counts(ended)))
+    await connection.execute(insert)
     if ranges := await _ranges(connection, ended):
-        await connection.execute(_adding(_insert(connection)), ranges)
-
-
-def _insert(connection: AsyncConnection) -> Any:
-    return (sqlite if is_sqlite(connection) else postgresql).insert(hour_totals)
-
-
-def _adding(insert: Any) -> Any:
-    added = {name: hour_totals.c[name] + insert.excluded[name] for name in ("rows", "instants")}
-    return insert.on_conflict_do_update(index_elements=list(_KEY), set_=added)
+        await connection.execute(insert_or_add(connection, hour_totals, _MEASURED), ranges)
 
 
 def _ended_by_events(condition: ColumnElement[bool]) -> CTE:
@@ -201,18 +207,22 @@ def _counts(ended: CTE) -> Select[Any]:
         _part(ended, LATENESS, ended.c.end_hour, ended.c.lateness != 0, literal_column("1"), ended.c.lateness),
     ]
     each = union_all(*parts).subquery()
+    key = (each.c.measure, each.c.hour, each.c.status, each.c.reason, each.c.bucket)
     totals = (func.count().label("rows"), func.sum(each.c.instants).label("instants"))
-    scopes: tuple[ColumnElement[str], ...] = (
-        literal_column(f"'{EVERYBODY}'"),
-        literal_column("'='").concat(each.c.owner_id),
-    )
-    grouped = [
+    # All owners together are the sum over the owners, of which there are fewer than runs.
+    of_owners = select(each.c.owner_id, *key, *totals).group_by(each.c.owner_id, *key).cte("of_owners")
+    names = [of_owners.c[column.name] for column in key]
+    # A sum of BIGINT is NUMERIC on PostgreSQL.
+    sums = [cast(func.sum(of_owners.c[name]), BigInteger).label(name) for name in _MEASURED]
+    both = union_all(
+        select(literal_column(f"'{EVERYBODY}'").label("scope"), *names, *sums).group_by(*names),
         select(
-            scope.label("scope"), each.c.measure, each.c.hour, each.c.status, each.c.reason, each.c.bucket, *totals
-        ).group_by(*_GROUPS)
-        for scope in scopes
-    ]
-    both = union_all(*grouped).subquery()
+            literal_column("'='").concat(of_owners.c.owner_id).label("scope"),
+            *names,
+            of_owners.c.rows,
+            of_owners.c.instants,
+        ),
+    ).subquery()
     # SQLite takes ON CONFLICT for the condition of a join unless a WHERE precedes it (its manual, UPSERT, 2.2).
     return select(*(both.c[name] for name in _NAMES)).where(true())
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal_column, select, union_all
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.storage import events as event_rows
-from scheduler_service.storage.dialect import is_sqlite
+from scheduler_service.storage.dialect import insert_or_add
 from scheduler_service.storage.event_tables import events, totals
 from scheduler_service.storage.events import TOTALS
 
@@ -44,6 +42,7 @@ DURATION_BOUNDS = (
     3_600_000,
 )
 LATENESS_BOUNDS = (10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 3_600_000)
+_MEASURED = ("count", "duration_seconds", "lateness_seconds", "missed_count")
 # Grouped by column number: PostgreSQL treats each occurrence of an expression with bound values as a different one.
 _FIRST_FOUR: list[ColumnElement[int]] = [literal_column(str(number)) for number in (1, 2, 3, 4)]
 
@@ -86,8 +85,8 @@ async def fold(connection: AsyncConnection) -> bool:
     if cursor is None or newest <= cursor:
         return False
     unfolded = and_(event_rows.is_after(connection, cursor), event_rows.is_up_to(connection, newest))
-    insert = _insert(connection).from_select([column.name for column in totals.columns], _sums(unfolded))
-    await connection.execute(_adding(insert))
+    source = ([column.name for column in totals.columns], _sums(unfolded))
+    await connection.execute(insert_or_add(connection, totals, _MEASURED, source))
     await event_rows.move_cursor(connection, TOTALS, newest)
     return True
 
@@ -96,20 +95,7 @@ async def add(connection: AsyncConnection, change: str, count: int) -> None:
     """Add to a total that has no run events."""
     key = {"change": change, "payload_type": "", "duration_bucket": UNMEASURED, "lateness_bucket": UNMEASURED}
     measures = {"count": count, "duration_seconds": 0.0, "lateness_seconds": 0.0, "missed_count": 0}
-    await connection.execute(_adding(_insert(connection).values(**key, **measures)))
-
-
-def _insert(connection: AsyncConnection) -> Any:
-    return (sqlite if is_sqlite(connection) else postgresql).insert(totals)
-
-
-def _adding(insert: Any) -> Any:
-    """Build an INSERT that adds to existing totals."""
-    added = {
-        name: totals.c[name] + insert.excluded[name]
-        for name in ("count", "duration_seconds", "lateness_seconds", "missed_count")
-    }
-    return insert.on_conflict_do_update(index_elements=[*totals.primary_key], set_=added)
+    await connection.execute(insert_or_add(connection, totals, _MEASURED), [key | measures])
 
 
 def _sums(condition: ColumnElement[bool]) -> Select[tuple[object, ...]]:

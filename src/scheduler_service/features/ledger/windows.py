@@ -66,8 +66,9 @@ class LedgerWindowService:
         if caller.bound not in (None, owner):
             return LedgerWindow(period, bucket, (), is_planned_cut=False)
         async with self._database.snapshot() as snapshot:
-            ended = await hour_totals.read(snapshot, hour_totals.INSTANT, period.begin, period.end, owner_id=owner)
-            counted = [Counted(each.hour, each.status, each.reason, each.instants) for each in ended]
+            instant = hour_totals.INSTANT
+            ended = await hour_totals.read(snapshot, (instant,), period.begin, period.end, owner_id=owner)
+            counted = [Counted(each.hour, each.status, each.reason, each.instants) for each in ended[instant]]
             counted += await store.active_instants(snapshot, period.begin, period.end, owner)
             due = await store.next_instants(snapshot, period.begin, period.end, owner, MAX_PLANNED + 1)
         cells = cells_of(counted, hours_of(due[:MAX_PLANNED]), bucket, zone)
