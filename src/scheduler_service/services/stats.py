@@ -101,6 +101,14 @@ class StatsService:
         read = _stats(ended, self._standing(backlog, found, now), since, now)
         return replace(read, is_exact=is_exact, series=series)
 
+    async def series(self, caller: Caller, window: timedelta, step: timedelta) -> tuple[Step, ...]:
+        """Return only the steps of a window; see `read`."""
+        caller.require(Scope.READ)
+        _check_step(window, step)
+        now = self._clock.now()
+        async with self._database.snapshot() as snapshot:
+            return await hour_stats.series(snapshot, now - window, now, step, caller.bound)
+
     async def of_job(self, caller: Caller, job_id: int, window: timedelta) -> JobStats:
         """Return figures about the runs of a job. Raise `NotFoundError` for an unknown job."""
         caller.require(Scope.READ)

@@ -45,6 +45,11 @@ BUNDLES: dict[str, tuple[str, ...]] = {
         "css/print.css",
     ),
     "log.js": ("js/log.js",),
+    "pace.js": ("js/pace.js",),
+    "uplot.js": ("vendor/uPlot.iife.min.js", "js/uplot.js"),
+    "uplot.css": ("vendor/uPlot.min.css",),
+    "code.js": ("js/code.js",),
+    "codemirror.js": ("vendor/codemirror.min.js",),
     "icon.svg": ("icon.svg",),
 }
 

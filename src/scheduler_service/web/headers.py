@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 
 _POLICY = (
-    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'{styles}; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types htmx"
 )
@@ -22,10 +22,13 @@ def new_nonce() -> str:
     return secrets.token_urlsafe(_NONCE_BYTES)
 
 
-def page_headers(nonce: str, *, is_secure: bool) -> dict[str, str]:
-    """Return the headers of a page. `is_secure` says whether it is sent over TLS."""
+def page_headers(nonce: str, *, is_secure: bool, has_code: bool = False) -> dict[str, str]:
+    """Return the headers of a page. `is_secure` says whether it is sent over TLS.
+
+    `has_code` allows the styles that the code editor adds with the nonce.
+    """
     headers = {
-        "Content-Security-Policy": _POLICY.format(nonce=nonce),
+        "Content-Security-Policy": _POLICY.format(nonce=nonce, styles=f" 'nonce-{nonce}'" if has_code else ""),
         "Referrer-Policy": "same-origin",
         "Cache-Control": "no-store",
     }

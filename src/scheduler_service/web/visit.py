@@ -29,6 +29,7 @@ from scheduler_service.web.site import Site
 from scheduler_service.web.texts import text
 
 HOME = "/ui/"
+EDITOR = "editor.html"
 KEYS_COOKIE = "scheduler_keys"
 THEME_COOKIE, THEMES = "scheduler_theme", ("light", "dark")
 FeatureService = TypeVar("FeatureService")
@@ -125,6 +126,7 @@ class Visit:
         notice = None
         if self.session is not None and not self.is_fragment:
             notice = flash.read(self.request, self.session.seed)
+        self.request.state.template = template
         shared = {"visit": self, "nonce": self.nonce, "csrf": self.form_token_field, "notice": notice}
         html = render(template, **shared, now=datetime.now(UTC), **context)
         response = compressed(self.request, html, int(status))
@@ -148,7 +150,8 @@ class Visit:
 
     def headers(self) -> dict[str, str]:
         """Return the headers of every response to this visit."""
-        return page_headers(self.nonce, is_secure=self.site.sessions.is_secure(self.request))
+        has_code = getattr(self.request.state, "template", None) == EDITOR
+        return page_headers(self.nonce, is_secure=self.site.sessions.is_secure(self.request), has_code=has_code)
 
     def link(self, **changes: object) -> str:
         """Return the address of this page with other query parameters. None removes one."""

@@ -13,11 +13,12 @@ from scheduler_service.services.runs import RunView
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.views import home
 from scheduler_service.web.views.jobs import job_row
+from scheduler_service.web.views.pace import pace
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
 SHOWN = 8
-DUE, SEEN = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _ACTIVE = (RunStatus.RUNNING, RunStatus.RETRYING, RunStatus.QUEUED)
 
 
@@ -27,10 +28,12 @@ async def show_home(visit: Visit) -> Response:
     now, service, caller = datetime.now(UTC), visit.service, visit.caller
     page = Page(size=SHOWN, count=Count.CAPPED)
     failed = await service.jobs.page(caller, JobFilter(last_status=RunStatus.FAILED, sort="-id"), page)
-    missed = await _runs(visit, RunFilter(statuses=(RunStatus.MISSED,), since=now - SEEN), page)
+    missed = await _runs(visit, RunFilter(statuses=(RunStatus.MISSED,), since=now - DAY), page)
     active = await _runs(visit, RunFilter(statuses=_ACTIVE), page)
-    due = await service.jobs.page(caller, JobFilter(due_before=now + DUE, sort="next_run_at"), page)
-    stats = await service.stats.read(caller, timedelta(hours=1))
+    due = await service.jobs.page(caller, JobFilter(due_before=now + HOUR, sort="next_run_at"), page)
+    stats = await service.stats.read(caller, HOUR)
+    window, step = (HOUR, MINUTE) if stats.is_exact else (DAY, HOUR)
+    chart = pace(await service.stats.series(caller, window, step), step)
     health = await service.health.recent()
     needs = [*home.failing(failed.items), *home.missed([(view.run, view.job_name) for view in missed.items])]
     return visit.show(
@@ -38,6 +41,8 @@ async def show_home(visit: Visit) -> Response:
         is_well=health.status is HealthStatus.OK,
         health=health,
         stats=stats,
+        pace=chart,
+        pace_hours=window // HOUR,
         is_stuck=stats.standing.oldest_queued_seconds > home.STUCK_SECONDS,
         needs=needs,
         failed_total=failed.total or 0,
