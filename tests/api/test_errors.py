@@ -31,6 +31,13 @@ def problem_of(answer: httpx2.Response) -> dict[str, Any]:
     return problem
 
 
+@pytest.mark.parametrize("headers", [{}, {"X-API-Key": ""}], ids=["with_key", "without"])
+async def test_path_with_nul_is_400(client: httpx2.AsyncClient, headers: dict[str, str]) -> None:
+    answer = await client.get("/api/v1/keys/%00", headers=headers)
+    assert answer.status_code == 400
+    assert "U+0000" in problem_of(answer)["detail"]
+
+
 async def test_unknown_path_is_404(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/api/v1/jbos")
 

@@ -97,6 +97,8 @@ def _fault(scope: Scope) -> tuple[int, str] | None:
     headers, version = Headers(scope=scope), scope.get("http_version", "1.1")
     if version not in VERSIONS:
         return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, f"HTTP/{version} is not supported; use HTTP/1.1"
+    if "\0" in scope["path"]:  # PostgreSQL refuses it in texts, such as the path of a refused attempt
+        return HTTPStatus.BAD_REQUEST, "the path contains the character U+0000; remove it"
     return _fault_of_host(headers.getlist("host"), version) or _fault_of_coding(headers, version)
 
 
