@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -46,6 +47,11 @@ async def test_calendar_is_created_then_replaced(calendars: CalendarService) -> 
     assert (first.owner_id, is_new, is_new_again) == ("ann", True, False)
     assert again.definition["dates"] == ["2026-05-01"]
     assert await calendars.days(ANN, None, "closed", None) == (2026, [date(2026, 5, 1)])
+
+
+async def test_calendar_is_new_once_for_requests_at_the_same_time(calendars: CalendarService) -> None:
+    stored = await asyncio.gather(*(calendars.put(ANN, None, "closed", CLOSED) for _ in range(8)))
+    assert sorted(is_new for _, is_new in stored) == [False] * 7 + [True]
 
 
 async def test_calendar_of_another_owner_is_not_found(calendars: CalendarService) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.features.calendars.records import Calendar
 from scheduler_service.storage.calendar_tables import calendars
-from scheduler_service.storage.dialect import json_array_has
+from scheduler_service.storage.dialect import insert_or_ignore, json_array_has
 from scheduler_service.storage.tables import jobs
 
 _SHOWN_JOBS = 10
@@ -22,11 +22,14 @@ async def put(
 ) -> bool:
     """Store a calendar. Return whether it is new."""
     values = {"definition": definition, "updated_at": now}
-    changed = await connection.execute(update(calendars).where(_is(owner_id, name)).values(**values))
-    if changed.rowcount:
-        return False
-    await connection.execute(insert(calendars).values(**values, owner_id=owner_id, name=name, created_at=now))
-    return True
+    row = {**values, "owner_id": owner_id, "name": name, "created_at": now}
+    while True:  # another request can delete the calendar between the two statements
+        created = await connection.execute(insert_or_ignore(connection, calendars).values(**row))
+        if created.rowcount == 1:
+            return True
+        changed = await connection.execute(update(calendars).where(_is(owner_id, name)).values(**values))
+        if changed.rowcount == 1:
+            return False
 
 
 async def find(connection: AsyncConnection, owner_id: str, name: str) -> Calendar | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from scheduler_service.domain.calendars import CALENDAR_NAME
 from scheduler_service.domain.caller import Scope
 from scheduler_service.errors import ConflictError, InvalidInputError
 from scheduler_service.features.calendars.definition import CalendarRequest
@@ -19,7 +20,6 @@ from scheduler_service.web.views.year import year_of
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
-NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 BUILT_IN = ("business-days", "weekends", "de-holidays", "us-holidays", "gb-holidays")
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 
@@ -43,7 +43,7 @@ async def put_calendar(visit: Visit) -> Response:
     """Store a calendar."""
     name = visit.text_of("name")
     try:
-        check_name(name, NAME, text("calendars.name_form"))
+        check_name(name, CALENDAR_NAME, text("calendars.name_form"))
         definition = read_form(CalendarRequest, _document(visit)).definition()
         await visit.feature(CalendarService).put(visit.caller, visit.text_of("owner") or None, name, definition)
     except InvalidInputError as error:
