@@ -50,6 +50,12 @@ async def queue(database: Database, grants: list[str], owner_id: str = "ann") ->
     return notice.run_id
 
 
+async def test_caller_learns_of_no_other_owner(database: Database, clock: FakeClock) -> None:
+    shared = {"backup": Grant(read=["/data"], owners=["ann", "bob"])}
+    service = GrantService(database, clock, shared, heartbeat_seconds=1)
+    assert [(await service.get(caller, "backup")).owners for caller in (ANN, ADMIN)] == [("ann",), ("ann", "bob")]
+
+
 async def test_caller_sees_the_grants_of_its_owner_and_their_workers(database: Database, service: GrantService) -> None:
     await register(database, "w1", "backup", "internet")
     await register(database, "w2", "internet")

@@ -27,7 +27,11 @@ class GrantOut(Answer):
     ]
     sockets: Annotated[list[str], Field(description="UNIX sockets that a run may connect to.")]
     owners: Annotated[
-        list[str] | None, Field(description="Owners whose jobs may ask for the grant. Null: every owner.")
+        list[str] | None,
+        Field(
+            description="Owners whose jobs may ask for the grant, for a key with the scope `admin`; for others, "
+            "only their own. Null: every owner."
+        ),
     ]
     workers: Annotated[list[str], Field(description="Live workers that hold the grant. None: such runs stay queued.")]
 

@@ -30,7 +30,7 @@ class GrantService:
         caller.require(Scope.READ)
         names = sorted(self._grants) if caller.bound is None else usable_grants(self._rules, caller.bound)
         held = await self._held_by_workers() if names else {}
-        return [self._show(name, held) for name in names]
+        return [self._show(name, held, caller.bound) for name in names]
 
     async def get(self, caller: Caller, name: str) -> OfferedGrant:
         """Return one of these. Raise NotFoundError for any other."""
@@ -60,8 +60,10 @@ class GrantService:
                 held.setdefault(name, []).append(worker.id)
         return held
 
-    def _show(self, name: str, held: dict[str, list[str]]) -> OfferedGrant:
+    def _show(self, name: str, held: dict[str, list[str]], owner_id: str | None) -> OfferedGrant:
+        """Return a grant. A caller with an owner learns of no other."""
         grant = self._grants[name]
+        owners = grant.owners if grant.owners is None or owner_id is None else [owner_id]
         return OfferedGrant(
             name=name,
             description=grant.description,
@@ -69,6 +71,6 @@ class GrantService:
             write=tuple(grant.write),
             connect=tuple(grant.connect),
             sockets=tuple(grant.sockets),
-            owners=None if grant.owners is None else tuple(grant.owners),
+            owners=None if owners is None else tuple(owners),
             workers=tuple(held.get(name, ())),
         )
