@@ -156,6 +156,7 @@ class EnvironmentProvider:
         except EnvironmentFailedError as error:
             await build.say(f"{error}\n".encode())
             failure = EnvironmentFailedError(str(error), build.log)
+            self._failed = {each: failed for each, failed in self._failed.items() if self._failure(each)}
             self._failed[environment_id] = self._monotonic(), failure
             log.warning("environment_failed", environment=environment_id, error=str(error))
             await self._note(environment_id, {"state": EnvironmentState.FAILED, "log": build.log})
