@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fastapi import FastAPI
+from sqlalchemy import event
 from tests.web.conftest import SHARED, Browser, create_job
 
 pytestmark = SHARED
@@ -25,3 +27,27 @@ async def test_tab_of_a_job_leads_to_its_ledger(browser: Browser) -> None:
     answer = await browser.open(f"/ui/jobs/{job['id']}/ledger")
     assert answer.status_code == 200
     assert "Ledger: in the ledger" in answer.text
+
+
+async def test_page_of_versions_costs_the_same_for_many(app: FastAPI, browser: Browser) -> None:
+    job = await create_job(browser, name="0")
+    path = f"/ui/jobs/{job['id']}/versions"
+    counts = []
+    for number in range(1, 6):
+        await browser.call("PATCH", f"/jobs/{job['id']}", {"name": str(number)})
+        counts.append(await _count_queries(app, browser, path))
+    assert counts[-1] == counts[0]
+    assert (await browser.open(path)).text.count("<dt>name</dt>") == 5
+
+
+async def _count_queries(app: FastAPI, browser: Browser, path: str) -> int:
+    queries: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        queries.extend([statement] if "job_versions" in statement else [])
+
+    engine = app.state.service.versions._database._reader.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    await browser.open(path)
+    event.remove(engine, "before_cursor_execute", note)
+    return len(queries)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any, Self
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -67,21 +68,23 @@ class JobVersionService:
 
         Raise `NotFoundError` for an unknown job.
         """
-        async with self._database.read() as connection:
-            await _check(connection, caller, job_id)
-            found = list(await job_versions.newest(connection, job_id, before, size + 1))
-            if not found and before is None and (job := await jobs.find(connection, job_id)):
-                return [_version(UNKNOWN, job, [], job.updated_at)], None
+        found = await self._newest(caller, job_id, before, size + 1)
         return found[:size], found[size - 1].version if len(found) > size else None
+
+    async def newest_views(
+        self, caller: Caller, job_id: int, before: int | None, size: int
+    ) -> tuple[list[VersionView], int | None]:
+        """Return a page as `newest` does, each version with its definition and changes."""
+        found = await self._newest(caller, job_id, before, size + 1, has_definitions=True)
+        views = [_view(version, earlier) for version, earlier in zip_longest(found, found[1:])]
+        return views[:size], found[size - 1].version if len(found) > size else None
 
     async def get(self, caller: Caller, job_id: int, version: int) -> VersionView:
         """Return one version. Raise `NotFoundError` if there is no such job or version, or it is not kept."""
         async with self._database.read() as connection:
             await _check(connection, caller, job_id)
             found = await version_of(connection, job_id, version)
-            earlier = await job_versions.find(connection, job_id, version - 1)
-        changes = None if earlier is None else audit_diff.difference(earlier.definition, found.definition, None)
-        return VersionView(found, audit_diff.masked(found.definition), changes)
+            return _view(found, await job_versions.find(connection, job_id, version - 1))
 
     async def changes(self, caller: Caller, job_id: int, before: int, after: int) -> Mapping[str, Any]:
         """Return the fields that differ between two versions, with both values, without secrets.
@@ -92,6 +95,16 @@ class JobVersionService:
             await _check(connection, caller, job_id)
             old, new = [(await version_of(connection, job_id, each)).definition for each in (before, after)]
         return audit_diff.difference(old, new, None)
+
+    async def _newest(
+        self, caller: Caller, job_id: int, before: int | None, limit: int, *, has_definitions: bool = False
+    ) -> list[JobVersion]:
+        async with self._database.read() as connection:
+            await _check(connection, caller, job_id)
+            found = await job_versions.newest(connection, job_id, before, limit, has_definitions=has_definitions)
+            if not found and before is None and (job := await jobs.find(connection, job_id)):
+                return [_version(UNKNOWN, job, [], job.updated_at)]
+        return list(found)
 
 
 async def version_of(connection: AsyncConnection, job_id: int, version: int) -> JobVersion:
@@ -126,6 +139,13 @@ async def add_versions(
 def _fields_of(before: Job | None, after: Job) -> list[str]:
     """Return the names of the fields that a change affected."""
     return [] if before is None else list(audit_diff.difference(document_of(before), document_of(after)))
+
+
+def _view(version: JobVersion, earlier: JobVersion | None) -> VersionView:
+    """Return a version beside the one before, if `earlier` is that."""
+    is_next = earlier is not None and earlier.version == version.version - 1
+    changes = audit_diff.difference(earlier.definition, version.definition, None) if earlier and is_next else None
+    return VersionView(version, audit_diff.masked(version.definition), changes)
 
 
 async def _check(connection: AsyncConnection, caller: Caller, job_id: int) -> None:

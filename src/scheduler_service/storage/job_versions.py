@@ -84,13 +84,16 @@ async def cut(connection: AsyncConnection, job_id: int, newest: int) -> None:
         await connection.execute(_cut, {"of_job": job_id, "up_to": newest - MAX_VERSIONS})
 
 
-async def newest(connection: AsyncConnection, job_id: int, before: int | None, limit: int) -> Sequence[JobVersion]:
-    """Return versions of a job, the newest first, from below the version `before`. Their definitions are left out."""
-    columns = [column for column in _COLUMNS if column.name != "definition"]
+async def newest(
+    connection: AsyncConnection, job_id: int, before: int | None, limit: int, *, has_definitions: bool = False
+) -> Sequence[JobVersion]:
+    """Return versions of a job, the newest first, from below the version `before`; by default without definitions."""
+    columns = [column for column in _COLUMNS if has_definitions or column.name != "definition"]
     query = select(*columns).where(job_versions.c.job_id == job_id).order_by(job_versions.c.version.desc())
     if before is not None:
         query = query.where(job_versions.c.version < before)
-    return [JobVersion(**row, definition={}) for row in (await connection.execute(query.limit(limit))).mappings()]
+    rows = (await connection.execute(query.limit(limit))).mappings()
+    return [JobVersion(**{"definition": {}, **row}) for row in rows]
 
 
 async def find(connection: AsyncConnection, job_id: int, version: int) -> JobVersion | None:

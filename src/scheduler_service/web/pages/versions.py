@@ -19,11 +19,8 @@ async def show_versions(visit: Visit) -> Response:
     """Show the versions of a job, the newest first, each with what it changed."""
     job = await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))
     service, before = visit.service.versions, whole(visit.request.query_params, "before")
-    listed, following = await service.newest(visit.caller, job.id, before, SHOWN)
-    rows = []
-    for version in listed:
-        view = await service.get(visit.caller, job.id, version.version)
-        rows.append((version, None if view.changes is None else changes_in(view.changes)))
+    views, following = await service.newest_views(visit.caller, job.id, before, SHOWN)
+    rows = [(view.version, None if view.changes is None else changes_in(view.changes)) for view in views]
     return visit.show("versions.html", job=job, rows=rows, following=following)
 
 
