@@ -177,6 +177,15 @@ async def test_two_changes_at_once_are_merged_by_field(browser: Browser) -> None
     assert (merged["name"], merged["priority"]) == ("mine", 9)
 
 
+async def test_change_of_a_version_that_is_not_kept_is_not_lost(browser: Browser) -> None:
+    job = await create_job(browser, name="before")
+    path = f"/ui/jobs/{job['id']}/edit"
+    answer = await browser.send(path, SHELL | {"/name": "mine", "version": "99"}, page=path)
+    assert answer.status_code == 412
+    assert ("name", "yours") in re.findall(r'name="choice:(\w+)" value="(\w+)" checked', answer.text)
+    assert 'value="mine"' in answer.text
+
+
 async def test_reader_is_refused(browser: Browser) -> None:
     key = await browser.call("POST", "/keys", {"owner_id": "ann", "scopes": ["read"]})
     reader = Browser.__new__(Browser)

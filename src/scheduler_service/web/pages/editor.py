@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
+from typing import Any
 
 from starlette.responses import Response
 
 from scheduler_service.domain.caller import Scope
 from scheduler_service.domain.records import Job
-from scheduler_service.errors import ConflictError, InvalidInputError, PreconditionFailedError
+from scheduler_service.errors import ConflictError, InvalidInputError, NotFoundError, PreconditionFailedError
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.web.editing import NEW, Draft, draft_of, read_draft, show_editor, source_draft, validated
 from scheduler_service.web.faults import problems_in
@@ -121,7 +124,9 @@ async def _stored(visit: Visit, draft: Draft) -> Job:
 async def _merge(visit: Visit, draft: Draft) -> Response:
     """Show which fields somebody else has changed since the form was opened, with a choice for each."""
     assert draft.job is not None  # noqa: S101 (only a change has a version)
-    base = (await visit.service.versions.get(visit.caller, draft.job.id, draft.version or 1)).definition
+    base: Mapping[str, Any] = {}
+    with suppress(NotFoundError):  # it is not kept any more: every difference is a choice
+        base = (await visit.service.versions.get(visit.caller, draft.job.id, draft.version or 1)).definition
     conflicts = choices(base, document_of(draft.job), draft.document)
     if not conflicts:
         return await _save(visit, replace(draft, version=draft.job.version))
