@@ -176,3 +176,14 @@ async def test_arguments_that_are_no_json_are_shown_again(browser: Browser) -> N
     for written in ("{", "[" * 100_000):
         answer = await browser.send(f"/ui/jobs/{job['id']}/run", {"args": written})
         assert (answer.status_code, f">{written}</textarea>" in answer.text) == (422, True)
+
+
+async def test_filters_that_have_no_control_stay_when_another_changes(browser: Browser) -> None:
+    window = "since=2026-01-15T10:00:00Z&until=2026-01-15T11:00:00Z"
+    page = (await browser.open(f"/ui/runs?status=missed&status=skipped&{window}")).text
+    kept = re.findall(r'<input type="hidden" name="(status|since|until)" value="([^"]+)"', page)
+    assert kept == [
+        ("status", "missed"), ("status", "skipped"),
+        ("since", "2026-01-15T10:00:00Z"), ("until", "2026-01-15T11:00:00Z"),
+    ]  # fmt: skip
+    assert 'name="status" value="failed"' not in (await browser.open("/ui/runs?status=failed&within=24h")).text
