@@ -53,7 +53,7 @@ async def put_secret(visit: Visit) -> Response:
 
 @pages.post("/secrets/delete")
 async def delete_secret(visit: Visit) -> Response:
-    """Delete a secret that no job uses."""
+    """Delete a secret. Later runs of jobs that use it fail."""
     name = visit.text_of("name")
     await visit.feature(SecretService).delete(visit.caller, visit.text_of("owner") or None, name)
     return visit.redirect("/ui/secrets", text("secrets.deleted", name=name))
