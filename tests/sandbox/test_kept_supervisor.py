@@ -121,7 +121,7 @@ async def test_state_shows_what_a_job_changed_of_a_process(sandbox: ZygoteSandbo
     other = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(60)")
     state = State([other.pid], shares_user=True)
     assert state.is_unchanged(0)
-    os.setpriority(os.PRIO_PROCESS, other.pid, 5)
+    os.setpriority(os.PRIO_PROCESS, other.pid, os.getpriority(os.PRIO_PROCESS, other.pid) + 1)
     assert not state.is_unchanged(0)
     other.send_signal(signal.SIGKILL)
     await other.wait()

@@ -55,12 +55,14 @@ class Claimer:
             )
             try:
                 # With SQLite, a power failure ends the worker too, and the run is then still queued.
-                return await self._direct.write(partial(claim, now=self._clock.now()), outlives_host=False)
+                return await self._direct.write(claim, outlives_host=False)
             except SlotTakenError:
                 continue
         return []
 
     async def _find_lost(self) -> list[Claimed]:
+        # Taken before the look: an attempt that ends after it is still among the held runs, and must not be repeated.
+        tracked = self._session.tracked
         async with self._database.read() as connection:
             held = await claims.find_claimed(connection, self._session.id)
-        return [each for each in held if not self._session.is_tracked(each.lease)]
+        return [each for each in held if each.lease not in tracked]

@@ -187,9 +187,10 @@ class WorkerSession:
         """Make heartbeats look for leases without an attempt: a claim may have been committed without an answer."""
         self._may_hold = True
 
-    def is_tracked(self, lease: Lease) -> bool:
-        """Return whether an attempt is executed here."""
-        return lease in self._attempts
+    @property
+    def tracked(self) -> frozenset[Lease]:
+        """Return the attempts that are executed here now."""
+        return frozenset(self._attempts)
 
     def track(self, lease: Lease) -> AttemptHandle:
         """Add an attempt that starts here."""
