@@ -180,8 +180,8 @@ def test_client_that_never_reads_is_disconnected(server: Server) -> None:
         limits = {"output_kb": 40_000}
         payload = {"type": "shell_script", "script": script}
         definition = {"name": "x", "schedule_expr": "2099-01-01T00:00:00Z", "payload": payload, "limits": limits}
-        job = client.post("/api/v1/jobs", json=definition).json()
-        run = client.post(f"/api/v1/jobs/{job['id']}/run").json()
+        job = client.post("/api/v1/jobs", json=definition).raise_for_status().json()
+        run = client.post(f"/api/v1/jobs/{job['id']}/run").raise_for_status().json()
         path = f"/api/v1/runs/{run['id']}/logs"
         with client.stream("GET", path, headers={"Accept": "text/event-stream"}) as answer:
             for _ in answer.iter_raw():
