@@ -9,7 +9,7 @@ those of the job's time zone. `firing.decide` asks for each instant whether its 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
@@ -37,6 +37,7 @@ class JobCalendar:
     included: tuple[DaySet, ...]
     excluded: tuple[DaySet, ...]
     shift: CalendarShift = "skip"
+    _known: dict[date, bool] = field(default_factory=dict, compare=False)
 
     def is_open(self, instant: datetime) -> bool:
         """Return whether the job may run on the day of an instant."""
@@ -52,6 +53,12 @@ class JobCalendar:
         return None if day is None else datetime.combine(day, local.time(), self.zone).astimezone(UTC)
 
     def _is_open_day(self, day: date) -> bool:
+        """Return whether a day is open. Many instants are on one day, so it is computed once."""
+        if (known := self._known.get(day)) is None:
+            known = self._known[day] = self._compute_day(day)
+        return known
+
+    def _compute_day(self, day: date) -> bool:
         if any(day in days for days in self.excluded):
             return False
         return not self.included or any(day in days for days in self.included)

@@ -11,12 +11,12 @@ Parts for times of day are ignored, as RFC 5545 says of rules whose start is a d
 from __future__ import annotations
 
 import re
-from calendar import isleap
-from collections.abc import Iterator
+from calendar import isleap, monthrange
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
-from itertools import islice
+from itertools import groupby, islice
 
 MAX_COUNT = 1000
 LAST_YEAR = 2200
@@ -28,6 +28,12 @@ _OF_TIMES = frozenset({"BYHOUR", "BYMINUTE", "BYSECOND"})
 _OTHERS = frozenset({"FREQ", "INTERVAL", "BYSETPOS", "COUNT", "UNTIL", "WKST"})
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _ALL_MONTHS = ",".join(map(str, range(1, 13)))
+_PERIODS: dict[str, Callable[[datetime], int]] = {
+    "YEARLY": lambda day: day.year,
+    "MONTHLY": lambda day: day.month,
+    "DAILY": datetime.toordinal,
+}
+_DAYS = 366
 _DAY = timedelta(days=1)
 
 
@@ -53,6 +59,8 @@ def problem_of_rule(rule: Rule) -> str | None:
             return "has an INTERVAL of 0, which never goes on"
         if read.count is not None and not 1 <= read.count <= MAX_COUNT:
             return f"has a COUNT outside of 1 to {MAX_COUNT}; write an UNTIL instead"
+        if read.count is not None and read.week_positions:  # a search of every week of three centuries
+            return "has a COUNT beside BYSETPOS in weeks; write an UNTIL instead"
         read.allows(rule.start)
     except (ValueError, TypeError, LookupError, ArithmeticError) as error:
         return f"is no rule of RFC 5545: {error}"
@@ -60,14 +68,25 @@ def problem_of_rule(rule: Rule) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class _Filters:
+    """What decides which days of a kind of year a rule allows, INTERVAL aside.
+
+    `text` are the parts for `dateutil`, and `positions` those of BYSETPOS in each `period`: YEARLY and so on.
+    """
+
+    text: str
+    period: str
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Read:
-    """A rule, read. `filters` are the parts for `dateutil`, and `week_start` is a weekday: 0 is Monday."""
+    """A rule, read. `week_start` is a weekday: 0 is Monday."""
 
     start: date
-    frequency: str
-    filters: str
+    filters: _Filters
     interval: int
-    positions: frozenset[int]
+    week_positions: frozenset[int]
     count: int | None
     until: date
     week_start: int
@@ -76,19 +95,20 @@ class _Read:
         """Return whether the rule allows a day, whatever its start, COUNT and UNTIL are."""
         if not self._matches(day) or self._period(day) % self.interval:
             return False
-        if not self.positions:
+        if not self.week_positions:
             return True
-        days = [each for each in self._days_around(day) if self._matches(each)]
+        week = self._week_of(day)
+        days = [each for each in (week + number * _DAY for number in range(7)) if self._matches(each)]
         at = days.index(day)
-        return not self.positions.isdisjoint((at + 1, at - len(days)))
+        return not self.week_positions.isdisjoint((at + 1, at - len(days)))
 
     def days_from_start(self) -> Iterator[date]:
         """Yield the days of the rule, up to the last year that is looked at."""
         for year in range(self.start.year, LAST_YEAR + 1):
-            first = date(year, 1, 1)
-            for number in _days_like(self.filters, _kind_of(year)):
+            first, matching = date(year, 1, 1), _days_like(self.filters, _kind_of(year))
+            for number in (number for span in self._spans(year) for number in span if number in matching):
                 day = first + number * _DAY
-                if day >= self.start and self.allows(day):
+                if day >= self.start:
                     yield day
 
     def _matches(self, day: date) -> bool:
@@ -96,7 +116,7 @@ class _Read:
 
     def _period(self, day: date) -> int:
         """Return how many years, months, weeks or days a day is after the start."""
-        match self.frequency:
+        match self.filters.period:
             case "YEARLY":
                 return day.year - self.start.year
             case "MONTHLY":
@@ -105,37 +125,39 @@ class _Read:
                 return (self._week_of(day) - self._week_of(self.start)).days // 7
         return (day - self.start).days
 
+    def _spans(self, year: int) -> list[range]:
+        """Return the days of a year in the periods that INTERVAL leaves: 0 is the first of January."""
+        first = date(year, 1, 1)
+        match self.filters.period:
+            case "YEARLY":
+                return [] if self._period(first) % self.interval else [range(_DAYS)]
+            case "MONTHLY":
+                months = [date(year, month, 1) for month in range(1, 13)]
+                chosen = [month for month in months if self._period(month) % self.interval == 0]
+                begins = [(month - first).days for month in chosen]
+                return [
+                    range(begin, begin + monthrange(year, month.month)[1])
+                    for begin, month in zip(begins, chosen, strict=True)
+                ]
+            case "WEEKLY":
+                begin = (self._week_of(first) - first).days - self._period(first) % self.interval * 7
+                return [range(max(week, 0), week + 7) for week in range(begin, _DAYS, 7 * self.interval)]
+        return [range(-self._period(first) % self.interval, _DAYS, self.interval)]
+
     def _week_of(self, day: date) -> date:
         return day - (day.weekday() - self.week_start) % 7 * _DAY
-
-    def _days_around(self, day: date) -> Iterator[date]:
-        """Yield the days of the year, month, week or day that a day is in."""
-        match self.frequency:
-            case "YEARLY":
-                first, number = date(day.year, 1, 1), 366
-            case "MONTHLY":
-                first, number = day.replace(day=1), 31
-            case "WEEKLY":
-                yield from (self._week_of(day) + each * _DAY for each in range(7))
-                return
-            case _:
-                yield day
-                return
-        days = (first + each * _DAY for each in range(number))
-        yield from (each for each in days if self._period(each) == self._period(day))
 
 
 @lru_cache(maxsize=4096)
 def _read(rule: Rule) -> _Read:
     parts = _parts_of(rule.rrule)
-    positions = frozenset(int(position) for position in parts.get("BYSETPOS", "").split(",") if position)
-    until = parts.get("UNTIL")
+    positions = tuple(int(position) for position in parts.get("BYSETPOS", "").split(",") if position)
+    until, is_weekly = parts.get("UNTIL"), parts["FREQ"] == "WEEKLY"
     return _Read(
         rule.start,
-        parts["FREQ"],
-        _filters_of(parts, rule.start),
+        _Filters(_filters_of(parts, rule.start), parts["FREQ"], () if is_weekly else positions),
         int(parts.get("INTERVAL", "1")),
-        positions,
+        frozenset(positions if is_weekly else ()),
         int(parts["COUNT"]) if "COUNT" in parts else None,
         date.max if until is None else datetime.strptime(until[:8], "%Y%m%d").date(),  # noqa: DTZ007 (a day)
         _WEEKDAYS.index(parts.get("WKST", "MO")),
@@ -177,13 +199,22 @@ def _filters_of(parts: dict[str, str], start: date) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _days_like(filters: str, kind: tuple[int, bool, bool]) -> dict[int, None]:
-    """Return the days that filters allow in each year of a kind, in order: 0 is the first of January."""
+def _days_like(filters: _Filters, kind: tuple[int, bool, bool]) -> frozenset[int]:
+    """Return the days that filters allow in each year of a kind: 0 is the first of January."""
     from dateutil.rrule import rrulestr  # noqa: PLC0415 (rarely needed)
 
     first = datetime(_year_of(kind), 1, 1)  # noqa: DTZ001 (a day)
-    found = rrulestr(f"FREQ=YEARLY;INTERVAL=9999;{filters}", dtstart=first)
-    return dict.fromkeys((instant - first).days for instant in found)
+    found = list(rrulestr(f"FREQ=YEARLY;INTERVAL=9999;{filters.text}", dtstart=first))
+    if filters.positions:
+        periods = groupby(found, _PERIODS[filters.period])
+        found = [day for _, days in periods for day in _at(filters.positions, list(days))]
+    return frozenset((instant - first).days for instant in found)
+
+
+def _at(positions: tuple[int, ...], days: list[datetime]) -> list[datetime]:
+    """Return the days at positions: 1 is the first, and -1 the last."""
+    places = {position - 1 if position > 0 else len(days) + position for position in positions}
+    return [days[place] for place in places if 0 <= place < len(days)]
 
 
 def _kind_of(year: int) -> tuple[int, bool, bool]:

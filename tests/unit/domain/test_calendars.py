@@ -74,6 +74,8 @@ def test_rule_names_its_days(rule: Rule, days: list[date]) -> None:
         "FREQ=DAILY;BYMONTHDAY=-1,13;COUNT=20",
         "FREQ=WEEKLY;INTERVAL=2;WKST=SU;BYDAY=SU,MO",
         "FREQ=WEEKLY;BYMONTH=2,12",
+        "FREQ=WEEKLY;INTERVAL=3;BYDAY=MO,WE,FR;BYSETPOS=-1",
+        "FREQ=YEARLY;BYDAY=MO,FR;BYSETPOS=10,-1;COUNT=6",
         "FREQ=MONTHLY;INTERVAL=2",
         "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=1,-1",
         "FREQ=MONTHLY;BYDAY=2TU,-1FR",
@@ -124,6 +126,7 @@ def test_times_of_a_rule_are_ignored() -> None:
         "FREQ=YEARLY;BYEASTER=0",
         "FREQ=DAILY;UNTIL=20261332",
         "FREQ=WEEKLY;WKST=XX",
+        "FREQ=WEEKLY;BYSETPOS=1;COUNT=5",
     ],
 )
 def test_unusable_rule_has_a_problem(text: str) -> None:
