@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -61,7 +61,7 @@ async def keep_dependencies(connection: AsyncConnection, job: Job) -> None:
     Raise `InvalidInputError` if one does not exist for its owner, or if the job would run after itself.
     """
     wanted = dependencies_in(job.after)
-    edges = await dependencies.lock_edges_above(connection, [each.job for each in wanted])
+    edges = await dependencies.edges_above(connection, [each.job for each in wanted], lock=True)
     if problems := await unknown_upstreams(connection, wanted, job.owner_id, job):
         raise InvalidInputError(*problems)
     if cycle := cycle_through(job.id, {**edges, job.id: [each.job for each in wanted]}):
@@ -77,7 +77,13 @@ async def unknown_upstreams(
     """Return a problem for each upstream job that does not exist for its owner. `job` is the one that names them."""
     if not wanted:
         return []
-    owners = await dependencies.owners_of(connection, [each.job for each in wanted])
+    return unknown_among(wanted, owner_id, await dependencies.owners_of(connection, [each.job for each in wanted]), job)
+
+
+def unknown_among(
+    wanted: Sequence[Dependency], owner_id: str, owners: Mapping[int, str], job: Job | None = None
+) -> list[FieldProblem]:
+    """Return the same, from the owners of the jobs that exist."""
     message = "there is no such job of the owner; name another one"
     return [
         FieldProblem(f"after.{place}.job", message, each.job)

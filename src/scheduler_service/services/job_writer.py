@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.caller import Caller
+from scheduler_service.domain.dependencies import dependencies_in
 from scheduler_service.domain.environment_lock import EnvironmentLock
 from scheduler_service.domain.pauses import after_pause
 from scheduler_service.domain.records import Job
@@ -143,11 +144,17 @@ class JobWriter:
 
 async def _keep_dependencies(connection: AsyncConnection, pairs: Sequence[tuple[Job, Job]]) -> None:
     """Store the upstream jobs of edited jobs, if they differ."""
+    moved = []
     for job, edited in pairs:
         if edited.owner_id != job.owner_id:
             await check_unneeded(connection, job)
         if edited.after != job.after or (edited.after and edited.owner_id != job.owner_id):
-            await keep_dependencies(connection, edited)
+            moved.append(edited)
+    # All that end, then all that begin: two jobs can change places without a cycle between them.
+    for edited in moved:
+        await dependencies.retain(connection, edited.id, dependencies_in(edited.after))
+    for edited in moved:
+        await keep_dependencies(connection, edited)
 
 
 def _edited(job: Job, change: JobChange, writer: JobWriter) -> Job:

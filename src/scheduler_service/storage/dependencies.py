@@ -79,23 +79,32 @@ async def _newest_notes(connection: AsyncConnection, job_ids: Sequence[int]) -> 
     return dict((await connection.execute(query)).all())
 
 
-async def lock_edges_above(connection: AsyncConnection, job_ids: Iterable[int]) -> dict[int, list[int]]:
-    """Return the upstream jobs of these jobs and of all jobs above them, and prevent their changes until the commit.
+async def edges_above(
+    connection: AsyncConnection, job_ids: Iterable[int], *, lock: bool = False
+) -> dict[int, list[int]]:
+    """Return the upstream jobs of these jobs and of all jobs above them.
 
-    Two changes at the same time could otherwise close a cycle that neither of them sees.
+    `lock` prevents their changes until the commit. Two changes at the same time could otherwise close a cycle that
+    neither of them sees.
     """
     edges, level = dict[int, list[int]](), set(job_ids)
     while level:
         table = job_dependencies.c
-        await connection.execute(
-            select(jobs.c.id).where(jobs.c.id.in_(level)).order_by(jobs.c.id).with_for_update(read=True)
-        )
+        if lock:
+            locked = select(jobs.c.id).where(jobs.c.id.in_(level)).order_by(jobs.c.id).with_for_update(read=True)
+            await connection.execute(locked)
         query = select(table.job_id, table.upstream_id).where(table.job_id.in_(level))
         edges.update({job_id: [] for job_id in level})
         for row in await connection.execute(query):
             edges[row.job_id].append(row.upstream_id)
         level = {upstream for job_id in level for upstream in edges[job_id]} - edges.keys()
     return edges
+
+
+async def retain(connection: AsyncConnection, job_id: int, dependencies: Iterable[Dependency]) -> None:
+    """Remove the edges of a job to all other upstream jobs."""
+    others = job_dependencies.c.upstream_id.not_in([each.job for each in dependencies])
+    await connection.execute(delete(job_dependencies).where(job_dependencies.c.job_id == job_id, others))
 
 
 async def owners_of(connection: AsyncConnection, job_ids: Iterable[int]) -> dict[int, str]:

@@ -182,7 +182,7 @@ def test_exported_job_is_read_back_without_a_change(document: dict[str, Any]) ->
         columns = columns_of(JobDefinition.model_validate(document))
     except ValueError:  # a text that a definition refuses, such as one of blanks
         return
-    written = write_documents([escaped(document_to_export(job_record(**columns)))])
+    written = write_documents([escaped(document_to_export(job_record(**columns), {}))])
     (parsed,) = read_yaml(written)
     assert parsed.faults == [], written
     assert list(unescape(parsed.value)) == []

@@ -12,6 +12,7 @@ from testkit.doubles import FakeClock, RecordingBroker
 from scheduler_service.domain.listing import JobFilter, Page
 from scheduler_service.domain.records import Job
 from scheduler_service.errors import ForbiddenError, InvalidInputError, PreconditionFailedError
+from scheduler_service.features.apply.exporting import ExportService
 from scheduler_service.features.apply.records import Action, Plan, Selector
 from scheduler_service.features.apply.service import ApplyService
 from scheduler_service.services.job_writer import JobWriter
@@ -184,3 +185,106 @@ async def test_apply_needs_the_scope_write(applies: ApplyService) -> None:
     reader = type(ANN)("ann", frozenset())
     with pytest.raises(ForbiddenError):
         await applies.plan(reader, [document("a")])
+
+
+def after(*keys: str, **fields: Any) -> dict[str, Any]:
+    return {"schedule_expr": None, "after": [{"external_key": key} for key in keys], **fields}
+
+
+async def upstreams_of(jobs: JobService, key: str) -> list[str]:
+    ids = [each["job"] for each in (await job_of(jobs, key)).after]
+    return [(await jobs.get(ADMIN, job_id)).name for job_id in ids]
+
+
+async def test_after_names_jobs_of_the_same_set_by_key(applies: ApplyService, jobs: JobService) -> None:
+    """In any order: the set below names a job before its document, and one through another."""
+    documents = [
+        document("report", **after("load", "clean")),
+        document("load", **after("extract", external_key="load")),
+    ]
+    documents += [document("extract"), document("clean", **after("extract"))]
+    plan = await applies.apply(ADMIN, documents)
+    assert [(await jobs.get(ADMIN, step.job.id)).name for step in plan.steps if step.job is not None] == [
+        each["name"] for each in documents
+    ]
+    assert await upstreams_of(jobs, "report") == ["load", "clean"]
+    assert await upstreams_of(jobs, "load") == ["extract"]
+    assert not (await applies.apply(ADMIN, documents)).has_changes
+
+
+async def test_after_names_stored_jobs_by_key_or_name(
+    applies: ApplyService, jobs: JobService, database: Database
+) -> None:
+    await add_job(database, name="without a key", owner_id="", schedule_expr=None, next_run_at=None)
+    await applies.apply(ADMIN, [document("extract")])
+    await applies.apply(ADMIN, [document("load", **after("extract", "without a key"))])
+    assert await upstreams_of(jobs, "load") == ["extract", "without a key"]
+
+
+async def test_changed_job_runs_after_a_new_one(applies: ApplyService, jobs: JobService) -> None:
+    await applies.apply(ADMIN, [document("load", schedule_expr=None)])
+    changed = [document("load", **after("extract")), document("extract")]
+    plan = await applies.plan(ADMIN, changed)
+    assert plan.steps[0].differences["after"] == {
+        "before": [],
+        "after": [{"external_key": "extract", "on": "success"}],
+    }
+    await applies.apply(ADMIN, changed)
+    assert await upstreams_of(jobs, "load") == ["extract"]
+
+
+async def test_two_jobs_change_places_in_a_chain(applies: ApplyService, jobs: JobService) -> None:
+    await applies.apply(ADMIN, [document("a"), document("b", **after("a"))])
+    await applies.apply(ADMIN, [document("a", **after("b")), document("b")])
+    assert (await upstreams_of(jobs, "a"), await upstreams_of(jobs, "b")) == (["b"], [])
+
+
+async def test_upstream_job_is_pruned_when_its_follower_changes(applies: ApplyService, jobs: JobService) -> None:
+    await applies.apply(ADMIN, [document("a", tags=["nightly"]), document("b", **after("a"))])
+    await applies.apply(ADMIN, [document("b")], NIGHTLY)
+    assert await names(jobs) == ["b"]
+
+
+UPSTREAM_PROBLEMS = {
+    "unknown key": ([document("a", **after("b", "nobody"))], "documents.0.after.1.external_key: there is no job"),
+    "another owner's": (
+        [document("a", **after("b")), document("b", owner_id="bob")],
+        "documents.0.after.0.external_key",
+    ),
+    "unknown id": ([document("a", schedule_expr=None, after=[{"job": 999}])], "documents.0.after.0.job: there is no"),
+    "both": (
+        [document("a", schedule_expr=None, after=[{"job": 1, "external_key": "x"}])],
+        "documents.0.after.0: write",
+    ),
+    "itself": ([document("a", **after("a"))], r"documents.0.after: .* itself \(a after a\)"),
+    "a cycle": (
+        [document("a", **after("b")), document("b", **after("c")), document("c", **after("a"))],
+        r"documents.1.after: .* \(b after c after a after b\)",
+    ),
+    "twice": (
+        [document("a", **after("b", "b")), document("b")],
+        "documents.0.after.1.external_key: this job is named twice",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UPSTREAM_PROBLEMS)
+async def test_wrong_upstream_job_is_told_with_its_place(applies: ApplyService, name: str) -> None:
+    documents, message = UPSTREAM_PROBLEMS[name]
+    with pytest.raises(InvalidInputError, match=message):
+        await applies.plan(ADMIN, documents)
+
+
+async def test_cycle_through_a_stored_job_is_told_by_the_plan(applies: ApplyService) -> None:
+    await applies.apply(ADMIN, [document("a"), document("b", **after("a"))])
+    with pytest.raises(InvalidInputError, match=r"documents.0.after: .* \(a after b after a\)"):
+        await applies.plan(ADMIN, [document("a", **after("b"))])
+
+
+async def test_export_names_upstream_jobs_by_key(applies: ApplyService, database: Database) -> None:
+    documents = [document("a", tags=["nightly"]), document("b", **after("a"), tags=["nightly"])]
+    documents[1]["after"][0]["on"] = "end"
+    await applies.apply(ADMIN, documents)
+    exported = await ExportService(database).export(ADMIN, NIGHTLY)
+    assert exported[1]["after"] == [{"external_key": "a", "on": "end"}]
+    assert not (await applies.apply(ADMIN, exported)).has_changes

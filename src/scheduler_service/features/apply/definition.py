@@ -40,7 +40,8 @@ class ApplyRequest(DefinitionModel):
         Field(
             min_length=1,
             max_length=MAX_DOCUMENTS,
-            description="1 to 5,000 jobs. A job is identified by its owner and its `external_key`, or its name.",
+            description="1 to 5,000 jobs. A job is identified by its owner and its `external_key`, or its name. In "
+            "`after`, `external_key` may name a job in place of `job`, also one that the same request creates.",
         ),
     ]
     dry_run: Annotated[bool, Field(description="Only return the plan. Default false.")] = False

@@ -16,6 +16,7 @@ from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputEr
 from scheduler_service.features.apply import rules
 from scheduler_service.features.apply.matching import Matches, completed
 from scheduler_service.features.apply.records import Identity, Step
+from scheduler_service.features.apply.upstreams import Upstreams
 from scheduler_service.services.inspection import RejectedError
 from scheduler_service.services.job_acceptance import JobAcceptance
 
@@ -58,6 +59,7 @@ class Drafting:
     acceptance: JobAcceptance
     caller: Caller
     now: datetime
+    upstreams: Upstreams
 
     def steps(
         self, documents: Sequence[Document], identities: Sequence[Identity], matches: Matches, problems: Problems
@@ -75,8 +77,10 @@ class Drafting:
         problems: Problems,
     ) -> Iterator[Step]:
         for index, (document, identity, job) in enumerate(zip(documents, identities, jobs, strict=True)):
+            whole = completed(document, identity, job)
+            problems.add(index, *self.upstreams.resolve(whole, identity))
             try:
-                yield self._step(index, completed(document, identity, job), identity, job)
+                yield self.upstreams.shown(self._step(index, whole, identity, job))
             except InvalidInputError as error:
                 problems.add_rejection(index, error)
             except ConflictError as error:

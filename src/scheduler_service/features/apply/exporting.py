@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from scheduler_service.domain.caller import Caller, Scope
+from scheduler_service.domain.dependencies import dependencies_in
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.retry import RetryPolicy
@@ -43,16 +44,22 @@ class ExportService:
         caller.require(Scope.READ)
         async with self._database.snapshot() as connection:
             selected = await store.find_selected(connection, selector, caller.bound, MAX_EXPORTED + 1)
+            keys = await store.keys_of(
+                connection, {each.job for job in selected for each in dependencies_in(job.after)}
+            )
         if len(selected) > MAX_EXPORTED:
             raise ConflictError(f"more than {MAX_EXPORTED} jobs; select some of them by tag or owner_id")
         if alike := list(_alike(selected)):
             raise ConflictError("; ".join(alike))
-        return await asyncio.to_thread(lambda: [document_to_export(job) for job in selected])
+        # Applying the documents elsewhere makes names the keys of jobs that have none.
+        keys |= {job.id: job.external_key or job.name for job in selected}
+        return await asyncio.to_thread(lambda: [document_to_export(job, keys) for job in selected])
 
 
-def document_to_export(job: Job) -> dict[str, Any]:
-    """Return a job as a document without the fields that have their defaults."""
+def document_to_export(job: Job, keys: Mapping[int, str]) -> dict[str, Any]:
+    """Return a job as a document without the fields that have their defaults. `keys` are those of upstream jobs."""
     document = document_of(job)
+    document["after"] = [_upstream(entry, keys) for entry in job.after]
     defaults = _defaults()
     kept = {
         name: _written(_without_defaults(document[name], defaults.get(name)))
@@ -60,6 +67,11 @@ def document_to_export(job: Job) -> dict[str, Any]:
         if name in _REQUIRED or document[name] != defaults[name]
     }
     return {**kept, "payload": _short_payload(job.payload)}
+
+
+def _upstream(entry: Mapping[str, Any], keys: Mapping[int, str]) -> dict[str, Any]:
+    named = {"external_key": keys[entry["job"]]} if entry["job"] in keys else {"job": entry["job"]}
+    return named if entry["on"] == "success" else {**named, "on": entry["on"]}
 
 
 def _alike(selected: Sequence[Job]) -> Iterator[str]:

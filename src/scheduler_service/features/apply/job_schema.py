@@ -9,6 +9,7 @@ from scheduler_service.services.job_definition import JobDefinition
 
 CODE_FILES = {"code": "code_file", "script": "script_file"}
 """Fields of payloads with text, and the fields of files that name the file with this text."""
+KEY = "external_key"
 PATH = "/api/v1/schemas/job.json"
 
 
@@ -21,6 +22,7 @@ def job_schema() -> dict[str, Any]:
         for field, file_field in CODE_FILES.items():
             if field in definition.get("properties", {}) and "type" in definition["properties"]:
                 _accept_file(definition, field, file_field)
+    _accept_key(definitions["UpstreamJob"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": PATH,
@@ -30,6 +32,13 @@ def job_schema() -> dict[str, Any]:
         "else": {"$ref": "#/$defs/JobDefinition"},
         "$defs": {**definitions, "JobDefinition": schema},
     }
+
+
+def _accept_key(upstream: dict[str, Any]) -> None:
+    """Add to an upstream job the field that names it by its key, in place of its id."""
+    upstream["properties"][KEY] = {"type": "string", "description": "Key of a job of the same owner, or its name."}
+    upstream["required"] = [name for name in upstream["required"] if name != "job"]
+    upstream["oneOf"] = [{"required": ["job"]}, {"required": [KEY]}]
 
 
 def _accept_file(definition: dict[str, Any], field: str, file_field: str) -> None:

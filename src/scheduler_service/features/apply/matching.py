@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from pydantic import JsonValue
 
@@ -29,9 +29,22 @@ class Matches:
 
 
 @dataclass(slots=True)
-class _Stored:
+class Stored:
+    """Stored jobs by their keys, or by their names if they have no key."""
+
     by_key: dict[tuple[str, str], Job] = field(default_factory=dict)
     by_name: dict[tuple[str, str], list[Job]] = field(default_factory=dict)
+
+    @classmethod
+    def having(cls, jobs: Iterable[Job]) -> Self:
+        """Return these jobs."""
+        stored = cls()
+        for job in jobs:
+            if job.external_key is None:
+                stored.by_name.setdefault((job.owner_id, job.name), []).append(job)
+            else:
+                stored.by_key[job.owner_id, job.external_key] = job
+        return stored
 
     def of(self, identity: Identity) -> list[Job]:
         """Return the jobs that an identity can mean: one at most if it has a key."""
@@ -45,19 +58,13 @@ def identity_of(document: Mapping[str, JsonValue], default_owner: str) -> Identi
     return Identity(_text(document.get("owner_id")) or default_owner, _text(document.get(NAME)), _key(document))
 
 
-def match(identities: Sequence[Identity], stored: Iterable[Job]) -> Matches:
-    """Return which job each document means. `stored` are the jobs that have one of the keys or names."""
-    known = _Stored()
-    for job in stored:
-        if job.external_key is None:
-            known.by_name.setdefault((job.owner_id, job.name), []).append(job)
-        else:
-            known.by_key[job.owner_id, job.external_key] = job
+def match(identities: Sequence[Identity], stored: Stored) -> Matches:
+    """Return which job each document means. `stored` has the jobs with one of the keys or names."""
     jobs: list[Job | None] = []
     problems: dict[int, FieldProblem] = {}
     users: dict[tuple[str, str] | int, int] = {}
     for index, identity in enumerate(identities):
-        found = known.of(identity)
+        found = stored.of(identity)
         jobs.append(found[0] if len(found) == 1 else None)
         if len(found) > 1:
             problems[index] = _ambiguous(identity, found)

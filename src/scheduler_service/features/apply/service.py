@@ -9,7 +9,7 @@ index and takes seconds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,13 +19,15 @@ from scheduler_service.domain.environment_lock import EnvironmentLock
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.errors import InvalidInputError, NotFoundError, PreconditionFailedError
-from scheduler_service.features.apply import store
+from scheduler_service.features.apply import store, upstreams
 from scheduler_service.features.apply.drafting import Document, Drafting, Problems
-from scheduler_service.features.apply.matching import identity_of, match
+from scheduler_service.features.apply.matching import Stored, identity_of, match
 from scheduler_service.features.apply.records import Action, Plan, Selector, Step
 from scheduler_service.features.apply.rules import deletion, plan_of
+from scheduler_service.features.apply.upstreams import Upstreams
 from scheduler_service.services.job_packages import packages_of
 from scheduler_service.services.jobs import JobService
+from scheduler_service.storage import dependencies
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -53,13 +55,17 @@ class ApplyService:
         caller.require(Scope.WRITE)
         identities = [identity_of(document, caller.bound or "") for document in documents]
         async with self._database.read() as connection:
-            meant = await store.find_meant(connection, identities, caller.bound)
+            meant = await store.find_meant(
+                connection, [*identities, *upstreams.named_in(documents, identities)], caller.bound
+            )
             selected = [] if prune is None else await store.find_selected(connection, prune, caller.bound)
-        matches, problems = match(identities, meant), Problems()
-        drafting = Drafting(self._tools.acceptance, caller, self._clock.now())
+        stored, problems = Stored.having(meant), Problems()
+        matches = match(identities, stored)
+        named = Upstreams.of(identities, matches.jobs, stored)
+        drafting = Drafting(self._tools.acceptance, caller, self._clock.now(), named)
         # In a thread, because a thousand documents take longer than other requests should wait.
         steps = await asyncio.to_thread(drafting.steps, documents, identities, matches, problems)
-        await self._check_names(steps, problems)
+        await self._check_names(steps, named, problems)
         problems.check()
         kept = {job.id for job in matches.jobs if job is not None}
         return plan_of([*steps, *(deletion(job) for job in selected if job.id not in kept)])
@@ -80,19 +86,24 @@ class ApplyService:
         if plan.having(Action.CREATE):
             self._tools.check_host()
         locks = await self._lock_packages(plan)
-        added: list[Job] = []
+        added: dict[int, Job] = {}
 
         async def write(connection: AsyncConnection) -> list[RunNotice]:
-            notices = await self._replace(connection, caller, plan, locks)
-            added.extend(await self._add(connection, caller, plan, locks))
+            gone, kept, notices = await self._settle(connection, caller, plan)
+            added.update(await self._add(connection, caller, plan, locks))
+            ids = {upstreams.FIRST_STAND_IN + document: job.id for document, job in added.items()}
+            await self._change(connection, caller, plan, kept, locks, ids)
+            # Behind the changes, because a job that is deleted may have been an upstream job of a changed one.
+            await self._writer.delete(connection, caller, OPERATION, gone)
             return notices
 
         await self._tools.editing.write_all(write)
-        new = iter(added)
-        return replace(plan, steps=[_with_job(step, new) for step in plan.steps])
+        return replace(plan, steps=[_with_job(step, added) for step in plan.steps])
 
-    async def _replace(self, connection: AsyncConnection, caller: Caller, plan: Plan, locks: Locks) -> list[RunNotice]:
-        """Delete and change jobs. Deletions come first, so that their keys are free."""
+    async def _settle(
+        self, connection: AsyncConnection, caller: Caller, plan: Plan
+    ) -> tuple[list[Job], list[Job], list[RunNotice]]:
+        """Lock the jobs that are deleted and those that are changed. Return them, and notices of runs."""
         deleted, changed = plan.having(Action.DELETE), plan.having(Action.CHANGE)
         planned = [step.job for step in (*deleted, *changed) if step.job is not None]
         try:
@@ -101,20 +112,44 @@ class ApplyService:
             raise PreconditionFailedError(_CHANGED) from None
         if [job.version for job in settled] != [job.version for job in planned]:
             raise PreconditionFailedError(_CHANGED)
-        gone, kept = settled[: len(deleted)], settled[len(deleted) :]
-        await self._writer.delete(connection, caller, OPERATION, gone)
+        return settled[: len(deleted)], settled[len(deleted) :], notices
+
+    async def _change(
+        self,
+        connection: AsyncConnection,
+        caller: Caller,
+        plan: Plan,
+        kept: Sequence[Job],
+        locks: Locks,
+        ids: Mapping[int, int],
+    ) -> None:
         edits = []
-        for job, step in zip(kept, changed, strict=True):
+        for job, step in zip(kept, plan.having(Action.CHANGE), strict=True):
             assert step.change is not None  # noqa: S101 (what a change is)
             lock = locks.get(_requirements(step))
-            edits.append((job, self._writer.packages.apply(job, step.change, lock), lock))
+            change = upstreams.change_with_ids(step.change, ids)
+            edits.append((job, self._writer.packages.apply(job, change, lock), lock))
         await self._writer.change(connection, caller, OPERATION, edits)
-        return notices
 
-    async def _add(self, connection: AsyncConnection, caller: Caller, plan: Plan, locks: Locks) -> list[Job]:
-        definitions = [step.definition for step in plan.having(Action.CREATE) if step.definition is not None]
-        drafts = [(definition, locks.get(definition.payload.packages())) for definition in definitions]
-        return await self._writer.add(connection, caller, OPERATION, drafts)
+    async def _add(self, connection: AsyncConnection, caller: Caller, plan: Plan, locks: Locks) -> dict[int, Job]:
+        """Store the new jobs, upstream jobs first. Return them by their documents."""
+        added: dict[int, Job] = {}
+        waiting = {
+            step.document: step.definition
+            for step in plan.having(Action.CREATE)
+            if step.document is not None and step.definition is not None
+        }
+        while waiting:
+            ids = {upstreams.FIRST_STAND_IN + document: job.id for document, job in added.items()}
+            ready = {
+                document: upstreams.with_ids(definition, ids)
+                for document, definition in waiting.items()
+                if upstreams.stand_ins(definition) <= ids.keys()
+            }
+            drafts = [(definition, locks.get(definition.payload.packages())) for definition in ready.values()]
+            added.update(zip(ready, await self._writer.add(connection, caller, OPERATION, drafts), strict=True))
+            waiting = {document: waiting[document] for document in waiting if document not in ready}
+        return added
 
     async def _lock_packages(self, plan: Plan) -> Locks:
         """Resolve the requirements of all steps, each set once."""
@@ -136,14 +171,19 @@ class ApplyService:
             return await self._writer.packages.lock(wanted)
         return await self._writer.packages.lock_change(step.job, step.change)
 
-    async def _check_names(self, steps: Sequence[Step], problems: Problems) -> None:
-        """Add a problem for each secret and calendar that an owner does not have."""
-        named = [(step.document, each) for step in steps if (each := step.definition or step.edited) is not None]
+    async def _check_names(self, steps: Sequence[Step], named: Upstreams, problems: Problems) -> None:
+        """Add a problem for each secret, calendar and upstream job that an owner does not have, and for each cycle."""
+        naming = [(step.document, each) for step in steps if (each := step.definition or step.edited) is not None]
+        ids = {each for _, job in naming for each in upstreams.upstream_ids(job) if not upstreams.is_stand_in(each)}
         async with self._database.read() as connection:
-            found = await self._tools.references.problems_of_each(connection, [each for _, each in named])
-        for (document, _), unknown in zip(named, found, strict=True):
+            found = await self._tools.references.problems_of_each(connection, [each for _, each in naming])
+            owners = await dependencies.owners_of(connection, ids) if ids else {}
+            edges = await dependencies.edges_above(connection, ids)
+        for (document, job), unknown in zip(naming, found, strict=True):
             assert document is not None  # noqa: S101 (only documents create and change jobs)
-            problems.add(document, *unknown)
+            problems.add(document, *unknown, *upstreams.unknown_ids(job, owners))
+        for document, problem in named.cycles(steps, edges):
+            problems.add(document, problem)
 
 
 def _requirements(step: Step) -> tuple[str, ...]:
@@ -153,5 +193,5 @@ def _requirements(step: Step) -> tuple[str, ...]:
     return () if payload is None else packages_of(payload)
 
 
-def _with_job(step: Step, new: Iterator[Job]) -> Step:
-    return replace(step, job=next(new)) if step.action is Action.CREATE else step
+def _with_job(step: Step, added: Mapping[int, Job]) -> Step:
+    return replace(step, job=added[step.document]) if step.document in added and step.document is not None else step

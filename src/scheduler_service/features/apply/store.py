@@ -38,6 +38,13 @@ async def find_selected(
     return await _read(connection, conditions, owner_id, limit)
 
 
+async def keys_of(connection: AsyncConnection, job_ids: Iterable[int]) -> dict[int, str]:
+    """Return the external keys of those of these jobs that have one."""
+    wanted = list(job_ids)
+    query = select(jobs.c.id, jobs.c.external_key).where(jobs.c.id.in_(wanted), jobs.c.external_key.is_not(None))
+    return dict((await connection.execute(query)).all()) if wanted else {}
+
+
 async def _read(
     connection: AsyncConnection, conditions: list[ColumnElement[bool]], owner_id: str | None, limit: int | None
 ) -> list[Job]:
