@@ -12,7 +12,7 @@ from typing import Self
 
 from testkit.databases import migrate
 
-from faultlab.world.database import WorldDatabase
+from faultlab.world.database import WorldDatabase, without_threads
 from faultlab.world.verdict import violations_of
 from faultlab.world.world import World
 
@@ -45,9 +45,9 @@ class Worlds:
             empty, path = Path(directory, "template.db"), Path(directory, "world.db")
             await migrate(f"sqlite:///{empty}")
             database = WorldDatabase(f"sqlite+aiosqlite:///{path}")
-            with closing(sqlite3.connect(empty)) as template:
+            with without_threads(), closing(sqlite3.connect(empty)) as template:
                 yield cls(database, path, template)
-            await database.close()
+                await database.close()
 
     async def simulate(self, seed: int, spoil: Callable[[Path], None] = lambda _: None) -> Result:
         """Simulate a world and return what became of it. Tests change its rows by `spoil` before they are checked."""

@@ -80,3 +80,5 @@ async def test_schema_for_editors_needs_no_key(app: FastAPI) -> None:
     assert schema.is_valid([document("a"), with_file])
     assert not schema.is_valid(document("a", payload={"type": "python_code", "code": "1", "code_file": "a.py"}))
     assert not schema.is_valid(document("a", prioritty=1))
+    assert schema.is_valid(document("a", after=[{"external_key": "b"}, {"job": 1, "on": "end"}]))
+    assert not schema.is_valid(document("a", after=[{"external_key": "b", "job": 1}]))

@@ -39,8 +39,9 @@ def test_every_command_of_the_page_works_as_typed(service: Service) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    assert "Plan: 2 to create" in done.stdout
-    assert "Applied: 2 created" in done.stdout
-    assert done.stdout.count("No changes: 2 jobs are as the files say.") == 3
+    assert "Plan: 4 to create" in done.stdout
+    assert "Applied: 4 created" in done.stdout
+    assert done.stdout.count("No changes: 4 jobs are as the files say.") == 2
+    assert done.stdout.count("No changes: 2 jobs are as the files say.") == 1
     assert "Plan: 3 to create" in done.stdout
     assert "line 5: @reboot has no counterpart" in done.stderr
