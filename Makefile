@@ -14,7 +14,7 @@ export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up devstack test check vendor-check sbom coverage bench faultlab try-containers screenshots lock clean
+.PHONY: help up devstack test check vendor-check sbom coverage bench bench-small faultlab try-containers screenshots lock clean
 
 help: ## list the targets
 	@echo "make …"
@@ -60,6 +60,9 @@ bench: $(VENV)/bench.stamp ## run the benchmarks; reports go to benchmarks/resul
 	@for script in benchmarks/*.py; do \
 		echo "$$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit; \
 	done
+
+bench-small: $(VENV)/bench.stamp ## run every benchmark at a small size, which only shows that it runs
+	SCHEDULER_TEST_BENCHMARKS=all $(BIN)/pytest benchmarks/tests
 
 faultlab: $(VENV)/test.stamp ## kill the service repeatedly, and check every promise
 	$(BIN)/python -m faultlab

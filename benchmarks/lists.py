@@ -90,13 +90,14 @@ async def _measure_list(report: Report, group: str, connection: AsyncConnection,
     for what, page in pages.items():
         taken, floors = [], []
         for _ in range(rounds):
-            taken.append(await _milliseconds(ask(connection, page)))
-            floors.append(await _milliseconds(connection.execute(floor)))
+            taken.append(await milliseconds(ask(connection, page)))
+            floors.append(await milliseconds(connection.execute(floor)))
         report.add(group, what, "ms", taken, at_most=30)
         report.add(group, f"{what}, to the floor", "", [ours / bare for ours, bare in zip(taken, floors, strict=True)])
 
 
-async def _milliseconds(asked: Awaitable[object]) -> float:
+async def milliseconds(asked: Awaitable[object]) -> float:
+    """Return the time that something takes."""
     before = time.perf_counter()
     await asked
     return (time.perf_counter() - before) * 1000

@@ -7,11 +7,12 @@ your own.
 
 from __future__ import annotations
 
-import argparse
 import heapq
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+from benchmarks.shared.reports import Report, machine_facts, options
 
 BUSY_SHARE = 0.6
 """Processors and slots are busy for this share of the time. Above it, queues grow quickly."""
@@ -110,22 +111,28 @@ LOADS = (
 
 
 def main() -> None:
-    """Print a table of installations, and the waits that the simulation finds."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print a table of installations, with the waits that the simulation finds, and write a report."""
+    parser = options(__doc__, "sizing")
     for name, cost in Costs.__dataclass_fields__.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=cost.default, metavar="SECONDS")
-    costs = Costs(**vars(parser.parse_args()))
-    columns = ("jobs", "runs/s", "PostgreSQL", "workers", "slots", "beats", "p50 wait", "p99 wait")
-    print("".join(f"{column:>11}" for column in columns))
+    given = vars(parser.parse_args())
+    path = given.pop("report")
+    costs = Costs(**given)
+    report = Report(asdict(costs) | machine_facts())
     for load in LOADS:
         needed = required(load, costs)
         waits = simulate(load, costs, needed)
         if waits[-1] > load.herd_drain_seconds:
             raise SystemExit(f"a run waited for {waits[-1]:.1f} s")
-        middle, late = waits[len(waits) // 2], waits[len(waits) * 99 // 100]
-        counts = (load.jobs, int(load.runs_a_second), needed.database_processors, needed.worker_processors)
-        shown = [f"{number:,}" for number in (*counts, needed.slots, needed.dispatchers)]
-        print("".join(f"{text:>11}" for text in (*shown, f"{middle:.2f} s", f"{late:.2f} s")))
+        group = f"{load.jobs:,} jobs, {load.runs_a_second:,.0f} runs a second"
+        report.add(group, "processors of PostgreSQL", "", [needed.database_processors])
+        report.add(group, "processors of workers", "", [needed.worker_processors])
+        report.add(group, "slots", "", [needed.slots])
+        report.add(group, "beats", "", [needed.dispatchers])
+        report.add(group, "wait, p50", "s", [waits[len(waits) // 2]])
+        report.add(group, "wait, p99", "s", [waits[len(waits) * 99 // 100]])
+    report.show()
+    report.write(path)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""The embedded service with a sandbox that runs nothing: prints how fast it executes runs, as JSON.
+"""The embedded service: prints how fast it executes runs, as JSON.
 
-`python -m benchmarks.shared.embedded_runs DIRECTORY COUNT`. The database is on the disk of DIRECTORY.
+`python -m benchmarks.shared.embedded_runs DIRECTORY COUNT SLOTS CODE`. The database is on the disk of DIRECTORY. If the
+code is `pass`, the sandbox runs nothing.
 """
 
 from __future__ import annotations
@@ -30,24 +31,24 @@ from scheduler_service.storage.tables import runs as run_table
 from scheduler_service.telemetry.logging_config import configure_logging
 
 SINGLE_RUNS = 20
-SLOTS = 4
+NOTHING = "pass"
 DEFINITION = {
     "name": "nothing",
     "schedule_expr": "2099-01-01T00:00:00Z",
     "overlap_policy": "allow",
-    "payload": {"type": "python_code", "code": "pass"},
 }
 
 
-async def queue_runs(directory: Path, count: int) -> int:
+async def queue_runs(settings: Settings, count: int, code: str) -> int:
     """Store a job with so many queued runs. Return its id."""
-    async with open_service(settings_in(directory)) as service:
-        job = await service.jobs.create(ADMIN, JobDefinition.model_validate(DEFINITION))
+    definition = {**DEFINITION, "payload": {"type": "python_code", "code": code}}
+    async with open_service(settings) as service:
+        job = await service.jobs.create(ADMIN, JobDefinition.model_validate(definition))
     now = datetime.now(UTC)
     row = runs.queued_row(
         job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=now, priority=5, correlation_id="c", now=now
     )
-    database = Database(settings_in(directory).effective_database_url)
+    database = Database(settings.effective_database_url)
     async with database.write() as connection:
         await connection.execute(insert(run_table), [row] * count)
     await database.close()
@@ -75,10 +76,11 @@ async def delay(service: Service, job_id: int) -> float:
     return ((run.started_at or run.queued_at) - run.queued_at).total_seconds() * 1000
 
 
-async def measure(directory: Path, count: int) -> dict[str, float]:
-    job_id = await queue_runs(directory, count)
-    database = Database(settings_in(directory).effective_database_url)
-    async with open_service(settings_in(directory)) as service:
+async def measure(settings: Settings, count: int, code: str) -> dict[str, float]:
+    """Execute so many runs, and then single ones. The processor time is that of this process alone."""
+    job_id = await queue_runs(settings, count, code)
+    database = Database(settings.effective_database_url)
+    async with open_service(settings) as service:
         before, (done, _) = time.process_time(), await figures_of(database)
 
         async def all_have_ended() -> bool:
@@ -92,15 +94,15 @@ async def measure(directory: Path, count: int) -> dict[str, float]:
     return {"runs_per_second": count / seconds, "processor_ms": processor_ms, "delay_ms": median(delays)}
 
 
-def settings_in(directory: Path) -> Settings:
-    return load_settings(data_dir=directory, sandbox="none", slots=SLOTS, _env_file=None)
-
-
 def main() -> None:
     """Print the figures; logs go to the standard error, which the caller may discard."""
     configure_logging("WARNING", "json")
-    empty_sandbox.install()
-    print(json.dumps(asyncio.run(measure(Path(sys.argv[1]), int(sys.argv[2])))))
+    directory, count, slots, code = sys.argv[1:]
+    if code == NOTHING:
+        empty_sandbox.install()
+    sandbox = "none" if code == NOTHING else "auto"
+    settings = load_settings(data_dir=Path(directory), sandbox=sandbox, slots=int(slots), _env_file=None)
+    print(json.dumps(asyncio.run(measure(settings, int(count), code))))
 
 
 if __name__ == "__main__":
