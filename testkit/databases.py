@@ -26,7 +26,13 @@ async def add_running(database: Database, **changes: Any) -> Run:
     """Store a run that a new worker `w` executes, of a new job with `changes`."""
     job = await add_job(database, **changes)
     row = runs.queued_row(
-        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+        job_id=job.id,
+        owner_id=job.owner_id,
+        trigger=Trigger.MANUAL,
+        scheduled_for=NOON,
+        priority=5,
+        correlation_id="c",
+        now=NOON,
     )
     running = {"status": RunStatus.RUNNING, "attempt": 1, "worker_id": "w", "started_at": NOON}
     async with database.write() as connection:

@@ -46,7 +46,13 @@ async def queue_runs(settings: Settings, count: int, code: str) -> int:
         job = await service.jobs.create(ADMIN, JobDefinition.model_validate(definition))
     now = datetime.now(UTC)
     row = runs.queued_row(
-        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=now, priority=5, correlation_id="c", now=now
+        job_id=job.id,
+        owner_id=job.owner_id,
+        trigger=Trigger.MANUAL,
+        scheduled_for=now,
+        priority=5,
+        correlation_id="c",
+        now=now,
     )
     database = Database(settings.effective_database_url)
     async with database.write() as connection:

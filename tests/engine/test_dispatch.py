@@ -80,7 +80,13 @@ async def test_due_retry_is_released_and_notified_once(database: Database, clock
     broker = RecordingBroker()
     job = await add_job(database, next_run_at=NOON + timedelta(days=1))
     row = runs.queued_row(
-        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+        job_id=job.id,
+        owner_id=job.owner_id,
+        trigger=Trigger.MANUAL,
+        scheduled_for=NOON,
+        priority=5,
+        correlation_id="c",
+        now=NOON,
     )
     waiting = {
         "status": RunStatus.RETRYING,

@@ -22,7 +22,7 @@ from scheduler_service.storage.tables import runs as run_table
 
 async def add_skipped(database: Database, job_id: int, count: int = 1) -> None:
     row = runs.queued_row(
-        job_id=job_id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+        job_id=job_id, owner_id="", trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
     )
     ended = runs.ended_row(row, RunStatus.SKIPPED, Reason.OVERLAP, NOON)
     async with database.write() as connection:
@@ -86,7 +86,13 @@ async def test_pruning_continues_over_several_batches(database: Database, clock:
 async def test_active_run_is_never_pruned(database: Database, clock: FakeClock) -> None:
     job = await add_job(database)
     row = runs.queued_row(
-        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+        job_id=job.id,
+        owner_id=job.owner_id,
+        trigger=Trigger.MANUAL,
+        scheduled_for=NOON,
+        priority=5,
+        correlation_id="c",
+        now=NOON,
     )
     async with database.write() as connection:
         await runs.add(connection, row)

@@ -39,7 +39,7 @@ def service(database: Database, clock: FakeClock, broker: RecordingBroker) -> Ru
 
 async def queue(database: Database, job_id: int, **more: Any) -> Run:
     row = runs.queued_row(
-        job_id=job_id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+        job_id=job_id, owner_id="", trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
     )
     async with database.write() as connection:
         return await runs.add(connection, {**row, **more})

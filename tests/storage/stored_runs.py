@@ -22,7 +22,13 @@ FAILURE = AttemptEnd(status=RunStatus.FAILED, reason=Reason.EXIT_CODE, exit_code
 async def put(database: Database, job: Job, status: RunStatus = RunStatus.QUEUED, **changes: Any) -> Run:
     """Store a run in any state, as if it had reached it by valid transitions."""
     row = runs.queued_row(
-        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+        job_id=job.id,
+        owner_id=job.owner_id,
+        trigger=Trigger.MANUAL,
+        scheduled_for=NOON,
+        priority=5,
+        correlation_id="c",
+        now=NOON,
     )
     match status:
         case RunStatus.RUNNING:

@@ -15,7 +15,13 @@ from scheduler_service.storage.database import Database
 
 async def queue(database: Database, job: Job, priority: int = 5, available_at: datetime = NOON) -> Run:
     row = runs.queued_row(
-        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=priority, correlation_id="c", now=NOON
+        job_id=job.id,
+        owner_id=job.owner_id,
+        trigger=Trigger.MANUAL,
+        scheduled_for=NOON,
+        priority=priority,
+        correlation_id="c",
+        now=NOON,
     )
     async with database.write() as connection:
         return await runs.add(connection, row | {"available_at": available_at})

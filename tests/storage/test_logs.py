@@ -65,7 +65,13 @@ async def test_tails_are_the_last_bytes_of_several_runs(database: Database, run:
         silent = await runs.add(
             connection,
             runs.queued_row(
-                job_id=run.job_id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+                job_id=run.job_id,
+                owner_id="",
+                trigger=Trigger.MANUAL,
+                scheduled_for=NOON,
+                priority=5,
+                correlation_id="c",
+                now=NOON,
             ),
         )
     await write(database, run, b"12345", b"678", b"9")

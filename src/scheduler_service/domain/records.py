@@ -155,6 +155,7 @@ class Run:
 
     id: int
     job_id: int
+    owner_id: str
     job_version: int | None
     status: RunStatus
     reason: Reason | None
@@ -179,6 +180,7 @@ class Run:
     worker_id: str | None
     concurrency_slot: int | None
     concurrency_key: str | None
+    owner_slot: int | None
     cancel_requested_at: datetime | None
     cancel_reason: Reason | None
     exit_code: int | None

@@ -27,7 +27,7 @@ from scheduler_service.services.job_references import JobReferences, has_other_n
 from scheduler_service.services.job_rows import items_of
 from scheduler_service.services.job_trail import record_jobs
 from scheduler_service.services.schedules import first_run_at
-from scheduler_service.storage import cancellations, dependencies, jobs, ledger, pauses
+from scheduler_service.storage import cancellations, dependencies, jobs, ledger, pauses, runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.telemetry import tracing
 
@@ -104,6 +104,9 @@ class JobWriter:
         await _keep_dependencies(connection, pairs)
         changes = [(job, after) for job, after in pairs if after is not job]
         await jobs.change(connection, [(job.id, _differences(job, after)) for job, after in changes])
+        for job, after in changes:
+            if after.owner_id != job.owner_id:
+                await runs.move_to_owner(connection, job.id, after.owner_id)
         for after, (_, _, lock) in zip(edited, edits, strict=True):
             await self.packages.keep(connection, after, lock)
         await record_jobs(connection, caller, operation, pairs, now)

@@ -21,16 +21,17 @@ def queued_row(job: Job, trigger: Trigger, now: datetime, *, correlation_id: str
     `correlation_id` is by default that of the request.
     """
     correlation_id = correlation_id or logging_config.current_correlation_id()
-    return runs.queued_row(
+    row = runs.queued_row(
         job_id=job.id,
+        owner_id=job.owner_id,
         trigger=trigger,
         scheduled_for=now,
         priority=job.priority,
         correlation_id=correlation_id,
-        trace_parent=tracing.context_for_run(job.id, correlation_id),
         now=now,
         job_version=job.version,
     )
+    return {**row, "trace_parent": tracing.context_for_run(job.id, correlation_id)}
 
 
 async def make_room(connection: AsyncConnection, job: Job, now: datetime) -> Run | None:

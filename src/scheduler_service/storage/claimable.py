@@ -16,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    column,
     func,
     literal,
     literal_column,
@@ -28,7 +29,9 @@ from sqlalchemy import (
 
 from scheduler_service.domain.routing import Routing
 from scheduler_service.domain.run_state import RunStatus, Trigger, WorkerState
+from scheduler_service.storage.claim_candidates import candidates
 from scheduler_service.storage.dialect import json_array_has, json_array_within, seconds_between
+from scheduler_service.storage.fair_shares import urgency
 from scheduler_service.storage.tables import jobs, runs, with_status
 from scheduler_service.storage.types import UtcInstant
 from scheduler_service.storage.worker_tables import workers
@@ -54,11 +57,10 @@ _has_free_slot = or_(
         or_(jobs.c.concurrency_key.is_(None), _taken_of_key < jobs.c.max_concurrency),
     ),
 )
-_is_claimable = and_(
+_is_due = and_(
     with_status(RunStatus.QUEUED),
     runs.c.available_at <= _AT,
     or_(runs.c.start_by.is_(None), runs.c.start_by >= _AT, runs.c.attempt > 0),
-    _has_free_slot,
     select(workers.c.id)
     .where(workers.c.id == bindparam("of_worker"), workers.c.state != WorkerState.DEAD)
     .correlate(None)
@@ -66,28 +68,21 @@ _is_claimable = and_(
 )
 
 
-def chosen(routing: Routing, *, has_run: bool) -> CTE:
-    """Return the rows of the most urgent runs that a worker may claim, each with its concurrency slot or NULL.
+def chosen(routing: Routing, *, has_run: bool, of_sqlite: bool) -> CTE:
+    """Return the rows of the runs that a worker may claim and that are next, each with its concurrency slot or NULL.
 
-    Runs of one job or concurrency key have ranks from 1 in the column `rank`.
+    Fairness between owners comes first, then the priority of a run, then how long it waits. Runs of one job or
+    concurrency key have ranks from 1 in the column `rank`.
     """
-    urgency = (runs.c.priority.desc(), runs.c.available_at, runs.c.id)
-    columns = (jobs.c.overlap_policy, jobs.c.max_concurrency, jobs.c.grants, jobs.c.version)
-    candidates = (
-        select(runs.c.id, runs.c.job_id, runs.c.priority, runs.c.available_at, _shared_key.label("key"), *columns)
-        .join(jobs, jobs.c.id == runs.c.job_id)
-        .where(_is_claimable, _is_served(routing))
-        .order_by(*urgency)
-        .limit(bindparam("limit"))
-        .with_for_update(of=runs, skip_locked=True)
-    )
+    conditions = [_is_due, _allowed_by_job(routing)]
     if has_run:
-        candidates = candidates.where(runs.c.id == bindparam("of_run"))
-    found = candidates.cte("candidates")
+        conditions.append(runs.c.id == bindparam("of_run"))
+    found = candidates(and_(*conditions), of_sqlite=of_sqlite)
     limit = func.coalesce(found.c.key, cast(found.c.job_id, Text()))
-    order = (found.c.priority.desc(), found.c.available_at, found.c.id)
-    rank = func.row_number().over(partition_by=limit, order_by=order)
-    return select(found, rank.label("rank"), _slot(found).label("slot")).cte("chosen")
+    rank = func.row_number().over(partition_by=limit, order_by=urgency(found))
+    owner_slot = null() if of_sqlite else _owner_slot(found)
+    columns = (rank.label("rank"), _slot(found).label("slot"), cast(owner_slot, Integer()).label("owner_slot"))
+    return select(found, *columns).cte("chosen")
 
 
 def move_to_running(which: CTE) -> Update:
@@ -107,6 +102,7 @@ def move_to_running(which: CTE) -> Update:
             worker_id=bindparam("of_worker"),
             concurrency_slot=which.c.slot,
             concurrency_key=which.c.key,
+            owner_slot=which.c.owner_slot,
             grants=which.c.grants,
             job_version=which.c.version,
             started_at=_AT,
@@ -133,6 +129,18 @@ def _slot(found: CTE) -> ColumnElement[Any]:
     )
 
 
+def _owner_slot(found: CTE) -> ColumnElement[Any]:
+    """Return a free slot of the owner of a run, another one for each of its runs, or NULL if no quota limits them."""
+    held = runs.alias("held_of_owner")
+    numbers = func.generate_series(literal_column("0"), found.c.quota - literal_column("1"))
+    slot = numbers.table_valued(column("slot", Integer()), name="of_owner").render_derived()
+    # Written as in the partial index, so that every plan uses it.
+    holds = and_(literal_column("held_of_owner.status IN ('running')"), held.c.owner_slot.is_not(None))
+    is_held = select(held.c.id).where(held.c.owner_id == found.c.owner_id, held.c.owner_slot == slot.c.slot, holds)
+    free = select(slot.c.slot).where(not_(is_held.correlate_except(held).exists())).order_by(slot.c.slot)
+    return free.offset(found.c.nth - literal_column("1")).limit(literal_column("1")).correlate(found).scalar_subquery()
+
+
 def _is_taken(found: CTE, slot: ColumnElement[Any]) -> ColumnElement[bool]:
     # Two queries, each with its index: a job that was given a key meanwhile can hold slots without it.
     mine, shared = runs.alias(), runs.alias()
@@ -157,6 +165,16 @@ def _lateness_seconds() -> ColumnElement[float]:
         (and_(runs.c.trigger == Trigger.SCHEDULE, is_on_time), runs.c.scheduled_for), else_=runs.c.available_at
     )
     return seconds_between(due_at, _AT)
+
+
+def _allowed_by_job(routing: Routing) -> ColumnElement[bool]:
+    """Return the condition that this worker serves the job of a run, and that the job has a free slot.
+
+    As a scalar query it is evaluated for one run after the other in the order of the queue. With a join, both databases
+    can read all jobs or runs before the first one.
+    """
+    allows = and_(_has_free_slot, _is_served(routing))
+    return select(allows).where(jobs.c.id == runs.c.job_id).correlate(runs).scalar_subquery()
 
 
 def _is_served(routing: Routing) -> ColumnElement[bool]:

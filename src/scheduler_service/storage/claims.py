@@ -1,9 +1,10 @@
 """Claims runs for workers: queued → running, by one guarded UPDATE, as in `transitions`.
 
-Theory of operation. A claim takes the most urgent runs that this worker may execute, at most one of each job or
-concurrency key that limits its runs. On PostgreSQL it is one statement, which also inserts the attempts and returns the
-jobs. It skips runs that another claim has locked. Two claims can see the same concurrency slot as free; a unique index
-then refuses the second one. SQLite has one writer, so its claim is a short transaction.
+Theory of operation. A claim takes runs that this worker may execute. Fairness between owners comes first, then the
+priority of a run, then its instant. At most one run of each job or concurrency key that limits its runs is taken. On
+PostgreSQL it is one statement, which also inserts the attempts and returns the jobs. It skips runs that another claim
+has locked. Two claims can see the same slot of a job or of an owner as free; a unique index then refuses the second
+one. SQLite has one writer, so its claim is a short transaction.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from sqlalchemy import Select, Update, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from scheduler_service.domain.fair_turns import FairTurns
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.routing import EVERYTHING, Routing
 from scheduler_service.domain.run_state import RunStatus
@@ -64,20 +66,32 @@ async def claim(
     routing: Routing = EVERYTHING,
     *,
     run_id: int | None = None,
+    turns: FairTurns | None = None,
+    max_concurrent_runs: int | None = None,
 ) -> list[Claimed]:
-    """Claim up to `limit` due runs for a worker, the most urgent first: queued → running, attempt + 1.
+    """Claim up to `limit` due runs for a worker: queued → running, attempt + 1.
+
+    The slots are divided between owners, and an owner's most urgent runs come first. `turns` are those of this worker.
+    `max_concurrent_runs` is the quota of owners that have none of their own; None or 0: no limit.
 
     A worker that was declared dead gets none. Runs that `routing` assigns to other workers, and runs of jobs without a
     free concurrency slot, are left out. `run_id` restricts the claim to one run. Fewer runs than `limit` can be
     returned although more are due, because only one of each limited job is claimed at a time. Raise `SlotTakenError` if
     another worker was quicker.
     """
-    binds: dict[str, Any] = {"of_worker": worker_id, "at": now, "limit": limit}
+    binds: dict[str, Any] = {
+        "of_worker": worker_id,
+        "at": now,
+        "limit": limit,
+        "turns": (turns or FairTurns()).document(),
+        "max_concurrent_runs": max_concurrent_runs,
+    }
     if run_id is not None:
         binds["of_run"] = run_id
     try:
         if is_sqlite(connection):
-            claimed = await _claim_in_steps(connection, _move(routing, has_run=run_id is not None), binds)
+            move = _move(routing, has_run=run_id is not None, of_sqlite=True)
+            claimed = await _claim_in_steps(connection, move, binds)
         else:
             claimed = await _claim_at_once(connection, _claim(routing, has_run=run_id is not None), binds)
     except Exception as error:
@@ -125,14 +139,14 @@ def _attempt_row(run: Run) -> dict[str, Any]:
 
 
 @cache
-def _move(routing: Routing, *, has_run: bool) -> Update:
-    return claimable.move_to_running(claimable.chosen(routing, has_run=has_run))
+def _move(routing: Routing, *, has_run: bool, of_sqlite: bool) -> Update:
+    return claimable.move_to_running(claimable.chosen(routing, has_run=has_run, of_sqlite=of_sqlite))
 
 
 @cache
 def _claim(routing: Routing, *, has_run: bool) -> Select[Any]:
     """Return the statement for PostgreSQL: move the runs, insert their attempts, return the runs with their jobs."""
-    moved = _move(routing, has_run=has_run).cte("moved")
+    moved = _move(routing, has_run=has_run, of_sqlite=False).cte("moved")
     begun = insert(attempts).from_select(
         _ATTEMPT,
         select(moved.c.id, moved.c.attempt, moved.c.worker_id, moved.c.started_at, moved.c.log_bytes, moved.c.status),

@@ -142,16 +142,17 @@ def _rows(job: DueJob, decision: Decision, now: datetime, trace: StartTrace) -> 
 
 def _queued(job: DueJob, instant: datetime, now: datetime, trace: StartTrace) -> dict[str, Any]:
     correlation_id = uuid.uuid4().hex
-    return run_rows.queued_row(
+    row = run_rows.queued_row(
         job_id=job.id,
+        owner_id=job.owner_id,
         trigger=Trigger.SCHEDULE,
         scheduled_for=instant,
         priority=job.priority,
         correlation_id=correlation_id,
-        trace_parent=trace(job.id, correlation_id),
         now=now,
         job_version=job.version,
     )
+    return {**row, "trace_parent": trace(job.id, correlation_id)}
 
 
 def _wait(job: DueJob, fire: Fire, now: datetime) -> dict[str, Any]:

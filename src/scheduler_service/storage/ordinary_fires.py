@@ -187,6 +187,7 @@ def _new_runs(job: Any, instant: Any, correlation_id: Any) -> dict[str, ColumnEl
     """Return an expression for each column of a new run. `job` has the columns of its job."""
     row = run_rows.queued_row(
         job_id=job.id,
+        owner_id=job.owner_id,
         trigger=Trigger.SCHEDULE,
         scheduled_for=instant,
         priority=job.priority,
@@ -210,7 +211,11 @@ def _move(*, of_sqlite: bool, are_finished: bool) -> Any:
     )
     # Triggers examine a job whose status is set, even if it stays the same.
     moved = moved.values(status=JobStatus.FINISHED) if are_finished else moved
-    return moved if of_sqlite else moved.returning(jobs.c.id, jobs.c.version, jobs.c.priority, advance.c.from_instant)
+    return (
+        moved
+        if of_sqlite
+        else moved.returning(jobs.c.id, jobs.c.owner_id, jobs.c.version, jobs.c.priority, advance.c.from_instant)
+    )
 
 
 def _is_unchanged(advance: FromClause) -> ColumnElement[bool]:

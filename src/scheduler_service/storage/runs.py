@@ -17,6 +17,7 @@ from sqlalchemy import (
     insert,
     select,
     text,
+    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -44,17 +45,18 @@ _attempts_of = select(attempts).where(attempts.c.run_id == bindparam("of_run")).
 def queued_row(
     *,
     job_id: int,
+    owner_id: str,
     trigger: Trigger,
     scheduled_for: datetime,
     priority: int,
     correlation_id: str,
     now: datetime,
-    trace_parent: str | None = None,
     job_version: int | None = None,
 ) -> dict[str, Any]:
-    """Build the row of a queued run. The caller notifies workers after the commit."""
+    """Build the row of a queued run without a trace. The caller notifies workers after the commit."""
     return {
         "job_id": job_id,
+        "owner_id": owner_id,
         "job_version": job_version,
         "status": RunStatus.QUEUED,
         "trigger": trigger,
@@ -69,7 +71,7 @@ def queued_row(
         "log_bytes": 0,
         "logs_truncated": False,
         "correlation_id": correlation_id,
-        "trace_parent": trace_parent,
+        "trace_parent": None,
     }
 
 
@@ -104,6 +106,12 @@ async def active_of(connection: AsyncConnection, job_id: int) -> list[Run]:
     """Return the active runs of a job that count for its overlap policy, the oldest first."""
     query = select(runs).where(runs.c.job_id == job_id, with_status(*ACTIVE), _counts_for_overlap).order_by(runs.c.id)
     return [Run(**row) for row in (await connection.execute(query)).mappings()]
+
+
+async def move_to_owner(connection: AsyncConnection, job_id: int, owner_id: str) -> None:
+    """Let the active runs of a job count for another owner. The caller has locked the job."""
+    active = (runs.c.job_id == job_id, with_status(*ACTIVE))
+    await connection.execute(update(runs).where(*active).values(owner_id=owner_id, owner_slot=None))
 
 
 async def count_slots_of_key(connection: AsyncConnection, job: Job) -> int:

@@ -60,6 +60,7 @@ def _only(condition: str) -> dict[str, Any]:
 
 
 _NOT_BEGUN = one_of("status", (RunStatus.QUEUED,)) + " AND attempt = 0 AND start_by IS NOT NULL"
+_HOLDS_OWNER_SLOT = one_of("status", (RunStatus.RUNNING,)) + " AND owner_slot IS NOT NULL"
 
 
 def has_start_deadline() -> ColumnElement[bool]:
@@ -161,6 +162,8 @@ runs = Table(
     metadata,
     Column("id", BigId, primary_key=True),
     Column("job_id", BigId, ForeignKey("jobs.id"), nullable=False),
+    # The owner of the job, by whom claims divide slots. Empty in runs that ended before the column existed.
+    Column("owner_id", String, nullable=False, server_default=""),
     # The version of the job when the latest attempt began, before that when the run was queued. NULL: not known.
     Column("job_version", Integer),
     Column("status", EnumText(RunStatus), nullable=False),
@@ -194,6 +197,9 @@ runs = Table(
     Column("concurrency_slot", Integer),
     # The key of that slot beside the job itself: jobs of one owner can share their slots. NULL: they do not.
     Column("concurrency_key", Text),
+    # The slot of its owner that the run holds while it runs, if a quota limits them. A unique index enforces the quota
+    # against claims that do not see each other; SQLite has none of those.
+    Column("owner_slot", Integer),
     Column("cancel_requested_at", UtcInstant),
     Column("cancel_reason", EnumText(Reason)),
     Column("exit_code", Integer),
@@ -245,7 +251,9 @@ runs = Table(
     ),
     Index("ix_runs_repeated", "job_id", "scheduled_for", **_only("\"trigger\" IN ('backfill', 'retry')")),
     Index("ix_runs_start_by", "start_by", **_only(_NOT_BEGUN)),
-    # `ix_runs_queued` is made by a migration: (priority DESC, available_at, id) of queued runs, the order of claims.
+    # `ix_runs_queued` is made by a migration: (owner_id, priority DESC, available_at, id) of queued runs, the order of
+    # claims.
+    Index("ux_runs_owner_slot", "owner_id", "owner_slot", unique=True, **_only(_HOLDS_OWNER_SLOT)),
     Index("ix_runs_unnotified", "available_at", **_only(one_of("status", WAITING) + " AND notified_at IS NULL")),
     Index("ix_runs_active", "job_id", **_only(one_of("status", ACTIVE))),
     Index("ix_runs_running", "worker_id", **_only(one_of("status", (RunStatus.RUNNING,)))),

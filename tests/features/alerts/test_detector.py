@@ -60,6 +60,7 @@ async def add_rule(database: Database, *kinds: str) -> AlertRule:
 def run_of(job: Job, number: int, **columns: Any) -> dict[str, Any]:
     row = runs.queued_row(
         job_id=job.id,
+        owner_id=job.owner_id,
         trigger=Trigger.SCHEDULE,
         scheduled_for=NOON + timedelta(seconds=number),
         priority=5,

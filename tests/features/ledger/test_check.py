@@ -87,7 +87,13 @@ async def test_row_that_is_not_owed_is_found(
     job = await after_ten_minutes(jobs, dispatcher, clock)
     instant = NOON + 4.5 * MINUTE
     row = run_rows.queued_row(
-        job_id=job.id, trigger=Trigger.SCHEDULE, scheduled_for=instant, priority=5, correlation_id="c", now=NOON
+        job_id=job.id,
+        owner_id=job.owner_id,
+        trigger=Trigger.SCHEDULE,
+        scheduled_for=instant,
+        priority=5,
+        correlation_id="c",
+        now=NOON,
     )
     async with database.write() as connection:
         await connection.execute(insert(runs).values(**row))

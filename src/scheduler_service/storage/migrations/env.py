@@ -12,7 +12,14 @@ from scheduler_service.config.loading import load_settings_without_key
 from scheduler_service.config.unknown import unknown_settings
 from scheduler_service.errors import SchedulerError
 from scheduler_service.features.registry import FEATURES
-from scheduler_service.storage import dependency_tables, hour_tables, idempotency, job_versions, worker_tables  # noqa: F401 (their tables)
+from scheduler_service.storage import (  # noqa: F401 (their tables)
+    dependency_tables,
+    hour_tables,
+    idempotency,
+    job_versions,
+    quota_tables,
+    worker_tables,
+)
 from scheduler_service.storage.event_tables import metadata
 from scheduler_service.storage.list_tables import UNMANAGED
 from scheduler_service.storage.migrations import CONNECTION, Upgrade, lock, revision

@@ -1,0 +1,24 @@
+"""The table of the quotas that an administrator gave to owners."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Integer, Table, Text
+
+from scheduler_service.storage.tables import metadata
+from scheduler_service.storage.types import UtcInstant
+
+# NULL: the owner has the default of the settings. 0: no limit.
+owner_quotas = Table(
+    "owner_quotas",
+    metadata,
+    Column("owner_id", Text, primary_key=True),
+    Column("jobs", Integer),
+    Column("min_interval_seconds", Integer),
+    Column("runs_per_minute", Integer),
+    Column("concurrent_runs", Integer),
+    Column("log_mb", Integer),
+    Column("artifact_mb", Integer),
+    Column("environments", Integer),
+    Column("weight", Integer),
+    Column("updated_at", UtcInstant, nullable=False),
+)
