@@ -86,7 +86,9 @@ class JobDefinition(DefinitionModel):
         bool, Field(description="Whether the schedule fires. False: the job is paused. Default true.")
     ] = True
     priority: Annotated[
-        int, Field(ge=0, le=9, description="Order among queued runs: 9 starts first, 0 last. Default 5."), Whole
+        int,
+        Field(ge=0, le=9, description="Order among the owner's queued runs: 9 starts first, 0 last. Default 5."),
+        Whole,
     ] = 5
     timeout_seconds: Annotated[
         float,

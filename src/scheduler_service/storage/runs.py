@@ -109,7 +109,7 @@ async def active_of(connection: AsyncConnection, job_id: int) -> list[Run]:
 
 
 async def move_to_owner(connection: AsyncConnection, job_id: int, owner_id: str) -> None:
-    """Let the active runs of a job count for another owner. The caller has locked the job."""
+    """Assign the active runs of a job to another owner. The caller has locked the job."""
     active = (runs.c.job_id == job_id, with_status(*ACTIVE))
     await connection.execute(update(runs).where(*active).values(owner_id=owner_id, owner_slot=None))
 

@@ -163,7 +163,7 @@ runs = Table(
     Column("id", BigId, primary_key=True),
     Column("job_id", BigId, ForeignKey("jobs.id"), nullable=False),
     # The owner of the job, by whom claims divide slots. Empty in runs that ended before the column existed.
-    Column("owner_id", String, nullable=False, server_default=""),
+    Column("owner_id", Text, nullable=False, server_default=""),
     # The version of the job when the latest attempt began, before that when the run was queued. NULL: not known.
     Column("job_version", Integer),
     Column("status", EnumText(RunStatus), nullable=False),
