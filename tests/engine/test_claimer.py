@@ -31,7 +31,13 @@ async def claimed(database: Database, session: WorkerSession) -> Claimed:
     """Claim a run in the session's name."""
     job = await add_job(database)
     row = runs.queued_row(
-        job_id=job.id, trigger=Trigger.MANUAL, scheduled_for=NOON, priority=5, correlation_id="c", now=NOON
+        job_id=job.id,
+        owner_id=job.owner_id,
+        trigger=Trigger.MANUAL,
+        scheduled_for=NOON,
+        priority=5,
+        correlation_id="c",
+        now=NOON,
     )
     async with database.write() as connection:
         run = await runs.add(connection, row)
