@@ -258,3 +258,11 @@ async def test_run_names_the_key_that_requested_it(service: RunService, database
     caller = replace(ADMIN, key_id="k1")
 
     assert (await service.retry(caller, run.id)).requested_by == "k1"
+
+
+async def test_run_is_read_without_its_log(database: Database, service: RunService) -> None:
+    run = await queue(database, (await add_job(database)).id)
+    await write(database, (await claim(database, run)).lease, b"a line")
+    assert (await service.get(ADMIN, run.id)).view.logs == "a line"
+    detail = await service.get(ADMIN, run.id, has_log=False)
+    assert (detail.view.logs, detail.view.run.log_bytes) == ("", 6)

@@ -43,6 +43,13 @@ async def test_hostile_log_is_shown_as_text(browser: Browser) -> None:
     assert lines["lines"] == [[1, 1, [["<script>alert(1)</script>", ""]]]]
 
 
+async def test_log_is_left_out_for_scripts_that_follow_the_run(browser: Browser) -> None:
+    job = await create_job(browser, **shell("seq 1 300"))
+    run_id = await run_to_the_end(browser, job["id"])
+    part = (await browser.open(f"/ui/runs/{run_id}", **{"HX-Request": "true"})).text
+    assert ('id="head"' in part, part.count('id="L')) == (True, 1)
+
+
 async def test_log_is_searched_and_downloaded(browser: Browser) -> None:
     job = await create_job(browser, **shell("seq 1 300; echo needle"))
     run_id = await run_to_the_end(browser, job["id"])

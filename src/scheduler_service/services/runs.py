@@ -130,12 +130,12 @@ class RunService:
         async with self._database.read() as connection:
             return await recent.outcomes(connection, job_ids, limit, owner_id=caller.bound)
 
-    async def get(self, caller: Caller, run_id: int) -> RunDetail:
-        """Return a run with the beginning of its log. Raise `NotFoundError` if there is none."""
+    async def get(self, caller: Caller, run_id: int, *, has_log: bool = True) -> RunDetail:
+        """Return a run with the beginning of its log, or without it. Raise `NotFoundError` if there is none."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
             run = await _existing(connection, caller, run_id)
-            log = await logs.read(connection, run_id, 0, SLICE_BYTES)
+            log = await logs.read(connection, run_id, 0, SLICE_BYTES) if has_log else b""
             attempts = await runs.find_attempts(connection, run_id)
             view = await _view(connection, run, log.decode("utf-8", "replace"), is_tail=False)
         return RunDetail(view, attempts, len(log))

@@ -46,7 +46,7 @@ async def queue_test(visit: Visit, draft: Draft) -> tuple[int | None, Draft]:
 
 async def test_panel(visit: Visit, run_id: int) -> TestPanel:
     """Return a test run as it is shown now."""
-    detail = await visit.service.runs.get(visit.caller, run_id)
+    detail = await visit.service.runs.get(visit.caller, run_id, has_log=False)
     part = await visit.service.logs.lines(visit.caller, run_id, -SHOWN_LINES, SHOWN_LINES)
     lines = log_lines(part.data, part.first_line, part.next_offset - len(part.data), ())
     run = run_page(detail.view.run, detail.attempts, datetime.now(UTC))

@@ -39,7 +39,7 @@ class Logs:
 @pages.get("/runs/{run_id:int}/compare")
 async def show_comparison(visit: Visit) -> Response:
     """Compare a run with the run that `with` names, with the last good run before it, or with the previous one."""
-    after = (await visit.service.runs.get(visit.caller, visit.path_id("run_id"))).view
+    after = (await visit.service.runs.get(visit.caller, visit.path_id("run_id"), has_log=False)).view
     find = visit.service.run_listing.neighbour
     offered = {name: await find(visit.caller, after.run.id, statuses) for name, statuses in OFFERED.items()}
     chosen = whole(visit.request.query_params, "with") or offered.get(visit.query.get("with", ""))
@@ -60,7 +60,7 @@ async def _compared(visit: Visit, before: Run, after: Run) -> dict[str, Any]:
 
 
 async def _of_the_same_job(visit: Visit, run_id: int, run: Run) -> Run:
-    found = (await visit.service.runs.get(visit.caller, run_id)).view.run
+    found = (await visit.service.runs.get(visit.caller, run_id, has_log=False)).view.run
     if found.job_id != run.job_id:
         raise NotFoundError(text("compare.other_job", id=run_id))
     return found

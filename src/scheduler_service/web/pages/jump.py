@@ -49,7 +49,7 @@ async def _runs(visit: Visit) -> list[tuple[str, str]]:
     if run_id is None:
         return []
     try:
-        await visit.service.runs.get(visit.caller, run_id)
+        await visit.service.runs.get(visit.caller, run_id, has_log=False)
     except NotFoundError:
         return []
     return [(text("runs.run", id=run_id), f"/ui/runs/{run_id}")]

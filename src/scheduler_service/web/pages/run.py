@@ -27,9 +27,11 @@ PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 async def show_run(visit: Visit) -> Response:
     """Show a run, the end of its log, and what it left."""
     run_id = visit.path_id("run_id")
-    detail = await visit.service.runs.get(visit.caller, run_id)
+    detail = await visit.service.runs.get(visit.caller, run_id, has_log=False)
     first = whole(visit.request.query_params, "from_line") or -SHOWN_LINES
-    part = await visit.service.logs.lines(visit.caller, run_id, first, SHOWN_LINES)
+    # A script that follows the run takes the parts around the log, and asks for new lines itself.
+    wanted = (1, 1) if visit.is_fragment else (first, SHOWN_LINES)
+    part = await visit.service.logs.lines(visit.caller, run_id, *wanted)
     return visit.show(
         "run.html",
         run=run_page(detail.view.run, detail.attempts, datetime.now(UTC)),
@@ -48,7 +50,7 @@ async def show_run(visit: Visit) -> Response:
 async def read_lines(visit: Visit) -> Response:
     """Return lines of the log as pairs of text and class, for scripts."""
     run_id, from_line = visit.path_id("run_id"), whole(visit.request.query_params, "from") or 1
-    detail = await visit.service.runs.get(visit.caller, run_id)
+    detail = await visit.service.runs.get(visit.caller, run_id, has_log=False)
     part = await visit.service.logs.lines(visit.caller, run_id, from_line, SHOWN_LINES)
     lines = log_lines(part.data, part.first_line, part.next_offset - len(part.data), detail.attempts)
     return JSONResponse(
@@ -76,7 +78,7 @@ async def search_log(visit: Visit) -> Response:
 async def download_log(visit: Visit) -> Response:
     """Return the whole log as text: to save it, or with `raw` to read it in the browser."""
     run_id = visit.path_id("run_id")
-    end = (await visit.service.runs.get(visit.caller, run_id)).view.run.log_bytes
+    end = (await visit.service.runs.get(visit.caller, run_id, has_log=False)).view.run.log_bytes
     pieces = visit.service.runs.read_pieces(visit.caller, run_id, 0, end)
     kind = "inline" if "raw" in visit.query else "attachment"
     headers = {"Content-Disposition": f'{kind}; filename="run-{run_id}.log"'}
