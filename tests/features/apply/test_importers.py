@@ -135,7 +135,10 @@ CRONICLE = {
             "timing": {"minutes": [5, 35], "hours": [3], "weekdays": [1, 5]}, "timezone": "America/New_York",
             "max_children": 1, "catch_up": 1, "retries": 2, "retry_delay": 30, "timeout": 60, "chain": "e2",
         },
-        {"id": "e2", "title": "Ping", "plugin": "urlplug", "params": {"url": "http://x/"}, "timing": {}},
+        {
+            "id": "e2", "title": "Ping", "plugin": "urlplug", "params": {"url": "http://x/"}, "timing": {},
+            "memory_limit": 2**26,
+        },
         {"id": "e3", "title": "Both", "plugin": "shellplug", "timing": {"days": [1], "weekdays": [1]}},
         {"id": "e4", "title": "By hand", "plugin": "shellplug", "params": {"script": "#!/bin/sh\nx"}, "timing": False},
         {"id": "e5", "title": "Other", "plugin": "testplug", "timing": {"minutes": [0]}},
@@ -155,6 +158,7 @@ def test_events_of_cronicle_keep_their_timing(is_export: bool) -> None:
     assert (disk["overlap_policy"], disk["misfire_policy"], disk["timeout_seconds"]) == ("queue", "fire_all", 60)
     assert disk["retry_policy"] == {"max_retries": 2, "retry_delay": 30, "backoff_factor": 1, "jitter": 0}
     assert (ping["schedule_expr"], ping["payload"]["url"]) == ("* * * * *", "http://x/")
+    assert ping["limits"] == {"network": True, "memory_mb": 64}
     assert by_hand["schedule_expr"] is None
     told = notes_of(found)
     for text in (

@@ -75,7 +75,9 @@ def _add(found: Imported, event: Mapping[str, Any], options: Options) -> None:
         document["timezone"] = zone
     elif document["schedule_expr"] is not None:
         found.note(key, "no timezone: the schedule is read in UTC, in Cronicle in the zone of its server")
-    found.add(key, {**document, **payload, **_policies(found, key, event)})
+    policies = _policies(found, key, event)
+    limits = {**payload.pop("limits", {}), **policies.pop("limits", {})}
+    found.add(key, {**document, **payload, **policies, **({"limits": limits} if limits else {})})
     found.note(key, *unread((name for name, value in event.items() if value), _KNOWN))
 
 
