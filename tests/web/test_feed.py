@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import MutableMapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import FastAPI
-from tests.web.conftest import SHARED, Browser, create_job
+from tests.web.conftest import SHARED, Browser, create_job, run_to_the_end
 
 from scheduler_service.domain.events import Event, Position, Subject
 from scheduler_service.web.feed import Feed, Interest
@@ -70,3 +72,38 @@ async def test_many_pages_share_a_reader_and_hear_of_a_change(app: FastAPI, brow
                 await asyncio.wait_for(first.has_news.wait(), 1)
         assert first.take() != ""
         assert not first.has_news.is_set()
+
+
+async def first_signals(app: FastAPI, browser: Browser, path: str, count: int) -> list[bytes]:
+    """Return the first parts of a stream, and leave it. The client of the other tests waits for the end of answers."""
+    request = browser.client.build_request("GET", path)
+    is_enough, parts = asyncio.Event(), list[bytes]()
+
+    async def receive() -> dict[str, Any]:
+        await is_enough.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        parts.extend([message["body"]] if message.get("body") else [])
+        if len(parts) >= count:
+            is_enough.set()
+
+    url, headers = request.url, [(name.lower(), value) for name, value in request.headers.raw]
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "headers": headers,
+        "path": url.path, "raw_path": url.raw_path, "query_string": url.query, "root_path": "",
+        "client": ("127.0.0.1", 1), "server": ("localhost", 80),
+    }  # fmt: skip
+    async with asyncio.timeout(10):
+        await app(scope, receive, send)
+    return parts
+
+
+async def test_run_that_has_ended_before_the_stream_began_is_signalled(app: FastAPI, browser: Browser) -> None:
+    run_id = await run_to_the_end(browser, (await create_job(browser))["id"])
+    connected, changed = await first_signals(app, browser, f"/ui/live?about=run:{run_id}&seen=queued.0", 2)
+    assert (connected, changed.splitlines()[0]) == (b": connected\n\n", b"event: changed")
+
+
+async def test_stream_of_an_unknown_run_is_not_found(browser: Browser) -> None:
+    assert (await browser.open("/ui/live?about=run:999999")).status_code == 404

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from starlette.responses import Response, StreamingResponse
 
+from scheduler_service.domain.caller import Scope
 from scheduler_service.domain.run_state import TERMINAL
+from scheduler_service.errors import NotFoundError, UnavailableError
 from scheduler_service.http.held_stream import EVENT_STREAM, hold
 from scheduler_service.web.feed import Interest, Subscription
 from scheduler_service.web.queries import whole_of
 from scheduler_service.web.routes import Pages
+from scheduler_service.web.views.run import ShownState
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
@@ -26,7 +30,11 @@ _BEHIND_ALL = 2**62
 
 @pages.get("/live")
 async def follow(visit: Visit) -> Response:
-    """Stream the signals of a page: `changed`, and for a run also `log`."""
+    """Stream the signals of a page: `changed`, and for a run also `log`.
+
+    `seen` names the state in which the page has shown a run: what changed before the stream began is signalled first.
+    """
+    visit.caller.require(Scope.READ)
     about, _, argument = visit.query.get("about", "").partition(":")
     ids = frozenset(number for part in argument.split(",") if (number := whole_of(part)) is not None)
     bound = visit.caller.bound
@@ -34,16 +42,24 @@ async def follow(visit: Visit) -> Response:
         interest = Interest(bound, run_id=min(ids, default=0))
     else:
         interest = Interest(bound, job_ids=ids if about in {"job", "jobs"} else None)
-    signals = _signals(visit, interest, about)
+    state = await _state_of_run(visit, interest)
+    signals = _signals(visit, interest, about, has_changed=state is not None and state.name != visit.query.get("seen"))
     visit.request.state.caller = visit.caller
     response = StreamingResponse(signals, media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
     return hold(visit.request, response)
 
 
-async def _signals(visit: Visit, interest: Interest, about: str) -> AsyncIterator[bytes]:
+async def _signals(visit: Visit, interest: Interest, about: str, *, has_changed: bool) -> AsyncIterator[bytes]:
     yield b": connected\n\n"
-    if visit.request.headers.get("last-event-id"):  # whatever happened in between is not kept for this page
+    # Whatever happened since the last event of an earlier stream is not kept for this page.
+    if has_changed or visit.request.headers.get("last-event-id"):
         yield _signal("changed", "")
+    with suppress(NotFoundError, UnavailableError):  # the page connects again, and is told then
+        async for signal in _following(visit, interest, about):
+            yield signal
+
+
+async def _following(visit: Visit, interest: Interest, about: str) -> AsyncIterator[bytes]:
     with visit.site.feed.subscribed(interest) as subscription:
         log_bytes = await _log_bytes(visit, interest)
         quiet_seconds = 0.0
@@ -76,10 +92,16 @@ async def _wait(subscription: Subscription, seconds: float) -> bool:
 
 async def _log_bytes(visit: Visit, interest: Interest) -> int | None:
     """Return the length of a run's log, or None if the page is about something else, or the run has ended."""
+    state = await _state_of_run(visit, interest)
+    return None if state is None or state.status in TERMINAL else state.log_bytes
+
+
+async def _state_of_run(visit: Visit, interest: Interest) -> ShownState | None:
+    """Return the state of a run, or None if the page is about something else. Raise `NotFoundError` without the run."""
     if interest.run_id is None:
         return None
     part = await visit.service.runs.read_log(visit.caller, interest.run_id, _BEHIND_ALL)
-    return None if part.status in TERMINAL else part.log_bytes
+    return ShownState(part.status, part.log_bytes)
 
 
 def _signal(name: str, position: str) -> bytes:

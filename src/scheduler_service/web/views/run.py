@@ -30,6 +30,19 @@ class AttemptRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownState:
+    """What changes of a run while it is followed."""
+
+    status: RunStatus
+    log_bytes: int
+
+    @property
+    def name(self) -> str:
+        """Return the state as a word of an address."""
+        return f"{self.status}.{self.log_bytes}"
+
+
+@dataclass(frozen=True, slots=True)
 class RunPage:
     """A run with what is computed from it. `share` is the used part of the expected duration, at most 1."""
 
@@ -44,6 +57,7 @@ class RunPage:
     layers: tuple[str, ...]
     level: str | None
     segments: tuple[Segment, ...]
+    state: ShownState
     attempts: tuple[AttemptRow, ...]
 
 
@@ -64,6 +78,7 @@ def run_page(run: Run, attempts: Sequence[Attempt], now: datetime) -> RunPage:
         layers=tuple(isolation.get("layers", ())),
         level=isolation.get("level"),
         segments=timeline(run, attempts, now),
+        state=ShownState(run.status, run.log_bytes),
         attempts=tuple(_row(attempt, now) for attempt in attempts),
     )
 

@@ -7,6 +7,7 @@
   if (!stream || !badge) return;
   const label = badge.querySelector("[data-label]");
   let failures = 0;
+  let hasFollowed = false;
   let timer = null;
 
   const show = (state) => {
@@ -25,7 +26,9 @@
   };
 
   stream.addEventListener("htmx:sse:after:connection", () => {
-    if (failures) refresh();
+    // Not at first: the page is new then. What happened while a hidden page had no stream is not sent again.
+    if (hasFollowed) refresh();
+    hasFollowed = true;
     failures = 0;
     stopPolling();
     show("live");
