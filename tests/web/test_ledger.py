@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from fastapi import FastAPI
 from testkit.waiting import eventually
+from tests.storage.stored_runs import put
 from tests.web.conftest import SHARED, Browser, create_job
+
+from scheduler_service.bootstrap import Service
+from scheduler_service.domain.run_state import RunStatus, Trigger
+from scheduler_service.http.auth import API_KEY_CALLER
 
 pytestmark = SHARED
 
@@ -44,6 +50,17 @@ async def test_cell_is_a_dialog_for_scripts(browser: Browser) -> None:
     assert '<h2 id="dialog-title">Thu 01 Jan, 09:00 JST</h2>' in part
     assert "no instant" in part
     assert "<html" not in part
+
+
+async def test_cell_shows_missed_instants_of_a_row_before_it(app: FastAPI, browser: Browser) -> None:
+    service: Service = app.state.service
+    job = await service.jobs.get(API_KEY_CALLER, (await create_job(browser, name="missed"))["id"])
+    at = datetime(2026, 1, 15, 10, tzinfo=UTC)
+    covered = {"scheduled_for": at, "missed_until": at + timedelta(hours=3), "missed_count": 4}
+    await put(service.versions._database, job, RunStatus.MISSED, trigger=Trigger.SCHEDULE, **covered)
+    page = (await browser.open(f"/ui/ledger/cell?at=2026-01-15T12:00:00Z&job={job.id}")).text
+    assert re.search("2026-01-15 10:00:00 . 2026-01-15 13:00:00 UTC . 4", page)
+    assert "no instant" in (await browser.open(f"/ui/ledger/cell?at=2026-01-15T14:00:00Z&job={job.id}")).text
 
 
 async def test_cell_has_the_owner_of_its_map(browser: Browser) -> None:

@@ -134,6 +134,18 @@ async def test_range_that_began_before_the_window_reaches_into_it(
         assert window.instants(RunStatus.MISSED) == 2
 
 
+async def test_range_is_found_in_each_hour_that_it_reaches(
+    database: Database, windows: LedgerWindowService, jobs: JobService
+) -> None:
+    job = await add(jobs, "2099-01-01T00:00:00Z")
+    covered = {"scheduled_for": NOON, "missed_until": NOON + 2 * HOUR, "missed_count": 3}
+    run_id = (await put(database, job, RunStatus.MISSED, trigger=Trigger.SCHEDULE, **covered)).id
+    found = [await windows.range_into(ANN, job.id, NOON + hours * HOUR) for hours in range(4)]
+    assert [row and row.id for row in found] == [None, run_id, run_id, None]
+    with pytest.raises(NotFoundError):
+        await windows.range_into(BOB, job.id, NOON)
+
+
 async def test_window_of_too_many_cells_is_refused(windows: LedgerWindowService) -> None:
     with pytest.raises(InvalidInputError, match="bucket=day"):
         windows.period(NOON - timedelta(days=20), NOON + timedelta(days=40), "hour")

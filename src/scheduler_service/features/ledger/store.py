@@ -9,6 +9,7 @@ from sqlalchemy import and_, delete, func, literal_column, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.hours import spread
+from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import ACTIVE, RunStatus, Trigger
 from scheduler_service.features.ledger.cells import Counted
 from scheduler_service.features.ledger.records import LedgerRow, ScheduleSpan
@@ -103,6 +104,14 @@ async def instants_of(connection: AsyncConnection, job_id: int, since: datetime,
             if since <= at < until
         ]
     return found
+
+
+async def row_before(connection: AsyncConnection, job_id: int, at: datetime) -> Run | None:
+    """Return the newest row of a job's scheduled instants that begins before an instant, or None."""
+    scheduled = and_(runs.c.job_id == job_id, literal_column("runs.\"trigger\" = 'schedule'"))
+    query = select(runs).where(scheduled, runs.c.scheduled_for < at).order_by(runs.c.scheduled_for.desc()).limit(1)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else Run(**row)
 
 
 async def active_instants(

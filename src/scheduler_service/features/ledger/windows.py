@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.hours import HOUR, hour_of
-from scheduler_service.domain.records import Job, schedule_of
+from scheduler_service.domain.records import Job, Run, schedule_of
 from scheduler_service.errors import FieldProblem, InvalidInputError, NotFoundError
 from scheduler_service.features.ledger import store
 from scheduler_service.features.ledger.cells import (
@@ -91,6 +91,18 @@ class LedgerWindowService:
             is_planned_cut=len(planned) > MAX_PLANNED,
             not_owed=not_owed(spans, period, self._clock.now()),
         )
+
+    async def range_into(self, caller: Caller, job_id: int, at: datetime) -> Run | None:
+        """Return the row of missed instants of a job that begins before an instant and reaches it, or None.
+
+        Raise `NotFoundError` for an unknown job.
+        """
+        caller.require(Scope.READ)
+        async with self._database.read() as connection:
+            if not await jobs.has_history(connection, job_id, owner_id=caller.bound):
+                raise NotFoundError(f"there is no job {job_id}")
+            row = await store.row_before(connection, job_id, at)
+        return row if row is not None and row.missed_until is not None and row.missed_until >= at else None
 
 
 def _planned(job: Job, period: Period) -> list[datetime]:

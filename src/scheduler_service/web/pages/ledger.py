@@ -11,6 +11,7 @@ from starlette.responses import Response
 from scheduler_service.domain.hours import HOUR, hour_of
 from scheduler_service.domain.listing import Count, Page, RunFilter
 from scheduler_service.domain.records import Job, Run
+from scheduler_service.domain.run_state import Trigger
 from scheduler_service.domain.schedules.zone import zone_names
 from scheduler_service.features.ledger.cells import LedgerWindow
 from scheduler_service.features.ledger.windows import LedgerWindowService
@@ -64,12 +65,16 @@ async def show_ledger_of_job(visit: Visit) -> Response:
 
 @pages.get("/ledger/cell")
 async def show_cell(visit: Visit) -> Response:
-    """Show the instants of one hour."""
+    """Show the instants of one hour. Of one job, they include missed ones whose row begins before."""
     job, begin = await _job(visit), hour_of(instant(visit.request.query_params, "at") or datetime.now(UTC))
     owner = visit.query.get("owner") or None
-    filters = RunFilter(job_id=None if job is None else job.id, owner_id=owner, since=begin, until=begin + HOUR)
+    job_id = None if job is None else job.id
+    filters = RunFilter(job_id, owner, trigger=Trigger.SCHEDULE, since=begin, until=begin + HOUR)
     page = Page(size=ROWS_OF_CELL, count=Count.CAPPED)
     listing = await visit.service.runs.page(visit.caller, filters, page, has_logs=False)
+    rows = [(view.run, view.job_name) for view in listing.items]
+    if job is not None and (early := await visit.feature(LedgerWindowService).range_into(visit.caller, job.id, begin)):
+        rows.append((early, job.name))
     return visit.show(
         "ledger_cell.html",
         job=job,
@@ -77,7 +82,7 @@ async def show_cell(visit: Visit) -> Response:
         begin=begin,
         end=begin + HOUR,
         zone=_zone(visit),
-        views=listing.items,
+        rows=rows,
         total=listing.total,
     )
 
