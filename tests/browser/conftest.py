@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from testkit.commands import Service, up
 from tests.browser.actions import log_in
 
@@ -46,6 +46,7 @@ def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
@@ -56,14 +57,15 @@ Visit = Callable[..., Page]
 
 
 class Watch:
-    """Collects what a browser complains of."""
+    """Collects what a browser complains of, except what begins with one of the expected texts."""
 
-    def __init__(self) -> None:
+    def __init__(self, *expected: str) -> None:
         self.complaints: list[str] = []
+        self._expected = (_EXPECTED, *expected)
 
     def on_console(self, message: ConsoleMessage) -> None:
         """Note a message unless it is about an answer that the journey provokes."""
-        if message.type in {"error", "warning"} and not message.text.startswith(_EXPECTED):
+        if message.type in {"error", "warning"} and not message.text.startswith(self._expected):
             self.complaints.append(f"{message.type}: {message.text}")
 
     def watch(self, context: BrowserContext) -> None:
@@ -73,9 +75,9 @@ class Watch:
 
 
 @contextmanager
-def visiting(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
-    """Provide a page of a fresh, watched browser. Fail at the end if it complained."""
-    watch = Watch()
+def visiting(browser: Browser, url: str, *expected: str, **options: Any) -> Iterator[Page]:
+    """Provide a page of a fresh, watched browser. Fail at the end if it complained of anything but what is expected."""
+    watch = Watch(*expected)
     settings = {"viewport": DESK, "timezone_id": "Europe/Berlin", "locale": "en-GB", "base_url": url, **options}
     context = browser.new_context(**settings)
     context.set_default_timeout(TIMEOUT_MS)

@@ -10,6 +10,7 @@ from scheduler_service.domain.listing import Count, Page, RunFilter
 from scheduler_service.features.environments.service import EnvironmentService
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.views.job import definition_of
+from scheduler_service.web.views.remedies import NOT_RUN, remedies_of_blocker
 from scheduler_service.web.views.runs import run_row
 from scheduler_service.web.views.strip import strip
 from scheduler_service.web.visit import Visit
@@ -17,6 +18,7 @@ from scheduler_service.web.visit import Visit
 pages = Pages()
 NEXT, RECENT, EXPLAINED = 10, 10, 10
 STRIP = 40
+LEFT_OUT = 3
 
 
 @pages.get("/jobs/{job_id:int}")
@@ -30,13 +32,17 @@ async def show_job(visit: Visit) -> Response:
     listing = await service.runs.page(caller, RunFilter(job_id=job.id), page, has_logs=False)
     now = datetime.now(UTC)
     recent = await service.runs.recent(caller, [job.id], STRIP)
+    rows = [run_row(view.run, view.job_name, now) for view in listing.items]
+    explained = await service.explanations.explain(caller, job, environment, EXPLAINED)
     return visit.show(
         "job.html",
         job=job,
+        blocker_remedies={each.code: remedies_of_blocker(each, job) for each in explained.blockers if not each.met},
+        not_run=[run_row(run, job.name, now) for run in explained.last if run.status in NOT_RUN][:LEFT_OUT],
         described=service.schedules.describe(job),
-        explained=await service.explanations.explain(caller, job, environment, EXPLAINED),
+        explained=explained,
         upcoming=await service.jobs.next_instants(caller, job.id, NEXT),
-        rows=[run_row(view.run, view.job_name, now) for view in listing.items],
+        rows=rows,
         strip=strip(recent.get(job.id, ())),
         definition=definition_of(job),
         has_more=listing.next is not None,

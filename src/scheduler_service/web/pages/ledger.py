@@ -70,7 +70,7 @@ async def show_cell(visit: Visit) -> Response:
     owner = visit.query.get("owner") or None
     job_id = None if job is None else job.id
     filters = RunFilter(job_id, owner, trigger=Trigger.SCHEDULE, since=begin, until=begin + HOUR)
-    page = Page(size=ROWS_OF_CELL, count=Count.CAPPED)
+    page, now = Page(size=ROWS_OF_CELL, count=Count.CAPPED), datetime.now(UTC)
     listing = await visit.service.runs.page(visit.caller, filters, page, has_logs=False)
     rows = [(view.run, view.job_name) for view in listing.items]
     if job is not None and (early := await visit.feature(LedgerWindowService).range_into(visit.caller, job.id, begin)):
@@ -81,6 +81,7 @@ async def show_cell(visit: Visit) -> Response:
         owner=owner,
         begin=begin,
         end=begin + HOUR,
+        backfill_to=min(begin + HOUR, now) - timedelta.resolution if begin < now else None,
         zone=_zone(visit),
         rows=rows,
         total=listing.total,

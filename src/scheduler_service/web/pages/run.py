@@ -8,18 +8,21 @@ from urllib.parse import quote
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from scheduler_service.domain.records import Job
+from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus
 from scheduler_service.errors import NotFoundError
 from scheduler_service.features.artifacts.service import ArtifactService
 from scheduler_service.web.queries import whole
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
 from scheduler_service.web.views.log import log_lines
+from scheduler_service.web.views.remedies import backfill_link, remedies_of_run
 from scheduler_service.web.views.run import run_page
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
 SHOWN_LINES = 2000
 MAX_MATCHES = 200
+STARTED = (*ACTIVE, RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.CANCELLED)
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
@@ -32,12 +35,19 @@ async def show_run(visit: Visit) -> Response:
     # A script that follows the run takes the parts around the log, and asks for new lines itself.
     wanted = (1, 1) if visit.is_fragment else (first, SHOWN_LINES)
     part = await visit.service.logs.lines(visit.caller, run_id, *wanted)
+    run, job = detail.view.run, await _job(visit, detail.view.run.job_id)
+    cause = None
+    if run.reason is Reason.OVERLAP:
+        cause = await visit.service.run_listing.neighbour(visit.caller, run_id, STARTED)
     return visit.show(
         "run.html",
-        run=run_page(detail.view.run, detail.attempts, datetime.now(UTC)),
-        record=detail.view.run,
+        remedies=remedies_of_run(run) if job else (),
+        cause=cause,
+        backfill=backfill_link(run),
+        run=run_page(run, detail.attempts, datetime.now(UTC)),
+        record=run,
         job_name=detail.view.job_name,
-        job=await _job(visit, detail.view.run.job_id),
+        job=job,
         expected=detail.view.expected_seconds,
         lines=log_lines(part.data, part.first_line, part.next_offset - len(part.data), detail.attempts),
         part=part,

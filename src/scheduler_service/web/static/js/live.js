@@ -2,12 +2,13 @@
 (() => {
   const POLL_MS = 10_000;
   const MAX_FAILURES = 3;
+  const LATE_MS = 2_000;
   const stream = document.getElementById("live");
   const badge = document.getElementById("live-badge");
   if (!stream || !badge) return;
   const label = badge.querySelector("[data-label]");
   let failures = 0;
-  let hasFollowed = false;
+  let hasConnected = false;
   let timer = null;
 
   const show = (state) => {
@@ -25,10 +26,19 @@
     timer = null;
   };
 
+  // A tab that is opened in the background connects when it is looked at: browsers hold six connections at most.
+  const connect = () => {
+    if (document.hidden) return;
+    document.removeEventListener("visibilitychange", connect);
+    stream.dispatchEvent(new CustomEvent("connect"));
+  };
+  document.addEventListener("visibilitychange", connect);
+  setTimeout(connect); // htmx is ready then
+
   stream.addEventListener("htmx:sse:after:connection", () => {
-    // Not at first: the page is new then. What happened while a hidden page had no stream is not sent again.
-    if (hasFollowed) refresh();
-    hasFollowed = true;
+    // What happened without a connection was not told: after a failure, in the background, before a late first one.
+    if (hasConnected || performance.now() > LATE_MS) refresh();
+    hasConnected = true;
     failures = 0;
     stopPolling();
     show("live");

@@ -1,0 +1,82 @@
+"""What helps where a run is held back, or an instant became no run: links that stand beside the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scheduler_service.domain.blockers import Blocker, Code
+from scheduler_service.domain.instant_text import iso8601
+from scheduler_service.domain.records import Job, Run
+from scheduler_service.domain.run_state import Reason, RunStatus
+
+_FIELDS: Mapping[Code | Reason, str] = {
+    Code.SCHEDULE: "schedule_expr",
+    Code.CALENDAR: "calendars",
+    Code.DEPENDENCY: "after",
+    Code.OVERLAP: "overlap_policy",
+    Code.CONCURRENCY_KEY: "concurrency_key",
+    Code.GRANTS: "grants",
+    Code.ENVIRONMENT: "payload-requirements",
+    Code.START_DEADLINE: "start_deadline_seconds",
+    Reason.OVERLAP: "overlap_policy",
+    Reason.MISFIRE: "misfire_policy",
+    Reason.CATCHUP_LIMIT: "catchup_limit",
+    Reason.START_DEADLINE: "start_deadline_seconds",
+    Reason.CALENDAR: "calendars",
+    Reason.DEPENDENCY: "after",
+    Reason.TIMEOUT: "timeout_seconds",
+    Reason.OUT_OF_MEMORY: "limits-memory_mb",
+    Reason.CPU_LIMIT: "limits-cpu_seconds",
+    Reason.OUTPUT_LIMIT: "limits-output_kb",
+}
+_PAGES: Mapping[Code, str] = {
+    Code.OVERLAP: "/ui/runs?job={id}&status=running&status=queued&status=retrying",
+    Code.WORKERS: "/ui/workers",
+    Code.SANDBOX: "/ui/system",
+    Code.GRANTS: "/ui/grants",
+    Code.ENVIRONMENT: "/ui/environments/{environment}",
+}
+NOT_RUN = frozenset({RunStatus.MISSED, RunStatus.SKIPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A link that helps. `name` is a key of the texts. `is_change`: it leads to the editor."""
+
+    name: str
+    href: str
+    is_change: bool = False
+
+
+def remedies_of_blocker(blocker: Blocker, job: Job) -> tuple[Remedy, ...]:
+    """Return the links beside a condition of a job's next run that is not met."""
+    page = _PAGES.get(blocker.code)
+    found = []
+    if page is not None:
+        found.append(Remedy(f"page_{blocker.code}", page.format(id=job.id, environment=job.environment_id)))
+    if field := _FIELDS.get(blocker.code):
+        found.append(_edit(job.id, field))
+    return tuple(found)
+
+
+def remedies_of_run(run: Run) -> tuple[Remedy, ...]:
+    """Return the links beside the reason of a run that did not succeed, or of an instant that became no run."""
+    found = []
+    if run.reason is not None and (field := _FIELDS.get(run.reason)):
+        found.append(_edit(run.job_id, field))
+    if run.status in NOT_RUN:
+        found.append(Remedy("simulate", f"/ui/simulate?job={run.job_id}"))
+    return tuple(found)
+
+
+def backfill_link(run: Run) -> str | None:
+    """Return the address that runs the missed instants of a row after all. None: it stands for a run."""
+    if run.status not in NOT_RUN:
+        return None
+    last = run.missed_until or run.scheduled_for
+    return f"/ui/jobs/{run.job_id}/backfill?from={iso8601(run.scheduled_for)}&to={iso8601(last)}"
+
+
+def _edit(job_id: int, field: str) -> Remedy:
+    return Remedy("edit_" + field.replace("-", "_"), f"/ui/jobs/{job_id}/edit#f-{field}", is_change=True)
