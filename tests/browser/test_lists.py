@@ -60,3 +60,22 @@ def test_rows_are_reached_by_keyboard(page: Page, service: Service) -> None:
     page.keyboard.press("g")
     page.keyboard.press("r")
     page.wait_for_url("**/ui/runs")
+
+
+def test_all_of_a_tag_are_paused_unless_their_number_changes(page: Page, service: Service) -> None:
+    ids = [add(service, "true", name=f"of the tag {number}", tags=["together"]) for number in range(3)]
+    page.goto("/ui/jobs?tag=together")
+    page.get_by_label("Select all").check()
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.get_by_role("heading", name="Pause 3 jobs?")).to_be_visible()
+    service.client.delete(f"jobs/{ids[0]}")
+    page.get_by_role("button", name="Pause 3 jobs").click()
+    page.goto("/ui/jobs/bulk?action=pause&all=1&tag=together")
+    ids.append(add(service, "true", name="came later", tags=["together"]))
+    page.get_by_role("button", name="Pause 2 jobs").click()
+    expect(page.get_by_text("not 2")).to_be_visible()
+    assert service.call("GET", f"jobs/{ids[-1]}")["status"] == "active"
+    page.goto("/ui/jobs/bulk?action=pause&all=1&tag=together")
+    page.get_by_role("button", name="Pause 3 jobs").click()
+    expect(page.get_by_role("status").filter(has_text="were changed")).to_be_visible()
+    assert {service.call("GET", f"jobs/{job_id}")["status"] for job_id in ids[1:]} == {"paused"}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
+
 import pytest
 from playwright.sync_api import Page, expect
 from testkit.commands import Service
+from testkit.waiting import wait_until
 from tests.browser.actions import add
 
 pytestmark = pytest.mark.long
@@ -18,3 +21,56 @@ def test_reason_of_a_pause_leads_to_its_remedy(page: Page, service: Service) -> 
     expect(why).to_contain_text("maintenance")
     why.get_by_role("button", name="Resume").click()
     expect(page.locator("#why")).to_contain_text("Nothing holds the next run back")
+
+
+def test_skipped_instant_leads_to_its_cause_and_its_remedy(page: Page, service: Service) -> None:
+    job_id = add(service, "sleep 60", name="busy", schedule_expr="1s")
+
+    def skipped() -> int | None:
+        rows = service.call("GET", f"runs?job_id={job_id}&status=skipped")["runs"]
+        return rows[0]["id"] if rows else None
+
+    run_id = wait_until(skipped)
+    page.goto(f"/ui/jobs/{job_id}")
+    expect(page.locator("#why")).to_contain_text("The job was busy")
+    page.goto(f"/ui/runs/{run_id}")
+    remedies = page.get_by_role("navigation", name="What helps")
+    expect(remedies).to_contain_text("The job was busy")
+    remedies.get_by_role("link", name="The run that kept the job busy").click()
+    expect(page.locator("#head")).to_contain_text("Running")
+    page.go_back()
+    remedies.get_by_role("link", name="Change the overlap policy").click()
+    page.locator("#f-overlap_policy").get_by_text("Allow", exact=True).click()
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_role("status").filter(has_text="was saved")).to_be_visible()
+    assert service.call("GET", f"jobs/{job_id}")["overlap_policy"] == "allow"
+    service.client.delete(f"jobs/{job_id}")
+
+
+def last_sunday_of_october() -> date:
+    """Return the next day on which clocks in Berlin are set back."""
+    today = datetime.now(UTC).date()
+    ends = [date(year, 10, 31) for year in (today.year, today.year + 1)]
+    sundays = [end - timedelta(days=(end.weekday() + 1) % 7) for end in ends]
+    return next(sunday for sunday in sundays if sunday > today)
+
+
+def test_heat_map_is_read_by_keyboard_on_a_day_of_25_hours(page: Page) -> None:
+    sunday = last_sunday_of_october()
+    page.goto(f"/ui/ledger?days=7&zone=Europe/Berlin&until={sunday + timedelta(days=2)}T00:00:00Z")
+    day = page.locator("[data-line]", has_text=sunday.strftime("Sun %d"))
+    expect(day.locator("[data-cell]")).to_have_count(25)
+    names = [cell.get_attribute("aria-label") or "" for cell in day.locator("[data-cell]").all()[1:4]]
+    assert [name.partition(", ")[2].partition(": ")[0] for name in names] == ["01:00 CEST", "02:00 CEST", "02:00 CET"]
+    page.locator("[data-cell][tabindex='0']").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    focused = page.locator("[data-cell]:focus")
+    expect(focused).to_have_attribute("tabindex", "0")
+    expect(page.locator("[data-cell][tabindex='0']")).to_have_count(1)
+    name = focused.get_attribute("aria-label") or ""
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_role("heading")).to_have_text(name.partition(": ")[0])
+    page.keyboard.press("Escape")
+    expect(focused).to_be_focused()

@@ -60,3 +60,39 @@ def test_failed_run_is_tried_again(page: Page, service: Service) -> None:
     page.get_by_role("button", name="Retry").click()
     page.wait_for_url(re.compile(r"/ui/runs/\d+$"))
     expect(page.get_by_role("link", name=f"Run {run_id}")).to_be_visible()
+
+
+def test_following_stops_when_the_reader_scrolls(page: Page, service: Service) -> None:
+    script = "seq 1 300; i=0; while [ $i -lt 200 ]; do echo more $i; i=$((i+1)); sleep 0.05; done"
+    run_id = service.call("POST", f"jobs/{add(service, script, name='talks')}/run")["id"]
+    page.goto(f"/ui/runs/{run_id}")
+    follow = page.get_by_role("button", name="Follow")
+    expect(page.get_by_role("log")).to_contain_text("more 3")
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("log").hover()
+    page.mouse.wheel(0, -2000)
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    fresh = page.get_by_role("button", name="new lines")
+    expect(fresh).to_be_visible()
+    place = page.evaluate("document.querySelector('.log-box').scrollTop")
+    expect(page.get_by_role("log")).to_contain_text("more 60")
+    assert page.evaluate("document.querySelector('.log-box').scrollTop") == place
+    fresh.click()
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    expect(fresh).to_be_hidden()
+    service.call("POST", f"runs/{run_id}/cancel")
+
+
+def test_run_is_tried_again_and_compared_with_the_failed_one(page: Page, service: Service) -> None:
+    job_id = add(service, "echo same; exit 4", name="mended")
+    run_id = ended(service, job_id)
+    service.call("PATCH", f"jobs/{job_id}", {"payload": {"type": "shell_script", "script": "echo same; echo good"}})
+    page.goto(f"/ui/runs/{run_id}")
+    page.get_by_role("button", name="Retry").click()
+    expect(page.get_by_role("link", name=f"Run {run_id}")).to_be_visible()
+    expect(page.locator("#head")).to_contain_text("Success")
+    page.get_by_role("link", name="Compare").click()
+    row = page.locator("tr", has=page.get_by_role("rowheader", name="Exit code"))
+    expect(row.get_by_role("cell")).to_have_text(["4", "0"])
+    expect(page.locator("ins")).to_contain_text("echo good")
+    expect(page.locator(".log-diff .added")).to_contain_text("good")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import MutableMapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -107,3 +108,20 @@ async def test_run_that_has_ended_before_the_stream_began_is_signalled(app: Fast
 
 async def test_stream_of_an_unknown_run_is_not_found(browser: Browser) -> None:
     assert (await browser.open("/ui/live?about=run:999999")).status_code == 404
+
+
+async def test_page_is_told_what_happened_before_it_connected(app: FastAPI, browser: Browser) -> None:
+    service = app.state.service
+    feed = Feed(service.events, service.stopping)
+    job = await create_job(browser)
+    interest = Interest(job_ids=frozenset({job["id"]}))
+    made_at = time.time()
+    with feed.subscribed(interest, made_at) as first:
+        await asyncio.wait_for(first.has_news.wait(), 10)  # nobody has read events before
+        first.take()
+        await browser.call("POST", f"/jobs/{job['id']}/pause")
+        await asyncio.wait_for(first.has_news.wait(), 10)
+        with feed.subscribed(interest, made_at + 10) as second, feed.subscribed(Interest(run_id=1), time.time() + 10):
+            assert not second.has_news.is_set()
+        with feed.subscribed(interest, made_at) as third:
+            assert third.has_news.is_set()

@@ -2,13 +2,18 @@
 
 Theory of operation. Each open page has a `Subscription`, which collects the events that concern the page. One task
 reads the events and gives them to all subscriptions, so that any number of pages costs the database one query a look.
-The task runs while there is a subscription. A page that connects again, or is too slow, is told that it has missed
-something and loads its parts again; nothing is kept for it.
+The task runs while there is a subscription.
+
+A page is made before it connects, and it connects again after failures. It says when it was made. If an event concerns
+it that was read later, or if the task cannot know, the page is told at once, and loads its parts again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +27,9 @@ from scheduler_service.services.events import EventService
 
 _EVERYONE = Caller(owner_id=None, scopes=frozenset({Scope.READ}))
 RETRY_SECONDS = 1.0
+KEPT_EVENTS = 1000
+# The clocks of two hosts may differ by so much.
+_SKEW_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +56,8 @@ class Subscription:
     """The events that concern a page since it last looked."""
 
     interest: Interest
+    # When the page was made, a Unix time.
+    since: float = math.inf
     has_news: asyncio.Event = field(default_factory=asyncio.Event)
     position: str = ""
 
@@ -71,14 +81,20 @@ class Feed:
         self._stopping = stopping
         self._subscriptions: set[Subscription] = set()
         self._reader: asyncio.Task[None] | None = None
+        # When each of the latest events was read, and from when on all events are among them.
+        self._kept: deque[tuple[float, Event]] = deque(maxlen=KEPT_EVENTS)
+        self._complete_since = math.inf
 
     @contextmanager
-    def subscribed(self, interest: Interest) -> Iterator[Subscription]:
-        """Provide a subscription while a page is open."""
-        subscription = Subscription(interest)
+    def subscribed(self, interest: Interest, since: float = math.inf) -> Iterator[Subscription]:
+        """Provide a subscription while a page is open that was made at `since`, a Unix time."""
+        subscription = Subscription(interest, since - _SKEW_SECONDS)
         self._subscriptions.add(subscription)
         if self._reader is None or self._reader.done():
+            self._complete_since = math.inf
             self._reader = asyncio.create_task(self._read())
+        else:
+            self._tell_what_was_read(subscription)
         try:
             yield subscription
         finally:
@@ -91,12 +107,33 @@ class Feed:
         while not self._stopping.is_set():
             try:
                 position = await self._events.start(_EVERYONE, None)
+                self._begin()
                 async for batch in self._events.follow(_EVERYONE, position, self._stopping):
                     for event in batch:
-                        for subscription in self._subscriptions:
-                            subscription.note(event)
+                        self._note(event)
             except UnavailableError as error:
                 log.warning("event_feed_interrupted", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
-                for subscription in self._subscriptions:
-                    subscription.has_news.set()
+
+    def _begin(self) -> None:
+        """Tell the pages that were made before now: nobody has read what happened since."""
+        self._kept.clear()
+        self._complete_since = time.time()
+        for subscription in self._subscriptions:
+            self._tell_what_was_read(subscription)
+
+    def _note(self, event: Event) -> None:
+        if len(self._kept) == KEPT_EVENTS:
+            self._complete_since = self._kept[0][0]
+        self._kept.append((time.time(), event))
+        for subscription in self._subscriptions:
+            subscription.note(event)
+
+    def _tell_what_was_read(self, subscription: Subscription) -> None:
+        """Tell a page of what was read after it was made, or if that is not known."""
+        if subscription.since < self._complete_since:
+            subscription.has_news.set()
+            return
+        for read_at, event in self._kept:
+            if read_at > subscription.since:
+                subscription.note(event)

@@ -33,8 +33,8 @@ async def show_ledger(visit: Visit) -> Response:
     """Show the ledger of all jobs, or of one."""
     job = await _job(visit)
     zone, days = _zone(visit), _days(visit)
-    now = datetime.now(UTC)
-    end = hour_of(now) + timedelta(days=1)
+    until = instant(visit.request.query_params, "until")
+    end = hour_of(until or datetime.now(UTC) + timedelta(days=1))
     service = visit.feature(LedgerWindowService)
     period = service.period(end - timedelta(days=days), end, "hour")
     owner = visit.query.get("owner") or None
@@ -50,6 +50,9 @@ async def show_ledger(visit: Visit) -> Response:
         zone=zone.key,
         days=days,
         all_days=DAYS,
+        until=None if until is None else end,
+        earlier=end - timedelta(days=days),
+        later=end + timedelta(days=days),
         window=window,
         heat=heat_map(period.begin, period.end, zone, cells, _owed(window)),
         table=[(at, counts.words) for at, counts in sorted(cells.items(), reverse=True)],

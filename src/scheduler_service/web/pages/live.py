@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -49,10 +50,17 @@ async def follow(visit: Visit) -> Response:
     return hold(visit.request, response)
 
 
+def _since(visit: Visit) -> float:
+    """Return when the page was made, as a Unix time, or 0 if it does not say so."""
+    try:
+        return float(visit.query.get("since", 0))
+    except ValueError:
+        return 0.0
+
+
 async def _signals(visit: Visit, interest: Interest, about: str, *, has_changed: bool) -> AsyncIterator[bytes]:
     yield b": connected\n\n"
-    # Whatever happened since the last event of an earlier stream is not kept for this page.
-    if has_changed or visit.request.headers.get("last-event-id"):
+    if has_changed:
         yield _signal("changed", "")
     with suppress(NotFoundError, UnavailableError):  # the page connects again, and is told then
         async for signal in _following(visit, interest, about):
@@ -60,7 +68,9 @@ async def _signals(visit: Visit, interest: Interest, about: str, *, has_changed:
 
 
 async def _following(visit: Visit, interest: Interest, about: str) -> AsyncIterator[bytes]:
-    with visit.site.feed.subscribed(interest) as subscription:
+    # The page of a run says which state it shows.
+    since = math.inf if interest.run_id is not None else _since(visit)
+    with visit.site.feed.subscribed(interest, since) as subscription:
         log_bytes = await _log_bytes(visit, interest)
         quiet_seconds = 0.0
         while not visit.service.stopping.is_set():

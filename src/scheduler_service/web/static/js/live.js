@@ -2,13 +2,11 @@
 (() => {
   const POLL_MS = 10_000;
   const MAX_FAILURES = 3;
-  const LATE_MS = 2_000;
   const stream = document.getElementById("live");
   const badge = document.getElementById("live-badge");
   if (!stream || !badge) return;
   const label = badge.querySelector("[data-label]");
   let failures = 0;
-  let hasConnected = false;
   let timer = null;
 
   const show = (state) => {
@@ -36,9 +34,6 @@
   setTimeout(connect); // htmx is ready then
 
   stream.addEventListener("htmx:sse:after:connection", () => {
-    // What happened without a connection was not told: after a failure, in the background, before a late first one.
-    if (hasConnected || performance.now() > LATE_MS) refresh();
-    hasConnected = true;
     failures = 0;
     stopPolling();
     show("live");
