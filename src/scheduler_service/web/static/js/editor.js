@@ -78,8 +78,9 @@
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
+    event.stopPropagation();
     form.querySelector("[data-test]")?.click();
-  });
+  }, true); // before the code editor inserts a line
   // The session has ended: the login leads back here, to the kept draft.
   document.addEventListener("htmx:before:response", (event) => { isLeaving ||= event.detail.ctx.response.status === 401; });
   document.getElementById("faults")?.focus();
