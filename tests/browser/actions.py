@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from playwright.sync_api import Page
@@ -40,10 +42,10 @@ def ended(service: Service, job_id: int) -> int:
     return run_id
 
 
-def findings(page: Page) -> list[str]:
+def findings(page: Page, options: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
     """Return what axe finds on a page."""
     page.evaluate(AXE)
-    found: Any = page.evaluate("axe.run({resultTypes: ['violations']})")
+    found: Any = page.evaluate("options => axe.run({resultTypes: ['violations'], ...options})", dict(options))
     return [f"{page.url}: {rule['id']}: {node['html'][:200]}" for rule in found["violations"] for node in rule["nodes"]]
 
 

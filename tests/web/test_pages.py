@@ -7,7 +7,10 @@ from contextlib import ExitStack
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 from tests.web.conftest import SHARED, Browser, create_job
+
+from scheduler_service.storage.database import Database
 
 pytestmark = SHARED
 HOSTILE = "<img src=x onerror=alert(1)>\"'&{{7*7}}"
@@ -115,3 +118,13 @@ async def test_page_is_plain_for_a_client_that_cannot_decompress(browser: Browse
     answer = await browser.open("/ui/jobs", **{"Accept-Encoding": "identity"})
     assert "content-encoding" not in answer.headers
     assert "accept-encoding" in answer.headers["vary"].lower()
+
+
+async def test_hostile_worker_name_is_shown_as_text(browser: Browser, shared_database_url: str) -> None:
+    database = Database(shared_database_url)
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE workers SET host = :name"), {"name": HOSTILE})
+    await database.close()
+    page = (await browser.open("/ui/workers")).text
+    assert "&lt;img src=x" in page
+    assert "<img src=x" not in page

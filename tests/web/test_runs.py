@@ -147,12 +147,21 @@ async def test_another_owners_pages_are_not_found(app: FastAPI, browser: Browser
     key = await browser.call("POST", "/keys", {"owner_id": "ours", "scopes": ["read", "write", "run"]})
     other = Browser(app)
     await other.log_in(key["key"])
-    paths = (f"/ui/jobs/{job['id']}", f"/ui/jobs/{job['id']}/delete", f"/ui/jobs/{job['id']}/run")
-    runs = ("", "/lines", "/search?q=a", "/log.txt", "/artifacts/a", "/cancel", "/previous")
-    for path in (*paths, *(f"/ui/runs/{run_id}{end}" for end in runs)):
+    jobs = ("", "/delete", "/run", "/pause", "/edit", "/clone", "/versions", "/backfill")
+    runs = ("", "/lines", "/search?q=a", "/log.txt", "/artifacts/a", "/cancel", "/previous", "/next", "/compare")
+    others = (f"ledger?job={job['id']}", f"ledger/cell?job={job['id']}", f"simulate?job={job['id']}")
+    for path in (
+        *(f"/ui/jobs/{job['id']}{end}" for end in jobs),
+        *(f"/ui/runs/{run_id}{end}" for end in runs),
+        *(f"/ui/{path}" for path in (*others, f"jobs/test/{run_id}")),
+    ):
         assert (await other.open(path)).status_code == 404, path
-    for path in (f"/ui/jobs/{job['id']}/pause", f"/ui/jobs/{job['id']}/run", f"/ui/runs/{run_id}/retry"):
+    changes = ("pause", "resume", "run", "delete", "edit", "clone", "backfill", "versions/1/restore")
+    for path in (*(f"/ui/jobs/{job['id']}/{end}" for end in changes), f"/ui/runs/{run_id}/retry"):
         assert (await other.send(path)).status_code == 404, path
+    checks = f"?job={job['id']}"
+    assert (await other.send(f"/ui/jobs/check{checks}")).status_code == 404
+    assert (await other.send(f"/ui/jobs/test{checks}")).status_code == 404
 
 
 async def test_reader_sees_no_buttons_and_is_refused(app: FastAPI, browser: Browser) -> None:

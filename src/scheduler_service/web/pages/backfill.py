@@ -39,7 +39,10 @@ async def backfill(visit: Visit) -> Response:
     """Queue the runs that were shown. If there are more or fewer by now, show them again."""
     window = {name: visit.text_of(name) for name in _FIELDS}
     count = whole_of(visit.text_of("expected")) or 0
-    found = await _found(visit, window, is_dry=True)
+    try:
+        found = await _found(visit, window, is_dry=True)
+    except (InvalidInputError, ConflictError):
+        return await _show(visit, window)
     if len(found.chosen) != count:
         return await _show(visit, window, text("backfill.changed"))
     done = await _found(visit, window, is_dry=False)
