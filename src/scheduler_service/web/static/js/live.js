@@ -9,7 +9,9 @@
   let failures = 0;
   let timer = null;
 
-  const show = (state) => {
+  const isPaused = () => badge.getAttribute("aria-pressed") === "true";
+  const show = (followed) => {
+    const state = isPaused() ? "paused" : followed;
     badge.dataset.state = state;
     label.textContent = badge.dataset[state];
   };
@@ -43,7 +45,6 @@
     if (failures >= MAX_FAILURES) poll();
   });
   // The stream's own events reload what follows them; a paused page ignores them.
-  const isPaused = () => badge.getAttribute("aria-pressed") === "true";
   document.addEventListener("htmx:before:request", (event) => {
     const cause = event.detail.ctx?.sourceEvent?.target;
     if (isPaused() && cause === stream) event.preventDefault();
@@ -51,7 +52,7 @@
   badge.addEventListener("click", () => {
     const paused = !isPaused();
     badge.setAttribute("aria-pressed", String(paused));
-    show(paused ? "paused" : timer ? "polling" : "live");
+    show(timer ? "polling" : "live");
     if (!paused) refresh();
   });
 })();
