@@ -33,7 +33,7 @@ class _CallAtOnce:
         future, function = item
         try:
             future.set_result(function())
-        except BaseException as error:  # noqa: BLE001 (whoever awaits the future raises it)
+        except BaseException as error:  # noqa: BLE001 (the await of the future raises it)
             future.set_exception(error)
 
 
