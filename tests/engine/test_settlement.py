@@ -32,7 +32,7 @@ async def test_end_with_a_log_meets_no_deadlock_with_a_cancel(database: Database
             assert job is not None
             settling = asyncio.create_task(settlement.settle(Claimed(run, job), FAILURE, LogPiece(data=b"the end")))
             await wait_for_lock_waiter(database)
-            await cancellations.cancel_all(connection, job.id, Reason.JOB_DELETED, NOON)
+            await cancellations.cancel_all(connection, [job.id], Reason.JOB_DELETED, NOON)
         await settling
 
     assert "write_delayed" not in [line["event"] for line in logged]

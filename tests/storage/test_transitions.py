@@ -357,7 +357,7 @@ async def test_run_can_end_while_the_runs_of_its_job_are_cancelled(database: Dat
         await jobs.find(connection, job.id, lock=True)
         finishing = asyncio.create_task(finish())
         await wait_for_lock_waiter(database)
-        await cancellations.cancel_all(connection, job.id, Reason.JOB_DELETED, LATER)
+        await cancellations.cancel_all(connection, [job.id], Reason.JOB_DELETED, LATER)
 
     assert await finishing
     assert (await find(database, run)).status is RunStatus.SUCCESS

@@ -13,6 +13,7 @@ MAX_CHARACTERS = 2000
 """A longer value is replaced by its length."""
 _ESCAPED_CHARACTERS = 6
 """A control character is written as \\u0000."""
+_MANY = 10**18
 _SECRET = re.compile(r"key|secret|token|passw|credential|authorization|cookie|signature", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 # Values of variables can be secrets whatever their names are.
@@ -60,7 +61,11 @@ def _is_short(value: Any, max_characters: int) -> bool:
     """Return whether the JSON of a value is so short that nobody has to write it to know."""
     if isinstance(value, str):
         return _ESCAPED_CHARACTERS * len(value) + 2 <= max_characters
-    return value in (None, True, False, [], {})
+    return isinstance(value, float) or value in (None, True, False, [], {}) or _is_small(value)
+
+
+def _is_small(value: Any) -> bool:
+    return isinstance(value, int) and abs(value) < _MANY
 
 
 def _masked(value: Any, *, is_secret: bool) -> Any:

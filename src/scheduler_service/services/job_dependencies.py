@@ -92,8 +92,9 @@ def unknown_among(
     ]
 
 
-async def check_unneeded(connection: AsyncConnection, job: Job) -> None:
-    """Raise `ConflictError` if other jobs run after a job that is to be deleted, or to have another owner."""
-    if below := await dependencies.jobs_after(connection, job.id):
-        listed = ", ".join(map(str, below))
-        raise ConflictError(f"jobs run after job {job.id} ({listed}); remove it from their `after` first")
+async def check_unneeded(connection: AsyncConnection, job_ids: Sequence[int]) -> None:
+    """Raise `ConflictError` if other jobs run after one that is to be deleted, or to have another owner."""
+    if followers := await dependencies.some_after(connection, job_ids):
+        listed = ", ".join(map(str, followers.job_ids))
+        remedy = "remove it from their `after` first"
+        raise ConflictError(f"jobs run after job {followers.upstream_id} ({listed}); {remedy}")

@@ -117,15 +117,15 @@ class JobWriter:
 
         Raise `ConflictError` if other jobs run after one of them.
         """
-        for job in gone:
-            await dependencies.replace(connection, job.id, ())
-        for job in gone:
-            await check_unneeded(connection, job)
+        if not gone:
+            return
+        job_ids = [job.id for job in gone]
+        await dependencies.remove(connection, job_ids)
+        await check_unneeded(connection, job_ids)
         now = self.clock.now()
         values = {"deleted_at": now, "updated_at": now, "status": JobStatus.PAUSED, "next_run_at": None}
         await jobs.change(connection, [(job.id, {**values, "version": job.version + 1}) for job in gone])
-        for job in gone:
-            await cancellations.cancel_all(connection, job.id, Reason.JOB_DELETED, now)
+        await cancellations.cancel_all(connection, job_ids, Reason.JOB_DELETED, now)
         await record_jobs(connection, caller, operation, [(job, None) for job in gone], now)
 
     def row_of(self, definition: JobDefinition, lock: EnvironmentLock | None) -> dict[str, Any]:
@@ -150,7 +150,7 @@ async def _keep_dependencies(connection: AsyncConnection, pairs: Sequence[tuple[
     moved = []
     for job, edited in pairs:
         if edited.owner_id != job.owner_id:
-            await check_unneeded(connection, job)
+            await check_unneeded(connection, [job.id])
         if edited.after != job.after or (edited.after and edited.owner_id != job.owner_id):
             moved.append(edited)
     # All that end, then all that begin: two jobs can change places without a cycle between them.

@@ -46,7 +46,7 @@ async def make_room(connection: AsyncConnection, job: Job, now: datetime) -> Run
         return None
     if job.overlap_policy == "skip":
         return active[0]
-    await cancellations.cancel_all(connection, job.id, Reason.OVERLAP, now)
+    await cancellations.cancel_all(connection, [job.id], Reason.OVERLAP, now)
     return None
 
 

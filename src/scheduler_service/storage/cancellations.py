@@ -5,9 +5,10 @@ Each is one guarded UPDATE, as in `transitions`. False or None means that the ru
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, func, literal, update
+from sqlalchemy import ColumnElement, and_, func, literal, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.records import Run
@@ -51,16 +52,16 @@ async def request_cancel(connection: AsyncConnection, run_id: int, reason: Reaso
     return None if row is None else Run(**row)
 
 
-async def cancel_all(connection: AsyncConnection, job_id: int, reason: Reason, now: datetime) -> None:
-    """Cancel the waiting runs of a job, and request a stop of the running ones.
+async def cancel_all(connection: AsyncConnection, job_ids: Sequence[int], reason: Reason, now: datetime) -> None:
+    """Cancel the waiting runs of jobs, and request a stop of the running ones.
 
     An overlap leaves those of a backfill alone.
     """
-    of_job = runs.c.job_id == job_id
+    of_jobs: ColumnElement[bool] = runs.c.job_id.in_(job_ids)
     if reason is Reason.OVERLAP:
-        of_job = and_(of_job, runs.c.trigger != Trigger.BACKFILL)
-    waiting = and_(of_job, with_status(*WAITING))
+        of_jobs = and_(of_jobs, runs.c.trigger != Trigger.BACKFILL)
+    waiting = and_(of_jobs, with_status(*WAITING))
     ended = {"status": RunStatus.CANCELLED, "reason": reason, "cancel_requested_at": now, "finished_at": now}
     await connection.execute(update(runs).where(waiting).values(ended))
-    running = and_(of_job, with_status(RunStatus.RUNNING), runs.c.cancel_requested_at.is_(None))
+    running = and_(of_jobs, with_status(RunStatus.RUNNING), runs.c.cancel_requested_at.is_(None))
     await connection.execute(update(runs).where(running).values(cancel_requested_at=now, cancel_reason=reason))

@@ -45,6 +45,14 @@ class NotedEnd:
     run: Run
 
 
+@dataclass(frozen=True, slots=True)
+class Followers:
+    """Jobs that run after a job."""
+
+    upstream_id: int
+    job_ids: list[int]
+
+
 async def replace(connection: AsyncConnection, job_id: int, dependencies: Iterable[Dependency]) -> None:
     """Store the upstream jobs of a job. Its present round begins again.
 
@@ -101,6 +109,11 @@ async def edges_above(
     return edges
 
 
+async def remove(connection: AsyncConnection, job_ids: Sequence[int]) -> None:
+    """Remove the edges of jobs to their upstream jobs."""
+    await connection.execute(delete(job_dependencies).where(job_dependencies.c.job_id.in_(job_ids)))
+
+
 async def retain(connection: AsyncConnection, job_id: int, dependencies: Iterable[Dependency]) -> None:
     """Remove the edges of a job to all other upstream jobs."""
     others = job_dependencies.c.upstream_id.not_in([each.job for each in dependencies])
@@ -113,10 +126,15 @@ async def owners_of(connection: AsyncConnection, job_ids: Iterable[int]) -> dict
     return dict((await connection.execute(query)).all())
 
 
-async def jobs_after(connection: AsyncConnection, job_id: int) -> list[int]:
-    """Return the ids of some jobs that run after a job."""
-    query = select(job_dependencies.c.job_id).where(job_dependencies.c.upstream_id == job_id)
-    return list((await connection.execute(query.order_by(job_dependencies.c.job_id).limit(_SHOWN_JOBS))).scalars())
+async def some_after(connection: AsyncConnection, job_ids: Sequence[int]) -> Followers | None:
+    """Return the first of these jobs after which others run, with some of them, or None if none is."""
+    table = job_dependencies.c
+    query = select(table.upstream_id, table.job_id).where(table.upstream_id.in_(job_ids))
+    rows = (await connection.execute(query.order_by(table.upstream_id, table.job_id).limit(_SHOWN_JOBS))).all()
+    if not rows:
+        return None
+    upstream_id = rows[0].upstream_id
+    return Followers(upstream_id, [row.job_id for row in rows if row.upstream_id == upstream_id])
 
 
 async def ends_of(connection: AsyncConnection, job_id: int) -> list[UpstreamEnd]:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    func,
     insert,
     literal,
     not_,
@@ -49,7 +50,20 @@ _note_last_run = update(jobs).where(
 async def add(connection: AsyncConnection, *rows: Mapping[str, Any]) -> list[Job]:
     """Store new jobs, and return them in their order. Raise `InvalidInputError` if an external key is taken."""
     with unique_key(*rows):
+        if is_sqlite(connection) and len(rows) > 1:
+            return await _add_many_to_sqlite(connection, rows)
         stored = await connection.execute(_add, rows)
+    return [Job(**row) for row in stored.mappings()]
+
+
+async def _add_many_to_sqlite(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> list[Job]:
+    """Store jobs by one call of the driver. With RETURNING, it takes one for each row.
+
+    New ids are greater than all others and in the order of the rows, because nobody else writes.
+    """
+    newest = await connection.scalar(select(func.coalesce(func.max(jobs.c.id), 0)))
+    await connection.execute(insert(jobs), rows)
+    stored = await connection.execute(select(jobs).where(jobs.c.id > newest).order_by(jobs.c.id))
     return [Job(**row) for row in stored.mappings()]
 
 

@@ -116,7 +116,7 @@ async def fire(
             broken.append((job, error))
     for job, decision in decisions:
         if any(isinstance(entry, Fire) and entry.cancels_others for entry in decision.entries):
-            await cancel_all(connection, job.id, Reason.OVERLAP, now)
+            await cancel_all(connection, [job.id], Reason.OVERLAP, now)
     rows = [row for job, decision in decisions for row in _rows(job, decision, now, trace)]
     notices = await _insert(connection, rows, {job.id: tuple(job.tags) for job in due})
     moves = [_move(job, decision) for job, decision in decisions]
