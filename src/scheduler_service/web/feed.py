@@ -116,7 +116,7 @@ class Feed:
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _begin(self) -> None:
-        """Tell the pages that were made before now: nobody has read what happened since."""
+        """Reload the pages that were made before now, because nobody has read what happened since."""
         self._kept.clear()
         self._complete_since = time.time()
         for subscription in self._subscriptions:
@@ -130,7 +130,7 @@ class Feed:
             subscription.note(event)
 
     def _tell_what_was_read(self, subscription: Subscription) -> None:
-        """Tell a page of what was read after it was made, or if that is not known."""
+        """Pass on to a page what was read after it was made, or reload it if that is not known."""
         if subscription.since < self._complete_since:
             subscription.has_news.set()
             return
