@@ -74,6 +74,7 @@ async def test_head_is_answered_as_get_is(client: httpx2.AsyncClient, path: str)
         ("GET", "/api/v1/jobs/4711", {"route": "/api/v1/jobs/{job_id}", "status": 404}),
         ("GET", "/api/v1/jobs?q=secret", {"route": "/api/v1/jobs", "status": 200}),
         ("PUT", "/api/v1/jobs", {"route": "/api/v1/jobs", "status": 405}),
+        ("GET", "/api/v1/jobs?what=1", {"route": "/api/v1/jobs", "status": 422}),
         ("GET", "/nothing%0Aforged", {"route": None, "status": 404}),
     ],
 )
@@ -87,6 +88,7 @@ async def test_each_request_is_logged_on_one_line(
     assert logged.pop("duration_ms") > 0
     assert logged.pop("path") == httpx2.URL(path).path
     assert logged == {"event": "request_finished", "log_level": "info", "method": method, **line}
+    assert type(logged["status"]) is int
 
 
 async def test_failed_request_is_logged_as_500(

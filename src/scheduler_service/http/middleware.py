@@ -55,7 +55,7 @@ class RequestContext:
         async def send_with_headers(message: Message) -> None:
             nonlocal status, is_stream
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])  # starlette passes on members of HTTPStatus, which logs would show
                 # The duration of a stream depends on the client, not on the service.
                 is_stream = Headers(raw=message["headers"]).get("content-type", "").startswith("text/event-stream")
                 headers = MutableHeaders(scope=message)
