@@ -32,6 +32,7 @@ MAX_BLOCKS = 700
 MAX_FOR_OWNER = 10
 STEPS_A_CALL = 100
 MIDDLE = datetime(2026, 1, 15, tzinfo=UTC)
+LATE = datetime(2026, 1, 30, 18, tzinfo=UTC)
 # A minute after the first of the next instants, which `history` spreads over an hour.
 DUE = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=40_000_060)
 
@@ -72,6 +73,7 @@ RUN_FILTERS: dict[str, RunFilter] = {
     "owner": RunFilter(owner_id="owner1"),
     "owner rare": RunFilter(owner_id=history.RARE),
     "tag rare": RunFilter(tag=history.RARE),
+    "failed since": RunFilter(statuses=(RunStatus.FAILED,), since=LATE),
     "since": RunFilter(since=MIDDLE),
     "until": RunFilter(until=MIDDLE),
     "until long ago": RunFilter(until=datetime(2025, 1, 1, tzinfo=UTC)),
@@ -83,6 +85,9 @@ def filled_url(shared_database_url: str) -> str:
     async def fill() -> None:
         database = Database(shared_database_url)
         await history.fill(database, job_count=JOBS, run_count=RUNS)
+        if database.is_sqlite:  # the service never collects statistics there
+            async with database.write() as connection:
+                await connection.exec_driver_sql("DELETE FROM sqlite_stat1")
         await database.close()
 
     asyncio.run(fill())

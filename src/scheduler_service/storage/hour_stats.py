@@ -17,7 +17,8 @@ from scheduler_service.storage.hour_totals import BUCKETS, DURATION, ENDED, LATE
 
 async def ended_since(snapshot: AsyncConnection, since: datetime, until: datetime, owner_id: str | None) -> Ended:
     """Return figures about the runs that ended in the hours of a window. `owner_id` None means all owners."""
-    counted = await hour_totals.read(snapshot, (ENDED, DURATION, LATENESS), since, until, owner_id=owner_id)
+    measures = (ENDED, DURATION, LATENESS)
+    counted = await hour_totals.read(snapshot, measures, since, until, owner_id=owner_id, by_hour=False)
     rows: Counter[tuple[str, str]] = Counter()
     instants: Counter[tuple[str, str]] = Counter()
     found: dict[tuple[str, str], HourCount] = {}

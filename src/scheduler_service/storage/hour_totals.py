@@ -32,6 +32,7 @@ from sqlalchemy import (
     cast,
     delete,
     func,
+    literal,
     literal_column,
     not_,
     select,
@@ -84,8 +85,11 @@ async def read(
     until: datetime,
     *,
     owner_id: str | None = None,
+    by_hour: bool = True,
 ) -> dict[str, list[HourCount]]:
     """Return the figures of the hours from `since` to before `until`, by their measures. A key can occur twice.
+
+    If not `by_hour`, they are added up, as if all were of the hour `since`.
 
     `snapshot` must come from `Database.snapshot`. Otherwise a concurrent fold is counted twice or not at all.
     """
@@ -104,7 +108,7 @@ async def read(
         behind = _ended_by_events(event_rows.is_after(snapshot, cursor))
         tail = _counts(behind).subquery()
         query = union_all(counted, select(*tail.c).where(wanted(tail)))
-    for row in await snapshot.execute(query):
+    for row in await snapshot.execute(query if by_hour else _added(query.subquery(), since)):
         found[row.measure].append(_count(row))
     if behind is not None and INSTANT in measures:
         for row in await _ranges(snapshot, behind):
@@ -114,6 +118,17 @@ async def read(
 
 
 _FIELDS = ("hour", "status", "bucket", "rows", "instants")
+
+
+def _added(each: FromClause, since: datetime) -> Select[Any]:
+    key = (each.c.measure, each.c.status, each.c.reason, each.c.bucket)
+    hour = literal(since, each.c.hour.type).label("hour")
+    return select(*key, hour, *(_sum(each, name) for name in _MEASURED)).group_by(*key)
+
+
+def _sum(each: FromClause, name: str) -> ColumnElement[int]:
+    """Return a sum of counts. On PostgreSQL, that of BIGINT would be NUMERIC."""
+    return cast(func.sum(each.c[name]), BigInteger).label(name)
 
 
 async def fold(connection: AsyncConnection) -> bool:
@@ -191,10 +206,16 @@ def _ended(ids: Select[Any], condition: ColumnElement[bool]) -> CTE:
 
 def bucket_of(seconds: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return the bucket of a duration: its upper bound in milliseconds, or 0 for NULL."""
-    steps: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = [
-        (seconds <= literal_column(str(bound / 1000)), literal_column(str(bound))) for bound in BUCKETS
-    ]
-    return case((seconds.is_(None), literal_column("0")), *steps, else_=literal_column(str(BEYOND)))
+    return case((seconds.is_(None), literal_column("0")), else_=_bucket_among(seconds, (*BUCKETS, BEYOND)))
+
+
+def _bucket_among(seconds: ColumnElement[Any], bounds: Sequence[int]) -> ColumnElement[Any]:
+    """Return the first bound that is not exceeded, by halving: seven comparisons of a row instead of eighty."""
+    if len(bounds) == 1:
+        return literal_column(str(bounds[0]))
+    middle = len(bounds) // 2
+    is_below = seconds <= literal_column(str(bounds[middle - 1] / 1000))
+    return case((is_below, _bucket_among(seconds, bounds[:middle])), else_=_bucket_among(seconds, bounds[middle:]))
 
 
 def _counts(ended: CTE) -> Select[Any]:
@@ -212,8 +233,7 @@ def _counts(ended: CTE) -> Select[Any]:
     # All owners together are the sum over the owners, of which there are fewer than runs.
     of_owners = select(each.c.owner_id, *key, *totals).group_by(each.c.owner_id, *key).cte("of_owners")
     names = [of_owners.c[column.name] for column in key]
-    # A sum of BIGINT is NUMERIC on PostgreSQL.
-    sums = [cast(func.sum(of_owners.c[name]), BigInteger).label(name) for name in _MEASURED]
+    sums = [_sum(of_owners, name) for name in _MEASURED]
     both = union_all(
         select(literal_column(f"'{EVERYBODY}'").label("scope"), *names, *sums).group_by(*names),
         select(

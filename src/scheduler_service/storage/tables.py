@@ -262,6 +262,14 @@ runs = Table(
     Index("ix_runs_scheduled", "scheduled_for"),
     # For lists of the few that are not the ordinary case; the newest of the others are found in the order of ids.
     Index("ix_runs_unsuccessful", "status", "id", **_only(one_of("status", UNSUCCESSFUL))),
+    # The second condition, which is always true, keeps SQLite from using it for lists in the order of ids.
+    Index(
+        "ix_runs_unsuccessful_at",
+        "status",
+        "scheduled_for",
+        "id",
+        **_only(one_of("status", UNSUCCESSFUL) + " AND scheduled_for IS NOT NULL"),
+    ),
     Index("ix_runs_unscheduled", "trigger", "id", **_only("\"trigger\" <> 'schedule'")),
     Index("ix_runs_reason", "reason", "id", **_only("reason IS NOT NULL")),
 )

@@ -119,10 +119,12 @@ async def active_instants(
 ) -> list[Counted]:
     """Return the scheduled instants whose runs have not ended, by hour."""
     hour = hour_start(runs.c.scheduled_for).label("hour")
+    # The expression keeps SQLite from reading all runs of the window instead of the few that are active.
+    at = func.coalesce(runs.c.scheduled_for, since)
     query = (
         select(hour, runs.c.status, runs.c.reason, func.count())
         .where(with_status(*ACTIVE), runs.c.trigger == Trigger.SCHEDULE)
-        .where(runs.c.scheduled_for >= since, runs.c.scheduled_for < until)
+        .where(at >= since, at < until)
         .group_by(hour, runs.c.status, runs.c.reason)
     )
     if owner_id is not None:
