@@ -94,8 +94,9 @@ async def fill(
             span = {"first": first, "last": min(first + _BATCH - 1, run_count)}
             async with database.write() as connection, bulk_load.without_triggers(connection, "runs", "runs_added"):
                 await connection.execute(text(_runs(dialect, job_count, run_count)), span)
-    async with database.write() as connection, bulk_load.without_triggers(connection, "runs", "runs_added"):
+    async with database.write() as connection:  # with events, so that observers have a position
         await connection.execute(text(_waiting(dialect, job_count)), {"first": 1, "last": WAITING})
+    async with database.write() as connection:
         await connection.execute(text(_ATTEMPTS))
         await connection.execute(text(_LOGS.format(data=dialect.bytes.format("a line of a log"))))
     await bulk_load.analyze(database)

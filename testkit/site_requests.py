@@ -66,6 +66,8 @@ PAGES = (
     "/runs/{run}/search?q=line",
     "/runs/{run}/log.txt",
     "/runs/{run}/previous",
+    "/runs/{run}/next",
+    "/runs/{run}/compare",
     "/ledger",
     "/ledger?days=30",
     f"/ledger?owner={RARE}",
@@ -93,7 +95,7 @@ PAGES = (
     "/keyboard",
 )
 CALLS = (
-    *(f"/jobs?size=50&sort={sign}{sort}" for sort in _JOB_SORTS for sign in ("", "-")),
+    *(f"/jobs?size=50&count=capped&sort={sign}{sort}" for sort in _JOB_SORTS for sign in ("", "-")),
     "/jobs?size=50&count=capped",
     "/jobs?size=50&count=none",
     *(f"/jobs?size=50&count=capped&{each}" for each in (
@@ -145,14 +147,30 @@ WITHOUT_ROWS = (
     "/login",
     "/live",
     "/alerts/{rule_id:int}",
-    "/calendars/{name}",
     "/environments/{environment_id}",
+    "/jobs/test/{run_id:int}",
     "/keys/{key_id}/revoke",
     "/runs/{run_id:int}/artifacts/{name:path}",
     "/runs/{run_id:int}/cancel",
     "/workers/{worker_id}/drain",
 )
 """Routes of pages that are not requested: they need rows that the history does not have, or are no page."""
+READS_WITHOUT_ROWS = (
+    "/alerts/{alert_id}",
+    "/alerts/{alert_id}/deliveries",
+    "/calendars/{name}",
+    "/calendars/{name}/days",
+    "/environments/{environment_id}",
+    "/events",
+    "/grants/{name}",
+    "/keys/{key_id}",
+    "/ledger/check",
+    "/jobs/export",
+    "/runs/{run_id}/artifacts/{name}",
+    "/secrets/{name}",
+    "/workers/{worker_id}",
+)
+"""Reads of the API that are not requested, for the same reason; the check and the export read all jobs by design."""
 
 
 def at(now: datetime) -> dict[str, str]:
