@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from tests.web.conftest import SHARED, Browser, create_job
 
+from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 from scheduler_service.storage.database import Database
 
 pytestmark = SHARED
@@ -128,3 +129,25 @@ async def test_hostile_worker_name_is_shown_as_text(browser: Browser, shared_dat
     page = (await browser.open("/ui/workers")).text
     assert "&lt;img src=x" in page
     assert "<img src=x" not in page
+
+
+async def test_empty_list_names_the_filter_that_excludes_most(browser: Browser) -> None:
+    for _ in range(2):
+        await create_job(browser, tags=["wide"])
+    page = (await browser.open("/ui/jobs?tag=wide&q=nothing-like-this&owner=nobody")).text
+    assert "Without" not in page, "no filter alone keeps it empty"
+    page = (await browser.open("/ui/jobs?tag=wide&q=nothing-like-this&status=active")).text
+    assert "Without “nothing-like-this”: 2" in page
+    assert 'href="?tag=wide&amp;status=active"' in page
+    job = await create_job(browser)
+    await browser.call("POST", f"/jobs/{job['id']}/run")
+    assert "Without “signal”: 1" in (await browser.open(f"/ui/runs?job={job['id']}&reason=signal")).text
+
+
+async def test_pages_show_the_command_that_does_the_same(browser: Browser) -> None:
+    job = await create_job(browser)
+    page = (await browser.open("/ui/jobs?tag=it%27s&status=paused")).text
+    assert "/api/v1/jobs?status=paused&amp;tag=it%27s&amp;sort=-id" in page
+    page = (await browser.open(f"/ui/jobs/{job['id']}")).text
+    assert f"curl -X POST -H &#34;X-API-Key: $API_KEY&#34; http://localhost/api/v1/jobs/{job['id']}/run" in page
+    assert DEVELOPMENT_API_KEY not in page

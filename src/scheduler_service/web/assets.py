@@ -32,6 +32,7 @@ BUNDLES: dict[str, tuple[str, ...]] = {
         "js/keys.js",
         "js/editor.js",
         "js/chart.js",
+        "js/copy.js",
     ),
     "app.css": (
         "css/tokens.css",

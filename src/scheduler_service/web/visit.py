@@ -27,6 +27,7 @@ from scheduler_service.web.rendering import render
 from scheduler_service.web.session import Session
 from scheduler_service.web.site import Site
 from scheduler_service.web.texts import text
+from scheduler_service.web.views.curl import curl
 
 HOME = "/ui/"
 EDITOR = "editor.html"
@@ -152,6 +153,10 @@ class Visit:
         """Return the headers of every response to this visit."""
         has_code = getattr(self.request.state, "template", None) == EDITOR
         return page_headers(self.nonce, is_secure=self.site.sessions.is_secure(self.request), has_code=has_code)
+
+    def curl(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> str:
+        """Return the command for a request to the API at the address of this page."""
+        return curl(f"{self.request.url.scheme}://{self.request.url.netloc}", method, path, document)
 
     def link(self, **changes: object) -> str:
         """Return the address of this page with other query parameters. None removes one."""

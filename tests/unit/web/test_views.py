@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from scheduler_service.web.views import words
+from scheduler_service.web.views.curl import curl
 from scheduler_service.web.views.paging import MAX_BACK, Place, pager, read_place
 
 
@@ -52,3 +55,11 @@ def test_pager_remembers_a_limited_number_of_pages() -> None:
 @pytest.mark.parametrize("first", ["", "x", "-1", "9" * 30])
 def test_malformed_place_is_the_first_page(first: str) -> None:
     assert read_place({"cursor": "c", "from": first}) == Place()
+
+
+def test_command_quotes_what_a_shell_would_read() -> None:
+    command = curl("http://localhost:8000", "POST", "/jobs?q=a&b", {"name": "it's $HOME"})
+    assert shlex.split(command) == [
+        "curl", "-X", "POST", "-H", "X-API-Key: $API_KEY", "-H", "Content-Type: application/json",
+        "-d", '{"name": "it\'s $HOME"}', "http://localhost:8000/api/v1/jobs?q=a&b",
+    ]  # fmt: skip

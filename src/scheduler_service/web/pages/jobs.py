@@ -9,9 +9,11 @@ from starlette.responses import Response
 from scheduler_service.domain.listing import MAX_COUNTED, Count, JobFilter, Page
 from scheduler_service.domain.run_state import TERMINAL, JobStatus, RunStatus
 from scheduler_service.http.cursors import read_cursor, write_cursor
+from scheduler_service.web.empty_lists import JOB_FILTERS, Excluding, widest
 from scheduler_service.web.queries import choice
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.samples import is_sample
+from scheduler_service.web.views.curl import path_of_jobs
 from scheduler_service.web.views.jobs import job_row
 from scheduler_service.web.views.paging import PAGE_SIZE, pager, read_place
 from scheduler_service.web.visit import Visit
@@ -44,6 +46,8 @@ async def show_jobs(visit: Visit) -> Response:
         has_samples=any(is_sample(job) for job in listing.items),
         pager=pager(place, len(rows), listing.total, following, MAX_COUNTED),
         filters=filters,
+        api_path=path_of_jobs(filters),
+        widest=None if rows else await _widest(visit, filters),
         is_filtered=filters != JobFilter(sort=filters.sort),
         can_select=visit.can("write") or visit.can("run"),
         states=tuple(JobStatus),
@@ -52,6 +56,15 @@ async def show_jobs(visit: Visit) -> Response:
         due=visit.query.get("due", ""),
         windows=tuple(DUE),
     )
+
+
+async def _widest(visit: Visit, filters: JobFilter) -> Excluding | None:
+    """Return the filter without which most jobs would match."""
+
+    async def count(others: JobFilter) -> int:
+        return (await visit.service.jobs.page(visit.caller, others, Page(size=1, count=Count.CAPPED))).total or 0
+
+    return await widest(JOB_FILTERS, filters, count, visit.query)
 
 
 def _filters(visit: Visit) -> JobFilter:

@@ -10,8 +10,10 @@ from starlette.responses import Response
 from scheduler_service.domain.listing import MAX_COUNTED, Count, Page, RunFilter
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
 from scheduler_service.http.cursors import read_cursor, write_cursor
+from scheduler_service.web.empty_lists import RUN_FILTERS, Excluding, widest
 from scheduler_service.web.queries import choice, choices, instant, whole
 from scheduler_service.web.routes import Pages
+from scheduler_service.web.views.curl import path_of_runs
 from scheduler_service.web.views.paging import PAGE_SIZE, pager, read_place
 from scheduler_service.web.views.runs import run_row
 from scheduler_service.web.visit import Visit
@@ -44,6 +46,8 @@ async def show_runs(visit: Visit) -> Response:
         rows=rows,
         pager=pager(place, len(rows), listing.total, following, MAX_COUNTED),
         filters=filters,
+        api_path=path_of_runs(filters),
+        widest=None if rows else await _widest(visit, filters),
         is_filtered=filters != RunFilter(),
         presets=PRESETS,
         job_name=job,
@@ -53,6 +57,16 @@ async def show_runs(visit: Visit) -> Response:
         reasons=tuple(Reason),
         triggers=tuple(Trigger),
     )
+
+
+async def _widest(visit: Visit, filters: RunFilter) -> Excluding | None:
+    """Return the filter without which most runs would match."""
+
+    async def count(others: RunFilter) -> int:
+        page = Page(size=1, count=Count.CAPPED)
+        return (await visit.service.runs.page(visit.caller, others, page, has_logs=False)).total or 0
+
+    return await widest(RUN_FILTERS, filters, count, visit.query)
 
 
 def _filters(visit: Visit) -> RunFilter:

@@ -6,7 +6,7 @@
   const stream = document.getElementById("live");
   const byId = (name) => document.getElementById(`log-${name}`);
   if (!log) return;
-  const [follow, wrap, copy, fresh, search, count] = ["follow", "wrap", "copy", "new", "search", "matches"].map(byId);
+  const [follow, wrap, fresh, search, count] = ["follow", "wrap", "new", "search", "matches"].map(byId);
   let next = Number(log.dataset.next);
   let unseen = 0;
   let isLoading = false;
@@ -91,18 +91,6 @@
   wrap.addEventListener("click", () => {
     const on = !log.classList.toggle("no-wrap");
     wrap.setAttribute("aria-pressed", String(on));
-  });
-  copy.addEventListener("click", async () => {
-    const text = [...log.querySelectorAll("code")].map((code) => code.textContent).join("\n");
-    if (navigator.clipboard) await navigator.clipboard.writeText(text);
-    else { // plain HTTP off loopback
-      const area = document.body.appendChild(element("textarea"));
-      area.value = text;
-      area.select();
-      document.execCommand("copy");
-      area.remove();
-    }
-    copy.textContent = log.dataset.copied;
   });
 
   let hits = [];

@@ -1,6 +1,13 @@
 // Draws runs per minute and the p95 of their durations with uPlot. It is one module with it.
-const style = getComputedStyle(document.documentElement);
-const token = (name) => style.getPropertyValue(name).trim();
+// A canvas knows no light-dark(), so an element resolves each colour.
+const probe = document.createElement("i");
+const token = (name) => {
+  document.body.append(probe);
+  probe.style.color = `var(${name})`;
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+};
 
 /** Draw a chart of [seconds, good, bad, p95] into an element, and return it. */
 export function draw(element, { points, labels, step }) {

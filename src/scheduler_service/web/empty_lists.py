@@ -1,0 +1,43 @@
+"""Which filter keeps a list empty: the one without which most would match."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from scheduler_service.domain.listing import JobFilter, RunFilter
+
+Filter = TypeVar("Filter", JobFilter, RunFilter)
+
+JOB_FILTERS = {
+    "q": "q", "status": "status", "last": "last_status", "type": "payload_type", "due": "due_before", "tag": "tag",
+    "owner": "owner_id",
+}  # fmt: skip
+RUN_FILTERS = {
+    "job": "job_id", "owner": "owner_id", "tag": "tag", "trigger": "trigger", "status": "statuses", "reason": "reason",
+    "within": "since",
+}  # fmt: skip
+"""Fields of the filter by their names in addresses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excluding:
+    """A filter by its name in the address, its value there, and how many would match without it."""
+
+    name: str
+    value: str
+    count: int
+
+
+async def widest(
+    names: Mapping[str, str], filters: Filter, count: Callable[[Filter], Awaitable[int]], query: Mapping[str, str]
+) -> Excluding | None:
+    """Return the filter without which most would match, or None if none of them alone keeps the list empty."""
+    found: list[Excluding] = []
+    for name, field in names.items():
+        if query.get(name):
+            without: Any = () if field == "statuses" else None
+            found.append(Excluding(name, query[name], await count(replace(filters, **{field: without}))))
+    best = max(found, key=lambda each: each.count, default=None)
+    return best if best is not None and best.count else None
