@@ -37,7 +37,7 @@ WEAKENINGS = {
     ],
     (USER, "strict"): [
         ("network_namespace", ["interfaces-listed"]),
-        ("seccomp", ["io-ring", "socket-buffer-raised", "socket-filter", "asynchronous-io"]),
+        ("seccomp", ["limits-of-parent", "io-ring", "socket-buffer-raised", "socket-filter", "asynchronous-io"]),
         ("resource_limits", ["threads-to-the-limit", "vforks-beyond-the-limit", "timers-without-end"]),
         (
             "watch",

@@ -66,6 +66,7 @@ class Confinement:
             namespaced=Layer.PID_NAMESPACE in self.layers,
             shared_ids=self.shares_user,
             own_files=Layer.MOUNT_NAMESPACE in self.layers,
+            seen=self._seen_processes,
         )
         return seccomp.assemble(policy)
 
@@ -114,6 +115,23 @@ class Confinement:
     @property
     def _parts_network(self) -> bool:
         return Layer.NETWORK_NAMESPACE in self.layers
+
+    @property
+    def has_spawner(self) -> bool:
+        """Whether the supervisor can take several runs, so that a spawner forks the processes of their jobs.
+
+        It can if no job can signal its spawner, and if it sees the tasks that the kernel counts with a job's.
+        """
+        scoped = Layer.LANDLOCK in self.layers and landlock.abi() >= landlock.SCOPE_ABI
+        is_counted = not self.existing_tasks or Layer.PID_NAMESPACE not in self.layers
+        return (Layer.OWN_USER in self.layers or scoped) and is_counted
+
+    @property
+    def _seen_processes(self) -> tuple[int, ...]:
+        """Return the first ids of a PID namespace, those of supervisor and spawner, if they have the job's user id."""
+        if Layer.PID_NAMESPACE not in self.layers or self.other_user:
+            return ()
+        return (1, 2) if self.has_spawner else (1,)
 
     @property
     def other_user(self) -> User | None:

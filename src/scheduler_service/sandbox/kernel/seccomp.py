@@ -40,7 +40,7 @@ class Policy:
 
     `families` are the socket families of which the job makes sockets itself. `shared_ids` says that the job has the
     user id of the service, `namespaced` that it has process and IPC namespaces of its own, `own_files` that it has a
-    file system of its own.
+    file system of its own. `seen` are the ids of processes that it sees and does not own, though they have its user id.
     """
 
     families: tuple[int, ...]
@@ -48,6 +48,7 @@ class Policy:
     namespaced: bool
     shared_ids: bool
     own_files: bool
+    seen: tuple[int, ...] = ()
 
 
 class _Program(ctypes.Structure):
@@ -113,6 +114,9 @@ def _rules(policy: Policy) -> Iterable[ArgumentRule]:
     yield from _SOCKET_RULES[policy.sockets](policy.families)
     if policy.shared_ids:
         yield from table.ITSELF_ONLY_RULES
+    if policy.seen:
+        # The kernel asks for the capabilities of such a process before each other change, but not for its limits.
+        yield ArgumentRule(table.BROKERED_PROCESS_CHANGES["prlimit64"][0], 0, Test.NOT_AMONG, policy.seen)
     if not policy.own_files:
         yield from _asking_about_shared_memory()
 

@@ -79,15 +79,15 @@ class _Supervisor:
         if spawner is None:
             return False
         self._spawner = spawner
-        others = [spawner.pid] if self._stays else []
+        others = [spawner.pid] if self._confinement.has_spawner else []
         self._state = State(others, shares_user=self._confinement.other_user is None)
         return True
 
     def _start_spawner(self) -> Spawner | NoSpawner | None:
         setup = self._setup
-        namespaces = (os.pidfd_open(os.getpid()), self._namespaces.kinds if self._stays else 0)
+        namespaces = (os.pidfd_open(os.getpid()), self._namespaces.kinds if self._confinement.has_spawner else 0)
         job = JobProcess(self._confinement, self._note, namespaces, python=setup.python, packages=setup.packages)
-        if not self._stays:
+        if not self._confinement.has_spawner:
             return NoSpawner(setup.fork, job, self._leave)
         leave = partial(self._leave, setup.orders)
         return start_spawner(setup.fork, job, leave, namespaced=Layer.PID_NAMESPACE in self._layers)
@@ -121,16 +121,6 @@ class _Supervisor:
             self._remove_cgroup()
         finally:
             os._exit(0)
-
-    @property
-    def _stays(self) -> bool:
-        """Whether this supervisor can take several runs.
-
-        It can if no job can signal its spawner, and if it sees the tasks that the kernel counts with a job's.
-        """
-        layers, tasks = self._layers, self._confinement.existing_tasks
-        is_safe = Layer.OWN_USER in layers or (Layer.LANDLOCK in layers and landlock.abi() >= landlock.SCOPE_ABI)
-        return is_safe and (not tasks or Layer.PID_NAMESPACE not in layers)
 
     def _begin(self, orders: socket.socket, tasks: int | None) -> SupervisedRun | None:
         """Make the namespaces and the cgroup of a run, and start the process of its job. Return None in that process.
