@@ -14,11 +14,13 @@ from functools import lru_cache
 from typing import Any
 
 from scheduler_service.domain.calendars import DaySet
-from scheduler_service.domain.recurrence_rules import Rule
+from scheduler_service.domain.recurrence_rules import LAST_YEAR, Rule
 
 FIRST_DAY = date(2000, 1, 1)
 """Where a rule without a start begins."""
 
+_HOLIDAY_YEARS = range(1900, LAST_YEAR + 1)
+"""Nobody knows the holidays of later years, and each year takes time."""
 _SATURDAY = 5
 _HOLIDAYS = re.compile(r"([A-Za-z]{2})(?:-([A-Za-z0-9]+))?-holidays")
 
@@ -91,6 +93,8 @@ def days_of(definition: Mapping[str, Any]) -> Days:
 
 @lru_cache(maxsize=1024)
 def _holidays_in(place: Holidays, year: int) -> frozenset[date]:
+    if year not in _HOLIDAY_YEARS:
+        return frozenset()
     from holidays import country_holidays  # noqa: PLC0415 (slow, and rarely needed)
 
     return frozenset(country_holidays(place.country, subdiv=place.subdivision, years=year))

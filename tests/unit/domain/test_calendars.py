@@ -46,6 +46,12 @@ def test_built_in_calendar_has_its_days(name: str, inside: date, outside: date) 
     assert outside not in found(name)
 
 
+def test_holidays_of_distant_years_are_unknown() -> None:
+    days = Days(holidays=(Holidays("DE", None),))
+    assert date(2200, 10, 3) in days
+    assert date(2201, 10, 3) not in days
+
+
 @pytest.mark.parametrize("name", ["xx-holidays", "de-ZZ-holidays", "holidays", "business"])
 def test_other_names_are_not_built_in(name: str) -> None:
     assert built_in(name) is None
