@@ -104,8 +104,8 @@ async def measure(report: Report, rounds: int, count: int) -> None:
 def main() -> None:
     """Print a table and write a report."""
     parser = options(__doc__, "api")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--requests", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--requests", type=int, default=20)
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     report = Report({"rounds": arguments.rounds, "requests": arguments.requests} | machine_facts())

@@ -25,7 +25,7 @@ def backup(file: File) -> None:
     """
     from scheduler_service.storage.sqlite_copy import copy_database  # noqa: PLC0415 (slow)
 
-    source = _database("pg_dump --format=custom --file=FILE")
+    source = _database(_settings(), "pg_dump --format=custom --file=FILE")
     if not source.exists():
         raise refusal("SCHEDULER_DATA_DIR", f"there is no database {source}; start the service once")
     if file.exists():
@@ -47,12 +47,13 @@ def restore(
     from scheduler_service.storage.migrations import HEAD  # noqa: PLC0415 (slow)
     from scheduler_service.storage.sqlite_copy import copy_database, revision_of  # noqa: PLC0415 (slow)
 
-    target = _database("pg_restore --clean --dbname=URL FILE")
+    settings = _settings()
+    target = _database(settings, "pg_restore --clean --dbname=URL FILE")
     if (revision := revision_of(file)) > HEAD:
         raise refusal("FILE", f"{file} is of a newer version (revision {revision}; this is {HEAD}); update first")
     if target.exists() and not yes:
         typer.confirm(f"Replace the database {target}?", abort=True, err=True)
-    with lock_data_dir(_settings()):
+    with lock_data_dir(settings):
         if target.exists():
             copy_database(target, target.with_name(f"{target.name}.before-restore"))
             for suffix in _SIDE_FILES:
@@ -68,11 +69,10 @@ def _settings() -> Settings:
     return read_settings(load_settings_without_key)
 
 
-def _database(other: str) -> Path:
+def _database(settings: Settings, other: str) -> Path:
     """Return the SQLite file. Raise `RefusedError` with the command for PostgreSQL if there is none."""
     from scheduler_service.storage.database import parse_url  # noqa: PLC0415 (slow)
 
-    settings = _settings()
     if not settings.uses_sqlite:
         raise refusal("DATABASE_URL", f"this is a PostgreSQL; use its own program: `{other}`")
     return Path(str(parse_url(settings.effective_database_url).database))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -98,7 +99,7 @@ class JobWriter:
         change pauses or resumes a job that has no future instant.
         """
         now = self.clock.now()
-        edited = [_edited(job, change, self) for job, change, _ in edits]
+        edited = [_edited(job, change, now) for job, change, _ in edits]
         pairs = [(job, after) for (job, _, _), after in zip(edits, edited, strict=True)]
         await self.references.check(connection, [after for job, after in pairs if has_other_names(job, after)])
         await _keep_dependencies(connection, pairs)
@@ -160,9 +161,8 @@ async def _keep_dependencies(connection: AsyncConnection, pairs: Sequence[tuple[
         await keep_dependencies(connection, edited)
 
 
-def _edited(job: Job, change: JobChange, writer: JobWriter) -> Job:
+def _edited(job: Job, change: JobChange, now: datetime) -> Job:
     """Return the job after a change, with its next version, or the job itself if nothing differs."""
-    now = writer.clock.now()
     edited = rescheduled(job, replace(job, **change.columns), enabled=change.enabled, now=now)
     return job if edited == job else replace(edited, version=job.version + 1, updated_at=now)
 
