@@ -33,8 +33,8 @@ from scheduler_service.storage.tables import runs as run_table
 from scheduler_service.telemetry.logging_config import configure_logging
 
 MAX_WAIT_SECONDS = 5
-LARGE, SMALL = 5000, 5
-QUEUED, CLAIMS = 100_000, 200
+SMALL = 5
+CLAIMS = 200
 SLEEP = {"type": "shell_script", "script": "sleep 0.2"}
 
 
@@ -61,13 +61,13 @@ async def queue(service: Service, database: Database, owner_id: str, count: int)
     return job.id
 
 
-async def wait_of_small_owner(url: str, directory: Path) -> float:
+async def wait_of_small_owner(url: str, directory: Path, count: int) -> float:
     """Return the seconds from the queueing of the small owner's runs to the beginning of the last one."""
     settings = load_settings(
         data_dir=directory, database_url=url.replace("sqlite:", "sqlite+aiosqlite:"), sandbox="none", _env_file=None
     )
     async with open_service(settings) as service, migrated(url) as database:
-        large = await queue(service, database, "large", LARGE)
+        large = await queue(service, database, "large", count)
         await eventually(lambda: count_begun(database, large, 8))
         small = await queue(service, database, "small", SMALL)
         await eventually(lambda: count_begun(database, small, SMALL))
@@ -84,8 +84,8 @@ async def count_begun(database: Database, job_id: int, least: int) -> bool:
         return bool((await connection.execute(query)).scalar_one() >= least)
 
 
-async def fill(database: Database, owners: int) -> None:
-    """Queue runs of so many owners."""
+async def fill(database: Database, owners: int, count: int) -> None:
+    """Queue `count` runs of so many owners."""
     for number in range(owners):
         job = await add_job(database, owner_id=f"owner {number}", next_run_at=None, status="paused")
         row = runs.queued_row(
@@ -98,7 +98,7 @@ async def fill(database: Database, owners: int) -> None:
             now=NOON,
         )
         async with database.write() as connection:
-            await connection.execute(insert(run_table), [row] * (QUEUED // owners))
+            await connection.execute(insert(run_table), [row] * (count // owners))
     async with database.write() as connection:
         await connection.execute(text("ANALYZE"))
 
@@ -124,12 +124,14 @@ def _undo() -> NoReturn:
     raise _Undo
 
 
-async def measure(report: Report, kind: str, url: str, directory: Path) -> None:
+async def measure(report: Report, kind: str, url: str, directory: Path, sizes: tuple[int, int]) -> None:
+    """Measure both, with so many runs of the large owner, and so many queued runs."""
+    large, queued = sizes
     report.add(
-        f"{SMALL} runs behind {LARGE:,}",
+        f"{SMALL} runs behind {large:,}",
         kind,
         "s",
-        [await wait_of_small_owner(url, directory)],
+        [await wait_of_small_owner(url, directory, large)],
         at_most=MAX_WAIT_SECONDS,
     )
     async with migrated(url) as database:
@@ -139,21 +141,24 @@ async def measure(report: Report, kind: str, url: str, directory: Path) -> None:
             async with database.write() as connection:
                 for table in ("attempts", "runs", "events", "jobs"):
                     await connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 (constants)
-            await fill(database, owners)
+            await fill(database, owners, queued)
             report.add(
-                f"a claim, {QUEUED:,} queued", f"{kind}, owners: {owners}", "ms", await claim_milliseconds(database)
+                f"a claim, {queued:,} queued", f"{kind}, owners: {owners}", "ms", await claim_milliseconds(database)
             )
 
 
 def main() -> None:
     """Print a table and write a report."""
-    arguments = options(__doc__, "fairness").parse_args()
+    parser = options(__doc__, "fairness")
+    parser.add_argument("--large", type=int, default=5000)
+    parser.add_argument("--queued", type=int, default=100_000)
+    arguments = parser.parse_args()
     configure_logging("WARNING", "json")
     report = Report(machine_facts())
     with databases() as urls:
         for kind, url in urls.items():
             with tempfile.TemporaryDirectory() as directory:
-                asyncio.run(measure(report, kind, url, Path(directory)))
+                asyncio.run(measure(report, kind, url, Path(directory), (arguments.large, arguments.queued)))
     report.show()
     report.write(arguments.report)
 
