@@ -29,12 +29,16 @@ def without_threads() -> Iterator[None]:
 class _CallAtOnce:
     """In place of the queue of a connection's thread."""
 
-    def put_nowait(self, item: tuple[asyncio.Future[Any], Callable[[], Any]]) -> None:
+    def put_nowait(self, item: tuple[asyncio.Future[Any] | None, Callable[[], Any]]) -> None:
         future, function = item
         try:
-            future.set_result(function())
+            result = function()
         except BaseException as error:  # noqa: BLE001 (the await of the future raises it)
-            future.set_exception(error)
+            if future is not None:
+                future.set_exception(error)
+        else:
+            if future is not None:
+                future.set_result(result)
 
 
 class Faults:
