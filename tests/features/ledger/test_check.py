@@ -174,6 +174,19 @@ async def test_finished_job_that_gets_more_runs_owes_none_between(
     assert (checked.owed, checked.differences) == (3, ())
 
 
+async def test_pause_before_the_first_further_run_owes_none_between(
+    ledger: LedgerService, jobs: JobService, dispatcher: Dispatcher, clock: FakeClock
+) -> None:
+    job = await jobs.create(ANN, definition(max_runs=1))
+    clock.advance(60)
+    await dispatcher.tick()
+    clock.advance(300)
+    await jobs.patch(ANN, job.id, {"max_runs": None})
+    await jobs.pause(ANN, job.id)
+    checked = await ledger.check(ADMIN, None, None)
+    assert (checked.owed, checked.differences) == (1, ())
+
+
 async def test_failures_pause_a_job_without_a_gap(
     database: Database, ledger: LedgerService, jobs: JobService, dispatcher: Dispatcher, clock: FakeClock
 ) -> None:

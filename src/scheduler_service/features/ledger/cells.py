@@ -119,6 +119,8 @@ def not_owed(spans: Sequence[ScheduleSpan], period: Period, now: datetime) -> tu
     found: list[Period] = []
     begin = period.begin
     for span in spans:
+        if span.is_empty:
+            continue
         if span.begins_at > begin:
             found.append(Period(begin, min(span.begins_at, period.end)))
         begin = max(begin, _end_of(span, now) or period.end)

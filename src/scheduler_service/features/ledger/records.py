@@ -24,6 +24,11 @@ class ScheduleSpan:
     next_run_at: datetime | None
     max_runs: int | None
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether an edit ended the span before its first instant. The next one can begin before it."""
+        return self.ends_before is not None and self.ends_before <= self.begins_at
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:

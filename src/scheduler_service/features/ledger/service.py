@@ -51,7 +51,8 @@ class LedgerService:
         owed = 0
         differences: list[Difference] = []
         async with self._database.snapshot() as connection:
-            spans = await store.spans_of(connection, job_id, since)
+            known = await store.spans_of(connection, job_id, since)
+            spans = [span for span in known if not span.is_empty]
             for place, span in enumerate(spans):
                 begin = max(since, span.begins_at)
                 following = spans[place + 1].begins_at if place + 1 < len(spans) else None
@@ -61,7 +62,7 @@ class LedgerService:
                 straddling = next((row for row in rows if row.first < begin), None)
                 if straddling is not None:
                     begin = straddling.last + timedelta.resolution
-                end = end_of(span, inside, now, is_last=following is None)
+                end = end_of(span, inside, now, is_last=span is known[-1])
                 counted, found = await asyncio.to_thread(compare, span, inside, begin, end)
                 owed += counted
                 differences += found

@@ -34,20 +34,13 @@ async def job_ids(
 
 
 async def spans_of(connection: AsyncConnection, job_id: int, since: datetime) -> list[ScheduleSpan]:
-    """Return the spans of a job that reach beyond an instant, in the order in which they were in force.
-
-    An edit can end a span before its first instant. Such a span owes nothing and is left out, because the next one can
-    begin before it.
-    """
+    """Return the spans of a job that reach beyond an instant, in the order in which they were in force."""
     query = (
         select(*_COLUMNS, jobs.c.next_run_at, jobs.c.max_runs)
         .join(jobs, jobs.c.id == schedule_spans.c.job_id)
         .where(
             schedule_spans.c.job_id == job_id,
-            or_(
-                schedule_spans.c.ends_before.is_(None),
-                and_(schedule_spans.c.ends_before > since, schedule_spans.c.ends_before > schedule_spans.c.begins_at),
-            ),
+            or_(schedule_spans.c.ends_before.is_(None), schedule_spans.c.ends_before > since),
         )
         .order_by(schedule_spans.c.id)
     )
