@@ -5,16 +5,21 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from sqlalchemy import update
 from tests.web.conftest import SHARED, Browser, create_job, serving
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
+from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.features.secrets.keyring import Sealed
 from scheduler_service.features.secrets.service import SecretService
 from scheduler_service.http.auth import API_KEY_CALLER
+from scheduler_service.storage.tables import jobs
+from scheduler_service.web.pages.home import SHOWN
 
 pytestmark = SHARED
 HOSTILE = "<img src=x onerror=alert(1)>\"'"
@@ -62,6 +67,18 @@ async def test_wrong_key_form_is_shown_again(browser: Browser) -> None:
     assert answer.status_code == 422
     assert "owner_id" in answer.text
     assert 'value="kept"' in answer.text
+
+
+async def test_home_leads_to_the_failing_jobs_that_it_does_not_show(app: FastAPI, browser: Browser) -> None:
+    ids = [(await create_job(browser, name="failing"))["id"] for _ in range(SHOWN + 1)]
+    assert "failing jobs" not in (await browser.open("/ui/")).text
+    async with app.state.service.versions._database.write() as connection:
+        ended = {"last_run_status": RunStatus.FAILED, "last_run_at": datetime.now(UTC)}
+        await connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(**ended))
+    page = (await browser.open("/ui/")).text
+    assert re.search(r'<a href="/ui/jobs\?last=failed">All \d+ failing jobs</a>', page)
+    for job_id in ids:
+        await browser.call("DELETE", f"/jobs/{job_id}")
 
 
 async def test_secret_is_stored_replaced_and_deleted_but_never_shown(browser: Browser) -> None:
