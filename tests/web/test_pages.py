@@ -11,6 +11,7 @@ from sqlalchemy import text
 from tests.web.conftest import SHARED, Browser, create_job
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
+from scheduler_service.payloads import registry
 from scheduler_service.storage.database import Database
 
 pytestmark = SHARED
@@ -76,6 +77,14 @@ async def test_hostile_names_are_shown_as_text(browser: Browser) -> None:
     page = (await browser.open("/ui/jobs")).text
     assert "&lt;img src=x" in page
     assert "<img src=x" not in page
+
+
+async def test_jobs_are_filtered_by_every_kind(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "kinds", lambda: {"shell_script": None, "of_a_plug_in": None})
+    page = (await browser.open("/ui/jobs")).text
+    assert re.findall(r'<option value="(shell_script|of_a_plug_in)">([^<]+)<', page) == [
+        ("shell_script", "Shell"), ("of_a_plug_in", "of_a_plug_in"),
+    ]  # fmt: skip
 
 
 async def test_jobs_are_found_by_text_state_tag_and_owner(browser: Browser) -> None:

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.version import version
 from scheduler_service.web.assets import hashed_name
-from scheduler_service.web.texts import text
+from scheduler_service.web.texts import load_texts, text
 from scheduler_service.web.views import words
 from scheduler_service.web.views.status import status_of_job, status_of_run
 from scheduler_service.web.views.strip import StripCell
@@ -52,8 +52,15 @@ def environment() -> Environment:
         "size": words.size,
         "grouped": words.grouped,
         "as_json": words.as_json,
+        "kind_name": _kind_name,
     }
     return made
+
+
+def _kind_name(kind: str) -> str:
+    """Return what people call a kind of payload; a kind of a plug-in has no other name."""
+    name = f"payload.{kind}"
+    return text(name) if name in load_texts() else kind
 
 
 def _cell_title(cell: StripCell) -> str:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from scheduler_service.domain.listing import MAX_COUNTED, Count, JobFilter, Page
 from scheduler_service.domain.run_state import TERMINAL, JobStatus, RunStatus
 from scheduler_service.http.cursors import read_cursor, write_cursor
+from scheduler_service.payloads import registry
 from scheduler_service.web.empty_lists import JOB_FILTERS, Excluding, widest
 from scheduler_service.web.queries import choice
 from scheduler_service.web.routes import Pages
@@ -23,7 +24,6 @@ SORTS = ("name", "next_run_at", "updated_at", "id")
 DEFAULT_SORT = "-id"
 STRIP = 20
 DUE = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
-KINDS = ("python_code", "shell_script", "number_crunching", "program", "http_request")
 
 
 @pages.get("/jobs")
@@ -52,7 +52,7 @@ async def show_jobs(visit: Visit) -> Response:
         can_select=visit.can("write") or visit.can("run"),
         states=tuple(JobStatus),
         results=tuple(sorted(TERMINAL)),
-        types=KINDS,
+        types=tuple(registry.kinds()),
         due=visit.query.get("due", ""),
         windows=tuple(DUE),
     )
