@@ -46,6 +46,24 @@ class ForbiddenError(SchedulerError):
     """The caller is known but lacks a scope that the operation needs; the text names the scope."""
 
 
+class QuotaError(SchedulerError):
+    """A quota of the owner is used up: what the text says is in use, and so much is allowed."""
+
+    def __init__(self, message: str, *, quota: str, used: float, allowed: float) -> None:
+        """Name the quota, what the owner uses of it, and what is allowed."""
+        super().__init__(message)
+        self.quota, self.used, self.allowed = quota, used, allowed
+
+
+class RateError(QuotaError):
+    """The quota of runs in a minute is used up. It is free again after `retry_after_seconds`."""
+
+    def __init__(self, message: str, *, allowed: int, retry_after_seconds: int) -> None:
+        """Keep when the next run is allowed."""
+        super().__init__(message, quota="runs_per_minute", used=allowed, allowed=allowed)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class ConflictError(SchedulerError):
     """The object's state does not allow the operation."""
 

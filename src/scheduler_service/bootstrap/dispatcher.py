@@ -10,6 +10,7 @@ from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.engine.heartbeat_url import HeartbeatUrl
 from scheduler_service.engine.loop import start_loop
 from scheduler_service.engine.metrics_fold import FOLD_SECONDS, MetricsFold
+from scheduler_service.engine.quota_settings import quotas_of
 from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.engine.retention import Pruner
 from scheduler_service.features.registry import FEATURES
@@ -23,6 +24,7 @@ def start_dispatcher(base: Base, broker: Broker) -> Dispatcher:
         base.clock,
         tick_seconds=base.settings.tick_seconds,
         note_change=base.changes.note,
+        quotas=quotas_of(base.settings),
     )
     rescuer = Rescuer(base.database, base.clock, worker_dead_seconds=base.settings.worker_dead_seconds)
     steps = {

@@ -11,6 +11,7 @@ from scheduler_service.bootstrap.derived_settings import environments_of, grant_
 from scheduler_service.brokers.base import Broker
 from scheduler_service.config.settings import Settings
 from scheduler_service.engine.base import Base
+from scheduler_service.engine.quota_settings import quotas_of
 from scheduler_service.features.environments.service import EnvironmentService
 from scheduler_service.features.registry import FEATURES
 from scheduler_service.features.secrets.known import OwnersSecrets
@@ -22,6 +23,7 @@ from scheduler_service.services.job_listing import JobListing
 from scheduler_service.services.job_versions import JobVersionService
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.metrics import MetricsService
+from scheduler_service.services.quota_gate import QuotaGate
 from scheduler_service.services.run_listing import RunListing
 from scheduler_service.services.run_logs import RunLogService
 from scheduler_service.services.runs import RunService
@@ -73,8 +75,9 @@ def make_service(
     known = frozenset(environment.name for environment in environments_of(base.settings))
     # Workers of the distributed mode have separate settings and may offer other environments.
     offered = None if base.settings.is_distributed else known
+    quotas = quotas_of(base.settings)
     server_limits = ServerLimits(
-        resource_limits_of(base.settings), offered, grant_rules_of(base.settings), base.settings.quota_test_runs
+        resource_limits_of(base.settings), offered, grant_rules_of(base.settings), base.settings.quota_test_runs, quotas
     )
     features = {type(service): service for feature in FEATURES for service in feature.services(base)}
     packages = cast("EnvironmentService", features[EnvironmentService])
@@ -88,7 +91,7 @@ def make_service(
         versions=JobVersionService(base.database),
         listing=JobListing(base.database),
         run_listing=RunListing(base.database),
-        runs=RunService(base.database, broker, base.clock),
+        runs=RunService(base.database, broker, base.clock, QuotaGate(quotas)),
         logs=RunLogService(base.database),
         schedules=ScheduleService(base.clock, known, base.database),
         health=make_health(base, ping_broker),
@@ -98,8 +101,10 @@ def make_service(
             base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds, ping_broker=ping_broker
         ),
         events=EventService(base.database),
-        simulations=SimulationService(base.database, base.clock),
-        explanations=ExplanationService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
+        simulations=SimulationService(base.database, base.clock, quotas),
+        explanations=ExplanationService(
+            base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds, quotas=quotas
+        ),
         stats=StatsService(base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds),
     )
 

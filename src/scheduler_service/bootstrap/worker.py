@@ -26,6 +26,7 @@ from scheduler_service.engine.execution_rules import ExecutionRules
 from scheduler_service.engine.fitness import Fitness
 from scheduler_service.engine.listener import AttemptListener
 from scheduler_service.engine.loop import WakeEvent, start_loop
+from scheduler_service.engine.quota_settings import quotas_of
 from scheduler_service.engine.slot_filler import SlotFiller
 from scheduler_service.engine.slots import Slots
 from scheduler_service.engine.worker_session import LEASE_SHARE, WorkerOptions, WorkerSession
@@ -91,7 +92,8 @@ async def start_worker(base: Base, wake_event: WakeEvent, *, listener: AttemptLi
         secrets_of=secrets.values_of,
     )
     executor = Executor(base.database, base.clock, session, fitness, rules, wake_event.set, listener)
-    claimer = Claimer(base.database, base.clock, session, routing)
+    quotas = quotas_of(settings)
+    claimer = Claimer(base.database, base.clock, session, routing, max_concurrent_runs=quotas.concurrent_runs)
     worker = SlotFiller(session, claimer, executor, wake_event, refusal=lambda: box.refusal, slots=slots)
     stack.push_async_callback(worker.drain, settings.drain_seconds)
     # Stopped after the drain: a trial run that succeeds during the drain must not start claims.

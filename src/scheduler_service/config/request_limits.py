@@ -31,6 +31,14 @@ class RequestLimitSettings(BaseSettings):
     """Keep at most this many event streams of each key open in each process. Default: 100."""
     quota_test_runs: Annotated[int, Field(ge=0, le=1000)] = 2
     """Let each owner have at most this many test runs at once. Default: 2."""
+    quota_jobs: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    """Let each owner have at most this many jobs; 0: no limit. Default: 0."""
+    quota_min_interval_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
+    """Let schedules of each owner fire no more often than every this many seconds; 0: no limit. Default: 0."""
+    quota_runs_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    """Let each owner queue at most this many runs in a minute; 0: no limit. Default: 0."""
+    quota_concurrent_runs: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """Execute at most this many runs of each owner at once; 0: no limit. Default: 0."""
     max_connections: Annotated[int, Field(ge=32, le=100_000)] = 2000
     """Keep at most this many connections open in each process. Default: 2000."""
     head_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 15.0

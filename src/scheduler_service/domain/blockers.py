@@ -10,6 +10,7 @@ from enum import StrEnum
 from scheduler_service.domain.calendars import JobCalendar
 from scheduler_service.domain.environment_lock import EnvironmentState
 from scheduler_service.domain.instant_text import iso8601
+from scheduler_service.domain.quotas import NO_QUOTAS, Quotas
 from scheduler_service.domain.records import Job, Worker
 from scheduler_service.domain.run_state import JobStatus, Reason
 
@@ -23,6 +24,7 @@ class Code(StrEnum):
     DEPENDENCY = "dependency"
     OVERLAP = "overlap"
     CONCURRENCY_KEY = "concurrency_key"
+    QUOTA = "quota"
     WORKERS = "workers"
     SANDBOX = "sandbox"
     GRANTS = "grants"
@@ -45,7 +47,8 @@ class Situation:
     """What the next run of a job depends on.
 
     `active` and `of_key` count active runs of the job, and runs that hold slots of its concurrency key. `ready` are
-    workers that claim runs, `unfit` those whose sandbox fails.
+    workers that claim runs, `unfit` those whose sandbox fails. `running_of_owner` counts the running runs of the owner,
+    and `in_minute` its runs of this minute if a quota limits them.
     """
 
     job: Job
@@ -58,6 +61,9 @@ class Situation:
     # Upstream jobs whose end the present round still lacks.
     awaited: Sequence[int]
     last_reason: Reason | None
+    quotas: Quotas = NO_QUOTAS
+    running_of_owner: int = 0
+    in_minute: int = 0
 
 
 def blockers(situation: Situation) -> tuple[Blocker, ...]:
@@ -69,6 +75,7 @@ def blockers(situation: Situation) -> tuple[Blocker, ...]:
         _dependency,
         _overlap,
         _key,
+        _quota,
         _workers,
         _sandbox,
         _grants,
@@ -153,6 +160,25 @@ def _key(situation: Situation) -> Iterator[Blocker]:
     is_met = held < job.max_concurrency
     remedy = None if is_met else "Wait for one of them, or raise max_concurrency."
     yield Blocker(Code.CONCURRENCY_KEY, met=is_met, sentence=sentence, remedy=remedy)
+
+
+def _quota(situation: Situation) -> Iterator[Blocker]:
+    quotas = situation.quotas
+    if quotas.concurrent_runs is not None:
+        used = f"{situation.running_of_owner} runs of the owner execute, and its quota allows {quotas.concurrent_runs}"
+        is_met = situation.running_of_owner < quotas.concurrent_runs
+        yield _of_quota(used, "the next run waits", "Wait for one of them", is_met=is_met)
+    if quotas.runs_per_minute is not None:
+        used = (
+            f"The owner queued {situation.in_minute} runs in this minute, and its quota allows {quotas.runs_per_minute}"
+        )
+        is_met = situation.in_minute < quotas.runs_per_minute
+        yield _of_quota(used, "the next instant is skipped", "Wait for the next minute", is_met=is_met)
+
+
+def _of_quota(used: str, then: str, help_: str, *, is_met: bool) -> Blocker:
+    remedy = None if is_met else f"{help_}, or ask an administrator for a larger quota."
+    return Blocker(Code.QUOTA, met=is_met, sentence=f"{used}." if is_met else f"{used}: {then}.", remedy=remedy)
 
 
 def _workers(situation: Situation) -> Iterator[Blocker]:

@@ -41,6 +41,8 @@ class FiringRules:
     start_deadline_seconds: float | None = None
     # How many more runs the schedule may create. None: there is no limit.
     runs_left: int | None = None
+    # How many more runs the quota of the owner allows now. None: there is no limit.
+    quota_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Fire:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Create a `skipped` row for this instant, because the job was busy or its calendars exclude the day."""
+    """Create a `skipped` row: the job was busy, its calendars exclude the day, or a quota of its owner is used up."""
 
     scheduled_for: datetime
     reason: Reason = Reason.OVERLAP
@@ -123,7 +125,7 @@ def decide(
     entries = (
         *backlog.missed(next_run_at, cut, misfire),
         *(() if cut is None else backlog.missed(cut, start, Reason.START_DEADLINE)),
-        *_on_open_days(fires, rules, active, calendar),
+        *_within_quota(_on_open_days(fires, rules, active, calendar), rules.quota_left),
     )
     return _up_to_last_run(Decision(entries, _until(end_at, following)), rules.runs_left)
 
@@ -223,6 +225,14 @@ def _overlap(instants: list[datetime], rules: FiringRules, active: int) -> list[
         return [Fire(instant) if index < fired else Skip(instant) for index, instant in enumerate(instants)]
     # Each run would cancel the one before it, so only the last one starts.
     return [*map(Skip, instants[:-1]), *(Fire(instant, cancels_others=free <= 0) for instant in instants[-1:])]
+
+
+def _within_quota(entries: list[Fire | Skip], quota_left: int | None) -> list[Fire | Skip]:
+    """Return the entries with the first fires only; the others are skipped."""
+    if quota_left is None:
+        return entries
+    over = [entry.scheduled_for for entry in entries if isinstance(entry, Fire)][quota_left:]
+    return [Skip(entry.scheduled_for, Reason.QUOTA) if entry.scheduled_for in over else entry for entry in entries]
 
 
 def _up_to_last_run(decision: Decision, runs_left: int | None) -> Decision:

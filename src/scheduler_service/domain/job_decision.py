@@ -10,8 +10,13 @@ from scheduler_service.domain.jitter import jittered
 from scheduler_service.domain.records import DueJob, schedule_of
 
 
-def decide_for(job: DueJob, now: datetime, active: int, calendar: JobCalendar | None = None) -> Decision:
-    """Return the decision of `firing` about a job. `calendar` holds the days of the job's calendars."""
+def decide_for(
+    job: DueJob, now: datetime, active: int, calendar: JobCalendar | None = None, quota_left: int | None = None
+) -> Decision:
+    """Return the decision of `firing` about a job. `calendar` holds the days of the job's calendars.
+
+    `quota_left` is how many runs the quota of the owner still allows in this minute; None: any number.
+    """
     rules = FiringRules(
         misfire_policy=job.misfire_policy,
         misfire_grace_seconds=job.misfire_grace_seconds,
@@ -20,6 +25,7 @@ def decide_for(job: DueJob, now: datetime, active: int, calendar: JobCalendar | 
         max_concurrency=job.max_concurrency,
         start_deadline_seconds=_deadline_seconds(job),
         runs_left=None if job.max_runs is None else job.max_runs - job.scheduled_runs,
+        quota_left=quota_left,
     )
     return decide(
         schedule_of(job),

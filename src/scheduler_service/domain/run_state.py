@@ -35,7 +35,7 @@ class RunStatus(StrEnum):
     # worker that holds the lease sets it after it has killed the run. Final.
     CANCELLED = "cancelled"
     # The dispatcher inserts it for an instant that came due during earlier runs of the job, or for the end of an
-    # upstream run after which the job does not run. Final.
+    # upstream run after which the job does not run, or because a quota of its owner is used up. Final.
     SKIPPED = "skipped"
     # The dispatcher inserts it for one instant or a range that passed before a dispatcher could fire it. A run that no
     # worker began by `start_by` moves here from `queued`. Final.
@@ -60,6 +60,7 @@ class Reason(StrEnum):
     START_DEADLINE = "start_deadline"
     CALENDAR = "calendar"
     DEPENDENCY = "dependency"
+    QUOTA = "quota"
     JOB_DELETED = "job_deleted"
     USER = "user"
 

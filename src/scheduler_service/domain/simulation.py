@@ -7,6 +7,7 @@ a concurrency slot is free, because workers are assumed to be free. It then take
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta
 from scheduler_service.domain.calendars import JobCalendar
 from scheduler_service.domain.firing import Decision, Fire, Miss, Skip, first_run_at
 from scheduler_service.domain.job_decision import decide_for, start_window
+from scheduler_service.domain.quotas import minute_of
 from scheduler_service.domain.records import DueJob, schedule_of
 from scheduler_service.domain.run_state import Reason, RunStatus
 
@@ -47,12 +49,16 @@ class SimulatedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What is assumed: the window, when no dispatcher is alive, when the job is paused, and how long a run takes."""
+    """What is assumed: the window, when no dispatcher is alive, when the job is paused, and how long a run takes.
+
+    `runs_per_minute` is the quota of the owner, of which the other jobs of the owner use nothing.
+    """
 
     window: Window
     outages: Sequence[Window] = ()
     pauses: Sequence[Window] = ()
     run_seconds: float = 60
+    runs_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,7 @@ class _Engine:
     calendar: JobCalendar | None
     start_at: datetime | None
     ledger: list[SimulatedRow] = field(default_factory=list)
+    queued: Counter[datetime] = field(default_factory=Counter)
 
     def rows(self) -> list[SimulatedRow]:
         """Return the rows of the window, and possibly some more than `MAX_ROWS`."""
@@ -103,7 +110,7 @@ class _Engine:
         while following is not None and following < span.end and len(self.ledger) <= MAX_ROWS:
             now = min(self._tick_after(following), span.end - timedelta.resolution)
             job = replace(self.job, next_run_at=following)
-            decision = decide_for(job, now, self._active_at(now), self.calendar)
+            decision = decide_for(job, now, self._active_at(now), self.calendar, self._quota_left(now))
             self._account(job, decision, now)
             following = decision.next_run_at
 
@@ -120,6 +127,10 @@ class _Engine:
                 instant = outage.end
         return instant
 
+    def _quota_left(self, now: datetime) -> int | None:
+        allowed = self.scenario.runs_per_minute
+        return None if allowed is None else max(0, allowed - self.queued[minute_of(now)])
+
     def _active_at(self, now: datetime) -> int:
         return sum(row.ends_at is not None and row.ends_at > now for row in self.ledger)
 
@@ -133,6 +144,7 @@ class _Engine:
                 case Miss(first=first, last=last, count=count, reason=reason):
                     self.ledger.append(SimulatedRow(first, RunStatus.MISSED, reason, last, count))
         fired = sum(isinstance(entry, Fire) for entry in decision.entries)
+        self.queued[minute_of(now)] += fired
         self.job = replace(self.job, scheduled_runs=self.job.scheduled_runs + fired)
 
     def _fire(self, job: DueJob, fire: Fire, now: datetime) -> None:

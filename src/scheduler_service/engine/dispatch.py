@@ -18,6 +18,7 @@ import structlog
 
 from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.pauses import after_pause
+from scheduler_service.domain.quotas import NO_QUOTAS, Quotas
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.errors import InvalidInputError
@@ -47,8 +48,11 @@ class Dispatcher:
         *,
         tick_seconds: float,
         note_change: Callable[[int], None] = lambda _: None,
+        quotas: Quotas = NO_QUOTAS,
     ) -> None:
-        """Rest at most `tick_seconds` between ticks. Each tick calls `note_change` with the newest change.
+        """Fire with `quotas` for owners that have no others.
+
+        Rest at most `tick_seconds` between ticks. Each tick calls `note_change` with the newest change.
 
         A job created by another process can wait that long to be noticed.
         """
@@ -57,6 +61,7 @@ class Dispatcher:
         self._clock = clock
         self._tick_seconds = tick_seconds
         self._note_change = note_change
+        self._quotas = quotas
         self._ticked_at: datetime | None = None
         self._notices_left = MAX_NOTICES
         self._id = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
@@ -102,7 +107,9 @@ class Dispatcher:
     async def _fire(self, now: datetime) -> int:
         trace = tracing.context_for_run if tracing.is_on() else None
         async with self._database.write() as connection:
-            fired = await fire_due(connection, now, BATCH, max_notices=self._notices_left, trace=trace)
+            fired = await fire_due(
+                connection, now, BATCH, max_notices=self._notices_left, trace=trace, quotas=self._quotas
+            )
         for job, error in fired.broken:
             log.error("job_paused", job_id=job.id, reason="its schedule cannot be computed", exc_info=error)
         await self._notify(fired.notices)

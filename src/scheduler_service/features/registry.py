@@ -13,6 +13,7 @@ from scheduler_service.features.feature import Feature
 from scheduler_service.features.grants.feature import GrantsFeature
 from scheduler_service.features.keys.feature import KeysFeature
 from scheduler_service.features.ledger.feature import LedgerFeature
+from scheduler_service.features.quotas.feature import QuotasFeature
 from scheduler_service.features.secrets.feature import SecretsFeature
 from scheduler_service.features.workers.feature import WorkersFeature
 
@@ -27,6 +28,7 @@ FEATURES: tuple[Feature, ...] = (
     GrantsFeature(),
     KeysFeature(),
     LedgerFeature(),
+    QuotasFeature(),
     SecretsFeature(),
     WorkersFeature(),
 )

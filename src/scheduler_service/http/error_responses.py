@@ -22,6 +22,8 @@ from scheduler_service.errors import (
     InvalidInputError,
     NotFoundError,
     PreconditionFailedError,
+    QuotaError,
+    RateError,
     SchedulerError,
     UnavailableError,
 )
@@ -33,6 +35,8 @@ from scheduler_service.telemetry import logging_config
 STATUS: Mapping[type[SchedulerError], int] = {
     InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
     ForbiddenError: HTTPStatus.FORBIDDEN,
+    RateError: HTTPStatus.TOO_MANY_REQUESTS,
+    QuotaError: HTTPStatus.FORBIDDEN,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
@@ -48,9 +52,11 @@ CAUSES_OF_EVERY_CALL: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "The key is missing or not valid.",
     STATUS[
         ForbiddenError
-    ]: "The key lacks the scope that the call needs, or the development key was sent from another machine.",
+    ]: "The key lacks the scope that the call needs, a quota of the owner is used up (`quota`, `used` and `allowed`), "
+    "or the development key was sent from another machine.",
     STATUS[InvalidInputError]: CAUSES[InvalidInputError],
-    HTTPStatus.TOO_MANY_REQUESTS: "The key, or the address, sent too many requests; wait for `Retry-After`.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The key, or the address, sent too many requests, or the owner has queued its runs "
+    "of this minute; wait for `Retry-After`.",
     STATUS[
         UnavailableError
     ]: "Too many requests are being worked on, or the database or the package index does not answer; try again.",
@@ -160,7 +166,16 @@ async def _answer_scheduler_error(request: Request, error: Exception) -> Respons
         log.warning("request_refused", error=str(error))
         detail = "the database or the broker does not answer; try again"
         return ProblemResponse(problem(request, status, detail), {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    if isinstance(error, QuotaError):
+        return _over_quota(request, status, error)
     return ProblemResponse(problem(request, status, str(error)))
+
+
+def _over_quota(request: Request, status: int, error: QuotaError) -> Response:
+    known = problem(request, status, str(error)).model_dump(exclude_unset=True)
+    document = Problem(**known, quota=error.quota, used=error.used, allowed=error.allowed)
+    headers = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, RateError) else None
+    return ProblemResponse(document, headers)
 
 
 async def _answer_invalid_request(request: Request, error: Exception) -> Response:

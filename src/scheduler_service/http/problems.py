@@ -78,6 +78,11 @@ class Problem(BaseModel):
     errors: Annotated[
         list[FieldError] | None, Field(description="One item for each wrong field. Left out if no field is wrong.")
     ] = None
+    quota: Annotated[
+        str | None, Field(description="The quota of the owner that is used up. Left out if none is the cause.")
+    ] = None
+    used: Annotated[float | None, Field(description="What the owner uses of the quota, or would use.")] = None
+    allowed: Annotated[float | None, Field(description="What the quota allows.")] = None
 
 
 class ProblemResponse(JSONResponse):

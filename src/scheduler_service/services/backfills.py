@@ -99,6 +99,7 @@ class Backfills:
         chosen: Sequence[Candidate],
     ) -> list[Run]:
         now = self._writer.clock.now()
+        await self._writer.quotas.take_runs(connection, job.owner_id, now, len(chosen))
         # They share a correlation id, and come behind the runs of the schedule, which are due now.
         row = queued_row(job, Trigger.BACKFILL, now) | {"priority": max(0, job.priority - 1)}
         row |= {"requested_by": caller.key_id}

@@ -11,7 +11,7 @@ from typing import Literal
 
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.listing import Count, Page
-from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputError, NotFoundError
+from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputError, NotFoundError, QuotaError
 from scheduler_service.services.bulk_request import MAX_ITEMS, JobBulkRequest, RunBulkRequest
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.runs import RunService
@@ -101,5 +101,5 @@ async def _one(item_id: int, change: Callable[[int], Awaitable[int | None]]) -> 
         return BulkItem(item_id, "done", run_id=await change(item_id))
     except NotFoundError as error:
         return BulkItem(item_id, "not_found", str(error))
-    except (ConflictError, InvalidInputError) as error:
+    except (ConflictError, InvalidInputError, QuotaError) as error:
         return BulkItem(item_id, "refused", str(error))

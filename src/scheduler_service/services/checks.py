@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from scheduler_service.domain.grants import GrantRules, refused_grants
 from scheduler_service.domain.instant_text import iso8601
+from scheduler_service.domain.quotas import NO_QUOTAS, Quotas
 from scheduler_service.domain.rescheduling import date_problem
 from scheduler_service.domain.resource_limits import NO_LIMITS, ResourceLimits
 from scheduler_service.domain.schedules.schedule import Schedule, parse
@@ -29,7 +30,7 @@ _NO_TIME = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """What this server allows to jobs: resources, Python environments, grants by owner, and their test runs at once.
+    """What this server allows: resources, Python environments, grants by owner, test runs at once, and default quotas.
 
     `environments` None means that workers may offer others.
     """
@@ -38,6 +39,7 @@ class ServerLimits:
     environments: frozenset[str] | None = None
     grants: GrantRules = field(default_factory=dict)
     test_runs: int = 2
+    quotas: Quotas = NO_QUOTAS
 
 
 def inspect_job(document: JsonDocument, further: int = 0) -> Inspection[JobDefinition]:

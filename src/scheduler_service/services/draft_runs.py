@@ -53,6 +53,7 @@ class DraftRuns:
                 "(SCHEDULER_QUOTA_TEST_RUNS); wait for one or cancel it"
             )
         now = self._writer.clock.now()
+        await self._writer.quotas.take_runs(connection, definition.owner_id, now)
         born_deleted = {"status": JobStatus.PAUSED, "next_run_at": None, "deleted_at": now}
         (job,) = await jobs.add(connection, {**self._writer.row_of(definition, lock), **born_deleted})
         await self._writer.packages.keep(connection, job, lock)

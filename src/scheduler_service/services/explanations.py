@@ -10,10 +10,11 @@ from scheduler_service.domain.blockers import Blocker, Situation, blockers
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.environment_lock import EnvironmentState
 from scheduler_service.domain.listing import Count, Page, RunFilter
+from scheduler_service.domain.quotas import NO_QUOTAS, Quotas
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.services.job_rows import existing
 from scheduler_service.services.liveness import Liveness, liveness
-from scheduler_service.storage import calendars, dependencies, run_lists, runs, workers
+from scheduler_service.storage import calendars, dependencies, quotas, run_lists, runs, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -30,11 +31,14 @@ class Explanation:
 class ExplanationService:
     """Explains jobs from what is stored."""
 
-    def __init__(self, database: Database, clock: Clock, *, heartbeat_seconds: float) -> None:
-        """Expect a heartbeat of each worker every `heartbeat_seconds`."""
+    def __init__(
+        self, database: Database, clock: Clock, *, heartbeat_seconds: float, quotas: Quotas = NO_QUOTAS
+    ) -> None:
+        """Expect a heartbeat of each worker every `heartbeat_seconds`. Owners without other quotas have `quotas`."""
         self._database = database
         self._clock = clock
         self._heartbeat_seconds = heartbeat_seconds
+        self._quotas = quotas
 
     async def explain(self, caller: Caller, job: Job, environment: EnvironmentState | None, last: int) -> Explanation:
         """Explain the `last` newest rows and the next run of a job."""
@@ -62,5 +66,8 @@ class ExplanationService:
             environment=environment,
             calendar=await calendars.find_for(connection, job),
             awaited=[end.upstream_id for end in await dependencies.ends_of(connection, job.id) if end.run_id is None],
+            quotas=await quotas.find(connection, job.owner_id, self._quotas),
+            running_of_owner=await quotas.count_running(connection, job.owner_id),
+            in_minute=await quotas.count_in_minute(connection, job.owner_id, now),
             last_reason=rows[0].reason if rows else None,
         )

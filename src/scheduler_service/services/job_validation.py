@@ -20,6 +20,7 @@ from scheduler_service.services.job_mapping import columns_of, document_of
 from scheduler_service.services.job_references import JobReferences
 from scheduler_service.services.job_rows import existing
 from scheduler_service.services.json_document import JsonDocument
+from scheduler_service.services.quota_gate import QuotaGate, changed_schedules
 from scheduler_service.services.schedules import Upcoming, first_run_at, next_instants
 from scheduler_service.storage import calendars
 from scheduler_service.storage.clock import Clock
@@ -51,29 +52,43 @@ class Validated:
 class JobValidation:
     """Inspects documents by the same functions as requests that store them."""
 
-    def __init__(self, database: Database, clock: Clock, acceptance: JobAcceptance, references: JobReferences) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        acceptance: JobAcceptance,
+        references: JobReferences,
+        quotas: QuotaGate,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._acceptance = acceptance
         self._references = references
+        self._quotas = quotas
 
     async def validate(
         self, caller: Caller, document: JsonDocument, job_id: int | None, shown: Shown | None
     ) -> Validated:
         """Validate a new job, or the new definition of a job.
 
-        Raise `RejectedError` with all problems, and `NotFoundError` if there is no such job.
+        Raise `RejectedError` with all problems, `QuotaError` if a quota of the owner is used up, and `NotFoundError` if
+        there is no such job.
         """
         async with self._database.read() as connection:
             if job_id is None:
                 draft = self._acceptance.draft(caller, document)
                 definition = await self._accept(connection, draft)
+                added = [definition]
+                await self._quotas.check_jobs(connection, added, added, self._clock.now(), lock=False)
                 return await self._shown(connection, _new(definition, self._clock.now()))
             job = await existing(connection, caller, job_id)
             draft = self._acceptance.draft_edit(caller, job, document, shown)
             definition = await self._accept(connection, draft, job)
             edited = replace(job, **columns_of(definition))
             edited = rescheduled(job, edited, enabled=definition.enabled, now=self._clock.now())
+            moved = [edited] if edited.owner_id != job.owner_id else []
+            changed = changed_schedules([(job, edited)])
+            await self._quotas.check_jobs(connection, moved, changed, self._clock.now(), lock=False)
             present = await self._shown(connection, job)
             validated = await self._shown(connection, edited)
         changes = difference(document_of(job), document_of(edited), None)

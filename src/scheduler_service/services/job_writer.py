@@ -27,6 +27,7 @@ from scheduler_service.services.job_packages import JobPackages
 from scheduler_service.services.job_references import JobReferences, has_other_names
 from scheduler_service.services.job_rows import items_of
 from scheduler_service.services.job_trail import record_jobs
+from scheduler_service.services.quota_gate import UNLIMITED, QuotaGate, changed_schedules
 from scheduler_service.services.schedules import first_run_at
 from scheduler_service.storage import cancellations, dependencies, jobs, ledger, pauses, runs
 from scheduler_service.storage.clock import Clock
@@ -45,14 +46,21 @@ class JobWriter:
     clock: Clock
     packages: JobPackages
     references: JobReferences
+    quotas: QuotaGate = UNLIMITED
 
     async def add(
         self, connection: AsyncConnection, caller: Caller, operation: str, drafts: Sequence[Draft]
     ) -> list[Job]:
-        """Store new jobs. Raise `InvalidInputError` if one names something that its owner does not have."""
+        """Store new jobs.
+
+        Raise `InvalidInputError` if one names something that its owner does not have, and `QuotaError` if a quota of
+        its owner does not allow it.
+        """
         if not drafts:
             return []
-        await self.references.check(connection, [definition for definition, _ in drafts])
+        definitions = [definition for definition, _ in drafts]
+        await self.references.check(connection, definitions)
+        await self.quotas.check_jobs(connection, definitions, definitions, self.clock.now())
         rows = [self.row_of(*draft) for draft in drafts]
         added = await jobs.add(connection, *rows)
         for job in added:
@@ -84,7 +92,9 @@ class JobWriter:
                     found[job.id] = after_pause(job)
                     await pauses.end_pause(connection, found[job.id])
         while due := [job for job in found.values() if job.next_run_at is not None and job.next_run_at <= now]:
-            fired = await ledger.fire(connection, list(map(jobs.as_due, due)), now, tracing.context_for_run)
+            fired = await ledger.fire(
+                connection, list(map(jobs.as_due, due)), now, tracing.context_for_run, self.quotas.defaults
+            )
             notices += fired.notices
             found |= await jobs.find_all(connection, [job.id for job in due])
             now = self.clock.now()
@@ -102,6 +112,8 @@ class JobWriter:
         edited = [_edited(job, change, now) for job, change, _ in edits]
         pairs = [(job, after) for (job, _, _), after in zip(edits, edited, strict=True)]
         await self.references.check(connection, [after for job, after in pairs if has_other_names(job, after)])
+        moved = [after for job, after in pairs if after.owner_id != job.owner_id]
+        await self.quotas.check_jobs(connection, moved, changed_schedules(pairs), now)
         await _keep_dependencies(connection, pairs)
         changes = [(job, after) for job, after in pairs if after is not job]
         await jobs.change(connection, [(job.id, _differences(job, after)) for job, after in changes])

@@ -34,6 +34,7 @@ from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.manual_runs import ManualRuns
 from scheduler_service.services.merge_patch import merge
 from scheduler_service.services.pause_request import PauseRequest
+from scheduler_service.services.quota_gate import QuotaGate
 from scheduler_service.services.run_request import RunRequest
 from scheduler_service.services.schedules import Upcoming, next_instants
 from scheduler_service.storage import calendars, job_lists, jobs
@@ -66,11 +67,12 @@ class JobService:
         self._wake_dispatcher = wake_dispatcher
         self._acceptance = JobAcceptance(server_limits or ServerLimits(), clock)
         self._refusal = refusal
-        self._manual_runs = ManualRuns(database, broker, clock)
+        quotas = QuotaGate(self._acceptance.server_limits.quotas)
+        self._manual_runs = ManualRuns(database, broker, clock, quotas)
         self._packages = JobPackages(packages or NoPackages())
         self._references = JobReferences(secrets or NoSecrets())
-        self._validation = JobValidation(database, clock, self._acceptance, self._references)
-        self._writer = JobWriter(clock, self._packages, self._references)
+        self._validation = JobValidation(database, clock, self._acceptance, self._references, quotas)
+        self._writer = JobWriter(clock, self._packages, self._references, quotas)
         self._backfills = Backfills(database, broker, self._writer)
         self._draft_runs = DraftRuns(database, broker, self._writer, self._acceptance.server_limits.test_runs)
         self._editing = JobEditing(database, broker, wake_dispatcher, self._writer)

@@ -15,6 +15,7 @@ from scheduler_service.services import idempotency
 from scheduler_service.services.audit import Target, record
 from scheduler_service.services.job_rows import existing
 from scheduler_service.services.queued_runs import make_room, notify_workers, queued_row
+from scheduler_service.services.quota_gate import QuotaGate
 from scheduler_service.services.run_request import RunRequest, check_together
 from scheduler_service.storage import runs
 from scheduler_service.storage.clock import Clock
@@ -24,13 +25,18 @@ from scheduler_service.storage.database import Database
 class ManualRuns:
     """Queues runs at once, by the overlap policy of their job."""
 
-    def __init__(self, database: Database, broker: Broker, clock: Clock) -> None:
+    def __init__(self, database: Database, broker: Broker, clock: Clock, quotas: QuotaGate) -> None:
         self._database = database
         self._broker = broker
         self._clock = clock
+        self._quotas = quotas
 
     async def queue(self, caller: Caller, job_id: int, request: RunRequest, idempotency_key: str | None) -> Run:
-        """Queue a run. Raise `ConflictError` if the job is busy and its overlap policy is `skip`."""
+        """Queue a run.
+
+        Raise `ConflictError` if the job is busy and its overlap policy is `skip`, and `RateError` if the owner has
+        queued its runs of this minute.
+        """
         key = idempotency.key_for(caller, f"POST /jobs/{job_id}/run", idempotency_key, request.fingerprint)
         action = idempotency.Action(
             lambda connection: self._add(connection, caller, job_id, request), partial(runs.find, owner_id=caller.bound)
@@ -46,6 +52,7 @@ class ManualRuns:
         now = self._clock.now()
         if not request.ignore_overlap and (other := await make_room(connection, job, now)) is not None:
             raise ConflictError(_busy(job, other))
+        await self._quotas.take_runs(connection, job.owner_id, now)
         row = queued_row(job, Trigger.MANUAL, now)
         requested = {"args": request.args or None, "env": request.env or None, "requested_by": caller.key_id}
         run = await runs.add(connection, {**row, **requested})

@@ -19,6 +19,7 @@ from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.services import idempotency
 from scheduler_service.services.audit import Target, record
 from scheduler_service.services.queued_runs import notify_workers, queued_row
+from scheduler_service.services.quota_gate import UNLIMITED, QuotaGate
 from scheduler_service.storage import cancellations, dependencies, jobs, logs, recent, run_lists, runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -83,11 +84,12 @@ class LogSlice:
 class RunService:
     """The operations on runs. Each call is one transaction, committed when the call returns."""
 
-    def __init__(self, database: Database, broker: Broker, clock: Clock) -> None:
+    def __init__(self, database: Database, broker: Broker, clock: Clock, quotas: QuotaGate = UNLIMITED) -> None:
         """Notify workers of queued runs through `broker`."""
         self._database = database
         self._broker = broker
         self._clock = clock
+        self._quotas = quotas
 
     async def page_of(
         self, caller: Caller, job_id: int, filters: RunFilter, page: Page, *, has_logs: bool = True
@@ -229,6 +231,7 @@ class RunService:
         job = await jobs.find(connection, old.job_id, lock=True)
         if job is None:
             raise ConflictError(f"job {old.job_id} of run {old.id} has been deleted")
+        await self._quotas.take_runs(connection, job.owner_id, self._clock.now())
         row = queued_row(job, Trigger.RETRY, self._clock.now())
         kept = {name: getattr(old, name) for name in ("scheduled_for", "priority", "args", "env")}
         return {**row, **kept, "retry_of": old.id}

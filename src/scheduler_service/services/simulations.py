@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.calendars import JobCalendar
 from scheduler_service.domain.caller import Caller, Scope
+from scheduler_service.domain.quotas import NO_QUOTAS, Quotas
 from scheduler_service.domain.records import DueJob
 from scheduler_service.domain.simulation import Simulation, simulate
 from scheduler_service.errors import FieldProblem, InvalidInputError
@@ -21,6 +22,7 @@ from scheduler_service.services.json_document import JsonDocument
 from scheduler_service.services.ownership import owned_by, owner_problems
 from scheduler_service.services.simulation_request import SimulationRequest
 from scheduler_service.storage import calendars, jobs
+from scheduler_service.storage import quotas as owner_quotas
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -31,9 +33,11 @@ Simulated = tuple[DueJob, JobCalendar | None, datetime | None]
 class SimulationService:
     """Simulates jobs without storing anything."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, quotas: Quotas = NO_QUOTAS) -> None:
+        """Simulate owners without other quotas with `quotas`."""
         self._database = database
         self._clock = clock
+        self._quotas = quotas
 
     async def simulate(self, caller: Caller, request: SimulationRequest) -> Simulation:
         """Return the ledger that a job would have.
@@ -43,7 +47,9 @@ class SimulationService:
         caller.require(Scope.READ)
         async with self._database.read() as connection:
             job, calendar, start_at = await self._job(connection, caller, request)
-        return await asyncio.to_thread(simulate, job, request.scenario(), calendar, start_at)
+            quotas = await owner_quotas.find(connection, job.owner_id, self._quotas)
+        scenario = replace(request.scenario(), runs_per_minute=quotas.runs_per_minute)
+        return await asyncio.to_thread(simulate, job, scenario, calendar, start_at)
 
     async def _job(self, connection: AsyncConnection, caller: Caller, request: SimulationRequest) -> Simulated:
         if request.job is not None:

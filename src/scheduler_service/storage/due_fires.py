@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.ordinary_fires import Advance, advances
+from scheduler_service.domain.quotas import NO_QUOTAS, Quotas
 from scheduler_service.storage import jobs, ledger, ordinary_fires
 from scheduler_service.storage.ledger import Fired, StartTrace
 from scheduler_service.storage.ordinary_fires import LockedJobs
@@ -21,17 +22,24 @@ class FiredBatch(Fired):
 
 
 async def fire_due(
-    connection: AsyncConnection, now: datetime, limit: int, *, max_notices: int, trace: StartTrace | None = None
+    connection: AsyncConnection,
+    now: datetime,
+    limit: int,
+    *,
+    max_notices: int,
+    trace: StartTrace | None = None,
+    quotas: Quotas = NO_QUOTAS,
 ) -> FiredBatch:
     """Account for the due instants of up to `limit` jobs, and return notices for at most `max_notices` new runs.
 
-    `trace` None means that nobody traces; otherwise each run needs a trace context of its own.
+    `trace` None means that nobody traces; otherwise each run needs a trace context of its own. Owners that have no
+    quotas of their own have `quotas`.
     """
-    locked = await ordinary_fires.lock_due(connection, now, limit)
+    locked = await ordinary_fires.lock_due(connection, now, limit, quotas)
     ordinary = [] if trace else [advance for group in locked.groups for advance in advances(group, now)]
     notices = await ordinary_fires.fire(connection, ordinary, now, max_notices)
     due = await jobs.find_due(connection, _undecided(locked, ordinary))
-    fired = await ledger.fire(connection, due, now, *([] if trace is None else [trace]))
+    fired = await ledger.fire(connection, due, now, trace or (lambda _job, _run: None), quotas)
     urgent = sorted((*notices, *fired.notices), key=lambda notice: -notice.priority)[:max_notices]
     return FiredBatch(tuple(urgent), fired.broken, locked.count)
 

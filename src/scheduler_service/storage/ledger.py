@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.firing import Decision, Fire, Miss, Skip
 from scheduler_service.domain.job_decision import decide_for, start_window
 from scheduler_service.domain.pauses import failures_text
+from scheduler_service.domain.quotas import NO_QUOTAS, Quotas
 from scheduler_service.domain.records import DueJob
 from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
@@ -28,9 +29,17 @@ from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.cancellations import cancel_all
 from scheduler_service.storage.dialect import insert_or_ignore, is_sqlite
 from scheduler_service.storage.events import newest_change
+from scheduler_service.storage.run_budget import RunBudget
 from scheduler_service.storage.tables import WAITING, has_start_deadline, jobs, runs, with_status
 
-_NOT_YET = {"reason": None, "missed_until": None, "missed_count": None, "finished_at": None, "start_by": None}
+_NOT_YET = {
+    "reason": None,
+    "message": None,
+    "missed_until": None,
+    "missed_count": None,
+    "finished_at": None,
+    "start_by": None,
+}
 # Built once, as in `transitions`.
 _earliest_due = (
     select(func.min(jobs.c.next_run_at)).where(jobs.c.next_run_at.is_not(None)).scalar_subquery(),
@@ -91,11 +100,15 @@ async def earliest_due(connection: AsyncConnection) -> Earliest:
 
 
 async def fire(
-    connection: AsyncConnection, due: Sequence[DueJob], now: datetime, trace: StartTrace = lambda _job, _run: None
+    connection: AsyncConnection,
+    due: Sequence[DueJob],
+    now: datetime,
+    trace: StartTrace = lambda _job, _run: None,
+    quotas: Quotas = NO_QUOTAS,
 ) -> Fired:
-    """Account for the due instants of jobs that the caller has locked.
+    """Account for the due instants of jobs that the caller has locked. `quotas` are those of owners without others.
 
-    1. Count each job's active runs, and decide what each instant becomes.
+    1. Count each job's active runs, and decide what each instant becomes, as far as the quotas of owners allow.
     2. Cancel the runs that the overlap policy replaces.
     3. Insert the rows. Ignore an instant that has a row, which happens after a clock went backwards.
     4. Move each job to its next instant by compare-and-set, or finish it if there is none.
@@ -107,17 +120,22 @@ async def fire(
         return Fired(())
     active = await run_rows.count_active(connection, [job.id for job in due])
     stored = await calendars.read_for(connection, due)
+    budget = await RunBudget.open(connection, [job.owner_id for job in due], now, quotas)
     decisions: list[tuple[DueJob, Decision]] = []
     broken: list[tuple[DueJob, Exception]] = []
     for job in due:
         try:
-            decisions.append((job, decide_for(job, now, active.get(job.id, 0), calendars.calendar_of(job, stored))))
+            calendar = calendars.calendar_of(job, stored)
+            decision = decide_for(job, now, active.get(job.id, 0), calendar, budget.left(job.owner_id))
+            budget.spend(job.owner_id, _fires(decision))
+            decisions.append((job, decision))
         except Exception as error:  # noqa: BLE001 (the per-job guard: one job must not stop all)
             broken.append((job, error))
+    await budget.store(connection)
     for job, decision in decisions:
         if any(isinstance(entry, Fire) and entry.cancels_others for entry in decision.entries):
             await cancel_all(connection, [job.id], Reason.OVERLAP, now)
-    rows = [row for job, decision in decisions for row in _rows(job, decision, now, trace)]
+    rows = [row for job, decision in decisions for row in _rows(job, decision, now, trace, budget)]
     notices = await _insert(connection, rows, {job.id: tuple(job.tags) for job in due})
     moves = [_move(job, decision) for job, decision in decisions]
     moves += [move for job, decision in decisions for move in _pause_after_failures(job, decision.next_run_at)]
@@ -127,14 +145,17 @@ async def fire(
     return Fired(notices, tuple(broken))
 
 
-def _rows(job: DueJob, decision: Decision, now: datetime, trace: StartTrace) -> Iterator[dict[str, Any]]:
+def _rows(
+    job: DueJob, decision: Decision, now: datetime, trace: StartTrace, budget: RunBudget
+) -> Iterator[dict[str, Any]]:
     for entry in decision.entries:
         match entry:
             case Fire(scheduled_for=instant):
                 yield {**_queued(job, instant, now, trace), **_NOT_YET, **_wait(job, entry, now)}
             case Skip(scheduled_for=instant, reason=reason):
                 ended = run_rows.ended_row(_queued(job, instant, now, trace), RunStatus.SKIPPED, reason, now)
-                yield {**_NOT_YET, **ended}
+                message = budget.text(job.owner_id) if reason is Reason.QUOTA else None
+                yield {**_NOT_YET, **ended, "message": message}
             case Miss(first=first, last=last, count=count, reason=reason):
                 ended = run_rows.ended_row(_queued(job, first, now, trace), RunStatus.MISSED, reason, now)
                 yield {**_NOT_YET, **ended, "missed_until": last, "missed_count": count}
@@ -190,8 +211,12 @@ def _move(job: DueJob, decision: Decision) -> dict[str, Any]:
         "to_instant": decision.next_run_at,
         "to_status": JobStatus.FINISHED if decision.next_run_at is None else JobStatus.ACTIVE,
         "to_pause_reason": None,
-        "fired": sum(isinstance(entry, Fire) for entry in decision.entries),
+        "fired": _fires(decision),
     }
+
+
+def _fires(decision: Decision) -> int:
+    return sum(isinstance(entry, Fire) for entry in decision.entries)
 
 
 def _pause_after_failures(job: DueJob, next_run_at: datetime | None) -> Iterator[dict[str, Any]]:

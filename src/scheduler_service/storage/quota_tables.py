@@ -1,4 +1,4 @@
-"""The table of the quotas that an administrator gave to owners."""
+"""The tables of the quotas that an administrator gave to owners, and of runs that are counted for them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,15 @@ owner_quotas = Table(
     Column("min_interval_seconds", Integer),
     Column("runs_per_minute", Integer),
     Column("concurrent_runs", Integer),
-    Column("log_mb", Integer),
-    Column("artifact_mb", Integer),
-    Column("environments", Integer),
     Column("weight", Integer),
     Column("updated_at", UtcInstant, nullable=False),
+)
+
+# The runs that were queued in the latest minute, of owners with a quota of them.
+owner_minutes = Table(
+    "owner_minutes",
+    metadata,
+    Column("owner_id", Text, primary_key=True),
+    Column("minute_at", UtcInstant, nullable=False),
+    Column("runs", Integer, nullable=False),
 )

@@ -15,9 +15,12 @@ from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Tri
 from scheduler_service.engine.base import Base
 from scheduler_service.engine.changes import after_changes
 from scheduler_service.engine.loop import start_loop
+from scheduler_service.engine.quota_settings import quotas_of
 from scheduler_service.engine.run_result import is_handed_on
+from scheduler_service.errors import RateError
 from scheduler_service.sandbox.contract.collected import MAX_RESULT_BYTES
 from scheduler_service.services.queued_runs import make_room, queued_row
+from scheduler_service.services.quota_gate import UNLIMITED, QuotaGate
 from scheduler_service.storage import dependencies, runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -33,9 +36,10 @@ log = structlog.get_logger(__name__)
 class ChainFollower:
     """Takes the ends of upstream runs, and decides what becomes of the jobs that run after them."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, quotas: QuotaGate = UNLIMITED) -> None:
         self._database = database
         self._clock = clock
+        self._quotas = quotas
 
     async def follow(self) -> float:
         """Handle every noted end. Return the seconds until the next call."""
@@ -85,9 +89,20 @@ class ChainFollower:
             row = _skipped(row, Reason.DEPENDENCY, message, now)
         elif await make_room(connection, job, now) is not None:
             row = _skipped(row, Reason.OVERLAP, None, now)
+        else:
+            row = await self._within_quota(connection, job, row, now)
         run = await runs.add(connection, row)
         await dependencies.store_origin(connection, run.id, Origin(ended.id, given))
         log.info("upstream_followed", job_id=job.id, run_id=run.id, upstream_run_id=ended.id, status=run.status)
+
+    async def _within_quota(
+        self, connection: AsyncConnection, job: Job, row: dict[str, Any], now: datetime
+    ) -> dict[str, Any]:
+        try:
+            await self._quotas.take_runs(connection, job.owner_id, now)
+        except RateError as error:
+            return _skipped(row, Reason.QUOTA, str(error), now)
+        return row
 
 
 def _skipped(row: Mapping[str, Any], reason: Reason, message: str | None, now: datetime) -> dict[str, Any]:
@@ -115,5 +130,5 @@ def _input(round_: Sequence[UpstreamEnd]) -> Any:
 
 def start_loops(base: Base) -> None:
     """Start the loop."""
-    follower = ChainFollower(base.database, base.clock)
+    follower = ChainFollower(base.database, base.clock, QuotaGate(quotas_of(base.settings)))
     start_loop(base.stack, "chains", after_changes(base.changes, follower.follow, REST_SECONDS))

@@ -1,0 +1,1 @@
+"""Quotas of owners: what each may use, and what it uses."""

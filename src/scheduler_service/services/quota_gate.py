@@ -1,0 +1,106 @@
+"""Checks the quotas of owners, in the transactions that create jobs and queue runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scheduler_service.domain.quotas import NO_QUOTAS, Quotas, rate_text, seconds_to_next_minute, shortest_interval
+from scheduler_service.domain.records import Job, schedule_of
+from scheduler_service.domain.schedules.schedule import Schedule, parse
+from scheduler_service.errors import QuotaError, RateError
+from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.storage import quotas
+from scheduler_service.storage.run_budget import RunBudget
+
+Scheduled = Job | JobDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaGate:
+    """Refuses what exceeds a quota. `defaults` hold for owners that were given no others."""
+
+    defaults: Quotas = NO_QUOTAS
+
+    async def check_jobs(
+        self,
+        connection: AsyncConnection,
+        added: Sequence[Scheduled],
+        scheduled: Sequence[Scheduled],
+        now: datetime,
+        *,
+        lock: bool = True,
+    ) -> None:
+        """Check jobs that owners get, and jobs that get a schedule. Raise `QuotaError` for the first that is too much.
+
+        With `lock`, transactions that add jobs of one owner wait for each other, so that not both pass.
+        """
+        found = await quotas.find_all(connection, {job.owner_id for job in (*added, *scheduled)}, self.defaults)
+        for owner_id, count in sorted(Counter(job.owner_id for job in added).items()):
+            await _check_count(connection, owner_id, count, found[owner_id].jobs, lock=lock)
+        for job in scheduled:
+            _check_interval(job, found[job.owner_id].min_interval_seconds, now)
+
+    async def take_runs(self, connection: AsyncConnection, owner_id: str, now: datetime, count: int = 1) -> None:
+        """Count runs that are queued now. Raise `RateError` if the quota of this minute does not allow them.
+
+        The caller has locked the job of the runs.
+        """
+        budget = await RunBudget.open(connection, [owner_id], now, self.defaults)
+        left = budget.left(owner_id)
+        if left is not None and count > left:
+            allowed = budget.allowed[owner_id]
+            message = f"{rate_text(allowed)}; try again in the next minute" if not left else _too_many(count, left)
+            raise RateError(message, allowed=allowed, retry_after_seconds=seconds_to_next_minute(now))
+        budget.spend(owner_id, count)
+        await budget.store(connection)
+
+
+UNLIMITED = QuotaGate()
+
+
+def changed_schedules(pairs: Collection[tuple[Job, Job]]) -> list[Job]:
+    """Return the edited jobs whose schedules or owners differ from before."""
+    names = ("schedule_expr", "timezone", "owner_id")
+    return [after for job, after in pairs if any(getattr(job, name) != getattr(after, name) for name in names)]
+
+
+def _too_many(count: int, left: int) -> str:
+    return f"the request queues {count} runs, and the owner's quota runs_per_minute leaves {left}; lower max_runs"
+
+
+async def _check_count(
+    connection: AsyncConnection, owner_id: str, count: int, allowed: int | None, *, lock: bool
+) -> None:
+    if allowed is None:
+        return
+    if lock:
+        await quotas.lock(connection, owner_id)
+    used = await quotas.count_jobs(connection, owner_id)
+    if used + count > allowed:
+        message = f"the owner has {used} jobs, and its quota allows {allowed}; delete one, or ask an administrator"
+        raise QuotaError(message, quota="jobs", used=used, allowed=allowed)
+
+
+def _check_interval(job: Scheduled, allowed: int | None, now: datetime) -> None:
+    schedule = None if allowed is None else _schedule(job, now)
+    interval = None if schedule is None else shortest_interval(schedule, now)
+    if allowed is not None and interval is not None and interval.total_seconds() < allowed:
+        seconds = interval.total_seconds()
+        message = (
+            f"the schedule fires {seconds:g} s after another instant, and the owner's quota min_interval_seconds is "
+            f"{allowed} s; write a rarer schedule_expr, or ask an administrator"
+        )
+        raise QuotaError(message, quota="min_interval_seconds", used=seconds, allowed=allowed)
+
+
+def _schedule(job: Scheduled, now: datetime) -> Schedule | None:
+    if job.schedule_expr is None:
+        return None
+    if isinstance(job, Job):
+        return schedule_of(job)
+    return parse(job.schedule_expr, timezone=job.timezone, dst=job.dst, anchor_at=now)
