@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
 from testkit.waiting import eventually
@@ -76,6 +77,16 @@ async def test_unknown_zone_and_window_count_as_the_default(browser: Browser) ->
     page = (await browser.open("/ui/ledger?zone=Mars/X&days=99")).text
     assert 'value="UTC"' in page
     assert '<option value="7" selected>' in page
+
+
+async def test_start_page_draws_the_week_in_the_zone_of_the_browser(browser: Browser) -> None:
+    await run_once(browser, name="of this week")
+    hour = datetime.now(UTC).strftime("%Y-%m-%dT%H:00:00Z")
+    assert f'href="/ui/ledger/cell?at={hour}&amp;zone=UTC"' in (await browser.open("/ui/")).text
+    browser.client.cookies.set("scheduler_zone", "Asia/Tokyo", path="/ui")
+    page = (await browser.open("/ui/")).text
+    assert f'href="/ui/ledger/cell?at={hour}&amp;zone=Asia/Tokyo"' in page
+    assert datetime.now(ZoneInfo("Asia/Tokyo")).strftime("%H:00 JST: ") in page
 
 
 async def test_lanes_show_runs_of_the_last_hours(browser: Browser) -> None:

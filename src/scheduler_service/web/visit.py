@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 from starlette.datastructures import FormData
@@ -17,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 
 from scheduler_service.bootstrap import Service
 from scheduler_service.domain.caller import Caller, Scope
+from scheduler_service.domain.schedules.zone import zone_names
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.web import flash, navigation
 from scheduler_service.web.compression import compressed
@@ -32,6 +34,7 @@ from scheduler_service.web.views.curl import curl
 HOME = "/ui/"
 EDITOR = "editor.html"
 KEYS_COOKIE = "scheduler_keys"
+ZONE_COOKIE = "scheduler_zone"
 THEME_COOKIE, THEMES = "scheduler_theme", ("light", "dark")
 FeatureService = TypeVar("FeatureService")
 
@@ -78,6 +81,12 @@ class Visit:
     def keys_are_off(self) -> bool:
         """Return whether the reader has switched single letters off (WCAG 2.1.4)."""
         return self.request.cookies.get(KEYS_COOKIE) == "off"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the zone of drawings by hours and days: the one asked for, the browser's, or UTC."""
+        wanted = (self.query.get("zone"), self.request.cookies.get(ZONE_COOKIE))
+        return ZoneInfo(next((name for name in wanted if name in zone_names()), "UTC"))
 
     @property
     def section(self) -> str:

@@ -8,10 +8,13 @@ from starlette.responses import Response
 
 from scheduler_service.domain.listing import Count, JobFilter, Listing, Page, RunFilter
 from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.features.ledger.windows import LedgerWindowService
 from scheduler_service.services.health import HealthStatus
 from scheduler_service.services.runs import RunView
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.views import home
+from scheduler_service.web.views.cells import Counts
+from scheduler_service.web.views.heat import HeatMap, heat_map
 from scheduler_service.web.views.jobs import job_row
 from scheduler_service.web.views.pace import pace
 from scheduler_service.web.visit import Visit
@@ -43,6 +46,7 @@ async def show_home(visit: Visit) -> Response:
         stats=stats,
         pace=chart,
         pace_hours=window // HOUR,
+        heat=await _week(visit),
         is_stuck=stats.standing.oldest_queued_seconds > home.STUCK_SECONDS,
         needs=needs,
         failed_more=(failed.total or 0) if failed.next is not None else None,
@@ -55,6 +59,15 @@ async def show_home(visit: Visit) -> Response:
             due.items or (await service.jobs.page(caller, JobFilter(), Page(size=1, count=Count.NONE))).items
         ),
     )
+
+
+async def _week(visit: Visit) -> HeatMap:
+    """Return the heat map of the last seven days."""
+    ledger = visit.feature(LedgerWindowService)
+    period = ledger.period(None, None, "hour")
+    window = await ledger.of_all(visit.caller, None, period, "hour", visit.zone)
+    cells = {cell.at: Counts(cell.by_status, cell.planned) for cell in window.cells}
+    return heat_map(period.begin, period.end, visit.zone, cells)
 
 
 async def _runs(visit: Visit, filters: RunFilter, page: Page) -> Listing[RunView]:

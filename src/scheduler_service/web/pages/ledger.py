@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
@@ -12,7 +11,6 @@ from scheduler_service.domain.hours import HOUR, hour_of
 from scheduler_service.domain.listing import Count, Page, RunFilter
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_state import Trigger
-from scheduler_service.domain.schedules.zone import zone_names
 from scheduler_service.features.ledger.cells import LedgerWindow
 from scheduler_service.features.ledger.windows import LedgerWindowService
 from scheduler_service.web.queries import instant, whole
@@ -32,7 +30,7 @@ ROWS_OF_CELL = 20
 async def show_ledger(visit: Visit) -> Response:
     """Show the ledger of all jobs, or of one."""
     job = await _job(visit)
-    zone, days = _zone(visit), _days(visit)
+    zone, days = visit.zone, _days(visit)
     until = instant(visit.request.query_params, "until")
     end = hour_of(until or datetime.now(UTC) + timedelta(days=1))
     service = visit.feature(LedgerWindowService)
@@ -85,7 +83,7 @@ async def show_cell(visit: Visit) -> Response:
         begin=begin,
         end=begin + HOUR,
         backfill_to=min(begin + HOUR, now) - timedelta.resolution if begin < now else None,
-        zone=_zone(visit),
+        zone=visit.zone,
         rows=rows,
         total=listing.total,
     )
@@ -107,7 +105,7 @@ async def show_lanes(visit: Visit) -> Response:
         end=now,
         lanes=lanes(runs, begin, now, now),
         is_cut=len(runs) >= LANE_RUNS,
-        zone=_zone(visit).key,
+        zone=visit.zone.key,
     )
 
 
@@ -126,11 +124,6 @@ async def _runs_since(visit: Visit, begin: datetime) -> list[tuple[Run, str]]:
 async def _job(visit: Visit) -> Job | None:
     job_id = whole(visit.request.query_params, "job")
     return None if job_id is None else await visit.service.jobs.get(visit.caller, job_id)
-
-
-def _zone(visit: Visit) -> ZoneInfo:
-    name = visit.query.get("zone", "UTC")
-    return ZoneInfo(name if name in zone_names() else "UTC")
 
 
 def _days(visit: Visit) -> int:

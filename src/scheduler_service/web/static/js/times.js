@@ -37,7 +37,8 @@
   showAll();
   document.addEventListener("htmx:after:swap", showAll);
   setInterval(() => document.hidden || showAll(), 1000);
-  for (const zone of document.querySelectorAll("[data-zone]")) {
-    zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  }
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  for (const zone of document.querySelectorAll("[data-zone]")) zone.textContent = timeZone;
+  // The next pages draw days and hours in this zone.
+  document.cookie = `scheduler_zone=${timeZone};path=/ui;samesite=strict;max-age=31536000`;
 })();
