@@ -13,11 +13,9 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.errors import UnavailableError
+from scheduler_service.http.held_stream import EVENT_STREAM, HEARTBEAT_SECONDS
 from scheduler_service.services.runs import LogSlice
 
-EVENT_STREAM = "text/event-stream"
-# Well below the minute after which proxies close silent connections.
-HEARTBEAT_SECONDS = 15.0
 # In characters, each at most twelve bytes of JSON. Clients refuse events of a megabyte.
 MAX_EVENT_CHARACTERS = 64 * 1024
 _WAITING = frozenset({RunStatus.QUEUED, RunStatus.RETRYING})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, suppress
 
 from fastapi import Request, Response
@@ -15,8 +15,15 @@ from scheduler_service.http.auth import API_KEY_CALLER, KeyCheck
 from scheduler_service.http.request_gate import RequestGate
 
 EVENT_STREAM = "text/event-stream"
+HEARTBEAT_SECONDS = 15.0
+"""How often a stream without events sends something: below the minute after which proxies close silent connections."""
 CHECK_SECONDS = 2.0
 """How often the key of a stream is checked. A process relies on what it has read of a key for 2 s, too."""
+
+
+def event_stream(parts: AsyncIterator[bytes]) -> StreamingResponse:
+    """Return a stream of events, which nginx would otherwise buffer."""
+    return StreamingResponse(parts, media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
 
 
 def hold(request: Request, response: Response) -> Response:

@@ -12,15 +12,14 @@ import structlog
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from pydantic import AfterValidator, Field
-from starlette.responses import StreamingResponse
 
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.log_stream import EVENT_STREAM, HEARTBEAT_SECONDS
 from scheduler_service.domain.events import Event, Position
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.errors import UnavailableError
 from scheduler_service.http.answers import Answer
 from scheduler_service.http.auth import CurrentCaller, current_caller
+from scheduler_service.http.held_stream import EVENT_STREAM, HEARTBEAT_SECONDS, event_stream
 from scheduler_service.http.openapi_responses import refusals
 from scheduler_service.http.parameters import Id, Separated
 from scheduler_service.http.route import KeyedRoute
@@ -143,9 +142,8 @@ async def follow_events(
     position = await service.events.start(caller, last_event_id)
     is_late = last_event_id is not None and await service.events.may_have_a_gap(position)
     batches = service.events.follow(caller, position, service.stopping, query.wanted())
-    # Otherwise nginx buffers events.
     greeting = _gap(position) if is_late else KEEPALIVE_COMMENT
-    return StreamingResponse(_stream(greeting, batches), media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
+    return event_stream(_stream(greeting, batches))
 
 
 async def _stream(greeting: bytes, batches: AsyncIterator[Sequence[Event]]) -> AsyncIterator[bytes]:

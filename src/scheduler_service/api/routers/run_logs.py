@@ -10,12 +10,13 @@ from starlette.responses import StreamingResponse
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
-from scheduler_service.api.log_stream import EVENT_STREAM, accepts_events, log_events
+from scheduler_service.api.log_stream import accepts_events, log_events
 from scheduler_service.api.routers.runs import RUNS
 from scheduler_service.api.schemas.queries import LogQuery, LogSearchQuery
 from scheduler_service.errors import NotFoundError
 from scheduler_service.http.answers import Answer
 from scheduler_service.http.auth import CurrentCaller, current_caller
+from scheduler_service.http.held_stream import EVENT_STREAM, event_stream
 from scheduler_service.http.openapi_responses import LOG_HEADERS, answer, refusals
 from scheduler_service.http.parameters import Offset, RunId
 from scheduler_service.http.route import KeyedRoute
@@ -110,8 +111,7 @@ async def read_log(
     offset = query.offset if last_event_id is None else last_event_id
     await service.runs.read_log(caller, run_id, offset)
     parts = service.runs.follow_log(caller, run_id, offset, service.stopping)
-    # Otherwise nginx buffers events.
-    return StreamingResponse(log_events(parts), media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
+    return event_stream(log_events(parts))
 
 
 @router.get(

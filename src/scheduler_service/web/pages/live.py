@@ -7,12 +7,12 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from scheduler_service.domain.caller import Scope
 from scheduler_service.domain.run_state import TERMINAL
 from scheduler_service.errors import NotFoundError, UnavailableError
-from scheduler_service.http.held_stream import EVENT_STREAM, hold
+from scheduler_service.http.held_stream import HEARTBEAT_SECONDS, event_stream, hold
 from scheduler_service.web.feed import Interest, Subscription
 from scheduler_service.web.queries import whole_of
 from scheduler_service.web.routes import Pages
@@ -23,8 +23,6 @@ pages = Pages()
 # Signals of one page are at least this far apart.
 SIGNAL_SECONDS = 1.0
 LOG_SECONDS = 0.5
-# Below the minute after which proxies close silent connections.
-HEARTBEAT_SECONDS = 15.0
 WORKER_SECONDS = 3.0
 _BEHIND_ALL = 2**62
 
@@ -46,8 +44,7 @@ async def follow(visit: Visit) -> Response:
     state = await _state_of_run(visit, interest)
     signals = _signals(visit, interest, about, has_changed=state is not None and state.name != visit.query.get("seen"))
     visit.request.state.caller = visit.caller
-    response = StreamingResponse(signals, media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
-    return hold(visit.request, response)
+    return hold(visit.request, event_stream(signals))
 
 
 def _since(visit: Visit) -> float:
