@@ -147,7 +147,7 @@ async def test_another_owners_pages_are_not_found(app: FastAPI, browser: Browser
     key = await browser.call("POST", "/keys", {"owner_id": "ours", "scopes": ["read", "write", "run"]})
     other = Browser(app)
     await other.log_in(key["key"])
-    jobs = ("", "/delete", "/run", "/pause", "/edit", "/clone", "/versions", "/backfill")
+    jobs = ("", "/figures", "/delete", "/run", "/pause", "/edit", "/clone", "/versions", "/backfill")
     runs = ("", "/lines", "/search?q=a", "/log.txt", "/artifacts/a", "/cancel", "/previous", "/next", "/compare")
     others = (f"ledger?job={job['id']}", f"ledger/cell?job={job['id']}", f"simulate?job={job['id']}")
     for path in (
@@ -203,3 +203,22 @@ async def test_filters_that_have_no_control_stay_when_another_changes(browser: B
         ("since", "2026-01-15T10:00:00Z"), ("until", "2026-01-15T11:00:00Z"),
     ]  # fmt: skip
     assert 'name="status" value="failed"' not in (await browser.open("/ui/runs?status=failed&within=24h")).text
+
+
+async def test_latest_arguments_are_offered_again(browser: Browser) -> None:
+    job = await create_job(browser, **shell("true"))
+    await run_to_the_end(browser, job["id"], args={"day": 3})
+    page = (await browser.open(f"/ui/jobs/{job['id']}/run")).text
+    offered = re.search(rf'href="(/ui/jobs/{job["id"]}/run\?args=[^"]+)"', page)
+    assert offered
+    assert "&#34;day&#34;: 3" in (await browser.open(offered[1])).text.partition("<textarea")[2].partition("<")[0]
+
+
+async def test_figures_of_a_job_count_its_runs(browser: Browser) -> None:
+    job = await create_job(browser, **shell("exit 1"))
+    await run_to_the_end(browser, job["id"])
+    page = (await browser.open(f"/ui/jobs/{job['id']}/figures")).text
+    assert page.count('<td class="number">1</td>') == 2
+    assert page.count('<td class="number">0.0 %</td>') == 2
+    part = (await browser.open(f"/ui/jobs/{job['id']}/figures", **{"HX-Request": "true"})).text
+    assert "<html" not in part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from starlette.responses import Response
 
@@ -19,6 +19,15 @@ pages = Pages()
 NEXT, RECENT, EXPLAINED = 10, 10, 10
 STRIP = 40
 LEFT_OUT = 3
+DAYS = (7, 30)
+
+
+@pages.get("/jobs/{job_id:int}/figures")
+async def show_figures(visit: Visit) -> Response:
+    """Show figures of days, which the page of the job loads after itself: they may take longer than all the rest."""
+    job = await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))
+    figures = {days: await visit.service.stats.of_job(visit.caller, job.id, timedelta(days=days)) for days in DAYS}
+    return visit.show("job_figures.html", job=job, figures=figures)
 
 
 @pages.get("/jobs/{job_id:int}")

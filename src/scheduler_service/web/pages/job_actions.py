@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from starlette.responses import Response
 
+from scheduler_service.domain.listing import Count, Page, RunFilter
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.services.inspection import RejectedError
 from scheduler_service.services.pause_request import read_pause_request
@@ -14,10 +15,13 @@ from scheduler_service.services.run_request import RunRequest, read_run_request
 from scheduler_service.web.forms import sentences_of
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
+from scheduler_service.web.views.words import as_json
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
 JOB = "/jobs/{job_id:int}"
+# Sets of arguments that are offered again, from among the newest runs.
+SETS, SOUGHT, MAX_SET = 5, 20, 500
 
 
 @pages.get(JOB + "/run")
@@ -89,9 +93,14 @@ async def _show_pause_form(visit: Visit, errors: list[str] | None = None) -> Res
 
 async def _show_run_form(visit: Visit, written: str, error: str | None = None) -> Response:
     job = await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))
-    recent = await visit.service.runs.recent(visit.caller, [job.id], 1)
-    status = 200 if error is None else 422
-    return visit.show("job_run.html", status=status, job=job, written=written, error=error, last=recent.get(job.id, ()))
+    page = Page(size=SOUGHT, count=Count.NONE)
+    views = (await visit.service.runs.page(visit.caller, RunFilter(job_id=job.id), page, has_logs=False)).items
+    status = HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY
+    # Pretty to read, and short enough for an address.
+    sets = dict.fromkeys(as_json(view.run.args) for view in views if view.run.args)
+    given = [text for text in sets if len(text) <= MAX_SET][:SETS]
+    last = views[0].run if views else None
+    return visit.show("job_run.html", status=status, job=job, written=written, error=error, last=last, given=given)
 
 
 def _run_request(written: str, *, ignores_overlap: bool) -> RunRequest:

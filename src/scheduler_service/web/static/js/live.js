@@ -2,6 +2,7 @@
 (() => {
   const POLL_MS = 10_000;
   const MAX_FAILURES = 3;
+  const SAY_MS = 5_000;
   const stream = document.getElementById("live");
   const badge = document.getElementById("live-badge");
   if (!stream || !badge) return;
@@ -48,6 +49,17 @@
   document.addEventListener("htmx:before:request", (event) => {
     const cause = event.detail.ctx?.sourceEvent?.target;
     if (isPaused() && cause === stream) event.preventDefault();
+  });
+  // What has ended is also said, politely and at most every five seconds.
+  const announcements = document.getElementById("announcements");
+  let said = document.querySelector("[data-announce]")?.dataset.announce;
+  let saidAt = -SAY_MS;
+  document.addEventListener("htmx:after:swap", () => {
+    const text = document.querySelector("[data-announce]")?.dataset.announce;
+    if (!text || text === said || performance.now() - saidAt < SAY_MS) return;
+    said = text;
+    saidAt = performance.now();
+    announcements.textContent = text;
   });
   badge.addEventListener("click", () => {
     const paused = !isPaused();
