@@ -76,5 +76,7 @@ def _masked(value: Any, *, is_secret: bool) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [_masked(item, is_secret=is_secret) for item in value]
     if isinstance(value, str):
-        return MASK if is_secret and value else _CREDENTIALS.sub(MASK, value)
+        if is_secret and value:
+            return MASK
+        return _CREDENTIALS.sub(MASK, value) if "://" in value else value
     return value

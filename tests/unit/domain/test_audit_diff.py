@@ -26,6 +26,8 @@ from scheduler_service.domain.audit_diff import difference
         ),
         (None, {"url": "https://me:pw@example.org/"}, {"url": {"after": "https://***@example.org/"}}),
         (None, {"code": "x" * 3000}, {"code": {"after": "(3002 characters)"}}),
+        (None, {"code": "\x01" * 400}, {"code": {"after": "(2402 characters)"}}),  # as JSON escapes it
+        (None, {"code": "x" * 1998}, {"code": {"after": "x" * 1998}}),
     ],
 )
 def test_difference_shows_changed_fields_without_secrets(before: Any, after: Any, changes: Any) -> None:
