@@ -56,7 +56,7 @@ class EnvironmentService:
         await store.keep(connection, lock, self._clock.now())
 
     async def list_all(self, caller: Caller) -> list[Environment]:
-        """Return the environments, newest first."""
+        """Return the environments, newest first, without their logs, of which each can have 64 KiB."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
             return await store.list_all(connection, caller.bound)

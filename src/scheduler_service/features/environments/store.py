@@ -45,9 +45,10 @@ async def find(connection: AsyncConnection, environment_id: str, owner_id: str |
 
 
 async def list_all(connection: AsyncConnection, owner_id: str | None = None) -> list[Environment]:
-    """Return the newest environments, those of an owner's jobs if `owner_id` is given."""
-    query = select(environments).where(_is_used_by(owner_id)).order_by(environments.c.created_at.desc()).limit(LISTED)
-    return [Environment(**row) for row in (await connection.execute(query)).mappings()]
+    """Return the newest environments, those of an owner's jobs if `owner_id` is given. Their logs are left out."""
+    columns = [column for column in environments.c if column.name != "log"]
+    query = select(*columns).where(_is_used_by(owner_id)).order_by(environments.c.created_at.desc()).limit(LISTED)
+    return [Environment(**row, log="") for row in (await connection.execute(query)).mappings()]
 
 
 async def states(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, EnvironmentState]:
