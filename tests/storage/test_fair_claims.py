@@ -89,6 +89,16 @@ async def test_small_owner_waits_only_for_runs_in_progress(database: Database, w
     assert (await worker.work(4, 10)).count(FEW) == 3
 
 
+async def test_runs_on_other_workers_count(database: Database, worker: Worker) -> None:
+    busy = await add_job(database, owner_id=MANY, next_run_at=None, status="paused")
+    await put(database, busy, RunStatus.RUNNING)
+    await queue(database, MANY, 2)
+    await queue(database, FEW, 2)
+
+    assert MANY < FEW  # the order of names decides nothing here
+    assert await worker.claim(1) == [FEW]
+
+
 @pytest.mark.parametrize("slots", [1, 2, 4])
 async def test_two_owners_share_slots_equally(database: Database, worker: Worker, slots: int) -> None:
     await queue(database, MANY, 12)
@@ -149,12 +159,13 @@ async def claim_until_full(worker: Worker, limit: int = 4) -> Counter[str]:
     return Counter(worker.begun)
 
 
-async def test_quota_of_concurrent_runs_holds(database: Database, worker: Worker) -> None:
+@pytest.mark.parametrize("limit", [1, 4])
+async def test_quota_of_concurrent_runs_holds(database: Database, worker: Worker, limit: int) -> None:
     await give(database, MANY, concurrent_runs=2)
     await queue(database, MANY, 5)
     await queue(database, FEW, 5)
 
-    assert await claim_until_full(worker) == {MANY: 2, FEW: 5}
+    assert await claim_until_full(worker, limit) == {MANY: 2, FEW: 5}
     for _ in range(7):
         await worker.end_oldest()
     assert await worker.claim(4) == [MANY] * 2

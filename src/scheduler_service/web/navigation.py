@@ -14,6 +14,7 @@ MORE = (
     ("alerts", "/ui/alerts", "read"),
     ("calendars", "/ui/calendars", "read"),
     ("secrets", "/ui/secrets", "read"),
+    ("quotas", "/ui/quotas", "read"),
     ("grants", "/ui/grants", "read"),
     ("environments", "/ui/environments", "read"),
     ("keys", "/ui/keys", "admin"),

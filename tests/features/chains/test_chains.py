@@ -11,6 +11,7 @@ from testkit.doubles import FakeClock, RecordingBroker
 from tests.storage.stored_runs import put
 
 from scheduler_service.domain.listing import Page, RunFilter
+from scheduler_service.domain.quotas import Quotas
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, InvalidInputError, NotFoundError
@@ -19,6 +20,7 @@ from scheduler_service.features.chains.service import ChainService
 from scheduler_service.services.explanations import ExplanationService
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import JobService
+from scheduler_service.services.quota_gate import QuotaGate
 from scheduler_service.services.runs import RunService
 from scheduler_service.storage import dependencies, run_lists
 from scheduler_service.storage.database import Database
@@ -63,6 +65,16 @@ class Chains:
 @pytest.fixture
 def chains(database: Database, clock: FakeClock) -> Chains:
     return Chains(database, clock)
+
+
+async def test_follower_above_the_quota_of_its_owner_is_skipped(chains: Chains, database: Database) -> None:
+    upstream = await chains.job()
+    below = await chains.job(upstream)
+    chains.follower = ChainFollower(database, FakeClock(), QuotaGate(Quotas(runs_per_minute=1)))
+    for _ in range(2):
+        await chains.end(upstream)
+
+    assert await chains.states(below) == [(QUEUED, None), (SKIPPED, Reason.QUOTA)]
 
 
 NOT_OWED = [(SKIPPED, Reason.DEPENDENCY)]

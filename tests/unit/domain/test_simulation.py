@@ -18,6 +18,7 @@ from scheduler_service.domain.simulation import MAX_ROWS, Scenario, SimulatedRow
 
 MINUTE = timedelta(minutes=1)
 MICROSECOND = timedelta.resolution
+SCENARIO = ("outages", "pauses", "run_seconds", "runs_per_minute")
 HOUR = Window(NOON, NOON + 60 * MINUTE)
 
 
@@ -36,7 +37,7 @@ def shown(rows: tuple[SimulatedRow, ...]) -> list[tuple[float, str, int]]:
 
 
 def rows_of(window: Window = HOUR, /, **changes: Any) -> tuple[SimulatedRow, ...]:
-    scenario = {name: changes.pop(name) for name in ("outages", "pauses", "run_seconds") if name in changes}
+    scenario = {name: changes.pop(name) for name in SCENARIO if name in changes}
     return simulate(due_job(**changes), Scenario(window=window, **scenario)).rows
 
 
@@ -63,6 +64,13 @@ def test_backlog_runs_one_after_the_other_with_queue() -> None:
 
 def test_instants_during_a_pause_are_not_owed() -> None:
     assert [minute for minute, *_ in shown(rows_of(pauses=[minutes(15, 35)]))] == [0, 10, 40, 50]
+
+
+def test_runs_above_the_quota_of_a_minute_are_skipped() -> None:
+    rows = rows_of(minutes(0, 2), schedule_expr="20s", anchor_at=NOON, overlap_policy="allow", runs_per_minute=2)
+    skipped = [row for row in rows if row.status is RunStatus.SKIPPED]
+    assert [(row.scheduled_for - NOON) / MINUTE for row in skipped] == pytest.approx([2 / 3, 5 / 3])
+    assert {row.reason for row in skipped} == {Reason.QUOTA}
 
 
 def test_long_run_lets_instants_be_skipped() -> None:
