@@ -69,7 +69,7 @@ def chains(database: Database, clock: FakeClock) -> Chains:
 
 async def test_follower_above_the_quota_of_its_owner_is_skipped(chains: Chains, database: Database) -> None:
     upstream = await chains.job()
-    below = await chains.job(upstream)
+    below = await chains.job(upstream, overlap_policy="allow")
     chains.follower = ChainFollower(database, FakeClock(), QuotaGate(Quotas(runs_per_minute=1)))
     for _ in range(2):
         await chains.end(upstream)
