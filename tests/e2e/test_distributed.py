@@ -94,6 +94,7 @@ async def test_flower_shows_the_job_and_outcome_of_each_attempt(cluster: Cluster
     assert seen[f"run-{run_id}-1"]["exception"] == "exit_code: exit code 3"
     assert seen[f"run-{run_id}-2"]["result"] == "exit code 0"
     assert f"'job_id': {job_id}" in str(seen[f"run-{run_id}-1"]["kwargs"])
+    assert f"/ui/runs/{run_id}'" in str(seen[f"run-{run_id}-2"]["kwargs"])
     assert "exit_code: exit code 3" in page
     assert "Nightly <dump>" not in page
     assert anybody.status_code == 401

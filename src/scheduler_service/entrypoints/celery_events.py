@@ -7,6 +7,7 @@ from typing import Any
 
 from scheduler_service.brokers.message import task_id
 from scheduler_service.brokers.monitor import Monitor
+from scheduler_service.config.settings import Settings
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.storage.claims import Claimed
@@ -18,9 +19,10 @@ REQUEUED = "requeued: another attempt follows"
 class TaskEvents:
     """Publishes the attempts of this worker as Celery events."""
 
-    def __init__(self, monitor: Monitor) -> None:
-        """Publish events to `monitor`."""
+    def __init__(self, monitor: Monitor, runs_url: str) -> None:
+        """Publish events to `monitor`. The page of a run is below `runs_url`."""
         self._monitor = monitor
+        self._runs_url = runs_url
         self._began_at: dict[str, float] = {}
 
     def attempt_started(self, claimed: Claimed) -> None:
@@ -32,7 +34,7 @@ class TaskEvents:
             uuid=name,
             name=claimed.job.name,
             args="()",
-            kwargs=repr(_about(claimed)),
+            kwargs=repr(_about(claimed, self._runs_url)),
             root_id=name,
             parent_id=None,
             retries=claimed.run.attempt - 1,
@@ -55,6 +57,11 @@ class TaskEvents:
             self._monitor.send("task-failed", uuid=name, exception=failure(end), traceback=None)
 
 
+def runs_url(settings: Settings) -> str:
+    """Return the address below which people find runs: in the web interface, or in the API if that is off."""
+    return settings.effective_public_url + ("/api/v1/runs" if settings.ui == "off" else "/ui/runs")
+
+
 def failure(end: AttemptEnd) -> str:
     """Return in one line why an attempt failed: the reason, the exit code or the signal, and the message."""
     details = []
@@ -71,9 +78,10 @@ def _name(claimed: Claimed) -> str:
     return task_id(claimed.run.id, claimed.run.attempt - 1)
 
 
-def _about(claimed: Claimed) -> dict[str, Any]:
+def _about(claimed: Claimed, runs_url: str) -> dict[str, Any]:
     run = claimed.run
     return {
+        "page": f"{runs_url}/{run.id}",
         "job_id": run.job_id,
         "run_id": run.id,
         "attempt": run.attempt,

@@ -25,7 +25,7 @@ from scheduler_service.brokers.monitor import Monitor
 from scheduler_service.brokers.transport import dropped
 from scheduler_service.engine.loop import UNAVAILABLE_REST_SECONDS
 from scheduler_service.engine.slot_filler import SlotFiller
-from scheduler_service.entrypoints.celery_events import TaskEvents
+from scheduler_service.entrypoints.celery_events import TaskEvents, runs_url
 from scheduler_service.errors import LoopFailedError, SchedulerError, UnavailableError
 from scheduler_service.startup import WRONG_SETTING
 
@@ -55,7 +55,7 @@ class Engine:
         monitor = Monitor(self._celery, hostname)
         self._stack.callback(portal.call, monitor.close)
         try:
-            while not self._try_to_open(portal, TaskEvents(monitor)):
+            while not self._try_to_open(portal, TaskEvents(monitor, runs_url(self._celery.settings))):
                 time.sleep(UNAVAILABLE_REST_SECONDS)
                 maybe_shutdown()
         except BaseException:
