@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def environment() -> Environment:
         "run_status": status_of_run,
         "job_status": status_of_job,
         "cell_title": _cell_title,
+        "words_of": _words_of,
     }
     # There are few icons and glyphs, and many of each on a page.
     for template, macro in (("icons", "icon"), ("glyphs", "glyph")):
@@ -61,6 +63,11 @@ def _kind_name(kind: str) -> str:
     """Return what people call a kind of payload; a kind of a plug-in has no other name."""
     name = f"payload.{kind}"
     return text(name) if name in load_texts() else kind
+
+
+def _words_of(counts: Iterable[tuple[str, int]]) -> str:
+    """Return what became of the instants of an hour, such as `3 succeeded, 1 failed`. A page has hundreds of hours."""
+    return ", ".join(f"{words.grouped(n)} {text(f'status.{word}').lower()}" for word, n in counts)
 
 
 def _cell_title(cell: StripCell) -> str:
