@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import MutableMapping
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterable, MutableMapping
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import FastAPI
+from sqlalchemy import Engine
+from sqlalchemy import event as event_of
+from testkit.waiting import DEADLINE_SECONDS
 from tests.web.conftest import SHARED, Browser, create_job, run_to_the_end
 
 from scheduler_service.domain.events import Event, Position, Subject
-from scheduler_service.web.feed import Feed, Interest
+from scheduler_service.web.feed import Feed, Interest, LogFeed
 
 pytestmark = SHARED
 
@@ -125,3 +130,38 @@ async def test_page_is_told_what_happened_before_it_connected(app: FastAPI, brow
             assert not second.has_news.is_set()
         with feed.subscribed(interest, made_at) as third:
             assert third.has_news.is_set()
+
+
+def names(tasks: Iterable[asyncio.Task[object]]) -> Counter[str]:
+    return Counter(task.get_name() for task in tasks)
+
+
+async def test_fifty_open_pages_ask_the_database_no_more_than_one(app: FastAPI, browser: Browser) -> None:
+    service, stopping = app.state.service, app.state.service.stopping
+    feed, logs = Feed(service.events, stopping), LogFeed(service.logs, stopping)
+    payload = {"type": "shell_script", "script": "sleep 60"}
+    job = await create_job(browser, payload=payload, overlap_policy="allow", max_concurrency=2)
+    runs = [(await browser.call("POST", f"/jobs/{job['id']}/run"))["id"] for _ in range(2)]
+    asked: list[asyncio.Task[object]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        task = asyncio.current_task()
+        if task is not None and task not in before and ("FROM events" in statement or "runs.log_bytes" in statement):
+            asked.append(task)
+
+    lengths = []
+    before = asyncio.all_tasks()  # the loops of the service itself
+    with ExitStack() as pages:
+        for number in range(50):
+            pages.enter_context(feed.subscribed(Interest(), math.inf))
+            lengths.append(pages.enter_context(logs.following(runs[number % 2], -1)))
+        event_of.listen(Engine, "before_cursor_execute", note)
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                while min(names(asked)["log_feed"], names(asked)["event_feed"]) < 2:
+                    await asyncio.sleep(0)
+        finally:
+            event_of.remove(Engine, "before_cursor_execute", note)
+
+    assert names(set(asked)) == {"log_feed": 1, "event_feed": 1, "page_feed": 1}, "only the three readers ask"
+    assert -1 not in {length() for length in lengths}

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scheduler_service.domain.caller import Caller, Scope
-from scheduler_service.domain.listing import Count, Page
 from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputError, NotFoundError, QuotaError
 from scheduler_service.services.bulk_request import MAX_ITEMS, JobBulkRequest, RunBulkRequest
+from scheduler_service.services.job_listing import JobListing
 from scheduler_service.services.jobs import JobService
+from scheduler_service.services.run_listing import RunListing
 from scheduler_service.services.runs import RunService
-
-_ALL = Page(1, MAX_ITEMS + 1, count=Count.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +31,11 @@ class BulkItem:
 class BulkService:
     """Applies an action to jobs and to runs."""
 
-    def __init__(self, jobs: JobService, runs: RunService) -> None:
+    def __init__(self, jobs: JobService, runs: RunService, job_listing: JobListing, run_listing: RunListing) -> None:
         self._jobs = jobs
         self._runs = runs
+        self._job_listing = job_listing
+        self._run_listing = run_listing
 
     async def change_jobs(self, caller: Caller, request: JobBulkRequest) -> list[BulkItem]:
         """Change jobs, and return what became of each.
@@ -44,8 +45,7 @@ class BulkService:
         caller.require(Scope.RUN if request.action == "run" else Scope.WRITE)
         ids = request.ids
         if request.filter is not None:
-            listing = await self._jobs.page(caller, request.filter.filters(), _ALL)
-            ids = [job.id for job in listing.items]
+            ids = await self._job_listing.ids(caller, request.filter.filters(), MAX_ITEMS + 1)
         return await _each(ids or [], request, lambda job_id: self._change_job(caller, request, job_id))
 
     async def change_runs(self, caller: Caller, request: RunBulkRequest) -> list[BulkItem]:
@@ -53,8 +53,7 @@ class BulkService:
         caller.require(Scope.RUN)
         ids = request.ids
         if request.filter is not None:
-            listing = await self._runs.page(caller, request.filter.filters(), _ALL, has_logs=False)
-            ids = [view.run.id for view in listing.items]
+            ids = await self._run_listing.ids(caller, request.filter.filters(), MAX_ITEMS + 1)
         return await _each(ids or [], request, lambda run_id: self._change_run(caller, request, run_id))
 
     async def _change_job(self, caller: Caller, request: JobBulkRequest, job_id: int) -> int | None:

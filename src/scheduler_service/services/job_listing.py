@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from scheduler_service.domain.caller import Caller, Scope
-from scheduler_service.domain.listing import JobFilter, Listing, Page
+from scheduler_service.domain.listing import Count, JobFilter, Listing, Page
 from scheduler_service.domain.records import Job, JobState
 from scheduler_service.storage import job_lists
 from scheduler_service.storage.database import Database
@@ -26,3 +26,11 @@ class JobListing:
             listing = await job_lists.page_of_states(snapshot, filters, page, owner_id=caller.bound)
             unknown = [state.id for state in listing.items if not is_known(state)]
             return listing, await job_lists.read(snapshot, unknown)
+
+    async def ids(self, caller: Caller, filters: JobFilter, limit: int) -> list[int]:
+        """Return the ids of up to `limit` jobs."""
+        caller.require(Scope.READ)
+        async with self._database.read() as connection:
+            page = Page(size=limit, count=Count.NONE)
+            listing = await job_lists.page_of_states(connection, filters, page, owner_id=caller.bound)
+        return [state.id for state in listing.items]

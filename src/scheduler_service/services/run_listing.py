@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from scheduler_service.domain.caller import Caller, Scope
-from scheduler_service.domain.listing import Listing, Page, RunFilter
+from scheduler_service.domain.listing import Count, Listing, Page, RunFilter
 from scheduler_service.domain.records import Run, RunState
 from scheduler_service.domain.run_state import ACTIVE, RunStatus
 from scheduler_service.errors import NotFoundError
@@ -52,6 +52,14 @@ class RunListing:
             tails = await logs.tails(connection, states if has_logs else (), TAIL_BYTES)
             active = [state.job_id for state in states if state.status in ACTIVE]
             return RunPage(listing, unknown, tails, await recent.expected_seconds(connection, active))
+
+    async def ids(self, caller: Caller, filters: RunFilter, limit: int) -> list[int]:
+        """Return the ids of up to `limit` runs."""
+        caller.require(Scope.READ)
+        async with self._database.read() as connection:
+            page = Page(size=limit, count=Count.NONE)
+            listing = await run_lists.page_of_states(connection, filters, page, owner_id=caller.bound)
+        return [state.id for state in listing.items]
 
     async def neighbour(
         self, caller: Caller, run_id: int, statuses: Collection[RunStatus] = (), *, is_next: bool = False

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.records import Run
-from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.domain.run_state import TERMINAL, RunStatus
 from scheduler_service.errors import NotFoundError
 from scheduler_service.storage import logs, runs
 from scheduler_service.storage.database import Database
@@ -91,6 +91,12 @@ class RunLogService:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._indexes: OrderedDict[int, LineIndex] = OrderedDict()
+
+    async def lengths(self, run_ids: Iterable[int]) -> dict[int, int | None]:
+        """Return the lengths of the logs of runs, or None for a run that has ended. The caller checks who may know."""
+        async with self._database.read() as connection:
+            found = await logs.lengths(connection, run_ids)
+        return {run_id: None if status in TERMINAL else length for run_id, (status, length) in found.items()}
 
     async def lines(self, caller: Caller, run_id: int, from_line: int, count: int) -> LogLines:
         """Return up to `count` lines from line `from_line` on, counted from 1, or from the end if it is negative."""

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.records import Run, RunState
+from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.storage.direct import AnyConnection
 from scheduler_service.storage.leases import HELD, Lease
 from scheduler_service.storage.tables import run_logs, runs
@@ -51,6 +52,12 @@ class LogPiece:
 
     at_byte: int = 0
     data: bytes = b""
+
+
+async def lengths(connection: AsyncConnection, run_ids: Iterable[int]) -> dict[int, tuple[RunStatus, int]]:
+    """Return the states of runs and the lengths of their logs."""
+    query = select(runs.c.id, runs.c.status, runs.c.log_bytes).where(runs.c.id.in_(list(run_ids)))
+    return {run_id: (status, length) for run_id, status, length in await connection.execute(query)}
 
 
 async def append_rest(connection: AnyConnection, lease: Lease, rest: LogPiece) -> bool:

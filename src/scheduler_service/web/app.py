@@ -17,7 +17,7 @@ from scheduler_service.config.settings import Settings
 from scheduler_service.web import pages
 from scheduler_service.web.assets import load_assets, serve_asset
 from scheduler_service.web.errors import HANDLERS
-from scheduler_service.web.feed import Feed
+from scheduler_service.web.feed import Feed, LogFeed
 from scheduler_service.web.login_limit import LoginLimit
 from scheduler_service.web.rendering import environment
 from scheduler_service.web.session import Sessions
@@ -64,6 +64,7 @@ class SiteApplication:
         state = self._host.state
         if self._shared is None or self._shared.service is not state.service:
             feed = Feed(state.service.events, state.service.stopping)
-            self._shared = Site(self._settings, state.service, self._sessions, self._logins, state.gate, feed)
+            logs = LogFeed(state.service.logs, state.service.stopping)
+            self._shared = Site(self._settings, state.service, self._sessions, self._logins, state.gate, feed, logs)
             self._app.state.keys, self._app.state.gate = state.keys, state.gate
         return self._shared

@@ -1,4 +1,4 @@
-"""One reader of the event stream for all pages of a process.
+"""One reader of the event stream, and one of the lengths of growing logs, for all pages of a process.
 
 Theory of operation. Each open page has a `Subscription`, which collects the events that concern the page. One task
 reads the events and gives them to all subscriptions, so that any number of pages costs the database one query a look.
@@ -13,9 +13,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -24,9 +24,11 @@ from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.events import Event
 from scheduler_service.errors import UnavailableError
 from scheduler_service.services.events import EventService
+from scheduler_service.services.run_logs import RunLogService
 
 _EVERYONE = Caller(owner_id=None, scopes=frozenset({Scope.READ}))
 RETRY_SECONDS = 1.0
+LOG_SECONDS = 0.5
 KEPT_EVENTS = 1000
 # The clocks of two hosts may differ by so much.
 _SKEW_SECONDS = 2.0
@@ -73,6 +75,44 @@ class Subscription:
         return self.position
 
 
+class LogFeed:
+    """Reads the lengths of the logs that open pages follow: one query for all pages, while there are any."""
+
+    def __init__(self, logs: RunLogService, stopping: asyncio.Event) -> None:
+        self._logs = logs
+        self._stopping = stopping
+        self._followed: Counter[int] = Counter()
+        self._lengths: dict[int, int | None] = {}
+        self._reader: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def following(self, run_id: int, length: int) -> Iterator[Callable[[], int | None]]:
+        """Provide a function that returns the length of a log, or None once the run has ended."""
+        self._followed[run_id] += 1
+        self._lengths.setdefault(run_id, length)
+        if self._reader is None or self._reader.done():
+            self._reader = asyncio.create_task(self._read(), name="log_feed")
+        try:
+            yield lambda: self._lengths.get(run_id)
+        finally:
+            self._followed[run_id] -= 1
+            if not self._followed[run_id]:
+                del self._followed[run_id]
+                self._lengths.pop(run_id, None)
+            if not self._followed:
+                self._reader.cancel()
+                self._reader = None
+
+    async def _read(self) -> None:
+        while not self._stopping.is_set():
+            active = [run_id for run_id in self._followed if self._lengths.get(run_id) is not None]
+            if active:
+                with suppress(UnavailableError):
+                    found = await self._logs.lengths(active)
+                    self._lengths |= {run_id: found.get(run_id) for run_id in active if run_id in self._followed}
+            await asyncio.sleep(LOG_SECONDS)
+
+
 class Feed:
     """Reads events while there are subscriptions."""
 
@@ -92,7 +132,7 @@ class Feed:
         self._subscriptions.add(subscription)
         if self._reader is None or self._reader.done():
             self._complete_since = math.inf
-            self._reader = asyncio.create_task(self._read())
+            self._reader = asyncio.create_task(self._read(), name="page_feed")
         else:
             self._tell_what_was_read(subscription)
         try:

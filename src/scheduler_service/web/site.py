@@ -9,7 +9,7 @@ from starlette.requests import Request
 from scheduler_service.bootstrap import Service
 from scheduler_service.config.settings import Settings
 from scheduler_service.http.request_gate import RequestGate
-from scheduler_service.web.feed import Feed
+from scheduler_service.web.feed import Feed, LogFeed
 from scheduler_service.web.login_limit import LoginLimit
 from scheduler_service.web.session import Sessions
 
@@ -18,7 +18,7 @@ KEY = "scheduler_service.site"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The services, the sessions, the count of wrong keys, and the limits of requests, and the feed of events."""
+    """The services, the sessions, the count of wrong keys, the limits of requests, and the feeds of events and logs."""
 
     settings: Settings
     service: Service
@@ -26,6 +26,7 @@ class Site:
     logins: LoginLimit
     gate: RequestGate
     feed: Feed
+    logs: LogFeed
 
 
 def site_of(request: Request) -> Site:

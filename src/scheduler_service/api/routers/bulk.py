@@ -123,4 +123,4 @@ async def change_runs(request: RunBulk, service: CurrentService, caller: Current
 
 
 def _bulk(service: CurrentService) -> BulkService:
-    return BulkService(service.jobs, service.runs)
+    return BulkService(service.jobs, service.runs, service.listing, service.run_listing)

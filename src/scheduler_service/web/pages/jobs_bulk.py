@@ -103,4 +103,5 @@ def _is_typed(action: str, count: int) -> bool:
 
 
 def _service(visit: Visit) -> BulkService:
-    return BulkService(visit.service.jobs, visit.service.runs)
+    service = visit.service
+    return BulkService(service.jobs, service.runs, service.listing, service.run_listing)

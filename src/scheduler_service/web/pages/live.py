@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from starlette.responses import Response
 
@@ -13,7 +13,7 @@ from scheduler_service.domain.caller import Scope
 from scheduler_service.domain.run_state import TERMINAL
 from scheduler_service.errors import NotFoundError, UnavailableError
 from scheduler_service.http.held_stream import HEARTBEAT_SECONDS, event_stream, hold
-from scheduler_service.web.feed import Interest, Subscription
+from scheduler_service.web.feed import LOG_SECONDS, Interest, Subscription
 from scheduler_service.web.queries import whole_of
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.views.run import ShownState
@@ -22,7 +22,6 @@ from scheduler_service.web.visit import Visit
 pages = Pages()
 # Signals of one page are at least this far apart.
 SIGNAL_SECONDS = 1.0
-LOG_SECONDS = 0.5
 WORKER_SECONDS = 3.0
 _BEHIND_ALL = 2**62
 
@@ -67,8 +66,10 @@ async def _signals(visit: Visit, interest: Interest, about: str, *, has_changed:
 async def _following(visit: Visit, interest: Interest, about: str) -> AsyncIterator[bytes]:
     # The page of a run says which state it shows.
     since = math.inf if interest.run_id is not None else _since(visit)
-    with visit.site.feed.subscribed(interest, since) as subscription:
+    with visit.site.feed.subscribed(interest, since) as subscription, ExitStack() as stack:
         log_bytes = await _log_bytes(visit, interest)
+        if log_bytes is not None and interest.run_id is not None:
+            length = stack.enter_context(visit.site.logs.following(interest.run_id, log_bytes))
         quiet_seconds = 0.0
         while not visit.service.stopping.is_set():
             step = LOG_SECONDS if log_bytes is not None else SIGNAL_SECONDS
@@ -77,7 +78,7 @@ async def _following(visit: Visit, interest: Interest, about: str) -> AsyncItera
                 await asyncio.sleep(SIGNAL_SECONDS)
                 quiet_seconds = 0.0
             if log_bytes is not None:
-                grown = await _log_bytes(visit, interest)
+                grown = length()
                 if grown != log_bytes:
                     log_bytes, quiet_seconds = grown, 0.0
                     yield _signal("log", str(grown))
