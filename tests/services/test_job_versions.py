@@ -54,6 +54,14 @@ async def test_each_change_keeps_who_and_what(jobs: JobService, versions: JobVer
     assert (found[2].created_at, found[2].replaced_at, found[0].replaced_at) == (NOON, found[1].created_at, None)
 
 
+async def test_number_that_no_version_can_have_is_no_error(jobs: JobService, versions: JobVersionService) -> None:
+    job = await jobs.create(ANN, definition())
+    found, _ = await versions.newest(ANN, job.id, 2**63 - 1, 10)
+    assert [each.version for each in found] == [1]
+    with pytest.raises(NotFoundError):
+        await jobs.restore(ANN, job.id, 2**63 - 1)
+
+
 async def test_version_shows_changes_without_secrets(jobs: JobService, versions: JobVersionService) -> None:
     job = await jobs.create(ANN, definition(env=SECRET))
     await jobs.patch(ANN, job.id, {"payload": {"script": "echo 2\n" * 1000}})

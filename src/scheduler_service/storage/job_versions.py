@@ -52,6 +52,7 @@ job_versions = Table(
 )
 
 _COLUMNS = [job_versions.c[field.name] for field in fields(JobVersion)]
+_LARGEST_VERSION = 2**31 - 1
 # Built once, as in `transitions`.
 _add = insert(job_versions)
 _replace = (
@@ -91,16 +92,21 @@ async def newest(
     columns = [column for column in _COLUMNS if has_definitions or column.name != "definition"]
     query = select(*columns).where(job_versions.c.job_id == job_id).order_by(job_versions.c.version.desc())
     if before is not None:
-        query = query.where(job_versions.c.version < before)
+        query = query.where(job_versions.c.version < _comparable(before))
     rows = (await connection.execute(query.limit(limit))).mappings()
     return [JobVersion(**{"definition": {}, **row}) for row in rows]
 
 
 async def find(connection: AsyncConnection, job_id: int, version: int) -> JobVersion | None:
     """Return a version of a job, or None if it is not kept."""
-    query = select(*_COLUMNS).where(job_versions.c.job_id == job_id, job_versions.c.version == version)
+    query = select(*_COLUMNS).where(job_versions.c.job_id == job_id, job_versions.c.version == _comparable(version))
     row = (await connection.execute(query)).mappings().one_or_none()
     return None if row is None else JobVersion(**row)
+
+
+def _comparable(version: int) -> int:
+    """Return a number that PostgreSQL can compare with the column, which is smaller than ids are."""
+    return min(version, _LARGEST_VERSION)
 
 
 async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
