@@ -79,3 +79,16 @@ def test_all_of_a_tag_are_paused_unless_their_number_changes(page: Page, service
     page.get_by_role("button", name="Pause 3 jobs").click()
     expect(page.get_by_role("status").filter(has_text="were changed")).to_be_visible()
     assert {service.call("GET", f"jobs/{job_id}")["status"] for job_id in ids[1:]} == {"paused"}
+
+
+def test_new_runs_wait_while_the_list_is_read(page: Page, service: Service) -> None:
+    job_id = add(service, "true", name="repeated")
+    first = ended(service, job_id)
+    page.goto(f"/ui/runs?job={job_id}")
+    expect(page.locator("#live-badge")).to_have_attribute("data-state", "live")
+    second = ended(service, job_id)
+    expect(page.get_by_role("link", name="1 new")).to_be_visible()
+    expect(page.locator(f"#run-{first}")).to_be_visible()
+    expect(page.locator(f"#run-{second}")).to_have_count(0)
+    page.get_by_role("link", name="1 new").click()
+    expect(page.locator(f"#run-{second}")).to_contain_text("Success")

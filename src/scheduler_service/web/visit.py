@@ -36,6 +36,8 @@ EDITOR = "editor.html"
 KEYS_COOKIE = "scheduler_keys"
 ZONE_COOKIE = "scheduler_zone"
 THEME_COOKIE, THEMES = "scheduler_theme", ("light", "dark")
+UP_TO = "upto"
+"""The query parameter with the newest row that a list shows, by which it asks for its rows again."""
 FeatureService = TypeVar("FeatureService")
 
 
@@ -169,7 +171,8 @@ class Visit:
 
     def link(self, **changes: object) -> str:
         """Return the address of this page with other query parameters. None removes one."""
-        items = [(name, value) for name, value in self.request.query_params.multi_items() if name not in changes]
+        left_out = {UP_TO, *changes}
+        items = [(name, value) for name, value in self.request.query_params.multi_items() if name not in left_out]
         kept = [(name, value) for name, value in (*items, *changes.items()) if value not in {None, ""}]
         return f"?{urlencode(kept)}" if kept else self.request.url.path
 

@@ -16,7 +16,7 @@ from scheduler_service.web.routes import Pages
 from scheduler_service.web.views.curl import path_of_runs
 from scheduler_service.web.views.paging import PAGE_SIZE, pager, read_place
 from scheduler_service.web.views.runs import run_row
-from scheduler_service.web.visit import Visit
+from scheduler_service.web.visit import UP_TO, Visit
 
 pages = Pages()
 PRESETS = {
@@ -37,6 +37,12 @@ async def show_runs(visit: Visit) -> Response:
     cursor = None if place.cursor is None else read_cursor(place.cursor, sort)
     page = Page(size=PAGE_SIZE, cursor=cursor, count=Count.CAPPED)
     listing = await visit.service.runs.page(visit.caller, filters, page, has_logs=False)
+    # A page that updates itself keeps its rows: newer ones wait until somebody asks for them.
+    shown_first = whole(visit.request.query_params, UP_TO)
+    new = 0 if shown_first is None else sum(view.run.id > shown_first for view in listing.items)
+    if new and shown_first is not None:
+        page = replace(page, before_id=shown_first + 1)
+        listing = await visit.service.runs.page(visit.caller, filters, page, has_logs=False)
     following = None if listing.next is None else write_cursor(listing.next, sort)
     now = datetime.now(UTC)
     rows = [run_row(view.run, view.job_name, now) for view in listing.items]
@@ -44,6 +50,9 @@ async def show_runs(visit: Visit) -> Response:
     return visit.show(
         "runs.html",
         rows=rows,
+        new=new,
+        is_full_of_new=new == PAGE_SIZE,
+        up_to=rows[0].id if rows and cursor is None and sort == "-id" else None,
         pager=pager(place, len(rows), listing.total, following, MAX_COUNTED),
         filters=filters,
         api_path=path_of_runs(filters),
