@@ -21,7 +21,8 @@ pytestmark = pytest.mark.long
 EVERY = (
     "", "jobs", "jobs?q=no+such+job", "jobs/{job}", "jobs/{job}/edit", "jobs/{job}/clone", "jobs/{job}/versions",
     "jobs/{job}/run", "jobs/{job}/figures", "jobs/{job}/pause", "jobs/{job}/backfill", "jobs/{job}/delete",
-    "jobs/bulk?action=pause&ids={job}", "jobs/new", "runs", "runs/{run}", "runs/{run}/compare", "runs/{run}/cancel",
+    "jobs/bulk?action=pause&ids={job}", "jobs/new", "runs", "runs/bulk?action=retry&ids={run}",
+    "runs/{run}", "runs/{run}/compare", "runs/{run}/cancel",
     "ledger", "ledger?job={job}", "ledger/cell?at={hour}&job={job}", "ledger/lanes", "simulate", "simulate?job={job}",
     "workers", "alerts", "alerts/new", "calendars", "calendars/new", "calendars/de-holidays", "secrets", "secrets/new",
     "grants", "environments", "keys", "keys/new", "audit", "system", "jump?q=a", "keyboard", "nowhere",

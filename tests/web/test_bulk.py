@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from tests.web.conftest import NEVER, SHARED, Browser, create_job
+from tests.web.conftest import NEVER, SHARED, Browser, create_job, run_to_the_end
 
 pytestmark = SHARED
 
@@ -57,7 +57,7 @@ async def test_refused_jobs_are_named(browser: Browser) -> None:
     job = await create_job(browser)
     fields = {"action": "pause", "ids": [job["id"], 999_999], "expected": "2"}
     page = (await browser.send("/ui/jobs/bulk", fields)).text
-    assert "1 job was refused" in page
+    assert "1 was refused" in page
     assert "Job 999999" in page
 
 
@@ -94,3 +94,39 @@ async def test_letters_can_be_switched_off(browser: Browser) -> None:
 async def test_workers_are_shown_with_their_slots(browser: Browser) -> None:
     page = (await browser.open("/ui/workers")).text
     assert "0 of 2 slots busy" in page
+
+
+async def test_runs_are_tried_again_together(browser: Browser) -> None:
+    payload = {"type": "shell_script", "script": "exit 1"}
+    job = await create_job(browser, payload=payload, overlap_policy="allow")
+    ids = [await run_to_the_end(browser, job["id"]) for _ in range(2)]
+    page = (await browser.open(f"/ui/runs/bulk?action=retry&all=1&job={job['id']}&status=failed")).text
+    assert "Try 2 runs again?" in page
+    assert f"Run {ids[0]}" in page
+    fields = {"action": "retry", "all": "1", "job": job["id"], "status": "failed", "expected": "2"}
+    wrong = await browser.send("/ui/runs/bulk", {**fields, "expected": "3"})
+    assert wrong.status_code == 409
+    assert "2 runs were changed" in (await browser.send("/ui/runs/bulk", fields)).text
+    found = (await browser.call("GET", f"/jobs/{job['id']}/runs?trigger=retry"))["runs"]
+    assert {run["retry_of"] for run in found} == set(ids)
+
+
+async def test_refused_runs_are_named(browser: Browser) -> None:
+    job = await create_job(browser)
+    run_id = await run_to_the_end(browser, job["id"])
+    page = (await browser.send("/ui/runs/bulk", {"action": "cancel", "ids": run_id, "expected": "1"})).text
+    assert f'href="/ui/runs/{run_id}"' in page
+    assert "has ended" in page
+
+
+async def test_malformed_bulk_requests_for_runs_change_nothing(browser: Browser) -> None:
+    for query in ("action=explode&ids=1", "action=cancel", "action=retry&ids=x"):
+        assert (await browser.open(f"/ui/runs/bulk?{query}")).url.path == "/ui/runs"
+
+
+async def test_reader_changes_no_runs(app: FastAPI, browser: Browser) -> None:
+    key = await browser.call("POST", "/keys", {"owner_id": "readers", "scopes": ["read"]})
+    reader = Browser(app)
+    await reader.log_in(key["key"])
+    assert (await reader.open("/ui/runs/bulk?action=cancel&ids=1")).status_code == 403
+    assert (await reader.send("/ui/runs/bulk", {"action": "cancel", "ids": 1, "expected": "1"})).status_code == 403

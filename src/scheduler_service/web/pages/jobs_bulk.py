@@ -17,13 +17,12 @@ from scheduler_service.web.pages.jobs import DUE
 from scheduler_service.web.queries import whole_of
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
+from scheduler_service.web.views.bulk import NAMED, is_typed
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
 ACTIONS = ("pause", "resume", "run", "delete")
-# Above this number, and to delete, the number is typed.
-TYPED_ABOVE = 100
-NAMED = 5
+ROOT = "/ui/jobs"
 _FILTERS = {"q": "q", "status": "status", "last": "last_status", "type": "type", "tag": "tag", "owner": "owner_id"}
 _DUE = "due"
 """The filter by the next instant, which the address names by a window from now on."""
@@ -52,7 +51,7 @@ async def change(visit: Visit) -> Response:
     if document is None or document["action"] not in ACTIONS:
         return visit.redirect("/ui/jobs", text("bulk.nothing"))
     count = whole_of(fields.get("expected", "")) or 0
-    if _is_typed(document["action"], count) and visit.text_of("typed") != str(count):
+    if is_typed(document["action"], count) and visit.text_of("typed") != str(count):
         return await _show(visit, document, fields, text("bulk.wrong_number"))
     request = read_job_bulk({**document, "expected_count": count})
     items = await _service(visit).change_jobs(visit.caller, request)
@@ -60,7 +59,7 @@ async def change(visit: Visit) -> Response:
     done = text("bulk.done", n=len(items) - len(refused))
     if not refused:
         return visit.redirect("/ui/jobs", done)
-    return visit.show("jobs_bulk_done.html", done=done, refused=refused)
+    return visit.show("bulk_done.html", done=done, refused=refused, root=ROOT, label="alerts.job", title="jobs.title")
 
 
 def _document(action: str, ids: list[Any], fields: dict[str, str]) -> dict[str, Any] | None:
@@ -78,13 +77,14 @@ async def _show(visit: Visit, document: dict[str, Any], fields: dict[str, str], 
     request = read_job_bulk({**document, "dry_run": True})
     count = len(await _service(visit).change_jobs(visit.caller, request))
     return visit.show(
-        "jobs_bulk.html",
+        "bulk.html",
+        root=ROOT,
         status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
         document=document,
-        filters={field: fields.get(field) for field in (*_FILTERS, _DUE)},
+        filters=[(field, fields.get(field)) for field in (*_FILTERS, _DUE)],
         count=count,
         names=await _names(visit, request),
-        is_typed=_is_typed(request.action, count),
+        is_typed=is_typed(request.action, count),
         error=error,
     )
 
@@ -96,10 +96,6 @@ async def _names(visit: Visit, request: JobBulkRequest) -> list[str]:
         page = Page(size=NAMED, count=Count.NONE)
         return [job.name for job in (await jobs.page(visit.caller, request.filter.filters(), page)).items]
     return [(await jobs.get(visit.caller, job_id)).name for job_id in (request.ids or [])[:NAMED]]
-
-
-def _is_typed(action: str, count: int) -> bool:
-    return action == "delete" or count > TYPED_ABOVE
 
 
 def _service(visit: Visit) -> BulkService:

@@ -1,0 +1,12 @@
+"""Bulk changes: how many names are shown, and when the number is typed."""
+
+from __future__ import annotations
+
+NAMED = 5
+# Above this number, and to delete, the number is typed.
+_TYPED_ABOVE = 100
+
+
+def is_typed(action: str, count: int) -> bool:
+    """Return whether a change of so many objects is confirmed by typing their number."""
+    return action == "delete" or count > _TYPED_ABOVE
