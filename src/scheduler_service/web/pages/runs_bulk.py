@@ -84,4 +84,5 @@ async def _show(visit: Visit, document: dict[str, Any], fields: Fields, error: s
 
 
 def _service(visit: Visit) -> BulkService:
-    return BulkService(visit.service.jobs, visit.service.runs)
+    service = visit.service
+    return BulkService(service.jobs, service.runs, service.listing, service.run_listing)
