@@ -24,6 +24,7 @@ OTHERS = {
     "api": "--rounds 1 --requests 2",
     "apply": "--jobs 20 --rounds 1",
     "broker": "--rounds 3",
+    "downtime": "--jobs 20 --rounds 1",
     "fairness": "--large 20 --queued 200",
     "first_line": "--rounds 1 --runs 2",
     "herd": "--jobs 20 --rounds 1",

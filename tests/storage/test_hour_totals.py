@@ -153,6 +153,16 @@ async def test_recount_follows_a_job_to_its_new_owner(database: Database) -> Non
     await check(database)
 
 
+async def test_equal_ranges_of_several_jobs_all_count(database: Database) -> None:
+    missed = {"scheduled_for": NOON, "finished_at": NOON + 3 * HOUR, "reason": Reason.MISFIRE}
+    missed |= {"missed_until": NOON + 2 * HOUR, "missed_count": 13}
+    for owner_id in ("ann", "bob", "bob"):
+        await put(database, await add_job(database, owner_id=owner_id), RunStatus.MISSED, **missed)
+    await check(database)
+    await MetricsFold(database).fold()
+    await check(database)
+
+
 @pytest.mark.parametrize(
     ("minutes", "count", "shares"),
     [

@@ -14,7 +14,8 @@ older ones are deleted. If a job gets another owner, its counted hours stay with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -268,16 +269,34 @@ def _part(
 
 
 async def _ranges(connection: AsyncConnection, ended: CTE) -> list[dict[str, Any]]:
-    """Return the figures of rows that stand for instants of several hours, for all owners and for each."""
-    query = select(ended).where(ended.c.is_scheduled, ended.c.first_hour != ended.c.last_hour)
-    figures: dict[tuple[Any, ...], list[int]] = {}
-    for row in dicts(await connection.execute(query)):
+    """Return the figures of rows that stand for instants of several hours, for all owners and for each.
+
+    After a downtime, many jobs have the same range, so that each range is divided once.
+    """
+    key = [ended.c[name] for name in ("owner_id", "status", "reason", "scheduled_for", "missed_until", "instants")]
+    several = and_(ended.c.is_scheduled, ended.c.first_hour != ended.c.last_hour)
+    query = select(*key, func.count().label("rows")).where(several).group_by(*key)
+    found = dicts(await connection.execute(query))
+    return await asyncio.to_thread(_divided, found) if found else []
+
+
+def _divided(ranges: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the figures of ranges by hours. Those of a long downtime take seconds."""
+    figures: dict[tuple[Any, ...], dict[datetime, list[int]]] = {}
+    for row in ranges:
+        state = (row["status"], row["reason"])
+        of_scopes = [figures.setdefault((scope, *state), {}) for scope in (EVERYBODY, scope_of(row["owner_id"]))]
         for number, (hour, count) in enumerate(spread(row["scheduled_for"], row["missed_until"], row["instants"])):
-            for scope in (EVERYBODY, scope_of(row["owner_id"])):
-                found = figures.setdefault((scope, INSTANT, hour, row["status"], row["reason"], 0), [0, 0])
-                found[0] += number == 0  # a row counts where it begins
-                found[1] += count
-    return [dict(zip(_NAMES, (*key, *counts), strict=True)) for key, counts in figures.items()]
+            begun = row["rows"] if number == 0 else 0  # a row counts where it begins
+            for of_hours in of_scopes:
+                counts = of_hours.setdefault(hour, [0, 0])
+                counts[0] += begun
+                counts[1] += count * row["rows"]
+    return [
+        dict(zip(_NAMES, (scope, INSTANT, hour, *state, 0, *counts), strict=True))
+        for (scope, *state), of_hours in figures.items()
+        for hour, counts in of_hours.items()
+    ]
 
 
 def _count(row: Any) -> HourCount:
