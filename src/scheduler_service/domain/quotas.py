@@ -25,6 +25,7 @@ class Quotas:
     min_interval_seconds: int | None = None
     runs_per_minute: int | None = None
     concurrent_runs: int | None = None
+    environments: int | None = None
     weight: int = 1
 
     def with_own(self, given: Mapping[str, int | None]) -> Self:

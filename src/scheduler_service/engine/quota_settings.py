@@ -13,4 +13,5 @@ def quotas_of(settings: Settings) -> Quotas:
         min_interval_seconds=settings.quota_min_interval_seconds,
         runs_per_minute=settings.quota_runs_per_minute,
         concurrent_runs=settings.quota_concurrent_runs,
+        environments=settings.quota_environments,
     ).normal()

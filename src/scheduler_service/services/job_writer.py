@@ -27,7 +27,7 @@ from scheduler_service.services.job_packages import JobPackages
 from scheduler_service.services.job_references import JobReferences, has_other_names
 from scheduler_service.services.job_rows import items_of
 from scheduler_service.services.job_trail import record_jobs
-from scheduler_service.services.quota_gate import UNLIMITED, QuotaGate, changed_schedules
+from scheduler_service.services.quota_gate import UNLIMITED, QuotaGate, changed_environments, changed_schedules
 from scheduler_service.services.schedules import first_run_at
 from scheduler_service.storage import cancellations, dependencies, jobs, ledger, pauses, runs
 from scheduler_service.storage.clock import Clock
@@ -68,6 +68,7 @@ class JobWriter:
                 await keep_dependencies(connection, job)
         for job, (_, lock) in zip(added, drafts, strict=True):
             await self.packages.keep(connection, job, lock)
+        await self.quotas.check_environments(connection, [job for job in added if job.environment_id is not None])
         await record_jobs(connection, caller, operation, [(None, job) for job in added], self.clock.now())
         return added
 
@@ -122,6 +123,7 @@ class JobWriter:
                 await runs.move_to_owner(connection, job.id, after.owner_id)
         for after, (_, _, lock) in zip(edited, edits, strict=True):
             await self.packages.keep(connection, after, lock)
+        await self.quotas.check_environments(connection, changed_environments(pairs))
         await record_jobs(connection, caller, operation, pairs, now)
         return edited
 

@@ -45,6 +45,21 @@ class QuotaGate:
         for job in scheduled:
             _check_interval(job, found[job.owner_id].min_interval_seconds, now)
 
+    async def check_environments(self, connection: AsyncConnection, stored: Sequence[Job]) -> None:
+        """Check jobs that were stored with another environment. Raise `QuotaError` if an owner now uses too many."""
+        owners = sorted({job.owner_id for job in stored})
+        for owner_id, given in (await quotas.find_all(connection, owners, self.defaults)).items() if owners else ():
+            if given.environments is None:
+                continue
+            await quotas.lock(connection, owner_id)
+            used = await quotas.count_environments(connection, owner_id)
+            if used > given.environments:
+                message = (
+                    f"jobs of the owner would use {used} environments of packages, and its quota allows "
+                    f"{given.environments}; use the requirements of another job, or ask an administrator"
+                )
+                raise QuotaError(message, quota="environments", used=used, allowed=given.environments)
+
     async def take_runs(self, connection: AsyncConnection, owner_id: str, now: datetime, count: int = 1) -> None:
         """Count runs that are queued now. Raise `RateError` if the quota of this minute does not allow them.
 
@@ -67,6 +82,13 @@ def changed_schedules(pairs: Collection[tuple[Job, Job]]) -> list[Job]:
     """Return the edited jobs whose schedules or owners differ from before."""
     names = ("schedule_expr", "timezone", "owner_id")
     return [after for job, after in pairs if any(getattr(job, name) != getattr(after, name) for name in names)]
+
+
+def changed_environments(pairs: Collection[tuple[Job, Job]]) -> list[Job]:
+    """Return the edited jobs that use an environment which their owner may not have used before."""
+    names = ("environment_id", "owner_id")
+    changed = [after for job, after in pairs if any(getattr(job, name) != getattr(after, name) for name in names)]
+    return [job for job in changed if job.environment_id is not None]
 
 
 def _too_many(count: int, left: int) -> str:

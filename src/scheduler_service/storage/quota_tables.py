@@ -16,6 +16,7 @@ owner_quotas = Table(
     Column("min_interval_seconds", Integer),
     Column("runs_per_minute", Integer),
     Column("concurrent_runs", Integer),
+    Column("environments", Integer),
     Column("weight", Integer),
     Column("updated_at", UtcInstant, nullable=False),
 )

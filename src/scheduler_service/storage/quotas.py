@@ -50,6 +50,12 @@ async def count_jobs(connection: AsyncConnection, owner_id: str) -> int:
     return (await connection.execute(query)).scalar_one()
 
 
+async def count_environments(connection: AsyncConnection, owner_id: str) -> int:
+    """Return the number of different environments that jobs of an owner use."""
+    used = (jobs.c.owner_id == owner_id, jobs.c.environment_id.is_not(None), jobs.c.deleted_at.is_(None))
+    return (await connection.execute(select(func.count(jobs.c.environment_id.distinct())).where(*used))).scalar_one()
+
+
 async def count_running(connection: AsyncConnection, owner_id: str) -> int:
     """Return the number of running runs of an owner."""
     query = select(func.count()).where(with_status(RunStatus.RUNNING), runs.c.owner_id == owner_id)

@@ -33,7 +33,7 @@ def show_quotas(
 
 @app.command("set")
 @with_client
-def set_quotas(
+def set_quotas(  # noqa: PLR0913 (one for each option)
     client: Client,
     owner: Owner,
     *,
@@ -45,6 +45,7 @@ def set_quotas(
         int | None, typer.Option(min=0, help="Allow so many runs in a minute; 0: any number.")
     ] = None,
     concurrent_runs: Annotated[int | None, typer.Option(min=0, help="Execute so many at once; 0: any number.")] = None,
+    environments: Annotated[int | None, typer.Option(min=0, help="Allow so many environments; 0: any number.")] = None,
     weight: Annotated[int | None, typer.Option(min=1, max=100, help="Give so large a share of the slots.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -57,6 +58,7 @@ def set_quotas(
         "min_interval_seconds": min_interval,
         "runs_per_minute": runs_per_minute,
         "concurrent_runs": concurrent_runs,
+        "environments": environments,
         "weight": weight,
     }
     own = client.get(_path(owner))["own"] or {}

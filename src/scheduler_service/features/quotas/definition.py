@@ -31,6 +31,11 @@ class QuotaDefinition(DefinitionModel):
         Field(ge=0, le=100_000, description=f"Runs that may execute at once; others wait in the queue. {_NULL}"),
         Whole,
     ] = None
+    environments: Annotated[
+        int | None,
+        Field(ge=0, le=100_000, description=f"Different environments of packages that jobs may use. {_NULL}"),
+        Whole,
+    ] = None
     weight: Annotated[
         int | None,
         Field(

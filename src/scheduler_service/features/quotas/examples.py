@@ -11,6 +11,7 @@ OWN: dict[str, Any] = {
     "min_interval_seconds": None,
     "runs_per_minute": 60,
     "concurrent_runs": 4,
+    "environments": None,
     "weight": 2,
 }
 
@@ -21,6 +22,7 @@ QUOTAS: dict[str, Any] = {
         "min_interval_seconds": {"used": None, "allowed": None},
         "runs_per_minute": {"used": 12, "allowed": 60},
         "concurrent_runs": {"used": 4, "allowed": 4},
+        "environments": {"used": 2, "allowed": None},
     },
     "weight": 2,
     "own": OWN,

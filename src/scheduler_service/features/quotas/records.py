@@ -18,3 +18,4 @@ class QuotaUse:
     jobs: int
     runs_in_minute: int
     running: int
+    environments: int

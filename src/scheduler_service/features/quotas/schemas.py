@@ -28,6 +28,7 @@ class QuotaSet(Answer):
         QuotaOut, Field(description="Runs queued in this minute. They are counted only if there is a limit.")
     ]
     concurrent_runs: Annotated[QuotaOut, Field(description="Runs that execute.")]
+    environments: Annotated[QuotaOut, Field(description="Different environments of packages that jobs use.")]
 
 
 class QuotasOut(Answer):
@@ -54,6 +55,7 @@ class QuotasOut(Answer):
                     allowed=allowed.runs_per_minute,
                 ),
                 concurrent_runs=QuotaOut(used=use.running, allowed=allowed.concurrent_runs),
+                environments=QuotaOut(used=use.environments, allowed=allowed.environments),
             ),
             weight=allowed.weight,
             own=None if use.own is None else QuotaDefinition(**use.own),

@@ -70,6 +70,7 @@ class QuotaService:
             jobs=await quotas.count_jobs(connection, owner_id),
             runs_in_minute=await quotas.count_in_minute(connection, owner_id, self._clock.now()),
             running=await quotas.count_running(connection, owner_id),
+            environments=await quotas.count_environments(connection, owner_id),
         )
 
 
