@@ -32,13 +32,15 @@
     if (element.textContent !== text) element.textContent = text;
     if (!element.title) element.title = `${full.format(at)}\n${element.dateTime}`;
   };
-  const showAll = () => document.querySelectorAll("time[data-as]").forEach(show);
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const showAll = () => {
+    document.querySelectorAll("time[data-as]").forEach(show);
+    for (const name of document.querySelectorAll("[data-zone]")) if (name.textContent !== zone) name.textContent = zone;
+  };
 
   showAll();
   document.addEventListener("htmx:after:swap", showAll);
   setInterval(() => document.hidden || showAll(), 1000);
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-  for (const zone of document.querySelectorAll("[data-zone]")) zone.textContent = timeZone;
   // The next pages draw days and hours in this zone.
-  document.cookie = `scheduler_zone=${timeZone};path=/ui;samesite=strict;max-age=31536000`;
+  document.cookie = `scheduler_zone=${zone};path=/ui;samesite=strict;max-age=31536000`;
 })();

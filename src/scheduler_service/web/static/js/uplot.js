@@ -27,8 +27,8 @@ export function draw(element, { points, labels, step }) {
       axes: [axis, { ...axis, scale: "rate", size: 44 }, { ...axis, scale: "seconds", side: 1, size: 56, grid: { show: false }, values: (_, marks) => marks.map((mark) => `${mark} s`) }],
       series: [
         { label: labels.time },
-        { label: labels.good, scale: "rate", paths: bars, stroke: token("--fill-good"), fill: token("--fill-good"), points: { show: false }, value: (_, __, ___, index) => (index === null ? "–" : rate(_, good[index])) },
-        { label: labels.bad, scale: "rate", paths: bars, stroke: token("--fill-bad"), fill: token("--fill-bad"), points: { show: false }, value: rate },
+        { label: labels.good, scale: "rate", paths: bars, stroke: token("--fill-good"), fill: token("--fill-good"), width: 0, points: { show: false }, value: (_, __, ___, index) => (index === null ? "–" : rate(_, good[index])) },
+        { label: labels.bad, scale: "rate", paths: bars, stroke: token("--fill-bad"), fill: token("--fill-bad"), width: 0, points: { show: false }, value: rate },
         { label: labels.p95, scale: "seconds", stroke: token("--accent"), width: 2, spanGaps: true, points: { size: 5 }, value: seconds },
       ],
     },
