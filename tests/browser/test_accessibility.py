@@ -25,7 +25,8 @@ EVERY = (
     "runs/{run}", "runs/{run}/compare", "runs/{run}/cancel",
     "ledger", "ledger?job={job}", "ledger/cell?at={hour}&job={job}", "ledger/lanes", "simulate", "simulate?job={job}",
     "workers", "alerts", "alerts/new", "calendars", "calendars/new", "calendars/de-holidays", "secrets", "secrets/new",
-    "grants", "environments", "keys", "keys/new", "quotas", "quotas/new", "audit", "system", "jump?q=a", "keyboard", "nowhere",
+    "grants", "environments", "keys", "keys/new", "quotas", "quotas/new", "audit", "system", "jump?q=a", "keyboard",
+    "nowhere",
 )  # fmt: skip
 """Every page of the interface, and those of more than one state."""
 
