@@ -7,7 +7,7 @@ address in it is. Pure and without imports of ours, for the guard of alerts and 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
 
@@ -23,6 +23,17 @@ _PREFIXES = (
 _SIX_TO_FOUR = IPv6Network("2002::/16")  # RFC 3056
 _TEREDO = IPv6Network("2001::/32")  # RFC 4380
 _DOCUMENTATION = IPv6Network("3fff::/20")  # RFC 9637, which Python knows from 3.13 on
+# Global addresses of the nearest relay or server of a kind, which may be the router of this network. From the
+# registries of special-purpose addresses (RFC 6890).
+_NEAREST = (
+    IPv4Network("192.0.0.0/24"),
+    IPv4Network("192.31.196.0/24"),
+    IPv4Network("192.52.193.0/24"),
+    IPv4Network("192.88.99.0/24"),
+    IPv4Network("192.175.48.0/24"),
+    IPv6Network("2001::/23"),
+    IPv6Network("2620:4f:8000::/48"),
+)
 _ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})  # RFC 5214: the upper half of the interface's id
 _LOW_32, _LOW_64 = 2**32 - 1, 2**64 - 1
 
@@ -31,6 +42,8 @@ def is_public(address: str | Address) -> bool:
     """Return whether an address is public, and of a single host. Raise `ValueError` if it is no address."""
     if isinstance(address, str):
         address = ip_address(address.partition("%")[0])
+    if any(address in network for network in _NEAREST if network.version == address.version):
+        return False
     if isinstance(address, IPv4Address):
         return address.is_global and not address.is_multicast
     embedded = list(embedded_in(address))
