@@ -31,6 +31,12 @@ async def existing(connection: AsyncConnection, caller: Caller, job_id: int, *, 
     return job
 
 
+async def check_history(connection: AsyncConnection, caller: Caller, job_id: int) -> None:
+    """Raise `NotFoundError` if the caller may reach no job with this id, and no history of a deleted one."""
+    if not await jobs.has_history(connection, job_id, owner_id=caller.bound):
+        raise NotFoundError(f"there is no job {job_id}")
+
+
 def items_of(job: Job) -> Iterator[tuple[str, Any]]:
     """Yield the names and values of a job's fields."""
     return ((field.name, getattr(job, field.name)) for field in fields(job))

@@ -20,6 +20,7 @@ from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.records import Job, JobVersion
 from scheduler_service.errors import NotFoundError
 from scheduler_service.services.job_mapping import document_of
+from scheduler_service.services.job_rows import check_history
 from scheduler_service.storage import job_versions, jobs
 from scheduler_service.storage.database import Database
 
@@ -150,8 +151,7 @@ def _view(version: JobVersion, earlier: JobVersion | None) -> VersionView:
 
 async def _check(connection: AsyncConnection, caller: Caller, job_id: int) -> None:
     caller.require(Scope.READ)
-    if not await jobs.has_history(connection, job_id, owner_id=caller.bound):
-        raise NotFoundError(f"there is no job {job_id}")
+    await check_history(connection, caller, job_id)
 
 
 def _version(

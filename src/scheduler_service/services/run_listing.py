@@ -9,9 +9,10 @@ from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.listing import Count, Listing, Page, RunFilter
 from scheduler_service.domain.records import Run, RunState
 from scheduler_service.domain.run_state import ACTIVE, RunStatus
-from scheduler_service.errors import NotFoundError
+from scheduler_service.services.job_rows import check_history
+from scheduler_service.services.run_rows import existing
 from scheduler_service.services.runs import TAIL_BYTES
-from scheduler_service.storage import jobs, logs, recent, run_lists, runs
+from scheduler_service.storage import logs, recent, run_lists
 from scheduler_service.storage.database import Database
 
 
@@ -70,14 +71,11 @@ class RunListing:
         """
         caller.require(Scope.READ)
         async with self._database.read() as connection:
-            run = await runs.find(connection, run_id, owner_id=caller.bound)
-            if run is None:
-                raise NotFoundError(f"there is no run {run_id}")
+            run = await existing(connection, caller, run_id)
             return await recent.neighbour(connection, run, statuses, is_next=is_next)
 
     async def check_job(self, caller: Caller, job_id: int) -> None:
         """Raise `NotFoundError` if there is no job with this id, and no history of one."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
-            if not await jobs.has_history(connection, job_id, owner_id=caller.bound):
-                raise NotFoundError(f"there is no job {job_id}")
+            await check_history(connection, caller, job_id)

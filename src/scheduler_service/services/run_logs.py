@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import TERMINAL, RunStatus
-from scheduler_service.errors import NotFoundError
-from scheduler_service.storage import logs, runs
+from scheduler_service.services.run_rows import existing
+from scheduler_service.storage import logs
 from scheduler_service.storage.database import Database
 
 SLICE_BYTES = 256 * 1024
@@ -100,18 +100,20 @@ class RunLogService:
 
     async def lines(self, caller: Caller, run_id: int, from_line: int, count: int) -> LogLines:
         """Return up to `count` lines from line `from_line` on, counted from 1, or from the end if it is negative."""
+        caller.require(Scope.READ)
         async with self._database.read() as connection:
-            run = await _existing(connection, caller, run_id)
+            run = await existing(connection, caller, run_id)
             total = await self._count(connection, run) if from_line < 0 else None
             first = from_line if total is None else max(1, total + from_line + 1)
             return await self._collect(connection, run, first, count, total)
 
     async def search(self, caller: Caller, run_id: int, text: str, from_line: int, limit: int) -> LogMatches:
         """Return up to `limit` lines that contain a text, ignoring case, from line `from_line` on."""
+        caller.require(Scope.READ)
         found: list[LogMatch] = []
         wanted = text.lower()
         async with self._database.read() as connection:
-            run = await _existing(connection, caller, run_id)
+            run = await existing(connection, caller, run_id)
             async for line, offset, data in self._pieces(connection, run, from_line):
                 found += _matches(data, wanted, line, offset)[: limit - len(found)]
                 if len(found) == limit:
@@ -181,14 +183,6 @@ class RunLogService:
         if len(self._indexes) > MAX_INDEXES:
             self._indexes.popitem(last=False)
         return index
-
-
-async def _existing(connection: AsyncConnection, caller: Caller, run_id: int) -> Run:
-    caller.require(Scope.READ)
-    run = await runs.find(connection, run_id, owner_id=caller.bound)
-    if run is None:
-        raise NotFoundError(f"there is no run {run_id}")
-    return run
 
 
 def _after(data: bytes, line_ends: int) -> bytes:

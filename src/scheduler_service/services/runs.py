@@ -15,11 +15,13 @@ from scheduler_service.domain.listing import Listing, Page, RunFilter
 from scheduler_service.domain.outcomes import Outcome
 from scheduler_service.domain.records import Attempt, Run
 from scheduler_service.domain.run_state import ACTIVE, TERMINAL, Reason, RunStatus, Trigger
-from scheduler_service.errors import ConflictError, NotFoundError
+from scheduler_service.errors import ConflictError
 from scheduler_service.services import idempotency
 from scheduler_service.services.audit import Target, record
+from scheduler_service.services.job_rows import check_history
 from scheduler_service.services.queued_runs import notify_workers, queued_row
 from scheduler_service.services.quota_gate import UNLIMITED, QuotaGate
+from scheduler_service.services.run_rows import existing
 from scheduler_service.storage import cancellations, dependencies, jobs, logs, recent, run_lists, runs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -97,8 +99,7 @@ class RunService:
         """Return a page of a job's runs, as `page` does. Raise `NotFoundError` for an unknown job."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
-            if not await jobs.has_history(connection, job_id, owner_id=caller.bound):
-                raise NotFoundError(f"there is no job {job_id}")
+            await check_history(connection, caller, job_id)
         return await self.page(caller, replace(filters, job_id=job_id), page, has_logs=has_logs)
 
     async def page(self, caller: Caller, filters: RunFilter, page: Page, *, has_logs: bool = True) -> Listing[RunView]:
@@ -136,7 +137,7 @@ class RunService:
         """Return a run with the beginning of its log, or without it. Raise `NotFoundError` if there is none."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
-            run = await _existing(connection, caller, run_id)
+            run = await existing(connection, caller, run_id)
             log = await logs.read(connection, run_id, 0, SLICE_BYTES) if has_log else b""
             attempts = await runs.find_attempts(connection, run_id)
             view = await _view(connection, run, log.decode("utf-8", "replace"), is_tail=False)
@@ -147,7 +148,7 @@ class RunService:
         caller.require(Scope.READ)
         async with self._database.read() as connection:
             # Read the status first: a log read after the end of the run is complete.
-            run = await _existing(connection, caller, run_id)
+            run = await existing(connection, caller, run_id)
             data = await logs.read(connection, run_id, offset, min(size or SLICE_BYTES, SLICE_BYTES))
         return LogSlice(data, offset + len(data), run.status, run.log_bytes)
 
@@ -187,11 +188,11 @@ class RunService:
         caller.require(Scope.RUN)
         now = self._clock.now()
         async with self._database.write() as connection:
-            old = await _existing(connection, caller, run_id)
+            old = await existing(connection, caller, run_id)
             run = await cancellations.cancel_waiting(connection, run_id, Reason.USER, now)
             run = run or await cancellations.request_cancel(connection, run_id, Reason.USER, now)
             if run is None:
-                ended = await _existing(connection, caller, run_id)
+                ended = await existing(connection, caller, run_id)
                 raise ConflictError(f"run {run_id} has ended ({ended.status}); there is nothing to cancel")
             before, after = {"status": old.status}, {"status": run.status, "cancel_requested": True}
             target = await _target(connection, run)
@@ -210,7 +211,7 @@ class RunService:
         return new
 
     async def _add_retry(self, connection: AsyncConnection, caller: Caller, run_id: int) -> Run:
-        old = await _existing(connection, caller, run_id)
+        old = await existing(connection, caller, run_id)
         row = await self._row_to_retry(connection, old)
         new = await runs.add(connection, {**row, "requested_by": caller.key_id})
         if (origin := await dependencies.find_origin(connection, old.id)) is not None:
@@ -235,13 +236,6 @@ class RunService:
         row = queued_row(job, Trigger.RETRY, self._clock.now())
         kept = {name: getattr(old, name) for name in ("scheduled_for", "priority", "args", "env")}
         return {**row, **kept, "retry_of": old.id}
-
-
-async def _existing(connection: AsyncConnection, caller: Caller, run_id: int) -> Run:
-    run = await runs.find(connection, run_id, owner_id=caller.bound)
-    if run is None:
-        raise NotFoundError(f"there is no run {run_id}")
-    return run
 
 
 async def _target(connection: AsyncConnection, run: Run) -> Target:

@@ -11,9 +11,10 @@ from scheduler_service.domain.hours import HOUR, hour_of
 from scheduler_service.domain.outcomes import Ended, OutcomeCount, Spread, Step
 from scheduler_service.domain.records import Worker
 from scheduler_service.domain.run_state import RunStatus
-from scheduler_service.errors import FieldProblem, InvalidInputError, NotFoundError
+from scheduler_service.errors import FieldProblem, InvalidInputError
+from scheduler_service.services.job_rows import check_history
 from scheduler_service.services.liveness import ready_workers
-from scheduler_service.storage import figures, hour_stats, jobs, stats, workers
+from scheduler_service.storage import figures, hour_stats, stats, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.figures import Backlog
@@ -114,8 +115,7 @@ class StatsService:
         caller.require(Scope.READ)
         now = self._clock.now()
         async with self._database.snapshot() as snapshot:
-            if not await jobs.has_history(snapshot, job_id, owner_id=caller.bound):
-                raise NotFoundError(f"there is no job {job_id}")
+            await check_history(snapshot, caller, job_id)
             ended, is_cut = await stats.ended_of_job(snapshot, job_id, now - window)
         return JobStats(now - window, now, ended, is_cut)
 

@@ -13,7 +13,7 @@ from scheduler_service.features.artifacts import store
 from scheduler_service.features.artifacts.byte_store import CHUNK_BYTES, ByteStoreError
 from scheduler_service.features.artifacts.places import Places
 from scheduler_service.features.artifacts.records import Place, StoredArtifact
-from scheduler_service.storage import runs
+from scheduler_service.services.run_rows import existing
 from scheduler_service.storage.database import Database
 
 log = structlog.get_logger(__name__)
@@ -76,5 +76,4 @@ async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[by
 
 async def _check_run(connection: AsyncConnection, caller: Caller, run_id: int) -> None:
     caller.require(Scope.READ)
-    if await runs.find(connection, run_id, owner_id=caller.bound) is None:
-        raise NotFoundError(f"there is no run {run_id}")
+    await existing(connection, caller, run_id)

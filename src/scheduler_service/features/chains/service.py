@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from scheduler_service.domain.caller import Caller, Scope
-from scheduler_service.errors import NotFoundError
 from scheduler_service.features.chains import store
 from scheduler_service.features.chains.records import ChainLink
-from scheduler_service.storage import runs
+from scheduler_service.services.run_rows import existing
 from scheduler_service.storage.database import Database
 
 MAX_LINKS = 1000
@@ -25,7 +24,6 @@ class ChainService:
         """
         caller.require(Scope.READ)
         async with self._database.read() as connection:
-            if await runs.find(connection, run_id, owner_id=caller.bound) is None:
-                raise NotFoundError(f"there is no run {run_id}")
+            await existing(connection, caller, run_id)
             first = await store.first_of(connection, run_id)
             return await store.links_from(connection, first, MAX_LINKS)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.hours import HOUR, hour_of
 from scheduler_service.domain.records import Job, Run, schedule_of
-from scheduler_service.errors import FieldProblem, InvalidInputError, NotFoundError
+from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.features.ledger import store
 from scheduler_service.features.ledger.cells import (
     MAX_CELLS,
@@ -22,6 +22,7 @@ from scheduler_service.features.ledger.cells import (
     hours_of,
     not_owed,
 )
+from scheduler_service.services.job_rows import check_history
 from scheduler_service.storage import hour_totals, jobs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -78,8 +79,7 @@ class LedgerWindowService:
         """Return the ledger of a job, also of a deleted one. Raise `NotFoundError` for an unknown job."""
         caller.require(Scope.READ)
         async with self._database.snapshot() as snapshot:
-            if not await jobs.has_history(snapshot, job_id, owner_id=caller.bound):
-                raise NotFoundError(f"there is no job {job_id}")
+            await check_history(snapshot, caller, job_id)
             counted = await store.instants_of(snapshot, job_id, period.begin, period.end)
             spans = await store.spans_of(snapshot, job_id, period.begin)
             job = await jobs.find(snapshot, job_id)
@@ -99,8 +99,7 @@ class LedgerWindowService:
         """
         caller.require(Scope.READ)
         async with self._database.read() as connection:
-            if not await jobs.has_history(connection, job_id, owner_id=caller.bound):
-                raise NotFoundError(f"there is no job {job_id}")
+            await check_history(connection, caller, job_id)
             row = await store.row_before(connection, job_id, at)
         return row if row is not None and row.missed_until is not None and row.missed_until >= at else None
 
