@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from scheduler_service.domain.caller import Caller, Scope
@@ -105,20 +105,11 @@ class LedgerWindowService:
 
 
 def _planned(job: Job, period: Period) -> list[datetime]:
-    return list(_upcoming(job, period))
-
-
-def _upcoming(job: Job, period: Period) -> Iterator[datetime]:
-    """Yield the instants of a job that are to come within a period, MAX_PLANNED and one more at most."""
+    """Return the instants of a job that are to come within a period, MAX_PLANNED and one more at most."""
     if job.next_run_at is None or job.schedule_expr is None:
-        return
-    schedule, instant = schedule_of(job), job.next_run_at
+        return []
     end = period.end if job.end_at is None else min(period.end, job.end_at + timedelta.resolution)
-    for _ in range(MAX_PLANNED + 1):
-        if instant >= end:
-            return
-        yield instant
-        following = schedule.next_after(instant)
-        if following is None:
-            return
-        instant = following
+    if job.next_run_at >= end:
+        return []
+    following = schedule_of(job).between(job.next_run_at, end - timedelta.resolution)
+    return [job.next_run_at, *islice(following, MAX_PLANNED)]
