@@ -16,7 +16,7 @@ import structlog
 from faultlab.world.campaign import Worlds
 
 SEEDS = 10_000
-SHOWN_EVERY = 250
+SHOWN_EVERY = 100
 
 
 def main() -> int:

@@ -26,7 +26,9 @@ def named(state: JobState, begin: int, end: int) -> list[int]:
     """Return the instants that a schedule names from `begin` to `end`, both included, within its bounds."""
     begin = begin if state.start_at is None else max(begin, state.start_at)
     end = end if state.end_at is None else min(end, state.end_at)
-    expression = state.schedule_expr or ""
+    if state.schedule_expr is None:
+        return []
+    expression = state.schedule_expr
     if expression in _INTERVALS:
         step = _INTERVALS[expression] * MICROSECONDS
         first = max(1, -((state.anchor_at - begin) // step))
