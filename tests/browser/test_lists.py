@@ -92,3 +92,10 @@ def test_new_runs_wait_while_the_list_is_read(page: Page, service: Service) -> N
     expect(page.locator(f"#run-{second}")).to_have_count(0)
     page.get_by_role("link", name="1 new").click()
     expect(page.locator(f"#run-{second}")).to_contain_text("Success")
+
+
+def test_cancel_leaves_a_form_for_its_list(page: Page) -> None:
+    page.goto("/ui/alerts/new")
+    page.get_by_role("link", name="Cancel").click()
+    page.wait_for_url("**/ui/alerts")
+    expect(page.get_by_role("heading", name="Alerts")).to_be_visible()

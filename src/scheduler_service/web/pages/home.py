@@ -39,15 +39,21 @@ async def show_home(visit: Visit) -> Response:
     chart = pace(await service.stats.series(caller, window, step), step)
     health = await service.health.recent()
     needs = [*home.failing(failed.items), *home.missed([(view.run, view.job_name) for view in missed.items])]
+    is_stuck = stats.standing.oldest_queued_seconds > home.STUCK_SECONDS
     return visit.show(
         "home.html",
-        is_well=health.status is HealthStatus.OK,
+        summary=home.summary(
+            needs,
+            failed.total or 0,
+            is_well=health.status is HealthStatus.OK and not is_stuck,
+            has_more_missed=missed.next is not None,
+        ),
         health=health,
         stats=stats,
         pace=chart,
         pace_hours=window // HOUR,
         heat=await _week(visit),
-        is_stuck=stats.standing.oldest_queued_seconds > home.STUCK_SECONDS,
+        is_stuck=is_stuck,
         needs=needs,
         failed_more=(failed.total or 0) if failed.next is not None else None,
         missed_more=(missed.total or 0) if missed.next is not None else None,

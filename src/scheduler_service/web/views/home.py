@@ -28,6 +28,19 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What the first sentence says of the service, and of the jobs that need somebody.
+
+    Both are keys of the texts, and `needs` is None if no job needs anybody. `family` is the colour.
+    """
+
+    service: str
+    needs: str | None
+    jobs: int
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """An active run. `share` is how much of the expected duration has passed, in percent, or None if unknown."""
 
@@ -38,6 +51,17 @@ class Running:
     seconds: float | None
     expected: float | None
     share: int | None
+
+
+def summary(needs: Sequence[Need], failing_total: int, *, is_well: bool, has_more_missed: bool) -> Summary:
+    """Return the first sentence. `is_well` is of the service alone, and `failing_total` counts all failing jobs."""
+    failing_ids = {need.job_id for need in needs if need.kind == "failed"}
+    of_missed = {need.job_id for need in needs if need.kind == "missed"} - failing_ids
+    jobs = max(failing_total, len(failing_ids)) + len(of_missed)
+    if not jobs:
+        return Summary("well", None, 0, "good") if is_well else Summary("service_not_well", None, 0, "bad")
+    counted = "need_at_least" if has_more_missed else "need"
+    return Summary("service_well" if is_well else "service_not_well", counted, jobs, "warn" if is_well else "bad")
 
 
 def failing(jobs: Iterable[Job]) -> list[Need]:
