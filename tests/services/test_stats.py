@@ -20,7 +20,7 @@ from scheduler_service.services import stats as stats_service
 from scheduler_service.services.stats import StatsService
 from scheduler_service.storage import stats as stored_stats
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.hour_totals import BUCKETS
+from scheduler_service.storage.hour_counts import BUCKETS
 
 WINDOW = timedelta(hours=6)
 

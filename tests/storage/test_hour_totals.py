@@ -19,7 +19,7 @@ from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trig
 from scheduler_service.engine.metrics_fold import MetricsFold
 from scheduler_service.storage import hour_totals, run_lists
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.hour_totals import ENDED, INSTANT
+from scheduler_service.storage.hour_counts import ENDED, INSTANT
 from scheduler_service.storage.tables import jobs, runs
 
 HOUR = timedelta(hours=1)

@@ -12,7 +12,8 @@ from scheduler_service.domain.hours import HOUR, hour_of
 from scheduler_service.domain.outcomes import Ended, OutcomeCount, Spread, Step, spread_of_buckets
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.storage import hour_totals, stats
-from scheduler_service.storage.hour_totals import BUCKETS, DURATION, ENDED, LATENESS, HourCount
+from scheduler_service.storage.hour_counts import BUCKETS, DURATION, ENDED, LATENESS
+from scheduler_service.storage.hour_totals import HourCount
 
 
 async def ended_since(snapshot: AsyncConnection, since: datetime, until: datetime, owner_id: str | None) -> Ended:

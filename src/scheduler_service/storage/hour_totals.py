@@ -22,44 +22,39 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
-    BigInteger,
     ColumnElement,
     CompoundSelect,
     FromClause,
     Select,
-    Text,
     and_,
-    case,
-    cast,
     delete,
     func,
     literal,
-    literal_column,
     not_,
     select,
     true,
-    type_coerce,
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.events import Position
 from scheduler_service.domain.hours import spread
-from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trigger
+from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus
 from scheduler_service.storage import events as event_rows
-from scheduler_service.storage.dialect import dicts, hour_start, insert_or_add, seconds_between
+from scheduler_service.storage.dialect import dicts, insert_or_add
 from scheduler_service.storage.event_tables import events
 from scheduler_service.storage.events import HOURS
+from scheduler_service.storage.hour_counts import (
+    EVERYBODY,
+    INSTANT,
+    MEASURED,
+    NAMES,
+    counts_of,
+    ended_runs,
+    total_of,
+)
 from scheduler_service.storage.hour_tables import hour_totals
-from scheduler_service.storage.tables import jobs, runs, with_status
-
-EVERYBODY = "*"
-INSTANT, ENDED, DURATION, LATENESS = "instant", "ended", "duration", "lateness"
-BUCKETS = tuple(sorted({round(2 ** (step / 3)) for step in range(82)}))
-"""Upper bounds in milliseconds, from 1 ms to a day, each about a quarter above the one before."""
-BEYOND = 2**31 - 1
-_MEASURED = ("rows", "instants")
-_NAMES = tuple(column.name for column in hour_totals.columns)
+from scheduler_service.storage.tables import runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,29 +102,22 @@ async def read(
         query: Select[Any] | CompoundSelect[Any] = counted
     else:
         behind = _ended_by_events(event_rows.is_after(snapshot, cursor))
-        tail = _counts(behind).subquery()
+        tail = counts_of(behind).subquery()
         query = union_all(counted, select(*tail.c).where(wanted(tail)))
-    for row in await snapshot.execute(query if by_hour else _added(query.subquery(), since)):
-        found[row.measure].append(_count(row))
+    query = query if by_hour else _added(query.subquery(), since)
+    for row in (await snapshot.execute(query)).mappings():
+        found[row["measure"]].append(_count(row))
     if behind is not None and INSTANT in measures:
         for row in await _ranges(snapshot, behind):
             if row["scope"] == scope_of(owner_id) and since <= row["hour"] < until:
-                found[INSTANT].append(HourCount(**{name: row[name] for name in _FIELDS} | {"reason": _reason(row)}))
+                found[INSTANT].append(_count(row))
     return found
-
-
-_FIELDS = ("hour", "status", "bucket", "rows", "instants")
 
 
 def _added(each: FromClause, since: datetime) -> Select[Any]:
     key = (each.c.measure, each.c.status, each.c.reason, each.c.bucket)
     hour = literal(since, each.c.hour.type).label("hour")
-    return select(*key, hour, *(_sum(each, name) for name in _MEASURED)).group_by(*key)
-
-
-def _sum(each: FromClause, name: str) -> ColumnElement[int]:
-    """Return a sum of counts. On PostgreSQL, that of BIGINT would be NUMERIC."""
-    return cast(func.sum(each.c[name]), BigInteger).label(name)
+    return select(*key, hour, *(total_of(each, name) for name in MEASURED)).group_by(*key)
 
 
 async def fold(connection: AsyncConnection) -> bool:
@@ -153,7 +141,7 @@ async def recount(connection: AsyncConnection) -> None:
     later = select(events.c.run_id).where(
         events.c.subject == "run", events.c.run_id.is_not(None), event_rows.is_after(connection, newest)
     )
-    await _add(connection, _ended(select(runs.c.id), not_(runs.c.id.in_(later))))
+    await _add(connection, ended_runs(select(runs.c.id), not_(runs.c.id.in_(later))))
     await event_rows.move_cursor(connection, HOURS, newest)
 
 
@@ -170,102 +158,16 @@ async def prune(connection: AsyncConnection, before: datetime, _limit: int) -> i
 
 
 async def _add(connection: AsyncConnection, ended: CTE) -> None:
-    insert = insert_or_add(connection, hour_totals, _MEASURED, (_NAMES, _counts(ended)))
+    insert = insert_or_add(connection, hour_totals, MEASURED, (NAMES, counts_of(ended)))
     await connection.execute(insert)
     if ranges := await _ranges(connection, ended):
-        await connection.execute(insert_or_add(connection, hour_totals, _MEASURED), ranges)
+        await connection.execute(insert_or_add(connection, hour_totals, MEASURED), ranges)
 
 
 def _ended_by_events(condition: ColumnElement[bool]) -> CTE:
     """Return the runs whose ends are among the chosen events."""
     is_end = and_(events.c.subject == "run", events.c.change.in_(sorted(TERMINAL)))
-    return _ended(select(events.c.run_id.label("id")).where(condition, is_end), true())
-
-
-def _ended(ids: Select[Any], condition: ColumnElement[bool]) -> CTE:
-    chosen = ids.subquery()
-    query = (
-        select(
-            jobs.c.owner_id,
-            runs.c.status,
-            type_coerce(func.coalesce(runs.c.reason, ""), Text).label("reason"),
-            (runs.c.trigger == Trigger.SCHEDULE).label("is_scheduled"),
-            hour_start(runs.c.scheduled_for).label("first_hour"),
-            hour_start(func.coalesce(runs.c.missed_until, runs.c.scheduled_for)).label("last_hour"),
-            hour_start(runs.c.finished_at).label("end_hour"),
-            runs.c.scheduled_for,
-            runs.c.missed_until,
-            func.coalesce(runs.c.missed_count, 1).label("instants"),
-            bucket_of(seconds_between(runs.c.started_at, runs.c.finished_at)).label("duration"),
-            bucket_of(runs.c.lateness_seconds).label("lateness"),
-        )
-        .select_from(chosen.join(runs, runs.c.id == chosen.c.id).join(jobs, jobs.c.id == runs.c.job_id))
-        .where(with_status(*sorted(TERMINAL)), runs.c.trigger != "test", condition)
-    )
-    return query.cte("ended")
-
-
-def bucket_of(seconds: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return the bucket of a duration: its upper bound in milliseconds, or 0 for NULL."""
-    return case((seconds.is_(None), literal_column("0")), else_=_bucket_among(seconds, (*BUCKETS, BEYOND)))
-
-
-def _bucket_among(seconds: ColumnElement[Any], bounds: Sequence[int]) -> ColumnElement[Any]:
-    """Return the first bound that is not exceeded, by halving: seven comparisons of a row instead of eighty."""
-    if len(bounds) == 1:
-        return literal_column(str(bounds[0]))
-    middle = len(bounds) // 2
-    is_below = seconds <= literal_column(str(bounds[middle - 1] / 1000))
-    return case((is_below, _bucket_among(seconds, bounds[:middle])), else_=_bucket_among(seconds, bounds[middle:]))
-
-
-def _counts(ended: CTE) -> Select[Any]:
-    """Return the figures of ended runs, for all owners and for each, without rows that cover several hours."""
-    kept = ended.c.first_hour == ended.c.last_hour
-    parts = [
-        _part(ended, INSTANT, ended.c.first_hour, and_(ended.c.is_scheduled, kept), ended.c.instants),
-        _part(ended, ENDED, ended.c.end_hour, true(), ended.c.instants),
-        _part(ended, DURATION, ended.c.end_hour, ended.c.duration != 0, literal_column("1"), ended.c.duration),
-        _part(ended, LATENESS, ended.c.end_hour, ended.c.lateness != 0, literal_column("1"), ended.c.lateness),
-    ]
-    each = union_all(*parts).subquery()
-    key = (each.c.measure, each.c.hour, each.c.status, each.c.reason, each.c.bucket)
-    totals = (func.count().label("rows"), func.sum(each.c.instants).label("instants"))
-    # All owners together are the sum over the owners, of which there are fewer than runs.
-    of_owners = select(each.c.owner_id, *key, *totals).group_by(each.c.owner_id, *key).cte("of_owners")
-    names = [of_owners.c[column.name] for column in key]
-    sums = [_sum(of_owners, name) for name in _MEASURED]
-    both = union_all(
-        select(literal_column(f"'{EVERYBODY}'").label("scope"), *names, *sums).group_by(*names),
-        select(
-            literal_column("'='").concat(of_owners.c.owner_id).label("scope"),
-            *names,
-            of_owners.c.rows,
-            of_owners.c.instants,
-        ),
-    ).subquery()
-    # SQLite takes ON CONFLICT for the condition of a join unless a WHERE precedes it (its manual, UPSERT, 2.2).
-    return select(*(both.c[name] for name in _NAMES)).where(true())
-
-
-def _part(
-    ended: CTE,
-    measure: str,
-    hour: ColumnElement[Any],
-    condition: ColumnElement[bool],
-    instants: ColumnElement[Any],
-    bucket: ColumnElement[Any] | None = None,
-) -> Select[Any]:
-    of_bucket = literal_column("0") if bucket is None else bucket
-    return select(
-        ended.c.owner_id,
-        literal_column(f"'{measure}'").label("measure"),
-        hour.label("hour"),
-        ended.c.status,
-        ended.c.reason,
-        of_bucket.label("bucket"),
-        instants.label("instants"),
-    ).where(condition)
+    return ended_runs(select(events.c.run_id.label("id")).where(condition, is_end), true())
 
 
 async def _ranges(connection: AsyncConnection, ended: CTE) -> list[dict[str, Any]]:
@@ -293,17 +195,12 @@ def _divided(ranges: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 counts[0] += begun
                 counts[1] += count * row["rows"]
     return [
-        dict(zip(_NAMES, (scope, INSTANT, hour, *state, 0, *counts), strict=True))
+        dict(zip(NAMES, (scope, INSTANT, hour, *state, 0, *counts), strict=True))
         for (scope, *state), of_hours in figures.items()
         for hour, counts in of_hours.items()
     ]
 
 
-def _count(row: Any) -> HourCount:
-    return HourCount(
-        row.hour, row.status, Reason(row.reason) if row.reason else None, row.bucket, row.rows, row.instants
-    )
-
-
-def _reason(row: Mapping[str, Any]) -> Reason | None:
-    return Reason(row["reason"]) if row["reason"] else None
+def _count(row: Mapping[str, Any]) -> HourCount:
+    reason = Reason(row["reason"]) if row["reason"] else None
+    return HourCount(row["hour"], row["status"], reason, row["bucket"], row["rows"], row["instants"])

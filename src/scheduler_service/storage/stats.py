@@ -12,7 +12,7 @@ from scheduler_service.domain.outcomes import Ended, OutcomeCount, Spread
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.storage.dialect import is_sqlite, seconds_between
 from scheduler_service.storage.draft_runs import is_no_test
-from scheduler_service.storage.hour_totals import bucket_of
+from scheduler_service.storage.hour_counts import bucket_of
 from scheduler_service.storage.runs import is_of_owner
 from scheduler_service.storage.tables import runs
 

@@ -26,6 +26,7 @@ from scheduler_service.services.job_rows import check_history
 from scheduler_service.storage import hour_totals, jobs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.hour_counts import INSTANT
 
 DEFAULT_WINDOW = timedelta(days=7)
 MAX_PLANNED = 10_000
@@ -67,9 +68,8 @@ class LedgerWindowService:
         if caller.bound not in (None, owner):
             return LedgerWindow(period, bucket, (), is_planned_cut=False)
         async with self._database.snapshot() as snapshot:
-            instant = hour_totals.INSTANT
-            ended = await hour_totals.read(snapshot, (instant,), period.begin, period.end, owner_id=owner)
-            counted = [Counted(each.hour, each.status, each.reason, each.instants) for each in ended[instant]]
+            ended = await hour_totals.read(snapshot, (INSTANT,), period.begin, period.end, owner_id=owner)
+            counted = [Counted(each.hour, each.status, each.reason, each.instants) for each in ended[INSTANT]]
             counted += await store.active_instants(snapshot, period.begin, period.end, owner)
             due = await store.next_instants(snapshot, period.begin, period.end, owner, MAX_PLANNED + 1)
         cells = cells_of(counted, hours_of(due[:MAX_PLANNED]), bucket, zone)
