@@ -99,6 +99,7 @@ PAGES = (
     "/environments",
     "/calendars",
     "/calendars/new",
+    "/samples/remove",
     "/jump?q=job",
     "/jump?q=101",
     "/keyboard",
@@ -159,11 +160,14 @@ WITHOUT_ROWS = (
     "/login",
     "/live",
     "/alerts/{rule_id:int}",
+    "/alerts/{rule_id:int}/delete",
+    "/calendars/{name}/delete",
     "/environments/{environment_id}",
     "/jobs/test/{run_id:int}",
     "/keys/{key_id}/revoke",
     "/runs/{run_id:int}/artifacts/{name:path}",
     "/runs/{run_id:int}/cancel",
+    "/secrets/delete",
     "/workers/{worker_id}/drain",
 )
 """Routes of pages that are not requested: they need rows that the history does not have, or are no page."""

@@ -26,7 +26,7 @@ EVERY = (
     "ledger", "ledger?job={job}", "ledger/cell?at={hour}&job={job}", "ledger/lanes", "simulate", "simulate?job={job}",
     "workers", "alerts", "alerts/new", "calendars", "calendars/new", "calendars/de-holidays", "secrets", "secrets/new",
     "grants", "environments", "keys", "keys/new", "quotas", "quotas/new", "audit", "system", "jump?q=a", "keyboard",
-    "nowhere",
+    "samples/remove", "nowhere",
 )  # fmt: skip
 """Every page of the interface, and those of more than one state."""
 
@@ -44,7 +44,8 @@ NO_PAGES = frozenset({
     "/live", "/login", "/jobs/{job_id:int}/ledger", "/jobs/test/{run_id:int}", "/runs/{run_id:int}/lines",
     "/runs/{run_id:int}/search", "/runs/{run_id:int}/log.txt", "/runs/{run_id:int}/artifacts/{name:path}",
     "/runs/{run_id:int}/previous", "/runs/{run_id:int}/next", "/keys/{key_id}/revoke", "/workers/{worker_id}/drain",
-    "/environments/{environment_id}", "/alerts/{rule_id:int}",
+    "/environments/{environment_id}", "/alerts/{rule_id:int}", "/alerts/{rule_id:int}/delete",
+    "/calendars/{name}/delete", "/secrets/delete",
 })  # fmt: skip
 """Redirects, downloads, parts of pages, and pages of objects that `objects` adds."""
 
@@ -64,7 +65,12 @@ def objects(service: Service, job_id: int) -> list[str]:
     rule = service.call("POST", "alerts", {"name": "told", "on": ["failure"], "job_id": job_id, "channel": channel})
     key = service.call("POST", "keys", {"owner_id": "looked", "scopes": ["read"]})
     worker = service.call("GET", "workers")["workers"][0]["id"]
-    return [f"alerts/{rule['id']}", f"keys/{key['id']}/revoke", f"workers/{worker}/drain"]
+    return [
+        f"alerts/{rule['id']}",
+        f"alerts/{rule['id']}/delete",
+        f"keys/{key['id']}/revoke",
+        f"workers/{worker}/drain",
+    ]
 
 
 @pytest.mark.parametrize("look", ["light", "dark", "phone"])

@@ -99,3 +99,15 @@ def test_cancel_leaves_a_form_for_its_list(page: Page) -> None:
     page.get_by_role("link", name="Cancel").click()
     page.wait_for_url("**/ui/alerts")
     expect(page.get_by_role("heading", name="Alerts")).to_be_visible()
+
+
+def test_alert_rule_is_deleted_only_after_a_dialog(page: Page, service: Service) -> None:
+    channel = {"type": "webhook", "url": "https://example.org/hook"}
+    rule = service.call("POST", "alerts", {"name": "to delete", "on": ["failure"], "channel": channel})
+    page.goto(f"/ui/alerts/{rule['id']}")
+    page.get_by_label("More actions").click()
+    page.get_by_role("link", name="Delete the rule").click()
+    expect(page.get_by_role("dialog", name="Delete the rule to delete?")).to_be_visible()
+    page.get_by_role("button", name="Delete the rule for good").click()
+    page.wait_for_url("**/ui/alerts")
+    expect(page.get_by_role("status").filter(has_text="was deleted")).to_be_visible()

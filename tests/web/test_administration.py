@@ -92,6 +92,10 @@ async def test_secret_is_stored_replaced_and_deleted_but_never_shown(browser: Br
     assert wrong.status_code == 422
     assert "1&lt;3" not in wrong.text
     assert (await browser.send("/ui/secrets/new", {**fields, "name": "a/b"})).status_code == 422
+    asked = (await browser.open("/ui/secrets/delete?name=warehouse&owner=team")).text
+    assert "Delete the secret warehouse?" in asked
+    assert '<input type="hidden" name="owner" value="team">' in asked
+    assert (await browser.open("/ui/secrets/delete?name=unknown")).status_code == 404
     page = (await browser.send("/ui/secrets/delete", {"name": "warehouse", "owner": "team"})).text
     assert '<td class="mono">warehouse' not in page
 
@@ -112,6 +116,8 @@ async def test_calendar_is_stored_shown_and_deleted(browser: Browser) -> None:
     wrong = await browser.send("/ui/calendars/new", {"name": "wrong", "dates": "yesterday"})
     assert wrong.status_code == 422
     assert "yesterday" in wrong.text
+    asked = (await browser.open("/ui/calendars/closed/delete")).text
+    assert 'method="post" action="/ui/calendars/closed/delete"' in asked
     assert "/ui/calendars/closed" not in (await browser.send("/ui/calendars/closed/delete")).text
 
 
@@ -129,6 +135,7 @@ async def test_alert_rule_is_created_tested_silenced_and_deleted(browser: Browse
     assert "Test" in (await browser.send(f"{path}/test")).text
     assert "Enable" in (await browser.send(f"{path}/silence")).text
     assert "Silence" in (await browser.send(f"{path}/enable")).text
+    assert f'method="post" action="{path}/delete"' in (await browser.open(f"{path}/delete")).text
     assert (await browser.send(f"{path}/delete")).url.path == "/ui/alerts"
     assert (await browser.open(path)).status_code == 404
 
@@ -169,3 +176,20 @@ async def test_reader_sees_every_page_without_its_buttons(app: FastAPI, browser:
     assert answer.status_code == 200
     assert f'href="/ui/{path}/new"' not in answer.text
     assert (await reader.open(f"/ui/{path}/new")).status_code in {403, 404}
+
+
+async def test_lists_ask_before_they_delete(browser: Browser) -> None:
+    await browser.send("/ui/secrets/new", {"name": "asked", "value": "pass-word"})
+    await browser.send("/ui/calendars/new", {"name": "asked", "dates": "2026-12-24"})
+    for path in ("secrets", "calendars"):
+        page = (await browser.open(f"/ui/{path}")).text
+        assert re.search(rf'<a class="[^"]*danger" data-dialog href="/ui/{path}/[^"]*delete', page)
+        assert not re.search(rf'<form[^>]*action="/ui/{path}/[^"]*delete', page)
+
+
+@pytest.mark.parametrize("path", ["secrets/delete?name=asked", "calendars/asked/delete", "samples/remove"])
+async def test_reader_is_not_asked_to_delete(app: FastAPI, browser: Browser, path: str) -> None:
+    key = await browser.call("POST", "/keys", {"owner_id": "team", "scopes": ["read"]})
+    reader = Browser(app)
+    await reader.log_in(key["key"])
+    assert (await reader.open(f"/ui/{path}")).status_code == 403

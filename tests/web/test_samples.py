@@ -41,6 +41,8 @@ async def test_samples_are_created_once_run_and_removed(browser: Browser) -> Non
 
     assert await eventually(packed) == "success"
     assert "Remove the samples" in (await browser.open("/ui/jobs")).text
+    asked = (await browser.open("/ui/samples/remove")).text
+    assert all(job["name"] in asked for job in jobs.values())
     await browser.send("/ui/samples/remove")
     assert "Create 4 sample jobs" in (await browser.open("/ui/jobs")).text
     assert await jobs_of(browser) == {}

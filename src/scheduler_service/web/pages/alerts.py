@@ -84,6 +84,14 @@ async def enable_rule(visit: Visit) -> Response:
     return await _switch(visit, is_on=True)
 
 
+@pages.get("/alerts/{rule_id:int}/delete")
+async def ask_to_delete_rule(visit: Visit) -> Response:
+    """Ask whether a rule is deleted."""
+    visit.caller.require(Scope.WRITE)
+    rule = await visit.feature(AlertService).get(visit.caller, visit.path_id("rule_id"))
+    return visit.show("confirm.html", about="alerts.delete_", name=rule.name, fields={}, back=f"/ui/alerts/{rule.id}")
+
+
 @pages.post("/alerts/{rule_id:int}/delete")
 async def delete_rule(visit: Visit) -> Response:
     """Delete a rule and its deliveries."""

@@ -63,6 +63,18 @@ async def show_calendar(visit: Visit) -> Response:
     return visit.show("calendar.html", name=name, owner=owner, year=chosen, months=year_of(chosen, days), days=days)
 
 
+@pages.get("/calendars/{name}/delete")
+async def ask_to_delete_calendar(visit: Visit) -> Response:
+    """Ask whether a calendar is deleted."""
+    visit.caller.require(Scope.WRITE)
+    owner, name = visit.query.get("owner") or None, str(visit.request.path_params["name"])
+    calendar = await visit.feature(CalendarService).get(visit.caller, owner, name)
+    fields = {"owner": calendar.owner_id}
+    return visit.show(
+        "confirm.html", about="calendars.delete_", name=calendar.name, fields=fields, back="/ui/calendars"
+    )
+
+
 @pages.post("/calendars/{name}/delete")
 async def delete_calendar(visit: Visit) -> Response:
     """Delete a calendar that no job names."""

@@ -38,6 +38,14 @@ async def create_samples(visit: Visit) -> Response:
     return visit.redirect(f"/ui/jobs/{report.id}", text("samples.created"))
 
 
+@pages.get("/samples/remove")
+async def ask_to_remove_samples(visit: Visit) -> Response:
+    """Ask whether the samples are deleted, and name them."""
+    visit.caller.require(Scope.WRITE)
+    names = ", ".join(job.name for job in await _stored(visit))
+    return visit.show("confirm.html", about="samples.delete_", name=names, fields={}, back="/ui/jobs")
+
+
 @pages.post("/samples/remove")
 async def remove_samples(visit: Visit) -> Response:
     """Delete the samples and their alert rule."""

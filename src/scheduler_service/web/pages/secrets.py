@@ -51,6 +51,16 @@ async def put_secret(visit: Visit) -> Response:
     return visit.redirect("/ui/secrets", text("secrets.stored", name=name))
 
 
+@pages.get("/secrets/delete")
+async def ask_to_delete_secret(visit: Visit) -> Response:
+    """Ask whether a secret is deleted."""
+    visit.caller.require(Scope.WRITE)
+    owner = visit.query.get("owner") or None
+    secret = await visit.feature(SecretService).get(visit.caller, owner, visit.query.get("name", ""))
+    fields = {"name": secret.name, "owner": secret.owner_id}
+    return visit.show("confirm.html", about="secrets.delete_", name=secret.name, fields=fields, back="/ui/secrets")
+
+
 @pages.post("/secrets/delete")
 async def delete_secret(visit: Visit) -> Response:
     """Delete a secret. Later runs of jobs that use it fail."""
