@@ -24,6 +24,7 @@ from scheduler_service.services.inspection import RejectedError
 from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.preview_request import PreviewRequest
+from scheduler_service.services.run_listing import RunListing
 from scheduler_service.services.run_request import RunRequest
 from scheduler_service.services.runs import RunService
 from scheduler_service.services.schedules import ScheduleService
@@ -47,6 +48,7 @@ class Services:
     stats: StatsService
     events: EventService
     schedules: ScheduleService
+    listing: RunListing
 
 
 @pytest.fixture
@@ -58,6 +60,7 @@ def services(database: Database, clock: FakeClock) -> Services:
         StatsService(database, clock, heartbeat_seconds=5),
         EventService(database),
         ScheduleService(clock),
+        RunListing(database),
     )
 
 
@@ -82,7 +85,7 @@ OF_A_JOB: dict[str, Callable[[Services, Caller, int], Awaitable[Any]]] = {
     "resume": lambda services, caller, job_id: services.jobs.resume(caller, job_id),
     "delete": lambda services, caller, job_id: services.jobs.delete(caller, job_id),
     "run": lambda services, caller, job_id: services.jobs.run(caller, job_id),
-    "runs": lambda services, caller, job_id: services.runs.page_of(caller, job_id, RunFilter(), Page()),
+    "runs": lambda services, caller, job_id: services.listing.check_job(caller, job_id),
 }
 OF_A_RUN: dict[str, Callable[[Services, Caller, int], Awaitable[Any]]] = {
     "get": lambda services, caller, run_id: services.runs.get(caller, run_id),
@@ -200,7 +203,7 @@ NEEDED: dict[Scope, list[Callable[[Services, Caller], Awaitable[Any]]]] = {
         lambda services, caller: services.jobs.next_instants(caller, 1, 1),
         lambda services, caller: services.runs.get(caller, 1),
         lambda services, caller: services.runs.page(caller, RunFilter(), Page()),
-        lambda services, caller: services.runs.page_of(caller, 1, RunFilter(), Page()),
+        lambda services, caller: services.listing.check_job(caller, 1),
         lambda services, caller: services.runs.read_log(caller, 1),
         lambda services, caller: anext(services.runs.read_pieces(caller, 1, 0, 1)),
         lambda services, caller: anext(services.runs.follow_log(caller, 1, 0, asyncio.Event())),

@@ -19,6 +19,7 @@ from scheduler_service.domain.records import Run
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
 from scheduler_service.errors import ConflictError, NotFoundError
 from scheduler_service.services import runs as run_service
+from scheduler_service.services.run_listing import RunListing
 from scheduler_service.services.runs import TAIL_BYTES, RunService
 from scheduler_service.storage import logs, runs, transitions, workers
 from scheduler_service.storage.claims import Claimed
@@ -116,8 +117,11 @@ async def test_unknown_run_is_not_found(service: RunService) -> None:
     for call in (service.get(ADMIN, 1), service.cancel(ADMIN, 1), service.retry(ADMIN, 1), service.read_log(ADMIN, 1)):
         with pytest.raises(NotFoundError):
             await call
+
+
+async def test_runs_of_an_unknown_job_are_not_found(database: Database) -> None:
     with pytest.raises(NotFoundError, match="no job 7"):
-        await service.page_of(ADMIN, 7, RunFilter(), Page())
+        await RunListing(database).check_job(ADMIN, 7)
 
 
 async def test_list_has_the_tail_of_each_log(service: RunService, database: Database) -> None:

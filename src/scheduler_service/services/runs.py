@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,7 +18,6 @@ from scheduler_service.domain.run_state import ACTIVE, TERMINAL, Reason, RunStat
 from scheduler_service.errors import ConflictError
 from scheduler_service.services import idempotency
 from scheduler_service.services.audit import Target, record
-from scheduler_service.services.job_rows import check_history
 from scheduler_service.services.queued_runs import notify_workers, queued_row
 from scheduler_service.services.quota_gate import UNLIMITED, QuotaGate
 from scheduler_service.services.run_rows import existing
@@ -92,15 +91,6 @@ class RunService:
         self._broker = broker
         self._clock = clock
         self._quotas = quotas
-
-    async def page_of(
-        self, caller: Caller, job_id: int, filters: RunFilter, page: Page, *, has_logs: bool = True
-    ) -> Listing[RunView]:
-        """Return a page of a job's runs, as `page` does. Raise `NotFoundError` for an unknown job."""
-        caller.require(Scope.READ)
-        async with self._database.read() as connection:
-            await check_history(connection, caller, job_id)
-        return await self.page(caller, replace(filters, job_id=job_id), page, has_logs=has_logs)
 
     async def page(self, caller: Caller, filters: RunFilter, page: Page, *, has_logs: bool = True) -> Listing[RunView]:
         """Return a page of runs, newest first, each with the end of its log, or without it if not `has_logs`."""
