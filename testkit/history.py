@@ -127,6 +127,7 @@ def _jobs(dialect: _Dialect, due: tuple[timedelta, timedelta]) -> TextClause:
 def _runs(dialect: _Dialect, job_count: int, run_count: int) -> str:
     at = dialect.instant(f"n * {_SECONDS / run_count!r}")
     end = dialect.instant(f"n * {_SECONDS / run_count!r} + 1 + n % 50")
+    late = "CASE WHEN n % 1000 = 9 THEN 75.0 ELSE 0.001 * (n % 700) END"
     is_missed = "n % 1000 = 7"
     ends = [
         (is_missed, "missed", "misfire"),
@@ -139,7 +140,7 @@ def _runs(dialect: _Dialect, job_count: int, run_count: int) -> str:
         f"INSERT INTO runs ({_COLUMNS}) SELECT 1 + n * 7919 % {job_count}, "  # noqa: S608
         f"CASE {status} ELSE 'success' END, CASE {reason} END, "
         f"CASE WHEN n % 1000 = 5 THEN 'manual' ELSE 'schedule' END, {at}, CASE WHEN {is_missed} THEN 1 END, 5, {at}, "
-        f"{at}, {at}, {end}, 0.001 * (n % 700), 1, 0, 0, 'w', CASE WHEN n % 50 = 1 THEN 1 ELSE 0 END, 0, false, 'c' "
+        f"{at}, {at}, {end}, {late}, 1, 0, 0, 'w', CASE WHEN n % 50 = 1 THEN 1 ELSE 0 END, 0, false, 'c' "
         f"FROM {dialect.series}"
     )
 

@@ -53,6 +53,7 @@ PAGES = (
     "/runs?status=failed&within=24h",
     "/runs?status=missed&status=skipped",
     "/runs?reason=exit_code",
+    "/runs?late=1",
     "/runs?trigger=manual",
     "/runs?trigger=schedule",
     f"/runs?owner={RARE}",
@@ -127,7 +128,8 @@ CALLS = (
     "/runs?size=50&count=none&logs=none",
     *(f"/runs?size=50&count=capped&status={status}" for status in _STATUSES),
     *(f"/runs?size=50&count=capped&{each}" for each in (
-        "status=failed&status=missed", "reason=exit_code", "reason=misfire", "trigger=manual", "trigger=schedule",
+        "status=failed&status=missed", "reason=exit_code", "reason=misfire", "late=true", "trigger=manual",
+        "trigger=schedule",
         f"owner_id={RARE}", "owner_id=owner1", f"tag={RARE}", "tag=common", "since={day}", "until={week}",
         "since={week}&until={day}", "job_id={job}", "before_id={run}",
     )),

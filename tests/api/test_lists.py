@@ -209,6 +209,8 @@ async def test_runs_are_filtered_by_time_and_status(own_client: httpx2.AsyncClie
     assert await found("status=missed,queued,running,failed,success") == [run["id"]]
     assert await found(f"status=missed&status=skipped&since={instant}") == []
     assert await found("reason=overlap") == []
+    assert await found("late=true") == []
+    assert await found("late=false") == [run["id"]]
     refused = await own_client.get("/api/v1/runs?status=missed,lost")
     assert (refused.status_code, "lost" in refused.text) == (422, True)
 

@@ -71,6 +71,8 @@ RUN_FILTERS: dict[str, RunFilter] = {
     **{f"trigger {trigger}": RunFilter(trigger=trigger) for trigger in Trigger},
     "job": RunFilter(job_id=1),
     "owner": RunFilter(owner_id="owner1"),
+    "late": RunFilter(is_late=True),
+    "late of an owner": RunFilter(is_late=True, owner_id="owner1"),
     "owner rare": RunFilter(owner_id=history.RARE),
     "tag rare": RunFilter(tag=history.RARE),
     "failed since": RunFilter(statuses=(RunStatus.FAILED,), since=LATE),

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import select
 from testkit.waiting import eventually
 from tests.web.conftest import SHARED, Browser, create_job, run_to_the_end
+
+from scheduler_service.storage.tables import runs
 
 pytestmark = SHARED
 
@@ -41,6 +44,27 @@ async def test_hostile_log_is_shown_as_text(browser: Browser) -> None:
     assert "javascript:" not in page
     lines = (await browser.open(f"/ui/runs/{run_id}/lines?from=1")).json()
     assert lines["lines"] == [[1, 1, [["<script>alert(1)</script>", ""]]]]
+
+
+async def test_late_runs_are_a_list_of_their_own(app: FastAPI, browser: Browser) -> None:
+    job = await create_job(browser, name="starts late")
+    run_id = await run_to_the_end(browser, job["id"])
+    async with app.state.service.versions._database.write() as connection:  # an ended run does not change
+        found = await connection.execute(select(runs).where(runs.c.id == run_id))
+        run = {name: value for name, value in found.mappings().one().items() if name != "id"}
+        rows = [
+            await connection.execute(runs.insert().values({**run, "lateness_seconds": seconds}).returning(runs.c.id))
+            for seconds in (60.0, 59.9)
+        ]
+        late, in_time = (row.scalar_one() for row in rows)
+    page = (await browser.open(f"/ui/runs?late=1&job={job['id']}")).text
+    assert (f'id="run-{late}"' in page, f'id="run-{in_time}"' in page) == (True, False)
+    assert "late=true" in page, "the command that does the same"
+    assert 'href="/ui/runs?late=1" aria-current="page"' in (await browser.open("/ui/runs?late=1")).text
+    asked = (await browser.open(f"/ui/runs/bulk?action=retry&all=1&late=1&job={job['id']}")).text
+    assert 'name="late" value="1"' in asked
+    assert f"Run {late}" in asked
+    assert f"Run {in_time}" not in asked
 
 
 async def test_log_is_left_out_for_scripts_that_follow_the_run(browser: Browser) -> None:

@@ -33,6 +33,9 @@ def list_runs(  # noqa: PLR0913 (one for each option)
         ),
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Show only runs with this reason, such as timeout.")] = None,
+    late: Annotated[
+        bool, typer.Option("--late", help="Show only runs that began 60 seconds after their instant or later.")
+    ] = False,
     since: Annotated[str | None, typer.Option(help="Show only runs from this instant on (2026-01-15T10:30Z).")] = None,
     until: Annotated[str | None, typer.Option(help="Show only runs before this instant.")] = None,
     page: Page = 1,
@@ -42,7 +45,8 @@ def list_runs(  # noqa: PLR0913 (one for each option)
 ) -> None:
     """List runs, newest first."""
     path = "runs" if job is None else f"jobs/{job}/runs"
-    answer = client.get(path, status=status, reason=reason, since=since, until=until, page=page, size=size)
+    window = {"late": "true" if late else None, "since": since, "until": until}
+    answer = client.get(path, status=status, reason=reason, page=page, size=size, **window)
     if as_json:
         render.show_json(answer)
         return

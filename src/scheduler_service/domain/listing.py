@@ -14,6 +14,9 @@ Item = TypeVar("Item")
 MAX_COUNTED = 10_000
 """The largest total of `Count.CAPPED`. It stands for itself and for all larger ones."""
 
+LATE_SECONDS = 60
+"""How long after its instant a late run begins, in seconds. An index contains these runs."""
+
 
 class Count(StrEnum):
     """How the items of the whole list are counted."""
@@ -90,7 +93,8 @@ class JobFilter:
 class RunFilter:
     """A filter of runs. `since` (included) and `until` (excluded) limit `scheduled_for`.
 
-    A run has one of `statuses` if there are any. `tag` is one of its job.
+    A run has one of `statuses` if there are any. `tag` is one of its job. With `is_late`, a run began LATE_SECONDS
+    after its instant or later.
     """
 
     job_id: int | None = None
@@ -99,5 +103,6 @@ class RunFilter:
     trigger: Trigger | None = None
     statuses: tuple[RunStatus, ...] = ()
     reason: Reason | None = None
+    is_late: bool = False
     since: datetime | None = None
     until: datetime | None = None

@@ -77,13 +77,14 @@ class RunSelection(DefinitionModel):
     ] = []  # noqa: RUF012 (pydantic copies defaults)
     reason: Annotated[Reason | None, Field(strict=False, description="Only runs with this reason.")] = None
     trigger: Annotated[Trigger | None, Field(strict=False, description="Only runs of this trigger.")] = None
+    late: Annotated[bool, Field(description="Only runs that began 60 seconds after their instant or later.")] = False
     since: Annotated[Instant | None, Field(description="Only runs scheduled for this instant or later.")] = None
     until: Annotated[Instant | None, Field(description="Only runs scheduled for an earlier instant.")] = None
 
     def filters(self) -> RunFilter:
         """Return the filter for storage."""
         values = self.model_dump()
-        return RunFilter(statuses=tuple(values.pop("status")), **values)
+        return RunFilter(statuses=tuple(values.pop("status")), is_late=values.pop("late"), **values)
 
 
 class JobBulkRequest(DefinitionModel):

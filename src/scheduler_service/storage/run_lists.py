@@ -13,7 +13,7 @@ Several statuses are several lists, which are merged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import starmap
 from typing import Any
@@ -36,7 +36,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.listing import MAX_COUNTED, Count, Cursor, Listing, Page, RunFilter
+from scheduler_service.domain.listing import LATE_SECONDS, MAX_COUNTED, Count, Cursor, Listing, Page, RunFilter
 from scheduler_service.domain.records import Run, RunState
 from scheduler_service.domain.run_state import ACTIVE, RunStatus, Trigger
 from scheduler_service.storage.dialect import dicts, is_sqlite
@@ -53,6 +53,8 @@ _states = select(
 )
 _states = _states.join(jobs, jobs.c.id == runs.c.job_id)
 _IS_UNSCHEDULED: ColumnElement[bool] = literal_column("runs.\"trigger\" <> 'schedule'")
+# In the words of `ix_runs_late`, as SQLite demands.
+_IS_LATE: ColumnElement[bool] = literal_column(f"runs.lateness_seconds >= {LATE_SECONDS}")
 
 
 async def page(
@@ -272,19 +274,24 @@ def _condition(connection: AsyncConnection, filters: RunFilter) -> ColumnElement
             conditions.append(_IS_UNSCHEDULED)
     if filters.reason is not None:
         conditions.append(runs.c.reason == filters.reason)
+    if filters.is_late:
+        conditions.append(_IS_LATE)
     if filters.statuses and filters.reason is not None:
         # PostgreSQL takes both for independent, expects few rows, and sorts all with the reason; this form it cannot
         # estimate.
         conditions.append(case((with_status(*filters.statuses), true()), else_=false()))
     elif filters.statuses:
         conditions += _with_one_of(connection, filters.statuses)
+    return and_(true(), *conditions, *_within(filters))
+
+
+def _within(filters: RunFilter) -> Iterator[ColumnElement[bool]]:
     if filters.since is not None or filters.until is not None:
-        conditions.append(literal_column("runs.scheduled_for IS NOT NULL"))  # as in `ix_runs_unsuccessful_at`
+        yield literal_column("runs.scheduled_for IS NOT NULL")  # as in `ix_runs_unsuccessful_at`
     if filters.since is not None:
-        conditions.append(runs.c.scheduled_for >= filters.since)
+        yield runs.c.scheduled_for >= filters.since
     if filters.until is not None:
-        conditions.append(runs.c.scheduled_for < filters.until)
-    return and_(true(), *conditions)
+        yield runs.c.scheduled_for < filters.until
 
 
 def _with_one_of(connection: AsyncConnection, statuses: tuple[RunStatus, ...]) -> list[ColumnElement[bool]]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     text,
 )
 
+from scheduler_service.domain.listing import LATE_SECONDS
 from scheduler_service.domain.run_state import ACTIVE, TERMINAL, JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.storage.types import BigId, EnumText, Json, UtcInstant
 
@@ -272,6 +273,7 @@ runs = Table(
     ),
     Index("ix_runs_unscheduled", "trigger", "id", **_only("\"trigger\" <> 'schedule'")),
     Index("ix_runs_reason", "reason", "id", **_only("reason IS NOT NULL")),
+    Index("ix_runs_late", "id", **_only(f"lateness_seconds >= {LATE_SECONDS}")),
 )
 
 # Removed with their runs: on SQLite by foreign keys, on PostgreSQL by a trigger, for all runs of a statement together.

@@ -16,9 +16,10 @@ JOB_FILTERS = {
 }  # fmt: skip
 RUN_FILTERS = {
     "job": "job_id", "owner": "owner_id", "tag": "tag", "trigger": "trigger", "status": "statuses", "reason": "reason",
-    "within": "since",
+    "within": "since", "late": "is_late",
 }  # fmt: skip
 """Fields of the filter by their names in addresses."""
+_WITHOUT = {"statuses": (), "is_late": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ async def widest(
     found: list[Excluding] = []
     for name, field in names.items():
         if query.get(name):
-            without: Any = () if field == "statuses" else None
+            without: Any = _WITHOUT.get(field)
             found.append(Excluding(name, query[name], await count(replace(filters, **{field: without}))))
     best = max(found, key=lambda each: each.count, default=None)
     return best if best is not None and best.count else None

@@ -146,6 +146,7 @@ PAGES: Table = {
     "unknown parameter": request("pagee", "GET /jobs?pagee=1"),
     "unknown parameter where none is taken": request("verbose", "GET /jobs/1?verbose=1"),
     "unknown parameter beside a body": request("dry_run", "POST /jobs?dry_run=1", DEFINITION),
+    "late by a number": request("late", "GET /runs?late=90"),
     "before run 0": request("before_id", "GET /runs?before_id=0"),
     "no instants": request("count", "GET /jobs/1/next?count=0"),
     "too many instants": request("count", "GET /jobs/1/next?count=1001"),

@@ -77,6 +77,10 @@ class RunQuery(Paging):
         Field(description="Only runs in one of these states: `status=failed,missed`, or the parameter repeated."),
     ] = Field(default_factory=list)
     reason: Annotated[Reason | None, Field(description="Only runs with this reason.")] = None
+    late: Annotated[
+        bool,
+        Field(description="`true`: only runs that began 60 seconds after their instant or later. Default `false`."),
+    ] = False
     since: Annotated[Instant | None, Field(description="Only runs scheduled for this instant or later.")] = None
     until: Annotated[Instant | None, Field(description="Only runs scheduled for an earlier instant than this.")] = None
     before_id: Annotated[
@@ -104,6 +108,7 @@ class RunQuery(Paging):
             trigger=self.trigger,
             statuses=tuple(self.status),
             reason=self.reason,
+            is_late=self.late,
             since=self.since,
             until=self.until,
         )

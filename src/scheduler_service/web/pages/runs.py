@@ -24,6 +24,7 @@ PRESETS = {
     "active": "?status=running&status=queued&status=retrying",
     "failed_today": "?status=failed&within=24h",
     "missed": "?status=missed&status=skipped",
+    "late": "?late=1",
 }
 WINDOWS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 
@@ -88,6 +89,7 @@ def _filters(visit: Visit) -> RunFilter:
         trigger=choice(query, "trigger", Trigger),
         statuses=choices(query, "status", RunStatus),
         reason=choice(query, "reason", Reason),
+        is_late=query.get("late") == "1",
         since=instant(query, "since"),
         until=instant(query, "until"),
     )

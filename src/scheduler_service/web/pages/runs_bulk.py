@@ -62,6 +62,8 @@ def _document(fields: Fields) -> dict[str, Any] | None:
         chosen: dict[str, Any] = {name: fields[field] for field, name in _FILTERS.items() if fields.get(field)}
         if "job_id" in chosen:
             chosen["job_id"] = whole_of(str(chosen["job_id"]))
+        if fields.get("late") == "1":
+            chosen["late"] = True
         return {"action": action, "filter": {**chosen, "status": list(map(str, fields.getlist("status")))}}
     numbers = [number for each in fields.getlist("ids") if (number := whole_of(str(each))) is not None]
     return {"action": action, "ids": numbers[:MAX_ITEMS]} if numbers else None
@@ -75,7 +77,7 @@ async def _show(visit: Visit, document: dict[str, Any], fields: Fields, error: s
         status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
         root=ROOT,
         document=document,
-        filters=[(name, value) for name, value in fields.multi_items() if name in {*_FILTERS, "status"}],
+        filters=[(name, value) for name, value in fields.multi_items() if name in {*_FILTERS, "status", "late"}],
         count=len(items),
         names=[text("runs.run", id=item.id) for item in items[:NAMED]],
         is_typed=is_typed(request.action, len(items)),

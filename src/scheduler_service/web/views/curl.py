@@ -36,6 +36,7 @@ def path_of_runs(filters: RunFilter) -> str:
     return _with_query("/runs", {
         "job_id": filters.job_id, "status": list(filters.statuses), "reason": filters.reason,
         "trigger": filters.trigger, "tag": filters.tag, "owner_id": filters.owner_id,
+        "late": "true" if filters.is_late else None,
         "since": None if filters.since is None else iso8601(filters.since),
         "until": None if filters.until is None else iso8601(filters.until),
     })  # fmt: skip
