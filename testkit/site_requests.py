@@ -86,6 +86,7 @@ PAGES = (
     "/simulate?job={job}",
     "/workers",
     "/alerts",
+    "/alerts?job={job}",
     "/alerts/new",
     "/keys",
     "/keys/new",

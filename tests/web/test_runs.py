@@ -46,6 +46,23 @@ async def test_hostile_log_is_shown_as_text(browser: Browser) -> None:
     assert lines["lines"] == [[1, 1, [["<script>alert(1)</script>", ""]]]]
 
 
+async def test_tabs_of_a_job_lead_to_its_lists(browser: Browser) -> None:
+    job = await create_job(browser, name="with tabs", owner_id="tabbed")
+    other = await create_job(browser, name="other", owner_id="tabbed")
+    channel = {"type": "webhook", "url": "https://example.org/hook"}
+    for name, covered in (("of this", {"job_id": job["id"]}), ("of all", {}), ("of other", {"job_id": other["id"]})):
+        await browser.call("POST", "/alerts", {"name": name, "on": ["failure"], "channel": channel, **covered})
+    tabs = re.findall(r'<a href="([^"]+)"', (await browser.open(f"/ui/jobs/{job['id']}")).text.partition('"tabs"')[2])
+    assert tabs[:5] == [
+        f"/ui/jobs/{job['id']}", f"/ui/runs?job={job['id']}", f"/ui/jobs/{job['id']}/ledger",
+        f"/ui/jobs/{job['id']}/versions", f"/ui/alerts?job={job['id']}",
+    ]  # fmt: skip
+    for path in tabs[:5]:
+        page = await browser.open(path)
+        assert f'<a href="{path}" aria-current="page"' in page.text, path
+    assert ("of this" in page.text, "of all" in page.text, "of other" in page.text) == (True, True, False)
+
+
 async def test_late_runs_are_a_list_of_their_own(app: FastAPI, browser: Browser) -> None:
     job = await create_job(browser, name="starts late")
     run_id = await run_to_the_end(browser, job["id"])

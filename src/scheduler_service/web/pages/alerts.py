@@ -13,7 +13,8 @@ from scheduler_service.features.alerts.channels.registry import read_channel
 from scheduler_service.features.alerts.rules import AlertKind
 from scheduler_service.features.alerts.service import AlertService
 from scheduler_service.web.forms import lines_of, sentences_of
-from scheduler_service.web.queries import whole_of
+from scheduler_service.web.lookups import find_job
+from scheduler_service.web.queries import whole, whole_of
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
 from scheduler_service.web.visit import Visit
@@ -26,10 +27,13 @@ THRESHOLDS = ("late_seconds", "too_long_seconds", "failures", "window_seconds")
 
 @pages.get("/alerts")
 async def show_alerts(visit: Visit) -> Response:
-    """List the rules."""
+    """List the rules, with a job in the address those that cover it."""
     service = visit.feature(AlertService)
-    rules = await service.list_rules(visit.caller)
-    return visit.show("alerts.html", rows=[(rule, service.warnings(rule)) for rule in rules])
+    job = await find_job(visit, whole(visit.request.query_params, "job"))
+    rules = [
+        rule for rule in await service.list_rules(visit.caller) if job is None or rule.covers(job.id, job.owner_id)
+    ]
+    return visit.show("alerts.html", rows=[(rule, service.warnings(rule)) for rule in rules], job=job)
 
 
 @pages.get("/alerts/new")

@@ -7,10 +7,9 @@ from urllib.parse import quote
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus
-from scheduler_service.errors import NotFoundError
 from scheduler_service.features.artifacts.service import ArtifactService
+from scheduler_service.web.lookups import find_job
 from scheduler_service.web.queries import whole
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
@@ -35,7 +34,7 @@ async def show_run(visit: Visit) -> Response:
     # A script that follows the run takes the parts around the log, and asks for new lines itself.
     wanted = (1, 1) if visit.is_fragment else (first, SHOWN_LINES)
     part = await visit.service.logs.lines(visit.caller, run_id, *wanted)
-    run, job = detail.view.run, await _job(visit, detail.view.run.job_id)
+    run, job = detail.view.run, await find_job(visit, detail.view.run.job_id)
     cause = None
     if run.reason is Reason.OVERLAP:
         cause = await visit.service.run_listing.neighbour(visit.caller, run_id, STARTED)
@@ -126,10 +125,3 @@ async def _neighbour(visit: Visit, *, is_next: bool) -> Response:
     found = await visit.service.run_listing.neighbour(visit.caller, run_id, is_next=is_next)
     notice = None if found is not None else text("run.no_next" if is_next else "run.no_previous")
     return visit.redirect(f"/ui/runs/{found or run_id}", notice)
-
-
-async def _job(visit: Visit, job_id: int) -> Job | None:
-    try:
-        return await visit.service.jobs.get(visit.caller, job_id)
-    except NotFoundError:  # it was deleted
-        return None

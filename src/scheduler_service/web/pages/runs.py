@@ -11,6 +11,7 @@ from scheduler_service.domain.listing import MAX_COUNTED, Count, Page, RunFilter
 from scheduler_service.domain.run_state import Reason, RunStatus, Trigger
 from scheduler_service.http.cursors import read_cursor, write_cursor
 from scheduler_service.web.empty_lists import RUN_FILTERS, Excluding, widest
+from scheduler_service.web.lookups import find_job
 from scheduler_service.web.queries import choice, choices, instant, whole
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.views.curl import path_of_runs
@@ -47,7 +48,7 @@ async def show_runs(visit: Visit) -> Response:
     following = None if listing.next is None else write_cursor(listing.next, sort)
     now = datetime.now(UTC)
     rows = [run_row(view.run, view.job_name, now) for view in listing.items]
-    job = None if filters.job_id is None or not rows else rows[0].job_name
+    job = await find_job(visit, filters.job_id)
     return visit.show(
         "runs.html",
         rows=rows,
@@ -60,7 +61,8 @@ async def show_runs(visit: Visit) -> Response:
         widest=None if rows else await _widest(visit, filters),
         is_filtered=filters != RunFilter(),
         presets=PRESETS,
-        job_name=job,
+        job=job,
+        job_name=rows[0].job_name if rows and filters.job_id is not None else job.name if job else None,
         within=visit.query.get("within", ""),
         windows=tuple(WINDOWS),
         statuses=tuple(RunStatus),
