@@ -94,6 +94,19 @@ def test_new_runs_wait_while_the_list_is_read(page: Page, service: Service) -> N
     expect(page.locator(f"#run-{second}")).to_contain_text("Success")
 
 
+def test_palette_pauses_the_job_that_is_open(page: Page, service: Service) -> None:
+    job_id = add(service, "true", name="to be paused by name")
+    page.goto(f"/ui/jobs/{job_id}")
+    page.keyboard.press("Control+k")
+    page.get_by_role("searchbox").fill("pause to be")
+    expect(page.get_by_role("dialog").get_by_role("button")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="is paused")).to_be_visible()
+    page.keyboard.press("Control+k")
+    page.get_by_role("link", name="Run to be paused by name now").click()
+    expect(page.get_by_role("dialog", name="Run to be paused by name now")).to_be_visible()
+
+
 def test_cancel_leaves_a_form_for_its_list(page: Page) -> None:
     page.goto("/ui/alerts/new")
     page.get_by_role("link", name="Cancel").click()

@@ -85,6 +85,25 @@ async def test_jump_finds_jobs_runs_and_pages(browser: Browser) -> None:
     assert 'href="/ui/audit"' in (await browser.open("/ui/jump?q=audit")).text
 
 
+async def test_palette_acts_on_the_open_job(app: FastAPI, browser: Browser) -> None:
+    job = await create_job(browser, name="opened", schedule_expr="@daily")
+    path = f"/ui/jobs/{job['id']}"
+    assert f'href="/ui/jump?job={job["id"]}"' in (await browser.open(path)).text
+    page = (await browser.open(f"/ui/jump?job={job['id']}&q=opened")).text
+    assert f'action="{path}/pause"' in page
+    assert f'href="{path}/run" data-dialog' in page
+    await browser.send(f"{path}/pause")
+    assert f'action="{path}/resume"' in (await browser.open(f"/ui/jump?job={job['id']}&q=opened")).text
+    assert f'action="{path}/' not in (await browser.open("/ui/jump?q=opened")).text, "no job is open"
+    assert 'action="/ui/logout"' in (await browser.open("/ui/jump?q=log+out")).text.partition("jump-results")[2]
+    key = await browser.call("POST", "/keys", {"scopes": ["read"], "owner_id": job["owner_id"] or "team"})
+    reader = Browser(app)
+    await reader.log_in(key["key"])
+    page = (await reader.open(f"/ui/jump?job={job['id']}")).text.partition("jump-results")[2]
+    assert "/ui/jobs/new" not in page
+    assert f"{path}/pause" not in page
+
+
 async def test_letters_can_be_switched_off(browser: Browser) -> None:
     assert "next or previous row" in (await browser.open("/ui/keyboard")).text
     assert 'data-keys="off"' in (await browser.send("/ui/keyboard")).text

@@ -96,6 +96,12 @@ class Visit:
         return self.request.url.path.removeprefix(HOME).partition("/")[0] or "home"
 
     @property
+    def open_job_id(self) -> int | None:
+        """Return the id of the job that the page shows, or None."""
+        found = self.request.path_params.get("job_id")
+        return found if isinstance(found, int) else None
+
+    @property
     def navigation(self) -> Sequence[tuple[str, str]]:
         """Return names and paths of the pages in the bar."""
         return [(name, path) for name, path, scope in navigation.MAIN if self.can(scope)]

@@ -7,10 +7,12 @@ from starlette.responses import Response
 from scheduler_service.domain.listing import Count, JobFilter, Page
 from scheduler_service.errors import NotFoundError
 from scheduler_service.web import navigation
+from scheduler_service.web.lookups import find_job
 from scheduler_service.web.queries import whole
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
-from scheduler_service.web.visit import Visit
+from scheduler_service.web.views.palette import actions
+from scheduler_service.web.visit import HOME, Visit
 
 pages = Pages()
 SHOWN = 8
@@ -19,15 +21,22 @@ KEYS = ("/", "ctrl_k", "g", "j", "x", "enter", "n", "e", "p", "r", "y", "f", "w"
 
 @pages.get("/jump")
 async def show_jump(visit: Visit) -> Response:
-    """Show what a text leads to: pages, jobs by name, and a run by its number."""
+    """Show what a text leads to: jobs by name, a run by its number, actions and pages. Without a text, pages lead."""
     wanted = visit.query.get("q", "").strip()
+    job = await find_job(visit, whole(visit.request.query_params, "job"))
+    back = HOME if job is None else f"/ui/jobs/{job.id}"
+    offered = actions(job, visit.theme or "system", back, can_write=visit.can("write"), can_run=visit.can("run"))
+    named = [(text(entry.text, name=entry.name), entry) for entry in offered]
+    acts = [(label, entry) for label, entry in named if wanted.lower() in label.lower()]
     known = [
         (text(f"nav.{name}"), path)
         for name, path, scope in (*navigation.MAIN, *navigation.MORE)
         if visit.can(scope) and wanted.lower() in text(f"nav.{name}").lower()
     ]
-    found = [*await _runs(visit), *await _jobs(visit, wanted), *known]
-    return visit.show("jump.html", wanted=wanted, found=found)
+    found = [*await _runs(visit), *await _jobs(visit, wanted)]
+    return visit.show(
+        "jump.html", wanted=wanted, job=job, first=found if wanted else known, acts=acts, last=known if wanted else []
+    )
 
 
 @pages.get("/keyboard")

@@ -4,7 +4,7 @@
 
   const open = async (link) => {
     await htmx.ajax("GET", link.getAttribute("href"), { target: "#dialog-content", swap: "innerHTML" });
-    dialog.showModal();
+    if (!dialog.open) dialog.showModal();
     dialog.querySelector("[autofocus]")?.focus();
   };
 

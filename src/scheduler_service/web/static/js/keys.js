@@ -35,7 +35,7 @@
       document.querySelector("[data-jump]")?.click();
     }
     if (event.target.matches("[data-jump-field]") && ["Enter", "ArrowDown"].includes(event.key)) {
-      const first = document.querySelector("#jump-results a");
+      const first = document.querySelector("#jump-results :is(a, button)");
       event.preventDefault();
       if (event.key === "Enter") first?.click();
       else first?.focus();
