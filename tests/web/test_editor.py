@@ -50,6 +50,12 @@ async def test_form_creates_the_job_that_it_describes(browser: Browser) -> None:
     assert (job["timezone"], job["overlap_policy"], job["status"]) == ("Europe/Berlin", "queue", "active")
 
 
+async def test_place_is_read_as_its_zone(browser: Browser) -> None:
+    written = SHELL | {"/timezone": "new york"}
+    assert "new york is read as America/New_York." in (await browser.send("/ui/jobs/check", written)).text
+    assert (await saved(browser, "/ui/jobs/new", written))["timezone"] == "America/New_York"
+
+
 async def test_job_on_demand_has_no_schedule(browser: Browser) -> None:
     upstream = await create_job(browser)
     job = await saved(browser, "/ui/jobs/new", SHELL | {"on_demand": "on", "/after": f"{upstream['id']} failure"})

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from scheduler_service.domain.caller import Scope
 from scheduler_service.domain.records import Job
+from scheduler_service.domain.schedules.zone import meant_zone
 from scheduler_service.errors import InvalidInputError
 from scheduler_service.features.grants.service import GrantService
 from scheduler_service.payloads import registry
@@ -46,6 +47,8 @@ class Draft:
     preview: Preview | None = None
     # What was written as JSON, if it is none.
     written: str | None = None
+    # What was written as the zone, if a zone was meant by it.
+    written_zone: str | None = None
     # The job that a new one is copied from.
     copied_id: int | None = None
 
@@ -84,12 +87,21 @@ def read_draft(visit: Visit, base: Draft) -> Draft:
     base = replace(base, version=whole_of(visit.text_of("version")) or base.version)
     form = {name: value for name, value in visit.form.items() if isinstance(value, str)}
     if DOCUMENT not in form:
-        return replace(base, document=read_form(form, base.document))
+        return _with_meant_zone(replace(base, document=read_form(form, base.document)))
     try:
         return replace(base, document=read_json(form[DOCUMENT], base.document))
     except (ValueError, RecursionError) as error:
         problem = Problem("", text("editor.no_json", error=error))
         return replace(base, problems=(problem,), written=form[DOCUMENT])
+
+
+def _with_meant_zone(draft: Draft) -> Draft:
+    """Return the draft with the zone that was meant by the name of a place, such as Berlin."""
+    written = draft.document.get("timezone")
+    meant = meant_zone(written) if isinstance(written, str) else None
+    if meant in {None, written}:
+        return draft
+    return replace(draft, document={**draft.document, "timezone": meant}, written_zone=written)
 
 
 async def validated(visit: Visit, draft: Draft) -> Draft:

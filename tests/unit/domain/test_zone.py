@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scheduler_service.domain.schedules.zone import load_zone, zone_names
+from scheduler_service.domain.schedules.zone import load_zone, meant_zone, zone_names
 from scheduler_service.errors import InvalidInputError
 
 
@@ -29,6 +29,8 @@ def test_every_listed_zone_is_loaded() -> None:
         ("utc", "did you mean UTC?"),
         (" UTC", "did you mean UTC?"),
         ("America/NewYork", "America/New_York"),
+        ("Berlin", "did you mean Europe/Berlin?"),
+        ("istanbul", "did you mean Asia/Istanbul or Europe/Istanbul?"),
         ("Mars/Phobos", "IANA name such as"),
         ("GMT+1", "for UTC+1 all year write Etc/GMT-1 (with the opposite sign), or a region such as Europe/Berlin"),
         (
@@ -45,6 +47,25 @@ def test_unknown_zone_is_refused_with_a_suggestion(name: str, suggestion: str) -
         load_zone(name)
     assert caught.value.problems[0].field == "timezone"
     assert suggestion in caught.value.problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("Berlin", "Europe/Berlin"),
+        ("New York", "America/New_York"),
+        (" new_york ", "America/New_York"),
+        ("port-au-prince", "America/Port-au-Prince"),
+        ("europe/berlin", "Europe/Berlin"),
+        ("Etc/GMT+5", "Etc/GMT+5"),
+        ("GMT+5", None),
+        ("istanbul", None),
+        ("Mars", None),
+        ("", None),
+    ],
+)
+def test_place_means_its_zone_unless_there_are_several(text: str, zone: str | None) -> None:
+    assert meant_zone(text) == zone
 
 
 def test_suggested_region_has_the_offset_in_winter() -> None:

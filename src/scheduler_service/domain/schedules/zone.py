@@ -30,12 +30,45 @@ def zone_names() -> frozenset[str]:
     return frozenset(files("tzdata").joinpath("zones").read_text(encoding="ascii").split()) - _NO_ZONES
 
 
+def meant_zone(name: str) -> str | None:
+    """Return the zone that a text means beyond doubt: `berlin` is Europe/Berlin. None: no zone, or one of several."""
+    if name in zone_names():
+        return name
+    found = _zones_meant(name)
+    return found[0] if len(found) == 1 else None
+
+
+def _zones_meant(name: str) -> tuple[str, ...]:
+    """Return the zones with this name or this place, whatever its case and whether words are parted by spaces."""
+    folded = _folded(name[:_MAX_NAME_CHARACTERS])
+    return _by_folded_name().get(folded, ()) or _by_place().get(folded, ())
+
+
+@cache
+def _by_folded_name() -> dict[str, tuple[str, ...]]:
+    return {_folded(zone): (zone,) for zone in zone_names()}
+
+
+@cache
+def _by_place() -> dict[str, tuple[str, ...]]:
+    places: dict[str, list[str]] = {}
+    for zone in sorted(zone_names()):
+        region, _, place = zone.rpartition("/")
+        if region and region != "Etc":
+            places.setdefault(_folded(place), []).append(zone)
+    return {place: tuple(zones) for place, zones in places.items()}
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[\s_-]+", "_", name.strip()).lower()
+
+
 def _remedy(name: str) -> str:
     by_lower_case = {known.lower(): known for known in sorted(zone_names())}
-    if exact := by_lower_case.get(name.strip().lower()):
-        return f"did you mean {exact}?"
     if offset := _OFFSET.fullmatch(name[:_MAX_NAME_CHARACTERS].strip()):
         return _remedy_for_offset(offset)
+    if meant := _zones_meant(name):
+        return f"did you mean {' or '.join(meant)}?"
     if matches := get_close_matches(name[:_MAX_NAME_CHARACTERS].lower(), by_lower_case, n=3, cutoff=0.7):
         return "did you mean " + " or ".join(by_lower_case[match] for match in matches) + "?"
     return "write an IANA name such as Europe/Berlin, America/New_York or UTC"

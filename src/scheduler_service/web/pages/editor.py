@@ -76,7 +76,7 @@ async def change(visit: Visit) -> Response:
 async def check(visit: Visit) -> Response:
     """Show what the form would make, beside it, without storing anything."""
     draft = await validated(visit, read_draft(visit, await source_draft(visit)))
-    return visit.show("editor_preview.html", preview=draft.preview, problems=draft.problems, is_new=draft.job is None)
+    return visit.show("editor_preview.html", draft=draft)
 
 
 async def _copy(visit: Visit) -> Draft:
