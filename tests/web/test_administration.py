@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 from sqlalchemy import update
+from testkit.waiting import eventually
 from tests.web.conftest import SHARED, Browser, create_job, serving
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.features.ledger import check_store
+from scheduler_service.features.ledger.records import Finding
 from scheduler_service.features.secrets.keyring import Sealed
 from scheduler_service.features.secrets.service import SecretService
 from scheduler_service.http.auth import API_KEY_CALLER
@@ -165,6 +169,30 @@ async def test_system_shows_settings_without_secrets(app: FastAPI, browser: Brow
     reader = Browser(app)
     await reader.log_in(key["key"])
     assert "SCHEDULER_TICK_SECONDS" not in (await reader.open("/ui/system")).text
+
+
+async def test_system_shows_the_check_of_the_ledger(app: FastAPI, browser: Browser) -> None:
+    async def is_checked() -> bool:
+        return "every owed instant is accounted for" in (await browser.open("/ui/system")).text
+
+    await eventually(is_checked)
+    job = await create_job(browser)
+    now = datetime.now(UTC)
+    async with app.state.service.versions._database.write() as connection:
+        last = await check_store.newest(connection)
+        assert last is not None
+        found = replace(last, id=last.id + 1, ended_at=now, settled_at=now, unaccounted=2)
+        assert await check_store.begin(connection, replace(found, ended_at=None))
+        assert await check_store.note_page(
+            connection, replace(found, ended_at=None), found, [Finding(job["id"], 2, "missing", now)]
+        )
+    page = (await browser.open("/ui/system")).text
+    assert "2 instants are not accounted for" in page
+    assert f'href="/ui/jobs/{job["id"]}/ledger"' in page
+    key = await browser.call("POST", "/keys", {"owner_id": "another", "scopes": ["read"]})
+    reader = Browser(app)
+    await reader.log_in(key["key"])
+    assert "every owed instant is accounted for" in (await reader.open("/ui/system")).text
 
 
 @pytest.mark.parametrize("path", ["grants", "environments", "secrets", "calendars", "alerts", "system", "runs"])

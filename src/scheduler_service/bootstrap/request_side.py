@@ -98,7 +98,11 @@ def make_service(
         features=features,
         refusal=refusal,
         metrics=MetricsService(
-            base.database, base.clock, heartbeat_seconds=base.settings.heartbeat_seconds, ping_broker=ping_broker
+            base.database,
+            base.clock,
+            heartbeat_seconds=base.settings.heartbeat_seconds,
+            ping_broker=ping_broker,
+            of_features=[read for feature in FEATURES for read in feature.metrics()],
         ),
         events=EventService(base.database),
         simulations=SimulationService(base.database, base.clock, quotas),

@@ -135,6 +135,8 @@ class Settings(PackageSettings, RequestLimitSettings):
     """Keep ended runs and their logs for this many days. Default: 30."""
     event_retention_hours: Annotated[float, Field(ge=0.1, le=876000)] = 72.0
     """Keep events of jobs and runs for this many hours. Default: 72."""
+    ledger_check_seconds: Annotated[float, Field(ge=0, le=604800)] = 3600.0
+    """Check every this many seconds that each owed instant has a row; 0: never. Default: 3600."""
 
     audit_retention_days: Annotated[int, Field(ge=1, le=36500)] = 365
     """Keep the audit trail for this many days. Default: 365."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scheduler_service.engine.retention import Prune
     from scheduler_service.http.synonyms import Synonyms
     from scheduler_service.services.jobs import JobService
+    from scheduler_service.services.metrics import ReadMetrics
 
 
 class Feature:
@@ -58,4 +59,8 @@ class Feature:
 
     def prunes(self) -> Sequence[Prune]:
         """Return functions that delete rows older than the retention time."""
+        return ()
+
+    def metrics(self) -> Sequence[ReadMetrics]:
+        """Return functions that read metrics of this feature from the snapshot of a scrape."""
         return ()

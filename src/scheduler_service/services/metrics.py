@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate, product
 from typing import TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.run_state import TERMINAL, JobStatus, RunStatus
 from scheduler_service.errors import UnavailableError
@@ -33,19 +34,28 @@ from scheduler_service.storage.totals import (
 # Time limit. Prometheus gives up after 10 s by default.
 SCRAPE_SECONDS = 3.0
 Label = TypeVar("Label", bound=str)
+ReadMetrics = Callable[[AsyncConnection], Awaitable[Sequence[Metric]]]
+"""Reads metrics of a feature from the snapshot of a scrape."""
 
 
 class MetricsService:
     """Collects the metrics of the database."""
 
     def __init__(
-        self, database: Database, clock: Clock, *, heartbeat_seconds: float, ping_broker: Ping | None = None
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        heartbeat_seconds: float,
+        ping_broker: Ping | None = None,
+        of_features: Sequence[ReadMetrics] = (),
     ) -> None:
         """Expect a heartbeat every `heartbeat_seconds`. `ping_broker` None means that the broker is in this process."""
         self._database = database
         self._clock = clock
         self._heartbeat_seconds = heartbeat_seconds
         self._ping_broker = ping_broker
+        self._of_features = of_features
 
     async def read(self) -> list[Metric]:
         """Return all metrics from one snapshot.
@@ -57,12 +67,16 @@ class MetricsService:
             _up("scheduler_database_up", "Whether the database answers.", is_up=found is not None),
             _up("scheduler_broker_up", "Whether the broker answers; one in the process does.", is_up=broker_is_up),
         ]
-        return [*ups, *(() if found is None else _metrics(found, self._clock.now(), self._heartbeat_seconds))]
+        if found is None:
+            return ups
+        core, of_features = found
+        return [*ups, *_metrics(core, self._clock.now(), self._heartbeat_seconds), *of_features]
 
-    async def _look_at_database(self) -> Figures | None:
+    async def _look_at_database(self) -> tuple[Figures, list[Metric]] | None:
         try:
             async with asyncio.timeout(SCRAPE_SECONDS), self._database.snapshot() as snapshot:
-                return await figures.read(snapshot)
+                of_features = [metric for read in self._of_features for metric in await read(snapshot)]
+                return await figures.read(snapshot), of_features
         except (UnavailableError, TimeoutError):
             return None
 

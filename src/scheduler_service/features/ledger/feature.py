@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from scheduler_service.engine.base import Base
     from scheduler_service.engine.retention import Prune
+    from scheduler_service.services.metrics import ReadMetrics
 
 
 class LedgerFeature(Feature):
@@ -22,11 +23,12 @@ class LedgerFeature(Feature):
     description = "What became of every instant, and the check that every owed instant has exactly one row."
 
     def load_tables(self) -> None:
-        """Import the table of schedule spans."""
+        """Import the tables of schedule spans and of regular checks."""
         import scheduler_service.features.ledger.tables  # noqa: F401, PLC0415 (when asked for)
 
     def services(self, base: Base) -> Sequence[object]:
-        """Build the services of the check and of the cells."""
+        """Build the services of the check, of the cells and of the last regular check."""
+        from scheduler_service.features.ledger.reports import LedgerReportService  # noqa: PLC0415 (when asked for)
         from scheduler_service.features.ledger.service import LedgerService  # noqa: PLC0415 (when asked for)
         from scheduler_service.features.ledger.windows import LedgerWindowService  # noqa: PLC0415 (when asked for)
 
@@ -34,6 +36,7 @@ class LedgerFeature(Feature):
         return (
             LedgerService(base.database, base.clock, retention_days=kept),
             LedgerWindowService(base.database, base.clock, retention_days=kept),
+            LedgerReportService(base.database),
         )
 
     def routers(self) -> Sequence[APIRouter]:
@@ -43,11 +46,33 @@ class LedgerFeature(Feature):
         return (router.router, window_router.router)
 
     def prunes(self) -> Sequence[Prune]:
-        """Return the deletion of old schedule spans and of the figures of old hours."""
+        """Return the deletion of old schedule spans, regular checks, and figures of hours."""
+        from scheduler_service.features.ledger import check_store  # noqa: PLC0415 (when asked for)
         from scheduler_service.features.ledger.store import prune  # noqa: PLC0415 (when asked for)
         from scheduler_service.storage import hour_totals  # noqa: PLC0415 (when asked for)
 
-        return (prune, hour_totals.prune)
+        return (prune, check_store.prune, hour_totals.prune)
+
+    def start_dispatcher_loops(self, base: Base) -> None:
+        """Start the regular check, unless it is switched off."""
+        if not base.settings.ledger_check_seconds:
+            return
+        from scheduler_service.engine.loop import start_loop  # noqa: PLC0415 (when asked for)
+        from scheduler_service.features.ledger.checker import LedgerChecker  # noqa: PLC0415 (when asked for)
+
+        checker = LedgerChecker(
+            base.database,
+            base.clock,
+            interval_seconds=base.settings.ledger_check_seconds,
+            retention_days=base.settings.retention_days,
+        )
+        start_loop(base.stack, "ledger_check", checker.step)
+
+    def metrics(self) -> Sequence[ReadMetrics]:
+        """Return what reads the metrics of the last regular check."""
+        from scheduler_service.features.ledger import reports  # noqa: PLC0415 (when asked for)
+
+        return (reports.metrics,)
 
     def command_group(self) -> typer.Typer | None:
         """Return the commands of the ledger."""

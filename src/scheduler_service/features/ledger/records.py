@@ -57,3 +57,46 @@ class LedgerCheck:
     owed: int
     differences: tuple[Difference, ...]
     is_cut: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegularCheck:
+    """A pass of the regular check over all jobs. `ended_at` None: it is under way.
+
+    Every instant before `settled_at` had been fired when it began.
+    """
+
+    id: int
+    since: datetime
+    begun_at: datetime
+    settled_at: datetime
+    ended_at: datetime | None
+    holder: str
+    held_until: datetime
+    after_job: int
+    jobs: int
+    owed: int
+    unaccounted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The number of instants of a job that are not accounted for, and the first of them."""
+
+    job_id: int
+    instants: int
+    kind: Literal["missing", "surplus"]
+    scheduled_for: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """The last regular check that has ended, and what it found of the jobs of a caller."""
+
+    ended_at: datetime
+    findings: tuple[Finding, ...]
+
+    @property
+    def unaccounted(self) -> int:
+        """Return the number of instants that are not accounted for."""
+        return sum(finding.instants for finding in self.findings)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.features.ledger import store
+from scheduler_service.features.ledger.comparison import check_job
 from scheduler_service.features.ledger.records import Difference, LedgerCheck
-from scheduler_service.features.ledger.rules import compare, end_of
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -37,7 +36,7 @@ class LedgerService:
             async with self._database.read() as connection:
                 ids = await store.job_ids(connection, caller.bound, job_id, after, BATCH)
             for checked in ids:
-                found_owed, found = await self._check_job(checked, begin, now)
+                found_owed, found = await check_job(self._database, checked, begin, now)
                 owed += found_owed
                 differences += found
             count += len(ids)
@@ -46,24 +45,3 @@ class LedgerService:
             after = ids[-1]
         listed = tuple(differences[:MAX_DIFFERENCES])
         return LedgerCheck(begin, count, owed, listed, len(differences) > MAX_DIFFERENCES)
-
-    async def _check_job(self, job_id: int, since: datetime, now: datetime) -> tuple[int, list[Difference]]:
-        owed = 0
-        differences: list[Difference] = []
-        async with self._database.snapshot() as connection:
-            known = await store.spans_of(connection, job_id, since)
-            spans = [span for span in known if not span.is_empty]
-            for place, span in enumerate(spans):
-                begin = max(since, span.begins_at)
-                following = spans[place + 1].begins_at if place + 1 < len(spans) else None
-                rows = await store.rows_of(connection, job_id, begin, following)
-                # A range that began before the window is not compared.
-                inside = [row for row in rows if row.first >= begin]
-                straddling = next((row for row in rows if row.first < begin), None)
-                if straddling is not None:
-                    begin = straddling.last + timedelta.resolution
-                end = end_of(span, inside, now, is_last=span is known[-1])
-                counted, found = await asyncio.to_thread(compare, span, inside, begin, end)
-                owed += counted
-                differences += found
-        return owed, differences

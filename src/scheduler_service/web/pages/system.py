@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from pydantic import SecretStr
 from starlette.responses import Response
 
 from scheduler_service.config.settings import Settings
 from scheduler_service.domain.caller import Scope
+from scheduler_service.features.ledger.reports import LedgerReportService
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
+NAMED_FINDINGS = 10
 
 
 @pages.get("/system")
 async def show_system(visit: Visit) -> Response:
-    """Show the health of the parts, and to administrators the settings without secrets."""
+    """Show the health, the last check of the ledger, and to administrators the settings without secrets."""
     visit.caller.require(Scope.READ)
+    now = datetime.now(UTC)
+    check = await visit.feature(LedgerReportService).last(visit.caller)
     settings = tuple(_settings(visit.site.settings)) if visit.can(Scope.ADMIN) else ()
     return visit.show(
         "system.html",
         health=await visit.service.health.recent(),
+        check=check,
+        check_age=0.0 if check is None else max(0.0, (now - check.ended_at).total_seconds()),
+        findings=() if check is None else check.findings[:NAMED_FINDINGS],
+        is_checked=visit.site.settings.ledger_check_seconds > 0,
         settings=settings,
         is_distributed=visit.site.settings.is_distributed,
         refusal=visit.service.refusal(),
