@@ -9,6 +9,7 @@ import pytest
 from testkit.callers import ADMIN
 from testkit.databases import add_job
 from testkit.doubles import FakeClock, RecordingBroker
+from testkit.records import job_record
 
 from scheduler_service.domain.schedules import calendar_dst
 from scheduler_service.services.job_definition import JobDefinition
@@ -41,6 +42,13 @@ async def test_long_preview_does_not_block_the_event_loop(clock: FakeClock) -> N
     request = PreviewRequest.model_validate({**RARE, "count": 300})
 
     assert await turns_during(ScheduleService(clock).preview(ADMIN, request)) > 3
+
+
+@pytest.mark.parametrize(("expression", "count"), [("*/5 * * * *", 288), ("1s", 288), ("0 */6 * * *", 4)])
+async def test_dense_day_has_an_instant_each_five_minutes(clock: FakeClock, expression: str, count: int) -> None:
+    now = clock.now()
+    job = job_record(schedule_expr=expression, anchor_at=now, next_run_at=now)
+    assert len(await ScheduleService(clock).next_day(job)) == count
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,7 @@ async def test_check_shows_instants_changes_and_moved_fires(browser: Browser) ->
     fields = SHELL | {"/schedule_expr": "30 2 * * *", "/timezone": "Europe/Berlin", "/retry_policy/max_retries": "2"}
     page = (await browser.send(f"/ui/jobs/check?job={job['id']}", fields)).text
     assert "At 02:30" in page
+    assert "<title>02:30</title>" in page
     assert "The next runs move" in page
     assert "<del>0 3 * * *</del><ins>30 2 * * *</ins>" in page
     assert "gives up 3 min after" in page

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -31,6 +31,9 @@ from scheduler_service.services.preview_request import PreviewRequest
 from scheduler_service.storage import calendars
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
+
+_DAY = timedelta(days=1)
+_STEP = timedelta(minutes=5) - timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,14 @@ class ScheduleService:
         calendar = calendars.calendar_of(owned, await self._stored(owned))
         return await asyncio.to_thread(_preview, request, calendar, self._clock.now())
 
-    async def _stored(self, owned: _Owned) -> calendars.StoredCalendars:
+    async def next_day(self, job: Job) -> tuple[Upcoming, ...]:
+        """Return the instants of the next 24 hours, of those that lie within five minutes the first only."""
+        if job.next_run_at is None:
+            return ()
+        calendar = calendars.calendar_of(job, await self._stored(job))
+        return await asyncio.to_thread(lambda: tuple(_spread(job, calendar, self._clock.now() + _DAY)))
+
+    async def _stored(self, owned: calendars.NamesCalendars) -> calendars.StoredCalendars:
         if self._database is None or not owned.calendars:
             return {}
         async with self._database.read() as connection:
@@ -178,6 +188,14 @@ def _instants(
         note = clock_note(schedule, zone, instant)
         yield Upcoming(instant, instant.astimezone(zone), note, _of_calendars(instant, calendar))
         instant = schedule.next_after(instant)
+
+
+def _spread(job: Job, calendar: JobCalendar | None, until: datetime) -> Iterator[Upcoming]:
+    """Yield the first instant of each step before `until`, so that a dense schedule costs as little as a sparse one."""
+    schedule, zone, instant = schedule_of(job), ZoneInfo(job.timezone), job.next_run_at
+    while instant is not None and instant < until and (job.end_at is None or instant <= job.end_at):
+        yield Upcoming(instant, instant.astimezone(zone), calendar=_of_calendars(instant, calendar))
+        instant = schedule.next_after(instant + _STEP)
 
 
 def _of_calendars(instant: datetime, calendar: JobCalendar | None) -> str | None:

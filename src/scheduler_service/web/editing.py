@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
@@ -20,6 +22,7 @@ from scheduler_service.web import hints
 from scheduler_service.web.faults import problems_in
 from scheduler_service.web.queries import whole, whole_of
 from scheduler_service.web.texts import text
+from scheduler_service.web.views.day_strip import day_strip
 from scheduler_service.web.views.editor_fields import OPERATIONS, fields_of, value_at
 from scheduler_service.web.views.editor_form import (
     DOCUMENT,
@@ -115,6 +118,8 @@ async def validated(visit: Visit, draft: Draft) -> Draft:
         return draft.with_problems(problems_in(error, draft.document))
     described = visit.service.schedules.describe(found.job, draft.document)
     of_grants = await visit.feature(GrantService).warnings(found.job.grants)
+    day = await visit.service.schedules.next_day(found.job)
+    zone = ZoneInfo(found.job.timezone)
     shown = preview(
         sentence=described.sentence,
         warnings=[*described.warnings, *of_grants],
@@ -123,6 +128,7 @@ async def validated(visit: Visit, draft: Draft) -> Draft:
         changes=found.changes,
         retry_policy=found.job.retry_policy,
         is_new=draft.job is None,
+        day=day_strip([(each.at, each.calendar is not None) for each in day], datetime.now(UTC), zone),
     )
     return replace(draft, preview=shown)
 

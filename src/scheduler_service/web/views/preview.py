@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from scheduler_service.web.views.day_strip import DayStrip
 from scheduler_service.web.views.retry_line import RetryLine, retry_line
 
 _MAX_VALUE = 200
@@ -43,6 +44,7 @@ class Preview:
     changes: tuple[Change, ...]
     are_fires_moved: bool
     retries: RetryLine | None
+    day: DayStrip
 
 
 def preview(
@@ -54,6 +56,7 @@ def preview(
     changes: Mapping[str, Mapping[str, Any]],
     retry_policy: Mapping[str, Any],
     is_new: bool,
+    day: DayStrip,
 ) -> Preview:
     """Return the preview of a valid definition. Instants have `at`, `local`, `note` and `calendar`."""
     known = {each.at for each in instants_now}
@@ -62,7 +65,7 @@ def preview(
         for each in instants
     )
     is_moved = not is_new and {row.at for row in rows} != known
-    return Preview(sentence, tuple(warnings), rows, changes_in(changes), is_moved, retry_line(retry_policy))
+    return Preview(sentence, tuple(warnings), rows, changes_in(changes), is_moved, retry_line(retry_policy), day)
 
 
 def changes_in(differences: Mapping[str, Mapping[str, Any]]) -> tuple[Change, ...]:
