@@ -80,6 +80,13 @@ async def test_preview_reports_unknown_calendars_with_other_errors(client: httpx
     assert {error["field"] for error in answer.json()["errors"]} == {"calendars.0", "calendars.1", "end_at"}
 
 
+async def test_cut_simulation_names_its_last_instant(client: httpx2.AsyncClient) -> None:
+    job = {"name": "a", "schedule_expr": "1s", "payload": {"type": "shell_script", "script": "true"}}
+    window = {"from": "2026-01-15T10:00:00Z", "to": "2026-01-15T11:00:00Z"}
+    shown = (await client.post("/api/v1/schedules/simulate", json={"job": job, **window})).json()
+    assert (shown["is_cut"], shown["simulated_until"]) == (True, shown["rows"][-1]["scheduled_for"])
+
+
 async def test_simulation_shows_the_ledger_and_counts_its_instants(client: httpx2.AsyncClient) -> None:
     job = {"name": "a", "schedule_expr": "*/10 * * * *", "payload": {"type": "shell_script", "script": "true"}}
     window = {"from": "2026-01-15T10:00:00Z", "to": "2026-01-15T11:00:00Z"}
@@ -89,6 +96,7 @@ async def test_simulation_shows_the_ledger_and_counts_its_instants(client: httpx
 
     shown = answer.json()
     assert (shown["instants"], shown["is_cut"]) == ({"success": 3, "missed": 3}, False)
+    assert shown["simulated_until"] is None
     assert [row["starts_at"] for row in shown["rows"]] == [
         "2026-01-15T10:00:00Z",
         None,

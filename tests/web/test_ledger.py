@@ -105,7 +105,25 @@ async def test_simulation_puts_what_if_beside_what_is(browser: Browser) -> None:
     assert both.count('class="track"') == 2
     assert 'class="ring"' in both
     outage = (await browser.open(window + "&outages=2026-01-15T10:25:00Z 2026-01-15T11:05:00Z")).text
-    assert "misfire" in outage
+    assert "No dispatcher fired it in time" in outage
+
+
+async def test_simulation_tells_where_it_is_cut_and_what_ran_late(browser: Browser) -> None:
+    job = await create_job(browser, name="queue", schedule_expr="30s", overlap_policy="queue")
+    window = f"/ui/simulate?job={job['id']}&from=2026-01-15T00:00:00Z&to=2026-01-16T00:00:00Z&run_seconds=45"
+    page = (await browser.open(window)).text
+    assert "The simulation ends after 2,000 rows" in page
+    assert "Ran late <strong>1,999</strong>" in page
+    assert 'for="s-overlap_policy">If it is still running at the next instant<' in page
+    refused = (await browser.open(window + "&schedule_expr=often")).text
+    assert "Schedule: " in refused
+
+
+async def test_simulation_proposes_the_median_duration(browser: Browser) -> None:
+    job_id, _ = await run_once(browser, name="measured")
+    page = (await browser.open(f"/ui/simulate?job={job_id}")).text
+    assert "the median" in page
+    assert 'name="run_seconds" value="60"' not in page
 
 
 async def test_fault_of_a_simulation_is_told(browser: Browser) -> None:

@@ -68,6 +68,14 @@ class Simulation:
     rows: tuple[SimulatedRow, ...]
     is_cut: bool
 
+    @property
+    def simulated_until(self) -> datetime | None:
+        """Return the last instant that a cut simulation accounts for. None: it accounts for the whole window."""
+        if not self.is_cut:
+            return None
+        last = self.rows[-1]
+        return last.missed_until or last.scheduled_for
+
 
 def simulate(
     job: DueJob, scenario: Scenario, calendar: JobCalendar | None = None, start_at: datetime | None = None

@@ -74,6 +74,12 @@ class RunListing:
             run = await existing(connection, caller, run_id)
             return await recent.neighbour(connection, run, statuses, is_next=is_next)
 
+    async def expected_seconds(self, caller: Caller, job_id: int) -> float | None:
+        """Return the median duration of the newest successes of a job. None: there are none, or no such job."""
+        caller.require(Scope.READ)
+        async with self._database.read() as connection:
+            return (await recent.expected_seconds(connection, [job_id], owner_id=caller.bound)).get(job_id)
+
     async def check_job(self, caller: Caller, job_id: int) -> None:
         """Raise `NotFoundError` if there is no job with this id, and no history of one."""
         caller.require(Scope.READ)

@@ -47,8 +47,13 @@ async def outcomes(
     return found
 
 
-async def expected_seconds(connection: AsyncConnection, job_ids: Iterable[int]) -> dict[int, float]:
-    """Return the median duration of each job's successes among its newest EXPECTED_FROM rows."""
+async def expected_seconds(
+    connection: AsyncConnection, job_ids: Iterable[int], *, owner_id: str | None = None
+) -> dict[int, float]:
+    """Return the median duration of each job's successes among its newest EXPECTED_FROM rows.
+
+    Jobs of other owners than `owner_id` are left out.
+    """
     spans = {
         job_id: [
             (outcome.finished_at - outcome.started_at).total_seconds()
@@ -57,7 +62,7 @@ async def expected_seconds(connection: AsyncConnection, job_ids: Iterable[int]) 
             and outcome.finished_at is not None
             and outcome.started_at is not None
         ]
-        for job_id, found in (await outcomes(connection, list(set(job_ids)), EXPECTED_FROM)).items()
+        for job_id, found in (await outcomes(connection, list(set(job_ids)), EXPECTED_FROM, owner_id=owner_id)).items()
     }
     return {job_id: round(median(of_job), 6) for job_id, of_job in spans.items() if of_job}
 

@@ -100,6 +100,8 @@ def test_simulation_ends_with_the_last_run() -> None:
 def test_simulation_is_cut_when_it_has_too_many_rows() -> None:
     simulation = simulate(due_job(schedule_expr="1s", overlap_policy="allow"), Scenario(window=HOUR))
     assert (len(simulation.rows), simulation.is_cut) == (MAX_ROWS, True)
+    assert simulation.simulated_until == simulation.rows[-1].scheduled_for
+    assert simulate(due_job(), Scenario(window=HOUR)).simulated_until is None
 
 
 begins, lengths = st.integers(0, 300), st.integers(1, 120)

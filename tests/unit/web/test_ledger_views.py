@@ -9,12 +9,12 @@ from testkit.databases import NOON
 from testkit.records import run_record
 
 from scheduler_service.domain.run_state import Reason, RunStatus
-from scheduler_service.domain.simulation import SimulatedRow
+from scheduler_service.domain.simulation import SimulatedRow, Simulation
 from scheduler_service.web.views.cells import Counts
 from scheduler_service.web.views.heat import HeatDay, heat_map
 from scheduler_service.web.views.lanes import MAX_LANES, WIDTH, lanes
 from scheduler_service.web.views.retry_line import retry_line
-from scheduler_service.web.views.simulated import tracks
+from scheduler_service.web.views.simulated import MAX_CELLS, tracks
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = timedelta(hours=1)
@@ -94,10 +94,11 @@ def test_busiest_jobs_get_lanes_in_the_order_of_their_names() -> None:
 def test_instants_that_differ_between_two_ledgers_are_marked() -> None:
     as_is = [SimulatedRow(NOON, RunStatus.SUCCESS), SimulatedRow(NOON + HOUR, RunStatus.SUCCESS)]
     what_if = [as_is[0], SimulatedRow(NOON + HOUR, RunStatus.SKIPPED, Reason.OVERLAP)]
-    first, second = tracks(NOON, NOON + 2 * HOUR, as_is, what_if)
+    ledgers = [Simulation(tuple(rows), is_cut=False) for rows in (as_is, what_if)]
+    first, second = tracks(NOON, NOON + 2 * HOUR, *ledgers)
     assert [mark.differs for mark in second.marks] == [False, True]
     assert [mark.x for mark in first.marks] == [0.0, 500.0]
-    assert [(status.word, reason, n) for status, reason, n in second.counts] == [
+    assert [(each.status.word, each.reason, each.count) for each in second.counts] == [
         ("success", None, 1),
         ("skipped", Reason.OVERLAP, 1),
     ]
@@ -105,9 +106,31 @@ def test_instants_that_differ_between_two_ledgers_are_marked() -> None:
 
 def test_missed_range_counts_its_instants() -> None:
     missed = SimulatedRow(NOON, RunStatus.MISSED, Reason.MISFIRE, NOON + HOUR, 7)
-    (track,) = tracks(NOON, NOON + 2 * HOUR, [missed], None)
-    assert track.counts[0][2] == 7
+    (track,) = tracks(NOON, NOON + 2 * HOUR, Simulation((missed,), is_cut=False), None)
+    assert track.counts[0].count == 7
     assert not track.marks[0].differs
+
+
+def test_runs_that_start_late_are_counted_apart() -> None:
+    starts = [NOON, NOON + HOUR, NOON + 3 * HOUR]
+    rows = tuple(
+        SimulatedRow(NOON + minutes * timedelta(minutes=1), RunStatus.SUCCESS, starts_at=at)
+        for minutes, at in enumerate(starts)
+    )
+    (track,) = tracks(NOON, NOON + HOUR, Simulation(rows, is_cut=True), None)
+    late, on_time = track.counts
+    assert (late.count, late.latest_seconds) == (2, 3 * 3600 - 120)
+    assert (on_time.count, on_time.latest_seconds) == (1, None)
+    assert track.until == rows[-1].scheduled_for
+
+
+def test_drawing_of_many_rows_reaches_the_end() -> None:
+    rows = [SimulatedRow(NOON + n * timedelta(seconds=1), RunStatus.SUCCESS) for n in range(2000)]
+    rows[777] = SimulatedRow(rows[777].scheduled_for, RunStatus.SKIPPED, Reason.OVERLAP)
+    (track,) = tracks(NOON, NOON + timedelta(seconds=2000), Simulation(tuple(rows), is_cut=False), None)
+    assert (len(track.drawn), len(track.marks), track.left_out) == (MAX_CELLS, MAX_CELLS, 1600)
+    assert track.drawn[-1].x > WIDTH - 5
+    assert [mark.status.word for mark in track.drawn].count("skipped") == 1
 
 
 def test_retries_stand_to_scale_with_the_band_of_their_jitter() -> None:

@@ -46,6 +46,7 @@ SIMULATION: dict[str, Any] = {
     ],
     "instants": {"missed": 3, "success": 1},
     "is_cut": False,
+    "simulated_until": None,
 }
 
 Wanted = Annotated[
@@ -81,6 +82,10 @@ class SimulationOut(Answer):
     rows: Annotated[list[SimulatedRowOut], Field(description="The rows in the order of their instants, up to 2,000.")]
     instants: Annotated[dict[RunStatus, int], Field(description="Number of instants by status.")]
     is_cut: Annotated[bool, Field(description="Whether the window has more rows than are shown.")]
+    simulated_until: Annotated[
+        datetime | None,
+        Field(description="Last instant that the rows account for if they are cut. Null: they account for the window."),
+    ]
 
     @classmethod
     def of(cls, simulation: Simulation) -> Self:
@@ -89,7 +94,12 @@ class SimulationOut(Answer):
         for row in simulation.rows:
             counts[row.status] += row.missed_count or 1
         rows = [SimulatedRowOut.of(row) for row in simulation.rows]
-        return cls(rows=rows, instants=dict(counts), is_cut=simulation.is_cut)
+        return cls(
+            rows=rows,
+            instants=dict(counts),
+            is_cut=simulation.is_cut,
+            simulated_until=simulation.simulated_until,
+        )
 
 
 @router.post(

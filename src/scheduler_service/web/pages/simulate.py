@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -13,9 +13,10 @@ from starlette.responses import Response
 from scheduler_service.domain.hours import hour_of
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.records import Job
-from scheduler_service.domain.simulation import SimulatedRow
+from scheduler_service.domain.simulation import Simulation
 from scheduler_service.errors import InvalidInputError
 from scheduler_service.http.error_messages import detail_of
+from scheduler_service.services.inspection import RejectedError
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.services.simulation_request import SimulationRequest
 from scheduler_service.web.queries import whole
@@ -25,7 +26,20 @@ from scheduler_service.web.views.simulated import Track, tracks
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
-CHANGES = ("schedule_expr", "overlap_policy", "misfire_policy", "max_concurrency", "start_deadline_seconds")
+CHANGES = {
+    "schedule_expr": "editor.expression",
+    "overlap_policy": "editor.overlap",
+    "misfire_policy": "editor.misfire",
+    "max_concurrency": "editor.max_concurrency",
+    "start_deadline_seconds": "editor.deadline",
+}
+"""The settings that can be changed, with the texts that the form of a job calls them by."""
+LABELS = {
+    **CHANGES,
+    **{name: f"simulate.{name}" for name in ("from", "to", "run_seconds", "outages", "pauses")},
+    "job": "simulate.job",
+}
+DEFAULT_SECONDS = 60
 NUMBERS = frozenset({"max_concurrency", "start_deadline_seconds"})
 
 
@@ -34,9 +48,10 @@ async def show_simulation(visit: Visit) -> Response:
     """Show a form, and the ledgers that it describes. Everything is in the address, so it can be shared."""
     job_id = whole(visit.request.query_params, "job")
     if job_id is None:
-        return visit.show("simulate.html", job=None, given={}, tracks=(), faults=(), changed=CHANGES)
+        return visit.show("simulate.html", job=None, given={}, tracks=(), faults=(), changed=CHANGES, median=None)
     job = await visit.service.jobs.get(visit.caller, job_id)
-    given = _given(visit)
+    median = await visit.service.run_listing.expected_seconds(visit.caller, job.id)
+    given = _given(visit, median)
     shown: tuple[Track, ...] = ()
     faults: tuple[str, ...] = ()
     try:
@@ -45,14 +60,25 @@ async def show_simulation(visit: Visit) -> Response:
         faults = _faults(error)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
     return visit.show(
-        "simulate.html", status=status, job=job, given=given, tracks=shown, faults=faults, changed=CHANGES
+        "simulate.html",
+        status=status,
+        job=job,
+        given=given,
+        tracks=shown,
+        faults=faults,
+        changed=CHANGES,
+        median=median,
     )
 
 
-def _given(visit: Visit) -> Mapping[str, str]:
-    """Return what the address says, with a day from now on by default."""
+def _given(visit: Visit, median: float | None) -> Mapping[str, str]:
+    """Return what the address says, by default with a day from now on and runs as long as the median."""
     begin = hour_of(datetime.now(UTC)) + timedelta(hours=1)
-    default = {"from": iso8601(begin), "to": iso8601(begin + timedelta(days=1)), "run_seconds": "60"}
+    default = {
+        "from": iso8601(begin),
+        "to": iso8601(begin + timedelta(days=1)),
+        "run_seconds": f"{DEFAULT_SECONDS if median is None else median:g}",
+    }
     names = (*default, "outages", "pauses", *CHANGES)
     return {name: visit.query.get(name) or default.get(name, "") for name in names}
 
@@ -72,9 +98,9 @@ async def _tracks(visit: Visit, job: Job, given: Mapping[str, str]) -> tuple[Tra
     return tracks(window.begin, window.end, as_is, what_if)
 
 
-async def _simulate(visit: Visit, scenario: Mapping[str, Any], document: Mapping[str, Any]) -> tuple[SimulatedRow, ...]:
+async def _simulate(visit: Visit, scenario: Mapping[str, Any], document: Mapping[str, Any]) -> Simulation:
     request = SimulationRequest.model_validate({**scenario, "job": document})
-    return (await visit.service.simulations.simulate(visit.caller, request)).rows
+    return await visit.service.simulations.simulate(visit.caller, request)
 
 
 def _spans(written: str) -> list[dict[str, str]]:
@@ -97,5 +123,18 @@ def _number(written: str) -> float | int:
 
 def _faults(error: Exception) -> tuple[str, ...]:
     if isinstance(error, ValidationError):
-        return tuple(f"{'.'.join(map(str, item['loc']))}: {detail_of(item)}" for item in error.errors())
+        return tuple(_named(item["loc"], detail_of(item)) for item in error.errors())
+    if isinstance(error, RejectedError):
+        found: list[tuple[Sequence[str | int], str]] = [(item["loc"], detail_of(item)) for item in error.items]
+        found += [(each.field.split("."), each.message) for each in error.service_problems]
+        return tuple(_named(path, message) for path, message in found)
+    if isinstance(error, InvalidInputError):
+        return tuple(_named(each.field.split("."), each.message) for each in error.problems)
     return (str(error),)
+
+
+def _named(path: Sequence[str | int], message: str) -> str:
+    """Return a message that begins with the label of its control."""
+    first, *rest = map(str, path) if path else ("",)
+    label = text(LABELS[first]) if first in LABELS else first
+    return f"{' '.join([label, *rest])}: {message}" if label else message

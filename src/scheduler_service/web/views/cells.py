@@ -45,4 +45,9 @@ class Counts:
         return (*words, ("planned", self.planned)) if self.planned else tuple(words)
 
 
+def severity_of(family: str) -> int:
+    """Return the place of a family of states, 0 for the worst."""
+    return _WORST_FIRST.index(family)
+
+
 NOTHING = Counts({})
