@@ -17,6 +17,7 @@ from scheduler_service.domain.run_state import RunStatus
 
 AwaitedEnd = Literal["success", "failure", "end"]
 AfterMode = Literal["all", "any"]
+MAX_UPSTREAMS = 16
 Edges = Mapping[int, Iterable[int]]
 """The upstream jobs of each job."""
 

@@ -8,7 +8,14 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from scheduler_service.domain.dependencies import AfterMode, AwaitedEnd, Dependency, cycle_through, dependencies_in
+from scheduler_service.domain.dependencies import (
+    MAX_UPSTREAMS,
+    AfterMode,
+    AwaitedEnd,
+    Dependency,
+    cycle_through,
+    dependencies_in,
+)
 from scheduler_service.domain.records import Job
 from scheduler_service.errors import ConflictError, FieldProblem, InvalidInputError
 from scheduler_service.payloads.numbers import Whole
@@ -39,9 +46,9 @@ def _once_each(after: list[UpstreamJob]) -> list[UpstreamJob]:
 UpstreamJobs = Annotated[
     list[UpstreamJob],
     Field(
-        max_length=16,
-        description="Up to 16 jobs of the same owner. This job runs when their runs end, beside its own schedule. "
-        "Default: none.",
+        max_length=MAX_UPSTREAMS,
+        description=f"Up to {MAX_UPSTREAMS} jobs of the same owner. This job runs when their runs end, beside its own "
+        "schedule. Default: none.",
         examples=[[{"job": 3, "on": "success"}]],
     ),
     AfterValidator(_once_each),

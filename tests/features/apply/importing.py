@@ -11,8 +11,10 @@ from scheduler_service.services.job_definition import JobDefinition
 
 def imported(kind: str, text: str, **options: Any) -> Imported:
     found = IMPORTERS[kind].imported(text, "file", Options(**options))
+    ids = {document["external_key"]: number for number, document in enumerate(found.documents, 1)}
     for document in found.documents:
-        JobDefinition.model_validate(document)
+        after = [{"job": ids[entry["external_key"]], "on": entry["on"]} for entry in document.get("after", ())]
+        JobDefinition.model_validate({**document, "after": after})
     return found
 
 

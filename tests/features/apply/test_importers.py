@@ -8,7 +8,7 @@ import pytest
 from tests.features.apply.importing import imported, notes_of, only
 
 from scheduler_service.errors import InvalidInputError
-from scheduler_service.features.apply.importers.imported import Options
+from scheduler_service.features.apply.importers.imported import Imported, Options
 from scheduler_service.features.apply.importers.registry import IMPORTERS
 
 CELERY = """
@@ -162,11 +162,95 @@ def test_events_of_cronicle_keep_their_timing(is_export: bool) -> None:
     assert by_hand["schedule_expr"] is None
     told = notes_of(found)
     for text in (
-        "e1: chain is not imported",
         "e1: params.annotate is not imported",
         "e2: no timezone",
         "e3: not imported: its timing needs a day and a weekday at once",
         "e5: not imported: the plugin testplug has no counterpart",
+    ):
+        assert text in told
+
+
+def chained(key: str, **fields: object) -> dict[str, object]:
+    return {"id": key, "title": key, "plugin": "shellplug", "timing": {"minutes": [0]}, **fields}
+
+
+def after_of(found: Imported) -> dict[str, list[tuple[str, str]]]:
+    """Return what each imported job runs after, and check that other ends mean nothing."""
+    named = {}
+    for document in found.documents:
+        if "after" in document:
+            assert document["after_mode"] == "any"
+            named[document["external_key"]] = [(entry["external_key"], entry["on"]) for entry in document["after"]]
+    return named
+
+
+def test_chains_of_cronicle_become_upstream_jobs() -> None:
+    events = [
+        chained("load", chain="report", chain_error="alarm"),
+        chained("copy", chain="report"),
+        chained("report", timing=False, chain="clean", chain_error="clean"),
+        chained("alarm", timing=False, enabled=0),
+        chained("clean"),
+    ]
+    found = imported("cronicle", json.dumps(events))
+    assert after_of(found) == {
+        "report": [("load", "success"), ("copy", "success")],
+        "alarm": [("load", "failure")],
+        "clean": [("report", "end")],
+    }
+    assert [job["schedule_expr"] for job in found.documents][-3:] == [None, None, "0 * * * *"]
+    told = notes_of(found)
+    for text in (
+        "report: chain_data and chain_params are not passed on",
+        "alarm: it is disabled: Cronicle runs it in a chain even so",
+        "clean: it runs after each end; here, also after a run that was cancelled",
+    ):
+        assert text in told
+
+
+def test_chain_of_cronicle_that_cannot_be_is_told() -> None:
+    events = [
+        chained("a", chain="b"),
+        chained("b", chain="a", chain_error="gone"),
+        chained("c", chain="c"),
+        chained("d", chain="e"),
+        chained("e", plugin="testplug", chain="a"),
+        *(chained(f"f{number}", chain="many") for number in range(17)),
+        chained("many"),
+    ]
+    found = imported("cronicle", json.dumps(events))
+    after = after_of(found)
+    assert (after["b"], len(after["many"]), set(after)) == ([("a", "success")], 16, {"b", "many"})
+    told = notes_of(found)
+    for text in (
+        "b: chain is not imported: a would run after itself",
+        "b: chain_error is not imported: gone is not among the imported jobs",
+        "c: chain is not imported: c would run after itself",
+        "d: chain is not imported: e is not among the imported jobs",
+        "e: chain is not imported: e is not among the imported jobs",
+        "f16: chain is not imported: many runs after 16 jobs already",
+    ):
+        assert text in told
+
+
+def test_parents_of_dkron_become_upstream_jobs() -> None:
+    shell = {"executor": "shell", "executor_config": {"command": "x"}}
+    start = "2099-01-01T00:00:00Z"
+    jobs = [
+        {"name": "a", "schedule": "@daily", "dependent_jobs": ["b", "c"], **shell},
+        {"name": "b", "schedule": "@hourly", "parent_job": "a", "starts_at": start, **shell},
+        {"name": "c", "schedule": "@hourly", **shell},
+        {"name": "d", "parent_job": "gone", **shell},
+    ]
+    found = imported("dkron", json.dumps(jobs))
+    assert after_of(found) == {"b": [("a", "success")], "c": [("a", "success")]}
+    assert [job["schedule_expr"] for job in found.documents] == ["@daily", None, "@hourly", None]
+    assert "start_at" not in found.documents[1]
+    told = notes_of(found)
+    for text in (
+        "b: its schedule is not imported: Dkron ignores the schedule of a job with a parent",
+        "b: starts_at and expires_at are not imported",
+        "d: parent_job is not imported: gone is not among the imported jobs",
     ):
         assert text in told
 

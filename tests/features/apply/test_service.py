@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from testkit.callers import ADMIN, ANN, BOB
 from testkit.databases import add_job
 from testkit.doubles import FakeClock, RecordingBroker
+from tests.features.apply.importing import imported
 
 from scheduler_service.domain.listing import JobFilter, Page
 from scheduler_service.domain.records import Job
@@ -210,6 +212,13 @@ async def test_after_names_jobs_of_the_same_set_by_key(applies: ApplyService, jo
     assert await upstreams_of(jobs, "report") == ["load", "clean"]
     assert await upstreams_of(jobs, "load") == ["extract"]
     assert not (await applies.apply(ADMIN, documents)).has_changes
+
+
+async def test_imported_chain_is_applied(applies: ApplyService, jobs: JobService) -> None:
+    load = {"id": "load", "title": "load", "plugin": "shellplug", "timing": {"minutes": [0]}, "chain": "report"}
+    report = {"id": "report", "title": "report", "plugin": "shellplug", "timing": False}
+    await applies.apply(ADMIN, imported("cronicle", json.dumps([report, load])).documents)
+    assert await upstreams_of(jobs, "report") == ["load"]
 
 
 async def test_after_names_stored_jobs_by_key_or_name(

@@ -1,7 +1,8 @@
 """Imports events of Cronicle, from its data export or from the answer of `get_schedule`.
 
 Theory of operation. The timing of an event lists minutes, hours, days, months and weekdays, and all of them must match.
-A cron pattern with days and weekdays matches either, so an event with both is not imported.
+A cron pattern with days and weekdays matches either, so an event with both is not imported. An event names those that
+run after it (`chain`, `chain_error`); here, a job names those that it runs after.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from scheduler_service.domain.dependencies import AwaitedEnd
+from scheduler_service.features.apply.importers.chains import Link, add_chains
 from scheduler_service.features.apply.importers.imported import SANDBOX, Document, Imported, Options, refuse, unread
 
 _KNOWN = frozenset(
     {"id", "title", "enabled", "timing", "timezone", "plugin", "params", "catch_up", "max_children", "queue",
-     "retries", "retry_delay", "timeout", "notes", "memory_limit", "created", "modified", "username", "api_key"}
+     "retries", "retry_delay", "timeout", "notes", "memory_limit", "created", "modified", "username", "api_key",
+     "chain", "chain_error"}
 )  # fmt: skip
 _WEEK = 7
 _UNITS = ("minutes", "hours", "days", "months", "weekdays")
@@ -30,6 +34,14 @@ def import_events(text: str, _name: str, options: Options) -> Imported:
     found.note("", SANDBOX)
     for event in events:
         _add(found, event, options)
+    for key, document in add_chains(found, (link for event in events for link in _links(event))).items():
+        found.note(
+            key, "chain_data and chain_params are not passed on; SCHEDULER_INPUT is the result of the run before"
+        )
+        if document.get("enabled") is False:
+            found.note(key, "it is disabled: Cronicle runs it in a chain even so; here, a paused job does not run")
+        if any(entry["on"] == "end" for entry in document["after"]):
+            found.note(key, "it runs after each end; here, also after a run that was cancelled")
     return found
 
 
@@ -56,8 +68,22 @@ def _within(value: Any) -> Iterator[Mapping[str, Any]]:
             yield from _within(value.get("rows") or value.get("items") or value.get("event"))
 
 
+def _links(event: Mapping[str, Any]) -> Iterator[Link]:
+    """Yield what runs after an event: after each end if it names the same event for success and for failure."""
+    key, after_success, after_failure = _key(event), event.get("chain"), event.get("chain_error")
+    if after_success:
+        on: AwaitedEnd = "end" if after_success == after_failure else "success"
+        yield Link(key, str(after_success), on, key, "chain")
+    if after_failure and after_failure != after_success:
+        yield Link(key, str(after_failure), "failure", key, "chain_error")
+
+
+def _key(event: Mapping[str, Any]) -> str:
+    return str(event.get("id") or event["title"])
+
+
 def _add(found: Imported, event: Mapping[str, Any], options: Options) -> None:
-    key = str(event.get("id") or event["title"])
+    key = _key(event)
     timing = event.get("timing")
     document: Document = {"name": str(event["title"]), "schedule_expr": None}
     if isinstance(timing, Mapping):

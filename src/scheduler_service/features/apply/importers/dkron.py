@@ -1,13 +1,18 @@
-"""Imports jobs of Dkron, as `GET /v1/jobs` returns them."""
+"""Imports jobs of Dkron, as `GET /v1/jobs` returns them.
+
+Theory of operation. Dkron runs the `dependent_jobs` of a job after each success, and ignores the schedule of a job that
+has a `parent_job`. Both fields say the same of two jobs, and one of them can be missing in an edited file.
+"""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from scheduler_service.errors import InvalidInputError
+from scheduler_service.features.apply.importers.chains import Link, add_chains
 from scheduler_service.features.apply.importers.imported import (
     SANDBOX,
     Document,
@@ -39,14 +44,29 @@ def import_jobs(text: str, _name: str, options: Options) -> Imported:
     found.note("", SANDBOX)
     for job in jobs:
         _add(found, job, options)
+    add_chains(found, _links(jobs))
     return found
+
+
+def _links(jobs: Iterable[Mapping[str, Any]]) -> Iterator[Link]:
+    """Yield each parent and child once."""
+    seen: set[tuple[str, str]] = set()
+    for job in jobs:
+        name = str(job["name"])
+        named = [(str(job["parent_job"]), name, "parent_job")] if job.get("parent_job") else []
+        named += [(name, str(child), "dependent_jobs") for child in job.get("dependent_jobs") or ()]
+        for parent, child, field in named:
+            if (parent, child) not in seen:
+                seen.add((parent, child))
+                yield Link(parent, child, "success", name, field)
 
 
 def _add(found: Imported, job: Mapping[str, Any], options: Options) -> None:
     name = str(job["name"])
     document: Document = {"name": str(job.get("displayname") or name)}
     payload = _payload(found, name, job)
-    schedule = str(job.get("schedule") or "")
+    has_parent = bool(job.get("parent_job"))
+    schedule = "" if has_parent else str(job.get("schedule") or "")
     try:
         document["schedule_expr"], zone = _schedule(schedule)
     except InvalidInputError as error:
@@ -61,7 +81,7 @@ def _add(found: Imported, job: Mapping[str, Any], options: Options) -> None:
     document |= payload
     document |= _policies(job)
     for instant, field in (("starts_at", "start_at"), ("expires_at", "end_at")):
-        if job.get(instant):
+        if job.get(instant) and not has_parent:
             document[field] = job[instant]
     found.note(name, *_notes(job), *unread(job, _KNOWN))
     found.add(name, document)
@@ -128,8 +148,10 @@ def _notes(job: Mapping[str, Any]) -> list[str]:
     notes = []
     if job.get("owner") or job.get("owner_email"):
         notes.append("owner and owner_email are not imported: the owner is that of the API key")
-    if job.get("parent_job") or job.get("dependent_jobs"):
-        notes.append("parent_job and dependent_jobs are not imported; write `after` when the jobs have ids")
+    if job.get("parent_job") and job.get("schedule"):
+        notes.append("its schedule is not imported: Dkron ignores the schedule of a job with a parent")
+    if job.get("parent_job") and (job.get("starts_at") or job.get("expires_at")):
+        notes.append("starts_at and expires_at are not imported: here, they bound schedules, not runs after a parent")
     if job.get("tags"):
         notes.append(f"tags {job['tags']} chose servers; here, tags are labels, and workers can be restricted to them")
     if job.get("processors"):
