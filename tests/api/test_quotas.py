@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -11,6 +12,9 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 from tests.api.conftest import DEFINITION, SHARED, client_of
+
+from scheduler_service.storage import stored_bytes
+from scheduler_service.storage.database import Database
 
 pytestmark = SHARED
 
@@ -152,6 +156,28 @@ async def test_explanation_names_the_quotas(client: httpx2.AsyncClient) -> None:
     told = [blocker for blocker in blockers if blocker["code"] == "quota"]
     assert "its quota allows 4" in told[0]["sentence"]
     assert "its quota allows 1" in told[1]["sentence"]
+
+
+async def test_runs_without_room_for_logs_are_refused(client: httpx2.AsyncClient, shared_database_url: str) -> None:
+    job = (await create(client, "lena")).json()
+    await give(client, "lena", stored_mb=2)
+    database = Database(shared_database_url)
+    async with database.write() as connection:
+        await stored_bytes.replace(connection, {"lena": 5 * 2**20}, datetime.now(UTC))
+    await database.close()
+    run = await client.post(f"/api/v1/jobs/{job['id']}/run")
+    tested = await client.post("/api/v1/test-runs", json={**ON_DEMAND, "owner_id": "lena"})
+
+    for answer in (run, tested):
+        assert answer.status_code == 403
+        problem = answer.json()
+        assert (problem["quota"], problem["used"], problem["allowed"]) == ("stored_mb", 5, 2)
+    shown = (await client.get("/api/v1/owners/lena/quotas")).json()["quotas"]
+    assert shown["stored_mb"] == {"used": 5, "allowed": 2}
+    blockers = (await client.get(f"/api/v1/jobs/{job['id']}/explain")).json()["blockers"]
+    (told,) = [blocker for blocker in blockers if blocker["code"] == "quota"]
+    assert (told["met"], "take 5 MB" in told["sentence"]) == (False, True)
+    assert "SCHEDULER_RETENTION_DAYS" in told["remedy"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from scheduler_service.engine.metrics_fold import FOLD_SECONDS, MetricsFold
 from scheduler_service.engine.quota_settings import quotas_of
 from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.engine.retention import Pruner
+from scheduler_service.engine.stored_bytes import StoredByteCounter
 from scheduler_service.features.registry import FEATURES
 
 
@@ -31,6 +32,7 @@ def start_dispatcher(base: Base, broker: Broker) -> Dispatcher:
         "rescue": rescuer.check_workers,
         "retention": _pruner(base).prune,
         "metrics_fold": after_changes(base.changes, MetricsFold(base.database).fold, FOLD_SECONDS),
+        "stored_bytes": _byte_counter(base).count,
         "tick_note": dispatcher.note_tick,
     }
     for name, step in steps.items():
@@ -49,6 +51,11 @@ def _pruner(base: Base) -> Pruner:
         event_retention_hours=base.settings.event_retention_hours,
         prunes=[prune for feature in FEATURES for prune in feature.prunes()],
     )
+
+
+def _byte_counter(base: Base) -> StoredByteCounter:
+    counts = [count for feature in FEATURES for count in feature.byte_counts()]
+    return StoredByteCounter(base.database, base.clock, quotas_of(base.settings).stored_mb, counts)
 
 
 def _start_heartbeat(base: Base) -> None:

@@ -41,6 +41,8 @@ class RequestLimitSettings(BaseSettings):
     """Execute at most this many runs of each owner at once; 0: no limit. Default: 0."""
     quota_environments: Annotated[int, Field(ge=0, le=100_000)] = 0
     """Let jobs of each owner use at most this many different environments of packages; 0: no limit. Default: 0."""
+    quota_stored_mb: Annotated[int, Field(ge=0, le=100_000_000)] = 0
+    """Queue no run of an owner whose logs and artifacts take this many MB; 0: no limit. Default: 0."""
     max_connections: Annotated[int, Field(ge=32, le=100_000)] = 2000
     """Keep at most this many connections open in each process. Default: 2000."""
     head_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 15.0

@@ -48,7 +48,8 @@ class Situation:
 
     `active` and `of_key` count active runs of the job, and runs that hold slots of its concurrency key. `ready` are
     workers that claim runs, `unfit` those whose sandbox fails. `running_of_owner` counts the running runs of the owner,
-    and `in_minute` its runs of this minute if a quota limits them.
+    and `in_minute` its runs of this minute if a quota limits them. `stored_mb` is what its logs and artifacts took
+    at the latest count.
     """
 
     job: Job
@@ -64,6 +65,7 @@ class Situation:
     quotas: Quotas = NO_QUOTAS
     running_of_owner: int = 0
     in_minute: int = 0
+    stored_mb: int = 0
 
 
 def blockers(situation: Situation) -> tuple[Blocker, ...]:
@@ -174,6 +176,14 @@ def _quota(situation: Situation) -> Iterator[Blocker]:
         )
         is_met = situation.in_minute < quotas.runs_per_minute
         yield _of_quota(used, "the next instant is skipped", "Wait for the next minute", is_met=is_met)
+
+    if quotas.stored_mb is not None:
+        used = (
+            f"Logs and artifacts of the owner take {situation.stored_mb} MB, and its quota allows {quotas.stored_mb} MB"
+        )
+        help_ = "Wait until old runs are deleted after SCHEDULER_RETENTION_DAYS"
+        is_met = situation.stored_mb < quotas.stored_mb
+        yield _of_quota(used, "the next run is skipped or refused", help_, is_met=is_met)
 
 
 def _of_quota(used: str, then: str, help_: str, *, is_met: bool) -> Blocker:

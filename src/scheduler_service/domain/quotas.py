@@ -15,6 +15,7 @@ WINDOW = timedelta(minutes=1)
 """Runs are counted by minutes of the clock, because that is when most schedules fire."""
 
 _EXAMINED = 100
+BYTES_OF_MB = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Quotas:
     runs_per_minute: int | None = None
     concurrent_runs: int | None = None
     environments: int | None = None
+    stored_mb: int | None = None
     weight: int = 1
 
     def with_own(self, given: Mapping[str, int | None]) -> Self:
@@ -57,6 +59,19 @@ def seconds_to_next_minute(now: datetime) -> int:
 def rate_text(allowed: int) -> str:
     """Return why no further run may be queued in a minute."""
     return f"the owner's quota runs_per_minute is used up: {allowed} of {allowed} runs were queued in this minute"
+
+
+def megabytes(count: int) -> int:
+    """Return how many whole megabytes of 2**20 bytes a number of bytes has."""
+    return count // BYTES_OF_MB
+
+
+def storage_text(used: int, allowed: int) -> str:
+    """Return why no further run may be queued until there is room. Both are megabytes."""
+    return (
+        f"the owner's quota stored_mb is used up: logs and artifacts of its runs take {used} MB, "
+        f"and {allowed} MB are allowed"
+    )
 
 
 def shortest_interval(schedule: Schedule | Recurrence, after: datetime) -> timedelta | None:

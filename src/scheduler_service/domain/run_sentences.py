@@ -23,7 +23,7 @@ _REASONS: Mapping[Reason, str] = {
     Reason.CATCHUP_LIMIT: "more instants were late than catchup_limit allows",
     Reason.START_DEADLINE: "no worker began it within start_deadline_seconds",
     Reason.CALENDAR: "a calendar excludes its day",
-    Reason.QUOTA: "the owner had queued as many runs in that minute as its quota allows",
+    Reason.QUOTA: "a quota of its owner was used up",
     Reason.DEPENDENCY: "a run that it follows did not end as `after` asks",
     Reason.JOB_DELETED: "its job was deleted",
     Reason.USER: "a user asked for it",

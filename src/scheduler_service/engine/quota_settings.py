@@ -14,4 +14,5 @@ def quotas_of(settings: Settings) -> Quotas:
         runs_per_minute=settings.quota_runs_per_minute,
         concurrent_runs=settings.quota_concurrent_runs,
         environments=settings.quota_environments,
+        stored_mb=settings.quota_stored_mb,
     ).normal()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scheduler_service.http.synonyms import Synonyms
     from scheduler_service.services.jobs import JobService
     from scheduler_service.services.metrics import ReadMetrics
+    from scheduler_service.storage.stored_bytes import ByteCount
 
 
 class Feature:
@@ -63,4 +64,8 @@ class Feature:
 
     def metrics(self) -> Sequence[ReadMetrics]:
         """Return functions that read metrics of this feature from the snapshot of a scrape."""
+        return ()
+
+    def byte_counts(self) -> Sequence[ByteCount]:
+        """Return functions that count what the feature stores for runs, by owner."""
         return ()

@@ -14,7 +14,7 @@ from scheduler_service.domain.quotas import NO_QUOTAS, Quotas
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.services.job_rows import existing
 from scheduler_service.services.liveness import Liveness, liveness
-from scheduler_service.storage import calendars, dependencies, quotas, run_lists, runs, workers
+from scheduler_service.storage import calendars, dependencies, quotas, run_lists, runs, stored_bytes, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -69,5 +69,6 @@ class ExplanationService:
             quotas=await quotas.find(connection, job.owner_id, self._quotas),
             running_of_owner=await quotas.count_running(connection, job.owner_id),
             in_minute=await quotas.count_in_minute(connection, job.owner_id, now),
+            stored_mb=(await stored_bytes.find_mb(connection, [job.owner_id])).get(job.owner_id, 0),
             last_reason=rows[0].reason if rows else None,
         )

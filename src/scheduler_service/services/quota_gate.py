@@ -63,9 +63,15 @@ class QuotaGate:
     async def take_runs(self, connection: AsyncConnection, owner_id: str, now: datetime, count: int = 1) -> None:
         """Count runs that are queued now. Raise `RateError` if the quota of this minute does not allow them.
 
-        The caller has locked the job of the runs.
+        Raise `QuotaError` if there is no room for logs and artifacts. The caller has locked the job of the runs.
         """
         budget = await RunBudget.open(connection, [owner_id], now, self.defaults)
+        if owner_id in budget.full:
+            used, allowed = budget.full[owner_id]
+            message = (
+                f"{budget.text(owner_id)}; old runs are deleted after SCHEDULER_RETENTION_DAYS, or ask an administrator"
+            )
+            raise QuotaError(message, quota="stored_mb", used=used, allowed=allowed)
         left = budget.left(owner_id)
         if left is not None and count > left:
             allowed = budget.allowed[owner_id]

@@ -39,8 +39,9 @@ from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import ACTIVE, JobStatus, Trigger
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import is_sqlite, list_of, seconds_between
-from scheduler_service.storage.quota_tables import owner_quotas
+from scheduler_service.storage.quota_tables import owner_bytes, owner_quotas
 from scheduler_service.storage.row_parameters import RowParameters
+from scheduler_service.storage.stored_bytes import is_full
 from scheduler_service.storage.tables import jobs, runs, with_status
 from scheduler_service.storage.types import Json, UtcInstant
 
@@ -80,9 +81,15 @@ class LockedJobs:
 async def lock_due(connection: AsyncConnection, now: datetime, limit: int, quotas: Quotas = NO_QUOTAS) -> LockedJobs:
     """Lock up to `limit` due jobs, longest due first, without those that another dispatcher has locked.
 
-    Jobs of owners whose runs in a minute are limited are not ordinary. `quotas` hold for owners without others.
+    Jobs of owners whose runs in a minute are limited, or that have no room for logs, are not ordinary. `quotas` hold
+    for owners without others.
     """
-    binds = {"at": now, "limit": limit, "max_runs_per_minute": quotas.runs_per_minute}
+    binds = {
+        "at": now,
+        "limit": limit,
+        "max_runs_per_minute": quotas.runs_per_minute,
+        "max_stored_mb": quotas.stored_mb,
+    }
     rows = (await connection.execute(_lock_due(), binds)).all()
     groups = tuple(DueGroup(*row[1:]) for row in rows if row.is_ordinary)
     return LockedJobs(groups, tuple(job_id for row in rows if not row.is_ordinary for job_id in row.ids))
@@ -138,6 +145,7 @@ def _lock_due() -> Select[Any]:
     locked = (
         select(jobs.c.id, jobs.c.anchor_at, *_SCHEDULE, _is_plain().label("is_plain"), may_overlap.label("may_overlap"))
         .outerjoin(owner_quotas, owner_quotas.c.owner_id == jobs.c.owner_id)
+        .outerjoin(owner_bytes, owner_bytes.c.owner_id == jobs.c.owner_id)
         .where(jobs.c.next_run_at <= _NOW)
         .order_by(jobs.c.next_run_at)
         .limit(bindparam("limit"))
@@ -159,6 +167,7 @@ def _is_plain() -> ColumnElement[bool]:
     max_runs = func.coalesce(owner_quotas.c.runs_per_minute, bindparam("max_runs_per_minute", type_=Integer()), 0)
     return and_(
         max_runs == 0,
+        ~is_full(),
         seconds_between(jobs.c.next_run_at, _NOW) < jobs.c.misfire_grace_seconds - _MARGIN_SECONDS,
         jobs.c.end_at.is_(None),
         jobs.c.jitter_seconds == 0,

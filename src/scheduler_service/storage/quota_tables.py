@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Integer, Table, Text
 
 from scheduler_service.storage.tables import metadata
-from scheduler_service.storage.types import UtcInstant
+from scheduler_service.storage.types import BigId, UtcInstant
 
 # NULL: the owner has the default of the settings. 0: no limit.
 owner_quotas = Table(
@@ -17,6 +17,7 @@ owner_quotas = Table(
     Column("runs_per_minute", Integer),
     Column("concurrent_runs", Integer),
     Column("environments", Integer),
+    Column("stored_mb", Integer),
     Column("weight", Integer),
     Column("updated_at", UtcInstant, nullable=False),
 )
@@ -28,4 +29,13 @@ owner_minutes = Table(
     Column("owner_id", Text, primary_key=True),
     Column("minute_at", UtcInstant, nullable=False),
     Column("runs", Integer, nullable=False),
+)
+
+# The logs and artifacts of owners with a quota of them, at the latest count.
+owner_bytes = Table(
+    "owner_bytes",
+    metadata,
+    Column("owner_id", Text, primary_key=True),
+    Column("bytes", BigId, nullable=False),
+    Column("counted_at", UtcInstant, nullable=False),
 )

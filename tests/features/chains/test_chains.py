@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 from testkit.callers import ADMIN, ANN, BOB
+from testkit.databases import NOON
 from testkit.doubles import FakeClock, RecordingBroker
 from tests.storage.stored_runs import put
 
@@ -22,7 +23,7 @@ from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.jobs import JobService
 from scheduler_service.services.quota_gate import QuotaGate
 from scheduler_service.services.runs import RunService
-from scheduler_service.storage import dependencies, run_lists
+from scheduler_service.storage import dependencies, run_lists, stored_bytes
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.dependency_tables import ended_upstreams
 
@@ -75,6 +76,17 @@ async def test_follower_above_the_quota_of_its_owner_is_skipped(chains: Chains, 
         await chains.end(upstream)
 
     assert await chains.states(below) == [(QUEUED, None), (SKIPPED, Reason.QUOTA)]
+
+
+async def test_follower_without_room_for_its_log_is_skipped(chains: Chains, database: Database) -> None:
+    upstream = await chains.job()
+    below = await chains.job(upstream)
+    async with database.write() as connection:
+        await stored_bytes.replace(connection, {upstream.owner_id: 2**20}, NOON)
+    chains.follower = ChainFollower(database, FakeClock(), QuotaGate(Quotas(stored_mb=1)))
+    await chains.end(upstream)
+
+    assert await chains.states(below) == [(SKIPPED, Reason.QUOTA)]
 
 
 NOT_OWED = [(SKIPPED, Reason.DEPENDENCY)]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from scheduler_service.engine.base import Base
+    from scheduler_service.storage.stored_bytes import ByteCount
 
 
 class ArtifactsFeature(Feature):
@@ -35,6 +36,12 @@ class ArtifactsFeature(Feature):
         from scheduler_service.features.artifacts.router import router  # noqa: PLC0415 (when asked for)
 
         return (router,)
+
+    def byte_counts(self) -> Sequence[ByteCount]:
+        """Return the count of the bytes of artifacts."""
+        from scheduler_service.features.artifacts.store import bytes_by_owner  # noqa: PLC0415 (when asked for)
+
+        return (bytes_by_owner,)
 
     def start_dispatcher_loops(self, base: Base) -> None:
         """Start the sweeper."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, cast, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.features.artifacts.records import Place, StoredArtifact
@@ -56,6 +56,13 @@ async def read(connection: AsyncConnection, artifact_id: str, start: int, size: 
     """Return a part of the bytes that the database holds; none if the artifact was deleted."""
     query = select(func.substr(artifacts.c.data, start + 1, size)).where(artifacts.c.id == artifact_id)
     return bytes((await connection.execute(query)).scalar_one_or_none() or b"")
+
+
+async def bytes_by_owner(connection: AsyncConnection, condition: ColumnElement[bool]) -> dict[str, int]:
+    """Return the bytes of artifacts by owner, of the runs that the condition names."""
+    total = cast(func.sum(artifacts.c.size), BigInteger)
+    of_runs = select(runs.c.owner_id, total).join(artifacts, artifacts.c.run_id == runs.c.id)
+    return dict((await connection.execute(of_runs.where(condition).group_by(runs.c.owner_id))).all())
 
 
 async def garbage(

@@ -17,7 +17,7 @@ from scheduler_service.engine.changes import after_changes
 from scheduler_service.engine.loop import start_loop
 from scheduler_service.engine.quota_settings import quotas_of
 from scheduler_service.engine.run_result import is_handed_on
-from scheduler_service.errors import RateError
+from scheduler_service.errors import QuotaError
 from scheduler_service.sandbox.contract.collected import MAX_RESULT_BYTES
 from scheduler_service.services.queued_runs import make_room, queued_row
 from scheduler_service.services.quota_gate import UNLIMITED, QuotaGate
@@ -100,7 +100,7 @@ class ChainFollower:
     ) -> dict[str, Any]:
         try:
             await self._quotas.take_runs(connection, job.owner_id, now)
-        except RateError as error:
+        except QuotaError as error:
             return _skipped(row, Reason.QUOTA, str(error), now)
         return row
 

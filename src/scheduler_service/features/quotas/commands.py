@@ -46,6 +46,9 @@ def set_quotas(  # noqa: PLR0913 (one for each option)
     ] = None,
     concurrent_runs: Annotated[int | None, typer.Option(min=0, help="Execute so many at once; 0: any number.")] = None,
     environments: Annotated[int | None, typer.Option(min=0, help="Allow so many environments; 0: any number.")] = None,
+    stored_mb: Annotated[
+        int | None, typer.Option(metavar="MB", min=0, help="Queue no run above so many logs and artifacts; 0: any.")
+    ] = None,
     weight: Annotated[int | None, typer.Option(min=1, max=100, help="Give so large a share of the slots.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,6 +62,7 @@ def set_quotas(  # noqa: PLR0913 (one for each option)
         "runs_per_minute": runs_per_minute,
         "concurrent_runs": concurrent_runs,
         "environments": environments,
+        "stored_mb": stored_mb,
         "weight": weight,
     }
     own = client.get(_path(owner))["own"] or {}

@@ -36,6 +36,11 @@ class QuotaDefinition(DefinitionModel):
         Field(ge=0, le=100_000, description=f"Different environments of packages that jobs may use. {_NULL}"),
         Whole,
     ] = None
+    stored_mb: Annotated[
+        int | None,
+        Field(ge=0, le=100_000_000, description=f"MB of logs and artifacts at which no further run is queued. {_NULL}"),
+        Whole,
+    ] = None
     weight: Annotated[
         int | None,
         Field(

@@ -12,6 +12,7 @@ OWN: dict[str, Any] = {
     "runs_per_minute": 60,
     "concurrent_runs": 4,
     "environments": None,
+    "stored_mb": None,
     "weight": 2,
 }
 
@@ -23,6 +24,7 @@ QUOTAS: dict[str, Any] = {
         "runs_per_minute": {"used": 12, "allowed": 60},
         "concurrent_runs": {"used": 4, "allowed": 4},
         "environments": {"used": 2, "allowed": None},
+        "stored_mb": {"used": None, "allowed": None},
     },
     "weight": 2,
     "own": OWN,

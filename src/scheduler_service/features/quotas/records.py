@@ -19,3 +19,5 @@ class QuotaUse:
     runs_in_minute: int
     running: int
     environments: int
+    # None: not counted, because there is no limit or the quota is new.
+    stored_mb: int | None

@@ -29,6 +29,12 @@ class QuotaSet(Answer):
     ]
     concurrent_runs: Annotated[QuotaOut, Field(description="Runs that execute.")]
     environments: Annotated[QuotaOut, Field(description="Different environments of packages that jobs use.")]
+    stored_mb: Annotated[
+        QuotaOut,
+        Field(
+            description="Whole MB of logs and artifacts, up to a minute ago. They are counted only if there is a limit."
+        ),
+    ]
 
 
 class QuotasOut(Answer):
@@ -56,6 +62,7 @@ class QuotasOut(Answer):
                 ),
                 concurrent_runs=QuotaOut(used=use.running, allowed=allowed.concurrent_runs),
                 environments=QuotaOut(used=use.environments, allowed=allowed.environments),
+                stored_mb=QuotaOut(used=use.stored_mb, allowed=allowed.stored_mb),
             ),
             weight=allowed.weight,
             own=None if use.own is None else QuotaDefinition(**use.own),

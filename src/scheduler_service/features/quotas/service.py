@@ -11,7 +11,7 @@ from scheduler_service.features.quotas import store
 from scheduler_service.features.quotas.definition import QuotaDefinition
 from scheduler_service.features.quotas.records import QuotaUse
 from scheduler_service.services.audit import Target, record
-from scheduler_service.storage import quotas
+from scheduler_service.storage import quotas, stored_bytes
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 
@@ -71,6 +71,7 @@ class QuotaService:
             runs_in_minute=await quotas.count_in_minute(connection, owner_id, self._clock.now()),
             running=await quotas.count_running(connection, owner_id),
             environments=await quotas.count_environments(connection, owner_id),
+            stored_mb=(await stored_bytes.find_mb(connection, [owner_id])).get(owner_id),
         )
 
 
