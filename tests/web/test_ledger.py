@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -124,6 +125,24 @@ async def test_simulation_proposes_the_median_duration(browser: Browser) -> None
     page = (await browser.open(f"/ui/simulate?job={job_id}")).text
     assert "the median" in page
     assert 'name="run_seconds" value="60"' not in page
+
+
+async def test_unsaved_definition_is_simulated_without_its_values(browser: Browser) -> None:
+    job = await create_job(browser, name="stored", schedule_expr="*/10 * * * *", env={"TOKEN": "hidden-value"})
+    assert f'formaction="/ui/simulate?job={job["id"]}"' in (await browser.open(f"/ui/jobs/{job['id']}/edit")).text
+    fields = {"/name": "drafted", "/payload/type": "shell_script", "/payload/script": "true", "/env": "TOKEN=***"}
+    answer = await browser.send(f"/ui/simulate?job={job['id']}", {**fields, "/schedule_expr": "*/30 * * * *"})
+    assert answer.status_code == 200
+    assert "drafted" in answer.text
+    assert "hidden-value" not in answer.text
+    definition = html.unescape(re.findall(r'name="definition" value="([^"]*)"', answer.text)[0])
+    window = {"from": "2026-01-15T10:00:00Z", "to": "2026-01-15T12:00:00Z", "run_seconds": "60"}
+    page = (await browser.send("/ui/simulate", {"definition": definition, **window})).text
+    assert re.findall(r"<strong>(\d+)</strong>", page) == ["4"], "an instant each half hour"
+    page = (await browser.send("/ui/simulate", {"definition": definition, "schedule_expr": "@hourly", **window})).text
+    assert re.findall(r"<strong>(\d+)</strong>", page) == ["4", "2"]
+    assert (await browser.send("/ui/simulate", {"definition": "[1"})).status_code == 422
+    assert (await browser.call("GET", f"/jobs/{job['id']}"))["name"] == "stored"
 
 
 async def test_fault_of_a_simulation_is_told(browser: Browser) -> None:

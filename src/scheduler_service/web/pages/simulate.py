@@ -14,14 +14,16 @@ from scheduler_service.domain.hours import hour_of
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.simulation import Simulation
-from scheduler_service.errors import InvalidInputError
+from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.http.error_messages import detail_of
 from scheduler_service.services.inspection import RejectedError
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.services.simulation_request import SimulationRequest
+from scheduler_service.web.editing import read_draft, show_editor, source_draft
 from scheduler_service.web.queries import whole
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
+from scheduler_service.web.views.editor_form import json_text, read_json
 from scheduler_service.web.views.simulated import Track, tracks
 from scheduler_service.web.visit import Visit
 
@@ -40,6 +42,7 @@ LABELS = {
     "job": "simulate.job",
 }
 DEFAULT_SECONDS = 60
+DEFINITION = "definition"
 NUMBERS = frozenset({"max_concurrency", "start_deadline_seconds"})
 
 
@@ -48,21 +51,51 @@ async def show_simulation(visit: Visit) -> Response:
     """Show a form, and the ledgers that it describes. Everything is in the address, so it can be shared."""
     job_id = whole(visit.request.query_params, "job")
     if job_id is None:
-        return visit.show("simulate.html", job=None, given={}, tracks=(), faults=(), changed=CHANGES, median=None)
+        empty: dict[str, Any] = {"job": None, "base": None, "given": {}, "median": None}
+        return visit.show("simulate.html", **empty, tracks=(), faults=(), changed=CHANGES)
     job = await visit.service.jobs.get(visit.caller, job_id)
     median = await visit.service.run_listing.expected_seconds(visit.caller, job.id)
-    given = _given(visit, median)
+    return await _show(visit, document_of(job), _given(visit.query, median), job=job, median=median)
+
+
+@pages.post("/simulate")
+async def simulate_draft(visit: Visit) -> Response:
+    """Show the same for a definition that is not stored: the form of the editor, or what this page was made from."""
+    if DEFINITION not in visit.form:
+        draft = read_draft(visit, await source_draft(visit))
+        if draft.problems:
+            return show_editor(visit, draft, HTTPStatus.UNPROCESSABLE_ENTITY)
+        # What a schedule does depends on no variable, and values of variables are never shown.
+        document: Mapping[str, Any] = {name: value for name, value in draft.document.items() if name != "env"}
+        return await _show(visit, document, _given({}, None))
+    try:
+        document = read_json(visit.text_of(DEFINITION), {})
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(FieldProblem(DEFINITION, str(error))) from error
+    given = {name: value for name, value in visit.form.items() if isinstance(value, str)}
+    return await _show(visit, document, _given(given, None))
+
+
+async def _show(
+    visit: Visit,
+    document: Mapping[str, Any],
+    given: Mapping[str, str],
+    *,
+    job: Job | None = None,
+    median: float | None = None,
+) -> Response:
     shown: tuple[Track, ...] = ()
     faults: tuple[str, ...] = ()
     try:
-        shown = await _tracks(visit, job, given)
+        shown = await _tracks(visit, document, given)
     except (InvalidInputError, ValidationError, ValueError) as error:
         faults = _faults(error)
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
     return visit.show(
         "simulate.html",
-        status=status,
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK,
         job=job,
+        base={name: document.get(name) for name in ("name", *CHANGES)},
+        definition=None if job else json_text(document),
         given=given,
         tracks=shown,
         faults=faults,
@@ -71,8 +104,8 @@ async def show_simulation(visit: Visit) -> Response:
     )
 
 
-def _given(visit: Visit, median: float | None) -> Mapping[str, str]:
-    """Return what the address says, by default with a day from now on and runs as long as the median."""
+def _given(written: Mapping[str, str], median: float | None) -> Mapping[str, str]:
+    """Return what the address or form says, by default with a day from now on and runs as long as the median."""
     begin = hour_of(datetime.now(UTC)) + timedelta(hours=1)
     default = {
         "from": iso8601(begin),
@@ -80,10 +113,10 @@ def _given(visit: Visit, median: float | None) -> Mapping[str, str]:
         "run_seconds": f"{DEFAULT_SECONDS if median is None else median:g}",
     }
     names = (*default, "outages", "pauses", *CHANGES)
-    return {name: visit.query.get(name) or default.get(name, "") for name in names}
+    return {name: written.get(name) or default.get(name, "") for name in names}
 
 
-async def _tracks(visit: Visit, job: Job, given: Mapping[str, str]) -> tuple[Track, ...]:
+async def _tracks(visit: Visit, document: Mapping[str, Any], given: Mapping[str, str]) -> tuple[Track, ...]:
     scenario: dict[str, Any] = {
         "from": given["from"],
         "to": given["to"],
@@ -91,10 +124,10 @@ async def _tracks(visit: Visit, job: Job, given: Mapping[str, str]) -> tuple[Tra
         "outages": _spans(given["outages"]),
         "pauses": _spans(given["pauses"]),
     }
-    as_is = await _simulate(visit, scenario, document_of(job))
+    as_is = await _simulate(visit, scenario, document)
     changes = {name: _number(given[name]) if name in NUMBERS else given[name] for name in CHANGES if given[name]}
-    what_if = await _simulate(visit, scenario, {**document_of(job), **changes}) if changes else None
-    window = SimulationRequest.model_validate({**scenario, "job": document_of(job)})
+    what_if = await _simulate(visit, scenario, {**document, **changes}) if changes else None
+    window = SimulationRequest.model_validate({**scenario, "job": document})
     return tracks(window.begin, window.end, as_is, what_if)
 
 
