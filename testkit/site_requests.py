@@ -45,6 +45,8 @@ PAGES = (
     "/jobs/{job}/delete",
     "/jobs/{job}/ledger",
     "/jobs/{job}/versions",
+    "/jobs/{job}/versions/1",
+    "/jobs/{job}/versions/1/restore",
     "/jobs/{job}/figures",
     "/jobs/{job}/backfill",
     "/runs",

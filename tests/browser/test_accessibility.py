@@ -20,6 +20,7 @@ pytestmark = pytest.mark.long
 
 EVERY = (
     "", "jobs", "jobs?q=no+such+job", "jobs/{job}", "jobs/{job}/edit", "jobs/{job}/clone", "jobs/{job}/versions",
+    "jobs/{job}/versions/1", "jobs/{job}/versions/1/restore",
     "jobs/{job}/run", "jobs/{job}/figures", "jobs/{job}/pause", "jobs/{job}/backfill", "jobs/{job}/delete",
     "jobs/bulk?action=pause&ids={job}", "jobs/new", "runs", "runs/bulk?action=retry&ids={run}",
     "runs/{run}", "runs/{run}/compare", "runs/{run}/cancel",

@@ -53,7 +53,8 @@ def calendar() -> str:
 
 
 PATHS = (
-    "", "jobs", "jobs/{job}", "jobs/{job}/edit", "jobs/{job}/clone", "jobs/{job}/versions", "jobs/{job}/run",
+    "", "jobs", "jobs/{job}", "jobs/{job}/edit", "jobs/{job}/clone", "jobs/{job}/versions", "jobs/{job}/versions/1",
+    "jobs/{job}/versions/1/restore", "jobs/{job}/run",
     "jobs/{job}/delete", "jobs/{job}/backfill", "jobs/bulk?action=pause&ids={job}", "runs", "runs/{run}",
     "runs/{run}/compare", "ledger", "ledger?job={job}", "ledger/lanes", "simulate?job={job}", "workers", "alerts",
     "alerts/{rule}", "calendars", "calendars/hostile", "keys", "audit", "jump?q=img", "system",

@@ -51,3 +51,26 @@ async def _count_queries(app: FastAPI, browser: Browser, path: str) -> int:
     await browser.open(path)
     event.remove(engine, "before_cursor_execute", note)
     return len(queries)
+
+
+async def test_restoring_asks_and_shows_what_changes(browser: Browser) -> None:
+    job = await create_job(browser, name="asked first")
+    await browser.call("PATCH", f"/jobs/{job['id']}", {"name": "asked second"})
+    path = f"/ui/jobs/{job['id']}/versions"
+    assert "<del>asked second</del><ins>asked first</ins>" in (await browser.open(f"{path}/1/restore")).text
+    assert (await browser.call("GET", f"/jobs/{job['id']}"))["name"] == "asked second"
+    await browser.send(f"{path}/1/restore", page=path)
+    assert "already defined like this version" in (await browser.open(f"{path}/1/restore")).text
+    page = (await browser.open(path)).text
+    assert [word in page for word in ("Restored from 1", "Edited", "Created", "patchJob")] == [True, True, True, False]
+
+
+async def test_definition_of_each_version_is_shown(browser: Browser) -> None:
+    payload = {"type": "shell_script", "script": "echo one\necho two"}
+    job = await create_job(browser, payload=payload, env={"TOKEN": "do-not-show"})
+    await browser.call("PATCH", f"/jobs/{job['id']}", {"payload": {**payload, "script": "echo three"}})
+    path = f"/ui/jobs/{job['id']}/versions"
+    page = (await browser.open(f"{path}/1")).text
+    assert "echo one\necho two" in page
+    assert "do-not-show" not in page
+    assert (await browser.open(f"{path}/7")).status_code == 404

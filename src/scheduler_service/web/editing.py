@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -120,7 +121,8 @@ async def validated(visit: Visit, draft: Draft) -> Draft:
     of_grants = await visit.feature(GrantService).warnings(found.job.grants)
     day = await visit.service.schedules.next_day(found.job)
     zone = ZoneInfo(found.job.timezone)
-    shown = preview(
+    shown = await asyncio.to_thread(
+        preview,
         sentence=described.sentence,
         warnings=[*described.warnings, *of_grants],
         instants=found.instants,

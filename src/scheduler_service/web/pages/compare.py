@@ -15,9 +15,9 @@ from scheduler_service.errors import NotFoundError
 from scheduler_service.web.queries import whole
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
+from scheduler_service.web.views.changes import Change, changes_in
 from scheduler_service.web.views.comparison import figures, plain_lines
 from scheduler_service.web.views.line_diff import LineDiff, line_diff
-from scheduler_service.web.views.preview import Change, changes_in
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
@@ -74,9 +74,10 @@ async def _changes(visit: Visit, before: Run, after: Run) -> tuple[Change, ...] 
         return ()
     versions = before.job_version, after.job_version
     try:
-        return changes_in(await visit.service.versions.changes(visit.caller, after.job_id, *versions))
+        differences = await visit.service.versions.changes(visit.caller, after.job_id, *versions)
     except NotFoundError:
         return None
+    return await asyncio.to_thread(changes_in, differences)
 
 
 async def _logs(visit: Visit, before: Run, after: Run) -> Logs:

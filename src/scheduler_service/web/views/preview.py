@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from scheduler_service.web.views.changes import Change, changes_in
 from scheduler_service.web.views.day_strip import DayStrip
 from scheduler_service.web.views.retry_line import RetryLine, retry_line
-
-_MAX_VALUE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +21,6 @@ class Instant:
     note: str | None
     calendar: str | None
     is_moved: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A field that changes, with both values as short texts. None stands for no value."""
-
-    field: str
-    before: str | None
-    after: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +57,5 @@ def preview(
     return Preview(sentence, tuple(warnings), rows, changes_in(changes), is_moved, retry_line(retry_policy), day)
 
 
-def changes_in(differences: Mapping[str, Mapping[str, Any]]) -> tuple[Change, ...]:
-    """Return changed fields with both values as short texts. A side can be left out, which stands for no value."""
-    return tuple(
-        Change(name, _short(sides.get("before")), _short(sides.get("after"))) for name, sides in differences.items()
-    )
-
-
 def _clock(local: datetime) -> str:
     return local.strftime("%a %d %b, %H:%M" + (":%S" if local.second else "")) + local.strftime(" %z")[:4]
-
-
-def _short(value: Any) -> str | None:
-    if value is None:
-        return None
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _MAX_VALUE else text[:_MAX_VALUE] + "…"
