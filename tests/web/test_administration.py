@@ -82,6 +82,7 @@ async def test_home_leads_to_the_failing_jobs_that_it_does_not_show(app: FastAPI
     page = (await browser.open("/ui/")).text
     assert re.search(r'<a href="/ui/jobs\?last=failed">All \d+ failing jobs</a>', page)
     assert f"<h1>The service is well; {SHOWN + 1} jobs need you</h1>" in page
+    assert '<span class="bad">failed</span>' in page
     assert 'class="hero warn"' in page
     for job_id in ids:
         await browser.call("DELETE", f"/jobs/{job_id}")

@@ -59,6 +59,10 @@ class Ended:
         """Return the share of these runs that succeeded, or None if there are none."""
         return self._rows(RunStatus.SUCCESS) / self.executed if self.executed else None
 
+    def instants(self, status: RunStatus) -> int:
+        """Return the number of instants with a status."""
+        return sum(outcome.instants for outcome in self.outcomes if outcome.status is status)
+
     def _rows(self, status: RunStatus) -> int:
         return sum(outcome.rows for outcome in self.outcomes if outcome.status is status)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from starlette.responses import Response
 
 from scheduler_service.domain.listing import Count, JobFilter, Listing, Page, RunFilter
-from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.features.ledger.windows import LedgerWindowService
 from scheduler_service.services.health import HealthStatus
 from scheduler_service.services.runs import RunView
@@ -20,7 +20,7 @@ from scheduler_service.web.views.pace import pace
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
-SHOWN = 8
+SHOWN, NEWEST = 8, 50
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _ACTIVE = (RunStatus.RUNNING, RunStatus.RETRYING, RunStatus.QUEUED)
 
@@ -32,13 +32,19 @@ async def show_home(visit: Visit) -> Response:
     page = Page(size=SHOWN, count=Count.CAPPED)
     failed = await service.jobs.page(caller, JobFilter(last_status=RunStatus.FAILED, sort="-id"), page)
     missed = await _runs(visit, RunFilter(statuses=(RunStatus.MISSED,), since=now - DAY), page)
+    skipped = await _skipped(visit, now - DAY)
+    newest = await service.runs.recent(caller, [*{job.id for job in failed.items} | skipped.keys()], NEWEST)
     active = await _runs(visit, RunFilter(statuses=_ACTIVE), page)
     due = await service.jobs.page(caller, JobFilter(due_before=now + HOUR, sort="next_run_at"), page)
     stats = await service.stats.read(caller, HOUR)
     window, step = (HOUR, MINUTE) if stats.is_exact else (DAY, HOUR)
     chart = pace(await service.stats.series(caller, window, step), step)
     health = await service.health.recent()
-    needs = [*home.failing(failed.items), *home.missed([(view.run, view.job_name) for view in missed.items])]
+    needs = [
+        *home.failing(failed.items, newest),
+        *home.missed([(view.run, view.job_name) for view in missed.items]),
+        *home.skipping(skipped, newest, now - DAY),
+    ]
     is_stuck = stats.standing.oldest_queued_seconds > home.STUCK_SECONDS
     return visit.show(
         "home.html",
@@ -74,6 +80,14 @@ async def _week(visit: Visit) -> HeatMap:
     window = await ledger.of_all(visit.caller, None, period, "hour", visit.zone)
     cells = {cell.at: Counts(cell.by_status, cell.planned) for cell in window.cells}
     return heat_map(period.begin, period.end, visit.zone, cells)
+
+
+async def _skipped(visit: Visit, since: datetime) -> dict[int, str]:
+    """Return the names of up to SHOWN jobs of the newest skipped instants, by their ids."""
+    page = Page(size=NEWEST, count=Count.NONE)
+    rows = (await _runs(visit, RunFilter(statuses=(RunStatus.SKIPPED,), since=since), page)).items
+    names = {view.run.job_id: view.job_name for view in rows if view.run.reason is not Reason.CALENDAR}
+    return dict(list(names.items())[:SHOWN])
 
 
 async def _runs(visit: Visit, filters: RunFilter, page: Page) -> Listing[RunView]:
