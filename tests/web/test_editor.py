@@ -7,6 +7,8 @@ from typing import Any
 
 from tests.web.conftest import NEVER, SHARED, Browser, create_job
 
+from scheduler_service.web.labels import label_of
+
 pytestmark = SHARED
 
 SHELL: dict[str, Any] = {
@@ -149,6 +151,46 @@ async def test_check_shows_instants_changes_and_moved_fires(browser: Browser) ->
 async def test_check_names_the_control_of_each_fault(browser: Browser) -> None:
     page = (await browser.send("/ui/jobs/check", SHELL | {"/max_concurrency": "0"})).text
     assert 'data-problem="/max_concurrency"' in page
+
+
+async def test_only_faults_of_used_controls_are_told_while_one_writes(browser: Browser) -> None:
+    fields = {"/payload/type": "shell_script", "/schedule_expr": "", "/name": ""}
+    page = (await browser.send("/ui/jobs/check", fields | {"touched": "/schedule_expr -"})).text
+    assert re.findall('data-problem="([^"]*)"', page) == ["/schedule_expr"]
+    assert "is empty; write a schedule, or tick \u201cNo schedule" in page
+    page = (await browser.send("/ui/jobs/check", fields)).text
+    assert set(re.findall('data-problem="([^"]*)"', page)) == {"/schedule_expr", "/name", "/payload/script"}
+
+
+async def test_schedule_is_shown_while_the_rest_is_empty(browser: Browser) -> None:
+    fields = {"/schedule_expr": "0 12 * * *", "/timezone": "Europe/Berlin", "touched": "-"}
+    page = (await browser.send("/ui/jobs/check", fields)).text
+    assert "At 12:00" in page
+    assert "No clock change of the next two years affects it." in page
+    assert "data-problem" not in page
+    page = (await browser.send("/ui/jobs/check", fields | {"/schedule_expr": "30 2 * * *"})).text
+    assert "No clock change" not in page
+
+
+async def test_faults_are_named_by_the_labels_of_the_form(browser: Browser) -> None:
+    bounds = {"/start_at": "2027-01-02T00:00:00Z", "/end_at": "2027-01-01T00:00:00Z", "/name": ""}
+    page = (await browser.send("/ui/jobs/check", SHELL | bounds | {"/schedule_expr": "@hourly"})).text
+    assert re.findall(r'data-problem="[^"]*"><a [^>]*>([^<]*):</a>', page) == ["Name", "Last instant"]
+    assert "\u201cFirst instant\u201d" in page
+    assert "start_at" not in page
+
+
+async def test_every_label_of_the_form_is_known(browser: Browser) -> None:
+    page = (await browser.open("/ui/jobs/new")).text
+    shown = re.findall(r'data-field="([^"]+)"[^>]*>\s*<(?:label for="[^"]+"|legend class="label")>([^<]+)<', page)
+    assert len(shown) > 40
+    assert {pointer: label_of(pointer) for pointer, _ in shown} == dict(shown)
+
+
+async def test_hints_of_the_form_name_no_field_of_the_api(browser: Browser) -> None:
+    page = (await browser.open("/ui/jobs/new")).text
+    hints = " ".join(re.findall(r'class="hint"[^>]*>([^<]*)<', page))
+    assert not re.search(r"\b[a-z]+_[a-z]+\b|[Nn]ull|GET /", hints)
 
 
 async def test_definition_can_be_written_as_json(browser: Browser) -> None:

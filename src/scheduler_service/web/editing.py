@@ -19,6 +19,8 @@ from scheduler_service.errors import InvalidInputError
 from scheduler_service.features.grants.service import GrantService
 from scheduler_service.payloads import registry
 from scheduler_service.services.job_mapping import document_of
+from scheduler_service.services.preview_request import PreviewRequest
+from scheduler_service.services.schedules import Preview as Timing
 from scheduler_service.web import hints
 from scheduler_service.web.faults import problems_in
 from scheduler_service.web.queries import whole, whole_of
@@ -36,7 +38,7 @@ from scheduler_service.web.views.editor_form import (
 )
 from scheduler_service.web.views.editor_text import text_of
 from scheduler_service.web.views.merging import Choice
-from scheduler_service.web.views.preview import Preview, preview
+from scheduler_service.web.views.preview import Preview, preview, schedule_preview
 from scheduler_service.web.visit import Visit
 
 
@@ -116,7 +118,10 @@ async def validated(visit: Visit, draft: Draft) -> Draft:
     try:
         found = await visit.service.jobs.validate(visit.caller, draft.document, job_id)
     except InvalidInputError as error:
-        return draft.with_problems(problems_in(error, draft.document))
+        timing = await _timing(visit, draft)
+        wrong = draft.with_problems(problems_in(error, draft.document))
+        return wrong if timing is None else replace(wrong, preview=_preview_of(timing))
+    timing = await _timing(visit, draft)
     described = visit.service.schedules.describe(found.job, draft.document)
     of_grants = await visit.feature(GrantService).warnings(found.job.grants)
     day = await visit.service.schedules.next_day(found.job)
@@ -132,7 +137,42 @@ async def validated(visit: Visit, draft: Draft) -> Draft:
         is_new=draft.job is None,
         day=day_strip([(each.at, each.calendar is not None) for each in day], datetime.now(UTC), zone),
     )
-    return replace(draft, preview=shown)
+    return replace(draft, preview=replace(shown, is_steady=timing is not None and _is_steady(timing)))
+
+
+def _preview_of(timing: Timing) -> Preview:
+    return schedule_preview(
+        sentence=timing.description.sentence,
+        warnings=timing.description.warnings,
+        instants=timing.instants,
+        is_steady=_is_steady(timing),
+    )
+
+
+async def _timing(visit: Visit, draft: Draft) -> Timing | None:
+    """Return when a draft would run, whatever else is wrong with it. None: it has no schedule, or an invalid one."""
+    schedules = visit.service.schedules
+    document = {name: draft.document[name] for name in PreviewRequest.model_fields if name in draft.document}
+    if not document.get("schedule_expr"):
+        return None
+    try:
+        return await schedules.preview(visit.caller, await schedules.read(visit.caller, document))
+    except InvalidInputError:
+        return None
+
+
+def _is_steady(timing: Timing) -> bool:
+    """Return whether the zone has clock changes and none of them touches the schedule."""
+    return bool(timing.clock_changes) and not any(change.times for change in timing.clock_changes)
+
+
+def touched(visit: Visit, draft: Draft) -> Draft:
+    """Return the draft with the faults of the controls that were used. A page without scripts does not name them."""
+    names = visit.text_of("touched")
+    if not names:
+        return draft
+    used = names.split()
+    return draft.with_problems([each for each in draft.problems if not each.pointer or each.pointer in used])
 
 
 def show_editor(

@@ -8,8 +8,17 @@ from typing import Any
 
 from scheduler_service.payloads import registry
 from scheduler_service.services.job_definition import JobDefinition
+from scheduler_service.web.labels import as_hint
+from scheduler_service.web.texts import text
 
 _SMALLEST = {"name": "a", "schedule_expr": None, "payload": {"type": "shell_script", "script": "true"}}
+# Hints of fields whose description speaks of other fields.
+_WRITTEN = {
+    "/max_concurrency": "max_concurrency_hint",
+    "/catchup_limit": "catchup_hint",
+    "/concurrency_key": "concurrency_key_hint",
+    "/jitter_seconds": "jitter_hint",
+}
 
 
 @cache
@@ -17,8 +26,9 @@ def hints() -> Mapping[str, str]:
     """Return the description of each field by its pointer."""
     found = dict(_described(JobDefinition.model_json_schema()))
     for kind in registry.kinds().values():
-        found |= {f"/payload{pointer}": text for pointer, text in _described(kind.model_json_schema())}
-    return {pointer: text.replace("`", "") for pointer, text in found.items()}
+        found |= {f"/payload{pointer}": told for pointer, told in _described(kind.model_json_schema())}
+    in_words = {pointer: as_hint(description) for pointer, description in found.items()}
+    return in_words | {pointer: text(f"editor.{name}") for pointer, name in _WRITTEN.items()}
 
 
 @cache

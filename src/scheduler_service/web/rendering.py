@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.version import version
 from scheduler_service.web.assets import hashed_name
+from scheduler_service.web.labels import label_of
 from scheduler_service.web.texts import load_texts, text
 from scheduler_service.web.views import words
 from scheduler_service.web.views.status import status_of_job, status_of_run
@@ -55,6 +56,7 @@ def environment() -> Environment:
         "grouped": words.grouped,
         "as_json": words.as_json,
         "kind_name": _kind_name,
+        "label": label_of,
     }
     return made
 

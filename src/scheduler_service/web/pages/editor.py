@@ -14,7 +14,16 @@ from scheduler_service.domain.caller import Scope
 from scheduler_service.domain.records import Job
 from scheduler_service.errors import ConflictError, InvalidInputError, NotFoundError, PreconditionFailedError
 from scheduler_service.services.job_mapping import document_of
-from scheduler_service.web.editing import NEW, Draft, draft_of, read_draft, show_editor, source_draft, validated
+from scheduler_service.web.editing import (
+    NEW,
+    Draft,
+    draft_of,
+    read_draft,
+    show_editor,
+    source_draft,
+    touched,
+    validated,
+)
 from scheduler_service.web.faults import problems_in
 from scheduler_service.web.queries import whole_of
 from scheduler_service.web.routes import Pages
@@ -76,7 +85,7 @@ async def change(visit: Visit) -> Response:
 async def check(visit: Visit) -> Response:
     """Show what the form would make, beside it, without storing anything."""
     draft = await validated(visit, read_draft(visit, await source_draft(visit)))
-    return visit.show("editor_preview.html", draft=draft)
+    return visit.show("editor_preview.html", draft=touched(visit, draft))
 
 
 async def _copy(visit: Visit) -> Draft:

@@ -33,7 +33,10 @@ class Preview:
     changes: tuple[Change, ...]
     are_fires_moved: bool
     retries: RetryLine | None
-    day: DayStrip
+    # The next 24 hours. None: the job is not valid yet.
+    day: DayStrip | None
+    # Whether clock changes leave the schedule alone, if that is worth a word.
+    is_steady: bool = False
 
 
 def preview(
@@ -54,7 +57,16 @@ def preview(
         for each in instants
     )
     is_moved = not is_new and {row.at for row in rows} != known
-    return Preview(sentence, tuple(warnings), rows, changes_in(changes), is_moved, retry_line(retry_policy), day)
+    retries = retry_line(retry_policy)
+    return Preview(sentence, tuple(warnings), rows, changes_in(changes), is_moved, retries, day)
+
+
+def schedule_preview(*, sentence: str, warnings: Iterable[str], instants: Iterable[Any], is_steady: bool) -> Preview:
+    """Return the preview of a valid schedule whose job is not valid yet."""
+    rows = tuple(Instant(each.at, _clock(each.local), each.note, each.calendar, is_moved=False) for each in instants)
+    return Preview(
+        sentence, tuple(warnings), rows, (), are_fires_moved=False, retries=None, day=None, is_steady=is_steady
+    )
 
 
 def _clock(local: datetime) -> str:

@@ -8,6 +8,16 @@
   const first = JSON.stringify(state());
   let isLeaving = false;
 
+  // The preview names faults only of controls that were used, until the whole form was sent once.
+  const used = new Set();
+  const touched = form.elements.touched;
+  const touch = (event) => {
+    const field = event.target.closest?.("[data-field]")?.dataset.field ?? (event.target.id === "on-demand" ? "/schedule_expr" : "");
+    used.add(field);
+    touched.value = document.getElementById("faults") ? "" : [...used, "-"].join(" ");
+  };
+  for (const name of ["input", "change"]) form.addEventListener(name, touch, true);
+
   // Faults that the preview names are copied to their controls.
   const showFaults = () => {
     const found = new Map([...document.querySelectorAll("#preview [data-problem]")].map((item) => [item.dataset.problem, item.querySelector("span").textContent]));

@@ -1,0 +1,73 @@
+"""The labels of the editor's controls, and texts of the API in the words of the interface.
+
+The API names a field `max_concurrency`; its control is labelled *Runs at once*. Texts that the interface takes from the
+API, such as faults and hints, name fields by these labels.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from scheduler_service.web.texts import text
+from scheduler_service.web.views.editor_fields import JOB_FIELDS, PAYLOAD_FIELDS
+
+_NAMES = {
+    "/schedule_expr": "expression",
+    "/dst/gap": "gap",
+    "/dst/fold": "fold",
+    "/overlap_policy": "overlap",
+    "/misfire_policy": "misfire",
+    "/misfire_grace_seconds": "grace",
+    "/catchup_limit": "catchup",
+    "/start_deadline_seconds": "deadline",
+    "/pause_after_failures": "pause_after",
+    "/jitter_seconds": "jitter",
+    "/timeout_seconds": "timeout",
+    "/retry_policy/backoff_factor": "backoff",
+    "/retry_policy/jitter": "retry_jitter",
+    "/limits/memory_mb": "memory",
+    "/limits/cpu_seconds": "cpu",
+    "/limits/disk_mb": "disk",
+    "/limits/output_kb": "output",
+    "/limits/artifacts_mb": "artifacts",
+    "/limits/grace_seconds": "termination",
+    "/payload/type": "kind",
+    "/payload/url": "url",
+    "/payload/expect/status": "expect_status",
+    "/payload/expect/body_contains": "expect_body",
+    "/payload/follow_redirects": "redirects",
+}
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+_UNWANTED = re.compile(r"Null:|Default null\b|GET /")
+_FIELD = re.compile(r"\b(?:(?:payload|limits|retry_policy|dst)\.\w+|[a-z]+(?:_[a-z]+)+)\b")
+
+
+def label_of(pointer: str) -> str:
+    """Return the label of a control. Parameters of calculations are labelled with their own names."""
+    return _labels().get(pointer) or pointer.rpartition("/")[2]
+
+
+def in_plain_words(told: str) -> str:
+    """Return a text of the API with the labels of the fields that it names."""
+    return _FIELD.sub(lambda found: _quoted(found[0]), told)
+
+
+def as_hint(description: str) -> str:
+    """Return the description of a field as a hint: without what only a writer of JSON needs."""
+    sentences = _SENTENCE_END.split(description.replace("`", ""))
+    return in_plain_words(" ".join(each for each in sentences if not _UNWANTED.search(each)))
+
+
+def _quoted(name: str) -> str:
+    pointer = "/" + name.replace(".", "/")
+    found = _labels().get(pointer) or _labels().get(f"/limits/{name}") or _labels().get(f"/retry_policy/{name}")
+    return f"\N{LEFT DOUBLE QUOTATION MARK}{found}\N{RIGHT DOUBLE QUOTATION MARK}" if found else name
+
+
+@cache
+def _labels() -> dict[str, str]:
+    parameters = {f"/payload/{name}" for name in ("n", "limit", "size", "samples", "seed")}
+    every = {field.pointer for fields in (JOB_FIELDS, *PAYLOAD_FIELDS.values()) for field in fields}
+    names = {pointer: pointer.rpartition("/")[2].removesuffix("_id") for pointer in every - parameters} | _NAMES
+    return {pointer: text(f"editor.{name}") for pointer, name in names.items()}
