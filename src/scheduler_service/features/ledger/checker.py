@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -35,6 +35,26 @@ MAX_FIRST_WINDOW = timedelta(days=1)
 NAMED_FINDINGS = 10
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Page:
+    """The result of a page of jobs. `is_last`: there are no further jobs."""
+
+    last_job: int
+    jobs: int = 0
+    owed: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    is_last: bool = False
+
+    def add(self, job_id: int, owed: int, differences: Sequence[Difference]) -> None:
+        """Count a job, and keep the first of its differences."""
+        self.last_job = job_id
+        self.jobs += 1
+        self.owed += owed
+        if differences:
+            first = min(differences, key=lambda each: each.scheduled_for)
+            self.findings.append(Finding(job_id, len(differences), first.kind, first.scheduled_for))
 
 
 class LedgerChecker:
@@ -106,31 +126,35 @@ class LedgerChecker:
         return replace(check, holder=self._name, held_until=until) if is_taken else None
 
     async def _check_page(self, check: RegularCheck) -> float:
-        async with self._database.read() as connection:
-            ids = await store.job_ids(connection, None, None, check.after_job, self._page_jobs)
-        owed, checked, findings, began = 0, 0, [], time.monotonic()
-        for job_id in ids:
-            if checked and time.monotonic() - began > PAGE_SECONDS:
-                break
-            checked += 1
-            counted, differences = await check_job(self._database, job_id, check.since, check.begun_at)
-            owed += counted
-            findings += _findings(job_id, differences)
-        now, is_last = self._clock.now(), checked == len(ids) < self._page_jobs
+        page = await self._read_page(check)
+        now = self._clock.now()
         after = replace(
             check,
-            ended_at=now if is_last else None,
+            ended_at=now if page.is_last else None,
             held_until=now + HOLD,
-            after_job=ids[checked - 1] if ids else check.after_job,
-            jobs=check.jobs + checked,
-            owed=check.owed + owed,
-            unaccounted=check.unaccounted + sum(finding.instants for finding in findings),
+            after_job=page.last_job,
+            jobs=check.jobs + page.jobs,
+            owed=check.owed + page.owed,
+            unaccounted=check.unaccounted + sum(finding.instants for finding in page.findings),
         )
         async with self._database.write() as connection:
-            is_mine = await check_store.note_page(connection, check, after, findings)
-        if is_mine and is_last:
+            is_mine = await check_store.note_page(connection, check, after, page.findings)
+        if is_mine and page.is_last:
             await self._tell(after)
-        return min(LOOK_SECONDS, self._interval.total_seconds()) if is_last else PAGE_REST_SECONDS
+        return min(LOOK_SECONDS, self._interval.total_seconds()) if page.is_last else PAGE_REST_SECONDS
+
+    async def _read_page(self, check: RegularCheck) -> _Page:
+        """Check the jobs after the last page. One snapshot of all costs less than half of one for each."""
+        page, began = _Page(check.after_job), time.monotonic()
+        async with self._database.snapshot() as snapshot:
+            ids = await store.job_ids(snapshot, None, None, check.after_job, self._page_jobs)
+            for job_id, spans in (await store.spans_of_jobs(snapshot, ids, check.since)).items():
+                if page.jobs and time.monotonic() - began > PAGE_SECONDS:
+                    return page
+                owed, differences = await check_job(snapshot, spans, check.since, check.begun_at)
+                page.add(job_id, owed, differences)
+        page.is_last = len(ids) < self._page_jobs
+        return page
 
     async def _tell(self, check: RegularCheck) -> None:
         about = {"since": check.since.isoformat(), "jobs": check.jobs, "owed": check.owed}
@@ -141,11 +165,3 @@ class LedgerChecker:
             found = await check_store.findings_of(connection, check.id, limit=NAMED_FINDINGS)
         first = [f"job {each.job_id}: {each.scheduled_for.isoformat()} ({each.kind})" for each in found]
         log.warning("ledger_instants_unaccounted", **about, unaccounted=check.unaccounted, first=first)
-
-
-def _findings(job_id: int, differences: Sequence[Difference]) -> list[Finding]:
-    """Return one finding if a job has differences."""
-    if not differences:
-        return []
-    first = min(differences, key=lambda each: each.scheduled_for)
-    return [Finding(job_id, len(differences), first.kind, first.scheduled_for)]

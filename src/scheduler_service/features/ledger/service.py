@@ -36,7 +36,9 @@ class LedgerService:
             async with self._database.read() as connection:
                 ids = await store.job_ids(connection, caller.bound, job_id, after, BATCH)
             for checked in ids:
-                found_owed, found = await check_job(self._database, checked, begin, now)
+                async with self._database.snapshot() as snapshot:
+                    spans = await store.spans_of(snapshot, checked, begin)
+                    found_owed, found = await check_job(snapshot, spans, begin, now)
                 owed += found_owed
                 differences += found
             count += len(ids)

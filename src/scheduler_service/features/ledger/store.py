@@ -35,16 +35,26 @@ async def job_ids(
 
 async def spans_of(connection: AsyncConnection, job_id: int, since: datetime) -> list[ScheduleSpan]:
     """Return the spans of a job that reach beyond an instant, in the order in which they were in force."""
+    return (await spans_of_jobs(connection, [job_id], since))[job_id]
+
+
+async def spans_of_jobs(
+    connection: AsyncConnection, job_ids: Sequence[int], since: datetime
+) -> dict[int, list[ScheduleSpan]]:
+    """Return for each job what `spans_of` returns."""
     query = (
         select(*_COLUMNS, jobs.c.next_run_at, jobs.c.max_runs)
         .join(jobs, jobs.c.id == schedule_spans.c.job_id)
         .where(
-            schedule_spans.c.job_id == job_id,
+            schedule_spans.c.job_id.in_(job_ids),
             or_(schedule_spans.c.ends_before.is_(None), schedule_spans.c.ends_before > since),
         )
         .order_by(schedule_spans.c.id)
     )
-    return [ScheduleSpan(**row) for row in (await connection.execute(query)).mappings()]
+    found: dict[int, list[ScheduleSpan]] = {job_id: [] for job_id in job_ids}
+    for row in (await connection.execute(query)).mappings():
+        found[row["job_id"]].append(ScheduleSpan(**row))
+    return found
 
 
 async def rows_of(
