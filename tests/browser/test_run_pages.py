@@ -38,6 +38,23 @@ def test_log_is_searched_linked_and_downloaded(page: Page, service: Service) -> 
     assert download.value.path().read_text().count("\n") == 801
 
 
+def test_earlier_lines_come_when_scrolling_up(page: Page, service: Service) -> None:
+    run_id = ended(service, add(service, "seq 1 5000"))
+    page.goto(f"/ui/runs/{run_id}")
+    expect(page.locator("#log li[id]")).to_have_count(2000)
+    box = page.locator(".log-box")
+    top = page.locator("#L3001").evaluate("line => { line.scrollIntoView(); return line.getBoundingClientRect().top }")
+    expect(page.locator("#L1001")).to_be_attached()
+    expect(page.get_by_text("1,000 earlier lines")).to_be_visible()
+    assert abs(page.locator("#L3001").evaluate("line => line.getBoundingClientRect().top") - top) < 2
+    box.evaluate("box => { box.scrollTop = 0 }")
+    expect(page.locator("#L1")).to_be_attached()
+    expect(page.locator(".log-earlier")).to_be_hidden()
+    assert page.locator("#log li[id]").evaluate_all("lines => lines.map(line => line.id)") == [
+        f"L{number}" for number in range(1, 5001)
+    ]
+
+
 def test_forged_attempt_marker_stays_text(page: Page, service: Service) -> None:
     run_id = ended(service, add(service, "echo '--- attempt 9 ---'; echo '<li class=\"log-attempt\">Attempt 9</li>'"))
     page.goto(f"/ui/runs/{run_id}")

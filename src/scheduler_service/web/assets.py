@@ -45,7 +45,7 @@ BUNDLES: dict[str, tuple[str, ...]] = {
         "css/chart.css",
         "css/print.css",
     ),
-    "log.js": ("js/log.js",),
+    "log.js": ("js/log.js", "js/log_search.js"),
     "pace.js": ("js/pace.js",),
     "uplot.js": ("vendor/uPlot.iife.min.js", "js/uplot.js"),
     "uplot.css": ("vendor/uPlot.min.css",),

@@ -1,4 +1,4 @@
-// The log of a run: follow, search, line links, wrap and copy. Lines come from the server as pairs of text and class.
+// The log of a run: follow, earlier lines and wrap. Lines come from the server as pairs of text and class.
 (() => {
   const MAX_LINES = 10_000;
   const log = document.getElementById("log");
@@ -6,7 +6,7 @@
   const stream = document.getElementById("live");
   const byId = (name) => document.getElementById(`log-${name}`);
   if (!log) return;
-  const [follow, wrap, fresh, search, count] = ["follow", "wrap", "new", "search", "matches"].map(byId);
+  const [follow, wrap, fresh, earlier] = ["follow", "wrap", "new", "earlier"].map(byId);
   let next = Number(log.dataset.next);
   let unseen = 0;
   let isLoading = false;
@@ -30,6 +30,7 @@
     item.append(link, code);
     return item;
   };
+  const itemsOf = (line) => [...(line[1] ? [element("li", "log-attempt", `${log.dataset.attempt} ${line[1]}`)] : []), lineOf(line)];
   const isFollowing = () => follow.getAttribute("aria-pressed") === "true";
   const toEnd = () => { box.scrollTop = box.scrollHeight; };
   const setFollowing = (on) => {
@@ -43,11 +44,9 @@
 
   const append = (lines) => {
     for (const line of lines) {
-      if (line[1]) log.append(element("li", "log-attempt", `${log.dataset.attempt} ${line[1]}`));
       const old = document.getElementById(`L${line[0]}`);
-      const made = lineOf(line);
-      if (old) old.replaceWith(made);
-      else log.append(made);
+      if (old) old.replaceWith(lineOf(line));
+      else log.append(...itemsOf(line));
       unseen += old ? 0 : 1;
     }
     while (log.children.length > MAX_LINES) log.firstElementChild.remove();
@@ -78,6 +77,36 @@
   };
   for (const name of ["log", "changed", "refresh"]) stream?.addEventListener(name, load);
 
+  // Earlier lines come when somebody scrolls up to the first one. What is being read stays where it is.
+  const STEP = 2_000;
+  let isLoadingEarlier = false;
+  const firstShown = () => Number(log.querySelector("li[id]")?.id.slice(1) ?? 1);
+  const loadEarlier = async () => {
+    const first = firstShown();
+    if (isLoadingEarlier || first <= 1 || log.children.length + STEP > MAX_LINES) return;
+    isLoadingEarlier = true;
+    const begin = Math.max(1, first - STEP);
+    const found = [];
+    for (let from = begin, isMore = true; isMore && from < first;) { // an answer has a largest size
+      const answer = await fetch(`${log.dataset.url}/lines?from=${from}`);
+      if (!answer.ok) break;
+      const { lines, next: following } = await answer.json();
+      found.push(...lines);
+      isMore = following > from;
+      from = following;
+    }
+    if (found.length && found.at(-1)[0] >= first - 1 && firstShown() === first) {
+      const below = box.scrollHeight - box.scrollTop;
+      log.prepend(...found.filter(([number]) => number < first).flatMap(itemsOf));
+      box.scrollTop = box.scrollHeight - below;
+      earlier.parentElement.hidden = begin === 1;
+      earlier.href = `?from_line=${Math.max(1, begin - STEP)}`;
+      earlier.textContent = log.dataset.earlier.replace("#", (begin - 1).toLocaleString());
+    }
+    isLoadingEarlier = false;
+  };
+  box.addEventListener("scroll", () => { if (earlier && box.scrollTop < 200) loadEarlier(); });
+
   follow.addEventListener("click", () => setFollowing(!isFollowing()));
   fresh.addEventListener("click", () => setFollowing(true));
   box.addEventListener("scroll", () => {
@@ -92,52 +121,5 @@
     const on = !log.classList.toggle("no-wrap");
     wrap.setAttribute("aria-pressed", String(on));
   });
-
-  let hits = [];
-  const find = async () => {
-    const text = search.value.trim();
-    log.querySelectorAll(".hit").forEach((line) => line.classList.remove("hit", "current"));
-    count.textContent = "";
-    if (!text) return;
-    const answer = await fetch(`${log.dataset.url}/search?q=${encodeURIComponent(text)}`);
-    if (!answer.ok) return;
-    const { matches, next: more } = await answer.json();
-    hits = matches.map(([number]) => number);
-    for (const number of hits) document.getElementById(`L${number}`)?.classList.add("hit");
-    count.textContent = log.dataset.matches.replace("#", hits.length.toLocaleString() + (more ? "+" : ""));
-    step(0);
-  };
-  let at = 0;
-  const step = (by) => {
-    if (!hits.length) return;
-    at = by ? (at + by + hits.length) % hits.length : 0;
-    log.querySelector(".current")?.classList.remove("current");
-    const line = document.getElementById(`L${hits[at]}`);
-    if (!line) return location.assign(`?from_line=${Math.max(1, hits[at] - 20)}#L${hits[at]}`);
-    line.classList.add("current");
-    line.scrollIntoView({ block: "center" });
-  };
-  let timer = null;
-  search.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(find, 250); });
-  search.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); step(event.shiftKey ? -1 : 1); } });
-
-  const choose = () => {
-    log.querySelectorAll(".chosen").forEach((line) => line.classList.remove("chosen"));
-    const match = /^#L(\d+)(?:-L(\d+))?$/.exec(location.hash);
-    if (!match) return;
-    for (let n = Number(match[1]); n <= Number(match[2] ?? match[1]); n += 1) document.getElementById(`L${n}`)?.classList.add("chosen");
-    document.getElementById(`L${match[1]}`)?.scrollIntoView({ block: "center" });
-  };
-  log.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-n]");
-    const first = /^#L(\d+)/.exec(location.hash);
-    if (link && event.shiftKey && first) {
-      event.preventDefault();
-      const ends = [Number(first[1]), Number(link.dataset.n)].sort((a, b) => a - b);
-      location.hash = `L${ends[0]}-L${ends[1]}`;
-    }
-  });
-  addEventListener("hashchange", choose);
-  if (location.hash) choose();
-  else if (isFollowing()) toEnd();
+  if (!location.hash && isFollowing()) toEnd();
 })();
