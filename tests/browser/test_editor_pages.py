@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from testkit.commands import Service
 from testkit.waiting import wait_until
-from tests.browser.actions import add, create_key, log_in_with
+from tests.browser.actions import add, create_key, findings, log_in_with
 from tests.browser.conftest import visiting
 
 pytestmark = pytest.mark.long
@@ -158,3 +158,17 @@ def test_draft_survives_the_end_of_the_session(browser: Browser, service: Servic
         page.wait_for_url("**/ui/jobs/new")
         expect(page.get_by_role("textbox", name="Script", exact=True)).to_contain_text("echo precious")
         expect(page.get_by_label("Name", exact=True)).to_have_value("kept")
+
+
+def test_draft_is_simulated_and_kept(page: Page, service: Service) -> None:
+    job_id = add(service, "true", name="imagined", schedule_expr="@daily")
+    page.goto(f"/ui/jobs/{job_id}/edit")
+    page.get_by_label("Schedule", exact=True).fill("0 * * * *")
+    expect(page.locator(".day-strip .mark")).to_have_count(24)
+    assert findings(page) == []
+    page.get_by_role("button", name="What if?").click()
+    expect(page.get_by_role("heading", name="As it is")).to_be_visible()
+    expect(page.locator(".counts strong").first).to_have_text("24")
+    assert findings(page) == []
+    page.go_back()
+    expect(page.get_by_label("Schedule", exact=True)).to_have_value("0 * * * *")
