@@ -77,7 +77,7 @@ def test_all_of_a_tag_are_paused_unless_their_number_changes(page: Page, service
     assert service.call("GET", f"jobs/{ids[-1]}")["status"] == "active"
     page.goto("/ui/jobs/bulk?action=pause&all=1&tag=together")
     page.get_by_role("button", name="Pause 3 jobs").click()
-    expect(page.get_by_role("status").filter(has_text="were changed")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="were paused")).to_be_visible()
     assert {service.call("GET", f"jobs/{job_id}")["status"] for job_id in ids[1:]} == {"paused"}
 
 

@@ -13,8 +13,32 @@ async def test_selected_jobs_are_paused_together(browser: Browser) -> None:
     page = (await browser.open(f"/ui/jobs/bulk?action=pause&ids={first}&ids={second}")).text
     assert "Pause 2 jobs?" in page
     fields = {"action": "pause", "ids": [first, second], "expected": "2"}
-    assert "2 jobs were changed" in (await browser.send("/ui/jobs/bulk", fields)).text
+    assert "2 jobs were paused." in (await browser.send("/ui/jobs/bulk", fields)).text
     assert (await browser.call("GET", f"/jobs/{second}"))["status"] == "paused"
+
+
+async def test_undo_resumes_only_jobs_that_were_paused_now(browser: Browser) -> None:
+    already, first = [(await create_job(browser, tags=["undone"]))["id"] for _ in range(2)]
+    await browser.call("POST", f"/jobs/{already}/pause")
+    fields = {"action": "pause", "ids": [already, first], "expected": "2", "back": "?tag=undone"}
+    page = await browser.send("/ui/jobs/bulk", fields)
+    assert page.url.path == "/ui/jobs"
+    assert page.url.params["tag"] == "undone"
+    path = f"/ui/jobs/bulk/undo?action=resume&ids={first}&back=%3Ftag%3Dundone"
+    assert path.replace("&", "&amp;") in page.text
+    assert "1 job was resumed." in (await browser.send(path)).text
+    statuses = [(await browser.call("GET", f"/jobs/{job_id}"))["status"] for job_id in (already, first)]
+    assert statuses == ["paused", "active"]
+
+
+async def test_selected_jobs_are_tagged_and_untagged(browser: Browser) -> None:
+    job = await create_job(browser, tags=["old"])
+    assert 'name="tags"' in (await browser.open(f"/ui/jobs/bulk?action=tag&ids={job['id']}")).text
+    fields = {"action": "tag", "ids": job["id"], "expected": "1", "tags": "nightly, of finance"}
+    assert "1 job was tagged." in (await browser.send("/ui/jobs/bulk", fields)).text
+    assert (await browser.send("/ui/jobs/bulk", {**fields, "tags": " , "})).status_code == 422
+    await browser.send("/ui/jobs/bulk", {**fields, "action": "untag", "tags": "old"})
+    assert (await browser.call("GET", f"/jobs/{job['id']}"))["tags"] == ["nightly", "of finance"]
 
 
 async def test_all_matching_jobs_are_meant_by_the_filter(browser: Browser) -> None:
@@ -34,7 +58,7 @@ async def test_all_matching_jobs_are_those_of_the_shown_list(browser: Browser) -
     assert "Pause 1 job?" in page
     assert 'name="due" value="1h"' in page
     fields = {"action": "pause", "all": "1", "tag": "soon", "due": "1h", "expected": "1"}
-    assert "1 job was changed" in (await browser.send("/ui/jobs/bulk", fields)).text
+    assert "1 job was paused." in (await browser.send("/ui/jobs/bulk", fields)).text
 
 
 async def test_nothing_is_changed_if_the_number_has_changed(browser: Browser) -> None:
@@ -125,7 +149,7 @@ async def test_runs_are_tried_again_together(browser: Browser) -> None:
     fields = {"action": "retry", "all": "1", "job": job["id"], "status": "failed", "expected": "2"}
     wrong = await browser.send("/ui/runs/bulk", {**fields, "expected": "3"})
     assert wrong.status_code == 409
-    assert "2 runs were changed" in (await browser.send("/ui/runs/bulk", fields)).text
+    assert "2 runs are tried again." in (await browser.send("/ui/runs/bulk", fields)).text
     found = (await browser.call("GET", f"/jobs/{job['id']}/runs?trigger=retry"))["runs"]
     assert {run["retry_of"] for run in found} == set(ids)
 

@@ -14,7 +14,7 @@ from scheduler_service.services.bulk_request import MAX_ITEMS, read_run_bulk
 from scheduler_service.web.queries import whole_of
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
-from scheduler_service.web.views.bulk import NAMED, is_typed
+from scheduler_service.web.views.bulk import NAMED, is_typed, place_in
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
@@ -47,10 +47,13 @@ async def change_runs(visit: Visit) -> Response:
         return await _show(visit, document, visit.form, text("bulk.wrong_number"))
     items = await _service(visit).change_runs(visit.caller, read_run_bulk({**document, "expected_count": count}))
     refused = [item for item in items if item.outcome != "done"]
-    done = text("bulk.done_runs", n=len(items) - len(refused))
+    done = text(f"bulk.done_{document['action']}", n=len(items) - len(refused))
+    back = ROOT + place_in(visit.text_of("back"))
     if not refused:
-        return visit.redirect(ROOT, done)
-    return visit.show("bulk_done.html", done=done, refused=refused, root=ROOT, label="runs.run", title="runs.title")
+        return visit.redirect(back, done)
+    return visit.show(
+        "bulk_done.html", done=done, refused=refused, root=ROOT, back=back, label="runs.run", title="runs.title"
+    )
 
 
 def _document(fields: Fields) -> dict[str, Any] | None:
@@ -81,6 +84,8 @@ async def _show(visit: Visit, document: dict[str, Any], fields: Fields, error: s
         count=len(items),
         names=[text("runs.run", id=item.id) for item in items[:NAMED]],
         is_typed=is_typed(request.action, len(items)),
+        asks_for_tags=False,
+        back=place_in(fields.get("back", "")),
         error=error,
     )
 
