@@ -9,6 +9,7 @@ import pytest
 from testkit.callers import ADMIN
 from testkit.databases import NOON
 from testkit.doubles import FakeClock, RecordingBroker
+from testkit.records import job_record
 
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus, RunStatus
@@ -90,6 +91,22 @@ async def test_schedule_must_be_given_even_if_it_is_null(service: JobService) ->
 async def test_description_says_on_demand(service: JobService, schedules: ScheduleService) -> None:
     described = schedules.describe(await create(service))
     assert (described.sentence, described.warnings) == ("On demand", ())
+
+
+@pytest.mark.parametrize(
+    ("ids", "mode", "sentence"),
+    [
+        ([7], "all", "After job 7"),
+        ([7, 8], "all", "After all of the jobs 7, 8"),
+        ([7, 8], "any", "After any of the jobs 7, 8"),
+    ],
+)
+def test_job_that_follows_others_is_described_by_them(
+    schedules: ScheduleService, ids: list[int], mode: str, sentence: str
+) -> None:
+    after = [{"job": id_, "on": "success"} for id_ in ids]
+    job = job_record(schedule_expr=None, next_run_at=None, after=after, after_mode=mode)
+    assert schedules.describe(job).sentence == sentence
 
 
 async def test_preview_of_no_schedule_is_empty(schedules: ScheduleService) -> None:

@@ -42,6 +42,14 @@ async def test_wrong_window_is_shown_again_with_the_fault(browser: Browser) -> N
         assert 'role="alert"' in answer.text
 
 
+async def test_job_without_a_schedule_has_no_fault(browser: Browser) -> None:
+    job = await create_job(browser, schedule_expr=None)
+    why = (await browser.open(f"/ui/jobs/{job['id']}")).text.partition('id="why"')[2].partition("</ul>")[0]
+    assert "it runs when it is asked to" in why
+    assert "give it a schedule_expr" not in why
+    assert 'class="bad"' not in why.partition("No worker")[0]
+
+
 async def test_skipped_instant_names_its_cause_and_what_helps(browser: Browser) -> None:
     payload = {"type": "shell_script", "script": "sleep 60"}
     job = await create_job(browser, schedule_expr="1s", payload=payload)

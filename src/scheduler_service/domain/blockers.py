@@ -103,7 +103,10 @@ def _schedule(situation: Situation) -> Iterator[Blocker]:
     if job.schedule_expr is None and job.after:
         return
     if job.schedule_expr is None:
-        sentence, remedy = "The job has no schedule.", "Run it by hand, or give it a schedule_expr."
+        sentence, remedy = (
+            "The job has no schedule: it runs when it is asked to.",
+            "Run it by hand, or give it a schedule_expr.",
+        )
     elif job.status is not JobStatus.FINISHED:
         yield Blocker(Code.SCHEDULE, met=True, sentence=_next_sentence(job.next_run_at))
         return
@@ -125,7 +128,7 @@ def _calendar(situation: Situation) -> Iterator[Blocker]:
         yield Blocker(Code.CALENDAR, met=True, sentence="No calendar excludes the next instant.")
         return
     moved = calendar.moved(instant)
-    then = "it is skipped" if moved is None else f"its run waits until {iso8601(moved)}"
+    then = "it would be skipped" if moved is None else f"its run waits until {iso8601(moved)}"
     sentence = f"A calendar excludes the day of the next instant: {then}."
     yield Blocker(Code.CALENDAR, met=False, sentence=sentence, remedy="Change calendars or calendar_shift of the job.")
 
@@ -143,22 +146,28 @@ def _dependency(situation: Situation) -> Iterator[Blocker]:
 
 def _overlap(situation: Situation) -> Iterator[Blocker]:
     job, active = situation.job, situation.active
-    counted = f"{active} {'run is' if active == 1 else 'runs are'} active, and max_concurrency is {job.max_concurrency}"
+    counted = f"{active} {'run is' if active == 1 else 'runs are'} active, and {_at_once(job.max_concurrency)}"
     if job.overlap_policy == "allow" or active < job.max_concurrency:
         yield Blocker(Code.OVERLAP, met=True, sentence=f"There is room for another run: {counted}.")
         return
-    then = {"skip": "the next instant is skipped", "queue": "the next run waits"}.get(
-        job.overlap_policy, "the next run cancels them"
+    still = "if it still ran" if active == 1 else "if they still ran"
+    then = {"skip": f"the next instant would be skipped {still}", "queue": f"the next run would wait {still}"}.get(
+        job.overlap_policy, "the next run cancels " + ("it" if active == 1 else "them")
     )
     remedy = "Wait, cancel a run, raise max_concurrency, or choose another overlap_policy."
     yield Blocker(Code.OVERLAP, met=False, sentence=f"{counted.capitalize()}: {then}.", remedy=remedy)
+
+
+def _at_once(limit: int) -> str:
+    return f"{limit} may run at once"
 
 
 def _key(situation: Situation) -> Iterator[Blocker]:
     job, held = situation.job, situation.of_key
     if job.concurrency_key is None:
         return
-    sentence = f"{held} runs with the key {job.concurrency_key} execute, and max_concurrency is {job.max_concurrency}."
+    execute = "run with the key {key} executes" if held == 1 else "runs with the key {key} execute"
+    sentence = f"{held} {execute.format(key=job.concurrency_key)}, and {_at_once(job.max_concurrency)}."
     is_met = held < job.max_concurrency
     remedy = None if is_met else "Wait for one of them, or raise max_concurrency."
     yield Blocker(Code.CONCURRENCY_KEY, met=is_met, sentence=sentence, remedy=remedy)

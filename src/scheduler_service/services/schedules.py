@@ -209,12 +209,20 @@ def _of_calendars(instant: datetime, calendar: JobCalendar | None) -> str | None
 
 def _describe_for(job: Job, now: datetime) -> Description:
     if job.schedule_expr is None:
-        return ON_DEMAND
+        return Description(_after(job), ()) if job.after else ON_DEMAND
     schedule = schedule_of(job)
     choices = (DstPolicy(job.dst_gap, job.dst_fold), job.jitter_seconds, job.overlap_policy, job.max_concurrency)
     if isinstance(schedule, Cron):
         return _describe_pattern(schedule, *choices, now.date())
     return _describe_with_jitter(schedule, *choices, now)
+
+
+def _after(job: Job) -> str:
+    """Return after which jobs a job without a schedule runs."""
+    ids = [str(each["job"]) for each in job.after]
+    if len(ids) == 1:
+        return f"After job {ids[0]}"
+    return f"After {job.after_mode} of the jobs {', '.join(ids)}"
 
 
 @lru_cache(maxsize=8192)

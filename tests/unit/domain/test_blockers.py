@@ -63,21 +63,25 @@ CASES: dict[str, tuple[Situation, Code, str]] = {
         Code.SCHEDULE,
         "The job has had its 3 runs.",
     ),
-    "on demand": (situation({"schedule_expr": None, "next_run_at": None}), Code.SCHEDULE, "The job has no schedule."),
+    "on demand": (
+        situation({"schedule_expr": None, "next_run_at": None}),
+        Code.SCHEDULE,
+        "The job has no schedule: it runs when it is asked to.",
+    ),
     "calendar": (
         situation(calendar=WEEKENDS),
         Code.CALENDAR,
-        "A calendar excludes the day of the next instant: it is skipped.",
+        "A calendar excludes the day of the next instant: it would be skipped.",
     ),
     "overlap": (
         situation({"overlap_policy": "skip"}, active=1),
         Code.OVERLAP,
-        "1 run is active, and max_concurrency is 1: the next instant is skipped.",
+        "1 run is active, and 1 may run at once: the next instant would be skipped if it still ran.",
     ),
     "key": (
         situation({"concurrency_key": "warehouse"}, of_key=1),
         Code.CONCURRENCY_KEY,
-        "1 runs with the key warehouse execute, and max_concurrency is 1.",
+        "1 run with the key warehouse executes, and 1 may run at once.",
     ),
     "no worker": (situation(ready=[]), Code.WORKERS, "No worker is alive: runs stay queued."),
     "unfit": (

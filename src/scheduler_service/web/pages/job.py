@@ -10,7 +10,7 @@ from scheduler_service.domain.listing import Count, Page, RunFilter
 from scheduler_service.features.environments.service import EnvironmentService
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.views.job import definition_of
-from scheduler_service.web.views.remedies import NOT_RUN, remedies_of_blocker
+from scheduler_service.web.views.remedies import HELPED_BY_THE_FORM, NOT_RUN, remedies_of_blocker, status_of_blocker
 from scheduler_service.web.views.runs import run_row
 from scheduler_service.web.views.strip import strip
 from scheduler_service.web.visit import Visit
@@ -46,6 +46,8 @@ async def show_job(visit: Visit) -> Response:
     return visit.show(
         "job.html",
         job=job,
+        helped_by_form=HELPED_BY_THE_FORM,
+        signs={each.code: status_of_blocker(each, job) for each in explained.blockers if not each.met},
         blocker_remedies={each.code: remedies_of_blocker(each, job) for each in explained.blockers if not each.met},
         not_run=[run_row(run, job.name, now) for run in explained.last if run.status in NOT_RUN][:LEFT_OUT],
         described=service.schedules.describe(job),

@@ -37,6 +37,10 @@ _PAGES: Mapping[Code, str] = {
     Code.GRANTS: "/ui/grants",
     Code.ENVIRONMENT: "/ui/environments/{environment}",
 }
+HELPED_BY_THE_FORM = frozenset(
+    {Code.SCHEDULE, Code.CALENDAR, Code.OVERLAP, Code.CONCURRENCY_KEY, Code.START_DEADLINE},
+)
+"""Conditions whose remedy names fields of the API; pages name them as the form does."""
 NOT_RUN = frozenset({RunStatus.MISSED, RunStatus.SKIPPED})
 
 
@@ -47,6 +51,16 @@ class Remedy:
     name: str
     href: str
     is_change: bool = False
+
+
+def status_of_blocker(blocker: Blocker, job: Job) -> RunStatus:
+    """Return the status whose sign stands beside a condition that is not met.
+
+    A job without a schedule, or one that waits for others, works as it was made to. An active run is no fault yet.
+    """
+    if blocker.code is Code.DEPENDENCY or (blocker.code is Code.SCHEDULE and job.schedule_expr is None):
+        return RunStatus.QUEUED
+    return RunStatus.SKIPPED if blocker.code is Code.OVERLAP else RunStatus.FAILED
 
 
 def remedies_of_blocker(blocker: Blocker, job: Job) -> tuple[Remedy, ...]:
