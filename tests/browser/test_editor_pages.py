@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from testkit.commands import Service
@@ -50,6 +52,40 @@ def test_four_mistakes_are_shown_at_once(page: Page) -> None:
     expect(page.get_by_label("Time zone")).to_be_focused()
 
 
+def test_draft_that_comes_back_is_announced_and_can_be_discarded(page: Page) -> None:
+    page.goto("/ui/jobs/new")
+    page.get_by_label("Name", exact=True).fill("left alone")
+    page.get_by_role("link", name="Jobs", exact=True).first.click()
+    page.wait_for_url("**/ui/jobs")
+    page.goto("/ui/jobs/new")
+    notice = page.locator("#draft")
+    expect(notice).to_contain_text("was restored")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("left alone")
+    notice.get_by_role("button", name="Discard").click()
+    expect(notice).to_be_hidden()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("")
+    page.reload()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("")
+    expect(notice).to_be_hidden()
+
+
+def test_relative_times_count_days_by_the_calendar(browser: Browser, service: Service) -> None:
+    ats = ("2026-11-30T18:00:00Z", "2026-12-01T11:00:00Z", "2027-01-01T01:00:00Z", "2026-11-30T17:00:00Z")
+    with visiting(browser, service.url, timezone_id="UTC") as page:
+        page.clock.set_fixed_time("2026-11-29T17:45:00Z")
+        # The page brings the clock of the server, which this one replaces.
+        page.route("**/ui/login", lambda route: route.fulfill(body=_with_clock(route.fetch().text(), ats)))
+        page.goto("/ui/login")
+        words = page.locator("#times time").all_inner_texts()
+    assert words == ["tomorrow", "in 2 days", "in 33 days", "in 23 hr."]
+
+
+def _with_clock(html: str, ats: tuple[str, ...]) -> str:
+    times = "".join(f'<time data-as="relative" datetime="{at}">-</time>' for at in ats)
+    html = re.sub('data-now="[^"]*"', 'data-now="2026-11-29T17:45:00Z"', html)
+    return html.replace("</body>", f"<p id='times'>{times}</p></body>")
+
+
 def test_faults_are_told_of_controls_that_were_used(page: Page) -> None:
     page.goto("/ui/jobs/new")
     page.get_by_label("Schedule", exact=True).fill("*/5 * * * *")
@@ -86,13 +122,14 @@ def test_python_error_is_shown_at_its_line(page: Page) -> None:
 def test_test_run_shows_its_log_and_stores_nothing(page: Page, service: Service) -> None:
     before = service.call("GET", "jobs")["total"]
     page.goto("/ui/jobs/new")
-    write_shell(page, "echo tried $SECRET_WORD; exit 7", "")
+    write_shell(page, "echo tried $SECRET_WORD; echo 1 >$SCHEDULER_ARTIFACTS/a.csv; exit 7", "")
     page.get_by_text("Variables, arguments").click()
     page.get_by_label("Environment variables").fill("SECRET_WORD=here")
     page.get_by_role("textbox", name="Script", exact=True).press("Control+Enter")
     panel = page.locator("#test-run")
     expect(panel).to_contain_text("tried here")
     expect(panel).to_contain_text("Exit code 7")
+    expect(panel.get_by_role("link", name="a.csv")).to_be_visible()
     assert service.call("GET", "jobs")["total"] == before
     page.goto("/ui/runs?trigger=manual")
     expect(page.get_by_text("test", exact=True)).to_have_count(0)

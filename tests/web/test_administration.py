@@ -196,6 +196,12 @@ async def test_system_shows_the_check_of_the_ledger(app: FastAPI, browser: Brows
     assert "every owed instant is accounted for" in (await reader.open("/ui/system")).text
 
 
+async def test_empty_page_of_grants_shows_how_one_is_made(browser: Browser) -> None:
+    page = (await browser.open("/ui/grants")).text
+    for words in ("[backup]", "SCHEDULER_GRANTS_FILE", "restart the service", "docs/grants.md"):
+        assert words in page
+
+
 @pytest.mark.parametrize("path", ["grants", "environments", "secrets", "calendars", "alerts", "system", "runs"])
 async def test_reader_sees_every_page_without_its_buttons(app: FastAPI, browser: Browser, path: str) -> None:
     key = await browser.call("POST", "/keys", {"owner_id": "team", "scopes": ["read"]})

@@ -175,7 +175,7 @@ def touched(visit: Visit, draft: Draft) -> Draft:
     return draft.with_problems([each for each in draft.problems if not each.pointer or each.pointer in used])
 
 
-def show_editor(
+async def show_editor(
     visit: Visit,
     draft: Draft,
     status: int = HTTPStatus.OK,
@@ -206,6 +206,7 @@ def show_editor(
         document=draft.written or json_text(draft.document),
         is_json=is_json,
         is_on_demand=draft.document.get("schedule_expr", "") is None,
+        grants=[each.name for each in await visit.feature(GrantService).offered(visit.caller)],
         is_admin=Scope.ADMIN in visit.caller.scopes,
         conflicts=conflicts,
         panel=panel,

@@ -9,6 +9,8 @@ from typing import Any
 
 from scheduler_service.domain.records import Run
 from scheduler_service.errors import ConflictError, InvalidInputError
+from scheduler_service.features.artifacts.records import StoredArtifact
+from scheduler_service.features.artifacts.service import ArtifactService
 from scheduler_service.web.editing import Draft
 from scheduler_service.web.faults import problems_in
 from scheduler_service.web.views.editor_form import Problem
@@ -27,6 +29,7 @@ class TestPanel:
     run: RunPage
     lines: tuple[LogLine, ...]
     earlier: int
+    artifacts: tuple[StoredArtifact, ...]
 
 
 async def queue_test(visit: Visit, draft: Draft) -> tuple[int | None, Draft]:
@@ -50,4 +53,5 @@ async def test_panel(visit: Visit, run_id: int) -> TestPanel:
     part = await visit.service.logs.lines(visit.caller, run_id, -SHOWN_LINES, SHOWN_LINES)
     lines = log_lines(part.data, part.first_line, part.next_offset - len(part.data), ())
     run = run_page(detail.view.run, detail.attempts, datetime.now(UTC))
-    return TestPanel(detail.view.run, run, tuple(lines), part.first_line - 1)
+    artifacts = await visit.feature(ArtifactService).of_run(visit.caller, run_id)
+    return TestPanel(detail.view.run, run, tuple(lines), part.first_line - 1, tuple(artifacts))

@@ -40,7 +40,7 @@ pages = Pages()
 async def show_new(visit: Visit) -> Response:
     """Show an empty editor."""
     visit.caller.require(Scope.WRITE)
-    return show_editor(visit, Draft(NEW))
+    return await show_editor(visit, Draft(NEW))
 
 
 @pages.post("/jobs/new")
@@ -54,7 +54,7 @@ async def create(visit: Visit) -> Response:
 async def show_clone(visit: Visit) -> Response:
     """Show an editor with a copy of a job."""
     visit.caller.require(Scope.WRITE)
-    return show_editor(visit, await _copy(visit))
+    return await show_editor(visit, await _copy(visit))
 
 
 @pages.post("/jobs/{job_id:int}/clone")
@@ -67,7 +67,7 @@ async def create_clone(visit: Visit) -> Response:
 async def show_edit(visit: Visit) -> Response:
     """Show an editor with a job."""
     visit.caller.require(Scope.WRITE)
-    return show_editor(visit, draft_of(await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))))
+    return await show_editor(visit, draft_of(await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))))
 
 
 @pages.post("/jobs/{job_id:int}/edit")
@@ -98,18 +98,18 @@ async def _copy(visit: Visit) -> Draft:
 async def _save(visit: Visit, draft: Draft) -> Response:
     visit.caller.require(Scope.WRITE)
     if draft.problems:
-        return show_editor(visit, draft, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return await show_editor(visit, draft, HTTPStatus.UNPROCESSABLE_ENTITY)
     if visit.text_of("switch") or visit.text_of("check"):
         shown = await validated(visit, draft) if visit.text_of("check") else draft
-        return show_editor(visit, shown, mode=visit.text_of("switch") or None)
+        return await show_editor(visit, shown, mode=visit.text_of("switch") or None)
     if visit.text_of("test"):
         run_id, draft = await queue_test(visit, draft)
         panel = None if run_id is None else await test_panel(visit, run_id)
-        return show_editor(visit, draft, panel=panel)
+        return await show_editor(visit, draft, panel=panel)
     try:
         job = await _stored(visit, draft)
     except (InvalidInputError, ConflictError) as error:
-        return show_editor(visit, draft.with_problems(_problems(error, draft)), HTTPStatus.UNPROCESSABLE_ENTITY)
+        return await show_editor(visit, draft.with_problems(_problems(error, draft)), HTTPStatus.UNPROCESSABLE_ENTITY)
     except PreconditionFailedError:
         return await _merge(visit, draft)
     done = "editor.created" if draft.job is None else "editor.saved"
@@ -139,4 +139,4 @@ async def _merge(visit: Visit, draft: Draft) -> Response:
     conflicts = choices(base, document_of(draft.job), draft.document)
     if not conflicts:
         return await _save(visit, replace(draft, version=draft.job.version))
-    return show_editor(visit, draft, HTTPStatus.PRECONDITION_FAILED, conflicts=conflicts)
+    return await show_editor(visit, draft, HTTPStatus.PRECONDITION_FAILED, conflicts=conflicts)

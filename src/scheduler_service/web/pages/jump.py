@@ -16,7 +16,7 @@ from scheduler_service.web.visit import HOME, Visit
 
 pages = Pages()
 SHOWN = 8
-KEYS = ("/", "ctrl_k", "g", "j", "x", "enter", "n", "e", "p", "r", "y", "f", "w", "[", "?")
+KEYS = ("/", "ctrl_k", "g", "j", "x", "enter", "n", "e", "p", "r", "y", "f", "w", "[", "]", "?")
 
 
 @pages.get("/jump")

@@ -64,7 +64,7 @@ async def simulate_draft(visit: Visit) -> Response:
     if DEFINITION not in visit.form:
         draft = read_draft(visit, await source_draft(visit))
         if draft.problems:
-            return show_editor(visit, draft, HTTPStatus.UNPROCESSABLE_ENTITY)
+            return await show_editor(visit, draft, HTTPStatus.UNPROCESSABLE_ENTITY)
         # What a schedule does depends on no variable, and values of variables are never shown.
         document: Mapping[str, Any] = {name: value for name, value in draft.document.items() if name != "env"}
         return await _show(visit, document, _given({}, None))

@@ -44,16 +44,32 @@
       else field.value = value;
     }
   };
-  const saved = sessionStorage.getItem(key);
-  if (saved && saved !== first) {
-    fill(JSON.parse(saved));
+  const notice = document.getElementById("draft");
+  const saved = JSON.parse(sessionStorage.getItem(key) ?? "null");
+  if (saved && JSON.stringify(saved.state) !== first) {
+    fill(saved.state);
+    const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    notice.querySelector("[data-at]").textContent = clock.format(saved.at);
+    notice.hidden = false;
     form.dispatchEvent(new Event("input", { bubbles: true }));
   }
-  form.addEventListener("input", () => sessionStorage.setItem(key, JSON.stringify(state())));
+  form.addEventListener("input", () => sessionStorage.setItem(key, JSON.stringify({ at: Date.now(), state: state() })));
+  notice.querySelector("button").addEventListener("click", () => {
+    form.reset();
+    for (const field of [form, ...form.querySelectorAll("textarea")]) field.dispatchEvent(new Event("input", { bubbles: true }));
+    sessionStorage.removeItem(key);
+    notice.hidden = true;
+    used.clear();
+  });
   form.addEventListener("submit", () => { isLeaving = true; });
   document.querySelector("[data-discard]")?.addEventListener("click", () => {
     sessionStorage.removeItem(key);
     isLeaving = true;
+  });
+  // Other pages of this tab lead back to the draft.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]");
+    if (link?.hash === "" && !link.target && !event.defaultPrevented && !event.ctrlKey && !event.metaKey) isLeaving = true;
   });
   addEventListener("beforeunload", (event) => {
     if (!isLeaving && JSON.stringify(state()) !== first) event.preventDefault();
@@ -69,6 +85,18 @@
       field.dispatchEvent(new Event("input", { bubbles: true }));
     });
   }
+
+  // A chip of a grant adds its name, or removes it.
+  const grants = form.querySelector("[data-grants]");
+  if (grants) grants.hidden = false;
+  grants?.addEventListener("click", (event) => {
+    const name = event.target.closest("[data-grant]")?.dataset.grant;
+    if (!name) return;
+    const field = form.elements["/grants"];
+    const names = field.value.split(/[,\s]+/).filter(Boolean);
+    field.value = (names.includes(name) ? names.filter((each) => each !== name) : [...names, name]).join(", ");
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  });
 
   // The browser knows the names of the zones; the service checks what is written.
   const zones = document.getElementById("zones");

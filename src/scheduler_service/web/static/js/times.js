@@ -1,8 +1,9 @@
 // Shows instants in the reader's zone. Without JavaScript, pages show UTC.
 (() => {
-  const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const DAY = 86400;
+  const UNITS = [["hour", 3600], ["minute", 60], ["second", 1]];
   const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto", style: "short" });
-  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long", hourCycle: "h23" });
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
@@ -13,8 +14,11 @@
   const skew = Number.isNaN(sent) ? 0 : sent - Date.now();
   const now = () => Date.now() + skew;
 
+  // Days are counted by the calendar, so that "tomorrow" is the next day. Noon keeps clock changes out.
+  const noon = (at) => new Date(at).setHours(12, 0, 0, 0) / 1000;
   const distance = (at) => {
     const seconds = (at - now()) / 1000;
+    if (Math.abs(seconds) >= DAY) return relative.format(Math.round((noon(at) - noon(now())) / DAY), "day");
     const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
     return relative.format(Math.trunc(seconds / size), unit);
   };

@@ -9,6 +9,10 @@ const token = (name) => {
   return color;
 };
 
+const options = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const clock = new Intl.DateTimeFormat(undefined, options);
+const full = new Intl.DateTimeFormat(undefined, { ...options, day: "numeric", month: "short" });
+
 /** Draw a chart of [seconds, good, bad, p95] into an element, and return it. */
 export function draw(element, { points, labels, step }) {
   const [times, good, bad, p95] = points;
@@ -24,9 +28,9 @@ export function draw(element, { points, labels, step }) {
       cursor: { y: false, points: { show: false } },
       legend: { live: true },
       scales: { x: { range: [times[0], times.at(-1) + step] }, rate: { range: (_, __, top) => [0, Math.max(top * 1.1, 1)] }, seconds: { range: (_, __, top) => [0, Math.max((top ?? 0) * 1.1, 0.1)] } },
-      axes: [axis, { ...axis, scale: "rate", size: 44 }, { ...axis, scale: "seconds", side: 1, size: 56, grid: { show: false }, values: (_, marks) => marks.map((mark) => `${mark} s`) }],
+      axes: [{ ...axis, values: (_, marks) => marks.map((mark) => clock.format(mark * 1000)) }, { ...axis, scale: "rate", size: 44 }, { ...axis, scale: "seconds", side: 1, size: 56, grid: { show: false }, values: (_, marks) => marks.map((mark) => `${mark} s`) }],
       series: [
-        { label: labels.time },
+        { label: labels.time, value: (_, at) => (at === null ? "–" : full.format(at * 1000)) },
         { label: labels.good, scale: "rate", paths: bars, stroke: token("--fill-good"), fill: token("--fill-good"), width: 0, points: { show: false }, value: (_, __, ___, index) => (index === null ? "–" : rate(_, good[index])) },
         { label: labels.bad, scale: "rate", paths: bars, stroke: token("--fill-bad"), fill: token("--fill-bad"), width: 0, points: { show: false }, value: rate },
         { label: labels.p95, scale: "seconds", stroke: token("--accent"), width: 2, spanGaps: true, points: { size: 5 }, value: seconds },
