@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 from testkit.databases import NOON, add_job
 
 from scheduler_service.domain.quotas import Quotas
-from scheduler_service.storage import quotas
+from scheduler_service.storage import quotas, totals
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.due_fires import fire_due
 from scheduler_service.storage.quota_tables import owner_quotas
@@ -50,6 +50,17 @@ async def test_due_runs_above_the_quota_are_skipped(database: Database) -> None:
     async with database.read() as connection:
         message = await connection.scalar(select(runs.c.message).where(runs.c.message.is_not(None)).limit(1))
     assert "2 of 2 runs" in (message or "")
+
+
+async def test_skipped_runs_are_counted_by_metrics(database: Database) -> None:
+    await give(database, LIMITED, 1)
+    for _ in range(3):
+        await add_job(database, owner_id=LIMITED)
+    await fire(database)
+
+    async with database.snapshot() as snapshot:
+        counted = Counter({total.change: total.count for total in await totals.read(snapshot)})
+    assert counted["skipped"] == 2
 
 
 async def test_default_quota_holds_for_owners_without_others(database: Database) -> None:

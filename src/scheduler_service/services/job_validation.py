@@ -79,7 +79,7 @@ class JobValidation:
                 draft = self._acceptance.draft(caller, document)
                 definition = await self._accept(connection, draft)
                 added = [definition]
-                await self._quotas.check_jobs(connection, added, added, self._clock.now(), lock=False)
+                await self._quotas.check_jobs(connection, added, added, self._clock.now())
                 return await self._shown(connection, _new(definition, self._clock.now()))
             job = await existing(connection, caller, job_id)
             draft = self._acceptance.draft_edit(caller, job, document, shown)
@@ -88,7 +88,7 @@ class JobValidation:
             edited = rescheduled(job, edited, enabled=definition.enabled, now=self._clock.now())
             moved = [edited] if edited.owner_id != job.owner_id else []
             changed = changed_schedules([(job, edited)])
-            await self._quotas.check_jobs(connection, moved, changed, self._clock.now(), lock=False)
+            await self._quotas.check_jobs(connection, moved, changed, self._clock.now())
             present = await self._shown(connection, job)
             validated = await self._shown(connection, edited)
         changes = difference(document_of(job), document_of(edited), None)

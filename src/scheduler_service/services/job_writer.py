@@ -60,6 +60,7 @@ class JobWriter:
             return []
         definitions = [definition for definition, _ in drafts]
         await self.references.check(connection, definitions)
+        await self.quotas.lock(connection, {definition.owner_id for definition in definitions})
         await self.quotas.check_jobs(connection, definitions, definitions, self.clock.now())
         rows = [self.row_of(*draft) for draft in drafts]
         added = await jobs.add(connection, *rows)
@@ -114,6 +115,8 @@ class JobWriter:
         pairs = [(job, after) for (job, _, _), after in zip(edits, edited, strict=True)]
         await self.references.check(connection, [after for job, after in pairs if has_other_names(job, after)])
         moved = [after for job, after in pairs if after.owner_id != job.owner_id]
+        with_environments = changed_environments(pairs)
+        await self.quotas.lock(connection, {job.owner_id for job in (*moved, *with_environments)})
         await self.quotas.check_jobs(connection, moved, changed_schedules(pairs), now)
         await _keep_dependencies(connection, pairs)
         changes = [(job, after) for job, after in pairs if after is not job]
@@ -123,7 +126,7 @@ class JobWriter:
                 await runs.move_to_owner(connection, job.id, after.owner_id)
         for after, (_, _, lock) in zip(edited, edits, strict=True):
             await self.packages.keep(connection, after, lock)
-        await self.quotas.check_environments(connection, changed_environments(pairs))
+        await self.quotas.check_environments(connection, with_environments)
         await record_jobs(connection, caller, operation, pairs, now)
         return edited
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,32 +25,40 @@ class QuotaGate:
 
     defaults: Quotas = NO_QUOTAS
 
+    async def lock(self, connection: AsyncConnection, owners: Collection[str]) -> None:
+        """Make transactions that check jobs or environments of an owner wait for each other, so that not both pass.
+
+        A transaction that checks several times locks all owners at first, in the order of their ids. Otherwise two of
+        them could wait for each other forever.
+        """
+        found = await quotas.find_all(connection, sorted(set(owners)), self.defaults) if owners else {}
+        for owner_id, given in found.items():
+            if given.jobs is not None or given.environments is not None:
+                await quotas.lock(connection, owner_id)
+
     async def check_jobs(
-        self,
-        connection: AsyncConnection,
-        added: Sequence[Scheduled],
-        scheduled: Sequence[Scheduled],
-        now: datetime,
-        *,
-        lock: bool = True,
+        self, connection: AsyncConnection, added: Sequence[Scheduled], scheduled: Sequence[Scheduled], now: datetime
     ) -> None:
         """Check jobs that owners get, and jobs that get a schedule. Raise `QuotaError` for the first that is too much.
 
-        With `lock`, transactions that add jobs of one owner wait for each other, so that not both pass.
+        The caller has locked their owners if it adds jobs.
         """
         found = await quotas.find_all(connection, {job.owner_id for job in (*added, *scheduled)}, self.defaults)
-        for owner_id, count in sorted(Counter(job.owner_id for job in added).items()):
-            await _check_count(connection, owner_id, count, found[owner_id].jobs, lock=lock)
+        for owner_id in sorted({job.owner_id for job in added}):
+            names = [job.name for job in added if job.owner_id == owner_id]
+            await _check_count(connection, owner_id, names, found[owner_id].jobs)
         for job in scheduled:
             _check_interval(job, found[job.owner_id].min_interval_seconds, now)
 
     async def check_environments(self, connection: AsyncConnection, stored: Sequence[Job]) -> None:
-        """Check jobs that were stored with another environment. Raise `QuotaError` if an owner now uses too many."""
+        """Check jobs that were stored with another environment. Raise `QuotaError` if an owner now uses too many.
+
+        The caller has locked their owners.
+        """
         owners = sorted({job.owner_id for job in stored})
         for owner_id, given in (await quotas.find_all(connection, owners, self.defaults)).items() if owners else ():
             if given.environments is None:
                 continue
-            await quotas.lock(connection, owner_id)
             used = await quotas.count_environments(connection, owner_id)
             if used > given.environments:
                 message = (
@@ -101,16 +108,16 @@ def _too_many(count: int, left: int) -> str:
     return f"the request queues {count} runs, and the owner's quota runs_per_minute leaves {left}; lower max_runs"
 
 
-async def _check_count(
-    connection: AsyncConnection, owner_id: str, count: int, allowed: int | None, *, lock: bool
-) -> None:
+async def _check_count(connection: AsyncConnection, owner_id: str, names: Sequence[str], allowed: int | None) -> None:
     if allowed is None:
         return
-    if lock:
-        await quotas.lock(connection, owner_id)
     used = await quotas.count_jobs(connection, owner_id)
-    if used + count > allowed:
-        message = f"the owner has {used} jobs, and its quota allows {allowed}; delete one, or ask an administrator"
+    if used + len(names) > allowed:
+        first = names[max(0, allowed - used)]
+        message = (
+            f"the job {first!r} exceeds a quota: the owner has {used} jobs, {len(names)} would be added, and {allowed} "
+            "are allowed; delete one, or ask an administrator"
+        )
         raise QuotaError(message, quota="jobs", used=used, allowed=allowed)
 
 
@@ -120,8 +127,8 @@ def _check_interval(job: Scheduled, allowed: int | None, now: datetime) -> None:
     if allowed is not None and interval is not None and interval.total_seconds() < allowed:
         seconds = interval.total_seconds()
         message = (
-            f"the schedule fires {seconds:g} s after another instant, and the owner's quota min_interval_seconds is "
-            f"{allowed} s; write a rarer schedule_expr, or ask an administrator"
+            f"the schedule of {job.name!r} fires {seconds:g} s after another instant, and the owner's quota "
+            f"min_interval_seconds is {allowed} s; write a rarer schedule_expr, or ask an administrator"
         )
         raise QuotaError(message, quota="min_interval_seconds", used=seconds, allowed=allowed)
 

@@ -204,3 +204,25 @@ KEYS: Table = {
     "secret with NUL": request("#/value", "PUT /secrets/a", {"value": "long enough\0"}),
     "secret with a blank in its name": request("name", "PUT /secrets/a%20b", {"value": "long enough"}),
 }
+
+QUOTAS: Table = {
+    "fewer jobs than none": request("#/jobs", "PUT /owners/a/quotas", {"jobs": -1}),
+    "jobs that are a word": request("#/jobs", "PUT /owners/a/quotas", {"jobs": "many"}),
+    "half a run in a minute": request("#/runs_per_minute", "PUT /owners/a/quotas", {"runs_per_minute": 0.5}),
+    "concurrent runs that are true": request("#/concurrent_runs", "PUT /owners/a/quotas", {"concurrent_runs": True}),
+    "interval of more than a day": request(
+        "#/min_interval_seconds", "PUT /owners/a/quotas", {"min_interval_seconds": 86_401}
+    ),
+    "environments in a list": request("#/environments", "PUT /owners/a/quotas", {"environments": [1]}),
+    "stored MB with a unit": request("#/stored_mb", "PUT /owners/a/quotas", {"stored_mb": "5 GB"}),
+    "more stored MB than any": request("#/stored_mb", "PUT /owners/a/quotas", {"stored_mb": 100_000_001}),
+    "negative stored MB": request("#/stored_mb", "PUT /owners/a/quotas", {"stored_mb": -1}),
+    "weight 0": request("#/weight", "PUT /owners/a/quotas", {"weight": 0}),
+    "unknown quota": request("#/log_mb", "PUT /owners/a/quotas", {"log_mb": 5}),
+    "quotas in a list": request("#", "PUT /owners/a/quotas", [{"jobs": 5}]),
+    "no quotas": request("#", "PUT /owners/a/quotas"),
+    "owner of 129 letters": request("owner_id", f"PUT /owners/{'x' * 129}/quotas", {"jobs": 5}),
+    "NUL in an owner": request(400, "GET /owners/%00/quotas"),
+    "removal from an owner without quotas": request(404, "DELETE /owners/nobody/quotas"),
+    "quotas of all owners, changed": request(405, "PUT /quotas", {"jobs": 5}),
+}

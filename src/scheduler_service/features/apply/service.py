@@ -9,7 +9,7 @@ index and takes seconds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,6 +25,7 @@ from scheduler_service.features.apply.matching import Stored, identity_of, match
 from scheduler_service.features.apply.records import Action, Plan, Selector, Step
 from scheduler_service.features.apply.rules import deletion, plan_of
 from scheduler_service.features.apply.upstreams import Upstreams
+from scheduler_service.services.job_definition import JobDefinition
 from scheduler_service.services.job_packages import packages_of
 from scheduler_service.services.jobs import JobService
 from scheduler_service.storage import dependencies
@@ -90,6 +91,7 @@ class ApplyService:
 
         async def write(connection: AsyncConnection) -> list[RunNotice]:
             gone, kept, notices = await self._settle(connection, caller, plan)
+            await self._writer.quotas.lock(connection, {job.owner_id for job in _written(plan)})
             added.update(await self._add(connection, caller, plan, locks))
             ids = {upstreams.FIRST_STAND_IN + document: job.id for document, job in added.items()}
             await self._change(connection, caller, plan, kept, locks, ids)
@@ -184,6 +186,13 @@ class ApplyService:
             problems.add(document, *unknown, *upstreams.unknown_ids(job, owners))
         for document, problem in named.cycles(steps, edges):
             problems.add(document, problem)
+
+
+def _written(plan: Plan) -> Iterator[JobDefinition | Job]:
+    """Yield each job that is created or changed, as it will be."""
+    for step in (*plan.having(Action.CREATE), *plan.having(Action.CHANGE)):
+        if (job := step.definition or step.edited) is not None:
+            yield job
 
 
 def _requirements(step: Step) -> tuple[str, ...]:
