@@ -103,7 +103,7 @@ IDS: Table = {
     "0x1": request("job_id", "GET /jobs/0x1"),
     "blank before it": request("job_id", "GET /jobs/%201"),
     "line break behind it": request("job_id", "GET /jobs/1%0A"),
-    "NUL behind it": request("job_id", "GET /jobs/1%00"),
+    "NUL behind it": request(400, "GET /jobs/1%00"),
     "digits of another script": request("job_id", "GET /jobs/%D9%A1"),
     "quote": request("job_id", "GET /jobs/1'"),
     "SQL": request("job_id", "GET /jobs/1%20OR%201=1"),
