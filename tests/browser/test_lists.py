@@ -124,3 +124,27 @@ def test_alert_rule_is_deleted_only_after_a_dialog(page: Page, service: Service)
     page.get_by_role("button", name="Delete the rule for good").click()
     page.wait_for_url("**/ui/alerts")
     expect(page.get_by_role("status").filter(has_text="was deleted")).to_be_visible()
+
+
+def test_jobs_are_selected_on_a_phone(page: Page, service: Service) -> None:
+    job_id = add(service, "true", name="on a phone", tags=["phone"])
+    ended(service, job_id)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/ui/jobs?tag=phone")
+    expect(page.locator(f"#job-{job_id} .last")).to_contain_text("Success")
+    expect(page.locator(f"#job-{job_id} .last")).to_be_visible()
+    page.get_by_label("Select on a phone").check()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    page.get_by_text("More", exact=True).click()
+    panel = page.locator(".bar .menu[open] > .panel").bounding_box()
+    assert panel is not None
+    assert 0 <= panel["x"] <= 390 - panel["width"]
+
+
+def test_list_of_jobs_leads_to_the_run_that_executes_now(page: Page, service: Service) -> None:
+    job_id = add(service, "sleep 600", name="runs now", tags=["busy"])
+    run_id = service.call("POST", f"jobs/{job_id}/run")["id"]
+    page.goto("/ui/jobs?tag=busy")
+    expect(page.locator(f'#job-{job_id} a.row-link[href="/ui/runs/{run_id}"]')).to_contain_text("Running")
+    service.call("POST", f"runs/{run_id}/cancel")
+    expect(page.locator(f"#job-{job_id} a.row-link")).to_have_count(0)

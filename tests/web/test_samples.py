@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from testkit.waiting import eventually
-from tests.web.conftest import SHARED, Browser
+from tests.web.conftest import SHARED, Browser, create_job
 
 pytestmark = SHARED
 
@@ -47,3 +47,9 @@ async def test_samples_are_created_once_run_and_removed(browser: Browser) -> Non
     assert "Create 4 sample jobs" in (await browser.open("/ui/jobs")).text
     assert await jobs_of(browser) == {}
     assert (await browser.call("GET", "/alerts"))["alerts"] == []
+
+
+async def test_page_of_a_new_job_offers_the_samples(browser: Browser) -> None:
+    job = await create_job(browser)
+    assert 'action="/ui/samples"' in (await browser.open("/ui/jobs/new")).text
+    assert 'action="/ui/samples"' not in (await browser.open(f"/ui/jobs/{job['id']}/edit")).text

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from starlette.responses import Response
 
-from scheduler_service.domain.listing import MAX_COUNTED, Count, JobFilter, Page
+from scheduler_service.domain.listing import MAX_COUNTED, Count, JobFilter, Page, RunFilter
 from scheduler_service.domain.run_state import TERMINAL, JobStatus, RunStatus
 from scheduler_service.http.cursors import read_cursor, write_cursor
 from scheduler_service.payloads import registry
@@ -17,12 +17,14 @@ from scheduler_service.web.samples import is_sample
 from scheduler_service.web.views.curl import path_of_jobs
 from scheduler_service.web.views.jobs import job_row
 from scheduler_service.web.views.paging import PAGE_SIZE, pager, read_place
+from scheduler_service.web.views.status import status_of_run
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
 SORTS = ("name", "next_run_at", "updated_at", "id")
 DEFAULT_SORT = "-id"
 STRIP = 20
+MAX_RUNNING = 200
 DUE = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 
 
@@ -37,9 +39,8 @@ async def show_jobs(visit: Visit) -> Response:
     )
     following = None if listing.next is None else write_cursor(listing.next, filters.sort)
     recent = await visit.service.runs.recent(visit.caller, [job.id for job in listing.items], STRIP)
-    rows = [
-        job_row(job, visit.service.schedules.describe(job).sentence, recent.get(job.id, ())) for job in listing.items
-    ]
+    running, describe = await _running(visit), visit.service.schedules.describe
+    rows = [job_row(job, describe(job).sentence, recent.get(job.id, ()), running.get(job.id)) for job in listing.items]
     return visit.show(
         "jobs.html",
         rows=rows,
@@ -50,12 +51,20 @@ async def show_jobs(visit: Visit) -> Response:
         widest=None if rows else await _widest(visit, filters),
         is_filtered=filters != JobFilter(sort=filters.sort),
         can_select=visit.can("write") or visit.can("run"),
+        running=status_of_run(RunStatus.RUNNING),
         states=tuple(JobStatus),
         results=tuple(sorted(TERMINAL)),
         types=tuple(registry.kinds()),
         due=visit.query.get("due", ""),
         windows=tuple(DUE),
     )
+
+
+async def _running(visit: Visit) -> dict[int, int]:
+    """Return the newest runs that execute now, by their jobs."""
+    filters, page = RunFilter(statuses=(RunStatus.RUNNING,)), Page(size=MAX_RUNNING, count=Count.NONE)
+    views = (await visit.service.runs.page(visit.caller, filters, page, has_logs=False)).items
+    return {view.run.job_id: view.run.id for view in reversed(views)}
 
 
 async def _widest(visit: Visit, filters: JobFilter) -> Excluding | None:

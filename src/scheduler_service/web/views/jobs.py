@@ -20,7 +20,7 @@ _ANCHOR = re.compile(r", counted from \S+ \S+ UTC")
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """One job of a list. `more_tags` counts those that are not shown."""
+    """One job of a list. `more_tags` counts those that are not shown. `running_id` is the run that executes now."""
 
     id: int
     name: str
@@ -36,9 +36,10 @@ class JobRow:
     can_pause: bool
     can_resume: bool
     strip: tuple[StripCell, ...]
+    running_id: int | None
 
 
-def job_row(job: Job, sentence: str, outcomes: Sequence[Outcome]) -> JobRow:
+def job_row(job: Job, sentence: str, outcomes: Sequence[Outcome], running_id: int | None = None) -> JobRow:
     """Return the row of a job whose schedule a sentence describes. Its newest outcomes become a strip."""
     return JobRow(
         id=job.id,
@@ -55,4 +56,5 @@ def job_row(job: Job, sentence: str, outcomes: Sequence[Outcome]) -> JobRow:
         can_pause=job.status is JobStatus.ACTIVE and job.schedule_expr is not None,
         can_resume=job.status is JobStatus.PAUSED,
         strip=strip(outcomes),
+        running_id=running_id,
     )
