@@ -99,6 +99,8 @@ async def change_everything_else(client: httpx2.AsyncClient) -> None:
     await send(client, "PUT", "secrets/db?owner_id=ann", {"value": HIDDEN})
     await send(client, "POST", "secrets/rotate-key")
     await send(client, "DELETE", "secrets/db?owner_id=ann")
+    await send(client, "PUT", "owners/ann/quotas", {"jobs": 1000})
+    await send(client, "DELETE", "owners/ann/quotas")
     await send(client, "PUT", "calendars/days", {"dates": ["2026-12-24"]})
     await send(client, "DELETE", "calendars/days")
 

@@ -86,7 +86,8 @@ def exit_code_of(run: dict[str, Any]) -> int:
 def ending_line(run: dict[str, Any]) -> str:
     """Return in one line how a run ended."""
     reason = f" ({_reason(run)})" if run["reason"] else ""
-    return f"Run {run['id']}: {run['status']}{reason}, after {render.seconds(run['duration_seconds'])}."
+    line = f"Run {run['id']}: {run['status']}{reason}, after {render.seconds(run['duration_seconds'])}."
+    return f"{line} {run['message']}" if run["message"] else line
 
 
 def waiting_line(run: dict[str, Any], now: datetime | None = None) -> str:

@@ -10,6 +10,7 @@ from scheduler_service.cli.log_follower import copy_log, follow_log
 from scheduler_service.console import render
 from scheduler_service.console.client import Client
 from scheduler_service.console.connection import with_client
+from scheduler_service.console.job_names import NAMES_A_JOB
 from scheduler_service.console.options import AsJson, Page, RunId, Size, Wide
 from scheduler_service.features.artifacts.commands import artifacts_of_run
 from scheduler_service.features.chains.commands import chain_of_run
@@ -24,7 +25,7 @@ app = typer.Typer(
 def list_runs(  # noqa: PLR0913 (one for each option)
     client: Client,
     *,
-    job: Annotated[int | None, typer.Option(min=1, help="Show only runs of this job.")] = None,
+    job: Annotated[str | None, typer.Option(metavar="JOB", help="Show only runs of this job."), NAMES_A_JOB] = None,
     status: Annotated[
         str | None,
         typer.Option(

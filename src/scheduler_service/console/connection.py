@@ -11,6 +11,7 @@ import typer
 
 from scheduler_service.console.client import Client
 from scheduler_service.console.exit_codes import RefusedError
+from scheduler_service.console.job_names import NAMES_A_JOB, find_job
 from scheduler_service.errors import FieldProblem
 
 P = ParamSpec("P")
@@ -39,15 +40,20 @@ _ApiKey = Annotated[
 
 
 def with_client(command: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:
-    """Wrap a function that takes a `Client` first into a command with the options --url and --api-key."""
+    """Wrap a function that takes a `Client` first into a command with the options --url and --api-key.
+
+    It gets the id of a job for each parameter that is marked with NAMES_A_JOB.
+    """
 
     @wraps(command)
     def run(*args: Any, url: str | None, api_key: str | None, **kwargs: Any) -> None:
         with _connect(url, api_key) as client:
-            command(client, *args, **kwargs)
+            named = {name: find_job(client, kwargs[name]) for name in jobs if kwargs[name] is not None}
+            command(client, *args, **{**kwargs, **named})
 
     signature = inspect.signature(command, eval_str=True)
     _, *own = signature.parameters.values()
+    jobs = [each.name for each in own if NAMES_A_JOB in getattr(each.annotation, "__metadata__", ())]
     shared = [
         inspect.Parameter("url", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_Url),
         inspect.Parameter("api_key", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_ApiKey),

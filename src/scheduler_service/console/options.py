@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from scheduler_service.console.job_names import NAMES_A_JOB
+
 AsJson = Annotated[bool, typer.Option("--json", help="Write the answer as JSON.")]
-JobId = Annotated[int, typer.Argument(metavar="JOB", min=1, help="Id of the job.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id, external key or name of the job."), NAMES_A_JOB]
 RunId = Annotated[int, typer.Argument(metavar="RUN", min=1, help="Id of the run.")]
 Page = Annotated[int, typer.Option("--page", min=1, help="Show this page of the list.")]
 Size = Annotated[int, typer.Option("--size", min=1, help="Show this many on a page.")]

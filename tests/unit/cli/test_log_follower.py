@@ -8,7 +8,10 @@ import pytest
 
 from scheduler_service.cli.log_follower import ending_line
 
-RUN = {"id": 7, "status": "failed", "reason": None, "exit_code": None, "signal": None, "duration_seconds": 1.5}
+RUN = {
+    "id": 7, "status": "failed", "reason": None, "message": None, "exit_code": None, "signal": None,
+    "duration_seconds": 1.5,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -19,6 +22,10 @@ RUN = {"id": 7, "status": "failed", "reason": None, "exit_code": None, "signal":
         ({"reason": "signal", "signal": 9}, "Run 7: failed (signal 9, SIGKILL), after 1.500s."),
         ({"reason": "signal", "signal": 40}, "Run 7: failed (signal 40, SIGRTMIN+6), after 1.500s."),
         ({"reason": "timeout", "signal": 9}, "Run 7: failed (timeout), after 1.500s."),
+        (
+            {"reason": "rejected", "message": "rsync: there is no such program"},
+            "Run 7: failed (rejected), after 1.500s. rsync: there is no such program",
+        ),
     ],
 )
 def test_ending_line_names_status_and_cause(run: dict[str, Any], words: str) -> None:

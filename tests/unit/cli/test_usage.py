@@ -24,7 +24,7 @@ def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["jobs", "show", "abc"], ["'JOB'", "(got 'abc')", "`scheduler jobs show --help`"]),
+        (["runs", "show", "abc"], ["'RUN'", "(got 'abc')", "`scheduler runs show --help`"]),
         (["jobs", "list", "--page", "0"], ["'--page'", "greater than or equal to 1", "(got '0')"]),
         (["jbos"], ["No such command 'jbos'", "Did you mean 'jobs'?"]),
         (["jobs", "list", "--siez", "1"], ["--siez; did you mean --size or --wide?"]),

@@ -11,6 +11,7 @@ from scheduler_service.console.client import Client
 from scheduler_service.console.confirmation import confirm_deletion
 from scheduler_service.console.connection import with_client
 from scheduler_service.console.documents import merged, read_changes, read_document, read_fields
+from scheduler_service.console.job_names import NAMES_A_JOB
 from scheduler_service.console.options import AsJson, ChangedFields, ChangesFile, Wide, Yes
 
 app = typer.Typer(
@@ -63,7 +64,9 @@ def create_rule(
     name: Annotated[str | None, typer.Option("--name", "-n", help="Name the rule.")] = None,
     on: Annotated[list[str] | None, typer.Option(help="Alert on this event, such as failure; repeatable.")] = None,
     job: Annotated[
-        int | None, typer.Option(metavar="JOB", min=1, help="Alert only about this job. Default: all jobs.")
+        str | None,
+        typer.Option(metavar="JOB", help="Alert only about this job. Default: all jobs."),
+        NAMES_A_JOB,
     ] = None,
     owner: Annotated[str | None, typer.Option(help="Alert only about jobs of this owner_id.")] = None,
     as_json: AsJson = False,
@@ -75,7 +78,7 @@ def create_rule(
     - `scheduler alerts create --name team --on failure channel.type=webhook channel.url=https://example.org/alerts`
     - `scheduler alerts create --name ops --on missed --on late channel.type=email channel.to='["ops@example.org"]'`
     """
-    typed = {"name": name, "on": on, "job_id": job, "owner_id": owner}
+    typed = {"name": name, "on": on, "job_id": job and int(job), "owner_id": owner}
     document = read_document(file) if file else {}
     document |= {field: value for field, value in typed.items() if value is not None}
     _announce("Created", client.post("alerts", merged(document, read_fields(fields or ()))), as_json)

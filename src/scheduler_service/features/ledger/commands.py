@@ -10,6 +10,7 @@ from scheduler_service.console import render
 from scheduler_service.console.client import Client
 from scheduler_service.console.connection import with_client
 from scheduler_service.console.exit_codes import ExitCode
+from scheduler_service.console.job_names import NAMES_A_JOB
 from scheduler_service.console.options import AsJson
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Check the ledger of all instants.")
@@ -25,7 +26,9 @@ def ledger() -> None:
 def check_ledger(
     client: Client,
     *,
-    job: Annotated[int | None, typer.Option(min=1, help="Check only this job. Default: all.")] = None,
+    job: Annotated[
+        str | None, typer.Option(metavar="JOB", help="Check only this job. Default: all."), NAMES_A_JOB
+    ] = None,
     since: Annotated[
         str | None, typer.Option(metavar="INSTANT", help="Check from this instant on. Default: one day ago.")
     ] = None,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
+from typer.core import TyperGroup
 
 from scheduler_service.console import render
 from scheduler_service.console.client import Client
@@ -17,10 +18,25 @@ WorkerId = Annotated[str, typer.Argument(metavar="WORKER", help="Id of the worke
 
 
 @app.callback()
-def list_workers(context: typer.Context, *, wide: Wide = False, as_json: AsJson = False) -> None:
+def show_workers(context: typer.Context) -> None:
     """Show the workers and what each executes, or drain one."""
     if context.invoked_subcommand is None:
-        _list(wide=wide, as_json=as_json)
+        listing = cast("TyperGroup", context.command).commands["list"]
+        with listing.make_context("list", [], parent=context) as begun:
+            listing.invoke(begun)
+
+
+@app.command("list")
+@with_client
+def list_workers(client: Client, *, wide: Wide = False, as_json: AsJson = False) -> None:
+    """Show the workers and what each executes."""
+    answer = client.get("workers")
+    if as_json:
+        render.show_json(answer)
+        return
+    columns = ("ID", "STATE", "BUSY", "RUNS", "LEVEL", "HEARTBEAT", "TAGS", "GRANTS")
+    rows = [_row(worker) for worker in answer["workers"]]
+    render.show_table(columns, rows, optional=("GRANTS", "TAGS", "LEVEL", "RUNS"), wide=wide)
 
 
 @app.command("drain")
@@ -32,17 +48,6 @@ def drain_worker(client: Client, worker: WorkerId, *, as_json: AsJson = False) -
         render.show_json(drained)
     else:
         render.line(f"Worker {drained['id']} takes no more runs; {len(drained['runs'])} of its runs go on.")
-
-
-@with_client
-def _list(client: Client, *, wide: bool, as_json: bool) -> None:
-    answer = client.get("workers")
-    if as_json:
-        render.show_json(answer)
-        return
-    columns = ("ID", "STATE", "BUSY", "RUNS", "LEVEL", "HEARTBEAT", "TAGS", "GRANTS")
-    rows = [_row(worker) for worker in answer["workers"]]
-    render.show_table(columns, rows, optional=("GRANTS", "TAGS", "LEVEL", "RUNS"), wide=wide)
 
 
 def _row(worker: dict[str, Any]) -> tuple[str, ...]:
