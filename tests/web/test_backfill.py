@@ -62,6 +62,8 @@ async def test_skipped_instant_names_its_cause_and_what_helps(browser: Browser) 
     await browser.call("POST", f"/jobs/{job['id']}/pause")
     page = (await browser.open(f"/ui/runs/{run_id}")).text
     assert "Did not run at" in page
+    assert page.count("button primary") + page.count("small primary") == 1
+    assert 'id="log"' not in page
     assert "The run that kept the job busy" in page
     assert f'href="/ui/jobs/{job["id"]}/edit#f-overlap_policy"' in page
     assert f"/ui/jobs/{job['id']}/backfill?from=" in page

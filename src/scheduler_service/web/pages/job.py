@@ -9,7 +9,7 @@ from starlette.responses import Response
 from scheduler_service.domain.listing import Count, Page, RunFilter
 from scheduler_service.features.environments.service import EnvironmentService
 from scheduler_service.web.routes import Pages
-from scheduler_service.web.views.job import definition_of
+from scheduler_service.web.views.job import definition_of, retry_waits
 from scheduler_service.web.views.remedies import HELPED_BY_THE_FORM, NOT_RUN, remedies_of_blocker, status_of_blocker
 from scheduler_service.web.views.runs import run_row
 from scheduler_service.web.views.strip import strip
@@ -56,5 +56,6 @@ async def show_job(visit: Visit) -> Response:
         rows=rows,
         strip=strip(recent.get(job.id, ())),
         definition=definition_of(job),
+        waits=retry_waits(job),
         has_more=listing.next is not None,
     )

@@ -15,7 +15,7 @@ from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
 from scheduler_service.web.views.log import log_lines
 from scheduler_service.web.views.remedies import backfill_link, remedies_of_run
-from scheduler_service.web.views.run import run_page
+from scheduler_service.web.views.run import TRACEBACK_LINES, raised_by, run_page
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
@@ -31,10 +31,16 @@ async def show_run(visit: Visit) -> Response:
     run_id = visit.path_id("run_id")
     detail = await visit.service.runs.get(visit.caller, run_id, has_log=False)
     first = whole(visit.request.query_params, "from_line") or -SHOWN_LINES
-    # A script that follows the run takes the parts around the log, and asks for new lines itself.
-    wanted = (1, 1) if visit.is_fragment else (first, SHOWN_LINES)
+    # A script that follows the run takes the parts around the log, and asks for new lines itself. The end of the log
+    # tells the exception.
+    wanted = (-TRACEBACK_LINES, TRACEBACK_LINES) if visit.is_fragment else (first, SHOWN_LINES)
     part = await visit.service.logs.lines(visit.caller, run_id, *wanted)
     run, job = detail.view.run, await find_job(visit, detail.view.run.job_id)
+    is_at_end = part.next_offset >= run.log_bytes
+    neighbours = {
+        name: await visit.service.run_listing.neighbour(visit.caller, run_id, is_next=name == "next")
+        for name in ("previous", "next")
+    }
     cause = None
     if run.reason is Reason.OVERLAP:
         cause = await visit.service.run_listing.neighbour(visit.caller, run_id, STARTED)
@@ -42,13 +48,17 @@ async def show_run(visit: Visit) -> Response:
         "run.html",
         remedies=remedies_of_run(run) if job else (),
         cause=cause,
+        neighbours=neighbours,
+        raised=raised_by(run, job, part.data) if is_at_end else None,
         backfill=backfill_link(run),
         run=run_page(run, detail.attempts, datetime.now(UTC)),
         record=run,
         job_name=detail.view.job_name,
         job=job,
         expected=detail.view.expected_seconds,
-        lines=log_lines(part.data, part.first_line, part.next_offset - len(part.data), detail.attempts),
+        lines=()
+        if visit.is_fragment
+        else log_lines(part.data, part.first_line, part.next_offset - len(part.data), detail.attempts),
         part=part,
         pictures=PICTURES,
         artifacts=await visit.feature(ArtifactService).of_run(visit.caller, run_id),

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from scheduler_service.domain.records import Job
+from scheduler_service.domain.retry import RetryPolicy
 
+SHOWN_WAITS = 5
 _CODE_FIELDS = ("code", "script")
 
 
@@ -39,6 +41,12 @@ def definition_of(job: Job) -> Definition:
         files=tuple(job.files),
         secrets=tuple(job.secrets.items()),
     )
+
+
+def retry_waits(job: Job) -> tuple[float, ...]:
+    """Return the seconds before each of the first retries of a job, without their jitter."""
+    policy = RetryPolicy(**dict(job.retry_policy))
+    return tuple(policy.delay(number, 0.5) for number in range(1, min(policy.max_retries, SHOWN_WAITS) + 1))
 
 
 def _shown(value: object) -> str:

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scheduler_service.domain.records import Attempt, Run
-from scheduler_service.domain.run_state import ACTIVE, TERMINAL, RunStatus
+from scheduler_service.domain.records import Attempt, Job, Run
+from scheduler_service.domain.run_state import ACTIVE, TERMINAL, Reason, RunStatus
 from scheduler_service.web.views.runs import run_seconds
 from scheduler_service.web.views.status import Status, status_of_run
 from scheduler_service.web.views.timeline import Segment, timeline
+
+TRACEBACK_LINES = 200
+MAX_RAISED = 300
+"""The most characters of an exception that stand above the log."""
+_TRACEBACK = "Traceback (most recent call last):"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,21 @@ def run_page(run: Run, attempts: Sequence[Attempt], now: datetime) -> RunPage:
         state=ShownState(run.status, run.log_bytes),
         attempts=tuple(_row(attempt, now) for attempt in attempts),
     )
+
+
+def raised_by(run: Run, job: Job | None, log: bytes) -> str | None:
+    """Return the last line of a Python traceback if the log of a run that failed by its exit code ends with one."""
+    is_python = job is not None and job.payload.get("type") == "python_code"
+    if run.reason is not Reason.EXIT_CODE or run.message is not None or not is_python:
+        return None
+    lines = log.decode("utf-8", "replace").rstrip().splitlines()[-TRACEBACK_LINES:]
+    if _TRACEBACK not in lines:
+        return None
+    after = lines[len(lines) - lines[::-1].index(_TRACEBACK) :]
+    frames, last = after[:-1], after[-1] if after else ""
+    if not frames or not last or last.startswith(" ") or not all(line.startswith(" ") for line in frames):
+        return None
+    return last if len(last) <= MAX_RAISED else last[: MAX_RAISED - 1] + "…"
 
 
 def signal_name(number: int | None) -> str | None:
