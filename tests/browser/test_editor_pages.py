@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from testkit.commands import Service
 from testkit.waiting import wait_until
 from tests.browser.actions import add, create_key, findings, log_in_with
@@ -84,6 +84,31 @@ def _with_clock(html: str, ats: tuple[str, ...]) -> str:
     times = "".join(f'<time data-as="relative" datetime="{at}">-</time>' for at in ats)
     html = re.sub('data-now="[^"]*"', 'data-now="2026-11-29T17:45:00Z"', html)
     return html.replace("</body>", f"<p id='times'>{times}</p></body>")
+
+
+def test_chip_of_a_grant_adds_its_name_and_removes_it(page: Page) -> None:
+    # This service offers no grants, so the page gets the chip of one.
+    chip = '<div data-grants hidden><button type="button" data-grant="backup">backup</button></div>'
+
+    def with_chip(route: Route) -> None:
+        sent = route.fetch()
+        route.fulfill(response=sent, body=sent.text().replace("</form>", f"{chip}</form>"))
+
+    page.route("**/ui/jobs/new", with_chip)
+    page.goto("/ui/jobs/new")
+    page.get_by_text("Variables, arguments").click()
+    grants = page.get_by_label("Grants", exact=True)
+    grants.fill("warehouse")
+    page.get_by_role("button", name="backup").click()
+    expect(grants).to_have_value("warehouse, backup")
+    page.get_by_role("button", name="backup").click()
+    expect(grants).to_have_value("warehouse")
+
+
+def test_key_n_begins_a_job_from_the_start_page(page: Page) -> None:
+    page.goto("/ui/")
+    page.keyboard.press("n")
+    page.wait_for_url("**/ui/jobs/new")
 
 
 def test_faults_are_told_of_controls_that_were_used(page: Page) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -194,6 +195,16 @@ async def test_system_shows_the_check_of_the_ledger(app: FastAPI, browser: Brows
     reader = Browser(app)
     await reader.log_in(key["key"])
     assert "every owed instant is accounted for" in (await reader.open("/ui/system")).text
+
+
+async def test_editor_offers_the_grants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "opened").mkdir()
+    (tmp_path / "grants.toml").write_text(f'[backup]\nread = ["{tmp_path}/opened"]\n')
+    monkeypatch.setenv("SCHEDULER_GRANTS_FILE", str(tmp_path / "grants.toml"))
+    async with serving(f"sqlite:///{tmp_path}/jobs.db", tmp_path / "data") as app:
+        reader = Browser(app)
+        await reader.log_in()
+        assert 'data-grant="backup"' in (await reader.open("/ui/jobs/new")).text
 
 
 async def test_empty_page_of_grants_shows_how_one_is_made(browser: Browser) -> None:
