@@ -31,7 +31,7 @@ def backup(file: File) -> None:
     if file.exists():
         raise refusal("FILE", f"{file} exists already; name another file")
     size = copy_database(source, file)
-    render.line(f"Wrote {file} ({size} bytes).")
+    render.line(f"Wrote {file}, a copy of {source} ({size} bytes).")
 
 
 def restore(
