@@ -234,3 +234,13 @@ def test_draft_is_simulated_and_kept(page: Page, service: Service) -> None:
     assert findings(page) == []
     page.go_back()
     expect(page.get_by_label("Schedule", exact=True)).to_have_value("0 * * * *")
+
+
+def test_bar_to_save_is_always_seen_on_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/ui/jobs/new")
+    expect(page.get_by_role("button", name="Create job")).to_be_in_viewport()
+    page.get_by_label("Name", exact=True).fill("on a phone")
+    page.get_by_role("button", name="Create job").click()
+    expect(page.locator("[data-fault-count]")).to_be_in_viewport()
+    expect(page.locator("[data-fault-count]")).to_contain_text("to correct")

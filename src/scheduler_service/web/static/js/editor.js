@@ -21,6 +21,9 @@
   // Faults that the preview names are copied to their controls.
   const showFaults = () => {
     const found = new Map([...document.querySelectorAll("#preview [data-problem]")].map((item) => [item.dataset.problem, item.querySelector("span").textContent]));
+    const count = form.querySelector("[data-fault-count]");
+    count.textContent = document.querySelector("#preview h2.bad")?.textContent ?? "";
+    count.hidden = !count.textContent;
     for (const field of form.querySelectorAll("[data-field]")) {
       const text = found.get(field.dataset.field) ?? "";
       const error = field.querySelector("[data-error]");
