@@ -41,6 +41,8 @@ async def test_run_page_shows_what_a_program_raised(browser: Browser) -> None:
     job = await create_job(browser, payload=payload)
     run_id = await run_to_the_end(browser, job["id"])
     page = (await browser.open(f"/ui/runs/{run_id}")).text
+    of_job = (await browser.open(f"/ui/jobs/{job['id']}")).text
+    assert ("Run by hand" in of_job, "Attempts</th>" in of_job, "Worker</th>" in of_job) == (True, False, False)
     assert "ValueError: no such region</p>" in page.replace("&#39;", "'")
     assert "disabled>Previous run</button>" in page
     assert "disabled>Next run</button>" in page
