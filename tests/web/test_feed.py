@@ -11,14 +11,17 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from sqlalchemy import event as event_of
-from testkit.waiting import DEADLINE_SECONDS
+from testkit.waiting import DEADLINE_SECONDS, eventually
 from tests.web.conftest import SHARED, Browser, create_job, run_to_the_end
 
 from scheduler_service.domain.events import Event, Position, Subject
+from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.web.feed import Feed, Interest, LogFeed
+from scheduler_service.web.views.run import ShownState
 
 pytestmark = SHARED
 
@@ -102,13 +105,38 @@ async def first_signals(app: FastAPI, browser: Browser, path: str, count: int) -
     }  # fmt: skip
     async with asyncio.timeout(10):
         await app(scope, receive, send)
-    return parts
+    return parts[:count]
 
 
 async def test_run_that_has_ended_before_the_stream_began_is_signalled(app: FastAPI, browser: Browser) -> None:
     run_id = await run_to_the_end(browser, (await create_job(browser))["id"])
     connected, changed = await first_signals(app, browser, f"/ui/live?about=run:{run_id}&seen=queued.0", 2)
     assert (connected, changed.splitlines()[0]) == (b": connected\n\n", b"event: changed")
+
+
+async def test_run_that_ends_while_its_stream_begins_is_signalled(
+    app: FastAPI, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends after its state was read, and before anybody reads the events."""
+    job = await create_job(browser, payload={"type": "shell_script", "script": "sleep 60"})
+    run_id = (await browser.call("POST", f"/jobs/{job['id']}/run"))["id"]
+
+    async def has_status(status: str) -> bool:
+        return bool((await browser.call("GET", f"/runs/{run_id}"))["status"] == status)
+
+    await eventually(lambda: has_status("running"))
+    events = app.state.service.events
+    start = events.start
+
+    async def end_then_start(*arguments: Any) -> Any:
+        await browser.call("POST", f"/runs/{run_id}/cancel")
+        await eventually(lambda: has_status("cancelled"))
+        return await start(*arguments)
+
+    monkeypatch.setattr(type(events), "start", lambda _self, *arguments: end_then_start(*arguments))
+    seen = ShownState(RunStatus.RUNNING, 0).name
+    parts = await first_signals(app, browser, f"/ui/live?about=run:{run_id}&seen={seen}", 2)
+    assert [part.splitlines()[0] for part in parts] == [b": connected", b"event: changed"]
 
 
 async def test_stream_of_an_unknown_run_is_not_found(browser: Browser) -> None:

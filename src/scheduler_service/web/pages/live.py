@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
 
@@ -40,10 +40,9 @@ async def follow(visit: Visit) -> Response:
         interest = Interest(bound, run_id=min(ids, default=0))
     else:
         interest = Interest(bound, job_ids=ids if about in {"job", "jobs"} else None)
-    state = await _state_of_run(visit, interest)
-    signals = _signals(visit, interest, about, has_changed=state is not None and state.name != visit.query.get("seen"))
+    await _state_of_run(visit, interest)
     visit.request.state.caller = visit.caller
-    return hold(visit.request, event_stream(signals))
+    return hold(visit.request, event_stream(_signals(visit, interest, about)))
 
 
 def _since(visit: Visit) -> float:
@@ -54,20 +53,22 @@ def _since(visit: Visit) -> float:
         return 0.0
 
 
-async def _signals(visit: Visit, interest: Interest, about: str, *, has_changed: bool) -> AsyncIterator[bytes]:
+async def _signals(visit: Visit, interest: Interest, about: str) -> AsyncIterator[bytes]:
     yield b": connected\n\n"
-    if has_changed:
-        yield _signal("changed", "")
     with suppress(NotFoundError, UnavailableError):  # the page connects again, and is told then
         async for signal in _following(visit, interest, about):
             yield signal
 
 
 async def _following(visit: Visit, interest: Interest, about: str) -> AsyncIterator[bytes]:
-    # The page of a run says which state it shows.
-    since = math.inf if interest.run_id is not None else _since(visit)
+    # The page of a run says which state it shows. It is compared after the subscription has begun: an end between both
+    # would be told by neither.
+    since = time.time() if interest.run_id is not None else _since(visit)
     with visit.site.feed.subscribed(interest, since) as subscription, ExitStack() as stack:
-        log_bytes = await _log_bytes(visit, interest)
+        state = await _state_of_run(visit, interest)
+        if state is not None and state.name != visit.query.get("seen"):
+            yield _signal("changed", "")
+        log_bytes = None if state is None or state.status in TERMINAL else state.log_bytes
         if log_bytes is not None and interest.run_id is not None:
             length = stack.enter_context(visit.site.logs.following(interest.run_id, log_bytes))
         quiet_seconds = 0.0
@@ -96,12 +97,6 @@ async def _wait(subscription: Subscription, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-async def _log_bytes(visit: Visit, interest: Interest) -> int | None:
-    """Return the length of a run's log, or None if the page is about something else, or the run has ended."""
-    state = await _state_of_run(visit, interest)
-    return None if state is None or state.status in TERMINAL else state.log_bytes
 
 
 async def _state_of_run(visit: Visit, interest: Interest) -> ShownState | None:
