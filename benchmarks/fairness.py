@@ -20,7 +20,7 @@ from benchmarks.shared.reports import Report, machine_facts, options
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from testkit.callers import ADMIN
-from testkit.databases import NOON, add_job
+from testkit.databases import NOON, add_job, queued_row
 from testkit.waiting import eventually
 
 from scheduler_service.bootstrap import Service, open_service
@@ -88,15 +88,7 @@ async def fill(database: Database, owners: int, count: int) -> None:
     """Queue `count` runs of so many owners."""
     for number in range(owners):
         job = await add_job(database, owner_id=f"owner {number}", next_run_at=None, status="paused")
-        row = runs.queued_row(
-            job_id=job.id,
-            owner_id=job.owner_id,
-            trigger=Trigger.MANUAL,
-            scheduled_for=NOON,
-            priority=5,
-            correlation_id="c",
-            now=NOON,
-        )
+        row = queued_row(job)
         async with database.write() as connection:
             await connection.execute(insert(run_table), [row] * (count // owners))
     async with database.write() as connection:

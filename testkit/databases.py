@@ -22,10 +22,9 @@ async def add_job(database: Database, **changes: Any) -> Job:
     return job
 
 
-async def add_running(database: Database, **changes: Any) -> Run:
-    """Store a run that a new worker `w` executes, of a new job with `changes`."""
-    job = await add_job(database, **changes)
-    row = runs.queued_row(
+def queued_row(job: Job) -> dict[str, Any]:
+    """Return the row of a run of a job that somebody asked for at noon."""
+    return runs.queued_row(
         job_id=job.id,
         owner_id=job.owner_id,
         trigger=Trigger.MANUAL,
@@ -34,6 +33,12 @@ async def add_running(database: Database, **changes: Any) -> Run:
         correlation_id="c",
         now=NOON,
     )
+
+
+async def add_running(database: Database, **changes: Any) -> Run:
+    """Store a run that a new worker `w` executes, of a new job with `changes`."""
+    job = await add_job(database, **changes)
+    row = queued_row(job)
     running = {"status": RunStatus.RUNNING, "attempt": 1, "worker_id": "w", "started_at": NOON}
     async with database.write() as connection:
         await workers.register(connection, "w", host="h", pid=1, slots=1, now=NOON)

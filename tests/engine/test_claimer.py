@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from testkit.claiming import claim_run
-from testkit.databases import NOON, add_job
+from testkit.claiming import claim_new
 from testkit.doubles import FakeClock
 
 from scheduler_service.domain.routing import EVERYTHING
-from scheduler_service.domain.run_state import Trigger
 from scheduler_service.engine.claimer import Claimer
 from scheduler_service.engine.worker_session import WorkerOptions, WorkerSession
 from scheduler_service.errors import UnavailableError
-from scheduler_service.storage import claims, runs
+from scheduler_service.storage import claims
 from scheduler_service.storage.claims import Claimed
 from scheduler_service.storage.database import Database
 
@@ -29,21 +27,7 @@ async def session(database: Database, clock: FakeClock) -> WorkerSession:
 @pytest.fixture
 async def claimed(database: Database, session: WorkerSession) -> Claimed:
     """Claim a run in the session's name."""
-    job = await add_job(database)
-    row = runs.queued_row(
-        job_id=job.id,
-        owner_id=job.owner_id,
-        trigger=Trigger.MANUAL,
-        scheduled_for=NOON,
-        priority=5,
-        correlation_id="c",
-        now=NOON,
-    )
-    async with database.write() as connection:
-        run = await runs.add(connection, row)
-        claimed = await claim_run(connection, run.id, session.id, NOON)
-    assert claimed is not None
-    return claimed
+    return await claim_new(database, session.id)
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, update
-from testkit.databases import NOON, add_job
+from testkit.databases import NOON, add_job, queued_row
 from testkit.doubles import FakeClock, RecordingBroker
 
-from scheduler_service.domain.run_state import RunStatus, Trigger
+from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.engine import dispatch
 from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.storage import runs
@@ -79,15 +79,7 @@ async def test_dispatcher_rests_for_one_tick_at_most(database: Database, clock: 
 async def test_due_retry_is_released_and_notified_once(database: Database, clock: FakeClock) -> None:
     broker = RecordingBroker()
     job = await add_job(database, next_run_at=NOON + timedelta(days=1))
-    row = runs.queued_row(
-        job_id=job.id,
-        owner_id=job.owner_id,
-        trigger=Trigger.MANUAL,
-        scheduled_for=NOON,
-        priority=5,
-        correlation_id="c",
-        now=NOON,
-    )
+    row = queued_row(job)
     waiting = {
         "status": RunStatus.RETRYING,
         "attempt": 1,

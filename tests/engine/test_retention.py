@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, insert, select, text
 from sqlalchemy import table as sql_table
 from sqlalchemy.ext.asyncio import AsyncConnection
-from testkit.databases import NOON, add_job
+from testkit.databases import NOON, add_job, queued_row
 from testkit.doubles import FakeClock
 from tests.database_fixtures import ON_SQLITE
 
@@ -85,15 +85,7 @@ async def test_pruning_continues_over_several_batches(database: Database, clock:
 
 async def test_active_run_is_never_pruned(database: Database, clock: FakeClock) -> None:
     job = await add_job(database)
-    row = runs.queued_row(
-        job_id=job.id,
-        owner_id=job.owner_id,
-        trigger=Trigger.MANUAL,
-        scheduled_for=NOON,
-        priority=5,
-        correlation_id="c",
-        now=NOON,
-    )
+    row = queued_row(job)
     async with database.write() as connection:
         await runs.add(connection, row)
     clock.at = NOON + timedelta(days=3650)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from testkit.claiming import claim_run
-from testkit.databases import NOON, add_job
+from testkit.claiming import claim_new
+from testkit.databases import NOON
 from testkit.doubles import FakeClock, Stopwatch
 
-from scheduler_service.domain.run_state import Reason, RunStatus, Trigger, WorkerState
+from scheduler_service.domain.run_state import Reason, RunStatus, WorkerState
 from scheduler_service.engine.worker_session import WorkerOptions, WorkerSession
 from scheduler_service.errors import UnavailableError
 from scheduler_service.storage import cancellations, runs, workers
@@ -42,21 +42,7 @@ async def node(database: Database, clock: FakeClock) -> WorkerSession:
 
 async def claim(database: Database, node: WorkerSession) -> Claimed:
     """Claim a run for the worker, as if it were about to execute it."""
-    job = await add_job(database)
-    row = runs.queued_row(
-        job_id=job.id,
-        owner_id=job.owner_id,
-        trigger=Trigger.MANUAL,
-        scheduled_for=NOON,
-        priority=5,
-        correlation_id="c",
-        now=NOON,
-    )
-    async with database.write() as connection:
-        run = await runs.add(connection, row)
-        claimed = await claim_run(connection, run.id, node.id, NOON)
-    assert claimed is not None
-    return claimed
+    return await claim_new(database, node.id)
 
 
 async def status_of(database: Database, claimed: Claimed) -> RunStatus:

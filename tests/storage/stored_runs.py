@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import insert
-from testkit.databases import NOON
+from testkit.databases import NOON, queued_row
 
 from scheduler_service.domain.records import Job, Run
-from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus, Trigger
+from scheduler_service.domain.run_state import TERMINAL, Reason, RunStatus
 from scheduler_service.storage import runs
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.tables import attempts
@@ -21,15 +21,7 @@ FAILURE = AttemptEnd(status=RunStatus.FAILED, reason=Reason.EXIT_CODE, exit_code
 
 async def put(database: Database, job: Job, status: RunStatus = RunStatus.QUEUED, **changes: Any) -> Run:
     """Store a run in any state, as if it had reached it by valid transitions."""
-    row = runs.queued_row(
-        job_id=job.id,
-        owner_id=job.owner_id,
-        trigger=Trigger.MANUAL,
-        scheduled_for=NOON,
-        priority=5,
-        correlation_id="c",
-        now=NOON,
-    )
+    row = queued_row(job)
     match status:
         case RunStatus.RUNNING:
             row |= {"attempt": 1, "worker_id": ME, "started_at": NOON}
