@@ -2,6 +2,9 @@
 
 Every page is watched: a message in the console, an error of a script or a violation of the content security policy
 fails the journey, and so does a finding of axe.
+
+A test with the mark `journey` visits both settings. The others, about what a browser does with a page, visit the
+embedded one.
 """
 
 from __future__ import annotations
@@ -14,14 +17,26 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
-from testkit.commands import Service, up
+from testkit.commands import Service
 from tests.browser.actions import log_in
+from tests.browser.installations import Host, distributed, embedded
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
 TIMEOUT_MS = 20_000
 # What browsers say of an answer that a journey provokes; the journey itself checks the answer.
 _EXPECTED = "Failed to load resource: the server responded with a status of 4"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Choose the settings that a test visits."""
+    settings = ["embedded"]
+    if metafunc.definition.get_closest_marker("journey"):
+        settings.append("distributed")
+    if "service" in metafunc.fixturenames:
+        metafunc.parametrize("service", settings, indirect=True, scope="package")
+    if "host" in metafunc.fixturenames:
+        metafunc.parametrize("host", settings, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="session")
@@ -36,14 +51,34 @@ def chromium() -> str:
     return found
 
 
+@contextmanager
+def installed(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """Run an installation of the setting that the parameter of a fixture names."""
+    directory = request.getfixturevalue("tmp_path_factory").mktemp(request.param)
+    if request.param == "embedded":
+        running = embedded(directory)
+    else:
+        running = distributed(directory, request.getfixturevalue("postgres_server"))
+    with running as host:
+        yield host
+
+
+@pytest.fixture(scope="package")
+def service(chromium: str, request: pytest.FixtureRequest) -> Iterator[Service]:
+    """A service that goes on; journeys of a process share it."""
+    with installed(request) as host:
+        yield host.service
+
+
+@pytest.fixture(scope="module")
+def host(chromium: str, request: pytest.FixtureRequest) -> Iterator[Host]:
+    """Processes to kill, which no other module uses."""
+    with installed(request) as host:
+        yield host
+
+
 # Playwright keeps an event loop in this thread while it is open, so that tests of other packages could have none: it is
 # closed behind the journeys.
-@pytest.fixture(scope="package")
-def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with up(tmp_path_factory.mktemp("service"), SCHEDULER_SLOTS="4") as service:
-        yield service
-
-
 @pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
     expect.set_options(timeout=TIMEOUT_MS)

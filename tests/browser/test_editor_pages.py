@@ -20,6 +20,7 @@ def write_shell(page: Page, script: str, name: str = "written") -> None:
     page.get_by_role("textbox", name="Script", exact=True).fill(script)
 
 
+@pytest.mark.journey
 def test_first_job_is_made_from_the_empty_list(browser: Browser, service: Service) -> None:
     key = create_key(service, "newcomer", "read", "write", "run")
     with visiting(browser, service.url) as page:
@@ -35,6 +36,7 @@ def test_first_job_is_made_from_the_empty_list(browser: Browser, service: Servic
         expect(page.get_by_role("status").filter(has_text="was created")).to_be_visible()
 
 
+@pytest.mark.journey
 def test_four_mistakes_are_shown_at_once(page: Page) -> None:
     page.goto("/ui/jobs/new")
     write_shell(page, "echo hello", "")
@@ -124,6 +126,7 @@ def test_faults_are_told_of_controls_that_were_used(page: Page) -> None:
     expect(page.locator("#faults").get_by_role("listitem")).to_have_count(3)
 
 
+@pytest.mark.journey
 def test_preview_shows_clock_changes_in_both_zones(browser: Browser, service: Service) -> None:
     with visiting(browser, service.url, timezone_id="Asia/Tokyo") as page:
         page.goto("/ui/login")
@@ -137,6 +140,7 @@ def test_preview_shows_clock_changes_in_both_zones(browser: Browser, service: Se
         expect(change.locator("td").nth(1)).to_contain_text("10:00")
 
 
+@pytest.mark.journey
 def test_python_error_is_shown_at_its_line(page: Page) -> None:
     page.goto("/ui/jobs/new")
     page.get_by_label("Name", exact=True).fill("wrong")
@@ -144,6 +148,7 @@ def test_python_error_is_shown_at_its_line(page: Page) -> None:
     expect(page.locator("[data-field='/payload/code'] [data-error]")).to_contain_text("line 2")
 
 
+@pytest.mark.journey
 def test_test_run_shows_its_log_and_stores_nothing(page: Page, service: Service) -> None:
     before = service.call("GET", "jobs")["total"]
     page.goto("/ui/jobs/new")
@@ -160,6 +165,7 @@ def test_test_run_shows_its_log_and_stores_nothing(page: Page, service: Service)
     expect(page.get_by_text("test", exact=True)).to_have_count(0)
 
 
+@pytest.mark.journey
 def test_difference_is_shown_before_it_is_saved(page: Page, service: Service) -> None:
     job_id = add(service, "true", name="to edit", schedule_expr="0 3 * * *")
     page.goto(f"/ui/jobs/{job_id}/edit")
@@ -171,6 +177,7 @@ def test_difference_is_shown_before_it_is_saved(page: Page, service: Service) ->
     expect(page.get_by_role("status").filter(has_text="was saved")).to_be_visible()
 
 
+@pytest.mark.journey
 def test_two_changes_at_once_are_merged(page: Page, service: Service) -> None:
     job_id = add(service, "true", name="before", priority=5)
     page.goto(f"/ui/jobs/{job_id}/edit")
@@ -187,6 +194,7 @@ def test_two_changes_at_once_are_merged(page: Page, service: Service) -> None:
     assert (job["name"], job["priority"]) == ("mine", 9)
 
 
+@pytest.mark.journey
 def test_copy_runs_with_the_hidden_variables_of_its_original(page: Page, service: Service) -> None:
     job_id = add(service, 'echo "it is $WORD"', name="original", env={"WORD": "kept"})
     page.goto(f"/ui/jobs/{job_id}")
@@ -199,6 +207,7 @@ def test_copy_runs_with_the_hidden_variables_of_its_original(page: Page, service
     expect(page.get_by_role("heading", name="Copy of original")).to_be_visible()
 
 
+@pytest.mark.journey
 def test_draft_survives_the_end_of_the_session(browser: Browser, service: Service) -> None:
     keys = [create_key(service, "writer", "read", "write") for _ in range(2)]
     with visiting(browser, service.url) as page:

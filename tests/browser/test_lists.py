@@ -10,6 +10,7 @@ from tests.browser.actions import add, ended
 pytestmark = pytest.mark.long
 
 
+@pytest.mark.journey
 def test_filter_is_kept_by_reload_and_back(page: Page, service: Service) -> None:
     ended(service, add(service, "exit 5", name="fails today"))
     page.goto("/ui/runs")
@@ -17,11 +18,13 @@ def test_filter_is_kept_by_reload_and_back(page: Page, service: Service) -> None
     page.reload()
     expect(page.get_by_role("link", name="Failed today")).to_have_attribute("aria-current", "page")
     page.get_by_role("link", name="fails today").first.click()
+    page.wait_for_url("**/ui/jobs/*")
     page.go_back()
-    assert "status=failed" in page.url
+    page.wait_for_url("**/ui/runs?*status=failed*")
     expect(page.locator("#rows")).to_contain_text("fails today")
 
 
+@pytest.mark.journey
 def test_pause_is_undone(page: Page, service: Service) -> None:
     job_id = add(service, "true", name="to pause")
     page.goto(f"/ui/jobs/{job_id}")
@@ -43,6 +46,7 @@ def test_job_is_deleted_only_with_its_name(page: Page, service: Service) -> None
     expect(page.get_by_role("status").filter(has_text="was deleted")).to_be_visible()
 
 
+@pytest.mark.journey
 def test_list_follows_changes_of_others(page: Page, service: Service) -> None:
     job_id = add(service, "true", name="changed elsewhere")
     page.goto("/ui/jobs?q=changed+elsewhere")
@@ -62,6 +66,7 @@ def test_rows_are_reached_by_keyboard(page: Page, service: Service) -> None:
     page.wait_for_url("**/ui/runs")
 
 
+@pytest.mark.journey
 def test_all_of_a_tag_are_paused_unless_their_number_changes(page: Page, service: Service) -> None:
     ids = [add(service, "true", name=f"of the tag {number}", tags=["together"]) for number in range(3)]
     page.goto("/ui/jobs?tag=together")

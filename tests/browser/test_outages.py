@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from testkit.commands import Service, up
 from testkit.waiting import wait_until
 from tests.browser.actions import add, log_in
 from tests.browser.conftest import visiting
+from tests.browser.installations import Host
 
 pytestmark = pytest.mark.long
 REFUSED = ("Failed to load resource: net::ERR_", "htmx: htmx:sse:error", "htmx: htmx:error")
@@ -24,36 +20,11 @@ SHOW = "globalThis.isHidden = false; document.dispatchEvent(new Event('visibilit
 TABS = 8
 
 
-class Host:
-    """A machine on which a service is stopped and started again, at the same address and with the same data."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._stack = ExitStack()
-        self._port = "0"
-        self.service = self.start()
-
-    def start(self) -> Service:
-        started = up(self._directory, SCHEDULER_PORT=self._port, SCHEDULER_SLOTS="4")
-        self.service = self._stack.enter_context(started)
-        self._port = str(urlsplit(self.service.url).port)
-        return self.service
-
-    def kill(self) -> None:
-        self._stack.close()
-
-
-@pytest.fixture(scope="module")
-def host(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    host = Host(tmp_path_factory.mktemp("host"))
-    yield host
-    host.kill()
-
-
 def badge_of(page: Page, state: str) -> None:
     expect(page.locator("#live-badge")).to_have_attribute("data-state", state)
 
 
+@pytest.mark.journey
 def test_page_goes_on_after_a_restart(browser: Browser, host: Host) -> None:
     job_id = add(host.service, "true", name="watched")
     with visiting(browser, host.service.url, *REFUSED) as page:
@@ -67,6 +38,7 @@ def test_page_goes_on_after_a_restart(browser: Browser, host: Host) -> None:
         expect(page.locator(f"#job-{job_id}")).to_contain_text("Paused")
 
 
+@pytest.mark.journey
 def test_missed_range_is_run_after_all(browser: Browser, host: Host) -> None:
     policy = {"misfire_policy": "skip", "misfire_grace_seconds": 1, "overlap_policy": "allow"}
     job_id = add(host.service, "true", name="missed", schedule_expr="1s", **policy)
@@ -93,6 +65,7 @@ def test_missed_range_is_run_after_all(browser: Browser, host: Host) -> None:
         expect(page.locator("#rows")).to_contain_text("Success")
 
 
+@pytest.mark.journey
 def test_eight_tabs_are_live_one_after_the_other(browser: Browser, host: Host) -> None:
     with visiting(browser, host.service.url) as page:
         page.context.add_init_script(HIDEABLE)
@@ -118,6 +91,7 @@ def test_tabs_in_the_background_hold_no_connection(browser: Browser, host: Host)
         badge_of(tabs[-1], "live")
 
 
+@pytest.mark.journey
 def test_sixth_wrong_key_within_a_minute_waits(browser: Browser, host: Host) -> None:
     with visiting(browser, host.service.url) as page:
         page.goto("/ui/login")

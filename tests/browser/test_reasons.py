@@ -23,6 +23,7 @@ def test_reason_of_a_pause_leads_to_its_remedy(page: Page, service: Service) -> 
     expect(page.locator("#why")).to_contain_text("Nothing holds the next run back")
 
 
+@pytest.mark.journey
 def test_skipped_instant_leads_to_its_cause_and_its_remedy(page: Page, service: Service) -> None:
     job_id = add(service, "sleep 60", name="busy", schedule_expr="1s")
 
@@ -55,6 +56,7 @@ def last_sunday_of_october() -> date:
     return next(sunday for sunday in sundays if sunday > today)
 
 
+@pytest.mark.journey
 def test_heat_map_is_read_by_keyboard_on_a_day_of_25_hours(page: Page) -> None:
     sunday = last_sunday_of_october()
     page.goto(f"/ui/ledger?days=7&zone=Europe/Berlin&until={sunday + timedelta(days=2)}T00:00:00Z")

@@ -12,6 +12,7 @@ from tests.browser.actions import add, ended
 pytestmark = pytest.mark.long
 
 
+@pytest.mark.journey
 def test_job_is_run_with_arguments_and_followed_to_its_end(page: Page, service: Service) -> None:
     script = 'echo "args $SCHEDULER_ARGS"; sleep 1; printf "\\033[32mdone\\033[0m\\n"'
     job_id = add(service, script, name="followed")
@@ -26,6 +27,7 @@ def test_job_is_run_with_arguments_and_followed_to_its_end(page: Page, service: 
     expect(page.get_by_text("Success").first).to_be_visible()
 
 
+@pytest.mark.journey
 def test_log_is_searched_linked_and_downloaded(page: Page, service: Service) -> None:
     run_id = ended(service, add(service, "seq 1 400; echo needle; seq 401 800"))
     page.goto(f"/ui/runs/{run_id}")
@@ -55,12 +57,14 @@ def test_earlier_lines_come_when_scrolling_up(page: Page, service: Service) -> N
     ]
 
 
+@pytest.mark.journey
 def test_forged_attempt_marker_stays_text(page: Page, service: Service) -> None:
     run_id = ended(service, add(service, "echo '--- attempt 9 ---'; echo '<li class=\"log-attempt\">Attempt 9</li>'"))
     page.goto(f"/ui/runs/{run_id}")
     expect(page.locator(".log-attempt")).to_have_text(["Attempt 1"])
 
 
+@pytest.mark.journey
 def test_running_run_is_cancelled(page: Page, service: Service) -> None:
     job_id = add(service, "echo begun; sleep 60", name="long")
     run_id = service.call("POST", f"jobs/{job_id}/run")["id"]
@@ -79,6 +83,7 @@ def test_failed_run_is_tried_again(page: Page, service: Service) -> None:
     expect(page.get_by_role("link", name=f"Run {run_id}")).to_be_visible()
 
 
+@pytest.mark.journey
 def test_following_stops_when_the_reader_scrolls(page: Page, service: Service) -> None:
     script = "seq 1 300; i=0; while [ $i -lt 200 ]; do echo more $i; i=$((i+1)); sleep 0.05; done"
     run_id = service.call("POST", f"jobs/{add(service, script, name='talks')}/run")["id"]
@@ -100,6 +105,7 @@ def test_following_stops_when_the_reader_scrolls(page: Page, service: Service) -
     service.call("POST", f"runs/{run_id}/cancel")
 
 
+@pytest.mark.journey
 def test_run_is_tried_again_and_compared_with_the_failed_one(page: Page, service: Service) -> None:
     job_id = add(service, "echo same; exit 4", name="mended")
     run_id = ended(service, job_id)

@@ -12,6 +12,7 @@ from tests.browser.conftest import visiting
 pytestmark = pytest.mark.long
 
 
+@pytest.mark.journey
 def test_deep_link_is_kept_by_the_login(browser: Browser, service: Service) -> None:
     with visiting(browser, service.url) as page:
         page.goto("/ui/runs?status=failed")
@@ -19,6 +20,7 @@ def test_deep_link_is_kept_by_the_login(browser: Browser, service: Service) -> N
         page.wait_for_url("**/ui/runs?status=failed")
 
 
+@pytest.mark.journey
 def test_link_from_another_site_opens_the_page(page: Page, service: Service) -> None:
     job_id = add(service, "true", name="linked")
     page.route("http://other.example/", lambda route: route.fulfill(
@@ -39,6 +41,7 @@ def test_wrong_key_is_refused(browser: Browser, service: Service) -> None:
         expect(page.get_by_role("alert")).to_contain_text("not valid")
 
 
+@pytest.mark.journey
 def test_revoked_key_ends_its_session_soon(browser: Browser, service: Service) -> None:
     key = service.call("POST", "keys", {"owner_id": "a", "scopes": ["read"]})
     with visiting(browser, service.url) as page:
@@ -47,6 +50,7 @@ def test_revoked_key_ends_its_session_soon(browser: Browser, service: Service) -
         wait_until(lambda: page.goto("/ui/jobs") is not None and "/ui/login" in page.url)
 
 
+@pytest.mark.journey
 def test_reader_has_no_buttons_that_change(browser: Browser, service: Service) -> None:
     key = service.call("POST", "keys", {"owner_id": "readers", "scopes": ["read"]})
     job_id = add(service, "true", owner_id="readers")
