@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx2
 import pytest
 import redis
-from testkit.cluster import Client, Cluster
+from testkit.cluster import Client, Cluster, Member
 from testkit.databases import A_JOB
 from testkit.soon import create_soon
 from testkit.waiting import DEADLINE_SECONDS, eventually
@@ -59,6 +59,7 @@ async def test_job_due_in_a_second_starts_on_time(cluster: Cluster, client: Clie
 
 async def test_flower_shows_the_job_and_outcome_of_each_attempt(cluster: Cluster, client: Client) -> None:
     port = free_port()
+    cluster.environment |= {"SCHEDULER_WORKER_DEAD_SECONDS": "2", "SCHEDULER_HEARTBEAT_SECONDS": "0.5"}
     flower = cluster.start(
         "celery", "-A", "src.app.celery_app", "flower",
         FLOWER_PORT=str(port), FLOWER_BASIC_AUTH="me:secret", LOG_LEVEL="WARNING", LOG_FORMAT="json",
@@ -86,6 +87,7 @@ async def test_flower_shows_the_job_and_outcome_of_each_attempt(cluster: Cluster
         seen = await eventually(tasks)
         page = (await browser.get(f"/task/run-{run_id}-1")).text
         anybody = await browser.get("/api/tasks", auth=("me", "wrong"))
+        lost = await _task_of_a_killed_worker(browser, client, worker)
 
     assert {name: (task["name"], task["state"]) for name, task in seen.items()} == {
         f"run-{run_id}-1": ("Nightly <dump>", "FAILURE"),
@@ -97,10 +99,27 @@ async def test_flower_shows_the_job_and_outcome_of_each_attempt(cluster: Cluster
     assert f"/ui/runs/{run_id}'" in str(seen[f"run-{run_id}-2"]["kwargs"])
     assert "exit_code: exit code 3" in page
     assert "Nightly <dump>" not in page
+    assert f'/ui/runs/{run_id}">http' in page
+    assert (lost["name"], lost["state"]) == ("Endless", "FAILURE")
+    assert lost["exception"] == "worker_lost: the worker that ran it was lost"
     assert anybody.status_code == 401
-    assert worker.stop() == 0
     assert flower.stop() == 0
     assert '"level": "info"' not in flower.log
+
+
+async def _task_of_a_killed_worker(browser: httpx2.AsyncClient, client: Client, worker: Member) -> dict[str, object]:
+    """Return what Flower shows of an attempt whose worker was killed, once the attempt is over."""
+    (run_id,) = await client.run(await client.create("sleep 300", name="Endless"))
+    await client.until(run_id, "running")
+
+    async def task(*states: str) -> dict[str, object] | None:
+        seen: dict[str, object] = (await browser.get("/api/tasks")).json().get(f"run-{run_id}-1", {})
+        return seen if seen.get("state") in states else None
+
+    assert await eventually(lambda: task("STARTED"))
+    worker.kill()
+    failed: dict[str, object] = await eventually(lambda: task("FAILURE"))
+    return failed
 
 
 JUNK = (

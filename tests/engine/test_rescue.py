@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 from testkit.databases import NOON, add_running
 from testkit.doubles import FakeClock, Stopwatch
 
-from scheduler_service.domain.records import Run
+from scheduler_service.domain.records import Run, Worker
 from scheduler_service.domain.run_state import RunStatus, WorkerState
 from scheduler_service.engine.rescue import Rescuer
 from scheduler_service.storage import runs, workers
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.rescues import LostAttempt
 
 DEAD_SECONDS = 10.0
 
@@ -84,3 +86,23 @@ async def test_three_observers_rescue_a_run_once(database: Database, clock: Fake
         found = await runs.find(connection, run.id)
     assert found is not None
     assert found.rescue_count == 1
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.lost: list[tuple[str, LostAttempt]] = []
+
+    def attempts_lost(self, worker: Worker, lost: Sequence[LostAttempt]) -> None:
+        self.lost += [(worker.id, each) for each in lost]
+
+
+async def test_listener_learns_of_each_attempt_of_a_dead_worker(database: Database, clock: FakeClock, run: Run) -> None:
+    listener, watch = Listener(), Stopwatch()
+    observer = Rescuer(database, clock, worker_dead_seconds=DEAD_SECONDS, monotonic=watch, listener=listener)
+    await observer.check_workers()
+    watch.seconds += DEAD_SECONDS + 1
+
+    await observer.check_workers()
+    await observer.check_workers()
+
+    assert listener.lost == [("w", LostAttempt(run.id, run.attempt, "a job"))]

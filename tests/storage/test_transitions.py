@@ -293,7 +293,7 @@ class TestRescue:
         )
         async with database.write() as connection:
             await workers.mark_dead(connection, await _worker(connection, ME))
-            assert await rescues.rescue_from(connection, ME, LATER) == 1
+            assert len(await rescues.rescue_from(connection, ME, LATER)) == 1
         rescued = await find(database, mine)
         assert (rescued.status, rescued.rescue_count, rescued.retry_count) == (RunStatus.QUEUED, 1, 0)
         assert rescued.notified_at is None
@@ -302,7 +302,7 @@ class TestRescue:
     async def test_rescue_leaves_runs_of_a_live_worker(self, database: Database, job: Job) -> None:
         run = await put(database, job, RunStatus.RUNNING)
         async with database.write() as connection:
-            assert await rescues.rescue_from(connection, ME, LATER) == 0
+            assert await rescues.rescue_from(connection, ME, LATER) == []
         assert (await find(database, run)).status is RunStatus.RUNNING
 
     async def test_run_fails_at_a_fault_after_max_rescues(self, database: Database, job: Job) -> None:

@@ -14,7 +14,7 @@ import pytest_asyncio
 from fastapi import FastAPI
 from sqlalchemy import update
 from testkit.waiting import eventually
-from tests.web.conftest import SHARED, Browser, create_job, serving
+from tests.web.conftest import SHARED, Browser, create_job, run_to_the_end, serving
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
 from scheduler_service.domain.run_state import RunStatus
@@ -171,6 +171,27 @@ async def test_system_shows_settings_without_secrets(app: FastAPI, browser: Brow
     reader = Browser(app)
     await reader.log_in(key["key"])
     assert "SCHEDULER_TICK_SECONDS" not in (await reader.open("/ui/system")).text
+
+
+async def test_system_and_runs_link_to_flower_if_its_address_is_set(tmp_path: Path) -> None:
+    store = "s3://writer:hush-hush@bucket/artifacts"
+    async with serving(
+        f"sqlite:///{tmp_path}/jobs.db",
+        tmp_path / "data",
+        flower_url="https://flower.example.org/",
+        artifacts_url=store,
+    ) as app:
+        browser = Browser(app)
+        await browser.log_in()
+        job = await create_job(browser)
+        run_id = await run_to_the_end(browser, job["id"])
+        system = (await browser.open("/ui/system")).text
+        run = (await browser.open(f"/ui/runs/{run_id}")).text
+
+    assert 'href="https://flower.example.org">Flower' in system
+    assert f'href="https://flower.example.org/task/run-{run_id}-1">Attempt 1' in run
+    assert "hush-hush" not in system
+    assert "s3://writer:…@bucket/artifacts" in system
 
 
 async def test_system_shows_the_check_of_the_ledger(app: FastAPI, browser: Browser) -> None:

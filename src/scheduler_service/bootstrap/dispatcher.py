@@ -8,6 +8,7 @@ from scheduler_service.engine.base import Base
 from scheduler_service.engine.changes import after_changes
 from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.engine.heartbeat_url import HeartbeatUrl
+from scheduler_service.engine.listener import RescueListener
 from scheduler_service.engine.loop import start_loop
 from scheduler_service.engine.metrics_fold import FOLD_SECONDS, MetricsFold
 from scheduler_service.engine.quota_settings import quotas_of
@@ -17,8 +18,8 @@ from scheduler_service.engine.stored_bytes import StoredByteCounter
 from scheduler_service.features.registry import FEATURES
 
 
-def start_dispatcher(base: Base, broker: Broker) -> Dispatcher:
-    """Start the loops of a dispatcher, except its ticks."""
+def start_dispatcher(base: Base, broker: Broker, listener: RescueListener | None = None) -> Dispatcher:
+    """Start the loops of a dispatcher, except its ticks. `listener` receives each attempt of a dead worker."""
     dispatcher = Dispatcher(
         base.database,
         broker,
@@ -27,7 +28,8 @@ def start_dispatcher(base: Base, broker: Broker) -> Dispatcher:
         note_change=base.changes.note,
         quotas=quotas_of(base.settings),
     )
-    rescuer = Rescuer(base.database, base.clock, worker_dead_seconds=base.settings.worker_dead_seconds)
+    seconds = base.settings.worker_dead_seconds
+    rescuer = Rescuer(base.database, base.clock, worker_dead_seconds=seconds, listener=listener)
     steps = {
         "rescue": rescuer.check_workers,
         "retention": _pruner(base).prune,

@@ -15,7 +15,7 @@ from scheduler_service.brokers.local import LocalBroker
 from scheduler_service.config.settings import Settings
 from scheduler_service.engine.base import Base
 from scheduler_service.engine.dispatch import Dispatcher
-from scheduler_service.engine.listener import AttemptListener
+from scheduler_service.engine.listener import AttemptListener, RescueListener
 from scheduler_service.engine.loop import WakeEvent, start_loop
 from scheduler_service.engine.metrics_fold import DropCounter
 from scheduler_service.engine.rescue import Rescuer
@@ -39,23 +39,30 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
 
 @asynccontextmanager
 async def open_worker(
-    settings: Settings, take_dropped: Callable[[], int] = lambda: 0, listener: AttemptListener | None = None
+    settings: Settings,
+    take_dropped: Callable[[], int] = lambda: 0,
+    listener: AttemptListener | None = None,
+    monitor_name: str | None = None,
 ) -> AsyncIterator[SlotFiller]:
     """Start a worker of the distributed mode. The end of the block drains, as in `open_service`.
 
     `take_dropped` returns the number of messages dropped since its last call. `listener` receives each attempt.
+    `monitor_name` is the worker's name in Celery monitors.
     """
     settings.prepare_data_dir()
     async with open_base(settings) as base:
         start_loop(base.stack, "drop_counter", DropCounter(base.database, take_dropped).fold)
-        yield await start_worker(base, WakeEvent(), listener=listener)
+        yield await start_worker(base, WakeEvent(), listener=listener, monitor_name=monitor_name)
 
 
 @asynccontextmanager
-async def open_dispatcher(settings: Settings) -> AsyncIterator[Dispatcher]:
-    """Start the loops of a dispatcher of the distributed mode. The caller calls `tick`."""
+async def open_dispatcher(settings: Settings, listener: RescueListener | None = None) -> AsyncIterator[Dispatcher]:
+    """Start the loops of a dispatcher of the distributed mode. The caller calls `tick`.
+
+    `listener` receives each attempt that ended with its worker.
+    """
     async with open_base(settings) as base:
-        yield start_dispatcher(base, open_broker(base))
+        yield start_dispatcher(base, open_broker(base), listener)
 
 
 async def migrate(settings: Settings) -> migrations.Upgrade:

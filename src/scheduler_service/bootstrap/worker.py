@@ -45,10 +45,12 @@ from scheduler_service.sandbox.contract.environment import Warmth
 log = structlog.get_logger(__name__)
 
 
-async def start_worker(base: Base, wake_event: WakeEvent, *, listener: AttemptListener | None = None) -> SlotFiller:
+async def start_worker(
+    base: Base, wake_event: WakeEvent, *, listener: AttemptListener | None = None, monitor_name: str | None = None
+) -> SlotFiller:
     """Start a worker that queries the database when `wake_event` is set. It drains when `base` is shut down.
 
-    `listener` receives each attempt.
+    `listener` receives each attempt. `monitor_name` is the worker's name in Celery monitors.
     """
     stack, settings = base.stack, base.settings
     grants = hold_grants(settings)
@@ -70,6 +72,7 @@ async def start_worker(base: Base, wake_event: WakeEvent, *, listener: AttemptLi
             settings.worker_dead_seconds,
             tuple(grants.names),
             tuple(settings.worker_tags),
+            monitor_name,
         ),
         sandbox_level=lambda: box.level,
         on_alive=box.renew,

@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 from celery import Celery
@@ -24,6 +24,9 @@ BATCH = 50
 COLLECT_SECONDS = 0.1
 CLOSE_SECONDS = 1.0
 
+_Event: TypeAlias = tuple[str, str, dict[str, Any]]
+"""The kind, the worker, and the fields."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -31,22 +34,25 @@ class Monitor:
     """Publishes events in a separate thread, so that a slow or failed Redis never delays a run."""
 
     def __init__(self, celery: Celery, hostname: str) -> None:
-        """Publish as the worker `hostname`, the name that Celery assigned."""
+        """Publish as `hostname`, the name that Celery assigned to this process."""
         self._celery = celery
         self._hostname = hostname
         self._lock = threading.Lock()
-        self._waiting: deque[tuple[str, dict[str, Any]]] = deque()
+        self._waiting: deque[_Event] = deque()
         self._is_scheduled = False
         self._closing = threading.Event()
         self._dispatcher: Any = None
         self._publisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="task-events")
 
-    def send(self, kind: str, **fields: Any) -> None:
-        """Queue an event for publication. An event that cannot be published is dropped."""
+    def send(self, kind: str, *, of_worker: str | None = None, **fields: Any) -> None:
+        """Queue an event for publication. An event that cannot be published is dropped.
+
+        `of_worker` names another worker that the event is about.
+        """
         with self._lock:
             if len(self._waiting) >= MAX_PENDING:
                 return
-            self._waiting.append((kind, fields))
+            self._waiting.append((kind, of_worker or self._hostname, fields))
             if self._is_scheduled:
                 return
             self._is_scheduled = True
@@ -68,13 +74,13 @@ class Monitor:
                 self._disconnect()
                 log.info("task_events_dropped", dropped=len(batch), reason=str(error))
 
-    def _take(self) -> list[tuple[str, dict[str, Any]]]:
+    def _take(self) -> list[_Event]:
         with self._lock:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             self._is_scheduled = bool(batch)
             return batch
 
-    def _publish(self, batch: list[tuple[str, dict[str, Any]]]) -> None:
+    def _publish(self, batch: list[_Event]) -> None:
         """Publish events as one message, as Celery's workers do."""
         if self._dispatcher is None:
             self._dispatcher = self._celery.events.Dispatcher(
@@ -84,7 +90,8 @@ class Monitor:
                 buffer_limit=BATCH + 1,
                 buffer_while_offline=False,
             )
-        for kind, fields in batch:
+        for kind, hostname, fields in batch:
+            self._dispatcher.hostname = hostname
             self._dispatcher.send(kind, **fields)
         self._dispatcher.flush()
 

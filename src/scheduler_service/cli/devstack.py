@@ -45,6 +45,7 @@ def serve_devstack(settings: Settings) -> ExitCode:
     print_now("Starting the API, 2 beats, 2 workers and Flower, and the servers that they need …")
     with _servers(settings) as addresses:
         environment = {**os.environ, **addresses, **_flower(settings), "LOG_FORMAT": settings.log_format}
+        environment.setdefault("SCHEDULER_FLOWER_URL", _flower_url(environment))
         return asyncio.run(Tree(settings, environment).serve())
 
 
@@ -53,9 +54,8 @@ class Tree:
 
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        flower = f"http://{environment['FLOWER_ADDRESS']}:{environment['FLOWER_PORT']}"
         self._also = [
-            f"Flower   {flower}  (user scheduler, password: the API key)",
+            f"Flower   {_flower_url(environment)}  (user scheduler, password: the API key)",
             f"Runs     the API, 2 beats, 2 workers and Flower, with the data in {settings.data_dir}",
         ]
         self._logs: Path | None = None
@@ -214,6 +214,10 @@ def _redis_url(settings: Settings, stack: ExitStack) -> str:
     directory = settings.data_dir.absolute() / "valkey"
     directory.mkdir(mode=0o700, exist_ok=True)
     return f"{stack.enter_context(valkey(directory))}/0"
+
+
+def _flower_url(environment: Mapping[str, str]) -> str:
+    return f"http://{environment['FLOWER_ADDRESS']}:{environment['FLOWER_PORT']}"
 
 
 def _flower(settings: Settings) -> dict[str, str]:

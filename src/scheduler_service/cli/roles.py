@@ -58,6 +58,9 @@ def flower() -> None:
     # The same as in flowerconfig.py, which Flower finds only in the root of a checkout.
     os.environ.setdefault("FLOWER_ADDRESS", "127.0.0.1")
     os.environ.setdefault("FLOWER_READ_ONLY", "true")
+    from scheduler_service.entrypoints.flower_pages import link_runs  # noqa: PLC0415 (slow)
+
+    link_runs()
     _celery("flower")
 
 

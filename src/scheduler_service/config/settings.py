@@ -74,6 +74,8 @@ class Settings(PackageSettings, RequestLimitSettings):
     """Name the address that clients use, if it is not SCHEDULER_HOST."""
     public_url: str | None = None
     """Begin links in alerts with this URL, such as https://scheduler.example.org."""
+    flower_url: str | None = None
+    """Link to Flower at this URL in the web interface, such as https://flower.example.org. Default: no links."""
     metrics_key: SecretStr | None = None
     """Require this bearer token for /metrics. Default: none."""
     secrets_key: SecretStr | None = None
@@ -195,11 +197,13 @@ class Settings(PackageSettings, RequestLimitSettings):
             )
         return url
 
-    @field_validator("public_url")
+    @field_validator("public_url", "flower_url")
     @classmethod
-    def _check_public_url(cls, url: str | None) -> str | None:
+    def _check_base_url(cls, url: str | None) -> str | None:
         if url is not None and (not is_web_address(url) or urlsplit(url).query or urlsplit(url).fragment):
             raise ValueError("not the base of a link; write an address such as https://scheduler.example.org")
+        if url is not None and "@" in urlsplit(url).netloc:
+            raise ValueError("a link must not carry a user or a password; remove them from the address")
         return url
 
     @model_validator(mode="after")

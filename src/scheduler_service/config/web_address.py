@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
+
+_PASSWORD = re.compile(r"(://[^/@\s:]*):[^/\s]*@")
 
 
 def url_of(host: str, port: int) -> str:
@@ -23,3 +26,8 @@ def is_store_address(url: str) -> bool:
     if parts.scheme == "file":
         return not parts.netloc and len(parts.path) > 1
     return parts.scheme in {"s3", "gs", "az"} and bool(parts.hostname) and not (parts.query or parts.fragment)
+
+
+def without_passwords(text: str) -> str:
+    """Return a text without the passwords of the URLs in it, to show it."""
+    return _PASSWORD.sub(r"\1:…@", text)

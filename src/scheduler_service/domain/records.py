@@ -249,6 +249,7 @@ class Worker:
     grants: list[str]
     tags: list[str]
     drain_requested_at: datetime | None
+    monitor_name: str | None = None
 
 
 def schedule_of(job: Job | DueJob) -> Schedule:

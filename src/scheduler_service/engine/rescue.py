@@ -14,6 +14,7 @@ from collections.abc import Callable
 import structlog
 
 from scheduler_service.domain.records import Worker
+from scheduler_service.engine.listener import RescueListener
 from scheduler_service.storage import rescues, workers
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
@@ -31,12 +32,17 @@ class Rescuer:
         *,
         worker_dead_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
+        listener: RescueListener | None = None,
     ) -> None:
-        """Start without knowledge: a worker without heartbeats gets the full `worker_dead_seconds` from now on."""
+        """Start without knowledge: a worker without heartbeats gets the full `worker_dead_seconds` from now on.
+
+        `listener` receives the attempts that are ended.
+        """
         self._database = database
         self._clock = clock
         self._worker_dead_seconds = worker_dead_seconds
         self._monotonic = monotonic
+        self._listener = listener
         self._moved: dict[str, tuple[int, float]] = {}
 
     async def check_workers(self) -> float:
@@ -55,8 +61,10 @@ class Rescuer:
         async with self._database.write() as connection:
             if not await workers.mark_dead(connection, worker):
                 return
-            rescued = await rescues.rescue_from(connection, worker.id, now)
-        log.warning("worker_lost", worker=worker.id, rescued=rescued)
+            lost = await rescues.rescue_from(connection, worker.id, now)
+        log.warning("worker_lost", worker=worker.id, rescued=len(lost))
+        if self._listener is not None:
+            self._listener.attempts_lost(worker, lost)
 
     def _is_stalled(self, worker: Worker) -> bool:
         beats, since = self._moved.get(worker.id, (-1, 0.0))

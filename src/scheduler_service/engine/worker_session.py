@@ -76,7 +76,8 @@ class AttemptHandle:
 class WorkerOptions:
     """How many runs a worker executes at once, when it sends heartbeats, and which grants it can open.
 
-    Other processes declare it dead after `worker_dead_seconds` without a heartbeat.
+    Other processes declare it dead after `worker_dead_seconds` without a heartbeat. Celery monitors show it as
+    `monitor_name`.
     """
 
     slots: int
@@ -84,6 +85,7 @@ class WorkerOptions:
     worker_dead_seconds: float
     grants: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    monitor_name: str | None = None
 
 
 class WorkerSession:
@@ -108,6 +110,7 @@ class WorkerSession:
         self.slots = options.slots
         self._grants = options.grants
         self._tags = options.tags
+        self._monitor_name = options.monitor_name
         self._sandbox_level = sandbox_level
         self._heartbeat_seconds = options.heartbeat_seconds
         self._fence_seconds = options.worker_dead_seconds * FENCE_SHARE
@@ -140,6 +143,7 @@ class WorkerSession:
                 unfit_reason=self.unfit_reason,
                 grants=self._grants,
                 tags=self._tags,
+                monitor_name=self._monitor_name,
                 now=now,
             )
         self._last_beat_at = self._monotonic()

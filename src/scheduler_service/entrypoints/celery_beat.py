@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from contextlib import ExitStack
 from typing import Any
@@ -13,8 +14,10 @@ from celery import beat
 
 from scheduler_service.bootstrap import open_dispatcher
 from scheduler_service.brokers.celery import Application
+from scheduler_service.brokers.monitor import Monitor
 from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.engine.loop import UNAVAILABLE_REST_SECONDS
+from scheduler_service.entrypoints.celery_events import TaskEvents, runs_url
 from scheduler_service.errors import SchedulerError, UnavailableError
 from scheduler_service.startup import WRONG_SETTING
 
@@ -36,6 +39,9 @@ class Scheduler(beat.Scheduler):  # type: ignore[misc]
         self._stack = ExitStack()
         self._portal: BlockingPortal = self._stack.enter_context(start_blocking_portal(name="dispatcher"))
         self._dispatcher: Dispatcher | None = None
+        monitor = Monitor(self.app, f"beat@{socket.gethostname()}")
+        self._stack.callback(self._portal.call, monitor.close)
+        self._events = TaskEvents(monitor, runs_url(self.app.settings))
 
     def tick(self, *_: Any, **__: Any) -> float:
         """Fire due instants, and return the seconds until the next tick."""
@@ -53,7 +59,7 @@ class Scheduler(beat.Scheduler):  # type: ignore[misc]
         super().close()
 
     def _open(self) -> Dispatcher:
-        opened = open_dispatcher(self.app.settings)
+        opened = open_dispatcher(self.app.settings, self._events)
         try:
             dispatcher = self._stack.enter_context(self._portal.wrap_async_context_manager(opened))
         except UnavailableError:

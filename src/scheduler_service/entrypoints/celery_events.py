@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from scheduler_service.brokers.message import task_id
 from scheduler_service.brokers.monitor import Monitor
 from scheduler_service.config.settings import Settings
 from scheduler_service.domain.instant_text import iso8601
-from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.domain.records import Worker
+from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.storage.claims import Claimed
+from scheduler_service.storage.rescues import LOST_MESSAGE, LostAttempt
 from scheduler_service.storage.transitions import AttemptEnd
 
 REQUEUED = "requeued: another attempt follows"
 
 
 class TaskEvents:
-    """Publishes the attempts of this worker as Celery events."""
+    """Publishes the attempts of this worker, or of workers that died, as Celery events."""
 
     def __init__(self, monitor: Monitor, runs_url: str) -> None:
         """Publish events to `monitor`. The page of a run is below `runs_url`."""
@@ -46,15 +49,29 @@ class TaskEvents:
     def attempt_ended(self, claimed: Claimed, end: AttemptEnd | None) -> None:
         """Publish the end of a task: success, failure with the reason, or revoked."""
         name = _name(claimed)
+        # A monitor that was started after the attempt learns the name of the job here.
+        task = {"uuid": name, "name": claimed.job.name}
         seconds = time.monotonic() - self._began_at.pop(name, time.monotonic())
         if end is None:
-            self._monitor.send("task-failed", uuid=name, exception=REQUEUED, traceback=None)
+            self._monitor.send("task-failed", exception=REQUEUED, traceback=None, **task)
         elif end.status is RunStatus.SUCCESS:
-            self._monitor.send("task-succeeded", uuid=name, result="exit code 0", runtime=seconds)
+            self._monitor.send("task-succeeded", result="exit code 0", runtime=seconds, **task)
         elif end.status is RunStatus.CANCELLED:
-            self._monitor.send("task-revoked", uuid=name, terminated=True, signum=None, expired=False)
+            self._monitor.send("task-revoked", terminated=True, signum=None, expired=False, **task)
         else:
-            self._monitor.send("task-failed", uuid=name, exception=failure(end), traceback=None)
+            self._monitor.send("task-failed", exception=failure(end), traceback=None, **task)
+
+    def attempts_lost(self, worker: Worker, lost: Sequence[LostAttempt]) -> None:
+        """Publish the failure of the tasks of a dead worker, which cannot do so itself."""
+        for each in lost:
+            self._monitor.send(
+                "task-failed",
+                of_worker=worker.monitor_name,
+                uuid=task_id(each.run_id, each.attempt - 1),
+                name=each.job_name,
+                exception=f"{Reason.WORKER_LOST}: {LOST_MESSAGE}",
+                traceback=None,
+            )
 
 
 def runs_url(settings: Settings) -> str:

@@ -55,7 +55,8 @@ class Engine:
         monitor = Monitor(self._celery, hostname)
         self._stack.callback(portal.call, monitor.close)
         try:
-            while not self._try_to_open(portal, TaskEvents(monitor, runs_url(self._celery.settings))):
+            events = TaskEvents(monitor, runs_url(self._celery.settings))
+            while not self._try_to_open(portal, events, hostname):
                 time.sleep(UNAVAILABLE_REST_SECONDS)
                 maybe_shutdown()
         except BaseException:
@@ -74,8 +75,8 @@ class Engine:
         self._portal = None
         self._stack.close()
 
-    def _try_to_open(self, portal: BlockingPortal, events: TaskEvents) -> bool:
-        opened = open_worker(self._celery.settings, dropped.take, events)
+    def _try_to_open(self, portal: BlockingPortal, events: TaskEvents, hostname: str) -> bool:
+        opened = open_worker(self._celery.settings, dropped.take, events, hostname)
         try:
             self._worker = self._stack.enter_context(portal.wrap_async_context_manager(opened))
         except UnavailableError as error:

@@ -9,6 +9,7 @@ that faults or dead workers interrupt is rescued `MAX_RESCUES` times. The next s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,11 +20,21 @@ from scheduler_service.domain.rescue import Rescue, after_loss, after_shutdown
 from scheduler_service.domain.run_state import Reason, RunStatus, WorkerState
 from scheduler_service.storage import events, pauses
 from scheduler_service.storage.leases import HELD, Lease
-from scheduler_service.storage.tables import attempts, runs, with_status
+from scheduler_service.storage.tables import attempts, jobs, runs, with_status
 from scheduler_service.storage.types import EnumText, UtcInstant
 from scheduler_service.storage.worker_tables import workers
 
+LOST_MESSAGE = "the worker that ran it was lost"
 _LOST = {"status": RunStatus.FAILED, "reason": Reason.WORKER_LOST}
+
+
+@dataclass(frozen=True, slots=True)
+class LostAttempt:
+    """An attempt that ended without an outcome."""
+
+    run_id: int
+    attempt: int
+    job_name: str
 
 
 async def requeue_after_fault(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
@@ -32,12 +43,12 @@ async def requeue_after_fault(connection: AsyncConnection, lease: Lease, message
     A run that has already been rescued MAX_RESCUES times fails with `worker_lost`, because it may be the cause. A run
     with a requested cancel is cancelled.
     """
-    return await _requeue(connection, HELD, lease.binds, after_loss, message, now) > 0
+    return bool(await _requeue(connection, HELD, lease.binds, after_loss, message, now))
 
 
 async def requeue_on_shutdown(connection: AsyncConnection, lease: Lease, message: str, now: datetime) -> bool:
     """Requeue a run because this worker shuts down, any number of times. Return False if the lease is lost."""
-    return await _requeue(connection, HELD, lease.binds, after_shutdown, message, now) > 0
+    return bool(await _requeue(connection, HELD, lease.binds, after_shutdown, message, now))
 
 
 async def undo_claim(
@@ -77,11 +88,11 @@ async def undo_claim(
     return True
 
 
-async def rescue_from(connection: AsyncConnection, worker_id: str, now: datetime) -> int:
-    """Requeue all runs of a dead worker, as `requeue_after_fault` does. Return their number."""
+async def rescue_from(connection: AsyncConnection, worker_id: str, now: datetime) -> list[LostAttempt]:
+    """Requeue all runs of a dead worker, as `requeue_after_fault` does. Return the attempts that ended."""
     dead = select(workers.c.id).where(workers.c.id == worker_id, workers.c.state == WorkerState.DEAD).exists()
     lost = and_(runs.c.worker_id == worker_id, with_status(RunStatus.RUNNING), dead)
-    return await _requeue(connection, lost, {}, after_loss, "the worker that ran it was lost", now)
+    return await _requeue(connection, lost, {}, after_loss, LOST_MESSAGE, now)
 
 
 _Rule = Callable[[int, Reason | None], Rescue]
@@ -94,12 +105,13 @@ async def _requeue(
     rule: _Rule,
     message: str,
     now: datetime,
-) -> int:
-    """Move the chosen runs as a rule of `domain/rescue` says, and end their attempts. Return how many they are.
+) -> list[LostAttempt]:
+    """Move the chosen runs as a rule of `domain/rescue` says, and end their attempts, which are returned.
 
     The runs are locked until the commit, so nothing can change between the decision and the move.
     """
-    columns = (runs.c.id, runs.c.job_id, runs.c.attempt, runs.c.rescue_count, runs.c.cancel_reason)
+    job_name = select(jobs.c.name).where(jobs.c.id == runs.c.job_id).scalar_subquery().label("job_name")
+    columns = (runs.c.id, runs.c.job_id, job_name, runs.c.attempt, runs.c.rescue_count, runs.c.cancel_reason)
     interrupted = select(*columns).where(chosen).order_by(runs.c.id).with_for_update(key_share=True)
     found = (await connection.execute(interrupted, binds)).all()
     for run in found:
@@ -108,7 +120,7 @@ async def _requeue(
         ended = update(attempts).where(attempts.c.run_id == run.id, attempts.c.attempt == run.attempt)
         await connection.execute(ended.values(**_LOST, message=message, finished_at=now))
         await pauses.count_outcome(connection, run.job_id, rescue.status, now)
-    return len(found)
+    return [LostAttempt(run.id, run.attempt, run.job_name) for run in found]
 
 
 def _moved(rescue: Rescue, message: str, now: datetime) -> dict[str, Any]:

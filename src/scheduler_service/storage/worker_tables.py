@@ -28,5 +28,7 @@ workers = Table(
     Column("drain_requested_at", UtcInstant),
     # Why the worker claims no runs: the error of its sandbox. NULL: it claims runs.
     Column("unfit_reason", Text),
+    # Its name in Celery monitors, such as Flower. NULL: the service runs it itself.
+    Column("monitor_name", Text),
     CheckConstraint(one_of("state", WorkerState), name="state"),
 )

@@ -42,11 +42,12 @@ async def register(  # noqa: PLR0913 (the columns of a worker)
     unfit_reason: str | None = None,
     grants: Sequence[str] = (),
     tags: Sequence[str] = (),
+    monitor_name: str | None = None,
     now: datetime,
 ) -> None:
     """Store a worker. It may claim runs after the commit."""
     values = {"id": worker_id, "host": host, "pid": pid, "slots": slots, "sandbox_level": sandbox_level}
-    values |= {"unfit_reason": unfit_reason, "grants": list(grants), "tags": list(tags)}
+    values |= {"unfit_reason": unfit_reason, "grants": list(grants), "tags": list(tags), "monitor_name": monitor_name}
     begun = {"state": WorkerState.ALIVE, "busy": 0, "beats": 0, "started_at": now, "seen_at": now}
     await connection.execute(insert(workers).values(**values, **begun))
 

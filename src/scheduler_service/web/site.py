@@ -28,6 +28,12 @@ class Site:
     feed: Feed
     logs: LogFeed
 
+    @property
+    def flower_url(self) -> str | None:
+        """Return where Flower is, without a slash at the end, or None if nobody has set it."""
+        url = self.settings.flower_url
+        return None if url is None else url.rstrip("/")
+
 
 def site_of(request: Request) -> Site:
     """Return what the pages share, for a request that was sent to one of them."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from scheduler_service.config.directories import make_own_directory
+from scheduler_service.config.web_address import without_passwords
 from scheduler_service.errors import ConfigurationError
 
 CHUNK_BYTES = 256 * 1024
@@ -154,5 +155,6 @@ def _unfinished(path: Path) -> Path:
 
 
 def _first_line(error: Exception) -> str:
-    """Return the beginning of an error, without the queries of URLs, which may hold a signature."""
-    return _QUERY.sub("?…", (str(error).strip() or type(error).__name__).splitlines()[0])[:300]
+    """Return the beginning of an error without the secrets of URLs: passwords, and queries that hold signatures."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return _QUERY.sub("?…", without_passwords(line))[:300]

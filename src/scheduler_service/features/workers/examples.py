@@ -8,6 +8,7 @@ WORKER: dict[str, Any] = {
     "id": "host-4711-1f6a9c3e",
     "host": "host",
     "pid": 4711,
+    "monitor_name": "worker-1@host",
     "state": "alive",
     "unfit_reason": None,
     "slots": 2,

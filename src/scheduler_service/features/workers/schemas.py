@@ -38,6 +38,9 @@ class WorkerOut(Answer):
     id: Annotated[str, Field(description="Identifier of the worker.")]
     host: Annotated[str, Field(description="Name of its host.")]
     pid: Annotated[int, Field(description="Process id on the host.")]
+    monitor_name: Annotated[
+        str | None, Field(description="Name in Flower and other Celery monitors. Null: they do not show it.")
+    ]
     state: Annotated[
         Liveness,
         Field(

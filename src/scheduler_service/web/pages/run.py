@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from scheduler_service.brokers.message import task_id
+from scheduler_service.domain.records import Attempt
 from scheduler_service.domain.run_state import ACTIVE, Reason, RunStatus
 from scheduler_service.features.artifacts.service import ArtifactService
 from scheduler_service.web.lookups import find_job
 from scheduler_service.web.queries import whole
 from scheduler_service.web.routes import Pages
+from scheduler_service.web.site import Site
 from scheduler_service.web.texts import text
 from scheduler_service.web.views.log import log_lines
 from scheduler_service.web.views.remedies import backfill_link, remedies_of_run
@@ -61,6 +65,7 @@ async def show_run(visit: Visit) -> Response:
         else log_lines(part.data, part.first_line, part.next_offset - len(part.data), detail.attempts),
         part=part,
         pictures=PICTURES,
+        flower_tasks=_flower_tasks(visit.site, detail.attempts),
         artifacts=await visit.feature(ArtifactService).of_run(visit.caller, run_id),
     )
 
@@ -128,6 +133,13 @@ async def show_previous(visit: Visit) -> Response:
 async def show_next(visit: Visit) -> Response:
     """Lead to the run of the same job after this one."""
     return await _neighbour(visit, is_next=True)
+
+
+def _flower_tasks(site: Site, attempts: Sequence[Attempt]) -> list[tuple[int, str]]:
+    """Return the number of each attempt and the address of its task in Flower, if Flower's address is set."""
+    if site.flower_url is None:
+        return []
+    return [(each.attempt, f"{site.flower_url}/task/{task_id(each.run_id, each.attempt - 1)}") for each in attempts]
 
 
 async def _neighbour(visit: Visit, *, is_next: bool) -> Response:

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from starlette.responses import Response
 
 from scheduler_service.config.settings import Settings
+from scheduler_service.config.web_address import without_passwords
 from scheduler_service.domain.caller import Scope
 from scheduler_service.features.ledger.reports import LedgerReportService
 from scheduler_service.web.routes import Pages
@@ -35,6 +36,7 @@ async def show_system(visit: Visit) -> Response:
         settings=settings,
         is_distributed=visit.site.settings.is_distributed,
         refusal=visit.service.refusal(),
+        flower=visit.site.flower_url,
     )
 
 
@@ -43,5 +45,5 @@ def _settings(settings: Settings) -> Iterator[tuple[str, str | None, str, bool]]
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
         variable = str(getattr(field.validation_alias, "choices", [name])[0])
-        shown = None if isinstance(value, SecretStr) else "" if value is None else str(value)
+        shown = None if isinstance(value, SecretStr) else "" if value is None else without_passwords(str(value))
         yield variable, shown, field.description or "", name in settings.model_fields_set
