@@ -59,7 +59,7 @@ def last_sunday_of_october() -> date:
 @pytest.mark.journey
 def test_heat_map_is_read_by_keyboard_on_a_day_of_25_hours(page: Page) -> None:
     sunday = last_sunday_of_october()
-    page.goto(f"/ui/ledger?days=7&zone=Europe/Berlin&until={sunday + timedelta(days=2)}T00:00:00Z")
+    page.goto(f"/ui/ledger?zone=Europe/Berlin&until={sunday + timedelta(days=2)}T00:00:00Z")
     day = page.locator("[data-line]", has_text=sunday.strftime("Sun %d"))
     expect(day.locator("[data-cell]")).to_have_count(25)
     names = [cell.get_attribute("aria-label") or "" for cell in day.locator("[data-cell]").all()[1:4]]

@@ -35,7 +35,40 @@ async def test_ledger_of_a_job_counts_and_links_its_instants(browser: Browser) -
     page = (await browser.open(f"/ui/ledger?job={job_id}&zone=Europe/Berlin")).text
     assert "counted" in page
     assert re.search(r"<strong>1</strong> owed = <strong class=\"good\">1</strong> served", page)
-    assert page.count("data-cell") >= 7 * 24 - 1
+    assert "data-cell" in page
+    assert 'aria-current="true">Instants' in page, "the few instants of a job are shown one by one"
+    by_hours = (await browser.open(f"/ui/ledger?job={job_id}&zone=Europe/Berlin&by=hours")).text
+    assert by_hours.count("data-cell") == 8 * 24
+    by_days = (await browser.open(f"/ui/ledger?job={job_id}&zone=Europe/Berlin&by=days")).text
+    assert by_days.count("data-cell") == 8
+
+
+async def test_ledger_of_all_jobs_shows_instants_of_an_hour_only(browser: Browser) -> None:
+    _, run_id = await run_once(browser, name="of this hour")
+    page = (await browser.open("/ui/ledger?window=1h&zone=UTC")).text
+    assert 'aria-current="true">Instants' in page
+    assert re.search(r'aria-label="[^"]*UTC, of this hour: 1 success"', page)
+    assert f'href="/ui/runs/{run_id}"' in page
+    refused = (await browser.open("/ui/ledger?by=instants")).text
+    assert "Instants of all jobs are shown for an hour at a time." in refused
+    assert 'aria-current="true">Hours' in refused
+    assert 'aria-current="true">Days' in (await browser.open("/ui/ledger?window=30d")).text
+    paused = await create_job(browser, name="paused", schedule_expr="@hourly")
+    await browser.call("POST", f"/jobs/{paused['id']}/pause")
+    page = (await browser.open(f"/ui/ledger?job={paused['id']}&by=instants")).text
+    assert "cell-hatched" in page
+    assert page.count("nothing owed: paused or without a schedule") >= 2, "in the map and in the table"
+
+
+async def test_cell_says_what_is_planned_and_when_nothing_was_owed(browser: Browser) -> None:
+    job = await create_job(browser, name="yearly", schedule_expr="0 0 1 1 *", timezone="Asia/Tokyo")
+    path = f"/ui/ledger/cell?at=2030-12-31T15:00:00Z&to=2030-12-31T15:00:00Z&zone=Asia/Tokyo&job={job['id']}"
+    page = (await browser.open(path)).text
+    assert "Planned" in page
+    assert re.search(r"00:00:00 JST</span> <span class=\"muted nowrap\">\(15:00:00 UTC\)", page)
+    assert f"/ui/jobs/{job['id']}#why" in page
+    await browser.call("POST", f"/jobs/{job['id']}/pause")
+    assert "Nothing was owed" in (await browser.open(path)).text
 
 
 async def test_cell_lists_its_rows(browser: Browser) -> None:
@@ -43,14 +76,15 @@ async def test_cell_lists_its_rows(browser: Browser) -> None:
     hour = datetime.now(UTC).strftime("%Y-%m-%dT%H:00:00Z")
     page = (await browser.open(f"/ui/ledger/cell?at={hour}&job={job_id}")).text
     assert f"/ui/runs/{run_id}" in page
-    assert "no instant" in (await browser.open(f"/ui/ledger/cell?at=2026-01-01T00:00:00Z&job={job_id}")).text
+    before = (await browser.open(f"/ui/ledger/cell?at=2026-01-01T00:00:00Z&job={job_id}")).text
+    assert "Nothing was owed" in before
 
 
 async def test_cell_is_a_dialog_for_scripts(browser: Browser) -> None:
     headers = {"HX-Request": "true"}
     part = (await browser.client.get("/ui/ledger/cell?at=2026-01-01T00:00:00Z&zone=Asia/Tokyo", headers=headers)).text
     assert '<h2 id="dialog-title">Thu 01 Jan, 09:00 JST</h2>' in part
-    assert "no instant" in part
+    assert "No instant" in part
     assert "<html" not in part
 
 
@@ -61,8 +95,9 @@ async def test_cell_shows_missed_instants_of_a_row_before_it(app: FastAPI, brows
     covered = {"scheduled_for": at, "missed_until": at + timedelta(hours=3), "missed_count": 4}
     await put(service.versions._database, job, RunStatus.MISSED, trigger=Trigger.SCHEDULE, **covered)
     page = (await browser.open(f"/ui/ledger/cell?at=2026-01-15T12:00:00Z&job={job.id}")).text
-    assert re.search("2026-01-15 10:00:00 . 2026-01-15 13:00:00 UTC . 4", page)
-    assert "no instant" in (await browser.open(f"/ui/ledger/cell?at=2026-01-15T14:00:00Z&job={job.id}")).text
+    assert re.search("15 Jan 10:00:00 . 13:00:00 UTC</span> . 4", page)
+    assert "backfill?from=2026-01-15T10:00:00Z&amp;to=2026-01-15T13:00:00Z" in page
+    assert "10:00:00" not in (await browser.open(f"/ui/ledger/cell?at=2026-01-15T14:00:00Z&job={job.id}")).text
 
 
 async def test_cell_has_the_owner_of_its_map(browser: Browser) -> None:
@@ -75,9 +110,16 @@ async def test_cell_has_the_owner_of_its_map(browser: Browser) -> None:
 
 
 async def test_unknown_zone_and_window_count_as_the_default(browser: Browser) -> None:
-    page = (await browser.open("/ui/ledger?zone=Mars/X&days=99")).text
+    page = (await browser.open("/ui/ledger?zone=Mars/X&window=99")).text
     assert 'value="UTC"' in page
-    assert '<option value="7" selected>' in page
+    assert "“Mars/X” is no time zone that is known" in page
+    assert '<option value="7d" selected>' in page
+
+
+async def test_place_in_the_ledger_means_its_zone(browser: Browser) -> None:
+    page = (await browser.open("/ui/ledger?zone=berlin")).text
+    assert 'value="Europe/Berlin"' in page
+    assert "“berlin” is read as Europe/Berlin." in page
 
 
 async def test_start_page_draws_the_week_in_the_zone_of_the_browser(browser: Browser) -> None:

@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 
 from scheduler_service.bootstrap import Service
 from scheduler_service.domain.caller import Caller, Scope
-from scheduler_service.domain.schedules.zone import zone_names
+from scheduler_service.domain.schedules.zone import meant_zone, zone_names
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.web import flash, navigation
 from scheduler_service.web.compression import compressed
@@ -87,8 +87,14 @@ class Visit:
     @property
     def zone(self) -> ZoneInfo:
         """Return the zone of drawings by hours and days: the one asked for, the browser's, or UTC."""
-        wanted = (self.query.get("zone"), self.request.cookies.get(ZONE_COOKIE))
+        wanted = (meant_zone(self.query.get("zone", "")), self.request.cookies.get(ZONE_COOKIE))
         return ZoneInfo(next((name for name in wanted if name in zone_names()), "UTC"))
+
+    @property
+    def written_zone(self) -> str | None:
+        """Return what the address says of a zone if that is not the name of the zone that is used."""
+        written = self.query.get("zone", "")
+        return written if written not in {"", self.zone.key} else None
 
     @property
     def section(self) -> str:

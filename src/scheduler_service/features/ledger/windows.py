@@ -22,6 +22,12 @@ from scheduler_service.features.ledger.cells import (
     hours_of,
     not_owed,
 )
+from scheduler_service.features.ledger.instants import (
+    LedgerInstants,
+    PlannedInstant,
+    newest_rows,
+    next_instants_of_jobs,
+)
 from scheduler_service.services.job_rows import check_history
 from scheduler_service.storage import hour_totals, jobs
 from scheduler_service.storage.clock import Clock
@@ -40,6 +46,11 @@ class LedgerWindowService:
         self._database = database
         self._clock = clock
         self._kept = timedelta(days=retention_days)
+
+    @property
+    def kept(self) -> timedelta:
+        """Return for how long rows are kept."""
+        return self._kept
 
     def period(self, since: datetime | None, until: datetime | None, bucket: Bucket) -> Period:
         """Return the window in whole hours within the retention time; by default the last seven days.
@@ -83,13 +94,41 @@ class LedgerWindowService:
             counted = await store.instants_of(snapshot, job_id, period.begin, period.end)
             spans = await store.spans_of(snapshot, job_id, period.begin)
             job = await jobs.find(snapshot, job_id)
-        planned = [] if job is None else await asyncio.to_thread(_planned, job, period)
+        planned = [] if job is None else await asyncio.to_thread(_planned, job, period, MAX_PLANNED + 1)
         return LedgerWindow(
             period,
             bucket,
             cells_of(counted, hours_of(planned[:MAX_PLANNED]), bucket, zone),
             is_planned_cut=len(planned) > MAX_PLANNED,
             not_owed=not_owed(spans, period, self._clock.now()),
+        )
+
+    async def instants_of_all(self, caller: Caller, owner_id: str | None, period: Period, limit: int) -> LedgerInstants:
+        """Return up to `limit` rows and as many next instants of all jobs, as `of_all` chooses them."""
+        caller.require(Scope.READ)
+        owner = caller.bound if owner_id is None else owner_id
+        if caller.bound not in (None, owner):
+            return LedgerInstants((), (), (), is_cut=False)
+        async with self._database.snapshot() as snapshot:
+            rows = await newest_rows(snapshot, period, limit + 1, job_id=None, owner_id=owner)
+            planned = await next_instants_of_jobs(snapshot, period, limit + 1, owner)
+        is_cut = max(len(rows), len(planned)) > limit
+        return LedgerInstants(tuple(reversed(rows[:limit])), tuple(planned[:limit]), (), is_cut=is_cut)
+
+    async def instants_of_job(self, caller: Caller, job_id: int, period: Period, limit: int) -> LedgerInstants:
+        """Return up to `limit` rows and as many planned instants of a job. Raise `NotFoundError` for an unknown job."""
+        caller.require(Scope.READ)
+        async with self._database.snapshot() as snapshot:
+            await check_history(snapshot, caller, job_id)
+            rows = await newest_rows(snapshot, period, limit + 1, job_id=job_id, owner_id=None)
+            spans = await store.spans_of(snapshot, job_id, period.begin)
+            job = await jobs.find(snapshot, job_id)
+        planned = [] if job is None else await asyncio.to_thread(_planned, job, period, limit + 1)
+        return LedgerInstants(
+            tuple(reversed(rows[:limit])),
+            tuple(PlannedInstant(at, job_id, "" if job is None else job.name) for at in planned[:limit]),
+            not_owed(spans, period, self._clock.now()),
+            is_cut=max(len(rows), len(planned)) > limit,
         )
 
     async def range_into(self, caller: Caller, job_id: int, at: datetime) -> Run | None:
@@ -104,12 +143,14 @@ class LedgerWindowService:
         return row if row is not None and row.missed_until is not None and row.missed_until >= at else None
 
 
-def _planned(job: Job, period: Period) -> list[datetime]:
-    """Return the instants of a job that are to come within a period, MAX_PLANNED and one more at most."""
+def _planned(job: Job, period: Period, limit: int) -> list[datetime]:
+    """Return the first instants of a job that are to come within a period."""
     if job.next_run_at is None or job.schedule_expr is None:
         return []
     end = period.end if job.end_at is None else min(period.end, job.end_at + timedelta.resolution)
     if job.next_run_at >= end:
         return []
-    following = schedule_of(job).between(job.next_run_at, end - timedelta.resolution)
-    return [job.next_run_at, *islice(following, MAX_PLANNED)]
+    first = [job.next_run_at] if job.next_run_at >= period.begin else []
+    after = max(job.next_run_at, period.begin - timedelta.resolution)
+    following = schedule_of(job).between(after, end - timedelta.resolution)
+    return [*first, *islice(following, limit - len(first))]

@@ -14,8 +14,10 @@ from scheduler_service.services.runs import RunView
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.views import home
 from scheduler_service.web.views.cells import Counts
-from scheduler_service.web.views.heat import HeatMap, heat_map
+from scheduler_service.web.views.grid import Grid
+from scheduler_service.web.views.heat import heat_map
 from scheduler_service.web.views.jobs import job_row
+from scheduler_service.web.views.ledger_span import whole_days
 from scheduler_service.web.views.pace import pace
 from scheduler_service.web.visit import Visit
 
@@ -58,7 +60,7 @@ async def show_home(visit: Visit) -> Response:
         stats=stats,
         pace=chart,
         pace_hours=window // HOUR,
-        heat=await _week(visit),
+        heat=await _week(visit, now),
         is_stuck=is_stuck,
         needs=needs,
         failed_more=(failed.total or 0) if failed.next is not None else None,
@@ -73,13 +75,14 @@ async def show_home(visit: Visit) -> Response:
     )
 
 
-async def _week(visit: Visit) -> HeatMap:
-    """Return the heat map of the last seven days."""
-    ledger = visit.feature(LedgerWindowService)
-    period = ledger.period(None, None, "hour")
-    window = await ledger.of_all(visit.caller, None, period, "hour", visit.zone)
+async def _week(visit: Visit, now: datetime) -> Grid:
+    """Return the map of the last seven days of the reader's zone, with the rest of today."""
+    ledger, zone = visit.feature(LedgerWindowService), visit.zone
+    today = now.astimezone(zone).date()
+    period = ledger.period(*whole_days(today - 6 * DAY, today, zone), "hour")
+    window = await ledger.of_all(visit.caller, None, period, "hour", zone)
     cells = {cell.at: Counts(cell.by_status, cell.planned) for cell in window.cells}
-    return heat_map(period.begin, period.end, visit.zone, cells)
+    return heat_map(period.begin, period.end, zone, cells, now)
 
 
 async def _skipped(visit: Visit, since: datetime) -> dict[int, str]:

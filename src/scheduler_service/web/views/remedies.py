@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from scheduler_service.domain.blockers import Blocker, Code
 from scheduler_service.domain.instant_text import iso8601
@@ -88,8 +89,12 @@ def backfill_link(run: Run) -> str | None:
     """Return the address that runs the missed instants of a row after all. None: it stands for a run."""
     if run.status not in NOT_RUN:
         return None
-    last = run.missed_until or run.scheduled_for
-    return f"/ui/jobs/{run.job_id}/backfill?from={iso8601(run.scheduled_for)}&to={iso8601(last)}"
+    return backfill_path(run.job_id, run.scheduled_for, run.missed_until)
+
+
+def backfill_path(job_id: int, first: datetime, last: datetime | None) -> str:
+    """Return the address that backfills a job from an instant to another. None: only the first."""
+    return f"/ui/jobs/{job_id}/backfill?from={iso8601(first)}&to={iso8601(last or first)}"
 
 
 def _edit(job_id: int, field: str) -> Remedy:

@@ -27,6 +27,8 @@ RUN_STATUSES: Mapping[RunStatus, Status] = {
     RunStatus.SKIPPED: Status("warn", "skipped", "skipped"),
     RunStatus.MISSED: Status("bad", "missed", "missed"),
 }
+PLANNED = Status("calm", "circle", "planned")
+"""The look of an instant that is still to come."""
 JOB_STATUSES: Mapping[JobStatus, Status] = {
     JobStatus.ACTIVE: Status("good", "circle", "active"),
     JobStatus.PAUSED: Status("calm", "pause", "paused"),

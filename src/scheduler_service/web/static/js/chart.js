@@ -3,6 +3,11 @@
   for (const list of document.querySelectorAll("[data-zones]")) {
     for (const zone of Intl.supportedValuesOf?.("timeZone") ?? []) list.append(new Option(zone, zone));
   }
+  // Narrow screens begin at the newest cells, also where the style sheet's way is not known.
+  for (const map of document.querySelectorAll("[data-map]")) {
+    const here = map.querySelector("[data-here]");
+    if (map.scrollLeft === 0 && here) map.scrollLeft = here.offsetLeft + here.offsetParent.offsetLeft - map.clientWidth + 16;
+  }
   const STEPS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
   // At the document, because a live page replaces its maps.
   document.addEventListener("keydown", (event) => {
