@@ -20,7 +20,7 @@ from tests.web.conftest import SHARED, Browser, create_job, run_to_the_end
 
 from scheduler_service.domain.events import Event, Position, Subject
 from scheduler_service.domain.run_state import RunStatus
-from scheduler_service.web.feed import Feed, Interest, LogFeed
+from scheduler_service.web.feed import CHANGED, GAP, Feed, Interest, LogFeed
 from scheduler_service.web.views.run import ShownState
 
 pytestmark = SHARED
@@ -79,7 +79,9 @@ async def test_many_pages_share_a_reader_and_hear_of_a_change(app: FastAPI, brow
             await browser.call("POST", f"/jobs/{job['id']}/resume")
             with suppress(TimeoutError):
                 await asyncio.wait_for(first.has_news.wait(), 1)
-        assert first.take() != ""
+        name, position = first.take()
+        assert name in {CHANGED, GAP}
+        assert position != ""
         assert not first.has_news.is_set()
 
 
@@ -136,7 +138,7 @@ async def test_run_that_ends_while_its_stream_begins_is_signalled(
     monkeypatch.setattr(type(events), "start", lambda _self, *arguments: end_then_start(*arguments))
     seen = ShownState(RunStatus.RUNNING, 0).name
     parts = await first_signals(app, browser, f"/ui/live?about=run:{run_id}&seen={seen}", 2)
-    assert [part.splitlines()[0] for part in parts] == [b": connected", b"event: changed"]
+    assert [part.splitlines()[0] for part in parts] == [b": connected", b"event: stream.gap"]
 
 
 async def test_stream_of_an_unknown_run_is_not_found(browser: Browser) -> None:
@@ -151,13 +153,19 @@ async def test_page_is_told_what_happened_before_it_connected(app: FastAPI, brow
     made_at = time.time()
     with feed.subscribed(interest, made_at) as first:
         await asyncio.wait_for(first.has_news.wait(), 10)  # nobody has read events before
-        first.take()
+        assert first.take()[0] == GAP
         await browser.call("POST", f"/jobs/{job['id']}/pause")
         await asyncio.wait_for(first.has_news.wait(), 10)
+        assert first.take()[0] == CHANGED
         with feed.subscribed(interest, made_at + 10) as second, feed.subscribed(Interest(run_id=1), time.time() + 10):
             assert not second.has_news.is_set()
         with feed.subscribed(interest, made_at) as third:
             assert third.has_news.is_set()
+
+
+async def test_page_whose_events_are_forgotten_hears_of_the_gap(app: FastAPI, browser: Browser) -> None:
+    connected, signal = await first_signals(app, browser, "/ui/live?about=home&since=0", 2)
+    assert (connected, signal.splitlines()[0]) == (b": connected\n\n", b"event: stream.gap")
 
 
 def names(tasks: Iterable[asyncio.Task[object]]) -> Counter[str]:

@@ -5,7 +5,8 @@ reads the events and gives them to all subscriptions, so that any number of page
 The task runs while there is a subscription.
 
 A page is made before it connects, and it connects again after failures. It says when it was made. If an event concerns
-it that was read later, or if the task cannot know, the page is told at once, and loads its parts again.
+it that was read later, the page is told at once. If the task began later, or has forgotten events of that time, there
+is a gap: the page is told that too, and loads all its parts again.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from scheduler_service.services.events import EventService
 from scheduler_service.services.run_logs import RunLogService
 
 _EVERYONE = Caller(owner_id=None, scopes=frozenset({Scope.READ}))
+CHANGED = "changed"
+GAP = "stream.gap"
 RETRY_SECONDS = 1.0
 LOG_SECONDS = 0.5
 KEPT_EVENTS = 1000
@@ -62,6 +65,7 @@ class Subscription:
     since: float = math.inf
     has_news: asyncio.Event = field(default_factory=asyncio.Event)
     position: str = ""
+    has_gap: bool = False
 
     def note(self, event: Event) -> None:
         """Remember that an event has happened if it concerns the page."""
@@ -69,10 +73,17 @@ class Subscription:
             self.position = str(event.position)
             self.has_news.set()
 
-    def take(self) -> str:
-        """Forget the news and return the position of the latest."""
+    def note_gap(self) -> None:
+        """Remember that nobody knows whether an event concerned the page."""
+        self.has_gap = True
+        self.has_news.set()
+
+    def take(self) -> tuple[str, str]:
+        """Forget the news. Return the name of their signal, and the position of the latest event."""
+        name = GAP if self.has_gap else CHANGED
+        self.has_gap = False
         self.has_news.clear()
-        return self.position
+        return name, self.position
 
 
 class LogFeed:
@@ -170,9 +181,9 @@ class Feed:
             subscription.note(event)
 
     def _tell_what_was_read(self, subscription: Subscription) -> None:
-        """Pass on to a page what was read after it was made, or reload it if that is not known."""
+        """Pass on to a page what was read after it was made, or that nobody knows."""
         if subscription.since < self._complete_since:
-            subscription.has_news.set()
+            subscription.note_gap()
             return
         for read_at, event in self._kept:
             if read_at > subscription.since:

@@ -13,22 +13,23 @@ from scheduler_service.domain.caller import Scope
 from scheduler_service.domain.run_state import TERMINAL
 from scheduler_service.errors import NotFoundError, UnavailableError
 from scheduler_service.http.held_stream import HEARTBEAT_SECONDS, event_stream, hold
-from scheduler_service.web.feed import LOG_SECONDS, Interest, Subscription
+from scheduler_service.web.feed import CHANGED, LOG_SECONDS, Interest, Subscription
 from scheduler_service.web.queries import whole_of
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.views.run import ShownState
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
-# Signals of one page are at least this far apart.
-SIGNAL_SECONDS = 1.0
+# Signals of one page are at least this far apart. A change right behind a signal waits so long, and is still seen
+# within a second: the rest is for the page, which loads its parts.
+SIGNAL_SECONDS = 0.8
 WORKER_SECONDS = 3.0
 _BEHIND_ALL = 2**62
 
 
 @pages.get("/live")
 async def follow(visit: Visit) -> Response:
-    """Stream the signals of a page: `changed`, and for a run also `log`.
+    """Stream the signals of a page: `changed`, `stream.gap` if changes may be unknown, and for a run also `log`.
 
     `seen` names the state in which the page has shown a run: what changed before the stream began is signalled first.
     """
@@ -67,7 +68,7 @@ async def _following(visit: Visit, interest: Interest, about: str) -> AsyncItera
     with visit.site.feed.subscribed(interest, since) as subscription, ExitStack() as stack:
         state = await _state_of_run(visit, interest)
         if state is not None and state.name != visit.query.get("seen"):
-            yield _signal("changed", "")
+            yield _signal(CHANGED, "")
         log_bytes = None if state is None or state.status in TERMINAL else state.log_bytes
         if log_bytes is not None and interest.run_id is not None:
             length = stack.enter_context(visit.site.logs.following(interest.run_id, log_bytes))
@@ -75,7 +76,7 @@ async def _following(visit: Visit, interest: Interest, about: str) -> AsyncItera
         while not visit.service.stopping.is_set():
             step = LOG_SECONDS if log_bytes is not None else SIGNAL_SECONDS
             if await _wait(subscription, WORKER_SECONDS if about == "workers" else step) or about == "workers":
-                yield _signal("changed", subscription.take())
+                yield _signal(*subscription.take())
                 await asyncio.sleep(SIGNAL_SECONDS)
                 quiet_seconds = 0.0
             if log_bytes is not None:

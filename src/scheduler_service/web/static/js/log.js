@@ -75,7 +75,7 @@
       isLoading = false;
     }
   };
-  for (const name of ["log", "changed", "refresh"]) stream?.addEventListener(name, load);
+  for (const name of ["log", "changed", "stream.gap", "refresh"]) stream?.addEventListener(name, load);
 
   // Earlier lines come when somebody scrolls up to the first one. What is being read stays where it is.
   const STEP = 2_000;
