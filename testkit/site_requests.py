@@ -33,6 +33,8 @@ PAGES = (
     "/jobs?type=python_code",
     "/jobs?due=1h",
     "/jobs?due=7d&sort=next_run_at",
+    "/jobs?due={day}/{soon}&sort=next_run_at",
+    "/jobs?due={day}/{soon}",
     "/jobs?status=active&last=failed&tag=common&sort=name",
     "/jobs/bulk?action=pause&ids=1&ids=2",
     f"/jobs/bulk?action=pause&all=1&tag={RARE}",
@@ -121,7 +123,8 @@ CALLS = (
     "/jobs?size=50&count=none",
     *(f"/jobs?size=50&count=capped&{each}" for each in (
         "status=active", "status=finished", "last_status=failed", "last_status=success", "type=python_code",
-        "type=shell_script", "due_before={soon}", f"tag={RARE}", "tag=common", f"owner_id={RARE}", "q=report",
+        "type=shell_script", "due_before={soon}", "due_since={day}&due_before={soon}", f"tag={RARE}", "tag=common",
+        f"owner_id={RARE}", "q=report",
         "q=nothing", "external_key=none",
     )),
     "/jobs/recent?ids=1,2,3,4,5",

@@ -71,15 +71,18 @@ def test_draft_that_comes_back_is_announced_and_can_be_discarded(page: Page) -> 
     expect(notice).to_be_hidden()
 
 
-def test_relative_times_count_days_by_the_calendar(browser: Browser, service: Service) -> None:
-    ats = ("2026-11-30T18:00:00Z", "2026-12-01T11:00:00Z", "2027-01-01T01:00:00Z", "2026-11-30T17:00:00Z")
+def test_relative_times_are_rounded_and_count_calendar_days(browser: Browser, service: Service) -> None:
+    days = ("2026-11-30T18:00:00Z", "2026-12-01T11:00:00Z", "2027-01-01T01:00:00Z")
+    rounded = ("2026-11-30T17:00:00Z", "2026-11-29T23:44:00Z", "2026-11-29T16:16:00Z", "2026-11-29T17:46:20Z")
+    ats = (*days, *rounded)
     with visiting(browser, service.url, timezone_id="UTC") as page:
         page.clock.set_fixed_time("2026-11-29T17:45:00Z")
         # The page brings the clock of the server, which this one replaces.
         page.route("**/ui/login", lambda route: route.fulfill(body=_with_clock(route.fetch().text(), ats)))
         page.goto("/ui/login")
         words = page.locator("#times time").all_inner_texts()
-    assert words == ["tomorrow", "in 2 days", "in 33 days", "in 23 hr."]
+    assert words[:3] == ["tomorrow", "in 2 days", "in 33 days"]
+    assert words[3:] == ["in 23 hr.", "in 6 hr.", "89 min ago", "in 80 sec."]
 
 
 def _with_clock(html: str, ats: tuple[str, ...]) -> str:

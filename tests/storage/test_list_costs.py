@@ -52,6 +52,8 @@ JOB_FILTERS: dict[str, JobFilter] = {
     "status rare, by name": JobFilter(status=JobStatus.FINISHED, sort="name"),
     "paused, by instant": JobFilter(status=JobStatus.PAUSED, sort="next_run_at"),
     "due soon": JobFilter(due_before=DUE),
+    "due in a minute": JobFilter(due_since=DUE, due_before=DUE + timedelta(minutes=1), sort="next_run_at"),
+    "due in 10 seconds, by id": JobFilter(due_since=DUE, due_before=DUE + timedelta(seconds=10)),
     "due late": JobFilter(due_before=DUE + timedelta(days=1)),
     "due late, by name": JobFilter(due_before=DUE + timedelta(days=1), sort="-name"),
     "due late, by instant": JobFilter(due_before=DUE + timedelta(days=1), sort="-next_run_at"),

@@ -132,6 +132,24 @@ async def test_start_page_draws_the_week_in_the_zone_of_the_browser(browser: Bro
     assert datetime.now(ZoneInfo("Asia/Tokyo")).strftime("%H:00 JST: ") in page
 
 
+async def test_start_page_marks_crowded_minutes_and_links_their_jobs(browser: Browser) -> None:
+    at = (datetime.now(UTC) + timedelta(minutes=20)).replace(second=30, microsecond=0)
+    for number in range(3):
+        await create_job(browser, name=f"crowd {number}", schedule_expr=at.isoformat())
+    page = (await browser.open("/ui/")).text
+    assert "crowded" in page
+    begin = at.replace(second=0)
+    due = f"{begin:%Y-%m-%dT%H:%M:%SZ}/{begin + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
+    assert f'href="/ui/jobs?due={due}&amp;sort=next_run_at">3 jobs<' in page
+    jobs = (await browser.open(f"/ui/jobs?due={due}&sort=next_run_at")).text
+    assert [f"crowd {number}" in jobs for number in range(3)] == [True] * 3
+    assert "yearly" not in jobs
+    assert f'value="{due}" selected' in jobs
+    assert "due_since=" in jobs, "the command for the API has the same filter"
+    bulk = (await browser.open(f"/ui/jobs/bulk?action=pause&all=1&due={due}")).text
+    assert "3 jobs" in bulk
+
+
 async def test_lanes_show_runs_of_the_last_hours(browser: Browser) -> None:
     _, run_id = await run_once(browser, name="in a lane")
     page = (await browser.open("/ui/ledger/lanes?hours=3")).text

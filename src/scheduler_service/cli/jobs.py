@@ -41,6 +41,9 @@ def list_jobs(  # noqa: PLR0913 (one for each option)
     of_type: Annotated[
         str | None, typer.Option("--type", help="Show only jobs with this kind of payload, such as python_code.")
     ] = None,
+    due_since: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="Show only jobs with their next instant at or after this.")
+    ] = None,
     due_before: Annotated[
         str | None, typer.Option(metavar="INSTANT", help="Show only jobs whose next instant is earlier than this.")
     ] = None,
@@ -56,8 +59,8 @@ def list_jobs(  # noqa: PLR0913 (one for each option)
     as_json: AsJson = False,
 ) -> None:
     """List jobs."""
-    filters = {"status": status, "last_status": last_status, "type": of_type, "due_before": due_before}
-    filters |= {"tag": tag, "owner_id": owner, "q": query}
+    filters = {"status": status, "last_status": last_status, "type": of_type}
+    filters |= {"due_since": due_since, "due_before": due_before, "tag": tag, "owner_id": owner, "q": query}
     answer = client.get("jobs", **filters, sort=sort, page=page, size=size)
     if as_json:
         render.show_json(answer)

@@ -74,19 +74,25 @@ class Listing(Generic[Item]):
 class JobFilter:
     """A filter of jobs.
 
-    `q` is a part of the name or description; `sort` names a column, with `-` for descending order. `due_before`
-    (excluded) limits the next instant.
+    `q` is a part of the name or description; `sort` names a column, with `-` for descending order. `due_since`
+    (included) and `due_before` (excluded) limit the next instant.
     """
 
     owner_id: str | None = None
     status: JobStatus | None = None
     last_status: RunStatus | None = None
     payload_type: str | None = None
+    due_since: datetime | None = None
     due_before: datetime | None = None
     tag: str | None = None
     q: str | None = None
     external_key: str | None = None
     sort: str = "id"
+
+    @property
+    def is_by_instant(self) -> bool:
+        """Return whether the next instant is limited."""
+        return self.due_since is not None or self.due_before is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,9 @@ class JobSelection(DefinitionModel):
         RunStatus | None, Field(strict=False, description="Only jobs whose newest ended run has this state.")
     ] = None
     type: Annotated[_Text | None, Field(description="Only jobs whose payload has this type.")] = None
+    due_since: Annotated[
+        Instant | None, Field(description="Only jobs whose next instant is this one or a later one.")
+    ] = None
     due_before: Annotated[Instant | None, Field(description="Only jobs whose next instant is earlier than this.")] = (
         None
     )

@@ -156,6 +156,24 @@ def _hour_on_sqlite(element: hour_start, compiler: SQLCompiler, **options: Any) 
     return f"({instant} - {instant} % 3600000000)"
 
 
+class minute_start(FunctionElement[datetime]):  # noqa: N801 (a function of SQL)
+    """Return the beginning of the minute that contains an instant."""
+
+    type = UtcInstant()
+    inherit_cache = True
+
+
+@compiles(minute_start, "postgresql")
+def _minute_on_postgresql(element: minute_start, compiler: SQLCompiler, **options: Any) -> str:
+    return f"date_trunc('minute', {compiler.process(element.clauses, **options)}, 'UTC')"
+
+
+@compiles(minute_start, "sqlite")
+def _minute_on_sqlite(element: minute_start, compiler: SQLCompiler, **options: Any) -> str:
+    instant = compiler.process(element.clauses, **options)
+    return f"({instant} - {instant} % 60000000)"
+
+
 def is_unique_violation(error: Exception) -> bool:
     """Return whether a unique constraint refused the statement."""
     original = getattr(error, "orig", error)

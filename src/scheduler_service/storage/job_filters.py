@@ -8,7 +8,6 @@ each filter is asked for its first MAX_RARE + 1 matches. A filter with fewer mat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -57,8 +56,7 @@ def matches(connection: AsyncConnection, filters: JobFilter, owner_id: str | Non
         conditions.append(jobs.c.owner_id == filters.owner_id)
     if filters.external_key is not None:
         conditions.append(jobs.c.external_key == filters.external_key)
-    if filters.due_before is not None:
-        conditions.append(_is_due_without_index(filters.due_before))
+    conditions += _due_without_index(filters)
     return and_(*conditions)
 
 
@@ -67,11 +65,11 @@ async def rare_ids(
 ) -> list[ColumnElement[bool]]:
     """Return a condition on `job_id` for each filter that at most MAX_RARE jobs match."""
     found: list[ColumnElement[bool]] = []
-    for index, (words, value) in _probes(connection, filters).items():
+    for index, (words, *values) in _probes(connection, filters).items():
         # SQLite has averages only, and would read all jobs for a rare value of a column with few values.
         table = f"jobs INDEXED BY {index}" if is_sqlite(connection) else "jobs"
         some = f"SELECT jobs.id FROM {table} WHERE {words} LIMIT {MAX_RARE + 1}"  # noqa: S608 (words of ours)
-        probe = text(some).bindparams(value).columns(jobs.c.id)
+        probe = text(some).bindparams(*values).columns(jobs.c.id)
         count = (await connection.execute(select(func.count()).select_from(probe.subquery()))).scalar_one()
         if count <= MAX_RARE:
             # The limit keeps the planners from merging both queries.
@@ -79,9 +77,9 @@ async def rare_ids(
     return found
 
 
-def _probes(connection: AsyncConnection, filters: JobFilter) -> dict[str, tuple[str, BindParameter[Any]]]:
-    """Return the conditions that have an index of their own, by its name."""
-    probes: dict[str, tuple[str, BindParameter[Any]]] = {}
+def _probes(connection: AsyncConnection, filters: JobFilter) -> dict[str, tuple[str, *tuple[BindParameter[Any], ...]]]:
+    """Return the conditions that have an index of their own with their values, by its name."""
+    probes: dict[str, tuple[str, *tuple[BindParameter[Any], ...]]] = {}
     if filters.status is not None:
         probes["ix_jobs_status"] = (
             f"status = :status{_NOT_DELETED}",
@@ -93,10 +91,12 @@ def _probes(connection: AsyncConnection, filters: JobFilter) -> dict[str, tuple[
     if filters.payload_type is not None:
         bind = bindparam("payload_type", filters.payload_type, Text())
         probes["ix_jobs_payload_type"] = f"{_payload_type(connection)} = :payload_type{_NOT_DELETED}", bind
-    if filters.due_before is not None:
-        bind = bindparam("due_before", filters.due_before, jobs.c.next_run_at.type)
-        words = "next_run_at IS NOT NULL AND next_run_at < :due_before ORDER BY next_run_at"
-        probes["ix_jobs_due"] = words, bind
+    if filters.is_by_instant:
+        limits = {"due_since": (">=", filters.due_since), "due_before": ("<", filters.due_before)}
+        given = {name: limit for name, limit in limits.items() if limit[1] is not None}
+        words = "".join(f" AND next_run_at {sign} :{name}" for name, (sign, _) in given.items())
+        binds = [bindparam(name, value, jobs.c.next_run_at.type) for name, (_, value) in given.items()]
+        probes["ix_jobs_due"] = f"next_run_at IS NOT NULL{words} ORDER BY next_run_at", *binds
     return probes
 
 
@@ -119,13 +119,19 @@ def _payload_type(connection: AsyncConnection) -> ColumnElement[Any]:
     )
 
 
-def _is_due_without_index(before: datetime) -> ColumnElement[bool]:
-    """Return the condition in a form that no index supports, for a list that is not in the order of instants.
+def _due_without_index(filters: JobFilter) -> list[ColumnElement[bool]]:
+    """Return the conditions in a form that no index supports, for a list that is not in the order of instants.
 
     Otherwise SQLite would sort all jobs that are due.
     """
-    never = literal(before, jobs.c.next_run_at.type)
-    return func.coalesce(jobs.c.next_run_at, never) < literal(before, jobs.c.next_run_at.type)
+    conditions: list[ColumnElement[bool]] = []
+    if filters.due_before is not None:
+        before = literal(filters.due_before, jobs.c.next_run_at.type)
+        conditions.append(func.coalesce(jobs.c.next_run_at, before) < before)
+    if filters.due_since is not None:
+        since = literal(filters.due_since, jobs.c.next_run_at.type)
+        conditions.append(and_(jobs.c.next_run_at.is_not(None), func.coalesce(jobs.c.next_run_at, since) >= since))
+    return conditions
 
 
 async def search(connection: AsyncConnection, wanted: str) -> Search:

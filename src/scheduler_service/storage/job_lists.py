@@ -102,7 +102,7 @@ async def _page(
     parts = await _parts(connection, filters, owner_id)
     total = None
     if page.count is not Count.NONE:  # counted in the order of the smallest index
-        counted = replace(filters, sort="id" if filters.due_before is None else "next_run_at")
+        counted = replace(filters, sort="next_run_at" if filters.is_by_instant else "id")
         total = await _count(connection, await _parts(connection, counted, owner_id), page.count)
     rows = await _rows(connection, columns, parts, page, is_descending=filters.sort.startswith("-"))
     found = tuple(rows[: page.size])
@@ -188,9 +188,11 @@ def _parts_by_instant(filters: JobFilter, part: _Part) -> list[_Part]:
     has_instant: ColumnElement[bool] = jobs.c.next_run_at.is_not(None)
     if filters.due_before is not None:
         has_instant = and_(has_instant, jobs.c.next_run_at < filters.due_before)
+    if filters.due_since is not None:
+        has_instant = and_(has_instant, jobs.c.next_run_at >= filters.due_since)
     due = replace(part, condition=and_(part.condition, has_instant))
     idle = replace(part, condition=and_(part.condition, jobs.c.next_run_at.is_(None)), has_value=False)
-    if filters.due_before is not None:
+    if filters.is_by_instant:
         return [due]
     return [idle] if filters.status not in {None, JobStatus.ACTIVE} else [due, idle]
 

@@ -10,11 +10,11 @@ from scheduler_service.domain.listing import JobFilter, RunFilter
 
 Filter = TypeVar("Filter", JobFilter, RunFilter)
 
-JOB_FILTERS = {
-    "q": "q", "status": "status", "last": "last_status", "type": "payload_type", "due": "due_before", "tag": "tag",
-    "owner": "owner_id",
+JOB_FILTERS: Mapping[str, str | tuple[str, ...]] = {
+    "q": "q", "status": "status", "last": "last_status", "type": "payload_type", "tag": "tag",
+    "due": ("due_since", "due_before"), "owner": "owner_id",
 }  # fmt: skip
-RUN_FILTERS = {
+RUN_FILTERS: Mapping[str, str | tuple[str, ...]] = {
     "job": "job_id", "owner": "owner_id", "tag": "tag", "trigger": "trigger", "status": "statuses", "reason": "reason",
     "within": "since", "late": "is_late",
 }  # fmt: skip
@@ -32,13 +32,16 @@ class Excluding:
 
 
 async def widest(
-    names: Mapping[str, str], filters: Filter, count: Callable[[Filter], Awaitable[int]], query: Mapping[str, str]
+    names: Mapping[str, str | tuple[str, ...]],
+    filters: Filter,
+    count: Callable[[Filter], Awaitable[int]],
+    query: Mapping[str, str],
 ) -> Excluding | None:
     """Return the filter without which most would match, or None if none of them alone keeps the list empty."""
     found: list[Excluding] = []
-    for name, field in names.items():
+    for name, fields in names.items():
         if query.get(name):
-            without: Any = _WITHOUT.get(field)
-            found.append(Excluding(name, query[name], await count(replace(filters, **{field: without}))))
+            without: Any = {each: _WITHOUT.get(each) for each in ((fields,) if isinstance(fields, str) else fields)}
+            found.append(Excluding(name, query[name], await count(replace(filters, **without))))
     best = max(found, key=lambda each: each.count, default=None)
     return best if best is not None and best.count else None

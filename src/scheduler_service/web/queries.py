@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
@@ -11,6 +11,8 @@ from starlette.datastructures import QueryParams
 from scheduler_service.domain.schedules.calendar_dst import FIRST_YEAR, LAST_YEAR
 
 LARGEST_ID = 2**63 - 1
+DUE = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
+"""Windows from now on in which jobs are due, by their names in addresses."""
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -39,8 +41,22 @@ def whole_of(text: str) -> int | None:
 
 def instant(query: QueryParams, name: str) -> datetime | None:
     """Return an instant; one without an offset is in UTC. None also if its year is out of the range of schedules."""
+    return instant_of(query.get(name, ""))
+
+
+def due_range(written: str, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """Return since when and until before when jobs are due, by a window such as `1h` or two instants such as `A/B`."""
+    if (window := DUE.get(written)) is not None:
+        return None, now + window
+    first, _, last = written.partition("/")
+    since, before = instant_of(first), instant_of(last)
+    return (None, None) if since is None or before is None else (since, before)
+
+
+def instant_of(written: str) -> datetime | None:
+    """Return the instant that a text is, as `instant` does."""
     try:
-        found = datetime.fromisoformat(query.get(name, ""))
+        found = datetime.fromisoformat(written)
     except ValueError:
         return None
     if not FIRST_YEAR <= found.year <= LAST_YEAR:

@@ -39,6 +39,9 @@ class JobQuery(Paging):
         Annotated[str, StringConstraints(max_length=64), Storable] | None,
         Field(description="Only jobs with this kind of payload, such as `python_code`."),
     ] = None
+    due_since: Annotated[
+        Instant | None, Field(description="Only jobs whose next instant is this one or a later one.")
+    ] = None
     due_before: Annotated[Instant | None, Field(description="Only jobs whose next instant is earlier than this.")] = (
         None
     )
@@ -63,7 +66,7 @@ class JobQuery(Paging):
 
     def filters(self) -> JobFilter:
         """Return the filter for storage."""
-        names = ("owner_id", "status", "last_status", "due_before", "tag", "q", "external_key", "sort")
+        names = ("owner_id", "status", "last_status", "due_since", "due_before", "tag", "q", "external_key", "sort")
         return JobFilter(payload_type=self.type, **{name: getattr(self, name) for name in names})
 
 

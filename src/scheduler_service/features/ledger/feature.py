@@ -27,9 +27,10 @@ class LedgerFeature(Feature):
         import scheduler_service.features.ledger.tables  # noqa: F401, PLC0415 (when asked for)
 
     def services(self, base: Base) -> Sequence[object]:
-        """Build the services of the check, of the cells and of the last regular check."""
+        """Build the services of the check, of the cells, of what comes and of the last regular check."""
         from scheduler_service.features.ledger.reports import LedgerReportService  # noqa: PLC0415 (when asked for)
         from scheduler_service.features.ledger.service import LedgerService  # noqa: PLC0415 (when asked for)
+        from scheduler_service.features.ledger.upcoming import UpcomingService  # noqa: PLC0415 (when asked for)
         from scheduler_service.features.ledger.windows import LedgerWindowService  # noqa: PLC0415 (when asked for)
 
         kept = base.settings.retention_days
@@ -37,6 +38,7 @@ class LedgerFeature(Feature):
             LedgerService(base.database, base.clock, retention_days=kept),
             LedgerWindowService(base.database, base.clock, retention_days=kept),
             LedgerReportService(base.database),
+            UpcomingService(base.database),
         )
 
     def routers(self) -> Sequence[APIRouter]:

@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from starlette.responses import Response
 
+from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.listing import Count, JobFilter, Listing, Page, RunFilter
 from scheduler_service.domain.run_state import Reason, RunStatus
+from scheduler_service.features.ledger.cells import Period
+from scheduler_service.features.ledger.upcoming import UpcomingService
 from scheduler_service.features.ledger.windows import LedgerWindowService
 from scheduler_service.services.health import HealthStatus
 from scheduler_service.services.runs import RunView
@@ -16,9 +19,9 @@ from scheduler_service.web.views import home
 from scheduler_service.web.views.cells import Counts
 from scheduler_service.web.views.grid import Grid
 from scheduler_service.web.views.heat import heat_map
-from scheduler_service.web.views.jobs import job_row
 from scheduler_service.web.views.ledger_span import whole_days
 from scheduler_service.web.views.pace import pace
+from scheduler_service.web.views.upcoming import upcoming
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
@@ -37,7 +40,8 @@ async def show_home(visit: Visit) -> Response:
     skipped = await _skipped(visit, now - DAY)
     newest = await service.runs.recent(caller, [*{job.id for job in failed.items} | skipped.keys()], NEWEST)
     active = await _runs(visit, RunFilter(statuses=_ACTIVE), page)
-    due = await service.jobs.page(caller, JobFilter(due_before=now + HOUR, sort="next_run_at"), page)
+    minute = now.replace(second=0, microsecond=0)
+    minutes = await visit.feature(UpcomingService).minutes(caller, Period(minute, minute + HOUR))
     stats = await service.stats.read(caller, HOUR)
     window, step = (HOUR, MINUTE) if stats.is_exact else (DAY, HOUR)
     chart = pace(await service.stats.series(caller, window, step), step)
@@ -67,11 +71,10 @@ async def show_home(visit: Visit) -> Response:
         missed_more=(missed.total or 0) if missed.next is not None else None,
         running=[home.running(view.run, view.job_name, view.expected_seconds, now) for view in active.items],
         active_total=active.total or 0,
-        due=[job_row(job, service.schedules.describe(job).sentence, ()) for job in due.items],
-        due_total=due.total or 0,
-        has_jobs=bool(
-            due.items or (await service.jobs.page(caller, JobFilter(), Page(size=1, count=Count.NONE))).items
-        ),
+        upcoming=upcoming(minutes, minute, stats.standing.slots),
+        due_total=sum(each.jobs for each in minutes),
+        due=f"{iso8601(minute)}/{iso8601(minute + HOUR)}",
+        has_jobs=bool(minutes or (await service.jobs.page(caller, JobFilter(), Page(size=1, count=Count.NONE))).items),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from starlette.responses import Response
 
@@ -11,7 +11,7 @@ from scheduler_service.domain.run_state import TERMINAL, JobStatus, RunStatus
 from scheduler_service.http.cursors import read_cursor, write_cursor
 from scheduler_service.payloads import registry
 from scheduler_service.web.empty_lists import JOB_FILTERS, Excluding, widest
-from scheduler_service.web.queries import choice
+from scheduler_service.web.queries import DUE, choice, due_range
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.samples import is_sample
 from scheduler_service.web.views.curl import path_of_jobs
@@ -25,7 +25,6 @@ SORTS = ("name", "next_run_at", "updated_at", "id")
 DEFAULT_SORT = "-id"
 STRIP = 20
 MAX_RUNNING = 200
-DUE = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 
 
 @pages.get("/jobs")
@@ -55,7 +54,7 @@ async def show_jobs(visit: Visit) -> Response:
         states=tuple(JobStatus),
         results=tuple(sorted(TERMINAL)),
         types=tuple(registry.kinds()),
-        due=visit.query.get("due", ""),
+        due=visit.query.get("due", "") if filters.is_by_instant else "",
         windows=tuple(DUE),
     )
 
@@ -79,13 +78,15 @@ async def _widest(visit: Visit, filters: JobFilter) -> Excluding | None:
 def _filters(visit: Visit) -> JobFilter:
     """Return the filters in the address. Unknown values count as none."""
     query = visit.request.query_params
-    sort, due = query.get("sort", DEFAULT_SORT), DUE.get(query.get("due", ""))
+    sort = query.get("sort", DEFAULT_SORT)
+    due_since, due_before = due_range(query.get("due", ""), datetime.now(UTC))
     return JobFilter(
         owner_id=query.get("owner") or None,
         status=choice(query, "status", JobStatus),
         last_status=choice(query, "last", RunStatus),
         payload_type=query.get("type") or None,
-        due_before=None if due is None else datetime.now(UTC) + due,
+        due_since=due_since,
+        due_before=due_before,
         tag=query.get("tag") or None,
         q=query.get("q") or None,
         sort=sort if sort.removeprefix("-") in SORTS else DEFAULT_SORT,

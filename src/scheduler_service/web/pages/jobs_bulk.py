@@ -18,8 +18,7 @@ from scheduler_service.errors import InvalidInputError, NotFoundError
 from scheduler_service.services.bulk import BulkItem, BulkService
 from scheduler_service.services.bulk_request import MAX_ITEMS, JobBulkRequest, read_job_bulk
 from scheduler_service.web.forms import sentences_of
-from scheduler_service.web.pages.jobs import DUE
-from scheduler_service.web.queries import whole_of
+from scheduler_service.web.queries import due_range, whole_of
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
 from scheduler_service.web.views.bulk import NAMED, is_typed, place_in
@@ -34,7 +33,7 @@ MAX_UNDONE = 100
 ROOT = "/ui/jobs"
 _FILTERS = {"q": "q", "status": "status", "last": "last_status", "type": "type", "tag": "tag", "owner": "owner_id"}
 _DUE = "due"
-"""The filter by the next instant, which the address names by a window from now on."""
+"""The filter by the next instant, which the address names by a window or by two instants."""
 
 
 @pages.get("/jobs/bulk")
@@ -122,8 +121,8 @@ def _document(action: str, ids: list[Any], fields: dict[str, str]) -> dict[str, 
     """Return the request of the API, or None if no job is selected."""
     if fields.get("all"):
         chosen = {name: fields[field] for field, name in _FILTERS.items() if fields.get(field)}
-        if (window := DUE.get(fields.get(_DUE, ""))) is not None:
-            chosen["due_before"] = iso8601(datetime.now(UTC) + window)
+        limits = zip(("due_since", "due_before"), due_range(fields.get(_DUE, ""), datetime.now(UTC)), strict=True)
+        chosen |= {name: iso8601(limit) for name, limit in limits if limit is not None}
         return {"action": action, "filter": chosen}
     numbers = [number for each in ids if (number := whole_of(str(each))) is not None]
     return {"action": action, "ids": numbers[:MAX_ITEMS]} if numbers else None

@@ -27,6 +27,7 @@ def path_of_jobs(filters: JobFilter) -> str:
     return _with_query("/jobs", {
         "q": filters.q, "status": filters.status, "last_status": filters.last_status, "type": filters.payload_type,
         "tag": filters.tag, "owner_id": filters.owner_id, "sort": filters.sort,
+        "due_since": None if filters.due_since is None else iso8601(filters.due_since),
         "due_before": None if filters.due_before is None else iso8601(filters.due_before),
     })  # fmt: skip
 

@@ -1,10 +1,12 @@
 // Shows instants in the reader's zone. Without JavaScript, pages show UTC.
 (() => {
   const DAY = 86400;
-  const UNITS = [["hour", 3600], ["minute", 60], ["second", 1]];
+  // A unit begins where its rounding is off by a third at most: 90 minutes are told as minutes, 91 as 2 hours.
+  const UNITS = [["hour", 3600, 5400], ["minute", 60, 90], ["second", 1, 0]];
   const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto", style: "short" });
   const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long", hourCycle: "h23" });
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
   const exact = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
@@ -19,12 +21,13 @@
   const distance = (at) => {
     const seconds = (at - now()) / 1000;
     if (Math.abs(seconds) >= DAY) return relative.format(Math.round((noon(at) - noon(now())) / DAY), "day");
-    const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
-    return relative.format(Math.trunc(seconds / size), unit);
+    const [unit, size] = UNITS.find(([, , least]) => Math.abs(seconds) > least) ?? ["second", 1];
+    return relative.format(Math.round(seconds / size), unit);
   };
   const FORMATS = {
     relative: distance,
     clock: (at) => clock.format(at),
+    minute: (at) => minute.format(at),
     exact: (at) => exact.format(at),
     day: (at) => day.format(at),
     full: (at) => full.format(at),
