@@ -34,7 +34,7 @@ async def measure(runs: int, naive_runs: int, rounds: int) -> dict[str, list[flo
         for number in range(rounds):
             print(f"round {number + 1} of {rounds} …", file=sys.stderr)
             await bench.drain_runs("pi", OURS, PI, SLOTS, runs)
-            await bench.drain_embedded("embedded", runs, PI, SLOTS)
+            await bench.drain_embedded("embedded", PI, SLOTS, runs)
             await drain_naive(bench, "naive", program, naive_runs)
             await drain_naive(bench, "naive, one thread", program, naive_runs, **ONE_THREAD)
             bench.figures["sandbox"].append(await sandbox_alone(bench.cluster.directory / f"sandbox{number}", runs))

@@ -1,7 +1,7 @@
 """The embedded service: prints how fast it executes runs, as JSON.
 
-`python -m benchmarks.shared.embedded_runs DIRECTORY COUNT SLOTS CODE`. The database is on the disk of DIRECTORY. If the
-code is `pass`, the sandbox runs nothing.
+`python -m benchmarks.shared.embedded_runs DIRECTORY SANDBOX COUNT SLOTS CODE`. The database is on the disk of
+DIRECTORY. SANDBOX is `auto`, the one of every run, or `empty`, which runs nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 from benchmarks.shared import empty_sandbox
 from sqlalchemy import func, insert, select
@@ -31,7 +32,7 @@ from scheduler_service.storage.tables import runs as run_table
 from scheduler_service.telemetry.logging_config import configure_logging
 
 SINGLE_RUNS = 20
-NOTHING = "pass"
+EmbeddedSandbox = Literal["auto", "empty"]
 DEFINITION = {
     "name": "nothing",
     "schedule_expr": "2099-01-01T00:00:00Z",
@@ -103,11 +104,9 @@ async def measure(settings: Settings, count: int, code: str) -> dict[str, float]
 def main() -> None:
     """Print the figures; logs go to the standard error, which the caller may discard."""
     configure_logging("WARNING", "json")
-    directory, count, slots, code = sys.argv[1:]
-    if code == NOTHING:
-        empty_sandbox.install()
-    sandbox = "none" if code == NOTHING else "auto"
-    settings = load_settings(data_dir=Path(directory), sandbox=sandbox, slots=int(slots), _env_file=None)
+    directory, sandbox, count, slots, code = sys.argv[1:]
+    level = empty_sandbox.install() if sandbox == "empty" else {"sandbox": "auto"}
+    settings = load_settings(data_dir=Path(directory), slots=int(slots), _env_file=None, **level)
     print(json.dumps(asyncio.run(measure(settings, int(count), code))))
 
 

@@ -7,5 +7,4 @@ from benchmarks.shared import empty_sandbox
 from scheduler_service.config.loading import load_settings
 from scheduler_service.entrypoints.celery_app import create
 
-empty_sandbox.install()
-app = create(load_settings())
+app = create(load_settings(**empty_sandbox.install()))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from benchmarks.shared.embedded_runs import EmbeddedSandbox
 from benchmarks.shared.plain_celery import FIRST, LAST, nothing
 from benchmarks.shared.processor_time import descendants_ms
 from celery import Celery
@@ -54,11 +55,13 @@ class Bench:
         ((seconds,),) = await self.client.ask(query, job=job)
         self.figures[name].append(count / float(seconds))
 
-    async def drain_embedded(self, name: str, count: int, code: str = "pass", slots: int = SLOTS_OF_NOTHING) -> None:
-        """Do the same in the embedded service, in a process of its own. `pass` runs in an empty sandbox."""
+    async def drain_embedded(
+        self, name: str, code: str, slots: int, count: int, sandbox: EmbeddedSandbox = "auto"
+    ) -> None:
+        """Do the same in the embedded service, in a process of its own."""
         with tempfile.TemporaryDirectory(dir=self.cluster.directory) as directory:
             program = (sys.executable, "-m", "benchmarks.shared.embedded_runs", directory)
-            words = (str(count), str(slots), code)
+            words = (sandbox, str(count), str(slots), code)
             ended = await asyncio.to_thread(
                 subprocess.run, (*program, *words), cwd=ROOT, check=True, stdout=subprocess.PIPE
             )
