@@ -4,7 +4,8 @@ Theory of operation. SQLAlchemy's execution of a statement takes longer than the
 is also a hand-over between two threads. A direct writer compiles a statement once and gives it to the driver. Functions
 of `storage` do not notice: a direct connection executes their statements as an `AsyncConnection` does.
 
-On PostgreSQL, each writer holds one connection of the pool, and each statement is a transaction of its own. On SQLite,
+On PostgreSQL, each writer holds one connection of the pool, which plans each statement once, and each statement is a
+transaction of its own. On SQLite,
 the writers share the one connection that writes. A whole transaction is one hand-over to the thread of that connection:
 the function runs there, and its `await` never waits.
 """
@@ -22,6 +23,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from scheduler_service.storage.availability import reachable
 from scheduler_service.storage.prepared import DirectResult, PreparedStatements
+
+# By default PostgreSQL plans each claim again, because it estimates that a plan for any parameters is slower. It
+# is the same plan, and planning takes longer than execution.
+_PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any]
@@ -76,15 +81,18 @@ class PostgresWriter:
                 return await work(_PostgresConnection(self._driver, self._engine.dialect, self._statements))
 
     async def close(self) -> None:
-        """Return the connection to the pool."""
+        """Close the connection. It does not return to the pool, because its plans are not those of other queries."""
         held, self._held, self._driver = self._held, None, None
         if held is not None:
+            await held.invalidate()
             await held.close()
 
     async def _open(self) -> None:
         await self.close()
         self._held = await self._engine.connect()
-        self._driver = (await self._held.get_raw_connection()).driver_connection
+        driver: Any = (await self._held.get_raw_connection()).driver_connection
+        await driver.execute(_PLAN_ONCE)
+        self._driver = driver
 
 
 class SqliteWriter:
