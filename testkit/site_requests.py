@@ -90,6 +90,7 @@ PAGES = (
     "/ledger?job={job}",
     "/ledger/lanes",
     "/ledger/lanes?hours=6",
+    "/ledger/lanes?hours=6&job={job}",
     "/ledger/cell?at={day}",
     "/ledger/cell?at={day}&job={job}",
     "/ledger/cell?at={day}&to={hour}&job={job}",

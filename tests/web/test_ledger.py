@@ -151,10 +151,12 @@ async def test_start_page_marks_crowded_minutes_and_links_their_jobs(browser: Br
 
 
 async def test_lanes_show_runs_of_the_last_hours(browser: Browser) -> None:
-    _, run_id = await run_once(browser, name="in a lane")
-    page = (await browser.open("/ui/ledger/lanes?hours=3")).text
-    assert "in a lane" in page
-    assert f"/ui/runs/{run_id}" in page
+    job_id, run_id = await run_once(browser, name="in a lane")
+    for query in ("hours=3", f"hours=1&job={job_id}"):
+        page = (await browser.open(f"/ui/ledger/lanes?{query}")).text
+        assert "in a lane" in page
+        assert f"/ui/runs/{run_id}" in page
+    assert "of somebody" not in page
 
 
 async def test_simulation_puts_what_if_beside_what_is(browser: Browser) -> None:

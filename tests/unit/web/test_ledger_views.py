@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from testkit.databases import NOON
-from testkit.records import run_record
 
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.domain.simulation import SimulatedRow, Simulation
@@ -16,10 +15,9 @@ from scheduler_service.web.views.day_map import day_map
 from scheduler_service.web.views.grid import Line
 from scheduler_service.web.views.heat import heat_map
 from scheduler_service.web.views.instant_map import MAX_IN_LINE, DrawnInstant, instant_map
-from scheduler_service.web.views.lanes import MAX_LANES, WIDTH, lanes
 from scheduler_service.web.views.ledger_span import choose, midnight, span_of
 from scheduler_service.web.views.retry_line import retry_line
-from scheduler_service.web.views.simulated import MAX_CELLS, tracks
+from scheduler_service.web.views.simulated import MAX_CELLS, WIDTH, tracks
 
 BERLIN, UTC_ZONE = ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")
 HOUR = timedelta(hours=1)
@@ -144,34 +142,6 @@ def test_density_fits_the_window(wanted: str | None, hours: int, count: int, of_
     chosen = choose(wanted, hours, count, of_job=of_job)
     assert chosen.by == expected
     assert chosen.is_refused == (wanted not in (None, "minutes", expected))
-
-
-def test_bar_shows_waiting_and_execution_in_the_window() -> None:
-    run = run_record(
-        status=RunStatus.SUCCESS,
-        scheduled_for=NOON,
-        started_at=NOON + timedelta(minutes=6),
-        finished_at=NOON + timedelta(minutes=30),
-    )
-    (lane,) = lanes([(run, "a job")], NOON, NOON + HOUR, NOON + HOUR)
-    (bar,) = lane.bars
-    assert (bar.x, bar.started_x, bar.end_x) == (0.0, WIDTH / 10, WIDTH / 2)
-
-
-def test_running_bar_ends_now_and_skipped_row_is_no_run() -> None:
-    running = run_record(status=RunStatus.RUNNING, started_at=NOON)
-    skipped = run_record(id=2, status=RunStatus.SKIPPED, finished_at=NOON)
-    (lane,) = lanes([(running, "a"), (skipped, "a")], NOON, NOON + HOUR, NOON + HOUR / 2)
-    assert [(bar.is_run, bar.end_x) for bar in lane.bars] == [(True, WIDTH / 2), (False, 0.0)]
-
-
-def test_busiest_jobs_get_lanes_in_the_order_of_their_names() -> None:
-    runs = [(run_record(id=n, job_id=n), f"job {n:02}") for n in range(1, 40)]
-    runs += [(run_record(id=100, job_id=39), "job 39")]
-    drawn = lanes(runs, NOON, NOON + HOUR, NOON)
-    assert len(drawn) == MAX_LANES
-    assert [lane.name for lane in drawn] == sorted(lane.name for lane in drawn)
-    assert drawn[-1].job_id == 39
 
 
 def test_instants_that_differ_between_two_ledgers_are_marked() -> None:

@@ -27,7 +27,8 @@ class LedgerFeature(Feature):
         import scheduler_service.features.ledger.tables  # noqa: F401, PLC0415 (when asked for)
 
     def services(self, base: Base) -> Sequence[object]:
-        """Build the services of the check, of the cells, of what comes and of the last regular check."""
+        """Build the services of the check, of cells and lanes, of what comes and of the last regular check."""
+        from scheduler_service.features.ledger.lanes import LaneService  # noqa: PLC0415 (when asked for)
         from scheduler_service.features.ledger.reports import LedgerReportService  # noqa: PLC0415 (when asked for)
         from scheduler_service.features.ledger.service import LedgerService  # noqa: PLC0415 (when asked for)
         from scheduler_service.features.ledger.upcoming import UpcomingService  # noqa: PLC0415 (when asked for)
@@ -39,6 +40,7 @@ class LedgerFeature(Feature):
             LedgerWindowService(base.database, base.clock, retention_days=kept),
             LedgerReportService(base.database),
             UpcomingService(base.database),
+            LaneService(base.database),
         )
 
     def routers(self) -> Sequence[APIRouter]:

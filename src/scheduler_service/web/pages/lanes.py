@@ -6,44 +6,38 @@ from datetime import UTC, datetime, timedelta
 
 from starlette.responses import Response
 
-from scheduler_service.domain.listing import Count, Page, RunFilter
-from scheduler_service.domain.records import Run
+from scheduler_service.features.ledger.lanes import LaneService
 from scheduler_service.web.queries import whole
 from scheduler_service.web.routes import Pages
-from scheduler_service.web.views.lanes import lanes
+from scheduler_service.web.views.lanes import MAX_LANES, lanes, ticks
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
-LANE_HOURS, LANE_RUNS, LANE_PAGE = (1, 3, 6), 1000, 100
+HOURS, MAX_RUNS = (1, 3, 6), 1000
 
 
 @pages.get("/ledger/lanes")
 async def show_lanes(visit: Visit) -> Response:
-    """Show when runs waited and executed in the last hours."""
-    hours = whole(visit.request.query_params, "hours") or LANE_HOURS[0]
-    hours = hours if hours in LANE_HOURS else LANE_HOURS[0]
+    """Show when runs waited and executed in the last hours, of all jobs or of one."""
+    hours = whole(visit.request.query_params, "hours") or HOURS[0]
+    hours = hours if hours in HOURS else HOURS[0]
+    job_id = whole(visit.request.query_params, "job")
+    job = None if job_id is None else await visit.service.jobs.get(visit.caller, job_id)
     now = datetime.now(UTC)
     begin = now - timedelta(hours=hours)
-    runs = await _runs_since(visit, begin)
+    runs = await visit.feature(LaneService).since(visit.caller, begin, MAX_RUNS, job_id)
+    drawn = lanes(runs, begin, now)
     return visit.show(
         "ledger_lanes.html",
+        job=job,
         hours=hours,
-        all_hours=LANE_HOURS,
+        all_hours=HOURS,
         begin=begin,
         end=now,
-        lanes=lanes(runs, begin, now, now),
-        is_cut=len(runs) >= LANE_RUNS,
+        lanes=drawn,
+        ticks=ticks(begin, now, hours, visit.zone),
+        is_cut=len(runs) >= MAX_RUNS,
+        is_busiest=len(drawn) == MAX_LANES,
+        max_lanes=MAX_LANES,
         zone=visit.zone.key,
     )
-
-
-async def _runs_since(visit: Visit, begin: datetime) -> list[tuple[Run, str]]:
-    found: list[tuple[Run, str]] = []
-    page = Page(size=LANE_PAGE, count=Count.NONE)
-    while len(found) < LANE_RUNS:
-        listing = await visit.service.runs.page(visit.caller, RunFilter(since=begin), page, has_logs=False)
-        found += [(view.run, view.job_name) for view in listing.items]
-        if listing.next is None:
-            break
-        page = Page(size=LANE_PAGE, count=Count.NONE, cursor=listing.next)
-    return found

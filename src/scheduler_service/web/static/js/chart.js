@@ -6,7 +6,7 @@
   // Narrow screens begin at the newest cells, also where the style sheet's way is not known.
   for (const map of document.querySelectorAll("[data-map]")) {
     const here = map.querySelector("[data-here]");
-    if (map.scrollLeft === 0 && here) map.scrollLeft = here.offsetLeft + here.offsetParent.offsetLeft - map.clientWidth + 16;
+    if (map.scrollLeft === 0 && here) map.scrollLeft = here.getBoundingClientRect().right - map.getBoundingClientRect().right + 16;
   }
   const STEPS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
   // At the document, because a live page replaces its maps.
@@ -17,7 +17,8 @@
     const lines = [...focused.closest("[data-grid]").querySelectorAll("[data-line]")].map((line) => [...line.querySelectorAll("[data-cell]")]);
     const line = lines.findIndex((cells) => cells.includes(focused));
     event.preventDefault();
-    const target = lines[line + step[0]]?.[lines[line].indexOf(focused) + step[1]];
+    const [next, place] = [lines[line + step[0]] ?? [], lines[line].indexOf(focused) + step[1]];
+    const target = next[step[0] ? Math.min(place, next.length - 1) : place];
     if (!target) return;
     focused.setAttribute("tabindex", "-1");
     target.setAttribute("tabindex", "0");
