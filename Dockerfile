@@ -14,7 +14,8 @@ RUN python -m venv /opt/venv \
  && uv pip install --no-cache --python /opt/venv/bin/python --require-hashes --requirement requirements.txt \
  && sed -n -e '/^obstore==/,/# via/p' -e '/^pandas==/,/# via/p' requirements-dev.txt > extras.txt \
  && uv pip install --no-cache --python /opt/venv/bin/python --require-hashes --no-deps --requirement extras.txt
-COPY pyproject.toml README.md LICENSE alembic.ini ./
+COPY pyproject.toml README.md LICENSE alembic.ini SECURITY.md CONTRIBUTING.md ./
+COPY docs docs
 COPY src src
 RUN uv pip install --no-cache --python /opt/venv/bin/python --no-deps . \
  && python -m compileall -q src
@@ -39,7 +40,9 @@ RUN groupadd --system --gid 10001 scheduler \
 WORKDIR /app
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /build/src src
-COPY alembic.ini flowerconfig.py ./
+# The interface shows the guides.
+COPY docs docs
+COPY alembic.ini flowerconfig.py SECURITY.md CONTRIBUTING.md ./
 
 USER scheduler
 EXPOSE 8000 5555

@@ -117,6 +117,9 @@ PAGES = (
     "/jump?q=job",
     "/jump?q=101",
     "/keyboard",
+    "/docs",
+    "/docs/api",
+    "/docs/images/run-light.png",
 )
 CALLS = (
     *(f"/jobs?size=50&count=capped&sort={sign}{sort}" for sort in _JOB_SORTS for sign in ("", "-")),

@@ -28,7 +28,7 @@ EVERY = (
     "workers", "alerts", "alerts?job={job}", "alerts/new", "calendars", "calendars/new", "calendars/de-holidays",
     "secrets", "secrets/new",
     "grants", "environments", "keys", "keys/new", "quotas", "quotas/new", "audit", "system", "jump?q=a", "keyboard",
-    "samples/remove", "nowhere",
+    "samples/remove", "docs", "docs/deployment", "nowhere",
 )  # fmt: skip
 """Every page of the interface, and those of more than one state."""
 
@@ -47,7 +47,7 @@ NO_PAGES = frozenset({
     "/runs/{run_id:int}/search", "/runs/{run_id:int}/log.txt", "/runs/{run_id:int}/artifacts/{name:path}",
     "/runs/{run_id:int}/previous", "/runs/{run_id:int}/next", "/keys/{key_id}/revoke", "/workers/{worker_id}/drain",
     "/environments/{environment_id}", "/alerts/{rule_id:int}", "/alerts/{rule_id:int}/delete",
-    "/calendars/{name}/delete", "/secrets/delete",
+    "/docs/images/{name}", "/calendars/{name}/delete", "/secrets/delete",
 })  # fmt: skip
 """Redirects, downloads, parts of pages, and pages of objects that `objects` adds."""
 
@@ -58,7 +58,7 @@ NOT_CONTRAST = {"rules": {"color-contrast": {"enabled": False}}}
 
 
 def pattern_of(path: str) -> str:
-    return re.sub(r"\{[^}]*:int\}", r"\\d+", re.sub(r"\{[a-z_]+\}", "[^/]+", path))
+    return re.sub(r"\{[^}]*:int\}", r"\\d+", re.sub(r"\{[a-z_]+(?::path)?\}", "[^/]+", path))
 
 
 def objects(service: Service, job_id: int) -> list[str]:

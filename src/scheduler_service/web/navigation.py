@@ -1,4 +1,4 @@
-"""The pages in the bar, each with its path and the scope that it needs."""
+"""The pages in the bar, each with its path and the scope that it needs, and their guides."""
 
 from __future__ import annotations
 
@@ -20,4 +20,23 @@ MORE = (
     ("keys", "/ui/keys", "admin"),
     ("audit", "/ui/audit", "admin"),
     ("system", "/ui/system", "read"),
+    ("docs", "/ui/docs", "read"),
 )
+GUIDES = {
+    "home": "web-interface",
+    "jobs": "cookbook",
+    "runs": "running-code",
+    "ledger": "monitoring#the-ledger",
+    "workers": "deployment",
+    "simulate": "policies",
+    "alerts": "monitoring#alerts",
+    "calendars": "calendars",
+    "secrets": "secrets",
+    "quotas": "quotas",
+    "grants": "grants",
+    "environments": "packages",
+    "keys": "security#keys",
+    "audit": "security#audit-trail",
+    "system": "deployment",
+}
+"""The guide of each entry of the navigation."""

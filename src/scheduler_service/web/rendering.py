@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.version import version
 from scheduler_service.web.assets import hashed_name
+from scheduler_service.web.guides import with_links
 from scheduler_service.web.labels import label_of
 from scheduler_service.web.texts import load_texts, text
 from scheduler_service.web.views import words
@@ -57,6 +58,7 @@ def environment() -> Environment:
         "as_json": words.as_json,
         "kind_name": _kind_name,
         "label": label_of,
+        "guided": with_links,
     }
     return made
 

@@ -118,6 +118,11 @@ class Visit:
         return [(name, path) for name, path, scope in navigation.MORE if self.can(scope)]
 
     @property
+    def guide(self) -> str:
+        """Return the address of the guide to this page."""
+        return f"/ui/docs/{navigation.GUIDES.get(self.section, '')}".rstrip("/")
+
+    @property
     def account(self) -> str:
         """Return whose objects the caller reaches, in a word."""
         name = self.caller.owner_id or text("account.all_owners")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.responses import Response
 
 from scheduler_service.domain.listing import Count, JobFilter, Page
 from scheduler_service.errors import NotFoundError
 from scheduler_service.web import navigation
+from scheduler_service.web.guides import search
 from scheduler_service.web.lookups import find_job
 from scheduler_service.web.queries import whole
 from scheduler_service.web.routes import Pages
@@ -34,8 +37,15 @@ async def show_jump(visit: Visit) -> Response:
         if visit.can(scope) and wanted.lower() in text(f"nav.{name}").lower()
     ]
     found = [*await _runs(visit), *await _jobs(visit, wanted)]
+    guides = await asyncio.to_thread(search, wanted, SHOWN) if wanted else []
     return visit.show(
-        "jump.html", wanted=wanted, job=job, first=found if wanted else known, acts=acts, last=known if wanted else []
+        "jump.html",
+        wanted=wanted,
+        job=job,
+        first=found if wanted else known,
+        acts=acts,
+        last=known if wanted else [],
+        guides=guides,
     )
 
 
