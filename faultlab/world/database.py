@@ -84,9 +84,9 @@ class WorldDatabase(Database):
         async with self.write() as connection:
             yield connection
 
-    def direct(self) -> DirectWriter:
+    def direct(self, *, plans_once: bool = True) -> DirectWriter:
         """Return a writer whose transactions wait for their turn, too."""
-        return _WorldWriter(super().direct(), self)
+        return _WorldWriter(super().direct(plans_once=plans_once), self)
 
     async def _begin(self) -> None:
         await wait_for_turn()
@@ -101,9 +101,11 @@ class _WorldWriter:
     async def write(self, work: Callable[[Any], Coroutine[Any, Any, T]], *, outlives_host: bool = True) -> T:
         await wait_for_turn()
         self._database.faults.may_fail()
-        result = await self._writer.write(work, outlives_host=outlives_host)
+        result = await self._writer.transact(work, outlives_host=outlives_host)  # the world is on SQLite
         self._database.faults.may_fail()
         return result
+
+    transact = write
 
     async def close(self) -> None:
         await self._writer.close()

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from testkit.databases import NOON, add_job, queued_row
 from testkit.doubles import FakeClock, RecordingBroker
 
+from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.engine import dispatch
 from scheduler_service.engine.dispatch import Dispatcher
-from scheduler_service.storage import runs
+from scheduler_service.storage import ledger, runs
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.ledger import Earliest
 from scheduler_service.storage.tables import runs as run_table
 
 TICK_SECONDS = 0.2
@@ -116,3 +123,45 @@ async def test_workers_are_notified_after_the_commit(database: Database, clock: 
     await add_job(database)
     await dispatcher(database, clock, LookingBroker()).tick()
     assert seen == [1]
+
+
+async def test_foreseen_instant_fires_before_a_look(
+    database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    look = ledger.earliest_due
+
+    async def note_look(connection: AsyncConnection) -> Earliest:
+        steps.append("look")
+        return await look(connection)
+
+    class NotingBroker(RecordingBroker):
+        async def send(self, notices: Sequence[RunNotice]) -> None:
+            steps.extend("notice" for _ in notices)
+
+    monkeypatch.setattr(ledger, "earliest_due", note_look)
+    tested = dispatcher(database, clock, NotingBroker())
+    await add_job(database, next_run_at=NOON + timedelta(hours=1))
+    await tested.tick()
+
+    clock.advance(3600)
+    await tested.tick()
+
+    assert steps == ["look", "notice", "look"]
+
+
+async def test_ordinary_fire_does_not_wait_for_the_disk(
+    migrated_sqlite: Path, tmp_path: Path, clock: FakeClock
+) -> None:
+    database = Database(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'scheduler.db')}")
+    executed: list[str] = []
+    await add_job(database)
+    async with database.write() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        await driver.set_trace_callback(executed.append)
+    await dispatcher(database, clock, RecordingBroker()).tick()
+    await database.close()
+
+    assert [words for words in executed if words.startswith(("PRAGMA", "BEGIN", "COMMIT"))][-4:] == [
+        "PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE", "COMMIT", "PRAGMA synchronous=FULL"
+    ]  # fmt: skip

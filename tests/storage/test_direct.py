@@ -42,3 +42,15 @@ async def test_pool_gets_no_connection_of_a_closed_writer(database: Database) ->
     async with database.read() as connection:
         mode = (await connection.execute(text("SHOW plan_cache_mode"))).scalar_one()
     assert mode == "auto"
+
+
+async def test_transaction_of_several_statements_is_undone_as_one(database: Database) -> None:
+    async def create_and_fail(connection: Any) -> None:
+        await connection.driver.execute("CREATE TABLE half_way ()")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await database.direct().transact(create_and_fail)
+
+    async with database.read() as connection:
+        assert (await connection.execute(text("SELECT to_regclass('half_way')"))).scalar_one() is None

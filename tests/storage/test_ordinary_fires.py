@@ -14,7 +14,7 @@ from scheduler_service.domain.records import Job
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.storage import jobs, ledger, ordinary_fires
 from scheduler_service.storage.database import Database
-from scheduler_service.storage.due_fires import fire_due
+from scheduler_service.storage.due_fires import fire_due, fire_ordinary
 from scheduler_service.storage.tables import jobs as job_table
 from scheduler_service.storage.tables import runs as run_table
 
@@ -96,6 +96,20 @@ async def test_job_that_was_changed_after_it_was_read_stays(database: Database, 
         assert await ordinary_fires.fire(connection, [advance], NOON, 10) == ()
     status, next_run_at, _, rows = await _outcome(database, job)
     assert (status, next_run_at, rows) == (JobStatus.ACTIVE, meanwhile.get("next_run_at", NOON), [])
+
+
+async def test_direct_writer_fires_ordinary_jobs_and_leaves_others(database: Database) -> None:
+    ordinary, other = await add_job(database, tags=["a"]), await add_job(database, **KINDS["jitter"])
+
+    writer = database.direct(plans_once=False)
+    fired = await writer.transact(lambda connection: fire_ordinary(connection, NOON, 10, max_notices=10))
+
+    assert (fired.count, fired.left) == (2, (other.id,))
+    assert [notice.tags for notice in fired.notices] == [("a",)]
+    alone = await add_job(database, tags=["a"])
+    await _fire_alone(database, alone, NOON)
+    assert await _outcome(database, ordinary) == await _outcome(database, alone)
+    assert (await _outcome(database, other))[1:] == (NOON, 0, [])
 
 
 async def _fire_together(database: Database, now: datetime) -> None:

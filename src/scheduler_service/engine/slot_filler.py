@@ -59,6 +59,7 @@ class SlotFiller:
                 self._start(run, handle)
             if not claimed:
                 break
+            await asyncio.sleep(0)  # their orders go out before the next look
         return POLL_SECONDS
 
     async def take_notice(self) -> None:

@@ -91,9 +91,12 @@ class Database:
             async with self._writer.begin() as connection:
                 yield connection
 
-    def direct(self) -> DirectWriter:
-        """Return a new writer that executes the statements of every run without the layers above the driver."""
-        writer = SqliteWriter(self._writer) if self.is_sqlite else PostgresWriter(self._reader)
+    def direct(self, *, plans_once: bool = True) -> DirectWriter:
+        """Return a new writer that executes the statements of every run without the layers above the driver.
+
+        `plans_once` False is for statements whose best plan on PostgreSQL depends on their parameters.
+        """
+        writer = SqliteWriter(self._writer) if self.is_sqlite else PostgresWriter(self._reader, plans_once=plans_once)
         self._direct.append(writer)
         return writer
 

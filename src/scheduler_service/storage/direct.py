@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Executable
@@ -56,6 +57,10 @@ class DirectWriter(Protocol):
         """
         ...
 
+    async def transact(self, work: Callable[[Any], Coroutine[Any, Any, T]], *, outlives_host: bool = True) -> T:
+        """Do the same in one transaction on PostgreSQL too."""
+        ...
+
     async def close(self) -> None:
         """Release the connection."""
         ...
@@ -64,9 +69,10 @@ class DirectWriter(Protocol):
 class PostgresWriter:
     """Writes on one connection, a statement at a time."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, plans_once: bool = True) -> None:
         """Take a connection of `engine`, which commits each statement, at the first write."""
         self._engine = engine
+        self._plans_once = plans_once
         self._statements = PreparedStatements(engine.dialect)
         self._turn = asyncio.Lock()
         self._held: AsyncConnection | None = None
@@ -74,11 +80,13 @@ class PostgresWriter:
 
     async def write(self, work: Callable[[Any], Coroutine[Any, Any, T]], *, outlives_host: bool = True) -> T:  # noqa: ARG002 (the server decides)
         """Call `work`; see `DirectWriter.write`."""
-        with reachable():
-            async with self._turn:
-                if self._driver is None or self._driver.is_closed():
-                    await self._open()
-                return await work(_PostgresConnection(self._driver, self._engine.dialect, self._statements))
+        async with self._opened() as connection:
+            return await work(connection)
+
+    async def transact(self, work: Callable[[Any], Coroutine[Any, Any, T]], *, outlives_host: bool = True) -> T:  # noqa: ARG002 (the server decides)
+        """Call `work`; see `DirectWriter.transact`."""
+        async with self._opened() as connection, connection.driver.transaction():
+            return await work(connection)
 
     async def close(self) -> None:
         """Close the connection. It does not return to the pool, because its plans are not those of other queries."""
@@ -87,11 +95,20 @@ class PostgresWriter:
             await held.invalidate()
             await held.close()
 
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[_PostgresConnection]:
+        with reachable():
+            async with self._turn:
+                if self._driver is None or self._driver.is_closed():
+                    await self._open()
+                yield _PostgresConnection(self._driver, self._engine.dialect, self._statements)
+
     async def _open(self) -> None:
         await self.close()
         self._held = await self._engine.connect()
         driver: Any = (await self._held.get_raw_connection()).driver_connection
-        await driver.execute(_PLAN_ONCE)
+        if self._plans_once:
+            await driver.execute(_PLAN_ONCE)
         self._driver = driver
 
 
@@ -117,6 +134,8 @@ class SqliteWriter:
                 # The driver has no public call for a function in its thread.
                 hand_over: Callable[[Callable[[], T]], Awaitable[T]] = driver._execute  # noqa: SLF001
                 return await hand_over(lambda: _transact(connection, work, waits_for_disk=outlives_host))
+
+    transact = write
 
     async def close(self) -> None:
         """Do nothing: no connection is held between writes."""

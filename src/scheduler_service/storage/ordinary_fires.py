@@ -8,6 +8,7 @@ and sets `next_run_at`, and an instant that has a row gets no second one. The id
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +32,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.ordinary_fires import Advance, DueGroup
 from scheduler_service.domain.quotas import NO_QUOTAS, Quotas
@@ -39,6 +39,7 @@ from scheduler_service.domain.run_notice import RunNotice
 from scheduler_service.domain.run_state import ACTIVE, JobStatus, Trigger
 from scheduler_service.storage import runs as run_rows
 from scheduler_service.storage.dialect import is_sqlite, list_of, seconds_between
+from scheduler_service.storage.direct import AnyConnection
 from scheduler_service.storage.quota_tables import owner_bytes, owner_quotas
 from scheduler_service.storage.row_parameters import RowParameters
 from scheduler_service.storage.stored_bytes import is_full
@@ -78,7 +79,7 @@ class LockedJobs:
         return len(self.others) + sum(len(group.job_ids) for group in self.groups)
 
 
-async def lock_due(connection: AsyncConnection, now: datetime, limit: int, quotas: Quotas = NO_QUOTAS) -> LockedJobs:
+async def lock_due(connection: AnyConnection, now: datetime, limit: int, quotas: Quotas = NO_QUOTAS) -> LockedJobs:
     """Lock up to `limit` due jobs, longest due first, without those that another dispatcher has locked.
 
     Jobs of owners whose runs in a minute are limited, or that have no room for logs, are not ordinary. `quotas` hold
@@ -96,7 +97,7 @@ async def lock_due(connection: AsyncConnection, now: datetime, limit: int, quota
 
 
 async def fire(
-    connection: AsyncConnection, advances: Sequence[Advance], now: datetime, max_notices: int
+    connection: AnyConnection, advances: Sequence[Advance], now: datetime, max_notices: int
 ) -> tuple[RunNotice, ...]:
     """Insert a run for each job's instant and move the job on. Return notices for the most urgent new runs.
 
@@ -113,35 +114,41 @@ async def fire(
 
 
 async def _fire(
-    connection: AsyncConnection, rows: Mapping[str, Any], now: datetime, max_notices: int, *, are_finished: bool
+    connection: AnyConnection, rows: Mapping[str, Any], now: datetime, max_notices: int, *, are_finished: bool
 ) -> list[RunNotice]:
     values = {**rows, "at": now, "max_notices": max_notices}
     if not is_sqlite(connection):
         added = await connection.execute(_fire_on_postgresql(are_finished=are_finished), values)
-        return await _notices(connection, added.all())
+        return [_notice(row, row.tags) for row in added]
     added = await connection.execute(_add_on_sqlite(are_told=max_notices > 0), values)
     urgent = sorted(added.all(), key=_urgency)[:max_notices] if max_notices else []
     await connection.execute(_move(of_sqlite=True, are_finished=are_finished), values)
     return await _notices(connection, urgent)
 
 
-async def _notices(connection: AsyncConnection, added: Sequence[Row[Any]]) -> list[RunNotice]:
+async def _notices(connection: AnyConnection, added: Sequence[Row[Any]]) -> list[RunNotice]:
     if not added:
         return []
-    tags = dict((await connection.execute(_tags, {"ids": [row.job_id for row in added]})).all())
-    return [RunNotice(row.id, 0, row.priority, row.correlation_id, tuple(tags[row.job_id])) for row in added]
+    ids = json.dumps([row.job_id for row in added])
+    tags = dict((await connection.execute(_tags, {"ids": ids})).all())
+    return [_notice(row, tags[row.job_id]) for row in added]
+
+
+def _notice(row: Row[Any], tags: Sequence[str]) -> RunNotice:
+    return RunNotice(row.id, 0, row.priority, row.correlation_id, tuple(tags))
 
 
 def _urgency(row: Row[Any]) -> tuple[int, int]:
     return -row.priority, row.id
 
 
-_tags = select(jobs.c.id, jobs.c.tags).where(jobs.c.id.in_(bindparam("ids", expanding=True)))
+_told = func.json_each(bindparam("ids", type_=Text())).table_valued("value", name="told")
+_tags = select(jobs.c.id, jobs.c.tags).where(jobs.c.id.in_(select(_told.c.value)))
 
 
 @cache
 def _lock_due() -> Select[Any]:
-    may_overlap = jobs.c.overlap_policy.in_(("allow", "queue"))
+    may_overlap = or_(jobs.c.overlap_policy == "allow", jobs.c.overlap_policy == "queue")
     locked = (
         select(jobs.c.id, jobs.c.anchor_at, *_SCHEDULE, _is_plain().label("is_plain"), may_overlap.label("may_overlap"))
         .outerjoin(owner_quotas, owner_quotas.c.owner_id == jobs.c.owner_id)
@@ -184,7 +191,9 @@ def _fire_on_postgresql(*, are_finished: bool) -> Select[Any]:
     new_id = func.replace(cast(func.gen_random_uuid(), Text), "-", "")
     new = _new_runs(moved.c, moved.c.from_instant, new_id)
     added = _add(postgresql.insert(runs), select(*new.values()), new).cte("added")
-    return select(*added.c).order_by(added.c.priority.desc(), added.c.id).limit(bindparam("max_notices"))
+    rows = added.join(moved, moved.c.id == added.c.job_id)
+    urgent = select(*added.c, moved.c.tags).select_from(rows).order_by(added.c.priority.desc(), added.c.id)
+    return urgent.limit(bindparam("max_notices"))
 
 
 @cache
@@ -230,11 +239,8 @@ def _move(*, of_sqlite: bool, are_finished: bool) -> Any:
     )
     # Triggers examine a job whose status is set, even if it stays the same.
     moved = moved.values(status=JobStatus.FINISHED) if are_finished else moved
-    return (
-        moved
-        if of_sqlite
-        else moved.returning(jobs.c.id, jobs.c.owner_id, jobs.c.version, jobs.c.priority, advance.c.from_instant)
-    )
+    told = (jobs.c.id, jobs.c.owner_id, jobs.c.version, jobs.c.priority, jobs.c.tags, advance.c.from_instant)
+    return moved if of_sqlite else moved.returning(*told)
 
 
 def _is_unchanged(advance: FromClause) -> ColumnElement[bool]:

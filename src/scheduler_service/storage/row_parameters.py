@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import Column, FromClause, Text, bindparam, column, func, select, type_coerce
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from scheduler_service.storage.dialect import is_sqlite
+from scheduler_service.storage.direct import AnyConnection
 
 
 class RowParameters:
@@ -32,7 +32,7 @@ class RowParameters:
         """Return the table to select from."""
         return self._json_table() if of_sqlite else self._array_table()
 
-    def values(self, connection: AsyncConnection, rows: Iterable[Sequence[Any]]) -> Mapping[str, Any]:
+    def values(self, connection: AnyConnection, rows: Iterable[Sequence[Any]]) -> Mapping[str, Any]:
         """Return the parameters for these rows, whose values are in the order of the columns."""
         if is_sqlite(connection):
             return {self._name: self._document(connection.dialect, rows)}
