@@ -22,7 +22,7 @@ async def test_runs_differ_in_figures_definition_and_log(browser: Browser) -> No
     page = (await browser.open(f"/ui/runs/{second}/compare")).text
     assert f'href="/ui/runs/{first}"' in page
     assert '<th scope="row">Exit code</th><td>0</td><td>3</td>' in page
-    assert "<dt>payload.script</dt>" in page
+    assert '<dt title="payload.script">Script</dt>' in page
     assert "17 equal lines" in page
     assert 'class="removed"' in page
     assert "<code>&lt;b&gt;bad</code>" in page

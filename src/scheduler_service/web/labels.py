@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from scheduler_service.web.texts import text
+from scheduler_service.web.texts import load_texts, text
 from scheduler_service.web.views.editor_fields import JOB_FIELDS, PAYLOAD_FIELDS
 
 _NAMES = {
@@ -38,6 +38,25 @@ _NAMES = {
     "/payload/expect/body_contains": "expect_body",
     "/payload/follow_redirects": "redirects",
 }
+_OF_CHANGES = {
+    "/payload": "editor.what",
+    "/retry_policy": "editor.retry_title",
+    "/limits": "editor.limits",
+    "/dst": "editor.clock_changes",
+    "/after": "editor.after_title",
+    "/files": "job.files",
+}
+_CHOICES = {
+    "overlap_policy": "overlap.",
+    "misfire_policy": "misfire.",
+    "dst.gap": "editor.gap_",
+    "dst.fold": "editor.fold_",
+    "calendar_shift": "editor.shift_",
+    "after_mode": "editor.after_mode_",
+    "payload.type": "payload.",
+}
+_YES_OR_NO = {"true": "site.yes", "false": "site.no"}
+_CAPITAL = re.compile(r"[A-Z]")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _UNWANTED = re.compile(r"Null:|Default null\b|GET /")
 _FIELD = re.compile(r"\b(?:(?:payload|limits|retry_policy|dst)\.\w+|[a-z]+(?:_[a-z]+)+)\b")
@@ -46,6 +65,26 @@ _FIELD = re.compile(r"\b(?:(?:payload|limits|retry_policy|dst)\.\w+|[a-z]+(?:_[a
 def label_of(pointer: str) -> str:
     """Return the label of a control. Parameters of calculations are labelled with their own names."""
     return _labels().get(pointer) or pointer.rpartition("/")[2]
+
+
+def label_of_change(field: str) -> str:
+    """Return the label of a field that changed, such as `limits.memory_mb`, without how its control is filled in."""
+    pointer = "/" + field.replace(".", "/")
+    name = _OF_CHANGES.get(pointer)
+    found = text(name) if name else _labels().get(pointer, "").partition(", one ")[0]
+    return found or field.replace("_", " ").replace(".", ": ").capitalize()
+
+
+def value_of_change(field: str, value: str) -> str:
+    """Return the value of a field as the form shows it: a choice by its text, and others as they are."""
+    name = f"{_CHOICES[field]}{value}" if field in _CHOICES else _YES_OR_NO.get(value, "")
+    return text(name) if name in load_texts() else value
+
+
+def words_of_operation(name: str) -> str:
+    """Return what an operation of the API did, such as `pauseJob`, in words."""
+    did = f"versions.did.{name}"
+    return text(did) if did in load_texts() else _CAPITAL.sub(lambda found: f" {found[0].lower()}", name).capitalize()
 
 
 def in_plain_words(told: str) -> str:

@@ -13,7 +13,7 @@ from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.version import version
 from scheduler_service.web.assets import hashed_name
 from scheduler_service.web.guides import with_links
-from scheduler_service.web.labels import label_of
+from scheduler_service.web.labels import label_of, label_of_change, value_of_change, words_of_operation
 from scheduler_service.web.texts import load_texts, text
 from scheduler_service.web.views import words
 from scheduler_service.web.views.status import status_of_job, status_of_run
@@ -46,6 +46,7 @@ def environment() -> Environment:
         "job_status": status_of_job,
         "cell_title": _cell_title,
         "words_of": _words_of,
+        "change_value": value_of_change,
     }
     # There are few icons and glyphs, and many of each on a page.
     for template, macro in (("icons", "icon"), ("glyphs", "glyph")):
@@ -58,6 +59,8 @@ def environment() -> Environment:
         "as_json": words.as_json,
         "kind_name": _kind_name,
         "label": label_of,
+        "change_label": label_of_change,
+        "operation": words_of_operation,
         "guided": with_links,
     }
     return made

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
 
-from scheduler_service.domain.audit import AuditFilter
+from scheduler_service.domain.audit import AuditEntry, AuditFilter
 from scheduler_service.features.audit.service import AuditService
 from scheduler_service.features.environments.service import EnvironmentService
 from scheduler_service.features.grants.service import GrantService
 from scheduler_service.web.queries import whole
 from scheduler_service.web.routes import Pages
+from scheduler_service.web.views.changes import Change, changes_in
 from scheduler_service.web.views.paging import PAGE_SIZE
 from scheduler_service.web.visit import Visit
 
@@ -48,9 +50,15 @@ async def show_audit(visit: Visit) -> Response:
     entries = await visit.feature(AuditService).page(visit.caller, filters, PAGE_SIZE + 1)
     return visit.show(
         "audit.html",
-        rows=entries[:PAGE_SIZE],
+        rows=[(entry, _compared(entry)) for entry in entries[:PAGE_SIZE]],
         older=entries[PAGE_SIZE - 1].id if len(entries) > PAGE_SIZE else None,
         given=given,
         names=AUDIT_FILTERS,
         is_filtered=any(given.values()),
     )
+
+
+def _compared(entry: AuditEntry) -> tuple[Change, ...]:
+    """Return the fields that an entry changed, or nothing if it tells something else, such as why it was refused."""
+    sides = (entry.changes or {}).values()
+    return changes_in(entry.changes or {}) if all(isinstance(each, Mapping) for each in sides) else ()
