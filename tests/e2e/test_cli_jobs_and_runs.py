@@ -349,6 +349,16 @@ def test_job_on_demand_is_created_and_listed(service: Service) -> None:
     assert service.shell.read("jobs", "list", "--query", "rebuild")["jobs"][0]["schedule_expr"] is None
 
 
+def test_list_names_the_job_that_another_runs_after(service: Service) -> None:
+    first = service.shell.read("jobs", "create", "--name", "upstream of all", "--on-demand", "--shell", "true")
+    after = json.dumps([{"job": first["id"], "on": "success"}])
+    service.shell.call(
+        "jobs", "create", "--name", "follows", "--on-demand", "--shell", "true", "--set", f"after={after}"
+    )
+
+    assert "after upstream of all" in service.shell.call("jobs", "list", "--query", "follows").stdout
+
+
 def test_run_takes_arguments_and_variables(service: Service) -> None:
     code = "import os; print(os.environ['SCHEDULER_ARGS'], os.environ['LEVEL'])"
     inputs = ("--arg", "day=1", "--arg", "name=Ada", "--env", "LEVEL=2", "--ignore-overlap")

@@ -280,3 +280,27 @@ async def test_figures_of_a_job_count_its_runs(browser: Browser) -> None:
     assert page.count('<td class="number">0.0 %</td>') == 2
     part = (await browser.open(f"/ui/jobs/{job['id']}/figures", **{"HX-Request": "true"})).text
     assert "<html" not in part
+
+
+async def test_follower_names_the_job_that_it_runs_after(browser: Browser) -> None:
+    first = await create_job(browser, name="the upstream job")
+    after = {"schedule_expr": None, "after": [{"job": first["id"], "on": "success"}]}
+    follower = await create_job(browser, name="runs after it", **after)
+    assert "After the upstream job" in (await browser.open("/ui/jobs?q=runs+after+it")).text
+    page = (await browser.open(f"/ui/jobs/{follower['id']}")).text
+    assert f'<a href="/ui/jobs/{first["id"]}">the upstream job</a>' in page
+    assert "if it succeeds" in page
+
+
+async def test_log_names_each_attempt_once(browser: Browser) -> None:
+    retried = {"retry_policy": {"max_retries": 1, "retry_delay": 0.1}}
+    job = await create_job(
+        browser, **retried, **shell("[ $SCHEDULER_ATTEMPT = 2 ] || { printf tail; exit 1; }; echo two")
+    )
+    run_id = await run_to_the_end(browser, job["id"])
+    page = (await browser.open(f"/ui/runs/{run_id}")).text
+    assert '<li class="log-attempt" id="L2">Attempt 2</li>' in page
+    assert "--- attempt 2 ---" not in page
+    lines = (await browser.open(f"/ui/runs/{run_id}/lines")).json()["lines"]
+    assert [(number, attempt) for number, attempt, _ in lines] == [(1, 1), (2, 2), (3, None)]
+    assert lines[1][2] is None

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scheduler_service.cli.job_table import show_jobs
 from scheduler_service.cli.log_follower import wait_for
 from scheduler_service.cli.payload_choice import PayloadChoice
 from scheduler_service.cli.runs import show_run_state
@@ -65,9 +66,7 @@ def list_jobs(  # noqa: PLR0913 (one for each option)
     if as_json:
         render.show_json(answer)
         return
-    columns = ("ID", "NAME", "STATUS", "SCHEDULE", "ZONE", "NEXT RUN", "LAST", "TAGS")
-    rows = [_row(job, wide=wide) for job in answer["jobs"]]
-    render.show_table(columns, rows, optional=("TAGS", "ZONE", "LAST"), wide=wide)
+    show_jobs(client, answer["jobs"], wide=wide)
     render.show_position(answer, len(answer["jobs"]))
 
 
@@ -264,16 +263,3 @@ def _announce(done: str, job: dict[str, Any], as_json: bool) -> None:  # noqa: F
     upcoming = f", next run {render.instant(job['next_run_at'])}" if job["next_run_at"] else ""
     render.line(f"{done} job {job['id']} ({job['name']}){upcoming}.")
     render.show_warnings(job["warnings"])
-
-
-def _row(job: dict[str, Any], *, wide: bool) -> tuple[Any, ...]:
-    return (
-        job["id"],
-        job["name"],
-        job["status"],
-        job["schedule_expr"] or "on demand",
-        job["timezone"],
-        render.instant(job["next_run_at"], short=not wide),
-        job["last_run_status"],
-        ", ".join(job["tags"]),
-    )

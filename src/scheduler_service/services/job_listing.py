@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.listing import Count, JobFilter, Listing, Page
 from scheduler_service.domain.records import Job, JobState
-from scheduler_service.storage import job_lists
+from scheduler_service.storage import job_lists, jobs
 from scheduler_service.storage.database import Database
 
 
@@ -34,3 +34,10 @@ class JobListing:
             page = Page(size=limit, count=Count.NONE)
             listing = await job_lists.page_of_states(connection, filters, page, owner_id=caller.bound)
         return [state.id for state in listing.items]
+
+    async def names(self, caller: Caller, job_ids: Sequence[int]) -> dict[int, str]:
+        """Return the names of those of the jobs that the caller reaches."""
+        caller.require(Scope.READ)
+        async with self._database.read() as connection:
+            found = await jobs.find_all(connection, job_ids, owner_id=caller.bound)
+        return {job_id: job.name for job_id, job in found.items()}

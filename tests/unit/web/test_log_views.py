@@ -79,6 +79,13 @@ def test_attempts_of_a_later_part_are_found_by_offset() -> None:
     assert [(line.number, line.attempt) for line in lines] == [(2, None), (3, 2)]
 
 
+def test_line_of_the_service_becomes_the_heading_of_its_attempt() -> None:
+    """The first attempt ended within a line, which the service has ended."""
+    first, second = b"--- attempt 2 ---\none", b"\n--- attempt 2 ---\ntwo\n"
+    lines = log_lines(first + second, 1, 0, [_attempt(1, 0), _attempt(2, len(first))])
+    assert [(line.attempt, line.is_heading) for line in lines] == [(1, False), (None, False), (2, True), (None, False)]
+
+
 def test_only_a_line_feed_ends_a_line() -> None:
     lines = log_lines("a\u2028b\x0bc\n\nd".encode(), 1, 0, [])
     assert [line.number for line in lines] == [1, 2, 3]

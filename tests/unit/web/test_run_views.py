@@ -13,8 +13,8 @@ TRACEBACK = 'begun\nTraceback (most recent call last):\n  File "job.py", line 1,
 PYTHON = {"type": "python_code", "code": "go()"}
 
 
-def _raised(log: str, kind: str = "python_code", reason: Reason = Reason.EXIT_CODE) -> str | None:
-    run = run_record(status=RunStatus.FAILED, reason=reason)
+def _raised(log: str, kind: str = "python_code", reason: Reason = Reason.EXIT_CODE, exit_code: int = 1) -> str | None:
+    run = run_record(status=RunStatus.FAILED, reason=reason, exit_code=exit_code)
     return raised_by(run, job_record(payload={**PYTHON, "type": kind}), log.encode())
 
 
@@ -30,10 +30,29 @@ def test_long_exception_is_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "log", ["", "ValueError: printed", TRACEBACK, TRACEBACK + "ValueError: caught\nand went on\n", "Traceback"]
+    "log", ["", "ValueError: printed", TRACEBACK, TRACEBACK + "and went on: caught\n", "Traceback"]
 )
 def test_log_that_does_not_end_with_a_traceback_tells_nothing(log: str) -> None:
     assert _raised(log) is None
+
+
+def test_exception_of_several_lines_is_told_with_its_last() -> None:
+    assert _raised(TRACEBACK + "pkg.Bad: first\nsecond\n  third\n") == "pkg.Bad: first\nsecond\n  third"
+    many = "\n".join(f"line {number}" for number in range(20))
+    assert _raised(f"{TRACEBACK}Bad: first\n{many}\n") == "Bad: first\nline 0\n…\nline 19"
+
+
+def test_group_of_exceptions_is_told_by_its_first_line() -> None:
+    log = (
+        '  + Exception Group Traceback (most recent call last):\n  |   File "job.py", line 1, in <module>\n'
+        "  |     go()\n  | ExceptionGroup: several (2 sub-exceptions)\n  +-+---------------- 1 ----------------\n"
+        "    | ValueError: a\n    +------------------------------------\n"
+    )
+    assert _raised(log) == "ExceptionGroup: several (2 sub-exceptions)"
+
+
+def test_output_after_a_caught_exception_is_not_told() -> None:
+    assert _raised(TRACEBACK + "ValueError: caught\nand went on\n", exit_code=3) is None
 
 
 def test_traceback_of_other_kinds_and_reasons_tells_nothing() -> None:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from scheduler_service.domain.listing import Count, Page, RunFilter
 from scheduler_service.features.environments.service import EnvironmentService
+from scheduler_service.web.lookups import sentence_of, upstream_names
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.views.job import definition_of, retry_waits
 from scheduler_service.web.views.remedies import HELPED_BY_THE_FORM, NOT_RUN, remedies_of_blocker, status_of_blocker
@@ -43,6 +44,7 @@ async def show_job(visit: Visit) -> Response:
     recent = await service.runs.recent(caller, [job.id], STRIP)
     rows = [run_row(view.run, view.job_name, now) for view in listing.items]
     explained = await service.explanations.explain(caller, job, environment, EXPLAINED)
+    names = await upstream_names(visit, (job,))
     return visit.show(
         "job.html",
         job=job,
@@ -51,6 +53,8 @@ async def show_job(visit: Visit) -> Response:
         blocker_remedies={each.code: remedies_of_blocker(each, job) for each in explained.blockers if not each.met},
         not_run=[run_row(run, job.name, now) for run in explained.last if run.status in NOT_RUN][:LEFT_OUT],
         described=service.schedules.describe(job),
+        sentence=sentence_of(visit, job, names),
+        upstreams=names,
         explained=explained,
         upcoming=await service.jobs.next_instants(caller, job.id, NEXT),
         rows=rows,

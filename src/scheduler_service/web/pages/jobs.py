@@ -11,6 +11,7 @@ from scheduler_service.domain.run_state import TERMINAL, JobStatus, RunStatus
 from scheduler_service.http.cursors import read_cursor, write_cursor
 from scheduler_service.payloads import registry
 from scheduler_service.web.empty_lists import JOB_FILTERS, Excluding, widest
+from scheduler_service.web.lookups import sentence_of, upstream_names
 from scheduler_service.web.queries import DUE, choice, due_range
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.samples import is_sample
@@ -38,8 +39,11 @@ async def show_jobs(visit: Visit) -> Response:
     )
     following = None if listing.next is None else write_cursor(listing.next, filters.sort)
     recent = await visit.service.runs.recent(visit.caller, [job.id for job in listing.items], STRIP)
-    running, describe = await _running(visit), visit.service.schedules.describe
-    rows = [job_row(job, describe(job).sentence, recent.get(job.id, ()), running.get(job.id)) for job in listing.items]
+    running, names = await _running(visit), await upstream_names(visit, listing.items)
+    rows = [
+        job_row(job, sentence_of(visit, job, names), recent.get(job.id, ()), running.get(job.id))
+        for job in listing.items
+    ]
     return visit.show(
         "jobs.html",
         rows=rows,

@@ -79,7 +79,7 @@ async def read_lines(visit: Visit) -> Response:
     lines = log_lines(part.data, part.first_line, part.next_offset - len(part.data), detail.attempts)
     return JSONResponse(
         {
-            "lines": [[line.number, line.attempt, line.pieces] for line in lines],
+            "lines": [[line.number, line.attempt, None if line.is_heading else line.pieces] for line in lines],
             "next": part.next_line,
             "more": part.next_offset < detail.view.run.log_bytes,
         }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from scheduler_service.domain.records import Attempt, Job, Run
@@ -17,7 +19,11 @@ from scheduler_service.web.views.timeline import Segment, timeline
 TRACEBACK_LINES = 200
 MAX_RAISED = 300
 """The most characters of an exception that stand above the log."""
-_TRACEBACK = "Traceback (most recent call last):"
+MAX_RAISED_LINES = 4
+_RAISED_EXIT_CODE = 1
+_GROUP, _IN_GROUP = "  + ", "  | "
+_TRACEBACK = re.compile(r"(?:  \+ Exception Group )?Traceback \(most recent call last\):")
+_EXCEPTION = re.compile(r"[^\W\d][\w.]*(?::|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +95,34 @@ def run_page(run: Run, attempts: Sequence[Attempt], now: datetime) -> RunPage:
 
 
 def raised_by(run: Run, job: Job | None, log: bytes) -> str | None:
-    """Return the last line of a Python traceback if the log of a run that failed by its exit code ends with one."""
+    """Return the exception with which the log of a run ends if Python code failed by its exit code.
+
+    An exception of several lines is returned with its first and its last ones. Of a group, it is the group itself.
+    """
     is_python = job is not None and job.payload.get("type") == "python_code"
     if run.reason is not Reason.EXIT_CODE or run.message is not None or not is_python:
         return None
     lines = log.decode("utf-8", "replace").rstrip().splitlines()[-TRACEBACK_LINES:]
-    if _TRACEBACK not in lines:
+    begins = [number for number, line in enumerate(lines) if _TRACEBACK.fullmatch(line)]
+    if not begins:
         return None
-    after = lines[len(lines) - lines[::-1].index(_TRACEBACK) :]
-    frames, last = after[:-1], after[-1] if after else ""
-    if not frames or not last or last.startswith(" ") or not all(line.startswith(" ") for line in frames):
+    is_group = lines[begins[-1]].startswith(_GROUP)
+    after = [line.removeprefix(_IN_GROUP) if is_group else line for line in lines[begins[-1] + 1 :]]
+    frames = list(takewhile(lambda line: line.startswith(" "), after))
+    told = after[len(frames) :]
+    if not frames or not told or not _EXCEPTION.match(told[0]):
         return None
-    return last if len(last) <= MAX_RAISED else last[: MAX_RAISED - 1] + "…"
+    # What follows may also be output of a program that went on. One that an exception ends has this exit code.
+    if len(told) > 1 and run.exit_code != _RAISED_EXIT_CODE:
+        return None
+    return _shortened(told[:1] if is_group else told)
+
+
+def _shortened(told: Sequence[str]) -> str:
+    """Return the lines of an exception as one text: if they are many, the first and the last ones."""
+    shown = told if len(told) <= MAX_RAISED_LINES else (*told[: MAX_RAISED_LINES - 2], "…", told[-1])
+    text = "\n".join(shown)
+    return text if len(text) <= MAX_RAISED else text[: MAX_RAISED - 1] + "…"
 
 
 def signal_name(number: int | None) -> str | None:

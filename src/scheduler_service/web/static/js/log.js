@@ -30,7 +30,13 @@
     item.append(link, code);
     return item;
   };
-  const itemsOf = (line) => [...(line[1] ? [element("li", "log-attempt", `${log.dataset.attempt} ${line[1]}`)] : []), lineOf(line)];
+  // A line without pieces only names the attempt that begins there.
+  const headingOf = ([number, attempt, pieces]) => {
+    const item = element("li", "log-attempt", `${log.dataset.attempt} ${attempt}`);
+    if (!pieces) item.id = `L${number}`;
+    return item;
+  };
+  const itemsOf = (line) => [...(line[1] ? [headingOf(line)] : []), ...(line[2] ? [lineOf(line)] : [])];
   const isFollowing = () => follow.getAttribute("aria-pressed") === "true";
   const toEnd = () => { box.scrollTop = box.scrollHeight; };
   const setFollowing = (on) => {
@@ -45,7 +51,7 @@
   const append = (lines) => {
     for (const line of lines) {
       const old = document.getElementById(`L${line[0]}`);
-      if (old) old.replaceWith(lineOf(line));
+      if (old) old.replaceWith(line[2] ? lineOf(line) : headingOf(line));
       else log.append(...itemsOf(line));
       unseen += old ? 0 : 1;
     }
