@@ -72,6 +72,8 @@ class Settings(PackageSettings, RequestLimitSettings):
     """Listen on this port; 0 takes a free one. Default: 8000."""
     published_host: str | None = None
     """Name the address that clients use, if it is not SCHEDULER_HOST."""
+    published_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Name the port that clients use, if it is not SCHEDULER_PORT."""
     public_url: str | None = None
     """Begin links in alerts with this URL, such as https://scheduler.example.org."""
     flower_url: str | None = None
@@ -268,7 +270,8 @@ class Settings(PackageSettings, RequestLimitSettings):
     @property
     def effective_public_url(self) -> str:
         """Return the base URL of links to this service, without a trailing slash."""
-        return (self.public_url or url_of(self.published_host or self.host, self.port)).rstrip("/")
+        published = url_of(self.published_host or self.host, self.published_port or self.port)
+        return (self.public_url or published).rstrip("/")
 
     @property
     def is_distributed(self) -> bool:

@@ -167,8 +167,15 @@ def test_no_service_creates_an_anonymous_volume() -> None:
 
 
 def test_command_finds_the_api_in_every_container() -> None:
+    for role, environment in environments(read("compose.yaml", SCHEDULER_PORT="18000")):
+        # The API accepts the development key under a local name only.
+        host = "localhost" if role == "api" else "api"
+        assert (environment["SCHEDULER_PORT"], environment["SCHEDULER_URL"]) == ("8000", f"http://{host}:8000")
+
+
+def test_links_name_the_published_port(settings_of: Any) -> None:
     for _, environment in environments(read("compose.yaml", SCHEDULER_PORT="18000")):
-        assert (environment["SCHEDULER_PORT"], environment["SCHEDULER_URL"]) == ("8000", "http://api:8000")
+        assert settings_of(environment).effective_public_url == "http://127.0.0.1:18000"
 
 
 def test_image_is_built_without_a_frontend_from_a_registry() -> None:
