@@ -314,6 +314,23 @@ async def test_outcome_explains_the_end(sandbox: ZygoteSandbox, code: str, end: 
     assert (outcome.end, outcome.message) == (end, message)
 
 
+@pytest.mark.parametrize(
+    ("code", "exit_code", "last_line"),
+    [
+        ("1 / 0", 1, "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(3)", 3, ""),
+        ("import sys\n\ndef main(): sys.exit('gave up')\n\nmain()", 1, "gave up"),
+        ("pass pass", 1, "SyntaxError: invalid syntax"),
+        ("print('kept', end='')\ntry: 1 / 0\nexcept ArithmeticError as error: kept = error", 0, "kept"),
+    ],
+)
+async def test_python_code_ends_with_its_own_exit_code(
+    sandbox: ZygoteSandbox, code: str, exit_code: int, last_line: str
+) -> None:
+    outcome, output = await run(sandbox, PythonCode(code))
+    assert (outcome.exit_code, output.rstrip("\n").rpartition("\n")[2]) == (exit_code, last_line)
+
+
 async def test_stop_removes_files_when_a_run_made_many(root: Path, level: Level) -> None:
     sandbox = ZygoteSandbox(level, root, 1, [PythonEnvironment(preload=())], without=ON_ONE_FILE_SYSTEM)
     await sandbox.start()

@@ -40,12 +40,11 @@ class ScriptStart:
     """
 
     def __init__(self, note: mmap.mmap, packages: str) -> None:
-        self._note = note
         self._packages = packages
         self._reseed = find_reseeding()
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # readers of logs see each line at once
         os.environ.clear()
-        self._leftovers = Leftovers()
+        self._leftovers = Leftovers(note)
         atexit.register(self._leftovers.keep_modules)
 
     def prepare(self) -> None:
@@ -65,7 +64,7 @@ class ScriptStart:
             processes.ORIGINAL_DIR = os.getcwd()  # type: ignore[attr-defined]
         gc.freeze()  # the script sees no objects of ours among those that the collector knows
         main = sys.modules["__main__"] = _copy(sys.modules["__main__"])
-        _complete_later(main, os.path.abspath(FILE), ScriptEnd(self._note, self._leftovers))
+        _complete_later(main, os.path.abspath(FILE), ScriptEnd(self._leftovers))
 
 
 def _copy(main: ModuleType) -> ModuleType:

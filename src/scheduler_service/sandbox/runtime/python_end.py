@@ -5,9 +5,11 @@ takes longer than most scripts, because the kernel copies each page that is writ
 script has left nothing whose end could run code or write data. In every other case CPython goes on as usual, so each
 condition below may err on one side only.
 
-- If the script has ended normally, the process exits right away. `ScriptEnd` notices that: it is the value of
-  `__cached__`, which CPython deletes when the script has returned or its exception has been printed, and not if it
-  ended by SystemExit. No Python frame exists then, which tells this deletion from any that the script might do itself.
+- If the script has ended normally, the process exits right away. `ScriptEnd` notices the end: it is the value of
+  `__cached__`, which CPython deletes when the script has ended. No Python frame exists then, which tells this deletion
+  from any that the script might do itself. Whether the script has failed is another question. Until some 3.14, its
+  exception has been printed by then, and SystemExit has ended the process before. Python 3.14.8 deletes `__cached__`
+  first: the exception is yet to be printed, and no code can ask for it, but the garbage collector knows it.
 - Otherwise the preloaded modules are taken out of `sys.modules` by the exit function that is called last. CPython then
   does not free them.
 """
@@ -22,7 +24,7 @@ import sys
 from _weakref import ReferenceType
 from collections.abc import Iterator
 from contextlib import suppress
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType, TracebackType
 
 from scheduler_service.sandbox.kernel.syscalls import exit_process
 
@@ -44,7 +46,8 @@ _EXTENSIONS_THAT_WRITE = frozenset({"_sqlite3", "_dbm", "_gdbm", "_curses", "_tk
 class Leftovers:
     """What a script that begins now has made and left when it ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, note: mmap.mmap) -> None:
+        self._note = note
         self._streams = (sys.stdout, sys.stderr)
         self._modules = frozenset(sys.modules)
 
@@ -61,11 +64,18 @@ class Leftovers:
         for stream in self._streams:
             stream.flush()
 
+    def note_starvation(self) -> None:
+        """Write into the note if the script ended by a MemoryError that has been printed."""
+        error = getattr(sys, "last_type", None)
+        if isinstance(error, type) and issubclass(error, MemoryError):
+            self._note[0] = STARVED
+
     def keep_modules(self) -> None:
         """Keep the modules of before from being freed, if no code could notice. Must be the last exit function."""
         if sys.gettrace() or sys.getprofile():
             return
         with suppress(BaseException):
+            self.note_starvation()
             if self.are_harmless():
                 for name in self._modules - _NEEDED_AT_THE_END:
                     _kept.append(sys.modules[name])
@@ -77,10 +87,9 @@ class Leftovers:
 class ScriptEnd:
     """Stand in for None as `__cached__` of a script, and notice that the script has ended."""
 
-    __slots__ = ("_leftovers", "_note", "_thread")
+    __slots__ = ("_leftovers", "_thread")
 
-    def __init__(self, note: mmap.mmap, leftovers: Leftovers) -> None:
-        self._note = note
+    def __init__(self, leftovers: Leftovers) -> None:
         self._leftovers = leftovers
         self._thread = _thread.get_ident()
 
@@ -106,13 +115,18 @@ class ScriptEnd:
     __del__.__code__ = __del__.__code__.replace(co_filename=_SHOWN_FILE)
 
     def _end_script(self) -> None:
-        error = getattr(sys, "last_type", None)
-        if isinstance(error, type) and issubclass(error, MemoryError):
-            self._note[0] = STARVED
-        has_failed = any(hasattr(sys, name) for name in _LAST_ERROR) or sys.excepthook is not sys.__excepthook__
-        if not has_failed and atexit._ncallbacks() <= 1 and self._leftovers.are_harmless():  # noqa: SLF001
+        self._leftovers.note_starvation()
+        if not _has_failed() and atexit._ncallbacks() <= 1 and self._leftovers.are_harmless():  # noqa: SLF001
             self._leftovers.flush()
             exit_process(0)
+
+
+def _has_failed() -> bool:
+    """Check whether the script may have ended by an exception: one that was printed, or is yet to be."""
+    if any(hasattr(sys, name) for name in _LAST_ERROR) or sys.excepthook is not sys.__excepthook__:
+        return True
+    kinds = set(map(type, gc.get_objects()))  # one that a script merely keeps looks the same
+    return any(issubclass(kind, BaseException) or kind is TracebackType for kind in kinds)
 
 
 def _has_no_caller() -> bool:
