@@ -21,6 +21,8 @@ from scheduler_service.domain.caller import Caller, Scope
 from scheduler_service.domain.schedules.zone import meant_zone, zone_names
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.web import flash, navigation
+from scheduler_service.web.commands import Request as ApiRequest
+from scheduler_service.web.commands import commands_of
 from scheduler_service.web.compression import compressed
 from scheduler_service.web.csrf import TOKEN_FIELD, make_token
 from scheduler_service.web.headers import page_headers
@@ -185,6 +187,10 @@ class Visit:
     def curl(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> str:
         """Return the command for a request to the API at the address of this page."""
         return curl(f"{self.request.url.scheme}://{self.request.url.netloc}", method, path, document)
+
+    def commands(self, page: str, **fields: object) -> list[ApiRequest]:
+        """Return what a page shows and offers as requests to the API. The fields of the address are known."""
+        return commands_of(page, self.caller, self.request.path_params, fields)
 
     def link(self, **changes: object) -> str:
         """Return the address of this page with other query parameters. None removes one."""

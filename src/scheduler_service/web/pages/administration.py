@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -53,6 +54,7 @@ async def show_audit(visit: Visit) -> Response:
         rows=[(entry, _compared(entry)) for entry in entries[:PAGE_SIZE]],
         older=entries[PAGE_SIZE - 1].id if len(entries) > PAGE_SIZE else None,
         given=given,
+        api_query="?" + urlencode({name: value for name, value in {**given, "size": PAGE_SIZE}.items() if value}),
         names=AUDIT_FILTERS,
         is_filtered=any(given.values()),
     )

@@ -73,6 +73,7 @@ async def show_home(visit: Visit) -> Response:
         active_total=active.total or 0,
         upcoming=upcoming(minutes, minute, stats.standing.slots),
         due_total=sum(each.jobs for each in minutes),
+        due_before=iso8601(minute + HOUR),
         due=f"{iso8601(minute)}/{iso8601(minute + HOUR)}",
         has_jobs=bool(minutes or (await service.jobs.page(caller, JobFilter(), Page(size=1, count=Count.NONE))).items),
     )

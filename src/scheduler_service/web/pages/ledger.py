@@ -15,6 +15,7 @@ from scheduler_service.features.ledger.windows import LedgerWindowService
 from scheduler_service.web.queries import instant, whole
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.views.cells import Counts
+from scheduler_service.web.views.curl import path_of_ledger
 from scheduler_service.web.views.day_map import day_map
 from scheduler_service.web.views.grid import Grid
 from scheduler_service.web.views.heat import heat_map
@@ -75,6 +76,13 @@ async def show_ledger(visit: Visit) -> Response:
         instants=instants,
         cells=[(cell.at, Counts(cell.by_status, cell.planned).words) for cell in reversed(window.cells)],
         limit=MAX_CELLS,
+        api_path=path_of_ledger(
+            None if job is None else job.id,
+            owner,
+            (period.begin, period.end),
+            "day" if chosen.by == DAYS else "hour",
+            zone.key,
+        ),
     )
 
 

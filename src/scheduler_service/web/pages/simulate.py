@@ -43,6 +43,19 @@ LABELS = {
 }
 DEFAULT_SECONDS = 60
 DEFINITION = "definition"
+SENT = (
+    "name",
+    "timezone",
+    "payload",
+    "dst",
+    "anchor_at",
+    "start_at",
+    "end_at",
+    "calendars",
+    "calendar_shift",
+    *CHANGES,
+)
+"""The fields of a job on which its schedule depends, and those that no job lacks."""
 NUMBERS = frozenset({"max_concurrency", "start_deadline_seconds"})
 
 
@@ -52,7 +65,7 @@ async def show_simulation(visit: Visit) -> Response:
     job_id = whole(visit.request.query_params, "job")
     if job_id is None:
         empty: dict[str, Any] = {"job": None, "base": None, "given": {}, "median": None}
-        return visit.show("simulate.html", **empty, tracks=(), faults=(), changed=CHANGES)
+        return visit.show("simulate.html", **empty, api_document=None, tracks=(), faults=(), changed=CHANGES)
     job = await visit.service.jobs.get(visit.caller, job_id)
     median = await visit.service.run_listing.expected_seconds(visit.caller, job.id)
     return await _show(visit, document_of(job), _given(visit.query, median), job=job, median=median)
@@ -86,8 +99,11 @@ async def _show(
 ) -> Response:
     shown: tuple[Track, ...] = ()
     faults: tuple[str, ...] = ()
+    request: dict[str, Any] | None = None
     try:
-        shown = await _tracks(visit, document, given)
+        scenario, changes = _scenario(given), _changes(given)
+        shown = await _tracks(visit, document, scenario, changes)
+        request = _request(scenario, document, changes, job)
     except (InvalidInputError, ValidationError, ValueError) as error:
         faults = _faults(error)
     return visit.show(
@@ -101,6 +117,7 @@ async def _show(
         faults=faults,
         changed=CHANGES,
         median=median,
+        api_document=request,
     )
 
 
@@ -116,16 +133,35 @@ def _given(written: Mapping[str, str], median: float | None) -> Mapping[str, str
     return {name: written.get(name) or default.get(name, "") for name in names}
 
 
-async def _tracks(visit: Visit, document: Mapping[str, Any], given: Mapping[str, str]) -> tuple[Track, ...]:
-    scenario: dict[str, Any] = {
+def _scenario(given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the request of the API without its job. Raise `ValueError` for what is no number."""
+    return {
         "from": given["from"],
         "to": given["to"],
         "run_seconds": _number(given["run_seconds"]),
         "outages": _spans(given["outages"]),
         "pauses": _spans(given["pauses"]),
     }
+
+
+def _changes(given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that are changed. Raise `ValueError` for what is no number."""
+    return {name: _number(given[name]) if name in NUMBERS else given[name] for name in CHANGES if given[name]}
+
+
+def _request(
+    scenario: Mapping[str, Any], document: Mapping[str, Any], changes: Mapping[str, Any], job: Job | None
+) -> dict[str, Any]:
+    """Return the request of the API for the last track. It has no variables: their values are never shown."""
+    if job is not None and not changes:
+        return {"job_id": job.id, **scenario}
+    return {"job": {name: value for name, value in {**document, **changes}.items() if name in SENT}, **scenario}
+
+
+async def _tracks(
+    visit: Visit, document: Mapping[str, Any], scenario: Mapping[str, Any], changes: Mapping[str, Any]
+) -> tuple[Track, ...]:
     as_is = await _simulate(visit, scenario, document)
-    changes = {name: _number(given[name]) if name in NUMBERS else given[name] for name in CHANGES if given[name]}
     what_if = await _simulate(visit, scenario, {**document, **changes}) if changes else None
     window = SimulationRequest.model_validate({**scenario, "job": document})
     return tracks(window.begin, window.end, as_is, what_if)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -41,6 +42,16 @@ def path_of_runs(filters: RunFilter) -> str:
         "since": None if filters.since is None else iso8601(filters.since),
         "until": None if filters.until is None else iso8601(filters.until),
     })  # fmt: skip
+
+
+def path_of_ledger(
+    job_id: int | None, owner_id: str | None, window: tuple[datetime, datetime], bucket: str, zone: str
+) -> str:
+    """Return the path of the ledger of a window, of all jobs or of one."""
+    path = "/ledger" if job_id is None else f"/jobs/{job_id}/ledger"
+    begin, end = map(iso8601, window)
+    query = {"from": begin, "to": end, "bucket": bucket, "timezone": zone, "owner_id": owner_id}
+    return _with_query(path, query)
 
 
 def _with_query(path: str, values: Mapping[str, Any]) -> str:

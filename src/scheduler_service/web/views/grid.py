@@ -11,7 +11,7 @@ from scheduler_service.web.views.cells import Counts
 SIZE, GAP = 26, 3
 STEP = SIZE + GAP
 HEAD_HEIGHT = 18
-LABEL_WIDTH = 76
+_LARGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,12 @@ class Cell:
     def family(self) -> str:
         """Return the family of colours; `hatched` if nothing was owed."""
         return self.counts.family if self.counts.family != "none" or self.is_owed else "hatched"
+
+    @property
+    def number(self) -> str:
+        """Return the number of instants that became no run, as short as a cell, or nothing if all did."""
+        count = self.counts.not_served
+        return "" if not count else str(count) if count < _LARGE else "1k+"
 
 
 @dataclass(frozen=True, slots=True)
