@@ -13,7 +13,6 @@ from typing import Annotated
 from fastapi import Header
 
 from scheduler_service.errors import FieldProblem, InvalidInputError
-from scheduler_service.http.answers import Answer
 
 # The grammar of an entity tag (RFC 9110, section 8.8.3), and of a list of them.
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
@@ -37,9 +36,9 @@ IfNoneMatch = Annotated[
 ]
 
 
-def etag(version: int, shown: Answer) -> str:
-    """Return the entity tag of a version in this representation."""
-    digest = hashlib.blake2b(shown.model_dump_json().encode(), digest_size=8).hexdigest()
+def etag(version: int, shown: bytes) -> str:
+    """Return the entity tag of a version in this representation, its JSON."""
+    digest = hashlib.blake2b(shown, digest_size=8).hexdigest()
     return f'"{version}-{digest}"'
 
 

@@ -10,7 +10,6 @@ from typing import Any, Protocol, get_origin
 from urllib.parse import unquote_to_bytes
 
 from fastapi import Request, Response
-from fastapi._compat import ModelField
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic_core import to_json
@@ -43,8 +42,8 @@ class PublicRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the endpoint's handler with the checks in front of it."""
-        handle = super().get_route_handler()
-        repeatable = _lists_of(self.dependant.query_params)
+        handle = self.handler()
+        repeatable = lists_of(parameter.field_info.annotation for parameter in self.dependant.query_params)
 
         async def receive(request: Request) -> Response:
             await self.admit(request)
@@ -65,6 +64,10 @@ class PublicRoute(APIRoute):
             return _with_line_end(response)
 
         return receive
+
+    def handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what reads the arguments of the endpoint and calls it."""
+        return super().get_route_handler()
 
     async def admit(self, request: Request) -> None:
         """Accept every caller."""
@@ -238,9 +241,8 @@ def _refuse_other_encodings(request: Request) -> None:
             raise InvalidInputError(FieldProblem(name.decode(errors="replace"), remedy)) from None
 
 
-def _lists_of(parameters: Iterable[ModelField]) -> frozenset[str]:
+def lists_of(models: Iterable[Any]) -> frozenset[str]:
     """Return the names of the parameters that are lists. All parameters of an endpoint are fields of one model."""
-    models = [parameter.field_info.annotation for parameter in parameters]
     return frozenset(
         name
         for model in models

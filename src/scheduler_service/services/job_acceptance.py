@@ -94,7 +94,7 @@ class JobAcceptance:
         job: Job | None = None,
     ) -> JobDraft:
         definition = None if inspection.valid_part is None else owned_by(caller, inspection.valid_part)
-        columns = {} if definition is None else columns_of(definition)
+        columns = {} if definition is None or job is None else columns_of(definition)
         has_new_schedule = job is None or is_rescheduled(job, columns)
         found = problems_of_job(inspection, self.server_limits, self.clock.now(), is_rescheduled=has_new_schedule)
         return JobDraft(inspection, definition, (*changed, *found, *owner_problems(inspection, caller)))

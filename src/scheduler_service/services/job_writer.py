@@ -60,8 +60,8 @@ class JobWriter:
             return []
         definitions = [definition for definition, _ in drafts]
         await self.references.check(connection, definitions)
-        await self.quotas.lock(connection, {definition.owner_id for definition in definitions})
-        await self.quotas.check_jobs(connection, definitions, definitions, self.clock.now())
+        given = await self.quotas.lock(connection, {definition.owner_id for definition in definitions})
+        await self.quotas.check_jobs(connection, definitions, definitions, self.clock.now(), given)
         rows = [self.row_of(*draft) for draft in drafts]
         added = await jobs.add(connection, *rows)
         for job in added:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -40,6 +41,9 @@ from scheduler_service.services.schedules import Upcoming, next_instants
 from scheduler_service.storage import calendars, job_lists, jobs
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
+
+LONGEST_TICK = timedelta(seconds=60)
+"""The dispatcher looks by itself at least this often. Only a job that is due earlier has to wake it."""
 
 
 class JobService:
@@ -107,10 +111,17 @@ class JobService:
         Raise `ConflictError` if no job can run here, and `UnavailableError` if its packages cannot be looked up now.
         """
         caller.require(Scope.WRITE)
-        definition = self._acceptance.check(caller, definition)
+        return await self._store(caller, self._acceptance.check(caller, definition), idempotency_key)
+
+    async def create_from(self, caller: Caller, document: JsonDocument, *, idempotency_key: str | None = None) -> Job:
+        """Store the job in a document, which is inspected once. Raise what `read` and `create` raise."""
+        return await self._store(caller, await self.read(caller, document), idempotency_key)
+
+    async def _store(self, caller: Caller, definition: JobDefinition, idempotency_key: str | None) -> Job:
         self._check_host()
         lock = await self._packages.lock(definition.payload.packages())
-        key = idempotency.key_for(caller, "POST /jobs", idempotency_key, definition.model_dump_json())
+        content = "" if idempotency_key is None else definition.model_dump_json()
+        key = idempotency.key_for(caller, "POST /jobs", idempotency_key, content)
 
         async def add(connection: AsyncConnection) -> Job:
             (job,) = await self._writer.add(connection, caller, "createJob", [(definition, lock)])
@@ -118,7 +129,8 @@ class JobService:
 
         action = idempotency.Action(add, partial(jobs.find, owner_id=caller.bound))
         job, _ = await idempotency.perform(self._database, self._clock, key, action)
-        self._wake_dispatcher()
+        if job.next_run_at is not None and job.next_run_at <= self._clock.now() + LONGEST_TICK:
+            self._wake_dispatcher()
         return job
 
     async def get(self, caller: Caller, job_id: int) -> Job:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,25 +25,33 @@ class QuotaGate:
 
     defaults: Quotas = NO_QUOTAS
 
-    async def lock(self, connection: AsyncConnection, owners: Collection[str]) -> None:
+    async def lock(self, connection: AsyncConnection, owners: Collection[str]) -> Mapping[str, Quotas]:
         """Make transactions that check jobs or environments of an owner wait for each other, so that not both pass.
 
-        A transaction that checks several times locks all owners at first, in the order of their ids. Otherwise two of
-        them could wait for each other forever.
+        Return the quotas of the owners. A transaction that checks several times locks all owners at first, in the order
+        of their ids. Otherwise two of them could wait for each other forever.
         """
         found = await quotas.find_all(connection, sorted(set(owners)), self.defaults) if owners else {}
         for owner_id, given in found.items():
             if given.jobs is not None or given.environments is not None:
                 await quotas.lock(connection, owner_id)
+        return found
 
     async def check_jobs(
-        self, connection: AsyncConnection, added: Sequence[Scheduled], scheduled: Sequence[Scheduled], now: datetime
+        self,
+        connection: AsyncConnection,
+        added: Sequence[Scheduled],
+        scheduled: Sequence[Scheduled],
+        now: datetime,
+        known: Mapping[str, Quotas] | None = None,
     ) -> None:
         """Check jobs that owners get, and jobs that get a schedule. Raise `QuotaError` for the first that is too much.
 
-        The caller has locked their owners if it adds jobs.
+        The caller has locked their owners if it adds jobs. `known` are the quotas of all owners, if it has read them.
         """
-        found = await quotas.find_all(connection, {job.owner_id for job in (*added, *scheduled)}, self.defaults)
+        found = known
+        if found is None:
+            found = await quotas.find_all(connection, {job.owner_id for job in (*added, *scheduled)}, self.defaults)
         for owner_id in sorted({job.owner_id for job in added}):
             names = [job.name for job in added if job.owner_id == owner_id]
             await _check_count(connection, owner_id, names, found[owner_id].jobs)

@@ -40,6 +40,7 @@ PauseBody = Annotated[
     "/{job_id}/pause",
     operation_id="pauseJob",
     summary="Pause a job",
+    response_model=JobOut,
     responses={
         200: answer("The job as it is now.", examples.JOB, ETAG),
         **refusals(NotFoundError, ConflictError, PreconditionFailedError, takes_body=True),
@@ -49,10 +50,9 @@ async def pause_job(
     job_id: JobId,
     service: CurrentService,
     caller: CurrentCaller,
-    response: Response,
     if_match: IfMatch = None,
     request: PauseBody = None,
-) -> JobOut:
+) -> Response:
     """The schedule does not fire while the job is paused. It resumes at `until`, if that is given.
 
     Queued and running runs continue. A second pause has no effect.
@@ -61,36 +61,38 @@ async def pause_job(
     """
     read = None if request is None else read_pause_request(request)
     job = await service.jobs.pause(caller, job_id, versions_to_match(if_match), read)
-    return await show_job(job, service, response)
+    return await show_job(job, service)
 
 
 @router.post(
     "/{job_id}/resume",
     operation_id="resumeJob",
     summary="Resume a paused job",
+    response_model=JobOut,
     responses={200: answer("The job as it is now.", examples.JOB, ETAG), **_CONFLICTS},
 )
 async def resume_job(
-    job_id: JobId, service: CurrentService, caller: CurrentCaller, response: Response, if_match: IfMatch = None
-) -> JobOut:
+    job_id: JobId, service: CurrentService, caller: CurrentCaller, if_match: IfMatch = None
+) -> Response:
     """The schedule fires again from now on. A job whose schedule has no future instant cannot be resumed."""
-    return await show_job(await service.jobs.resume(caller, job_id, versions_to_match(if_match)), service, response)
+    return await show_job(await service.jobs.resume(caller, job_id, versions_to_match(if_match)), service)
 
 
 @router.post(
     "/{job_id}/relock",
     operation_id="relockJob",
     summary="Lock the packages of a job again",
+    response_model=JobOut,
     responses={200: answer("The job as it is now.", examples.JOB, ETAG), **_CONFLICTS},
 )
 async def relock_job(
-    job_id: JobId, service: CurrentService, caller: CurrentCaller, response: Response, if_match: IfMatch = None
-) -> JobOut:
+    job_id: JobId, service: CurrentService, caller: CurrentCaller, if_match: IfMatch = None
+) -> Response:
     """Take the newest packages that its requirements allow. Until then, every run has the same ones.
 
     A job without requirements cannot be locked. If its environment has failed, it is built again.
     """
-    return await show_job(await service.jobs.relock(caller, job_id, versions_to_match(if_match)), service, response)
+    return await show_job(await service.jobs.relock(caller, job_id, versions_to_match(if_match)), service)
 
 
 @router.post(

@@ -80,6 +80,7 @@ async def get_job_version(
     "/{job_id}/versions/{number}/restore",
     operation_id="restoreJobVersion",
     summary="Restore a version of a job",
+    response_model=JobOut,
     responses={
         200: answer("The job as it is now.", examples.JOB, ETAG),
         **refusals(NotFoundError, ConflictError, PreconditionFailedError),
@@ -90,13 +91,12 @@ async def restore_job_version(
     number: Number,
     service: CurrentService,
     caller: CurrentCaller,
-    response: Response,
     if_match: IfMatch = None,
-) -> JobOut:
+) -> Response:
     """Restore the definition of an earlier version, as a new version.
 
     A paused job stays paused, and an active one active. The definition is checked again: what is not allowed any more
     is refused. If its packages differ from the present ones, they are locked again.
     """
     job = await service.jobs.restore(caller, job_id, number, versions_to_match(if_match))
-    return await show_job(job, service, response)
+    return await show_job(job, service)

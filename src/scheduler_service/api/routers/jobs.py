@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response, status
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from scheduler_service.api import examples
 from scheduler_service.api.deps import CurrentService
@@ -28,6 +28,7 @@ from scheduler_service.http.merge_patch import MEDIA_TYPE, Described, patch_body
 from scheduler_service.http.openapi_responses import ETAG, JOB_LOCATION, LINK, answer, refusals
 from scheduler_service.http.pagination_links import page_links
 from scheduler_service.http.parameters import IdempotencyKey, JobId
+from scheduler_service.http.quick_route import QuickRoute
 from scheduler_service.http.route import JSON, KeyedRoute
 from scheduler_service.services.job_acceptance import Shown
 from scheduler_service.services.job_definition import JobDefinition
@@ -37,7 +38,7 @@ JOBS = "/api/v1/jobs"
 
 router = APIRouter(prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
 collection_router = APIRouter(
-    prefix=JOBS, tags=["jobs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)]
+    prefix=JOBS, tags=["jobs"], route_class=QuickRoute, dependencies=[Depends(current_caller)]
 )
 """The requests of `/jobs` itself. Their path matches no other route, so they can be tried before all others."""
 
@@ -50,6 +51,7 @@ Changes = Annotated[dict[str, Any], Body(media_type=MEDIA_TYPE, openapi_examples
     operation_id="createJob",
     summary="Create a job",
     status_code=status.HTTP_201_CREATED,
+    response_model=JobOut,
     responses={
         201: answer("The job, stored.", examples.JOB, {**JOB_LOCATION, **ETAG}),
         **refusals(ConflictError, takes_body=True),
@@ -59,17 +61,17 @@ async def create_job(
     definition: Definition,
     service: CurrentService,
     caller: CurrentCaller,
-    response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> JobOut:
+) -> Response:
     """Only `name`, `schedule_expr` and `payload` are required. `warnings` lists unexpected properties of the schedule.
 
     If the request is repeated with the same `Idempotency-Key`, it returns the first job and creates nothing.
     """
-    read = await service.jobs.read(caller, definition)
-    job = await service.jobs.create(caller, read, idempotency_key=idempotency_key)
-    response.headers["Location"] = f"{JOBS}/{job.id}"
-    return await show_job(job, service, response, definition)
+    job = await service.jobs.create_from(caller, definition, idempotency_key=idempotency_key)
+    shown = await show_job(job, service, definition)
+    shown.status_code = status.HTTP_201_CREATED
+    shown.headers["Location"] = f"{JOBS}/{job.id}"
+    return shown
 
 
 @collection_router.get(
@@ -111,13 +113,13 @@ async def list_jobs(
     },
 )
 async def get_job(
-    job_id: JobId, service: CurrentService, caller: CurrentCaller, response: Response, if_none_match: IfNoneMatch = None
-) -> JobOut | Response:
+    job_id: JobId, service: CurrentService, caller: CurrentCaller, if_none_match: IfNoneMatch = None
+) -> Response:
     """With `If-None-Match`, the answer is 304 if nothing has changed, including the state of its runs."""
-    job = await service.jobs.get(caller, job_id)
-    shown = await show_job(job, service, response)
-    if is_unchanged(if_none_match, response.headers["ETag"]):
-        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=dict(response.headers))
+    shown = await show_job(await service.jobs.get(caller, job_id), service)
+    if is_unchanged(if_none_match, shown.headers["ETag"]):
+        kept = {name: shown.headers[name] for name in ("ETag", "Cache-Control")}
+        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=kept)
     return shown
 
 
@@ -125,6 +127,7 @@ async def get_job(
     "/{job_id}",
     operation_id="patchJob",
     summary="Change some fields of a job",
+    response_model=JobOut,
     openapi_extra=patch_body(JobDefinition, "Job changes", examples.PATCHES),
     responses={
         200: answer("The job as it is now.", examples.JOB, ETAG),
@@ -136,21 +139,21 @@ async def patch_job(
     changes: Changes,
     service: CurrentService,
     caller: CurrentCaller,
-    response: Response,
     if_match: IfMatch = None,
-) -> JobOut:
+) -> Response:
     """A JSON merge patch (RFC 7396): missing fields stay, objects are merged, null restores the default.
 
     A `payload` with another `type` or `operation` replaces the old one. Read-only fields may be sent back unchanged.
     """
     job = await service.jobs.patch(caller, job_id, changes, versions_to_match(if_match), shown_by(service))
-    return await show_job(job, service, response, changes)
+    return await show_job(job, service, changes)
 
 
 @router.put(
     "/{job_id}",
     operation_id="replaceJob",
     summary="Replace the definition of a job",
+    response_model=JobOut,
     responses={
         200: answer("The job as it is now.", examples.JOB, ETAG),
         **refusals(NotFoundError, ConflictError, PreconditionFailedError, takes_body=True),
@@ -161,15 +164,14 @@ async def replace_job(
     definition: Definition,
     service: CurrentService,
     caller: CurrentCaller,
-    response: Response,
     if_match: IfMatch = None,
-) -> JobOut:
+) -> Response:
     """Missing fields get their defaults. `id` and history stay.
 
     A job can be sent back as it was read: unchanged read-only fields are accepted.
     """
     job = await service.jobs.replace(caller, job_id, definition, versions_to_match(if_match), shown_by(service))
-    return await show_job(job, service, response, definition)
+    return await show_job(job, service, definition)
 
 
 @router.delete(
@@ -209,18 +211,18 @@ async def list_job_runs(
 
 def shown_by(service: Service) -> Shown:
     """Return the function that shows a job as `GET /jobs/{id}` does."""
-    return lambda job: JobOut.of(job, service.schedules.describe(job)).model_dump(mode="json")
+    return lambda job: from_json(to_json(JobOut.document(job, service.schedules.describe(job))))
 
 
-async def show_job(job: Job, service: Service, response: Response, sent: dict[str, Any] | None = None) -> JobOut:
-    """Return a job and set its entity tag. `sent` is the client's document, whose changed texts produce warnings."""
+async def show_job(job: Job, service: Service, sent: dict[str, Any] | None = None) -> Response:
+    """Return a job with its entity tag. `sent` is the client's document, whose changed texts produce warnings."""
     of_grants = await service.feature(GrantService).warnings(job.grants)
     states = await service.feature(EnvironmentService).states([job.environment_id])
-    state = states.get(job.environment_id or "")
     described = service.schedules.describe(job)
-    shown = JobOut.of(job, described, of_grants, state)
-    response.headers["ETag"] = etag(job.version, shown)
+    document = JobOut.document(job, described, of_grants, states.get(job.environment_id or ""))
+    body = to_json(document)
     # A client may cache it, but must revalidate it.
-    response.headers["Cache-Control"] = "private, no-cache"
-    of_sent = list(normalisation_warnings(sent or {}, job))
-    return shown.model_copy(update={"warnings": [*described.warnings, *of_sent, *of_grants]}) if of_sent else shown
+    headers = {"ETag": etag(job.version, body), "Cache-Control": "private, no-cache"}
+    if of_sent := tuple(normalisation_warnings(sent or {}, job)):
+        body = to_json({**document, "warnings": (*described.warnings, *of_sent, *of_grants)})
+    return Response(body + b"\n", headers=headers, media_type=JSON)

@@ -23,13 +23,14 @@ from scheduler_service.http.cursors import write_cursor
 from scheduler_service.http.openapi_responses import LINK, RUN_LOCATION, answer, refusals
 from scheduler_service.http.pagination_links import page_links
 from scheduler_service.http.parameters import IdempotencyKey, RunId
+from scheduler_service.http.quick_route import QuickRoute
 from scheduler_service.http.route import JSON, KeyedRoute
 
 RUNS = "/api/v1/runs"
 
 router = APIRouter(prefix=RUNS, tags=["runs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)])
 collection_router = APIRouter(
-    prefix=RUNS, tags=["runs"], route_class=KeyedRoute, dependencies=[Depends(current_caller)]
+    prefix=RUNS, tags=["runs"], route_class=QuickRoute, dependencies=[Depends(current_caller)]
 )
 """The requests of `/runs` itself; see that of the jobs."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
 
@@ -20,8 +20,6 @@ from scheduler_service.services.job_files import JobFiles
 from scheduler_service.services.job_limits import JobLimits
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.services.schedules import Description
-
-_COMPUTED_FIELDS = frozenset({"environment_state", "schedule_description", "warnings"})
 
 
 class JobOut(JobDefinition, Identified):
@@ -79,34 +77,22 @@ class JobOut(JobDefinition, Identified):
     ]
 
     @classmethod
-    def of(
+    def document(
         cls,
         job: Job,
         described: Description,
         warnings: Sequence[str] = (),
         environment_state: EnvironmentState | None = None,
-    ) -> Self:
-        """Return a job as the API shows it. A migration that tightens a limit must adapt the stored jobs."""
-        of_record = cls.model_fields.keys() - JobDefinition.model_fields.keys() - _COMPUTED_FIELDS
-        return cls(
-            **document_of(job),
-            **{name: getattr(job, name) for name in of_record},
-            environment_state=environment_state,
-            schedule_description=described.sentence,
-            warnings=[*described.warnings, *warnings],
-        )
-
-    @classmethod
-    def document(
-        cls, job: Job, described: Description, environment_state: EnvironmentState | None = None
     ) -> dict[str, Any]:
-        """Return a job as a list shows it: as `of` does, but without checking again what was checked when stored."""
+        """Return a job as the API shows it, for `to_json`. What was checked when it was stored is not checked again."""
         values = document_of(job)
         values |= {name: _complete(values[name], members, adapter) for name, (members, adapter) in _OF_MODELS.items()}
+        # A default is written as a whole number, and SQLite returns what it was given.
+        values |= {name: float(values[name]) for name in _SECONDS if values[name] is not None}
         computed = {
             "environment_state": environment_state,
             "schedule_description": described.sentence,
-            "warnings": described.warnings,
+            "warnings": (*described.warnings, *warnings),
         }
         return {
             name: values[name] if name in values else computed[name] if name in computed else getattr(job, name)
@@ -119,6 +105,9 @@ def _complete(stored: Any, members: frozenset[str], adapter: TypeAdapter[Any]) -
     return stored if stored.keys() == members else adapter.validate_python(stored)
 
 
+_SECONDS = tuple(
+    name for name, field in JobDefinition.model_fields.items() if field.annotation in (float, float | None)
+)
 _OF_MODELS: Mapping[str, tuple[frozenset[str], TypeAdapter[Any]]] = {
     "limits": (frozenset(JobLimits.model_fields), TypeAdapter(JobLimits)),
     "retry_policy": (frozenset(field.name for field in fields(RetryPolicy)), TypeAdapter(RetryPolicy)),

@@ -125,7 +125,7 @@ def _problems(error: InvalidInputError | ConflictError, draft: Draft) -> list[Pr
 async def _stored(visit: Visit, draft: Draft) -> Job:
     jobs = visit.service.jobs
     if draft.job is None:
-        return await jobs.create(visit.caller, await jobs.read(visit.caller, draft.document))
+        return await jobs.create_from(visit.caller, draft.document)
     versions = None if draft.version is None else frozenset({draft.version})
     return await jobs.replace(visit.caller, draft.job.id, draft.document, versions)
 

@@ -68,7 +68,7 @@ async def _stored(visit: Visit) -> list[Job]:
 
 async def _create(visit: Visit, document: dict[str, Any]) -> Job:
     jobs = visit.service.jobs
-    return await jobs.create(visit.caller, await jobs.read(visit.caller, document))
+    return await jobs.create_from(visit.caller, document)
 
 
 async def _backup_grant(visit: Visit) -> list[str]:
