@@ -59,8 +59,9 @@ async def without_indexes(database: Database, table: str, *, needed: bool) -> As
 
 
 async def analyze(database: Database) -> None:
-    """Refresh the statistics of all tables, and on PostgreSQL mark what all transactions see."""
-    async with database.read() if not database.is_sqlite else database.write() as connection:
-        if not database.is_sqlite:  # VACUUM refuses to run in a transaction
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.execute(text("ANALYZE" if database.is_sqlite else "VACUUM ANALYZE"))
+    """Refresh the statistics of PostgreSQL, and mark what all transactions see. The service keeps none on SQLite."""
+    if database.is_sqlite:
+        return
+    async with database.read() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")  # VACUUM refuses to run in a transaction
+        await connection.execute(text("VACUUM ANALYZE"))

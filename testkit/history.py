@@ -82,7 +82,7 @@ async def fill(
     begin: datetime = BEGIN,
     due: tuple[timedelta, timedelta] = (timedelta(seconds=_UNTIL_DUE), timedelta(seconds=_DUE_SECONDS)),
 ) -> None:
-    """Store jobs and runs in an empty database, without events, and let the database analyze its tables.
+    """Store jobs and runs in an empty database, without events. PostgreSQL analyzes its tables, as it does by itself.
 
     `due` is the time from `begin` to the first next instant of a job, and the time over which those are spread.
     """
@@ -107,7 +107,7 @@ def _jobs(dialect: _Dialect, due: tuple[timedelta, timedelta]) -> TextClause:
     next_run_at = dialect.instant(f"{until} + n % {over}")
     own = {
         "name": "'job ' || n || CASE WHEN n % 1000 = 0 THEN ' Überweisung' ELSE ' report' END",
-        "owner_id": f"CASE WHEN n % 1000 = 0 THEN '{RARE}' ELSE 'owner' || n % {OWNERS} END",
+        "owner_id": f"CASE WHEN n % 1000 = 0 THEN '{RARE}' ELSE 'owner' || (n % {OWNERS}) END",
         "tags": _json(f"CASE WHEN n % 1000 = 0 THEN '[\"{RARE}\"]' ELSE '[\"common\"]' END", dialect),
         "status": "CASE WHEN n % 1000 = 1 THEN 'finished' WHEN n % 20 = 0 THEN 'paused' ELSE 'active' END",
         "priority": "n % 10",

@@ -19,7 +19,7 @@ from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
 from scheduler_service.storage.figures import Backlog
 
-MAX_EXACT = 10_000
+MAX_EXACT = 4_000
 """A window with more runs is summarised from the figures of its hours."""
 MAX_STEPS = 400
 FINE_WINDOW = 3 * HOUR

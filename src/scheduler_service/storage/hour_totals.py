@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     CTE,
@@ -56,9 +55,11 @@ from scheduler_service.storage.hour_counts import (
 from scheduler_service.storage.hour_tables import hour_totals
 from scheduler_service.storage.tables import runs
 
+_READ = NAMES[1:]  # all but the scope
+_REASONS: Mapping[str, Reason | None] = {"": None, **{str(reason): reason for reason in Reason}}
 
-@dataclass(frozen=True, slots=True)
-class HourCount:
+
+class HourCount(NamedTuple):
     """The runs of an hour with one status, reason and bucket, and the instants for which they stand."""
 
     hour: datetime
@@ -95,7 +96,7 @@ async def read(
         return and_(source.c.scope == scope_of(owner_id), source.c.measure.in_(measures), hours)
 
     found: dict[str, list[HourCount]] = {measure: [] for measure in measures}
-    counted = select(*hour_totals.c).where(wanted(hour_totals))
+    counted = select(*(hour_totals.c[name] for name in _READ)).where(wanted(hour_totals))
     cursor = await event_rows.cursor(snapshot, HOURS)
     if await event_rows.newest(snapshot) <= cursor:
         behind = None
@@ -103,21 +104,23 @@ async def read(
     else:
         behind = _ended_by_events(event_rows.is_after(snapshot, cursor))
         tail = counts_of(behind).subquery()
-        query = union_all(counted, select(*tail.c).where(wanted(tail)))
+        query = union_all(counted, select(*(tail.c[name] for name in _READ)).where(wanted(tail)))
     query = query if by_hour else _added(query.subquery(), since)
-    for row in (await snapshot.execute(query)).mappings():
-        found[row["measure"]].append(_count(row))
+    for measure, hour, status, reason, bucket, rows, instants in await snapshot.execute(query):
+        found[measure].append(HourCount(hour, status, _REASONS[reason], bucket, rows, instants))
     if behind is not None and INSTANT in measures:
         for row in await _ranges(snapshot, behind):
             if row["scope"] == scope_of(owner_id) and since <= row["hour"] < until:
-                found[INSTANT].append(_count(row))
+                figures = (row["status"], _REASONS[row["reason"]], row["bucket"], row["rows"], row["instants"])
+                found[INSTANT].append(HourCount(row["hour"], *figures))
     return found
 
 
 def _added(each: FromClause, since: datetime) -> Select[Any]:
-    key = (each.c.measure, each.c.status, each.c.reason, each.c.bucket)
+    key = (each.c.status, each.c.reason, each.c.bucket)
     hour = literal(since, each.c.hour.type).label("hour")
-    return select(*key, hour, *(total_of(each, name) for name in MEASURED)).group_by(*key)
+    sums = (total_of(each, name) for name in MEASURED)
+    return select(each.c.measure, hour, *key, *sums).group_by(each.c.measure, *key)
 
 
 async def fold(connection: AsyncConnection) -> bool:
@@ -199,8 +202,3 @@ def _divided(ranges: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         for (scope, *state), of_hours in figures.items()
         for hour, counts in of_hours.items()
     ]
-
-
-def _count(row: Mapping[str, Any]) -> HourCount:
-    reason = Reason(row["reason"]) if row["reason"] else None
-    return HourCount(row["hour"], row["status"], reason, row["bucket"], row["rows"], row["instants"])

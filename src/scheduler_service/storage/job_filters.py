@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.listing import JobFilter
 from scheduler_service.storage.dialect import is_sqlite, lowered
-from scheduler_service.storage.list_tables import job_lookup, job_texts
+from scheduler_service.storage.list_tables import job_lookup, job_tags, job_texts
 from scheduler_service.storage.tables import jobs
 
 MAX_RARE = 2_000
@@ -75,6 +75,19 @@ async def rare_ids(
             # The limit keeps the planners from merging both queries.
             found.append(job_id.in_(select(probe.subquery().c.id)))
     return found
+
+
+async def tagged(connection: AsyncConnection, tag: str, job_id: ColumnElement[int]) -> tuple[ColumnElement[bool], bool]:
+    """Return the condition that a job has a tag, and whether at most MAX_RARE jobs have it.
+
+    The ids of the jobs with a rare tag are collected. For each other job, its tags are looked up.
+    """
+    of_tag = select(job_tags.c.job_id).where(job_tags.c.tag == tag)
+    some = of_tag.limit(MAX_RARE + 1).subquery()
+    count = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
+    if count <= MAX_RARE:
+        return job_id.in_(of_tag), True
+    return of_tag.where(job_tags.c.job_id == job_id).exists(), False
 
 
 def _probes(connection: AsyncConnection, filters: JobFilter) -> dict[str, tuple[str, *tuple[BindParameter[Any], ...]]]:

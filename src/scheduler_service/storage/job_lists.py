@@ -65,13 +65,17 @@ _states = select(*(jobs.c[field.name] for field in fields(JobState)))
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Rows of a list in one order: all of them, or those with or without a value in the sort column."""
+    """Rows of a list in one order: all of them, or those with or without a value in the sort column.
+
+    If `is_short`, they are read first and then sorted, instead of being sought in the order of an index.
+    """
 
     source: FromClause
     job_id: ColumnElement[int]
     condition: ColumnElement[bool]
     value: ColumnElement[Any] | None
     has_value: bool = True
+    is_short: bool = False
 
 
 async def page(
@@ -136,7 +140,8 @@ def _keys(part: _Part, cursor: Cursor | None, *, is_descending: bool) -> Select[
     query = select(part.job_id).select_from(part.source).where(part.condition)
     if cursor is not None:
         query = query.where(_is_behind(part, cursor, is_descending=is_descending))
-    return query.order_by(*_order(part, is_descending=is_descending))
+    order = _order(part, is_descending=is_descending, is_index_kept_out=part.is_short)
+    return query.order_by(*order)
 
 
 def _is_behind(part: _Part, cursor: Cursor, *, is_descending: bool) -> ColumnElement[bool]:
@@ -147,10 +152,14 @@ def _is_behind(part: _Part, cursor: Cursor, *, is_descending: bool) -> ColumnEle
     return row < last if is_descending else row > last
 
 
-def _order(part: _Part, *, is_descending: bool, of_jobs: bool = False) -> list[ColumnElement[Any]]:
+def _order(
+    part: _Part, *, is_descending: bool, of_jobs: bool = False, is_index_kept_out: bool = False
+) -> list[ColumnElement[Any]]:
     columns: list[ColumnElement[Any]] = [jobs.c.id if of_jobs else part.job_id]
     if part.value is not None and part.has_value:
         columns.insert(0, jobs.c[part.value.name] if of_jobs else part.value)
+    if is_index_kept_out:
+        columns = [func.coalesce(column, column) for column in columns]
     return [column.desc() if is_descending else column.asc() for column in columns]
 
 
@@ -169,18 +178,20 @@ async def _parts(connection: AsyncConnection, filters: JobFilter, owner_id: str 
     sort = filters.sort.removeprefix("-")
     searched = None if filters.q is None else await job_filters.search(connection, filters.q)
     source, job_id, value, used = _lead(sort, filters, searched)
-    conditions = [job_filters.matches(connection, filters, owner_id)]
-    conditions += await job_filters.rare_ids(connection, filters, job_id)
-    if filters.tag is not None:
-        tagged = job_tags.c.tag == filters.tag
-        conditions.append(tagged if used is job_tags else job_id.in_(select(job_tags.c.job_id).where(tagged)))
+    rare = await job_filters.rare_ids(connection, filters, job_id)
+    conditions = [job_filters.matches(connection, filters, owner_id), *rare]
+    if filters.tag is not None and used is job_tags:
+        conditions.append(job_tags.c.tag == filters.tag)
+    elif filters.tag is not None:
+        tagged, is_rare = await job_filters.tagged(connection, filters.tag, job_id)
+        conditions.append(tagged)
+        rare += [tagged] if is_rare else []
     if searched is not None:
         found = select(searched.job_id).select_from(searched.source).where(searched.condition)
         conditions.append(searched.condition if used is searched.source else job_id.in_(found))
     condition = and_(*conditions)
-    if sort != "next_run_at":
-        return [_Part(source, job_id, condition, value)]
-    return _parts_by_instant(filters, _Part(source, job_id, condition, value))
+    part = _Part(source, job_id, condition, value, is_short=bool(rare))
+    return _parts_by_instant(filters, part) if sort == "next_run_at" else [part]
 
 
 def _parts_by_instant(filters: JobFilter, part: _Part) -> list[_Part]:

@@ -4,29 +4,25 @@ Theory of operation. The order is that of the ids. A list that `since` or `until
 instants, so that an index leads to a window in the far past. Few runs are unsuccessful or not of a schedule; partial
 indexes contain these.
 
-The runs of one owner, or of a tag, can be anywhere among those of others. The newest WINDOW ids are searched first. If
-they do not fill the page, there are few such runs, and the newest of each job are merged. With more jobs than
-MAX_MERGED_JOBS, all ids are searched instead, because so many jobs have runs among the next ones.
-
 Several statuses are several lists, which are merged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from itertools import starmap
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Row,
     Select,
     and_,
     case,
     false,
     func,
-    lateral,
     literal,
     literal_column,
     select,
@@ -41,11 +37,9 @@ from scheduler_service.domain.records import Run, RunState
 from scheduler_service.domain.run_state import ACTIVE, RunStatus, Trigger
 from scheduler_service.storage.dialect import dicts, is_sqlite
 from scheduler_service.storage.draft_runs import is_no_test
-from scheduler_service.storage.list_tables import job_tags
+from scheduler_service.storage.runs_of_jobs import ChosenJobs, RunReader, order_of, rows_of_jobs
 from scheduler_service.storage.tables import UNSUCCESSFUL, jobs, runs, with_status
 
-WINDOW = 5_000
-MAX_MERGED_JOBS = 1_000
 _whole = select(runs)
 # In the order of the fields, so that a row is the arguments of a record.
 _states = select(
@@ -84,65 +78,20 @@ async def _page(
 ) -> Listing[Row[Any]]:
     if None not in (owner_id, filters.owner_id) and owner_id != filters.owner_id:
         return Listing((), None if page.count is Count.NONE else 0)
-    chosen = _Jobs(owner_id if filters.owner_id is None else filters.owner_id, filters.tag)
+    chosen = ChosenJobs(owner_id if filters.owner_id is None else filters.owner_id, filters.tag)
     total = None if page.count is Count.NONE else await _count(connection, filters, chosen, page.count)
-    rows = await _rows(_Reader(connection, columns), filters, page, chosen)
+    rows = await _rows(RunReader(connection, columns), filters, page, chosen)
     found = tuple(rows[: page.size])
     is_last = len(rows) <= page.size
     return Listing(found, total, None if is_last else _cursor(found[-1], by_instant=_by_instant(filters, page)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Jobs:
-    """The jobs whose runs are listed."""
-
-    owner_id: str | None
-    tag: str | None
-
-    @property
-    def are_all(self) -> bool:
-        return self.owner_id is None and self.tag is None
-
-    def ids(self) -> Select[int]:
-        """Return the query for their ids."""
-        if self.tag is None:
-            return select(jobs.c.id).where(jobs.c.owner_id == self.owner_id)
-        tagged = select(job_tags.c.job_id).where(job_tags.c.tag == self.tag)
-        if self.owner_id is None:
-            return tagged
-        return tagged.join(jobs, jobs.c.id == job_tags.c.job_id).where(jobs.c.owner_id == self.owner_id)
-
-    def include_job_of_run(self) -> ColumnElement[bool]:
-        """Return the condition on a run, to be checked row by row."""
-        conditions: list[ColumnElement[bool]] = []
-        if self.owner_id is not None:
-            owned = select(jobs.c.id).where(jobs.c.id == runs.c.job_id, jobs.c.owner_id == self.owner_id)
-            conditions.append(owned.exists())
-        if self.tag is not None:
-            tagged = select(job_tags.c.job_id).where(job_tags.c.job_id == runs.c.job_id, job_tags.c.tag == self.tag)
-            conditions.append(tagged.exists())
-        return and_(*conditions)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Reads columns of the runs with some keys."""
-
-    connection: AsyncConnection
-    columns: Select[Any]
-
-    async def read(self, keys: Select[Any], *, by_instant: bool = False) -> Sequence[Row[Any]]:
-        query = self.columns.where(runs.c.id.in_(keys)).order_by(*_order(by_instant=by_instant))
-        rows: Sequence[Row[Any]] = (await self.connection.execute(query)).all()
-        return rows
-
-
-async def _rows(reader: _Reader, filters: RunFilter, page: Page, chosen: _Jobs) -> Sequence[Row[Any]]:
+async def _rows(reader: RunReader, filters: RunFilter, page: Page, chosen: ChosenJobs) -> Sequence[Row[Any]]:
     """Return the rows of a page and one more, if there is one."""
     by_instant = _by_instant(filters, page)
     position = _position(page, by_instant=by_instant)
     if not chosen.are_all and not page.offset and not by_instant and filters.job_id is None:
-        return await _rows_of_jobs(reader, page, and_(position, _condition(reader.connection, filters)), chosen)
+        return await rows_of_jobs(reader, page, and_(position, _condition(reader.connection, filters)), chosen)
     of_jobs = [] if chosen.are_all else [runs.c.job_id.in_(chosen.ids())]
     lists = [
         select(runs.c.id, runs.c.scheduled_for)
@@ -160,7 +109,7 @@ def _lists(filters: RunFilter) -> list[RunFilter]:
     return [replace(filters, statuses=(status,)) for status in dict.fromkeys(filters.statuses)]
 
 
-async def _fetch(reader: _Reader, lists: list[Select[Any]], page: Page, *, by_instant: bool) -> Sequence[Row[Any]]:
+async def _fetch(reader: RunReader, lists: list[Select[Any]], page: Page, *, by_instant: bool) -> Sequence[Row[Any]]:
     """Return the rows of a page and one more from the merged lists of keys."""
     last = page.offset + page.size + 1
     if len(lists) > 1:
@@ -173,57 +122,19 @@ async def _fetch(reader: _Reader, lists: list[Select[Any]], page: Page, *, by_in
     return await reader.read(found.limit(page.size + 1).offset(page.offset), by_instant=by_instant)
 
 
-async def _rows_of_jobs(
-    reader: _Reader, page: Page, positioned: ColumnElement[bool], chosen: _Jobs
-) -> Sequence[Row[Any]]:
-    """Return the rows of a page of some jobs' runs and one more: from the window, or else from all runs."""
-    limit = page.size + 1
-    rows = await reader.read(_among_newest(page, positioned, chosen).limit(limit))
-    if len(rows) == limit:
-        return rows
-    some = chosen.ids().limit(MAX_MERGED_JOBS + 1).subquery()
-    count = (await reader.connection.execute(select(func.count()).select_from(some))).scalar_one()
-    if count > MAX_MERGED_JOBS:
-        return await reader.read(_of_jobs(positioned, chosen).limit(limit))
-    return await reader.read(_newest_of_each_job(reader.connection, chosen, positioned, limit))
-
-
-def _among_newest(page: Page, positioned: ColumnElement[bool], chosen: _Jobs) -> Select[Any]:
-    last = page.cursor.id if page.cursor is not None else page.before_id
-    newest = select(func.max(runs.c.id)).scalar_subquery() if last is None else literal(last)
-    return _of_jobs(and_(runs.c.id > newest - WINDOW, positioned), chosen)
-
-
-def _of_jobs(positioned: ColumnElement[bool], chosen: _Jobs) -> Select[Any]:
-    return select(runs.c.id).where(positioned, chosen.include_job_of_run()).order_by(runs.c.id.desc())
-
-
-def _newest_of_each_job(
-    connection: AsyncConnection, chosen: _Jobs, positioned: ColumnElement[bool], limit: int
-) -> Select[int]:
-    ids = chosen.ids().subquery()
-    job_id = ids.c[0]
-    newest = select(runs.c.id).where(runs.c.job_id == job_id, positioned).order_by(runs.c.id.desc()).limit(limit)
-    if is_sqlite(connection):  # has no LATERAL, but evaluates such a subquery once for each job
-        candidate = runs.alias("candidate")
-        source = ids.join(candidate, candidate.c.id.in_(newest.correlate(ids)))
-        found: ColumnElement[int] = candidate.c.id
-    else:
-        each = lateral(newest.correlate(ids), "newest")
-        source = ids.join(each, true())
-        found = each.c.id
-    return select(found).select_from(source).order_by(found.desc()).limit(limit)
-
-
-async def _count(connection: AsyncConnection, filters: RunFilter, chosen: _Jobs, count: Count) -> int:
+async def _count(connection: AsyncConnection, filters: RunFilter, chosen: ChosenJobs, count: Count) -> int:
     of_jobs = [] if chosen.are_all else [runs.c.job_id.in_(chosen.ids())]
+    source: FromClause = runs
+    if not chosen.are_all and filters == RunFilter(owner_id=filters.owner_id, tag=filters.tag):
+        # Job by job: as a condition, the databases would collect the ids of all jobs first.
+        ids, of_jobs = chosen.ids().subquery(), []
+        source = ids.join(runs, runs.c.job_id == ids.c[0])
     total = 0
     for each in _lists(filters):
-        condition = and_(_condition(connection, each), *of_jobs)
-        query = select(func.count()).select_from(runs).where(condition)
+        found = select(runs.c.id).select_from(source).where(and_(_condition(connection, each), *of_jobs))
         if count is Count.CAPPED:
-            query = select(func.count()).select_from(select(runs.c.id).where(condition).limit(MAX_COUNTED).subquery())
-        total += (await connection.execute(query)).scalar_one()
+            found = found.limit(MAX_COUNTED)
+        total += (await connection.execute(select(func.count()).select_from(found.subquery()))).scalar_one()
     return min(total, MAX_COUNTED) if count is Count.CAPPED else total
 
 
@@ -238,12 +149,8 @@ def _key_order(filters: RunFilter, *, by_instant: bool) -> list[ColumnElement[An
     in the order of ids instead. The expression keeps it from that.
     """
     if by_instant or not filters.statuses or not set(filters.statuses) <= set(ACTIVE):
-        return _order(by_instant=by_instant)
+        return order_of(by_instant=by_instant)
     return [(runs.c.id + literal_column("0")).desc()]
-
-
-def _order(*, by_instant: bool) -> list[ColumnElement[Any]]:
-    return [runs.c.scheduled_for.desc(), runs.c.id.desc()] if by_instant else [runs.c.id.desc()]
 
 
 def _position(page: Page, *, by_instant: bool) -> ColumnElement[bool]:

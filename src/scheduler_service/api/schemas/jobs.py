@@ -88,7 +88,7 @@ class JobOut(JobDefinition, Identified):
         values = document_of(job)
         values |= {name: _complete(values[name], members, adapter) for name, (members, adapter) in _OF_MODELS.items()}
         # A default is written as a whole number, and SQLite returns what it was given.
-        values |= {name: float(values[name]) for name in _SECONDS if values[name] is not None}
+        values |= {name: float(seconds) for name in _SECONDS if isinstance(seconds := values[name], int)}
         computed = {
             "environment_state": environment_state,
             "schedule_description": described.sentence,

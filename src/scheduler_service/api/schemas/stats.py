@@ -166,7 +166,7 @@ class StatsOut(WindowFigures):
     is_exact: Annotated[
         bool,
         Field(
-            description="Whether the percentiles are exact. With more than 10,000 runs in the window they are "
+            description="Whether the percentiles are exact. With more than 4,000 runs in the window they are "
             "interpolated between bounds that lie a quarter apart, and the window begins at a full hour."
         ),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, delete, func, literal_column, not_, or_, select
+from sqlalchemy import and_, delete, func, literal, literal_column, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.hours import spread
@@ -123,7 +123,7 @@ async def active_instants(
     """Return the scheduled instants whose runs have not ended, by hour."""
     hour = hour_start(runs.c.scheduled_for).label("hour")
     # The expression keeps SQLite from reading all runs of the window instead of the few that are active.
-    at = func.coalesce(runs.c.scheduled_for, since)
+    at = func.coalesce(runs.c.scheduled_for, literal(since, runs.c.scheduled_for.type))
     query = (
         select(hour, runs.c.status, runs.c.reason, func.count())
         .where(with_status(*ACTIVE), runs.c.trigger == Trigger.SCHEDULE)
@@ -135,16 +135,28 @@ async def active_instants(
     return [Counted(*row) for row in await connection.execute(query)]
 
 
-async def next_instants(
+async def planned_by_hour(
     connection: AsyncConnection, since: datetime, until: datetime, owner_id: str | None, limit: int
-) -> list[datetime]:
-    """Return the next instants of jobs from `since` to before `until`, the earliest first."""
-    query = (
-        select(jobs.c.next_run_at)
-        .where(jobs.c.next_run_at.is_not(None), jobs.c.next_run_at >= since, jobs.c.next_run_at < until)
-        .order_by(jobs.c.next_run_at)
-        .limit(limit)
-    )
+) -> list[tuple[datetime, int]]:
+    """Return the hours of the next instants of jobs from `since` to before `until`, each with their number.
+
+    At most `limit` instants are counted, the earliest ones.
+    """
+    query = select(jobs.c.next_run_at).where(jobs.c.next_run_at.is_not(None))
     if owner_id is not None:
         query = query.where(jobs.c.owner_id == owner_id)
-    return list((await connection.execute(query)).scalars())
+    if owner_id is None or await _has_more_jobs(connection, owner_id, limit):
+        within = (jobs.c.next_run_at >= since, jobs.c.next_run_at < until)
+    else:  # the expression keeps the database from reading the instants of all owners
+        at = func.coalesce(jobs.c.next_run_at, literal(until, jobs.c.next_run_at.type))
+        within = (at >= since, at < until)
+    instants = query.where(*within).order_by(jobs.c.next_run_at).limit(limit).subquery()
+    hour = hour_start(instants.c.next_run_at).label("hour")
+    counts = select(hour, func.count()).group_by(literal_column("1")).order_by(literal_column("1"))
+    return [(at, count) for at, count in await connection.execute(counts)]
+
+
+async def _has_more_jobs(connection: AsyncConnection, owner_id: str, limit: int) -> bool:
+    some = select(jobs.c.id).where(jobs.c.owner_id == owner_id).limit(limit + 1).subquery()
+    count: int = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
+    return count > limit

@@ -82,9 +82,11 @@ class LedgerWindowService:
             ended = await hour_totals.read(snapshot, (INSTANT,), period.begin, period.end, owner_id=owner)
             counted = [Counted(each.hour, each.status, each.reason, each.instants) for each in ended[INSTANT]]
             counted += await store.active_instants(snapshot, period.begin, period.end, owner)
-            due = await store.next_instants(snapshot, period.begin, period.end, owner, MAX_PLANNED + 1)
-        cells = cells_of(counted, hours_of(due[:MAX_PLANNED]), bucket, zone)
-        return LedgerWindow(period, bucket, cells, is_planned_cut=len(due) > MAX_PLANNED)
+            due = await store.planned_by_hour(snapshot, period.begin, period.end, owner, MAX_PLANNED + 1)
+        is_cut = sum(count for _, count in due) > MAX_PLANNED
+        if is_cut:  # by one, in the last hour
+            due[-1] = (due[-1][0], due[-1][1] - 1)
+        return LedgerWindow(period, bucket, cells_of(counted, due, bucket, zone), is_planned_cut=is_cut)
 
     async def of_job(self, caller: Caller, job_id: int, period: Period, bucket: Bucket, zone: ZoneInfo) -> LedgerWindow:
         """Return the ledger of a job, also of a deleted one. Raise `NotFoundError` for an unknown job."""
