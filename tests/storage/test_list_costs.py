@@ -89,9 +89,6 @@ def filled_url(shared_database_url: str) -> str:
     async def fill() -> None:
         database = Database(shared_database_url)
         await history.fill(database, job_count=JOBS, run_count=RUNS)
-        if database.is_sqlite:  # the service never collects statistics there
-            async with database.write() as connection:
-                await connection.exec_driver_sql("DELETE FROM sqlite_stat1")
         await database.close()
 
     asyncio.run(fill())

@@ -93,6 +93,9 @@ class _Engine:
     start_at: datetime | None
     ledger: list[SimulatedRow] = field(default_factory=list)
     queued: Counter[datetime] = field(default_factory=Counter)
+    # Rows whose runs had not ended when they were last asked for. Most rows never matter again.
+    unended: list[SimulatedRow] = field(default_factory=list)
+    fired: int = 0
 
     def rows(self) -> list[SimulatedRow]:
         """Return the rows of the window, and possibly some more than `MAX_ROWS`."""
@@ -117,13 +120,17 @@ class _Engine:
         following = self._first_after(span.begin)
         while following is not None and following < span.end and len(self.ledger) <= MAX_ROWS:
             now = min(self._tick_after(following), span.end - timedelta.resolution)
-            job = replace(self.job, next_run_at=following)
-            decision = decide_for(job, now, self._active_at(now), self.calendar, self._quota_left(now))
+            job = replace(self.job, next_run_at=following, scheduled_runs=self._scheduled_runs)
+            decision = decide_for(job, now, len(self._unended_at(now)), self.calendar, self._quota_left(now))
             self._account(job, decision, now)
             following = decision.next_run_at
 
+    @property
+    def _scheduled_runs(self) -> int:
+        return self.job.scheduled_runs + self.fired
+
     def _first_after(self, begin: datetime) -> datetime | None:
-        if self.job.max_runs is not None and self.job.scheduled_runs >= self.job.max_runs:
+        if self.job.max_runs is not None and self._scheduled_runs >= self.job.max_runs:
             return None
         before = begin - timedelta.resolution
         return first_run_at(schedule_of(self.job), now=before, start_at=self.start_at, end_at=self.job.end_at)
@@ -139,8 +146,10 @@ class _Engine:
         allowed = self.scenario.runs_per_minute
         return None if allowed is None else max(0, allowed - self.queued[minute_of(now)])
 
-    def _active_at(self, now: datetime) -> int:
-        return sum(row.ends_at is not None and row.ends_at > now for row in self.ledger)
+    def _unended_at(self, now: datetime) -> list[SimulatedRow]:
+        """Return the rows whose runs wait or execute. `now` is not earlier than at the last call."""
+        self.unended = [row for row in self.unended if row.ends_at is not None and row.ends_at > now]
+        return self.unended
 
     def _account(self, job: DueJob, decision: Decision, now: datetime) -> None:
         for entry in decision.entries:
@@ -153,7 +162,7 @@ class _Engine:
                     self.ledger.append(SimulatedRow(first, RunStatus.MISSED, reason, last, count))
         fired = sum(isinstance(entry, Fire) for entry in decision.entries)
         self.queued[minute_of(now)] += fired
-        self.job = replace(self.job, scheduled_runs=self.job.scheduled_runs + fired)
+        self.fired += fired
 
     def _fire(self, job: DueJob, fire: Fire, now: datetime) -> None:
         if fire.cancels_others:
@@ -167,17 +176,18 @@ class _Engine:
             ends_at = starts_at + timedelta(seconds=self.scenario.run_seconds)
             row = SimulatedRow(fire.scheduled_for, RunStatus.SUCCESS, starts_at=starts_at, ends_at=ends_at)
         self.ledger.append(row)
+        self.unended.append(row)
 
     def _slot_free_at(self, now: datetime) -> datetime:
         """Return when fewer runs than `max_concurrency` execute or wait before a new one."""
         if self.job.overlap_policy == "allow":
             return now
-        ends = sorted(row.ends_at for row in self.ledger if row.ends_at is not None and row.starts_at is not None)
-        return max(now, ends[-self.job.max_concurrency]) if len(ends) >= self.job.max_concurrency else now
+        started = (row for row in self._unended_at(now) if row.starts_at is not None)
+        ends = sorted(row.ends_at for row in started if row.ends_at is not None)
+        return ends[-self.job.max_concurrency] if len(ends) >= self.job.max_concurrency else now
 
     def _cancel_all(self, now: datetime) -> None:
-        for row in self.ledger:
-            if row.ends_at is not None and row.ends_at > now:
-                row.status, row.reason, row.ends_at = RunStatus.CANCELLED, Reason.OVERLAP, now
-                row.missed_until = row.missed_count = None
-                row.starts_at = row.starts_at if row.starts_at is not None and row.starts_at <= now else None
+        for row in self._unended_at(now):
+            row.status, row.reason, row.ends_at = RunStatus.CANCELLED, Reason.OVERLAP, now
+            row.missed_until = row.missed_count = None
+            row.starts_at = row.starts_at if row.starts_at is not None and row.starts_at <= now else None

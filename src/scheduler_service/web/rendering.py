@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.version import version
@@ -45,11 +47,12 @@ def environment() -> Environment:
         "run_status": status_of_run,
         "job_status": status_of_job,
         "cell_title": _cell_title,
+        "draw_time": _draw_time,
         "words_of": _words_of,
         "change_value": value_of_change,
     }
-    # There are few icons and glyphs, and many of each on a page.
-    for template, macro in (("icons", "icon"), ("glyphs", "glyph")):
+    # There are few icons, glyphs and states, and many of each on a page.
+    for template, macro in (("icons", "icon"), ("glyphs", "glyph"), ("states", "status"), ("states", "pill")):
         made.globals[macro] = cache(getattr(made.get_template(f"parts/{template}.html").module, f"draw_{macro}"))
     made.filters |= {
         "iso": iso8601,
@@ -75,6 +78,12 @@ def _kind_name(kind: str) -> str:
 def _words_of(counts: Iterable[tuple[str, int]]) -> str:
     """Return what became of the instants of an hour, such as `3 succeeded, 1 failed`. A page has hundreds of hours."""
     return ", ".join(f"{words.grouped(n)} {text(f'status.{word}').lower()}" for word, n in counts)
+
+
+def _draw_time(at: datetime, how: str = "relative") -> Markup:
+    """Return an instant for the scripts, which show it as `how` says. A page can have a thousand."""
+    written = f"{at:%Y-%m-%d %H:%M} UTC"
+    return Markup(f'<time datetime="{iso8601(at)}" data-as="{how}">{written}</time>')  # noqa: S704 (no text of others)
 
 
 def _cell_title(cell: StripCell) -> str:
