@@ -46,6 +46,8 @@ def masked(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shown(name: str, value: Any, max_characters: int | None) -> Any:
+    if not value or isinstance(value, float):  # most fields of most jobs
+        return value
     shown = value if name in _NONE_MASKED else _masked(value, is_secret=name in _ALL_MASKED)
     if isinstance(shown, datetime):
         return shown.isoformat()

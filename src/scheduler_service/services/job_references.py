@@ -74,8 +74,6 @@ def has_other_names(job: Job, edited: Job | JobDefinition) -> bool:
     return any(getattr(job, name) != getattr(edited, name) for name in _REFERENCES)
 
 
-def names_others(draft: JobDraft) -> bool:
-    """Return whether a draft names anything that the database has to know."""
-    return draft.definition is not None and any(
-        getattr(draft.definition, name) for name in ("secrets", "calendars", "after")
-    )
+def names_others(definition: JobDefinition) -> bool:
+    """Return whether a definition names anything that the database has to know."""
+    return bool(definition.secrets or definition.calendars or definition.after)

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from functools import partial
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.brokers.base import Broker
 from scheduler_service.domain.caller import Caller, Scope
@@ -14,17 +10,17 @@ from scheduler_service.domain.listing import JobFilter, Listing, Page
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.errors import ConflictError
-from scheduler_service.services import idempotency
 from scheduler_service.services.backfill_request import BackfillRequest
 from scheduler_service.services.backfills import Backfill, Backfills
 from scheduler_service.services.checks import ServerLimits
 from scheduler_service.services.draft_runs import DraftRuns
 from scheduler_service.services.job_acceptance import JobAcceptance, JobChange, JobDraft, Shown
+from scheduler_service.services.job_creation import JobCreation
 from scheduler_service.services.job_definition import MAX_TAGS, JobDefinition
 from scheduler_service.services.job_editing import JobEditing
 from scheduler_service.services.job_mapping import document_of
 from scheduler_service.services.job_packages import JobPackages, NoPackages, Packages
-from scheduler_service.services.job_references import JobReferences, names_others
+from scheduler_service.services.job_references import JobReferences
 from scheduler_service.services.job_rows import Versions, check_version, existing
 from scheduler_service.services.job_secrets import KnownSecrets, NoSecrets
 from scheduler_service.services.job_tools import JobTools
@@ -38,12 +34,9 @@ from scheduler_service.services.pause_request import PauseRequest
 from scheduler_service.services.quota_gate import QuotaGate
 from scheduler_service.services.run_request import RunRequest
 from scheduler_service.services.schedules import Upcoming, next_instants
-from scheduler_service.storage import calendars, job_lists, jobs
+from scheduler_service.storage import calendars, job_lists
 from scheduler_service.storage.clock import Clock
 from scheduler_service.storage.database import Database
-
-LONGEST_TICK = timedelta(seconds=60)
-"""The dispatcher looks by itself at least this often. Only a job that is due earlier has to wake it."""
 
 
 class JobService:
@@ -77,6 +70,7 @@ class JobService:
         self._references = JobReferences(secrets or NoSecrets())
         self._validation = JobValidation(database, clock, self._acceptance, self._references, quotas)
         self._writer = JobWriter(clock, self._packages, self._references, quotas)
+        self._creation = JobCreation(database, clock, wake_dispatcher, self._acceptance, self._writer, self._check_host)
         self._backfills = Backfills(database, broker, self._writer)
         self._draft_runs = DraftRuns(database, broker, self._writer, self._acceptance.server_limits.test_runs)
         self._editing = JobEditing(database, broker, wake_dispatcher, self._writer)
@@ -89,11 +83,7 @@ class JobService:
     async def read(self, caller: Caller, document: JsonDocument) -> JobDefinition:
         """Return the definition in a document. Raise `RejectedError` with all problems."""
         caller.require(Scope.WRITE)
-        draft = self._acceptance.draft(caller, document)
-        if not names_others(draft):
-            return draft.accept()
-        async with self._database.read() as connection:
-            return draft.accept(await self._references.problems_of_draft(connection, draft))
+        return await self._creation.read(caller, document)
 
     async def validate(
         self, caller: Caller, document: JsonDocument, job_id: int | None = None, shown: Shown | None = None
@@ -111,27 +101,11 @@ class JobService:
         Raise `ConflictError` if no job can run here, and `UnavailableError` if its packages cannot be looked up now.
         """
         caller.require(Scope.WRITE)
-        return await self._store(caller, self._acceptance.check(caller, definition), idempotency_key)
+        return await self._creation.store(caller, self._acceptance.check(caller, definition), idempotency_key)
 
     async def create_from(self, caller: Caller, document: JsonDocument, *, idempotency_key: str | None = None) -> Job:
         """Store the job in a document, which is inspected once. Raise what `read` and `create` raise."""
-        return await self._store(caller, await self.read(caller, document), idempotency_key)
-
-    async def _store(self, caller: Caller, definition: JobDefinition, idempotency_key: str | None) -> Job:
-        self._check_host()
-        lock = await self._packages.lock(definition.payload.packages())
-        content = "" if idempotency_key is None else definition.model_dump_json()
-        key = idempotency.key_for(caller, "POST /jobs", idempotency_key, content)
-
-        async def add(connection: AsyncConnection) -> Job:
-            (job,) = await self._writer.add(connection, caller, "createJob", [(definition, lock)])
-            return job
-
-        action = idempotency.Action(add, partial(jobs.find, owner_id=caller.bound))
-        job, _ = await idempotency.perform(self._database, self._clock, key, action)
-        if job.next_run_at is not None and job.next_run_at <= self._clock.now() + LONGEST_TICK:
-            self._wake_dispatcher()
-        return job
+        return await self._creation.store(caller, await self.read(caller, document), idempotency_key)
 
     async def get(self, caller: Caller, job_id: int) -> Job:
         """Return a job. Raise `NotFoundError` if there is none."""

@@ -16,6 +16,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Executable
@@ -133,7 +134,8 @@ class SqliteWriter:
                 connection = _SqliteConnection(opened, self._engine.dialect, self._statements)
                 # The driver has no public call for a function in its thread.
                 hand_over: Callable[[Callable[[], T]], Awaitable[T]] = driver._execute  # noqa: SLF001
-                return await hand_over(lambda: _transact(connection, work, waits_for_disk=outlives_host))
+                context = copy_context()  # has the correlation id, which the audit trail stores
+                return await hand_over(lambda: context.run(_transact, connection, work, waits_for_disk=outlives_host))
 
     transact = write
 

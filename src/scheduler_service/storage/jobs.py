@@ -52,7 +52,7 @@ async def add(connection: AsyncConnection, *rows: Mapping[str, Any]) -> list[Job
     with unique_key(*rows):
         if is_sqlite(connection) and len(rows) > 1:
             return await _add_many_to_sqlite(connection, rows)
-        stored = await connection.execute(_add, rows)
+        stored = await connection.execute(_add, rows[0] if len(rows) == 1 else rows)
     return [Job(**row) for row in stored.mappings()]
 
 

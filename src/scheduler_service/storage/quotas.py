@@ -12,7 +12,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, literal, literal_column, select, text, update
+from sqlalchemy import bindparam, case, func, literal, literal_column, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,6 +23,12 @@ from scheduler_service.storage.quota_tables import owner_minutes, owner_quotas
 from scheduler_service.storage.tables import jobs, runs, with_status
 from scheduler_service.storage.types import UtcInstant
 
+# Built once, as in `transitions`.
+_of_owner = select(owner_quotas).where(owner_quotas.c.owner_id == bindparam("of_owner"))
+_jobs_of_owner = select(func.count().label("count")).where(
+    jobs.c.owner_id == bindparam("of_owner"), jobs.c.deleted_at.is_(None)
+)
+
 
 async def find(connection: AsyncConnection, owner_id: str, defaults: Quotas) -> Quotas:
     """Return the quotas of an owner."""
@@ -31,8 +37,11 @@ async def find(connection: AsyncConnection, owner_id: str, defaults: Quotas) -> 
 
 async def find_all(connection: AsyncConnection, owners: Collection[str], defaults: Quotas) -> dict[str, Quotas]:
     """Return the quotas of owners by their ids."""
-    query = select(owner_quotas).where(owner_quotas.c.owner_id.in_(sorted(owners)))
-    given = {row["owner_id"]: dict(row) for row in (await connection.execute(query)).mappings()}
+    if len(owners) == 1:
+        stored = await connection.execute(_of_owner, {"of_owner": next(iter(owners))})
+    else:
+        stored = await connection.execute(select(owner_quotas).where(owner_quotas.c.owner_id.in_(sorted(owners))))
+    given = {row["owner_id"]: dict(row) for row in stored.mappings()}
     return {owner_id: defaults.with_own(given.get(owner_id, {})) for owner_id in owners}
 
 
@@ -46,8 +55,8 @@ async def lock(connection: AsyncConnection, owner_id: str) -> None:
 
 async def count_jobs(connection: AsyncConnection, owner_id: str) -> int:
     """Return the number of jobs of an owner."""
-    query = select(func.count()).where(jobs.c.owner_id == owner_id, jobs.c.deleted_at.is_(None))
-    return (await connection.execute(query)).scalar_one()
+    count: int = (await connection.execute(_jobs_of_owner, {"of_owner": owner_id})).scalar_one()
+    return count
 
 
 async def count_environments(connection: AsyncConnection, owner_id: str) -> int:
