@@ -34,7 +34,7 @@ from scheduler_service.domain.listing import MAX_COUNTED, Count, Cursor, JobFilt
 from scheduler_service.domain.records import Job, JobState
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.storage import job_filters
-from scheduler_service.storage.dialect import dicts
+from scheduler_service.storage.dialect import dicts, is_sqlite
 from scheduler_service.storage.list_tables import job_lookup, job_tags
 from scheduler_service.storage.tables import jobs
 
@@ -190,7 +190,9 @@ async def _parts(connection: AsyncConnection, filters: JobFilter, owner_id: str 
         found = select(searched.job_id).select_from(searched.source).where(searched.condition)
         conditions.append(searched.condition if used is searched.source else job_id.in_(found))
     condition = and_(*conditions)
-    part = _Part(source, job_id, condition, value, is_short=bool(rare))
+    # PostgreSQL knows the lengths of both ways.
+    is_short = bool(rare) and sort != "id" and is_sqlite(connection)
+    part = _Part(source, job_id, condition, value, is_short=is_short)
     return _parts_by_instant(filters, part) if sort == "next_run_at" else [part]
 
 

@@ -129,12 +129,13 @@ async def _count(connection: AsyncConnection, filters: RunFilter, chosen: Chosen
         # Job by job: as a condition, the databases would collect the ids of all jobs first.
         ids, of_jobs = chosen.ids().subquery(), []
         source = ids.join(runs, runs.c.job_id == ids.c[0])
-    total = 0
+    counts: list[ColumnElement[int]] = []
     for each in _lists(filters):
         found = select(runs.c.id).select_from(source).where(and_(_condition(connection, each), *of_jobs))
         if count is Count.CAPPED:
             found = found.limit(MAX_COUNTED)
-        total += (await connection.execute(select(func.count()).select_from(found.subquery()))).scalar_one()
+        counts.append(select(func.count()).select_from(found.subquery()).scalar_subquery())
+    total = sum((await connection.execute(select(*counts))).one())
     return min(total, MAX_COUNTED) if count is Count.CAPPED else total
 
 
