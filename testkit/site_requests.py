@@ -129,7 +129,7 @@ CALLS = (
         "status=active", "status=finished", "last_status=failed", "last_status=success", "type=python_code",
         "type=shell_script", "due_before={soon}", "due_since={day}&due_before={soon}", f"tag={RARE}", "tag=common",
         f"owner_id={RARE}", "q=report",
-        "q=nothing", "external_key=none",
+        "q=nothing", "external_key=none", "name=job+7+report",
     )),
     "/jobs/recent?ids=1,2,3,4,5",
     "/jobs/{job}",

@@ -57,6 +57,8 @@ JOB_FILTERS: dict[str, JobFilter] = {
     "due late": JobFilter(due_before=DUE + timedelta(days=1)),
     "due late, by name": JobFilter(due_before=DUE + timedelta(days=1), sort="-name"),
     "due late, by instant": JobFilter(due_before=DUE + timedelta(days=1), sort="-next_run_at"),
+    "name": JobFilter(name="job 7 report"),
+    "name, by name, of many": JobFilter(name="job 7 report", tag="common", sort="name"),
     "search rare": JobFilter(q="überWEIS"),
     "search common": JobFilter(q="report"),
     "search for nothing": JobFilter(q="nothing"),

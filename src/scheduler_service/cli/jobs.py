@@ -50,6 +50,7 @@ def list_jobs(  # noqa: PLR0913 (one for each option)
     ] = None,
     tag: Annotated[str | None, typer.Option(help="Show only jobs with this tag.")] = None,
     owner: Annotated[str | None, typer.Option(help="Show only jobs of this owner_id.")] = None,
+    name: Annotated[str | None, typer.Option(help="Show only jobs with exactly this name.")] = None,
     query: Annotated[
         str | None, typer.Option("--query", "-q", help="Show only jobs with this text in name or description.")
     ] = None,
@@ -61,7 +62,8 @@ def list_jobs(  # noqa: PLR0913 (one for each option)
 ) -> None:
     """List jobs."""
     filters = {"status": status, "last_status": last_status, "type": of_type}
-    filters |= {"due_since": due_since, "due_before": due_before, "tag": tag, "owner_id": owner, "q": query}
+    filters |= {"due_since": due_since, "due_before": due_before, "tag": tag, "owner_id": owner}
+    filters |= {"name": name, "q": query}
     answer = client.get("jobs", **filters, sort=sort, page=page, size=size)
     if as_json:
         render.show_json(answer)

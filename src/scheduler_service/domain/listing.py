@@ -74,8 +74,8 @@ class Listing(Generic[Item]):
 class JobFilter:
     """A filter of jobs.
 
-    `q` is a part of the name or description; `sort` names a column, with `-` for descending order. `due_since`
-    (included) and `due_before` (excluded) limit the next instant.
+    `name` is the whole name, and `q` a part of the name or description. `sort` names a column, with `-` for descending
+    order. `due_since` (included) and `due_before` (excluded) limit the next instant.
     """
 
     owner_id: str | None = None
@@ -85,6 +85,7 @@ class JobFilter:
     due_since: datetime | None = None
     due_before: datetime | None = None
     tag: str | None = None
+    name: str | None = None
     q: str | None = None
     external_key: str | None = None
     sort: str = "id"

@@ -12,7 +12,6 @@ from scheduler_service.domain.environment_lock import EnvironmentState
 from scheduler_service.domain.listing import Count, Page, RunFilter
 from scheduler_service.domain.quotas import NO_QUOTAS, Quotas
 from scheduler_service.domain.records import Job, Run
-from scheduler_service.services.job_rows import existing
 from scheduler_service.services.liveness import Liveness, liveness
 from scheduler_service.storage import calendars, dependencies, quotas, run_lists, runs, stored_bytes, workers
 from scheduler_service.storage.clock import Clock
@@ -41,10 +40,9 @@ class ExplanationService:
         self._quotas = quotas
 
     async def explain(self, caller: Caller, job: Job, environment: EnvironmentState | None, last: int) -> Explanation:
-        """Explain the `last` newest rows and the next run of a job."""
+        """Explain the `last` newest rows and the next run of a job, which the caller has just read."""
         caller.require(Scope.READ)
         async with self._database.read() as connection:
-            job = await existing(connection, caller, job.id)
             page = Page(size=last, count=Count.NONE)
             rows = (await run_lists.page(connection, RunFilter(job_id=job.id), page)).items
             situation = await self._situation(connection, job, environment, rows)

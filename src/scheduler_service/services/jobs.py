@@ -258,10 +258,16 @@ class JobService:
 
     async def next_instants(self, caller: Caller, job_id: int, count: int) -> tuple[Upcoming, ...]:
         """Return the next instants of a job. A paused or finished job has none."""
-        job = await self.get(caller, job_id)
+        _, instants = await self.with_instants(caller, job_id, count)
+        return instants
+
+    async def with_instants(self, caller: Caller, job_id: int, count: int) -> tuple[Job, tuple[Upcoming, ...]]:
+        """Return a job and its next instants."""
+        caller.require(Scope.READ)
         async with self._database.read() as connection:
+            job = await existing(connection, caller, job_id)
             calendar = await calendars.find_for(connection, job)
-        return await next_instants(job, count, calendar)
+        return job, await next_instants(job, count, calendar)
 
     def _check_host(self) -> None:
         if (refusal := self._refusal()) is not None:

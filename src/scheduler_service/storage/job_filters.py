@@ -14,6 +14,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     FromClause,
+    Select,
     Text,
     and_,
     bindparam,
@@ -29,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.listing import JobFilter
 from scheduler_service.storage.dialect import is_sqlite, lowered
-from scheduler_service.storage.list_tables import job_lookup, job_tags, job_texts
+from scheduler_service.storage.list_tables import job_lookup, job_texts
 from scheduler_service.storage.tables import jobs
 
 MAX_RARE = 2_000
@@ -77,17 +78,18 @@ async def rare_ids(
     return found
 
 
-async def tagged(connection: AsyncConnection, tag: str, job_id: ColumnElement[int]) -> tuple[ColumnElement[bool], bool]:
-    """Return the condition that a job has a tag, and whether at most MAX_RARE jobs have it.
+async def is_among(
+    connection: AsyncConnection, job_id: ColumnElement[int], ids: Select[int]
+) -> tuple[ColumnElement[bool], bool]:
+    """Return the condition that a job is among some, and whether these are at most MAX_RARE.
 
-    The ids of the jobs with a rare tag are collected. For each other job, its tags are looked up.
+    The ids of few jobs are collected. Among many, each job of the list is looked up.
     """
-    of_tag = select(job_tags.c.job_id).where(job_tags.c.tag == tag)
-    some = of_tag.limit(MAX_RARE + 1).subquery()
-    count = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
+    first = ids.limit(MAX_RARE + 1).subquery()
+    count = (await connection.execute(select(func.count()).select_from(first))).scalar_one()
     if count <= MAX_RARE:
-        return job_id.in_(of_tag), True
-    return of_tag.where(job_tags.c.job_id == job_id).exists(), False
+        return job_id.in_(ids), True
+    return ids.where(ids.selected_columns[0] == job_id).exists(), False
 
 
 def _probes(connection: AsyncConnection, filters: JobFilter) -> dict[str, tuple[str, *tuple[BindParameter[Any], ...]]]:

@@ -7,7 +7,7 @@ else through `jobs`. A sort column that can be NULL has two parts, the rows with
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import starmap
 from typing import Any
@@ -182,10 +182,10 @@ async def _parts(connection: AsyncConnection, filters: JobFilter, owner_id: str 
     conditions = [job_filters.matches(connection, filters, owner_id), *rare]
     if filters.tag is not None and used is job_tags:
         conditions.append(job_tags.c.tag == filters.tag)
-    elif filters.tag is not None:
-        tagged, is_rare = await job_filters.tagged(connection, filters.tag, job_id)
-        conditions.append(tagged)
-        rare += [tagged] if is_rare else []
+    for ids in _chosen(filters, has_tag=used is job_tags):
+        among, is_rare = await job_filters.is_among(connection, job_id, ids)
+        conditions.append(among)
+        rare += [among] if is_rare else []
     if searched is not None:
         found = select(searched.job_id).select_from(searched.source).where(searched.condition)
         conditions.append(searched.condition if used is searched.source else job_id.in_(found))
@@ -194,6 +194,15 @@ async def _parts(connection: AsyncConnection, filters: JobFilter, owner_id: str 
     is_short = bool(rare) and sort != "id" and is_sqlite(connection)
     part = _Part(source, job_id, condition, value, is_short=is_short)
     return _parts_by_instant(filters, part) if sort == "next_run_at" else [part]
+
+
+def _chosen(filters: JobFilter, *, has_tag: bool) -> Iterator[Select[int]]:
+    """Yield the ids of the jobs with the tag, unless the list has it already, and of those with the name."""
+    if filters.tag is not None and not has_tag:
+        yield select(job_tags.c.job_id).where(job_tags.c.tag == filters.tag)
+    if filters.name is not None:
+        named = job_lookup.alias("named")
+        yield select(named.c.job_id).where(named.c.name == filters.name)
 
 
 def _parts_by_instant(filters: JobFilter, part: _Part) -> list[_Part]:

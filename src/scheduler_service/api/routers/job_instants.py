@@ -60,8 +60,7 @@ async def list_next(
     job_id: JobId, query: Annotated[NextQuery, Query()], service: CurrentService, caller: CurrentCaller
 ) -> Next:
     """In UTC and in the job's time zone. A job that is paused, finished or run on demand has none."""
-    job = await service.jobs.get(caller, job_id)
-    instants = await service.jobs.next_instants(caller, job_id, query.count)
+    job, instants = await service.jobs.with_instants(caller, job_id, query.count)
     return Next(
         job_id=job.id,
         timezone=job.timezone,

@@ -49,6 +49,10 @@ class JobQuery(Paging):
         TagQuery | None,
         Field(description="Only jobs with this tag, up to 64 characters."),
     ] = None
+    name: Annotated[
+        Annotated[str, StringConstraints(max_length=200), Storable] | None,
+        Field(description="Only jobs with exactly this name, up to 200 characters. Case matters."),
+    ] = None
     q: Annotated[
         Annotated[str, StringConstraints(max_length=MAX_SEARCH_CHARACTERS), Storable] | None,
         Field(
@@ -66,8 +70,8 @@ class JobQuery(Paging):
 
     def filters(self) -> JobFilter:
         """Return the filter for storage."""
-        names = ("owner_id", "status", "last_status", "due_since", "due_before", "tag", "q", "external_key", "sort")
-        return JobFilter(payload_type=self.type, **{name: getattr(self, name) for name in names})
+        names = ("owner_id", "status", "last_status", "due_since", "due_before", "tag", "name", "q", "external_key")
+        return JobFilter(payload_type=self.type, sort=self.sort, **{name: getattr(self, name) for name in names})
 
 
 class RunQuery(Paging):
