@@ -12,6 +12,7 @@ from scheduler_service.domain.environment_lock import EnvironmentState
 from scheduler_service.domain.listing import Count, Page, RunFilter
 from scheduler_service.domain.quotas import NO_QUOTAS, Quotas
 from scheduler_service.domain.records import Job, Run
+from scheduler_service.errors import NotFoundError
 from scheduler_service.services.liveness import Liveness, liveness
 from scheduler_service.storage import calendars, dependencies, quotas, run_lists, runs, stored_bytes, workers
 from scheduler_service.storage.clock import Clock
@@ -40,8 +41,13 @@ class ExplanationService:
         self._quotas = quotas
 
     async def explain(self, caller: Caller, job: Job, environment: EnvironmentState | None, last: int) -> Explanation:
-        """Explain the `last` newest rows and the next run of a job, which the caller has just read."""
+        """Explain the `last` newest rows and the next run of a job that was just read.
+
+        Raise `NotFoundError` if the caller may not reach it.
+        """
         caller.require(Scope.READ)
+        if caller.bound not in {None, job.owner_id}:
+            raise NotFoundError(f"there is no job {job.id}")
         async with self._database.read() as connection:
             page = Page(size=last, count=Count.NONE)
             rows = (await run_lists.page(connection, RunFilter(job_id=job.id), page)).items

@@ -46,6 +46,8 @@ _states = select(
     *(jobs.c.name.label("job_name") if field.name == "job_name" else runs.c[field.name] for field in fields(RunState))
 )
 _states = _states.join(jobs, jobs.c.id == runs.c.job_id)
+# As in `ux_runs_instant`, which counts them without reading rows.
+_IS_SCHEDULED: ColumnElement[bool] = literal_column("runs.\"trigger\" = 'schedule'")
 _IS_UNSCHEDULED: ColumnElement[bool] = literal_column("runs.\"trigger\" <> 'schedule'")
 # In the words of `ix_runs_late`, as SQLite demands.
 _IS_LATE: ColumnElement[bool] = literal_column(f"runs.lateness_seconds >= {LATE_SECONDS}")
@@ -176,10 +178,10 @@ def _condition(connection: AsyncConnection, filters: RunFilter) -> ColumnElement
         conditions.append(runs.c.job_id == filters.job_id)
     if filters.trigger is None:
         conditions.append(is_no_test())
+    elif filters.trigger is Trigger.SCHEDULE:
+        conditions.append(_IS_SCHEDULED)
     else:
-        conditions.append(runs.c.trigger == filters.trigger)
-        if filters.trigger is not Trigger.SCHEDULE:
-            conditions.append(_IS_UNSCHEDULED)
+        conditions += [runs.c.trigger == filters.trigger, _IS_UNSCHEDULED]
     if filters.reason is not None:
         conditions.append(runs.c.reason == filters.reason)
     if filters.is_late:

@@ -68,14 +68,23 @@ class RunReader:
         return rows
 
 
+async def has_more_jobs(connection: AsyncConnection, owner_id: str, limit: int) -> bool:
+    """Return whether an owner has more jobs than `limit`, also deleted ones."""
+    return await _is_longer(connection, ChosenJobs(owner_id, None).ids(), limit)
+
+
+async def _is_longer(connection: AsyncConnection, ids: Select[int], limit: int) -> bool:
+    some = ids.limit(limit + 1).subquery()
+    count: int = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
+    return count > limit
+
+
 async def rows_of_jobs(
     reader: RunReader, page: Page, positioned: ColumnElement[bool], chosen: ChosenJobs
 ) -> Sequence[Row[Any]]:
     """Return the rows of a page of some jobs' runs and one more."""
     limit = page.size + 1
-    some = chosen.ids().limit(MAX_MERGED_JOBS + 1).subquery()
-    count = (await reader.connection.execute(select(func.count()).select_from(some))).scalar_one()
-    if count <= MAX_MERGED_JOBS:
+    if not await _is_longer(reader.connection, chosen.ids(), MAX_MERGED_JOBS):
         oldest = await _oldest_id(reader.connection, chosen, positioned, limit)
         if oldest is not None:
             return await reader.read(_since_id(oldest, chosen, positioned).limit(limit))

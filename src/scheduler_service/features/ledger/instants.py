@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, literal_column, select
+from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduler_service.domain.run_state import Reason, RunStatus
 from scheduler_service.features.ledger.cells import Period
+from scheduler_service.storage.runs_of_jobs import MAX_MERGED_JOBS, has_more_jobs
 from scheduler_service.storage.tables import jobs, runs
 
 _COLUMNS = (
@@ -68,10 +69,17 @@ async def newest_rows(
     ]
     if job_id is not None:
         conditions.append(runs.c.job_id == job_id)
-    if owner_id is not None:
-        conditions.append(select(jobs.c.id).where(jobs.c.id == runs.c.job_id, jobs.c.owner_id == owner_id).exists())
     order: tuple[ColumnElement[Any], ...] = (runs.c.scheduled_for.desc(), runs.c.id.desc())
-    keys = select(runs.c.id).where(*conditions).order_by(*order).limit(limit)
+    keys = select(runs.c.id).where(*conditions)
+    if owner_id is None:
+        keys = keys.order_by(*order)
+    elif await has_more_jobs(connection, owner_id, MAX_MERGED_JOBS):
+        of_owner = select(jobs.c.id).where(jobs.c.id == runs.c.job_id, jobs.c.owner_id == owner_id).exists()
+        keys = keys.where(of_owner).order_by(*order)
+    else:  # job by job; the expression keeps the database from reading the rows of all owners
+        keys = keys.join(jobs, jobs.c.id == runs.c.job_id).where(jobs.c.owner_id == owner_id)
+        keys = keys.order_by(func.coalesce(runs.c.scheduled_for, runs.c.scheduled_for).desc(), runs.c.id.desc())
+    keys = keys.limit(limit)
     query = select(*_COLUMNS).join(jobs, jobs.c.id == runs.c.job_id).where(runs.c.id.in_(keys)).order_by(*order)
     return [InstantRow(*row) for row in await connection.execute(query)]
 

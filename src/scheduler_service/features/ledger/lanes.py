@@ -47,6 +47,8 @@ class LaneService:
                 lists = [_of_job(begin, job_id)]
             found: dict[int, LaneRun] = {}
             for keys in lists:
+                if len(found) >= limit:  # the runs of the other lists are older
+                    break
                 chosen = (
                     select(*_COLUMNS).join(jobs, jobs.c.id == runs.c.job_id).where(runs.c.id.in_(keys.limit(limit)))
                 )

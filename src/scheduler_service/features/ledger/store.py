@@ -15,6 +15,7 @@ from scheduler_service.features.ledger.cells import Counted
 from scheduler_service.features.ledger.records import LedgerRow, ScheduleSpan
 from scheduler_service.features.ledger.tables import schedule_spans
 from scheduler_service.storage.dialect import hour_start
+from scheduler_service.storage.runs_of_jobs import has_more_jobs
 from scheduler_service.storage.tables import jobs, runs, with_status
 
 _COLUMNS = [schedule_spans.c[name] for name in ScheduleSpan.__dataclass_fields__ if name in schedule_spans.c]
@@ -145,7 +146,7 @@ async def planned_by_hour(
     query = select(jobs.c.next_run_at).where(jobs.c.next_run_at.is_not(None))
     if owner_id is not None:
         query = query.where(jobs.c.owner_id == owner_id)
-    if owner_id is None or await _has_more_jobs(connection, owner_id, limit):
+    if owner_id is None or await has_more_jobs(connection, owner_id, limit):
         within = (jobs.c.next_run_at >= since, jobs.c.next_run_at < until)
     else:  # the expression keeps the database from reading the instants of all owners
         at = func.coalesce(jobs.c.next_run_at, literal(until, jobs.c.next_run_at.type))
@@ -154,9 +155,3 @@ async def planned_by_hour(
     hour = hour_start(instants.c.next_run_at).label("hour")
     counts = select(hour, func.count()).group_by(literal_column("1")).order_by(literal_column("1"))
     return [(at, count) for at, count in await connection.execute(counts)]
-
-
-async def _has_more_jobs(connection: AsyncConnection, owner_id: str, limit: int) -> bool:
-    some = select(jobs.c.id).where(jobs.c.owner_id == owner_id).limit(limit + 1).subquery()
-    count: int = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
-    return count > limit
