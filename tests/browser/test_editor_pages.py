@@ -197,6 +197,20 @@ def test_two_changes_at_once_are_merged(page: Page, service: Service) -> None:
     assert (job["name"], job["priority"]) == ("mine", 9)
 
 
+def test_restored_draft_is_merged_with_what_others_changed(page: Page, service: Service) -> None:
+    job_id = add(service, "true", name="of a draft")
+    page.goto(f"/ui/jobs/{job_id}/edit")
+    page.get_by_label("Name", exact=True).fill("mine")
+    page.get_by_role("link", name="Jobs", exact=True).first.click()
+    page.wait_for_url("**/ui/jobs")
+    service.call("PATCH", f"jobs/{job_id}", {"name": "theirs"})
+    page.goto(f"/ui/jobs/{job_id}/edit")
+    expect(page.locator("#draft")).to_contain_text("was restored")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_role("alert").get_by_role("row", name="Name")).to_contain_text("theirs")
+    assert service.call("GET", f"jobs/{job_id}")["name"] == "theirs"
+
+
 @pytest.mark.journey
 def test_copy_runs_with_the_hidden_variables_of_its_original(page: Page, service: Service) -> None:
     job_id = add(service, 'echo "it is $WORD"', name="original", env={"WORD": "kept"})

@@ -53,3 +53,7 @@ async def test_page_of_a_new_job_offers_the_samples(browser: Browser) -> None:
     job = await create_job(browser)
     assert 'action="/ui/samples"' in (await browser.open("/ui/jobs/new")).text
     assert 'action="/ui/samples"' not in (await browser.open(f"/ui/jobs/{job['id']}/edit")).text
+
+
+async def test_palette_offers_the_samples(browser: Browser) -> None:
+    assert "Create 4 sample jobs" in (await browser.open("/ui/jump?q=sample")).text

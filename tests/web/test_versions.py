@@ -22,6 +22,18 @@ async def test_versions_show_their_changes_and_can_be_restored(browser: Browser)
     assert (await browser.call("GET", f"/jobs/{job['id']}"))["name"] == "first name"
 
 
+async def test_pauses_between_edits_are_one_group(browser: Browser) -> None:
+    job = await create_job(browser)
+    for _ in range(2):
+        await browser.call("POST", f"/jobs/{job['id']}/pause")
+        await browser.call("POST", f"/jobs/{job['id']}/resume")
+    await browser.call("PATCH", f"/jobs/{job['id']}", {"priority": 9})
+    page = (await browser.open(f"/ui/jobs/{job['id']}/versions")).text
+    assert "Versions 2 to 5: only paused and resumed" in page
+    places = [page.index(part) for part in ('id="v6"', '<details class="card pausing"', 'id="v5"', 'id="v1"')]
+    assert places == sorted(places)
+
+
 async def test_tab_of_a_job_leads_to_its_ledger(browser: Browser) -> None:
     job = await create_job(browser, name="in the ledger")
     answer = await browser.open(f"/ui/jobs/{job['id']}/ledger")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from starlette.responses import Response
 
@@ -26,6 +27,7 @@ NAMED = frozenset({
     "createJob", "replaceJob", "patchJob", "applyJobs", "pauseJob", "resumeJob", "tagJob", "relockJob", RESTORE
 })  # fmt: skip
 """The operations that the texts have a word for."""
+PAUSING = frozenset({"pauseJob", "resumeJob"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class VersionRow:
     done: str | None
     changes: tuple[Change, ...] | None
 
+    @property
+    def is_definition(self) -> bool:
+        """Return whether it is the current version, or more than a pause or a resume."""
+        return self.version.operation not in PAUSING or self.version.replaced_at is None
+
 
 @pages.get(VERSIONS)
 async def show_versions(visit: Visit) -> Response:
@@ -44,7 +51,8 @@ async def show_versions(visit: Visit) -> Response:
     service, before = visit.service.versions, whole(visit.request.query_params, "before")
     views, following = await service.newest_views(visit.caller, job.id, before, SHOWN)
     rows = await asyncio.to_thread(_rows, views)
-    return visit.show("versions.html", job=job, rows=rows, following=following)
+    groups = [(shown, list(group)) for shown, group in groupby(rows, key=lambda row: row.is_definition)]
+    return visit.show("versions.html", job=job, groups=groups, following=following)
 
 
 @pages.get(VERSION)

@@ -40,6 +40,7 @@ def actions(job: Job | None, theme: str, back: str, *, can_write: bool, can_run:
         found.append(Entry("jump.edit", f"/ui/jobs/{job.id}/edit", job.name))
     if can_write:
         found.append(Entry("jobs.new", "/ui/jobs/new"))
+        found.append(Entry("samples.create", "/ui/samples", is_post=True))
     for other in ("system", "light", "dark"):
         if other != theme:
             fields = {"theme": other, "back": back}

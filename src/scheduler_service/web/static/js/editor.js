@@ -49,16 +49,21 @@
   };
   const notice = document.getElementById("draft");
   const saved = JSON.parse(sessionStorage.getItem(key) ?? "null");
+  // A draft stays a change of the version that it began with, so that what others have changed since is not lost.
+  const { version } = form.elements;
+  const shown = version?.value;
   if (saved && JSON.stringify(saved.state) !== first) {
     fill(saved.state);
+    if (version && saved.version) version.value = saved.version;
     const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     notice.querySelector("[data-at]").textContent = clock.format(saved.at);
     notice.hidden = false;
     form.dispatchEvent(new Event("input", { bubbles: true }));
   }
-  form.addEventListener("input", () => sessionStorage.setItem(key, JSON.stringify({ at: Date.now(), state: state() })));
+  form.addEventListener("input", () => sessionStorage.setItem(key, JSON.stringify({ at: Date.now(), state: state(), version: version?.value })));
   notice.querySelector("button").addEventListener("click", () => {
     form.reset();
+    if (version) version.value = shown;
     for (const field of [form, ...form.querySelectorAll("textarea")]) field.dispatchEvent(new Event("input", { bubbles: true }));
     sessionStorage.removeItem(key);
     notice.hidden = true;
