@@ -78,6 +78,11 @@ class TestCreate:
         await service.create(ADMIN, definition())
         assert wakes.count == 1
 
+    async def test_job_that_is_due_later_wakes_nobody(self, service: JobService, wakes: Wakes) -> None:
+        await service.create(ADMIN, definition(schedule_expr="0 0 1 1 *"))
+        await service.create(ADMIN, definition(schedule_expr=None))
+        assert wakes.count == 0
+
     async def test_job_created_disabled_is_paused(self, service: JobService) -> None:
         job = await service.create(ADMIN, definition(enabled=False))
         assert (job.status, job.next_run_at) == (JobStatus.PAUSED, None)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from testkit import history
 from tests.database_fixtures import shared_database_url
@@ -21,6 +21,7 @@ from scheduler_service.domain.listing import Count, Cursor, JobFilter, Page, Run
 from scheduler_service.domain.run_state import JobStatus, Reason, RunStatus, Trigger
 from scheduler_service.storage import job_lists, run_lists
 from scheduler_service.storage.database import Database
+from scheduler_service.storage.tables import jobs, runs
 
 __all__ = ["shared_database_url"]
 
@@ -184,3 +185,18 @@ async def test_deep_page_of_runs_by_cursor_reads_few_rows(connection: AsyncConne
     page = Page(cursor=Cursor(RUNS // 2), count=Count.NONE)
 
     await check_cost(connection, lambda: run_lists.page(connection, RunFilter(), page))
+
+
+@pytest.mark.parametrize("owner_id", ["owner1", history.RARE, "nobody"])
+async def test_runs_of_an_owner_are_its_newest(connection: AsyncConnection, owner_id: str) -> None:
+    of_owner = select(runs.c.id).join(jobs, jobs.c.id == runs.c.job_id).where(jobs.c.owner_id == owner_id)
+    ids = list((await connection.execute(of_owner.order_by(runs.c.id.desc()).limit(30))).scalars())
+
+    first = await run_lists.page(connection, RunFilter(owner_id=owner_id), Page(size=20, count=Count.CAPPED))
+    found = [run.id for run in first.items]
+    if first.next is not None:
+        second = await run_lists.page(connection, RunFilter(owner_id=owner_id), Page(size=10, cursor=first.next))
+        found += [run.id for run in second.items]
+
+    assert found == ids
+    assert first.total == len((await connection.execute(of_owner)).all())

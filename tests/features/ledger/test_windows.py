@@ -17,6 +17,7 @@ from scheduler_service.domain.run_state import RunStatus, Trigger
 from scheduler_service.engine.dispatch import Dispatcher
 from scheduler_service.engine.metrics_fold import MetricsFold
 from scheduler_service.errors import InvalidInputError, NotFoundError
+from scheduler_service.features.ledger import windows as windows_service
 from scheduler_service.features.ledger.cells import Bucket, Counted, LedgerWindow, begin_of, cells_of
 from scheduler_service.features.ledger.windows import LedgerWindowService
 from scheduler_service.services.job_definition import JobDefinition
@@ -168,3 +169,21 @@ def test_repeated_hour_of_a_clock_change_has_two_cells() -> None:
     counted = [Counted(hour, RunStatus.SUCCESS, None, 1) for hour in hours]
 
     assert [cell.at for cell in cells_of(counted, [], "hour", BERLIN)] == hours
+
+
+@pytest.mark.parametrize("owner_id", [None, "ann"])
+async def test_planned_instants_are_counted_up_to_a_limit(
+    windows: LedgerWindowService, jobs: JobService, monkeypatch: pytest.MonkeyPatch, owner_id: str | None
+) -> None:
+    for _ in range(3):
+        await add(jobs, "0 13 * * *")
+    await add(jobs, "0 15 * * *")
+    period = windows.period(hour_of(NOON), NOON + timedelta(hours=6), "hour")
+
+    all_planned = await windows.of_all(ADMIN, owner_id, period, "hour", UTC_ZONE)
+    monkeypatch.setattr(windows_service, "MAX_PLANNED", 2)
+    cut = await windows.of_all(ADMIN, owner_id, period, "hour", UTC_ZONE)
+
+    assert [cell.planned for cell in all_planned.cells] == [3, 1]
+    assert [cell.planned for cell in cut.cells] == [2]
+    assert (all_planned.is_planned_cut, cut.is_planned_cut) == (False, True)

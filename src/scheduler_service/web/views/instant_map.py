@@ -42,7 +42,7 @@ def instant_map(instants: Iterable[DrawnInstant], zone: ZoneInfo, now: datetime,
     unit = _unit_of(chosen, zone)
     by_line: dict[Key, list[DrawnInstant]] = {}
     for each in chosen:
-        by_line.setdefault(_key(each.at, zone, unit), []).append(each)
+        by_line.setdefault(_key(each.at.astimezone(zone), unit), []).append(each)
     lines = tuple(
         Line(
             _label(key[0], unit),
@@ -57,21 +57,21 @@ def instant_map(instants: Iterable[DrawnInstant], zone: ZoneInfo, now: datetime,
 
 def _unit_of(instants: Sequence[DrawnInstant], zone: ZoneInfo) -> int:
     """Return the length of a line in seconds, or _MONTH."""
+    times = [each.at.astimezone(zone) for each in instants]
     for unit in (_MONTH, *reversed(_UNITS)):
-        if max(Counter(_key(each.at, zone, unit) for each in instants).values(), default=0) <= MAX_IN_LINE:
+        if max(Counter(_key(local, unit) for local in times).values(), default=0) <= MAX_IN_LINE:
             return unit
     return _UNITS[0]
 
 
-def _key(at: datetime, zone: ZoneInfo, unit: int) -> Key:
-    local = at.astimezone(zone)
+def _key(local: datetime, unit: int) -> Key:
     begin = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     if unit == _MONTH:
         return begin.replace(day=1), None
     if unit == _DAY:
         return begin, None
-    passed = timedelta(hours=local.hour, minutes=local.minute, seconds=local.second)
-    return begin + passed // timedelta(seconds=unit) * timedelta(seconds=unit), local.utcoffset()
+    passed = local.hour * 3600 + local.minute * 60 + local.second
+    return begin + timedelta(seconds=passed - passed % unit), local.utcoffset()
 
 
 def _label(begin: datetime, unit: int) -> str:
