@@ -33,19 +33,24 @@ async def endpoint(
     caller: CurrentCaller,
     request: Request,
     key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
-) -> Response: ...
+) -> Response:
+    return Response()
 
 
-async def with_body(document: Annotated[dict[str, int], Body()]) -> Response: ...
+async def with_body(document: Annotated[dict[str, int], Body()]) -> Response:
+    return Response()
 
 
-async def with_path(number: Annotated[int, Path()]) -> Response: ...
+async def with_path(number: Annotated[int, Path()]) -> Response:
+    return Response()
 
 
-async def with_page(page: Annotated[int, Depends(page_of)]) -> Response: ...
+async def with_page(page: Annotated[int, Depends(page_of)]) -> Response:
+    return Response()
 
 
-async def with_number(size: int = 1) -> Response: ...
+async def with_number(size: int = 1) -> Response:
+    return Response()
 
 
 def request(query: str = "", body: bytes = b"", **headers: str) -> JsonRequest:
