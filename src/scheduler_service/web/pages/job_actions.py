@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from starlette.responses import Response
 
+from scheduler_service.domain.caller import Scope
 from scheduler_service.domain.listing import Count, Page, RunFilter
 from scheduler_service.errors import FieldProblem, InvalidInputError
 from scheduler_service.services.inspection import RejectedError
@@ -27,6 +28,7 @@ SETS, SOUGHT, MAX_SET = 5, 20, 500
 @pages.get(JOB + "/run")
 async def ask_to_run(visit: Visit) -> Response:
     """Show the arguments of a manual run, and whether the overlap policy would refuse it."""
+    visit.caller.require(Scope.RUN)
     return await _show_run_form(visit, visit.query.get("args", ""))
 
 
@@ -45,6 +47,7 @@ async def run_job(visit: Visit) -> Response:
 @pages.get(JOB + "/pause")
 async def ask_to_pause(visit: Visit) -> Response:
     """Ask why a job is paused and until when. Both can be left out."""
+    visit.caller.require(Scope.WRITE)
     return await _show_pause_form(visit)
 
 
@@ -71,6 +74,7 @@ async def resume_job(visit: Visit) -> Response:
 @pages.get(JOB + "/delete")
 async def ask_to_delete(visit: Visit) -> Response:
     """Ask for the name of the job that would be deleted."""
+    visit.caller.require(Scope.WRITE)
     job = await visit.service.jobs.get(visit.caller, visit.path_id("job_id"))
     return visit.show("job_delete.html", job=job, error=None)
 

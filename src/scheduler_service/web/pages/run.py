@@ -92,6 +92,7 @@ async def search_log(visit: Visit) -> Response:
     query = visit.request.query_params
     wanted, from_line = query.get("q", "")[:200], whole(query, "from") or 1
     if not wanted:
+        await visit.service.runs.get(visit.caller, visit.path_id("run_id"), has_log=False)
         return JSONResponse({"matches": [], "next": None})
     found = await visit.service.logs.search(visit.caller, visit.path_id("run_id"), wanted, from_line, MAX_MATCHES)
     matches = [[match.line, match.text] for match in found.matches]

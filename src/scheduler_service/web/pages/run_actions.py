@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from starlette.responses import Response
 
+from scheduler_service.domain.caller import Scope
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
 from scheduler_service.web.views.run import run_page
@@ -17,6 +18,7 @@ pages = Pages()
 @pages.get("/runs/{run_id:int}/cancel")
 async def ask_to_cancel(visit: Visit) -> Response:
     """Show which run would be cancelled, and how long it has been running."""
+    visit.caller.require(Scope.RUN)
     detail = await visit.service.runs.get(visit.caller, visit.path_id("run_id"), has_log=False)
     page = run_page(detail.view.run, detail.attempts, datetime.now(UTC))
     return visit.show("run_cancel.html", record=detail.view.run, run=page, job_name=detail.view.job_name)

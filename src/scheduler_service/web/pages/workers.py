@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from scheduler_service.domain.caller import Scope
 from scheduler_service.features.workers.service import WorkerService
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.texts import text
@@ -21,6 +22,7 @@ async def show_workers(visit: Visit) -> Response:
 @pages.get("/workers/{worker_id}/drain")
 async def ask_to_drain(visit: Visit) -> Response:
     """Show which worker would take no more runs."""
+    visit.caller.require(Scope.ADMIN)
     worker_id = str(visit.request.path_params["worker_id"])
     return visit.show("worker_drain.html", row=await visit.feature(WorkerService).get(visit.caller, worker_id))
 
