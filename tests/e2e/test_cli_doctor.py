@@ -42,4 +42,4 @@ def test_doctor_reports_an_unknown_level_in_one_line(tmp_path: Path) -> None:
 
 def _enter_docker_profile() -> None:
     prctl(Prctl.SET_NO_NEW_PRIVS, 1)
-    seccomp.enforce(settings.docker_filter())
+    seccomp.Filter(settings.docker_filter()).enforce()

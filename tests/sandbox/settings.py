@@ -45,7 +45,7 @@ def enter(setting: str) -> None:
         os.setresuid(USER_UID, USER_UID, USER_UID)
     if setting == DOCKER:
         prctl(Prctl.SET_NO_NEW_PRIVS, 1)
-        seccomp.enforce(docker_filter())
+        seccomp.Filter(docker_filter()).enforce()
 
 
 def open_the_way(needed: list[Path]) -> None:

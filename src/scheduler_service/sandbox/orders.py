@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from base64 import b64encode
 from pathlib import Path
 
 from scheduler_service.sandbox.contract.collected import Collected
@@ -52,7 +51,7 @@ def build_order(spec: Spec, directory: Path | None) -> Order:
             artifacts_mb=limits.artifacts_mb if spec.collects else -1,
             directory=None if directory is None else str(directory),
         ),
-        files={name: b64encode(data).decode() for name, data in spec.files.items()},
+        files=dict(spec.files),
     )
 
 

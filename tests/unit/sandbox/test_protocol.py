@@ -46,7 +46,7 @@ def test_terms_arrive_as_sent(directory: str | None) -> None:
 
 @pytest.mark.parametrize("access", [NOTHING, ACCESS])
 def test_order_arrives_as_sent(access: Access) -> None:
-    order = Order("script", "echo ü\n", ["a", "b"], {"KEY": "value"}, access, TERMS, {"a/b": "Yg=="})
+    order = Order("script", "echo ü\n", ["a", "b"], {"KEY": "value"}, access, TERMS, {"a/b": b"\0b"})
     assert parse_order(transmit(pack_order(order))[0]) == order
 
 

@@ -12,7 +12,7 @@ from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.kernel.filter_program import write_program
 from scheduler_service.sandbox.kernel.identity import User, become_user, enter_user_namespace
 from scheduler_service.sandbox.kernel.notifications import Listener
-from scheduler_service.sandbox.kernel.seccomp import enforce_with_listener
+from scheduler_service.sandbox.kernel.seccomp import Filter
 from scheduler_service.sandbox.kernel.syscall_table import ASK, BROKERED_ADDRESSES
 from scheduler_service.sandbox.kernel.syscalls import MACHINES, Prctl, connect_socket, machine, prctl
 
@@ -50,7 +50,8 @@ def _ask(layers: frozenset[Layer], user: User, line: socket.socket) -> None:
             enter_user_namespace()
         prctl(Prctl.SET_NO_NEW_PRIVS, 1)
         number = BROKERED_ADDRESSES["connect"][MACHINES.index(machine())]
-        listener = enforce_with_listener(write_program({number: ASK}, [], beyond=1 << 30), older=False)
+        filter_ = Filter(write_program({number: ASK}, [], beyond=1 << 30))
+        listener = filter_.enforce_with_listener(older=False)
         line.sendall(b"%d" % listener)
         line.recv(1)
         os.close(listener)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,23 +20,20 @@ from scheduler_service.sandbox.confinement.file_rules import (
     write_rules_on_host,
 )
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPaths
-from scheduler_service.sandbox.confinement.limits import limit_alike, limit_resources, limit_user, measure_baseline
+from scheduler_service.sandbox.confinement.limits import Baseline, OrderLimits
 from scheduler_service.sandbox.contract.access import NOTHING, Access
 from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.contract.network_policy import policy_of
 from scheduler_service.sandbox.contract.protocol import JobMessage, Order, pack_job_message, send
 from scheduler_service.sandbox.kernel import landlock, seccomp
-from scheduler_service.sandbox.kernel.cgroup import Membership
-from scheduler_service.sandbox.kernel.identity import User, become_user, enter_user_namespace
-from scheduler_service.sandbox.kernel.syscalls import (
-    CLONE_NEWNET,
-    Prctl,
-    close_descriptors_but,
-    drop_bounding_set,
-    drop_capabilities,
-    enter_namespace,
-    prctl,
+from scheduler_service.sandbox.kernel.call_program import (
+    CallProgram,
+    add_closing_of_descriptors,
+    add_drop_of_capabilities,
 )
+from scheduler_service.sandbox.kernel.cgroup import Membership
+from scheduler_service.sandbox.kernel.identity import User, add_change_of_user, enter_user_namespace
+from scheduler_service.sandbox.kernel.syscalls import CLONE_NEWNET, Prctl, drop_bounding_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,74 +150,84 @@ class JobInputs(NamedTuple):
     with the job's; None if unknown. `rules` are those of Landlock; None if it is left out.
     """
 
-    orders: socket.socket
-    channel: socket.socket
+    orders: socket.SocketType
+    channel: socket.SocketType
     tasks: int | None
     rules: int | None
     cgroup: Membership | None
 
 
-Step = Callable[[Order, JobInputs], object]
-
-
 class Cell:
-    """The confinement of jobs: prepared in the process that forks them, closed in each when its order is there."""
+    """The confinement of one job: compiled before the fork of its process, and closed in that when the order is there.
 
-    def __init__(self, confinement: Confinement) -> None:
-        self._given = confinement
+    The order of the steps matters. A step that needs a descriptor or a right comes before it is given up. A change of
+    user clears the parent-death signal. The filter comes last, because it denies what the other steps do.
+    """
+
+    def __init__(self, confinement: Confinement, baseline: Baseline, given: JobInputs) -> None:
+        self._confinement = confinement
         self._layers = confinement.layers
-        self._baseline = measure_baseline()
-        # What is taken from a table below does not have to be made in each job's process: see `job`.
-        self._programs = {network: confinement.filter_for(network=network) for network in (False, True)}
-        steps: tuple[tuple[Layer, Step], ...] = (
-            (Layer.NETWORK_NAMESPACE, self._leave_network),
-            (Layer.RESOURCE_LIMITS, lambda order, _: limit_resources(order, self._baseline)),
-            (Layer.OWN_USER, lambda *_: become_user(confinement.user)),
-            (Layer.GRANTED_USER, lambda *_: become_user(confinement.user)),
-            (Layer.USER_NAMESPACE, lambda *_: enter_user_namespace()),
-            (Layer.RESOURCE_LIMITS, lambda order, given: limit_user(order.terms, given.tasks)),
-            (Layer.NO_NEW_PRIVILEGES, lambda *_: prctl(Prctl.SET_NO_NEW_PRIVS, 1)),
-            (Layer.REAPER, lambda *_: prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)),
-            (Layer.LANDLOCK, self._enforce_rules),
-            (Layer.DESCRIPTORS, lambda _, given: close_descriptors_but(given.channel.fileno())),
-            (Layer.CAPABILITIES, self._drop_capabilities),
-            (Layer.SECCOMP, self._enforce_filter),
-        )
-        self._steps = [step for layer, step in steps if layer in self._layers]
+        self._given = given
+        self._limits = OrderLimits(baseline, given.tasks)
+        self._leave_network = CallProgram()
+        self._become_nobody = CallProgram()
+        self._enforce_rules = CallProgram()
+        self._give_up_rights = CallProgram()
+        self._compile()
+        programs = {network: confinement.filter_for(network=network) for network in (False, True)}
+        self._filters = {network: seccomp.Filter(program) for network, program in programs.items()}
 
-    def limit_beforehand(self) -> None:
-        """Limit this process and all that it forks by what is the same for all orders."""
-        if Layer.RESOURCE_LIMITS in self._layers:
-            limit_alike()
-
-    def close(self, order: Order, given: JobInputs) -> None:
+    def close(self, order: Order) -> None:
         """Confine this process for good. Raise OSError if one layer fails: then nothing may run.
 
-        Only standard input, output and error stay open, and `given.channel`, the socket to the supervisor.
-
-        The order of the steps matters. A step that needs a descriptor or a right comes before it is given up. A change
-        of user clears the parent-death signal. The filter comes last, because it denies what the other steps do.
+        Only standard input, output and error stay open, and the socket to the supervisor.
         """
-        for step in self._steps:
-            step(order, given)
+        network = bool(order.access.destinations)
+        if not network or self._confinement.sockets is seccomp.Sockets.BROKERED:
+            self._leave_network.run()
+        self._limits.write(order)
+        self._become_nobody.run()
+        if Layer.USER_NAMESPACE in self._layers:
+            enter_user_namespace()
+        if Layer.LANDLOCK in self._layers:
+            self._complete_rules(order)
+        self._enforce_rules.run()
+        if Layer.CAPABILITIES in self._layers and Layer.USER_NAMESPACE in self._layers:
+            drop_bounding_set()  # the user namespace gave a full one; otherwise the zygote's is inherited
+        self._give_up_rights.run()
+        if Layer.SECCOMP in self._layers:
+            self._enforce_filter(order, self._filters[network])
 
-    def _drop_capabilities(self, _: Order, __: JobInputs) -> None:
-        if Layer.USER_NAMESPACE in self._layers:  # which gave a full bounding set; otherwise the zygote's is inherited
-            drop_bounding_set()
-        drop_capabilities()
+    def _compile(self) -> None:
+        confinement, layers, given = self._confinement, self._layers, self._given
+        if Layer.NETWORK_NAMESPACE in layers and confinement.empty_network is not None:
+            self._leave_network.add("setns", confinement.empty_network, CLONE_NEWNET)
+        limits = self._limits if Layer.RESOURCE_LIMITS in layers else None
+        if limits:
+            limits.set_each(self._become_nobody)
+        if confinement.other_user:
+            add_change_of_user(self._become_nobody, confinement.user)
+        if limits:
+            limits.set_of_user(self._enforce_rules)
+        if Layer.NO_NEW_PRIVILEGES in layers:
+            self._enforce_rules.add("prctl", Prctl.SET_NO_NEW_PRIVS, 1)
+        if Layer.REAPER in layers:
+            self._enforce_rules.add("prctl", Prctl.SET_PDEATHSIG, signal.SIGKILL)
+        if given.rules is not None:
+            self._enforce_rules.add("landlock_restrict_self", given.rules, 0)
+            self._enforce_rules.add("close", given.rules)
+        if Layer.DESCRIPTORS in layers:
+            add_closing_of_descriptors(self._give_up_rights, given.channel.fileno())
+        if Layer.CAPABILITIES in layers:
+            add_drop_of_capabilities(self._give_up_rights)
 
-    def _leave_network(self, order: Order, _: JobInputs) -> None:
-        leaves = not order.access.destinations or self._given.sockets is seccomp.Sockets.BROKERED
-        if leaves and self._given.empty_network is not None:
-            enter_namespace(self._given.empty_network, CLONE_NEWNET)
-
-    def _enforce_filter(self, order: Order, given: JobInputs) -> None:
-        line, program = given.channel, self._programs[bool(order.access.destinations)]
-        if not self._given.asks_supervisor:
-            seccomp.enforce(program)
+    def _enforce_filter(self, order: Order, filter_: seccomp.Filter) -> None:
+        line = self._given.channel
+        if not self._confinement.asks_supervisor:
+            filter_.enforce()
             return
-        listener = seccomp.enforce_with_listener(program)
-        if self._given.sockets is seccomp.Sockets.BROKERED:
+        listener = filter_.enforce_with_listener()
+        if self._confinement.sockets is seccomp.Sockets.BROKERED:
             # From here on the filter asks the supervisor about sendmsg(2), and so about sending a descriptor. The
             # supervisor cannot answer yet, so it is sent the number, and copies the descriptor with pidfd_getfd(2).
             line.sendall(pack_job_message(JobMessage(listener=listener, access=order.access)))
@@ -230,19 +236,20 @@ class Cell:
             send(line, pack_job_message(JobMessage(access=order.access)), [listener])
         os.close(listener)
 
-    def _enforce_rules(self, order: Order, given: JobInputs) -> None:
-        rules = landlock.Ruleset(given.rules)
+    def _complete_rules(self, order: Order) -> None:
+        if order.terms.directory is None and order.access is NOTHING:
+            return
+        rules = landlock.Ruleset(self._given.rules)
         if order.terms.directory is not None:
             allow_run_directory(rules, order.terms.directory, order.access)
         if order.access is not NOTHING:
             self._allow_granted(rules, order.access)
-        rules.enforce()
 
     def _allow_granted(self, rules: landlock.Ruleset, access: Access) -> None:
         if Layer.MOUNT_NAMESPACE in self._layers:
             allow_granted_in_root(rules, access)
-        elif self._given.granted is not None:
-            allow_granted_on_host(rules, access, self._given.granted)
+        elif self._confinement.granted is not None:
+            allow_granted_on_host(rules, access, self._confinement.granted)
         policy = policy_of(access)
-        if policy is not None and self._given.sockets is seccomp.Sockets.FREE:
+        if policy is not None and self._confinement.sockets is seccomp.Sockets.FREE:
             rules.allow_connecting_to(policy.ports)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from scheduler_service.sandbox.confinement.root import max_private_bytes
 from scheduler_service.sandbox.contract.protocol import Order, Terms
 from scheduler_service.sandbox.contract.spec import OPEN_FILES
+from scheduler_service.sandbox.kernel.call_program import CallProgram
 
 INTERPRETER_MB = 64
 """What a run may have beyond its `memory_mb`, because the interpreter does not count as the user's."""
@@ -19,6 +21,9 @@ _QUEUED_SIGNALS = 4096
 _MESSAGE_QUEUE_BYTES = 819_200  # the kernel's default, MQ_BYTES_MAX; see mq_overview(7)
 _SPARE_ADDRESSES = 4096 * _MB
 """Address space beyond memory_mb, which threads and other runtimes reserve and never fill."""
+_INFINITY = 0xFFFF_FFFF_FFFF_FFFF  # RLIM64_INFINITY; Python has -1
+_BYTES_OF_LIMIT = 16
+_THIS_PROCESS = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,41 +61,61 @@ def limit_alike() -> None:
         _limit(kind, soft, hard)
 
 
-def limit_resources(order: Order, baseline: Baseline) -> None:
-    """Limit this process and its descendants, each by itself. Memory is `memory_mb` beyond `baseline`.
+class OrderLimits:
+    """The limits that depend on the order: written into memory after the fork, and set by a program made before it.
 
-    If the run may write to directories of the operator, a file may be larger than `disk_mb`, which still holds for all
-    files of the run together.
+    `tasks` is how many tasks the kernel counts together with the job's; None if unknown.
     """
-    terms = order.terms
-    memory = terms.memory_mb * _MB
-    data, addresses = baseline.data + memory, baseline.addresses + memory + _SPARE_ADDRESSES
-    file_bytes = resource.RLIM_INFINITY if order.access.write else terms.disk_mb * _MB
-    for kind, soft, hard in (
-        (resource.RLIMIT_DATA, data, data),
-        (resource.RLIMIT_AS, addresses, addresses),
-        (resource.RLIMIT_CPU, terms.cpu_seconds, terms.cpu_seconds + 1),
-        (resource.RLIMIT_FSIZE, file_bytes, file_bytes),
-    ):
-        _limit(kind, soft, hard)
 
+    _EACH = (resource.RLIMIT_DATA, resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE)
+    _OF_USER = (resource.RLIMIT_NPROC, resource.RLIMIT_SIGPENDING, resource.RLIMIT_MSGQUEUE)
 
-def limit_user(terms: Terms, existing_tasks: int | None) -> None:
-    """Limit what the kernel counts for the user of this process: tasks, queued signals, bytes of message queues.
+    def __init__(self, baseline: Baseline, tasks: int | None) -> None:
+        self._baseline = baseline
+        self._tasks = tasks
+        kinds = (*self._EACH, *self._OF_USER)
+        self._memory = (ctypes.c_uint64 * (2 * len(kinds)))()  # pairs of soft and hard, as struct rlimit64
+        self._highest = [resource.getrlimit(kind)[1] & _INFINITY for kind in kinds]
 
-    Since Linux 5.14 the kernel counts these for each user namespace, and checks the limits that a process had when it
-    made its namespace against the count of the parent, which other runs share. So this comes after that step.
+    def set_each(self, program: CallProgram) -> None:
+        """Add calls that limit the process and its descendants, each by itself."""
+        self._add(program, self._EACH, 0)
 
-    Where the count is not the run's own, a limit of its size would let runs starve each other. There the supervisor of
-    the run counts, and RLIMIT_NPROC is wide: it slows a fork bomb down until the supervisor has seen it. It is not set
-    at all if `existing_tasks` is None: processes in other containers, which are not seen here, may have the same user.
-    """
-    if existing_tasks is not None:
-        tasks = existing_tasks + terms.processes + (_SPARE_TASKS if existing_tasks else 0)
-        _limit(resource.RLIMIT_NPROC, tasks, tasks)
-    if existing_tasks == 0:
-        _limit(resource.RLIMIT_SIGPENDING, _QUEUED_SIGNALS, _QUEUED_SIGNALS)
-        _limit(resource.RLIMIT_MSGQUEUE, _MESSAGE_QUEUE_BYTES, _MESSAGE_QUEUE_BYTES)
+    def set_of_user(self, program: CallProgram) -> None:
+        """Add calls that limit what the kernel counts for the user: tasks, queued signals, bytes of message queues.
+
+        Since Linux 5.14 the kernel counts these for each user namespace, and checks the limits that a process had when
+        it made its namespace against the count of the parent, which other runs share. So this comes after that step.
+
+        Where the count is not the run's own, a limit of its size would let runs starve each other. There the supervisor
+        of the run counts, and RLIMIT_NPROC is wide: it slows a fork bomb down until the supervisor has seen it. It is
+        not set at all if the number of tasks is unknown: processes in other containers may have the same user.
+        """
+        count = 0 if self._tasks is None else 1 if self._tasks else len(self._OF_USER)
+        self._add(program, self._OF_USER[:count], len(self._EACH))
+
+    def write(self, order: Order) -> None:
+        """Write the limits of an order. Memory is `memory_mb` beyond the baseline.
+
+        If the run may write to directories of the operator, a file may be larger than `disk_mb`, which still holds for
+        all files of the run together.
+        """
+        terms = order.terms
+        memory = terms.memory_mb * _MB
+        data, addresses = self._baseline.data + memory, self._baseline.addresses + memory + _SPARE_ADDRESSES
+        file_bytes = _INFINITY if order.access.write else terms.disk_mb * _MB
+        tasks = terms.processes + (self._tasks + _SPARE_TASKS if self._tasks else 0)
+        seconds = terms.cpu_seconds  # and one more, in which the job may handle SIGXCPU
+        soft = (data, addresses, seconds, file_bytes, tasks, _QUEUED_SIGNALS, _MESSAGE_QUEUE_BYTES)
+        hard = (data, addresses, seconds + 1, file_bytes, tasks, _QUEUED_SIGNALS, _MESSAGE_QUEUE_BYTES)
+        # The operator's limit stays if it is lower: without privileges it cannot be raised (setrlimit(2)).
+        self._memory[::2] = list(map(min, soft, self._highest))
+        self._memory[1::2] = list(map(min, hard, self._highest))
+
+    def _add(self, program: CallProgram, kinds: tuple[int, ...], first: int) -> None:
+        for number, kind in enumerate(kinds, first):
+            address = ctypes.byref(self._memory, number * _BYTES_OF_LIMIT)
+            program.add("prlimit64", _THIS_PROCESS, kind, address)
 
 
 def max_memory_bytes(terms: Terms) -> int:

@@ -48,13 +48,17 @@ def job_environment(home: str, user: str, env: Mapping[str, str], python: str = 
     """
     return {
         "PATH": f"{os.path.dirname(python)}:{PATH}",
-        "HOME": home,
-        "TMPDIR": home,
+        **homes(home),
         "LANG": "C.UTF-8",
         "SHELL": DEFAULT_INTERPRETER,
         "USER": user,
         "LOGNAME": user,
     } | dict(env)
+
+
+def homes(directory: str) -> dict[str, str]:
+    """Return the variables that name a run's directory."""
+    return {"HOME": directory, "TMPDIR": directory}
 
 
 def stdin_of(command: Command) -> int:

@@ -1,7 +1,8 @@
 """The messages between the service, zygotes, supervisors and the processes of jobs: the only place for their bytes.
 
-A message is JSON with its length in front, except for two that are sent once or more in every run: the terms, which are
-packed numbers, and the requests of the service to a supervisor, which are one byte each.
+A message is JSON with its length in front, except for those that are sent in every run. Reading them has to touch
+little memory. The terms are packed numbers, the requests of the service to a supervisor are one byte each, and an order
+has the form of `marshal`, in its version that all supported interpreters read.
 
     service    -> zygote      ZygoteSetup once; then supervisor requests (with two sockets) and SWEEP
     zygote     -> service     DONE after the setup and after each sweep
@@ -17,6 +18,7 @@ from the service straight to the job's process. Its supervisor reads only the te
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import socket
 import struct
@@ -40,6 +42,9 @@ _HEADER = struct.Struct("!I")
 _TERMS = struct.Struct("!ddqqqqq")  # in the order of the fields of Terms; the directory follows
 _LISTENER = struct.Struct("!xi")  # no JSON begins with a zero
 _MAX_DESCRIPTORS = 2  # an order has the output and standard input; nothing has more
+_DESCRIPTOR = struct.Struct("=i")
+_SPACE = socket.CMSG_SPACE(_MAX_DESCRIPTORS * _DESCRIPTOR.size)
+_MARSHAL_VERSION = 2  # the later ones only save space
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -80,8 +85,7 @@ class SupervisorRequest(NamedTuple):
     tasks: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """The limits of one run, for its supervisor. `directory` is None if the run has a file system of its own.
 
     `artifacts_mb` is negative if nothing is collected when the run is over.
@@ -102,12 +106,11 @@ class Terms:
         return self.artifacts_mb >= 0
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """The command of one run, for the job's process.
 
     `kind` is `python`, `script` or `program`; `text` is the source of the first two, `argv` the words of the third.
-    `files` are those to begin with, in base64, by their names in the working directory.
+    `files` are those to begin with, by their names in the working directory.
     """
 
     kind: str
@@ -116,7 +119,7 @@ class Order:
     env: dict[str, str]
     access: Access
     terms: Terms
-    files: dict[str, str]
+    files: dict[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +181,7 @@ def parse_supervisor_request(body: bytes) -> SupervisorRequest:
 
 def pack_terms(terms: Terms) -> bytes:
     """Return terms as a message: numbers, because a supervisor that parses JSON copies more of the zygote's memory."""
-    numbers = tuple(getattr(terms, name) for name in Terms.__slots__[:-1])
-    return _with_length(_TERMS.pack(*numbers) + os.fsencode(terms.directory or ""))
+    return _with_length(_TERMS.pack(*terms[:-1]) + os.fsencode(terms.directory or ""))
 
 
 def parse_terms(body: bytes) -> Terms:
@@ -190,13 +192,15 @@ def parse_terms(body: bytes) -> Terms:
 
 def pack_order(order: Order) -> bytes:
     """Return an order as a message."""
-    return _pack(_fields(order) | {"terms": _fields(order.terms), "access": access_fields(order.access)})
+    fields = order._replace(terms=tuple(order.terms), access=access_fields(order.access))  # type: ignore[arg-type]
+    return _with_length(marshal.dumps(tuple(fields), _MARSHAL_VERSION))
 
 
 def parse_order(body: bytes) -> Order:
     """Return the order in the body of a message."""
-    fields = json.loads(body)
-    return Order(**fields | {"terms": Terms(**fields["terms"]), "access": parse_access(fields["access"])})
+    # The service, which the job's process trusts, has written this.
+    kind, text, argv, env, access, terms, files = marshal.loads(body)  # noqa: S302
+    return Order(kind, text, argv, env, parse_access(access), Terms(*terms), files)
 
 
 def pack_job_message(message: JobMessage) -> bytes:
@@ -221,13 +225,15 @@ def send(channel: socket.socket, message: bytes, descriptors: Sequence[int]) -> 
         channel.sendall(message[sent:])
 
 
-def receive(channel: socket.socket) -> tuple[bytes, list[int]]:
+def receive(channel: socket.SocketType) -> tuple[bytes, list[int]]:
     """Return the body of the next message and its descriptors, and block until they are there.
 
     Raises EOFError if the peer has closed its end.
     """
-    first, descriptors, _, _ = socket.recv_fds(channel, _HEADER.size, _MAX_DESCRIPTORS)
-    header = first + _read(channel, _HEADER.size - len(first))
+    header, ancillary, _, _ = channel.recvmsg(_HEADER.size, _SPACE)
+    descriptors = [number for *_, data in ancillary for (number,) in _DESCRIPTOR.iter_unpack(data)]
+    if len(header) < _HEADER.size:
+        header += _read(channel, _HEADER.size - len(header))
     return _read(channel, _HEADER.unpack(header)[0]), descriptors
 
 
@@ -257,12 +263,16 @@ def _fields(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__slots__}
 
 
-def _read(channel: socket.socket, size: int) -> bytes:
-    parts = bytearray()
+def _read(channel: socket.SocketType, size: int) -> bytes:
+    """Return exactly `size` bytes. Raise EOFError if the peer closes its end before."""
+    first = channel.recv(size)
+    if len(first) == size:
+        return first
+    parts, part = bytearray(first), first
     while len(parts) < size:
-        part = channel.recv(size - len(parts))
         if not part:
             raise EOFError
+        part = channel.recv(size - len(parts))
         parts += part
     return bytes(parts)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from scheduler_service.sandbox.kernel.call_program import CallProgram
 from scheduler_service.sandbox.kernel.syscalls import CLONE_NEWUSER, Prctl, invoke, prctl, unshare
 
 FIRST_UID, LAST_UID = 60578, 61183
@@ -63,6 +64,14 @@ def become_user(user: User) -> None:
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)
     prctl(Prctl.SET_DUMPABLE, 1)  # the change of user gave /proc/self to root; see PR_SET_DUMPABLE in prctl(2)
+
+
+def add_change_of_user(program: CallProgram, user: User) -> None:
+    """Add the calls of `become_user` to a program, for a process with one thread."""
+    program.add("setgroups", 0)
+    program.add("setresgid", *[user.gid] * 3)
+    program.add("setresuid", *[user.uid] * 3)
+    program.add("prctl", Prctl.SET_DUMPABLE, 1)
 
 
 @contextmanager

@@ -67,25 +67,29 @@ def assemble(policy: Policy) -> bytes:
     return write_program(answers, _rules(policy), beyond=table.NEWEST + 1)
 
 
-def enforce(program: bytes) -> None:
-    """Enforce the filter on this thread and all it will ever start. Needs no_new_privs."""
-    prctl(Prctl.SET_SECCOMP, _MODE_FILTER, ctypes.byref(_Program(len(program) // 8, program)))
+class Filter:
+    """A filter in the form that the kernel reads, made before the fork of the process that enforces it."""
 
+    def __init__(self, program: bytes) -> None:
+        self._address = ctypes.byref(_Program(len(program) // 8, program))
 
-def enforce_with_listener(program: bytes, *, older: bool = True) -> int:
-    """Enforce the filter as `enforce` does. Return the descriptor on which calls that it asks about are answered.
+    def enforce(self) -> None:
+        """Enforce the filter on this thread and all it will ever start. Needs no_new_privs."""
+        prctl(Prctl.SET_SECCOMP, _MODE_FILTER, self._address)
 
-    Its holder can allow calls, so it must not stay with the job. Since Linux 5.19, only a deadly signal interrupts a
-    call that is being answered. Before, the caller would repeat the call, and its effect would happen twice. Unless
-    `older` is set, raise OSError on such kernels.
-    """
-    filter_ = ctypes.byref(_Program(len(program) // 8, program))
-    try:
-        return invoke("seccomp", _SET_MODE_FILTER, _NEW_LISTENER | _WAIT_KILLABLE, filter_)
-    except OSError:
-        if not older:
-            raise
-        return invoke("seccomp", _SET_MODE_FILTER, _NEW_LISTENER, filter_)
+    def enforce_with_listener(self, *, older: bool = True) -> int:
+        """Enforce the filter as `enforce` does. Return the descriptor on which calls that it asks about are answered.
+
+        Its holder can allow calls, so it must not stay with the job. Since Linux 5.19, only a deadly signal interrupts
+        a call that is being answered. Before, the caller would repeat the call, and its effect would happen twice.
+        Unless `older` is set, raise OSError on such kernels.
+        """
+        try:
+            return invoke("seccomp", _SET_MODE_FILTER, _NEW_LISTENER | _WAIT_KILLABLE, self._address)
+        except OSError:
+            if not older:
+                raise
+            return invoke("seccomp", _SET_MODE_FILTER, _NEW_LISTENER, self._address)
 
 
 def _denied(policy: Policy) -> Iterable[tuple[dict[str, Numbers], int]]:

@@ -54,6 +54,16 @@ class Prctl(IntEnum):
 
 
 _NUMBERS = {  # name: (x86_64, aarch64)
+    "chdir": (80, 49),
+    "close": (3, 57),
+    "getrandom": (318, 278),
+    "openat": (257, 56),
+    "prctl": (157, 167),
+    "prlimit64": (302, 261),
+    "setgroups": (116, 159),
+    "setresgid": (119, 149),
+    "setresuid": (117, 147),
+    "setsid": (112, 157),
     "pivot_root": (155, 41),
     "fallocate": (285, 47),
     "setfsuid": (122, 151),
@@ -76,7 +86,6 @@ _NUMBERS = {  # name: (x86_64, aarch64)
 }
 MACHINES = ("x86_64", "aarch64")
 _LAST_CAPABILITY = 63
-_FIRST_AFTER_STDIO = 3
 _libc = ctypes.CDLL(None, use_errno=True)
 # Declared once, so that no call converts its arguments one by one: each job's process makes dozens.
 _libc.syscall.argtypes = [ctypes.c_long, *[ctypes.c_void_p] * 6]
@@ -99,10 +108,14 @@ def machine() -> str:
     return name
 
 
+def number_of(name: str) -> int:
+    """Return the number of a system call on this processor."""
+    return _NUMBERS[name][MACHINES.index(machine())]
+
+
 def invoke(name: str, *arguments: object) -> int:
     """Make a system call by its name, with integers, bytes, None or ctypes objects."""
-    number = _NUMBERS[name][MACHINES.index(machine())]
-    return _checked(_libc.syscall(number, *arguments, *_UNUSED[len(arguments) :]), name)
+    return _checked(_libc.syscall(number_of(name), *arguments, *_UNUSED[len(arguments) :]), name)
 
 
 def prctl(operation: Prctl, argument: object = 0, third: object = 0) -> int:
@@ -183,19 +196,6 @@ def bind_socket(descriptor: int, address: bytes) -> None:
     _checked(_libc.bind(descriptor, address, len(address)), "bind")
 
 
-def close_descriptors_but(kept: int) -> None:
-    """Close every descriptor except standard input, output and error, and `kept`; see close_range(2)."""
-    if kept > _FIRST_AFTER_STDIO:
-        invoke("close_range", _FIRST_AFTER_STDIO, kept - 1, 0)
-    invoke("close_range", kept + 1, 0xFFFF_FFFF, 0)
-
-
-def drop_capabilities() -> None:
-    """Drop every capability of this process; see capset(2)."""
-    version_3 = (0x2008_0522).to_bytes(4, "little") + bytes(4)
-    invoke("capset", version_3, bytes(24))
-
-
 def drop_bounding_set() -> None:
     """Empty the bounding set, so that no program can give this process or its children a capability."""
     for capability in range(_LAST_CAPABILITY):
@@ -203,11 +203,6 @@ def drop_bounding_set() -> None:
             prctl(Prctl.CAPBSET_DROP, capability)
         except OSError:
             break  # EINVAL: beyond this kernel's last one; EPERM: without CAP_SETPCAP there is none to regain
-
-
-def exit_process(code: int) -> None:
-    """End this process with exit(3), which runs exit functions of C libraries, but not the interpreter's end."""
-    _libc.exit(code)
 
 
 def _checked(result: int, name: str) -> int:

@@ -32,7 +32,7 @@ from scheduler_service.sandbox.kernel.identity import (
     enter_user_namespace,
     sees_all_tasks,
 )
-from scheduler_service.sandbox.kernel.seccomp import enforce
+from scheduler_service.sandbox.kernel.seccomp import Filter
 from scheduler_service.sandbox.kernel.syscalls import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
@@ -77,7 +77,8 @@ def check_system_calls() -> None:
     """Raise if the filter lets a forbidden system call through."""
     prctl(Prctl.SET_NO_NEW_PRIVS, 1)
     layers = layers_of(Level.STANDARD, as_root=AS_ROOT)
-    enforce(Confinement(layers, User(0, 0), None, 0, broker_failure="not checked here").filter_for(network=False))
+    confinement = Confinement(layers, User(0, 0), None, 0, broker_failure="not checked here")
+    Filter(confinement.filter_for(network=False)).enforce()
     _expect_refusal(lambda: unshare(CLONE_NEWNS), "a filtered system call")
     _expect_refusal(lambda: socket.socket(socket.AF_INET), "making a network socket")
 

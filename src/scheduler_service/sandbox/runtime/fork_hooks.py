@@ -2,9 +2,9 @@
 
 os.fork() prepares the child for the case that other threads held locks, which costs as much as the fork. Where no other
 thread exists, nobody holds any. What is left is what modules have asked for with os.register_at_fork(). Their functions
-are recorded while they are imported, and called around a bare fork. Two are called in a shorter form, because each
-object that they touch makes the kernel copy memory: without other threads, `threading` only notes the kernel's id of
-the main thread, and `random` only seeds its generator.
+are recorded while they are imported, and called around a bare fork. Two are not, because each object that they touch
+makes the kernel copy memory: without other threads, `threading` only has to note the kernel's id of the main thread,
+and the generators of `random` get new states from `reseeding`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class ForkHooks:
         self._before: list[Hook] = []
         self._in_child: list[Hook] = []
         self._in_parent: list[Hook] = []
+        self.generators: list[Random] = []
+        """Those of `random`, which have the same state in a forked process unless it gets a new one."""
         self._is_complete = not any(name in sys.modules for name in _WITH_HOOKS)
         self._is_bare = False
 
@@ -47,7 +49,7 @@ class ForkHooks:
             original(**{name: hook for name, hook in hooks.items() if hook is not None})
             self._before[:0] = [before] if before else []  # the last one is called first
             self._in_parent += [after_in_parent] if after_in_parent else []
-            self._in_child += [_shortened(after_in_child)] if after_in_child else []
+            self._in_child += self._shortened(after_in_child) if after_in_child else []
 
         setattr(os, _REGISTER, register)
         try:
@@ -68,6 +70,16 @@ class ForkHooks:
             _call(self._in_parent if pid else self._in_child)
         return pid
 
+    def _shortened(self, hook: Hook) -> list[Hook]:
+        """Return what is left of a hook in a process that has no other threads."""
+        owner = getattr(hook, "__self__", None)
+        if type(owner).__module__ == "random" and isinstance(owner, Random):
+            self.generators.append(owner)
+            return []
+        if getattr(hook, "__module__", "") == "threading":
+            return [getattr(sys.modules["threading"].main_thread(), "_set_native_id", hook)]
+        return [hook]
+
 
 def _call(hooks: list[Hook]) -> None:
     for hook in hooks:
@@ -75,18 +87,3 @@ def _call(hooks: list[Hook]) -> None:
             hook()
         except Exception:  # noqa: BLE001 (as around os.fork())
             sys.excepthook(*sys.exc_info())
-
-
-def _shortened(hook: Hook) -> Hook:
-    """Return a function with the same effect in a process that has no other threads."""
-    owner = getattr(hook, "__self__", None)
-    if type(owner).__module__ == "random" and isinstance(owner, Random):
-
-        def seed() -> None:
-            Random.seed(owner)  # from the kernel, as the hook does
-            owner.gauss_next = None  # type: ignore[attr-defined]
-
-        return seed
-    if getattr(hook, "__module__", "") == "threading":
-        return getattr(sys.modules["threading"].main_thread(), "_set_native_id", hook)
-    return hook

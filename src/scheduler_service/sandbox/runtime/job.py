@@ -9,18 +9,19 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from scheduler_service.sandbox.confinement.cell import Cell, Confinement, JobInputs
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPathError, GrantedPaths
 from scheduler_service.sandbox.confinement.granted_root import enter_granted_root, leave_granted
-from scheduler_service.sandbox.confinement.limits import max_memory_bytes
+from scheduler_service.sandbox.confinement.limits import limit_alike, max_memory_bytes, measure_baseline
 from scheduler_service.sandbox.confinement.root import HOME, resize_private, user_name
-from scheduler_service.sandbox.contract.access import NOTHING, Access
+from scheduler_service.sandbox.contract.access import Access
 from scheduler_service.sandbox.contract.collected import places_below
 from scheduler_service.sandbox.contract.command import (
     DEFAULT_INTERPRETER,
     find_program,
+    homes,
     interpreter_of,
     job_environment,
 )
@@ -29,30 +30,36 @@ from scheduler_service.sandbox.contract.protocol import (
     RULES_WRITTEN,
     JobMessage,
     Order,
-    Terms,
     pack_job_message,
-    pack_order,
     parse_order,
     receive,
 )
+from scheduler_service.sandbox.kernel.call_program import CallProgram
 from scheduler_service.sandbox.kernel.oom import prefer_for_oom_kill
-from scheduler_service.sandbox.kernel.syscalls import Prctl, enter_namespace, prctl
+from scheduler_service.sandbox.kernel.syscalls import Prctl
 from scheduler_service.sandbox.runtime.job_directory import fill_directory, write_file
-from scheduler_service.sandbox.runtime.python_code import FILE, ScriptStart, variables_read_at_start
+from scheduler_service.sandbox.runtime.python_code import FILE, Interpreter, ScriptStart, variables_read_at_start
+from scheduler_service.sandbox.runtime.reseeding import Reseeding
 
 SCRIPT_FILE = "job"
-_SAMPLE = pack_order(
-    Order("program", "", [DEFAULT_INTERPRETER], {}, NOTHING, Terms(1.0, 1.0, 1, 1, 1, 1, -1, None), {})
-)
+_kept: list[object] = []
+"""Keeps what the user's code needs no more. Freeing it would write to memory that the kernel then copies."""
 _USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.E2BIG, errno.EISDIR, errno.ELOOP)
+
+
+class PreparedJob(NamedTuple):
+    """What is made before the fork for the process of one job: its inputs, its first calls, and its confinement."""
+
+    given: JobInputs
+    entry: CallProgram
+    cell: Cell
 
 
 class JobProcess:
     """Makes processes those of jobs. Prepared once, in the process that forks them.
 
-    `namespaces` are a pidfd and the kinds of that process's namespaces to enter: 0 for none. `python` says that orders
-    will be for Python code, so that the interpreter can be prepared before they come. `packages` is a directory from
-    which that code may import, or empty. `note` is memory shared with the supervisor; see `python_end`.
+    `namespaces` are a pidfd and the kinds of that process's namespaces to enter: 0 for none. `note` is memory shared
+    with the supervisor; see `python_end`. `interpreter` is None unless orders will be for Python code.
     """
 
     def __init__(
@@ -60,35 +67,53 @@ class JobProcess:
         confinement: Confinement,
         note: mmap.mmap,
         namespaces: tuple[int, int],
-        *,
-        python: bool,
-        packages: str,
+        interpreter: Interpreter | None,
     ) -> None:
         self._confinement = confinement
         self._note = note
         self._namespaces = namespaces
-        self._python = python
-        self._packages = packages
+        self._interpreter = interpreter
 
     def prepare(self) -> None:
         """Do what all processes that are forked from this one inherit."""
         prefer_for_oom_kill()
-        self._cell = Cell(self._confinement)
-        self._cell.limit_beforehand()
-        self._script = ScriptStart(self._note, self._packages) if self._python else None
-        if not self._python:
+        if Layer.RESOURCE_LIMITS in self._confinement.layers:
+            limit_alike()
+        self._baseline = measure_baseline()
+        self._user_name = user_name(self._confinement.user.uid)
+        self._settings = _readable_settings(self._confinement)
+        self._script = None
+        if self._interpreter is not None:
+            environment = job_environment(HOME, self._user_name, self._settings)
+            self._script = ScriptStart(self._interpreter, self._note, environment)
+            self._reseeding = Reseeding(self._interpreter.generators)
+        else:
             _prepare_exec()
 
-    def become(self, given: JobInputs) -> None:
+    def compile(self, given: JobInputs, unneeded: int | None = None) -> PreparedJob:
+        """Write down, before the fork, what the process of a job does. It first closes the descriptor `unneeded`."""
+        entry = CallProgram()
+        if unneeded is not None:
+            entry.add("close", unneeded)
+        entry.add("setsid")
+        entry.add("prctl", Prctl.SET_PDEATHSIG, signal.SIGKILL)
+        if self._namespaces[1]:
+            entry.add("setns", *self._namespaces)
+        if self._script is not None:
+            self._reseeding.add_to(entry)
+        return PreparedJob(given, entry, Cell(self._confinement, self._baseline, given))
+
+    def become(self, prepared: PreparedJob) -> None:
         """Wait for the order, then run it in this process, confined and in its cgroup.
 
         Return only for Python code, which CPython runs when all callers have returned; see `startup/sitecustomize.py`.
 
         An error before the user's code is sent to the supervisor on the channel, which is closed when the code begins.
         """
+        given = prepared.given
         channel = given.channel
         try:
-            order, directory = self._confine(given)
+            order, directory = self._confine(prepared)
             given.orders.detach()  # its descriptor is closed; the number may soon belong to a file of the user's code
         except GrantedPathError as error:
             _reject(channel, f"a grant of this job is out of order: {error}")
@@ -104,52 +129,48 @@ class JobProcess:
             channel.sendall(pack_job_message(JobMessage(failure=text)))
             os._exit(1)
         channel.close()
+        _kept.append((self, prepared, order))
 
-    def _confine(self, given: JobInputs) -> tuple[Order, str]:
-        os.setsid()
-        prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
+    def _confine(self, prepared: PreparedJob) -> tuple[Order, str]:
+        prepared.entry.run()
+        given = prepared.given
         if given.cgroup is not None:
             given.cgroup.enter()
-        if self._namespaces[1]:
-            enter_namespace(*self._namespaces)
         if self._script is not None:
-            self._script.prepare()
+            self._reseeding.run()
         else:
             _prefault_search()
-        _prefault()
-        return self._close_cell(given)
-
-    def _close_cell(self, given: JobInputs) -> tuple[Order, str]:
-        """Wait for the order and confine this process to it. Return it, and the run's directory."""
         if given.channel.recv(1) != RULES_WRITTEN:
             os._exit(1)  # the supervisor is gone
-        confinement = self._confinement
         body, (output, *stdin) = receive(given.orders)
         order = parse_order(body)
-        if (order.access.destinations or order.access.sockets) and confinement.network_refusal:
-            _reject(given.channel, confinement.network_refusal)
-        directory = order.terms.directory or HOME
-        if Layer.MOUNT_NAMESPACE in confinement.layers:
-            resize_private(order.terms.disk_mb)
-            _choose_root(confinement, order.access)
+        self._enter_root(order, given)
         if given.cgroup is not None:
             given.cgroup.limit(max_memory_bytes(order.terms), order.terms.processes)
         _take_stdio(output, *stdin)
+        directory = order.terms.directory or HOME
         os.chdir(directory)
-        self._cell.close(order, given)
+        prepared.cell.close(order)
         return order, directory
+
+    def _enter_root(self, order: Order, given: JobInputs) -> None:
+        """Give the run's file systems the size and the contents of the order, which may be refused a network."""
+        confinement = self._confinement
+        if (order.access.destinations or order.access.sockets) and confinement.network_refusal:
+            _reject(given.channel, confinement.network_refusal)
+        if Layer.MOUNT_NAMESPACE in confinement.layers:
+            resize_private(order.terms.disk_mb)
+            _choose_root(confinement, order.access)
 
     def _begin(self, order: Order, directory: str) -> None:
         """Start the user's code, or return if CPython is to run it."""
-        places = places_below(directory) if order.terms.collects else {}
-        own = _readable_settings(self._confinement) | order.env | places
-        environment = job_environment(directory, user_name(os.getuid()), own)
         fill_directory(order)
         if order.kind == "python":
             write_file(FILE, order.text.encode())
+        own = order.env | places_below(directory) if order.terms.collects else order.env
         if self._script is None or order.kind != "python" or variables_read_at_start(order.env):
-            _execute(order, environment)
-        self._script.begin(environment)
+            _execute(order, job_environment(directory, self._user_name, self._settings | own))
+        self._script.begin(own if directory == HOME else homes(directory) | own)
 
 
 def _reject(channel: socket.socket, why: str) -> NoReturn:
@@ -176,22 +197,8 @@ def _prepare_exec() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _prefault() -> None:
-    """Process a sample of an order, as far as that changes nothing, before the real order comes.
-
-    This process shares its memory with the zygote, and the kernel copies each page at the first write to it. CPython
-    writes the reference count of each object that it reads. For an order without this, it is two thirds of the time.
-    """
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        socket.send_fds(theirs, [_SAMPLE], [0])
-        body, (output, *_) = receive(ours)
-        parse_order(body)
-        os.close(output)
-
-
 def _prefault_search() -> None:
-    """Do the same for the start of a program."""
+    """Look for a program before the order comes, because the kernel copies each page at the first write to it."""
     interpreter_of("")
     find_program(DEFAULT_INTERPRETER, job_environment(HOME, "", {})["PATH"])
 

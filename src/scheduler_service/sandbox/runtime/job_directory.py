@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import errno
 import os
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ def fill_directory(order: Order) -> None:
     if order.terms.collects:
         make_places()
     try:
-        write_files({name: binascii.a2b_base64(data) for name, data in order.files.items()})
+        write_files(order.files)
     except OSError as error:
         if error.errno in _FULL and order.terms.directory is None:
             raise ValueError(f"its files do not fit into limits.disk_mb, {order.terms.disk_mb} MiB") from error
@@ -31,7 +30,9 @@ def fill_directory(order: Order) -> None:
 
 def make_places(directory: str = ".") -> None:
     """Make the directory of artifacts, in which the code may write."""
-    os.makedirs(os.path.join(directory, *ARTIFACTS_PATH))
+    for name in ARTIFACTS_PATH:
+        directory = f"{directory}/{name}"
+        os.mkdir(directory)
 
 
 def write_files(files: Mapping[str, bytes], directory: str = ".") -> None:

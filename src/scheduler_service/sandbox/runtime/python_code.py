@@ -12,13 +12,14 @@ import mmap
 import os
 import sys
 import time
-from collections.abc import Mapping
+from _random import Random
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
+from scheduler_service.sandbox.runtime.library_ends import LibraryEnds
 from scheduler_service.sandbox.runtime.python_end import Leftovers, ScriptEnd
-from scheduler_service.sandbox.runtime.reseeding import find_reseeding
 
 FILE = "job.py"
 """The script, in the job's working directory. Tracebacks show this name, not where the host keeps the directory."""
@@ -32,39 +33,49 @@ def variables_read_at_start(environment: Mapping[str, str]) -> list[str]:
     return sorted(name for name in environment if name.startswith(_READ_AT_START) or name in _NAMES_READ_AT_START)
 
 
+class Interpreter(NamedTuple):
+    """What a zygote that runs Python code knows of its interpreter.
+
+    Scripts may import from the directory `packages`, unless that is empty. `generators` are those of `random`.
+    """
+
+    packages: str
+    generators: Sequence[Random]
+    libraries: LibraryEnds
+
+
 class ScriptStart:
     """Makes forked processes ready for CPython to run `job.py` of the working directory.
 
-    Made once, in the process that forks them; `prepare` and `begin` are called in each. `python_end` describes `note`.
-    Scripts may import from the directory `packages`, unless that is empty.
+    Made once, in the process that forks them; `begin` is called in each. `python_end` describes `note`. `environment`
+    has the variables of all scripts.
     """
 
-    def __init__(self, note: mmap.mmap, packages: str) -> None:
-        self._packages = packages
-        self._reseed = find_reseeding()
+    def __init__(self, interpreter: Interpreter, note: mmap.mmap, environment: Mapping[str, str]) -> None:
+        self._packages = interpreter.packages
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # readers of logs see each line at once
         os.environ.clear()
-        self._leftovers = Leftovers(note)
+        os.environ.update(environment)
+        time.tzset()
+        self._leftovers = Leftovers(note, interpreter.libraries)
         atexit.register(self._leftovers.keep_modules)
+        self._processes: Any = sys.modules.get("multiprocessing.process")
+        self._loaders: Any = import_module("_frozen_importlib_external")
 
-    def prepare(self) -> None:
-        """Prepare the interpreter as far as that is possible before its script and environment are known."""
-        self._reseed()
-        # The kernel copies the pages that this writes before the order comes.
-        exec(compile("import sys\nprint(end='', file=sys.stdout)\n", FILE, "exec"), {})  # noqa: S102
-
-    def begin(self, environment: dict[str, str]) -> None:
-        """Complete the interpreter for the script, with its environment, in its directory."""
+    def begin(self, environment: Mapping[str, str]) -> None:
+        """Complete the interpreter for the script, with what differs in its environment, in its directory."""
         if self._packages:  # not before: until it is confined, this process must not run code from there
             sys.path.append(self._packages)
         for name, value in environment.items():  # `update` would do more than that
             os.environ[name] = value
-        time.tzset()
-        if processes := sys.modules.get("multiprocessing.process"):
-            processes.ORIGINAL_DIR = os.getcwd()  # type: ignore[attr-defined]
+        if "TZ" in environment:
+            time.tzset()
+        directory = os.getcwd()
+        if self._processes:
+            self._processes.ORIGINAL_DIR = directory
         gc.freeze()  # the script sees no objects of ours among those that the collector knows
         main = sys.modules["__main__"] = _copy(sys.modules["__main__"])
-        _complete_later(main, os.path.abspath(FILE), ScriptEnd(self._leftovers))
+        _complete_later(self._loaders, main, f"{directory}/{FILE}", ScriptEnd(self._leftovers))
 
 
 def _copy(main: ModuleType) -> ModuleType:
@@ -75,13 +86,12 @@ def _copy(main: ModuleType) -> ModuleType:
     return copy
 
 
-def _complete_later(main: ModuleType, file: str, end: ScriptEnd) -> None:
+def _complete_later(loaders: Any, main: ModuleType, file: str, end: ScriptEnd) -> None:
     """Set an absolute `__file__` for `__main__`, as CPython does, though tracebacks show a relative name.
 
     CPython sets `__file__` and `__cached__`, then creates a loader, then runs the script, then deletes both again.
     The step that can be replaced is the loader.
     """
-    loaders: Any = import_module("_frozen_importlib_external")
     original = loaders.SourceFileLoader
 
     def create_loader(name: str, _: str) -> Any:

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from types import BuiltinFunctionType, FunctionType, ModuleType, TracebackType
 
-from scheduler_service.sandbox.kernel.syscalls import exit_process
+from scheduler_service.sandbox.runtime.library_ends import LibraryEnds
 
 STARVED = 1
 """Value of the first byte of a job's note: its script ended by a MemoryError."""
@@ -46,8 +46,9 @@ _EXTENSIONS_THAT_WRITE = frozenset({"_sqlite3", "_dbm", "_gdbm", "_curses", "_tk
 class Leftovers:
     """What a script that begins now has made and left when it ends."""
 
-    def __init__(self, note: mmap.mmap) -> None:
+    def __init__(self, note: mmap.mmap, libraries: LibraryEnds) -> None:
         self._note = note
+        self._libraries = libraries
         self._streams = (sys.stdout, sys.stderr)
         self._modules = frozenset(sys.modules)
 
@@ -60,9 +61,11 @@ class Leftovers:
         are_original = all(stream is own for stream, own in zip(current, self._streams * 2, strict=True))
         return are_original and _would_run_no_code() and not _finalizers_remain(self._modules)
 
-    def flush(self) -> None:
+    def end_process(self) -> None:
+        """Flush the streams, and end the process without the interpreter's end."""
         for stream in self._streams:
             stream.flush()
+        self._libraries.end_process(0, set(map(type, gc.get_objects())))
 
     def note_starvation(self) -> None:
         """Write into the note if the script ended by a MemoryError that has been printed."""
@@ -117,8 +120,7 @@ class ScriptEnd:
     def _end_script(self) -> None:
         self._leftovers.note_starvation()
         if not _has_failed() and atexit._ncallbacks() <= 1 and self._leftovers.are_harmless():  # noqa: SLF001
-            self._leftovers.flush()
-            exit_process(0)
+            self._leftovers.end_process()
 
 
 def _has_failed() -> bool:

@@ -29,17 +29,21 @@ from contextlib import suppress
 from scheduler_service.sandbox.accounting.children import Children
 from scheduler_service.sandbox.accounting.process_stats import children_of
 from scheduler_service.sandbox.confinement.cell import JobInputs
+from scheduler_service.sandbox.kernel.call_program import CallProgram
 from scheduler_service.sandbox.kernel.cgroup import Membership
 from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl, wait_into
-from scheduler_service.sandbox.runtime.job import JobProcess
+from scheduler_service.sandbox.runtime.job import JobProcess, PreparedJob
 
 _REQUEST, _ANSWER = struct.Struct("=q??"), struct.Struct("=i")  # tasks, with rules, with a cgroup
-_WAIT = -2  # in place of the number of tasks, which is -1 if unknown
+_WAIT = _REQUEST.pack(-2, False, False)  # in place of the number of tasks, which is -1 if unknown  # noqa: FBT003
 _UNKNOWN = -1
-_MAX_DESCRIPTORS = 4
+_DESCRIPTOR = struct.Struct("=i")
+_SPACE = socket.CMSG_SPACE(4 * _DESCRIPTOR.size)
 _LAST_PID = "/proc/sys/kernel/ns_last_pid"
 
 Fork = Callable[[], int]
+Passed = list[tuple[int, int, bytes]]
+"""Descriptors that came with a message, as recvmsg(2) gives them."""
 
 
 class Report:
@@ -50,6 +54,7 @@ class Report:
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)
+        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
 
     def keep_from_children(self) -> None:
         """Keep this memory out of the processes that the caller forks.
@@ -61,8 +66,7 @@ class Report:
 
     def wait(self, pid: int) -> None:
         """Wait for a child, and have the kernel write its status and usage here. Raise OSError if it is none."""
-        address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
-        wait_into(pid, address + self._STATUS_AT, address)
+        wait_into(pid, self._address + self._STATUS_AT, self._address)
 
     def read(self, children: Children) -> int:
         """Return the status. Add the usage to `children`."""
@@ -87,7 +91,7 @@ class NoSpawner:
         if pid == 0:
             self._leave()
             self._job.prepare()
-            self._job.become(given)
+            self._job.become(self._job.compile(given))
         return pid
 
     def wait(self, children: Children) -> int | None:  # noqa: ARG002 (as `Spawner` has it)
@@ -130,7 +134,7 @@ class Spawner:
     def wait(self, children: Children) -> int | None:
         """Return the status of the job's process, which must have ended; None if the spawner has died before."""
         with suppress(OSError):
-            self._line.send(_REQUEST.pack(_WAIT, False, False))  # noqa: FBT003
+            self._line.send(_WAIT)
             if self._line.recv(_ANSWER.size):
                 return self._report.read(children)
         self.is_usable = False
@@ -181,46 +185,74 @@ def start_spawner(fork: Fork, job: JobProcess, leave: Callable[[], None], *, nam
         prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
         report.keep_from_children()
         job.prepare()
-        theirs.send(_ANSWER.pack(0))
-        given = _serve(theirs, report, fork)
+        line = socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM, 0, theirs.detach())
+        line.send(_ANSWER.pack(0))
+        prepared = _serve(line, report, fork, job)
     except BaseException:  # noqa: BLE001 (the supervisor notices the end)
         os._exit(1)
-    job.become(given)
+    job.become(prepared)
     return None
 
 
-def _serve(line: socket.socket, report: Report, fork: Fork) -> JobInputs:
-    """Answer the supervisor until it is gone. Return in the process of a job only: what that has got."""
-    job = 0
+def _serve(line: socket.SocketType, report: Report, fork: Fork, job: JobProcess) -> PreparedJob:
+    """Answer the supervisor until it is gone. Return in the process of a job only.
+
+    After each fork, this process shares its memory with the new one, so what is done for each job copies pages here,
+    too. The descriptors of each request have the same numbers, as a rule, so what was made for the last job is reused.
+    """
+    pid = 0
+    last: object = None
+    inputs: JobInputs | None = None
     while True:
-        message, descriptors, _, _ = socket.recv_fds(line, _REQUEST.size, _MAX_DESCRIPTORS)
-        if not message:
-            os._exit(0)
-        tasks, with_rules, with_cgroup = _REQUEST.unpack(message)
-        if tasks == _WAIT:
-            report.wait(job)
-            line.send(_ANSWER.pack(job))
+        request, passed, _, _ = line.recvmsg(_REQUEST.size, _SPACE, socket.MSG_CMSG_CLOEXEC)
+        if request == _WAIT:
+            report.wait(pid)
+            line.send(_ANSWER.pack(pid))
             continue
+        if not request:
+            os._exit(0)
+        if last != (request, passed):
+            _forget(inputs)
+            last = (request, passed)
+            inputs = _inputs(request, passed)
+            prepared, closing = job.compile(inputs, line.fileno()), _closing(passed)
         try:
-            job = fork()
+            pid = fork()
         except OSError as error:
-            job = -(error.errno or 1)
-        if job == 0:
-            line.close()
-            return _given(descriptors, tasks, with_rules=with_rules, with_cgroup=with_cgroup)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        line.send(_ANSWER.pack(job))
+            pid = -(error.errno or 1)
+        if pid == 0:
+            line.detach()  # its descriptor is closed by the program; the number may soon belong to a file of the job
+            return prepared
+        closing.run()
+        line.send(_ANSWER.pack(pid))
 
 
-def _given(descriptors: list[int], tasks: int, *, with_rules: bool, with_cgroup: bool) -> JobInputs:
-    orders, channel, *others = descriptors
-    os.set_inheritable(channel, False)  # noqa: FBT003 (it is the only one that is still open when a program begins)
+def _numbers(passed: Passed) -> list[int]:
+    return [number for *_, data in passed for (number,) in _DESCRIPTOR.iter_unpack(data)]
+
+
+def _inputs(request: bytes, passed: Passed) -> JobInputs:
+    tasks, with_rules, with_cgroup = _REQUEST.unpack(request)
+    orders, channel, *others = _numbers(passed)
     return JobInputs(
         # With family and type given, Python does not ask the kernel for them.
-        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, orders),
-        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, channel),
+        socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM, 0, orders),
+        socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM, 0, channel),
         None if tasks == _UNKNOWN else tasks,
         others[0] if with_rules else None,
         Membership(others[-1]) if with_cgroup else None,
     )
+
+
+def _closing(passed: Passed) -> CallProgram:
+    program = CallProgram()
+    for number in _numbers(passed):
+        program.add("close", number)
+    return program
+
+
+def _forget(inputs: JobInputs | None) -> None:
+    """Keep sockets from being closed again when their objects end: their descriptors have been closed already."""
+    if inputs is not None:
+        inputs.orders.detach()
+        inputs.channel.detach()

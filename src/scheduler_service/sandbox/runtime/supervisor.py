@@ -38,6 +38,8 @@ from scheduler_service.sandbox.runtime.spotless import State
 from scheduler_service.sandbox.runtime.supervised_run import SupervisedRun
 from scheduler_service.sandbox.runtime.supervisor_setup import SupervisorSetup
 
+_kept: list[object] = []
+"""Keeps what the process of a job needs no more. Freeing it would write to memory that the kernel then copies."""
 MAX_RUNS = 256
 """How many runs a supervisor takes. The next one begins with the memory of the zygote again."""
 
@@ -48,6 +50,7 @@ def become_supervisor(setup: SupervisorSetup) -> None:
     Return in the processes of jobs only, once one is ready for Python code to run there; see `become_job`.
     """
     supervisor = _Supervisor(setup)
+    _kept.append(supervisor)
     try:
         if supervisor.prepare():
             supervisor.serve()
@@ -86,7 +89,7 @@ class _Supervisor:
     def _start_spawner(self) -> Spawner | NoSpawner | None:
         setup = self._setup
         namespaces = (os.pidfd_open(os.getpid()), self._namespaces.kinds if self._confinement.has_spawner else 0)
-        job = JobProcess(self._confinement, self._note, namespaces, python=setup.python, packages=setup.packages)
+        job = JobProcess(self._confinement, self._note, namespaces, setup.interpreter)
         if not self._confinement.has_spawner:
             return NoSpawner(setup.fork, job, self._leave)
         leave = partial(self._leave, setup.orders)

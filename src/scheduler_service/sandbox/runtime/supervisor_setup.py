@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scheduler_service.sandbox.confinement.cell import Confinement
+from scheduler_service.sandbox.runtime.python_code import Interpreter
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +15,9 @@ class SupervisorSetup:
     """The sockets, rules and times of one supervisor.
 
     `service` is its socket to the service. `orders` is the socket of the job's process to the service, which the
-    supervisor only passes on. `zygote` is a pipe that hangs up when the zygote dies. `python` says that the order will
-    be for Python code, which may import `packages`. `cgroups` is the directory for the run's cgroup, and None if the
-    host delegates none. `fork` forks processes that run Python code.
+    supervisor only passes on. `zygote` is a pipe that hangs up when the zygote dies. `cgroups` is the directory for the
+    run's cgroup, and None if the host delegates none. `fork` forks processes that run Python code. `interpreter` is
+    None unless the order will be for Python code.
     """
 
     service: socket.socket
@@ -26,7 +27,6 @@ class SupervisorSetup:
     max_grace_seconds: float
     output_wait_seconds: float
     lease_seconds: float | None
-    python: bool
-    packages: str
     cgroups: int | None
     fork: Callable[[], int]
+    interpreter: Interpreter | None

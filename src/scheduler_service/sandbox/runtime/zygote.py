@@ -58,12 +58,15 @@ from scheduler_service.sandbox.kernel.syscalls import (
     unshare,
 )
 from scheduler_service.sandbox.runtime.fork_hooks import ForkHooks
+from scheduler_service.sandbox.runtime.library_ends import LibraryEnds
 from scheduler_service.sandbox.runtime.preloading import preload
+from scheduler_service.sandbox.runtime.python_code import Interpreter
 from scheduler_service.sandbox.runtime.reaper import kill_children
 from scheduler_service.sandbox.runtime.supervisor import become_supervisor
 from scheduler_service.sandbox.runtime.supervisor_setup import SupervisorSetup
 
 _SWEEP_SECONDS = 0.1
+_kept: list[object] = []
 _hidden: list[ModuleType] = []
 """Keeps our own modules alive after they left `sys.modules`, where a job would see them."""
 
@@ -76,6 +79,7 @@ def main(control: int) -> None:
     with socket.socket(fileno=control) as line:
         setup, _ = receive(line)
         zygote = Zygote(ZygoteSetup(**json.loads(setup)), line)
+        _kept.append(zygote)  # a job's process would free it, and write to memory that the kernel then copies
         zygote.prepare()
         line.sendall(DONE)
         if not zygote.serve():
@@ -103,6 +107,7 @@ class Zygote:
         self._broker_failure = ""
         self._fork: Callable[[], int] = os.fork
         self._hooks = ForkHooks()
+        self._interpreter: Interpreter | None = None
         self._cgroups = open_cgroups(setup.cgroups) if setup.cgroups else None
 
     def prepare(self) -> None:
@@ -116,6 +121,8 @@ class Zygote:
             drop_bounding_set()
         with self._hooks.recorded():
             preload(self._setup.preload, self._setup.packages)
+        if self._setup.python:
+            self._interpreter = Interpreter(self._setup.packages, self._hooks.generators, LibraryEnds())
         self._prefault()
         if len(os.listdir("/proc/self/task")) == 1:  # a preloaded module may start threads, though it must not
             self._fork = fork_bare
@@ -229,10 +236,9 @@ class Zygote:
                 max_grace_seconds=setup.max_grace_seconds,
                 output_wait_seconds=setup.output_wait_seconds,
                 lease_seconds=setup.lease_seconds,
-                python=setup.python,
-                packages=setup.packages,
                 cgroups=self._cgroups,
                 fork=self._hooks.fork,
+                interpreter=self._interpreter,
             )
         )
 
