@@ -25,6 +25,7 @@ ZYGOTE_ENVIRONMENT = {
     "HOME": HOME,  # Python looks for packages of the user here; a job finds those that it wrote itself, if any
     "OPENBLAS_NUM_THREADS": "1",  # its threads would not survive the fork
     "OMP_NUM_THREADS": "1",
+    "LD_BIND_NOW": "1",  # or each job would bind functions of C libraries anew, in memory that is then copied
 }
 _PACKAGE = Path(__file__).parents[1]
 _STARTUP = _PACKAGE / "sandbox" / "runtime" / "startup"

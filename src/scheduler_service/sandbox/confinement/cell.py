@@ -24,7 +24,7 @@ from scheduler_service.sandbox.confinement.limits import Baseline, OrderLimits
 from scheduler_service.sandbox.contract.access import NOTHING, Access
 from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.contract.network_policy import policy_of
-from scheduler_service.sandbox.contract.protocol import JobMessage, Order, pack_job_message, send
+from scheduler_service.sandbox.contract.protocol import JobMessage, Terms, pack_job_message, pack_listener, send
 from scheduler_service.sandbox.kernel import landlock, seccomp
 from scheduler_service.sandbox.kernel.call_program import (
     CallProgram,
@@ -165,38 +165,44 @@ class Cell:
     """
 
     def __init__(self, confinement: Confinement, baseline: Baseline, given: JobInputs) -> None:
+        layers = confinement.layers
         self._confinement = confinement
-        self._layers = confinement.layers
+        self._layers = layers
         self._given = given
+        self._channel = given.channel
+        self._is_brokered = confinement.sockets is seccomp.Sockets.BROKERED
+        self._asks_supervisor = confinement.asks_supervisor
+        self._has_user_namespace = Layer.USER_NAMESPACE in layers
+        self._has_filter = Layer.SECCOMP in layers
         self._limits = OrderLimits(baseline, given.tasks)
         self._leave_network = CallProgram()
-        self._become_nobody = CallProgram()
-        self._enforce_rules = CallProgram()
+        self._become_user = CallProgram()
+        self._restrict = CallProgram()
         self._give_up_rights = CallProgram()
         self._compile()
         programs = {network: confinement.filter_for(network=network) for network in (False, True)}
         self._filters = {network: seccomp.Filter(program) for network, program in programs.items()}
 
-    def close(self, order: Order) -> None:
+    def close(self, access: Access, terms: Terms) -> None:
         """Confine this process for good. Raise OSError if one layer fails: then nothing may run.
 
         Only standard input, output and error stay open, and the socket to the supervisor.
         """
-        network = bool(order.access.destinations)
-        if not network or self._confinement.sockets is seccomp.Sockets.BROKERED:
+        network = access is not NOTHING and bool(access.destinations)
+        if not network or self._is_brokered:
             self._leave_network.run()
-        self._limits.write(order)
-        self._become_nobody.run()
-        if Layer.USER_NAMESPACE in self._layers:
+        self._limits.write(access, terms)
+        self._become_user.run()
+        if self._has_user_namespace:
             enter_user_namespace()
-        if Layer.LANDLOCK in self._layers:
-            self._complete_rules(order)
-        self._enforce_rules.run()
-        if Layer.CAPABILITIES in self._layers and Layer.USER_NAMESPACE in self._layers:
-            drop_bounding_set()  # the user namespace gave a full one; otherwise the zygote's is inherited
+        if access is not NOTHING or terms.directory is not None:
+            self._complete_rules(access, terms.directory)
+        self._restrict.run()
+        if self._has_user_namespace:
+            drop_bounding_set()  # the namespace gave a full one; otherwise the zygote's is inherited
         self._give_up_rights.run()
-        if Layer.SECCOMP in self._layers:
-            self._enforce_filter(order, self._filters[network])
+        if self._has_filter:
+            self._enforce_filter(access, self._filters[network])
 
     def _compile(self) -> None:
         confinement, layers, given = self._confinement, self._layers, self._given
@@ -204,46 +210,46 @@ class Cell:
             self._leave_network.add("setns", confinement.empty_network, CLONE_NEWNET)
         limits = self._limits if Layer.RESOURCE_LIMITS in layers else None
         if limits:
-            limits.set_each(self._become_nobody)
+            limits.set_each(self._become_user)
         if confinement.other_user:
-            add_change_of_user(self._become_nobody, confinement.user)
+            add_change_of_user(self._become_user, confinement.user)
         if limits:
-            limits.set_of_user(self._enforce_rules)
+            limits.set_of_user(self._restrict)
         if Layer.NO_NEW_PRIVILEGES in layers:
-            self._enforce_rules.add("prctl", Prctl.SET_NO_NEW_PRIVS, 1)
+            self._restrict.add("prctl", Prctl.SET_NO_NEW_PRIVS, 1)
         if Layer.REAPER in layers:
-            self._enforce_rules.add("prctl", Prctl.SET_PDEATHSIG, signal.SIGKILL)
+            self._restrict.add("prctl", Prctl.SET_PDEATHSIG, signal.SIGKILL)
         if given.rules is not None:
-            self._enforce_rules.add("landlock_restrict_self", given.rules, 0)
-            self._enforce_rules.add("close", given.rules)
+            self._restrict.add("landlock_restrict_self", given.rules, 0)
+            self._restrict.add("close", given.rules)
         if Layer.DESCRIPTORS in layers:
             add_closing_of_descriptors(self._give_up_rights, given.channel.fileno())
         if Layer.CAPABILITIES in layers:
             add_drop_of_capabilities(self._give_up_rights)
 
-    def _enforce_filter(self, order: Order, filter_: seccomp.Filter) -> None:
-        line = self._given.channel
-        if not self._confinement.asks_supervisor:
+    def _enforce_filter(self, access: Access, filter_: seccomp.Filter) -> None:
+        line = self._channel
+        if not self._asks_supervisor:
             filter_.enforce()
             return
         listener = filter_.enforce_with_listener()
-        if self._confinement.sockets is seccomp.Sockets.BROKERED:
+        if self._is_brokered:
             # From here on the filter asks the supervisor about sendmsg(2), and so about sending a descriptor. The
             # supervisor cannot answer yet, so it is sent the number, and copies the descriptor with pidfd_getfd(2).
-            line.sendall(pack_job_message(JobMessage(listener=listener, access=order.access)))
+            line.sendall(pack_listener(listener, access))
             line.recv(1)
         else:
-            send(line, pack_job_message(JobMessage(access=order.access)), [listener])
+            send(line, pack_job_message(JobMessage(access=access)), [listener])
         os.close(listener)
 
-    def _complete_rules(self, order: Order) -> None:
-        if order.terms.directory is None and order.access is NOTHING:
+    def _complete_rules(self, access: Access, directory: str | None) -> None:
+        if self._given.rules is None:
             return
         rules = landlock.Ruleset(self._given.rules)
-        if order.terms.directory is not None:
-            allow_run_directory(rules, order.terms.directory, order.access)
-        if order.access is not NOTHING:
-            self._allow_granted(rules, order.access)
+        if directory is not None:
+            allow_run_directory(rules, directory, access)
+        if access is not NOTHING:
+            self._allow_granted(rules, access)
 
     def _allow_granted(self, rules: landlock.Ruleset, access: Access) -> None:
         if Layer.MOUNT_NAMESPACE in self._layers:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import struct
 from dataclasses import dataclass
 
 from scheduler_service.sandbox.confinement.root import max_private_bytes
-from scheduler_service.sandbox.contract.protocol import Order, Terms
+from scheduler_service.sandbox.contract.access import NOTHING, Access
+from scheduler_service.sandbox.contract.protocol import Terms
 from scheduler_service.sandbox.contract.spec import OPEN_FILES
 from scheduler_service.sandbox.kernel.call_program import CallProgram
 
@@ -19,9 +21,11 @@ _STACK, _MAX_STACK = 8 * _MB, 64 * _MB
 _SPARE_TASKS = 512  # for other runs of the same user that start meanwhile
 _QUEUED_SIGNALS = 4096
 _MESSAGE_QUEUE_BYTES = 819_200  # the kernel's default, MQ_BYTES_MAX; see mq_overview(7)
+_QUEUES = (_QUEUED_SIGNALS, _QUEUED_SIGNALS, _MESSAGE_QUEUE_BYTES, _MESSAGE_QUEUE_BYTES)
 _SPARE_ADDRESSES = 4096 * _MB
 """Address space beyond memory_mb, which threads and other runtimes reserve and never fill."""
 _INFINITY = 0xFFFF_FFFF_FFFF_FFFF  # RLIM64_INFINITY; Python has -1
+_LIMITS = struct.Struct("=14Q")  # seven of struct rlimit64, each with a soft and a hard limit
 _BYTES_OF_LIMIT = 16
 _THIS_PROCESS = 0
 
@@ -71,11 +75,13 @@ class OrderLimits:
     _OF_USER = (resource.RLIMIT_NPROC, resource.RLIMIT_SIGPENDING, resource.RLIMIT_MSGQUEUE)
 
     def __init__(self, baseline: Baseline, tasks: int | None) -> None:
-        self._baseline = baseline
+        self._data, self._addresses = baseline.data, baseline.addresses + _SPARE_ADDRESSES
         self._tasks = tasks
+        self._other_tasks = tasks + _SPARE_TASKS if tasks else 0
         kinds = (*self._EACH, *self._OF_USER)
-        self._memory = (ctypes.c_uint64 * (2 * len(kinds)))()  # pairs of soft and hard, as struct rlimit64
-        self._highest = [resource.getrlimit(kind)[1] & _INFINITY for kind in kinds]
+        self._memory = ctypes.create_string_buffer(_LIMITS.size)
+        highest = [resource.getrlimit(kind)[1] & _INFINITY for kind in kinds]
+        self._highest = [one for one in highest for _ in range(2)]
 
     def set_each(self, program: CallProgram) -> None:
         """Add calls that limit the process and its descendants, each by itself."""
@@ -94,23 +100,22 @@ class OrderLimits:
         count = 0 if self._tasks is None else 1 if self._tasks else len(self._OF_USER)
         self._add(program, self._OF_USER[:count], len(self._EACH))
 
-    def write(self, order: Order) -> None:
+    def write(self, access: Access, terms: Terms) -> None:
         """Write the limits of an order. Memory is `memory_mb` beyond the baseline.
 
         If the run may write to directories of the operator, a file may be larger than `disk_mb`, which still holds for
         all files of the run together.
         """
-        terms = order.terms
-        memory = terms.memory_mb * _MB
-        data, addresses = self._baseline.data + memory, self._baseline.addresses + memory + _SPARE_ADDRESSES
-        file_bytes = _INFINITY if order.access.write else terms.disk_mb * _MB
-        tasks = terms.processes + (self._tasks + _SPARE_TASKS if self._tasks else 0)
-        seconds = terms.cpu_seconds  # and one more, in which the job may handle SIGXCPU
-        soft = (data, addresses, seconds, file_bytes, tasks, _QUEUED_SIGNALS, _MESSAGE_QUEUE_BYTES)
-        hard = (data, addresses, seconds + 1, file_bytes, tasks, _QUEUED_SIGNALS, _MESSAGE_QUEUE_BYTES)
+        _, _, memory_mb, seconds, processes, disk_mb, _, _ = terms
+        data = self._data + memory_mb * _MB
+        addresses = self._addresses + memory_mb * _MB
+        file_bytes = _INFINITY if access is not NOTHING and access.write else disk_mb * _MB
+        tasks = self._other_tasks + processes
+        # After the soft limit of processor time, the job has one more second to handle SIGXCPU.
+        pairs = (data, data, addresses, addresses, seconds, seconds + 1, file_bytes, file_bytes)
+        of_user = (tasks, tasks, *_QUEUES)
         # The operator's limit stays if it is lower: without privileges it cannot be raised (setrlimit(2)).
-        self._memory[::2] = list(map(min, soft, self._highest))
-        self._memory[1::2] = list(map(min, hard, self._highest))
+        _LIMITS.pack_into(self._memory, 0, *map(min, pairs + of_user, self._highest))
 
     def _add(self, program: CallProgram, kinds: tuple[int, ...], first: int) -> None:
         for number, kind in enumerate(kinds, first):

@@ -117,7 +117,7 @@ def temporary_directories() -> list[str]:
 
 def resize_private(disk_mb: int) -> None:
     """Resize the run's file systems for files and for shared memory to `disk_mb` each."""
-    for place in (HOME, SHARED_MEMORY) if disk_mb != USUAL_DISK_MB else ():
+    for place in (HOME, SHARED_MEMORY):
         mount("tmpfs", place, None, Mount.REMOUNT | _PRIVATE, _room(disk_mb))
 
 

@@ -192,8 +192,9 @@ def parse_terms(body: bytes) -> Terms:
 
 def pack_order(order: Order) -> bytes:
     """Return an order as a message."""
-    fields = order._replace(terms=tuple(order.terms), access=access_fields(order.access))  # type: ignore[arg-type]
-    return _with_length(marshal.dumps(tuple(fields), _MARSHAL_VERSION))
+    kind, text, argv, env, access, terms, files = order
+    fields: Any = (kind, text, argv, env, access_fields(access), tuple(terms), files)
+    return _with_length(marshal.dumps(fields, _MARSHAL_VERSION))
 
 
 def parse_order(body: bytes) -> Order:
@@ -204,10 +205,15 @@ def parse_order(body: bytes) -> Order:
 
 
 def pack_job_message(message: JobMessage) -> bytes:
-    """Return a job's message as a message: that of every ordinary job as a number, for the same reason."""
-    if message.listener is not None and message.access is NOTHING:
-        return _with_length(_LISTENER.pack(message.listener))
+    """Return a job's message as a message."""
     return _pack(_fields(message) | {"access": access_fields(message.access)})
+
+
+def pack_listener(listener: int, access: Access) -> bytes:
+    """Return the `JobMessage` with a listener as a message: that of every ordinary job is a number."""
+    if access is NOTHING:
+        return _HEADER.pack(_LISTENER.size) + _LISTENER.pack(listener)
+    return pack_job_message(JobMessage(listener=listener, access=access))
 
 
 def parse_job_message(body: bytes) -> JobMessage:
@@ -218,9 +224,10 @@ def parse_job_message(body: bytes) -> JobMessage:
     return JobMessage(**fields | {"access": parse_access(fields["access"])})
 
 
-def send(channel: socket.socket, message: bytes, descriptors: Sequence[int]) -> None:
+def send(channel: socket.SocketType, message: bytes, descriptors: Sequence[int]) -> None:
     """Send a message with descriptors, and block until all of it is sent."""
-    sent = socket.send_fds(channel, [message], descriptors)
+    passed = b"".join(map(_DESCRIPTOR.pack, descriptors))
+    sent = channel.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)])
     if sent < len(message):  # not even b"" can be sent to a peer that has read everything and closed its end
         channel.sendall(message[sent:])
 

@@ -38,13 +38,18 @@ class CallProgram:
         self._calls.append((number_of(name), *words, *_UNUSED[len(words) :]))
         self._names.append(name)
 
-    def run(self) -> None:
-        """Make all calls. Raise OSError for the first that fails; those after it are not made."""
-        call = _call
+    def run(self) -> int:
+        """Make all calls, and return the result of the last one.
+
+        Raise OSError for the first that fails; those after it are not made.
+        """
+        call, result = _call, 0
         for arguments in self._calls:
-            if call(*arguments) < 0:
+            result = call(*arguments)
+            if result < 0:
                 code = ctypes.get_errno()
                 raise OSError(code, f"{self._names[self._calls.index(arguments)]}: {os.strerror(code)}")
+        return result
 
     def _prepared(self, argument: object) -> object:
         if isinstance(argument, int):

@@ -16,6 +16,7 @@ from enum import StrEnum
 from functools import cache
 
 from scheduler_service.sandbox.kernel import syscall_table as table
+from scheduler_service.sandbox.kernel.call_program import CallProgram
 from scheduler_service.sandbox.kernel.filter_program import ALLOW, FAIL, write_program
 from scheduler_service.sandbox.kernel.syscall_table import ASK, ArgumentRule, Numbers, Test
 from scheduler_service.sandbox.kernel.syscalls import MACHINES, Prctl, invoke, machine, prctl
@@ -72,6 +73,8 @@ class Filter:
 
     def __init__(self, program: bytes) -> None:
         self._address = ctypes.byref(_Program(len(program) // 8, program))
+        self._call = CallProgram()
+        self._call.add("seccomp", _SET_MODE_FILTER, _NEW_LISTENER | _WAIT_KILLABLE, self._address)
 
     def enforce(self) -> None:
         """Enforce the filter on this thread and all it will ever start. Needs no_new_privs."""
@@ -85,7 +88,7 @@ class Filter:
         Unless `older` is set, raise OSError on such kernels.
         """
         try:
-            return invoke("seccomp", _SET_MODE_FILTER, _NEW_LISTENER | _WAIT_KILLABLE, self._address)
+            return self._call.run()
         except OSError:
             if not older:
                 raise

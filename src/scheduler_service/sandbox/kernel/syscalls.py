@@ -17,7 +17,8 @@ CLONE_NEWPID = 0x2000_0000
 CLONE_NEWNET = 0x4000_0000
 
 MNT_DETACH = 2
-_AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
+AT_FDCWD = -100
+_AT_EMPTY_PATH, _AT_RECURSIVE = 0x1000, 0x8000
 _OPEN_TREE_CLONE, _FROM_DESCRIPTOR, _TO_DESCRIPTOR = 0x1, 0x4, 0x40  # the others are MOVE_MOUNT_…_EMPTY_PATH
 
 
@@ -134,7 +135,7 @@ def set_mount_attributes(target: str, attributes: MountAttribute, *, recursive: 
     """Set attributes of what is mounted at `target` and, if `recursive`, of all mounts below. None is taken away."""
     structure = struct.pack("=QQQQ", attributes, 0, 0, 0)  # struct mount_attr
     flags = _AT_RECURSIVE if recursive else 0
-    invoke("mount_setattr", _AT_FDCWD, os.fsencode(target), flags, structure, len(structure))
+    invoke("mount_setattr", AT_FDCWD, os.fsencode(target), flags, structure, len(structure))
 
 
 def mount_descriptor(source: int, target: int, attributes: MountAttribute) -> None:

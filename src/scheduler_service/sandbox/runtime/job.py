@@ -15,8 +15,8 @@ from scheduler_service.sandbox.confinement.cell import Cell, Confinement, JobInp
 from scheduler_service.sandbox.confinement.granted_paths import GrantedPathError, GrantedPaths
 from scheduler_service.sandbox.confinement.granted_root import enter_granted_root, leave_granted
 from scheduler_service.sandbox.confinement.limits import limit_alike, max_memory_bytes, measure_baseline
-from scheduler_service.sandbox.confinement.root import HOME, resize_private, user_name
-from scheduler_service.sandbox.contract.access import Access
+from scheduler_service.sandbox.confinement.root import HOME, USUAL_DISK_MB, resize_private, user_name
+from scheduler_service.sandbox.contract.access import NOTHING, Access
 from scheduler_service.sandbox.contract.collected import places_below
 from scheduler_service.sandbox.contract.command import (
     DEFAULT_INTERPRETER,
@@ -30,14 +30,16 @@ from scheduler_service.sandbox.contract.protocol import (
     RULES_WRITTEN,
     JobMessage,
     Order,
+    Terms,
     pack_job_message,
     parse_order,
     receive,
 )
 from scheduler_service.sandbox.kernel.call_program import CallProgram
+from scheduler_service.sandbox.kernel.cgroup import Membership
 from scheduler_service.sandbox.kernel.oom import prefer_for_oom_kill
-from scheduler_service.sandbox.kernel.syscalls import Prctl
-from scheduler_service.sandbox.runtime.job_directory import fill_directory, write_file
+from scheduler_service.sandbox.kernel.syscalls import AT_FDCWD, Prctl
+from scheduler_service.sandbox.runtime.job_directory import fill_directory, make_places, write_file
 from scheduler_service.sandbox.runtime.python_code import FILE, Interpreter, ScriptStart, variables_read_at_start
 from scheduler_service.sandbox.runtime.reseeding import Reseeding
 
@@ -48,10 +50,12 @@ _USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, err
 
 
 class PreparedJob(NamedTuple):
-    """What is made before the fork for the process of one job: its inputs, its first calls, and its confinement."""
+    """What is made before the fork for the process of one job: its first calls, its inputs, and its confinement."""
 
-    given: JobInputs
     entry: CallProgram
+    orders: socket.SocketType
+    channel: socket.SocketType
+    cgroup: Membership | None
     cell: Cell
 
 
@@ -73,6 +77,12 @@ class JobProcess:
         self._note = note
         self._namespaces = namespaces
         self._interpreter = interpreter
+        self._script: ScriptStart | None = None
+        self._has_own_root = Layer.MOUNT_NAMESPACE in confinement.layers
+        self._is_granted_some = bool(confinement.granted)
+        self._empty_stdin = CallProgram()
+        self._empty_stdin.add("close", 0)
+        self._empty_stdin.add("openat", AT_FDCWD, os.devnull.encode(), os.O_RDONLY)
 
     def prepare(self) -> None:
         """Do what all processes that are forked from this one inherit."""
@@ -82,7 +92,6 @@ class JobProcess:
         self._baseline = measure_baseline()
         self._user_name = user_name(self._confinement.user.uid)
         self._settings = _readable_settings(self._confinement)
-        self._script = None
         if self._interpreter is not None:
             environment = job_environment(HOME, self._user_name, self._settings)
             self._script = ScriptStart(self._interpreter, self._note, environment)
@@ -101,7 +110,8 @@ class JobProcess:
             entry.add("setns", *self._namespaces)
         if self._script is not None:
             self._reseeding.add_to(entry)
-        return PreparedJob(given, entry, Cell(self._confinement, self._baseline, given))
+        cell = Cell(self._confinement, self._baseline, given)
+        return PreparedJob(entry, given.orders, given.channel, given.cgroup, cell)
 
     def become(self, prepared: PreparedJob) -> None:
         """Wait for the order, then run it in this process, confined and in its cgroup.
@@ -110,18 +120,17 @@ class JobProcess:
 
         An error before the user's code is sent to the supervisor on the channel, which is closed when the code begins.
         """
-        given = prepared.given
-        channel = given.channel
+        _, orders, channel, _, _ = prepared
         try:
-            order, directory = self._confine(prepared)
-            given.orders.detach()  # its descriptor is closed; the number may soon belong to a file of the user's code
+            order = self.confine(prepared)
+            orders.detach()  # its descriptor is closed; the number may soon belong to a file of the user's code
         except GrantedPathError as error:
             _reject(channel, f"a grant of this job is out of order: {error}")
         except BaseException as error:  # noqa: BLE001 (nothing may go on from here)
             channel.sendall(pack_job_message(JobMessage(failure=f"{type(error).__name__}: {error}")))
             os._exit(1)
         try:
-            self._begin(order, directory)
+            self._begin(order)
         except (OSError, ValueError) as error:
             text, is_mistake = _describe(error), isinstance(error, ValueError) or error.errno in _USERS_MISTAKES
             if is_mistake:
@@ -131,59 +140,78 @@ class JobProcess:
         channel.close()
         _kept.append((self, prepared, order))
 
-    def _confine(self, prepared: PreparedJob) -> tuple[Order, str]:
-        prepared.entry.run()
-        given = prepared.given
-        if given.cgroup is not None:
-            given.cgroup.enter()
-        if self._script is not None:
-            self._reseeding.run()
-        else:
+    def confine(self, prepared: PreparedJob) -> Order:
+        """Wait for the order, and confine this process to it.
+
+        Tuples are taken apart at once: reading one of their names later touches more memory than the tuple.
+        """
+        entry, orders, channel, cgroup, cell = prepared
+        entry.run()
+        if cgroup is not None:
+            cgroup.enter()
+        if self._script is None:
             _prefault_search()
-        if given.channel.recv(1) != RULES_WRITTEN:
+        elif self._reseeding.functions:
+            self._reseeding.run()
+        if channel.recv(1) != RULES_WRITTEN:
             os._exit(1)  # the supervisor is gone
-        body, (output, *stdin) = receive(given.orders)
+        body, (output, *stdin) = receive(orders)
         order = parse_order(body)
-        self._enter_root(order, given)
-        if given.cgroup is not None:
-            given.cgroup.limit(max_memory_bytes(order.terms), order.terms.processes)
-        _take_stdio(output, *stdin)
-        directory = order.terms.directory or HOME
-        os.chdir(directory)
-        prepared.cell.close(order)
-        return order, directory
+        _, _, _, _, access, terms, _ = order
+        if access is not NOTHING and (access.destinations or access.sockets):
+            self._check_network(channel)
+        if self._has_own_root:
+            self._enter_root(access, terms)
+        if cgroup is not None:
+            cgroup.limit(max_memory_bytes(terms), terms.processes)
+        self._take_stdio(output, stdin)
+        os.chdir(terms.directory or HOME)
+        cell.close(access, terms)
+        return order
 
-    def _enter_root(self, order: Order, given: JobInputs) -> None:
-        """Give the run's file systems the size and the contents of the order, which may be refused a network."""
-        confinement = self._confinement
-        if (order.access.destinations or order.access.sockets) and confinement.network_refusal:
-            _reject(given.channel, confinement.network_refusal)
-        if Layer.MOUNT_NAMESPACE in confinement.layers:
-            resize_private(order.terms.disk_mb)
-            _choose_root(confinement, order.access)
+    def _check_network(self, channel: socket.SocketType) -> None:
+        if why := self._confinement.network_refusal:
+            _reject(channel, why)
 
-    def _begin(self, order: Order, directory: str) -> None:
+    def _enter_root(self, access: Access, terms: Terms) -> None:
+        """Resize the run's file systems. Leave everything granted, or move into a root that shows some of it."""
+        if terms.disk_mb != USUAL_DISK_MB:
+            resize_private(terms.disk_mb)
+        if access is not NOTHING and access.needs_own_root:
+            confinement = self._confinement
+            enter_granted_root(confinement.granted or GrantedPaths(()), access, confinement.user)
+        elif self._is_granted_some:
+            leave_granted()
+
+    def _take_stdio(self, output: int, stdin: list[int]) -> None:
+        if stdin:
+            os.dup2(stdin[0], 0)
+        else:
+            self._empty_stdin.run()  # which opens the lowest number that is free
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+
+    def _begin(self, order: Order) -> None:
         """Start the user's code, or return if CPython is to run it."""
-        fill_directory(order)
-        if order.kind == "python":
-            write_file(FILE, order.text.encode())
-        own = order.env | places_below(directory) if order.terms.collects else order.env
-        if self._script is None or order.kind != "python" or variables_read_at_start(order.env):
-            _execute(order, job_environment(directory, self._user_name, self._settings | own))
-        self._script.begin(own if directory == HOME else homes(directory) | own)
+        kind, text, _, env, _, terms, files = order
+        directory = terms.directory
+        own = env
+        if terms.artifacts_mb >= 0:
+            make_places()
+            own = env | places_below(directory or HOME)
+        if files:
+            fill_directory(order)
+        if kind == "python":
+            write_file(FILE, text.encode())
+        if self._script is None or kind != "python" or (env and variables_read_at_start(env)):
+            _execute(order, job_environment(directory or HOME, self._user_name, self._settings | own))
+        script, self._script = self._script, None  # it leads to the streams, which must end with the interpreter
+        script.begin(own if directory is None else homes(directory) | own)
 
 
-def _reject(channel: socket.socket, why: str) -> NoReturn:
+def _reject(channel: socket.SocketType, why: str) -> NoReturn:
     channel.sendall(pack_job_message(JobMessage(rejection=why)))
     os._exit(1)
-
-
-def _choose_root(confinement: Confinement, access: Access) -> None:
-    """Leave everything granted, or move into a root with what this run is granted."""
-    if access.needs_own_root:
-        enter_granted_root(confinement.granted or GrantedPaths(()), access, confinement.user)
-    elif confinement.granted:
-        leave_granted()
 
 
 def _readable_settings(confinement: Confinement) -> dict[str, str]:
@@ -201,12 +229,6 @@ def _prefault_search() -> None:
     """Look for a program before the order comes, because the kernel copies each page at the first write to it."""
     interpreter_of("")
     find_program(DEFAULT_INTERPRETER, job_environment(HOME, "", {})["PATH"])
-
-
-def _take_stdio(output: int, stdin: int | None = None) -> None:
-    source = os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin
-    for descriptor, place in ((source, 0), (output, 1), (output, 2)):
-        os.dup2(descriptor, place)
 
 
 def _execute(order: Order, environment: dict[str, str]) -> NoReturn:

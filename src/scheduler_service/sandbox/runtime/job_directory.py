@@ -13,13 +13,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def fill_directory(order: Order) -> None:
-    """Write the order's files into the current directory, and make the places for what the run leaves.
+    """Write the order's files into the current directory.
 
     Raise ValueError if there is no room for them in a file system of the run's own, which has the size that the job
     asked for. Raise OSError if the host fails.
     """
-    if order.terms.collects:
-        make_places()
     try:
         write_files(order.files)
     except OSError as error:
@@ -48,8 +46,8 @@ def write_file(path: str, data: bytes, mode: int = 0o644) -> None:
     # Not O_EXCL: the filter would ask the supervisor about it, and the directory is still empty.
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, mode)
     try:
-        left = memoryview(data)
-        while left:
-            left = left[os.write(file, left) :]
+        written = os.write(file, data)
+        while written < len(data):
+            written += os.write(file, data[written:])
     finally:
         os.close(file)

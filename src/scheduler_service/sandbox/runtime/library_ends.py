@@ -57,7 +57,7 @@ class LibraryEnds:
 
 
 def _find_last() -> _Library:
-    library = _Libraries.in_dll(_libc, "_r_debug").first.contents
+    library: _Library = _Libraries.in_dll(_libc, "_r_debug").first.contents
     while library.next is not None:
         library = _Library.from_address(library.next)
     return library
@@ -65,5 +65,6 @@ def _find_last() -> _Library:
 
 def _is_trusted(name: str) -> bool:
     origin = getattr(getattr(sys.modules[name], "__spec__", None), "origin", None)
-    is_compiled = isinstance(origin, str) and origin.endswith(".so")
-    return not is_compiled or _STANDARD_EXTENSIONS in origin or name.partition(".")[0] in _TRUSTED
+    if not isinstance(origin, str) or not origin.endswith(".so"):
+        return True
+    return _STANDARD_EXTENSIONS in origin or name.partition(".")[0] in _TRUSTED

@@ -13,6 +13,7 @@ import sys
 from _random import Random
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from scheduler_service.sandbox.kernel.call_program import CallProgram
@@ -35,12 +36,13 @@ class Reseeding:
 
     def __init__(self, generators: Iterable[Random]) -> None:
         self._states: list[Any] = []
-        self._functions: list[Callable[[], object]] = []
+        self.functions: list[Callable[[], object]] = []
+        """Those that set the states which no call can write."""
         for generator in generators:
-            self._find(lambda one=generator: _state_of(one), generator.seed)
+            self._find(partial(_state_of, generator), generator.seed)
             generator.gauss_next = None  # type: ignore[attr-defined]
         if numpy := sys.modules.get("numpy.random"):
-            self._find(lambda: _state_of_numpy(numpy), lambda: _set_state(numpy))
+            self._find(partial(_state_of_numpy, numpy), partial(_set_state, numpy))
 
     def add_to(self, program: CallProgram) -> None:
         """Add calls that write the states."""
@@ -49,7 +51,7 @@ class Reseeding:
 
     def run(self) -> None:
         """Set the states that no call can write."""
-        for function in self._functions:
+        for function in self.functions:
             function()
 
     def _find(self, find: Callable[[], Any], otherwise: Callable[[], object]) -> None:
@@ -57,7 +59,7 @@ class Reseeding:
         with suppress(Exception):  # another version than those that are known
             state = find()
         if state is None:
-            self._functions.append(otherwise)
+            self.functions.append(otherwise)
         else:
             state.position = _WORDS  # all words of the state are used up: the next number makes new ones of it
             self._states.append(state)

@@ -41,6 +41,9 @@ _DESCRIPTOR = struct.Struct("=i")
 _SPACE = socket.CMSG_SPACE(4 * _DESCRIPTOR.size)
 _LAST_PID = "/proc/sys/kernel/ns_last_pid"
 
+_kept: list[object] = []
+"""Keeps what the process of a job needs no more. Freeing it would write to memory that the kernel then copies."""
+
 Fork = Callable[[], int]
 Passed = list[tuple[int, int, bytes]]
 """Descriptors that came with a message, as recvmsg(2) gives them."""
@@ -216,6 +219,7 @@ def _serve(line: socket.SocketType, report: Report, fork: Fork, job: JobProcess)
             last = (request, passed)
             inputs = _inputs(request, passed)
             prepared, closing = job.compile(inputs, line.fileno()), _closing(passed)
+            _kept[:] = [inputs, closing]
         try:
             pid = fork()
         except OSError as error:

@@ -62,6 +62,7 @@ from scheduler_service.sandbox.runtime.library_ends import LibraryEnds
 from scheduler_service.sandbox.runtime.preloading import preload
 from scheduler_service.sandbox.runtime.python_code import Interpreter
 from scheduler_service.sandbox.runtime.reaper import kill_children
+from scheduler_service.sandbox.runtime.rehearsal import rehearse_job, rehearse_script
 from scheduler_service.sandbox.runtime.supervisor import become_supervisor
 from scheduler_service.sandbox.runtime.supervisor_setup import SupervisorSetup
 
@@ -131,6 +132,11 @@ class Zygote:
         gc.collect()
         gc.freeze()
         gc.disable()
+        rehearse_job(self._users[0])
+        if self._interpreter is not None:
+            rehearse_script(self._interpreter)
+        gc.collect()
+        gc.freeze()
 
     def serve(self) -> bool:
         """Fork a supervisor for each request until the service hangs up.
