@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.shared.processor_time import descendants_ms, own_ms, warm_fork_ms
+from benchmarks.shared.processor_time import descendants_faults, descendants_ms, own_ms, warm_fork_ms
 from benchmarks.shared.reports import Report, machine_facts, options
 from benchmarks.shared.sandbox_levels import run_at_level
 
@@ -34,6 +34,7 @@ WARM_UP = 3
 THROUGHPUT_ROUNDS = 7
 PROCESSOR_ROUNDS = 5
 REST_SECONDS = 0.3
+MAX_FAULTS = 900
 GIBIBYTE = "import os\nb = (b'y' * 1023 + b'\\n') * 64\nfor _ in range(16384): os.write(1, b)\n"
 Action = Callable[[], Awaitable[object]]
 
@@ -135,16 +136,18 @@ async def compare_throughput(report: Report, contenders: Contenders, each: int) 
 async def measure_processor_time(report: Report, contenders: Contenders, each: int) -> None:
     """Measure what a run costs all processes together, and beside it the least that it can cost."""
     group = "π, processor time of a run"
-    service, sandbox, floor = [], [], []
+    service, sandbox, faults, floor = [], [], [], []
     for _ in range(PROCESSOR_ROUNDS):
-        own, below = own_ms(), descendants_ms()
+        own, below, pages = own_ms(), descendants_ms(), descendants_faults()
         await throughput(contenders.pi, 2, each)
         await asyncio.sleep(REST_SECONDS)  # until the next runs are prepared
         service.append((own_ms() - own) / (2 * each))
         sandbox.append((descendants_ms() - below) / (2 * each))
+        faults.append((descendants_faults() - pages) / (2 * each))
         floor.append(await asyncio.to_thread(warm_fork_ms, PI))
     report.add(group, "service", "ms", service)
     report.add(group, "sandbox", "ms", sandbox)
+    report.add(group, "page faults of the sandbox", "", faults, at_most=MAX_FAULTS)
     report.add(group, "fork of a warm interpreter", "ms", floor)
     report.add(
         group, "sandbox to fork", "", [ours / least for ours, least in zip(sandbox, floor, strict=True)], at_most=3

@@ -1,4 +1,4 @@
-"""The processor time of this process and of all that it has started, and that of the least that a run can cost."""
+"""The processor time and page faults of what this process started, and the time of the least that a run can cost."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,16 +37,26 @@ def own_ms() -> float:
 
 def descendants_ms() -> float:
     """Return the processor time of all processes below this one, dead ones that were waited for included."""
-    family, total = [os.getpid()], 0
+    return (
+        sum(sum(map(int, fields[11:15])) for fields in _descendants()) * 1000 / _TICKS
+    )  # utime, stime, cutime, cstime
+
+
+def descendants_faults() -> int:
+    """Return how many pages the kernel has copied or mapped for all processes below this one, dead ones included."""
+    return sum(int(fields[7]) + int(fields[8]) for fields in _descendants())  # minflt, cminflt
+
+
+def _descendants() -> Iterator[list[str]]:
+    """Yield the fields of proc_pid_stat(5), after the name, of each process below this one."""
+    family = [os.getpid()]
     for pid in family:
         with suppress(OSError):
             for thread in Path(f"/proc/{pid}/task").iterdir():
                 family += map(int, (thread / "children").read_text().split())
     for pid in family[1:]:
         with suppress(OSError):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime
-    return total * 1000 / _TICKS
+            yield Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def warm_fork_ms(code: str) -> float:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from importlib import import_module
 from typing import TypeVar
 
 from scheduler_service.errors import ConfigurationError
@@ -28,6 +29,17 @@ def without_gc() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _import_structlog() -> None:
+    """Import structlog without rich, which it would use for nothing here: 7 MB, most of them for colours of code."""
+    if "structlog" not in sys.modules and "rich" not in sys.modules:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # an import of it fails
+        import_module("structlog")
+        del sys.modules["rich"]
+
+
+_import_structlog()
 
 
 def or_exit(load: Callable[[], T]) -> T:

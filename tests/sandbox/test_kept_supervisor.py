@@ -60,11 +60,9 @@ async def run(sandbox: ZygoteSandbox, command: Command, **rest: object) -> tuple
 
 
 def supervisors(sandbox: ZygoteSandbox) -> set[int]:
-    """The supervisors of the default environment. At `strict`, a process waits for the zygote."""
+    """The supervisors of the default environment."""
     pid = sandbox._environments["default"].pid
     assert pid is not None
-    if sandbox.isolation.level is Level.STRICT:
-        (pid,) = children_of(pid)
     return set(children_of(pid))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -25,13 +26,14 @@ ZYGOTE_ENVIRONMENT = {
     "HOME": HOME,  # Python looks for packages of the user here; a job finds those that it wrote itself, if any
     "OPENBLAS_NUM_THREADS": "1",  # its threads would not survive the fork
     "OMP_NUM_THREADS": "1",
-    "LD_BIND_NOW": "1",  # or each job would bind functions of C libraries anew, in memory that is then copied
+    "LD_BIND_NOW": "1",  # or each job would bind functions of C libraries in memory that is then copied
 }
 _PACKAGE = Path(__file__).parents[1]
 _STARTUP = _PACKAGE / "sandbox" / "runtime" / "startup"
 # As in startup/sitecustomize.py, which only a starting interpreter may import.
 _CONTROL, _PACKAGES = "ZYGOTE_CONTROL", "ZYGOTE_PACKAGES"
 _ANSWER_SECONDS = 60.0
+_MAX_LINE_BYTES = 32
 
 
 def bootstrap(module: str) -> str:
@@ -49,15 +51,36 @@ main(int(sys.argv[1]))
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ZygoteInterpreter:
-    """A running zygote and its control socket."""
+    """A running zygote and its control socket.
+
+    `process` was started. If zygotes have a PID namespace, it has ended, and `successor` is the id of the zygote, which
+    is a child of this process too; see `become_first_process`.
+    """
 
     process: subprocess.Popen[bytes]
     control: socket.socket
+    successor: int | None = None
+    _is_reaped: bool = False
+
+    @property
+    def pid(self) -> int:
+        """The process id of the zygote."""
+        return self.successor or self.process.pid
 
     def is_alive(self) -> bool:
-        return self.process.poll() is None
+        if self.successor is None:
+            return self.process.poll() is None
+        if not self._is_reaped:
+            self._is_reaped = os.waitpid(self.successor, os.WNOHANG) != (0, 0)
+        return not self._is_reaped
+
+    def find_successor(self) -> None:
+        """Learn the process id of the zygote, which has answered, from the process that has ended for it."""
+        if self.process.stdout is not None:
+            self._note_successor(os.read(self.process.stdout.fileno(), _MAX_LINE_BYTES))
+            self.process.wait()
 
     async def ask(self, message: bytes) -> None:
         """Send a message and wait for the answer. Raise `SandboxError` with the zygote's last words if it died."""
@@ -73,13 +96,23 @@ class ZygoteInterpreter:
     def end(self) -> None:
         """Wait for its exit, which follows once `control` is closed. Kill it if it does not come."""
         try:
-            self.process.communicate(timeout=_ANSWER_SECONDS)
+            written, _ = self.process.communicate(timeout=_ANSWER_SECONDS)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.communicate()
+            os.kill(self.pid, signal.SIGKILL)
+            written, _ = self.process.communicate()
+        self._note_successor(written)
+        if self.successor is not None and not self._is_reaped:
+            os.waitpid(self.successor, 0)
+            self._is_reaped = True
+
+    def _note_successor(self, written: bytes) -> None:
+        number = written.partition(b"\n")[0]
+        if self.successor is None and number.isdigit():
+            self.successor = int(number)
 
     def _last_words(self) -> str:
-        _, words = self.process.communicate()
+        written, words = self.process.communicate()
+        self._note_successor(written)
         return words.decode(errors="replace").strip() or f"exit code {self.process.returncode}"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scheduler_service.sandbox.accounting.process_stats import count_tasks_of_user
 from scheduler_service.sandbox.confinement.workdir import is_left, remove_directory
+from scheduler_service.sandbox.contract.layers import Layer
 from scheduler_service.sandbox.contract.protocol import (
     SWEEP,
     SupervisorRequest,
@@ -44,8 +45,8 @@ class ZygoteProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process id of the zygote, or of the process that waits for it; None while there is none."""
-        return self._zygote.process.pid if self._zygote else None
+        """The process id of the zygote; None while there is none."""
+        return self._zygote.pid if self._zygote else None
 
     async def start(self, mountpoint: str, cgroups: str) -> None:
         """Start the zygote if it is not running. Raise `SandboxError` if it cannot start.
@@ -96,6 +97,11 @@ class ZygoteProcess:
         is_usual = supervisor.user != self._setup.granted_user
         return supervisor.stays and is_ours and is_usual and len(self._ready) < self._standby
 
+    async def rest(self) -> None:
+        """End the supervisors that wait, for memory. The next run then waits some milliseconds for one."""
+        ready, self._ready = list(self._ready), deque()
+        await asyncio.gather(*map(self.dismiss, ready))
+
     async def _replace(self, supervisor: SupervisorClient, directory: Path | None) -> None:
         """Request the next supervisor when this one is gone, not before: a run needs the processor more."""
         await self.dismiss(supervisor)
@@ -131,6 +137,8 @@ class ZygoteProcess:
             raise SandboxError(f"the interpreter {self._python} cannot be started: {error}") from error
         try:
             await zygote.ask(pack(self._setup))
+            if Layer.PID_NAMESPACE in self._setup.layers:
+                zygote.find_successor()
         except BaseException:
             await asyncio.shield(_end(zygote))
             raise

@@ -144,6 +144,8 @@ class ZygoteSandbox:
         """Make trial runs; see `Sandbox.try_run`."""
         names = list(self._environments)
         await make_trial_runs(self, names if every else names[:1])
+        if every:
+            await self._launcher.rest()  # many services never run a script, and another supervisor is forked quickly
 
     def renew(self) -> None:
         """Extend the lease of everything that runs; see `Sandbox.renew`."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 
-from scheduler_service.sandbox.kernel.syscalls import CLONE_NEWNET, CLONE_NEWPID, Prctl, prctl, unshare
+from scheduler_service.sandbox.kernel.syscalls import CLONE_NEWNET, CLONE_NEWPID, fork_sibling, unshare
 
 _MADE = b"m"
 
@@ -40,12 +39,11 @@ def make_empty_network() -> int:
 def become_first_process() -> None:
     """Continue as process 1 of a new PID namespace, all of whose processes the kernel kills when process 1 dies.
 
-    unshare(2) moves only children into the namespace, so a child continues, and the parent waits for it and exits with
-    its exit code.
+    unshare(2) moves only children into the namespace, so a child continues. It is made a child of our own parent, and
+    this process exits: an interpreter that only waited would keep copies of most pages that the child changes. The
+    child's process id is written to standard output first.
     """
     unshare(CLONE_NEWPID)
-    child = os.fork()
-    if child:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
-    prctl(Prctl.SET_PDEATHSIG, signal.SIGKILL)
+    if child := fork_sibling():
+        os.write(1, b"%d\n" % child)
+        os._exit(0)

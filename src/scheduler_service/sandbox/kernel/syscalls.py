@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import signal
 import struct
 from enum import IntEnum, IntFlag
 from functools import cache
@@ -15,6 +16,7 @@ CLONE_NEWIPC = 0x0800_0000
 CLONE_NEWUSER = 0x1000_0000
 CLONE_NEWPID = 0x2000_0000
 CLONE_NEWNET = 0x4000_0000
+_CLONE_PARENT = 0x0000_8000
 
 MNT_DETACH = 2
 AT_FDCWD = -100
@@ -56,6 +58,7 @@ class Prctl(IntEnum):
 
 _NUMBERS = {  # name: (x86_64, aarch64)
     "chdir": (80, 49),
+    "clone": (56, 220),
     "close": (3, 57),
     "getrandom": (318, 278),
     "openat": (257, 56),
@@ -165,6 +168,11 @@ def fork_bare() -> int:
     have no other thread: then all locks, the interpreter's included, are in a right state in the child too.
     """
     return _checked(_libc_under_lock.fork(), "fork")
+
+
+def fork_sibling() -> int:
+    """Fork as `fork_bare` does. The parent of the new process is that of this one."""
+    return _checked(_libc_under_lock.syscall(number_of("clone"), _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0), "clone")
 
 
 def wait_into(pid: int, status: int, usage: int) -> None:

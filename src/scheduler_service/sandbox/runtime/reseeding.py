@@ -32,7 +32,7 @@ class _RandomObject(ctypes.Structure):  # RandomObject of CPython, after its hea
 
 
 class Reseeding:
-    """Gives new states to numpy and to `generators`, those of `random`, in a process that is forked from this one."""
+    """Writes new states of numpy and of `generators`, those of `random`, in a process that is forked from this one."""
 
     def __init__(self, generators: Iterable[Random]) -> None:
         self._states: list[Any] = []
