@@ -226,7 +226,7 @@ def _prepare_exec() -> None:
 
 
 def _prefault_search() -> None:
-    """Execute the search for a program before the order comes, because the kernel copies each page at the first write to it."""
+    """Execute the search for a program before the order comes: the kernel copies each page at the first write to it."""
     interpreter_of("")
     find_program(DEFAULT_INTERPRETER, job_environment(HOME, "", {})["PATH"])
 
