@@ -11,10 +11,12 @@ PR_SET_CHILD_SUBREAPER). If it is killed there, they become the zygote's, which 
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import signal
 import socket
+import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -40,6 +42,7 @@ from scheduler_service.sandbox.runtime.supervisor_setup import SupervisorSetup
 
 _kept: list[object] = []
 """Keeps what the process of a job needs no more. Freeing it would write to memory that the kernel then copies."""
+_RECOUNT_SECONDS = 1.0
 MAX_RUNS = 256
 """How many runs a supervisor takes. The next one begins with the memory of the zygote again."""
 
@@ -67,6 +70,7 @@ class _Supervisor:
         self._cgroup: Cgroup | None = None
         self._children = Children()
         self._began = False
+        self._counted_at = -math.inf
 
     def prepare(self) -> bool:
         """Enter the namespaces of this slot and start its spawner. Return False in the process of a job."""
@@ -111,9 +115,19 @@ class _Supervisor:
                 run.prefault()
             left -= 1
             orders = self._wait_for_next() if self._complete(run, is_last=left == 0) else None
-            tasks = tasks and count_tasks_of_user(self._confinement.user.uid)
+            tasks = tasks and self._recount(tasks)
         self._spawner.end()
         os._exit(0)
+
+    def _recount(self, tasks: int) -> int:
+        """Return how many tasks the user has: `tasks`, if they were counted a moment ago.
+
+        A count reads all of /proc, and a limit by an old one has room for hundreds more; see `OrderLimits`.
+        """
+        if time.monotonic() < self._counted_at + _RECOUNT_SECONDS:
+            return tasks
+        self._counted_at = time.monotonic()
+        return count_tasks_of_user(self._confinement.user.uid)
 
     def fail(self, error: BaseException) -> NoReturn:
         """Report what went wrong, kill all, and exit."""
