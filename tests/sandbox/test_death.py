@@ -45,7 +45,7 @@ async def main():
     sandbox = ZygoteSandbox(Level(sys.argv[1]), Path(sys.argv[2]), 1, nothing_preloaded, max_grace_seconds=0.2)
     await sandbox.start()
     async def up(chunk):
-        print(sandbox._launcher.pid, flush=True)
+        print(sandbox._environments["default"].pid, flush=True)
     try:
         await sandbox.run(Spec(Script({HOSTILE!r}), env={{"MARKER": sys.argv[3]}}), up, asyncio.Event())
     except Exception as error:

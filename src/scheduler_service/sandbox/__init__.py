@@ -6,8 +6,9 @@ Processes
     service         The worker. It knows the secrets, and runs no foreign code. `Sandbox.run` is called here.
     zygote          One for each Python environment, and one for scripts and programs. An interpreter with its modules
                     imported. It forks supervisors before there are runs, so that no run waits for imports. Those of
-                    the operator's environments are always there. Those of environments that come with a run, with
-                    packages that nobody trusts, start at their first run and end when idle; see `package_zygotes`.
+                    the operator's environments are always there. The one for scripts starts at the second script; see
+                    `script_zygote`. Those of environments that come with a run, with packages that nobody trusts,
+                    start at their first run and end when idle; see `package_zygotes`.
     supervisor      One for each run at a time. It holds the run to its limits, answers some of its system calls,
                     reports, and kills what is left of it. If nothing is left, it takes the next run.
     spawner         One below each supervisor. It forks the job's process of each run, and knows nothing of any run.
@@ -55,8 +56,9 @@ What is shared, and what each run has
     there, and one empty network, because making a network namespace takes longer than all else that a run needs.
     Each supervisor gets a PID namespace of its own, with a /proc. For each run it makes new mount and IPC namespaces,
     mounts the run's home and shared memory there, and has process ids begin again.
-    The spawner does once what all jobs inherit: limits that are the same for all, filters, streams.
-    The job's process waits, almost ready, for its order. Only what depends on the order is done after it arrives.
+    The spawner does once what all jobs inherit: limits that are the same for all, filters, streams. It writes down the
+    calls that confine a job before it forks the job's process, which makes them in one loop; see `kernel.call_program`.
+    The zygote rehearses the path of a job, so that CPython has adapted itself to it in memory that all share.
     A run that may write granted paths gets the user of grants, if the operator names one (`granted_user`).
     Grants (`access`) open host paths, destinations and socket files to single runs. The zygote finds all granted paths
     at its start. At `strict`, a run with such paths gets a root of its own that shows them, and other runs unmount

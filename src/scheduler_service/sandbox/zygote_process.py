@@ -97,11 +97,6 @@ class ZygoteProcess:
         is_usual = supervisor.user != self._setup.granted_user
         return supervisor.stays and is_ours and is_usual and len(self._ready) < self._standby
 
-    async def rest(self) -> None:
-        """End the supervisors that wait, for memory. The next run then waits some milliseconds for one."""
-        ready, self._ready = list(self._ready), deque()
-        await asyncio.gather(*map(self.dismiss, ready))
-
     async def _replace(self, supervisor: SupervisorClient, directory: Path | None) -> None:
         """Request the next supervisor when this one is gone, not before: a run needs the processor more."""
         await self.dismiss(supervisor)

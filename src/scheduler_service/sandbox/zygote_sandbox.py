@@ -50,6 +50,7 @@ from scheduler_service.sandbox.orders import build_outcome, send_order, wait_for
 from scheduler_service.sandbox.output import OutputPipe
 from scheduler_service.sandbox.package_zygotes import PackageZygotes
 from scheduler_service.sandbox.running import Running
+from scheduler_service.sandbox.script_zygote import ScriptZygote
 from scheduler_service.sandbox.supervisor_client import SupervisorClient
 from scheduler_service.sandbox.trial_run import make_trial_runs
 from scheduler_service.sandbox.zygote_process import ZygoteProcess
@@ -108,9 +109,9 @@ class ZygoteSandbox:
             environment.name: self._zygote(environment, min(slots, MAX_STANDBY)) for environment in environments
         }
         self._package_zygotes = PackageZygotes(lambda environment: self._zygote(environment, 1), warmth)
-        # Scripts and programs are forked from an interpreter without libraries: what a fork costs is what it copies.
         default = next((one for one in environments if one.name == DEFAULT_NAME), DEFAULT_ENVIRONMENT)
-        self._launcher = self._zygote(replace(default, name="", preload=()), min(slots, MAX_STANDBY))
+        launcher = self._zygote(replace(default, name="", preload=()), min(slots, MAX_STANDBY))
+        self._launcher = ScriptZygote(launcher, self._environments.get(DEFAULT_NAME))
 
     async def start(self) -> None:
         """Start the zygotes of all environments. Raise `SandboxError` if the level cannot be held.
@@ -127,7 +128,8 @@ class ZygoteSandbox:
         self.isolation = Isolation(self.isolation.level, tuple(sorted(held)))
         mountpoint, cgroups = str(self._claim.path), "" if self._cgroups is None else str(self._cgroups.path)
         self._package_zygotes.start(mountpoint, cgroups)
-        await asyncio.gather(*(zygote.start(mountpoint, cgroups) for zygote in self._zygotes()))
+        started = (zygote.start(mountpoint, cgroups) for zygote in self._environments.values())
+        await asyncio.gather(*started, self._launcher.start(mountpoint, cgroups))
 
     async def run(self, spec: Spec, on_output: OnOutput, cancel: Cancel) -> Outcome:
         """Run one command to its end; see `Sandbox.run`."""
@@ -144,8 +146,6 @@ class ZygoteSandbox:
         """Make trial runs; see `Sandbox.try_run`."""
         names = list(self._environments)
         await make_trial_runs(self, names if every else names[:1])
-        if every:
-            await self._launcher.rest()  # many services never run a script, and another supervisor is forked quickly
 
     def renew(self) -> None:
         """Extend the lease of everything that runs; see `Sandbox.renew`."""
@@ -155,9 +155,8 @@ class ZygoteSandbox:
     async def stop(self) -> None:
         """Kill what still runs, whose `run` then raises `SandboxError`, and end the zygotes."""
         await self._running.stop()
-        await asyncio.gather(
-            self._package_zygotes.stop(), *(zygote.stop() for zygote in self._zygotes()), *self._removals
-        )
+        stopped = (zygote.stop() for zygote in self._environments.values())
+        await asyncio.gather(self._package_zygotes.stop(), self._launcher.stop(), *stopped, *self._removals)
         if self._uids is not None:
             self._uids.close()
         if self._claim is not None:
@@ -190,12 +189,9 @@ class ZygoteSandbox:
         own = tuple(User(uid, uid) for uid in range(FIRST_UID, LAST_UID + 1))
         return own if self._granted_user is None else (*own, self._granted_user)
 
-    def _zygotes(self) -> list[ZygoteProcess]:
-        return [*self._environments.values(), self._launcher]
-
     def _zygote_for(self, command: Command) -> AbstractAsyncContextManager[ZygoteProcess | None]:
         if not isinstance(command, PythonCode):
-            return nullcontext(self._launcher)
+            return nullcontext(self._launcher.take())
         if isinstance(command.environment, PythonEnvironment):
             return self._package_zygotes.used(command.environment)
         return nullcontext(self._environments.get(command.environment))

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from scheduler_service.sandbox.kernel.proc_files import read_proc
+
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _TICKS = os.sysconf("SC_CLK_TCK")
 # Fields of proc_pid_stat(5), counted after the name: a process may put spaces and brackets into its name.
@@ -179,5 +181,4 @@ def count_tasks_of_user(uid: int) -> int:
 
 
 def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
+    return read_proc(path).decode(errors="replace")

@@ -204,6 +204,8 @@ class JobProcess:
         if kind == "python":
             write_file(FILE, text.encode())
         if self._script is None or kind != "python" or (env and variables_read_at_start(env)):
+            if self._script is not None:
+                _prepare_exec()
             _execute(order, job_environment(directory or HOME, self._user_name, self._settings | own))
         script, self._script = self._script, None  # it leads to the streams, which must end with the interpreter
         script.begin(own if directory is None else homes(directory) | own)
@@ -240,7 +242,6 @@ def _argv_of(order: Order) -> list[str]:
     if order.kind == "program":
         return list(order.argv)
     if order.kind == "python":
-        _prepare_exec()
         return [sys.executable, "-u", FILE]
     write_file(
         SCRIPT_FILE, order.text.encode(), 0o755

@@ -31,6 +31,7 @@ from scheduler_service.sandbox.accounting.process_stats import children_of
 from scheduler_service.sandbox.confinement.cell import JobInputs
 from scheduler_service.sandbox.kernel.call_program import CallProgram
 from scheduler_service.sandbox.kernel.cgroup import Membership
+from scheduler_service.sandbox.kernel.proc_files import write_proc
 from scheduler_service.sandbox.kernel.syscalls import Prctl, prctl, wait_into
 from scheduler_service.sandbox.runtime.job import JobProcess, PreparedJob
 
@@ -163,8 +164,7 @@ class Spawner:
     def _begin_ids_again(self) -> None:
         """Set the id of the next process in our PID namespace: that after the spawner's, whatever ran before."""
         try:
-            with open(_LAST_PID, "w", encoding="utf-8") as file:
-                file.write(str(self.pid))
+            write_proc(_LAST_PID, str(self.pid))
         except OSError:  # a kernel without it: the ids would tell how many processes earlier runs had
             self.is_usable = False
 
