@@ -61,7 +61,7 @@ def rehearse_job(user: User) -> None:
 
 def rehearse_script(interpreter: Interpreter) -> None:
     """Execute ordinary code, and the checks at the end of a script. Our own objects must be frozen."""
-    leftovers = Leftovers(interpreter.libraries)
+    leftovers = Leftovers(mmap.mmap(-1, mmap.PAGESIZE), interpreter.libraries)
     for _ in range(_ROUNDS):
         exec(compile(_PLAIN, "job.py", "exec"), {})  # noqa: S102
         if "numpy.random" in sys.modules:
