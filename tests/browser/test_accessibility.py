@@ -25,6 +25,7 @@ EVERY = (
     "jobs/bulk?action=pause&ids={job}", "jobs/new", "runs", "runs/bulk?action=retry&ids={run}",
     "runs/{run}", "runs/{run}/compare", "runs/{run}/cancel",
     "ledger", "ledger?job={job}", "ledger/cell?at={hour}&job={job}", "ledger/lanes", "simulate", "simulate?job={job}",
+    "ledger?job={job}&by=instants", "ledger?window=30d", "ledger?window=1h", "ledger/lanes?job={job}",
     "workers", "alerts", "alerts?job={job}", "alerts/new", "calendars", "calendars/new", "calendars/de-holidays",
     "secrets", "secrets/new",
     "grants", "environments", "keys", "keys/new", "quotas", "quotas/new", "audit", "system", "jump?q=a", "keyboard",

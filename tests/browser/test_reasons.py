@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from testkit.commands import Service
 from testkit.waiting import wait_until
-from tests.browser.actions import add
+from tests.browser.actions import add, log_in
+from tests.browser.conftest import PHONE, visiting
 
 pytestmark = pytest.mark.long
 
@@ -57,6 +58,36 @@ def last_sunday_of_october() -> date:
 
 
 @pytest.mark.journey
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_phone_shows_the_newest_hours_first(browser: Browser, service: Service, has_scripts: bool) -> None:
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    ahead = (20 - hour.hour) % 24
+    ahead -= 24 if ahead > 14 else 0
+    with visiting(browser, service.url, viewport=PHONE, java_script_enabled=has_scripts) as page:
+        log_in(page)
+        zone = f"Etc/GMT{-ahead:+}".replace("+", "%2B")  # it is about 20 o'clock there
+        page.goto(f"/ui/ledger?zone={zone}")
+        cell = page.locator(f"[data-cell][href*='at={hour:%Y-%m-%dT%H}']").bounding_box()
+        labels = page.locator(".map-labels").bounding_box()
+    assert cell is not None
+    assert labels is not None
+    assert labels["x"] + labels["width"] < cell["x"] < PHONE["width"] - cell["width"]
+
+
+def test_map_of_days_is_read_by_keyboard(page: Page) -> None:
+    page.goto("/ui/ledger?window=30d")
+    first = page.locator("[data-cell][tabindex='0']")
+    expect(first).to_have_count(1)
+    name = first.get_attribute("aria-label") or ""
+    first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    focused = page.locator("[data-cell]:focus")
+    assert (focused.get_attribute("aria-label") or "") != name
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
 def test_heat_map_is_read_by_keyboard_on_a_day_of_25_hours(page: Page) -> None:
     sunday = last_sunday_of_october()
     page.goto(f"/ui/ledger?zone=Europe/Berlin&until={sunday + timedelta(days=2)}T00:00:00Z")

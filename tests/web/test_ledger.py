@@ -43,6 +43,15 @@ async def test_ledger_of_a_job_counts_and_links_its_instants(browser: Browser) -
     assert by_days.count("data-cell") == 8
 
 
+async def test_page_of_a_job_loads_its_ledger(browser: Browser) -> None:
+    job = await create_job(browser, name="with a ledger")
+    page = (await browser.open(f"/ui/jobs/{job['id']}")).text
+    assert f'id="map" hx-get="/ui/ledger?job={job["id"]}" hx-select="#map"' in page
+    part = (await browser.client.get(f"/ui/ledger?job={job['id']}", headers={"HX-Request": "true"})).text
+    assert 'id="map"' in part
+    assert f'href="/ui/ledger?job={job["id"]}&amp;by=days"' in part, "the links lead to the ledger from any page"
+
+
 async def test_ledger_of_all_jobs_shows_instants_of_an_hour_only(browser: Browser) -> None:
     _, run_id = await run_once(browser, name="of this hour")
     page = (await browser.open("/ui/ledger?window=1h&zone=UTC")).text

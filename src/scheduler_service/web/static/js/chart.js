@@ -4,10 +4,16 @@
     for (const zone of Intl.supportedValuesOf?.("timeZone") ?? []) list.append(new Option(zone, zone));
   }
   // Narrow screens begin at the newest cells, also where the style sheet's way is not known.
-  for (const map of document.querySelectorAll("[data-map]")) {
-    const here = map.querySelector("[data-here]");
-    if (map.scrollLeft === 0 && here) map.scrollLeft = here.getBoundingClientRect().right - map.getBoundingClientRect().right + 16;
-  }
+  const placed = new WeakSet();
+  const place = () => {
+    for (const map of document.querySelectorAll("[data-map]")) {
+      const here = map.querySelector("[data-here]");
+      if (!placed.has(map) && map.scrollLeft === 0 && here) map.scrollLeft = here.getBoundingClientRect().right - map.getBoundingClientRect().right + 36;
+      placed.add(map);
+    }
+  };
+  place();
+  document.addEventListener("htmx:after:swap", place);
   const STEPS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
   // At the document, because a live page replaces its maps.
   document.addEventListener("keydown", (event) => {
