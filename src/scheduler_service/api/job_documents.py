@@ -2,7 +2,8 @@
 
 Theory of operation. Of the fields of a job, those in _CHANGING differ from one run to the next; all others belong to a
 version. The fields before and after them are kept as bytes, by version and day, because warnings are about the coming
-two years. A list then reads few columns, and builds only the fields between.
+two years. A list then reads few columns, and builds only the fields between. These are kept by their values, because
+most jobs have not run since they were listed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _FIRST = _NAMES.index(_CHANGING[0])
 _BEFORE, _AFTER = _NAMES[:_FIRST], _NAMES[_FIRST + len(_CHANGING) :]
 _OF_STATE = _CHANGING[1:]
 
-Key = tuple[int, int, datetime, JobStatus, date]
+Key = tuple[int, int, datetime, JobStatus, date] | tuple[JobState, EnvironmentState | None]
 
 
 class JobListDocument:
@@ -63,8 +64,11 @@ class JobListDocument:
 
     def _show(self, state: JobState, environment: EnvironmentState | None) -> bytes:
         before, after = self._parts[state.id]
-        changing = {"environment_state": environment, **{name: getattr(state, name) for name in _OF_STATE}}
-        return before + to_json(changing)[1:-1] + after
+        if (kept := self._kept.find((state, environment))) is None:
+            changing = {"environment_state": environment, **{name: getattr(state, name) for name in _OF_STATE}}
+            kept = (to_json(changing)[1:-1],)
+            self._kept.put((state, environment), kept)
+        return before + kept[0] + after
 
 
 def _key(job: Job | JobState, day: date) -> Key:

@@ -52,8 +52,9 @@ class RunListDocument:
         before, between, after = parts
         tail = page.tails.get(state.id, b"")
         # The log is valid UTF-8. A tail can start within a character, whose remaining bytes are dropped.
-        logs = to_json({"logs": tail.decode("utf-8", "ignore"), "logs_tail": len(tail) < state.log_bytes})
-        return before + to_json(state.job_name) + between + logs[1:-1] + after
+        logs = to_json(tail.decode("utf-8", "ignore")) if tail else b'""'
+        is_cut = b"true" if len(tail) < state.log_bytes else b"false"
+        return b"".join((before, to_json(state.job_name), between, b'"logs":', logs, b',"logs_tail":', is_cut, after))
 
 
 def _parts(run: Run, state: RunState, expected_seconds: float | None) -> tuple[bytes, ...]:
