@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.version import version
+from scheduler_service.web import drawing
 from scheduler_service.web.assets import hashed_name
 from scheduler_service.web.guides import with_links
 from scheduler_service.web.labels import label_of, label_of_change, value_of_change, words_of_operation
 from scheduler_service.web.texts import load_texts, text
 from scheduler_service.web.views import words
 from scheduler_service.web.views.status import status_of_job, status_of_run
-from scheduler_service.web.views.strip import StripCell
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -46,9 +43,10 @@ def environment() -> Environment:
         "version": version(),
         "run_status": status_of_run,
         "job_status": status_of_job,
-        "cell_title": _cell_title,
-        "draw_time": _draw_time,
-        "words_of": _words_of,
+        "cell_title": drawing.cell_title,
+        "draw_cell": drawing.draw_cell,
+        "draw_time": drawing.draw_time,
+        "words_of": drawing.words_of,
         "change_value": value_of_change,
     }
     # There are few icons, glyphs and states, and many of each on a page.
@@ -73,23 +71,6 @@ def _kind_name(kind: str) -> str:
     """Return what people call a kind of payload; a kind of a plug-in has no other name."""
     name = f"payload.{kind}"
     return text(name) if name in load_texts() else kind
-
-
-def _words_of(counts: Iterable[tuple[str, int]]) -> str:
-    """Return what became of the instants of an hour, such as `3 succeeded, 1 failed`. A page has hundreds of hours."""
-    return ", ".join(f"{words.grouped(n)} {text(f'status.{word}').lower()}" for word, n in counts)
-
-
-def _draw_time(at: datetime, how: str = "relative") -> Markup:
-    """Return an instant for the scripts, which show it as `how` says. A page can have a thousand."""
-    written = f"{at:%Y-%m-%d %H:%M} UTC"
-    return Markup(f'<time datetime="{iso8601(at)}" data-as="{how}">{written}</time>')  # noqa: S704 (no text of others)
-
-
-def _cell_title(cell: StripCell) -> str:
-    """Return what a cell says. A macro would take four times as long, and a page has a thousand cells."""
-    reason = f": {text(f'reason.{cell.reason}')}" if cell.reason else ""
-    return f"{text(f'status.{cell.status.word}')}{reason} · {cell.at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _asset_url(name: str) -> str:
