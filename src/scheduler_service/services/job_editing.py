@@ -47,14 +47,16 @@ class JobEditing:
         """
         caller.require(Scope.WRITE)
         async with self._database.read() as connection:
-            job = await existing(connection, caller, job_id)
-            check_version(job, if_match)
-            draft = plan(job)
-            unknown = await self._writer.references.problems_of_draft(connection, draft, job)
-        lock = await self._writer.packages.lock_change(job, draft.accept_edit(unknown))
+            read = await existing(connection, caller, job_id)
+            check_version(read, if_match)
+            draft = plan(read)
+            unknown = await self._writer.references.problems_of_draft(connection, draft, read)
+        accepted = draft.accept_edit(unknown)
+        lock = await self._writer.packages.lock_change(read, accepted)
 
         def change(job: Job) -> JobChange:
-            return self._writer.packages.apply(job, plan(job).accept_edit(), lock)
+            # Inspected again only if the job has changed meanwhile.
+            return self._writer.packages.apply(job, accepted if job == read else plan(job).accept_edit(), lock)
 
         return await self.change(caller, job_id, operation, if_match, change, lock)
 
