@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -25,7 +26,7 @@ from redis.exceptions import RedisError
 
 from scheduler_service.addresses import redis_tls, without_query
 from scheduler_service.brokers import transport
-from scheduler_service.brokers.message import CORRELATION_HEADER, TASK, TRACE_HEADER, task_id
+from scheduler_service.brokers.message import Message
 from scheduler_service.config.settings import Settings
 from scheduler_service.domain.routing import Routing
 from scheduler_service.domain.run_notice import RunNotice
@@ -82,32 +83,21 @@ class CeleryBroker:
     def _publish(self, notices: Sequence[RunNotice]) -> None:
         """Publish notices by descending priority until their queue has WINDOW messages.
 
-        The first failure drops the rest of the batch.
+        The first failure drops the rest of the batch. Messages go to the queue without Celery, which takes ten times as
+        long for each.
         """
-        room: dict[str, int] = {}
+        waiting: dict[str, list[RunNotice]] = defaultdict(list)
+        for notice in sorted(notices, key=lambda notice: -notice.priority):
+            waiting[queue(class_of(notice.priority), self._routing.route(notice.tags)).name].append(notice)
         try:
             with self._celery.producer_or_acquire() as producer:
-                for notice in sorted(notices, key=lambda notice: -notice.priority):
-                    to = queue(class_of(notice.priority), self._routing.route(notice.tags))
-                    if to.name not in room:
-                        room[to.name] = WINDOW - producer.channel.client.llen(to.name)
-                    if room[to.name] > 0:
-                        room[to.name] -= 1
-                        self._publish_one(notice, to, producer)
+                redis = producer.channel.client
+                for name, own in waiting.items():
+                    room = max(0, WINDOW - redis.llen(name))
+                    if messages := [_message(notice).write(name) for notice in own[:room]]:
+                        redis.lpush(name, *messages)
         except (KombuError, RedisError, OSError) as error:
             log.warning("notices_dropped", reason=str(error), dropped=len(notices))
-
-    def _publish_one(self, notice: RunNotice, to: Queue, producer: Any) -> None:
-        self._celery.send_task(
-            TASK,
-            args=(notice.run_id, notice.attempt),
-            task_id=task_id(notice.run_id, notice.attempt),
-            queue=to,
-            headers=_headers(notice),
-            ignore_result=True,
-            producer=producer,
-            retry=False,
-        )
 
 
 class Application(Celery):  # type: ignore[misc]
@@ -220,7 +210,6 @@ def class_of(priority: int) -> str:
     return CLASSES[0] if priority >= HIGH_FROM else CLASSES[1] if priority >= NORMAL_FROM else CLASSES[2]
 
 
-def _headers(notice: RunNotice) -> dict[str, str]:
-    """Return headers by which monitors and other consumers find logs and traces."""
-    traced = {} if notice.trace_parent is None else {TRACE_HEADER: notice.trace_parent}
-    return {CORRELATION_HEADER: notice.correlation_id, **traced}
+def _message(notice: RunNotice) -> Message:
+    """Return a message with which monitors and other consumers find logs and traces."""
+    return Message(notice.run_id, notice.attempt, notice.correlation_id, notice.trace_parent)
