@@ -145,8 +145,9 @@ async def test_foreseen_instant_fires_before_a_look(
     await tested.tick()
 
     clock.advance(3600)
-    await tested.tick()
 
+    assert await tested.tick() == dispatch.AFTER_FIRE_SECONDS
+    await tested.tick()
     assert steps == ["look", "notice", "look"]
 
 

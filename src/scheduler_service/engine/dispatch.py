@@ -2,9 +2,9 @@
 
 Theory of operation. A tick reads the earliest due instants without a lock. If something is due, it ends pauses, fires
 jobs, misses runs that are past their start deadline, and releases runs. It does so in short transactions, sends notices
-after each commit, and repeats until nothing is due. A tick whose instant the one before has foreseen fires first and
-reads then. Any number of dispatchers may run. Row locks divide the work between them, and the ledger prevents
-duplicates.
+after each commit, and repeats until nothing is due. A tick whose instant the one before has foreseen only fires. The
+next one reads, when the notices are on their way. Any number of dispatchers may run. Row locks divide the work between
+them, and the ledger prevents duplicates.
 
 On SQLite, the commit of an ordinary fire does not wait for the disk, as that of a claim does not. A power failure can
 undo the run together with the job's move and all that was written later, and the instant is due again. No client was
@@ -13,7 +13,6 @@ promised the run. Runs that a client asks for wait for the disk.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -40,6 +39,8 @@ BATCH = 2000
 # Workers that are woken by a notice find the other runs in the database, so a herd needs no notice for each run.
 MAX_NOTICES = 1000
 NOTE_SECONDS = 2.0
+# A look for what is due next would take the processor from the notices, or from the claim of a worker in this process.
+AFTER_FIRE_SECONDS = 0.003
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +84,8 @@ class Dispatcher:
         foreseen, self._foreseen = self._foreseen, None
         if foreseen is not None and _is_due(foreseen.due_at, now) and not _is_due(foreseen.paused_until, now):
             await _repeat(self._fire, now)
+            self._ticked_at = self._clock.now()
+            return AFTER_FIRE_SECONDS
         earliest = await self._read_earliest_due()
         if _is_due(earliest.paused_until, now):
             await _repeat(self._end_pauses, now)
@@ -160,7 +163,6 @@ class Dispatcher:
         sent = notices[: self._notices_left]
         self._notices_left -= len(sent)
         await self._broker.send(sent)
-        await asyncio.sleep(0)  # a worker of this process claims before the next look
 
     def _rest_seconds(self, earliest: Earliest) -> float:
         now = self._clock.now()
