@@ -17,6 +17,8 @@ from scheduler_service.config.loading import load_settings
 from scheduler_service.config.settings import Settings
 from scheduler_service.domain.run_state import RunStatus
 from scheduler_service.engine.slot_filler import POLL_SECONDS
+from scheduler_service.storage import jobs
+from scheduler_service.storage.database import Database
 
 
 @pytest.fixture
@@ -90,6 +92,21 @@ async def test_concurrent_runs_never_exceed_the_slots(service: Service, settings
         going += 1 if line == "begin" else -1
         most = max(most, going)
     assert most == 2
+
+
+async def test_next_run_begins_while_the_end_of_one_is_written(service: Service, settings: Settings) -> None:
+    (first,), (second,) = await queue(service, "true"), await queue(service, "true")
+    database = Database(settings.effective_database_url)
+    job_id = (await service.runs.get(ADMIN, first)).view.run.job_id
+
+    async with open_worker(settings.model_copy(update={"slots": 1})):
+        async with database.write() as connection:
+            await jobs.lock(connection, job_id)  # for which the end waits
+            await until(service, second, RunStatus.RUNNING)
+            assert (await service.runs.get(ADMIN, first)).view.run.status is RunStatus.RUNNING
+        for run_id in (first, second):
+            await until(service, run_id, RunStatus.SUCCESS)
+    await database.close()
 
 
 async def test_draining_worker_claims_nothing_and_requeues_its_runs(service: Service, settings: Settings) -> None:

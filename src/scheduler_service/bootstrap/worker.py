@@ -94,7 +94,7 @@ async def start_worker(
         environments=environments,
         secrets_of=secrets.values_of,
     )
-    executor = Executor(base.database, base.clock, session, fitness, rules, wake_event.set, listener)
+    executor = Executor(base.database, base.clock, session, fitness, rules, wake_event.set, listener, slots.lend)
     quotas = quotas_of(settings)
     claimer = Claimer(base.database, base.clock, session, routing, max_concurrent_runs=quotas.concurrent_runs)
     worker = SlotFiller(session, claimer, executor, wake_event, refusal=lambda: box.refusal, slots=slots)

@@ -2,15 +2,15 @@
 
 Theory of operation. The claim has committed before any code runs, so an attempt that a crash interrupts is on record.
 The sandbox kills the code if the session stops renewing its lease. The output goes to the log while the code runs. The
-settlement writes the run's next state. A commit can succeed although its answer is lost. Each step therefore looks up
-what is stored before it repeats a write.
+settlement writes the run's next state, and the run lends its slot meanwhile: the next one begins during the commit. A
+commit can succeed although its answer is lost. Each step therefore looks up what is stored before it repeats a write.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
 import structlog
@@ -64,10 +64,12 @@ class Executor:
         rules: ExecutionRules,
         on_slot_free: Callable[[], None] = lambda: None,
         listener: AttemptListener | None = None,
+        lend_slot: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Execute for `session`, in the sandbox of `fitness`, the runs that `rules` assign to this worker.
 
         `on_slot_free` is called at the end of a run that held a concurrency slot, because another run can then start.
+        `lend_slot` returns a block in which the slot of the caller in this worker is free.
         """
         self._database = database
         self._settlement = Settlement(database, clock)
@@ -76,6 +78,7 @@ class Executor:
         self._fitness = fitness
         self._rules = rules
         self._on_slot_free = on_slot_free
+        self._lend_slot = lend_slot
         self._listener = listener or NoListener()
         self._payloads = KnownPayloads()
 
@@ -101,7 +104,8 @@ class Executor:
         report: AttemptEnd | Interruption | None = None
         try:
             report = await self._run_or_interrupt(claimed, handle)
-            await self._settlement.settle(claimed, report, handle.rest)
+            with self._lend_slot():
+                await self._settlement.settle(claimed, report, handle.rest)
         except LeaseLostError:
             report = None
             log.warning("lease_lost", run_id=claimed.run.id, attempt=claimed.run.attempt)
