@@ -150,6 +150,18 @@ def test_jobs_are_selected_on_a_phone(page: Page, service: Service) -> None:
     assert 0 <= panel["x"] <= 390 - panel["width"]
 
 
+def test_cards_of_runs_are_selected_and_read_on_a_phone(page: Page, service: Service) -> None:
+    job_id = add(service, "true", name="a name of several words", tags=["phone-runs"])
+    run_id = ended(service, job_id)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"/ui/runs?tag=phone-runs&job={job_id}")
+    name = page.locator(f"#run-{run_id} .row-name").bounding_box()
+    assert name is not None
+    assert name["height"] < 40, "it stands in one line"
+    page.get_by_label(f"Select Run {run_id}").check()
+    expect(page.locator("[data-count]")).to_have_text("1")
+
+
 def test_list_of_jobs_leads_to_the_run_that_executes_now(page: Page, service: Service) -> None:
     job_id = add(service, "sleep 600", name="runs now", tags=["busy"])
     run_id = service.call("POST", f"jobs/{job_id}/run")["id"]

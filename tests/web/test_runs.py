@@ -290,6 +290,7 @@ async def test_follower_names_the_job_that_it_runs_after(browser: Browser) -> No
     page = (await browser.open(f"/ui/jobs/{follower['id']}")).text
     assert f'<a href="/ui/jobs/{first["id"]}">the upstream job</a>' in page
     assert "if it succeeds" in page
+    assert "The job waits for an end of job the upstream job." in page
 
 
 async def test_log_names_each_attempt_once(browser: Browser) -> None:

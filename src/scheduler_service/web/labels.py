@@ -44,6 +44,7 @@ _OF_CHANGES = {
     "/limits": "editor.limits",
     "/dst": "editor.clock_changes",
     "/after": "editor.after_title",
+    "/enabled": "status.active",
     "/files": "job.files",
 }
 _CHOICES = {

@@ -6,12 +6,19 @@ from datetime import UTC, datetime, timedelta
 
 from starlette.responses import Response
 
+from scheduler_service.domain.blockers import Code
 from scheduler_service.domain.listing import Count, Page, RunFilter
 from scheduler_service.features.environments.service import EnvironmentService
 from scheduler_service.web.lookups import sentence_of, upstream_names
 from scheduler_service.web.routes import Pages
 from scheduler_service.web.views.job import definition_of, retry_waits
-from scheduler_service.web.views.remedies import HELPED_BY_THE_FORM, NOT_RUN, remedies_of_blocker, status_of_blocker
+from scheduler_service.web.views.remedies import (
+    HELPED_BY_THE_FORM,
+    NOT_RUN,
+    remedies_of_blocker,
+    status_of_blocker,
+    with_names,
+)
 from scheduler_service.web.views.runs import run_row
 from scheduler_service.web.views.strip import strip
 from scheduler_service.web.visit import Visit
@@ -55,6 +62,9 @@ async def show_job(visit: Visit) -> Response:
         described=service.schedules.describe(job),
         sentence=sentence_of(visit, job, names),
         upstreams=names,
+        said={
+            each.code: with_names(each.sentence, names) for each in explained.blockers if each.code is Code.DEPENDENCY
+        },
         explained=explained,
         upcoming=await service.jobs.next_instants(caller, job.id, NEXT),
         rows=rows,

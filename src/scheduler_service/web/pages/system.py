@@ -45,5 +45,20 @@ def _settings(settings: Settings) -> Iterator[tuple[str, str | None, str, bool]]
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
         variable = str(getattr(field.validation_alias, "choices", [name])[0])
-        shown = None if isinstance(value, SecretStr) else "" if value is None else without_passwords(str(value))
-        yield variable, shown, field.description or "", name in settings.model_fields_set
+        yield (
+            variable,
+            None if isinstance(value, SecretStr) else _shown(value),
+            field.description or "",
+            name in settings.model_fields_set,
+        )
+
+
+def _shown(value: object) -> str:
+    """Return a value as it is written in the environment, without passwords."""
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    return without_passwords(str(value)) if value not in (None, {}) else ""

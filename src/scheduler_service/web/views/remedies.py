@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from scheduler_service.domain.instant_text import iso8601
 from scheduler_service.domain.records import Job, Run
 from scheduler_service.domain.run_state import Reason, RunStatus
 
+_ID = re.compile(r"\b\d+\b")
 _FIELDS: Mapping[Code | Reason, str] = {
     Code.SCHEDULE: "schedule_expr",
     Code.CALENDAR: "calendars",
@@ -99,3 +101,8 @@ def backfill_path(job_id: int, first: datetime, last: datetime | None) -> str:
 
 def _edit(job_id: int, field: str) -> Remedy:
     return Remedy("edit_" + field.replace("-", "_"), f"/ui/jobs/{job_id}/edit#f-{field}", is_change=True)
+
+
+def with_names(sentence: str, names: Mapping[int, str]) -> str:
+    """Return a sentence about jobs with their names in place of their ids."""
+    return _ID.sub(lambda found: names.get(int(found[0]), found[0]), sentence)
