@@ -185,7 +185,8 @@ def _workers(found: Figures, now: datetime, heartbeat_seconds: float) -> Iterato
     yield _gauge("scheduler_workers", "Workers by state; the dead are kept for an hour.", "state", states)
     present = [worker for worker, state in seen if state in {Liveness.ALIVE, Liveness.DRAINING, Liveness.UNFIT}]
     taking = [worker for worker, state in seen if state is Liveness.ALIVE]
-    free = sum(worker.slots - worker.busy for worker in taking)
+    # Runs that end or wait have lent their slots, so a worker can have more runs than slots.
+    free = sum(max(0, worker.slots - worker.busy) for worker in taking)
     slots = {"busy": sum(worker.busy for worker in present), "free": free}
     yield _gauge("scheduler_slots", "Slots of the workers that are there, by state.", "state", slots)
     levels = Counter(worker.sandbox_level or "unknown" for worker in present)
