@@ -56,6 +56,13 @@ async def test_owner_sees_what_it_uses_and_may_use(client: httpx2.AsyncClient, b
     assert "bob" in {each["owner_id"] for each in (await client.get("/api/v1/owners")).json()["owners"]}
 
 
+async def test_owner_with_a_slash_is_reached(client: httpx2.AsyncClient) -> None:
+    path = "/api/v1/owners/team%2Fnight%3F/quotas"
+    assert (await client.put(path, json={"jobs": 7})).json()["owner_id"] == "team/night?"
+    assert (await client.get(path)).json()["own"]["jobs"] == 7
+    assert (await client.delete(path)).status_code == 204
+
+
 async def test_only_an_administrator_sets_quotas(client: httpx2.AsyncClient, bob: httpx2.AsyncClient) -> None:
     await give(client, "ann", jobs=5)
     assert (await bob.get("/api/v1/owners/ann/quotas")).status_code == 404

@@ -68,7 +68,7 @@ def _answered_fields(request: Request) -> Mapping[str, Any]:
 
 def _operation(request: Request) -> Schema:
     paths: Mapping[str, Schema] = request.app.openapi()["paths"]
-    operation: Schema = paths.get(request.scope["route"].path, {}).get(request.method.lower(), {})
+    operation: Schema = paths.get(request.scope["route"].path_format, {}).get(request.method.lower(), {})
     return operation
 
 

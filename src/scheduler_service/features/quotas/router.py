@@ -48,7 +48,7 @@ async def list_quotas(quotas: QuotasOf, caller: CurrentCaller) -> QuotasList:
 
 
 @router.get(
-    "/owners/{owner_id}/quotas",
+    "/owners/{owner_id:path}/quotas",
     operation_id="getQuotas",
     summary="Get the quotas of an owner",
     responses={200: answer("The quotas.", examples.QUOTAS), **refusals(NotFoundError)},
@@ -59,7 +59,7 @@ async def get_quotas(owner_id: OwnerId, quotas: QuotasOf, caller: CurrentCaller)
 
 
 @router.put(
-    "/owners/{owner_id}/quotas",
+    "/owners/{owner_id:path}/quotas",
     operation_id="setQuotas",
     summary="Set the quotas of an owner",
     responses={200: answer("The quotas.", examples.QUOTAS), **refusals(takes_body=True)},
@@ -70,7 +70,7 @@ async def set_quotas(owner_id: OwnerId, definition: Definition, quotas: QuotasOf
 
 
 @router.delete(
-    "/owners/{owner_id}/quotas",
+    "/owners/{owner_id:path}/quotas",
     operation_id="unsetQuotas",
     summary="Remove the quotas of an owner",
     status_code=status.HTTP_204_NO_CONTENT,
