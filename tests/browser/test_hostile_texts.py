@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
 from testkit.commands import Service
 from tests.browser.actions import NEVER, ended
+from tests.browser.test_accessibility import EVERY
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{7*7}}"
 pytestmark = pytest.mark.long
@@ -31,6 +38,10 @@ SCRIPT = "\n".join((
 ))  # fmt: skip
 
 
+ERROR = "<img src=x onerror=alert(9)>"
+WORKER = "<img src=x onerror=alert(10)>"
+
+
 def objects(service: Service) -> dict[str, Any]:
     """Create objects with hostile texts wherever the API takes one."""
     payload = {"type": "shell_script", "script": SCRIPT}
@@ -40,11 +51,37 @@ def objects(service: Service) -> dict[str, Any]:
     })  # fmt: skip
     service.call("POST", f"jobs/{job['id']}/pause", {"reason": HOSTILE})
     service.call("PUT", "calendars/hostile", {"ical": calendar(), "dates": ["2026-12-24"]})
-    service.call("POST", "keys", {"name": HOSTILE, "owner_id": HOSTILE, "scopes": ["read"]})
+    key = service.call("POST", "keys", {"name": HOSTILE, "owner_id": HOSTILE, "scopes": ["read"]})
+    service.call("PUT", f"owners/{quote(HOSTILE, safe='')}/quotas", {"jobs": 1000})
     channel = {"type": "webhook", "url": "https://example.org/hook"}
     rule = service.call("POST", "alerts", {"name": HOSTILE, "on": ["failure"], "job_id": job["id"], "channel": channel})
     runs = [ended(service, job["id"]) for _ in range(2)]
-    return {"job": job["id"], "run": runs[1], "rule": rule["id"]}
+    errors = [
+        ended(service, service.call("POST", "jobs", {"name": "e", "schedule_expr": NEVER, "payload": payload})["id"])
+        for payload in (
+            {"type": "program", "argv": [ERROR]},
+            {"type": "python_code", "code": f"raise ValueError({ERROR!r})"},
+        )
+    ]
+    return {
+        "job": job["id"], "run": runs[1], "rule": rule["id"], "key": key["id"], "missing": errors[0],
+        "raised": errors[1], "worker": quote(WORKER), "hour": datetime.now(UTC).strftime("%Y-%m-%dT%H:00:00Z"),
+    }  # fmt: skip
+
+
+@contextmanager
+def hostile_worker(service: Service) -> Iterator[None]:
+    """Enter a worker into the database, as one would whose machine has such a name."""
+    kept = "pid, state, slots, busy, beats, started_at, seen_at, sandbox_level, grants"
+    file = service.directory / "data/scheduler.db"
+    with closing(sqlite3.connect(file, timeout=10, isolation_level=None)) as database:
+        database.execute(
+            f"INSERT INTO workers (id, host, tags, unfit_reason, monitor_name, {kept})"  # noqa: S608
+            f" SELECT ?, ?, ?, ?, ?, {kept} FROM workers LIMIT 1",
+            (WORKER, HOSTILE, json.dumps([HOSTILE]), HOSTILE, HOSTILE),
+        )
+        yield
+        database.execute("DELETE FROM workers WHERE id = ?", (WORKER,))
 
 
 def calendar() -> str:
@@ -53,11 +90,8 @@ def calendar() -> str:
 
 
 PATHS = (
-    "", "jobs", "jobs/{job}", "jobs/{job}/edit", "jobs/{job}/clone", "jobs/{job}/versions", "jobs/{job}/versions/1",
-    "jobs/{job}/versions/1/restore", "jobs/{job}/run",
-    "jobs/{job}/delete", "jobs/{job}/backfill", "jobs/bulk?action=pause&ids={job}", "runs", "runs/{run}",
-    "runs/{run}/compare", "ledger", "ledger?job={job}", "ledger/lanes", "simulate?job={job}", "workers", "alerts",
-    "alerts/{rule}", "calendars", "calendars/hostile", "keys", "audit", "jump?q=img", "system",
+    *EVERY, "runs/{missing}", "runs/{raised}", "runs?status=failed", "alerts/{rule}", "alerts/{rule}/delete",
+    "calendars/hostile", "calendars/hostile/delete", "keys/{key}/revoke", "workers/{worker}/drain", "jump?q=img",
     "jobs?q=%3Cimg+src%3Dx%3E&tag=%22%3E%3Cscript%3E", "runs?tag=%3Cimg+src%3Dx%3E", "ledger?zone=%3Cimg+src%3Dx%3E",
     "%3Cimg%20src=x%3E", "calendars/%3Cimg%20src=x%3E", "jobs/1%3Cimg%3E",
 )  # fmt: skip
@@ -66,11 +100,15 @@ PATHS = (
 def test_hostile_texts_run_nothing(page: Page, service: Service) -> None:
     ids = objects(service)
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
-    for path in PATHS:
-        page.goto(f"/ui/{path.format(**ids)}")
-        assert page.locator("img[src='x'], svg[onload], script:not([src])").count() == 0, path
-        assert page.locator("a[href^='javascript:']").count() == 0, path
-        assert "</html>" in page.content(), path
+    with hostile_worker(service):
+        for path in PATHS:
+            page.goto(f"/ui/{path.format(**ids)}")
+            assert page.locator("img[src='x'], svg[onload], script:not([src])").count() == 0, path
+            assert page.locator("a[href^='javascript:']").count() == 0, path
+            assert "</html>" in page.content(), path
+        for path, text in (("workers", WORKER), ("runs/{missing}", ERROR), ("runs/{raised}", ERROR)):
+            page.goto(f"/ui/{path.format(**ids)}")
+            expect(page.locator("main")).to_contain_text(text)
 
 
 def test_hostile_log_is_shown_as_its_text(page: Page, service: Service) -> None:
