@@ -99,8 +99,8 @@ class Executor:
             await self._execute_claimed(claimed, handle, span)
 
     async def _execute_claimed(self, claimed: Claimed, handle: AttemptHandle, span: tracing.Span) -> None:
-        log.info("attempt_started", run_id=claimed.run.id, job_id=claimed.job.id, attempt=claimed.run.attempt)
-        self._listener.attempt_started(claimed)
+        # Nothing waits before the order of the run goes out, so it is announced afterwards.
+        asyncio.get_running_loop().call_soon(self._announce, claimed)
         report: AttemptEnd | Interruption | None = None
         try:
             report = await self._run_or_interrupt(claimed, handle)
@@ -118,6 +118,10 @@ class Executor:
             self._session.untrack(handle)
             if claimed.run.concurrency_slot is not None:
                 self._on_slot_free()
+
+    def _announce(self, claimed: Claimed) -> None:
+        log.info("attempt_started", run_id=claimed.run.id, job_id=claimed.job.id, attempt=claimed.run.attempt)
+        self._listener.attempt_started(claimed)
 
     async def _run_or_interrupt(self, claimed: Claimed, handle: AttemptHandle) -> AttemptEnd | Interruption:
         try:
