@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from testkit.waiting import eventually
-from tests.web.conftest import SHARED, Browser, create_job
+from tests.web.conftest import SHARED, Browser, create_job, serving
 
 pytestmark = SHARED
 
@@ -47,6 +48,17 @@ async def test_samples_are_created_once_run_and_removed(browser: Browser) -> Non
     assert "Create 4 sample jobs" in (await browser.open("/ui/jobs")).text
     assert await jobs_of(browser) == {}
     assert (await browser.call("GET", "/alerts"))["alerts"] == []
+
+
+async def test_samples_are_created_where_no_job_may_use_the_network(shared_database_url: str, tmp_path: Path) -> None:
+    async with serving(shared_database_url, tmp_path, allow_network=False) as app:
+        browser = Browser(app)
+        await browser.log_in()
+        answer = await browser.send("/ui/samples")
+        assert answer.status_code == 200
+        assert "SCHEDULER_ALLOW_NETWORK" in answer.text
+        assert sorted(await jobs_of(browser)) == ["backup", "load", "report"]
+        await browser.send("/ui/samples/remove")
 
 
 async def test_page_of_a_new_job_offers_the_samples(browser: Browser) -> None:

@@ -22,20 +22,23 @@ _LISTED = 100
 
 @pages.post("/samples")
 async def create_samples(visit: Visit) -> Response:
-    """Create the samples that do not exist, and run the first one now."""
+    """Create the samples that do not exist and are allowed here, and run the first one now."""
     visit.caller.require(Scope.WRITE)
+    has_network = visit.site.settings.allow_network
     known = {job.external_key: job for job in await _stored(visit)}
     report = known.get(samples.REPORT) or await _create(visit, samples.report())
     if samples.LOAD not in known:
         await _create(visit, samples.load(report.id))
     if samples.BACKUP not in known:
         await _create(visit, samples.backup(await _backup_grant(visit)))
-    if samples.CHECK not in known:
+    if samples.CHECK not in known and has_network:
         check = await _create(visit, samples.check())
         await visit.feature(AlertService).create(visit.caller, samples.alert(check.id))
     if samples.REPORT not in known and visit.can(Scope.RUN):
         await visit.service.jobs.run(visit.caller, report.id)
-    return visit.redirect(f"/ui/jobs/{report.id}", text("samples.created"))
+    return visit.redirect(
+        f"/ui/jobs/{report.id}", text("samples.created" if has_network else "samples.created_without_check")
+    )
 
 
 @pages.get("/samples/remove")
