@@ -72,8 +72,7 @@ class ZygoteInterpreter:
     def is_alive(self) -> bool:
         if self.successor is None:
             return self.process.poll() is None
-        if not self._is_reaped:
-            self._is_reaped = os.waitpid(self.successor, os.WNOHANG) != (0, 0)
+        self._reap(os.WNOHANG)
         return not self._is_reaped
 
     def find_successor(self) -> None:
@@ -101,8 +100,15 @@ class ZygoteInterpreter:
             os.kill(self.pid, signal.SIGKILL)
             written, _ = self.process.communicate()
         self._note_successor(written)
-        if self.successor is not None and not self._is_reaped:
-            os.waitpid(self.successor, 0)
+        self._reap()
+
+    def _reap(self, options: int = 0) -> None:
+        """Wait for the successor, unless that has been done: its id may belong to another process by then."""
+        if self.successor is None or self._is_reaped:
+            return
+        try:
+            self._is_reaped = os.waitpid(self.successor, options) != (0, 0)
+        except ChildProcessError:  # somebody else has waited for all children
             self._is_reaped = True
 
     def _note_successor(self, written: bytes) -> None:

@@ -46,6 +46,7 @@ from scheduler_service.sandbox.runtime.reseeding import Reseeding
 SCRIPT_FILE = "job"
 _kept: list[object] = []
 """Keeps what the user's code needs no more. Freeing it would write to memory that the kernel then copies."""
+_SMALL_TEXT = 1 << 16
 _USERS_MISTAKES = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC, errno.E2BIG, errno.EISDIR, errno.ELOOP)
 
 
@@ -138,7 +139,9 @@ class JobProcess:
             channel.sendall(pack_job_message(JobMessage(failure=text)))
             os._exit(1)
         channel.close()
-        _kept.append((self, prepared, order))
+        _kept.append((self, prepared))
+        if not order.files and len(order.text) < _SMALL_TEXT:  # anything larger would take of the job's own memory
+            _kept.append(order)
 
     def confine(self, prepared: PreparedJob) -> Order:
         """Wait for the order, and confine this process to it.
