@@ -87,7 +87,7 @@ def written_bytes(pids: Sequence[int], user: User | None) -> int:
 
 
 def _written(process: str) -> int:
-    with open(f"/proc/{process}/io", encoding="ascii") as file:
+    with open(f"/proc/{process}/io", encoding="utf-8") as file:
         counts = dict(line.split(": ") for line in file.read().splitlines())
     return max(int(counts["wchar"]), int(counts["write_bytes"]))
 
@@ -122,13 +122,13 @@ def _add_open(held: Held, place: str, descriptor: str) -> None:
 
 def _is_alive(place: str) -> bool:
     """Return whether a thread has memory. One that is about to end has none, and may not be looked into either."""
-    with suppress(OSError), open(f"{place}/statm", encoding="ascii") as file:
+    with suppress(OSError), open(f"{place}/statm", encoding="utf-8") as file:
         return not file.read().startswith("0 ")
     return False
 
 
 def _in_flight(path: str) -> int:
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="utf-8") as file:
         for line in file:
             if line.startswith("scm_fds:"):
                 return int(line.split()[1])

@@ -139,11 +139,11 @@ def _count_descriptors(pid: int) -> int:
 
 @cache
 def _socket_kb() -> float:
-    with suppress(OSError, ValueError), open("/proc/sys/net/core/wmem_default", encoding="ascii") as file:
+    with suppress(OSError, ValueError), open("/proc/sys/net/core/wmem_default", encoding="utf-8") as file:
         return int(file.read()) * 1.05 / 1024
     return _USUAL_SOCKET_BYTES * 1.05 / 1024
 
 
 def _rows(kind: str) -> list[list[str]]:
-    with open(f"/proc/sysvipc/{kind}", encoding="ascii") as file:
+    with open(f"/proc/sysvipc/{kind}", encoding="utf-8") as file:
         return [line.split() for line in file.read().splitlines()[1:]]

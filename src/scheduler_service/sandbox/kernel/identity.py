@@ -98,7 +98,7 @@ def enter_user_namespace() -> None:
     uid, gid = os.geteuid(), os.getegid()
     unshare(CLONE_NEWUSER)
     for file, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-        with open(f"/proc/self/{file}", "w", encoding="ascii") as handle:
+        with open(f"/proc/self/{file}", "w", encoding="utf-8") as handle:
             handle.write(text)
 
 

@@ -1,4 +1,8 @@
-"""Files of /proc, read and written without the buffers of `open`, which cost more than the kernel's part."""
+"""Files of /proc, read and written without the buffers of `open`, which cost more than the kernel's part.
+
+Where `open` is used, the encoding is UTF-8, which is a part of the interpreter. Another one would be imported when it
+is first used, which a supervisor cannot do if it acts as a user who may not read the files of Python.
+"""
 
 from __future__ import annotations
 
