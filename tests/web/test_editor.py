@@ -137,6 +137,15 @@ async def test_copy_has_the_hidden_values_of_its_original(browser: Browser) -> N
     assert copy["id"] != job["id"]
 
 
+async def test_preview_has_seconds_in_each_row_and_one_column_for_one_zone(browser: Browser) -> None:
+    page = (await browser.send("/ui/jobs/check", SHELL | {"/schedule_expr": "*/15 * * * * *"})).text
+    assert len(re.findall(r"<td>\w{3} \d\d \w{3}, \d\d:\d\d:\d\d \+00</td>", page)) == 10
+    assert "You" not in re.findall(r'<th scope="col">([^<]+)</th>', page)
+    berlin = SHELL | {"/schedule_expr": "30 7 * * 1-5", "/timezone": "Europe/Berlin"}
+    page = (await browser.send("/ui/jobs/check", berlin)).text
+    assert re.findall(r'<th scope="col">([^<]+)</th>', page) == ["Job", "You", "In"]
+
+
 async def test_check_shows_instants_changes_and_moved_fires(browser: Browser) -> None:
     job = await create_job(browser, schedule_expr="0 3 * * *")
     fields = SHELL | {"/schedule_expr": "30 2 * * *", "/timezone": "Europe/Berlin", "/retry_policy/max_retries": "2"}

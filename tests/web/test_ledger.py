@@ -43,6 +43,18 @@ async def test_ledger_of_a_job_counts_and_links_its_instants(browser: Browser) -
     assert by_days.count("data-cell") == 8
 
 
+async def test_many_planned_instants_hide_no_row(app: FastAPI, browser: Browser) -> None:
+    service: Service = app.state.service
+    job = await service.jobs.get(API_KEY_CALLER, (await create_job(browser, schedule_expr="30s"))["id"])
+    past = {"scheduled_for": datetime.now(UTC) - timedelta(minutes=1), "trigger": Trigger.SCHEDULE}
+    await put(service.versions._database, job, RunStatus.SUCCESS, **past)
+    page = (await browser.open(f"/ui/ledger?job={job.id}&by=instants")).text
+    assert re.search(r'aria-label="[^"]*: 1 success"', page)
+    assert page.count("data-cell") <= 400
+    assert "Only the 400 instants nearest to now are drawn." in page
+    assert re.search(r"\d jobs? ha(s|ve) a next instant", (await browser.open("/ui/ledger")).text), "not all planned"
+
+
 async def test_page_of_a_job_loads_its_ledger(browser: Browser) -> None:
     job = await create_job(browser, name="with a ledger")
     page = (await browser.open(f"/ui/jobs/{job['id']}")).text

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 from testkit.waiting import eventually
+from tests.storage.stored_runs import put
 from tests.web.conftest import SHARED, Browser, create_job, run_to_the_end
 
+from scheduler_service.bootstrap import Service
+from scheduler_service.domain.run_state import RunStatus
+from scheduler_service.http.auth import API_KEY_CALLER
 from scheduler_service.storage.tables import runs
 
 pytestmark = SHARED
@@ -270,6 +275,15 @@ async def test_latest_arguments_are_offered_again(browser: Browser) -> None:
     offered = re.search(rf'href="(/ui/jobs/{job["id"]}/run\?args=[^"]+)"', page)
     assert offered
     assert "&#34;day&#34;: 3" in (await browser.open(offered[1])).text.partition("<textarea")[2].partition("<")[0]
+
+
+async def test_figures_of_a_job_count_its_skipped_instants(app: FastAPI, browser: Browser) -> None:
+    service: Service = app.state.service
+    job = await service.jobs.get(API_KEY_CALLER, (await create_job(browser))["id"])
+    for _ in range(3):
+        await put(service.versions._database, job, RunStatus.SKIPPED, finished_at=datetime.now(UTC))
+    page = (await browser.open(f"/ui/jobs/{job.id}/figures")).text
+    assert page.count('<td class="number">3</td>') == 2
 
 
 async def test_figures_of_a_job_count_its_runs(browser: Browser) -> None:

@@ -60,8 +60,8 @@ class Ended:
         return self._rows(RunStatus.SUCCESS) / self.executed if self.executed else None
 
     def instants(self, status: RunStatus) -> int:
-        """Return the number of instants with a status."""
-        return sum(outcome.instants for outcome in self.outcomes if outcome.status is status)
+        """Return the number of instants with a status. Templates name it by its word, which equals it."""
+        return sum(outcome.instants for outcome in self.outcomes if outcome.status == status)
 
     def _rows(self, status: RunStatus) -> int:
         return sum(outcome.rows for outcome in self.outcomes if outcome.status is status)

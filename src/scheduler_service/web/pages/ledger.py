@@ -33,6 +33,8 @@ from scheduler_service.web.views.ledger_span import (
 from scheduler_service.web.visit import Visit
 
 pages = Pages()
+LEAST_PLANNED = 4
+"""One cell of so many is left for instants that are to come."""
 
 
 @pages.get("/ledger")
@@ -106,7 +108,9 @@ def _drawn(instants: LedgerInstants, *, is_of_job: bool) -> list[DrawnInstant]:
         DrawnInstant(row.at, row.status, row.missed_count or 1, row.reason, None if is_of_job else row.job_name)
         for row in instants.rows
     ]
-    drawn += [DrawnInstant(each.at, job_name=None if is_of_job else each.job_name) for each in instants.planned]
+    # What became of instants matters more than how many are to come: each has its row, or most of the map.
+    planned = instants.planned[: max(MAX_CELLS - len(drawn), MAX_CELLS // LEAST_PLANNED)]
+    drawn += [DrawnInstant(each.at, job_name=None if is_of_job else each.job_name) for each in planned]
     oldest = min((each.at for each in drawn), default=None) if instants.is_cut else None
     gaps = [each for each in instants.not_owed if oldest is None or each.begin > oldest]
     return drawn + [DrawnInstant(each.begin, gap_until=each.end) for each in gaps]

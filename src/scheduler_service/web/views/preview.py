@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,10 +53,7 @@ def preview(
 ) -> Preview:
     """Return the preview of a valid definition. Instants have `at`, `local`, `note` and `calendar`."""
     known = {each.at for each in instants_now}
-    rows = tuple(
-        Instant(each.at, _clock(each.local), each.note, each.calendar, not is_new and each.at not in known)
-        for each in instants
-    )
+    rows = _rows(instants, known if not is_new else None)
     is_moved = not is_new and {row.at for row in rows} != known
     retries = retry_line(retry_policy)
     return Preview(sentence, tuple(warnings), rows, changes_in(changes), is_moved, retries, day)
@@ -63,11 +61,23 @@ def preview(
 
 def schedule_preview(*, sentence: str, warnings: Iterable[str], instants: Iterable[Any], is_steady: bool) -> Preview:
     """Return the preview of a valid schedule whose job is not valid yet."""
-    rows = tuple(Instant(each.at, _clock(each.local), each.note, each.calendar, is_moved=False) for each in instants)
+    rows = _rows(instants, None)
     return Preview(
         sentence, tuple(warnings), rows, (), are_fires_moved=False, retries=None, day=None, is_steady=is_steady
     )
 
 
-def _clock(local: datetime) -> str:
-    return local.strftime("%a %d %b, %H:%M" + (":%S" if local.second else "")) + local.strftime(" %z")[:4]
+def _rows(instants: Iterable[Any], known: AbstractSet[datetime] | None) -> tuple[Instant, ...]:
+    """Return the rows of instants, all with seconds if one has some. `known`: the instants as they were, if any."""
+    found = tuple(instants)
+    clock = "%a %d %b, %H:%M" + (":%S" if any(each.local.second for each in found) else "")
+    return tuple(
+        Instant(
+            each.at,
+            each.local.strftime(clock) + each.local.strftime(" %z")[:4],
+            each.note,
+            each.calendar,
+            is_moved=known is not None and each.at not in known,
+        )
+        for each in found
+    )
