@@ -39,6 +39,15 @@ async def test_last_good_run_is_compared_beyond_failed_ones(browser: Browser) ->
     assert "Both wrote the same" in page
 
 
+async def test_two_selected_runs_are_compared(browser: Browser) -> None:
+    job = await create_job(browser, **shell("true"))
+    older, newer = [await run_to_the_end(browser, job["id"]) for _ in range(2)]
+    answer = await browser.client.get(f"/ui/runs/bulk?action=compare&ids={newer}&ids={older}")
+    assert answer.headers["location"] == f"/ui/runs/{newer}/compare?with={older}"
+    page = (await browser.open(f"/ui/runs/bulk?action=compare&ids={newer}")).text
+    assert "Select two runs of one job to compare them." in page
+
+
 async def test_first_run_has_nothing_to_compare_with(browser: Browser) -> None:
     job = await create_job(browser, **shell("true"))
     run_id = await run_to_the_end(browser, job["id"])

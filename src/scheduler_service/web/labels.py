@@ -59,6 +59,7 @@ _CHOICES = {
 _YES_OR_NO = {"true": "site.yes", "false": "site.no"}
 _CAPITAL = re.compile(r"[A-Z]")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+_SET_TRUE = re.compile("set (\N{LEFT DOUBLE QUOTATION MARK}[^\N{RIGHT DOUBLE QUOTATION MARK}]+.) to true")
 _UNWANTED = re.compile(r"Null:|Default null\b|GET /")
 _FIELD = re.compile(r"\b(?:(?:payload|limits|retry_policy|dst)\.\w+|[a-z]+(?:_[a-z]+)+)\b")
 
@@ -91,6 +92,12 @@ def words_of_operation(name: str) -> str:
 def in_plain_words(told: str) -> str:
     """Return a text of the API with the labels of the fields that it names."""
     return _FIELD.sub(lambda found: _quoted(found[0]), told)
+
+
+def as_advice(told: str) -> str:
+    """Return a warning of the API as a sentence about the form: *set limits.network to true* is a box to tick."""
+    plain = _SET_TRUE.sub(r"tick \1", in_plain_words(told))
+    return plain[:1].upper() + plain[1:]
 
 
 def as_hint(description: str) -> str:

@@ -13,7 +13,7 @@ from scheduler_service.version import version
 from scheduler_service.web import drawing
 from scheduler_service.web.assets import hashed_name
 from scheduler_service.web.guides import with_links
-from scheduler_service.web.labels import label_of, label_of_change, value_of_change, words_of_operation
+from scheduler_service.web.labels import as_advice, label_of, label_of_change, value_of_change, words_of_operation
 from scheduler_service.web.texts import load_texts, text
 from scheduler_service.web.views import words
 from scheduler_service.web.views.status import status_of_job, status_of_run
@@ -59,6 +59,7 @@ def environment() -> Environment:
         "grouped": words.grouped,
         "as_json": words.as_json,
         "kind_name": _kind_name,
+        "advice": as_advice,
         "label": label_of,
         "change_label": label_of_change,
         "operation": words_of_operation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler_service.web.labels import label_of_change, value_of_change, words_of_operation
+from scheduler_service.web.labels import as_advice, label_of_change, value_of_change, words_of_operation
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,11 @@ def test_change_is_labelled_as_its_control(field: str, label: str) -> None:
 )
 def test_choice_is_shown_by_its_text(field: str, value: str, shown: str) -> None:
     assert value_of_change(field, value) == shown
+
+
+def test_warning_tells_which_box_to_tick() -> None:
+    told = "the job has no network: set limits.network to true, or name a grant."
+    assert as_advice(told) == "The job has no network: tick “Public network”, or name a grant."
 
 
 def test_operation_is_told_in_words() -> None:

@@ -20,6 +20,12 @@ def test_rows_number_both_logs_and_count_what_is_left_out() -> None:
     assert (diff.added, diff.removed, diff.is_cut) == (1, 1, False)
 
 
+def test_single_equal_line_is_shown_instead_of_counted() -> None:
+    lines = [f"line {n}" for n in range(6)]
+    diff = line_diff(lines, [*lines[:4], "new", lines[5]])
+    assert [(row.before, row.after, row.skipped) for row in diff.rows[:2]] == [(1, 1, 0), (2, 2, 0)]
+
+
 def test_equal_logs_have_no_rows() -> None:
     assert line_diff(["a"] * 100, ["a"] * 100).rows == ()
 

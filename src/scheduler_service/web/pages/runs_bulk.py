@@ -20,6 +20,7 @@ from scheduler_service.web.visit import Visit
 pages = Pages()
 ROOT = "/ui/runs"
 ACTIONS = ("cancel", "retry")
+PAIR = 2
 _FILTERS = {
     "job": "job_id", "owner": "owner_id", "tag": "tag", "trigger": "trigger", "reason": "reason", "since": "since",
     "until": "until",
@@ -30,8 +31,10 @@ Fields = ImmutableMultiDict[str, Any]
 @pages.get("/runs/bulk")
 async def ask_to_change_runs(visit: Visit) -> Response:
     """Show how many runs would be changed, and some of them."""
-    visit.caller.require(Scope.RUN)
     fields = visit.request.query_params
+    if fields.get("action") == "compare":
+        return _compare(visit, fields)
+    visit.caller.require(Scope.RUN)
     document = _document(fields)
     return visit.redirect(ROOT, text("bulk.nothing_runs")) if document is None else await _show(visit, document, fields)
 
@@ -56,6 +59,18 @@ async def change_runs(visit: Visit) -> Response:
     )
 
 
+def _compare(visit: Visit, fields: Fields) -> Response:
+    """Lead to the comparison of the two selected runs, the newer one beside the older one."""
+    chosen = sorted(_ids(fields))
+    if len(chosen) != PAIR or fields.get("all"):
+        return visit.redirect(ROOT + place_in(fields.get("back", "")), text("compare.select_two"))
+    return visit.redirect(f"{ROOT}/{chosen[1]}/compare?with={chosen[0]}")
+
+
+def _ids(fields: Fields) -> list[int]:
+    return [number for each in fields.getlist("ids") if (number := whole_of(str(each))) is not None]
+
+
 def _document(fields: Fields) -> dict[str, Any] | None:
     """Return the request of the API, or None if no run is selected."""
     action = fields.get("action")
@@ -68,7 +83,7 @@ def _document(fields: Fields) -> dict[str, Any] | None:
         if fields.get("late") == "1":
             chosen["late"] = True
         return {"action": action, "filter": {**chosen, "status": list(map(str, fields.getlist("status")))}}
-    numbers = [number for each in fields.getlist("ids") if (number := whole_of(str(each))) is not None]
+    numbers = _ids(fields)
     return {"action": action, "ids": numbers[:MAX_ITEMS]} if numbers else None
 
 

@@ -57,6 +57,9 @@ def _rows(matcher: SequenceMatcher[str], before: Sequence[str], after: Sequence[
     shown = 0
     for group in matcher.get_grouped_opcodes(_CONTEXT_LINES):
         skipped = group[0][1] - shown
+        if skipped == 1:  # the line takes no more room than a word about it
+            yield DiffRow(before[shown], group[0][1], group[0][3])
+            skipped = 0
         for kind, i1, i2, j1, j2 in group:
             for row in _rows_of(kind, i1, i2, j1, j2, before, after):
                 yield replace(row, skipped=skipped)
