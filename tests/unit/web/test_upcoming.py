@@ -19,6 +19,7 @@ def minute(number: int, jobs: int) -> DueMinute:
 def test_minute_with_more_jobs_than_slots_is_crowded() -> None:
     found = upcoming([minute(0, 4), minute(1, 5)], NOON, slots=4)
     assert [each.is_crowded for each in found.minutes] == [False, True]
+    assert [each.has_begun for each in found.minutes] == [True, False], "it is told as now, not as past"
     assert found.minutes[1].due == "2026-01-15T12:01:00Z/2026-01-15T12:02:00Z"
     assert (found.minutes[1].x, found.minutes[1].height) == (10.0, HEIGHT)
     assert upcoming([minute(0, 1)], NOON, slots=0).crowded == 0

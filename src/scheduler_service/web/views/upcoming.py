@@ -24,6 +24,7 @@ class Minute:
     width: float
     height: float
     is_crowded: bool
+    has_begun: bool
     due: str
 
 
@@ -48,6 +49,7 @@ def upcoming(counts: Sequence[DueMinute], begin: datetime, slots: int) -> Upcomi
             width=width - _GAP,
             height=round(max(4.0, each.jobs / most * HEIGHT), 1),
             is_crowded=each.jobs > max(1, slots),
+            has_begun=each.at <= begin,
             due=f"{iso8601(each.at)}/{iso8601(each.at + _MINUTE)}",
         )
         for each in counts
