@@ -95,6 +95,8 @@ PAGES = (
     "/ledger/cell?at={day}&job={job}",
     "/ledger/cell?at={day}&to={hour}&job={job}",
     "/ledger/cell?at={day}&to={hour}",
+    "/simulate",
+    "/simulate?q=report",
     "/simulate?job={job}",
     "/workers",
     "/alerts",

@@ -234,4 +234,11 @@ async def test_fault_of_a_simulation_is_told(browser: Browser) -> None:
         answer = await browser.open(f"/ui/simulate?job={job['id']}&{query}")
         assert answer.status_code == 422
         assert 'role="alert"' in answer.text
-    assert "Name a job" in (await browser.open("/ui/simulate")).text
+
+
+async def test_simulation_begins_with_the_choice_of_a_job(browser: Browser) -> None:
+    job = await create_job(browser, name="to be chosen", schedule_expr="*/10 * * * *")
+    link = f'href="/ui/simulate?job={job["id"]}">to be chosen<'
+    assert link in (await browser.open("/ui/simulate")).text
+    assert link in (await browser.open("/ui/simulate?q=be+chosen")).text
+    assert "Nothing matches" in (await browser.open("/ui/simulate?q=no+such+job")).text

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from scheduler_service.domain.hours import hour_of
 from scheduler_service.domain.instant_text import iso8601
+from scheduler_service.domain.listing import Count, JobFilter, Page
 from scheduler_service.domain.records import Job
 from scheduler_service.domain.simulation import Simulation
 from scheduler_service.errors import FieldProblem, InvalidInputError
@@ -42,6 +43,8 @@ LABELS = {
     "job": "simulate.job",
 }
 DEFAULT_SECONDS = 60
+CHOICE = Page(size=10, count=Count.NONE)
+"""The jobs that are offered to begin with."""
 DEFINITION = "definition"
 SENT = (
     "name",
@@ -64,8 +67,10 @@ async def show_simulation(visit: Visit) -> Response:
     """Show a form, and the ledgers that it describes. Everything is in the address, so it can be shared."""
     job_id = whole(visit.request.query_params, "job")
     if job_id is None:
-        empty: dict[str, Any] = {"job": None, "base": None, "given": {}, "median": None}
-        return visit.show("simulate.html", **empty, api_document=None, tracks=(), faults=(), changed=CHANGES)
+        wanted = visit.query.get("q") or None
+        found = await visit.service.jobs.page(visit.caller, JobFilter(q=wanted, sort="-id"), CHOICE)
+        rows = [(job, visit.service.schedules.describe(job).sentence) for job in found.items]
+        return visit.show("simulate_choose.html", rows=rows, q=wanted, has_more=found.next is not None)
     job = await visit.service.jobs.get(visit.caller, job_id)
     median = await visit.service.run_listing.expected_seconds(visit.caller, job.id)
     return await _show(visit, document_of(job), _given(visit.query, median), job=job, median=median)
