@@ -19,7 +19,7 @@ from scheduler_service.storage.dialect import is_sqlite
 from scheduler_service.storage.list_tables import job_tags
 from scheduler_service.storage.tables import jobs, runs
 
-WINDOW = 5_000
+WINDOW = 10_000
 MAX_MERGED_JOBS = 1_000
 
 
