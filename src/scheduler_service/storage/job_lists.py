@@ -35,6 +35,7 @@ from scheduler_service.domain.records import Job, JobState
 from scheduler_service.domain.run_state import JobStatus
 from scheduler_service.storage import job_filters
 from scheduler_service.storage.dialect import dicts, is_sqlite
+from scheduler_service.storage.kept_statements import KeptStatements
 from scheduler_service.storage.list_tables import job_lookup, job_tags
 from scheduler_service.storage.tables import jobs
 
@@ -61,6 +62,8 @@ _listed = select(
 
 # In the order of the fields, so that a row is the arguments of a record.
 _states = select(*(jobs.c[field.name] for field in fields(JobState)))
+
+_kept: KeptStatements[tuple[Select[Any], Select[Any]]] = KeptStatements()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ async def read(connection: AsyncConnection, job_ids: Sequence[int]) -> dict[int,
 async def _page(
     connection: AsyncConnection, columns: Select[Any], filters: JobFilter, page: Page, owner_id: str | None
 ) -> Listing[Row[Any]]:
+    if page.cursor is None and filters == JobFilter(sort=filters.sort) and not filters.sort.endswith("next_run_at"):
+        return await _plain_page(connection, columns, filters.sort, page, owner_id)
     parts = await _parts(connection, filters, owner_id)
     total = None
     if page.count is not Count.NONE:  # counted in the order of the smallest index
@@ -111,6 +116,34 @@ async def _page(
     rows = await _rows(connection, columns, parts, page, is_descending=filters.sort.startswith("-"))
     found = tuple(rows[: page.size])
     return Listing(found, total, _cursor(found[-1], filters.sort) if len(rows) > page.size else None)
+
+
+async def _plain_page(
+    connection: AsyncConnection, columns: Select[Any], sort: str, page: Page, owner_id: str | None
+) -> Listing[Row[Any]]:
+    """Return a page of a list that no filter but the owner limits."""
+
+    def build() -> tuple[Select[Any], Select[Any]]:
+        filters, is_descending = JobFilter(sort=sort), sort.startswith("-")
+        condition = job_filters.matches(connection, filters, owner_id)
+        source, job_id, value, _ = _lead(sort.removeprefix("-"), filters, None)
+        part = _Part(source, job_id, condition, value)
+        keys = _keys(part, None, is_descending=is_descending).limit(page.size + 1).offset(page.offset)
+        counted = _Part(jobs, jobs.c.id, condition, None)
+        return _count_of(counted, page.count), _rows_of(columns, part, keys, is_descending=is_descending)
+
+    key = (is_sqlite(connection), columns is _states, sort, page, owner_id)
+    count, query = _kept.find(key, build)
+    total = None if page.count is Count.NONE else (await connection.execute(count)).scalar_one()
+    rows = (await connection.execute(query)).all()
+    return Listing(
+        tuple(rows[: page.size]), total, _cursor(rows[page.size - 1], sort) if len(rows) > page.size else None
+    )
+
+
+def _rows_of(columns: Select[Any], part: _Part, keys: Select[int], *, is_descending: bool) -> Select[Any]:
+    order = _order(part, of_jobs=True, is_descending=is_descending)
+    return columns.where(jobs.c.id.in_(keys)).order_by(*order)
 
 
 async def _rows(
@@ -125,7 +158,7 @@ async def _rows(
         cursor = page.cursor if index == 0 else None
         wanted = page.size + 1 - len(rows)
         keys = _keys(part, cursor, is_descending=is_descending).limit(wanted).offset(offset)
-        query = columns.where(jobs.c.id.in_(keys)).order_by(*_order(part, of_jobs=True, is_descending=is_descending))
+        query = _rows_of(columns, part, keys, is_descending=is_descending)
         found = (await connection.execute(query)).all()
         rows += found
         if len(rows) > page.size or index == len(parts) - 1:
@@ -164,14 +197,15 @@ def _order(
 
 
 async def _count(connection: AsyncConnection, parts: Sequence[_Part], count: Count) -> int:
-    total = 0
-    for part in parts:
-        query = select(func.count()).select_from(part.source).where(part.condition)
-        if count is Count.CAPPED:
-            some = select(part.job_id).select_from(part.source).where(part.condition).limit(MAX_COUNTED)
-            query = select(func.count()).select_from(some.subquery())
-        total += (await connection.execute(query)).scalar_one()
+    total: int = sum([(await connection.execute(_count_of(part, count))).scalar_one() for part in parts])
     return min(total, MAX_COUNTED) if count is Count.CAPPED else total
+
+
+def _count_of(part: _Part, count: Count) -> Select[Any]:
+    if count is not Count.CAPPED:
+        return select(func.count()).select_from(part.source).where(part.condition)
+    some = select(part.job_id).select_from(part.source).where(part.condition).limit(MAX_COUNTED)
+    return select(func.count()).select_from(some.subquery())
 
 
 async def _parts(connection: AsyncConnection, filters: JobFilter, owner_id: str | None) -> list[_Part]:

@@ -37,6 +37,7 @@ from scheduler_service.domain.records import Run, RunState
 from scheduler_service.domain.run_state import ACTIVE, RunStatus, Trigger
 from scheduler_service.storage.dialect import dicts, is_sqlite
 from scheduler_service.storage.draft_runs import is_no_test
+from scheduler_service.storage.kept_statements import KeptStatements
 from scheduler_service.storage.runs_of_jobs import ChosenJobs, RunReader, order_of, rows_of_jobs
 from scheduler_service.storage.tables import UNSUCCESSFUL, jobs, runs, with_status
 
@@ -51,6 +52,8 @@ _IS_SCHEDULED: ColumnElement[bool] = literal_column("runs.\"trigger\" = 'schedul
 _IS_UNSCHEDULED: ColumnElement[bool] = literal_column("runs.\"trigger\" <> 'schedule'")
 # In the words of `ix_runs_late`, as SQLite demands.
 _IS_LATE: ColumnElement[bool] = literal_column(f"runs.lateness_seconds >= {LATE_SECONDS}")
+
+_kept: KeptStatements[tuple[Select[Any], Select[Any]]] = KeptStatements()
 
 
 async def page(
@@ -80,12 +83,31 @@ async def _page(
 ) -> Listing[Row[Any]]:
     if None not in (owner_id, filters.owner_id) and owner_id != filters.owner_id:
         return Listing((), None if page.count is Count.NONE else 0)
+    if owner_id is None and filters == RunFilter() and page.cursor is None and page.before_id is None:
+        return await _plain_page(connection, columns, page)
     chosen = ChosenJobs(owner_id if filters.owner_id is None else filters.owner_id, filters.tag)
     total = None if page.count is Count.NONE else await _count(connection, filters, chosen, page.count)
     rows = await _rows(RunReader(connection, columns), filters, page, chosen)
     found = tuple(rows[: page.size])
     is_last = len(rows) <= page.size
     return Listing(found, total, None if is_last else _cursor(found[-1], by_instant=_by_instant(filters, page)))
+
+
+async def _plain_page(connection: AsyncConnection, columns: Select[Any], page: Page) -> Listing[Row[Any]]:
+    """Return a page of the runs of all jobs."""
+
+    def build() -> tuple[Select[Any], Select[Any]]:
+        of_all = select(runs.c.id).where(_condition(connection, RunFilter()))
+        counted = of_all.limit(MAX_COUNTED) if page.count is Count.CAPPED else of_all
+        keys = of_all.order_by(*order_of(by_instant=False)).limit(page.size + 1).offset(page.offset)
+        query = columns.where(runs.c.id.in_(keys)).order_by(*order_of(by_instant=False))
+        return select(func.count()).select_from(counted.subquery()), query
+
+    count, query = _kept.find((is_sqlite(connection), columns is _states, page), build)
+    total = None if page.count is Count.NONE else (await connection.execute(count)).scalar_one()
+    rows = (await connection.execute(query)).all()
+    following = _cursor(rows[page.size - 1], by_instant=False) if len(rows) > page.size else None
+    return Listing(tuple(rows[: page.size]), total, following)
 
 
 async def _rows(reader: RunReader, filters: RunFilter, page: Page, chosen: ChosenJobs) -> Sequence[Row[Any]]:
