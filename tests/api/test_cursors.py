@@ -10,7 +10,7 @@ import pytest
 from tests.api.conftest import SHARED, create, run_to_its_end
 from tests.api.test_lists import client, ids_by_links, links_of
 
-from scheduler_service.storage import job_lists, run_lists
+from scheduler_service.storage import job_lists, runs_of_jobs
 from scheduler_service.storage.job_lists import SORTS
 
 __all__ = ["client"]
@@ -125,10 +125,12 @@ async def test_cursors_lead_through_runs_of_a_window(client: httpx2.AsyncClient)
     assert pages == [[ids[2], ids[1]], [ids[0]]]
 
 
+@pytest.mark.parametrize("most_merged", [1, 2], ids=["all searched", "jobs merged"])
 async def test_runs_of_an_owner_are_found_among_those_of_others(
-    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, most_merged: int
 ) -> None:
-    monkeypatch.setattr(run_lists, "WINDOW", 2)
+    monkeypatch.setattr(runs_of_jobs, "WINDOW", 2)
+    monkeypatch.setattr(runs_of_jobs, "MAX_MERGED_JOBS", most_merged)
     payload = {"type": "program", "argv": ["true"]}
     jobs = [await create(client, owner_id=owner, payload=payload) for owner in ("ann", "ann", "bob", "bob")]
     ids = [(await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"] for job in jobs]
