@@ -132,10 +132,11 @@ async def test_runs_of_an_owner_are_found_among_those_of_others(
     monkeypatch.setattr(runs_of_jobs, "WINDOW", 2)
     monkeypatch.setattr(runs_of_jobs, "MAX_MERGED_JOBS", most_merged)
     payload = {"type": "program", "argv": ["true"]}
-    jobs = [await create(client, owner_id=owner, payload=payload) for owner in ("ann", "ann", "bob", "bob")]
+    owner = f"ann {most_merged}"
+    jobs = [await create(client, owner_id=each, payload=payload) for each in (owner, owner, "bob", "bob")]
     ids = [(await client.post(f"/api/v1/jobs/{job['id']}/run")).json()["id"] for job in jobs]
 
-    pages = await ids_by_links(client, "/api/v1/runs?owner_id=ann&size=1", "runs")
+    pages = await ids_by_links(client, f"/api/v1/runs?owner_id={owner}&size=1", "runs")
 
     assert pages == [[ids[1]], [ids[0]]]
 
