@@ -146,6 +146,23 @@ async def test_alert_rule_is_created_tested_silenced_and_deleted(browser: Browse
     assert (await browser.open(path)).status_code == 404
 
 
+async def test_alert_rule_is_told_in_words_with_the_name_of_its_job(browser: Browser) -> None:
+    job = await create_job(browser, name="watched closely")
+    assert "watched closely. Empty: all jobs." in (await browser.open(f"/ui/alerts/new?job={job['id']}")).text
+    fields = {
+        "name": "told",
+        "on": ["failure"],
+        "channel": "webhook",
+        "url": "http://127.0.0.1:9/h",
+        "job_id": job["id"],
+    }
+    page = (await browser.send("/ui/alerts/new", fields)).text
+    assert f'<a href="/ui/jobs/{job["id"]}">watched closely</a>' in page
+    assert "<dt>Channel</dt><dd>Webhook: JSON to an address</dd>" in page
+    assert "<dt>secret</dt>" not in page
+    assert "null" not in page.partition("<aside")[2]
+
+
 async def test_wrong_alert_rule_is_shown_again(browser: Browser) -> None:
     answer = await browser.send("/ui/alerts/new", {"name": "kept", "channel": "slack", "failures": "many"})
     assert answer.status_code == 422

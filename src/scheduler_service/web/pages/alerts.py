@@ -40,7 +40,7 @@ async def show_alerts(visit: Visit) -> Response:
 async def ask_for_rule(visit: Visit) -> Response:
     """Show the form of a rule."""
     visit.caller.require(Scope.WRITE)
-    return _form(visit, {"on": ["failure"], "job_id": visit.query.get("job", "")})
+    return await _form(visit, {"on": ["failure"], "job_id": visit.query.get("job", "")})
 
 
 @pages.post("/alerts/new")
@@ -50,7 +50,7 @@ async def create_rule(visit: Visit) -> Response:
     try:
         rule = await visit.feature(AlertService).create(visit.caller, document)
     except InvalidInputError as error:
-        return _form(visit, {**dict(visit.form), "on": document["on"]}, sentences_of(error))
+        return await _form(visit, {**dict(visit.form), "on": document["on"]}, sentences_of(error))
     return visit.redirect(f"/ui/alerts/{rule.id}", text("alerts.created", name=rule.name))
 
 
@@ -62,7 +62,8 @@ async def show_rule(visit: Visit) -> Response:
     return visit.show(
         "alert.html",
         rule=rule,
-        channel=read_channel(rule.channel).masked(),
+        job=await find_job(visit, rule.job_id),
+        channel={name: value for name, value in read_channel(rule.channel).masked().items() if value is not None},
         warnings=service.warnings(rule),
         deliveries=await service.deliveries(visit.caller, rule_id),
     )
@@ -130,12 +131,13 @@ def _document(visit: Visit) -> dict[str, Any]:
     return document
 
 
-def _form(visit: Visit, fields: dict[str, Any], errors: list[str] | None = None) -> Response:
+async def _form(visit: Visit, fields: dict[str, Any], errors: list[str] | None = None) -> Response:
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
     return visit.show(
         "alert_new.html",
         status=status,
         fields=fields,
+        job=await find_job(visit, whole_of(str(fields.get("job_id", "")))),
         errors=errors,
         kinds=KINDS,
         channels=CHANNELS,
