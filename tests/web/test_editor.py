@@ -52,6 +52,10 @@ async def test_form_creates_the_job_that_it_describes(browser: Browser) -> None:
     assert (job["timezone"], job["overlap_policy"], job["status"]) == ("Europe/Berlin", "queue", "active")
 
 
+async def test_form_says_where_grants_come_from_if_there_are_none(browser: Browser) -> None:
+    assert '<a href="/ui/grants">How a grant is added</a>' in (await browser.open("/ui/jobs/new")).text
+
+
 async def test_place_is_read_as_its_zone(browser: Browser) -> None:
     written = SHELL | {"/timezone": "new york"}
     assert "new york is read as America/New_York." in (await browser.send("/ui/jobs/check", written)).text

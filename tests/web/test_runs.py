@@ -286,6 +286,16 @@ async def test_figures_of_a_job_count_its_skipped_instants(app: FastAPI, browser
     assert page.count('<td class="number">3</td>') == 2
 
 
+async def test_next_instants_have_seconds_only_if_one_does(browser: Browser) -> None:
+    often = await create_job(browser, schedule_expr="*/15 * * * * *", timezone="Europe/Berlin")
+    daily = await create_job(browser, schedule_expr="30 7 * * *", timezone="Europe/Berlin")
+    for job, clock, how in ((often, r", \d\d:\d\d:\d\d</td>", "exact"), (daily, ", 07:30</td>", "day")):
+        page = (await browser.open(f"/ui/jobs/{job['id']}")).text.partition('id="next"')[2].partition("</section>")[0]
+        assert len(re.findall(clock, page)) == 10
+        assert page.count(f'data-as="{how}"') == 10
+        await browser.call("DELETE", f"/jobs/{job['id']}")
+
+
 async def test_figures_of_a_job_count_its_runs(browser: Browser) -> None:
     job = await create_job(browser, **shell("exit 1"))
     await run_to_the_end(browser, job["id"])

@@ -44,4 +44,5 @@ def test_warning_tells_which_box_to_tick() -> None:
 
 def test_operation_is_told_in_words() -> None:
     assert words_of_operation("pauseJob") == "Paused"
+    assert words_of_operation("runJob") == "Run by hand"
     assert words_of_operation("deleteAlertRule") == "Delete alert rule"
