@@ -156,10 +156,14 @@ async def test_alert_rule_is_told_in_words_with_the_name_of_its_job(browser: Bro
         "url": "http://127.0.0.1:9/h",
         "job_id": job["id"],
     }
-    page = (await browser.send("/ui/alerts/new", fields)).text
+    answer = await browser.send("/ui/alerts/new", fields)
+    page = answer.text
     assert f'<a href="/ui/jobs/{job["id"]}">watched closely</a>' in page
     assert "<dt>Channel</dt><dd>Webhook: JSON to an address</dd>" in page
     assert "<dt>secret</dt>" not in page
+    assert "<dt>Late after</dt><dd>1 min</dd>" in page
+    assert "every 2s" not in page
+    assert 'hx-trigger="every 2s"' in (await browser.send(f"{answer.url.path}/test")).text, "a test arrives by itself"
     assert "null" not in page.partition("<aside")[2]
 
 

@@ -286,6 +286,15 @@ async def test_figures_of_a_job_count_its_skipped_instants(app: FastAPI, browser
     assert page.count('<td class="number">3</td>') == 2
 
 
+async def test_definition_of_a_request_has_the_labels_of_its_form(browser: Browser) -> None:
+    expect = {"status": 200, "body_contains": "OK"}
+    job = await create_job(browser, payload={"type": "http_request", "url": "https://example.com/", "expect": expect})
+    page = (await browser.open(f"/ui/jobs/{job['id']}")).text
+    assert re.search(r'>Body contains</dt><dd class="mono wrap">OK<', page)
+    assert ">Timeout of the request in seconds</dt>" in page
+    assert "json_path" not in page
+
+
 async def test_next_instants_have_seconds_only_if_one_does(browser: Browser) -> None:
     often = await create_job(browser, schedule_expr="*/15 * * * * *", timezone="Europe/Berlin")
     daily = await create_job(browser, schedule_expr="30 7 * * *", timezone="Europe/Berlin")

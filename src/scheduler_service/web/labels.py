@@ -37,6 +37,7 @@ _NAMES = {
     "/payload/expect/status": "expect_status",
     "/payload/expect/body_contains": "expect_body",
     "/payload/follow_redirects": "redirects",
+    "/payload/timeout_seconds": "request_timeout",
 }
 _OF_CHANGES = {
     "/payload": "editor.what",

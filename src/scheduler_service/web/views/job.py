@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from scheduler_service.domain.retry import RetryPolicy
 
 SHOWN_WAITS = 5
 _CODE_FIELDS = ("code", "script")
+_GROUPS = ("expect",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,21 @@ def definition_of(job: Job) -> Definition:
     return Definition(
         type=kind,
         code=code,
-        settings={name: _shown(value) for name, value in payload.items() if value not in (None, {}, [], "")},
+        settings={name: _shown(value) for name, value in _settings(payload) if value not in (None, {}, [], "")},
         variables=tuple(job.env),
         args=_shown(dict(job.args)) if job.args else None,
         files=tuple(job.files),
         secrets=tuple(job.secrets.items()),
     )
+
+
+def _settings(payload: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the rest of a payload as the form shows it: what a group such as `expect` contains, one by one."""
+    for name, value in payload.items():
+        if name in _GROUPS and isinstance(value, Mapping):
+            yield from ((f"{name}/{part}", each) for part, each in value.items())
+        else:
+            yield name, value
 
 
 def retry_waits(job: Job) -> tuple[float, ...]:
