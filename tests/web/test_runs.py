@@ -291,7 +291,7 @@ async def test_definition_of_a_request_has_the_labels_of_its_form(browser: Brows
     job = await create_job(browser, payload={"type": "http_request", "url": "https://example.com/", "expect": expect})
     page = (await browser.open(f"/ui/jobs/{job['id']}")).text
     assert re.search(r'>Body contains</dt><dd class="mono wrap">OK<', page)
-    assert ">Timeout of the request in seconds</dt>" in page
+    assert ">Request timeout, in seconds</dt>" in page
     assert "json_path" not in page
 
 

@@ -63,6 +63,7 @@ async def show_rule(visit: Visit) -> Response:
         "alert.html",
         rule=rule,
         job=await find_job(visit, rule.job_id),
+        channels=CHANNELS,
         channel={name: value for name, value in read_channel(rule.channel).masked().items() if value is not None},
         warnings=service.warnings(rule),
         deliveries=await service.deliveries(visit.caller, rule_id),
