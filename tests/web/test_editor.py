@@ -56,6 +56,12 @@ async def test_form_says_where_grants_come_from_if_there_are_none(browser: Brows
     assert '<a href="/ui/grants">How a grant is added</a>' in (await browser.open("/ui/jobs/new")).text
 
 
+async def test_editor_of_a_job_loads_what_it_does_at_once(browser: Browser) -> None:
+    job = await create_job(browser, name="previewed at once")
+    assert 'hx-trigger="load, input' in (await browser.open(f"/ui/jobs/{job['id']}/edit")).text
+    assert 'hx-trigger="input' in (await browser.open("/ui/jobs/new")).text
+
+
 async def test_place_is_read_as_its_zone(browser: Browser) -> None:
     written = SHELL | {"/timezone": "new york"}
     assert "new york is read as America/New_York." in (await browser.send("/ui/jobs/check", written)).text

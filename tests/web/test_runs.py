@@ -335,6 +335,7 @@ async def test_log_names_each_attempt_once(browser: Browser) -> None:
     page = (await browser.open(f"/ui/runs/{run_id}")).text
     assert '<li class="log-attempt" id="L2">Attempt 2</li>' in page
     assert "2 attempts</span>" in page
+    assert " in the last attempt" in page
     assert "--- attempt 2 ---" not in page
     lines = (await browser.open(f"/ui/runs/{run_id}/lines")).json()["lines"]
     assert [(number, attempt) for number, attempt, _ in lines] == [(1, 1), (2, 2), (3, None)]
