@@ -110,6 +110,12 @@ def test_newest_instants_are_drawn_and_gaps_keep_their_place() -> None:
     assert cells[0].at == NOON + 42 * HOUR
 
 
+def test_single_instant_needs_no_number() -> None:
+    missed = [DrawnInstant(NOON, RunStatus.MISSED), DrawnInstant(NOON + HOUR, RunStatus.MISSED, 4)]
+    grid = instant_map(missed, UTC_ZONE, NOON, 50)
+    assert [cell.number for line in grid.lines for cell in line.cells] == ["", "4"]
+
+
 def test_window_has_whole_days_or_ends_with_this_hour() -> None:
     now = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
     begin, end = span_of("7d", None, now, BERLIN)

@@ -41,8 +41,11 @@ class Cell:
 
     @property
     def number(self) -> str:
-        """Return the number of instants that became no run, as short as a cell, or nothing if all did."""
-        count = self.counts.not_served
+        """Return the number of instants that became no run, as short as a cell, or nothing if all did.
+
+        The cell of a single instant needs no number: its colour tells.
+        """
+        count = 0 if self.until == self.at and self.counts.owed == 1 else self.counts.not_served
         return "" if not count else str(count) if count < _LARGE else "1k+"
 
 
