@@ -26,8 +26,15 @@ def test_loaded_features_add_their_tables_to_the_metadata() -> None:
     assert {"alert_rules", "deliveries", "failing_jobs"} <= set(metadata.tables)
 
 
-def test_command_line_loads_neither_database_nor_web_framework() -> None:
-    program = "import sys, scheduler_service.cli.main; print(*sys.modules)"
+def modules_loaded_by(name: str) -> set[str]:
+    program = f"import sys, {name}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    return set(loaded.stdout.split())
 
-    assert {"sqlalchemy", "fastapi", "pydantic"}.isdisjoint(loaded.stdout.split())
+
+def test_command_line_loads_neither_database_nor_web_framework() -> None:
+    assert {"sqlalchemy", "fastapi", "pydantic"}.isdisjoint(modules_loaded_by("scheduler_service.cli.main"))
+
+
+def test_service_on_sqlite_loads_neither_asyncpg_nor_ciphers() -> None:
+    assert {"asyncpg", "cryptography"}.isdisjoint(modules_loaded_by("scheduler_service.cli.serving"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -22,13 +22,13 @@ def reachable() -> Iterator[None]:
         if not _is_passing(error):
             raise
         raise UnavailableError(f"the database does not answer: {first_line(error)}") from error
-    except asyncpg.PostgresError as error:
-        if not _passes(str(error.sqlstate or "")):
+    except _with_asyncpg("PostgresError") as error:
+        if not _passes(str(getattr(error, "sqlstate", None) or "")):
             raise
         raise UnavailableError(f"the database does not answer: {error}") from error
     except PoolTimeoutError as error:
         raise UnavailableError("all connections to the database are in use; try again") from error
-    except (sqlite3.OperationalError, asyncpg.InterfaceError) as error:
+    except _with_asyncpg("InterfaceError", sqlite3.OperationalError) as error:
         raise UnavailableError(f"the database does not answer: {error}") from error
     except OSError as error:
         raise UnavailableError(f"the database cannot be reached: {error}") from error
@@ -37,6 +37,12 @@ def reachable() -> Iterator[None]:
 def first_line(error: DBAPIError) -> str:
     """Return the first line of the driver's message, or the name of its error."""
     return str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
+
+
+def _with_asyncpg(name: str, *others: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return an error of asyncpg, and others. With SQLite, asyncpg is not loaded, and has raised nothing."""
+    driver = sys.modules.get("asyncpg")
+    return others if driver is None else (getattr(driver, name), *others)
 
 
 def _is_passing(error: DBAPIError) -> bool:

@@ -11,11 +11,9 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from urllib.parse import urlsplit
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from itsdangerous import BadData, URLSafeSerializer
 from starlette.requests import Request
 from starlette.responses import Response
@@ -51,7 +49,7 @@ class Sessions:
     """Reads and writes the cookie."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
-        self._serializer = URLSafeSerializer(_derived_secret(settings.api_key.get_secret_value()), salt="session")
+        self._api_key = settings.api_key
         public = urlsplit(settings.public_url or "")
         self._secure_host = public.netloc if public.scheme == "https" else None
         self._clock = clock
@@ -99,10 +97,17 @@ class Sessions:
         """Return whether the browser reaches this service over TLS, which a proxy may end."""
         return request.url.scheme == "https" or request.headers.get("host") == self._secure_host
 
+    @cached_property
+    def _serializer(self) -> URLSafeSerializer:
+        return URLSafeSerializer(_derived_secret(self._api_key.get_secret_value()), salt="session")
+
     def _name(self, request: Request) -> str:
         return _SECURE_NAME if self.is_secure(request) else _PLAIN_NAME
 
 
 @lru_cache(maxsize=8)
 def _derived_secret(api_key: str) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 (large, and only for browsers)
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+
     return HKDF(SHA256(), length=32, salt=None, info=b"scheduler web session").derive(api_key.encode())
