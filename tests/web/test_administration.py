@@ -161,6 +161,7 @@ async def test_alert_rule_is_told_in_words_with_the_name_of_its_job(browser: Bro
     assert f'<a href="/ui/jobs/{job["id"]}">watched closely</a>' in page
     assert "<dt>Channel</dt><dd>Webhook: JSON to an address</dd>" in page
     assert "<dt>secret</dt>" not in page
+    assert f'<a href="/ui/jobs/{job["id"]}">watched closely</a>' in (await browser.open("/ui/alerts")).text
     assert "<dt>Late after</dt><dd>1 min</dd>" in page
     assert "every 2s" not in page
     assert 'hx-trigger="every 2s"' in (await browser.send(f"{answer.url.path}/test")).text, "a test arrives by itself"

@@ -33,7 +33,9 @@ async def show_alerts(visit: Visit) -> Response:
     rules = [
         rule for rule in await service.list_rules(visit.caller) if job is None or rule.covers(job.id, job.owner_id)
     ]
-    return visit.show("alerts.html", rows=[(rule, service.warnings(rule)) for rule in rules], job=job)
+    ids = sorted({rule.job_id for rule in rules if rule.job_id is not None})
+    names = await visit.service.listing.names(visit.caller, ids) if ids else {}
+    return visit.show("alerts.html", rows=[(rule, service.warnings(rule)) for rule in rules], job=job, names=names)
 
 
 @pages.get("/alerts/new")
