@@ -18,6 +18,8 @@ from scheduler_service.storage.tables import runs
 
 NEWEST_OF_JOB = 10_000
 """Figures of a job count at most so many of its newest rows."""
+# Built once: it has a hundred parts.
+_bucket = bucket_of(seconds_between(runs.c.started_at, runs.c.finished_at)).label("bucket")
 
 
 async def ended_since(connection: AsyncConnection, since: datetime, owner_id: str | None) -> Ended:
@@ -50,9 +52,8 @@ async def by_step(
     steps = seconds / step_seconds
     # SQLite truncates and PostgreSQL rounds; SQLite has floor() only if it was built with it.
     step = cast(steps if is_sqlite(connection) else func.floor(steps), Integer).label("step")
-    bucket = bucket_of(seconds_between(runs.c.started_at, runs.c.finished_at)).label("bucket")
     mine = true() if owner_id is None else is_of_owner(owner_id)
-    each = select(step, runs.c.status, bucket).where(runs.c.finished_at >= since, mine, is_no_test()).subquery()
+    each = select(step, runs.c.status, _bucket).where(runs.c.finished_at >= since, mine, is_no_test()).subquery()
     query = select(each, func.count()).group_by(each.c.step, each.c.status, each.c.bucket)
     return [tuple(row) for row in await connection.execute(query)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from markupsafe import Markup, escape
@@ -52,7 +52,21 @@ def words_of(counts: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{grouped(n)} {text(f'status.{word}').lower()}" for word, n in counts)
 
 
-def cell_title(cell: StripCell) -> str:
-    """Return what a cell of a strip says."""
+def draw_strip(cells: Sequence[StripCell], *, small: bool = False) -> Markup:
+    """Return cells side by side, each of which leads to its run."""
+    width, height, kind = (8, 16, " small") if small else (14, 22, "")
+    drawn = "".join(
+        f'<a href="/ui/runs/{cell.run_id}"><title>{escape(_title_of(cell))}</title>'
+        f'<rect class="cell {cell.look}" x="{place * 12 + 1}"/></a>'
+        for place, cell in enumerate(cells)
+    )
+    box = f'viewBox="0 0 {len(cells) * 12} 22" width="{len(cells) * width}" height="{height}"'
+    return Markup(  # noqa: S704 (texts of others are escaped)
+        f'<div class="strip{kind}" role="group" aria-label="{escape(text("strip.label"))}">'
+        f'<svg {box} preserveAspectRatio="none">{drawn}</svg></div>'
+    )
+
+
+def _title_of(cell: StripCell) -> str:
     reason = f": {text(f'reason.{cell.reason}')}" if cell.reason else ""
     return f"{text(f'status.{cell.status.word}')}{reason} · {cell.at:%Y-%m-%d %H:%M:%S} UTC"
