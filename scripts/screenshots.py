@@ -1,11 +1,12 @@
 """Takes the screenshots of the README and of the docs, in light and dark: `make screenshots`.
 
-It starts a service of its own on an empty directory, lets jobs of several kinds work for a while, and opens their pages
-in Chromium, which TEST_CHROMIUM or the PATH provides.
+It stores a week of history, starts a service of its own with it, lets jobs of several kinds work for a while, and opens
+their pages in Chromium, which TEST_CHROMIUM or the PATH provides.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
@@ -17,6 +18,7 @@ from typing import Any, Literal, get_args
 
 import httpx2
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from scripts.screenshot_history import remember_a_week
 from testkit.commands import up
 
 from scheduler_service.config.api_key import DEVELOPMENT_API_KEY
@@ -54,16 +56,17 @@ def main() -> int:
         print("no chromium; install Debian's package, or set TEST_CHROMIUM", file=sys.stderr)
         return 2
     IMAGES.mkdir(exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        up(Path(directory), SCHEDULER_SLOTS="4", SCHEDULER_SANDBOX="auto") as service,
-    ):
-        ids = _create(service.url)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            for theme in get_args(Theme):
-                _take(browser, service.url, theme, ids)
-            browser.close()
+    with tempfile.TemporaryDirectory() as directory:
+        data = Path(directory, "data")
+        data.mkdir(mode=0o700)
+        asyncio.run(remember_a_week(data))
+        with up(Path(directory), SCHEDULER_SLOTS="4", SCHEDULER_SANDBOX="auto") as service:
+            ids = _create(service.url)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+                for theme in get_args(Theme):
+                    _take(browser, service.url, theme, ids)
+                browser.close()
     return 0
 
 
