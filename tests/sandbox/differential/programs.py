@@ -22,7 +22,7 @@ AT_ONCE = 2
 PROGRAM_SECONDS = 60
 
 _SCRIPT_PATH = re.compile(r"(/[\w.+-]+)+/job\.py")
-_ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+_ADDRESS = re.compile(r"0x[0-9a-f]{6,}(?: \[[\w.]+\])?")  # and the name of the thread, which Python 3.14 adds
 
 
 @dataclass(frozen=True, slots=True)

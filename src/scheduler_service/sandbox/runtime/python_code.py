@@ -82,7 +82,8 @@ def _copy(main: ModuleType) -> ModuleType:
     """Copy the empty `__main__`: the collector leaves the frozen one alone, with all cycles that lead through it."""
     copy = ModuleType(main.__name__)
     copy.__dict__.clear()
-    copy.__dict__.update(vars(main), __annotations__={})
+    own: dict[str, Any] = {"__annotations__": {}} if "__annotations__" in vars(main) else {}  # not since Python 3.14
+    copy.__dict__.update(vars(main), **own)
     return copy
 
 
